@@ -1,0 +1,61 @@
+# Targets for people and CI; see README.md and CONTRIBUTING.md.
+PYTHON  ?= python3
+WORKERS ?= auto
+VENV    := .venv
+BIN     := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
+# One thread a process: with several test processes, threads of each would fight over the cores.
+THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1 TOKENIZERS_PARALLELISM=false
+
+.PHONY: help venv demo test slow check lint format types layering sizes clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+venv: $(VENV)/.installed  ## make .venv and install the library, the demo data and the test tools (CPU torch)
+
+$(VENV)/.created:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "xcat-rec needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	$(INSTALL) -e ".[demo,test]"
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(INSTALL) -e ".[dev]"
+	@touch $@
+
+demo: venv  ## train, judge, recommend and reload on real retail data
+	$(BIN)/xcat demo
+
+test: venv  ## run the tests (without those marked slow)
+	$(THREADS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
+
+slow: venv  ## run the tests marked slow
+	$(THREADS) $(BIN)/python -m pytest -m slow
+
+check: lint types layering sizes  ## ruff, mypy, layering, file sizes
+
+lint: $(VENV)/.installed-dev  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed-dev  ## let ruff repair what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.installed-dev  ## mypy --strict over the package
+	@mkdir -p .cache/mypy-path && ln -sfn ../.. .cache/mypy-path/xcat_rec
+	MYPYPATH=.cache/mypy-path $(BIN)/mypy -p xcat_rec
+
+layering: $(VENV)/.installed-dev  ## a room imports only from lower floors
+	$(BIN)/python .ci/layering.py
+
+sizes: $(VENV)/.installed-dev  ## list files over 400 and functions over 60 lines
+	$(BIN)/python .ci/sizes.py
+
+clean:  ## remove .venv, caches and builds
+	rm -rf $(VENV) .cache build dist *.egg-info .ruff_cache .mypy_cache .pytest_cache .hypothesis

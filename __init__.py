@@ -1,0 +1,58 @@
+"""Cross-attention recommendation across item categories.
+
+The names below are imported when they are first used, so that `import xcat_rec` itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # type checkers take the name for true; importing `typing` would cost more than all the rest
+if TYPE_CHECKING:
+    from .evaluation.protocol import evaluate_ranker as evaluate_ranker
+    from .inference.pipeline import pipeline as pipeline
+    from .inference.recommender import XCatRecommender as XCatRecommender
+    from .modeling_xcat.configuration_xcat import XCatConfig as XCatConfig
+    from .modeling_xcat.modeling_xcat import XCatForNextItem as XCatForNextItem
+    from .modeling_xcat.modeling_xcat import XCatModel as XCatModel
+    from .tokenization.processing_xcat import XCatProcessor as XCatProcessor
+    from .tokenization.schema import TableColumns as TableColumns
+    from .tokenization.schema import TableError as TableError
+    from .tokenization.sources import load_shop as load_shop
+    from .tokenization.vocabulary import ItemVocabulary as ItemVocabulary
+    from .training.arguments import XCatTrainingArguments as XCatTrainingArguments
+    from .training.trainer import XCatTrainer as XCatTrainer
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "ItemVocabulary": ".tokenization.vocabulary",
+    "TableColumns": ".tokenization.schema",
+    "TableError": ".tokenization.schema",
+    "XCatConfig": ".modeling_xcat.configuration_xcat",
+    "XCatForNextItem": ".modeling_xcat.modeling_xcat",
+    "XCatModel": ".modeling_xcat.modeling_xcat",
+    "XCatProcessor": ".tokenization.processing_xcat",
+    "XCatRecommender": ".inference.recommender",
+    "XCatTrainer": ".training.trainer",
+    "XCatTrainingArguments": ".training.arguments",
+    "evaluate_ranker": ".evaluation.protocol",
+    "load_shop": ".tokenization.sources",
+    "pipeline": ".inference.pipeline",
+}
+
+__all__ = ["__version__", *_EXPORTS]
+
+
+def __getattr__(name: str) -> object:
+    """Import an exported name on first use."""
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_EXPORTS[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the lazy names beside the loaded ones."""
+    return sorted({*globals(), *_EXPORTS})

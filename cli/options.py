@@ -1,0 +1,112 @@
+"""Every field of the configuration and of the training arguments as a command-line option or a line of YAML."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_RESERVED = {"output_dir", "seed", "data_seed", "text_config", "num_item_rows", "num_texts", "item_features", "event_types"}
+
+
+def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:
+    """Read `--some-field value`, `--some-field=value` and `--flag` into a mapping of field names to values.
+
+    Example:
+        >>> parse_extra(["--learning-rate", "1e-3", "--memory-sources=[item_text]", "--bf16"])
+        {'learning_rate': 0.001, 'memory_sources': ['item_text'], 'bf16': True}
+
+    Raises:
+        ValueError: If a value stands without an option.
+    """
+    values: dict[str, Any] = {}
+    pending: str | None = None
+    for argument in arguments:
+        if argument.startswith("--"):
+            if pending is not None:
+                values[pending] = True
+            name, equals, value = argument[2:].partition("=")
+            pending = name.replace("-", "_")
+            if equals:
+                values[pending] = parse_value(value)
+                pending = None
+        elif pending is None:
+            raise ValueError(f"{argument!r} is no option; options are written --name value")
+        else:
+            values[pending] = parse_value(argument)
+            pending = None
+    if pending is not None:
+        values[pending] = True
+    return values
+
+
+def parse_value(text: str) -> Any:
+    """A value as YAML reads it, and numbers such as 1e-3 besides."""
+    try:
+        return float(text) if "e" in text.lower() else yaml.safe_load(text)
+    except ValueError:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{text!r} is no value: {error}") from error
+
+
+def read_yaml(path: Path | None) -> dict[str, Any]:
+    """Fields from a YAML file; none without a file."""
+    if path is None:
+        return {}
+    if not path.is_file():
+        raise ValueError(f"configuration file {path} does not exist")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"configuration file {path} is no YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"configuration file {path} holds a {type(values).__name__}; give one `field: value` a line")
+    return {str(name).replace("-", "_"): value for name, value in values.items()}
+
+
+def split_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Sort fields into those of preparation, of `XCatConfig` and of `XCatTrainingArguments`.
+
+    Raises:
+        ValueError: If a field belongs to none of them, or its value has the wrong type; similar names are suggested.
+    """
+    from ..modeling_xcat.configuration_xcat import XCatConfig
+    from ..training.arguments import XCatTrainingArguments
+    from ..training.preparation import PreparationOptions
+
+    rooms: list[tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]] = []
+    for owner in (PreparationOptions, XCatConfig, XCatTrainingArguments):
+        rooms.append(({}, {f.name: f for f in dataclasses.fields(owner) if f.name not in _RESERVED}))
+    for name, value in values.items():
+        for chosen, fields in rooms:
+            if name in fields and name != "config":
+                chosen[name] = _typed(name, value, fields[name])
+                break
+        else:
+            known = sorted({n for _, fields in rooms for n in fields})
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"; did you mean {' or '.join('--' + n.replace('_', '-') for n in near)}?" if near else ""
+            raise ValueError(f"--{name.replace('_', '-')} is no option{hint}")
+    return rooms[0][0], rooms[1][0], rooms[2][0]
+
+
+def _typed(name: str, value: Any, declared: dataclasses.Field[Any]) -> Any:
+    kind = str(declared.type)
+    option = f"--{name.replace('_', '-')}"
+    if "int" in kind and "float" not in kind and "list" not in kind and "dict" not in kind:
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if not isinstance(value, int) and value is not None and "str" not in kind:
+            raise ValueError(f"{option} is {value!r}; give a whole number")
+    elif "float" in kind and not isinstance(value, int | float) and value is not None and "str" not in kind:
+        raise ValueError(f"{option} is {value!r}; give a number")
+    elif "bool" in kind and not isinstance(value, bool) and value is not None and "str" not in kind:
+        raise ValueError(f"{option} is {value!r}; give true or false")
+    elif kind.startswith("tuple"):
+        return tuple(value) if isinstance(value, list | tuple) else tuple(str(value).split(","))
+    return value

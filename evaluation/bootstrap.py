@@ -1,0 +1,101 @@
+"""How sure a difference between two models is: the bootstrap over users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_DRAWS_AT_ONCE = 1 << 22
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over users and its percentile interval.
+
+    Args:
+        mean: The mean of the data themselves.
+        low: Lower end.
+        high: Upper end.
+        level: Share of the resampled means that lie between them.
+        num_users: Users that the mean is of.
+    """
+
+    mean: float
+    low: float
+    high: float
+    level: float
+    num_users: int
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether all of the interval is on one side of zero."""
+        return self.low > 0 or self.high < 0
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+def confidence_interval(values: np.ndarray, samples: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:
+    """Percentile bootstrap interval of a mean over users (Efron and Tibshirani, 1993, chapter 13).
+
+    Args:
+        values: (users,) a metric's values; NaN, a user without such a target, is left out.
+        samples: How many times the users are drawn anew.
+        seed: Seed of the draws; the same seed gives the same interval.
+        level: Share of the resampled means within the interval.
+
+    Returns:
+        The mean and its interval.
+
+    Raises:
+        ValueError: If no value is left, or `samples` or `level` are out of range.
+    """
+    if samples < 1 or not 0 < level < 1:
+        raise ValueError(
+            f"samples is {samples} and level {level}; give samples of 1 or more and a level within 0 to 1"
+        )
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1:
+        raise ValueError(f"values have shape {values.shape}; give one a user")
+    present = values[~np.isnan(values)]
+    if not len(present):
+        raise ValueError(f"none of {len(values)} users has a value; the slice is empty, so leave it out")
+    generator = np.random.default_rng(seed)
+    means = np.empty(samples)
+    step = max(1, _DRAWS_AT_ONCE // len(present))
+    for start in range(0, samples, step):
+        drawn = generator.integers(len(present), size=(min(step, samples - start), len(present)))
+        means[start : start + step] = present[drawn].mean(1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(present.mean()), float(low), float(high), level, len(present))
+
+
+def paired_bootstrap(
+    a: np.ndarray, b: np.ndarray, samples: int = 1000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """Interval of the mean difference a - b between two models on the same users.
+
+    Users are drawn, and both models' values of a user go together, so how users differ from each other cancels out
+    (Koehn, "Statistical Significance Tests for Machine Translation Evaluation", EMNLP 2004).
+
+    Args:
+        a: (users,) a metric's values under one model.
+        b: (users,) the values of the same users, in the same order, under the other.
+        samples: How many times the users are drawn anew.
+        seed: Seed of the draws.
+        level: Share of the resampled means within the interval.
+
+    Returns:
+        The mean difference and its interval.
+
+    Raises:
+        ValueError: If the two are not of the same users.
+    """
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
+        raise ValueError(
+            f"the two models were not judged on the same users ({np.sum(~np.isnan(a))} and {np.sum(~np.isnan(b))} "
+            "values); evaluate both on the same split, in the same order"
+        )
+    return confidence_interval(a - b, samples, seed, level)

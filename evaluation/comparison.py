@@ -1,0 +1,56 @@
+"""A model beside the baselines that every table carries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from datasets import Dataset
+
+from ..modeling_baselines.popularity import (
+    PopularityConfig,
+    PopularityModel,
+    RepeatPurchaseConfig,
+    RepeatPurchaseModel,
+)
+from ..tokenization.vocabulary import ItemVocabulary
+from .metrics import DEFAULT_KS
+from .protocol import Ranker, RankingReport, evaluate_ranker
+
+POPULARITY, REPEAT_PURCHASE = "popularity", "repeat-purchase"
+
+
+def compare_with_baselines(
+    rankers: dict[str, Ranker],
+    train: Dataset,
+    test: Dataset,
+    vocabulary: ItemVocabulary,
+    *,
+    trained: np.ndarray,
+    ks: Sequence[int] = DEFAULT_KS,
+    progress: bool = True,
+) -> dict[str, RankingReport]:
+    """Evaluate popularity, repeat purchase and the given rankers on one split.
+
+    Args:
+        rankers: What is judged, by the name it has in tables.
+        train: Training split, which the baselines count.
+        test: The split that is ranked.
+        vocabulary: The catalogue.
+        trained: (rows,) bool, which items have training events.
+        ks: Cut-offs.
+        progress: Whether to show progress bars.
+
+    Returns:
+        Reports by name, the baselines first.
+    """
+    rows = len(vocabulary)
+    histories = train.with_format(None)["items"]
+    baselines: dict[str, Ranker] = {
+        POPULARITY: PopularityModel(PopularityConfig(num_rows=rows)).fit(histories),
+        REPEAT_PURCHASE: RepeatPurchaseModel(RepeatPurchaseConfig(num_rows=rows)).fit(histories),
+    }
+    return {
+        name: evaluate_ranker(ranker, test, vocabulary, trained=trained, ks=ks, progress=progress)
+        for name, ranker in {**baselines, **rankers}.items()
+    }

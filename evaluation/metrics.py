@@ -1,0 +1,119 @@
+"""Ranking metrics of one user each, from the ranks of the user's targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+DEFAULT_KS = (1, 5, 10, 20, 50)
+METRIC_NAMES = ("recall", "ndcg", "mrr")
+
+
+def per_user_metrics(
+    ranks: np.ndarray, ks: Sequence[int] = DEFAULT_KS, relevant: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Recall, NDCG and MRR at several cut-offs, one value a user.
+
+    * `recall@k` is the share of the targets with a rank up to k (with one target: the hit rate).
+    * `ndcg@k` has binary gains and the ideal of min(k, targets) hits at the top (Jarvelin and Kekalainen, "Cumulated
+      gain-based evaluation of IR techniques", TOIS 2002, with the discount 1 / log2(1 + rank)).
+    * `mrr@k` is 1 / rank of the best-ranked target, and 0 where that rank exceeds k (Voorhees, TREC-8, 1999).
+
+    Args:
+        ranks: (users, targets) ranks from 1; 0 or less is padding.
+        ks: Cut-offs.
+        relevant: (users, targets) bool, which targets count; None for all of them. The ranks stay those among the
+            whole catalogue.
+
+    Returns:
+        Name, such as `recall@10`, to (users,) float64 values; NaN for a user with no target that counts.
+
+    Raises:
+        ValueError: If shapes do not fit or a cut-off is below 1.
+
+    Example:
+        >>> {k: v.tolist() for k, v in per_user_metrics(np.array([[1, 3]]), ks=[2]).items()}["recall@2"]
+        [0.5]
+    """
+    ranks = np.asarray(ranks)
+    if ranks.ndim != 2:
+        raise ValueError(f"ranks have shape {ranks.shape}; give (users, targets)")
+    counted = ranks > 0
+    if relevant is not None:
+        if np.shape(relevant) != ranks.shape:
+            raise ValueError(f"the mask of relevant targets has shape {np.shape(relevant)}, the ranks {ranks.shape}")
+        counted &= np.asarray(relevant, dtype=bool)
+    cutoffs = check_cutoffs(ks)
+    num_targets = counted.sum(1)
+    without = num_targets == 0
+    divisor = np.where(without, 1, num_targets)
+    discounts = np.where(counted, 1 / np.log2(1 + np.maximum(ranks, 1)), 0.0)
+    ideal = np.cumsum(1 / np.log2(1 + np.arange(1, max(cutoffs) + 1)))
+    best = np.where(counted, ranks, np.iinfo(np.int64).max).min(1, initial=np.iinfo(np.int64).max)
+
+    values: dict[str, np.ndarray] = {}
+    for k in cutoffs:
+        hits = counted & (ranks <= k)
+        values[f"recall@{k}"] = hits.sum(1) / divisor
+        values[f"ndcg@{k}"] = (discounts * hits).sum(1) / ideal[np.minimum(divisor, k) - 1]
+        values[f"mrr@{k}"] = np.where(best <= k, 1 / best, 0.0)
+    return {name: np.where(without, np.nan, value) for name, value in values.items()}
+
+
+def summarise(per_user: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Mean of every metric over the users that have one; NaN if none has.
+
+    Example:
+        >>> summarise({"recall@1": np.array([1.0, 0.0, np.nan])})
+        {'recall@1': 0.5}
+    """
+    means = {}
+    for name, values in per_user.items():
+        present = values[~np.isnan(values)]
+        means[name] = float(present.mean()) if len(present) else float("nan")
+    return means
+
+
+def catalogue_coverage(topk: np.ndarray, ks: Sequence[int], num_items: int, *, first_row: int = 0) -> dict[str, float]:
+    """Share of the catalogue that is in at least one user's top k.
+
+    Args:
+        topk: (users, K) recommended rows, best first.
+        ks: Cut-offs.
+        num_items: Items in the catalogue.
+        first_row: Lowest row that is an item; what is below is no recommendation and does not count.
+
+    Returns:
+        Name, such as `coverage@10`, to a share from 0 to 1.
+
+    Raises:
+        ValueError: If the lists are shorter than a cut-off that the catalogue could fill.
+
+    Example:
+        >>> catalogue_coverage(np.array([[0, 1], [0, 2]]), ks=[1, 2], num_items=4)
+        {'coverage@1': 0.25, 'coverage@2': 0.75}
+    """
+    cutoffs = check_cutoffs(ks)
+    needed = min(max(cutoffs), num_items)
+    if topk.shape[1] < needed:
+        raise ValueError(
+            f"lists of {topk.shape[1]} recommendations cannot tell coverage@{max(cutoffs)}; give {needed} a user"
+        )
+    coverage = {}
+    for k in cutoffs:
+        recommended = np.unique(topk[:, :k])
+        coverage[f"coverage@{k}"] = float((recommended >= first_row).sum() / num_items) if num_items else float("nan")
+    return coverage
+
+
+def check_cutoffs(ks: Sequence[int]) -> list[int]:
+    """Cut-offs, ascending and each once.
+
+    Raises:
+        ValueError: If there is none, or one is below 1.
+    """
+    cutoffs = sorted({int(k) for k in ks})
+    if not cutoffs or cutoffs[0] < 1:
+        raise ValueError(f"cut-offs are {list(ks)}; give at least one, each 1 or more")
+    return cutoffs

@@ -1,0 +1,207 @@
+"""The ranking protocol: every user's targets are ranked against the whole catalogue, none of it sampled."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from datasets import Dataset
+from tqdm.auto import tqdm
+
+from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from .metrics import DEFAULT_KS, catalogue_coverage, check_cutoffs, per_user_metrics, summarise
+from .ranks import pad_targets, target_ranks, top_rows
+from .slices import target_slices
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """What can be evaluated: anything that scores the whole catalogue for some users."""
+
+    def score_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
+        """Score the catalogue.
+
+        Args:
+            rows: Rows of a validation or test dataset, in Python lists.
+
+        Returns:
+            (users, rows of the vocabulary) scores; the special rows have `-inf`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class RankingReport:
+    """What an evaluation found.
+
+    Args:
+        metrics: Means over users, `recall@k`, `ndcg@k`, `mrr@k`, and `coverage@k`.
+        slices: The same without coverage for each slice of the targets, and its `num_targets`; NaN if it is empty.
+        num_users: Users with at least one target.
+        num_targets: Targets of all users.
+        per_user: What each mean is of, under its key in `flat`: one value a row of the dataset, NaN where a user has
+            no such target.
+    """
+
+    metrics: dict[str, float]
+    slices: dict[str, dict[str, float]]
+    num_users: int
+    num_targets: int
+    per_user: dict[str, np.ndarray] = field(repr=False, compare=False, default_factory=dict)
+
+    def flat(self) -> dict[str, float]:
+        """All metrics in one mapping, those of a slice as `slices.<name>.<metric>`."""
+        sliced = {_slice_key(name, key): value for name, m in self.slices.items() for key, value in m.items()}
+        return {**self.metrics, **sliced}
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The report as JSON, without the values of single users; a metric that is NaN is null."""
+        content = {
+            "num_users": self.num_users,
+            "num_targets": self.num_targets,
+            "metrics": _without_nan(self.metrics),
+            "slices": {name: _without_nan(metrics) for name, metrics in self.slices.items()},
+        }
+        return json.dumps(content, indent=indent, allow_nan=False)
+
+
+def report_from_ranks(
+    ranks: np.ndarray,
+    slice_flags: Mapping[str, np.ndarray],
+    topk: np.ndarray,
+    ks: Sequence[int],
+    num_items: int,
+) -> RankingReport:
+    """Turn ranks and recommendations into a report; the trainer, which gathers them itself, calls this too.
+
+    Args:
+        ranks: (users, targets) ranks from 1; 0 or less is padding.
+        slice_flags: Name to (users, targets) bool, which targets are in that slice.
+        topk: (users, K) recommended rows of the vocabulary, best first; special rows are padding.
+        ks: Cut-offs.
+        num_items: Items in the catalogue.
+
+    Returns:
+        The report.
+
+    Raises:
+        ValueError: If shapes do not fit, or there is no target at all.
+    """
+    ranks = np.asarray(ranks)
+    present = ranks > 0
+    if not present.any():
+        raise ValueError(f"none of {len(ranks)} users has a target; give rows of a validation or test split")
+    if len(topk) != len(ranks):
+        raise ValueError(f"recommendations of {len(topk)} users do not fit the ranks of {len(ranks)} users")
+    per_user = per_user_metrics(ranks, ks)
+    metrics = summarise(per_user) | catalogue_coverage(np.asarray(topk), ks, num_items, first_row=NUM_SPECIAL_ROWS)
+    slices = {}
+    for name, flags in slice_flags.items():
+        values = per_user_metrics(ranks, ks, relevant=flags)
+        slices[name] = {**summarise(values), "num_targets": int((present & np.asarray(flags, dtype=bool)).sum())}
+        per_user.update({_slice_key(name, key): value for key, value in values.items()})
+    return RankingReport(metrics, slices, int(present.any(1).sum()), int(present.sum()), per_user)
+
+
+def evaluate_ranker(
+    ranker: Ranker,
+    dataset: Dataset,
+    vocabulary: ItemVocabulary,
+    *,
+    trained: np.ndarray,
+    ks: Sequence[int] = DEFAULT_KS,
+    batch_size: int = 256,
+    progress: bool = True,
+) -> RankingReport:
+    """Rank the targets of a dataset against the whole catalogue, batch by batch.
+
+    Of each batch only ranks, slices and recommendations are kept, so memory grows with users times the largest
+    cut-off, not with users times items.
+
+    Args:
+        ranker: What is evaluated; if it is a module in training mode, it is in evaluation mode meanwhile.
+        dataset: A validation or test split, with `items`, `targets` and whatever else the ranker reads.
+        vocabulary: The catalogue that the dataset refers to.
+        trained: (rows of the vocabulary,) bool, which items have training events.
+        ks: Cut-offs.
+        batch_size: Users scored at once.
+        progress: Whether to show a progress bar on standard error.
+
+    Returns:
+        The report.
+
+    Raises:
+        ValueError: If the dataset is empty or has no targets, or scores do not fit the vocabulary or are NaN.
+    """
+    missing = {"items", "targets"} - set(dataset.column_names)
+    if missing or not len(dataset):
+        raise ValueError(
+            f"the dataset has {len(dataset)} rows and {f'no column {min(missing)}' if missing else 'all columns'}; "
+            "give a validation or test split that build_splits made and that is not empty"
+        )
+    k = check_cutoffs(ks)[-1]
+    rows_only = dataset.with_format(None)
+    ranks: list[np.ndarray] = []
+    top: list[np.ndarray] = []
+    flags: list[dict[str, np.ndarray]] = []
+    with _evaluation_mode(ranker), torch.no_grad(), tqdm(total=len(dataset), unit="user", disable=not progress) as bar:
+        for start in range(0, len(dataset), batch_size):
+            columns = rows_only[start : start + batch_size]
+            rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+            flags.append(target_slices(rows, vocabulary, trained))
+            scores = ranker.score_rows(rows)
+            _check_layout(scores, len(rows), len(vocabulary))
+            targets = torch.from_numpy(pad_targets([row["targets"] for row in rows]))
+            ranks.append(target_ranks(scores, targets).cpu().numpy())
+            top.append(top_rows(scores, k).to("cpu", torch.int32).numpy())
+            bar.update(len(rows))
+    slices = {name: _stack_padded([batch[name] for batch in flags]) for name in flags[0]}
+    return report_from_ranks(_stack_padded(ranks), slices, np.concatenate(top), ks, vocabulary.num_items)
+
+
+@contextmanager
+def _evaluation_mode(ranker: object) -> Iterator[None]:
+    """Dropout would make ranks random, and nobody would see it."""
+    modules = list(ranker.modules()) if isinstance(ranker, torch.nn.Module) else []
+    training = [module for module in modules if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _check_layout(scores: torch.Tensor, users: int, rows: int) -> None:
+    if scores.shape != (users, rows):
+        raise ValueError(
+            f"score_rows gave scores of shape {tuple(scores.shape)} for {users} users and {rows} vocabulary rows; "
+            f"give ({users}, {rows})"
+        )
+    special = scores[:, :NUM_SPECIAL_ROWS]
+    if bool((special > -torch.inf).any()):
+        raise ValueError(
+            f"score_rows gave a special row {float(special.max())}; rows below {NUM_SPECIAL_ROWS} are no items, "
+            "so give them -inf"
+        )
+
+
+def _stack_padded(batches: list[np.ndarray]) -> np.ndarray:
+    """Stack (users, targets) arrays of different widths, with 0 on the right."""
+    width = max(batch.shape[1] for batch in batches)
+    return np.concatenate([np.pad(batch, ((0, 0), (0, width - batch.shape[1]))) for batch in batches])
+
+
+def _slice_key(name: str, metric: str) -> str:
+    return f"slices.{name}.{metric}"
+
+
+def _without_nan(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: None if math.isnan(value) else value for name, value in metrics.items()}

@@ -1,0 +1,1 @@
+"""The ranking metrics as an `evaluate` module: `evaluate.load` takes the path of this directory."""

@@ -1,0 +1,95 @@
+"""Ranking metrics for lists of recommendations, as an `evaluate` module.
+
+`evaluate` copies this file to another folder before it imports it, so nothing can be imported relatively here; and it
+finds the file's imports with a regular expression that reads one import a line.
+"""
+
+import importlib
+from typing import Any
+
+import datasets
+import evaluate
+import numpy as np
+
+_metrics = importlib.import_module("xcat_rec.evaluation.metrics")
+
+_DESCRIPTION = """
+Recall, NDCG and MRR of ranked recommendations, with any number of relevant items a user, and catalogue coverage.
+"""
+
+_CITATION = """
+@article{jarvelin2002cumulated,
+  title   = {Cumulated gain-based evaluation of IR techniques},
+  author  = {J\\"arvelin, Kalervo and Kek\\"al\\"ainen, Jaana},
+  journal = {ACM Transactions on Information Systems},
+  volume  = {20},
+  number  = {4},
+  pages   = {422--446},
+  year    = {2002}
+}
+"""
+
+_INPUTS_DESCRIPTION = """
+Args:
+    predictions: one list of recommended items a user, best first; all lists of one length
+    references: one list of relevant items a user; a user without any is left out
+    ks: cut-offs, none longer than the lists; by default those of 1, 5, 10, 20 and 50 that are not
+    num_items: items in the catalogue, for coverage; None leaves coverage out
+Returns:
+    recall@k, ndcg@k, mrr@k and, with num_items, coverage@k, for each k
+Examples:
+    >>> metric = RecommendationRanking()  # or evaluate.load(path of the folder recommendation_ranking)
+    >>> metric.compute(predictions=[["tent", "lamp"]], references=[["lamp"]], ks=[2])["mrr@2"]
+    0.5
+"""
+
+
+@evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _INPUTS_DESCRIPTION)
+class RecommendationRanking(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
+    """Compares lists of recommendations with what users turned out to want."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description=_DESCRIPTION,
+            citation=_CITATION,
+            inputs_description=_INPUTS_DESCRIPTION,
+            features=[
+                datasets.Features({"predictions": datasets.List(kind), "references": datasets.List(kind)})
+                for kind in (datasets.Value("string"), datasets.Value("int64"))
+            ],
+        )
+
+    def _compute(
+        self,
+        predictions: list[list[Any]],
+        references: list[list[Any]],
+        ks: list[int] | None = None,
+        num_items: int | None = None,
+    ) -> dict[str, float]:
+        lengths = {len(items) for items in predictions}
+        if len(lengths) != 1:
+            raise ValueError(f"the lists of recommendations have lengths {sorted(lengths)}; give all of one length")
+        length = lengths.pop()
+        cutoffs = _metrics.check_cutoffs([k for k in _metrics.DEFAULT_KS if k <= length] if ks is None else ks)
+        if cutoffs[-1] > length:
+            raise ValueError(
+                f"lists of {length} recommendations cannot tell metrics at {cutoffs[-1]}; give longer ones"
+            )
+        ranks = _ranks_in_lists(predictions, references, length + 1)
+        results: dict[str, float] = _metrics.summarise(_metrics.per_user_metrics(ranks, cutoffs))
+        if num_items is not None:
+            _, rows = np.unique(np.asarray(predictions), return_inverse=True)
+            results |= _metrics.catalogue_coverage(rows.reshape(len(predictions), length), cutoffs, num_items)
+        return results
+
+
+def _ranks_in_lists(predictions: list[list[Any]], references: list[list[Any]], beyond: int) -> np.ndarray:
+    """Rank of every distinct relevant item in its user's list, `beyond` if it is not there, 0 for padding."""
+    wanted = [list(dict.fromkeys(items)) for items in references]
+    ranks = np.zeros((len(wanted), max(map(len, wanted), default=0)), dtype=np.int64)
+    for user, (recommended, items) in enumerate(zip(predictions, wanted, strict=True)):
+        positions: dict[Any, int] = {}
+        for position, item in enumerate(recommended, start=1):
+            positions.setdefault(item, position)
+        ranks[user, : len(items)] = [positions.get(item, beyond) for item in items]
+    return ranks

@@ -1,0 +1,75 @@
+"""Slices of the targets: where a recommendation crosses categories, is cold, or is new to the user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from .ranks import pad_targets
+
+SLICE_NAMES = ("switch", "new_category", "cold", "unseen")
+
+
+def target_slices(
+    rows: Sequence[Mapping[str, Any]], vocabulary: ItemVocabulary, trained: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Say of every target which slices it belongs to.
+
+    * `switch`: its category differs from that of the last event.
+    * `new_category`: its category is nowhere in the history.
+    * `cold`: no training event names the item.
+    * `unseen`: the item is nowhere in the history.
+
+    Where a category is missing nothing is claimed: a target without category is in neither of the first two, one
+    after a last event without category is no switch, and a history without any category makes nothing new. A target
+    outside the catalogue is cold and not called unseen.
+
+    Args:
+        rows: Rows of a validation or test dataset, with `items` and `targets`.
+        vocabulary: The catalogue that the rows refer to.
+        trained: (rows of the vocabulary,) bool, which items have training events.
+
+    Returns:
+        Name to (users, targets) bool; padding is in no slice.
+
+    Raises:
+        ValueError: If `trained` does not fit the vocabulary, or a row is not in it.
+    """
+    codes = vocabulary.category_codes
+    if trained.shape != codes.shape:
+        raise ValueError(f"trained has shape {trained.shape} and the vocabulary {len(codes)} rows; give one flag each")
+    targets = pad_targets([row["targets"] for row in rows])
+    lengths = np.fromiter((len(row["items"]) for row in rows), dtype=np.int64, count=len(rows))
+    items = np.fromiter(chain.from_iterable(row["items"] for row in rows), np.int64, count=int(lengths.sum()))
+    for name, values in (("items", items), ("targets", targets)):
+        if values.max(initial=0) >= len(codes):
+            raise ValueError(
+                f"column {name} names row {values.max()}, and the vocabulary has {len(codes)} rows; "
+                "the dataset was built with another vocabulary"
+            )
+
+    users = np.repeat(np.arange(len(rows)), lengths)
+    valid = targets >= 0
+    wanted = np.where(valid, codes[targets], -1)
+    history_codes = codes[items]
+    last = np.full(len(rows), -1, dtype=np.int64)
+    last[lengths > 0] = history_codes[np.cumsum(lengths)[lengths > 0] - 1]
+    has_category = np.zeros(len(rows), dtype=bool)
+    has_category[users[history_codes >= 0]] = True
+    return {
+        "switch": (wanted >= 0) & (last >= 0)[:, None] & (wanted != last[:, None]),
+        "new_category": (wanted >= 0) & has_category[:, None] & ~_in_history(wanted, history_codes, users),
+        "cold": valid & ~trained[targets],
+        "unseen": (targets >= NUM_SPECIAL_ROWS) & ~_in_history(targets, items, users),
+    }
+
+
+def _in_history(values: np.ndarray, history: np.ndarray, users: np.ndarray) -> np.ndarray:
+    """Whether each of (users, targets) values is among the same user's values in the flat history."""
+    span = int(max(values.max(initial=0), history.max(initial=0))) + 2
+    keys = np.arange(len(values))[:, None] * span + values + 1
+    return np.isin(keys, users * span + history + 1)

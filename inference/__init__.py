@@ -1,0 +1,1 @@
+"""Floor 2: a trained model in use: recommendation, explanation, the pipeline."""

@@ -1,0 +1,58 @@
+"""Which events of a history carried a recommendation."""
+
+from __future__ import annotations
+
+import torch
+
+from ..modeling_xcat.outputs_xcat import XCatModelOutput
+
+
+def event_attention(output: XCatModelOutput, query_positions: torch.Tensor, max_history: int) -> torch.Tensor | None:
+    """Attention of each query over the events of its history.
+
+    The mean over heads and layers of the cross-attention, summed over the text tokens of an event; for a model
+    without fusion, of the last layer of self-attention.
+
+    Args:
+        output: Output with attentions, of one history a row, padded on the right.
+        query_positions: (queries,) positions in the flattened rows, one a row.
+        max_history: Events of the longest history.
+
+    Returns:
+        (queries, max_history) weights by event position, or None if the model has no attention.
+    """
+    if output.cross_attentions and output.memory_positions is not None:
+        weights = torch.stack(output.cross_attentions).mean((0, 2)).flatten(0, 1)[query_positions]
+        positions = output.memory_positions
+    elif output.attentions:
+        weights = output.attentions[-1].mean(1).flatten(0, 1)[query_positions]
+        positions = torch.arange(weights.shape[1], device=weights.device).expand_as(weights)
+    else:
+        return None
+    result = weights.new_zeros(len(weights), max_history + 1)
+    result.scatter_add_(1, torch.where(positions < 0, max_history, positions), weights)
+    return result[:, :max_history]
+
+
+def event_shares(
+    attention: torch.Tensor | None, history: torch.Tensor, candidates: torch.Tensor
+) -> torch.Tensor:
+    """Share of each event of one history in each recommendation.
+
+    An event counts by the attention it got times its likeness to the recommended item in the model's own space, so
+    that two recommendations from one history can have different reasons.
+
+    Args:
+        attention: (events,) attention weights, or None where there are none.
+        history: (events, hidden) item side of the events.
+        candidates: (items, hidden) item side of the recommendations.
+
+    Returns:
+        (items, events) non-negative shares; each row sums to 1.
+    """
+    likeness = torch.nn.functional.cosine_similarity(candidates[:, None], history[None], dim=-1).clamp(min=0)
+    weights = torch.ones(len(history)) if attention is None else attention
+    shares = likeness * weights
+    nothing = shares.sum(1, keepdim=True) <= 0
+    shares = torch.where(nothing, weights.expand_as(shares) + 1e-12, shares)
+    return shares / shares.sum(1, keepdim=True)

@@ -1,0 +1,1 @@
+"""Floor 3: the model card that a checkpoint is given."""

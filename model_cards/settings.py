@@ -1,0 +1,67 @@
+"""What was set otherwise than by default, and the machine it ran on: what makes a figure reproducible."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+from typing import TYPE_CHECKING, Any
+
+from .scrubbing import is_secret_name
+
+if TYPE_CHECKING:
+    from ..modeling_xcat.configuration_xcat import XCatConfig
+    from ..training.arguments import XCatTrainingArguments
+
+_NOT_OF_THE_MODEL = {"architectures", "auto_map", "dtype", "model_type", "text_config", "transformers_version"}
+_NOT_OF_THE_FIT = {
+    "do_eval",
+    "do_predict",
+    "do_train",
+    "hub_model_id",
+    "output_dir",
+    "resume_from_checkpoint",
+    "run_name",
+}
+
+
+def model_settings(config: XCatConfig) -> dict[str, Any]:
+    """The fields of a model configuration that differ from their defaults.
+
+    Args:
+        config: A configuration. Its nested text encoder is left out: the card names that as base model.
+    """
+    changed = config.to_diff_dict()
+    return {name: value for name, value in sorted(changed.items()) if _tells_something(name, _NOT_OF_THE_MODEL)}
+
+
+def training_settings(arguments: XCatTrainingArguments) -> dict[str, Any]:
+    """The training arguments that differ from the defaults on this machine; places and secrets are left out."""
+    default = type(arguments)(output_dir=arguments.output_dir)
+    changed: dict[str, Any] = {}
+    for field in dataclasses.fields(arguments):
+        value = getattr(arguments, field.name)
+        if _tells_something(field.name, _NOT_OF_THE_FIT) and value != getattr(default, field.name):
+            changed[field.name] = value
+    return changed
+
+
+def describe_hardware() -> str:
+    """The machine in one line: processor and its capability, cores, memory, GPUs.
+
+    The capability is named since precision, and with it time, depends on it more than on anything else.
+    """
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    parts = [f"{platform.machine()} CPU with {torch.backends.cpu.get_cpu_capability()}", f"{cores} cores"]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        parts.append(f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB of memory")
+    if torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        parts.append(f"{count} x {torch.cuda.get_device_name(0)}")
+    return ", ".join(parts)
+
+
+def _tells_something(name: str, left_out: set[str]) -> bool:
+    return name not in left_out and not name.startswith("_") and not is_secret_name(name)

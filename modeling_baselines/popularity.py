@@ -1,0 +1,200 @@
+"""What is bought most, and what the user bought before: the two baselines that nothing learned should lose to.
+
+Self-contained, because `transformers` copies this file next to the weights of a checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any, Self
+
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import nn
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import initialization as init
+
+NUM_SPECIAL_ROWS = 2
+"""Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
+
+_SEQUENCES_AT_ONCE = 4096
+
+
+@strict
+class PopularityConfig(PreTrainedConfig):
+    """Configuration of `PopularityModel`.
+
+    Args:
+        num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
+
+    Raises:
+        ValueError: If there are fewer rows than special ones.
+    """
+
+    model_type = "xcat_popularity"
+
+    num_item_rows: int = NUM_SPECIAL_ROWS
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)  # type: ignore[no-untyped-call]
+        if self.num_item_rows < NUM_SPECIAL_ROWS:
+            raise ValueError(
+                f"{type(self).__name__}.num_item_rows is {self.num_item_rows}; give the length of the item "
+                f"vocabulary, at least {NUM_SPECIAL_ROWS}."
+            )
+
+
+class RepeatPurchaseConfig(PopularityConfig):
+    """Configuration of `RepeatPurchaseModel`; the same as that of popularity."""
+
+    model_type = "xcat_repeat_purchase"
+
+
+class CountingModel(PreTrainedModel):
+    """A model whose only weights are how often each item occurs in the training sequences.
+
+    The counts are integers, so loading a checkpoint in half precision leaves them exact.
+    """
+
+    config_class = PopularityConfig
+    main_input_name = "item_ids"
+    counts: torch.Tensor
+
+    def __init__(self, config: PopularityConfig) -> None:
+        super().__init__(config)
+        self.register_buffer("counts", torch.zeros(config.num_item_rows, dtype=torch.long))
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the scores; `transformers` asks the parameters, and there are none."""
+        return torch.float32
+
+    @property
+    def device(self) -> torch.device:
+        """Where the counts are; `transformers` asks the parameters, and there are none."""
+        return self.counts.device
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, CountingModel):
+            init.zeros_(module.counts)
+
+    def fit(self, train_rows: Iterable[Sequence[int]]) -> Self:
+        """Count the items of training sequences; earlier counts are replaced.
+
+        Args:
+            train_rows: One sequence of item rows a user, such as `splits["train"]["items"]`.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            ValueError: If a row is not in the item table.
+        """
+        size = len(self.counts)
+        counts = torch.zeros(size, dtype=torch.long)
+        sequences = iter(train_rows)
+        while batch := list(islice(sequences, _SEQUENCES_AT_ONCE)):
+            items = torch.tensor(list(chain.from_iterable(batch)), dtype=torch.long)
+            strangers = items[(items < 0) | (items >= size)]
+            if len(strangers):
+                raise ValueError(
+                    f"{len(strangers)} of {len(items)} training events name rows that are not in the item table, for "
+                    f"example {int(strangers[0])}; num_item_rows is {size}, make it the length of the vocabulary"
+                )
+            counts += torch.bincount(items, minlength=size)
+        counts[:NUM_SPECIAL_ROWS] = 0
+        self.counts.copy_(counts)
+        return self
+
+    def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        """Score the catalogue.
+
+        Args:
+            item_ids: (users, events) item rows in order of time; 0 is no event.
+            **kwargs: What callers of every model pass along; unused.
+
+        Returns:
+            (users, rows) float32 scores; the special rows have `-inf`.
+        """
+        raise NotImplementedError
+
+    def score_catalogue(self, item_ids: torch.Tensor, **inputs: Any) -> torch.Tensor:
+        """Score the whole catalogue for (users, events) histories; as `forward`, without gradients."""
+        with torch.no_grad():
+            scores: torch.Tensor = self(item_ids, **inputs)
+        return scores
+
+    def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> torch.Tensor:
+        """Score the catalogue for rows of a dataset.
+
+        Args:
+            rows: Rows with `items`, a user's item rows in order of time.
+
+        Returns:
+            (users, rows of the item table) float32 scores; the special rows have `-inf`.
+        """
+        histories = [torch.tensor(row["items"], dtype=torch.long) for row in rows]
+        if not histories:
+            return torch.empty(0, len(self.counts), device=self.counts.device)
+        padded = nn.utils.rnn.pad_sequence(histories, batch_first=True)
+        return self.score_catalogue(padded.to(self.counts.device))
+
+
+class PopularityModel(CountingModel):
+    """Recommends to everybody what occurs most often in the training sequences; the score is the count.
+
+    Example:
+        >>> model = PopularityModel(PopularityConfig(num_item_rows=5)).fit([[2, 3, 3], [3, 4]])
+        >>> model.score_rows([{"items": [2]}]).tolist()
+        [[-inf, -inf, 1.0, 3.0, 1.0]]
+    """
+
+    def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        """As `CountingModel.forward`."""
+        scores = self.counts.float()
+        scores[:NUM_SPECIAL_ROWS] = -torch.inf
+        return scores.repeat(len(item_ids), 1)
+
+
+class RepeatPurchaseModel(CountingModel):
+    """Recommends the user's own items, the most frequent first, the latest among equals; then what is popular.
+
+    This is the personal-frequency baseline of next-basket recommendation, which learned models often do not beat (Hu
+    et al., "Modeling Personalized Item Frequency Information for Next-basket Recommendation", SIGIR 2020), with
+    popularity to fill up. An item outside the history scores the number of different counts below its own, so
+    that scores stay exact in float32 and items of one count tie; the user's own items score above all of those.
+
+    Example:
+        >>> model = RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=6)).fit([[3, 3, 5], [3, 4]])
+        >>> model.score_rows([{"items": [4, 2, 2, 5]}]).tolist()
+        [[-inf, -inf, 5.0, 2.0, 3.0, 4.0]]
+    """
+
+    config_class = RepeatPurchaseConfig
+
+    def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        """As `CountingModel.forward`."""
+        distinct, levels = torch.unique(self.counts, return_inverse=True)
+        users, events = item_ids.shape
+        scores: torch.Tensor = levels.float().repeat(users, 1)
+        if events:
+            positions = torch.arange(events, device=item_ids.device).expand(users, -1)
+            frequency = torch.zeros_like(scores, dtype=torch.long).scatter_add_(1, item_ids, torch.ones_like(item_ids))
+            latest = torch.zeros_like(frequency).scatter_reduce_(1, item_ids, positions, "amax")
+            # Each item is ordered once, at its latest event; the key of any other event is below all of those.
+            key = frequency.gather(1, item_ids) * events + positions
+            key = key.masked_fill((positions < latest.gather(1, item_ids)) | (item_ids < NUM_SPECIAL_ROWS), -1)
+            place = key.argsort(dim=1).argsort(dim=1)
+            own = torch.where(key >= 0, place - (key < 0).sum(1, keepdim=True) + len(distinct), 0)
+            scores.scatter_reduce_(1, item_ids, own.to(scores.dtype), "amax")
+        scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
+        return scores
+
+
+for _config in (PopularityConfig, RepeatPurchaseConfig):
+    _config.register_for_auto_class()  # type: ignore[no-untyped-call]
+for _model in (PopularityModel, RepeatPurchaseModel):
+    _model.register_for_auto_class("AutoModel")  # type: ignore[no-untyped-call]

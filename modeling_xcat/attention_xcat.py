@@ -1,0 +1,104 @@
+"""Multi-head attention through the attention interface of transformers, and the feed-forward layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.activations import ACT2FN
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from .configuration_xcat import XCatConfig
+
+
+def eager_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scaled dot-product attention written out (Vaswani et al. 2017, equation 1).
+
+    Args:
+        module: The layer that asks.
+        query: (rows, heads, length, width).
+        key: (rows, heads, memory, width).
+        value: (rows, heads, memory, width).
+        attention_mask: Boolean, broadcastable to (rows, heads, length, memory), True where a query sees a key.
+        scaling: Factor of the dot products.
+        dropout: Dropout on the weights.
+        **kwargs: What other implementations take; unused.
+
+    Returns:
+        The output (rows, length, heads, width) and the weights (rows, heads, length, memory).
+    """
+    scores = torch.matmul(query, key.transpose(2, 3)) * scaling
+    if attention_mask is not None:
+        scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
+    weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+    output = torch.matmul(nn.functional.dropout(weights, dropout, module.training), value)
+    return output.transpose(1, 2), weights
+
+
+class XCatAttention(nn.Module):
+    """Attention of (rows, length, hidden) queries over (rows, memory, hidden) keys and values."""
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.head_dim = config.hidden_size // config.num_attention_heads
+        self.scaling = self.head_dim**-0.5
+        self.is_causal = False
+        self.query = nn.Linear(config.hidden_size, config.hidden_size)
+        self.key = nn.Linear(config.hidden_size, config.hidden_size)
+        self.value = nn.Linear(config.hidden_size, config.hidden_size)
+        self.output = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(
+        self,
+        states: torch.Tensor,
+        memory: torch.Tensor,
+        mask: torch.Tensor,
+        output_attentions: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Attend.
+
+        Args:
+            states: (rows, length, hidden) queries.
+            memory: (rows, memory, hidden) keys and values.
+            mask: (rows, 1, length, memory) boolean, True where a query sees a key.
+            output_attentions: Whether the weights are wanted, which takes the eager implementation.
+
+        Returns:
+            (rows, length, hidden) and the weights or None.
+        """
+        query, key, value = (
+            layer(source).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+            for layer, source in ((self.query, states), (self.key, memory), (self.value, memory))
+        )
+        name = "eager" if output_attentions else self.config._attn_implementation
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(name, eager_attention)
+        dropout = self.config.attention_dropout if self.training else 0.0
+        output, weights = attend(self, query, key, value, mask, scaling=self.scaling, dropout=dropout)
+        return self.output(output.flatten(2)), weights
+
+
+class XCatFeedForward(nn.Module):
+    """Two linear layers with an activation between them, on (..., hidden)."""
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        self.expand = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.activation = ACT2FN[config.hidden_act]
+        self.dropout = nn.Dropout(config.hidden_dropout)
+        self.contract = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Transform (..., hidden) states position by position."""
+        output: torch.Tensor = self.contract(self.dropout(self.activation(self.expand(states))))
+        return output

@@ -1,0 +1,184 @@
+"""Configuration of the XCat models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from huggingface_hub.dataclasses import strict
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+NUM_SPECIAL_ROWS = 2
+"""Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
+
+FORMAT_VERSION = 1
+"""Version of the checkpoint layout; a newer one than the installed code knows is refused."""
+
+BEHAVIOR_ENCODERS = ("transformer", "gru", "lstm")
+SCORINGS = ("cosine", "dot")
+OBJECTIVES = ("auto", "softmax", "sampled_softmax")
+
+
+@strict
+class XCatConfig(PreTrainedConfig):
+    """Everything that decides the shape and the arithmetic of an XCat model.
+
+    Args:
+        text_config: Configuration of the nested text encoder, any that `AutoConfig` knows, or None for a model that
+            carries no encoder and is given text states from outside.
+        use_text: Whether an item is represented by its text.
+        use_item_ids: Whether an item is represented by a trained embedding of its own.
+        text_dim: Width of one text state (the hidden size of the text encoder).
+        text_tokens_per_item: Text states an item: 1 is the mean over its tokens; n > 1 adds n - 1 means over
+            consecutive spans of tokens, which only the cross-attention reads.
+        num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
+        num_texts: Distinct item texts; items with one text share its states.
+        item_features: Categorical attributes of items, name to number of values (value 0 means missing).
+        event_types: Names of the kinds of event (view, purchase, ...), coded from 1; 0 is an unknown kind.
+        num_rating_buckets: Buckets of ratings with 0 for no rating; 0 switches ratings off.
+        num_time_gap_buckets: Logarithmic buckets of the time since the previous event; 0 switches gaps off.
+        max_history: Longest history, in events, that the model reads; the latest events are kept.
+        behavior_encoder: "transformer", "gru" or "lstm".
+        hidden_size: Width of behaviour states and item representations.
+        intermediate_size: Width of the feed-forward layers.
+        num_attention_heads: Heads of self- and cross-attention.
+        num_behavior_layers: Layers of the behaviour encoder.
+        num_fusion_layers: Cross-attention blocks from behaviour states to text states; 0 leaves fusion out.
+        memory_sources: Where the memory tokens of the fusion blocks come from, names in `MEMORY_SOURCES`.
+        hidden_act: Activation of feed-forward layers and adaptor.
+        hidden_dropout: Dropout on inputs and residual branches.
+        attention_dropout: Dropout on attention weights.
+        id_dropout: Share of items whose id embedding is left out in a training step, so that text alone suffices.
+        scoring: "cosine" or "dot" between behaviour states and item representations.
+        temperature: Divisor of the scores.
+        objective: "softmax" over the whole catalogue, "sampled_softmax", or "auto": the former up to
+            `full_softmax_limit` items.
+        full_softmax_limit: Largest catalogue, in items, for which "auto" means the full softmax.
+        num_negatives: Uniform negatives a training step of the sampled softmax, shared by the batch.
+        soft_target_weight: Share of the label's mass given to the items nearest in text.
+        num_soft_targets: How many such neighbours share it.
+        freeze_text_encoder: Whether the nested text encoder is left as it was pretrained.
+        layer_norm_eps: Epsilon of layer normalisation.
+        initializer_range: Standard deviation of initial weights.
+        format_version: Layout version of the checkpoint.
+
+    Raises:
+        ValueError: If sizes do not fit together, or a name is not one of those listed.
+
+    Example:
+        >>> config = XCatConfig(num_item_rows=12, hidden_size=16, num_attention_heads=2)
+        >>> config.num_items
+        10
+    """
+
+    model_type = "xcat"
+    sub_configs = {"text_config": AutoConfig}
+
+    text_config: dict[str, Any] | PreTrainedConfig | None = None
+    use_text: bool = True
+    use_item_ids: bool = True
+    text_dim: int = 384
+    text_tokens_per_item: int = 1
+    num_item_rows: int = NUM_SPECIAL_ROWS
+    num_texts: int = 1
+    item_features: dict[str, int] | None = None
+    event_types: list[str] | None = None
+    num_rating_buckets: int = 0
+    num_time_gap_buckets: int = 0
+    max_history: int = 50
+    behavior_encoder: str = "transformer"
+    hidden_size: int = 128
+    intermediate_size: int = 512
+    num_attention_heads: int = 4
+    num_behavior_layers: int = 1
+    num_fusion_layers: int = 1
+    memory_sources: list[str] | None = None
+    hidden_act: str = "gelu"
+    hidden_dropout: float | int = 0.4
+    attention_dropout: float | int = 0.2
+    id_dropout: float | int = 0.1
+    scoring: str = "cosine"
+    temperature: float | int = 0.05
+    objective: str = "auto"
+    full_softmax_limit: int = 50_000
+    num_negatives: int = 4096
+    soft_target_weight: float | int = 0.2
+    num_soft_targets: int = 10
+    freeze_text_encoder: bool = True
+    layer_norm_eps: float | int = 1e-6
+    initializer_range: float | int = 0.02
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        if isinstance(self.text_config, dict):
+            self.text_config = _text_config(self.text_config)
+        self.item_features = dict(self.item_features or {})
+        self.event_types = list(self.event_types or [])
+        self.memory_sources = ["item_text", "user_text"] if self.memory_sources is None else list(self.memory_sources)
+        super().__post_init__(**kwargs)
+        self._check_sizes()
+        self._check_choices()
+
+    @property
+    def num_items(self) -> int:
+        """Items in the catalogue."""
+        return self.num_item_rows - NUM_SPECIAL_ROWS
+
+    @property
+    def uses_full_softmax(self) -> bool:
+        """Whether training normalises over the whole catalogue."""
+        return self.objective == "softmax" or (self.objective == "auto" and self.num_items <= self.full_softmax_limit)
+
+    def _check_sizes(self) -> None:
+        at_least = {
+            "hidden_size": 1, "intermediate_size": 1, "num_attention_heads": 1, "num_behavior_layers": 0,
+            "num_fusion_layers": 0, "text_dim": 1, "text_tokens_per_item": 1, "num_texts": 1, "max_history": 1,
+            "num_item_rows": NUM_SPECIAL_ROWS, "num_rating_buckets": 0, "num_time_gap_buckets": 0,
+            "num_negatives": 1, "num_soft_targets": 1,
+        }  # fmt: skip
+        for name, least in at_least.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"XCatConfig.{name} is {getattr(self, name)}; give at least {least}.")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"XCatConfig.hidden_size ({self.hidden_size}) must be a multiple of num_attention_heads "
+                f"({self.num_attention_heads}); try hidden_size={-(-self.hidden_size // self.num_attention_heads) * self.num_attention_heads}."
+            )
+        for name in ("hidden_dropout", "attention_dropout", "id_dropout", "soft_target_weight"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"XCatConfig.{name} is {getattr(self, name)}; give a share from 0 to below 1.")
+        if self.temperature <= 0:
+            raise ValueError(f"XCatConfig.temperature is {self.temperature}; give a positive number, such as 0.05.")
+        if self.format_version > FORMAT_VERSION:
+            raise ValueError(
+                f"This checkpoint has format version {self.format_version}, and this code knows up to "
+                f"{FORMAT_VERSION}; update xcat-rec."
+            )
+
+    def _check_choices(self) -> None:
+        for name, choices in (
+            ("behavior_encoder", BEHAVIOR_ENCODERS),
+            ("scoring", SCORINGS),
+            ("objective", OBJECTIVES),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"XCatConfig.{name} is {getattr(self, name)!r}; give one of {', '.join(choices)}.")
+        if not (self.use_text or self.use_item_ids or self.item_features):
+            raise ValueError("An item needs at least one of use_text, use_item_ids and item_features.")
+        for name, size in (self.item_features or {}).items():
+            if not isinstance(size, int) or size < 1:
+                raise ValueError(f"XCatConfig.item_features[{name!r}] is {size!r}; give its number of values, 1 or more.")
+
+
+def _text_config(values: dict[str, Any]) -> PreTrainedConfig:
+    name = values.get("model_type")
+    if name not in CONFIG_MAPPING:
+        raise ValueError(
+            f"XCatConfig.text_config has model_type {name!r}, which this transformers does not know; "
+            "give the configuration of an encoder that AutoConfig loads, such as 'bert'."
+        )
+    config: PreTrainedConfig = CONFIG_MAPPING[name](**{k: v for k, v in values.items() if k != "model_type"})
+    return config
+
+
+XCatConfig.register_for_auto_class()

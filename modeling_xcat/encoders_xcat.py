@@ -1,0 +1,91 @@
+"""Behaviour encoders: transformer, GRU and LSTM over packed or padded histories."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from .attention_xcat import XCatAttention, XCatFeedForward
+from .configuration_xcat import XCatConfig
+from .layout_xcat import SequenceLayout
+
+
+class XCatTransformerLayer(GradientCheckpointingLayer):
+    """A pre-norm transformer block (Xiong et al. 2020)."""
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.attention = XCatAttention(config)
+        self.feed_forward_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.feed_forward = XCatFeedForward(config)
+        self.dropout = nn.Dropout(config.hidden_dropout)
+
+    def forward(
+        self, states: torch.Tensor, mask: torch.Tensor, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Transform (rows, length, hidden) states under a (rows, 1, length, length) mask."""
+        normed = self.attention_norm(states)
+        attended, weights = self.attention(normed, normed, mask, output_attentions)
+        states = states + self.dropout(attended)
+        return states + self.dropout(self.feed_forward(self.feed_forward_norm(states))), weights
+
+
+class XCatTransformerEncoder(nn.Module):
+    """Causal self-attention within each history (SASRec, Kang and McAuley 2018)."""
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(XCatTransformerLayer(config) for _ in range(config.num_behavior_layers))
+
+    def forward(
+        self, states: torch.Tensor, layout: SequenceLayout, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """Encode (rows, length, hidden) states; also returns the attention weights of each layer, if asked for."""
+        mask = layout.causal_mask()
+        attentions = []
+        for layer in self.layers:
+            states, weights = layer(states, mask, output_attentions)
+            if output_attentions:
+                attentions.append(weights)
+        return states, tuple(attentions)
+
+
+class XCatRecurrentEncoder(nn.Module):
+    """GRU or LSTM whose state starts anew with every history (GRU4Rec, Hidasi et al. 2016)."""
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        kind = {"gru": nn.GRU, "lstm": nn.LSTM}[config.behavior_encoder]
+        layers = config.num_behavior_layers
+        self.recurrent = kind(
+            config.hidden_size,
+            config.hidden_size,
+            num_layers=layers,
+            batch_first=True,
+            dropout=float(config.hidden_dropout) if layers > 1 else 0.0,
+        )
+        self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout)
+
+    def forward(
+        self, states: torch.Tensor, layout: SequenceLayout, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """Encode (rows, length, hidden) states; there are no attention weights to return."""
+        flat, history, position = layout.unpack_index()
+        if not len(flat):
+            return states, ()
+        normed = self.norm(states)
+        shape = (int(history[-1]) + 1, int(position.max()) + 1, states.shape[-1])
+        unpacked = normed.new_zeros(shape).index_put((history, position), normed.flatten(0, 1)[flat])
+        output, _ = self.recurrent(unpacked)
+        residual = torch.zeros_like(states).flatten(0, 1).index_put((flat,), output[history, position].to(states.dtype))
+        return states + self.dropout(residual.view_as(states)), ()
+
+
+def build_behavior_encoder(config: XCatConfig) -> XCatTransformerEncoder | XCatRecurrentEncoder | None:
+    """Make the encoder that `config.behavior_encoder` names; None where it has no layers."""
+    if config.num_behavior_layers == 0:
+        return None
+    return XCatTransformerEncoder(config) if config.behavior_encoder == "transformer" else XCatRecurrentEncoder(config)

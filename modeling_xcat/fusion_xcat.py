@@ -1,0 +1,84 @@
+"""Cross-attention from behaviour states to text states."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from .attention_xcat import XCatAttention, XCatFeedForward
+from .configuration_xcat import XCatConfig
+from .memory_xcat import MEMORY_SOURCES, MemoryInputs
+
+
+class XCatFusionLayer(GradientCheckpointingLayer):
+    """A pre-norm cross-attention block (Vaswani et al. 2017, the decoder's second sub-layer) with its feed-forward."""
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.attention = XCatAttention(config)
+        self.feed_forward_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.feed_forward = XCatFeedForward(config)
+        self.dropout = nn.Dropout(config.hidden_dropout)
+
+    def forward(
+        self, states: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Let (rows, length, hidden) states attend to (rows, tokens, hidden) memory under its mask."""
+        attended, weights = self.attention(self.attention_norm(states), memory, mask, output_attentions)
+        states = states + self.dropout(attended)
+        return states + self.dropout(self.feed_forward(self.feed_forward_norm(states))), weights
+
+
+class XCatFusion(nn.Module):
+    """Gathers the memory tokens of all sources and runs the fusion layers over them.
+
+    A learned null token stands before them, so that a state may attend to nothing in particular, and so that a
+    history without any text still has something to attend to.
+    """
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        names = config.memory_sources or []
+        unknown = [name for name in names if name not in MEMORY_SOURCES]
+        if unknown:
+            raise ValueError(
+                f"XCatConfig.memory_sources names {', '.join(unknown)}; known are {', '.join(MEMORY_SOURCES)}."
+            )
+        self.sources = nn.ModuleDict(
+            {name: MEMORY_SOURCES[name](config) for name in names if config.use_text or name != "item_text"}
+        )
+        self.null_token = nn.Parameter(torch.zeros(config.hidden_size))
+        self.memory_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.layers = nn.ModuleList(XCatFusionLayer(config) for _ in range(config.num_fusion_layers))
+
+    def forward(
+        self, states: torch.Tensor, inputs: MemoryInputs, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...], torch.Tensor]:
+        """Fuse.
+
+        Args:
+            states: (rows, length, hidden) behaviour states.
+            inputs: What the memory sources draw on.
+            output_attentions: Whether attention weights are wanted.
+
+        Returns:
+            (rows, length, hidden) states, the weights of each layer, and the (rows, tokens) event positions of the
+            memory tokens, -1 for the null token and for texts of the user.
+        """
+        rows, length = inputs.item_ids.shape
+        tokens = [part for part in (source(inputs) for source in self.sources.values()) if part is not None]
+        null = self.null_token.expand(rows, 1, -1)
+        memory = self.memory_norm(torch.cat([null, *(part.states for part in tokens)], dim=1))
+        sees_null = torch.ones(rows, 1, length, 1, dtype=torch.bool, device=states.device)
+        masks = [inputs.layout.memory_mask(part.document_ids, part.positions) for part in tokens]
+        mask = torch.cat([sees_null, *masks], dim=-1)
+        nowhere = torch.full((rows, 1), -1, device=states.device)
+        event_positions = torch.cat([nowhere, *(part.event_positions for part in tokens)], dim=1)
+        attentions = []
+        for layer in self.layers:
+            states, weights = layer(states, memory, mask, output_attentions)
+            if output_attentions:
+                attentions.append(weights)
+        return states, tuple(attentions), event_positions

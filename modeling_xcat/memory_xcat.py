@@ -1,0 +1,106 @@
+"""Where the memory tokens of the fusion blocks come from: one class a source, and the registry of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from .configuration_xcat import XCatConfig
+from .items_xcat import XCatItemEncoder
+from .layout_xcat import SequenceLayout
+
+
+@dataclass(frozen=True)
+class MemoryTokens:
+    """Tokens that behaviour states may attend to.
+
+    Args:
+        states: (rows, tokens, hidden).
+        document_ids: (rows, tokens) history a token belongs to, -1 where there is none.
+        positions: (rows, tokens) event position from which on it is known.
+        event_positions: (rows, tokens) the event it describes, -1 if it describes none.
+    """
+
+    states: torch.Tensor
+    document_ids: torch.Tensor
+    positions: torch.Tensor
+    event_positions: torch.Tensor
+
+
+@dataclass(frozen=True)
+class MemoryInputs:
+    """What a memory source may draw on.
+
+    Args:
+        item_ids: (rows, length) item rows of the histories.
+        layout: Which event belongs to which history.
+        items: The item table.
+        position_states: (rows, length, hidden) position embeddings of the events.
+        user_text_states: (rows, texts, text_dim) pooled states of the user's own texts, or None.
+        user_text_document_ids: (rows, texts) history each belongs to, -1 for none.
+        user_text_positions: (rows, texts) event position from which on each is known.
+    """
+
+    item_ids: torch.Tensor
+    layout: SequenceLayout
+    items: XCatItemEncoder
+    position_states: torch.Tensor
+    user_text_states: torch.Tensor | None = None
+    user_text_document_ids: torch.Tensor | None = None
+    user_text_positions: torch.Tensor | None = None
+
+
+class MemorySource(nn.Module):
+    """Base class: turns inputs into memory tokens, or into None where a batch has nothing of its kind.
+
+    To add a source, subclass it, put the class into `MEMORY_SOURCES` under a name, and list the name in
+    `XCatConfig.memory_sources`.
+    """
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, inputs: MemoryInputs) -> MemoryTokens | None:
+        """Make the tokens; every subclass overrides this."""
+        raise TypeError(f"{type(self).__name__} must override MemorySource.forward")
+
+
+class ItemTextMemory(MemorySource):
+    """Text states of the events of the history, known from their event on."""
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__(config)
+        self.projection = nn.Linear(config.text_dim, config.hidden_size)
+
+    def forward(self, inputs: MemoryInputs) -> MemoryTokens | None:
+        """Make (rows, length x tokens, hidden) states."""
+        states, valid = inputs.items.history_text(inputs.item_ids)
+        projected = self.projection(states.to(self.projection.weight.dtype)) + inputs.position_states[:, :, None]
+        documents = inputs.layout.document_ids[:, :, None].expand_as(valid)
+        positions = inputs.layout.position_ids[:, :, None].expand_as(valid).flatten(1)
+        documents = documents.masked_fill(~valid, -1).flatten(1)
+        return MemoryTokens(projected.flatten(1, 2), documents, positions, positions)
+
+
+class UserTextMemory(MemorySource):
+    """The user's own texts: queries, reviews, chat."""
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__(config)
+        self.projection = nn.Linear(config.text_dim, config.hidden_size)
+
+    def forward(self, inputs: MemoryInputs) -> MemoryTokens | None:
+        """Make (rows, texts, hidden) states, or None if nobody in the batch said anything."""
+        if inputs.user_text_states is None:
+            return None
+        if inputs.user_text_document_ids is None or inputs.user_text_positions is None:
+            raise ValueError("user texts need user_text_document_ids and user_text_positions beside their states")
+        states = self.projection(inputs.user_text_states.to(self.projection.weight.dtype))
+        nowhere = torch.full_like(inputs.user_text_positions, -1)
+        return MemoryTokens(states, inputs.user_text_document_ids, inputs.user_text_positions, nowhere)
+
+
+MEMORY_SOURCES: dict[str, type[MemorySource]] = {"item_text": ItemTextMemory, "user_text": UserTextMemory}

@@ -1,0 +1,375 @@
+"""XCatModel, which encodes behaviour and items, and XCatForNextItem, which is trained to predict the next item."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+
+from .configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
+from .encoders_xcat import build_behavior_encoder
+from .fusion_xcat import XCatFusion
+from .items_xcat import XCatItemEncoder
+from .layout_xcat import SequenceLayout
+from .losses_xcat import chunked_cross_entropy, sample_candidates
+from .memory_xcat import MemoryInputs
+from .outputs_xcat import XCatModelOutput, XCatNextItemOutput
+from .text_xcat import XCatTextEncoder
+
+
+class XCatPreTrainedModel(PreTrainedModel):
+    """What all XCat models share: configuration, initialisation, and which features of transformers they support."""
+
+    config: XCatConfig
+    config_class = XCatConfig
+    base_model_prefix = "model"
+    main_input_name = "item_ids"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = False
+    _no_split_modules = ["XCatTransformerLayer", "XCatFusionLayer"]
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        std = self.config.initializer_range
+        if isinstance(module, nn.Linear):
+            init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            init.normal_(module.weight, std=std)
+            if module.padding_idx is not None and not getattr(module.weight, "_is_hf_initialized", False):
+                init.zeros_(module.weight[module.padding_idx])
+        elif isinstance(module, nn.LayerNorm):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.GRU | nn.LSTM):
+            for name, parameter in module.named_parameters():
+                if name.startswith("weight"):
+                    init.xavier_uniform_(parameter)
+                else:
+                    init.zeros_(parameter)
+        elif isinstance(module, XCatFusion):
+            init.normal_(module.null_token, std=std)
+        elif isinstance(module, XCatTextEncoder):
+            init.zeros_(module.mean)
+            init.eye_(module.whitening)
+        elif isinstance(module, XCatItemEncoder):
+            for buffer in module.buffers(recurse=False):
+                init.zeros_(buffer)
+        elif isinstance(module, XCatForNextItem):
+            for buffer in module.buffers(recurse=False):
+                init.zeros_(buffer)
+
+
+class XCatModel(XCatPreTrainedModel):
+    """Encodes histories into states, items into representations, and scores one against the other."""
+
+    _keys_to_ignore_on_load_unexpected = [r"soft_target_rows"]
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__(config)
+        size = config.hidden_size
+        self.text = XCatTextEncoder(config)
+        self.items = XCatItemEncoder(config)
+        self.position_embeddings = nn.Embedding(config.max_history, size)
+        kinds = len(config.event_types or [])
+        self.event_type_embeddings = nn.Embedding(kinds + 1, size) if kinds > 1 else None
+        self.rating_embeddings = nn.Embedding(config.num_rating_buckets, size) if config.num_rating_buckets else None
+        gaps = config.num_time_gap_buckets
+        self.time_gap_embeddings = nn.Embedding(gaps, size) if gaps else None
+        self.input_norm = nn.LayerNorm(size, config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout)
+        self.encoder = build_behavior_encoder(config)
+        self.fusion = XCatFusion(config) if config.num_fusion_layers else None
+        self.output_norm = nn.LayerNorm(size, config.layer_norm_eps)
+        self.post_init()
+        self.text.freeze()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The item encoder, which stands where other models have word embeddings."""
+        return self.items
+
+    def forward(
+        self,
+        item_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        event_type_ids: torch.Tensor | None = None,
+        rating_ids: torch.Tensor | None = None,
+        time_gap_ids: torch.Tensor | None = None,
+        user_text_input_ids: torch.Tensor | None = None,
+        user_text_attention_mask: torch.Tensor | None = None,
+        user_text_document_ids: torch.Tensor | None = None,
+        user_text_positions: torch.Tensor | None = None,
+        item_embeds: torch.Tensor | None = None,
+        output_attentions: bool | None = None,
+        **kwargs: Any,
+    ) -> XCatModelOutput:
+        """Encode histories.
+
+        Args:
+            item_ids: (rows, length) item rows; 0 is no event.
+            attention_mask: (rows, length) 0 where there is no event.
+            position_ids: (rows, length) positions within each history; they restart at 0 where histories are packed.
+            event_type_ids: (rows, length) kinds of event, coded from 1, or None.
+            rating_ids: (rows, length) rating buckets, 0 for none, or None.
+            time_gap_ids: (rows, length) buckets of the time since the previous event, 0 for unknown, or None.
+            user_text_input_ids: (rows, texts, tokens) token ids of the users' own texts, or None.
+            user_text_attention_mask: (rows, texts, tokens) 1 where there is a token.
+            user_text_document_ids: (rows, texts) which history of the row each text belongs to, -1 for none.
+            user_text_positions: (rows, texts) event position from which on each text is known.
+            item_embeds: (rows, length, hidden) representations of the items, if they are computed already.
+            output_attentions: Whether to return attention weights.
+            **kwargs: What callers of every model pass along; unused.
+
+        Returns:
+            States and, if asked for, attention weights.
+
+        Raises:
+            ValueError: If a history is longer than `config.max_history`.
+        """
+        layout = SequenceLayout.from_inputs(item_ids, attention_mask, position_ids)
+        longest = int(layout.position_ids.max()) + 1 if layout.position_ids.numel() else 0
+        if longest > self.config.max_history:
+            raise ValueError(
+                f"a history has {longest} events and the model reads {self.config.max_history}; "
+                "keep the latest ones (the processor does)"
+            )
+        wants = bool(output_attentions)
+        if item_embeds is None:
+            item_embeds = self.embed_items(item_ids)
+        positions = self.position_embeddings(layout.position_ids)
+        states = item_embeds + positions
+        for table, codes in (
+            (self.event_type_embeddings, event_type_ids),
+            (self.rating_embeddings, rating_ids),
+            (self.time_gap_embeddings, time_gap_ids),
+        ):
+            if table is not None and codes is not None:
+                states = states + table(codes)
+        states = self.dropout(self.input_norm(states))
+        attentions: tuple[torch.Tensor, ...] = ()
+        cross_attentions: tuple[torch.Tensor, ...] = ()
+        event_positions = None
+        if self.encoder is not None:
+            states, attentions = self.encoder(states, layout, wants)
+        if self.fusion is not None:
+            inputs = MemoryInputs(
+                item_ids=item_ids,
+                layout=layout,
+                items=self.items,
+                position_states=positions,
+                user_text_states=self._user_text_states(user_text_input_ids, user_text_attention_mask),
+                user_text_document_ids=user_text_document_ids,
+                user_text_positions=user_text_positions,
+            )
+            states, cross_attentions, event_positions = self.fusion(states, inputs, wants)
+        return XCatModelOutput(
+            last_hidden_state=self.output_norm(states),
+            attentions=attentions if wants else None,
+            cross_attentions=cross_attentions if wants else None,
+            memory_positions=event_positions if wants else None,
+        )
+
+    def embed_items(self, item_ids: torch.Tensor) -> torch.Tensor:
+        """Represent the items of (rows, length) histories, each distinct item once: (rows, length, hidden)."""
+        rows, inverse = torch.unique(item_ids, return_inverse=True)
+        embedded: torch.Tensor = self.items(rows)[inverse]
+        return embedded
+
+    def encode_text(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Pooled, whitened (texts, tokens, text_dim) states of (texts, length) token ids."""
+        states, valid = self.text(input_ids, attention_mask)
+        return self.text.whiten(states.float()) * valid[..., None]
+
+    def _user_text_states(self, input_ids: torch.Tensor | None, mask: torch.Tensor | None) -> torch.Tensor | None:
+        if input_ids is None or input_ids.shape[1] == 0:
+            return None
+        if mask is None:
+            raise ValueError("user_text_input_ids need user_text_attention_mask beside them")
+        states = self.encode_text(input_ids.flatten(0, 1), mask.flatten(0, 1))[:, 0]
+        return states.view(*input_ids.shape[:2], -1)
+
+    def query_side(self, states: torch.Tensor) -> torch.Tensor:
+        """Bring (queries, hidden) states into the form whose dot product with `item_side` is the score."""
+        if self.config.scoring == "cosine":
+            states = nn.functional.normalize(states, dim=-1)
+        return states / self.config.temperature
+
+    def item_side(self, items: torch.Tensor) -> torch.Tensor:
+        """Bring (items, hidden) representations into the form whose dot product with `query_side` is the score."""
+        return nn.functional.normalize(items, dim=-1) if self.config.scoring == "cosine" else items
+
+    def query_states(
+        self, hidden: torch.Tensor, layout: SequenceLayout, query_positions: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Pick the states to predict from.
+
+        Args:
+            hidden: (rows, length, hidden).
+            layout: Where histories lie in the rows.
+            query_positions: (queries,) positions in the flattened rows; None for the last event of every history,
+                in the order in which histories lie in the rows.
+
+        Returns:
+            (queries, hidden).
+        """
+        if query_positions is None:
+            flat, history, _ = layout.unpack_index()
+            last = torch.ones_like(history, dtype=torch.bool)
+            last[:-1] = history[:-1] != history[1:]
+            query_positions = flat[last]
+        return hidden.flatten(0, 1)[query_positions]
+
+    @torch.no_grad()
+    def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
+        """Score every item of the catalogue, in float32 whatever the precision of training.
+
+        Args:
+            query_positions: (queries,) positions in the flattened rows; None for the last event of every history.
+            **inputs: As for `forward`.
+
+        Returns:
+            (queries, item rows) scores; the special rows are -inf.
+        """
+        with torch.autocast(self.device.type, enabled=False):
+            hidden = self(**inputs).last_hidden_state
+            layout = SequenceLayout.from_inputs(
+                inputs["item_ids"], inputs.get("attention_mask"), inputs.get("position_ids")
+            )
+            return self.score_states(self.query_states(hidden, layout, query_positions))
+
+    def score_states(self, states: torch.Tensor, item_side: torch.Tensor | None = None) -> torch.Tensor:
+        """Score states against the catalogue.
+
+        Args:
+            states: (queries, hidden) behaviour states.
+            item_side: (item rows, hidden) result of `item_side` over the whole table, if it is at hand.
+
+        Returns:
+            (queries, item rows) float32 scores; the special rows are -inf.
+        """
+        if item_side is None:
+            item_side = self.item_side(self.items().float())
+        scores = self.query_side(states.float()) @ item_side.T
+        scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
+        return scores
+
+
+class XCatForNextItem(XCatPreTrainedModel):
+    """XCatModel trained to predict the next event of a history, over the catalogue or a sample of it."""
+
+    soft_target_rows: torch.Tensor
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__(config)
+        self.model = XCatModel(config)
+        if self._has_soft_targets:
+            shape = (config.num_item_rows, config.num_soft_targets)
+            self.register_buffer("soft_target_rows", torch.zeros(shape, dtype=torch.int32))
+        self.post_init()
+        self.model.text.freeze()
+
+    @property
+    def _has_soft_targets(self) -> bool:
+        config = self.config
+        return config.use_text and config.soft_target_weight > 0 and config.uses_full_softmax
+
+    def forward(
+        self,
+        item_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        query_positions: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        output_attentions: bool | None = None,
+        **inputs: Any,
+    ) -> XCatNextItemOutput:
+        """Compute the loss of labelled events, or the scores of queries.
+
+        Args:
+            item_ids: (rows, length) item rows.
+            attention_mask: (rows, length) 0 where there is no event.
+            position_ids: (rows, length) positions within each history.
+            labels: (rows, length) row of the item that follows each event, -100 where none counts.
+            query_positions: (queries,) positions in the flattened rows whose scores are wanted.
+            num_items_in_batch: Labels over all processes and accumulation steps, which the summed loss is divided
+                by; None for those of this batch.
+            output_attentions: Whether to return attention weights.
+            **inputs: Further inputs of `XCatModel.forward`.
+
+        Returns:
+            Loss, scores and states, each where it was asked for.
+        """
+        inputs.update(attention_mask=attention_mask, position_ids=position_ids, output_attentions=output_attentions)
+        loss = logits = None
+        if labels is not None:
+            loss, output = self._loss(item_ids, labels, num_items_in_batch, inputs)
+        else:
+            output = self.model(item_ids, **inputs)
+        if query_positions is not None:
+            layout = SequenceLayout.from_inputs(item_ids, attention_mask, position_ids)
+            logits = self.model.score_states(
+                self.model.query_states(output.last_hidden_state, layout, query_positions)
+            )
+        return XCatNextItemOutput(
+            loss=loss,
+            logits=logits,
+            last_hidden_state=output.last_hidden_state,
+            attentions=output.attentions,
+            cross_attentions=output.cross_attentions,
+            memory_positions=output.memory_positions,
+        )
+
+    def _loss(
+        self,
+        item_ids: torch.Tensor,
+        labels: torch.Tensor,
+        num_items_in_batch: torch.Tensor | int | None,
+        inputs: dict[str, Any],
+    ) -> tuple[torch.Tensor, XCatModelOutput]:
+        """Represent each item that the step needs once, for the histories and for the candidates alike."""
+        known = labels.flatten() >= NUM_SPECIAL_ROWS
+        targets = labels.flatten()[known]
+        log_inclusion = soft_targets = None
+        if self.config.uses_full_softmax:
+            table = self.model.items()
+            candidates = table[NUM_SPECIAL_ROWS:]
+            output = self.model(item_ids, item_embeds=table[item_ids], **inputs)
+            if self._has_soft_targets:
+                soft_targets = self.soft_target_rows[targets].long() - NUM_SPECIAL_ROWS
+            index = targets - NUM_SPECIAL_ROWS
+        else:
+            rows, log_inclusion = sample_candidates(
+                targets, self.model.items.item_counts, self.config.num_negatives, NUM_SPECIAL_ROWS
+            )
+            needed, inverse = torch.unique(torch.cat([rows, item_ids.flatten()]), return_inverse=True)
+            table = self.model.items(needed)
+            candidates = table[inverse[: len(rows)]]
+            output = self.model(item_ids, item_embeds=table[inverse[len(rows) :]].view(*item_ids.shape, -1), **inputs)
+            index = torch.searchsorted(rows, targets)
+        states = output.last_hidden_state.flatten(0, 1)[known]
+        total = chunked_cross_entropy(
+            self.model.query_side(states.float()),
+            self.model.item_side(candidates.float()),
+            index,
+            soft_targets=soft_targets,
+            soft_weight=float(self.config.soft_target_weight),
+            log_inclusion=log_inclusion,
+        )
+        count = num_items_in_batch if num_items_in_batch is not None else known.sum().clamp(min=1)
+        return total / count, output
+
+    def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
+        """As `XCatModel.score_catalogue`."""
+        return self.model.score_catalogue(query_positions, **inputs)
+
+
+XCatModel.register_for_auto_class("AutoModel")
+XCatForNextItem.register_for_auto_class("AutoModel")

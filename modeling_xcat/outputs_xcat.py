@@ -1,0 +1,45 @@
+"""What the XCat models return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from transformers.utils import ModelOutput
+
+
+@dataclass
+class XCatModelOutput(ModelOutput):
+    """States of behaviour sequences.
+
+    Args:
+        last_hidden_state: (rows, length, hidden) states after the last fusion block, one an event.
+        attentions: One (rows, heads, length, length) tensor a self-attention layer, if asked for.
+        cross_attentions: One (rows, heads, length, memory tokens) tensor a fusion block, if asked for. Memory
+            token 0 is the null token.
+        memory_positions: (rows, memory tokens) event position that each memory token belongs to, -1 for those that
+            belong to no event; given with `cross_attentions`.
+    """
+
+    last_hidden_state: torch.FloatTensor | None = None
+    attentions: tuple[torch.FloatTensor, ...] | None = None
+    cross_attentions: tuple[torch.FloatTensor, ...] | None = None
+    memory_positions: torch.LongTensor | None = None
+
+
+@dataclass
+class XCatNextItemOutput(ModelOutput):
+    """Loss and scores of next-item prediction.
+
+    Args:
+        loss: Scalar cross-entropy in nats an event, if labels were given.
+        logits: (queries, item rows) scores of the catalogue, if `query_positions` were given; special rows are -inf.
+        last_hidden_state, attentions, cross_attentions, memory_positions: As in `XCatModelOutput`.
+    """
+
+    loss: torch.FloatTensor | None = None
+    logits: torch.FloatTensor | None = None
+    last_hidden_state: torch.FloatTensor | None = None
+    attentions: tuple[torch.FloatTensor, ...] | None = None
+    cross_attentions: tuple[torch.FloatTensor, ...] | None = None
+    memory_positions: torch.LongTensor | None = None

@@ -1,0 +1,116 @@
+"""The text side: a pretrained encoder, pooling to a few states a text, and whitening."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from transformers import AutoModel
+
+from .configuration_xcat import XCatConfig
+
+
+def pool_tokens(states: torch.Tensor, mask: torch.Tensor, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Reduce token states to a fixed number of states a text.
+
+    State 0 is the mean over all tokens. The others are means over consecutive, equally long spans of them; a text
+    with fewer tokens than spans has one state a token.
+
+    Args:
+        states: (texts, length, width) token states.
+        mask: (texts, length) 1 where there is a token; the tokens of a text stand together.
+        tokens: States wanted a text, 1 or more.
+
+    Returns:
+        (texts, tokens, width) states, zero where there is none, and (texts, tokens) True where there is one.
+
+    Example:
+        >>> pooled, valid = pool_tokens(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([[1, 1, 0]]), 4)
+        >>> pooled[0, :, 0].tolist(), valid[0].tolist()
+        ([2.0, 1.0, 3.0, 0.0], [True, True, True, False])
+    """
+    mask = mask.bool()
+    counts = mask.sum(1, keepdim=True)
+    spans = tokens - 1
+    slot = mask.long().cumsum(1) - 1
+    slot = torch.where(counts > spans, slot * spans // counts.clamp(min=1), slot) + 1
+    weights = torch.zeros(*mask.shape, tokens, dtype=states.dtype, device=states.device)
+    if spans:
+        weights.scatter_(2, (slot * mask)[..., None], 1.0)
+    weights[..., 0] = 1.0
+    weights = weights * mask[..., None].to(states.dtype)
+    totals = weights.sum(1)
+    pooled = torch.einsum("nlt,nlw->ntw", weights, states) / totals.clamp(min=1)[..., None]
+    return pooled, totals > 0
+
+
+class XCatTextEncoder(nn.Module):
+    """A pretrained encoder with pooling, and the whitening that was fitted to the catalogue.
+
+    Whitening is (x - mean) @ whitening: PCA directions of the catalogue's texts, each brought to unit variance (Su et
+    al. 2021), so that frequent topics do not drown the words that tell items apart.
+    """
+
+    mean: torch.Tensor
+    whitening: torch.Tensor
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        self.tokens = config.text_tokens_per_item
+        self.frozen = config.freeze_text_encoder
+        self.register_buffer("mean", torch.zeros(config.text_dim))
+        self.register_buffer("whitening", torch.eye(config.text_dim))
+        self.encoder = AutoModel.from_config(config.text_config) if config.text_config is not None else None
+        self.freeze()
+
+    def freeze(self) -> None:
+        """Take the encoder's parameters out of training, if the configuration says so."""
+        if self.encoder is not None and self.frozen:
+            self.encoder.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> XCatTextEncoder:
+        """Set the mode; a frozen encoder stays in evaluation mode, so that its dropout never acts."""
+        super().train(mode)
+        if self.encoder is not None and self.frozen:
+            self.encoder.eval()
+        return self
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode texts, without whitening.
+
+        Args:
+            input_ids: (texts, length) token ids.
+            attention_mask: (texts, length) 1 where there is a token.
+
+        Returns:
+            (texts, tokens, text_dim) pooled states and (texts, tokens) True where there is one.
+
+        Raises:
+            ValueError: If the model carries no text encoder.
+        """
+        if self.encoder is None:
+            raise ValueError("this model carries no text encoder (text_config is None); give text states instead")
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return pool_tokens(states, attention_mask, self.tokens)
+
+    def whiten(self, states: torch.Tensor) -> torch.Tensor:
+        """Whiten (..., text_dim) states."""
+        return (states - self.mean) @ self.whitening
+
+
+def fit_whitening(states: torch.Tensor, floor: float = 0.01) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and PCA-whitening matrix of text states.
+
+    Args:
+        states: (texts, text_dim), one an item or one a distinct text.
+        floor: Added to every variance, as a share of the mean variance, so that directions which hold no
+            information (always, where there are fewer texts than dimensions) are not blown up.
+
+    Returns:
+        (text_dim,) mean and (text_dim, text_dim) matrix.
+    """
+    mean = states.mean(0)
+    centred = (states - mean).double()
+    covariance = centred.T @ centred / max(1, len(states) - 1)
+    variances, directions = torch.linalg.eigh(covariance)
+    variances = variances.clamp(min=0) + floor * variances.clamp(min=0).mean() + 1e-12
+    return mean, (directions / variances.sqrt()).to(states.dtype)

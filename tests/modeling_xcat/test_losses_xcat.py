@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from xcat_rec.modeling_xcat import losses_xcat
+from xcat_rec.modeling_xcat.losses_xcat import chunked_cross_entropy, sample_candidates
+
+
+def problem(events: int, items: int, width: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    states = torch.randn(events, width, generator=generator, requires_grad=True)
+    table = torch.randn(items, width, generator=generator, requires_grad=True)
+    return states, table, torch.randint(items, (events,), generator=generator)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 80), st.integers(4, 40), st.integers(1, 9), st.integers(0, 99), st.booleans())
+def test_loss_and_gradients_equal_the_plain_softmax(events, items, width, seed, soft):
+    states, table, targets = problem(events, items, width, seed)
+    neighbours = torch.stack([(targets + i) % items for i in range(1, 4)], dim=1) if soft else None
+    original, losses_xcat._CHUNK_ELEMENTS = losses_xcat._CHUNK_ELEMENTS, 1
+    try:
+        loss = chunked_cross_entropy(states, table, targets, soft_targets=neighbours, soft_weight=0.3)
+    finally:
+        losses_xcat._CHUNK_ELEMENTS = original
+    (2 * loss).backward()
+    gradients = states.grad.clone(), table.grad.clone()
+    states.grad = table.grad = None
+    label = F.one_hot(targets, items).float()
+    if neighbours is not None:
+        label = 0.7 * label + 0.3 * F.one_hot(neighbours, items).float().mean(1)
+    expected = F.cross_entropy(states @ table.T, label, reduction="sum")
+    (2 * expected).backward()
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(gradients[0], states.grad, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(gradients[1], table.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_without_gradients_only_the_loss_is_made():
+    states, table, targets = problem(5, 7, 3, 0)
+    with torch.no_grad():
+        loss = chunked_cross_entropy(states, table, targets)
+    torch.testing.assert_close(loss, F.cross_entropy(states @ table.T, targets, reduction="sum"))
+
+
+def test_products_follow_autocast():
+    states, table, targets = problem(64, 50, 16, 0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        low = chunked_cross_entropy(states, table, targets)
+    exact = chunked_cross_entropy(states, table, targets)
+    assert low.dtype == torch.float32
+    assert low != exact
+    torch.testing.assert_close(low, exact, rtol=1e-2, atol=0)
+
+
+def test_the_inclusion_probability_is_exact():
+    counts = torch.tensor([0, 0, 6, 3, 1, 0])
+    targets = torch.tensor([2, 2, 3])
+    rows, log_inclusion = sample_candidates(targets, counts, 4, 2)
+    assert {2, 3} <= set(rows.tolist()) and rows.min() >= 2 and len(rows.unique()) == len(rows)
+    absent = (1 - counts[rows] / 10.0) ** 3 * (1 - 1 / 4) ** 4
+    torch.testing.assert_close(log_inclusion, torch.log(1 - absent).float())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_sampled_partition_is_close_to_the_full_one(seed):
+    """Averaged over many draws, the corrected sum of exponentials estimates that of the whole catalogue."""
+    torch.manual_seed(seed)
+    items, draws = 200, 400
+    table, counts = torch.randn(items + 2, 8) * 0.5, torch.randint(1, 50, (items + 2,))
+    counts[:2] = 0
+    states = torch.randn(1, 8)
+    full = torch.exp(states @ table[2:].T).sum()
+    estimates = []
+    for _ in range(draws):
+        targets = torch.multinomial(counts.float(), 8, replacement=True)
+        rows, log_inclusion = sample_candidates(targets, counts, 40, 2)
+        estimates.append(torch.exp(states @ table[rows].T - log_inclusion).sum())
+    assert torch.stack(estimates).mean() / full == pytest.approx(1, abs=0.05)

@@ -1,0 +1,130 @@
+"""The public face: what is exported, what an import costs, and what a built distribution contains."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+import tomllib
+import zipfile
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import xcat_rec
+
+ROOT = Path(__file__).parent.parent
+XCAT = Path(sys.executable).with_name("xcat")
+HEAVY = {"torch", "transformers", "datasets", "evaluate", "polars", "pyarrow", "numpy", "pandas", "typer", "rich"}
+NOT_INSTALLED = {"tests", "docs", "benchmarks", "examples", "build", "dist"}
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    return done.stdout.strip()
+
+
+def import_seconds(module: str) -> float:
+    timed = f"import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
+    return float(run_python(timed))
+
+
+def wall_seconds(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+@pytest.mark.parametrize("name", xcat_rec.__all__)
+def test_export(name: str) -> None:
+    value = getattr(xcat_rec, name)
+    assert value is not None
+    assert name in dir(xcat_rec)
+
+
+def test_unknown_export() -> None:
+    with pytest.raises(AttributeError, match="'xcat_rec' has no attribute 'XDog'"):
+        _ = xcat_rec.XDog
+    with pytest.raises(ImportError):
+        from xcat_rec import XDog  # noqa: F401
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    block = re.findall(r"^    from (\.\S+) import (\w+) as (\w+)$", (ROOT / "__init__.py").read_text(), re.MULTILINE)
+    assert {name: module for module, name, _ in block} == xcat_rec._EXPORTS
+    assert all(name == alias for _, name, alias in block)
+
+
+def test_import_brings_nothing_heavy() -> None:
+    loaded = set(run_python("import sys, xcat_rec; dir(xcat_rec); print(*sys.modules)").split())
+    assert "xcat_rec" in loaded
+    assert not loaded & HEAVY
+
+
+def test_import_time() -> None:
+    """Measured turn by turn, so that a busy moment hits both; the best of each counts."""
+    rounds = [(import_seconds("xcat_rec"), import_seconds("huggingface_hub")) for _ in range(5)]
+    ours, theirs = (min(times) for times in zip(*rounds, strict=True))
+    assert ours <= 1.2 * theirs, f"import xcat_rec took {ours:.3f} s, import huggingface_hub {theirs:.3f} s"
+
+
+def test_help_is_quick() -> None:
+    command = [str(XCAT), "--help"]
+    seconds = min(wall_seconds(lambda: subprocess.run(command, capture_output=True, check=True)) for _ in range(3))
+    assert seconds < 1.0, f"xcat --help took {seconds:.2f} s"
+
+
+def test_every_room_is_packaged() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = set(project["tool"]["setuptools"]["packages"])
+    found = {
+        ".".join(("xcat_rec", *path.parent.relative_to(ROOT).parts))
+        for path in ROOT.glob("*/**/*.py")
+        if path.relative_to(ROOT).parts[0] not in NOT_INSTALLED and not path.relative_to(ROOT).parts[0].startswith(".")
+    }
+    assert found | {"xcat_rec"} == listed
+    for name in sorted(listed):
+        assert import_module(name).__file__, f"{name} has an __init__.py"
+
+
+def test_version_stands_in_the_changelog() -> None:
+    assert re.search(rf"^## \[{re.escape(xcat_rec.__version__)}\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+
+def test_every_requirement_is_pinned() -> None:
+    """A requirement without a pin would let a CUDA torch or an untried release in."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pins = re.findall(r"^([\w.-]+)==", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    names = {re.split(r"[<>=!~\[; ]", one)[0] for one in wanted}
+    assert {"torch", "transformers"} <= names
+    assert {normal(name) for name in names} <= {normal(pin) for pin in pins}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.slow
+def test_distributions(tmp_path: Path) -> None:
+    """A wheel built from the sdist holds every room below `xcat_rec`, and nothing beside it."""
+    source = tmp_path / "source"
+    tracked = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(tracked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+        target = source / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((ROOT / name).read_bytes())
+    build = [sys.executable, "-m", "build", "--outdir", str(tmp_path), str(source)]  # sdist, then wheel out of it
+    done = subprocess.run(build, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {name.split("/")[0] for name in names} == {"xcat_rec", f"xcat_rec-{xcat_rec.__version__}.dist-info"}
+    assert not {name for name in names if name.startswith("xcat_rec/") and name.split("/")[1] in NOT_INSTALLED}
+    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} - NOT_INSTALLED
+    expected = {f"xcat_rec/{path.relative_to(ROOT)}" for room in rooms for path in (ROOT / room).rglob("*.py")}
+    expected |= {"xcat_rec/__init__.py", "xcat_rec/py.typed", "xcat_rec/model_cards/template.md"}
+    assert expected <= names, f"missing from the wheel: {sorted(expected - names)}"

@@ -1,0 +1,215 @@
+"""XCatProcessor: external ids and texts in, model inputs out; it carries the catalogue.
+
+Self-contained, because it travels with a checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
+from transformers.utils import cached_file
+
+from .packing import EventFeatures, pack_histories
+from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
+
+logger = logging.getLogger(__name__)
+
+_HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
+
+
+class XCatProcessor(ProcessorMixin):  # type: ignore[misc]
+    """Turns histories of external item ids, and texts of users, into the inputs of an XCat model.
+
+    Args:
+        tokenizer: Tokenizer of the text encoder.
+        vocabulary: The catalogue.
+        event_types: Names of the kinds of event, coded from 1.
+        max_history: Events read of a history, the latest ones.
+        num_rating_buckets: Buckets of ratings, 0 to leave ratings out.
+        num_time_gap_buckets: Buckets of time gaps, 0 to leave gaps out.
+        max_text_length: Tokens read of a text.
+        text_fields: Columns of the items table that an item's text was made of, in order.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        vocabulary: ItemVocabulary | None = None,
+        event_types: Sequence[str] = (),
+        max_history: int = 50,
+        num_rating_buckets: int = 0,
+        num_time_gap_buckets: int = 0,
+        max_text_length: int = 64,
+        text_fields: Sequence[str] = ("title", "brand", "category"),
+        **kwargs: Any,
+    ) -> None:
+        self.vocabulary = vocabulary
+        self.event_types = list(event_types)
+        self.max_history = max_history
+        self.num_rating_buckets = num_rating_buckets
+        self.num_time_gap_buckets = num_time_gap_buckets
+        self.max_text_length = max_text_length
+        self.text_fields = list(text_fields)
+        super().__init__(tokenizer, **kwargs)
+
+    @property
+    def features(self) -> EventFeatures:
+        """Which features of events become codes; kinds of event do where there is more than one."""
+        return EventFeatures(self.num_rating_buckets, self.num_time_gap_buckets, len(self.event_types) > 1)
+
+    @property
+    def catalogue(self) -> ItemVocabulary:
+        """The item vocabulary.
+
+        Raises:
+            ValueError: If the processor was made without one.
+        """
+        if self.vocabulary is None:
+            raise ValueError("this processor has no item vocabulary; pass vocabulary= or load one with from_pretrained")
+        return self.vocabulary
+
+    def __call__(
+        self,
+        histories: Sequence[Sequence[str]],
+        texts: Sequence[str | Sequence[str] | None] | None = None,
+        *,
+        event_types: Sequence[Sequence[str]] | None = None,
+        ratings: Sequence[Sequence[float | None]] | None = None,
+        timestamps: Sequence[Sequence[int | None]] | None = None,
+        layout: str = "left",
+    ) -> BatchFeature:
+        """Make model inputs.
+
+        Args:
+            histories: External item ids of each user, oldest first. An id that is not in the catalogue keeps its
+                place as the unknown item, and a warning counts them.
+            texts: The users' own texts (queries, reviews, chat): for each history one text, several, or None. They
+                are known from the first event on.
+            event_types: Kind of each event, in the shape of `histories`.
+            ratings: Rating of each event, None for none.
+            timestamps: Seconds since 1970 of each event, None if unknown.
+            layout: "left" or "right" padding, or "packed".
+
+        Returns:
+            Inputs of `XCatModel.forward`, and `query_positions` to predict from.
+
+        Raises:
+            ValueError: If a history is empty, or shapes differ.
+        """
+        rows = self.history_rows(histories, event_types=event_types, ratings=ratings, timestamps=timestamps)
+        batch = self.collate(rows, layout=layout)
+        if texts is not None:
+            batch.update(self._user_texts(texts, batch, len(histories)))
+        return BatchFeature(batch)
+
+    def history_rows(
+        self,
+        histories: Sequence[Sequence[str]],
+        *,
+        event_types: Sequence[Sequence[str]] | None = None,
+        ratings: Sequence[Sequence[float | None]] | None = None,
+        timestamps: Sequence[Sequence[int | None]] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Histories of external ids as dataset rows (`items`, `event_types`, `ratings`, `timestamps`)."""
+        if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
+            raise ValueError("histories is a list of lists of item ids, one list a user; got a plain string")
+        codes = {name: code for code, name in enumerate(self.event_types, start=1)}
+        rows, unknown = [], list[str]()
+        for user, ids in enumerate(histories):
+            if not len(ids):
+                raise ValueError(f"history {user} is empty; give at least one item id")
+            items = self.catalogue.encode(ids)
+            unknown.extend(str(i) for i, row in zip(ids, items, strict=True) if row == UNKNOWN_ROW)
+            size = len(items)
+            rows.append({
+                "items": items,
+                "event_types": [codes.get(k, 0) for k in _of(event_types, user, size, "event_types", "")],
+                "ratings": [np.nan if r is None else r for r in _of(ratings, user, size, "ratings", None)],
+                "timestamps": [-1 if t is None else t for t in _of(timestamps, user, size, "timestamps", None)],
+            })  # fmt: skip
+        if unknown:
+            logger.warning(
+                "%d of %d events name items that are not in the catalogue, for example %r; they are read as the unknown "
+                "item", len(unknown), sum(map(len, histories)), unknown[0],
+            )  # fmt: skip
+        return rows
+
+    def collate(
+        self, rows: Sequence[Mapping[str, Any]], *, layout: str = "packed", with_labels: bool = False
+    ) -> dict[str, torch.Tensor]:
+        """Lay dataset rows out as tensors; see `pack_histories`."""
+        return pack_histories(
+            rows, max_history=self.max_history, features=self.features, mode=layout, with_labels=with_labels
+        )
+
+    def tokenize(self, texts: Sequence[str]) -> BatchFeature:
+        """Token ids and mask (texts, length) of plain texts."""
+        tokens = self.tokenizer(
+            list(texts), truncation=True, max_length=self.max_text_length, padding=True, return_tensors="pt",
+            return_token_type_ids=False,
+        )  # fmt: skip
+        return BatchFeature(dict(tokens))
+
+    def _user_texts(
+        self, texts: Sequence[str | Sequence[str] | None], batch: dict[str, torch.Tensor], users: int
+    ) -> dict[str, torch.Tensor]:
+        if isinstance(texts, str) or len(texts) != users:
+            raise ValueError(f"texts must have one entry a history: {users}, got {len(texts)}")
+        per_user = [[entry] if isinstance(entry, str) else list(entry or ()) for entry in texts]
+        owner = [user for user, entries in enumerate(per_user) for _ in entries]
+        if not owner:
+            return {}
+        tokens = self.tokenize([text for entries in per_user for text in entries])
+        mask, width = batch["attention_mask"], batch["item_ids"].shape[1]
+        starts = (mask.bool() & batch["position_ids"].eq(0)).long().cumsum(1) - 1
+        last = batch["query_positions"][torch.tensor(owner)]
+        row, document = last // width, starts.flatten()[last]
+        slot = torch.tensor([row[:i].eq(row[i]).sum() for i in range(len(row))])
+        shape = (mask.shape[0], int(slot.max()) + 1)
+        ids, seen = tokens["input_ids"], tokens["attention_mask"]
+        padded = torch.full((*shape, ids.shape[1]), self.tokenizer.pad_token_id or 0)
+        return {
+            "user_text_input_ids": padded.index_put((row, slot), ids),
+            "user_text_attention_mask": torch.zeros_like(padded).index_put((row, slot), seen),
+            "user_text_document_ids": torch.full(shape, -1).index_put((row, slot), document),
+            "user_text_positions": torch.zeros(shape, dtype=torch.long),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `processor_config.json` holds; the vocabulary and the tokenizer have files of their own."""
+        values: dict[str, Any] = super().to_dict()
+        values.pop("vocabulary", None)
+        values.pop("tokenizer", None)
+        return values
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any) -> Any:
+        """Save tokenizer, catalogue and settings into a directory."""
+        os.makedirs(save_directory, exist_ok=True)
+        self.catalogue.save(save_directory)
+        return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any) -> XCatProcessor:
+        """Load a processor from a directory or a hub repository."""
+        name = str(pretrained_model_name_or_path)
+        hub = {key: kwargs[key] for key in _HUB_ARGUMENTS if kwargs.get(key) is not None}
+        processor: XCatProcessor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        processor.vocabulary = ItemVocabulary.load(cached_file(name, VOCABULARY_FILE, **hub))
+        return processor
+
+
+def _of(values: Sequence[Sequence[Any]] | None, user: int, size: int, name: str, empty: Any) -> Sequence[Any]:
+    if values is None:
+        return [empty] * size
+    if len(values[user]) != size:
+        raise ValueError(f"{name} of history {user} has {len(values[user])} entries for {size} events")
+    return values[user]
+
+
+XCatProcessor.register_for_auto_class("AutoProcessor")

@@ -1,0 +1,133 @@
+"""The item vocabulary: external item ids to rows of the item table and back, with the catalogue's columns, in Arrow.
+
+Self-contained, because it travels with a checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+NUM_SPECIAL_ROWS = 2
+"""Rows before the first item: 0 is padding, 1 is an item that is not in the catalogue."""
+
+PAD_ROW, UNKNOWN_ROW = 0, 1
+VOCABULARY_FILE = "items.arrow"
+_SPECIAL_IDS = ("[PAD]", "[UNK]")
+
+
+class ItemVocabulary:
+    """Maps external item ids to rows; rows follow the order of the table, after the special ones.
+
+    Args:
+        table: One row an item, with a unique string column `item_id`; `title`, `category`, `brand`, `price` and
+            further columns are carried along.
+
+    Raises:
+        ValueError: If `item_id` is missing, null or repeated.
+
+    Example:
+        >>> vocabulary = ItemVocabulary(pa.table({"item_id": ["tent", "boots"], "title": ["A tent", "Boots"]}))
+        >>> vocabulary.encode(["boots", "kite"]).tolist(), vocabulary.decode([2, 1])
+        ([3, 1], ['tent', '[UNK]'])
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        if "item_id" not in table.column_names:
+            raise ValueError(f"the item table has no column item_id; it has {', '.join(table.column_names)}")
+        ids = pc.cast(table["item_id"], pa.string()).combine_chunks()
+        if ids.null_count:
+            raise ValueError(f"items: column item_id has {ids.null_count} nulls in {len(ids)} rows")
+        distinct = len(ids.unique())
+        if distinct < len(ids):
+            counts = ids.value_counts()
+            twice = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()
+            raise ValueError(f"items: column item_id repeats {len(ids) - distinct} ids, for example {twice!r}")
+        self.table = table.set_column(table.column_names.index("item_id"), "item_id", ids)
+        self._ids = ids
+
+    def __len__(self) -> int:
+        return self.num_items + NUM_SPECIAL_ROWS
+
+    def __repr__(self) -> str:
+        return f"ItemVocabulary({self.num_items} items, columns {', '.join(self.table.column_names)})"
+
+    @property
+    def num_items(self) -> int:
+        """Items, without the special rows."""
+        return int(self.table.num_rows)
+
+    def encode(self, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> np.ndarray:
+        """Rows of external ids, as int64; an id that is not in the catalogue gives `UNKNOWN_ROW`."""
+        wanted = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array([str(i) for i in ids], pa.string())
+        index = pc.index_in(pc.cast(wanted, pa.string()), value_set=self._ids)
+        rows = pc.fill_null(pc.add(pc.cast(index, pa.int64()), NUM_SPECIAL_ROWS), UNKNOWN_ROW)
+        return np.asarray(rows.to_numpy(zero_copy_only=False) if isinstance(rows, pa.Array) else rows.to_numpy())
+
+    def decode(self, rows: Sequence[int] | np.ndarray) -> list[str]:
+        """External ids of rows; special rows give `[PAD]` and `[UNK]`."""
+        values = np.asarray(rows, dtype=np.int64)
+        special = values < NUM_SPECIAL_ROWS
+        taken = self._ids.take(pa.array(np.where(special, 0, values - NUM_SPECIAL_ROWS)))
+        return [_SPECIAL_IDS[row] if row < NUM_SPECIAL_ROWS else i.as_py() for row, i in zip(values, taken, strict=True)]
+
+    def item(self, row: int) -> dict[str, Any]:
+        """All columns of one item, by row."""
+        if not NUM_SPECIAL_ROWS <= row < len(self):
+            raise IndexError(f"row {row} is no item; items have rows {NUM_SPECIAL_ROWS} to {len(self) - 1}")
+        values: dict[str, Any] = self.table.slice(row - NUM_SPECIAL_ROWS, 1).to_pylist()[0]
+        return values
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """A column of the catalogue, one value an item (so row `NUM_SPECIAL_ROWS` comes first)."""
+        if name not in self.table.column_names:
+            raise KeyError(f"the catalogue has no column {name!r}; it has {', '.join(self.table.column_names)}")
+        return self.table[name]
+
+    def codes(self, name: str) -> tuple[np.ndarray, list[str]]:
+        """Dense codes of a categorical column by row, -1 where it is missing, and the values in order of code."""
+        codes = np.full(len(self), -1, dtype=np.int32)
+        if name not in self.table.column_names:
+            return codes, []
+        encoded = pc.dictionary_encode(pc.cast(self.table[name], pa.string())).combine_chunks()
+        if isinstance(encoded, pa.ChunkedArray):
+            encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], pa.string()).dictionary_encode()
+        codes[NUM_SPECIAL_ROWS:] = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+        return codes, encoded.dictionary.to_pylist()
+
+    @cached_property
+    def category_codes(self) -> np.ndarray:
+        """(rows,) int32 dense code of the category, -1 where there is none."""
+        return self.codes("category")[0]
+
+    @property
+    def categories(self) -> list[str]:
+        """Names of the categories, in order of code."""
+        return self.codes("category")[1]
+
+    def extended(self, table: pa.Table) -> ItemVocabulary:
+        """A vocabulary with further items at its end; columns that one of the tables lacks are null there."""
+        return ItemVocabulary(pa.concat_tables([self.table, table], promote_options="permissive"))
+
+    def save(self, directory: str | os.PathLike[str]) -> Path:
+        """Write `items.arrow` into a directory, whole or not at all."""
+        path = Path(directory) / VOCABULARY_FILE
+        unfinished = path.with_suffix(".unfinished")
+        with pa.OSFile(str(unfinished), "wb") as sink, pa.ipc.new_file(sink, self.table.schema) as writer:
+            writer.write_table(self.table)
+        os.replace(unfinished, path)
+        return path
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> ItemVocabulary:
+        """Read `items.arrow` from a directory, or the file itself; it is mapped, not copied."""
+        file = Path(path) / VOCABULARY_FILE if Path(path).is_dir() else Path(path)
+        with pa.memory_map(str(file), "rb") as source:
+            return cls(pa.ipc.open_file(source).read_all())

@@ -1,0 +1,1 @@
+"""Floor 2: fitting XCat models with a `Trainer` on Accelerate."""

@@ -1,0 +1,78 @@
+"""Training arguments with the defaults of recommendation."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+
+from .precision import bf16_is_worthwhile, bf16_speedup
+
+
+@dataclass
+class XCatTrainingArguments(TrainingArguments):
+    """`TrainingArguments` whose defaults fit behaviour sequences.
+
+    A batch is a number of histories; the collator packs them into rows. Training evaluates and saves once an epoch,
+    stops when the ranking metric has not improved for a while, and ends with the best epoch's weights.
+    """
+
+    precision: str = field(
+        default="auto",
+        metadata={"help": "auto (bf16 where this machine is measurably faster at it), fp32 or bf16."},
+    )
+    early_stopping_patience: int = field(
+        default=5, metadata={"help": "Evaluations without improvement after which training stops; 0 never stops."}
+    )
+    metric_ks: list[int] = field(
+        default_factory=lambda: [10, 20], metadata={"help": "Cut-offs k of the ranking metrics."}
+    )
+    per_device_train_batch_size: int = field(default=128, metadata={"help": "Histories a training batch."})
+    per_device_eval_batch_size: int = field(default=256, metadata={"help": "Users an evaluation batch."})
+    learning_rate: float = field(default=1e-3, metadata={"help": "Peak learning rate of AdamW."})
+    weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
+    num_train_epochs: float = field(default=40, metadata={"help": "Epochs at most."})
+    lr_scheduler_type: str = field(default="constant_with_warmup", metadata={"help": "Learning rate schedule."})
+    warmup_steps: float = field(default=50, metadata={"help": "Steps of linear warm-up."})
+    eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate: no, steps or epoch."})
+    save_strategy: str = field(default="epoch", metadata={"help": "When to save: no, steps, epoch or best."})
+    save_total_limit: int | None = field(default=1, metadata={"help": "Checkpoints kept besides the best."})
+    load_best_model_at_end: bool = field(default=True, metadata={"help": "Whether the best checkpoint is the result."})
+    metric_for_best_model: str | None = field(default="ndcg@10", metadata={"help": "Metric that decides."})
+    greater_is_better: bool | None = field(default=True, metadata={"help": "Whether more of it is better."})
+    remove_unused_columns: bool | None = field(default=False, metadata={"help": "The collator needs every column."})
+    report_to: None | str | list[str] = field(default="none", metadata={"help": "tensorboard, wandb, ... or none."})
+    logging_strategy: str = field(default="epoch", metadata={"help": "When to log the training loss."})
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise ValueError(f"precision is {self.precision!r}; give auto, fp32 or bf16")
+        explicit = bool(self.bf16) or self.precision == "bf16"
+        super_fields: dict[str, Any] = {}
+        if self.metric_for_best_model and f"@{_cutoff(self.metric_for_best_model)}" in self.metric_for_best_model:
+            wanted = _cutoff(self.metric_for_best_model)
+            if wanted not in self.metric_ks:
+                super_fields["metric_ks"] = sorted({*self.metric_ks, wanted})
+        for name, value in super_fields.items():
+            setattr(self, name, value)
+        if self.load_best_model_at_end and (self.eval_strategy == "no" or self.save_strategy == "no"):
+            self.load_best_model_at_end = False
+        self.bf16 = explicit
+        super().__post_init__()
+        kind = torch.device(self.device).type
+        if explicit and bf16_speedup(kind) < 1:
+            warnings.warn(
+                f"bf16 products run at {bf16_speedup(kind):.3g} times the speed of fp32 on this machine; "
+                "precision='auto' would choose fp32",
+                stacklevel=3,
+            )
+        if self.precision == "auto" and not self.fp16 and not explicit:
+            self.bf16 = bf16_is_worthwhile(kind)
+
+
+def _cutoff(metric: str) -> int:
+    name, _, cutoff = metric.rpartition("@")
+    return int(cutoff) if name and cutoff.isdigit() else -1

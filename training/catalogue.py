@@ -1,0 +1,156 @@
+"""The catalogue of a model: encode its texts, whiten them, and fill the item table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.text_xcat import fit_whitening
+from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.text import encode_texts
+from ..tokenization.vocabulary import ItemVocabulary
+from .precision import bf16_is_worthwhile
+
+
+def distinct_texts(vocabulary: ItemVocabulary) -> tuple[list[str], np.ndarray]:
+    """Distinct texts of a catalogue.
+
+    Args:
+        vocabulary: A catalogue with a `text` column.
+
+    Returns:
+        The texts, of which number 0 is the empty one, and the (rows,) number of each row's text.
+    """
+    codes, values = vocabulary.codes("text")
+    order = {value: code for code, value in enumerate(values)}
+    empty = order.get("", -1)
+    texts = ["", *(value for value in values if value)]
+    number = np.zeros(len(values) + 1, dtype=np.int64)
+    number[:-1] = np.cumsum([value != "" for value in values])
+    if empty >= 0:
+        number[empty] = 0
+    return texts, number[codes]
+
+
+@torch.no_grad()
+def text_states(
+    model: XCatForNextItem, processor: XCatProcessor, texts: list[str], *, cache_dir: Path | None = None
+) -> torch.Tensor:
+    """Pooled states of texts under the model's encoder, before whitening: (texts, tokens, text_dim), cached on disk."""
+    encoder = model.model.text
+    low = bf16_is_worthwhile(model.device.type)
+
+    def encode(batch: list[str]) -> np.ndarray:
+        tokens = processor.tokenize(batch).to(model.device)
+        with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=low):
+            states, _ = encoder(tokens["input_ids"], tokens["attention_mask"])
+        return states.float().cpu().numpy()
+
+    encoder.eval()
+    key = f"{_fingerprint(encoder.encoder)}-{encoder.tokens}-{processor.max_text_length}-{'bf16' if low else 'fp32'}"
+    return torch.from_numpy(encode_texts(texts, encode, cache_key=key, cache_dir=cache_dir))
+
+
+def _fingerprint(encoder: torch.nn.Module | None) -> str:
+    digest = hashlib.sha256()
+    for name, parameter in ([] if encoder is None else encoder.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(parameter.detach().float().cpu().flatten()[:4096].numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def nearest_rows(states: torch.Tensor, text_index: torch.Tensor, neighbours: int, block: int = 1024) -> torch.Tensor:
+    """For every item the items nearest to it in text, by cosine.
+
+    Args:
+        states: (texts, width) text states.
+        text_index: (rows,) number of each row's text.
+        neighbours: Neighbours wanted; where the catalogue is too small, the item itself fills up.
+        block: Items compared at a time.
+
+    Returns:
+        (rows, neighbours) int32 rows; special rows keep 0.
+    """
+    rows = len(text_index)
+    vectors = torch.nn.functional.normalize(states, dim=-1)[text_index[NUM_SPECIAL_ROWS:]]
+    nearest = torch.arange(rows, dtype=torch.int32)[:, None].repeat(1, neighbours)
+    nearest[:NUM_SPECIAL_ROWS] = 0
+    count = min(neighbours, len(vectors) - 1)
+    for start in range(0, len(vectors) if count > 0 else 0, block):
+        similarity = vectors[start : start + block] @ vectors.T
+        own = torch.arange(len(similarity))
+        similarity[own, start + own] = -torch.inf
+        found = similarity.topk(count, dim=1).indices + NUM_SPECIAL_ROWS
+        nearest[start + NUM_SPECIAL_ROWS : start + NUM_SPECIAL_ROWS + len(found), :count] = found.int()
+    return nearest
+
+
+def training_counts(histories: Iterable[list[int]] | pa.ChunkedArray, rows: int) -> torch.Tensor:
+    """(rows,) training events of every row; histories are lists of rows, or an Arrow list column."""
+    if isinstance(histories, pa.ChunkedArray):
+        flat = histories.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    else:
+        flat = np.concatenate([np.asarray(h, dtype=np.int64) for h in histories] or [np.empty(0, np.int64)])
+    counts = np.bincount(flat, minlength=rows)
+    counts[:NUM_SPECIAL_ROWS] = 0
+    return torch.from_numpy(counts.astype(np.int64))
+
+
+def feature_codes(
+    vocabulary: ItemVocabulary, features: dict[str, int], learned: dict[str, list[str]] | None = None
+) -> torch.Tensor:
+    """(rows, features) codes of categorical columns from 1, 0 where a value is missing or was not known at training."""
+    codes = np.zeros((len(vocabulary), len(features)), dtype=np.int64)
+    for i, (name, size) in enumerate(features.items()):
+        column, values = vocabulary.codes(name)
+        if learned is not None:
+            place = {value: code for code, value in enumerate(learned[name], start=1)}
+            translate = np.array([*(place.get(value, 0) for value in values), 0])
+            codes[:, i] = translate[column]
+        else:
+            codes[:, i] = np.where(column + 1 < size, column + 1, 0)
+    return torch.from_numpy(codes)
+
+
+def fill_catalogue(
+    model: XCatForNextItem,
+    processor: XCatProcessor,
+    counts: torch.Tensor,
+    *,
+    encode: Callable[[list[str]], torch.Tensor] | None = None,
+    cache_dir: Path | None = None,
+) -> None:
+    """Fill a model's item table from the processor's catalogue, and fit the whitening to it.
+
+    Args:
+        model: A model whose configuration has the catalogue's sizes.
+        processor: The processor with the catalogue; its `text` column is what is encoded.
+        counts: (rows,) training events of every row.
+        encode: Texts to (texts, tokens, text_dim) states, in place of the model's own encoder.
+        cache_dir: Where text states are cached; None for the user's cache.
+    """
+    items, config, vocabulary = model.model.items, model.config, processor.catalogue
+    items.item_counts.copy_(counts)
+    items.feature_values.copy_(feature_codes(vocabulary, config.item_features or {}))
+    if not config.use_text:
+        return
+    texts, index = distinct_texts(vocabulary)
+    states = encode(texts) if encode else text_states(model, processor, texts, cache_dir=cache_dir)
+    text = model.model.text
+    valid = states.abs().sum(-1) > 0
+    valid[0] = False
+    mean, whitening = fit_whitening(states[1:, 0]) if len(texts) > 1 else (text.mean, text.whitening)
+    text.mean.copy_(mean)
+    text.whitening.copy_(whitening)
+    items.text_states.copy_(text.whiten(states) * valid[..., None])
+    items.text_token_mask.copy_(valid)
+    items.text_index.copy_(torch.from_numpy(index))
+    if hasattr(model, "soft_target_rows"):
+        model.soft_target_rows.copy_(nearest_rows(items.text_states[:, 0], items.text_index, config.num_soft_targets))

@@ -1,0 +1,72 @@
+"""Collators: dataset rows to batches, through the processor's one layout function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+
+from ..evaluation.ranks import pad_targets
+from ..evaluation.slices import target_slices
+from ..tokenization.processing_xcat import XCatProcessor
+
+SLICES = ("switch", "new_category", "cold", "unseen")
+
+
+@dataclass
+class PackingCollator:
+    """Packs training histories into rows with labels."""
+
+    processor: XCatProcessor
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """Make `XCatForNextItem` inputs of dataset rows."""
+        return self.processor.collate(rows, with_labels=True)
+
+
+@dataclass
+class QueryCollator:
+    """Packs evaluation histories, with the targets of each user and the slices they fall into."""
+
+    processor: XCatProcessor
+    trained: np.ndarray
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """Make model inputs, `targets` (users, most targets) padded with -1, and `target_slices` (..., slices)."""
+        batch = self.processor.collate(rows)
+        flags = target_slices(rows, self.processor.catalogue, self.trained)
+        batch["targets"] = torch.from_numpy(pad_targets([row["targets"] for row in rows]))
+        batch["target_slices"] = torch.from_numpy(np.stack([flags[name] for name in SLICES], axis=-1)).long()
+        return batch
+
+
+def training_windows(dataset: Dataset, max_history: int) -> Dataset:
+    """Cut training sequences into windows that a model can read whole, losing no event.
+
+    Windows are cut from the end, so that the latest one is full; neighbours share one event, which is the label of
+    one and the first input of the other.
+
+    Args:
+        dataset: Rows with the list columns `items`, `event_types`, `ratings`, `timestamps`.
+        max_history: Events that a model reads; a window holds one more, for the last label.
+    """
+
+    def cut(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        windows: dict[str, list[Any]] = {name: [] for name in batch}
+        for i, items in enumerate(batch["items"]):
+            end = len(items)
+            while end > 1:
+                start = max(0, end - max_history - 1)
+                for name, values in batch.items():
+                    value = values[i]
+                    windows[name].append(value[start:end] if isinstance(value, list) else value)
+                end = start + 1
+        return windows
+
+    if not len(dataset) or max(map(len, dataset["items"])) <= max_history + 1:
+        return dataset
+    return dataset.map(cut, batched=True, desc="Cutting windows")

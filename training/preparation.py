@@ -1,0 +1,158 @@
+"""From a shop's tables to a model, a processor and data splits that a trainer can take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import torch
+from datasets import DatasetDict
+from transformers import AutoModel, AutoTokenizer, set_seed
+
+from ..modeling_xcat.configuration_xcat import XCatConfig
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.schema import ShopTables
+from ..tokenization.sequences import build_splits, event_type_names
+from ..tokenization.text import item_texts, resolve_text_encoder
+from ..tokenization.vocabulary import ItemVocabulary
+from .catalogue import fill_catalogue, training_counts
+
+RATING_BUCKETS_LIMIT = 11
+TIME_GAP_BUCKETS = 20
+
+
+@dataclass
+class PreparationOptions:
+    """What to make of a shop's tables.
+
+    Args:
+        text_encoder: Hub id or folder of the text encoder; None for the default.
+        split: leave-one-out, last-basket, global-time, column, or auto.
+        tie_policy: "file" keeps the file's order of events at one time, "shuffle" draws it.
+        seed: Seed of ties, initial weights and training.
+        text_fields: Columns of the items table that make an item's text, in order.
+        max_text_length: Tokens read of a text.
+        item_features: Columns of the items table that get an embedding a value.
+        config: Fields of `XCatConfig` to override.
+        cache_dir: Where text states are cached; None for the user's cache.
+    """
+
+    text_encoder: str | None = None
+    split: str = "auto"
+    tie_policy: str = "file"
+    seed: int = 0
+    text_fields: tuple[str, ...] = ("title", "brand", "category")
+    max_text_length: int = 64
+    item_features: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    cache_dir: Path | None = None
+
+
+@dataclass
+class PreparedTraining:
+    """A model with its catalogue in place, its processor, the splits, and what a user should be told."""
+
+    model: XCatForNextItem
+    processor: XCatProcessor
+    splits: DatasetDict
+    notes: list[str]
+
+    @property
+    def trained(self) -> np.ndarray:
+        """(rows,) True for items that training events name."""
+        trained: np.ndarray = (self.model.model.items.item_counts > 0).cpu().numpy()
+        return trained
+
+
+def build_vocabulary(shop: ShopTables, text_fields: tuple[str, ...] = ("title", "brand", "category")) -> ItemVocabulary:
+    """The item vocabulary of a shop, with the text of each item in the column `text`."""
+    items = shop.items.with_columns(pl.Series("text", item_texts(shop.items, text_fields), dtype=pl.String))
+    table = items.to_arrow()
+    columns = {
+        name: table[name].cast(pa.string()) if pa.types.is_large_string(table[name].type) or
+        pa.types.is_string_view(table[name].type) else table[name]
+        for name in table.column_names
+    }  # fmt: skip
+    return ItemVocabulary(pa.table(columns))
+
+
+def prepare_training(shop: ShopTables, options: PreparationOptions) -> PreparedTraining:
+    """Make everything that training needs.
+
+    Args:
+        shop: Validated tables.
+        options: What to make of them.
+
+    Raises:
+        ValueError: If a text field or feature is no column of the items table, or a configuration field is unknown.
+    """
+    for kind, names in (("text_fields", options.text_fields), ("item_features", options.item_features)):
+        missing = [name for name in names if name not in shop.items.columns]
+        if missing:
+            raise ValueError(
+                f"{kind} names {missing[0]!r}, which is no column of the items table; it has {', '.join(shop.items.columns)}"
+            )
+    vocabulary = build_vocabulary(shop, options.text_fields)
+    kinds = event_type_names(shop)
+    splits = build_splits(
+        shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=options.seed
+    )
+    if not len(splits["train"]):
+        raise ValueError(
+            f"events: split {options.split!r} leaves no user with two training events "
+            f"({shop.events.height} rows); give more events or another split"
+        )
+    set_seed(options.seed)
+    encoder_path, note = resolve_text_encoder(options.text_encoder)
+    config = _config(shop, vocabulary, kinds, encoder_path, options)
+    processor = XCatProcessor(
+        AutoTokenizer.from_pretrained(encoder_path),
+        vocabulary,
+        event_types=kinds,
+        max_history=config.max_history,
+        num_rating_buckets=config.num_rating_buckets,
+        num_time_gap_buckets=config.num_time_gap_buckets,
+        max_text_length=options.max_text_length,
+        text_fields=options.text_fields,
+    )
+    model = XCatForNextItem(config)
+    if config.text_config is not None:
+        pretrained = AutoModel.from_pretrained(encoder_path, dtype=torch.float32)
+        model.model.text.encoder.load_state_dict(pretrained.state_dict())
+    counts = training_counts(splits["train"].data["items"], len(vocabulary))
+    fill_catalogue(model, processor, counts, cache_dir=options.cache_dir)
+    return PreparedTraining(model, processor, splits, [note] if note else [])
+
+
+def _config(
+    shop: ShopTables, vocabulary: ItemVocabulary, kinds: list[str], encoder_path: str, options: PreparationOptions
+) -> XCatConfig:
+    from transformers import AutoConfig
+
+    from .catalogue import distinct_texts
+
+    known = set(XCatConfig().to_dict())
+    unknown = [name for name in options.config if name not in known]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no field of XCatConfig")
+    text_config = AutoConfig.from_pretrained(encoder_path)
+    highest = shop.events["rating"].max() if "rating" in shop.events.columns else None
+    has_times = "timestamp" in shop.events.columns and shop.events["timestamp"].null_count() < shop.events.height
+    features = {name: len(vocabulary.codes(name)[1]) + 1 for name in options.item_features}
+    measured: dict[str, Any] = {
+        "text_config": text_config,
+        "text_dim": text_config.hidden_size,
+        "num_item_rows": len(vocabulary),
+        "num_texts": len(distinct_texts(vocabulary)[0]),
+        "item_features": features,
+        "event_types": kinds,
+        "num_rating_buckets": 0 if highest is None else min(RATING_BUCKETS_LIMIT, int(np.ceil(float(highest))) + 1),  # type: ignore[arg-type]
+        "num_time_gap_buckets": TIME_GAP_BUCKETS if has_times else 0,
+    }
+    return XCatConfig(**{**measured, **options.config})

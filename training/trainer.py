@@ -1,0 +1,105 @@
+"""XCatTrainer: `Trainer` with packed batches and ranking metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
+
+from ..evaluation.protocol import report_from_ranks
+from ..evaluation.ranks import target_ranks, top_rows
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.processing_xcat import XCatProcessor
+from .arguments import XCatTrainingArguments
+from .collators import SLICES, PackingCollator, QueryCollator, training_windows
+
+
+class XCatTrainer(Trainer):  # type: ignore[misc]
+    """Trains `XCatForNextItem` on packed histories and evaluates it by full-catalogue ranking.
+
+    Evaluation gathers ranks of the targets and top-k rows, never scores over the catalogue.
+
+    Args:
+        model: The model, with its catalogue in place.
+        args: Training arguments.
+        train_dataset: Rows with `items`, `event_types`, `ratings`, `timestamps`, as `build_splits` makes them.
+        eval_dataset: The same with `targets`.
+        processing_class: The processor that carries the model's catalogue.
+        **kwargs: Further arguments of `Trainer`.
+    """
+
+    args: XCatTrainingArguments
+
+    def __init__(
+        self,
+        model: XCatForNextItem,
+        args: XCatTrainingArguments,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        processing_class: XCatProcessor | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if processing_class is None:
+            raise ValueError("XCatTrainer needs processing_class=, the XCatProcessor of the model's catalogue")
+        if train_dataset is not None:
+            train_dataset = training_windows(train_dataset, model.config.max_history)
+        kwargs.setdefault("data_collator", PackingCollator(processing_class))
+        super().__init__(
+            model=model, args=args, train_dataset=train_dataset, eval_dataset=eval_dataset,
+            processing_class=processing_class, **kwargs,
+        )  # fmt: skip
+        if self.compute_metrics is None:
+            self.compute_metrics = self.ranking_metrics
+        if args.early_stopping_patience and args.load_best_model_at_end:
+            self.add_callback(EarlyStoppingCallback(args.early_stopping_patience))
+        trained = (model.model.items.item_counts > 0).cpu().numpy()
+        self.query_collator = QueryCollator(processing_class, trained)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """As in `Trainer`, with the collator that carries targets."""
+        return self._with_query_collator(super().get_eval_dataloader, eval_dataset)
+
+    def get_test_dataloader(self, test_dataset: Any) -> Any:
+        """As in `Trainer`, with the collator that carries targets."""
+        return self._with_query_collator(super().get_test_dataloader, test_dataset)
+
+    def _with_query_collator(self, make: Any, dataset: Any) -> Any:
+        training_collator, self.data_collator = self.data_collator, self.query_collator
+        try:
+            return make(dataset)
+        finally:
+            self.data_collator = training_collator
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[torch.Tensor | None, Any, Any]:
+        """Rank the targets of a batch of users among the whole catalogue.
+
+        Returns:
+            No loss; ranks (users, targets) with the top rows (users, k); targets with their slices.
+        """
+        inputs = self._prepare_inputs(inputs)
+        targets, flags = inputs.pop("targets"), inputs.pop("target_slices")
+        scores = self.accelerator.unwrap_model(model).score_catalogue(**inputs)
+        ranks = target_ranks(scores, targets)
+        top = top_rows(scores, max(self.args.metric_ks))
+        return None, (ranks, top), (targets, flags)
+
+    def ranking_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
+        """Recall, NDCG and MRR at the k of the arguments, overall and by slice, and coverage."""
+        ranks, top = prediction.predictions
+        _, flags = prediction.label_ids
+        report = report_from_ranks(
+            ranks,
+            {name: flags[..., i] == 1 for i, name in enumerate(SLICES)},
+            top,
+            self.args.metric_ks,
+            num_items=self.query_collator.processor.catalogue.num_items,
+        )
+        return report.flat()
