@@ -110,3 +110,21 @@ def _typed(name: str, value: Any, declared: dataclasses.Field[Any]) -> Any:
     elif kind.startswith("tuple"):
         return tuple(value) if isinstance(value, list | tuple) else tuple(str(value).split(","))
     return value
+
+
+def parse_columns(text: str | None) -> Any:
+    """`TableColumns` from `item_id=sku,title=name`; the defaults from None.
+
+    Raises:
+        ValueError: If a part is not `name=column`, or the name is no field of `TableColumns`.
+    """
+    from ..tokenization.schema import TableColumns
+
+    names = [field.name for field in dataclasses.fields(TableColumns)]
+    chosen: dict[str, str] = {}
+    for part in filter(None, (text or "").split(",")):
+        name, equals, column = part.partition("=")
+        if not equals or name not in names:
+            raise ValueError(f"--columns has {part!r}; give name=column with a name among {', '.join(names)}")
+        chosen[name] = column
+    return TableColumns(**chosen)

@@ -47,8 +47,8 @@ def compare_with_baselines(
     rows = len(vocabulary)
     histories = train.with_format(None)["items"]
     baselines: dict[str, Ranker] = {
-        POPULARITY: PopularityModel(PopularityConfig(num_rows=rows)).fit(histories),
-        REPEAT_PURCHASE: RepeatPurchaseModel(RepeatPurchaseConfig(num_rows=rows)).fit(histories),
+        POPULARITY: PopularityModel(PopularityConfig(num_item_rows=rows)).fit(histories),
+        REPEAT_PURCHASE: RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=rows)).fit(histories),
     }
     return {
         name: evaluate_ranker(ranker, test, vocabulary, trained=trained, ks=ks, progress=progress)

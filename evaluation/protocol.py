@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .metrics import DEFAULT_KS, catalogue_coverage, check_cutoffs, per_user_metrics, summarise
 from .ranks import pad_targets, target_ranks, top_rows
-from .slices import target_slices
+from .slices import SLICE_NAMES, target_slices
 
 
 @runtime_checkable
@@ -139,30 +139,28 @@ def evaluate_ranker(
     Raises:
         ValueError: If the dataset is empty or has no targets, or scores do not fit the vocabulary or are NaN.
     """
-    missing = {"items", "targets"} - set(dataset.column_names)
-    if missing or not len(dataset):
-        raise ValueError(
-            f"the dataset has {len(dataset)} rows and {f'no column {min(missing)}' if missing else 'all columns'}; "
-            "give a validation or test split that build_splits made and that is not empty"
-        )
-    k = check_cutoffs(ks)[-1]
+    _check_dataset(dataset)
+    k = min(check_cutoffs(ks)[-1], len(vocabulary))
     rows_only = dataset.with_format(None)
-    ranks: list[np.ndarray] = []
-    top: list[np.ndarray] = []
-    flags: list[dict[str, np.ndarray]] = []
+    widest = max(map(len, rows_only["targets"]))
+    # Filled in place: many small results kept between large buffers that come and go would fragment the heap.
+    ranks = np.zeros((len(dataset), widest), dtype=np.int64)
+    slices = {name: np.zeros(ranks.shape, dtype=bool) for name in SLICE_NAMES}
+    top = np.zeros((len(dataset), k), dtype=np.int32)
     with _evaluation_mode(ranker), torch.no_grad(), tqdm(total=len(dataset), unit="user", disable=not progress) as bar:
         for start in range(0, len(dataset), batch_size):
             columns = rows_only[start : start + batch_size]
             rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-            flags.append(target_slices(rows, vocabulary, trained))
+            users = slice(start, start + len(rows))
             scores = ranker.score_rows(rows)
             _check_layout(scores, len(rows), len(vocabulary))
-            targets = torch.from_numpy(pad_targets([row["targets"] for row in rows]))
-            ranks.append(target_ranks(scores, targets).cpu().numpy())
-            top.append(top_rows(scores, k).to("cpu", torch.int32).numpy())
+            targets = pad_targets([row["targets"] for row in rows])
+            ranks[users, : targets.shape[1]] = target_ranks(scores, torch.from_numpy(targets)).cpu()
+            top[users] = top_rows(scores, k).cpu()
+            for name, flags in target_slices(rows, vocabulary, trained).items():
+                slices[name][users, : targets.shape[1]] = flags
             bar.update(len(rows))
-    slices = {name: _stack_padded([batch[name] for batch in flags]) for name in flags[0]}
-    return report_from_ranks(_stack_padded(ranks), slices, np.concatenate(top), ks, vocabulary.num_items)
+    return report_from_ranks(ranks, slices, top, ks, vocabulary.num_items)
 
 
 @contextmanager
@@ -179,6 +177,15 @@ def _evaluation_mode(ranker: object) -> Iterator[None]:
             module.training = True
 
 
+def _check_dataset(dataset: Dataset) -> None:
+    missing = {"items", "targets"} - set(dataset.column_names)
+    if missing or not len(dataset):
+        raise ValueError(
+            f"the dataset has {len(dataset)} rows and {f'no column {min(missing)}' if missing else 'all columns'}; "
+            "give a validation or test split that build_splits made and that is not empty"
+        )
+
+
 def _check_layout(scores: torch.Tensor, users: int, rows: int) -> None:
     if scores.shape != (users, rows):
         raise ValueError(
@@ -191,12 +198,6 @@ def _check_layout(scores: torch.Tensor, users: int, rows: int) -> None:
             f"score_rows gave a special row {float(special.max())}; rows below {NUM_SPECIAL_ROWS} are no items, "
             "so give them -inf"
         )
-
-
-def _stack_padded(batches: list[np.ndarray]) -> np.ndarray:
-    """Stack (users, targets) arrays of different widths, with 0 on the right."""
-    width = max(batch.shape[1] for batch in batches)
-    return np.concatenate([np.pad(batch, ((0, 0), (0, width - batch.shape[1]))) for batch in batches])
 
 
 def _slice_key(name: str, metric: str) -> str:

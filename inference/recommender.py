@@ -82,6 +82,12 @@ class XCatRecommender:
         model = XCatForNextItem.from_pretrained(name_or_path, dtype=torch.float32, **kwargs)
         return cls(model, XCatProcessor.from_pretrained(name_or_path, **kwargs))
 
+    @property
+    def trained(self) -> np.ndarray:
+        """(rows,) True for items that the model's training events named."""
+        trained: np.ndarray = (self.model.model.items.item_counts > 0).cpu().numpy()
+        return trained
+
     def score_rows(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
         """Scores (users, item rows) for dataset rows; special rows are -inf."""
         return self._scores(self.processor.collate(rows))[0]

@@ -17,8 +17,8 @@ from huggingface_hub import EvalResult, ModelCardData
 from .scrubbing import is_secret_name, scrub
 
 DESCRIPTION = (
-    "The behaviour of a user is encoded as a sequence of events and attends, by cross-attention, to the text of the items "
-    "in it; every item of the catalogue that the checkpoint carries is scored"
+    "The behaviour of a user is encoded as a sequence of events and attends, by cross-attention, to the text of the "
+    "items in it; every item of the catalogue that the checkpoint carries is scored"
 )
 LIMITS = (
     "The figures replay recorded behaviour. They do not measure what users would do if they were shown these items.",

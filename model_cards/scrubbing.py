@@ -28,6 +28,7 @@ _ROOT = r"(?:~[\w.-]*/|/(?!/)|[A-Za-z]:[\\/](?!/)|\\\\\w)"
 _QUOTED_PATH = re.compile(rf"(?P<quote>['\"`]){_ROOT}[^'\"`\n]*(?P=quote)")
 _PATHS = re.compile(
     r"\bfile://[^\s'\"`|)>]+"
+    r"|(?P<url>\b[a-z][a-z0-9+.-]*://[^\s'\"`|)>]+)"  # kept
     r"|(?<![\w~])~[\w.-]*/[^\s'\"`|,;)>]*"
     r"|(?<![\w/<.:~\]])/+[\w.@+~-][^\s'\"`|,;)>]*"  # an absolute POSIX path; not and/or, https://, ./x or </tag>
     r"|(?<=:)/(?!/)[\w.@+~-][^\s'\"`|,;)>]*"
@@ -64,4 +65,10 @@ def scrub(text: str) -> str:
         if " " in str(root):  # the patterns end an unquoted path at a blank
             text = text.replace(str(root), "/local")
     text = _QUOTED_PATH.sub(rf"\g<quote>{LOCAL_PATH}\g<quote>", text)
-    return _PATHS.sub(LOCAL_PATH, text)
+    return _PATHS.sub(_without_path, text)
+
+
+def _without_path(found: re.Match[str]) -> str:
+    """A URL stays; a path goes, but not the full stop of the sentence that it ends."""
+    whole = found[0]
+    return whole if found["url"] else LOCAL_PATH + whole[len(whole.rstrip(".:!?")) :]

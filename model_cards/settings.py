@@ -31,8 +31,9 @@ def model_settings(config: XCatConfig) -> dict[str, Any]:
     Args:
         config: A configuration. Its nested text encoder is left out: the card names that as base model.
     """
-    changed = config.to_diff_dict()
-    return {name: value for name, value in sorted(changed.items()) if _tells_something(name, _NOT_OF_THE_MODEL)}
+    values, defaults = config.to_dict(), type(config)().to_dict()
+    told = sorted(name for name in values if _tells_something(name, _NOT_OF_THE_MODEL))
+    return {name: values[name] for name in told if name not in defaults or values[name] != defaults[name]}
 
 
 def training_settings(arguments: XCatTrainingArguments) -> dict[str, Any]:

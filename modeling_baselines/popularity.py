@@ -3,8 +3,6 @@
 Self-contained, because `transformers` copies this file next to the weights of a checkpoint.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, Self
@@ -45,6 +43,7 @@ class PopularityConfig(PreTrainedConfig):
             )
 
 
+@strict
 class RepeatPurchaseConfig(PopularityConfig):
     """Configuration of `RepeatPurchaseModel`; the same as that of popularity."""
 

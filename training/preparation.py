@@ -12,16 +12,16 @@ import polars as pl
 import pyarrow as pa
 import torch
 from datasets import DatasetDict
-from transformers import AutoModel, AutoTokenizer, set_seed
+from transformers import AutoConfig, AutoModel, AutoTokenizer, set_seed
 
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import build_splits, event_type_names
-from ..tokenization.text import item_texts, resolve_text_encoder
+from ..tokenization.text import DEFAULT_TEXT_ENCODER, item_texts, resolve_text_encoder
 from ..tokenization.vocabulary import ItemVocabulary
-from .catalogue import fill_catalogue, training_counts
+from .catalogue import distinct_texts, fill_catalogue, training_counts
 
 RATING_BUCKETS_LIMIT = 11
 TIME_GAP_BUCKETS = 20
@@ -61,6 +61,7 @@ class PreparedTraining:
     model: XCatForNextItem
     processor: XCatProcessor
     splits: DatasetDict
+    text_encoder: str
     notes: list[str]
 
     @property
@@ -127,16 +128,12 @@ def prepare_training(shop: ShopTables, options: PreparationOptions) -> PreparedT
         model.model.text.encoder.load_state_dict(pretrained.state_dict())
     counts = training_counts(splits["train"].data["items"], len(vocabulary))
     fill_catalogue(model, processor, counts, cache_dir=options.cache_dir)
-    return PreparedTraining(model, processor, splits, [note] if note else [])
+    return PreparedTraining(model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, [note] if note else [])
 
 
 def _config(
     shop: ShopTables, vocabulary: ItemVocabulary, kinds: list[str], encoder_path: str, options: PreparationOptions
 ) -> XCatConfig:
-    from transformers import AutoConfig
-
-    from .catalogue import distinct_texts
-
     known = set(XCatConfig().to_dict())
     unknown = [name for name in options.config if name not in known]
     if unknown:

@@ -1,0 +1,189 @@
+"""The `xcat` command: its sub-commands, which are imported when they are called, and the boundary where errors end.
+
+What every command keeps to: with `--json` the last line of stdout is one JSON object; progress and messages go to
+stderr; the exit code is 0 when done and 2 for bad input, which gives one message and no traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+COMMANDS = {
+    "fit": "Train on a shop's tables and judge the result beside baselines.",
+    "evaluate": "Judge a checkpoint on a shop's tables.",
+    "recommend": "Recommend items to one user or to many.",
+    "demo": "Train, judge, recommend and reload on The Complete Journey.",
+}
+TAKES_FIELDS = {"fit"}
+"""Commands with an option for every field of configuration and training arguments, read from `context.args`."""
+
+BAD_INPUT = 2
+TRACEBACK_VARIABLE = "XCAT_TRACEBACK"
+
+_BAD_PATH = (None, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EACCES, errno.EEXIST, errno.EPERM, errno.EROFS)
+
+
+class LazyGroup(TyperGroup):
+    """A group that lists its commands from `COMMANDS` and imports the one that is called.
+
+    The module of a command has its name, and so has the function in it.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A stub that stands for the command in listings."""
+        return TyperCommand(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+        """The command that is called, imported now."""
+        name, stub, rest = super().resolve_command(ctx, args)
+        return name, stub if stub is None or stub.name is None else load_command(stub.name), rest
+
+
+class FieldCommand(TyperCommand):
+    """A command that hands `--some-field value` on in `context.args` where it has no such option itself.
+
+    Click could let unknown options pass too, but would then take `--some-field` for a positional argument.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Set the fields aside, parse the rest strictly."""
+        known = {
+            option for parameter in self.get_params(ctx) for option in (*parameter.opts, *parameter.secondary_opts)
+        }
+        own, fields = separate_fields(args, known)
+        super().parse_args(ctx, own)
+        ctx.args = fields
+        return fields
+
+
+def separate_fields(args: Sequence[str], known: set[str]) -> tuple[list[str], list[str]]:
+    """Part a command's own arguments from those of fields.
+
+    Args:
+        args: The command line.
+        known: The command's own options.
+
+    Returns:
+        The command's own arguments, and the others: each `--field` with the value that follows it, if any.
+
+    >>> separate_fields(["shop/", "--hidden-size", "64", "--seed", "1", "--bf16", "--json"], {"--seed", "--json"})
+    (['shop/', '--seed', '1', '--json'], ['--hidden-size', '64', '--bf16'])
+    """
+    own: list[str] = []
+    fields: list[str] = []
+    rest = list(args)
+    while rest:
+        argument = rest.pop(0)
+        name, equals, _ = argument.partition("=")
+        if argument == "--":
+            own += [argument, *rest]
+            break
+        if not argument.startswith("--") or name in known:
+            own.append(argument)
+            continue
+        fields.append(argument)
+        if not equals and rest and not rest[0].startswith("--"):
+            fields.append(rest.pop(0))
+    return own, fields
+
+
+def load_command(name: str) -> Any:
+    """Import a command's module and build the command from its function."""
+    function = getattr(import_module(f".{name}", __package__), name)
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+    single.command(name, cls=FieldCommand if name in TAKES_FIELDS else None)(function)
+    return typer.main.get_command(single)
+
+
+app = typer.Typer(
+    name="xcat",
+    cls=LazyGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        typer.echo(f"xcat-rec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def xcat(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Recommendation across item categories, with cross-attention between behaviour and text.
+
+    Each command tells more: xcat fit --help.
+
+    Examples:
+
+        xcat demo
+
+        xcat fit my-shop/ --output my-checkpoint
+
+        xcat recommend my-checkpoint --history A,B,C -k 10
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code.
+
+    Args:
+        arguments: The arguments; those of the process if None.
+
+    Raises:
+        SystemExit: Always; 0 done, 1 failed, 2 bad input, 130 interrupted from the keyboard.
+    """
+    try:
+        app(None if arguments is None else list(arguments), prog_name="xcat")
+    except Exception as error:
+        code = exit_code_of(error)
+        if code is None or os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        sys.stderr.write(f"xcat: error: {_message(error)}\n")
+        sys.exit(code)
+
+
+def exit_code_of(error: Exception) -> int | None:
+    """The exit code for an error that a user can mend, or None for a fault of the program, which shows its traceback.
+
+    Args:
+        error: What a command raised.
+    """
+    if isinstance(error, OSError):
+        return BAD_INPUT if error.errno in _BAD_PATH else 1
+    if isinstance(error, ImportError):
+        return BAD_INPUT if "xcat-rec[" in str(error) else None  # a missing extra
+    from huggingface_hub.errors import StrictDataclassClassValidationError, StrictDataclassFieldValidationError
+
+    mendable = (ValueError, StrictDataclassClassValidationError, StrictDataclassFieldValidationError)
+    return BAD_INPUT if isinstance(error, mendable) else None
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error).strip() or type(error).__name__
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""`xcat fit`: tables in, a trained and judged checkpoint out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fit(
+    context: typer.Context,
+    data: Annotated[str | None, typer.Argument(help="Folder with items.* and events.*, or complete-journey.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder the checkpoint is written to.")] = Path("checkpoint"),
+    items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
+    events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
+    ] = None,
+    text_encoder: Annotated[str | None, typer.Option(help="Hub id or folder of the text encoder.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and ties.")] = 0,
+    split: Annotated[
+        str, typer.Option(help="auto, leave-one-out, last-basket, global-time or column.")
+    ] = "auto",
+    unknown_items: Annotated[
+        str, typer.Option(help="error or drop: what to do with events of items that are not in the items table.")
+    ] = "error",
+    config_file: Annotated[Path | None, typer.Option("--config", help="YAML file with any of the fields.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last saved epoch in the output folder.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """Train on a shop's tables and judge the result beside baselines.
+
+    Every field of XCatConfig, XCatTrainingArguments and PreparationOptions is an option too (--hidden-size 64,
+    --learning-rate 1e-3, --text-fields title,brand), or a line of the YAML file.
+
+    Examples:
+
+        xcat fit my-shop/ --output my-checkpoint
+
+        xcat fit --items items.csv --events events.parquet --columns item_id=sku --num-train-epochs 10
+    """
+    from ..tokenization.sources import load_shop
+    from .console import messages, metrics_table, print_json
+    from .fitting import FitRequest, check_output, fit_shop
+    from .options import parse_columns, parse_extra, read_yaml, split_fields
+
+    fields = split_fields({**read_yaml(config_file), **parse_extra(context.args)})
+    check_output(output, resume)
+    shop = load_shop(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items)
+    for problem in shop.problems:
+        messages.print(f"note: {problem}", markup=False)
+    outcome = fit_shop(
+        FitRequest(
+            shop=shop,
+            output=output,
+            preparation={"text_encoder": text_encoder, "split": split, "seed": seed, **fields[0]},
+            config=fields[1],
+            training=fields[2],
+            resume=resume,
+        )
+    )
+    messages.print(metrics_table(outcome.reports, title=f"{shop.name}, {outcome.split}, test"))
+    messages.print(
+        f"trained in {outcome.train_seconds:.0f} s, {outcome.total_seconds:.0f} s in all, "
+        f"peak memory {outcome.peak_memory_mb:.0f} MB; checkpoint: {output}"
+    )
+    if json_output:
+        print_json(outcome.to_dict())

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from xcat_rec.evaluation import bootstrap
+from xcat_rec.evaluation.bootstrap import Interval, confidence_interval, paired_bootstrap
+
+NAN = float("nan")
+
+
+def test_a_constant_has_no_width() -> None:
+    assert confidence_interval(np.full(20, 0.25)) == Interval(0.25, 0.25, 0.25, 0.95, 20)
+
+
+def test_the_interval_is_that_of_the_normal_approximation_for_many_users() -> None:
+    values = np.random.default_rng(3).normal(0.4, 0.2, size=2000)
+    interval = confidence_interval(values, samples=4000)
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    assert interval.mean == pytest.approx(values.mean())
+    assert interval.low == pytest.approx(values.mean() - half, abs=0.05 * half)
+    assert interval.high == pytest.approx(values.mean() + half, abs=0.05 * half)
+    assert interval.low < confidence_interval(values, level=0.5).low
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(0)
+    draws = generator.binomial(1, 0.3, size=(300, 150)).astype(float)
+    intervals = [confidence_interval(values, samples=300, seed=i) for i, values in enumerate(draws)]
+    covered = np.mean([interval.low <= 0.3 <= interval.high for interval in intervals])
+    assert 0.90 <= covered <= 0.99
+
+
+def test_the_same_seed_gives_the_same_interval_however_the_draws_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(1).random(50)
+    whole = confidence_interval(values, seed=5)
+    assert confidence_interval(values, seed=5) == whole
+    assert confidence_interval(values, seed=6) != whole
+    monkeypatch.setattr(bootstrap, "_DRAWS_AT_ONCE", 7 * 50)
+    assert confidence_interval(values, seed=5) == whole
+
+
+def test_pairing_finds_a_small_difference_between_users_that_differ_a_lot() -> None:
+    generator = np.random.default_rng(2)
+    b = generator.random(400)
+    a = b + 0.01 + generator.normal(0, 0.01, size=400)
+    difference = paired_bootstrap(a, b)
+    assert difference.mean == pytest.approx(0.01, abs=0.002)
+    assert difference.excludes_zero
+    assert confidence_interval(a).low < confidence_interval(b).high, "apart, the two overlap"
+    assert paired_bootstrap(b, a).high < 0
+
+
+def test_no_difference_is_not_found() -> None:
+    generator = np.random.default_rng(4)
+    assert not paired_bootstrap(generator.random(200), generator.random(200)).excludes_zero
+
+
+def test_users_without_value_are_left_out() -> None:
+    interval = paired_bootstrap(np.array([1.0, NAN, 0.5]), np.array([0.5, NAN, 0.0]))
+    assert (interval.mean, interval.num_users) == (0.5, 2)
+    assert str(interval) == "0.5000 [0.5000, 0.5000]"
+
+
+def test_different_users_are_refused() -> None:
+    with pytest.raises(ValueError, match="not judged on the same users"):
+        paired_bootstrap(np.array([1.0, NAN]), np.array([NAN, 1.0]))
+    with pytest.raises(ValueError, match=r"same users \(2 and 3 values\)"):
+        paired_bootstrap(np.ones(2), np.ones(3))
+
+
+def test_an_empty_slice_is_refused() -> None:
+    with pytest.raises(ValueError, match="none of 2 users has a value"):
+        confidence_interval(np.array([NAN, NAN]))
+
+
+@pytest.mark.parametrize("options", [{"samples": 0}, {"level": 1.0}, {"level": 0.0}])
+def test_options_out_of_range_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="give samples of 1 or more"):
+        confidence_interval(np.ones(3), **options)  # type: ignore[arg-type]
+
+
+def test_a_table_of_values_is_refused() -> None:
+    with pytest.raises(ValueError, match="give one a user"):
+        confidence_interval(np.ones((3, 2)))

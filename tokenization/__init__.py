@@ -1,0 +1,1 @@
+"""From a shop's tables to vocabularies, sequences and tensors."""

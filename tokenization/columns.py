@@ -1,0 +1,146 @@
+"""Reading one column of a table that somebody else made: ids, times, numbers, flags and texts.
+
+Every reader is lenient in what it takes and says which rows it could not read, so that the caller can count them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+# Seconds reach 1e11 in the year 5138, milliseconds passed it in 1973; each finer unit is a factor of 1,000 away.
+_UNITS = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9))
+_SECONDS_LIMIT = 1e11
+_SECONDS_1973 = 1e8
+_TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d")
+_FLAGS = {"true": True, "t": True, "yes": True, "1": True, "1.0": True} | {
+    "false": False, "f": False, "no": False, "0": False, "0.0": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TimeColumn:
+    """Times as read.
+
+    Args:
+        values: Int64 seconds since 1970 (UTC), null where there is none or it was not readable.
+        bad: True for values that are no time (or one before 1970).
+        mixed: True for numbers that must be in another unit than most of the column.
+        unit: Unit that numbers were taken to be in.
+    """
+
+    values: pl.Series
+    bad: pl.Series
+    mixed: pl.Series
+    unit: str = "seconds"
+
+
+def read_keys(column: pl.Series) -> pl.Series | None:
+    """Ids as strings, null where one is missing or empty; None for a type that cannot be an id.
+
+    Whole floats lose their ".0": pandas turns a column of numbers with a gap into floats.
+    """
+    dtype = column.dtype
+    if dtype.is_float():
+        gaps = column.fill_nan(None)
+        whole = gaps.cast(pl.Int64, strict=False)
+        equal = (whole == gaps).fill_null(True).all() and whole.null_count() == gaps.null_count()
+        return (whole if equal else gaps).cast(pl.String)
+    if dtype.is_integer():
+        return column.cast(pl.String)
+    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+        text = column.cast(pl.String)
+        return _where(text.str.strip_chars() != "", text)
+    if isinstance(dtype, pl.Null):
+        return column.cast(pl.String)
+    return None
+
+
+def read_texts(column: pl.Series, separator: str = " ") -> pl.Series:
+    """Texts, null where there is none; lists are joined by the separator."""
+    if isinstance(column.dtype, pl.List | pl.Array):
+        listed = column.cast(pl.List(pl.String), strict=False)
+        text = _where(column.is_not_null(), listed.list.drop_nulls().list.join(separator))
+    elif isinstance(column.dtype, pl.Struct):
+        text = column.struct.json_encode()
+    else:
+        text = (column.fill_nan(None) if column.dtype.is_float() else column).cast(pl.String, strict=False)
+    text = text.str.strip_chars()
+    return _where(text != "", text)
+
+
+def read_numbers(column: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Float64 numbers, null where there is none, and True where a value is there that is no finite number."""
+    dtype = column.dtype
+    if isinstance(dtype, pl.List | pl.Array | pl.Struct | pl.Binary | pl.Object):
+        return pl.Series(column.name, [None] * len(column), pl.Float64), column.is_not_null()
+    given = column
+    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+        given = read_texts(column)
+    numbers = given.cast(pl.Float64, strict=False)
+    given_number = given.is_not_null() & ~numbers.is_nan().fill_null(False)
+    numbers = _where(numbers.is_finite(), numbers)
+    return numbers, given_number & numbers.is_null()
+
+
+def read_flags(column: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Booleans, null where there is none, and True where a value is there that is neither true nor false."""
+    if isinstance(column.dtype, pl.Boolean):
+        return column, pl.Series(column.name, [False] * len(column), pl.Boolean)
+    text = read_texts(column).str.to_lowercase()
+    flags = text.replace_strict(_FLAGS, default=None, return_dtype=pl.Boolean)
+    return flags, text.is_not_null() & flags.is_null()
+
+
+def read_times(column: pl.Series) -> TimeColumn:
+    """Times from dates, date-times, ISO 8601 texts, or numbers of seconds (milli, micro, nano) since 1970."""
+    dtype = column.dtype
+    never = pl.Series(column.name, [False] * len(column), pl.Boolean)
+    if isinstance(dtype, pl.Date | pl.Datetime):
+        seconds = column.dt.epoch("s").cast(pl.Int64)
+        bad = (seconds < 0).fill_null(False)
+        return TimeColumn(_where(~bad, seconds), bad, never)
+    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+        text = read_texts(column)
+        numbers, bad = read_numbers(text)
+        if bad.any():
+            seconds = _parse_iso(text)
+            seconds = _where((seconds >= 0).fill_null(False), seconds)
+            return TimeColumn(seconds, text.is_not_null() & seconds.is_null(), never)
+        return _from_numbers(numbers, bad)
+    return _from_numbers(*read_numbers(column))
+
+
+def _from_numbers(numbers: pl.Series, bad: pl.Series) -> TimeColumn:
+    bad = bad | (numbers < 0).fill_null(False)
+    numbers = _where(~bad, numbers)
+    middle = numbers.median()
+    unit, factor = _UNITS[0]
+    for name, size in _UNITS:
+        unit, factor = name, size
+        if not isinstance(middle, float) or middle < _SECONDS_LIMIT * size:
+            break
+    seconds = numbers / factor
+    mixed = seconds >= _SECONDS_LIMIT
+    if factor > 1:
+        # As milliseconds these would lie in the first days of 1970, as seconds after 1973.
+        mixed = mixed | ((numbers >= _SECONDS_1973) & (seconds < _SECONDS_1973))
+    return TimeColumn(seconds.floor().cast(pl.Int64, strict=False), bad, mixed.fill_null(False), unit)
+
+
+def _parse_iso(text: pl.Series) -> pl.Series:
+    plain = pl.col("text").str.replace(r"(?i)\s*(z|utc|gmt)$", "").str.replace(r"^(\d{4})/(\d{1,2})/", "$1-$2-")
+    plain = plain.str.replace(r"^(\d{4}-\d{1,2}-\d{1,2})[Tt]", "$1 ")
+    zone = plain.str.extract(r":\d\d(?:\.\d+)?\s*([+-]\d\d:?\d\d)$").str.replace(":", "")
+    local = plain.str.replace(r"(:\d\d(?:\.\d+)?)\s*[+-]\d\d:?\d\d$", "$1")
+    parsed = pl.coalesce(local.str.to_datetime(f, strict=False, time_unit="us", exact=True) for f in _TIME_FORMATS)
+    minutes = zone.str.slice(1, 2).cast(pl.Int64) * 60 + zone.str.slice(3, 2).cast(pl.Int64)
+    shift = pl.when(zone.str.starts_with("-")).then(-minutes).otherwise(minutes).fill_null(0)
+    frame = pl.DataFrame({"text": text}).select((parsed.dt.epoch("s") - shift * 60).cast(pl.Int64))
+    return frame.to_series().rename(text.name)
+
+
+def _where(keep: pl.Series, values: pl.Series) -> pl.Series:
+    """The values where `keep` is true, null elsewhere."""
+    return pl.select(pl.when(keep).then(values).otherwise(None)).to_series().rename(values.name)

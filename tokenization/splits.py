@@ -1,0 +1,253 @@
+"""Where a user's events are cut into training, validation and test.
+
+Events lie sorted in one timeline, user after user. A split says of every event whether it is trained on and whether it
+is a target, and of every user where the history of the targets ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import polars as pl
+
+VALIDATION_QUANTILE, TEST_QUANTILE = 0.8, 0.9
+"""The share of events before the two cuts of `global-time`."""
+
+_TRAIN, _VALIDATION, _TEST = 0, 1, 2
+_HELD_OUT_LABELS = {
+    "valid": _VALIDATION,
+    "val": _VALIDATION,
+    "validation": _VALIDATION,
+    "dev": _VALIDATION,
+    "test": _TEST,
+}
+
+
+class SplitName(StrEnum):
+    """How events are split.
+
+    `leave-one-out` tests on a user's last event, `last-basket` on the last basket, `global-time` on the first event
+    (or basket) after a point in time, `column` on what the table says.
+    """
+
+    LEAVE_ONE_OUT = "leave-one-out"
+    LAST_BASKET = "last-basket"
+    GLOBAL_TIME = "global-time"
+    COLUMN = "column"
+
+
+class TiePolicy(StrEnum):
+    """The order of a user's events at one time: that of the file, or drawn with the seed."""
+
+    FILE = "file"
+    SHUFFLE = "shuffle"
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """All events, sorted by user and within a user by time.
+
+    Args:
+        events: The sorted events.
+        user: (events,) number of the user, growing.
+        starts: (users + 1,) where each user's events start.
+        unit: (events,) number of the unit (event or basket) within its user, from 0.
+        unit_time: (events,) time of the unit's last event, or None if events have no times.
+    """
+
+    events: pl.DataFrame
+    user: np.ndarray
+    starts: np.ndarray
+    unit: np.ndarray
+    unit_time: np.ndarray | None
+
+    @property
+    def position(self) -> np.ndarray:
+        """(events,) place of each event within its user."""
+        place: np.ndarray = np.arange(len(self.user)) - self.starts[self.user]
+        return place
+
+
+@dataclass(frozen=True)
+class Held:
+    """Targets that are held out.
+
+    Args:
+        target: (events,) True for targets.
+        history: (users,) events of each user before the first target; 0 for users without one.
+    """
+
+    target: np.ndarray
+    history: np.ndarray
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A split: (events,) which are trained on, and what is held out for validation and test."""
+
+    train: np.ndarray
+    validation: Held
+    test: Held
+
+
+def sort_events(events: pl.DataFrame, split: SplitName, tie_policy: TiePolicy, seed: int) -> Timeline:
+    """Sort events into a timeline.
+
+    Users follow each other as they first appear. A user's events are sorted by time, then by the column `order`, then
+    as in the file; without complete times by `order` alone. `shuffle` draws the order among equal times (equal orders,
+    where there are no times). Where baskets are the unit they stay together and are sorted by their last event.
+
+    Args:
+        events: Events of `ShopTables`.
+        split: Decides whether events or baskets are the units.
+        tie_policy: What to do with ties.
+        seed: Seed of the draw.
+    """
+    timed = events["timestamp"].null_count() == 0
+    clock = ["timestamp"] if timed else ["order"]
+    frame = events.with_row_index("_file").with_columns(
+        _user=(pl.col("user_id").rank("dense") - 1).cast(pl.Int64), _first=pl.col("_file").min().over("user_id")
+    )
+    if tie_policy is TiePolicy.SHUFFLE:
+        draw = pl.Series("_tie", np.random.default_rng(seed).permutation(events.height))
+        frame = frame.with_columns(draw)
+        keys = [*clock, "_tie"]
+    else:
+        keys = [*clock, *(["order"] if timed else []), "_file"]
+    frame, unit = _with_units(frame, split, clock[0])
+    if unit is not None:
+        spans = [pl.col(key).max().over("_user", unit).alias(f"_unit_{key}") for key in keys]
+        frame = frame.with_columns(spans).sort("_first", *(f"_unit_{key}" for key in keys), *keys)
+    else:
+        frame = frame.sort("_first", *keys)
+    user_change = (frame["_user"] != frame["_user"].shift(1)).fill_null(True).to_numpy()
+    starts = np.append(np.flatnonzero(user_change), frame.height).astype(np.int64)
+    user = np.cumsum(user_change) - 1
+    if unit is not None:
+        unit_change = user_change | (frame[unit] != frame[unit].shift(1)).fill_null(True).to_numpy()
+    else:
+        unit_change = np.ones(frame.height, dtype=bool)
+    number = np.cumsum(unit_change)
+    within = number - number[starts[:-1]][user] if frame.height else number
+    times = frame["timestamp" if unit is None else f"_unit_{clock[0]}"].to_numpy() if timed else None
+    return Timeline(frame, user, starts, within, times)
+
+
+def _with_units(frame: pl.DataFrame, split: SplitName, clock: str) -> tuple[pl.DataFrame, str | None]:
+    """Add what tells the baskets of a user apart; None where every event is a unit of its own."""
+    baskets = frame["basket_id"].null_count() < frame.height
+    if split is SplitName.LAST_BASKET and not baskets:
+        return frame, clock
+    if split is SplitName.LAST_BASKET or (split is SplitName.GLOBAL_TIME and baskets):
+        alone = pl.col(clock) if split is SplitName.LAST_BASKET else pl.col("_file")
+        own = pl.when(pl.col("basket_id").is_null()).then(alone.cast(pl.Int64)).otherwise(None)
+        return frame.with_columns(_unit=pl.struct("basket_id", own.alias("alone")).rank("dense")), "_unit"
+    return frame, None
+
+
+def cut_last(timeline: Timeline) -> Cut:
+    """The last unit of a user is test, the one before validation, what precedes them training.
+
+    Users with fewer than three units are trained on only.
+    """
+    users = len(timeline.starts) - 1
+    units = timeline.unit[timeline.starts[1:] - 1] + 1 if users else np.zeros(0, dtype=np.int64)
+    held = (units >= 3)[timeline.user]
+    from_end = units[timeline.user] - 1 - timeline.unit
+    test, validation = held & (from_end == 0), held & (from_end == 1)
+    return Cut(~test & ~validation, _hold(timeline, validation), _hold(timeline, test))
+
+
+def cut_time(timeline: Timeline) -> Cut:
+    """Events before the 80 % quantile of event times are training.
+
+    A user's first unit from there up to the 90 % quantile is validation, the first one from the latter on is test,
+    for users with events before them.
+
+    Raises:
+        ValueError: If events have no times.
+    """
+    times = timeline.unit_time
+    if times is None:
+        missing = timeline.events["timestamp"].null_count()
+        raise ValueError(
+            f"events, column timestamp: {missing} of {timeline.events.height} rows have no time, and the split "
+            "global-time needs one for every event; fill them, or use leave-one-out"
+        )
+    stamps = np.sort(timeline.events["timestamp"].to_numpy())
+    first, second = (stamps[min(int(q * len(stamps)), len(stamps) - 1)] for q in (VALIDATION_QUANTILE, TEST_QUANTILE))
+    return Cut(
+        times < first,
+        _hold(timeline, _first_units(timeline, (times >= first) & (times < second))),
+        _hold(timeline, _first_units(timeline, times >= second)),
+    )
+
+
+def cut_column(timeline: Timeline) -> Cut:
+    """The events table says which split an event belongs to.
+
+    Where `is_target` marks events, those of the validation and test users are the targets. Otherwise every event of
+    the split is a target; of a user all of whose events belong to it (users were split, not events) the last one is.
+    The history is everything before the first target. Training ends at a user's first event that is held out.
+
+    Raises:
+        ValueError: If the column is missing, has gaps, or has values that are no split.
+    """
+    label = _labels(timeline.events["split"])
+    marks = timeline.events["is_target"].fill_null(False).to_numpy()
+    whole = timeline.starts[timeline.user + 1] - timeline.starts[timeline.user]
+    last = timeline.position == whole - 1
+    held = []
+    for kind in (_VALIDATION, _TEST):
+        inside = label == kind
+        if marks.any():
+            held.append(_hold(timeline, inside & marks))
+        else:
+            only = np.bincount(timeline.user[inside], minlength=len(timeline.starts) - 1)[timeline.user] == whole
+            held.append(_hold(timeline, inside & (~only | last)))
+    first_held = _first_position(timeline, (label != _TRAIN) | held[0].target | held[1].target)
+    return Cut((label == _TRAIN) & (timeline.position < first_held[timeline.user]), held[0], held[1])
+
+
+def _labels(split: pl.Series) -> np.ndarray:
+    if split.null_count():
+        raise ValueError(
+            f"events, column split: {split.null_count()} of {split.len()} rows have no value; "
+            "fill them with train, validation or test, or use another split"
+        )
+    clean = split.str.to_lowercase()
+    names = clean.unique(maintain_order=True).to_list()
+    known = {**_HELD_OUT_LABELS, **{name: _TRAIN for name in names if name.startswith("train")}}
+    strange = [name for name in names if name not in known]
+    if strange:
+        count = int(clean.is_in(strange).sum())
+        raise ValueError(
+            f"events, column split: {count} rows have a value that is no split, for example {strange[0]!r}; "
+            "write train, validation or test"
+        )
+    return clean.replace_strict(known, return_dtype=pl.Int8).to_numpy()
+
+
+def _hold(timeline: Timeline, target: np.ndarray) -> Held:
+    """Hold targets out, of users who have a history before the first of them."""
+    first = _first_position(timeline, target)
+    found = np.bincount(timeline.user[target], minlength=len(first)) > 0
+    history = np.where(found, first, 0)
+    return Held(target & (history > 0)[timeline.user], history)
+
+
+def _first_position(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:
+    """(users,) place of each user's first chosen event; the number of events of a user without one."""
+    first = np.diff(timeline.starts)
+    np.minimum.at(first, timeline.user[chosen], timeline.position[chosen])
+    return first
+
+
+def _first_units(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:
+    """(events,) True for the chosen events of each user's first unit that has any."""
+    first = np.diff(timeline.starts)
+    np.minimum.at(first, timeline.user[chosen], timeline.unit[chosen])
+    inside: np.ndarray = chosen & (timeline.unit == first[timeline.user])
+    return inside
