@@ -45,7 +45,13 @@ def metrics_table(reports: Mapping[str, RankingReport], k: int = 10, title: str 
     """Models against metrics: overall, and where the category changes or the item is new to the user."""
     table = Table(title=title)
     table.add_column("model")
-    parts = [("all", None), ("switch", "switch"), ("new category", "new_category"), ("not in history", "unseen"), ("cold", "cold")]
+    parts = [
+        ("all", None),
+        ("switch", "switch"),
+        ("new category", "new_category"),
+        ("not in history", "unseen"),
+        ("cold", "cold"),
+    ]
     counts = {name: next(iter(reports.values())).slices[name]["num_targets"] for _, name in parts if name}
     shown = [(label, name) for label, name in parts if name is None or counts[name] > 0]
     for label, _ in shown:

@@ -11,7 +11,13 @@ HOUSEHOLDS_SHOWN = 3
 RECOMMENDATIONS_SHOWN = 5
 
 PREPARATION = {"split": "last-basket", "tie_policy": "shuffle", "text_fields": ("title", "brand", "category")}
-CONFIG = {"max_history": 100, "hidden_size": 64, "intermediate_size": 256, "num_attention_heads": 2, "hidden_dropout": 0.2}
+CONFIG = {
+    "max_history": 100,
+    "hidden_size": 64,
+    "intermediate_size": 256,
+    "num_attention_heads": 2,
+    "hidden_dropout": 0.2,
+}
 TRAINING = {"num_train_epochs": 6, "per_device_train_batch_size": 32, "early_stopping_patience": 2}
 
 

@@ -13,9 +13,7 @@ def evaluate(
     items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
     events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
     columns: Annotated[str | None, typer.Option(help="Names of your columns: item_id=sku,title=name.")] = None,
-    split: Annotated[
-        str, typer.Option(help="auto, leave-one-out, last-basket, global-time or column.")
-    ] = "auto",
+    split: Annotated[str, typer.Option(help="auto, leave-one-out, last-basket, global-time or column.")] = "auto",
     part: Annotated[str, typer.Option(help="test or validation.")] = "test",
     tie_policy: Annotated[str, typer.Option(help="file or shuffle: order of events at one time.")] = "file",
     seed: Annotated[int, typer.Option(help="Seed of the order of ties.")] = 0,
@@ -53,7 +51,9 @@ def evaluate(
         {MODEL_NAME: recommender}, splits["train"], splits[part], processor.catalogue,
         trained=recommender.trained, ks=cutoffs,
     )  # fmt: skip
-    messages.print(metrics_table(reports, k=10 if 10 in cutoffs else cutoffs[0], title=f"{shop.name}, {split}, {part}"))
+    messages.print(
+        metrics_table(reports, k=10 if 10 in cutoffs else cutoffs[0], title=f"{shop.name}, {split}, {part}")
+    )
     if json_output:
         judged = report_dict(reports.pop(MODEL_NAME))
         print_json({**judged, "baselines": {name: report_dict(report) for name, report in reports.items()}})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,11 +19,10 @@ def fit(
     ] = None,
     text_encoder: Annotated[str | None, typer.Option(help="Hub id or folder of the text encoder.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and ties.")] = 0,
-    split: Annotated[
-        str, typer.Option(help="auto, leave-one-out, last-basket, global-time or column.")
-    ] = "auto",
+    split: Annotated[str, typer.Option(help="auto, leave-one-out, last-basket, global-time or column.")] = "auto",
     unknown_items: Annotated[
-        str, typer.Option(help="error or drop: what to do with events of items that are not in the items table.")
+        Literal["error", "drop"],
+        typer.Option(help="error or drop: what to do with events of items that are not in the items table."),
     ] = "error",
     config_file: Annotated[Path | None, typer.Option("--config", help="YAML file with any of the fields.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last saved epoch in the output folder.")] = False,

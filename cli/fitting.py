@@ -161,9 +161,7 @@ def _save(outcome: FitOutcome, card: str) -> None:
     shutil.rmtree(outcome.output / TRAINING_FOLDER, ignore_errors=True)
 
 
-def _card(
-    outcome: FitOutcome, shop: ShopTables, options: PreparationOptions, arguments: XCatTrainingArguments
-) -> str:
+def _card(outcome: FitOutcome, shop: ShopTables, options: PreparationOptions, arguments: XCatTrainingArguments) -> str:
     own = outcome.reports[MODEL_NAME]
     example = outcome.prepared.splits["test"][0]["items"][-3:]
     vocabulary = outcome.prepared.processor.catalogue

@@ -10,7 +10,16 @@ from typing import Any
 
 import yaml
 
-_RESERVED = {"output_dir", "seed", "data_seed", "text_config", "num_item_rows", "num_texts", "item_features", "event_types"}
+_RESERVED = {
+    "output_dir",
+    "seed",
+    "data_seed",
+    "text_config",
+    "num_item_rows",
+    "num_texts",
+    "item_features",
+    "event_types",
+}
 
 
 def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:

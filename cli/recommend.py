@@ -10,7 +10,9 @@ import typer
 
 def recommend(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder or hub id.")],
-    history: Annotated[str | None, typer.Option(help="Item ids of one user, oldest first, with commas between.")] = None,
+    history: Annotated[
+        str | None, typer.Option(help="Item ids of one user, oldest first, with commas between.")
+    ] = None,
     users: Annotated[
         Path | None, typer.Option(help="Table of events (user_id, item_id, timestamp or order) of many users.")
     ] = None,
@@ -18,7 +20,9 @@ def recommend(
     k: Annotated[int, typer.Option("-k", help="Recommendations a user.")] = 10,
     include_seen: Annotated[bool, typer.Option(help="Recommend items of the history too.")] = False,
     only_category: Annotated[list[str] | None, typer.Option(help="Keep to this category; may be repeated.")] = None,
-    exclude_category: Annotated[list[str] | None, typer.Option(help="Leave this category out; may be repeated.")] = None,
+    exclude_category: Annotated[
+        list[str] | None, typer.Option(help="Leave this category out; may be repeated.")
+    ] = None,
     cross_category: Annotated[bool, typer.Option(help="Keep to categories that the history lacks.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
@@ -40,7 +44,7 @@ def recommend(
         raise ValueError(f"-k is {k}; give at least 1")
     names, histories = ["history"], [_ids(history or "")]
     if users is not None:
-        from ..tokenization.sources import read_histories
+        from ..tokenization.histories import read_histories
 
         names, histories = read_histories(users)
     recommender = XCatRecommender.from_pretrained(checkpoint)
@@ -48,11 +52,15 @@ def recommend(
     texts = [text] * len(histories) if text else None
     found = recommender.recommend_many(histories, k, texts=texts, filters=filters)
     if json_output:
-        answers = [{"user_id": name, "recommendations": [r.to_dict() for r in list_]} for name, list_ in zip(names, found, strict=True)]
-        print_json({"recommendations": answers[0]["recommendations"]} if users is None else {"users": answers})
+        rows = [
+            {**({"user_id": name} if users is not None else {}), **item.to_dict()}
+            for name, items in zip(names, found, strict=True)
+            for item in items
+        ]
+        print_json({"recommendations": rows})
         return
-    for name, list_ in zip(names, found, strict=True):
-        results.print(recommendation_table(list_, title=f"Recommendations for {name}"))
+    for name, items in zip(names, found, strict=True):
+        results.print(recommendation_table(items, title=f"Recommendations for {name}"))
 
 
 def _ids(history: str) -> list[str]:

@@ -34,9 +34,7 @@ def event_attention(output: XCatModelOutput, query_positions: torch.Tensor, max_
     return result[:, :max_history]
 
 
-def event_shares(
-    attention: torch.Tensor | None, history: torch.Tensor, candidates: torch.Tensor
-) -> torch.Tensor:
+def event_shares(attention: torch.Tensor | None, history: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
     """Share of each event of one history in each recommendation.
 
     An event counts by the attention it got times its likeness to the recommended item in the model's own space, so

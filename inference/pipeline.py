@@ -69,7 +69,8 @@ def pipeline(task: str, model: str | os.PathLike[str] | XCatForNextItem | None =
         **kwargs: Arguments of the loaders.
     """
     if task != TASK:
-        return transformers.pipeline(task, model=model, **kwargs)
+        elsewhere: Any = transformers.pipeline
+        return elsewhere(task, model=model, **kwargs)
     if isinstance(model, XCatForNextItem):
         return ItemRecommendationPipeline(XCatRecommender(model, kwargs["processor"]))
     if model is None:

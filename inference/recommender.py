@@ -207,7 +207,12 @@ class XCatRecommender:
             scores[torch.isin(self._codes, known) | (self._codes < 0)] = -torch.inf
 
     def _present(
-        self, items: np.ndarray, scores: torch.Tensor, rows: torch.Tensor, attention: torch.Tensor | None, explain: bool
+        self,
+        items: np.ndarray,
+        scores: torch.Tensor,
+        rows: torch.Tensor,
+        attention: torch.Tensor | None,
+        explain: bool,
     ) -> list[Recommendation]:
         kept = torch.isfinite(scores)
         rows, scores = rows[kept], scores[kept]

@@ -35,7 +35,7 @@ class PopularityConfig(PreTrainedConfig):
     num_item_rows: int = NUM_SPECIAL_ROWS
 
     def __post_init__(self, **kwargs: Any) -> None:
-        super().__post_init__(**kwargs)  # type: ignore[no-untyped-call]
+        super().__post_init__(**kwargs)
         if self.num_item_rows < NUM_SPECIAL_ROWS:
             raise ValueError(
                 f"{type(self).__name__}.num_item_rows is {self.num_item_rows}; give the length of the item "
@@ -63,7 +63,7 @@ class CountingModel(PreTrainedModel):
     def __init__(self, config: PopularityConfig) -> None:
         super().__init__(config)
         self.register_buffer("counts", torch.zeros(config.num_item_rows, dtype=torch.long))
-        self.post_init()  # type: ignore[no-untyped-call]
+        self.post_init()
 
     @property
     def dtype(self) -> torch.dtype:
@@ -194,6 +194,6 @@ class RepeatPurchaseModel(CountingModel):
 
 
 for _config in (PopularityConfig, RepeatPurchaseConfig):
-    _config.register_for_auto_class()  # type: ignore[no-untyped-call]
+    _config.register_for_auto_class()
 for _model in (PopularityModel, RepeatPurchaseModel):
-    _model.register_for_auto_class("AutoModel")  # type: ignore[no-untyped-call]
+    _model.register_for_auto_class("AutoModel")

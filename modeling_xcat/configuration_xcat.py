@@ -1,7 +1,5 @@
 """Configuration of the XCat models."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
@@ -167,11 +165,13 @@ class XCatConfig(PreTrainedConfig):
             raise ValueError("An item needs at least one of use_text, use_item_ids and item_features.")
         for name, size in (self.item_features or {}).items():
             if not isinstance(size, int) or size < 1:
-                raise ValueError(f"XCatConfig.item_features[{name!r}] is {size!r}; give its number of values, 1 or more.")
+                raise ValueError(
+                    f"XCatConfig.item_features[{name!r}] is {size!r}; give its number of values, 1 or more."
+                )
 
 
 def _text_config(values: dict[str, Any]) -> PreTrainedConfig:
-    name = values.get("model_type")
+    name = str(values.get("model_type"))
     if name not in CONFIG_MAPPING:
         raise ValueError(
             f"XCatConfig.text_config has model_type {name!r}, which this transformers does not know; "

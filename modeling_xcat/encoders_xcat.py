@@ -80,7 +80,9 @@ class XCatRecurrentEncoder(nn.Module):
         shape = (int(history[-1]) + 1, int(position.max()) + 1, states.shape[-1])
         unpacked = normed.new_zeros(shape).index_put((history, position), normed.flatten(0, 1)[flat])
         output, _ = self.recurrent(unpacked)
-        residual = torch.zeros_like(states).flatten(0, 1).index_put((flat,), output[history, position].to(states.dtype))
+        residual = (
+            torch.zeros_like(states).flatten(0, 1).index_put((flat,), output[history, position].to(states.dtype))
+        )
         return states + self.dropout(residual.view_as(states)), ()
 
 

@@ -71,7 +71,15 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         grad_states, grad_items = ctx.saved_tensors
         scale = grad_outputs[0]
         states_dtype, items_dtype = ctx.dtypes
-        return (grad_states * scale).to(states_dtype), (grad_items * scale).to(items_dtype), None, None, None, None, None
+        return (
+            (grad_states * scale).to(states_dtype),
+            (grad_items * scale).to(items_dtype),
+            None,
+            None,
+            None,
+            None,
+            None,
+        )
 
 
 def chunked_cross_entropy(
@@ -111,7 +119,7 @@ def chunked_cross_entropy(
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states.dtype
     total: torch.Tensor = _ChunkedCrossEntropy.apply(
         states, items, targets, soft_targets, soft_weight, log_inclusion, dtype
-    )  # type: ignore[no-untyped-call]
+    )
     return total
 
 

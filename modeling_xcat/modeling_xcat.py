@@ -58,10 +58,7 @@ class XCatPreTrainedModel(PreTrainedModel):
         elif isinstance(module, XCatTextEncoder):
             init.zeros_(module.mean)
             init.eye_(module.whitening)
-        elif isinstance(module, XCatItemEncoder):
-            for buffer in module.buffers(recurse=False):
-                init.zeros_(buffer)
-        elif isinstance(module, XCatForNextItem):
+        elif isinstance(module, XCatItemEncoder) or isinstance(module, XCatForNextItem):
             for buffer in module.buffers(recurse=False):
                 init.zeros_(buffer)
 
@@ -179,8 +176,8 @@ class XCatModel(XCatPreTrainedModel):
     def embed_items(self, item_ids: torch.Tensor) -> torch.Tensor:
         """Represent the items of (rows, length) histories, each distinct item once: (rows, length, hidden)."""
         rows, inverse = torch.unique(item_ids, return_inverse=True)
-        embedded: torch.Tensor = self.items(rows)[inverse]
-        return embedded
+        represented: torch.Tensor = self.items(rows)
+        return represented[inverse]
 
     def encode_text(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Pooled, whitened (texts, tokens, text_dim) states of (texts, length) token ids."""
@@ -368,7 +365,8 @@ class XCatForNextItem(XCatPreTrainedModel):
 
     def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
         """As `XCatModel.score_catalogue`."""
-        return self.model.score_catalogue(query_positions, **inputs)
+        scores: torch.Tensor = self.model.score_catalogue(query_positions, **inputs)
+        return scores
 
 
 XCatModel.register_for_auto_class("AutoModel")

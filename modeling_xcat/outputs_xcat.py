@@ -21,10 +21,10 @@ class XCatModelOutput(ModelOutput):
             belong to no event; given with `cross_attentions`.
     """
 
-    last_hidden_state: torch.FloatTensor | None = None
-    attentions: tuple[torch.FloatTensor, ...] | None = None
-    cross_attentions: tuple[torch.FloatTensor, ...] | None = None
-    memory_positions: torch.LongTensor | None = None
+    last_hidden_state: torch.Tensor | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
+    cross_attentions: tuple[torch.Tensor, ...] | None = None
+    memory_positions: torch.Tensor | None = None
 
 
 @dataclass
@@ -37,9 +37,9 @@ class XCatNextItemOutput(ModelOutput):
         last_hidden_state, attentions, cross_attentions, memory_positions: As in `XCatModelOutput`.
     """
 
-    loss: torch.FloatTensor | None = None
-    logits: torch.FloatTensor | None = None
-    last_hidden_state: torch.FloatTensor | None = None
-    attentions: tuple[torch.FloatTensor, ...] | None = None
-    cross_attentions: tuple[torch.FloatTensor, ...] | None = None
-    memory_positions: torch.LongTensor | None = None
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    last_hidden_state: torch.Tensor | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
+    cross_attentions: tuple[torch.Tensor, ...] | None = None
+    memory_positions: torch.Tensor | None = None

@@ -5,7 +5,7 @@ Self-contained, because it travels with a checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +94,7 @@ def place(lengths: Sequence[int], width: int, mode: str) -> tuple[np.ndarray, np
 
 
 def pack_histories(
-    histories: Sequence[dict[str, Any]],
+    histories: Sequence[Mapping[str, Any]],
     *,
     max_history: int,
     features: EventFeatures,
@@ -136,8 +136,9 @@ def pack_histories(
         return torch.from_numpy(laid.reshape(count, width))
 
     def joined(name: str, dtype: type) -> np.ndarray:
-        parts = (np.asarray(h[name][-kept:], dtype=dtype)[: n] for h, n in zip(histories, lengths, strict=True))
-        return np.concatenate(list(parts))
+        return np.concatenate([
+            np.asarray(h[name][-kept:], dtype=dtype)[: int(n)] for h, n in zip(histories, lengths, strict=True)
+        ])  # fmt: skip
 
     inputs = [items[: len(items) - extra] for items in columns["items"]]
     batch = {

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
 
 
-class XCatProcessor(ProcessorMixin):  # type: ignore[misc]
+class XCatProcessor(ProcessorMixin):
     """Turns histories of external item ids, and texts of users, into the inputs of an XCat model.
 
     Args:
@@ -71,7 +71,9 @@ class XCatProcessor(ProcessorMixin):  # type: ignore[misc]
             ValueError: If the processor was made without one.
         """
         if self.vocabulary is None:
-            raise ValueError("this processor has no item vocabulary; pass vocabulary= or load one with from_pretrained")
+            raise ValueError(
+                "this processor has no item vocabulary; pass vocabulary= or load one with from_pretrained"
+            )
         return self.vocabulary
 
     def __call__(
@@ -135,8 +137,8 @@ class XCatProcessor(ProcessorMixin):  # type: ignore[misc]
             })  # fmt: skip
         if unknown:
             logger.warning(
-                "%d of %d events name items that are not in the catalogue, for example %r; they are read as the unknown "
-                "item", len(unknown), sum(map(len, histories)), unknown[0],
+                "%d of %d events name items that are not in the catalogue, for example %r; they are read as the "
+                "unknown item", len(unknown), sum(map(len, histories)), unknown[0],
             )  # fmt: skip
         return rows
 
@@ -195,12 +197,17 @@ class XCatProcessor(ProcessorMixin):  # type: ignore[misc]
         return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any) -> XCatProcessor:
+    def from_pretrained(  # type: ignore[override]
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
+    ) -> XCatProcessor:
         """Load a processor from a directory or a hub repository."""
         name = str(pretrained_model_name_or_path)
         hub = {key: kwargs[key] for key in _HUB_ARGUMENTS if kwargs.get(key) is not None}
         processor: XCatProcessor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
-        processor.vocabulary = ItemVocabulary.load(cached_file(name, VOCABULARY_FILE, **hub))
+        file = cached_file(name, VOCABULARY_FILE, **hub)
+        if file is None:
+            raise OSError(f"{name} holds no {VOCABULARY_FILE}; save the processor with save_pretrained")
+        processor.vocabulary = ItemVocabulary.load(file)
         return processor
 
 

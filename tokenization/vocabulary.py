@@ -76,7 +76,9 @@ class ItemVocabulary:
         values = np.asarray(rows, dtype=np.int64)
         special = values < NUM_SPECIAL_ROWS
         taken = self._ids.take(pa.array(np.where(special, 0, values - NUM_SPECIAL_ROWS)))
-        return [_SPECIAL_IDS[row] if row < NUM_SPECIAL_ROWS else i.as_py() for row, i in zip(values, taken, strict=True)]
+        return [
+            _SPECIAL_IDS[row] if row < NUM_SPECIAL_ROWS else i.as_py() for row, i in zip(values, taken, strict=True)
+        ]
 
     def item(self, row: int) -> dict[str, Any]:
         """All columns of one item, by row."""

@@ -43,8 +43,8 @@ class XCatTrainingArguments(TrainingArguments):
     load_best_model_at_end: bool = field(default=True, metadata={"help": "Whether the best checkpoint is the result."})
     metric_for_best_model: str | None = field(default="ndcg@10", metadata={"help": "Metric that decides."})
     greater_is_better: bool | None = field(default=True, metadata={"help": "Whether more of it is better."})
-    remove_unused_columns: bool | None = field(default=False, metadata={"help": "The collator needs every column."})
-    report_to: None | str | list[str] = field(default="none", metadata={"help": "tensorboard, wandb, ... or none."})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "The collator needs every column."})
+    report_to: str | list[str] | None = field(default="none", metadata={"help": "tensorboard, wandb, ... or none."})
     logging_strategy: str = field(default="epoch", metadata={"help": "When to log the training loss."})
 
     def __post_init__(self) -> None:

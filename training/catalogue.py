@@ -43,7 +43,7 @@ def distinct_texts(vocabulary: ItemVocabulary) -> tuple[list[str], np.ndarray]:
 def text_states(
     model: XCatForNextItem, processor: XCatProcessor, texts: list[str], *, cache_dir: Path | None = None
 ) -> torch.Tensor:
-    """Pooled states of texts under the model's encoder, before whitening: (texts, tokens, text_dim), cached on disk."""
+    """Encode texts with the model's encoder: (texts, tokens, text_dim), not whitened, cached on disk."""
     encoder = model.model.text
     low = bf16_is_worthwhile(model.device.type)
 
@@ -51,7 +51,8 @@ def text_states(
         tokens = processor.tokenize(batch).to(model.device)
         with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=low):
             states, _ = encoder(tokens["input_ids"], tokens["attention_mask"])
-        return states.float().cpu().numpy()
+        pooled: np.ndarray = states.float().cpu().numpy()
+        return pooled
 
     encoder.eval()
     key = f"{_fingerprint(encoder.encoder)}-{encoder.tokens}-{processor.max_text_length}-{'bf16' if low else 'fp32'}"
@@ -60,7 +61,7 @@ def text_states(
 
 def _fingerprint(encoder: torch.nn.Module | None) -> str:
     digest = hashlib.sha256()
-    for name, parameter in ([] if encoder is None else encoder.state_dict().items()):
+    for name, parameter in [] if encoder is None else encoder.state_dict().items():
         digest.update(name.encode())
         digest.update(parameter.detach().float().cpu().flatten()[:4096].numpy().tobytes())
     return digest.hexdigest()[:16]
@@ -106,7 +107,7 @@ def training_counts(histories: Iterable[list[int]] | pa.ChunkedArray, rows: int)
 def feature_codes(
     vocabulary: ItemVocabulary, features: dict[str, int], learned: dict[str, list[str]] | None = None
 ) -> torch.Tensor:
-    """(rows, features) codes of categorical columns from 1, 0 where a value is missing or was not known at training."""
+    """Codes of categorical columns (rows, features) from 1; 0 is a missing value, or one unknown at training."""
     codes = np.zeros((len(vocabulary), len(features)), dtype=np.int64)
     for i, (name, size) in enumerate(features.items()):
         column, values = vocabulary.codes(name)

@@ -71,7 +71,9 @@ class PreparedTraining:
         return trained
 
 
-def build_vocabulary(shop: ShopTables, text_fields: tuple[str, ...] = ("title", "brand", "category")) -> ItemVocabulary:
+def build_vocabulary(
+    shop: ShopTables, text_fields: tuple[str, ...] = ("title", "brand", "category")
+) -> ItemVocabulary:
     """The item vocabulary of a shop, with the text of each item in the column `text`."""
     items = shop.items.with_columns(pl.Series("text", item_texts(shop.items, text_fields), dtype=pl.String))
     table = items.to_arrow()
@@ -97,7 +99,8 @@ def prepare_training(shop: ShopTables, options: PreparationOptions) -> PreparedT
         missing = [name for name in names if name not in shop.items.columns]
         if missing:
             raise ValueError(
-                f"{kind} names {missing[0]!r}, which is no column of the items table; it has {', '.join(shop.items.columns)}"
+                f"{kind} names {missing[0]!r}, which is no column of the items table; "
+                f"it has {', '.join(shop.items.columns)}"
             )
     vocabulary = build_vocabulary(shop, options.text_fields)
     kinds = event_type_names(shop)
@@ -128,7 +131,9 @@ def prepare_training(shop: ShopTables, options: PreparationOptions) -> PreparedT
         model.model.text.encoder.load_state_dict(pretrained.state_dict())
     counts = training_counts(splits["train"].data["items"], len(vocabulary))
     fill_catalogue(model, processor, counts, cache_dir=options.cache_dir)
-    return PreparedTraining(model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, [note] if note else [])
+    return PreparedTraining(
+        model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, [note] if note else []
+    )
 
 
 def _config(

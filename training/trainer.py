@@ -16,7 +16,7 @@ from .arguments import XCatTrainingArguments
 from .collators import SLICES, PackingCollator, QueryCollator, training_windows
 
 
-class XCatTrainer(Trainer):  # type: ignore[misc]
+class XCatTrainer(Trainer):
     """Trains `XCatForNextItem` on packed histories and evaluates it by full-catalogue ranking.
 
     Evaluation gathers ranks of the targets and top-k rows, never scores over the catalogue.
@@ -93,8 +93,8 @@ class XCatTrainer(Trainer):  # type: ignore[misc]
 
     def ranking_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
         """Recall, NDCG and MRR at the k of the arguments, overall and by slice, and coverage."""
-        ranks, top = prediction.predictions
-        _, flags = prediction.label_ids
+        ranks, top = prediction.predictions[0], prediction.predictions[1]
+        flags = prediction.label_ids[1]
         report = report_from_ranks(
             ranks,
             {name: flags[..., i] == 1 for i, name in enumerate(SLICES)},

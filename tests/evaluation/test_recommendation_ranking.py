@@ -48,8 +48,9 @@ def test_agrees_with_the_metrics_of_ranks(metric: evaluate.Metric) -> None:
 
 def test_batches_add_up_and_users_without_references_are_left_out(metric: evaluate.Metric) -> None:
     metric.add_batch(predictions=[[1, 2], [3, 4]], references=[[1], []])
-    metric.add_batch(predictions=[[5, 6]], references=[[9, 9]])  # a repeated reference counts once
-    assert metric.compute(ks=[2]) == {"recall@2": 0.5, "ndcg@2": 0.5, "mrr@2": 0.5}
+    metric.add_batch(predictions=[[5, 6]], references=[[5, 5, 9]])  # a repeated reference counts once
+    half = 1 / (1 + 1 / np.log2(3))
+    assert metric.compute(ks=[2]) == pytest.approx({"recall@2": 0.75, "ndcg@2": (1 + half) / 2, "mrr@2": 1.0})
 
 
 def test_lists_shorter_than_a_cutoff_are_refused(metric: evaluate.Metric) -> None:

@@ -159,7 +159,7 @@ def test_splits_are_those_of_the_oracle(split: str, events: list[Event]) -> None
 @settings(max_examples=25, deadline=None)
 @given(events=event_tables(), seed=st.integers(0, 3))
 def test_what_is_held_out_cannot_reach_training(split: str, tie_policy: str, events: list[Event], seed: int) -> None:
-    """Plant another item into every event that is not trained on: no training row may change, nor any earlier history."""
+    """Plant another item into every event that is not trained on: no training row may change."""
     if split == "global-time" and events[0]["timestamp"] is None:
         return
     events = [{**event, "item_id": f"own{place}"} for place, event in enumerate(events)]

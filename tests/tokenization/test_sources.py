@@ -120,7 +120,7 @@ def test_an_empty_file_is_an_empty_table(tmp_path: Path) -> None:
 def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"a builtins\.list is no table; give a file"):
         read_table([1])  # type: ignore[arg-type]
-    with pytest.raises(FileNotFoundError, match="nowhere.csv does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.csv does not exist"):
         read_table(tmp_path / "nowhere.csv")
     with pytest.raises(ValueError, match="is a folder; give a file"):
         read_table(tmp_path)
@@ -178,7 +178,7 @@ def test_a_folder_that_is_no_shop_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="has no items table; it holds nothing"):
         load_shop(tmp_path)
     TABLE.write_csv(tmp_path / "items.csv")
-    with pytest.raises(FileNotFoundError, match="has no events table; it holds items.csv"):
+    with pytest.raises(FileNotFoundError, match=r"has no events table; it holds items\.csv"):
         load_shop(tmp_path)
     EVENTS.write_csv(tmp_path / "events.csv")
     TABLE.write_parquet(tmp_path / "items.parquet")
