@@ -42,28 +42,20 @@ def peak_memory_mb() -> float:
 
 
 def metrics_table(reports: Mapping[str, RankingReport], k: int = 10, title: str = "") -> Table:
-    """Models against metrics: overall, and where the category changes or the item is new to the user."""
+    """Metrics against models: overall, then for every slice that has targets."""
     table = Table(title=title)
-    table.add_column("model")
-    parts = [
-        ("all", None),
-        ("switch", "switch"),
-        ("new category", "new_category"),
-        ("not in history", "unseen"),
-        ("cold", "cold"),
-    ]
-    counts = {name: next(iter(reports.values())).slices[name]["num_targets"] for _, name in parts if name}
-    shown = [(label, name) for label, name in parts if name is None or counts[name] > 0]
-    for label, _ in shown:
-        for metric in ("Recall", "NDCG"):
-            table.add_column(f"{metric}@{k}\n{label}", justify="right")
-    table.add_column(f"Coverage@{k}", justify="right")
-    for name, report in reports.items():
-        cells = [name]
-        for _, part in shown:
-            values = report.metrics if part is None else report.slices[part]
-            cells += [_number(values[f"recall@{k}"]), _number(values[f"ndcg@{k}"])]
-        table.add_row(*cells, _number(report.metrics[f"coverage@{k}"]))
+    table.add_column("metric")
+    table.add_column("targets", justify="right")
+    for name in reports:
+        table.add_column(name, justify="right")
+    first = next(iter(reports.values()))
+    slices = {name: part for name, part in first.slices.items() if part["num_targets"]}
+    for label, part in (("", None), *((name, name) for name in slices)):
+        count = first.num_targets if part is None else int(slices[part]["num_targets"])
+        for metric in (f"recall@{k}", f"ndcg@{k}", *([f"coverage@{k}"] if part is None else [])):
+            values = [r.metrics[metric] if part is None else r.slices[part][metric] for r in reports.values()]
+            table.add_row(f"{label} {metric}".strip(), f"{count:,}", *map(_number, values))
+        table.add_section()
     return table
 
 

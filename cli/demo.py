@@ -10,15 +10,16 @@ import typer
 HOUSEHOLDS_SHOWN = 3
 RECOMMENDATIONS_SHOWN = 5
 
-PREPARATION = {"split": "last-basket", "tie_policy": "shuffle", "text_fields": ("title", "brand", "category")}
+PREPARATION = {"split": "last-basket", "tie_policy": "shuffle"}
 CONFIG = {
     "max_history": 100,
     "hidden_size": 64,
     "intermediate_size": 256,
     "num_attention_heads": 2,
     "hidden_dropout": 0.2,
+    "num_negatives": 2048,
 }
-TRAINING = {"num_train_epochs": 6, "per_device_train_batch_size": 32, "early_stopping_patience": 2}
+TRAINING = {"num_train_epochs": 5, "per_device_train_batch_size": 32, "max_train_events": 301, "learning_rate": 2e-3}
 
 
 def demo(

@@ -88,9 +88,10 @@ def split_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
     from ..training.arguments import XCatTrainingArguments
     from ..training.preparation import PreparationOptions
 
-    rooms: list[tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]] = []
-    for owner in (PreparationOptions, XCatConfig, XCatTrainingArguments):
-        rooms.append(({}, {f.name: f for f in dataclasses.fields(owner) if f.name not in _RESERVED}))
+    owners: tuple[Any, ...] = (PreparationOptions, XCatConfig, XCatTrainingArguments)
+    rooms: list[tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]] = [
+        ({}, {f.name: f for f in dataclasses.fields(owner) if f.name not in _RESERVED}) for owner in owners
+    ]
     for name, value in values.items():
         for chosen, fields in rooms:
             if name in fields and name != "config":

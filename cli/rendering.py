@@ -18,6 +18,6 @@ def recommendation_table(found: Sequence[Recommendation], title: str) -> Table:
     table.add_column("score", justify="right")
     table.add_column("because of", overflow="fold")
     for rank, item in enumerate(found, start=1):
-        because = "; ".join(f"{reason.title} ({reason.weight:.0%})" for reason in item.because)
+        because = "; ".join(f"{reason.title} ({reason.weight:.0%})" for reason in item.because[:2])
         table.add_row(str(rank), item.item_id, item.title, item.category or "-", f"{item.score:.2f}", because)
     return table

@@ -193,7 +193,8 @@ class XCatRecommender:
         if unknown:
             known = ", ".join(sorted(self._categories)[:10])
             raise ValueError(
-                f"{unknown[0]!r} is no category of the catalogue's {len(self._categories)}; it has, for example, {known}"
+                f"{unknown[0]!r} is no category of the catalogue's {len(self._categories)}; "
+                f"it has, for example, {known}"
             )
         return torch.tensor([self._categories[name] for name in names])
 

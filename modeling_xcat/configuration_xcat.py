@@ -137,10 +137,11 @@ class XCatConfig(PreTrainedConfig):
         for name, least in at_least.items():
             if getattr(self, name) < least:
                 raise ValueError(f"XCatConfig.{name} is {getattr(self, name)}; give at least {least}.")
-        if self.hidden_size % self.num_attention_heads:
+        heads = self.num_attention_heads
+        if self.hidden_size % heads:
             raise ValueError(
-                f"XCatConfig.hidden_size ({self.hidden_size}) must be a multiple of num_attention_heads "
-                f"({self.num_attention_heads}); try hidden_size={-(-self.hidden_size // self.num_attention_heads) * self.num_attention_heads}."
+                f"XCatConfig.hidden_size ({self.hidden_size}) must be a multiple of num_attention_heads ({heads}); "
+                f"try hidden_size={-(-self.hidden_size // heads) * heads}."
             )
         for name in ("hidden_dropout", "attention_dropout", "id_dropout", "soft_target_weight"):
             if not 0 <= getattr(self, name) < 1:

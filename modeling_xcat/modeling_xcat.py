@@ -58,7 +58,7 @@ class XCatPreTrainedModel(PreTrainedModel):
         elif isinstance(module, XCatTextEncoder):
             init.zeros_(module.mean)
             init.eye_(module.whitening)
-        elif isinstance(module, XCatItemEncoder) or isinstance(module, XCatForNextItem):
+        elif isinstance(module, (XCatItemEncoder, XCatForNextItem)):
             for buffer in module.buffers(recurse=False):
                 init.zeros_(buffer)
 
@@ -182,7 +182,8 @@ class XCatModel(XCatPreTrainedModel):
     def encode_text(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Pooled, whitened (texts, tokens, text_dim) states of (texts, length) token ids."""
         states, valid = self.text(input_ids, attention_mask)
-        return self.text.whiten(states.float()) * valid[..., None]
+        whitened: torch.Tensor = self.text.whiten(states.float()) * valid[..., None]
+        return whitened
 
     def _user_text_states(self, input_ids: torch.Tensor | None, mask: torch.Tensor | None) -> torch.Tensor | None:
         if input_ids is None or input_ids.shape[1] == 0:

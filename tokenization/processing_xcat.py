@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
+from transformers import BatchFeature, PreTrainedConfig, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.utils import cached_file
 
 from .packing import EventFeatures, pack_histories
@@ -195,6 +195,13 @@ class XCatProcessor(ProcessorMixin):
         os.makedirs(save_directory, exist_ok=True)
         self.catalogue.save(save_directory)
         return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+
+    @classmethod
+    def _load_tokenizer_from_pretrained(cls, sub_processor_type: str, *args: Any, **kwargs: Any) -> Any:
+        # tokenizer_config.json names the class. Without a config at hand, AutoTokenizer would load the model's, whose
+        # code is the checkpoint's own, and ask whether to trust it.
+        kwargs.setdefault("config", PreTrainedConfig())
+        return super()._load_tokenizer_from_pretrained(sub_processor_type, *args, **kwargs)
 
     @classmethod
     def from_pretrained(  # type: ignore[override]

@@ -27,6 +27,9 @@ class XCatTrainingArguments(TrainingArguments):
     early_stopping_patience: int = field(
         default=5, metadata={"help": "Evaluations without improvement after which training stops; 0 never stops."}
     )
+    max_train_events: int | None = field(
+        default=None, metadata={"help": "Training events used of a user, the latest; all if left out."}
+    )
     metric_ks: list[int] = field(
         default_factory=lambda: [10, 20], metadata={"help": "Cut-offs k of the ranking metrics."}
     )
@@ -43,6 +46,12 @@ class XCatTrainingArguments(TrainingArguments):
     load_best_model_at_end: bool = field(default=True, metadata={"help": "Whether the best checkpoint is the result."})
     metric_for_best_model: str | None = field(default="ndcg@10", metadata={"help": "Metric that decides."})
     greater_is_better: bool | None = field(default=True, metadata={"help": "Whether more of it is better."})
+    dataloader_pin_memory: bool = field(
+        default=torch.cuda.is_available(), metadata={"help": "Whether batches are pinned for a GPU."}
+    )
+    restore_callback_states_from_checkpoint: bool = field(
+        default=True, metadata={"help": "Whether resuming restores the count of early stopping."}
+    )
     remove_unused_columns: bool = field(default=False, metadata={"help": "The collator needs every column."})
     report_to: str | list[str] | None = field(default="none", metadata={"help": "tensorboard, wandb, ... or none."})
     logging_strategy: str = field(default="epoch", metadata={"help": "When to log the training loss."})

@@ -11,10 +11,8 @@ import torch
 from datasets import Dataset
 
 from ..evaluation.ranks import pad_targets
-from ..evaluation.slices import target_slices
+from ..evaluation.slices import SLICE_NAMES, target_slices
 from ..tokenization.processing_xcat import XCatProcessor
-
-SLICES = ("switch", "new_category", "cold", "unseen")
 
 
 @dataclass
@@ -40,11 +38,11 @@ class QueryCollator:
         batch = self.processor.collate(rows)
         flags = target_slices(rows, self.processor.catalogue, self.trained)
         batch["targets"] = torch.from_numpy(pad_targets([row["targets"] for row in rows]))
-        batch["target_slices"] = torch.from_numpy(np.stack([flags[name] for name in SLICES], axis=-1)).long()
+        batch["target_slices"] = torch.from_numpy(np.stack([flags[name] for name in SLICE_NAMES], axis=-1)).long()
         return batch
 
 
-def training_windows(dataset: Dataset, max_history: int) -> Dataset:
+def training_windows(dataset: Dataset, max_history: int, max_events: int | None = None) -> Dataset:
     """Cut training sequences into windows that a model can read whole, losing no event.
 
     Windows are cut from the end, so that the latest one is full; neighbours share one event, which is the label of
@@ -53,14 +51,16 @@ def training_windows(dataset: Dataset, max_history: int) -> Dataset:
     Args:
         dataset: Rows with the list columns `items`, `event_types`, `ratings`, `timestamps`.
         max_history: Events that a model reads; a window holds one more, for the last label.
+        max_events: Events used of a user, the latest; None for all.
     """
 
     def cut(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         windows: dict[str, list[Any]] = {name: [] for name in batch}
         for i, items in enumerate(batch["items"]):
             end = len(items)
-            while end > 1:
-                start = max(0, end - max_history - 1)
+            first = 0 if max_events is None else max(0, end - max_events)
+            while end > first + 1:
+                start = max(first, end - max_history - 1)
                 for name, values in batch.items():
                     value = values[i]
                     windows[name].append(value[start:end] if isinstance(value, list) else value)

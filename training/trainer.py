@@ -6,14 +6,16 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
+from transformers import EarlyStoppingCallback, EvalPrediction, PrinterCallback, ProgressCallback, Trainer
 
 from ..evaluation.protocol import report_from_ranks
 from ..evaluation.ranks import target_ranks, top_rows
+from ..evaluation.slices import SLICE_NAMES
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from .arguments import XCatTrainingArguments
-from .collators import SLICES, PackingCollator, QueryCollator, training_windows
+from .callbacks import EpochProgress
+from .collators import PackingCollator, QueryCollator, training_windows
 
 
 class XCatTrainer(Trainer):
@@ -44,7 +46,7 @@ class XCatTrainer(Trainer):
         if processing_class is None:
             raise ValueError("XCatTrainer needs processing_class=, the XCatProcessor of the model's catalogue")
         if train_dataset is not None:
-            train_dataset = training_windows(train_dataset, model.config.max_history)
+            train_dataset = training_windows(train_dataset, model.config.max_history, args.max_train_events)
         kwargs.setdefault("data_collator", PackingCollator(processing_class))
         super().__init__(
             model=model, args=args, train_dataset=train_dataset, eval_dataset=eval_dataset,
@@ -54,6 +56,10 @@ class XCatTrainer(Trainer):
             self.compute_metrics = self.ranking_metrics
         if args.early_stopping_patience and args.load_best_model_at_end:
             self.add_callback(EarlyStoppingCallback(args.early_stopping_patience))
+        # Of the two, Trainer has added one; both print every log to standard output.
+        if self.pop_callback(ProgressCallback) is not None:
+            self.add_callback(EpochProgress())
+        self.remove_callback(PrinterCallback)
         trained = (model.model.items.item_counts > 0).cpu().numpy()
         self.query_collator = QueryCollator(processing_class, trained)
 
@@ -93,11 +99,12 @@ class XCatTrainer(Trainer):
 
     def ranking_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
         """Recall, NDCG and MRR at the k of the arguments, overall and by slice, and coverage."""
-        ranks, top = prediction.predictions[0], prediction.predictions[1]
-        flags = prediction.label_ids[1]
+        predictions: Any = prediction.predictions
+        labels: Any = prediction.label_ids
+        (ranks, top), (_, flags) = predictions, labels
         report = report_from_ranks(
             ranks,
-            {name: flags[..., i] == 1 for i, name in enumerate(SLICES)},
+            {name: flags[..., i] == 1 for i, name in enumerate(SLICE_NAMES)},
             top,
             self.args.metric_ks,
             num_items=self.query_collator.processor.catalogue.num_items,

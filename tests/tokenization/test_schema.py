@@ -104,6 +104,9 @@ BROKEN = [
     ("events", put("timestamp", 1_600_000_000, 1_600_000_100_000, 1_600_000_050, 1_600_000_060),
      "mixed_timestamp_units", "events, column timestamp: 1 rows are in another unit than the rest, for example "
      "1600000100000; most are in seconds; bring all to one unit"),
+    ("events", put("timestamp", 1_600_000_000_000, 1_600_000_100, 1_600_000_050_000, 1_600_000_060_000),
+     "mixed_timestamp_units", "events, column timestamp: 1 rows are in another unit than the rest, for example "
+     "1600000100; most are in milliseconds; bring all to one unit"),
     ("events", put("order", 0, 1, 0, 1.5), "bad_order",
      "events, column order: 1 rows hold no whole number, for example 1.5; number a user's events 0, 1, 2, ..."),
     ("events", put("is_target", "yes", "no", "maybe", "no"), "not_boolean",

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from xcat_rec.tokenization.schema import ShopTables, validate_tables
 from xcat_rec.tokenization.sequences import build_splits, event_type_names, resolve_split, trained_items
-from xcat_rec.tokenization.splits import SplitName
+from xcat_rec.tokenization.splits import SplitName, TiePolicy, cut_column, sort_events
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
 Event = dict[str, Any]
@@ -231,6 +231,13 @@ def test_column_with_marks_takes_the_marked_events() -> None:
     assert named(splits, vocabulary) == {"train": [], "validation": [("eve", ["a", "b"], ["c"])], "test": []}
 
 
+def test_a_target_without_history_is_not_held() -> None:
+    shop, _ = shop_of([{**event, "split": "test"} for event in timed("a1")])
+    cut = cut_column(sort_events(shop.events, SplitName.COLUMN, TiePolicy.FILE, 0))
+    assert not cut.test.target.any()
+    assert cut.test.history.tolist() == [0]
+
+
 def test_column_refuses_gaps_and_strange_values() -> None:
     events = [
         {**event, "split": split} for event, split in zip(timed("a1 b2 c3"), ["train", "holdout", "test"], strict=True)
@@ -341,5 +348,5 @@ def test_trained_items_are_those_of_training_rows() -> None:
     splits, vocabulary = split_events(events, "leave-one-out")
     trained = trained_items(splits["train"], len(vocabulary))
     assert [vocabulary.decode([row])[0] for row in np.flatnonzero(trained)] == ["a", "b", "e", "f"]
-    chosen = trained_items(splits["train"].select([1]), len(vocabulary))
-    assert [vocabulary.decode([row])[0] for row in np.flatnonzero(chosen)] == ["e", "f"]
+    picked = trained_items(splits["train"].select([1, 1]), len(vocabulary))
+    assert [vocabulary.decode([row])[0] for row in np.flatnonzero(picked)] == ["e", "f"]

@@ -214,6 +214,24 @@ def test_complete_journey_has_readable_items_and_merged_purchases() -> None:
     assert (private == (shop.items["brand"] == "Private")).all()
 
 
+def test_complete_journey_merges_rows_of_one_product_in_one_basket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    stamps = pl.Series([1_500_000_000] * 3 + [1_500_000_900]).cast(pl.Datetime("ms"))
+    rows = {"household_id": [5] * 4, "product_id": [8, 8, 9, 8], "basket_id": [1, 1, 1, 2]}
+    pl.DataFrame({**rows, "transaction_timestamp": stamps}).write_parquet(tmp_path / "data" / "transactions.parquet")
+    texts = {name: ["X"] * 3 for name in ("department", "product_category", "product_type")}
+    sizes = {"brand": ["Private", "National", "National"], "package_size": ["1 GA", None, "998724  PK"]}
+    products = pl.DataFrame({"product_id": [8, 9, 10], "manufacturer_id": [1, 2, 3], **texts, **sizes})
+    products.write_parquet(tmp_path / "data" / "products.parquet")
+    monkeypatch.setattr(complete_journey.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(complete_journey.resources, "files", lambda name: tmp_path)
+    shop = load_complete_journey()
+    assert shop.events.select("basket_id", "item_id").rows() == [("1", "8"), ("1", "9"), ("2", "8")]
+    assert shop.items.select("item_id", "title").rows() == [("8", "X, 1 gal, private label"), ("9", "X")]
+
+
 @needs_data
 def test_complete_journey_is_known_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SOURCES["complete-journey"] is load_complete_journey

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -36,13 +35,10 @@ def _read_json(contents: Contents) -> pl.DataFrame:
 
 
 def _read_arrow(contents: Contents) -> pl.DataFrame:
-    source = io.BytesIO(contents) if isinstance(contents, bytes) else contents
     try:
-        return pl.read_ipc(source)
+        return pl.read_ipc(contents)
     except pl.exceptions.ComputeError:
-        if isinstance(source, io.BytesIO):
-            source.seek(0)
-        return pl.read_ipc_stream(source)
+        return pl.read_ipc_stream(contents)
 
 
 READERS: dict[str, Callable[[Contents], pl.DataFrame]] = {

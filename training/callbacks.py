@@ -1,0 +1,38 @@
+"""What a training run shows while it goes on."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tqdm.auto import tqdm
+from transformers import ProgressCallback, TrainerControl, TrainerState, TrainingArguments
+
+
+class EpochProgress(ProgressCallback):
+    """The Trainer's progress bars, and one short line an evaluation; all of it on standard error.
+
+    Args:
+        metrics: Names of the metrics to show.
+    """
+
+    def __init__(self, metrics: tuple[str, ...] = ("recall@10", "ndcg@10")) -> None:
+        super().__init__()
+        self.metrics = metrics
+        self.loss: float | None = None
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **kwargs: Any
+    ) -> None:
+        """Remember the loss; the loggers named in `report_to` show the rest."""
+        self.loss = (logs or {}).get("loss", self.loss)
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any = None, **kwargs: Any
+    ) -> None:
+        """Close the bar of the evaluation and show its metrics."""
+        super().on_evaluate(args, state, control, **kwargs)
+        if state.is_world_process_zero and metrics:
+            shown = [f"{name} {metrics[f'eval_{name}']:.4f}" for name in self.metrics if f"eval_{name}" in metrics]
+            loss = "" if self.loss is None else f"loss {float(self.loss):.3f}, "
+            tqdm.write(f"epoch {state.epoch or 0:.0f}: {loss}validation {', '.join(shown)}", file=sys.stderr)
