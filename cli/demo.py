@@ -16,10 +16,16 @@ CONFIG = {
     "hidden_size": 64,
     "intermediate_size": 256,
     "num_attention_heads": 2,
-    "hidden_dropout": 0.2,
+    "hidden_dropout": 0.1,
     "num_negatives": 2048,
 }
-TRAINING = {"num_train_epochs": 5, "per_device_train_batch_size": 32, "max_train_events": 301, "learning_rate": 2e-3}
+TRAINING = {
+    "num_train_epochs": 5,
+    "per_device_train_batch_size": 32,
+    "max_train_events": 301,
+    "learning_rate": 3e-3,
+    "lr_scheduler_type": "linear",
+}
 
 
 def demo(
