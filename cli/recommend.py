@@ -42,8 +42,9 @@ def recommend(
         raise ValueError("give either --history A,B,C or --users FILE")
     if k < 1:
         raise ValueError(f"-k is {k}; give at least 1")
-    names, histories = ["history"], [_ids(history or "")]
-    if users is not None:
+    if users is None:
+        names, histories = ["history"], [_ids(history or "")]
+    else:
         from ..tokenization.histories import read_histories
 
         names, histories = read_histories(users)

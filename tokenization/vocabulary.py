@@ -69,7 +69,7 @@ class ItemVocabulary:
         wanted = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array([str(i) for i in ids], pa.string())
         index = pc.index_in(pc.cast(wanted, pa.string()), value_set=self._ids)
         rows = pc.fill_null(pc.add(pc.cast(index, pa.int64()), NUM_SPECIAL_ROWS), UNKNOWN_ROW)
-        return np.asarray(rows.to_numpy(zero_copy_only=False) if isinstance(rows, pa.Array) else rows.to_numpy())
+        return np.array(rows.to_numpy(zero_copy_only=False) if isinstance(rows, pa.Array) else rows.to_numpy())
 
     def decode(self, rows: Sequence[int] | np.ndarray) -> list[str]:
         """External ids of rows; special rows give `[PAD]` and `[UNK]`."""

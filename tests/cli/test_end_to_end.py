@@ -1,0 +1,205 @@
+"""The commands on a small shop: fit, judge, recommend, reload without the package, and go on after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from xcat_rec.cli.app import main
+from xcat_rec.inference.pipeline import pipeline
+from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.tokenization.histories import read_histories
+
+from ..tiny_shop import CATEGORIES, COLD, events_table, save_text_encoder, write_shop
+
+XCAT = Path(sys.executable).with_name("xcat")
+OPTIONS = [
+    "--hidden-size", "32", "--intermediate-size", "64", "--num-attention-heads", "2", "--max-history", "8",
+    "--hidden-dropout", "0.1", "--soft-target-weight", "0", "--temperature", "0.1", "--split", "leave-one-out",
+    "--per-device-train-batch-size", "10", "--learning-rate", "5e-3", "--precision", "fp32", "--use-cpu",
+]  # fmt: skip
+
+
+def fit_arguments(shop: Path, encoder: Path, output: Path, epochs: int) -> list[str]:
+    fixed = ["fit", str(shop), "--output", str(output), "--text-encoder", str(encoder), "--json"]
+    return [*fixed, *OPTIONS, "--num-train-epochs", str(epochs)]
+
+
+def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    shown = capsys.readouterr()
+    assert not stop.value.code, shown.err
+    answer: dict[str, Any] = json.loads(shown.out.splitlines()[-1])
+    return answer
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("end-to-end")
+    return write_shop(folder / "shop"), save_text_encoder(folder / "encoder")
+
+
+@pytest.fixture(scope="module")
+def fitted(places, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    output = tmp_path_factory.mktemp("fitted") / "checkpoint"
+    done = subprocess.run(
+        [XCAT, *fit_arguments(*places, output, epochs=15)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1, done.stdout
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return output, answer
+
+
+def test_fit_learns_and_says_so(fitted):
+    output, answer = fitted
+    assert answer["metrics"]["ndcg@10"] > 2 * answer["baselines"]["popularity"]["metrics"]["ndcg@10"]
+    assert {"switch", "new_category", "cold", "unseen"} <= answer["slices"].keys()
+    last = events_table().group_by("user_id").agg(pl.col("item_id").sort_by("timestamp").last())["item_id"]
+    assert answer["slices"]["cold"]["num_targets"] == (last == f"item-{COLD}").sum() > 0
+    names = {file.name for file in output.iterdir()}
+    assert {"model.safetensors", "items.arrow", "config.json", "processor_config.json", "README.md"} <= names
+    assert not [name for name in names if name.endswith((".bin", ".pt", ".pkl"))]
+    assert "training" not in names
+
+
+def test_the_card_tells_what_was_measured(fitted):
+    output, answer = fitted
+    card = (output / "README.md").read_text()
+    assert f"{answer['metrics']['ndcg@10']:.4f}" in card
+    assert f"{answer['baselines']['repeat-purchase']['metrics']['recall@10']:.4f}" in card
+    for word in ("leave-one-out", "num_train_epochs", "hidden_size", "60 users", "new_category"):
+        assert word in card
+    assert str(output.parent) not in card
+
+
+def test_evaluate_gives_the_figures_of_fit(fitted, places, capsys):
+    output, answer = fitted
+    judged = run(["evaluate", str(output), str(places[0]), "--split", "leave-one-out", "--json"], capsys)
+    assert judged["metrics"]["recall@10"] == pytest.approx(answer["metrics"]["recall@10"], abs=1e-6)
+    assert judged["slices"]["switch"]["ndcg@10"] == pytest.approx(answer["slices"]["switch"]["ndcg@10"], abs=1e-6)
+    other = run(["evaluate", str(output), str(places[0]), "--split", "global-time", "-k", "3", "--json"], capsys)
+    assert other["metrics"].keys() == {"recall@3", "ndcg@3", "mrr@3", "coverage@3"}
+
+
+def test_recommend(fitted, capsys):
+    output = str(fitted[0])
+    history = ["item-03", "item-10", "item-17"]
+    answer = run(["recommend", output, "--history", ",".join(history), "-k", "5", "--json"], capsys)
+    found = answer["recommendations"]
+    assert len(found) == 5
+    assert all({"item_id", "score", "title", "category", "because"} == item.keys() for item in found)
+    assert found[0]["item_id"] == "item-24"  # the rule of the shop
+    assert [item["score"] for item in found] == sorted((item["score"] for item in found), reverse=True)
+    assert not {item["item_id"] for item in found} & set(history)
+    assert all(0 < sum(r["weight"] for r in item["because"]) <= 1.0001 for item in found)
+    assert {reason["item_id"] for item in found for reason in item["because"]} <= set(history)
+
+
+def test_filters(fitted):
+    recommender = XCatRecommender.from_pretrained(fitted[0])
+    history = ["item-03", "item-10", "item-17"]  # a tent and two pairs of boots
+    everything = recommender.recommend(history, 100, exclude_seen=False)
+    assert len(everything) == 40
+    assert {item.item_id for item in everything} >= set(history)
+    assert len(recommender.recommend(history, 100)) == 37
+    assert {i.category for i in recommender.recommend(history, 100, only_categories=["maps"])} == {"maps"}
+    assert {i.category for i in recommender.recommend(history, 100, exclude_categories=["maps"])} == {
+        *CATEGORIES[:3], None
+    }  # fmt: skip
+    assert {i.category for i in recommender.recommend(history, 100, cross_category=True)} == {"stoves", "maps"}
+    with pytest.raises(ValueError, match="'kites' is no category"):
+        recommender.recommend(history, only_categories=["kites"])
+    with pytest.raises(ValueError, match="none of its 2 items is in the catalogue, for example 'kite'"):
+        recommender.recommend(["kite", "rope"])
+    with pytest.raises(ValueError, match="k is 0"):
+        recommender.recommend(history, 0)
+
+
+def test_batches_and_the_pipeline_give_the_same(fitted):
+    recommend = pipeline("item-recommendation", model=fitted[0])
+    histories = [["item-03", "item-10"], ["item-22"], ["item-01", "item-08", "item-15", "item-22"]]
+    together = recommend(histories, k=4)
+    alone = [recommend(history, k=4) for history in histories]
+    assert [[i["item_id"] for i in found] for found in together] == [[i["item_id"] for i in found] for found in alone]
+    assert together[0][0]["score"] == pytest.approx(alone[0][0]["score"], abs=1e-4)
+
+
+def test_many_users_from_a_file(fitted, tmp_path, capsys):
+    table = events_table(3).sample(fraction=1, shuffle=True, seed=1)
+    table.write_csv(tmp_path / "users.csv")
+    users, histories = read_histories(tmp_path / "users.csv")
+    wanted = table.sort("timestamp").filter(pl.col("user_id") == users[1])["item_id"].to_list()
+    assert histories[1] == wanted
+    answer = run(["recommend", str(fitted[0]), "--users", str(tmp_path / "users.csv"), "-k", "2", "--json"], capsys)
+    assert [item["user_id"] for item in answer["recommendations"]] == [user for user in users for _ in range(2)]
+
+
+WITHOUT_PACKAGE = """
+import importlib.abc, json, sys
+
+class Block(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "xcat_rec":
+            raise ImportError("blocked")
+
+sys.meta_path.insert(0, Block())
+from transformers import AutoConfig, AutoModel, AutoProcessor
+
+folder, histories = sys.argv[1], json.loads(sys.argv[2])
+config = AutoConfig.from_pretrained(folder, trust_remote_code=True)
+model = AutoModel.from_pretrained(folder, trust_remote_code=True).eval()
+processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
+assert "xcat_rec" not in sys.modules and config.model_type == "xcat"
+scores = model.score_catalogue(**processor(histories))
+print(json.dumps([scores[:, 2:].tolist(), processor.vocabulary.item(5)["title"]]))
+"""
+
+
+def test_a_checkpoint_loads_without_the_package(fitted, tmp_path):
+    histories = [["item-03", "item-10"], ["item-22"], ["item-01", "kite", "item-15"]]
+    environment = {**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules")}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PACKAGE, str(fitted[0]), json.dumps(histories)],
+        capture_output=True, text=True, env=environment, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    elsewhere, title = json.loads(done.stdout.splitlines()[-1])
+    recommender = XCatRecommender.from_pretrained(fitted[0])
+    here = recommender.model.score_catalogue(**recommender.processor(histories))[:, 2:]
+    assert title == "tents number 3"
+    for expected, actual in zip(here.tolist(), elsewhere, strict=True):
+        assert actual == pytest.approx(expected, abs=1e-5)
+
+
+def test_training_goes_on_after_a_kill(places, tmp_path):
+    """Killed in the middle of an epoch, it ends where the uninterrupted run ends."""
+    whole = subprocess.run(
+        [XCAT, *fit_arguments(*places, tmp_path / "whole", 6)], capture_output=True, text=True, check=True
+    )
+    output = tmp_path / "killed"
+    again = fit_arguments(*places, output, 6)
+    process = subprocess.Popen([XCAT, *again], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while process.poll() is None and not list((output / "training").glob("checkpoint-*/trainer_state.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (output / "model.safetensors").exists(), "the run ended before it could be killed"
+    resumed = subprocess.run([XCAT, *again, "--resume"], capture_output=True, text=True, check=False)
+    assert resumed.returncode == 0, resumed.stderr
+    expected, actual = (json.loads(done.stdout.splitlines()[-1]) for done in (whole, resumed))
+    assert actual["epochs"] == expected["epochs"] == 6
+    for name, value in expected["metrics"].items():
+        assert actual["metrics"][name] == pytest.approx(value, abs=1e-6), name

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from xcat_rec.cli.options import parse_columns, parse_extra, read_yaml, split_fields
+
+
+def test_fields_go_where_they_belong():
+    values = parse_extra(["--hidden-size=64", "--learning-rate", "1e-3", "--max-text-length", "32", "--bf16"])
+    assert split_fields(values) == (
+        {"max_text_length": 32},
+        {"hidden_size": 64},
+        {"learning_rate": 0.001, "bf16": True},
+    )
+
+
+def test_whole_numbers_may_be_written_as_floats_and_lists_with_commas():
+    preparation, config, training = split_fields(
+        {"text_fields": "title,brand", "hidden_size": 64.0, "num_train_epochs": 3, "metric_ks": [5]}
+    )
+    assert preparation == {"text_fields": ("title", "brand")}
+    assert isinstance(config["hidden_size"], int)
+    assert training == {"num_train_epochs": 3, "metric_ks": [5]}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"hiden_size": 1}, "--hiden-size is no option; did you mean --hidden-size"),
+        ({"hidden_size": 1.5}, "--hidden-size is 1.5; give a whole number"),
+        ({"learning_rate": "fast"}, "--learning-rate is 'fast'; give a number"),
+        ({"use_text": "perhaps"}, "--use-text is 'perhaps'; give true or false"),
+        ({"num_item_rows": 5}, "--num-item-rows is no option"),
+    ],
+)
+def test_wrong_fields_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        split_fields(values)
+
+
+def test_a_value_without_an_option_is_refused():
+    with pytest.raises(ValueError, match="'64' is no option"):
+        parse_extra(["64"])
+
+
+def test_yaml(tmp_path):
+    file = tmp_path / "fields.yaml"
+    file.write_text("hidden-size: 64\nlearning_rate: 0.01\n")
+    assert read_yaml(file) == {"hidden_size": 64, "learning_rate": 0.01}
+    file.write_text("- 1\n")
+    with pytest.raises(ValueError, match="holds a list"):
+        read_yaml(file)
+    file.write_text("a: [")
+    with pytest.raises(ValueError, match="is no YAML"):
+        read_yaml(file)
+
+
+def test_columns():
+    columns = parse_columns("item_id=sku,title=name")
+    assert (columns.item_id, columns.title, columns.user_id) == ("sku", "name", "user_id")
+    with pytest.raises(ValueError, match="'sku'; give name=column"):
+        parse_columns("sku")

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+
+from xcat_rec.training import arguments as arguments_module
+from xcat_rec.training import precision
+from xcat_rec.training.arguments import XCatTrainingArguments
+
+
+@pytest.fixture
+def speed(monkeypatch: pytest.MonkeyPatch):
+    """Pretends a ratio of bf16 to fp32 on this machine."""
+
+    def pretend(ratio: float) -> None:
+        monkeypatch.setattr(precision, "bf16_speedup", lambda kind="cpu": ratio)
+        monkeypatch.setattr(arguments_module, "bf16_speedup", lambda kind="cpu": ratio)
+
+    return pretend
+
+
+def made(tmp_path, **fields):
+    return XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, **fields)
+
+
+def test_precision_follows_the_measured_speed(tmp_path, speed):
+    speed(4.0)
+    assert made(tmp_path).bf16 is True
+    assert made(tmp_path, precision="fp32").bf16 is False
+    speed(0.01)
+    assert made(tmp_path).bf16 is False
+
+
+@pytest.mark.parametrize("fields", [{"bf16": True}, {"precision": "bf16"}])
+def test_slow_bf16_is_done_as_told_with_a_warning(fields, tmp_path, speed):
+    speed(0.01)
+    with pytest.warns(UserWarning, match="0.01 times the speed of fp32"):
+        assert made(tmp_path, **fields).bf16 is True
+    speed(3.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert made(tmp_path, **fields).bf16 is True
+
+
+def test_the_deciding_metric_is_computed(tmp_path):
+    assert made(tmp_path, metric_for_best_model="recall@5").metric_ks == [5, 10, 20]
+    assert made(tmp_path, metric_for_best_model="slices.switch.ndcg@10").metric_ks == [10, 20]
+
+
+def test_without_evaluation_there_is_no_best_model(tmp_path):
+    assert made(tmp_path, eval_strategy="no").load_best_model_at_end is False
+
+
+def test_an_unknown_precision_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="precision is 'int3'"):
+        made(tmp_path, precision="int3")
+
+
+def test_the_probe_measures():
+    assert precision.matmul_gflops("cpu", torch.float32) > 0.01
+    assert precision.bf16_speedup() > 0

@@ -1,0 +1,150 @@
+"""The trainer on a shop whose rule can be learnt, alone and as two processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from datasets import Dataset
+
+from xcat_rec.evaluation.comparison import compare_with_baselines
+from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.training.arguments import XCatTrainingArguments
+from xcat_rec.training.collators import training_windows
+from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.trainer import XCatTrainer
+
+from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop
+
+
+def prepared(folder: Path, **config: Any) -> PreparedTraining:
+    encoder = folder / "encoder"
+    if not encoder.exists():
+        save_text_encoder(encoder)
+    options = PreparationOptions(
+        text_encoder=str(encoder), split="leave-one-out", config={**SMALL, **config}, cache_dir=folder / "cache"
+    )
+    return prepare_training(shop(), options)
+
+
+def trainer_of(start: PreparedTraining, folder: Path, **arguments: Any) -> XCatTrainer:
+    args = XCatTrainingArguments(output_dir=str(folder / "out"), **{**QUICK, **arguments})
+    splits = start.splits
+    return XCatTrainer(start.model, args, splits["train"], splits["validation"], start.processor)
+
+
+def test_training_learns_the_rule_and_evaluates_as_everyone_does(tmp_path):
+    start = prepared(tmp_path)
+    trainer = trainer_of(start, tmp_path, num_train_epochs=12)
+    before = trainer.evaluate()
+    trainer.train()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    assert losses[-1] < 0.7 * losses[0]
+    after = trainer.evaluate()
+    assert after["eval_ndcg@10"] > before["eval_ndcg@10"]
+    recommender, splits = XCatRecommender(start.model, start.processor), start.splits
+    reports = compare_with_baselines(
+        {"XCat": recommender}, splits["train"], splits["validation"], start.processor.catalogue,
+        trained=start.trained, ks=[5, 10], progress=False,
+    )  # fmt: skip
+    assert list(reports) == ["popularity", "repeat-purchase", "XCat"]
+    assert reports["XCat"].metrics["ndcg@10"] > 2 * reports["popularity"].metrics["ndcg@10"]
+    for name, value in reports["XCat"].flat().items():
+        assert after[f"eval_{name}"] == pytest.approx(value, abs=1e-6, nan_ok=True), name
+    best = max(
+        entry["eval_ndcg@10"] for entry in trainer.state.log_history if "epoch" in entry and "eval_ndcg@10" in entry
+    )
+    assert after["eval_ndcg@10"] == pytest.approx(best)
+
+
+@pytest.mark.parametrize("encoder", ["gru", "lstm"])
+def test_recurrent_encoders_train_too(encoder, tmp_path):
+    trainer = trainer_of(prepared(tmp_path, behavior_encoder=encoder), tmp_path, num_train_epochs=2)
+    trainer.train()
+    assert trainer.evaluate()["eval_recall@10"] > 0
+
+
+def test_training_stops_early(tmp_path):
+    trainer = trainer_of(
+        prepared(tmp_path), tmp_path, num_train_epochs=30, early_stopping_patience=2, learning_rate=1e-9
+    )
+    trainer.train()
+    assert trainer.state.epoch == 3
+
+
+def test_the_processor_is_required(tmp_path):
+    start = prepared(tmp_path)
+    with pytest.raises(ValueError, match="processing_class"):
+        XCatTrainer(start.model, XCatTrainingArguments(output_dir=str(tmp_path), **QUICK))
+
+
+def test_windows_lose_no_event():
+    row = {
+        "user_id": "a",
+        "items": list(range(2, 13)),
+        "event_types": [0] * 11,
+        "ratings": [0.0] * 11,
+        "timestamps": [0] * 11,
+    }
+    short = {
+        **row,
+        "user_id": "b",
+        "items": [5, 6],
+        "event_types": [0] * 2,
+        "ratings": [0.0] * 2,
+        "timestamps": [0] * 2,
+    }
+    windows = training_windows(Dataset.from_list([row, short]), 4)
+    assert windows["items"] == [[8, 9, 10, 11, 12], [4, 5, 6, 7, 8], [2, 3, 4], [5, 6]]
+    labels = [item for window in windows["items"][:3] for item in window[1:]]
+    assert sorted(labels) == list(range(3, 13))
+    latest = training_windows(Dataset.from_list([row]), 4, max_events=6)
+    assert latest["items"] == [[8, 9, 10, 11, 12], [7, 8]]
+
+
+def worker(folder: Path) -> None:
+    """Train a little, without anything random but the weights, and write down what came of it."""
+    torch.set_num_threads(1)
+    start = prepared(folder, hidden_dropout=0.0, id_dropout=0.0)
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    trainer = trainer_of(
+        start, folder / f"world-{world}", num_train_epochs=3, per_device_train_batch_size=12 // world, logging_steps=1,
+        logging_strategy="steps", early_stopping_patience=0, ddp_find_unused_parameters=True,
+    )  # fmt: skip
+    assert trainer.args.world_size == world
+    trainer.train()
+    metrics = trainer.evaluate()
+    if trainer.is_world_process_zero():
+        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+        kept = {name: value for name, value in metrics.items() if "@" in name or "num_targets" in name}
+        (folder / f"{world}.json").write_text(json.dumps({"losses": losses, "metrics": kept}))
+
+
+def test_two_processes_train_and_evaluate_as_one(tmp_path):
+    prepared(tmp_path)
+    (tmp_path / "launch.py").write_text(
+        "import pathlib, sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        "from tests.training.test_trainer import worker\n"
+        f"worker(pathlib.Path({str(tmp_path)!r}))\n"
+    )
+    single = [sys.executable, str(tmp_path / "launch.py")]
+    double = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--rdzv_endpoint",
+        "127.0.0.1:0", str(tmp_path / "launch.py"),
+    ]  # fmt: skip
+    for command in (single, double):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+        assert done.returncode == 0, done.stderr[-3000:]
+    alone, together = (json.loads((tmp_path / f"{world}.json").read_text()) for world in (1, 2))
+    assert len(alone["losses"]) == 15
+    assert together["losses"] == pytest.approx(alone["losses"], abs=1e-4)
+    assert together["metrics"].keys() == alone["metrics"].keys()
+    for name, value in alone["metrics"].items():
+        assert together["metrics"][name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
