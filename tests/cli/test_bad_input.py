@@ -23,7 +23,9 @@ def write(folder: Path, items: pl.DataFrame = ITEMS, events: pl.DataFrame = EVEN
 
 TABLES = {
     "a column is missing": (ITEMS, EVENTS.drop("user_id"), ["events", "user_id", "missing"]),
-    "a key is null": (ITEMS, EVENTS.with_columns(pl.lit(None, pl.String).alias("user_id")), ["user_id", str(EVENTS.height)]),
+    "a key is null": (
+        ITEMS, EVENTS.with_columns(pl.lit(None, pl.String).alias("user_id")), ["user_id", str(EVENTS.height)],
+    ),
     "item ids repeat": (pl.concat([ITEMS, ITEMS.head(2)]), EVENTS, ["items", "item_id", "2", "item-00"]),
     "events of unknown items": (ITEMS.filter(pl.col("item_id") != "item-05"), EVENTS, ["events", "item-05"]),
     "a timestamp does not parse": (

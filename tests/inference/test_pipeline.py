@@ -12,4 +12,4 @@ def test_a_model_is_needed():
 
 def test_other_tasks_are_those_of_transformers():
     with pytest.raises(KeyError, match="Unknown task item-recommendations"):
-        pipeline("item-recommendations", model="x")
+        pipeline("item-recommendations")

@@ -62,8 +62,8 @@ def test_whitened_states_have_unit_variance():
 
 def test_preparation_fills_the_item_table(tmp_path):
     options = PreparationOptions(
-        text_encoder=str(save_text_encoder(tmp_path)), split="leave-one-out", config={**SMALL, "text_tokens_per_item": 3},
-        item_features=("brand",), cache_dir=tmp_path / "cache",
+        text_encoder=str(save_text_encoder(tmp_path)), split="leave-one-out",
+        config={**SMALL, "text_tokens_per_item": 3}, item_features=("brand",), cache_dir=tmp_path / "cache",
     )  # fmt: skip
     prepared = prepare_training(shop(), options)
     items, rows = prepared.model.model.items, prepared.processor.catalogue
