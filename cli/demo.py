@@ -29,7 +29,9 @@ TRAINING = {
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder the checkpoint is written to.")] = Path("xcat-demo"),
+    output: Annotated[
+        Path, typer.Option(help="Folder the checkpoint is written to; an earlier one is replaced.")
+    ] = Path("xcat-demo"),
     households: Annotated[int | None, typer.Option(help="Households to use; all if left out.")] = None,
     epochs: Annotated[int, typer.Option(help="Epochs at most.")] = int(TRAINING["num_train_epochs"]),
     seed: Annotated[int, typer.Option(help="Seed of weights, order and ties.")] = 0,
@@ -51,7 +53,7 @@ def demo(
     from .fitting import FitRequest, check_output, fit_shop
     from .rendering import recommendation_table
 
-    check_output(output, resume=False)
+    check_output(output, overwrite=True)
     shop = load_complete_journey(max_households=households)
     outcome = fit_shop(
         FitRequest(

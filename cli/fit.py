@@ -26,6 +26,7 @@ def fit(
     ] = "error",
     config_file: Annotated[Path | None, typer.Option("--config", help="YAML file with any of the fields.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last saved epoch in the output folder.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace a checkpoint in the output folder.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Train on a shop's tables and judge the result beside baselines.
@@ -45,7 +46,7 @@ def fit(
     from .options import parse_columns, parse_extra, read_yaml, split_fields
 
     fields = split_fields({**read_yaml(config_file), **parse_extra(context.args)})
-    check_output(output, resume)
+    check_output(output, resume, overwrite)
     shop = load_shop(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items)
     for problem in shop.problems:
         messages.print(f"note: {problem}", markup=False)

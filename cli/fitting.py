@@ -86,20 +86,30 @@ def report_dict(report: RankingReport) -> dict[str, Any]:
     }
 
 
-def check_output(output: Path, resume: bool) -> None:
+def check_output(output: Path, resume: bool = False, overwrite: bool = False) -> None:
     """Refuse an output folder that holds something else, before any work is done.
+
+    Args:
+        output: The folder.
+        resume: Whether an unfinished training in it is gone on with.
+        overwrite: Whether a checkpoint of ours in it may be replaced; anything else is refused all the same.
 
     Raises:
         ValueError: If the folder is a file, or not empty; or if there is nothing to resume.
     """
     if output.exists() and not output.is_dir():
         raise ValueError(f"--output {output} is a file; give a folder")
+    unfinished = (output / TRAINING_FOLDER).is_dir()
     if resume:
         if not list((output / TRAINING_FOLDER).glob("checkpoint-*")):
             raise ValueError(f"--resume: {output} holds no unfinished training; leave --resume out to begin anew")
     elif output.exists() and any(output.iterdir()):
-        unfinished = (output / TRAINING_FOLDER).is_dir()
-        remedy = "add --resume to go on with it" if unfinished else "give another folder, or remove it"
+        if overwrite and (unfinished or (output / "items.arrow").is_file()):
+            shutil.rmtree(output / TRAINING_FOLDER, ignore_errors=True)
+            return
+        remedy = (
+            "add --resume to go on with it" if unfinished else "give another folder, add --overwrite, or remove it"
+        )
         raise ValueError(f"--output {output} is not empty; {remedy}")
 
 

@@ -92,7 +92,7 @@ class XCatConfig(PreTrainedConfig):
     num_fusion_layers: int = 1
     memory_sources: list[str] | None = None
     hidden_act: str = "gelu"
-    hidden_dropout: float | int = 0.4
+    hidden_dropout: float | int = 0.5
     attention_dropout: float | int = 0.2
     id_dropout: float | int = 0.1
     scoring: str = "cosine"
@@ -100,7 +100,7 @@ class XCatConfig(PreTrainedConfig):
     objective: str = "auto"
     full_softmax_limit: int = 50_000
     num_negatives: int = 4096
-    soft_target_weight: float | int = 0.2
+    soft_target_weight: float | int = 0.3
     num_soft_targets: int = 10
     freeze_text_encoder: bool = True
     layer_norm_eps: float | int = 1e-6

@@ -96,6 +96,7 @@ def test_an_output_folder_in_use_is_left_alone(tmp_path, capsys):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("important")
     refused(["fit", data, "--output", str(tmp_path / "out")], capsys, ["not empty"])
+    refused(["fit", data, "--output", str(tmp_path / "out"), "--overwrite"], capsys, ["not empty"])
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["thesis.tex"]
     refused(["fit", data, "--output", str(tmp_path / "new"), "--resume"], capsys, ["resume"])
 
