@@ -19,8 +19,8 @@ CONFIG = {
     "hidden_dropout": 0.1,
     "num_negatives": 2048,
 }
+EPOCHS = 5
 TRAINING = {
-    "num_train_epochs": 5,
     "per_device_train_batch_size": 32,
     "max_train_events": 301,
     "learning_rate": 3e-3,
@@ -33,7 +33,7 @@ def demo(
         Path, typer.Option(help="Folder the checkpoint is written to; an earlier one is replaced.")
     ] = Path("xcat-demo"),
     households: Annotated[int | None, typer.Option(help="Households to use; all if left out.")] = None,
-    epochs: Annotated[int, typer.Option(help="Epochs at most.")] = int(TRAINING["num_train_epochs"]),
+    epochs: Annotated[int, typer.Option(help="Epochs at most.")] = EPOCHS,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and ties.")] = 0,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Multi-head attention through the attention interface of transformers, and the feed-forward layer."""
+"""Multi-head attention through the attention interface of transformers, and the block of it that all layers are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers.activations import ACT2FN
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from .configuration_xcat import XCatConfig
@@ -102,3 +103,38 @@ class XCatFeedForward(nn.Module):
         """Transform (..., hidden) states position by position."""
         output: torch.Tensor = self.contract(self.dropout(self.activation(self.expand(states))))
         return output
+
+
+class XCatAttentionBlock(GradientCheckpointingLayer):
+    """A pre-norm transformer block (Vaswani et al. 2017; Xiong et al. 2020), of self- or of cross-attention."""
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.attention = XCatAttention(config)
+        self.feed_forward_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.feed_forward = XCatFeedForward(config)
+        self.dropout = nn.Dropout(config.hidden_dropout)
+
+    def forward(
+        self,
+        states: torch.Tensor,
+        memory: torch.Tensor | None,
+        mask: torch.Tensor,
+        output_attentions: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Transform states.
+
+        Args:
+            states: (rows, length, hidden).
+            memory: (rows, tokens, hidden) normalised memory to attend to; None for the states themselves.
+            mask: (rows, 1, length, tokens) boolean, True where a state sees a token.
+            output_attentions: Whether the weights are wanted.
+
+        Returns:
+            (rows, length, hidden) and the weights or None.
+        """
+        normed = self.attention_norm(states)
+        attended, weights = self.attention(normed, normed if memory is None else memory, mask, output_attentions)
+        states = states + self.dropout(attended)
+        return states + self.dropout(self.feed_forward(self.feed_forward_norm(states))), weights

@@ -4,32 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from transformers.modeling_layers import GradientCheckpointingLayer
 
-from .attention_xcat import XCatAttention, XCatFeedForward
+from .attention_xcat import XCatAttentionBlock
 from .configuration_xcat import XCatConfig
 from .layout_xcat import SequenceLayout
-
-
-class XCatTransformerLayer(GradientCheckpointingLayer):
-    """A pre-norm transformer block (Xiong et al. 2020)."""
-
-    def __init__(self, config: XCatConfig) -> None:
-        super().__init__()
-        self.attention_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.attention = XCatAttention(config)
-        self.feed_forward_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.feed_forward = XCatFeedForward(config)
-        self.dropout = nn.Dropout(config.hidden_dropout)
-
-    def forward(
-        self, states: torch.Tensor, mask: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Transform (rows, length, hidden) states under a (rows, 1, length, length) mask."""
-        normed = self.attention_norm(states)
-        attended, weights = self.attention(normed, normed, mask, output_attentions)
-        states = states + self.dropout(attended)
-        return states + self.dropout(self.feed_forward(self.feed_forward_norm(states))), weights
 
 
 class XCatTransformerEncoder(nn.Module):
@@ -37,7 +15,7 @@ class XCatTransformerEncoder(nn.Module):
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(XCatTransformerLayer(config) for _ in range(config.num_behavior_layers))
+        self.layers = nn.ModuleList(XCatAttentionBlock(config) for _ in range(config.num_behavior_layers))
 
     def forward(
         self, states: torch.Tensor, layout: SequenceLayout, output_attentions: bool = False
@@ -46,7 +24,7 @@ class XCatTransformerEncoder(nn.Module):
         mask = layout.causal_mask()
         attentions = []
         for layer in self.layers:
-            states, weights = layer(states, mask, output_attentions)
+            states, weights = layer(states, None, mask, output_attentions)
             if output_attentions:
                 attentions.append(weights)
         return states, tuple(attentions)

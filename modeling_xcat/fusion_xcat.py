@@ -4,31 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from transformers.modeling_layers import GradientCheckpointingLayer
 
-from .attention_xcat import XCatAttention, XCatFeedForward
+from .attention_xcat import XCatAttentionBlock
 from .configuration_xcat import XCatConfig
 from .memory_xcat import MEMORY_SOURCES, MemoryInputs
-
-
-class XCatFusionLayer(GradientCheckpointingLayer):
-    """A pre-norm cross-attention block (Vaswani et al. 2017, the decoder's second sub-layer) with its feed-forward."""
-
-    def __init__(self, config: XCatConfig) -> None:
-        super().__init__()
-        self.attention_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.attention = XCatAttention(config)
-        self.feed_forward_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.feed_forward = XCatFeedForward(config)
-        self.dropout = nn.Dropout(config.hidden_dropout)
-
-    def forward(
-        self, states: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Let (rows, length, hidden) states attend to (rows, tokens, hidden) memory under its mask."""
-        attended, weights = self.attention(self.attention_norm(states), memory, mask, output_attentions)
-        states = states + self.dropout(attended)
-        return states + self.dropout(self.feed_forward(self.feed_forward_norm(states))), weights
 
 
 class XCatFusion(nn.Module):
@@ -51,7 +30,7 @@ class XCatFusion(nn.Module):
         )
         self.null_token = nn.Parameter(torch.zeros(config.hidden_size))
         self.memory_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.layers = nn.ModuleList(XCatFusionLayer(config) for _ in range(config.num_fusion_layers))
+        self.layers = nn.ModuleList(XCatAttentionBlock(config) for _ in range(config.num_fusion_layers))
 
     def forward(
         self, states: torch.Tensor, inputs: MemoryInputs, output_attentions: bool = False

@@ -31,7 +31,7 @@ class XCatPreTrainedModel(PreTrainedModel):
     _supports_sdpa = True
     _supports_attention_backend = True
     _can_compile_fullgraph = False
-    _no_split_modules = ["XCatTransformerLayer", "XCatFusionLayer"]
+    _no_split_modules = ["XCatAttentionBlock"]
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
