@@ -18,8 +18,10 @@ def fit(
         str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
     ] = None,
     text_encoder: Annotated[str | None, typer.Option(help="Hub id or folder of the text encoder.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights, order and ties.")] = 0,
-    split: Annotated[str, typer.Option(help="auto, leave-one-out, last-basket, global-time or column.")] = "auto",
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and ties; 0 if left out.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="auto, leave-one-out, last-basket, global-time or column; auto if left out.")
+    ] = None,
     unknown_items: Annotated[
         Literal["error", "drop"],
         typer.Option(help="error or drop: what to do with events of items that are not in the items table."),
@@ -45,7 +47,9 @@ def fit(
     from .fitting import FitRequest, check_output, fit_shop
     from .options import parse_columns, parse_extra, read_yaml, split_fields
 
-    fields = split_fields({**read_yaml(config_file), **parse_extra(context.args)})
+    given = {"text_encoder": text_encoder, "split": split, "seed": seed}
+    named = {name: value for name, value in given.items() if value is not None}
+    fields = split_fields({**read_yaml(config_file), **parse_extra(context.args), **named})
     check_output(output, resume, overwrite)
     shop = load_shop(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items)
     for problem in shop.problems:
@@ -54,7 +58,7 @@ def fit(
         FitRequest(
             shop=shop,
             output=output,
-            preparation={"text_encoder": text_encoder, "split": split, "seed": seed, **fields[0]},
+            preparation=fields[0],
             config=fields[1],
             training=fields[2],
             resume=resume,

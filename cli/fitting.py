@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,11 +100,14 @@ def check_output(output: Path, resume: bool = False, overwrite: bool = False) ->
     """
     if output.exists() and not output.is_dir():
         raise ValueError(f"--output {output} is a file; give a folder")
-    unfinished = (output / TRAINING_FOLDER).is_dir()
+    unfinished = last_checkpoint(output) is not None
     if resume:
-        if not list((output / TRAINING_FOLDER).glob("checkpoint-*")):
+        if not unfinished:
             raise ValueError(f"--resume: {output} holds no unfinished training; leave --resume out to begin anew")
     elif output.exists() and any(output.iterdir()):
+        if not unfinished and [entry.name for entry in output.iterdir()] == [TRAINING_FOLDER]:
+            shutil.rmtree(output / TRAINING_FOLDER)  # of a run that ended before its first checkpoint
+            return
         if overwrite and (unfinished or (output / "items.arrow").is_file()):
             shutil.rmtree(output / TRAINING_FOLDER, ignore_errors=True)
             return
@@ -111,6 +115,24 @@ def check_output(output: Path, resume: bool = False, overwrite: bool = False) ->
             "add --resume to go on with it" if unfinished else "give another folder, add --overwrite, or remove it"
         )
         raise ValueError(f"--output {output} is not empty; {remedy}")
+
+
+def last_checkpoint(output: Path) -> Path | None:
+    """The newest checkpoint of an unfinished training that was written to its end; Trainer writes its state last."""
+    whole = [state.parent for state in (output / TRAINING_FOLDER).glob("checkpoint-*/trainer_state.json")]
+    return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+
+
+@contextmanager
+def _nothing_left_behind(output: Path) -> Iterator[None]:
+    """Bad input that shows itself only in training leaves no folder that was not there before."""
+    existed = output.exists()
+    try:
+        yield
+    except ValueError:
+        if not existed and last_checkpoint(output) is None:
+            shutil.rmtree(output, ignore_errors=True)
+        raise
 
 
 def fit_shop(request: FitRequest) -> FitOutcome:
@@ -129,15 +151,17 @@ def fit_shop(request: FitRequest) -> FitOutcome:
                 f"events: split {options.split!r} leaves no user in {part} ({request.shop.events.height} rows); users "
                 "need three events (or baskets) each for it, or choose another --split"
             )
-    trainer = XCatTrainer(
-        prepared.model,
-        arguments,
-        train_dataset=prepared.splits["train"],
-        eval_dataset=prepared.splits["validation"],
-        processing_class=prepared.processor,
-    )
     start = time.perf_counter()
-    state = trainer.train(resume_from_checkpoint=request.resume or None)
+    with _nothing_left_behind(request.output):
+        trainer = XCatTrainer(
+            prepared.model,
+            arguments,
+            train_dataset=prepared.splits["train"],
+            eval_dataset=prepared.splits["validation"],
+            processing_class=prepared.processor,
+        )
+        checkpoint = last_checkpoint(request.output) if request.resume else None
+        state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
     recommender = XCatRecommender(prepared.model, prepared.processor)
     reports = compare_with_baselines(

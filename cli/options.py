@@ -12,14 +12,14 @@ import yaml
 
 _RESERVED = {
     "output_dir",
-    "seed",
     "data_seed",
+    "dtype",
     "text_config",
     "num_item_rows",
     "num_texts",
-    "item_features",
     "event_types",
 }
+"""Fields that the command sets itself."""
 
 
 def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:
@@ -108,6 +108,14 @@ def split_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
 def _typed(name: str, value: Any, declared: dataclasses.Field[Any]) -> Any:
     kind = str(declared.type)
     option = f"--{name.replace('_', '-')}"
+    if kind.startswith(("tuple", "list")):
+        return _listed(option, value, kind)
+    if "Path" in kind:
+        return None if value is None else Path(str(value))
+    if "str" in kind and "bool" not in kind and isinstance(value, bool):
+        return "yes" if value else "no"  # YAML takes the words yes and no for true and false
+    if isinstance(value, bool) and "bool" not in kind and "str" not in kind and ("int" in kind or "float" in kind):
+        raise ValueError(f"{option} is {value}; give a number")
     if "int" in kind and "float" not in kind and "list" not in kind and "dict" not in kind:
         if isinstance(value, float) and value.is_integer():
             return int(value)
@@ -117,9 +125,21 @@ def _typed(name: str, value: Any, declared: dataclasses.Field[Any]) -> Any:
         raise ValueError(f"{option} is {value!r}; give a number")
     elif "bool" in kind and not isinstance(value, bool) and value is not None and "str" not in kind:
         raise ValueError(f"{option} is {value!r}; give true or false")
-    elif kind.startswith("tuple"):
-        return tuple(value) if isinstance(value, list | tuple) else tuple(str(value).split(","))
     return value
+
+
+def _listed(option: str, value: Any, kind: str) -> Any:
+    """A list or tuple from a YAML list, or from values with commas between."""
+    if value is None:
+        return None if "None" in kind else ()
+    given = list(value) if isinstance(value, list | tuple) else str(value).split(",")
+    parts: list[Any] = [part.strip() if isinstance(part, str) else part for part in given]
+    if "int" in kind:
+        try:
+            parts = [int(str(part)) for part in parts]
+        except ValueError:
+            raise ValueError(f"{option} is {value!r}; give whole numbers with commas between") from None
+    return tuple(parts) if kind.startswith("tuple") else parts
 
 
 def parse_columns(text: str | None) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
@@ -65,12 +66,20 @@ class XCatRecommender:
     Args:
         model: A trained model.
         processor: The processor that carries its catalogue.
+
+    Raises:
+        ValueError: If model and catalogue do not have the same items.
     """
 
     def __init__(self, model: XCatForNextItem, processor: XCatProcessor) -> None:
         self.model = model.eval()
         self.processor = processor
         self.vocabulary = processor.catalogue
+        if len(self.vocabulary) != model.config.num_item_rows:
+            raise ValueError(
+                f"the catalogue has {self.vocabulary.num_items} items and the model {model.config.num_items}; "
+                "take both from one checkpoint"
+            )
         self._codes = torch.from_numpy(self.vocabulary.category_codes.astype(np.int64))
         self._categories = {name: code for code, name in enumerate(self.vocabulary.categories)}
         with torch.no_grad():
@@ -78,9 +87,18 @@ class XCatRecommender:
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | os.PathLike[str], **kwargs: Any) -> XCatRecommender:
-        """Load a recommender from a checkpoint folder or a hub repository; `kwargs` go to both loaders."""
-        model = XCatForNextItem.from_pretrained(name_or_path, dtype=torch.float32, **kwargs)
-        return cls(model, XCatProcessor.from_pretrained(name_or_path, **kwargs))
+        """Load a recommender from a checkpoint folder or a hub repository; `kwargs` go to both loaders.
+
+        Raises:
+            OSError: If there is no such checkpoint, or a file of it is missing.
+            ValueError: If a file of it is damaged.
+        """
+        processor = XCatProcessor.from_pretrained(name_or_path, **kwargs)
+        try:
+            model = XCatForNextItem.from_pretrained(name_or_path, dtype=torch.float32, use_safetensors=True, **kwargs)
+        except SafetensorError as error:
+            raise ValueError(f"the weights of {name_or_path} are damaged ({error}); copy them again") from error
+        return cls(model, processor)
 
     @property
     def trained(self) -> np.ndarray:

@@ -361,8 +361,8 @@ class XCatForNextItem(XCatPreTrainedModel):
             soft_weight=float(self.config.soft_target_weight),
             log_inclusion=log_inclusion,
         )
-        count = num_items_in_batch if num_items_in_batch is not None else known.sum().clamp(min=1)
-        return total / count, output
+        count = torch.as_tensor(known.sum() if num_items_in_batch is None else num_items_in_batch)
+        return total / count.clamp(min=1), output
 
     def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
         """As `XCatModel.score_catalogue`."""

@@ -59,6 +59,32 @@ def time_gap_buckets(timestamps: np.ndarray, starts: np.ndarray, buckets: int) -
     return np.where(known, np.minimum(codes, buckets - 1), 0)
 
 
+def next_basket_labels(items: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
+    """For every event an item drawn from the basket that follows its own: what a customer takes on the next visit.
+
+    Args:
+        items: (events,) rows of one history.
+        timestamps: (events,) seconds; events at one time are one basket.
+
+    Returns:
+        (events,) rows, `IGNORED_LABEL` where no basket follows.
+
+    Raises:
+        ValueError: If a time is unknown.
+
+    Example:
+        >>> next_basket_labels(np.array([2, 3, 4]), np.array([0, 0, 9])).tolist()
+        [4, 4, -100]
+    """
+    if (timestamps < 0).any():
+        raise ValueError("labels from the next basket need the time of every event; use label_policy='next-event'")
+    basket = np.cumsum(np.diff(timestamps, prepend=timestamps[:1]) != 0)
+    starts, sizes = np.unique(basket, return_index=True, return_counts=True)[1:]
+    following = np.minimum(basket + 1, basket[-1])
+    drawn = starts[following] + (torch.rand(len(items)).numpy() * sizes[following]).astype(np.int64)
+    return np.where(basket < basket[-1], items[drawn], IGNORED_LABEL)
+
+
 def place(lengths: Sequence[int], width: int, mode: str) -> tuple[np.ndarray, np.ndarray, int]:
     """Where each history lies.
 
@@ -100,6 +126,7 @@ def pack_histories(
     features: EventFeatures,
     mode: str = "packed",
     with_labels: bool = False,
+    label_policy: str = "next-event",
 ) -> dict[str, torch.Tensor]:
     """Lay histories out in rows.
 
@@ -109,7 +136,8 @@ def pack_histories(
         max_history: Events read of a history, the latest ones.
         features: Which features become codes.
         mode: As for `place`.
-        with_labels: Whether the last event only serves as the label of the one before it.
+        with_labels: Whether the last event only serves as a label.
+        label_policy: "next-event", or "next-basket": an item drawn from the basket after the event's own.
 
     Returns:
         `item_ids`, `attention_mask`, `position_ids` (rows, length), the feature codes in use, and `labels` or, without
@@ -154,7 +182,13 @@ def pack_histories(
         gaps = time_gap_buckets(joined("timestamps", np.int64), position == 0, features.num_time_gap_buckets)
         batch["time_gap_ids"] = spread(gaps)
     if with_labels:
-        batch["labels"] = spread(np.concatenate([items[1:] for items in columns["items"]]), IGNORED_LABEL)
+        if label_policy == "next-basket":
+            moments = (np.asarray(history["timestamps"][-kept:], dtype=np.int64) for history in histories)
+            drawn = map(next_basket_labels, columns["items"], moments)
+            labels = [label[: len(label) - 1] for label in drawn]
+        else:
+            labels = [items[1:] for items in columns["items"]]
+        batch["labels"] = spread(np.concatenate(labels), IGNORED_LABEL)
     else:
         batch["query_positions"] = torch.from_numpy(rows * width + offsets + lengths - 1)
     return batch

@@ -121,6 +121,9 @@ class XCatProcessor(ProcessorMixin):
         """Histories of external ids as dataset rows (`items`, `event_types`, `ratings`, `timestamps`)."""
         if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
             raise ValueError("histories is a list of lists of item ids, one list a user; got a plain string")
+        for name, given in (("event_types", event_types), ("ratings", ratings), ("timestamps", timestamps)):
+            if given is not None and len(given) != len(histories):
+                raise ValueError(f"{name} must have one list a history: {len(histories)}, got {len(given)}")
         codes = {name: code for code, name in enumerate(self.event_types, start=1)}
         rows, unknown = [], list[str]()
         for user, ids in enumerate(histories):
@@ -143,11 +146,21 @@ class XCatProcessor(ProcessorMixin):
         return rows
 
     def collate(
-        self, rows: Sequence[Mapping[str, Any]], *, layout: str = "packed", with_labels: bool = False
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        layout: str = "packed",
+        with_labels: bool = False,
+        label_policy: str = "next-event",
     ) -> dict[str, torch.Tensor]:
         """Lay dataset rows out as tensors; see `pack_histories`."""
         return pack_histories(
-            rows, max_history=self.max_history, features=self.features, mode=layout, with_labels=with_labels
+            rows,
+            max_history=self.max_history,
+            features=self.features,
+            mode=layout,
+            with_labels=with_labels,
+            label_policy=label_policy,
         )
 
     def tokenize(self, texts: Sequence[str]) -> BatchFeature:

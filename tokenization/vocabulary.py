@@ -42,7 +42,8 @@ class ItemVocabulary:
     def __init__(self, table: pa.Table) -> None:
         if "item_id" not in table.column_names:
             raise ValueError(f"the item table has no column item_id; it has {', '.join(table.column_names)}")
-        ids = pc.cast(table["item_id"], pa.string()).combine_chunks()
+        column = pc.cast(table["item_id"], pa.string())
+        ids = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # the latter copies
         if ids.null_count:
             raise ValueError(f"items: column item_id has {ids.null_count} nulls in {len(ids)} rows")
         distinct = len(ids.unique())
@@ -75,7 +76,7 @@ class ItemVocabulary:
         """External ids of rows; special rows give `[PAD]` and `[UNK]`."""
         values = np.asarray(rows, dtype=np.int64)
         special = values < NUM_SPECIAL_ROWS
-        taken = self._ids.take(pa.array(np.where(special, 0, values - NUM_SPECIAL_ROWS)))
+        taken = self._ids.take(pa.array(values - NUM_SPECIAL_ROWS, mask=special))
         return [
             _SPECIAL_IDS[row] if row < NUM_SPECIAL_ROWS else i.as_py() for row, i in zip(values, taken, strict=True)
         ]
@@ -98,7 +99,11 @@ class ItemVocabulary:
         codes = np.full(len(self), -1, dtype=np.int32)
         if name not in self.table.column_names:
             return codes, []
-        encoded = pc.dictionary_encode(pc.cast(self.table[name], pa.string())).combine_chunks()
+        try:
+            encoded = pc.dictionary_encode(pc.cast(self.table[name], pa.string())).combine_chunks()
+        except pa.ArrowNotImplementedError:
+            kind = self.table[name].type
+            raise ValueError(f"items: column {name} holds {kind}; a feature is one value an item") from None
         if isinstance(encoded, pa.ChunkedArray):
             encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], pa.string()).dictionary_encode()
         codes[NUM_SPECIAL_ROWS:] = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
@@ -129,7 +134,14 @@ class ItemVocabulary:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ItemVocabulary:
-        """Read `items.arrow` from a directory, or the file itself; it is mapped, not copied."""
+        """Read `items.arrow` from a directory, or the file itself; it is mapped, not copied.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
         file = Path(path) / VOCABULARY_FILE if Path(path).is_dir() else Path(path)
         with pa.memory_map(str(file), "rb") as source:
-            return cls(pa.ipc.open_file(source).read_all())
+            try:
+                return cls(pa.ipc.open_file(source).read_all())
+            except pa.ArrowInvalid as error:
+                raise ValueError(f"{file} is damaged ({error}); copy the checkpoint again") from error

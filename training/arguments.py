@@ -27,6 +27,10 @@ class XCatTrainingArguments(TrainingArguments):
     early_stopping_patience: int = field(
         default=5, metadata={"help": "Evaluations without improvement after which training stops; 0 never stops."}
     )
+    label_policy: str = field(
+        default="next-event",
+        metadata={"help": "What an event predicts: next-event, or next-basket (an item of the next moment's events)."},
+    )
     max_train_events: int | None = field(
         default=None, metadata={"help": "Training events used of a user, the latest; all if left out."}
     )
@@ -59,6 +63,9 @@ class XCatTrainingArguments(TrainingArguments):
     def __post_init__(self) -> None:
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ValueError(f"precision is {self.precision!r}; give auto, fp32 or bf16")
+        if self.label_policy not in ("next-event", "next-basket"):
+            raise ValueError(f"label_policy is {self.label_policy!r}; give next-event or next-basket")
+        self._check_numbers()
         explicit = bool(self.bf16) or self.precision == "bf16"
         super_fields: dict[str, Any] = {}
         if self.metric_for_best_model and f"@{_cutoff(self.metric_for_best_model)}" in self.metric_for_best_model:
@@ -80,6 +87,22 @@ class XCatTrainingArguments(TrainingArguments):
             )
         if self.precision == "auto" and not self.fp16 and not explicit:
             self.bf16 = bf16_is_worthwhile(kind)
+
+    def _check_numbers(self) -> None:
+        at_least = {
+            "per_device_train_batch_size": 1, "per_device_eval_batch_size": 1, "early_stopping_patience": 0,
+            "max_train_events": 2,
+        }  # fmt: skip
+        for name, least in at_least.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} is {value}; give at least {least}")
+        if not self.metric_ks or min(self.metric_ks) < 1:
+            raise ValueError(f"metric_ks is {self.metric_ks}; give at least one cut-off, each 1 or more")
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}; give a positive number, such as 0.001")
+        if self.num_train_epochs <= 0 and self.max_steps <= 0:
+            raise ValueError(f"num_train_epochs is {self.num_train_epochs}; give a positive number")
 
 
 def _cutoff(metric: str) -> int:

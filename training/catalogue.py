@@ -73,7 +73,8 @@ def nearest_rows(states: torch.Tensor, text_index: torch.Tensor, neighbours: int
     Args:
         states: (texts, width) text states.
         text_index: (rows,) number of each row's text.
-        neighbours: Neighbours wanted; where the catalogue is too small, the item itself fills up.
+        neighbours: Neighbours wanted; where there are not enough, the item itself fills up. An item without text
+            is nobody's neighbour.
         block: Items compared at a time.
 
     Returns:
@@ -84,12 +85,16 @@ def nearest_rows(states: torch.Tensor, text_index: torch.Tensor, neighbours: int
     nearest = torch.arange(rows, dtype=torch.int32)[:, None].repeat(1, neighbours)
     nearest[:NUM_SPECIAL_ROWS] = 0
     count = min(neighbours, len(vectors) - 1)
+    empty = ~vectors.any(dim=1)
     for start in range(0, len(vectors) if count > 0 else 0, block):
         similarity = vectors[start : start + block] @ vectors.T
         own = torch.arange(len(similarity))
         similarity[own, start + own] = -torch.inf
-        found = similarity.topk(count, dim=1).indices + NUM_SPECIAL_ROWS
-        nearest[start + NUM_SPECIAL_ROWS : start + NUM_SPECIAL_ROWS + len(found), :count] = found.int()
+        similarity[:, empty] = -torch.inf
+        similarity[empty[start : start + block]] = -torch.inf
+        best = similarity.topk(count, dim=1)
+        part = nearest[start + NUM_SPECIAL_ROWS : start + NUM_SPECIAL_ROWS + len(own), :count]
+        part.copy_(torch.where(best.values.isneginf(), part, (best.indices + NUM_SPECIAL_ROWS).int()))
     return nearest
 
 

@@ -20,10 +20,11 @@ class PackingCollator:
     """Packs training histories into rows with labels."""
 
     processor: XCatProcessor
+    label_policy: str = "next-event"
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Make `XCatForNextItem` inputs of dataset rows."""
-        return self.processor.collate(rows, with_labels=True)
+        return self.processor.collate(rows, with_labels=True, label_policy=self.label_policy)
 
 
 @dataclass
@@ -67,6 +68,7 @@ def training_windows(dataset: Dataset, max_history: int, max_events: int | None 
                 end = start + 1
         return windows
 
-    if not len(dataset) or max(map(len, dataset["items"])) <= max_history + 1:
+    longest = max(map(len, dataset["items"]), default=0)
+    if longest <= min(max_history + 1, max_events or longest):
         return dataset
     return dataset.map(cut, batched=True, desc="Cutting windows")

@@ -13,6 +13,7 @@ import pyarrow as pa
 import torch
 from datasets import DatasetDict
 from transformers import AutoConfig, AutoModel, AutoTokenizer, set_seed
+from transformers.activations import ACT2FN
 
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
@@ -144,6 +145,11 @@ def _config(
     if unknown:
         raise ValueError(f"{unknown[0]!r} is no field of XCatConfig")
     text_config = AutoConfig.from_pretrained(encoder_path)
+    limit = getattr(text_config, "max_position_embeddings", None) or options.max_text_length
+    if not 1 <= options.max_text_length <= limit:
+        raise ValueError(
+            f"max_text_length is {options.max_text_length}; give 1 to {limit}, the most that {encoder_path} reads"
+        )
     highest = shop.events["rating"].max() if "rating" in shop.events.columns else None
     has_times = "timestamp" in shop.events.columns and shop.events["timestamp"].null_count() < shop.events.height
     features = {name: len(vocabulary.codes(name)[1]) + 1 for name in options.item_features}
@@ -154,7 +160,15 @@ def _config(
         "num_texts": len(distinct_texts(vocabulary)[0]),
         "item_features": features,
         "event_types": kinds,
-        "num_rating_buckets": 0 if highest is None else min(RATING_BUCKETS_LIMIT, int(np.ceil(float(highest))) + 1),  # type: ignore[arg-type]
+        "num_rating_buckets": 0 if highest is None else _rating_buckets(float(highest)),  # type: ignore[arg-type]
         "num_time_gap_buckets": TIME_GAP_BUCKETS if has_times else 0,
     }
-    return XCatConfig(**{**measured, **options.config})
+    config = XCatConfig(**{**measured, **options.config})
+    if config.hidden_act not in ACT2FN:
+        raise ValueError(f"hidden_act is {config.hidden_act!r}; give one of {', '.join(sorted(ACT2FN))}")
+    return config
+
+
+def _rating_buckets(highest: float) -> int:
+    """Buckets for ratings up to the highest one; at least one beside that of no rating."""
+    return max(2, min(RATING_BUCKETS_LIMIT, int(np.ceil(highest)) + 1))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
 from torch import nn
 from transformers import EarlyStoppingCallback, EvalPrediction, PrinterCallback, ProgressCallback, Trainer
 
+from ..evaluation.metrics import METRIC_NAMES
 from ..evaluation.protocol import report_from_ranks
 from ..evaluation.ranks import target_ranks, top_rows
 from ..evaluation.slices import SLICE_NAMES
@@ -45,9 +47,11 @@ class XCatTrainer(Trainer):
     ) -> None:
         if processing_class is None:
             raise ValueError("XCatTrainer needs processing_class=, the XCatProcessor of the model's catalogue")
+        if kwargs.get("compute_metrics") is None:
+            _check_deciding_metric(args)
         if train_dataset is not None:
             train_dataset = training_windows(train_dataset, model.config.max_history, args.max_train_events)
-        kwargs.setdefault("data_collator", PackingCollator(processing_class))
+        kwargs.setdefault("data_collator", PackingCollator(processing_class, args.label_policy))
         super().__init__(
             model=model, args=args, train_dataset=train_dataset, eval_dataset=eval_dataset,
             processing_class=processing_class, **kwargs,
@@ -110,3 +114,15 @@ class XCatTrainer(Trainer):
             num_items=self.query_collator.processor.catalogue.num_items,
         )
         return report.flat()
+
+
+def _check_deciding_metric(args: XCatTrainingArguments) -> None:
+    """Refuse a metric that no evaluation will give, before hours of training end at the first one."""
+    name = args.metric_for_best_model or ""
+    ranked, slices = "|".join(METRIC_NAMES), "|".join(SLICE_NAMES)
+    known = re.fullmatch(rf"(eval_)?(((slices\.({slices})\.)?({ranked}))|coverage)@[1-9]\d*", name)
+    if args.load_best_model_at_end and not known:
+        raise ValueError(
+            f"metric_for_best_model is {name!r}; give {', '.join(METRIC_NAMES)} or coverage with a cut-off, such as "
+            f"ndcg@10, or one of a slice, such as slices.{SLICE_NAMES[0]}.ndcg@10"
+        )

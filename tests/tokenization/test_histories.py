@@ -1,4 +1,9 @@
+"""Histories of many users from one table."""
+
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -7,27 +12,73 @@ from xcat_rec.tokenization.histories import read_histories
 from xcat_rec.tokenization.schema import TableColumns
 
 
-def test_histories_are_in_order_of_time_and_users_in_order_of_appearance(tmp_path):
-    table = pl.DataFrame({"user_id": [7, 3, 7, 3, 7], "item_id": list("abcde"), "timestamp": [5, 1, 3, 0, 9]})
-    table.write_parquet(tmp_path / "users.parquet")
-    assert read_histories(tmp_path / "users.parquet") == (["7", "3"], [["c", "a", "e"], ["d", "b"]])
+def read(tmp_path: Path, table: dict[str, Any], suffix: str = "parquet", **names: str) -> Any:
+    path = tmp_path / f"users.{suffix}"
+    frame = pl.DataFrame(table)
+    frame.write_csv(path) if suffix == "csv" else frame.write_parquet(path)
+    return read_histories(path, TableColumns(**names) if names else None)
 
 
-def test_without_time_the_order_of_the_file_counts(tmp_path):
-    pl.DataFrame({"who": ["x", "y", "x"], "sku": ["001", "2", "0"]}).write_csv(tmp_path / "users.csv")
-    columns = TableColumns(user_id="who", item_id="sku")
-    assert read_histories(tmp_path / "users.csv", columns) == (["x", "y"], [["001", "0"], ["2"]])
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+@pytest.mark.parametrize("clock", ["timestamp", "order"])
+def test_events_are_sorted_as_numbers_and_users_as_they_come(tmp_path: Path, suffix: str, clock: str) -> None:
+    table = {
+        "user_id": ["z", "a", "z", "a", "z"],
+        "item_id": ["3", "2", "1", "1", "2"],
+        clock: [100, 20, 9, 3, 20],  # as texts 100 would come before 20 and 9
+    }
+    assert read(tmp_path, table, suffix) == (["z", "a"], [["1", "2", "3"], ["1", "2"]])
+
+
+def test_time_comes_before_order_and_order_before_the_file(tmp_path: Path) -> None:
+    table = {
+        "user_id": ["u"] * 5,
+        "item_id": ["e", "c", "d", "b", "a"],
+        "timestamp": [2, 1, 1, 1, 0],
+        "order": [0, 5, 5, 4, 9],
+    }
+    assert read(tmp_path, table) == (["u"], [["a", "b", "c", "d", "e"]])
+    del table["timestamp"], table["order"]
+    assert read(tmp_path, table) == (["u"], [["e", "c", "d", "b", "a"]])
+
+
+def test_texts_of_dates_are_times(tmp_path: Path) -> None:
+    times = ["2024-02-01T01:00:00+02:00", "2024-01-31T12:00:00Z"]
+    table = {"user_id": ["u", "u"], "item_id": ["late", "early"], "timestamp": times}
+    assert read(tmp_path, table, "csv")[1] == [["early", "late"]]
+
+
+def test_numbers_are_ids_and_columns_have_any_name(tmp_path: Path) -> None:
+    table = {"who": [7, 7, 1], "sku": [10.0, 20.0, 10.0], "when": [2, 1, 1]}
+    found = read(tmp_path, table, user_id="who", item_id="sku", timestamp="when")
+    assert found == (["7", "1"], [["20", "10"], ["10"]])
+
+
+def test_a_clock_without_values_is_left_out(tmp_path: Path) -> None:
+    table = {"user_id": ["u", "u"], "item_id": ["b", "a"], "timestamp": [None, None]}
+    assert read(tmp_path, table) == (["u"], [["b", "a"]])
 
 
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (pl.DataFrame({"user_id": ["a"]}), "'item_id' is missing from 1 rows"),
-        (pl.DataFrame({"user_id": ["a", None], "item_id": ["x", "y"]}), "'user_id' is null in 1 of 2 rows"),
-        (pl.DataFrame({"user_id": [], "item_id": []}, schema={"user_id": pl.String, "item_id": pl.String}), "no rows"),
+        ({"user": ["u"], "item_id": ["a"]}, "column 'user_id' is missing from 1 rows; it has user, item_id"),
+        ({"user_id": ["u", None], "item_id": ["a", "b"]}, "column 'user_id' is null in 1 of 2 rows"),
+        ({"user_id": ["u", "u"], "item_id": ["a", " "]}, "column 'item_id' is null in 1 of 2 rows"),
+        ({"user_id": ["u"], "item_id": [["a"]]}, r"column 'item_id' holds List\(String\)"),
+        (
+            {"user_id": ["u"] * 2, "item_id": ["a"] * 2, "timestamp": ["2024-01-31", "soon"]},
+            "1 of 2 rows, for example 'soon'",
+        ),
+        ({"user_id": ["u"] * 2, "item_id": ["a"] * 2, "order": ["1", None]}, "'order' cannot be read in 1 of 2"),
+        ({"user_id": pl.Series([], dtype=pl.String), "item_id": pl.Series([], dtype=pl.String)}, "no rows"),
     ],
 )
-def test_broken_tables_are_refused(table, message, tmp_path):
-    table.write_parquet(tmp_path / "users.parquet")
+def test_tables_that_are_no_histories_are_refused(tmp_path: Path, table: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        read_histories(tmp_path / "users.parquet")
+        read(tmp_path, table)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nobody\.csv"):
+        read_histories(tmp_path / "nobody.csv")

@@ -174,3 +174,28 @@ def test_a_gap_never_reaches_into_the_history_before() -> None:
     assert batch["item_ids"].shape == (2, 2)
     found = read_back(batch)
     assert [history["time_gap_ids"] for history in found] == [[0, 2], [0, 2]]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 5)), min_size=1, max_size=6))
+def test_labels_of_the_next_basket_come_from_it(baskets: list[tuple[int, int]]) -> None:
+    moments = np.repeat(np.cumsum([gap for gap, _ in baskets]), [size for _, size in baskets])
+    items = np.arange(2, 2 + len(moments))
+    history = {"items": items, "timestamps": moments, "ratings": [], "event_types": []}
+    if len(items) < 2:
+        return
+    batch = pack_histories(
+        [history], max_history=40, features=EventFeatures(), mode="right", with_labels=True, label_policy="next-basket"
+    )
+    times = np.unique(moments)
+    for moment, label in zip(moments[:-1], batch["labels"][0].tolist(), strict=False):
+        later = times[times > moment]
+        assert label == IGNORED_LABEL if not len(later) else moments[label - 2] == later[0]
+
+
+def test_labels_of_the_next_basket_need_times() -> None:
+    history = {"items": [2, 3], "timestamps": [-1, -1]}
+    with pytest.raises(ValueError, match="need the time of every event"):
+        pack_histories(
+            [history], max_history=4, features=EventFeatures(), with_labels=True, label_policy="next-basket"
+        )

@@ -1,98 +1,161 @@
+"""External ids and texts in, model inputs out; and the folder that the processor travels in."""
+
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 import torch
 from transformers import AutoProcessor
 
-from xcat_rec.modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS as ROWS_OF_THE_MODEL
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
-from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
-from ..tiny_shop import tiny_tokenizer
-
-
-@pytest.fixture
-def processor() -> XCatProcessor:
-    vocabulary = ItemVocabulary(pa.table({"item_id": ["a", "b", "c"], "title": ["tents", "boots", "maps"]}))
-    return XCatProcessor(
-        tiny_tokenizer(), vocabulary, event_types=["buy", "view"], max_history=3, num_rating_buckets=6,
-        num_time_gap_buckets=8,
-    )  # fmt: skip
+from ..tiny_shop import items_table, tiny_tokenizer
 
 
-def test_both_rooms_mean_the_same_special_rows():
-    assert NUM_SPECIAL_ROWS == ROWS_OF_THE_MODEL
+def make(**changes: Any) -> XCatProcessor:
+    values: dict[str, Any] = {
+        "event_types": ["buy", "view"], "max_history": 5, "num_rating_buckets": 6, "num_time_gap_buckets": 8,
+        "max_text_length": 6, "text_fields": ["title", "category"],
+    }  # fmt: skip
+    vocabulary = ItemVocabulary(pa.table({n: items_table()[n].to_list() for n in ("item_id", "title", "category")}))
+    return XCatProcessor(tiny_tokenizer(), vocabulary, **{**values, **changes})
 
 
-def test_histories_become_padded_inputs(processor):
-    batch = processor(
-        [["a", "b", "c", "a"], ["c"]], event_types=[["view"] * 4, ["gift"]], ratings=[[5, None, 1, 2], [3]],
-        timestamps=[[0, 0, 60, 180], [None]],
-    )  # fmt: skip
-    assert batch["item_ids"].tolist() == [[3, 4, 2], [0, 0, 4]]
-    assert batch["attention_mask"].tolist() == [[1, 1, 1], [0, 0, 1]]
-    assert batch["position_ids"].tolist() == [[0, 1, 2], [0, 0, 0]]
-    assert batch["event_type_ids"].tolist() == [[2, 2, 2], [0, 0, 0]]
-    assert batch["rating_ids"].tolist() == [[0, 1, 2], [0, 0, 3]]
-    assert batch["time_gap_ids"].tolist() == [[0, 2, 2], [0, 0, 0]]
-    assert batch["query_positions"].tolist() == [2, 5]
-    assert processor([["a"], ["b", "c"]], layout="right")["item_ids"].tolist() == [[2, 0], [3, 4]]
-    assert processor([["a"], ["b", "c"]], layout="packed")["item_ids"].tolist() == [[3, 4], [2, 0]]
+def same_inputs(one: XCatProcessor, other: XCatProcessor) -> None:
+    arguments: dict[str, Any] = {
+        "histories": [["item-03", "item-10"], ["item-39"]], "texts": ["boots number 3", None],
+        "event_types": [["view", "buy"], ["view"]], "ratings": [[None, 4.0], [1.0]], "timestamps": [[5, 500], [7]],
+    }  # fmt: skip
+    expected, got = one(**arguments), other(**arguments)
+    assert expected.keys() == got.keys() and len(expected) == 11
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
 
 
-def test_unknown_items_keep_their_place_and_are_counted(processor, caplog):
-    with caplog.at_level(logging.WARNING):
-        batch = processor([["a", "kite", "b"]])
-    assert batch["item_ids"].tolist() == [[2, 1, 3]]
-    assert "1 of 3 events" in caplog.text and "'kite'" in caplog.text
+def test_histories_become_rows_and_codes() -> None:
+    batch = make()(
+        [["item-00", "item-39", "item-05"], ["item-07"]],
+        event_types=[["view", "buy", "swap"], ["buy"]],
+        ratings=[[5, None, 2.2], [None]],
+        timestamps=[[1000, 1060, None], [3]],
+    )
+    assert {name: batch[name].tolist() for name in batch} == {
+        "item_ids": [[2, 41, 7], [0, 0, 9]],
+        "attention_mask": [[1, 1, 1], [0, 0, 1]],
+        "position_ids": [[0, 1, 2], [0, 0, 0]],
+        "event_type_ids": [[2, 1, 0], [0, 0, 1]],
+        "rating_ids": [[5, 0, 2], [0, 0, 0]],
+        "time_gap_ids": [[0, 2, 0], [0, 0, 0]],
+        "query_positions": [2, 5],
+    }
 
 
-def test_texts_belong_to_their_history_in_every_layout(processor):
-    texts = ["tents number 1", None, ["boots", "maps number 2"]]
-    for layout in ("left", "packed"):
-        batch = processor([["a"], ["b", "c", "a"], ["c", "c"]], texts, layout=layout)
-        assert batch["user_text_attention_mask"].sum() == 5 + 3 + 5
-        row = int(batch["query_positions"][2]) // batch["item_ids"].shape[1]
-        owned = batch["user_text_document_ids"][row]
-        position = int(batch["query_positions"][2]) % batch["item_ids"].shape[1]
-        start = (batch["position_ids"][row].eq(0) & batch["attention_mask"][row].bool()).long().cumsum(0) - 1
-        assert int(owned.eq(start[position]).sum()) == 2
-    assert "user_text_input_ids" not in processor([["a"]], [None])
+def test_the_latest_events_are_read() -> None:
+    ids = [f"item-{i:02d}" for i in range(9)]
+    assert make()([ids])["item_ids"].tolist() == [[6, 7, 8, 9, 10]]
+    assert make(max_history=2)([ids])["item_ids"].tolist() == [[9, 10]]
+
+
+@pytest.mark.parametrize("kinds", [[], ["buy"]])
+def test_what_a_model_has_no_table_for_is_not_made(kinds: list[str]) -> None:
+    processor = make(event_types=kinds, num_rating_buckets=0, num_time_gap_buckets=0)
+    batch = processor([["item-01"]], event_types=[["buy"]], ratings=[[3.0]], timestamps=[[5]])
+    assert set(batch) == {"item_ids", "attention_mask", "position_ids", "query_positions"}
+
+
+def test_unknown_items_keep_their_place_and_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="xcat_rec"):
+        batch = make()([["item-01", "gone", "item-02"], ["lost", "item-03"]])
+    assert batch["item_ids"].tolist() == [[3, 1, 4], [0, 1, 5]]
+    assert [record.getMessage() for record in caplog.records] == [
+        "2 of 5 events name items that are not in the catalogue, for example 'gone'; they are read as the unknown item"
+    ]
+    caplog.clear()
+    make()([["item-01"]])
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([[]],), "history 0 is empty"),
-        (("abc",), "list of lists"),
-        ((["a", "b"],), "list of lists"),
-        (([["a"]], ["x", "y"]), "one entry a history: 1, got 2"),
+        ({"histories": "item-01"}, "got a plain string"),
+        ({"histories": ["item-01", "item-02"]}, "got a plain string"),
+        ({"histories": [["item-01"], []]}, "history 1 is empty"),
+        ({"histories": [["item-01"]], "ratings": [[1.0, 2.0]]}, "ratings of history 0 has 2 entries for 1 events"),
+        ({"histories": [["item-01"]] * 2, "timestamps": [[1]]}, "timestamps must have one list a history: 2, got 1"),
+        ({"histories": [["item-01"]], "event_types": [["buy"], ["buy"]]}, "event_types must have .* 1, got 2"),
+        ({"histories": [["item-01"]], "texts": "boots"}, "texts must have one entry a history: 1"),
+        ({"histories": [["item-01"]], "texts": ["boots", "maps"]}, "texts must have one entry a history: 1, got 2"),
+        ({"histories": [["item-01"]], "layout": "middle"}, "'middle' is not one of"),
     ],
 )
-def test_wrong_shapes_are_refused(processor, arguments, message):
+def test_inputs_that_do_not_fit_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        processor(*arguments)
-    with pytest.raises(ValueError, match="ratings of history 0 has 1 entries for 2 events"):
-        processor([["a", "b"]], ratings=[[1.0]])
+        make()(**arguments)
 
 
-def test_save_and_load(processor, tmp_path: Path):
+def test_a_processor_without_catalogue_says_so() -> None:
+    with pytest.raises(ValueError, match="no item vocabulary; pass vocabulary="):
+        make(event_types=[]).__class__(tiny_tokenizer())([["item-01"]])
+
+
+@pytest.mark.parametrize("layout", ["packed", "left", "right"])
+def test_texts_stay_with_their_user_in_every_layout(layout: str) -> None:
+    histories = [["item-00"], ["item-01", "item-02", "item-03"], ["item-04", "item-05"], ["item-06"]]
+    batch = make()(histories, [["tents 1", "maps"], None, "boots number 7", []], layout=layout)
+    ids, mask = batch["user_text_input_ids"], batch["user_text_attention_mask"]
+    documents, width = batch["user_text_document_ids"], batch["item_ids"].shape[1]
+    assert not batch["user_text_positions"].any()
+    starts = (batch["attention_mask"].bool() & batch["position_ids"].eq(0)).long().cumsum(1) - 1
+    found = {}
+    for user, query in enumerate(batch["query_positions"].tolist()):
+        row, document = query // width, int(starts.flatten()[query])
+        own = (documents[row] == document).nonzero().flatten()
+        found[user] = [tiny_tokenizer().decode(ids[row, i][mask[row, i].bool()]) for i in own]
+    assert found == {
+        0: ["[CLS] tents 1 [SEP]", "[CLS] maps [SEP]"], 1: [], 2: ["[CLS] boots number 7 [SEP]"], 3: [],
+    }  # fmt: skip
+    assert int(documents.ge(0).sum()) == 3
+    assert not mask[documents < 0].any()
+
+
+def test_long_texts_are_cut_and_no_texts_are_no_inputs() -> None:
+    batch = make()([["item-00"]], ["tents " * 30])
+    assert batch["user_text_input_ids"].shape == (1, 1, 6)
+    assert "user_text_input_ids" not in make()([["item-00"], ["item-01"]], [None, []])
+
+
+def test_save_and_load_keep_settings_and_catalogue(tmp_path: Path) -> None:
+    processor = make()
     processor.save_pretrained(tmp_path)
-    for loaded in (
-        XCatProcessor.from_pretrained(tmp_path),
-        AutoProcessor.from_pretrained(tmp_path, trust_remote_code=True),
-    ):
-        assert {"auto_map": None, **loaded.to_dict()} == {**processor.to_dict(), "auto_map": None}
-        assert loaded.catalogue.table.equals(processor.catalogue.table)
-        expected, actual = (p([["a", "kite"]], ["boots"]) for p in (processor, loaded))
-        assert expected.keys() == actual.keys()
-        assert all(torch.equal(expected[name], actual[name]) for name in expected)
+    saved = json.loads((tmp_path / "processor_config.json").read_text())
+    assert "vocabulary" not in saved and "tokenizer" not in saved
+    assert (tmp_path / "items.arrow").is_file() and (tmp_path / "tokenizer.json").is_file()
+    loaded = XCatProcessor.from_pretrained(tmp_path)
+    for name in (
+        "event_types", "max_history", "num_rating_buckets", "num_time_gap_buckets", "max_text_length", "text_fields",
+    ):  # fmt: skip
+        assert getattr(loaded, name) == getattr(processor, name) != getattr(XCatProcessor(tiny_tokenizer()), name)
+    assert loaded.catalogue.table.equals(processor.catalogue.table)
+    same_inputs(processor, loaded)
 
 
-def test_without_a_vocabulary_the_error_says_what_to_do():
-    with pytest.raises(ValueError, match="pass vocabulary="):
-        XCatProcessor(tiny_tokenizer())([["a"]])
+def test_auto_processor_loads_it_with_the_code_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    processor = make()
+    processor.save_pretrained(tmp_path / "saved")
+    loaded = AutoProcessor.from_pretrained(tmp_path / "saved", trust_remote_code=True)
+    assert type(loaded).__name__ == "XCatProcessor" and type(loaded).__module__.startswith("transformers_modules")
+    same_inputs(processor, loaded)
+
+
+def test_a_folder_without_catalogue_is_refused(tmp_path: Path) -> None:
+    make().save_pretrained(tmp_path)
+    (tmp_path / "items.arrow").unlink()
+    with pytest.raises(OSError, match=r"items\.arrow"):
+        XCatProcessor.from_pretrained(tmp_path)
