@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 
+from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
@@ -91,14 +92,16 @@ class XCatRecommender:
 
         Raises:
             OSError: If there is no such checkpoint, or a file of it is missing.
-            ValueError: If a file of it is damaged.
+            ValueError: If it is no checkpoint of ours, or a file of it is damaged.
         """
-        processor = XCatProcessor.from_pretrained(name_or_path, **kwargs)
+        kind = XCatConfig.get_config_dict(name_or_path, **kwargs)[0].get("model_type")
+        if kind != XCatConfig.model_type:
+            raise ValueError(f"{name_or_path} is no checkpoint of xcat fit: its config.json says model_type {kind!r}")
         try:
             model = XCatForNextItem.from_pretrained(name_or_path, dtype=torch.float32, use_safetensors=True, **kwargs)
         except SafetensorError as error:
             raise ValueError(f"the weights of {name_or_path} are damaged ({error}); copy them again") from error
-        return cls(model, processor)
+        return cls(model, XCatProcessor.from_pretrained(name_or_path, **kwargs))
 
     @property
     def trained(self) -> np.ndarray:

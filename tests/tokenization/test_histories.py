@@ -54,6 +54,11 @@ def test_numbers_are_ids_and_columns_have_any_name(tmp_path: Path) -> None:
     assert found == (["7", "1"], [["20", "10"], ["10"]])
 
 
+def test_ids_in_csv_keep_their_zeros(tmp_path: Path) -> None:
+    table = {"user_id": ["x", "y", "x"], "item_id": ["001", "2", "0"]}
+    assert read(tmp_path, table, "csv") == (["x", "y"], [["001", "0"], ["2"]])
+
+
 def test_a_clock_without_values_is_left_out(tmp_path: Path) -> None:
     table = {"user_id": ["u", "u"], "item_id": ["b", "a"], "timestamp": [None, None]}
     assert read(tmp_path, table) == (["u"], [["b", "a"]])

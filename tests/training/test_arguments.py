@@ -58,6 +58,29 @@ def test_an_unknown_precision_is_refused(tmp_path):
         made(tmp_path, precision="int3")
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"metric_ks": []}, r"metric_ks is \[\]"),
+        ({"metric_ks": [5, 0]}, r"metric_ks is \[5, 0\]"),
+        ({"per_device_train_batch_size": 0}, "per_device_train_batch_size is 0; give at least 1"),
+        ({"per_device_eval_batch_size": -2}, "per_device_eval_batch_size is -2"),
+        ({"early_stopping_patience": -1}, "early_stopping_patience is -1; give at least 0"),
+        ({"max_train_events": 1}, "max_train_events is 1; give at least 2"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0; give a positive number"),
+        ({"num_train_epochs": 0}, "num_train_epochs is 0; give a positive number"),
+        ({"label_policy": "last"}, "label_policy is 'last'"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(fields, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        made(tmp_path, **fields)
+
+
+def test_steps_may_stand_for_epochs(tmp_path):
+    assert made(tmp_path, num_train_epochs=0, max_steps=5).max_steps == 5
+
+
 def test_the_probe_measures():
     assert precision.matmul_gflops("cpu", torch.float32) > 0.01
     assert precision.bf16_speedup() > 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 import torch
@@ -50,6 +51,34 @@ def test_a_catalogue_smaller_than_the_neighbours_wanted():
     assert found[2].tolist() == [3, 2, 2, 2]
 
 
+def test_an_item_without_text_is_nobodys_neighbour():
+    states = torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, -0.1], [-1.0, 0.1]])
+    found = nearest_rows(states, torch.tensor([0, 0, 1, 0, 2, 3, 0]), neighbours=4, block=2)
+    assert found[2].tolist() == [5, 4, 2, 2] or found[2].tolist() == [4, 5, 2, 2]
+    assert found[3].tolist() == [3, 3, 3, 3]
+    assert found[4].tolist() == [5, 2, 4, 4]
+    assert found[6].tolist() == [6, 6, 6, 6]
+
+
+@pytest.mark.parametrize("block", [1, 3, 64])
+def test_neighbours_do_not_depend_on_the_block(block):
+    generator = torch.Generator().manual_seed(3)
+    states = torch.randn(12, 5, generator=generator)
+    states[0] = 0
+    index = torch.cat([torch.zeros(2, dtype=torch.long), torch.randperm(12, generator=generator)])
+    torch.testing.assert_close(nearest_rows(states, index, 4, block), nearest_rows(states, index, 4))
+
+
+def test_feature_codes_of_a_learned_catalogue_keep_their_meaning():
+    codes = feature_codes(vocabulary(brand=["new", "y", None, "x"]), {"brand": 3}, learned={"brand": ["x", "y"]})
+    assert codes[:, 0].tolist() == [0, 0, 0, 2, 0, 1]
+
+
+def test_a_column_of_lists_is_no_feature():
+    with pytest.raises(ValueError, match=r"column tags holds list<.*>; a feature is one value an item"):
+        feature_codes(ItemVocabulary(pa.table({"item_id": ["a"], "tags": [["x", "y"]]})), {"tags": 3})
+
+
 def test_whitened_states_have_unit_variance():
     generator = torch.Generator().manual_seed(0)
     states = torch.randn(400, 6, generator=generator) @ torch.randn(6, 6, generator=generator) + 3
@@ -88,9 +117,37 @@ def test_preparation_fills_the_item_table(tmp_path):
         ({"text_fields": ("slogan",)}, "text_fields names 'slogan'.*it has item_id"),
         ({"item_features": ("size",)}, "item_features names 'size'"),
         ({"config": {"depth": 3}}, "'depth' is no field of XCatConfig"),
+        ({"config": {"hidden_act": "gello"}}, "hidden_act is 'gello'; give one of gelu"),
+        ({"max_text_length": 0}, "max_text_length is 0; give 1 to 64"),
+        ({"max_text_length": 65}, "max_text_length is 65; give 1 to 64"),
     ],
 )
 def test_unknown_columns_and_fields_are_refused(options, message, tmp_path):
     encoder = str(save_text_encoder(tmp_path))
     with pytest.raises(ValueError, match=message):
         prepare_training(shop(), PreparationOptions(text_encoder=encoder, split="leave-one-out", **options))
+
+
+@pytest.mark.parametrize(
+    ("ratings", "buckets"), [((0.0, 0.0), 2), ((-2.0, -1.0), 2), ((0.5, 4.5), 6), ((1.0, 99.0), 11)]
+)
+def test_every_rating_has_a_bucket(ratings, buckets, tmp_path):
+    tables = shop(8)
+    column = pl.Series("rating", [ratings[i % 2] for i in range(tables.events.height)])
+    tables.events = tables.events.with_columns(column)
+    options = PreparationOptions(text_encoder=str(save_text_encoder(tmp_path)), split="leave-one-out", config=SMALL)
+    prepared = prepare_training(tables, options)
+    assert prepared.model.config.num_rating_buckets == buckets
+    batch = prepared.processor.collate(list(prepared.splits["train"]), with_labels=True)
+    assert 0 < int(batch["rating_ids"].max()) < buckets
+    assert prepared.model(**batch).loss.isfinite()
+
+
+def test_a_shop_without_any_text(tmp_path):
+    encoder = str(save_text_encoder(tmp_path))
+    options = PreparationOptions(text_encoder=encoder, split="leave-one-out", text_fields=(), config=SMALL)
+    prepared = prepare_training(shop(8), options)
+    assert prepared.model.config.num_texts == 1
+    assert not prepared.model.model.items.text_token_mask.any()
+    batch = prepared.processor.collate(list(prepared.splits["train"]), with_labels=True)
+    assert prepared.model(**batch).loss.isfinite()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
+from transformers import TrainerCallback
 
 from xcat_rec.evaluation.comparison import compare_with_baselines
 from xcat_rec.inference.recommender import XCatRecommender
@@ -76,6 +77,49 @@ def test_training_stops_early(tmp_path):
     )
     trainer.train()
     assert trainer.state.epoch == 3
+
+
+class Interrupt(TrainerCallback):
+    """Ends training in the middle of an epoch, as a fault of the machine would."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == self.step:
+            raise RuntimeError("the machine failed")
+
+
+def test_the_count_of_early_stopping_survives_an_interruption(tmp_path):
+    arguments = {"num_train_epochs": 30, "early_stopping_patience": 3, "learning_rate": 1e-9}
+    interrupted = trainer_of(prepared(tmp_path), tmp_path, **arguments)
+    interrupted.add_callback(Interrupt(6 * 3 + 2))
+    with pytest.raises(RuntimeError, match="the machine failed"):
+        interrupted.train()
+    resumed = trainer_of(prepared(tmp_path), tmp_path, **arguments)
+    resumed.train(resume_from_checkpoint=True)
+    assert resumed.state.epoch == 4
+    evaluated = [entry["epoch"] for entry in resumed.state.log_history if "eval_ndcg@10" in entry]
+    assert evaluated == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_metric_that_no_evaluation_gives_is_refused_at_once(tmp_path):
+    start = prepared(tmp_path)
+    for name in ("accuracy", "ndcg", "ndcg@0", "slices.weekend.ndcg@10", "slices.switch.coverage@10", "loss"):
+        with pytest.raises(ValueError, match=f"metric_for_best_model is '{name}'"):
+            trainer_of(start, tmp_path, metric_for_best_model=name)
+    assert not (tmp_path / "out").exists()
+    for name in ("recall@3", "eval_mrr@7", "coverage@10", "slices.new_category.ndcg@5"):
+        trainer = trainer_of(start, tmp_path, metric_for_best_model=name)
+        found = trainer.evaluate()
+        assert f"eval_{name.removeprefix('eval_')}" in found
+    trainer_of(start, tmp_path, metric_for_best_model="accuracy", eval_strategy="no")
+
+
+def test_only_the_latest_events_are_trained_on_where_that_is_asked_for(tmp_path):
+    start = prepared(tmp_path)
+    trainer = trainer_of(start, tmp_path, max_train_events=3)
+    assert list(trainer.train_dataset["items"]) == [items[-3:] for items in start.splits["train"]["items"]]
 
 
 def test_the_processor_is_required(tmp_path):

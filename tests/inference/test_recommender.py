@@ -1,0 +1,232 @@
+"""Recommendations: the scores of the model, filtered and explained, whatever the model is made of."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from xcat_rec.inference.pipeline import pipeline
+from xcat_rec.inference.recommender import REASONS, Filters, XCatRecommender
+from xcat_rec.tokenization.vocabulary import ItemVocabulary
+from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
+
+from ..tiny_shop import CATEGORIES, NO_CATEGORY, SMALL, save_text_encoder, shop
+
+MODELS: dict[str, dict[str, Any]] = {
+    "transformer": {},
+    "several tokens": {"text_tokens_per_item": 3, "num_fusion_layers": 2},
+    "no fusion": {"num_fusion_layers": 0},
+    "gru": {"behavior_encoder": "gru"},
+    "lstm without fusion": {"behavior_encoder": "lstm", "num_fusion_layers": 0},
+    "no text": {"use_text": False},
+    "no ids": {"use_item_ids": False},
+    "dot": {"scoring": "dot", "temperature": 1.0},
+}
+HISTORIES = [
+    ["item-03", "item-10", "item-17"],
+    ["item-22"],
+    [f"item-{i:02d}" for i in range(0, 39, 3)],
+    ["item-05"] * 4,
+]
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+@cache
+def encoder() -> str:
+    return str(save_text_encoder(Path(os.environ["HF_HOME"]) / "encoder-of-recommender-tests"))
+
+
+@cache
+def prepared(name: str) -> PreparedTraining:
+    """A model that has learnt nothing, with the catalogue in place."""
+    config = {**SMALL, **MODELS[name]}
+    return prepare_training(shop(), PreparationOptions(text_encoder=encoder(), split="leave-one-out", config=config))
+
+
+@cache
+def recommender(name: str = "transformer") -> XCatRecommender:
+    return XCatRecommender(prepared(name).model, prepared(name).processor)
+
+
+def ids(found: Any) -> list[str]:
+    return [item.item_id for item in found]
+
+
+@every_model
+def test_recommendations_are_the_best_scores_of_the_model(name: str) -> None:
+    using = recommender(name)
+    scores = using.model.score_catalogue(**using.processor(HISTORIES))
+    together = using.recommend_many(HISTORIES, 100, filters=Filters(exclude_seen=False))
+    for history, row, found in zip(HISTORIES, scores, together, strict=True):
+        assert sorted(ids(found)) == sorted(using.vocabulary.table["item_id"].to_pylist())
+        expected = row[torch.from_numpy(using.vocabulary.encode(ids(found)))].tolist()
+        assert [item.score for item in found] == pytest.approx(expected, abs=1e-4)
+        assert all(later <= earlier + 1e-4 for earlier, later in pairwise(expected))
+        alone = using.recommend(history, 3, exclude_seen=False)
+        assert [item.score for item in alone] == pytest.approx([item.score for item in found[:3]], abs=1e-4)
+
+
+@every_model
+def test_reasons_are_events_of_the_history_that_was_read(name: str) -> None:
+    using = recommender(name)
+    for history, found in zip(HISTORIES, using.recommend_many(HISTORIES, 5), strict=True):
+        read = history[-SMALL["max_history"] :]
+        for item in found:
+            weights = [reason.weight for reason in item.because]
+            assert 1 <= len(weights) <= min(REASONS, len(set(read)))
+            assert {reason.item_id for reason in item.because} <= set(read)
+            assert len({reason.item_id for reason in item.because}) == len(weights)
+            assert weights == sorted(weights, reverse=True) and all(0 < weight <= 1 for weight in weights)
+            if len(set(read)) <= REASONS:
+                assert sum(weights) == pytest.approx(1, abs=1e-3)
+    plain = using.recommend(HISTORIES[0], 5, explain=False)
+    assert all(item.because == () for item in plain)
+    assert ids(plain) == ids(using.recommend(HISTORIES[0], 5))
+
+
+def test_dataset_rows_are_scored_as_histories_are() -> None:
+    using, rows = recommender(), list(prepared("transformer").splits["test"])[:7]
+    actual = using.score_rows(rows)
+    assert actual.shape == (7, len(using.vocabulary)) and torch.isneginf(actual[:, :2]).all()
+    kinds = dict(enumerate(using.processor.event_types, start=1))
+    expected = using.model.score_catalogue(
+        **using.processor(
+            [using.vocabulary.decode(row["items"]) for row in rows],
+            event_types=[[kinds[code] for code in row["event_types"]] for row in rows],
+            ratings=[row["ratings"] for row in rows],
+            timestamps=[row["timestamps"] for row in rows],
+        )
+    )
+    torch.testing.assert_close(actual[:, 2:], expected[:, 2:], atol=1e-4, rtol=0)
+    without = using.model.score_catalogue(**using.processor([using.vocabulary.decode(row["items"]) for row in rows]))
+    assert (without[:, 2:] - actual[:, 2:]).abs().max() > 1e-2
+
+
+def test_filters_leave_out_what_they_say_and_nothing_else() -> None:
+    using, history = recommender(), ["item-03", "item-10", "item-17"]  # a tent and two pairs of boots
+    everything = ids(using.recommend(history, 100, exclude_seen=False))
+    category = dict(zip(*(using.vocabulary.table[n].to_pylist() for n in ("item_id", "category")), strict=True))
+
+    def kept(**filters: Any) -> list[str]:
+        return ids(using.recommend(history, 100, **{"exclude_seen": False, **filters}))
+
+    assert len(everything) == 40
+    assert kept(exclude_seen=True) == [i for i in everything if i not in history]
+    assert kept(only_categories=["maps", "tents"]) == [i for i in everything if category[i] in ("maps", "tents")]
+    assert kept(exclude_categories=["maps"]) == [i for i in everything if category[i] != "maps"]
+    assert f"item-{NO_CATEGORY}" in kept(exclude_categories=["maps"])
+    assert kept(cross_category=True) == [i for i in everything if category[i] in ("stoves", "maps")]
+    assert kept(cross_category=True, exclude_categories=["stoves"]) == [i for i in everything if category[i] == "maps"]
+    assert kept(only_categories=["maps"], exclude_categories=["maps"]) == []
+    assert kept(only_categories=[]) == []
+    assert ids(using.recommend(history, 3, only_categories=["maps"])) == kept(only_categories=["maps"])[:3]
+
+
+def test_all_that_a_recommendation_says() -> None:
+    found = recommender().recommend(["item-03"], 40)
+    assert len(found) == 39
+    plain = [item.to_dict() for item in found]
+    assert all(list(item) == ["item_id", "score", "title", "category", "because"] for item in plain)
+    by_id = {item["item_id"]: item for item in plain}
+    assert by_id["item-12"]["title"] == "boots number 12" and by_id["item-12"]["category"] == CATEGORIES[1]
+    assert by_id[f"item-{NO_CATEGORY}"]["category"] is None
+    assert plain[0]["because"] == [{"item_id": "item-03", "title": "tents number 3", "weight": 1.0}]
+
+
+def test_texts_of_a_user_move_that_user_only() -> None:
+    using, histories = recommender(), [["item-03", "item-10"], ["item-22"]]
+    before = using.recommend_many(histories, 40)
+    after = using.recommend_many(histories, 40, texts=[None, ["maps number 31", "stoves"]])
+    assert [(i.item_id, i.score) for i in after[0]] == [
+        (i.item_id, pytest.approx(i.score, abs=1e-4)) for i in before[0]
+    ]
+    scores = [{item.item_id: item.score for item in found[1]} for found in (before, after)]
+    assert max(abs(scores[0][item] - scores[1][item]) for item in scores[0]) > 1e-3
+    assert using.recommend(["item-22"], 1, texts=["maps number 31", "stoves"])[0].score == after[1][0].score
+
+
+def test_unknown_items_are_read_over_but_not_alone(caplog: pytest.LogCaptureFixture) -> None:
+    using = recommender()
+    with caplog.at_level(logging.WARNING):
+        found = using.recommend(["item-03", "kite"], 40)
+    assert "1 of 2 events" in caplog.text
+    assert len(found) == 39
+    assert {reason.item_id for item in found for reason in item.because} == {"item-03"}
+    with pytest.raises(ValueError, match="history 1: none of its 2 items is in the catalogue, for example 'kite'"):
+        using.recommend_many([["item-03"], ["kite", "rope"]])
+    with pytest.raises(ValueError, match="history 3: none of its 1 items"):
+        using.recommend_many([["item-03"]] * 3 + [["kite"]], batch_size=2)
+    assert len(using.recommend(["kite"], 5, texts="boots number 12")) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"history": []}, "history 0 is empty"),
+        ({"history": "item-03"}, "plain string"),
+        ({"history": ["item-03"], "k": 0}, "k is 0; give at least 1"),
+        ({"history": ["item-03"], "only_categories": ["kites"]}, "'kites' is no category of the catalogue's 4"),
+        ({"history": ["item-03"], "exclude_categories": ["maps", "kites"]}, "'kites' is no category"),
+    ],
+)
+def test_what_cannot_be_is_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        recommender().recommend(**arguments)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_batches_change_nothing(batch_size: int) -> None:
+    expected = recommender().recommend_many(HISTORIES, 4)
+    found = recommender().recommend_many(HISTORIES, 4, batch_size=batch_size)
+    assert [[i.score for i in f] for f in found] == [
+        [pytest.approx(i.score, abs=1e-4) for i in f] for f in expected
+    ]  # fmt: skip
+    assert [len(f) for f in found] == [4] * 4
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    prepared("transformer").model.save_pretrained(tmp_path)
+    prepared("transformer").processor.save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_a_saved_recommender_gives_the_same(saved: Path) -> None:
+    loaded = XCatRecommender.from_pretrained(saved)
+    assert loaded.recommend_many(HISTORIES, 7) == recommender().recommend_many(HISTORIES, 7)
+    assert (loaded.trained == prepared("transformer").trained).all() and 0 < loaded.trained.sum() < 42
+    found = pipeline("item-recommendation", model=loaded.model, processor=loaded.processor)(HISTORIES[0], k=7)
+    assert found == [item.to_dict() for item in loaded.recommend(HISTORIES[0], 7)]
+
+
+def test_damaged_checkpoints_are_refused(saved: Path) -> None:
+    weights, catalogue = (saved / "model.safetensors").read_bytes(), (saved / "items.arrow").read_bytes()
+    (saved / "model.safetensors").write_bytes(weights[:1000])
+    with pytest.raises(ValueError, match=r"the weights of .* are damaged"):
+        XCatRecommender.from_pretrained(saved)
+    (saved / "model.safetensors").write_bytes(weights)
+    (saved / "items.arrow").write_bytes(catalogue[: len(catalogue) // 2])
+    with pytest.raises(ValueError, match=r"items\.arrow is damaged"):
+        XCatRecommender.from_pretrained(saved)
+    ItemVocabulary(recommender().vocabulary.table.slice(0, 30)).save(saved)
+    with pytest.raises(ValueError, match="the catalogue has 30 items and the model 40"):
+        XCatRecommender.from_pretrained(saved)
+
+
+def test_pickled_weights_are_not_opened(saved: Path) -> None:
+    (saved / "model.safetensors").unlink()
+    torch.save(prepared("transformer").model.state_dict(), saved / "pytorch_model.bin")
+    with pytest.raises(OSError, match="safetensors"):
+        XCatRecommender.from_pretrained(saved)
+
+
+def test_the_checkpoint_of_another_model_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no checkpoint of xcat fit: its config\.json says model_type 'bert'"):
+        XCatRecommender.from_pretrained(encoder())

@@ -1,0 +1,110 @@
+"""Dataset rows to batches: windows lose nothing, labels and targets are those of the rows."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from datasets import Dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xcat_rec.evaluation.slices import SLICE_NAMES
+from xcat_rec.tokenization.processing_xcat import XCatProcessor
+from xcat_rec.tokenization.vocabulary import ItemVocabulary
+from xcat_rec.training.collators import PackingCollator, QueryCollator, training_windows
+
+from ..tiny_shop import tiny_tokenizer
+
+CATALOGUE = pa.table({"item_id": list("abcdef"), "category": ["x", "x", "y", "y", None, "z"]})
+
+
+@pytest.fixture
+def processor() -> XCatProcessor:
+    return XCatProcessor(tiny_tokenizer(), ItemVocabulary(CATALOGUE), event_types=["buy", "view"], max_history=4)
+
+
+def dataset(lengths: list[int]) -> Dataset:
+    """Every event has its number as item, kind, rating and time, so that a shift between columns shows."""
+    rows, number = [], 2
+    for user, n in enumerate(lengths):
+        events = list(range(number, number + n))
+        rows.append({
+            "user_id": str(user), "items": events, "event_types": events, "ratings": [float(e) for e in events],
+            "timestamps": events,
+        })  # fmt: skip
+        number += n
+    return Dataset.from_list(rows)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    lengths=st.lists(st.integers(2, 14), min_size=1, max_size=4),
+    max_history=st.integers(1, 6),
+    max_events=st.none() | st.integers(2, 15),
+)
+def test_every_transition_is_in_one_window(lengths: list[int], max_history: int, max_events: int | None) -> None:
+    rows = dataset(lengths)
+    windows = training_windows(rows, max_history, max_events)
+    wanted = [pair for row in rows for pair in _transitions(row["items"][-(max_events or 99) :])]
+    assert sorted(pair for window in windows for pair in _transitions(window["items"])) == sorted(wanted)
+    for window in windows:
+        assert 2 <= len(window["items"]) <= max_history + 1
+        assert window["items"] == window["event_types"] == window["ratings"] == window["timestamps"]
+        assert set(window["items"]) <= set(rows[int(window["user_id"])]["items"])
+
+
+def _transitions(items: list[int]) -> list[tuple[int, int]]:
+    return list(pairwise(items))
+
+
+def test_no_rows_have_no_windows() -> None:
+    empty = dataset([3]).select([])
+    assert len(training_windows(empty, 4)) == 0
+
+
+def test_training_batches_have_labels_and_codes(processor: XCatProcessor) -> None:
+    rows = [
+        {"items": [2, 3, 4, 5, 6, 7], "event_types": [1, 2, 1, 2, 1, 2], "ratings": [1.0] * 6, "timestamps": [0] * 6},
+        {"items": [7, 2], "event_types": [2, 2], "ratings": [1.0] * 2, "timestamps": [0] * 2},
+    ]
+    batch = PackingCollator(processor)(rows)
+    assert {name: value.tolist() for name, value in batch.items()} == {
+        "item_ids": [[3, 4, 5, 6], [7, 0, 0, 0]],
+        "labels": [[4, 5, 6, 7], [2, -100, -100, -100]],
+        "attention_mask": [[1, 1, 1, 1], [1, 0, 0, 0]],
+        "position_ids": [[0, 1, 2, 3], [0, 0, 0, 0]],
+        "event_type_ids": [[2, 1, 2, 1], [2, 0, 0, 0]],
+    }
+
+
+def test_the_label_policy_reaches_the_batch(processor: XCatProcessor) -> None:
+    row: dict[str, Any] = {"items": [2, 3, 4, 5], "event_types": [1] * 4, "ratings": [1.0] * 4}
+    row["timestamps"] = [0, 0, 9, 9]
+    labels = PackingCollator(processor, "next-basket")([row])["labels"][0].tolist()
+    assert set(labels[:2]) <= {4, 5} and labels[2:] == [-100, -100]
+    assert PackingCollator(processor)([row])["labels"][0].tolist() == [3, 4, 5, -100]
+
+
+def test_evaluation_batches_carry_targets_with_their_slices(processor: XCatProcessor) -> None:
+    rows = [
+        {"items": [2, 4], "targets": [3, 7, 4], "event_types": [1, 1], "ratings": [1.0] * 2, "timestamps": [0] * 2},
+        {"items": [5], "targets": [6], "event_types": [1], "ratings": [1.0], "timestamps": [0]},
+    ]
+    trained = np.array([False, False, True, True, True, True, False, True])
+    batch = QueryCollator(processor, trained)(rows)
+    assert batch["item_ids"].flatten()[batch["query_positions"]].tolist() == [4, 5]
+    assert batch["targets"].tolist() == [[3, 7, 4], [6, -1, -1]]
+    assert batch["target_slices"].shape == (2, 3, len(SLICE_NAMES))
+    found = {name: batch["target_slices"][..., i].tolist() for i, name in enumerate(SLICE_NAMES)}
+    assert found == {
+        "switch": [[1, 1, 0], [0, 0, 0]],  # row 6 has no category
+        "new_category": [[0, 1, 0], [0, 0, 0]],
+        "cold": [[0, 0, 0], [1, 0, 0]],
+        "unseen": [[1, 1, 0], [1, 0, 0]],
+    }
+    assert batch["target_slices"].dtype == torch.int64
