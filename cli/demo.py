@@ -24,7 +24,6 @@ TRAINING = {
     "per_device_train_batch_size": 32,
     "max_train_events": 301,
     "learning_rate": 3e-3,
-    "label_policy": "next-basket",
 }
 
 
