@@ -82,7 +82,7 @@ def test_every_room_is_packaged() -> None:
     listed = set(project["tool"]["setuptools"]["packages"])
     found = {
         ".".join(("xcat_rec", *path.parent.relative_to(ROOT).parts))
-        for path in ROOT.glob("*/**/*.py")
+        for path in ROOT.glob("*/**/__init__.py")
         if path.relative_to(ROOT).parts[0] not in NOT_INSTALLED and not path.relative_to(ROOT).parts[0].startswith(".")
     }
     assert found | {"xcat_rec"} == listed
