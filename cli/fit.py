@@ -19,12 +19,9 @@ def fit(
     ] = None,
     text_encoder: Annotated[str | None, typer.Option(help="Hub id or folder of the text encoder.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and ties; 0 if left out.")] = None,
-    split: Annotated[
-        str | None, typer.Option(help="auto, leave-one-out, last-basket, global-time or column; auto if left out.")
-    ] = None,
+    split: Annotated[str | None, typer.Option(help="leave-one-out, last-basket, global-time, column or auto.")] = None,
     unknown_items: Annotated[
-        Literal["error", "drop"],
-        typer.Option(help="error or drop: what to do with events of items that are not in the items table."),
+        Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
     ] = "error",
     config_file: Annotated[Path | None, typer.Option("--config", help="YAML file with any of the fields.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last saved epoch in the output folder.")] = False,
@@ -47,9 +44,9 @@ def fit(
     from .fitting import FitRequest, check_output, fit_shop
     from .options import parse_columns, parse_extra, read_yaml, split_fields
 
-    given = {"text_encoder": text_encoder, "split": split, "seed": seed}
-    named = {name: value for name, value in given.items() if value is not None}
-    fields = split_fields({**read_yaml(config_file), **parse_extra(context.args), **named})
+    own = {"text_encoder": text_encoder, "split": split, "seed": seed}
+    given = parse_extra(context.args) | {name: value for name, value in own.items() if value is not None}
+    fields = split_fields(read_yaml(config_file) | given)
     check_output(output, resume, overwrite)
     shop = load_shop(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items)
     for problem in shop.problems:
