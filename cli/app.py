@@ -19,10 +19,11 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "fit": "Train on a shop's tables and judge the result beside baselines.",
     "evaluate": "Judge a checkpoint on a shop's tables.",
+    "bench": "Judge several models beside each other, over seeds.",
     "recommend": "Recommend items to one user or to many.",
     "demo": "Train, judge, recommend and reload on The Complete Journey.",
 }
-TAKES_FIELDS = {"fit"}
+TAKES_FIELDS = {"fit", "bench"}
 """Commands with an option for every field of configuration and training arguments, read from `context.args`."""
 
 BAD_INPUT = 2

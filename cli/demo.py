@@ -24,6 +24,7 @@ TRAINING = {
     "per_device_train_batch_size": 32,
     "max_train_events": 301,
     "learning_rate": 3e-3,
+    "new_category_weight": 6.0,
 }
 
 

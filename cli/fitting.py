@@ -142,7 +142,7 @@ def fit_shop(request: FitRequest) -> FitOutcome:
     training = {"seed": options.seed, **request.training}
     arguments = XCatTrainingArguments(output_dir=str(request.output / TRAINING_FOLDER), **training)
     messages.print(f"preparing {request.shop.name} ...")
-    prepared = prepare_training(request.shop, options)
+    prepared = prepare_training(request.shop, options, "bf16" if arguments.bf16 else "fp32")
     for note in prepared.notes:
         messages.print(f"note: {note}", markup=False)
     for part in ("validation", "test"):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from ..inference.batch import BatchRequest
+    from ..inference.recommender import Recommendation
+    from ..tokenization.histories import Histories
 
 
 def recommend(
@@ -14,7 +20,7 @@ def recommend(
         str | None, typer.Option(help="Item ids of one user, oldest first, with commas between.")
     ] = None,
     users: Annotated[
-        Path | None, typer.Option(help="Table of events (user_id, item_id, timestamp or order) of many users.")
+        Path | None, typer.Option(help="Table of events of many users, with the columns of the events table.")
     ] = None,
     text: Annotated[list[str] | None, typer.Option(help="A text of the user (query, chat); may be repeated.")] = None,
     k: Annotated[int, typer.Option("-k", help="Recommendations a user.")] = 10,
@@ -24,6 +30,13 @@ def recommend(
         list[str] | None, typer.Option(help="Leave this category out; may be repeated.")
     ] = None,
     cross_category: Annotated[bool, typer.Option(help="Keep to categories that the history lacks.")] = False,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where --output is made: in this process, or on a Ray cluster.")
+    ] = "local",
+    output: Annotated[
+        Path | None, typer.Option(help="Parquet file that the recommendations for --users are written to.")
+    ] = None,
+    actors: Annotated[int, typer.Option(help="Loaded models on the Ray cluster.")] = 2,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Recommend items, with titles, scores and the events each rests on.
@@ -33,35 +46,84 @@ def recommend(
         xcat recommend my-checkpoint --history B004756YJA,B004ZT0SSG -k 10
 
         xcat recommend my-checkpoint --users events.parquet --json
+
+        xcat recommend my-checkpoint --users events.parquet --engine ray --actors 4 --output found.parquet
     """
-    from ..inference.recommender import Filters, XCatRecommender
-    from .console import print_json, results
-    from .rendering import recommendation_table
+    from ..inference.batch import BatchRequest
+    from ..inference.filters import Filters
+    from ..inference.recommender import XCatRecommender
+    from ..tokenization.histories import Histories, read_histories
+    from .console import messages, print_json
 
     if (history is None) == (users is None):
         raise ValueError("give either --history A,B,C or --users FILE")
     if k < 1:
         raise ValueError(f"-k is {k}; give at least 1")
-    if users is None:
-        names, histories = ["history"], [_ids(history or "")]
-    else:
-        from ..tokenization.histories import read_histories
-
-        names, histories = read_histories(users)
-    recommender = XCatRecommender.from_pretrained(checkpoint)
+    _check_output(output, users, engine)
+    histories = Histories(["history"], [_ids(history or "")]) if users is None else read_histories(users)
     filters = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category)
-    texts = [text] * len(histories) if text else None
-    found = recommender.recommend_many(histories, k, texts=texts, filters=filters)
-    if json_output:
-        rows = [
-            {**({"user_id": name} if users is not None else {}), **item.to_dict()}
-            for name, items in zip(names, found, strict=True)
-            for item in items
-        ]
-        print_json({"recommendations": rows})
+    if output is not None:
+        written = _write(output, checkpoint, histories, BatchRequest(k, filters, tuple(text or ())), engine, actors)
+        messages.print(f"{written:,} recommendations for {len(histories.user_ids):,} users: {output}")
+        if json_output:
+            print_json({"output": str(output), "num_users": len(histories.user_ids), "num_rows": written})
         return
-    for name, items in zip(names, found, strict=True):
-        results.print(recommendation_table(items, title=f"Recommendations for {name}"))
+    recommender = XCatRecommender.from_pretrained(checkpoint)
+    found = recommender.recommend_many(
+        histories.items,
+        k,
+        texts=[text] * len(histories.items) if text else None,
+        event_types=histories.event_types,
+        ratings=histories.ratings,
+        timestamps=histories.timestamps,
+        filters=filters,
+    )
+    _show(found, None if users is None else histories.user_ids, json_output)
+
+
+def _show(found: Sequence[Sequence[Recommendation]], users: Sequence[str] | None, json_output: bool) -> None:
+    """Print recommendations, for JSON with the users where there are several."""
+    from .console import print_json, results
+    from .rendering import recommendation_table
+
+    names = ["history"] if users is None else users
+    if not json_output:
+        for name, items in zip(names, found, strict=True):
+            results.print(recommendation_table(items, title=f"Recommendations for {name}"))
+        return
+    rows = [
+        {**({} if users is None else {"user_id": name}), **item.to_dict()}
+        for name, items in zip(names, found, strict=True)
+        for item in items
+    ]
+    print_json({"recommendations": rows})
+
+
+def _check_output(output: Path | None, users: Path | None, engine: str) -> None:
+    """Refuse what cannot be written, before any work is done."""
+    if output is None:
+        if engine != "local":
+            raise ValueError(f"--engine {engine} writes a file; add --output FILE.parquet")
+        return
+    if users is None:
+        raise ValueError(f"--output {output} holds recommendations for many users; give --users FILE")
+    if output.suffix != ".parquet":
+        raise ValueError(f"--output {output} is written as parquet; give a name that ends in .parquet")
+    if not output.absolute().parent.is_dir():
+        raise ValueError(f"--output {output}: there is no folder {output.parent}; make it first")
+
+
+def _write(
+    output: Path, checkpoint: str, histories: Histories, request: BatchRequest, engine: str, actors: int
+) -> int:
+    from ..inference.batch import histories_table, recommend_locally, write_recommendations
+
+    table = histories_table(histories)
+    if engine == "local":
+        return write_recommendations(recommend_locally(checkpoint, table, request), output)
+    from ..inference.ray_engine import recommend_with_ray
+
+    return write_recommendations(recommend_with_ray(checkpoint, table, request, actors), output)
 
 
 def _ids(history: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import transformers
@@ -12,9 +13,11 @@ from transformers import AutoConfig, AutoModel, AutoProcessor
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
+from .filters import Filters
 from .recommender import XCatRecommender
 
 TASK = "item-recommendation"
+_FILTERS = tuple(field.name for field in fields(Filters))
 
 AutoConfig.register(XCatConfig.model_type, XCatConfig, exist_ok=True)
 AutoModel.register(XCatConfig, XCatForNextItem, exist_ok=True)
@@ -45,19 +48,19 @@ class ItemRecommendationPipeline:
         Args:
             histories: Item ids of one user, or a list of such lists.
             k: Recommendations wanted a user.
-            **options: Further options of `XCatRecommender.recommend`.
+            **options: Further options of `XCatRecommender.recommend`; texts, event types, ratings and timestamps of
+                several histories are one list a history.
 
         Returns:
             Recommendations as dictionaries; a list of lists of them for several histories.
         """
         if isinstance(histories, str):
             raise ValueError("give a list of item ids, or a list of such lists; got a plain string")
-        if histories and not isinstance(histories[0], str):
-            return [self._one(history, k, options) for history in histories]
-        return self._one(histories, k, options)  # type: ignore[arg-type]
-
-    def _one(self, history: Sequence[str], k: int, options: dict[str, Any]) -> list[dict[str, Any]]:
-        return [found.to_dict() for found in self.recommender.recommend(history, k, **options)]
+        if not histories or isinstance(histories[0], str):
+            return [found.to_dict() for found in self.recommender.recommend(histories, k, **options)]  # type: ignore[arg-type]
+        named = {name: options.pop(name) for name in _FILTERS if name in options}
+        many = self.recommender.recommend_many(histories, k, filters=Filters(**named), **options)
+        return [[found.to_dict() for found in one] for one in many]
 
 
 def pipeline(task: str, model: str | os.PathLike[str] | XCatForNextItem | None = None, **kwargs: Any) -> Any:

@@ -16,6 +16,8 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from .explanation import event_attention, event_shares
+from .filters import Filters, ItemFilter
+from .ranking import top_items
 
 REASONS = 3
 
@@ -44,23 +46,6 @@ class Recommendation:
         return {**asdict(self), "because": [asdict(reason) for reason in self.because]}
 
 
-@dataclass(frozen=True)
-class Filters:
-    """Which items may be recommended.
-
-    Args:
-        exclude_seen: Leave out the items of the history.
-        exclude_categories: Categories to leave out.
-        only_categories: Categories to keep to; None for all.
-        cross_category: Keep to categories that the history does not contain.
-    """
-
-    exclude_seen: bool = True
-    exclude_categories: Sequence[str] = ()
-    only_categories: Sequence[str] | None = None
-    cross_category: bool = False
-
-
 class XCatRecommender:
     """Recommends items of a checkpoint's catalogue.
 
@@ -81,8 +66,7 @@ class XCatRecommender:
                 f"the catalogue has {self.vocabulary.num_items} items and the model {model.config.num_items}; "
                 "take both from one checkpoint"
             )
-        self._codes = torch.from_numpy(self.vocabulary.category_codes.astype(np.int64))
-        self._categories = {name: code for code, name in enumerate(self.vocabulary.categories)}
+        self._filter = ItemFilter(self.vocabulary, model.device)
         with torch.no_grad():
             self._items = model.model.item_side(model.model.items().float())
 
@@ -111,7 +95,10 @@ class XCatRecommender:
 
     def score_rows(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
         """Scores (users, item rows) for dataset rows; special rows are -inf."""
-        return self._scores(self.processor.collate(rows))[0]
+        scores: torch.Tensor = self.model.model.score_states(
+            self._states(self.processor.collate(rows))[0], self._items
+        )
+        return scores
 
     def recommend(
         self,
@@ -119,6 +106,9 @@ class XCatRecommender:
         k: int = 10,
         *,
         texts: str | Sequence[str] | None = None,
+        event_types: Sequence[str] | None = None,
+        ratings: Sequence[float | None] | None = None,
+        timestamps: Sequence[int | None] | None = None,
         exclude_seen: bool = True,
         exclude_categories: Sequence[str] = (),
         only_categories: Sequence[str] | None = None,
@@ -131,6 +121,9 @@ class XCatRecommender:
             history: External item ids, oldest first.
             k: Recommendations wanted; fewer come back where the filters leave fewer.
             texts: The user's own texts: queries, reviews, chat.
+            event_types: Kind of each event, for a model that was trained on several kinds.
+            ratings: Rating of each event, None for none.
+            timestamps: Seconds since 1970 of each event, None for unknown.
             exclude_seen: Leave out the items of the history.
             exclude_categories: Categories to leave out.
             only_categories: Categories to keep to.
@@ -144,7 +137,16 @@ class XCatRecommender:
             ValueError: If the history is empty or all of it unknown, k is not positive, or a category is unknown.
         """
         filters = Filters(exclude_seen, exclude_categories, only_categories, cross_category)
-        return self.recommend_many([history], k, texts=[texts], filters=filters, explain=explain)[0]
+        return self.recommend_many(
+            [history],
+            k,
+            texts=[texts],
+            event_types=None if event_types is None else [event_types],
+            ratings=None if ratings is None else [ratings],
+            timestamps=None if timestamps is None else [timestamps],
+            filters=filters,
+            explain=explain,
+        )[0]
 
     @torch.no_grad()
     def recommend_many(
@@ -153,6 +155,9 @@ class XCatRecommender:
         k: int = 10,
         *,
         texts: Sequence[str | Sequence[str] | None] | None = None,
+        event_types: Sequence[Sequence[str]] | None = None,
+        ratings: Sequence[Sequence[float | None]] | None = None,
+        timestamps: Sequence[Sequence[int | None]] | None = None,
         filters: Filters | None = None,
         explain: bool = True,
         batch_size: int = 256,
@@ -163,6 +168,9 @@ class XCatRecommender:
             histories: One history a user.
             k: Recommendations wanted a user.
             texts: One entry a user, or None.
+            event_types: Kind of each event, one list a user, or None.
+            ratings: Rating of each event, one list a user, or None.
+            timestamps: Seconds since 1970 of each event, one list a user, or None.
             filters: Which items may be recommended, the same for all users; None for the defaults.
             explain: Whether to find the events that carried each recommendation.
             batch_size: Users scored at a time.
@@ -170,63 +178,39 @@ class XCatRecommender:
         if k < 1:
             raise ValueError(f"k is {k}; give at least 1")
         filters = filters or Filters()
-        allowed = self._allowed_by_category(filters)
-        texts = texts if texts is not None else [None] * len(histories)
+        base, allowed = self.model.model, self._filter.allowed(filters)
         results = []
         for start in range(0, len(histories), batch_size):
             part = slice(start, start + batch_size)
-            rows = self.processor.history_rows(histories[part])
+            rows = self.processor.history_rows(
+                histories[part],
+                event_types=None if event_types is None else event_types[part],
+                ratings=None if ratings is None else ratings[part],
+                timestamps=None if timestamps is None else timestamps[part],
+            )
             for user, row in enumerate(rows, start=start):
-                if (row["items"] < NUM_SPECIAL_ROWS).all() and not texts[user]:
+                if (row["items"] < NUM_SPECIAL_ROWS).all() and not (texts is not None and texts[user]):
                     raise ValueError(
                         f"history {user}: none of its {len(row['items'])} items is in the catalogue, for example "
                         f"{str(histories[user][0])!r}; give item ids of the items table"
                     )
-            inputs = self.processor(histories[part], texts[part], layout="right")
-            scores, attention = self._scores(dict(inputs), explain)
-            for user, row in enumerate(rows):
-                self._filter(scores[user], row["items"], allowed, filters)
-            best = scores.topk(min(k, scores.shape[1]), dim=1)
+            inputs = self.processor.inputs_of(rows, None if texts is None else texts[part], layout="right")
+            states, attention = self._states(inputs, explain)
+            hide = self._filter.hide(filters, allowed, [row["items"] for row in rows])
+            scores, best = top_items(base.query_side(states), self._items, k, hide, first_row=NUM_SPECIAL_ROWS)
             for user, row in enumerate(rows):
                 weights = attention[user] if attention is not None else None
-                results.append(self._present(row["items"], best.values[user], best.indices[user], weights, explain))
+                results.append(self._present(row["items"], scores[user], best[user], weights, explain))
         return results
 
     @torch.no_grad()
-    def _scores(self, inputs: dict[str, Any], explain: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
-        query_positions = inputs.pop("query_positions")
+    def _states(self, inputs: dict[str, Any], explain: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
         base = self.model.model
-        output = base(**inputs, output_attentions=explain)
-        states = output.last_hidden_state.flatten(0, 1)[query_positions]
-        attention = event_attention(output, query_positions, base.config.max_history) if explain else None
-        return base.score_states(states, self._items), attention
-
-    def _allowed_by_category(self, filters: Filters) -> torch.Tensor:
-        allowed = torch.ones(len(self.vocabulary), dtype=torch.bool)
-        if filters.only_categories is not None:
-            allowed = torch.isin(self._codes, self._category_codes(filters.only_categories))
-        if filters.exclude_categories:
-            allowed &= ~torch.isin(self._codes, self._category_codes(filters.exclude_categories))
-        return allowed
-
-    def _category_codes(self, names: Sequence[str]) -> torch.Tensor:
-        unknown = [name for name in names if name not in self._categories]
-        if unknown:
-            known = ", ".join(sorted(self._categories)[:10])
-            raise ValueError(
-                f"{unknown[0]!r} is no category of the catalogue's {len(self._categories)}; "
-                f"it has, for example, {known}"
-            )
-        return torch.tensor([self._categories[name] for name in names])
-
-    def _filter(self, scores: torch.Tensor, items: np.ndarray, allowed: torch.Tensor, filters: Filters) -> None:
-        scores[~allowed] = -torch.inf
-        rows = torch.from_numpy(items)
-        if filters.exclude_seen:
-            scores[rows] = -torch.inf
-        if filters.cross_category:
-            known = torch.unique(self._codes[rows])
-            scores[torch.isin(self._codes, known) | (self._codes < 0)] = -torch.inf
+        placed = {name: value.to(base.device) for name, value in inputs.items()}
+        query_positions = placed.pop("query_positions")
+        output = base(**placed, output_attentions=explain)
+        states = output.last_hidden_state.flatten(0, 1)[query_positions].float()
+        return states, event_attention(output, query_positions, base.config.max_history) if explain else None
 
     def _present(
         self,

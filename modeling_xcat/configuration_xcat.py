@@ -14,7 +14,7 @@ FORMAT_VERSION = 1
 
 BEHAVIOR_ENCODERS = ("transformer", "gru", "lstm")
 SCORINGS = ("cosine", "dot")
-OBJECTIVES = ("auto", "softmax", "sampled_softmax")
+OBJECTIVES = ("auto", "softmax", "sampled_softmax", "gbce")
 
 
 @strict
@@ -49,10 +49,11 @@ class XCatConfig(PreTrainedConfig):
         id_dropout: Share of items whose id embedding is left out in a training step, so that text alone suffices.
         scoring: "cosine" or "dot" between behaviour states and item representations.
         temperature: Divisor of the scores.
-        objective: "softmax" over the whole catalogue, "sampled_softmax", or "auto": the former up to
-            `full_softmax_limit` items.
+        objective: "softmax" over the whole catalogue, "sampled_softmax", "gbce" (generalised binary cross-entropy over
+            a sample), or "auto": the first up to `full_softmax_limit` items, then the second.
         full_softmax_limit: Largest catalogue, in items, for which "auto" means the full softmax.
-        num_negatives: Uniform negatives a training step of the sampled softmax, shared by the batch.
+        num_negatives: Uniform negatives a training step of a sampled objective, shared by the batch.
+        gbce_calibration: Calibration t of "gbce", from 0 (plain binary cross-entropy) to 1.
         soft_target_weight: Share of the label's mass given to the items nearest in text.
         num_soft_targets: How many such neighbours share it.
         freeze_text_encoder: Whether the nested text encoder is left as it was pretrained.
@@ -100,6 +101,7 @@ class XCatConfig(PreTrainedConfig):
     objective: str = "auto"
     full_softmax_limit: int = 50_000
     num_negatives: int = 4096
+    gbce_calibration: float | int = 0.75
     soft_target_weight: float | int = 0.3
     num_soft_targets: int = 10
     freeze_text_encoder: bool = True
@@ -146,6 +148,8 @@ class XCatConfig(PreTrainedConfig):
         for name in ("hidden_dropout", "attention_dropout", "id_dropout", "soft_target_weight"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"XCatConfig.{name} is {getattr(self, name)}; give a share from 0 to below 1.")
+        if not 0 <= self.gbce_calibration <= 1:
+            raise ValueError(f"XCatConfig.gbce_calibration is {self.gbce_calibration}; give a number from 0 to 1.")
         if self.temperature <= 0:
             raise ValueError(f"XCatConfig.temperature is {self.temperature}; give a positive number, such as 0.05.")
         if self.format_version > FORMAT_VERSION:

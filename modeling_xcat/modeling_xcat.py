@@ -14,7 +14,7 @@ from .encoders_xcat import build_behavior_encoder
 from .fusion_xcat import XCatFusion
 from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
-from .losses_xcat import chunked_cross_entropy, sample_candidates
+from .losses_xcat import chunked_cross_entropy, generalised_bce, sample_candidates
 from .memory_xcat import MemoryInputs
 from .outputs_xcat import XCatModelOutput, XCatNextItemOutput
 from .text_xcat import XCatTextEncoder
@@ -131,25 +131,12 @@ class XCatModel(XCatPreTrainedModel):
             ValueError: If a history is longer than `config.max_history`.
         """
         layout = SequenceLayout.from_inputs(item_ids, attention_mask, position_ids)
-        longest = int(layout.position_ids.max()) + 1 if layout.position_ids.numel() else 0
-        if longest > self.config.max_history:
-            raise ValueError(
-                f"a history has {longest} events and the model reads {self.config.max_history}; "
-                "keep the latest ones (the processor does)"
-            )
+        self._check_lengths(layout)
         wants = bool(output_attentions)
         if item_embeds is None:
             item_embeds = self.embed_items(item_ids)
         positions = self.position_embeddings(layout.position_ids)
-        states = item_embeds + positions
-        for table, codes in (
-            (self.event_type_embeddings, event_type_ids),
-            (self.rating_embeddings, rating_ids),
-            (self.time_gap_embeddings, time_gap_ids),
-        ):
-            if table is not None and codes is not None:
-                states = states + table(codes)
-        states = self.dropout(self.input_norm(states))
+        states = self._embed_events(item_embeds + positions, event_type_ids, rating_ids, time_gap_ids)
         attentions: tuple[torch.Tensor, ...] = ()
         cross_attentions: tuple[torch.Tensor, ...] = ()
         event_positions = None
@@ -172,6 +159,23 @@ class XCatModel(XCatPreTrainedModel):
             cross_attentions=cross_attentions if wants else None,
             memory_positions=event_positions if wants else None,
         )
+
+    def _check_lengths(self, layout: SequenceLayout) -> None:
+        longest = int(layout.position_ids.max()) + 1 if layout.position_ids.numel() else 0
+        if longest > self.config.max_history:
+            raise ValueError(
+                f"a history has {longest} events and the model reads {self.config.max_history}; "
+                "keep the latest ones (the processor does)"
+            )
+
+    def _embed_events(self, states: torch.Tensor, *codes: torch.Tensor | None) -> torch.Tensor:
+        """Add kind, rating and time gap of each event, where there are any, to (rows, length, hidden) states."""
+        tables = (self.event_type_embeddings, self.rating_embeddings, self.time_gap_embeddings)
+        for table, code in zip(tables, codes, strict=True):
+            if table is not None and code is not None:
+                states = states + table(code)
+        embedded: torch.Tensor = self.dropout(self.input_norm(states))
+        return embedded
 
     def embed_items(self, item_ids: torch.Tensor) -> torch.Tensor:
         """Represent the items of (rows, length) histories, each distinct item once: (rows, length, hidden)."""
@@ -284,6 +288,7 @@ class XCatForNextItem(XCatPreTrainedModel):
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
+        label_weights: torch.Tensor | None = None,
         query_positions: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
         output_attentions: bool | None = None,
@@ -296,6 +301,7 @@ class XCatForNextItem(XCatPreTrainedModel):
             attention_mask: (rows, length) 0 where there is no event.
             position_ids: (rows, length) positions within each history.
             labels: (rows, length) row of the item that follows each event, -100 where none counts.
+            label_weights: (rows, length) factor of each label's loss; None for 1.
             query_positions: (queries,) positions in the flattened rows whose scores are wanted.
             num_items_in_batch: Labels over all processes and accumulation steps, which the summed loss is divided
                 by; None for those of this batch.
@@ -308,7 +314,7 @@ class XCatForNextItem(XCatPreTrainedModel):
         inputs.update(attention_mask=attention_mask, position_ids=position_ids, output_attentions=output_attentions)
         loss = logits = None
         if labels is not None:
-            loss, output = self._loss(item_ids, labels, num_items_in_batch, inputs)
+            loss, output = self._loss(item_ids, labels, label_weights, num_items_in_batch, inputs)
         else:
             output = self.model(item_ids, **inputs)
         if query_positions is not None:
@@ -329,6 +335,7 @@ class XCatForNextItem(XCatPreTrainedModel):
         self,
         item_ids: torch.Tensor,
         labels: torch.Tensor,
+        label_weights: torch.Tensor | None,
         num_items_in_batch: torch.Tensor | int | None,
         inputs: dict[str, Any],
     ) -> tuple[torch.Tensor, XCatModelOutput]:
@@ -352,15 +359,20 @@ class XCatForNextItem(XCatPreTrainedModel):
             candidates = table[inverse[: len(rows)]]
             output = self.model(item_ids, item_embeds=table[inverse[len(rows) :]].view(*item_ids.shape, -1), **inputs)
             index = torch.searchsorted(rows, targets)
-        states = output.last_hidden_state.flatten(0, 1)[known]
-        total = chunked_cross_entropy(
-            self.model.query_side(states.float()),
-            self.model.item_side(candidates.float()),
-            index,
-            soft_targets=soft_targets,
-            soft_weight=float(self.config.soft_target_weight),
-            log_inclusion=log_inclusion,
-        )
+        states = self.model.query_side(output.last_hidden_state.flatten(0, 1)[known].float())
+        represented = self.model.item_side(candidates.float())
+        weights = None if label_weights is None else label_weights.flatten()[known]
+        if self.config.objective == "gbce":
+            rate = (len(represented) - 1) / max(1, self.config.num_items - 1)
+            total = generalised_bce(
+                states, represented, index, sampling_rate=rate, calibration=float(self.config.gbce_calibration),
+                weights=weights,
+            )  # fmt: skip
+        else:
+            total = chunked_cross_entropy(
+                states, represented, index, soft_targets=soft_targets,
+                soft_weight=float(self.config.soft_target_weight), log_inclusion=log_inclusion, weights=weights,
+            )  # fmt: skip
         count = torch.as_tensor(known.sum() if num_items_in_batch is None else num_items_in_batch)
         return total / count.clamp(min=1), output
 

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from .columns import read_keys, read_numbers, read_times
-from .schema import TableColumns
+from .columns import read_keys, read_numbers, read_texts, read_times
+from .schema import DEFAULT_EVENT_TYPE, TableColumns
 from .sources import read_table
 
 
-def read_histories(path: str | Path, columns: TableColumns | None = None) -> tuple[list[str], list[list[str]]]:
+@dataclass(frozen=True)
+class Histories:
+    """Users and what they did, oldest first; the lists of details have the shape of `items`.
+
+    Args:
+        user_ids: Users.
+        items: Item ids of each.
+        event_types: Kind of each event, or None where the table does not say.
+        ratings: Rating of each event, None for none, or None where the table has none.
+        timestamps: Seconds since 1970 of each event, or None where the table has no times.
+    """
+
+    user_ids: list[str]
+    items: list[list[str]]
+    event_types: list[list[str]] | None = None
+    ratings: list[list[float | None]] | None = None
+    timestamps: list[list[int]] | None = None
+
+
+def read_histories(path: str | Path, columns: TableColumns | None = None) -> Histories:
     """Read users and their histories.
 
     Args:
-        path: A table of events (user, item, and time or order, one row an event), in any format that `read_table`
-            knows; without time and order the order of the file counts.
+        path: A table of events (user, item, and time or order, kind and rating where there are any; one row an
+            event), in any format that `read_table` knows; without time and order the order of the file counts.
         columns: Names of its columns; None for the defaults.
 
     Returns:
-        User ids, in order of first appearance, and the item ids of each, oldest first.
+        Users in order of first appearance, with their events.
 
     Raises:
         ValueError: If a column is missing, a key is null, a time cannot be read, or the table is empty.
@@ -30,12 +50,36 @@ def read_histories(path: str | Path, columns: TableColumns | None = None) -> tup
     keys = [_keys(path, table, name) for name in (columns.user_id, columns.item_id)]
     if not table.height:
         raise ValueError(f"{path}: the table has no rows; give one row an event")
-    events = pl.DataFrame([keys[0].rename("user"), keys[1].rename("item"), *_clocks(path, table, columns)])
-    first_seen = events["user"].unique(maintain_order=True).to_list()
-    clocks = events.columns[2:]
-    ordered = events.sort(clocks, maintain_order=True) if clocks else events
-    grouped = dict(ordered.group_by("user").agg("item").select("user", "item").iter_rows())
-    return first_seen, [grouped[user] for user in first_seen]
+    clocks = _clocks(path, table, columns)
+    details = _details(path, table, columns)
+    events = pl.DataFrame([keys[0].rename("user"), keys[1].rename("items"), *clocks, *details])
+    first_seen = events.select(pl.col("user").unique(maintain_order=True))
+    if clocks:
+        events = events.sort([clock.name for clock in clocks], maintain_order=True)
+    kept = ["items", *(detail.name for detail in details)]
+    times = [pl.col("_timestamp").alias("timestamps")] if "_timestamp" in events.columns else []
+    grouped = first_seen.join(events.group_by("user").agg(*kept, *times), on="user", how="left", maintain_order="left")
+    lists = {name: grouped[name].to_list() for name in grouped.columns}
+    return Histories(user_ids=lists.pop("user"), **lists)
+
+
+def _details(path: str | Path, table: pl.DataFrame, columns: TableColumns) -> list[pl.Series]:
+    details = []
+    if columns.event_type in table.columns:
+        details.append(read_texts(table[columns.event_type]).fill_null(DEFAULT_EVENT_TYPE).rename("event_types"))
+    if columns.rating in table.columns:
+        ratings, bad = read_numbers(table[columns.rating])
+        _refuse(path, table[columns.rating], bad, "numbers, or leave it empty")
+        details.append(ratings.rename("ratings"))
+    return details
+
+
+def _refuse(path: str | Path, column: pl.Series, bad: pl.Series, remedy: str) -> None:
+    if bad.any():
+        raise ValueError(
+            f"{path}: column {column.name!r} cannot be read in {bad.sum()} of {len(column)} rows, for example "
+            f"{column.filter(bad)[0]!r}; write {remedy}"
+        )
 
 
 def _keys(path: str | Path, table: pl.DataFrame, name: str) -> pl.Series:
@@ -62,12 +106,7 @@ def _clocks(path: str | Path, table: pl.DataFrame, columns: TableColumns) -> lis
             values, bad = times.values, times.bad | times.mixed
         else:
             values, bad = read_numbers(table[name])
-        bad = bad | values.is_null()
-        if bad.any():
-            example = table[name].filter(bad)[0]
-            raise ValueError(
-                f"{path}: column {name!r} cannot be read in {bad.sum()} of {table.height} rows, for example "
-                f"{example!r}; write {'ISO 8601 or seconds' if canonical == 'timestamp' else 'whole numbers'}"
-            )
+        remedy = "ISO 8601 or seconds" if canonical == "timestamp" else "whole numbers"
+        _refuse(path, table[name], bad | values.is_null(), remedy)
         clocks.append(values.rename(f"_{canonical}"))
     return clocks

@@ -5,7 +5,7 @@ Self-contained, because it travels with a checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,22 +23,34 @@ class EventFeatures:
         num_rating_buckets: Buckets of ratings with 0 for none; 0 leaves ratings out.
         num_time_gap_buckets: Buckets of the time since the previous event, 0 for unknown; 0 leaves gaps out.
         use_event_types: Whether kinds of event are coded.
+        rating_range: Lowest and highest rating, which the buckets divide; None for one bucket a whole number from 1.
     """
 
     num_rating_buckets: int = 0
     num_time_gap_buckets: int = 0
     use_event_types: bool = False
+    rating_range: tuple[float, float] | None = None
 
 
-def rating_buckets(ratings: np.ndarray, buckets: int) -> np.ndarray:
-    """Ratings to the nearest whole bucket from 1 to buckets - 1; NaN gives 0.
+def rating_buckets(ratings: np.ndarray, buckets: int, rating_range: tuple[float, float] | None = None) -> np.ndarray:
+    """Ratings to the nearest bucket from 1 to buckets - 1; NaN gives 0.
+
+    Args:
+        ratings: (events,) ratings, NaN for none.
+        buckets: Buckets, of which 0 is no rating.
+        rating_range: Ratings of the first and of the last bucket, between which the others are evenly spread; None
+            for 1 and buckets - 1, one bucket a whole number. A rating outside falls into the nearest.
 
     Example:
         >>> rating_buckets(np.array([4.6, np.nan, 9.0]), 6).tolist()
         [5, 0, 5]
+        >>> rating_buckets(np.array([0.5, 3.0, 5.0]), 11, (0.5, 5.0)).tolist()
+        [1, 6, 10]
     """
-    whole = np.clip(np.rint(np.nan_to_num(ratings, nan=1.0)), 1, max(1, buckets - 1)).astype(np.int64)
-    return np.where(np.isnan(ratings), 0, whole)
+    low, high = rating_range or (1.0, buckets - 1.0)
+    steps = (np.nan_to_num(ratings, nan=low) - low) * (max(buckets - 2, 0) / max(high - low, 1e-9))
+    nearest = 1 + np.clip(np.floor(steps + 0.5), 0, max(buckets - 2, 0)).astype(np.int64)
+    return np.where(np.isnan(ratings), 0, nearest)
 
 
 def time_gap_buckets(timestamps: np.ndarray, starts: np.ndarray, buckets: int) -> np.ndarray:
@@ -57,32 +69,6 @@ def time_gap_buckets(timestamps: np.ndarray, starts: np.ndarray, buckets: int) -
     known = ~starts & (timestamps >= 0) & np.roll(timestamps >= 0, 1)
     codes = 1 + np.floor(np.log2(1 + np.maximum(gaps, 0) / 60)).astype(np.int64)
     return np.where(known, np.minimum(codes, buckets - 1), 0)
-
-
-def next_basket_labels(items: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
-    """For every event an item drawn from the basket that follows its own: what a customer takes on the next visit.
-
-    Args:
-        items: (events,) rows of one history.
-        timestamps: (events,) seconds; events at one time are one basket.
-
-    Returns:
-        (events,) rows, `IGNORED_LABEL` where no basket follows.
-
-    Raises:
-        ValueError: If a time is unknown.
-
-    Example:
-        >>> next_basket_labels(np.array([2, 3, 4]), np.array([0, 0, 9])).tolist()
-        [4, 4, -100]
-    """
-    if (timestamps < 0).any():
-        raise ValueError("labels from the next basket need the time of every event; use label_policy='next-event'")
-    basket = np.cumsum(np.diff(timestamps, prepend=timestamps[:1]) != 0)
-    starts, sizes = np.unique(basket, return_index=True, return_counts=True)[1:]
-    following = np.minimum(basket + 1, basket[-1])
-    drawn = starts[following] + (torch.rand(len(items)).numpy() * sizes[following]).astype(np.int64)
-    return np.where(basket < basket[-1], items[drawn], IGNORED_LABEL)
 
 
 def place(lengths: Sequence[int], width: int, mode: str) -> tuple[np.ndarray, np.ndarray, int]:
@@ -126,7 +112,6 @@ def pack_histories(
     features: EventFeatures,
     mode: str = "packed",
     with_labels: bool = False,
-    label_policy: str = "next-event",
 ) -> dict[str, torch.Tensor]:
     """Lay histories out in rows.
 
@@ -137,7 +122,6 @@ def pack_histories(
         features: Which features become codes.
         mode: As for `place`.
         with_labels: Whether the last event only serves as a label.
-        label_policy: "next-event", or "next-basket": an item drawn from the basket after the event's own.
 
     Returns:
         `item_ids`, `attention_mask`, `position_ids` (rows, length), the feature codes in use, and `labels` or, without
@@ -150,45 +134,47 @@ def pack_histories(
     if any(len(history["items"]) <= extra for history in histories):
         raise ValueError(f"a history needs at least {1 + extra} event(s) here; leave empty ones out")
     kept = max_history + extra
-    columns = {"items": [np.asarray(history["items"][-kept:], dtype=np.int64) for history in histories]}
-    lengths = np.array([len(items) - extra for items in columns["items"]], dtype=np.int64)
+    lengths = np.array([min(len(history["items"]), kept) - extra for history in histories], dtype=np.int64)
     width = int(max_history if mode == "packed" and with_labels else lengths.max(initial=1))
     rows, offsets, count = place(lengths, width, mode)  # type: ignore[arg-type]
-    history_of = np.repeat(np.arange(len(histories)), lengths)
-    position = np.arange(len(history_of)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    address = rows[history_of] * width + offsets[history_of] + position
+    first = np.cumsum(lengths) - lengths
+    position = np.arange(lengths.sum()) - np.repeat(first, lengths)
+    address = np.repeat(rows * width + offsets, lengths) + position
 
     def spread(values: np.ndarray, empty: int = 0) -> torch.Tensor:
-        laid = np.full(count * width, empty, dtype=np.int64)
+        laid = np.full(count * width, empty, dtype=values.dtype)
         laid[address] = values
         return torch.from_numpy(laid.reshape(count, width))
 
-    def joined(name: str, dtype: type) -> np.ndarray:
-        return np.concatenate([
-            np.asarray(h[name][-kept:], dtype=dtype)[: int(n)] for h, n in zip(histories, lengths, strict=True)
-        ])  # fmt: skip
+    def joined(name: str, dtype: type, shift: int = 0) -> np.ndarray:
+        """A column of the events that are read, or with a shift of 1 of those that follow them."""
+        parts = (np.asarray(history[name][-kept:], dtype=dtype) for history in histories)
+        return np.concatenate([part[shift : shift + int(n)] for part, n in zip(parts, lengths, strict=True)])
 
-    inputs = [items[: len(items) - extra] for items in columns["items"]]
     batch = {
-        "item_ids": spread(np.concatenate(inputs)),
+        "item_ids": spread(joined("items", np.int64)),
         "attention_mask": spread(np.ones(len(address), dtype=np.int64)),
         "position_ids": spread(position),
+        **{name: spread(codes) for name, codes in _feature_codes(joined, position == 0, features)},
     }
-    if features.use_event_types:
-        batch["event_type_ids"] = spread(joined("event_types", np.int64))
-    if features.num_rating_buckets:
-        batch["rating_ids"] = spread(rating_buckets(joined("ratings", np.float64), features.num_rating_buckets))
-    if features.num_time_gap_buckets:
-        gaps = time_gap_buckets(joined("timestamps", np.int64), position == 0, features.num_time_gap_buckets)
-        batch["time_gap_ids"] = spread(gaps)
-    if with_labels:
-        if label_policy == "next-basket":
-            moments = (np.asarray(history["timestamps"][-kept:], dtype=np.int64) for history in histories)
-            drawn = map(next_basket_labels, columns["items"], moments)
-            labels = [label[: len(label) - 1] for label in drawn]
-        else:
-            labels = [items[1:] for items in columns["items"]]
-        batch["labels"] = spread(np.concatenate(labels), IGNORED_LABEL)
-    else:
+    if not with_labels:
         batch["query_positions"] = torch.from_numpy(rows * width + offsets + lengths - 1)
+        return batch
+    batch["labels"] = spread(joined("items", np.int64, 1), IGNORED_LABEL)
+    if histories and "label_weights" in histories[0]:
+        batch["label_weights"] = spread(joined("label_weights", np.float32, 1))
     return batch
+
+
+def _feature_codes(
+    joined: Callable[[str, type], np.ndarray], starts: np.ndarray, features: EventFeatures
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and codes of the features in use, event by event."""
+    if features.use_event_types:
+        yield "event_type_ids", joined("event_types", np.int64)
+    if features.num_rating_buckets:
+        ratings = joined("ratings", np.float64)
+        yield "rating_ids", rating_buckets(ratings, features.num_rating_buckets, features.rating_range)
+    if features.num_time_gap_buckets:
+        timestamps = joined("timestamps", np.int64)
+        yield "time_gap_ids", time_gap_buckets(timestamps, starts, features.num_time_gap_buckets)

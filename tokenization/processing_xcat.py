@@ -32,6 +32,7 @@ class XCatProcessor(ProcessorMixin):
         event_types: Names of the kinds of event, coded from 1.
         max_history: Events read of a history, the latest ones.
         num_rating_buckets: Buckets of ratings, 0 to leave ratings out.
+        rating_range: Lowest and highest rating, which the buckets divide; None for one bucket a whole number from 1.
         num_time_gap_buckets: Buckets of time gaps, 0 to leave gaps out.
         max_text_length: Tokens read of a text.
         text_fields: Columns of the items table that an item's text was made of, in order.
@@ -44,6 +45,7 @@ class XCatProcessor(ProcessorMixin):
         event_types: Sequence[str] = (),
         max_history: int = 50,
         num_rating_buckets: int = 0,
+        rating_range: Sequence[float] | None = None,
         num_time_gap_buckets: int = 0,
         max_text_length: int = 64,
         text_fields: Sequence[str] = ("title", "brand", "category"),
@@ -53,6 +55,7 @@ class XCatProcessor(ProcessorMixin):
         self.event_types = list(event_types)
         self.max_history = max_history
         self.num_rating_buckets = num_rating_buckets
+        self.rating_range = None if rating_range is None else list(rating_range)
         self.num_time_gap_buckets = num_time_gap_buckets
         self.max_text_length = max_text_length
         self.text_fields = list(text_fields)
@@ -61,7 +64,12 @@ class XCatProcessor(ProcessorMixin):
     @property
     def features(self) -> EventFeatures:
         """Which features of events become codes; kinds of event do where there is more than one."""
-        return EventFeatures(self.num_rating_buckets, self.num_time_gap_buckets, len(self.event_types) > 1)
+        return EventFeatures(
+            num_rating_buckets=self.num_rating_buckets,
+            num_time_gap_buckets=self.num_time_gap_buckets,
+            use_event_types=len(self.event_types) > 1,
+            rating_range=None if self.rating_range is None else (self.rating_range[0], self.rating_range[1]),
+        )
 
     @property
     def catalogue(self) -> ItemVocabulary:
@@ -105,10 +113,20 @@ class XCatProcessor(ProcessorMixin):
             ValueError: If a history is empty, or shapes differ.
         """
         rows = self.history_rows(histories, event_types=event_types, ratings=ratings, timestamps=timestamps)
+        return BatchFeature(self.inputs_of(rows, texts, layout=layout))
+
+    def inputs_of(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        texts: Sequence[str | Sequence[str] | None] | None = None,
+        *,
+        layout: str = "left",
+    ) -> dict[str, torch.Tensor]:
+        """Model inputs of dataset rows and the users' texts; see `__call__`."""
         batch = self.collate(rows, layout=layout)
         if texts is not None:
-            batch.update(self._user_texts(texts, batch, len(histories)))
-        return BatchFeature(batch)
+            batch.update(self._user_texts(texts, batch, len(rows)))
+        return batch
 
     def history_rows(
         self,
@@ -151,7 +169,6 @@ class XCatProcessor(ProcessorMixin):
         *,
         layout: str = "packed",
         with_labels: bool = False,
-        label_policy: str = "next-event",
     ) -> dict[str, torch.Tensor]:
         """Lay dataset rows out as tensors; see `pack_histories`."""
         return pack_histories(
@@ -160,7 +177,6 @@ class XCatProcessor(ProcessorMixin):
             features=self.features,
             mode=layout,
             with_labels=with_labels,
-            label_policy=label_policy,
         )
 
     def tokenize(self, texts: Sequence[str]) -> BatchFeature:

@@ -21,6 +21,7 @@ NUM_SPECIAL_ROWS = 2
 PAD_ROW, UNKNOWN_ROW = 0, 1
 VOCABULARY_FILE = "items.arrow"
 _SPECIAL_IDS = ("[PAD]", "[UNK]")
+_LOOKUP_SHARE = 8  # one id in so many of the catalogue: from there on Arrow is faster than a dictionary
 
 
 class ItemVocabulary:
@@ -67,10 +68,18 @@ class ItemVocabulary:
 
     def encode(self, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> np.ndarray:
         """Rows of external ids, as int64; an id that is not in the catalogue gives `UNKNOWN_ROW`."""
-        wanted = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array([str(i) for i in ids], pa.string())
-        index = pc.index_in(pc.cast(wanted, pa.string()), value_set=self._ids)
+        if not isinstance(ids, pa.Array | pa.ChunkedArray):
+            if len(ids) * _LOOKUP_SHARE < self.num_items:
+                return np.array([self._row_of.get(str(i), UNKNOWN_ROW) for i in ids], dtype=np.int64)
+            ids = pa.array([str(i) for i in ids], pa.string())
+        index = pc.index_in(pc.cast(ids, pa.string()), value_set=self._ids)
         rows = pc.fill_null(pc.add(pc.cast(index, pa.int64()), NUM_SPECIAL_ROWS), UNKNOWN_ROW)
         return np.array(rows.to_numpy(zero_copy_only=False) if isinstance(rows, pa.Array) else rows.to_numpy())
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        """For the few ids of a request: Arrow would hash the whole catalogue anew for them."""
+        return {name: row for row, name in enumerate(self._ids.to_pylist(), start=NUM_SPECIAL_ROWS)}
 
     def decode(self, rows: Sequence[int] | np.ndarray) -> list[str]:
         """External ids of rows; special rows give `[PAD]` and `[UNK]`."""

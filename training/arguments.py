@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
-from .precision import bf16_is_worthwhile, bf16_speedup
+from .precision import PRECISIONS, bf16_speedup, use_bf16
 
 
 @dataclass
@@ -27,9 +27,15 @@ class XCatTrainingArguments(TrainingArguments):
     early_stopping_patience: int = field(
         default=5, metadata={"help": "Evaluations without improvement after which training stops; 0 never stops."}
     )
-    label_policy: str = field(
-        default="next-event",
-        metadata={"help": "What an event predicts: next-event, or next-basket (an item of the next moment's events)."},
+    new_category_weight: float = field(
+        default=1.0,
+        metadata={
+            "help": "Weight in the loss of an event whose category is not among the events read; 1 for all alike."
+        },
+    )
+    max_tokens_per_batch: int | None = field(
+        default=None,
+        metadata={"help": "Events to predict a training batch, at most; in place of a number of histories."},
     )
     max_train_events: int | None = field(
         default=None, metadata={"help": "Training events used of a user, the latest; all if left out."}
@@ -61,10 +67,8 @@ class XCatTrainingArguments(TrainingArguments):
     logging_strategy: str = field(default="epoch", metadata={"help": "When to log the training loss."})
 
     def __post_init__(self) -> None:
-        if self.precision not in ("auto", "fp32", "bf16"):
-            raise ValueError(f"precision is {self.precision!r}; give auto, fp32 or bf16")
-        if self.label_policy not in ("next-event", "next-basket"):
-            raise ValueError(f"label_policy is {self.label_policy!r}; give next-event or next-basket")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision is {self.precision!r}; give {', '.join(PRECISIONS)}")
         self._check_numbers()
         explicit = bool(self.bf16) or self.precision == "bf16"
         super_fields: dict[str, Any] = {}
@@ -85,13 +89,14 @@ class XCatTrainingArguments(TrainingArguments):
                 "precision='auto' would choose fp32",
                 stacklevel=3,
             )
-        if self.precision == "auto" and not self.fp16 and not explicit:
-            self.bf16 = bf16_is_worthwhile(kind)
+        if not self.fp16 and not explicit:
+            self.bf16 = use_bf16(self.precision, kind)
+            self.mixed_precision = "bf16" if self.bf16 else self.mixed_precision  # which Trainer goes by
 
     def _check_numbers(self) -> None:
         at_least = {
             "per_device_train_batch_size": 1, "per_device_eval_batch_size": 1, "early_stopping_patience": 0,
-            "max_train_events": 2,
+            "max_train_events": 2, "max_tokens_per_batch": 2,
         }  # fmt: skip
         for name, least in at_least.items():
             value = getattr(self, name)
@@ -99,6 +104,8 @@ class XCatTrainingArguments(TrainingArguments):
                 raise ValueError(f"{name} is {value}; give at least {least}")
         if not self.metric_ks or min(self.metric_ks) < 1:
             raise ValueError(f"metric_ks is {self.metric_ks}; give at least one cut-off, each 1 or more")
+        if self.new_category_weight <= 0:
+            raise ValueError(f"new_category_weight is {self.new_category_weight}; give a positive number, such as 2")
         if self.learning_rate <= 0:
             raise ValueError(f"learning_rate is {self.learning_rate}; give a positive number, such as 0.001")
         if self.num_train_epochs <= 0 and self.max_steps <= 0:

@@ -16,7 +16,7 @@ from ..modeling_xcat.text_xcat import fit_whitening
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.text import encode_texts
 from ..tokenization.vocabulary import ItemVocabulary
-from .precision import bf16_is_worthwhile
+from .precision import use_bf16
 
 
 def distinct_texts(vocabulary: ItemVocabulary) -> tuple[list[str], np.ndarray]:
@@ -41,11 +41,16 @@ def distinct_texts(vocabulary: ItemVocabulary) -> tuple[list[str], np.ndarray]:
 
 @torch.no_grad()
 def text_states(
-    model: XCatForNextItem, processor: XCatProcessor, texts: list[str], *, cache_dir: Path | None = None
+    model: XCatForNextItem,
+    processor: XCatProcessor,
+    texts: list[str],
+    *,
+    precision: str = "auto",
+    cache_dir: Path | None = None,
 ) -> torch.Tensor:
     """Encode texts with the model's encoder: (texts, tokens, text_dim), not whitened, cached on disk."""
     encoder = model.model.text
-    low = bf16_is_worthwhile(model.device.type)
+    low = use_bf16(precision, model.device.type)
 
     def encode(batch: list[str]) -> np.ndarray:
         tokens = processor.tokenize(batch).to(model.device)
@@ -131,6 +136,7 @@ def fill_catalogue(
     counts: torch.Tensor,
     *,
     encode: Callable[[list[str]], torch.Tensor] | None = None,
+    precision: str = "auto",
     cache_dir: Path | None = None,
 ) -> None:
     """Fill a model's item table from the processor's catalogue, and fit the whitening to it.
@@ -140,6 +146,7 @@ def fill_catalogue(
         processor: The processor with the catalogue; its `text` column is what is encoded.
         counts: (rows,) training events of every row.
         encode: Texts to (texts, tokens, text_dim) states, in place of the model's own encoder.
+        precision: Arithmetic of the encoder: auto, fp32 or bf16.
         cache_dir: Where text states are cached; None for the user's cache.
     """
     items, config, vocabulary = model.model.items, model.config, processor.catalogue
@@ -148,7 +155,9 @@ def fill_catalogue(
     if not config.use_text:
         return
     texts, index = distinct_texts(vocabulary)
-    states = encode(texts) if encode else text_states(model, processor, texts, cache_dir=cache_dir)
+    states = (
+        encode(texts) if encode else text_states(model, processor, texts, precision=precision, cache_dir=cache_dir)
+    )
     text = model.model.text
     valid = states.abs().sum(-1) > 0
     valid[0] = False

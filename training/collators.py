@@ -20,11 +20,10 @@ class PackingCollator:
     """Packs training histories into rows with labels."""
 
     processor: XCatProcessor
-    label_policy: str = "next-event"
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Make `XCatForNextItem` inputs of dataset rows."""
-        return self.processor.collate(rows, with_labels=True, label_policy=self.label_policy)
+        return self.processor.collate(rows, with_labels=True)
 
 
 @dataclass
@@ -72,3 +71,26 @@ def training_windows(dataset: Dataset, max_history: int, max_events: int | None 
     if longest <= min(max_history + 1, max_events or longest):
         return dataset
     return dataset.map(cut, batched=True, desc="Cutting windows")
+
+
+def weigh_new_categories(dataset: Dataset, category_codes: np.ndarray, weight: float) -> Dataset:
+    """Add the column `label_weights`: `weight` for each event that is its row's first in a category, 1 for others.
+
+    What users take up anew is drowned in training by what they come back for; the weight brings it up.
+
+    Args:
+        dataset: Rows with the list column `items`, cut into windows: new is what the model has not seen.
+        category_codes: (rows of the vocabulary,) category of every item, -1 for none.
+        weight: The weight.
+    """
+
+    def weigh(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        weights = []
+        for items in batch["items"]:
+            codes = category_codes[np.asarray(items)]
+            first = np.zeros(len(codes), dtype=bool)
+            first[np.unique(codes, return_index=True)[1]] = True
+            weights.append(np.where(first & (codes >= 0), weight, 1.0).astype(np.float32))
+        return {"label_weights": weights}
+
+    return dataset.map(weigh, batched=True, desc="Weighing categories")

@@ -7,6 +7,7 @@ from functools import cache
 
 import torch
 
+PRECISIONS = ("auto", "fp32", "bf16")
 _PROBE_SIZE = 256
 _WORTHWHILE = 1.2
 
@@ -33,5 +34,19 @@ def bf16_speedup(device_type: str = "cpu") -> float:
 
 
 def bf16_is_worthwhile(device_type: str = "cpu") -> bool:
-    """Whether training should run its products in bfloat16."""
-    return bf16_speedup(device_type) >= _WORTHWHILE
+    """Whether products should run in bfloat16; where several processes train together, the first one measures."""
+    answer = [bf16_speedup(device_type) >= _WORTHWHILE]
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.broadcast_object_list(answer)
+    return answer[0]
+
+
+def use_bf16(precision: str, device_type: str = "cpu") -> bool:
+    """What a `precision` of auto, fp32 or bf16 means on this machine.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; give {', '.join(PRECISIONS)}")
+    return precision == "bf16" or (precision == "auto" and bf16_is_worthwhile(device_type))

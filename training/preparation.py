@@ -17,6 +17,7 @@ from transformers.activations import ACT2FN
 
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.cold_items import choose_cold_items, without_items
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import build_splits, event_type_names
@@ -42,6 +43,9 @@ class PreparationOptions:
         item_features: Columns of the items table that get an embedding a value.
         config: Fields of `XCatConfig` to override.
         cache_dir: Where text states are cached; None for the user's cache.
+        split_seed: Seed of ties and cold items alone, so that runs of several seeds see one data set; None for `seed`.
+        cold_items: Share of the items, from 0 to 0.5, whose training events are taken away.
+        cold_policy: Which items: random or newest.
     """
 
     text_encoder: str | None = None
@@ -53,6 +57,9 @@ class PreparationOptions:
     item_features: tuple[str, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     cache_dir: Path | None = None
+    split_seed: int | None = None
+    cold_items: float = 0.0
+    cold_policy: str = "random"
 
 
 @dataclass
@@ -86,15 +93,15 @@ def build_vocabulary(
     return ItemVocabulary(pa.table(columns))
 
 
-def prepare_training(shop: ShopTables, options: PreparationOptions) -> PreparedTraining:
-    """Make everything that training needs.
+def split_shop(shop: ShopTables, options: PreparationOptions) -> tuple[ItemVocabulary, list[str], DatasetDict]:
+    """The item vocabulary, the kinds of event and the splits: what every model is given, trained or counted.
 
     Args:
         shop: Validated tables.
         options: What to make of them.
 
     Raises:
-        ValueError: If a text field or feature is no column of the items table, or a configuration field is unknown.
+        ValueError: If a text field or feature is no column of the items table, or nothing is left to train on.
     """
     for kind, names in (("text_fields", options.text_fields), ("item_features", options.item_features)):
         missing = [name for name in names if name not in shop.items.columns]
@@ -105,14 +112,31 @@ def prepare_training(shop: ShopTables, options: PreparationOptions) -> PreparedT
             )
     vocabulary = build_vocabulary(shop, options.text_fields)
     kinds = event_type_names(shop)
-    splits = build_splits(
-        shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=options.seed
-    )
+    seed = options.seed if options.split_seed is None else options.split_seed
+    splits = build_splits(shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=seed)
     if not len(splits["train"]):
         raise ValueError(
             f"events: split {options.split!r} leaves no user with two training events "
             f"({shop.events.height} rows); give more events or another split"
         )
+    cold = choose_cold_items(splits["train"], options.cold_items, options.cold_policy, seed)
+    if len(cold):
+        splits["train"] = without_items(splits["train"], cold)
+    return vocabulary, kinds, splits
+
+
+def prepare_training(shop: ShopTables, options: PreparationOptions, precision: str = "auto") -> PreparedTraining:
+    """Make everything that training needs.
+
+    Args:
+        shop: Validated tables.
+        options: What to make of them.
+        precision: Arithmetic of the text encoder: auto, fp32 or bf16.
+
+    Raises:
+        ValueError: If a text field or feature is no column of the items table, or a configuration field is unknown.
+    """
+    vocabulary, kinds, splits = split_shop(shop, options)
     set_seed(options.seed)
     encoder_path, note = resolve_text_encoder(options.text_encoder)
     config = _config(shop, vocabulary, kinds, encoder_path, options)
@@ -122,6 +146,7 @@ def prepare_training(shop: ShopTables, options: PreparationOptions) -> PreparedT
         event_types=kinds,
         max_history=config.max_history,
         num_rating_buckets=config.num_rating_buckets,
+        rating_range=_rating_scale(shop)[1],
         num_time_gap_buckets=config.num_time_gap_buckets,
         max_text_length=options.max_text_length,
         text_fields=options.text_fields,
@@ -131,7 +156,7 @@ def prepare_training(shop: ShopTables, options: PreparationOptions) -> PreparedT
         pretrained = AutoModel.from_pretrained(encoder_path, dtype=torch.float32)
         model.model.text.encoder.load_state_dict(pretrained.state_dict())
     counts = training_counts(splits["train"].data["items"], len(vocabulary))
-    fill_catalogue(model, processor, counts, cache_dir=options.cache_dir)
+    fill_catalogue(model, processor, counts, precision=precision, cache_dir=options.cache_dir)
     return PreparedTraining(
         model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, [note] if note else []
     )
@@ -150,7 +175,6 @@ def _config(
         raise ValueError(
             f"max_text_length is {options.max_text_length}; give 1 to {limit}, the most that {encoder_path} reads"
         )
-    highest = shop.events["rating"].max() if "rating" in shop.events.columns else None
     has_times = "timestamp" in shop.events.columns and shop.events["timestamp"].null_count() < shop.events.height
     features = {name: len(vocabulary.codes(name)[1]) + 1 for name in options.item_features}
     measured: dict[str, Any] = {
@@ -160,7 +184,7 @@ def _config(
         "num_texts": len(distinct_texts(vocabulary)[0]),
         "item_features": features,
         "event_types": kinds,
-        "num_rating_buckets": 0 if highest is None else _rating_buckets(float(highest)),  # type: ignore[arg-type]
+        "num_rating_buckets": _rating_scale(shop)[0],
         "num_time_gap_buckets": TIME_GAP_BUCKETS if has_times else 0,
     }
     config = XCatConfig(**{**measured, **options.config})
@@ -169,6 +193,14 @@ def _config(
     return config
 
 
-def _rating_buckets(highest: float) -> int:
-    """Buckets for ratings up to the highest one; at least one beside that of no rating."""
-    return max(2, min(RATING_BUCKETS_LIMIT, int(np.ceil(highest)) + 1))
+def _rating_scale(shop: ShopTables) -> tuple[int, tuple[float, float] | None]:
+    """Buckets of ratings and the range they divide: a bucket a whole number on scales of 1 to 10, else a tenth."""
+    ratings = shop.events["rating"].drop_nulls() if "rating" in shop.events.columns else pl.Series([])
+    if not len(ratings):
+        return 0, None
+    low, high = float(ratings.min()), float(ratings.max())  # type: ignore[arg-type]
+    if low == high:
+        return 2, (low, high)
+    if low >= 1 and high < RATING_BUCKETS_LIMIT:
+        return max(2, int(np.ceil(high)) + 1), None
+    return RATING_BUCKETS_LIMIT, (low, high)

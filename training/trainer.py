@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, EvalPrediction, PrinterCallback, ProgressCallback, Trainer
 
 from ..evaluation.metrics import METRIC_NAMES
@@ -17,7 +18,12 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from .arguments import XCatTrainingArguments
 from .callbacks import EpochProgress
-from .collators import PackingCollator, QueryCollator, training_windows
+from .collators import PackingCollator, QueryCollator, training_windows, weigh_new_categories
+from .row_adam import RowAdamW, clip_row_gradients
+from .token_batches import TokenBatchSampler
+
+SCORES_AT_ONCE = 1 << 25
+"""Scores that an evaluation holds at a time (128 MiB in float32), whatever the size of catalogue and batch."""
 
 
 class XCatTrainer(Trainer):
@@ -51,7 +57,10 @@ class XCatTrainer(Trainer):
             _check_deciding_metric(args)
         if train_dataset is not None:
             train_dataset = training_windows(train_dataset, model.config.max_history, args.max_train_events)
-        kwargs.setdefault("data_collator", PackingCollator(processing_class, args.label_policy))
+            if args.new_category_weight != 1:
+                codes = processing_class.catalogue.category_codes
+                train_dataset = weigh_new_categories(train_dataset, codes, args.new_category_weight)
+        kwargs.setdefault("data_collator", PackingCollator(processing_class))
         super().__init__(
             model=model, args=args, train_dataset=train_dataset, eval_dataset=eval_dataset,
             processing_class=processing_class, **kwargs,
@@ -66,6 +75,48 @@ class XCatTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         trained = (model.model.items.item_counts > 0).cpu().numpy()
         self.query_collator = QueryCollator(processing_class, trained)
+
+    def get_train_dataloader(self) -> Any:
+        """As in `Trainer`, or by number of events where `max_tokens_per_batch` says so."""
+        limit = self.args.max_tokens_per_batch
+        if limit is None or self.train_dataset is None:
+            return super().get_train_dataloader()
+        dataset: Any = self.train_dataset
+        lengths = [len(items) - 1 for items in dataset.with_format(None)["items"]]
+        sampler = TokenBatchSampler(lengths, limit, self.args.data_seed or self.args.seed, self.args.world_size)
+        loader = DataLoader(
+            dataset,
+            batch_sampler=sampler,
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory,
+            persistent_workers=self.args.dataloader_persistent_workers,
+        )
+        return self.accelerator.prepare(loader)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """As in `Trainer`; with a sampled softmax, AdamW only touches the rows of the id table that a step names."""
+        trained: Any = self.model
+        if not trained.config.uses_full_softmax and trained.config.use_item_ids:
+            trained.model.items.id_embeddings.sparse = self.args.optim in ("adamw_torch", "adamw_torch_fused")
+        return super().create_optimizer(model)
+
+    @staticmethod
+    def get_optimizer_cls_and_kwargs(args: Any, model: Any = None) -> tuple[Any, Any]:
+        """As in `Trainer`, with `RowAdamW` for AdamW, of which it is a superset."""
+        kind, options = Trainer.get_optimizer_cls_and_kwargs(args, model)
+        return RowAdamW if kind is torch.optim.AdamW else kind, options
+
+    def _clip_grad_norm(self, model: nn.Module) -> Any:
+        if not _has_row_gradients(model):
+            return super()._clip_grad_norm(model)
+        self.accelerator.unscale_gradients()
+        return clip_row_gradients(list(model.parameters()), self.args.max_grad_norm)
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        if grad_norm is None and _has_row_gradients(model):
+            return clip_row_gradients(list(model.parameters()), float("inf"))
+        return super()._get_grad_norm(model, grad_norm)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """As in `Trainer`, with the collator that carries targets."""
@@ -96,10 +147,17 @@ class XCatTrainer(Trainer):
         """
         inputs = self._prepare_inputs(inputs)
         targets, flags = inputs.pop("targets"), inputs.pop("target_slices")
-        scores = self.accelerator.unwrap_model(model).score_catalogue(**inputs)
-        ranks = target_ranks(scores, targets)
-        top = top_rows(scores, max(self.args.metric_ks))
-        return None, (ranks, top), (targets, flags)
+        base = self.accelerator.unwrap_model(model).model
+        with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
+            positions = inputs.pop("query_positions")
+            states = base(**inputs).last_hidden_state.flatten(0, 1)[positions]
+            items = base.item_side(base.items().float())
+            ranks, top = [], []
+            for part in torch.arange(len(states), device=states.device).split(max(1, SCORES_AT_ONCE // len(items))):
+                scores = base.score_states(states[part], items)
+                ranks.append(target_ranks(scores, targets[part]))
+                top.append(top_rows(scores, max(self.args.metric_ks)))
+        return None, (torch.cat(ranks), torch.cat(top)), (targets, flags)
 
     def ranking_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
         """Recall, NDCG and MRR at the k of the arguments, overall and by slice, and coverage."""
@@ -114,6 +172,10 @@ class XCatTrainer(Trainer):
             num_items=self.query_collator.processor.catalogue.num_items,
         )
         return report.flat()
+
+
+def _has_row_gradients(model: nn.Module) -> bool:
+    return any(p.grad is not None and p.grad.is_sparse for p in model.parameters())
 
 
 def _check_deciding_metric(args: XCatTrainingArguments) -> None:

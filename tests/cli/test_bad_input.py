@@ -106,13 +106,12 @@ def test_arguments(arguments, words, encoder, tmp_path, capsys):
 
 
 def test_what_shows_only_in_training_leaves_nothing_either(encoder, tmp_path, capsys):
-    timeless = EVENTS.with_columns(pl.int_range(pl.len()).alias("order")).drop("timestamp")
-    data, output = write(tmp_path / "shop", ITEMS, timeless), tmp_path / "checkpoint"
-    arguments = ["fit", data, "--output", str(output), "--text-encoder", encoder, "--label-policy", "next-basket"]
-    refused([*arguments, "--use-cpu"], capsys, ["next-event", "time"])
+    data, output = str(write_shop(tmp_path / "shop", 10)), tmp_path / "checkpoint"
+    arguments = ["fit", data, "--output", str(output), "--text-encoder", encoder, "--metric-for-best-model", "mrr"]
+    refused([*arguments, "--use-cpu"], capsys, ["metric_for_best_model", "ndcg@10"])
     assert not output.exists()
     output.mkdir()
-    refused([*arguments, "--use-cpu"], capsys, ["next-event"])
+    refused([*arguments, "--use-cpu"], capsys, ["metric_for_best_model"])
     assert output.is_dir(), "a folder that was there before is not ours to remove"
 
 

@@ -142,11 +142,18 @@ def test_batches_and_the_pipeline_give_the_same(fitted):
 def test_many_users_from_a_file(fitted, tmp_path, capsys):
     table = events_table(3).sample(fraction=1, shuffle=True, seed=1)
     table.write_csv(tmp_path / "users.csv")
-    users, histories = read_histories(tmp_path / "users.csv")
+    histories = read_histories(tmp_path / "users.csv")
+    users = histories.user_ids
     wanted = table.sort("timestamp").filter(pl.col("user_id") == users[1])["item_id"].to_list()
-    assert histories[1] == wanted
+    assert histories.items[1] == wanted
     answer = run(["recommend", str(fitted[0]), "--users", str(tmp_path / "users.csv"), "-k", "2", "--json"], capsys)
     assert [item["user_id"] for item in answer["recommendations"]] == [user for user in users for _ in range(2)]
+    expected = XCatRecommender.from_pretrained(fitted[0]).recommend_many(
+        histories.items, 2, event_types=histories.event_types, ratings=histories.ratings,
+        timestamps=histories.timestamps,
+    )  # fmt: skip
+    scores = [item.score for found in expected for item in found]
+    assert [item["score"] for item in answer["recommendations"]] == pytest.approx(scores, abs=1e-5)
 
 
 WITHOUT_PACKAGE = """

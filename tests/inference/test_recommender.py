@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 
+from xcat_rec.inference.filters import Filters
 from xcat_rec.inference.pipeline import pipeline
-from xcat_rec.inference.recommender import REASONS, Filters, XCatRecommender
+from xcat_rec.inference.recommender import REASONS, XCatRecommender
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
 
@@ -107,6 +108,28 @@ def test_dataset_rows_are_scored_as_histories_are() -> None:
     torch.testing.assert_close(actual[:, 2:], expected[:, 2:], atol=1e-4, rtol=0)
     without = using.model.score_catalogue(**using.processor([using.vocabulary.decode(row["items"]) for row in rows]))
     assert (without[:, 2:] - actual[:, 2:]).abs().max() > 1e-2
+
+
+def test_what_is_known_of_events_reaches_the_model() -> None:
+    using, rows = recommender(), list(prepared("transformer").splits["test"])[:5]
+    kinds = dict(enumerate(using.processor.event_types, start=1))
+    histories = [using.vocabulary.decode(row["items"]) for row in rows]
+    details: dict[str, Any] = {
+        "event_types": [[kinds[code] for code in row["event_types"]] for row in rows],
+        "ratings": [row["ratings"] for row in rows],
+        "timestamps": [row["timestamps"] for row in rows],
+    }
+    everything = Filters(exclude_seen=False)
+    together = using.recommend_many(histories, 40, **details, filters=everything, batch_size=2)
+    for scores, found in zip(using.score_rows(rows), together, strict=True):
+        expected = scores[torch.from_numpy(using.vocabulary.encode(ids(found)))].tolist()
+        assert [item.score for item in found] == pytest.approx(expected, abs=1e-4)
+    first = {name: values[0] for name, values in details.items()}
+    alone = using.recommend(histories[0], 40, **first, exclude_seen=False)
+    assert [item.score for item in alone] == pytest.approx([item.score for item in together[0]], abs=1e-4)
+    pipe = pipeline("item-recommendation", model=using.model, processor=using.processor)
+    piped = pipe(histories, k=40, exclude_seen=False, **details)
+    assert [[item["item_id"] for item in found] for found in piped] == [ids(found) for found in together]
 
 
 def test_filters_leave_out_what_they_say_and_nothing_else() -> None:

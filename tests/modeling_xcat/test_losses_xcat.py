@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from xcat_rec.modeling_xcat import losses_xcat
-from xcat_rec.modeling_xcat.losses_xcat import chunked_cross_entropy, sample_candidates
+from xcat_rec.modeling_xcat.losses_xcat import chunked_cross_entropy, generalised_bce, sample_candidates
 
 
 def problem(events: int, items: int, width: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -18,13 +18,14 @@ def problem(events: int, items: int, width: int, seed: int) -> tuple[torch.Tenso
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(1, 80), st.integers(4, 40), st.integers(1, 9), st.integers(0, 99), st.booleans())
-def test_loss_and_gradients_equal_the_plain_softmax(events, items, width, seed, soft):
+@given(st.integers(1, 80), st.integers(4, 40), st.integers(1, 9), st.integers(0, 99), st.booleans(), st.booleans())
+def test_loss_and_gradients_equal_the_plain_softmax(events, items, width, seed, soft, weighed):
     states, table, targets = problem(events, items, width, seed)
     neighbours = torch.stack([(targets + i) % items for i in range(1, 4)], dim=1) if soft else None
+    weights = torch.arange(1, events + 1) / 3 if weighed else None
     original, losses_xcat._CHUNK_ELEMENTS = losses_xcat._CHUNK_ELEMENTS, 1
     try:
-        loss = chunked_cross_entropy(states, table, targets, soft_targets=neighbours, soft_weight=0.3)
+        loss = chunked_cross_entropy(states, table, targets, soft_targets=neighbours, soft_weight=0.3, weights=weights)
     finally:
         losses_xcat._CHUNK_ELEMENTS = original
     (2 * loss).backward()
@@ -33,7 +34,8 @@ def test_loss_and_gradients_equal_the_plain_softmax(events, items, width, seed, 
     label = F.one_hot(targets, items).float()
     if neighbours is not None:
         label = 0.7 * label + 0.3 * F.one_hot(neighbours, items).float().mean(1)
-    expected = F.cross_entropy(states @ table.T, label, reduction="sum")
+    losses = F.cross_entropy(states @ table.T, label, reduction="none")
+    expected = (losses if weights is None else losses * weights).sum()
     (2 * expected).backward()
     torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(gradients[0], states.grad, rtol=1e-4, atol=1e-4)
@@ -81,3 +83,23 @@ def test_the_sampled_partition_is_close_to_the_full_one(seed):
         rows, log_inclusion = sample_candidates(targets, counts, 40, 2)
         estimates.append(torch.exp(states @ table[rows].T - log_inclusion).sum())
     assert torch.stack(estimates).mean() / full == pytest.approx(1, abs=0.05)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 9), st.integers(2, 12), st.floats(0, 1), st.floats(0.05, 1), st.integers(0, 99))
+def test_generalised_bce_is_the_formula_of_its_paper(events, items, calibration, rate, seed):
+    states, table, targets = problem(events, items, 3, seed)
+    weights = torch.arange(1, events + 1) / 2
+    beta = rate * (calibration * (1 - 1 / rate) + 1 / rate)
+    expected = torch.zeros(())
+    probabilities = torch.sigmoid(states @ table.T).double()
+    for event, target in enumerate(targets.tolist()):
+        terms = [
+            torch.log(probabilities[event, item] ** beta)
+            if item == target
+            else torch.log(1 - probabilities[event, item])
+            for item in range(items)
+        ]
+        expected = expected - weights[event] * torch.stack(terms).mean()
+    loss = generalised_bce(states, table, targets, sampling_rate=rate, calibration=calibration, weights=weights)
+    torch.testing.assert_close(loss.double(), expected.double(), rtol=1e-3, atol=1e-4)

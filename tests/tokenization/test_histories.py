@@ -8,11 +8,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from xcat_rec.tokenization.histories import read_histories
+from xcat_rec.tokenization.histories import Histories, read_histories
 from xcat_rec.tokenization.schema import TableColumns
 
 
-def read(tmp_path: Path, table: dict[str, Any], suffix: str = "parquet", **names: str) -> Any:
+def read(tmp_path: Path, table: dict[str, Any], suffix: str = "parquet", **names: str) -> tuple[Any, Any]:
+    histories = read_all(tmp_path, table, suffix, **names)
+    return histories.user_ids, histories.items
+
+
+def read_all(tmp_path: Path, table: dict[str, Any], suffix: str = "parquet", **names: str) -> Histories:
     path = tmp_path / f"users.{suffix}"
     frame = pl.DataFrame(table)
     frame.write_csv(path) if suffix == "csv" else frame.write_parquet(path)
@@ -48,6 +53,24 @@ def test_texts_of_dates_are_times(tmp_path: Path) -> None:
     assert read(tmp_path, table, "csv")[1] == [["early", "late"]]
 
 
+def test_kinds_ratings_and_times_come_along(tmp_path: Path) -> None:
+    table = {
+        "user_id": ["u", "v", "u"],
+        "item_id": ["late", "other", "early"],
+        "timestamp": [200, 5, 100],
+        "event_type": ["buy", None, "view"],
+        "rating": [None, 2.5, 4.0],
+    }
+    assert read_all(tmp_path, table) == Histories(
+        user_ids=["u", "v"],
+        items=[["early", "late"], ["other"]],
+        event_types=[["view", "buy"], ["interaction"]],
+        ratings=[[4.0, None], [2.5]],
+        timestamps=[[100, 200], [5]],
+    )
+    assert read_all(tmp_path, {"user_id": ["u"], "item_id": ["a"]}) == Histories(["u"], [["a"]])
+
+
 def test_numbers_are_ids_and_columns_have_any_name(tmp_path: Path) -> None:
     table = {"who": [7, 7, 1], "sku": [10.0, 20.0, 10.0], "when": [2, 1, 1]}
     found = read(tmp_path, table, user_id="who", item_id="sku", timestamp="when")
@@ -76,6 +99,7 @@ def test_a_clock_without_values_is_left_out(tmp_path: Path) -> None:
             "1 of 2 rows, for example 'soon'",
         ),
         ({"user_id": ["u"] * 2, "item_id": ["a"] * 2, "order": ["1", None]}, "'order' cannot be read in 1 of 2"),
+        ({"user_id": ["u"], "item_id": ["a"], "rating": ["good"]}, "'rating' cannot be read in 1 of 1 rows"),
         ({"user_id": pl.Series([], dtype=pl.String), "item_id": pl.Series([], dtype=pl.String)}, "no rows"),
     ],
 )

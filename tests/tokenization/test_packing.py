@@ -176,26 +176,24 @@ def test_a_gap_never_reaches_into_the_history_before() -> None:
     assert [history["time_gap_ids"] for history in found] == [[0, 2], [0, 2]]
 
 
+def test_ranges_of_ratings_are_divided_evenly() -> None:
+    stars = np.arange(1, 11) / 2  # half stars
+    assert rating_buckets(stars, 11, (0.5, 5.0)).tolist() == list(range(1, 11))
+    assert rating_buckets(np.array([0.0, 1.0, np.nan]), 11, (0.0, 1.0)).tolist() == [1, 10, 0]
+    assert rating_buckets(np.array([-5.0, 50.0, 100.0, 300.0]), 11, (0.0, 100.0)).tolist() == [1, 6, 10, 10]
+    assert rating_buckets(np.array([1.0, 1.0]), 2).tolist() == [1, 1]
+
+
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 5)), min_size=1, max_size=6))
-def test_labels_of_the_next_basket_come_from_it(baskets: list[tuple[int, int]]) -> None:
-    moments = np.repeat(np.cumsum([gap for gap, _ in baskets]), [size for _, size in baskets])
-    items = np.arange(2, 2 + len(moments))
-    history = {"items": items, "timestamps": moments, "ratings": [], "event_types": []}
-    if len(items) < 2:
-        return
-    batch = pack_histories(
-        [history], max_history=40, features=EventFeatures(), mode="right", with_labels=True, label_policy="next-basket"
-    )
-    times = np.unique(moments)
-    for moment, label in zip(moments[:-1], batch["labels"][0].tolist(), strict=False):
-        later = times[times > moment]
-        assert label == IGNORED_LABEL if not len(later) else moments[label - 2] == later[0]
-
-
-def test_labels_of_the_next_basket_need_times() -> None:
-    history = {"items": [2, 3], "timestamps": [-1, -1]}
-    with pytest.raises(ValueError, match="need the time of every event"):
-        pack_histories(
-            [history], max_history=4, features=EventFeatures(), with_labels=True, label_policy="next-basket"
-        )
+@given(st.lists(st.integers(2, 7), min_size=1, max_size=5))
+def test_a_weight_stays_with_its_label(sizes: list[int]) -> None:
+    histories, number = [], 2
+    for size in sizes:
+        items = list(range(number, number + size))
+        histories.append({"items": items, "label_weights": [0.5 * item for item in items]})
+        number += size
+    batch = pack_histories(histories, max_history=5, features=EventFeatures(), with_labels=True)
+    labelled = batch["labels"] != IGNORED_LABEL
+    assert batch["label_weights"].dtype == torch.float32
+    assert torch.equal(batch["label_weights"][labelled], 0.5 * batch["labels"][labelled])
+    assert (batch["label_weights"][~labelled] == 0).all()

@@ -4,6 +4,7 @@ import warnings
 
 import pytest
 import torch
+from transformers import Trainer
 
 from xcat_rec.training import arguments as arguments_module
 from xcat_rec.training import precision
@@ -31,6 +32,15 @@ def test_precision_follows_the_measured_speed(tmp_path, speed):
     assert made(tmp_path, precision="fp32").bf16 is False
     speed(0.01)
     assert made(tmp_path).bf16 is False
+
+
+@pytest.mark.parametrize("ratio", [4.0, 0.01])
+def test_products_of_training_run_in_the_chosen_precision(ratio, tmp_path, speed):
+    speed(ratio)
+    trainer = Trainer(torch.nn.Linear(2, 2), made(tmp_path, eval_strategy="no"))
+    with trainer.compute_loss_context_manager(), trainer.accelerator.autocast():
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == (torch.bfloat16 if ratio > 1 else torch.float32)
 
 
 @pytest.mark.parametrize("fields", [{"bf16": True}, {"precision": "bf16"}])
@@ -69,7 +79,7 @@ def test_an_unknown_precision_is_refused(tmp_path):
         ({"max_train_events": 1}, "max_train_events is 1; give at least 2"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; give a positive number"),
         ({"num_train_epochs": 0}, "num_train_epochs is 0; give a positive number"),
-        ({"label_policy": "last"}, "label_policy is 'last'"),
+        ({"new_category_weight": 0.0}, "new_category_weight is 0.0; give a positive number"),
     ],
 )
 def test_numbers_that_cannot_be_are_refused(fields, message, tmp_path):

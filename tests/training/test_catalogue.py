@@ -129,7 +129,7 @@ def test_unknown_columns_and_fields_are_refused(options, message, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("ratings", "buckets"), [((0.0, 0.0), 2), ((-2.0, -1.0), 2), ((0.5, 4.5), 6), ((1.0, 99.0), 11)]
+    ("ratings", "buckets"), [((0.0, 0.0), 2), ((-2.0, -1.0), 11), ((0.5, 4.5), 11), ((1.0, 5.0), 6), ((1.0, 99.0), 11)]
 )
 def test_every_rating_has_a_bucket(ratings, buckets, tmp_path):
     tables = shop(8)

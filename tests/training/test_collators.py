@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from xcat_rec.evaluation.slices import SLICE_NAMES
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
-from xcat_rec.training.collators import PackingCollator, QueryCollator, training_windows
+from xcat_rec.training.collators import PackingCollator, QueryCollator, training_windows, weigh_new_categories
 
 from ..tiny_shop import tiny_tokenizer
 
@@ -39,6 +38,16 @@ def dataset(lengths: list[int]) -> Dataset:
         })  # fmt: skip
         number += n
     return Dataset.from_list(rows)
+
+
+def dataset_of(histories: list[list[int]]) -> Dataset:
+    return Dataset.from_list([
+        {
+            "user_id": str(user), "items": items, "event_types": [1] * len(items), "ratings": [1.0] * len(items),
+            "timestamps": [0] * len(items),
+        }
+        for user, items in enumerate(histories)
+    ])  # fmt: skip
 
 
 @settings(deadline=None, max_examples=40)
@@ -82,12 +91,13 @@ def test_training_batches_have_labels_and_codes(processor: XCatProcessor) -> Non
     }
 
 
-def test_the_label_policy_reaches_the_batch(processor: XCatProcessor) -> None:
-    row: dict[str, Any] = {"items": [2, 3, 4, 5], "event_types": [1] * 4, "ratings": [1.0] * 4}
-    row["timestamps"] = [0, 0, 9, 9]
-    labels = PackingCollator(processor, "next-basket")([row])["labels"][0].tolist()
-    assert set(labels[:2]) <= {4, 5} and labels[2:] == [-100, -100]
-    assert PackingCollator(processor)([row])["labels"][0].tolist() == [3, 4, 5, -100]
+def test_the_first_event_in_a_category_is_weighed(processor: XCatProcessor) -> None:
+    codes = processor.catalogue.category_codes
+    weighed = weigh_new_categories(dataset_of([[2, 3, 4, 2, 5, 6, 7], [6, 4, 3]]), codes, 3.0)
+    assert weighed["label_weights"] == [[3.0, 1.0, 3.0, 1.0, 1.0, 1.0, 3.0], [1.0, 3.0, 3.0]]
+    batch = PackingCollator(processor)([weighed[1]])
+    assert batch["labels"].tolist() == [[4, 3, -100, -100]]
+    assert batch["label_weights"].tolist() == [[3.0, 3.0, 0.0, 0.0]]
 
 
 def test_evaluation_batches_carry_targets_with_their_slices(processor: XCatProcessor) -> None:

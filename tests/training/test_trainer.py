@@ -19,6 +19,7 @@ from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.collators import training_windows
 from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.row_adam import RowAdamW
 from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop
@@ -69,6 +70,49 @@ def test_recurrent_encoders_train_too(encoder, tmp_path):
     trainer = trainer_of(prepared(tmp_path, behavior_encoder=encoder), tmp_path, num_train_epochs=2)
     trainer.train()
     assert trainer.evaluate()["eval_recall@10"] > 0
+
+
+def test_the_sampled_softmax_touches_rows_only(tmp_path):
+    start = prepared(tmp_path, objective="sampled_softmax", num_negatives=4)
+    table = start.model.model.items.id_embeddings
+    assert not table.sparse
+    before, never = table.weight.detach().clone(), torch.from_numpy(~start.trained)
+    trainer = trainer_of(start, tmp_path, max_steps=1, warmup_steps=0, weight_decay=0.5, per_device_train_batch_size=2)
+    trainer.train()
+    assert table.sparse and isinstance(trainer.optimizer.optimizer, RowAdamW)
+    changed = (table.weight != before).any(1)
+    assert 2 <= int(changed.sum()) < len(changed) - 2
+    assert not changed[0], "the row of padding"
+    assert never.any()
+    trainer = trainer_of(start, tmp_path, num_train_epochs=14)
+    trainer.train()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_batches_of_a_number_of_events(tmp_path):
+    start = prepared(tmp_path)
+    seen: list[list[int]] = [[]]
+
+    class Count(TrainerCallback):
+        def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
+            seen.append([])
+
+    trainer = trainer_of(start, tmp_path, max_tokens_per_batch=40, num_train_epochs=2, eval_strategy="no")
+    collate = trainer.data_collator
+
+    def counting(rows: list[dict[str, Any]]) -> Any:
+        batch = collate(rows)
+        seen[-1].append(int((batch["labels"] >= 0).sum()))
+        return batch
+
+    trainer.data_collator = counting
+    trainer.add_callback(Count)
+    trainer.train()
+    labels = sum(len(items) - 1 for items in trainer.train_dataset["items"])
+    assert [sum(epoch) for epoch in seen[:2]] == [labels, labels]
+    assert len(seen[0]) == len(seen[1]) == len(trainer.get_train_dataloader()) and seen[0] != seen[1]
+    assert max(seen[0] + seen[1]) <= 40
 
 
 def test_training_stops_early(tmp_path):

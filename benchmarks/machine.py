@@ -1,0 +1,60 @@
+"""What this machine can do: the ceilings that the benchmarks hold their figures against."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def best_seconds(run: Callable[[], Any], repeats: int = 5) -> float:
+    """Shortest of several runs, after one that warms up."""
+    run()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def product_gflops(m: int, k: int, n: int, dtype: torch.dtype) -> float:
+    """Measured speed of an (m, k) by (k, n) product, in GFLOP/s."""
+    left, right = torch.randn(m, k).to(dtype), torch.randn(k, n).to(dtype)
+    return 2 * m * k * n / best_seconds(lambda: left @ right) / 1e9
+
+
+def copy_gigabytes(megabytes: int = 256) -> float:
+    """Measured memory bandwidth of a copy (bytes read plus bytes written), in GB/s."""
+    source = torch.ones(megabytes * 2**18)
+    target = torch.empty_like(source)
+    return 2 * source.numel() * 4 / best_seconds(lambda: target.copy_(source)) / 1e9
+
+
+def machine_line() -> str:
+    """One line for tables: processor, capability, threads, torch."""
+    name = next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), "unknown CPU")
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{name}, {capability}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def _cpuinfo() -> list[str]:
+    file = Path("/proc/cpuinfo")
+    return file.read_text().splitlines() if file.is_file() else []
+
+
+def run_peer(python: str | None, script: str, *arguments: str) -> dict[str, Any] | None:
+    """Run a script of `peers/` with another Python; None, said on standard error, where there is none."""
+    file = Path(__file__).parent / "peers" / script
+    if python is None:
+        return None
+    done = subprocess.run([python, str(file), *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{script} failed with {python}:\n{done.stderr[-2000:]}")
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer

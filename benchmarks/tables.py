@@ -1,0 +1,60 @@
+"""Prints files of `xcat bench` as Markdown tables.
+
+Run as `python benchmarks/tables.py FILE.json [...]`; one table a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from xcat_rec.cli.bench_results import by_model, read_rows, spread, values_of
+from xcat_rec.evaluation.slices import SLICE_NAMES
+
+METRICS = ("recall@10", "ndcg@10")
+
+
+def markdown_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Lines of a table: models down, all targets and the slices that have any across."""
+    parts = ["", *(name for name in SLICE_NAMES if any(row["slices"][name]["num_targets"] for row in rows))]
+    figures = [(part, metric) for part in parts for metric in METRICS]
+    titles = [
+        f"{part} {metric.replace('recall', 'Recall').replace('ndcg', 'NDCG')}".strip() for part, metric in figures
+    ]
+    yield "| " + " | ".join(("model", "seeds", *titles, "fit, s", "peak, MB")) + " |"
+    yield "|---|" + "---:|" * (len(titles) + 3)
+    for model, group in by_model(rows).items():
+        cells = [spread(values_of(group, part, metric)) for part, metric in figures]
+        seconds = spread([float(row["fit_seconds"]) for row in group], digits=1)
+        peak = max(row["peak_memory_mb"] for row in group)
+        yield "| " + " | ".join((model, str(len(group)), *cells, seconds, f"{peak:,.0f}")) + " |"
+
+
+def heading(row: dict[str, Any]) -> str:
+    """What the figures are of."""
+    data, machine = row["data"], row["machine"]
+    cold = f", {data['cold_items']:.0%} of the items cold ({data['cold_policy']})" if data["cold_items"] else ""
+    commit, dirty, _ = (row["commit"] or "unknown").partition("-dirty")
+    return (
+        f"**{data['name']}**, {data['split']}{cold}: {data['users']:,} users, {data['items']:,} items, "
+        f"{data['events']:,} events; {machine['cpu']}, {machine['threads']} threads, {machine['precision']}; "
+        f"commit {commit[:12]}{dirty and ', files changed'}"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the tables of the files that are named."""
+    parser = argparse.ArgumentParser(description="Print files of xcat bench as Markdown tables.")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.json")
+    for number, path in enumerate(parser.parse_args(arguments).files):
+        rows = read_rows(path)
+        if not rows:
+            parser.error(f"{path} holds no runs")
+        print("\n" * bool(number) + heading(rows[-1]) + "\n")
+        print("\n".join(markdown_table(rows)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""Training events a second, exact softmax, against RecTools and RecBole on the same sequences.
+
+    python benchmarks/training_speed.py --peer-python .venv-peers/bin/python --json
+
+Without DATA the sequences are drawn, in the size of Amazon Beauty 2014 (22,363 users, 12,101 items, lengths geometric
+with mean 8.9, items by a Zipf law); speed does not depend on what they mean. With DATA (a folder with items.* and
+events.*) its training split is used. An event is a label that counts. Same d, blocks, length, histories a batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from datasets import Dataset
+from machine import machine_line, product_gflops, run_peer
+from transformers import BertTokenizerFast, TrainerCallback
+
+from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
+from xcat_rec.tokenization.processing_xcat import XCatProcessor
+from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from xcat_rec.training.arguments import XCatTrainingArguments
+from xcat_rec.training.catalogue import training_counts
+from xcat_rec.training.trainer import XCatTrainer
+
+TEXT_DIM = 384
+
+
+def drawn_sequences(users: int, items: int, mean_length: float, seed: int = 0) -> list[list[int]]:
+    """Sequences of item numbers, at least 3 events each."""
+    generator = np.random.default_rng(seed)
+    lengths = np.minimum(2 + generator.geometric(1 / (mean_length - 2), users), 200)
+    weights = 1 / np.arange(1, items + 1) ** 0.8
+    flat = generator.choice(items, size=int(lengths.sum()), p=weights / weights.sum())
+    return [part.tolist() for part in np.split(flat, np.cumsum(lengths)[:-1])]
+
+
+def stored_sequences(folder: str) -> tuple[list[list[int]], int]:
+    """Training sequences of a shop, and the number of its items."""
+    from xcat_rec.tokenization.sequences import build_splits, event_type_names
+    from xcat_rec.tokenization.sources import load_shop
+    from xcat_rec.training.preparation import build_vocabulary
+
+    shop = load_shop(folder)
+    vocabulary = build_vocabulary(shop, ("title",))
+    splits = build_splits(shop, vocabulary, event_type_names(shop))
+    histories = splits["train"].with_format(None)["items"]
+    return [[row - NUM_SPECIAL_ROWS for row in history] for history in histories], vocabulary.num_items
+
+
+class StepClock(TrainerCallback):
+    """Seconds from the end of the warm-up to the end of training, and steps in them."""
+
+    def __init__(self, warmup: int) -> None:
+        self.warmup, self.start, self.end = warmup, 0.0, 0.0
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Note the time."""
+        self.end = time.perf_counter()
+        if state.global_step == self.warmup:
+            self.start = self.end
+
+
+class CountingCollator:
+    """The trainer's collator, counting the labels of every batch."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.labels = inner, list[int]()
+
+    def __call__(self, rows: Any) -> Any:
+        """Collate and count."""
+        batch = self.inner(rows)
+        self.labels.append(int((batch["labels"] >= NUM_SPECIAL_ROWS).sum()))
+        return batch
+
+
+def events_per_second(sequences: list[list[int]], items: int, options: argparse.Namespace, **config: Any) -> float:
+    """Train XCat through its Trainer for some steps."""
+    rows = items + NUM_SPECIAL_ROWS
+    vocabulary = ItemVocabulary(pa.table({"item_id": [str(i) for i in range(items)]}))
+    text = config.get("use_text", True)
+    model = XCatForNextItem(
+        XCatConfig(
+            num_item_rows=rows,
+            num_texts=items + 1 if text else 1,
+            text_dim=TEXT_DIM,
+            hidden_size=options.hidden,
+            intermediate_size=options.hidden,
+            num_attention_heads=options.heads,
+            max_history=options.length,
+            hidden_dropout=0.2,
+            attention_dropout=0.2,
+            objective="softmax",
+            **config,
+        )
+    )
+    model.model.items.item_counts.copy_(training_counts([[i + NUM_SPECIAL_ROWS for i in s] for s in sequences], rows))
+    if text:
+        model.model.items.text_states.normal_()
+        model.model.items.text_index[NUM_SPECIAL_ROWS:] = torch.arange(1, items + 1)
+        if hasattr(model, "soft_target_rows"):
+            model.soft_target_rows.random_(NUM_SPECIAL_ROWS, rows)
+    dataset = Dataset.from_dict({"items": [[i + NUM_SPECIAL_ROWS for i in s] for s in sequences]})
+    with tempfile.TemporaryDirectory() as folder:
+        words = Path(folder) / "vocab.txt"
+        words.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
+        processor = XCatProcessor(BertTokenizerFast(str(words)), vocabulary, max_history=options.length)
+        arguments = XCatTrainingArguments(
+            output_dir=folder, max_steps=options.steps, per_device_train_batch_size=options.batch, disable_tqdm=True,
+            save_strategy="no", eval_strategy="no", precision=options.precision, use_cpu=True,
+        )  # fmt: skip
+        clock = StepClock(options.warmup)
+        trainer = XCatTrainer(model, arguments, dataset, processing_class=processor, callbacks=[clock])
+        trainer.data_collator = collator = CountingCollator(trainer.data_collator)
+        trainer.train()
+    return sum(collator.labels[options.warmup : options.steps]) / (clock.end - clock.start)
+
+
+def flops_per_event(items: int, hidden: int, blocks: int, text: bool, events_per_step: float) -> float:
+    """Products that one event cannot do without, forward and backward (multiply and add are two)."""
+    loss = 3 * 2 * items * hidden
+    layers = 3 * blocks * 2 * (4 * hidden**2 + 2 * hidden**2)
+    adaptor = 3 * 2 * items * (TEXT_DIM * 2 * hidden + 2 * hidden**2) / events_per_step if text else 0
+    return loss + layers + adaptor
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="?", help="folder with items.* and events.*")
+    parser.add_argument("--peer-python", help="Python with rectools[torch] and recbole (make peers)")
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--warmup", type=int, default=10)
+    parser.add_argument("--peer-steps", type=int, default=14)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--length", type=int, default=50)
+    parser.add_argument("--hidden", type=int, default=64)
+    parser.add_argument("--heads", type=int, default=1)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    sequences, items = (
+        stored_sequences(options.data) if options.data else (drawn_sequences(22_363, 12_101, 8.9), 12_101)
+    )
+    sequences = [s for s in sequences if len(s) > 1]
+    speeds: dict[str, float | None] = {
+        "XCat, id only": events_per_second(
+            sequences, items, options, use_text=False, num_behavior_layers=2, num_fusion_layers=0, scoring="dot",
+            temperature=1.0,
+        ),
+        "XCat, text and id": events_per_second(
+            sequences, items, options, num_behavior_layers=1, num_fusion_layers=1
+        ),
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/sequences.npz"
+        np.savez(file, lengths=[len(s) for s in sequences], items=np.concatenate(sequences))
+        shared = [
+            "--sequences", file, "--steps", str(options.peer_steps), "--length", str(options.length), "--hidden",
+            str(options.hidden), "--heads", str(options.heads), "--threads", str(torch.get_num_threads()),
+        ]  # fmt: skip
+        mean_labels = np.mean([min(len(s), options.length + 1) - 1 for s in sequences])
+        for name, script, extra in (
+            ("RecTools, softmax", "rectools_sasrec.py", ["--batch", str(options.batch)]),
+            (
+                "RecTools, sampled softmax (256)", "rectools_sasrec.py",
+                ["--batch", str(options.batch), "--loss", "sampled_softmax", "--negatives", "256"],
+            ),
+            ("RecBole, cross-entropy", "recbole_sasrec.py", ["--batch", str(round(options.batch * mean_labels))]),
+        ):  # fmt: skip
+            answer = run_peer(options.peer_python, script, *shared, *extra)
+            speeds[name] = answer and answer["events_per_second"]
+    report(speeds, items, options, float(options.batch * mean_labels))
+
+
+def report(speeds: dict[str, float | None], items: int, options: argparse.Namespace, events_per_step: float) -> None:
+    """Print the table, and the JSON object that it is of."""
+    low = torch.bfloat16 if XCatTrainingArguments("unused", precision=options.precision).bf16 else torch.float32
+    ceiling = product_gflops(round(events_per_step), options.hidden, items, low)
+    own = {"id_only": speeds["XCat, id only"] or 0.0, "text_id": speeds["XCat, text and id"] or 0.0}
+    peers = {
+        "rectools_softmax": speeds["RecTools, softmax"],
+        "rectools_sampled": speeds["RecTools, sampled softmax (256)"],
+        "recbole": speeds["RecBole, cross-entropy"],
+    }
+    ratios = {
+        f"{name}_vs_{peer}": round(speed / other, 2)
+        for name, speed in own.items()
+        for peer, other in peers.items()
+        if other
+    }
+    flops = {name: flops_per_event(items, options.hidden, 2, name == "text_id", events_per_step) for name in own}
+    utilisation = {name: round(own[name] * flops[name] / ceiling / 1e9, 3) for name in own}
+    print(f"{machine_line()}, {str(low).removeprefix('torch.')}")
+    print(f"{items} items, d={options.hidden}, length {options.length}, {options.batch} histories a batch")
+    bounds = ", ".join(f"{ceiling * 1e9 / flops[name]:,.0f} events/s {name}" for name in own)
+    print(f"ceiling of the loss's product: {ceiling:.0f} GFLOP/s, so at most {bounds}\n")
+    print("| model | events/s |\n|---|---|")
+    for name, speed in speeds.items():
+        print(f"| {name} | {'skipped: give --peer-python' if speed is None else f'{speed:,.0f}'} |")
+    for name, ratio in ratios.items():
+        print(f"{name}: {ratio} times", file=sys.stderr)
+    if options.json:
+        print(json.dumps({
+            "events_per_second": speeds, "ratio": ratios, "utilisation": utilisation, "ceiling_gflops": ceiling,
+            "flops_per_event": flops, "machine": machine_line(), "dtype": str(low),
+        }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

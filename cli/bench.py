@@ -1,0 +1,139 @@
+"""`xcat bench`: models beside each other on one data set, over seeds, with the intervals of their differences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from .bench_results import BenchResults
+    from .benching import BenchRequest
+
+DEFAULT_MODELS = "popularity,repeat-purchase,item-knn,text-knn,sasrec,xcat"
+
+
+def bench(
+    context: typer.Context,
+    data: Annotated[str | None, typer.Argument(help="Folder with items.* and events.*, or complete-journey.")] = None,
+    models: Annotated[str, typer.Option(help="Names of models with commas between.")] = DEFAULT_MODELS,
+    seeds: Annotated[int, typer.Option(help="Runs of each trained model, with seeds from 0.")] = 3,
+    output: Annotated[Path, typer.Option(help="JSON file the results are written to, run by run.")] = Path(
+        "bench.json"
+    ),
+    items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
+    events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Names of your columns: item_id=sku,title=name.")] = None,
+    split: Annotated[str | None, typer.Option(help="leave-one-out, last-basket, global-time, column or auto.")] = None,
+    tie_policy: Annotated[str | None, typer.Option(help="file or shuffle: order of events at one time.")] = None,
+    unknown_items: Annotated[
+        Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
+    ] = "error",
+    cold_items: Annotated[
+        float, typer.Option(help="Share of the items, up to 0.5, whose training events are taken away.")
+    ] = 0.0,
+    cold_policy: Annotated[str, typer.Option(help="random or newest: which items those are.")] = "random",
+    resume: Annotated[bool, typer.Option(help="Keep the runs of the file and run those that are missing.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """Fit several models on a shop's tables, each run in a process of its own, and judge them on one test split.
+
+    Baselines are fitted once, trained models once a seed. Every field of XCatConfig, XCatTrainingArguments and
+    PreparationOptions is an option too (--hidden-size 64) and holds for every trained model.
+
+    Examples:
+
+        xcat bench my-shop/ --models popularity,item-knn,sasrec,xcat --seeds 3 --output bench.json
+
+        xcat bench my-shop/ --models text-knn,xcat,xcat-no-text --cold-items 0.2 --output cold.json --resume
+    """
+    from .bench_results import BenchResults, compare_models, comparison_lines, results_table
+    from .bench_worker import RunFailedError
+    from .benching import BenchRequest
+    from .console import messages, print_json
+
+    cold = {"cold_items": cold_items, "cold_policy": cold_policy} if cold_items else {}
+    fields = _fields(context.args, {"split": split, "tie_policy": tie_policy, **cold})
+    tables: dict[str, Any] = {"data": data, "items": items, "events": events, "columns": columns}
+    requests = [
+        BenchRequest(model, seed, **tables, unknown_items=unknown_items, fields=fields)
+        for model, seed in _planned(models, seeds)
+    ]
+    _check(requests, cold_items, cold_policy)
+    results = BenchResults(output)
+    results.open(resume, requests[0].options)
+    try:
+        _run_missing(requests, results)
+    except RunFailedError as error:
+        messages.print(f"xcat: error: {error}", markup=False)
+        raise typer.Exit(1) from None
+    messages.print(results_table(results.rows, title=_title(results.rows[0]["data"])))
+    compared = compare_models(results.rows, results.users)
+    messages.print("\n".join(comparison_lines(compared)), markup=False)
+    if json_output:
+        print_json({"runs": results.rows, "comparisons": compared})
+
+
+def _planned(models: str, seeds: int) -> list[tuple[str, int]]:
+    """(model, seed) of every run: trained models once a seed, the others once."""
+    from .benching import BASELINE_SEED, BASELINES, check_model
+
+    if seeds < 1:
+        raise ValueError(f"--seeds is {seeds}; give the number of runs of each trained model, at least 1")
+    names = list(dict.fromkeys(name.strip() for name in models.split(",") if name.strip()))
+    if not names:
+        raise ValueError(f"--models is {models!r}; give names with commas between, such as {DEFAULT_MODELS}")
+    for name in names:
+        check_model(name)
+    return [(name, seed) for name in names for seed in ([BASELINE_SEED] if name in BASELINES else range(seeds))]
+
+
+def _fields(arguments: list[str], own: dict[str, Any]) -> dict[str, Any]:
+    from .options import parse_extra
+
+    given = parse_extra(arguments)
+    for name in ("seed", "split_seed"):
+        if name in given:
+            raise ValueError(
+                f"--{name.replace('_', '-')} {given[name]} is no option of bench; give --seeds N, which runs seeds "
+                "0 to N - 1 on one split"
+            )
+    return given | {name: value for name, value in own.items() if value is not None}
+
+
+def _check(requests: list[BenchRequest], cold_items: float, cold_policy: str) -> None:
+    """Refuse what can be refused before the first of many runs."""
+    from tempfile import TemporaryDirectory
+
+    from ..modeling_xcat.configuration_xcat import XCatConfig
+    from ..tokenization.cold_items import check_cold
+    from ..training.arguments import XCatTrainingArguments
+    from ..training.recipes import RECIPES, find_recipe
+    from .options import split_fields
+
+    check_cold(cold_items, cold_policy)
+    _, config, training = split_fields(requests[0].fields)
+    for name in dict.fromkeys(request.model for request in requests if request.model in RECIPES):
+        recipe = find_recipe(name)
+        XCatConfig(**{**recipe.config, **config})
+        with TemporaryDirectory() as folder:
+            XCatTrainingArguments(**{**recipe.training, **training, "output_dir": folder})
+
+
+def _run_missing(requests: list[BenchRequest], results: BenchResults) -> None:
+    from .bench_worker import run_in_process
+    from .console import messages
+
+    for number, request in enumerate(requests, start=1):
+        label = f"{request.model}, seed {request.seed} ({number} of {len(requests)})"
+        if results.has(request.model, request.seed):
+            messages.print(f"{label}: is there", markup=False)
+            continue
+        messages.print(f"{label} ...", markup=False)
+        results.add(run_in_process(request))
+
+
+def _title(data: dict[str, Any]) -> str:
+    cold = f", {data['cold_items']:.0%} of the items cold ({data['cold_policy']})" if data["cold_items"] else ""
+    return f"{data['name']}, {data['split']}, test{cold}"

@@ -1,0 +1,232 @@
+"""The results of a benchmark: the file they stand in, their means and spreads, and which differences are real."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from rich.table import Table
+
+from ..evaluation.bootstrap import paired_bootstrap
+from ..training.recipes import RECIPES, is_own
+
+if TYPE_CHECKING:
+    from .benching import BenchRun
+
+NOTHING = "-"
+DECIDING_METRIC = "ndcg@10"
+_COLUMNS = (("", "recall@10"), ("", "ndcg@10"), ("switch", "ndcg@10"), ("new_category", "ndcg@10"))
+_COLD_COLUMN = ("cold", "ndcg@10")
+
+Row = dict[str, Any]
+
+
+class BenchResults:
+    """The rows of a file `NAME.json`, and the values of single users in `NAME.users.npz` beside it.
+
+    Args:
+        path: The JSON file.
+
+    Raises:
+        ValueError: If the name does not end in .json.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.suffix != ".json":
+            raise ValueError(f"--output is {path}; give the name of a .json file")
+        self.path = path
+        self.users_path = path.with_suffix(".users.npz")
+        self.rows: list[Row] = []
+        self.users: dict[str, np.ndarray] = {}
+
+    def open(self, resume: bool, options: Mapping[str, Any]) -> None:
+        """Read what is there, before any work is done.
+
+        Args:
+            resume: Whether the file may be there; its rows are kept then.
+            options: What the rows to come have as `options`.
+
+        Raises:
+            ValueError: If there is a file and it is not to be resumed, or its rows do not go with those to come.
+        """
+        if not self.path.exists():
+            if not self.path.absolute().parent.is_dir():
+                raise ValueError(f"--output {self.path}: there is no folder {self.path.parent}; make it first")
+            return
+        if not resume:
+            raise ValueError(f"--output {self.path} is there already; add --resume to go on with it, or remove it")
+        self.rows = read_rows(self.path)
+        if not self.users_path.is_file() and self.rows:
+            raise ValueError(f"--resume: {self.users_path}, which belongs to {self.path}, is missing; begin anew")
+        if self.rows:
+            with np.load(self.users_path) as arrays:
+                self.users = {name: arrays[name] for name in arrays.files}
+        for row in self.rows:
+            if row.get("options") != options:
+                differing = sorted(
+                    name
+                    for name in {*options, *(row.get("options") or {})}
+                    if (row.get("options") or {}).get(name) != options.get(name)
+                )
+                raise ValueError(
+                    f"--resume: {row['model']}, seed {row['seed']} in {self.path} was run with another "
+                    f"{', '.join(differing)}; give the same options, or another --output"
+                )
+
+    def has(self, model: str, seed: int) -> bool:
+        """Whether a run is there."""
+        return any(row["model"] == model and row["seed"] == seed for row in self.rows)
+
+    def add(self, run: BenchRun) -> None:
+        """Add a run and write both files, each whole or not at all; the rows last."""
+        model, seed = run.row["model"], run.row["seed"]
+        self.rows.append(run.row)
+        self.users.update({user_key(model, seed, metric): values for metric, values in run.per_user.items()})
+        _replace(self.users_path, lambda file: np.savez_compressed(file, **self.users))  # type: ignore[arg-type]
+        text = json.dumps(self.rows, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+        _replace(self.path, lambda file: file.write(text.encode()))
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a file.
+
+    Raises:
+        ValueError: If it is not one of ours.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON ({error}); give a file that xcat bench wrote") from None
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and {"model", "seed"} <= row.keys() for row in rows
+    ):
+        raise ValueError(f"{path} is no list of runs; give a file that xcat bench wrote")
+    return rows
+
+
+def user_key(model: str, seed: int, metric: str) -> str:
+    """The name of an array of single users' values, such as `xcat/0/ndcg@10`."""
+    return f"{model}/{seed}/{metric}"
+
+
+def by_model(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows of each model, in the order in which models first appear."""
+    grouped: dict[str, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(row["model"], []).append(row)
+    return grouped
+
+
+def values_of(rows: Sequence[Row], part: str, metric: str) -> list[float]:
+    """A metric's values over runs, those that are numbers.
+
+    Args:
+        rows: Runs of one model.
+        part: Name of a slice; empty for all targets.
+        metric: Name of the metric.
+    """
+    found = [(row["slices"].get(part, {}) if part else row["metrics"]).get(metric) for row in rows]
+    return [float(value) for value in found if value is not None]
+
+
+def spread(values: Sequence[float], digits: int = 4) -> str:
+    """Mean and sample standard deviation; the mean alone of a single value.
+
+    Example:
+        >>> spread([0.1, 0.2]), spread([0.1]), spread([])
+        ('0.1500 ± 0.0707', '0.1000', '-')
+    """
+    if not values:
+        return NOTHING
+    mean = f"{np.mean(values):.{digits}f}"
+    return f"{mean} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else mean
+
+
+def shown_columns(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """(slice, metric) of the columns of a table; the cold slice only where there are cold targets."""
+    cold = any(row["slices"].get("cold", {}).get("num_targets") for row in rows)
+    return [*_COLUMNS, *([_COLD_COLUMN] if cold else [])]
+
+
+def compare_models(rows: Sequence[Row], users: Mapping[str, np.ndarray], samples: int = 1000) -> list[dict[str, Any]]:
+    """How each trained model differs in NDCG@10 from the best model that is not ours.
+
+    A user's value is the mean over seeds, and users are drawn, so that the interval is about other users of the same
+    shop, not about other seeds.
+
+    Args:
+        rows: Runs.
+        users: Values of single users by `user_key`.
+        samples: Draws of the bootstrap.
+
+    Returns:
+        One mapping a trained model with `model`, `baseline`, `metric`, `difference`, `low`, `high`, `level`, `users`.
+    """
+    means = {
+        model: np.mean([users[user_key(model, row["seed"], DECIDING_METRIC)] for row in group], axis=0)
+        for model, group in by_model(rows).items()
+    }
+    compared = []
+    for model in means:
+        rivals = [name for name in means if name != model and not is_own(name)]
+        if model not in RECIPES or not rivals:
+            continue
+        best = max(rivals, key=lambda name: float(np.nanmean(means[name])))
+        interval = paired_bootstrap(means[model], means[best], samples=samples)
+        compared.append({
+            "model": model, "baseline": best, "metric": DECIDING_METRIC, "difference": interval.mean,
+            "low": interval.low, "high": interval.high, "level": interval.level, "users": interval.num_users,
+        })  # fmt: skip
+    return compared
+
+
+def results_table(rows: Sequence[Row], title: str = "") -> Table:
+    """One line a model: means and spreads over seeds."""
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))  # fits into 80 columns
+    table.add_column("model", no_wrap=True)
+    table.add_column("seeds", justify="right")
+    columns = shown_columns(rows)
+    for part, metric in columns:
+        table.add_column(f"{part} {metric}".strip().replace("_", " "), justify="right")
+    table.add_column("fit, s", justify="right")
+    for model, group in by_model(rows).items():
+        figures = [spread(values_of(group, part, metric)) for part, metric in columns]
+        seconds = spread([float(row["fit_seconds"]) for row in group], digits=1)
+        table.add_row(model, str(len(group)), *(figure.replace(" ±", "\n±") for figure in (*figures, seconds)))
+    return table
+
+
+def comparison_lines(compared: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One sentence a comparison."""
+    return [
+        f"{one['model']} - {one['baseline']}: {one['metric']} {one['difference']:+.4f}, "
+        f"{one['level']:.0%} interval {one['low']:+.4f} to {one['high']:+.4f} over {one['users']:,} users"
+        for one in compared
+    ]
+
+
+def _replace(path: Path, write: Any) -> None:
+    """Write a file whole or not at all."""
+    temporary: BinaryIO
+    with NamedTemporaryFile(dir=path.absolute().parent, prefix=f".{path.name}.", delete=False) as temporary:  # type: ignore[assignment]
+        try:
+            write(temporary)
+            temporary.flush()
+            os.fsync(temporary.fileno())
+        except BaseException:
+            os.unlink(temporary.name)
+            raise
+    os.chmod(temporary.name, 0o666 & ~_umask())
+    os.replace(temporary.name, path)
+
+
+def _umask() -> int:
+    """What files are made without; it can be read only by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,95 @@
+"""A run in a process of its own, so that its memory and time are its own: both ends of it.
+
+The request and the result lie as files in a folder that both know. The parent holds the child's standard input open;
+when it closes, because the parent is gone, the child ends too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from .app import BAD_INPUT, TRACEBACK_VARIABLE, exit_code_of
+
+if TYPE_CHECKING:
+    from .benching import BenchRequest, BenchRun
+
+REQUEST, RESULT, USERS, ERROR = "request.json", "result.json", "users.npz", "error.txt"
+FAILED = 1
+
+
+class RunFailedError(RuntimeError):
+    """A run ended with an error that is not one of input; its process has shown what happened."""
+
+
+def run_in_process(request: BenchRequest) -> BenchRun:
+    """Run a model in a fresh process.
+
+    Args:
+        request: What to run.
+
+    Returns:
+        What the process wrote.
+
+    Raises:
+        ValueError: If the input is bad.
+        RunFailedError: If the process failed otherwise, or was killed.
+    """
+    from .benching import BenchRun
+
+    with TemporaryDirectory(prefix="xcat-bench-") as name:
+        folder = Path(name)
+        (folder / REQUEST).write_text(json.dumps(asdict(request), default=str), encoding="utf-8")
+        # -P keeps folders of the working directory, such as datasets/, from standing in for packages.
+        command = [sys.executable, "-P", "-m", "xcat_rec.cli.bench_worker", name]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+            code = child.wait()
+        if code:
+            error = folder / ERROR
+            what = error.read_text(encoding="utf-8") if error.is_file() else f"its process ended with exit code {code}"
+            message = f"{request.model}, seed {request.seed}: {what}"
+            raise ValueError(message) if code == BAD_INPUT and error.is_file() else RunFailedError(message)
+        with np.load(folder / USERS) as arrays:
+            per_user = {key: arrays[key] for key in arrays.files}
+        return BenchRun(json.loads((folder / RESULT).read_text(encoding="utf-8")), per_user)
+
+
+def _end_with_parent(folder: Path) -> None:
+    """Wait until the parent's end of standard input closes, then leave at once, and nothing behind."""
+    os.read(0, 1)  # not sys.stdin: its lock would be held when the interpreter ends
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(FAILED)
+
+
+def main() -> NoReturn:
+    """The child: run what the folder of the first argument asks for, and leave the result there."""
+    folder = Path(sys.argv[1])
+    threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
+    try:
+        from .benching import BenchRequest, run_model
+
+        request = BenchRequest(**json.loads((folder / REQUEST).read_text(encoding="utf-8")))
+        run = run_model(request, folder)
+        np.savez(folder / USERS, **{name: values.astype(np.float32) for name, values in run.per_user.items()})  # type: ignore[arg-type]
+        (folder / RESULT).write_text(json.dumps(run.row, allow_nan=False), encoding="utf-8")
+    except Exception as error:
+        code = exit_code_of(error)
+        if code is None or os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        (folder / ERROR).write_text(str(error).strip() or type(error).__name__, encoding="utf-8")
+        sys.exit(code)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+"""One run of a benchmark: a model, fitted with one seed and judged on the test split, with what it took."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import DatasetDict
+from transformers import PreTrainedConfig
+
+from ..evaluation.comparison import POPULARITY, REPEAT_PURCHASE
+from ..evaluation.protocol import Ranker, RankingReport, evaluate_ranker
+from ..inference.recommender import XCatRecommender
+from ..model_cards.settings import model_settings, training_settings
+from ..modeling_baselines.knn import ItemKNNConfig, ItemKNNModel, TextKNNConfig, TextKNNModel
+from ..modeling_baselines.popularity import (
+    PopularityConfig,
+    PopularityModel,
+    RepeatPurchaseConfig,
+    RepeatPurchaseModel,
+)
+from ..tokenization.schema import ShopTables
+from ..tokenization.sequences import resolve_split, trained_items
+from ..tokenization.sources import load_shop
+from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from ..training.arguments import XCatTrainingArguments
+from ..training.catalogue import distinct_texts
+from ..training.preparation import PreparationOptions, prepare_training, split_shop
+from ..training.recipes import RECIPES, find_recipe
+from ..training.trainer import XCatTrainer
+from .console import messages, peak_memory_mb
+from .options import parse_columns, split_fields
+from .provenance import describe_machine, installed_versions, source_commit
+
+ITEM_KNN, TEXT_KNN = "item-knn", "text-knn"
+BASELINES = (POPULARITY, REPEAT_PURCHASE, ITEM_KNN, TEXT_KNN)
+"""Models that nothing random enters, so that one run says all."""
+BASELINE_SEED = 0
+SPLIT_SEED = 0
+"""Every run sees the same order of ties and the same cold items; its own seed is that of weights and training."""
+USER_METRICS = ("recall@10", "ndcg@10")
+"""Metrics whose values are kept user by user."""
+
+
+@dataclass(frozen=True)
+class BenchRequest:
+    """What to run.
+
+    Args:
+        model: One of `BASELINES` or a name of `RECIPES`.
+        seed: Seed of weights and training.
+        data: As in `load_shop`.
+        items: As in `load_shop`.
+        events: As in `load_shop`.
+        columns: Names of columns, as `parse_columns` reads them.
+        unknown_items: "error" or "drop".
+        fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments` by name; the latter two hold
+            for trained models.
+    """
+
+    model: str
+    seed: int = 0
+    data: str | None = None
+    items: str | None = None
+    events: str | None = None
+    columns: str | None = None
+    unknown_items: str = "error"
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but model and seed, in JSON's types and without folders: rows of one file agree in it."""
+        named = {name: Path(value).name for name in ("data", "items", "events") if (value := getattr(self, name))}
+        fields = {name: value for name, value in self.fields.items() if name != "cache_dir"}
+        encoder = fields.get("text_encoder")
+        if isinstance(encoder, str) and Path(encoder).is_dir():
+            fields["text_encoder"] = Path(encoder).resolve().name
+        told = {**named, "columns": self.columns, "unknown_items": self.unknown_items, **fields}
+        plain: dict[str, Any] = json.loads(json.dumps(told, default=str))
+        return plain
+
+
+@dataclass(frozen=True)
+class BenchRun:
+    """What came of it.
+
+    Args:
+        row: The object that stands in the file.
+        per_user: Name of a metric to (users of the test split,) values; NaN for a user without such a target.
+    """
+
+    row: dict[str, Any]
+    per_user: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A model that can be judged, and what it took to get there."""
+
+    ranker: Ranker
+    vocabulary: ItemVocabulary
+    splits: DatasetDict
+    config: dict[str, Any]
+    prepare_seconds: float
+    fit_seconds: float
+    precision: str = "fp32"
+    epochs: float | None = None
+    validation: dict[str, float | None] | None = None
+
+
+def check_model(name: str) -> None:
+    """Refuse a model that is neither a baseline nor a recipe.
+
+    Raises:
+        ValueError: If it is neither; the known ones are listed.
+    """
+    if name not in BASELINES and name not in RECIPES:
+        raise ValueError(f"--models has {name!r}, which is no model; known are {', '.join((*BASELINES, *RECIPES))}")
+
+
+def run_model(request: BenchRequest, folder: Path) -> BenchRun:
+    """Load the tables, fit one model and judge it.
+
+    Args:
+        request: What to run.
+        folder: Where a trainer may write; the caller removes it.
+
+    Raises:
+        ValueError: If the model, the tables or a field cannot be used.
+    """
+    check_model(request.model)
+    preparation, config, training = split_fields(request.fields)
+    shop = load_shop(
+        request.data, items=request.items, events=request.events, columns=parse_columns(request.columns),
+        on_unknown_items="drop" if request.unknown_items == "drop" else "error",
+    )  # fmt: skip
+    options = PreparationOptions(**{**preparation, "seed": request.seed, "split_seed": SPLIT_SEED})
+    if request.model in RECIPES:
+        fitted = _train(request, shop, options, config, {**training, "output_dir": str(folder / "training")})
+    elif request.model == TEXT_KNN:
+        fitted = _fit_text(shop, options, str(training.get("precision", "auto")))
+    else:
+        fitted = _count(request.model, shop, options)
+    trained = trained_items(fitted.splits["train"], len(fitted.vocabulary))
+    begin = time.perf_counter()
+    report = evaluate_ranker(fitted.ranker, fitted.splits["test"], fitted.vocabulary, trained=trained)
+    evaluate_seconds = time.perf_counter() - begin
+    judged = json.loads(report.to_json())
+    row = {
+        "model": request.model,
+        "seed": request.seed,
+        "metrics": judged["metrics"],
+        "slices": judged["slices"],
+        "prepare_seconds": round(fitted.prepare_seconds, 2),
+        "fit_seconds": round(fitted.fit_seconds, 2),
+        "evaluate_seconds": round(evaluate_seconds, 2),
+        "peak_memory_mb": round(peak_memory_mb()),
+        "epochs": fitted.epochs,
+        "validation": fitted.validation,
+        "config": fitted.config,
+        "data": _describe_data(shop, fitted.vocabulary, options, report),
+        "options": request.options,
+        "machine": describe_machine(fitted.precision),
+        "versions": installed_versions(),
+        "commit": source_commit(),
+    }
+    wanted = {name for name in report.per_user if name.rpartition(".")[2] in USER_METRICS}
+    return BenchRun(row, {name: report.per_user[name] for name in sorted(wanted)})
+
+
+def _train(
+    request: BenchRequest,
+    shop: ShopTables,
+    options: PreparationOptions,
+    config: Mapping[str, Any],
+    training: Mapping[str, Any],
+) -> _Fitted:
+    """Train a recipe; fields that were given go before those of the recipe."""
+    begin = time.perf_counter()
+    recipe = find_recipe(request.model)
+    options.config = {**recipe.config, **config}
+    arguments = XCatTrainingArguments(**{**recipe.training, **training, "seed": request.seed})
+    precision = "bf16" if arguments.bf16 else "fp32"
+    prepared = prepare_training(shop, options, precision)
+    for note in prepared.notes:
+        messages.print(f"note: {note}", markup=False)
+    _check_parts(shop, prepared.splits, options, ("validation", "test"))
+    trainer = XCatTrainer(
+        prepared.model,
+        arguments,
+        train_dataset=prepared.splits["train"],
+        eval_dataset=prepared.splits["validation"],
+        processing_class=prepared.processor,
+    )
+    start = time.perf_counter()
+    state = trainer.train()
+    end = time.perf_counter()
+    recommender = XCatRecommender(prepared.model, prepared.processor)
+    vocabulary = prepared.processor.catalogue
+    validation = evaluate_ranker(recommender, prepared.splits["validation"], vocabulary, trained=prepared.trained)
+    settings = {"model": model_settings(prepared.model.config), "training": training_settings(arguments)}
+    return _Fitted(
+        recommender,
+        vocabulary,
+        prepared.splits,
+        json.loads(json.dumps(settings, default=str)),
+        prepare_seconds=start - begin,
+        fit_seconds=end - start,
+        precision=precision,
+        epochs=round(float(state.metrics.get("epoch", 0)), 2),
+        validation=json.loads(validation.to_json())["metrics"],
+    )
+
+
+def _fit_text(shop: ShopTables, options: PreparationOptions, precision: str) -> _Fitted:
+    """Take the whitened text states that a trained model would be given."""
+    begin = time.perf_counter()
+    options.config = {"use_item_ids": False, "soft_target_weight": 0.0, "num_fusion_layers": 0}
+    prepared = prepare_training(shop, options, precision)
+    _check_parts(shop, prepared.splits, options, ("test",))
+    items = prepared.model.model.items
+    start = time.perf_counter()
+    states, index = items.text_states[:, 0], items.text_index
+    config = TextKNNConfig(num_item_rows=len(index), num_texts=states.shape[0], text_dim=states.shape[1])
+    model = TextKNNModel(config).fit(states, index)
+    vocabulary = prepared.processor.catalogue
+    end = time.perf_counter()
+    return _Fitted(model, vocabulary, prepared.splits, _told(config), start - begin, end - start)
+
+
+def _count(name: str, shop: ShopTables, options: PreparationOptions) -> _Fitted:
+    """Fit a baseline that reads item ids alone; no text is encoded for it."""
+    begin = time.perf_counter()
+    vocabulary, _, splits = split_shop(shop, options)
+    _check_parts(shop, splits, options, ("test",))
+    start = time.perf_counter()
+    histories, rows = splits["train"].with_format(None)["items"], len(vocabulary)
+    model: PopularityModel | RepeatPurchaseModel | ItemKNNModel
+    if name == ITEM_KNN:
+        model = ItemKNNModel(ItemKNNConfig(num_item_rows=rows)).fit(histories)
+    elif name == REPEAT_PURCHASE:
+        model = RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=rows)).fit(histories)
+    else:
+        model = PopularityModel(PopularityConfig(num_item_rows=rows)).fit(histories)
+    end = time.perf_counter()
+    return _Fitted(model, vocabulary, splits, _told(model.config), start - begin, end - start)
+
+
+def _told(config: PreTrainedConfig) -> dict[str, Any]:
+    """What a baseline was set to."""
+    names = ("neighbours", "shrink", "window", "decay")
+    return {"model": {name: getattr(config, name) for name in names if hasattr(config, name)}}
+
+
+def _check_parts(shop: ShopTables, splits: DatasetDict, options: PreparationOptions, parts: tuple[str, ...]) -> None:
+    for part in parts:
+        if not len(splits[part]):
+            raise ValueError(
+                f"events: split {options.split!r} leaves no user in {part} ({shop.events.height} rows); users need "
+                "three events (or baskets) each for it, or choose another --split"
+            )
+
+
+def _describe_data(
+    shop: ShopTables, vocabulary: ItemVocabulary, options: PreparationOptions, report: RankingReport
+) -> dict[str, Any]:
+    sharing = np.bincount(distinct_texts(vocabulary)[1][NUM_SPECIAL_ROWS:])
+    sharing[:1] = 0  # items without text share nothing
+    return {
+        "name": shop.name,
+        "users": shop.events["user_id"].n_unique(),
+        "items": vocabulary.num_items,
+        "events": shop.events.height,
+        "split": str(resolve_split(shop, options.split)),
+        "tie_policy": str(options.tie_policy),
+        "duplicate_texts": int(sharing[sharing > 1].sum()),
+        "cold_items": options.cold_items,
+        "cold_policy": str(options.cold_policy) if options.cold_items else None,
+        "test_users": report.num_users,
+        "test_targets": report.num_targets,
+    }

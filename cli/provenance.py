@@ -1,0 +1,71 @@
+"""Where and with what a figure was measured: the machine, the versions, the commit."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent.parent
+
+
+def describe_machine(precision: str) -> dict[str, Any]:
+    """The processor, what it can do, the threads that are used, and the arithmetic.
+
+    Args:
+        precision: fp32 or bf16, what the run used.
+    """
+    import torch
+
+    return {
+        "cpu": cpu_name(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "precision": precision,
+    }
+
+
+def cpu_name(table: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name for people; where the system does not tell it, its architecture."""
+    lines = table.read_text(encoding="utf-8").splitlines() if table.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions that figures depend on."""
+    import torch
+    import transformers
+
+    from .. import __version__
+
+    return {
+        "xcat_rec": __version__,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def source_commit(folder: Path = PACKAGE) -> str | None:
+    """The git commit of the package's own checkout, `-dirty` behind it if files differ from it; else None.
+
+    Args:
+        folder: The package's folder. That it lies somewhere below a checkout is not enough, for a virtual environment
+            can do so too: the commit has to hold its `__init__.py`.
+    """
+    if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return None
+    return _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git says, or None if there is no git or it fails; nothing is written, not even git's index."""
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None

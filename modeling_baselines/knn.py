@@ -1,0 +1,308 @@
+"""Nearest neighbours: items that the same users bought, and items whose texts say the same.
+
+It imports only its neighbour `cooccurrence`, because `transformers` copies these files next to a checkpoint's weights.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import nn
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import initialization as init
+
+from .cooccurrence import NUM_SPECIAL_ROWS, nearest_by_cosine
+
+
+@strict
+class HistoryKNNConfig(PreTrainedConfig):
+    """What the neighbour models have in common: how they weigh a history.
+
+    Args:
+        num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
+        window: Latest events of a history that count.
+        decay: Weight of an event relative to the one after it; 1 weighs all alike.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    num_item_rows: int = NUM_SPECIAL_ROWS
+    window: int = 10
+    decay: float | int = 0.8
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        self._check_at_least({"num_item_rows": NUM_SPECIAL_ROWS, "window": 1})
+        if not 0 < self.decay <= 1:
+            raise ValueError(f"{type(self).__name__}.decay is {self.decay}; give a share above 0 and up to 1, as 0.8.")
+
+    def _check_at_least(self, least: Mapping[str, float]) -> None:
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise ValueError(f"{type(self).__name__}.{name} is {getattr(self, name)}; give at least {value}.")
+
+
+@strict
+class ItemKNNConfig(HistoryKNNConfig):
+    """Configuration of `ItemKNNModel`.
+
+    Args:
+        num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
+        window: Latest events of a history that count.
+        decay: Weight of an event relative to the one after it; 1 weighs all alike.
+        neighbours: Nearest items kept of each item.
+        shrink: Added to the divisor of a similarity, so that pairs seen a few times weigh less.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    model_type = "xcat_item_knn"
+
+    neighbours: int = 100
+    shrink: float | int = 0
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        self._check_at_least({"neighbours": 1, "shrink": 0})
+
+
+@strict
+class TextKNNConfig(HistoryKNNConfig):
+    """Configuration of `TextKNNModel`.
+
+    Args:
+        num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
+        window: Latest events of a history that count.
+        decay: Weight of an event relative to the one after it; 1 weighs all alike.
+        num_texts: Distinct texts; items with one text share its state.
+        text_dim: Width of a text state.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    model_type = "xcat_text_knn"
+
+    num_texts: int = 1
+    text_dim: int = 384
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        self._check_at_least({"num_texts": 1, "text_dim": 1})
+
+
+class HistoryKNNModel(PreTrainedModel):
+    """A model without trained parameters that scores the catalogue from the latest events of a history."""
+
+    config_class = HistoryKNNConfig
+    main_input_name = "item_ids"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the scores; `transformers` asks the parameters, and there are none."""
+        return torch.float32
+
+    @property
+    def device(self) -> torch.device:
+        """Where the buffers are; `transformers` asks the parameters, and there are none."""
+        return next(self.buffers()).device
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, HistoryKNNModel):
+            for buffer in module.buffers(recurse=False):
+                init.zeros_(buffer)
+
+    def latest_events(self, item_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The events that count, and how much each does.
+
+        Args:
+            item_ids: (users, events) item rows in order of time; 0 is no event, wherever it stands.
+
+        Returns:
+            (users, at most `window`) item rows in no particular order, and their float32 weights `decay ** age`,
+            where age is the number of events after it; 0 where there is no event.
+        """
+        present = item_ids != 0
+        age = present.flip(1).cumsum(1).flip(1) - 1
+        counted = present & (age < self.config.window)
+        width = min(self.config.window, item_ids.shape[1])
+        positions = torch.arange(item_ids.shape[1], device=item_ids.device)
+        places = torch.where(counted, positions, -1).topk(width, dim=1).indices
+        weights = torch.where(counted, float(self.config.decay) ** age.float(), 0.0)
+        return item_ids.gather(1, places), weights.gather(1, places)
+
+    def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        """Score the catalogue.
+
+        Args:
+            item_ids: (users, events) item rows in order of time; 0 is no event.
+            **kwargs: What callers of every model pass along; unused.
+
+        Returns:
+            (users, rows) float32 scores; the special rows have `-inf`.
+        """
+        raise NotImplementedError
+
+    def score_catalogue(self, item_ids: torch.Tensor, **inputs: Any) -> torch.Tensor:
+        """Score the whole catalogue for (users, events) histories; as `forward`, without gradients."""
+        with torch.no_grad():
+            scores: torch.Tensor = self(item_ids, **inputs)
+        return scores
+
+    def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> torch.Tensor:
+        """Score the catalogue for rows of a dataset.
+
+        Args:
+            rows: Rows with `items`, a user's item rows in order of time.
+
+        Returns:
+            (users, rows of the item table) float32 scores; the special rows have `-inf`.
+        """
+        if not rows:
+            return torch.empty(0, self.config.num_item_rows, device=self.device)
+        # Only the latest events can count; padding all of a history would take memory for nothing.
+        window = self.config.window
+        histories = [torch.tensor([item for item in row["items"] if item][-window:], dtype=torch.long) for row in rows]
+        padded = nn.utils.rnn.pad_sequence(histories, batch_first=True)
+        return self.score_catalogue(padded.to(self.device))
+
+
+class ItemKNNModel(HistoryKNNModel):
+    """Recommends what users of the latest items also took (Sarwar et al., "Item-based collaborative filtering
+    recommendation algorithms", WWW 2001).
+
+    The similarity of two items is the cosine of the sets of users whose training sequences name them, users of both
+    over `sqrt(users of one * users of the other) + shrink`. Each item keeps its `neighbours` nearest, itself never
+    among them, the lower row first among equals. An item scores the sum, over the latest `window` events that keep
+    it as a neighbour, of the similarity times `decay ** age`.
+
+    Example:
+        >>> model = ItemKNNModel(ItemKNNConfig(num_item_rows=5)).fit([[2, 3], [3, 2], [3, 4]])
+        >>> [round(score, 2) for score in model.score_rows([{"items": [2]}])[0].tolist()]
+        [-inf, -inf, 0.0, 0.82, 0.0]
+    """  # noqa: D205
+
+    config_class = ItemKNNConfig
+    neighbour_rows: torch.Tensor
+    similarities: torch.Tensor
+
+    def __init__(self, config: ItemKNNConfig) -> None:
+        super().__init__(config)
+        shape = (config.num_item_rows, config.neighbours)
+        self.register_buffer("neighbour_rows", torch.zeros(shape, dtype=torch.int32))
+        self.register_buffer("similarities", torch.zeros(shape))
+        self.post_init()
+
+    @torch.no_grad()
+    def fit(self, train_rows: Iterable[Sequence[int]]) -> Self:
+        """Find the neighbours of every item in training sequences; earlier ones are replaced.
+
+        Memory grows with the events and with items times neighbours, never with items times items or users.
+
+        Args:
+            train_rows: One sequence of item rows a user, such as `splits["train"]["items"]`.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            ValueError: If a row is not in the item table.
+        """
+        config = self.config
+        neighbour_rows, similarities = nearest_by_cosine(
+            train_rows, config.num_item_rows, config.neighbours, float(config.shrink)
+        )
+        self.neighbour_rows.copy_(neighbour_rows)
+        self.similarities.copy_(similarities)
+        return self
+
+    def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        """As `HistoryKNNModel.forward`."""
+        users = len(item_ids)
+        scores = torch.zeros(users, self.config.num_item_rows, device=item_ids.device)
+        if item_ids.shape[1]:
+            items, weights = self.latest_events(item_ids)
+            shares = self.similarities[items].float() * weights[..., None]
+            scores.scatter_add_(1, self.neighbour_rows[items].long().view(users, -1), shares.view(users, -1))
+        scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
+        return scores
+
+
+class TextKNNModel(HistoryKNNModel):
+    """Recommends items whose texts are nearest to those of the latest events: content-based filtering, untrained.
+
+    The score is the cosine of an item's text state with the mean, weighted by `decay ** age`, of the text states of
+    the latest `window` events, all of length one. An item without text scores -1, the least a cosine can be, and
+    an event of one adds nothing.
+
+    Example:
+        >>> states = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
+        >>> model = TextKNNModel(TextKNNConfig(num_item_rows=5, num_texts=3, text_dim=2))
+        >>> model.fit(states, torch.tensor([0, 0, 1, 2, 0])).score_rows([{"items": [2]}]).tolist()
+        [[-inf, -inf, 1.0, 0.0, -1.0]]
+    """
+
+    config_class = TextKNNConfig
+    text_states: torch.Tensor
+    text_index: torch.Tensor
+
+    def __init__(self, config: TextKNNConfig) -> None:
+        super().__init__(config)
+        self.register_buffer("text_states", torch.zeros(config.num_texts, config.text_dim))
+        self.register_buffer("text_index", torch.zeros(config.num_item_rows, dtype=torch.long))
+        self.post_init()
+
+    @torch.no_grad()
+    def fit(self, text_states: torch.Tensor, text_index: torch.Tensor) -> Self:
+        """Take the texts of the catalogue; earlier ones are replaced.
+
+        Args:
+            text_states: (texts, text_dim) one state a text; all zeros is no text.
+            text_index: (rows,) number of each item row's text.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            ValueError: If shapes do not fit the configuration, or a number names no text.
+        """
+        for name, given, wanted in (
+            ("text_states", text_states, self.text_states), ("text_index", text_index, self.text_index)
+        ):  # fmt: skip
+            if given.shape != wanted.shape:
+                raise ValueError(
+                    f"{name} has shape {tuple(given.shape)} and the configuration says {tuple(wanted.shape)}; make "
+                    "num_texts, text_dim and num_item_rows those of the catalogue"
+                )
+        strangers = text_index[(text_index < 0) | (text_index >= len(text_states))]
+        if len(strangers):
+            raise ValueError(
+                f"text_index names {len(strangers)} texts that text_states lacks, for example {int(strangers[0])}; "
+                f"give numbers from 0 to {len(text_states) - 1}"
+            )
+        self.text_states.copy_(nn.functional.normalize(text_states.float(), dim=-1))
+        self.text_index.copy_(text_index)
+        return self
+
+    def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        """As `HistoryKNNModel.forward`."""
+        states = self.text_states.float()
+        profile = torch.zeros(len(item_ids), states.shape[1], device=states.device)
+        if item_ids.shape[1]:
+            items, weights = self.latest_events(item_ids)
+            profile = (states[self.text_index[items]] * weights[..., None]).sum(1)
+        cosines = nn.functional.normalize(profile, dim=-1) @ states.T
+        cosines[:, ~states.any(dim=1)] = -1.0
+        scores = cosines[:, self.text_index]
+        scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
+        return scores
+
+
+for _config in (ItemKNNConfig, TextKNNConfig):
+    _config.register_for_auto_class()
+for _model in (ItemKNNModel, TextKNNModel):
+    _model.register_for_auto_class("AutoModel")

@@ -1,0 +1,288 @@
+"""`xcat bench` on a small shop: rows, resuming, comparisons, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xcat_rec.cli import bench_worker
+from xcat_rec.cli.app import main
+from xcat_rec.cli.bench_results import BenchResults, compare_models, user_key
+from xcat_rec.cli.benching import BASELINES, BenchRequest, BenchRun, run_model
+from xcat_rec.cli.provenance import cpu_name, source_commit
+
+from ..tiny_shop import COLD, ITEMS, TWINS, USERS, save_text_encoder, write_shop
+
+FIELDS = {
+    "split": "leave-one-out", "num_train_epochs": 1, "per_device_train_batch_size": 10, "hidden_size": 32,
+    "intermediate_size": 64, "num_attention_heads": 2, "max_history": 8, "precision": "fp32", "use_cpu": True,
+}  # fmt: skip
+OPTIONS = [
+    part
+    for name, value in FIELDS.items()
+    for part in ([f"--{name.replace('_', '-')}"] if value is True else [f"--{name.replace('_', '-')}", str(value)])
+]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("bench")
+    return write_shop(folder / "shop"), save_text_encoder(folder / "encoder")
+
+
+def arguments(places: tuple[Path, Path], output: Path, models: str) -> list[str]:
+    fixed = ["bench", str(places[0]), "--output", str(output), "--text-encoder", str(places[1])]
+    return [*fixed, "--models", models, *OPTIONS]
+
+
+def run(given: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(given)
+    shown = capsys.readouterr()
+    return int(stop.value.code or 0), shown.out, " ".join(shown.err.split())
+
+
+@pytest.fixture(scope="module")
+def benched(places: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], str]:
+    output = tmp_path_factory.mktemp("results") / "bench.json"
+    xcat = Path(sys.executable).with_name("xcat")
+    command = [str(xcat), *arguments(places, output, "popularity,item-knn,xcat"), "--seeds", "1", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1, done.stdout
+    return output, json.loads(done.stdout), done.stderr
+
+
+def test_rows_say_what_was_measured_and_how(benched):
+    output, answer, shown = benched
+    rows = json.loads(output.read_text())
+    assert rows == answer["runs"]
+    assert [(row["model"], row["seed"]) for row in rows] == [("popularity", 0), ("item-knn", 0), ("xcat", 0)]
+    for row in rows:
+        assert 0 <= row["metrics"]["ndcg@10"] <= row["metrics"]["recall@10"] <= 1
+        assert row["slices"]["cold"]["num_targets"] > 0
+        assert row["fit_seconds"] >= 0 and row["evaluate_seconds"] > 0 and row["peak_memory_mb"] > 50
+        data = row["data"]
+        assert (data["users"], data["items"], data["split"]) == (USERS, ITEMS, "leave-one-out")
+        assert (data["tie_policy"], data["duplicate_texts"]) == ("file", len(TWINS))
+        assert row["machine"]["cpu"] == cpu_name() and row["machine"]["precision"] == "fp32"
+        assert row["versions"].keys() == {"xcat_rec", "torch", "transformers", "python"}
+    popular, knn, xcat = rows
+    assert popular["validation"] is popular["epochs"] is None
+    assert knn["config"]["model"] == {"neighbours": 100, "shrink": 0, "window": 10, "decay": 0.8}
+    assert xcat["epochs"] == 1 and xcat["validation"]["ndcg@10"] is not None
+    assert xcat["config"]["model"]["hidden_size"] == 32 and "hidden_dropout" not in xcat["config"]["model"]
+    assert xcat["config"]["training"]["per_device_train_batch_size"] == 10
+    assert "NaN" not in output.read_text() and str(output.parent.parent) not in output.read_text()
+    for word in ("item-knn", "seed 0 (3 of 3)", "switch", "cold", "95% interval"):
+        assert word in shown
+
+
+def test_values_of_single_users_lie_beside(benched):
+    output, answer, _ = benched
+    with np.load(output.with_suffix(".users.npz")) as arrays:
+        users = {name: arrays[name] for name in arrays.files}
+    for row in answer["runs"]:
+        for name in ("recall@10", "ndcg@10"):
+            values = users[user_key(row["model"], row["seed"], name)]
+            assert len(values) == row["data"]["test_users"]
+            assert np.nanmean(values) == pytest.approx(row["metrics"][name], abs=1e-6)
+            cold = users[user_key(row["model"], row["seed"], f"slices.cold.{name}")]
+            assert np.nanmean(cold) == pytest.approx(row["slices"]["cold"][name], abs=1e-6)
+    (one,) = answer["comparisons"]
+    best = max(answer["runs"][:2], key=lambda row: row["metrics"]["ndcg@10"])
+    assert (one["model"], one["baseline"], one["metric"]) == ("xcat", best["model"], "ndcg@10")
+    difference = answer["runs"][2]["metrics"]["ndcg@10"] - best["metrics"]["ndcg@10"]
+    assert one["difference"] == pytest.approx(difference, abs=1e-6)
+    assert one["low"] <= one["difference"] <= one["high"]
+
+
+def test_resume_runs_what_is_missing(benched, places, tmp_path, capsys):
+    source = benched[0]
+    output = tmp_path / "bench.json"
+    rows = json.loads(source.read_text())
+    rows[0]["fit_seconds"] = 123.0
+    output.write_text(json.dumps([rows[0], rows[2]]))
+    output.with_suffix(".users.npz").write_bytes(source.with_suffix(".users.npz").read_bytes())
+    given = [*arguments(places, output, "popularity,item-knn,xcat"), "--seeds", "1"]
+    code, _, shown = run(given, capsys)
+    assert code == 2 and "add --resume to go on" in shown
+    code, _, shown = run([*given, "--cold-items", "0.2", "--resume"], capsys)
+    assert code == 2 and "popularity, seed 0" in shown and "another cold_items, cold_policy" in shown
+    code, out, shown = run([*given, "--json", "--resume"], capsys)
+    assert code == 0, shown
+    assert "popularity, seed 0 (1 of 3): is there" in shown
+    again = json.loads(output.read_text())
+    assert [row["model"] for row in again] == ["popularity", "xcat", "item-knn"]
+    assert again[0]["fit_seconds"] == 123.0 and again[2]["metrics"] == rows[1]["metrics"]
+    assert json.loads(out.splitlines()[-1])["comparisons"] == benched[1]["comparisons"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json", "bench.users.npz"]
+
+
+REFUSED = {
+    "no such model": (["--models", "popularity,bert4rec"], ["'bert4rec'", "item-knn", "sasrec", "xcat-no-id"]),
+    "no model": (["--models", ","], ["--models", "popularity,"]),
+    "no seeds": (["--seeds", "0"], ["--seeds is 0"]),
+    "one seed": (["--seed", "3"], ["--seed 3", "--seeds N"]),
+    "no such field": (["--hiden-size", "64"], ["--hiden-size", "--hidden-size"]),
+    "sizes do not fit": (["--hidden-size", "30", "--models", "xcat"], ["hidden_size", "30"]),
+    "no epochs": (["--num-train-epochs", "0", "--models", "xcat"], ["num_train_epochs", "0"]),
+    "too cold": (["--cold-items", "0.7"], ["cold_items is 0.7", "0 to 0.5"]),
+    "no such policy": (["--cold-items", "0.1", "--cold-policy", "oldest"], ["'oldest'", "random, newest"]),
+    "no JSON": (["--output", "bench.csv"], ["bench.csv", ".json"]),
+    "no such folder": (["--output", "nowhere/bench.json"], ["nowhere", "make it first"]),
+}
+
+
+@pytest.mark.parametrize(("options", "words"), REFUSED.values(), ids=REFUSED.keys())
+def test_bad_options_are_refused_before_any_run(options, words, places, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bench_worker, "run_in_process", lambda request: pytest.fail("a run was begun"))
+    models = [] if "--models" in options else ["--models", "popularity"]
+    code, out, shown = run(["bench", str(places[0]), *models, *options], capsys)
+    assert code == 2 and not out and "Traceback" not in shown
+    assert all(word in shown for word in words), shown
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_such_data(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, shown = run(["bench", "no-shop", "--models", "popularity"], capfd)
+    assert code == 2 and not out
+    assert "popularity, seed 0: data 'no-shop' does not exist" in shown and "Traceback" not in shown
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_that_fails_ends_the_command(places, tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "sitecustomize.py").write_text("import os\nos._exit(7)\n")
+    code, out, shown = run(["bench", str(places[0]), "--models", "popularity"], capfd)
+    assert code == 1 and not out
+    assert "popularity, seed 0: its process ended with exit code 7" in shown
+    assert not (tmp_path / "bench.json").exists()
+
+
+def test_a_run_ends_with_its_parent(tmp_path):
+    """A child that is told nothing any more leaves, whatever it does."""
+    code = (
+        "import sys, threading, time\nfrom pathlib import Path\nfrom xcat_rec.cli import bench_worker\n"
+        "watch = {'target': bench_worker._end_with_parent, 'args': (Path(sys.argv[1]),), 'daemon': True}\n"
+        "threading.Thread(**watch).start()\ntime.sleep(60)\n"
+    )
+    folder = tmp_path / "run"
+    folder.mkdir()
+    child = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    begin = time.monotonic()
+    assert child.stdin is not None
+    child.stdin.close()
+    assert child.wait(timeout=50) == bench_worker.FAILED
+    assert child.stderr is not None and not child.stderr.read()
+    assert time.monotonic() - begin < 50 and not folder.exists()
+
+
+def request_of(places: tuple[Path, Path], model: str, **fields: Any) -> BenchRequest:
+    encoder = {"text_encoder": str(places[1])}
+    return BenchRequest(model, data=str(places[0]), fields={**FIELDS, **encoder, **fields})
+
+
+def test_every_baseline_runs_and_cold_items_make_cold_targets(places, tmp_path):
+    found = {}
+    for name in BASELINES:
+        warm, cold = (
+            run_model(request_of(places, name, **fields), tmp_path).row
+            for fields in ({}, {"cold_items": 0.4, "cold_policy": "random"})
+        )
+        assert (warm["data"]["cold_items"], cold["data"]["cold_items"]) == (0, 0.4)
+        found[name] = cold
+        assert cold["data"]["test_targets"] == warm["data"]["test_targets"]
+        assert cold["slices"]["cold"]["num_targets"] > 2 * warm["slices"]["cold"]["num_targets"] > 0
+    assert len({row["slices"]["cold"]["num_targets"] for row in found.values()}) == 1
+    assert found["item-knn"]["slices"]["cold"]["recall@10"] == 0
+    assert not list(tmp_path.iterdir()), "only a trainer writes"
+
+
+def test_options_of_rows_name_no_folder(places):
+    request = request_of(places, "xcat", cache_dir="/somewhere/states")
+    assert request.options["data"] == "shop" and request.options["text_encoder"] == "encoder"
+    assert str(places[0].parent) not in json.dumps(request.options) and "cache_dir" not in request.options
+
+
+def row_of(model: str, seed: int) -> dict[str, Any]:
+    return {"model": model, "seed": seed, "options": {}}
+
+
+def test_comparisons_take_the_mean_over_seeds_and_the_best_that_is_not_ours():
+    rows = [
+        row_of("popularity", 0),
+        row_of("xcat", 0),
+        row_of("xcat", 1),
+        row_of("xcat-no-id", 0),
+        row_of("sasrec", 0),
+    ]
+    values = {
+        "popularity/0": [0, 0, 1, np.nan], "xcat/0": [1, 1, 0, np.nan], "xcat/1": [1, 1, 1, np.nan],
+        "xcat-no-id/0": [1, 1, 1, np.nan], "sasrec/0": [1, 0, 1, np.nan],
+    }  # fmt: skip
+    users = {f"{name}/ndcg@10": np.array(one, dtype=np.float32) for name, one in values.items()}
+    found = {one["model"]: one for one in compare_models(rows, users)}
+    assert {model: one["baseline"] for model, one in found.items()} == {
+        "xcat": "sasrec", "xcat-no-id": "sasrec", "sasrec": "popularity",
+    }  # fmt: skip
+    assert found["xcat"]["difference"] == pytest.approx((0 + 1 - 0.5) / 3) and found["xcat"]["users"] == 3
+    assert not compare_models([row_of("xcat", 0)], users)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    results = BenchResults(tmp_path / "bench.json")
+    results.open(False, {})
+    results.add(BenchRun(row_of("popularity", 0), {"ndcg@10": np.ones(3)}))
+    before = results.path.read_bytes()
+    monkeypatch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(OSError("the disk is full")))
+    with pytest.raises(OSError, match="the disk is full"):
+        results.add(BenchRun(row_of("xcat", 0), {"ndcg@10": np.ones(3)}))
+    assert results.path.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json", "bench.users.npz"]
+    results.users_path.unlink()
+    with pytest.raises(ValueError, match=r"bench\.users\.npz, which belongs to .* is missing"):
+        BenchResults(results.path).open(True, {})
+    results.path.write_text("{}")
+    with pytest.raises(ValueError, match="is no list of runs"):
+        BenchResults(results.path).open(True, {})
+
+
+def test_the_commit_is_that_of_the_package_s_own_checkout(tmp_path):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    assert source_commit(package) is None
+    subprocess.run([*git, "init", "-q"], check=True)
+    assert source_commit(package) is None, "it lies below a checkout that does not hold it"
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "one"], check=True)
+    commit = source_commit(package)
+    assert commit is not None and len(commit) == 40
+    (package / "__init__.py").write_text("x = 1\n")
+    assert source_commit(package) == f"{commit}-dirty"
+
+
+def test_the_table_for_documents(benched):
+    script = Path(__file__).parent.parent.parent / "benchmarks" / "tables.py"
+    done = subprocess.run([sys.executable, str(script), str(benched[0])], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("**shop**, leave-one-out: 60 users, 40 items")
+    assert lines[2].startswith("| model | seeds | Recall@10 | NDCG@10 | switch Recall@10")
+    assert [line.split(" | ")[0] for line in lines[4:]] == ["| popularity", "| item-knn", "| xcat"]
+    ndcg = benched[1]["runs"][2]["metrics"]["ndcg@10"]
+    assert f"{ndcg:.4f}" in lines[6] and len({line.count("|") for line in lines[2:]}) == 1
+    assert COLD == 39 and "cold NDCG@10" in lines[2]

@@ -1,0 +1,50 @@
+"""The best items in blocks: those of a plain sort, whatever the blocks and the filter."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xcat_rec.inference import ranking
+from xcat_rec.inference.ranking import top_items
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    queries=st.integers(1, 4), items=st.integers(3, 2500), k=st.integers(1, 30), hidden=st.floats(0, 1),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+def test_it_is_a_plain_sort(queries: int, items: int, k: int, hidden: float, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    states, table = torch.randn(queries, 4, generator=generator), torch.randn(items, 4, generator=generator)
+    away = torch.rand(queries, items, generator=generator) < hidden
+
+    def hide(scores: torch.Tensor, start: int) -> None:
+        scores[away[:, start : start + scores.shape[1]]] = -torch.inf
+
+    original, ranking.BLOCK_SCORES = ranking.BLOCK_SCORES, 1
+    try:
+        scores, rows = top_items(states, table, k, hide, first_row=2)
+    finally:
+        ranking.BLOCK_SCORES = original
+    assert scores.shape == rows.shape == (queries, k)
+    everything = (states @ table.T).masked_fill(away, -torch.inf)[:, 2:]
+    expected = torch.full((queries, k), -torch.inf)
+    best = everything.sort(dim=1, descending=True).values[:, :k]
+    expected[:, : best.shape[1]] = best
+    torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-5)
+    finite = scores.isfinite()
+    assert (rows[finite] >= 2).all()
+    torch.testing.assert_close((states @ table.T).gather(1, rows)[finite], scores[finite], rtol=1e-4, atol=1e-5)
+    for user in range(queries):
+        found = rows[user][finite[user]].tolist()
+        assert len(found) == len(set(found)) and not away[user][found].any()
+
+
+def test_no_more_scores_than_a_block_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "BLOCK_SCORES", 4096)
+    seen: list[int] = []
+    top_items(torch.randn(2, 4), torch.randn(10_000, 4), 3, lambda scores, start: seen.append(scores.numel()))
+    assert max(seen) <= 4096 and sum(seen) == 20_000

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
+from xcat_rec.training.arguments import XCatTrainingArguments
+from xcat_rec.training.preparation import PreparationOptions, prepare_training
+from xcat_rec.training.recipes import RECIPES, find_recipe, is_own
+
+from ..tiny_shop import save_text_encoder, shop
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    return str(save_text_encoder(tmp_path_factory.mktemp("encoder")))
+
+
+def test_our_own_is_the_library_s_defaults():
+    assert not RECIPES["xcat"].config and not RECIPES["xcat"].training
+
+
+def test_names_stand_for_themselves():
+    assert all(recipe.name == name and recipe.description for name, recipe in RECIPES.items())
+    assert all(recipe.reference or is_own(name) for name, recipe in RECIPES.items())
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'bert4rec' is no recipe; give one of xcat, sasrec, .*gru4rec"):
+        find_recipe("bert4rec")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_fields_exist_and_differ_from_the_defaults(name, tmp_path):
+    recipe = find_recipe(name)
+    defaults = XCatConfig()
+    config = XCatConfig(**recipe.config)
+    if is_own(name):
+        assert all(getattr(config, field) != getattr(defaults, field) for field in recipe.config)
+    assert all(hasattr(defaults, field) for field in recipe.config)
+    XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, precision="fp32", **recipe.training)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_step_can_be_trained(name, encoder):
+    small = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "max_history": 8}
+    config = {**find_recipe(name).config, **small}
+    prepared = prepare_training(shop(12), PreparationOptions(text_encoder=encoder, config=config), "fp32")
+    rows = [prepared.splits["test"][i] for i in range(4)]
+    batch = prepared.processor.collate(rows)
+    model = prepared.model.train()
+    ids = batch["item_ids"]
+    loss = model(**batch, labels=ids.roll(-1, 1)).loss
+    loss.backward()
+    assert loss.isfinite()
+    assert model.eval().score_catalogue(**batch).shape == (4, len(prepared.processor.catalogue))

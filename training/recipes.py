@@ -1,0 +1,113 @@
+"""The trainable models of the field, and our own with a part taken away, as settings of one model and one trainer.
+
+That they share the code makes their figures comparable: the same batches, optimiser, stopping rule and ranking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+OWN = "xcat"
+"""The library's model with its defaults; names that begin with it are variants of it."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named way to train `XCatForNextItem`.
+
+    Args:
+        name: What the command line and tables call it.
+        description: One line.
+        config: Fields of `XCatConfig` that differ from the defaults.
+        training: Fields of `XCatTrainingArguments` that differ from the defaults.
+        reference: The publication it follows; empty for our own.
+    """
+
+    name: str
+    description: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    reference: str = ""
+
+
+_IDS_ONLY: dict[str, Any] = {
+    "use_text": False,
+    "num_fusion_layers": 0,
+    "scoring": "dot",
+    "temperature": 1.0,
+    "id_dropout": 0.0,
+    "soft_target_weight": 0.0,
+    "hidden_size": 64,
+    "intermediate_size": 64,
+    "num_attention_heads": 1,
+    "hidden_dropout": 0.2,
+    "attention_dropout": 0.2,
+}
+_SASREC: dict[str, Any] = {**_IDS_ONLY, "num_behavior_layers": 2, "hidden_act": "relu"}
+_SASREC_REFERENCE = 'Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018'
+
+_LIST = (
+    Recipe(OWN, "the library's defaults"),
+    Recipe(
+        "sasrec",
+        "self-attention over item ids, cross-entropy over the whole catalogue",
+        {**_SASREC, "objective": "softmax"},
+        reference=f"{_SASREC_REFERENCE}; with cross-entropy as in Klenitskiy and Vasilev, RecSys 2023",
+    ),
+    Recipe(
+        "sasrec-sampled",
+        "self-attention over item ids, cross-entropy over 256 sampled negatives",
+        {**_SASREC, "objective": "sampled_softmax", "num_negatives": 256},
+        reference=_SASREC_REFERENCE,
+    ),
+    Recipe(
+        "gru4rec",
+        "a recurrent network over item ids, cross-entropy over the whole catalogue",
+        {**_IDS_ONLY, "behavior_encoder": "gru", "num_behavior_layers": 1, "objective": "softmax"},
+        reference='Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks", ICLR 2016',
+    ),
+    Recipe(
+        "unisrec-text",
+        "self-attention over item texts alone",
+        {
+            "use_item_ids": False,
+            "num_fusion_layers": 0,
+            "scoring": "cosine",
+            "temperature": 0.07,
+            "id_dropout": 0.0,
+            "soft_target_weight": 0.0,
+            "num_behavior_layers": 2,
+            "num_attention_heads": 2,
+        },
+        reference='Hou et al., "Towards Universal Sequence Representation Learning for Recommender Systems", KDD 2022',
+    ),
+    Recipe("xcat-no-fusion", "without cross-attention to texts", {"num_fusion_layers": 0}),
+    Recipe("xcat-no-text", "without texts", {"use_text": False}),
+    Recipe("xcat-no-id", "without item embeddings of their own", {"use_item_ids": False}),
+    Recipe("xcat-hard-targets", "without label mass for items near in text", {"soft_target_weight": 0.0}),
+)
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _LIST}
+"""Every recipe by its name."""
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of a name.
+
+    Raises:
+        ValueError: If there is none.
+
+    Example:
+        >>> find_recipe("gru4rec").config["behavior_encoder"]
+        'gru'
+    """
+    if name not in RECIPES:
+        raise ValueError(f"{name!r} is no recipe; give one of {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is that of our model or of a variant of it."""
+    return name == OWN or name.startswith(f"{OWN}-")

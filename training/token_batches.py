@@ -1,0 +1,58 @@
+"""Batches of a number of events rather than of histories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch.utils.data import Sampler
+
+
+class TokenBatchSampler(Sampler[list[int]]):
+    """Batches whose histories hold at most `max_tokens` events together.
+
+    Every epoch draws a new order from the seed and its number, lays the histories end to end in it, and cuts the line
+    at equal distances; a history belongs to the batch in which it begins. So the number of batches is the same in
+    every epoch and known beforehand, which schedules and resuming rely on, and no batch is empty. Histories are packed
+    afterwards, so there is no padding that sorting by length would save.
+
+    Args:
+        lengths: Labelled events of every history, at least 1.
+        max_tokens: Most events a batch.
+        seed: Seed of the order.
+        processes: Processes that share the batches; their number is a multiple of it.
+
+    Raises:
+        ValueError: If a batch of `max_tokens` cannot hold two of the longest histories, so that it might hold none.
+
+    Example:
+        >>> batches = list(TokenBatchSampler([2, 3, 2, 1], max_tokens=5))
+        >>> sorted(i for batch in batches for i in batch)
+        [0, 1, 2, 3]
+    """
+
+    def __init__(self, lengths: Sequence[int], max_tokens: int, seed: int = 0, processes: int = 1) -> None:
+        self.lengths = np.asarray(lengths, dtype=np.int64)
+        longest, total = int(self.lengths.max(initial=1)), int(self.lengths.sum())
+        if max_tokens < 2 * longest:
+            raise ValueError(
+                f"max_tokens_per_batch is {max_tokens} and the longest history has {longest} events to predict; give "
+                f"at least {2 * longest}, or a smaller max_history"
+            )
+        count = -(-total // (max_tokens - longest + 1))
+        self.num_batches = max(1, min(-(-count // processes) * processes, total // longest))
+        self.seed, self.epoch = seed, 0
+
+    def __len__(self) -> int:
+        return self.num_batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.lengths))
+        begins = np.cumsum(self.lengths[order]) - self.lengths[order]
+        batch_of = begins * self.num_batches // max(1, int(self.lengths.sum()))
+        cuts = np.searchsorted(batch_of, np.arange(1, self.num_batches))
+        yield from (part.tolist() for part in np.split(order, cuts))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of an epoch."""
+        self.epoch = epoch
