@@ -148,7 +148,7 @@ def pack_histories(
 
     def joined(name: str, dtype: type, shift: int = 0) -> np.ndarray:
         """A column of the events that are read, or with a shift of 1 of those that follow them."""
-        parts = (np.asarray(history[name][-kept:], dtype=dtype) for history in histories)
+        parts: Iterator[np.ndarray] = (np.asarray(history[name][-kept:], dtype=dtype) for history in histories)
         return np.concatenate([part[shift : shift + int(n)] for part, n in zip(parts, lengths, strict=True)])
 
     batch = {

@@ -26,7 +26,7 @@ class TokenBatchSampler(Sampler[list[int]]):
         ValueError: If a batch of `max_tokens` cannot hold two of the longest histories, so that it might hold none.
 
     Example:
-        >>> batches = list(TokenBatchSampler([2, 3, 2, 1], max_tokens=5))
+        >>> batches = list(TokenBatchSampler([2, 3, 2, 1], max_tokens=6))
         >>> sorted(i for batch in batches for i in batch)
         [0, 1, 2, 3]
     """
