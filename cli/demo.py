@@ -17,14 +17,15 @@ CONFIG = {
     "intermediate_size": 256,
     "num_attention_heads": 2,
     "hidden_dropout": 0.1,
+    "attention_dropout": 0.0,
     "num_negatives": 2048,
 }
-EPOCHS = 5
+EPOCHS = 6
 TRAINING = {
     "per_device_train_batch_size": 32,
-    "max_train_events": 301,
+    "max_train_events": 401,
     "learning_rate": 3e-3,
-    "new_category_weight": 6.0,
+    "new_category_weight": 5.0,
 }
 
 

@@ -141,6 +141,7 @@ def fit_shop(request: FitRequest) -> FitOutcome:
     options = PreparationOptions(**request.preparation, config=dict(request.config))
     training = {"seed": options.seed, **request.training}
     arguments = XCatTrainingArguments(output_dir=str(request.output / TRAINING_FOLDER), **training)
+    arguments.share_precision()
     messages.print(f"preparing {request.shop.name} ...")
     prepared = prepare_training(request.shop, options, "bf16" if arguments.bf16 else "fp32")
     for note in prepared.notes:

@@ -53,20 +53,15 @@ def recommend(
     from ..inference.filters import Filters
     from ..inference.recommender import XCatRecommender
     from ..tokenization.histories import Histories, read_histories
-    from .console import messages, print_json
 
     if (history is None) == (users is None):
         raise ValueError("give either --history A,B,C or --users FILE")
-    if k < 1:
-        raise ValueError(f"-k is {k}; give at least 1")
-    _check_output(output, users, engine)
+    _check(k, output, users, engine)
     histories = Histories(["history"], [_ids(history or "")]) if users is None else read_histories(users)
     filters = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category)
     if output is not None:
         written = _write(output, checkpoint, histories, BatchRequest(k, filters, tuple(text or ())), engine, actors)
-        messages.print(f"{written:,} recommendations for {len(histories.user_ids):,} users: {output}")
-        if json_output:
-            print_json({"output": str(output), "num_users": len(histories.user_ids), "num_rows": written})
+        _show_written(output, len(histories.user_ids), written, json_output)
         return
     recommender = XCatRecommender.from_pretrained(checkpoint)
     found = recommender.recommend_many(
@@ -99,8 +94,18 @@ def _show(found: Sequence[Sequence[Recommendation]], users: Sequence[str] | None
     print_json({"recommendations": rows})
 
 
-def _check_output(output: Path | None, users: Path | None, engine: str) -> None:
-    """Refuse what cannot be written, before any work is done."""
+def _show_written(output: Path, users: int, rows: int, json_output: bool) -> None:
+    from .console import messages, print_json
+
+    messages.print(f"{rows:,} recommendations for {users:,} users: {output}")
+    if json_output:
+        print_json({"output": str(output), "num_users": users, "num_rows": rows})
+
+
+def _check(k: int, output: Path | None, users: Path | None, engine: str) -> None:
+    """Refuse what cannot be recommended or written, before any work is done."""
+    if k < 1:
+        raise ValueError(f"-k is {k}; give at least 1")
     if output is None:
         if engine != "local":
             raise ValueError(f"--engine {engine} writes a file; add --output FILE.parquet")

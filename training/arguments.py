@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 from transformers import TrainingArguments
 
 from .precision import PRECISIONS, bf16_speedup, use_bf16
@@ -92,6 +93,13 @@ class XCatTrainingArguments(TrainingArguments):
         if not self.fp16 and not explicit:
             self.bf16 = use_bf16(self.precision, kind)
             self.mixed_precision = "bf16" if self.bf16 else self.mixed_precision  # which Trainer goes by
+
+    def share_precision(self) -> None:
+        """Take over what the first process measured, so that all run one arithmetic; every process must call it."""
+        if self.precision != "auto" or self.world_size == 1:
+            return
+        chosen = broadcast_object_list([self.bf16, self.mixed_precision])
+        self.bf16, self.mixed_precision = bool(chosen[0]), str(chosen[1])
 
     def _check_numbers(self) -> None:
         at_least = {

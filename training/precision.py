@@ -34,11 +34,8 @@ def bf16_speedup(device_type: str = "cpu") -> float:
 
 
 def bf16_is_worthwhile(device_type: str = "cpu") -> bool:
-    """Whether products should run in bfloat16; where several processes train together, the first one measures."""
-    answer = [bf16_speedup(device_type) >= _WORTHWHILE]
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.broadcast_object_list(answer)
-    return answer[0]
+    """Whether products should run in bfloat16."""
+    return bf16_speedup(device_type) >= _WORTHWHILE
 
 
 def use_bf16(precision: str, device_type: str = "cpu") -> bool:

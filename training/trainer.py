@@ -55,6 +55,7 @@ class XCatTrainer(Trainer):
             raise ValueError("XCatTrainer needs processing_class=, the XCatProcessor of the model's catalogue")
         if kwargs.get("compute_metrics") is None:
             _check_deciding_metric(args)
+        args.share_precision()
         if train_dataset is not None:
             train_dataset = training_windows(train_dataset, model.config.max_history, args.max_train_events)
             if args.new_category_weight != 1:
