@@ -20,7 +20,7 @@ from machine import best_seconds, copy_gigabytes, machine_line
 from training_speed import drawn_sequences, stored_sequences
 
 from xcat_rec.evaluation.protocol import evaluate_ranker
-from xcat_rec.inference.ranking import top_items
+from xcat_rec.inference.ranking import ItemIndex
 from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
@@ -66,7 +66,8 @@ def main() -> None:
     evaluated = evaluation_seconds(sequences, items, options.hidden, options.length)
     table = torch.nn.functional.normalize(torch.randn(options.items, options.hidden), dim=-1)
     query = torch.nn.functional.normalize(torch.randn(1, options.hidden), dim=-1)
-    seconds = best_seconds(lambda: top_items(query, table, options.k, lambda scores, start: None), repeats=20)
+    index = ItemIndex(table)
+    seconds = best_seconds(lambda: index.search(query, options.k, lambda scores, start: None), repeats=20)
     plain = best_seconds(lambda: (query @ table.T).topk(options.k), repeats=5)
     bandwidth = copy_gigabytes()
     bound = table.numel() * 4 / bandwidth / 1e9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -98,6 +99,8 @@ def check_output(output: Path, resume: bool = False, overwrite: bool = False) ->
     Raises:
         ValueError: If the folder is a file, or not empty; or if there is nothing to resume.
     """
+    if int(os.environ.get("RANK", "0")):
+        return  # the first process looks; the others would find what it has begun to write
     if output.exists() and not output.is_dir():
         raise ValueError(f"--output {output} is a file; give a folder")
     unfinished = last_checkpoint(output) is not None

@@ -63,7 +63,7 @@ class ItemFilter:
             histories: Item rows of each user.
 
         Returns:
-            A function for `top_items`.
+            A function for `ItemIndex.search`.
         """
         device = self._codes.device
         users = torch.from_numpy(np.repeat(np.arange(len(histories)), [len(h) for h in histories])).to(device)

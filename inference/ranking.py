@@ -1,4 +1,4 @@
-"""The best items of a catalogue, block by block: never users x items in memory."""
+"""The best items of a catalogue, exactly: in blocks for many queries, through 8-bit codes for one."""
 
 from __future__ import annotations
 
@@ -9,45 +9,100 @@ import torch
 BLOCK_SCORES = 1 << 22
 """Scores held at a time (16 MiB in float32)."""
 
+CODES_FROM = 50_000
+"""Items from which on a single query goes through the codes."""
+
+_CODE_LIMIT = 127
+_HALF_BF16 = 2.0**-8
+_ROUNDING = 1e-5
+
 Hide = Callable[[torch.Tensor, int], None]
 """Sets to -inf, in place, what must not be recommended of (queries, block) scores; the second argument is the row of
 the first column."""
 
 
-def top_items(
-    queries: torch.Tensor, items: torch.Tensor, k: int, hide: Hide, *, first_row: int = 0
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Find the k best items of every query, exactly.
+class ItemIndex:
+    """The item side of a catalogue, and its best items for queries.
 
-    Scores are made, filtered and reduced to their best in blocks of `BLOCK_SCORES`, so that memory grows with queries
-    times k, not with queries times items. The least that this can do is to read the item table once a batch.
+    Many queries are ranked in blocks, so that memory grows with queries times k, not with queries times items. For a
+    single query the time is that of reading the table, so a large one is kept a second time in 8 bits a number. They
+    give scores whose error has a bound; what could be among the best within twice that bound is scored again in
+    float32, so the answer is that of the full table.
 
     Args:
-        queries: (queries, hidden) result of `XCatModel.query_side`.
-        items: (rows, hidden) result of `XCatModel.item_side`.
-        k: Items wanted.
-        hide: Filter; see `Hide`.
+        items: (rows, hidden) result of `XCatModel.item_side`, float32.
         first_row: First row that is an item.
 
-    Returns:
-        (queries, k) scores, best first, and their rows; a score of -inf stands where the filter left fewer than k.
-        Equal scores are in no particular order.
-
     Example:
-        >>> queries, items = torch.eye(2), torch.tensor([[0.0, 0.0], [1.0, 3.0], [2.0, 1.0]])
-        >>> scores, rows = top_items(queries, items, 2, lambda scores, start: None, first_row=1)
+        >>> index = ItemIndex(torch.tensor([[0.0, 0.0], [1.0, 3.0], [2.0, 1.0]]), first_row=1)
+        >>> scores, rows = index.search(torch.eye(2), 2, lambda scores, start: None)
         >>> scores.tolist(), rows.tolist()
         ([[2.0, 1.0], [3.0, 1.0]], [[2, 1], [1, 2]])
     """
-    block = max(1024, BLOCK_SCORES // max(1, len(queries)))
-    best = queries.new_full((len(queries), k), -torch.inf, dtype=torch.float32)
-    rows = torch.zeros(len(queries), k, dtype=torch.long, device=queries.device)
-    for start in range(first_row, len(items), block):
-        scores = torch.mm(queries, items[start : start + block].T).float()
-        hide(scores, start)
-        values, places = scores.topk(min(k, scores.shape[1]), dim=1)
-        merged = torch.cat([best, values], dim=1)
-        candidates = torch.cat([rows, places + start], dim=1)
-        best, order = merged.topk(k, dim=1)
-        rows = candidates.gather(1, order)
-    return best, rows
+
+    def __init__(self, items: torch.Tensor, first_row: int = 0) -> None:
+        self.items, self.first_row = items, first_row
+        self._coded = None
+        if (
+            items.device.type == "cpu"
+            and len(items) - first_row >= CODES_FROM
+            and hasattr(torch, "_weight_int8pack_mm")
+        ):
+            self._coded = _coded(items[first_row:])
+
+    def search(self, queries: torch.Tensor, k: int, hide: Hide) -> tuple[torch.Tensor, torch.Tensor]:
+        """Find the k best items of every query, exactly.
+
+        Args:
+            queries: (queries, hidden) result of `XCatModel.query_side`.
+            k: Items wanted.
+            hide: Filter; see `Hide`.
+
+        Returns:
+            (queries, k) float32 scores, best first, and their rows; a score of -inf stands where the filter left fewer
+            than k. Equal scores are in no particular order.
+        """
+        if self._coded is not None and len(queries) == 1 and k < len(self.items) // 10:
+            return self._search_codes(queries, k, hide)
+        return self._search_blocks(queries, k, hide)
+
+    def _search_blocks(self, queries: torch.Tensor, k: int, hide: Hide) -> tuple[torch.Tensor, torch.Tensor]:
+        block = max(1024, BLOCK_SCORES // max(1, len(queries)))
+        best = queries.new_full((len(queries), k), -torch.inf, dtype=torch.float32)
+        rows = torch.zeros(len(queries), k, dtype=torch.long, device=queries.device)
+        for start in range(self.first_row, len(self.items), block):
+            scores = torch.mm(queries, self.items[start : start + block].T).float()
+            hide(scores, start)
+            values, places = scores.topk(min(k, scores.shape[1]), dim=1)
+            best, order = torch.cat([best, values], dim=1).topk(k, dim=1)
+            rows = torch.cat([rows, places + start], dim=1).gather(1, order)
+        return best, rows
+
+    def _search_codes(self, query: torch.Tensor, k: int, hide: Hide) -> tuple[torch.Tensor, torch.Tensor]:
+        assert self._coded is not None
+        codes, scales, largest_scale, largest_norm = self._coded
+        low = query.to(torch.bfloat16)
+        scores = torch._weight_int8pack_mm(low, codes, scales).float()
+        rounded = low.float()
+        # Of the query to bfloat16, of the items to codes, of the result to bfloat16, and of the sums.
+        error = float((query - rounded).norm() * largest_norm + rounded.abs().sum() * largest_scale / 2)
+        error += (_HALF_BF16 + _ROUNDING) * float(scores.abs().max())
+        hide(scores, self.first_row)
+        lowest = scores.topk(k, dim=1).values[0, -1]
+        rows = self.first_row + (scores[0] >= lowest - 2 * error).logical_and_(scores[0] > -torch.inf).nonzero()[:, 0]
+        exact = query @ self.items[rows].T
+        values, order = exact.topk(min(k, len(rows)), dim=1)
+        best, found = torch.full((1, k), -torch.inf), torch.zeros(1, k, dtype=torch.long)
+        best[:, : values.shape[1]], found[:, : values.shape[1]] = values, rows[order]
+        return best, found
+
+
+def _coded(items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Items in 8 bits: codes (items, hidden), their scales (items,) in bfloat16, the largest scale and norm."""
+    # Rounded up, so that no code has to be cut off.
+    scales = (items.abs().amax(1) / _CODE_LIMIT * (1 + _HALF_BF16)).clamp_(min=1e-20).to(torch.bfloat16)
+    codes = torch.empty(items.shape, dtype=torch.int8)
+    for start in range(0, len(items), 1 << 16):
+        part = slice(start, start + (1 << 16))
+        codes[part] = (items[part] / scales[part, None].float()).round_().clamp_(-_CODE_LIMIT, _CODE_LIMIT)
+    return codes, scales, scales.float().max(), items.norm(dim=1).max()

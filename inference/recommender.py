@@ -17,7 +17,7 @@ from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from .explanation import event_attention, event_shares
 from .filters import Filters, ItemFilter
-from .ranking import top_items
+from .ranking import ItemIndex
 
 REASONS = 3
 
@@ -69,6 +69,7 @@ class XCatRecommender:
         self._filter = ItemFilter(self.vocabulary, model.device)
         with torch.no_grad():
             self._items = model.model.item_side(model.model.items().float())
+        self._index = ItemIndex(self._items, first_row=NUM_SPECIAL_ROWS)
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | os.PathLike[str], **kwargs: Any) -> XCatRecommender:
@@ -197,7 +198,7 @@ class XCatRecommender:
             inputs = self.processor.inputs_of(rows, None if texts is None else texts[part], layout="right")
             states, attention = self._states(inputs, explain)
             hide = self._filter.hide(filters, allowed, [row["items"] for row in rows])
-            scores, best = top_items(base.query_side(states), self._items, k, hide, first_row=NUM_SPECIAL_ROWS)
+            scores, best = self._index.search(base.query_side(states), k, hide)
             for user, row in enumerate(rows):
                 weights = attention[user] if attention is not None else None
                 results.append(self._present(row["items"], scores[user], best[user], weights, explain))

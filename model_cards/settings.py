@@ -17,9 +17,11 @@ _NOT_OF_THE_MODEL = {"architectures", "auto_map", "dtype", "model_type", "text_c
 _NOT_OF_THE_FIT = {
     "do_eval",
     "do_predict",
+    "accelerator_config",
     "do_train",
     "hub_model_id",
     "output_dir",
+    "report_to",
     "resume_from_checkpoint",
     "run_name",
 }
@@ -37,12 +39,16 @@ def model_settings(config: XCatConfig) -> dict[str, Any]:
 
 
 def training_settings(arguments: XCatTrainingArguments) -> dict[str, Any]:
-    """The training arguments that differ from the defaults on this machine; places and secrets are left out."""
-    default = type(arguments)(output_dir=arguments.output_dir)
+    """The training arguments that differ from their defaults, as given or as found; places and secrets are left out.
+
+    No second set of arguments is made to compare with: making one sets up devices and process groups anew.
+    """
     changed: dict[str, Any] = {}
     for field in dataclasses.fields(arguments):
+        made = field.default_factory
+        default = field.default if made is dataclasses.MISSING else made()
         value = getattr(arguments, field.name)
-        if _tells_something(field.name, _NOT_OF_THE_FIT) and value != getattr(default, field.name):
+        if _tells_something(field.name, _NOT_OF_THE_FIT) and (value or None) != (default or None):
             changed[field.name] = value
     return changed
 

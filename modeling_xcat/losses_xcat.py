@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 _CHUNK_ELEMENTS = 2 * 2**20
 """Scores held at a time (8 MiB in float32): small enough for the outer cache, large enough for full products."""
+
+_BY_ITEMS_FROM = 32_768
+"""Items from which on the loss goes by blocks of items rather than by chunks of events."""
+
+_LEAST_BLOCK = 256
+_ROWS_AT_ONCE = 16_384
+_LEAST_NORM = 1e-12
 
 _kept = threading.local()
 
@@ -31,9 +39,7 @@ def _workspace(rows: int, columns: int, dtype: torch.dtype, device: torch.device
 class _ChunkedCrossEntropy(torch.autograd.Function):
     """Summed cross-entropy whose gradients are made in the forward pass, chunk by chunk.
 
-    Three products an event and item (scores, and the gradients of both sides) and one exponential are the least an
-    exact softmax can do; nothing is computed again in the backward pass, and no more than `_CHUNK_ELEMENTS` scores
-    exist at a time. Exponentials are not normalised: the sum of each row divides the narrow side of the products.
+    Nothing is computed again in the backward pass, and no more than `_CHUNK_ELEMENTS` scores exist at a time.
     """
 
     @staticmethod
@@ -46,58 +52,157 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         soft_weight: float,
         log_inclusion: torch.Tensor | None,
         weights: torch.Tensor | None,
+        unit_items: bool,
         product_dtype: torch.dtype,
     ) -> torch.Tensor:
         needs_grad = any(ctx.needs_input_grad[:2])
-        low_items, low_states = items.to(product_dtype), states.to(product_dtype)
-        total = states.new_zeros((), dtype=torch.float32)
-        grad_states = torch.empty_like(states, dtype=torch.float32) if needs_grad else None
-        grad_items = torch.zeros_like(items, dtype=torch.float32) if needs_grad else None
-        chunk = max(32, _CHUNK_ELEMENTS // max(1, items.shape[0]))
-        for start in range(0, states.shape[0], chunk):
-            part = slice(start, start + chunk)
-            index, soft = targets[part, None], None if soft_targets is None else soft_targets[part]
-            products = _workspace(len(index), len(items), product_dtype, states.device)
-            torch.mm(low_states[part], low_items.T, out=products)
-            scores = products
-            if product_dtype != torch.float32:
-                scores = _workspace(len(index), len(items), torch.float32, states.device).copy_(products)
-            if log_inclusion is not None:
-                # Candidates stand for the items they were drawn from; a target is always there, so stands for itself.
-                scores.sub_(log_inclusion)
-                scores.scatter_add_(1, index, log_inclusion[index])
-            wanted = scores.gather(1, index).squeeze(1)
-            if soft is not None:
-                wanted = (1 - soft_weight) * wanted + soft_weight * scores.gather(1, soft).mean(1)
-            highest = scores.amax(1, keepdim=True)
-            partition = scores.sub_(highest).exp_().sum(1, keepdim=True)
-            losses = (partition.log() + highest).squeeze(1) - wanted
-            total += losses.sum() if weights is None else losses @ weights[part]
-            if grad_states is None or grad_items is None:
-                continue
-            if soft is None:
-                scores.scatter_add_(1, index, -partition)
-            else:
-                scores.scatter_add_(1, index, (soft_weight - 1) * partition)
-                scores.scatter_add_(1, soft, (-soft_weight / soft.shape[1] * partition).expand_as(soft))
-            scale = partition.reciprocal() if weights is None else weights[part, None] / partition
-            gradients = scores if product_dtype == torch.float32 else products.copy_(scores)
-            grad_states[part] = torch.mm(gradients, low_items) * scale
-            grad_items += torch.mm(gradients.T, (states[part] * scale).to(product_dtype))
-        ctx.save_for_backward(grad_states, grad_items)
+        norms = items.norm(dim=1, keepdim=True).clamp_(min=_LEAST_NORM) if unit_items else None
+        low_items = items.to(product_dtype) if norms is None else _divided(items, norms, product_dtype)
+        by_items = log_inclusion is None and len(items) > _BY_ITEMS_FROM
+        problem = _Problem(states, low_items, targets, soft_targets, soft_weight, log_inclusion, weights, needs_grad)
+        total, *gradients = _by_items(problem) if by_items else _by_events(problem)
+        if norms is not None and needs_grad:
+            _through_norms(gradients[1], items, norms)
+        # Not saved as tensors, because the backward pass scales them in place: a table of millions has no second copy.
+        ctx.gradients = gradients
         ctx.dtypes = states.dtype, items.dtype
         return total
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        grad_states, grad_items = ctx.saved_tensors
-        scale = grad_outputs[0]
-        states_dtype, items_dtype = ctx.dtypes
-        return (
-            (grad_states * scale).to(states_dtype),
-            (grad_items * scale).to(items_dtype),
-            *(None,) * 6,
+        if ctx.gradients is None:
+            raise RuntimeError("the gradients of this loss were used up by its first backward pass; compute it again")
+        gradients, ctx.gradients = ctx.gradients, None
+        scaled = [
+            part.mul_(grad_outputs[0]).to(dtype) for part, dtype in zip(gradients, ctx.dtypes, strict=True)
+        ]  # fmt: skip
+        return (*scaled, *(None,) * 7)
+
+
+@dataclass
+class _Problem:
+    """Arguments of the loss, with the items in the dtype of the products."""
+
+    states: torch.Tensor
+    items: torch.Tensor
+    targets: torch.Tensor
+    soft_targets: torch.Tensor | None
+    soft_weight: float
+    log_inclusion: torch.Tensor | None
+    weights: torch.Tensor | None
+    needs_grad: bool
+
+    def scores(self, states: torch.Tensor, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores (events, items) in float32, and workspace of that shape in the dtype of the products."""
+        size, device = (len(states), len(items)), states.device
+        products = torch.mm(states, items.T, out=_workspace(*size, items.dtype, device))
+        if items.dtype == torch.float32:
+            return products, products
+        return _workspace(*size, torch.float32, device).copy_(products), products
+
+
+_Parts = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]
+
+
+def _by_events(problem: _Problem) -> _Parts:
+    """Loss and gradients in chunks of events, each against all items: three products and one exponential a score.
+
+    Exponentials are not normalised; the sum of each row divides the narrow side of the products.
+    """
+    states, items, weights, share = problem.states, problem.items, problem.weights, problem.soft_weight
+    low_states = states.to(items.dtype)
+    total = states.new_zeros((), dtype=torch.float32)
+    grad_states = torch.empty_like(states, dtype=torch.float32) if problem.needs_grad else None
+    grad_items = torch.zeros_like(items, dtype=torch.float32) if problem.needs_grad else None
+    chunk = max(32, _CHUNK_ELEMENTS // max(1, len(items)))
+    for start in range(0, len(states), chunk):
+        part = slice(start, start + chunk)
+        index, soft = problem.targets[part, None], None if problem.soft_targets is None else problem.soft_targets[part]
+        scores, products = problem.scores(low_states[part], items)
+        if problem.log_inclusion is not None:
+            # Candidates stand for the items they were drawn from; a target is always there, so stands for itself.
+            scores.sub_(problem.log_inclusion)
+            scores.scatter_add_(1, index, problem.log_inclusion[index])
+        wanted = scores.gather(1, index).squeeze(1)
+        if soft is not None:
+            wanted = (1 - share) * wanted + share * scores.gather(1, soft).mean(1)
+        highest = scores.amax(1, keepdim=True)
+        partition = scores.sub_(highest).exp_().sum(1, keepdim=True)
+        losses = (partition.log() + highest).squeeze(1) - wanted
+        total += losses.sum() if weights is None else losses @ weights[part]
+        if grad_states is None or grad_items is None:
+            continue
+        if soft is None:
+            scores.scatter_add_(1, index, -partition)
+        else:
+            scores.scatter_add_(1, index, (share - 1) * partition)
+            scores.scatter_add_(1, soft, (-share / soft.shape[1] * partition).expand_as(soft))
+        scale = partition.reciprocal() if weights is None else weights[part, None] / partition
+        gradients = scores if items.dtype == torch.float32 else products.copy_(scores)
+        grad_states[part] = torch.mm(gradients, items) * scale
+        grad_items += torch.mm(gradients.T, (states[part] * scale).to(items.dtype))
+    return total, grad_states, grad_items
+
+
+def _by_items(problem: _Problem) -> _Parts:
+    """Loss and gradients in blocks of items, each against all events, in two passes: four products a score.
+
+    For large catalogues, where chunks of events would be too few rows for full products, and every one of them would
+    read and write the gradient of the whole table.
+    """
+    states, items, weights, share = problem.states, problem.items, problem.weights, problem.soft_weight
+    low_states = states.to(items.dtype)
+    block = max(_LEAST_BLOCK, _CHUNK_ELEMENTS // max(1, len(states)))
+    blocks = [slice(start, start + block) for start in range(0, len(items), block)]
+    highest = states.new_full((len(states), 1), -torch.inf, dtype=torch.float32)
+    partition = torch.zeros_like(highest)
+    for part in blocks:
+        scores, _ = problem.scores(low_states, items[part])
+        higher = torch.maximum(highest, scores.amax(1, keepdim=True))
+        partition = partition * (highest - higher).exp() + scores.sub_(higher).exp_().sum(1, keepdim=True)
+        highest = higher
+    log_partition = partition.log() + highest
+    mean_item = items[problem.targets].float()
+    if problem.soft_targets is not None:
+        mean_item = (1 - share) * mean_item + share * items[problem.soft_targets].float().mean(1)
+    losses = log_partition.squeeze(1) - (low_states.float() * mean_item).sum(1)
+    total = losses.sum() if weights is None else losses @ weights
+    if not problem.needs_grad:
+        return total, None, None
+    scale = torch.ones_like(log_partition) if weights is None else weights[:, None]
+    grad_states = -mean_item * scale
+    grad_items = torch.empty_like(items, dtype=torch.float32)
+    for part in blocks:
+        scores, products = problem.scores(low_states, items[part])
+        scores.sub_(log_partition).exp_().mul_(scale)
+        gradients = scores if items.dtype == torch.float32 else products.copy_(scores)
+        grad_states += torch.mm(gradients, items[part])
+        grad_items[part] = torch.mm(gradients.T, low_states)
+    pull = states.float() * scale
+    soft = problem.soft_targets
+    grad_items.index_add_(0, problem.targets, pull, alpha=-1.0 if soft is None else share - 1)
+    if soft is not None:
+        grad_items.index_add_(
+            0, soft.flatten(), pull.repeat_interleave(soft.shape[1], 0), alpha=-share / soft.shape[1]
         )
+    return total, grad_states, grad_items
+
+
+def _divided(items: torch.Tensor, norms: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Items over their norms in another dtype, without a copy of the table in between."""
+    divided = torch.empty_like(items, dtype=dtype)
+    for start in range(0, len(items), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        divided[part] = items[part] / norms[part]
+    return divided
+
+
+def _through_norms(gradient: torch.Tensor | None, items: torch.Tensor, norms: torch.Tensor) -> None:
+    """Turn the gradient of unit vectors into that of the vectors, in place: what points along them has no effect."""
+    for start in range(0, len(items) if gradient is not None else 0, _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        unit, rows = items[part] / norms[part], gradient[part]  # type: ignore[index]
+        rows.sub_(unit * (unit * rows).sum(1, keepdim=True)).div_(norms[part]).mul_(norms[part] > _LEAST_NORM)
 
 
 def chunked_cross_entropy(
@@ -109,6 +214,7 @@ def chunked_cross_entropy(
     soft_weight: float = 0.0,
     log_inclusion: torch.Tensor | None = None,
     weights: torch.Tensor | None = None,
+    unit_items: bool = False,
 ) -> torch.Tensor:
     """Summed softmax cross-entropy of events against items, exact, in chunks.
 
@@ -125,6 +231,8 @@ def chunked_cross_entropy(
         log_inclusion: (items,) logarithm of the probability that each candidate was drawn, for sampled softmax:
             it is subtracted from the scores, except from the target's (Bengio and Senecal 2008; Yi et al. 2019).
         weights: (events,) factor of each event's loss; None for 1.
+        unit_items: Whether an item scores by its direction alone: as if `items` had been normalised, without the
+            copies of the table that normalising it outside would keep.
 
     Returns:
         Scalar sum over events, float32, in nats.
@@ -138,7 +246,7 @@ def chunked_cross_entropy(
     kind = states.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states.dtype
     total: torch.Tensor = _ChunkedCrossEntropy.apply(
-        states, items, targets, soft_targets, soft_weight, log_inclusion, weights, dtype
+        states, items, targets, soft_targets, soft_weight, log_inclusion, weights, unit_items, dtype
     )
     return total
 

@@ -360,9 +360,9 @@ class XCatForNextItem(XCatPreTrainedModel):
             output = self.model(item_ids, item_embeds=table[inverse[len(rows) :]].view(*item_ids.shape, -1), **inputs)
             index = torch.searchsorted(rows, targets)
         states = self.model.query_side(output.last_hidden_state.flatten(0, 1)[known].float())
-        represented = self.model.item_side(candidates.float())
         weights = None if label_weights is None else label_weights.flatten()[known]
         if self.config.objective == "gbce":
+            represented = self.model.item_side(candidates.float())
             rate = (len(represented) - 1) / max(1, self.config.num_items - 1)
             total = generalised_bce(
                 states, represented, index, sampling_rate=rate, calibration=float(self.config.gbce_calibration),
@@ -370,9 +370,15 @@ class XCatForNextItem(XCatPreTrainedModel):
             )  # fmt: skip
         else:
             total = chunked_cross_entropy(
-                states, represented, index, soft_targets=soft_targets,
-                soft_weight=float(self.config.soft_target_weight), log_inclusion=log_inclusion, weights=weights,
-            )  # fmt: skip
+                states,
+                candidates.float(),
+                index,
+                soft_targets=soft_targets,
+                soft_weight=float(self.config.soft_target_weight),
+                log_inclusion=log_inclusion,
+                weights=weights,
+                unit_items=self.config.scoring == "cosine",
+            )
         count = torch.as_tensor(known.sum() if num_items_in_batch is None else num_items_in_batch)
         return total / count.clamp(min=1), output
 

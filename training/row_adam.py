@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 
 
@@ -63,10 +63,12 @@ class RowAdamW(torch.optim.AdamW):
 
 
 def _untouched(parameter: torch.Tensor) -> torch.Tensor:
-    """Zeros; on a CPU memory is only taken where they are written (calloc)."""
-    if parameter.device.type == "cpu" and parameter.dtype == torch.float32:
-        return torch.from_numpy(np.zeros(tuple(parameter.shape), dtype=np.float32))
-    return torch.zeros_like(parameter)
+    """Zeros that take memory only where they are written, where the system can do that: small pages, mapped lazily."""
+    if parameter.device.type != "cpu" or parameter.numel() == 0 or not hasattr(mmap, "MADV_NOHUGEPAGE"):
+        return torch.zeros_like(parameter)
+    pages = mmap.mmap(-1, parameter.numel() * parameter.element_size())
+    pages.madvise(mmap.MADV_NOHUGEPAGE)
+    return torch.frombuffer(pages, dtype=parameter.dtype).view(parameter.shape)
 
 
 def clip_row_gradients(parameters: list[torch.nn.Parameter], max_norm: float) -> torch.Tensor:

@@ -18,7 +18,8 @@ def test_model_settings() -> None:
 
 def test_training_settings(tmp_path: Path) -> None:
     plain = XCatTrainingArguments(output_dir=str(tmp_path))
-    assert training_settings(plain) == {}
+    measured = {"bf16": True} if plain.bf16 else {}  # what precision "auto" found on this machine
+    assert training_settings(plain) == measured
     changed = XCatTrainingArguments(
         output_dir=str(tmp_path),
         learning_rate=0.02,
@@ -27,7 +28,8 @@ def test_training_settings(tmp_path: Path) -> None:
         run_name="of jo",
         seed=5,
     )
-    assert training_settings(changed) == {"learning_rate": 0.02, "early_stopping_patience": 2, "seed": 5}
+    given = {"learning_rate": 0.02, "early_stopping_patience": 2, "seed": 5}
+    assert training_settings(changed) == given | measured
 
 
 def test_hardware_names_the_capability() -> None:

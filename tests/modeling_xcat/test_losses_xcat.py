@@ -18,28 +18,50 @@ def problem(events: int, items: int, width: int, seed: int) -> tuple[torch.Tenso
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(1, 80), st.integers(4, 40), st.integers(1, 9), st.integers(0, 99), st.booleans(), st.booleans())
-def test_loss_and_gradients_equal_the_plain_softmax(events, items, width, seed, soft, weighed):
+@given(
+    st.integers(1, 80),
+    st.integers(4, 40),
+    st.integers(1, 9),
+    st.integers(0, 99),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
+def test_loss_and_gradients_equal_the_plain_softmax(events, items, width, seed, soft, weighed, unit, large):
     states, table, targets = problem(events, items, width, seed)
     neighbours = torch.stack([(targets + i) % items for i in range(1, 4)], dim=1) if soft else None
     weights = torch.arange(1, events + 1) / 3 if weighed else None
-    original, losses_xcat._CHUNK_ELEMENTS = losses_xcat._CHUNK_ELEMENTS, 1
+    small = {"_CHUNK_ELEMENTS": 1, "_ROWS_AT_ONCE": 7, "_LEAST_BLOCK": 3, "_BY_ITEMS_FROM": 0 if large else items}
+    original = {name: getattr(losses_xcat, name) for name in small}
+    vars(losses_xcat).update(small)
     try:
-        loss = chunked_cross_entropy(states, table, targets, soft_targets=neighbours, soft_weight=0.3, weights=weights)
+        loss = chunked_cross_entropy(
+            states, table, targets, soft_targets=neighbours, soft_weight=0.3, weights=weights, unit_items=unit
+        )
     finally:
-        losses_xcat._CHUNK_ELEMENTS = original
+        vars(losses_xcat).update(original)
     (2 * loss).backward()
     gradients = states.grad.clone(), table.grad.clone()
     states.grad = table.grad = None
     label = F.one_hot(targets, items).float()
     if neighbours is not None:
         label = 0.7 * label + 0.3 * F.one_hot(neighbours, items).float().mean(1)
-    losses = F.cross_entropy(states @ table.T, label, reduction="none")
+    represented = F.normalize(table, dim=-1) if unit else table
+    losses = F.cross_entropy(states @ represented.T, label, reduction="none")
     expected = (losses if weights is None else losses * weights).sum()
     (2 * expected).backward()
     torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(gradients[0], states.grad, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(gradients[1], table.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_are_used_up_once():
+    states, table, targets = problem(3, 5, 2, 0)
+    loss = chunked_cross_entropy(states, table, targets)
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="used up by its first backward pass"):
+        loss.backward()
 
 
 def test_without_gradients_only_the_loss_is_made():

@@ -1,0 +1,269 @@
+"""Several processes over gloo: another world size after a fault, a killed one, sharded tables, odd user numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from torch import distributed
+from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+from transformers import TrainerCallback
+
+from xcat_rec.modeling_xcat.attention_xcat import XCatAttentionBlock
+from xcat_rec.training.arguments import XCatTrainingArguments
+from xcat_rec.training.collators import PackingCollator
+from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.trainer import XCatTrainer
+
+from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop, write_shop
+
+ROOT = Path(__file__).parents[2]
+GLOBAL_BATCH = 12
+ODD_USERS = 61
+
+
+def prepared(folder: Path, users: int = 60) -> PreparedTraining:
+    """A model without anything random but its weights."""
+    encoder = folder / "encoder"
+    if not encoder.exists():
+        save_text_encoder(encoder)
+    config = {**SMALL, "hidden_dropout": 0.0, "id_dropout": 0.0}
+    options = PreparationOptions(
+        text_encoder=str(encoder), split="leave-one-out", config=config, cache_dir=folder / "cache"
+    )
+    return prepare_training(shop(users), options)
+
+
+def trainer_of(folder: Path, output: str, users: int = 60) -> XCatTrainer:
+    """A trainer of two epochs whose global batch is the same at any world size."""
+    start = prepared(folder, users)
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    changed = {
+        "num_train_epochs": 2, "per_device_train_batch_size": GLOBAL_BATCH // world, "logging_steps": 1,
+        "logging_strategy": "steps", "early_stopping_patience": 0, "load_best_model_at_end": False,
+    }  # fmt: skip
+    args = XCatTrainingArguments(output_dir=str(folder / output), **{**QUICK, **changed})
+    assert args.world_size == world
+    return XCatTrainer(start.model, args, start.splits["train"], start.splits["validation"], start.processor)
+
+
+def launch_command(folder: Path, worker: str, *arguments: object) -> list[str]:
+    """The command that runs a function of this file in two processes."""
+    script = folder / f"{worker}.py"
+    script.write_text(
+        "import pathlib, sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        f"from tests.training.test_several_processes import {worker}\n"
+        f"{worker}(pathlib.Path({str(folder)!r}), *sys.argv[1:])\n"
+    )
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    return [*torchrun, str(script), *map(str, arguments)]
+
+
+def run_to_end(command: list[str], seconds: float = 90) -> subprocess.CompletedProcess[str]:
+    """Run a launcher; one that hangs is asked to end, so that it takes its processes with it."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            out, err = running.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            running.terminate()
+            out, err = running.communicate(timeout=60)
+            pytest.fail(f"{command} has not ended after {seconds} s:\n{err[-3000:]}")
+    return subprocess.CompletedProcess(command, running.returncode, out, err)
+
+
+def launch(folder: Path, worker: str, *arguments: object) -> None:
+    done = run_to_end(launch_command(folder, worker, *arguments))
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def shown(metrics: dict[str, float]) -> dict[str, float]:
+    """What an evaluation found, without its times."""
+    return {name: value for name, value in metrics.items() if "@" in name or "num_targets" in name}
+
+
+def losses(trainer: XCatTrainer) -> dict[str, float]:
+    """Training loss of every step."""
+    return {str(entry["step"]): entry["loss"] for entry in trainer.state.log_history if "loss" in entry}
+
+
+class Interrupt(TrainerCallback):
+    """Ends training in the middle of an epoch, as a fault of the machine would."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == 7:
+            raise RuntimeError("the machine failed")
+
+
+def resume(folder: Path) -> None:
+    """Go on in two processes with what one has begun, and write down what came of it."""
+    trainer = trainer_of(folder, "begun")
+    assert distributed.get_world_size() == 2
+    trainer.train(resume_from_checkpoint=str(folder / "begun" / "checkpoint-5"))
+    metrics = trainer.evaluate()
+    if trainer.is_world_process_zero():
+        (folder / "resumed.json").write_text(json.dumps({"losses": losses(trainer), "metrics": shown(metrics)}))
+
+
+def test_two_processes_go_on_with_what_one_has_begun(tmp_path):
+    whole = trainer_of(tmp_path, "whole")
+    whole.train()
+    begun = trainer_of(tmp_path, "begun")
+    begun.add_callback(Interrupt())
+    with pytest.raises(RuntimeError, match="the machine failed"):
+        begun.train()
+    launch(tmp_path, "resume")
+    resumed = json.loads((tmp_path / "resumed.json").read_text())
+    assert list(resumed["losses"]) == [str(step) for step in range(1, 11)]
+    assert resumed["losses"] == pytest.approx(losses(whole), abs=1e-4)
+    expected = shown(whole.evaluate())
+    assert resumed["metrics"].keys() == expected.keys()
+    for name, value in expected.items():
+        assert resumed["metrics"][name] == pytest.approx(value, abs=1e-4, nan_ok=True), name
+
+
+class Kill(TrainerCallback):
+    """Kills the second process at its third step; every process leaves its number behind."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        (self.folder / f"{args.process_index}.pid").write_text(str(os.getpid()))
+        if state.global_step == 3 and args.process_index == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed(folder: Path) -> None:
+    """Train in two processes, one of which is killed."""
+    trainer = trainer_of(folder, "killed")
+    trainer.add_callback(Kill(folder))
+    trainer.train()
+    (folder / "trained").touch()
+
+
+def test_a_killed_process_ends_the_others(tmp_path):
+    """As where the kernel takes one for lack of memory: the launcher says which, and nobody waits for it for ever."""
+    prepared(tmp_path)
+    start = time.monotonic()
+    done = run_to_end(launch_command(tmp_path, "killed"))
+    assert time.monotonic() - start < 60
+    assert done.returncode != 0 and not (tmp_path / "trained").exists()
+    assert "Signal 9 (SIGKILL)" in done.stderr and "rank      : 1" in done.stderr
+    for rank in (0, 1):
+        assert not psutil.pid_exists(int((tmp_path / f"{rank}.pid").read_text()))
+
+
+def sharded(folder: Path) -> None:
+    """Compare loss, gradients and scores of a sharded model with those of the same model in one piece."""
+    distributed.init_process_group("gloo")
+    start = prepared(folder)
+    model = start.model.train()
+    rows = [start.splits["train"][i] for i in range(GLOBAL_BATCH)]
+    inputs = PackingCollator(start.processor)(rows)
+    queries = start.processor.collate(rows)
+    loss = model(**inputs).loss
+    loss.backward()
+    gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    scores = model.eval().score_catalogue(**queries)
+    for block in [module for module in model.modules() if isinstance(module, XCatAttentionBlock)]:
+        fully_shard(block)
+    fully_shard(model)
+    register_fsdp_forward_method(model, "score_catalogue")
+    table = model.model.items.id_embeddings.weight
+    found: dict[str, Any] = {
+        "loss": [loss.item(), model.train()(**inputs).loss.item()],
+        "table": [list(table.shape), list(table.to_local().shape)],
+    }
+    model(**inputs).loss.backward()
+    parameters = dict(model.named_parameters())
+    apart = [
+        (parameters[name].grad.full_tensor() - gradient).abs().max().item() for name, gradient in gradients.items()
+    ]
+    again = model.eval().score_catalogue(**queries)
+    found |= {"gradients": max(apart), "scores": (again - scores)[:, 2:].abs().max().item(), "compared": len(apart)}
+    found["buffer"] = list(model.model.items.text_states.shape)
+    (folder / f"sharded-{distributed.get_rank()}.json").write_text(json.dumps(found))
+    distributed.destroy_process_group()
+
+
+def test_sharded_tables_give_the_same_loss_and_gradients(tmp_path):
+    """`fully_shard` on gloo cuts every parameter by rows, the item table too.
+
+    Not sharded are buffers, so each process holds the text states of the whole catalogue; and the root unit is
+    gathered whole for the time of a step, so that what is saved is the table's gradient and optimizer states and its
+    memory between steps. Methods other than `forward` gather nothing by themselves: `score_catalogue` has to be
+    registered.
+    """
+    start = prepared(tmp_path)
+    launch(tmp_path, "sharded")
+    found = [json.loads((tmp_path / f"sharded-{rank}.json").read_text()) for rank in (0, 1)]
+    rows, width = start.model.model.items.id_embeddings.weight.shape
+    assert [part["table"] for part in found] == [[[rows, width], [rows // 2, width]]] * 2
+    for part in found:
+        assert part["loss"][1] == pytest.approx(part["loss"][0], abs=1e-4)
+        assert part["gradients"] < 1e-4 and part["scores"] < 1e-4 and part["compared"] > 20
+        assert part["buffer"][0] == start.model.config.num_texts
+
+
+def evaluate(folder: Path) -> None:
+    """Evaluate users that two processes cannot share evenly."""
+    trainer = trainer_of(folder, "evaluated", ODD_USERS)
+    seen: list[int] = []
+    inner = trainer.compute_metrics
+
+    def counting(prediction: Any) -> Any:
+        seen.append(len(prediction.predictions[0]))
+        return inner(prediction)
+
+    trainer.compute_metrics = counting
+    metrics = shown(trainer.evaluate())
+    (folder / f"evaluated-{trainer.args.process_index}.json").write_text(json.dumps([seen, metrics]))
+
+
+def test_two_processes_count_every_user_once(tmp_path):
+    alone = trainer_of(tmp_path, "alone", ODD_USERS)
+    assert len(alone.eval_dataset) == ODD_USERS
+    expected = shown(alone.evaluate())
+    launch(tmp_path, "evaluate")
+    for rank in (0, 1):
+        seen, metrics = json.loads((tmp_path / f"evaluated-{rank}.json").read_text())
+        assert seen == [ODD_USERS]
+        assert metrics.keys() == expected.keys()
+        for name, value in expected.items():
+            assert metrics[name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
+
+
+@pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
+def test_the_command_runs_as_two_processes(launcher, tmp_path):
+    """Two processes train, and one of them prints and saves the result."""
+    data, encoder = write_shop(tmp_path / "shop"), save_text_encoder(tmp_path / "encoder")
+    commands = {
+        "torchrun": ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
+        "accelerate": [
+            "accelerate.commands.launch", "--config_file",
+            str(ROOT / "configs" / "accelerate" / "cpu_two_processes.yaml"), "--main_process_port", "0",
+        ],
+    }  # fmt: skip
+    output = tmp_path / "checkpoint"
+    done = run_to_end([
+        sys.executable, "-m", *commands[launcher], "-m", "xcat_rec.cli", "fit", str(data), "--output", str(output),
+        "--text-encoder", str(encoder), "--split", "leave-one-out", "--hidden-size", "32", "--max-history", "8",
+        "--num-attention-heads", "2", "--num-train-epochs", "2", "--per-device-train-batch-size", "6",
+        "--precision", "fp32", "--use-cpu", "--json",
+    ])  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    assert len(answers) == 1 and json.loads(answers[0])["epochs"] == 2
+    assert {"model.safetensors", "items.arrow", "README.md"} <= {entry.name for entry in output.iterdir()}
+    assert not (output / "training").exists()
+    assert done.stderr.count("preparing ") == 2  # one a process: accelerate can start fewer than it was asked for
