@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q -c constr
 # One thread a process: with several test processes, threads of each would fight over the cores.
 THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help venv demo test slow check lint format types layering sizes clean
+.PHONY: help venv demo test slow check lint format types layering sizes peers speed clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -56,6 +56,18 @@ layering: $(VENV)/.installed-dev  ## a room imports only from lower floors
 
 sizes: $(VENV)/.installed-dev  ## list files over 400 and functions over 60 lines
 	$(BIN)/python .ci/sizes.py
+
+peers: .venv-peers/.installed  ## make .venv-peers with the libraries that benchmarks compare with
+
+.venv-peers/.installed:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --disable-pip-version-check -q "rectools[torch]==0.19.0" recbole==1.2.1 torch==2.13.0
+	@touch $@
+
+speed: venv peers  ## benchmarks of training, large catalogues and ranking, beside the peers
+	$(BIN)/python benchmarks/training_speed.py --peer-python .venv-peers/bin/python
+	$(BIN)/python benchmarks/large_catalogue.py
+	$(BIN)/python benchmarks/ranking_speed.py
 
 clean:  ## remove .venv, caches and builds
 	rm -rf $(VENV) .cache build dist *.egg-info .ruff_cache .mypy_cache .pytest_cache .hypothesis

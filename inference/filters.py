@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..tokenization.vocabulary import ItemVocabulary
-from .ranking import Hide
+from .ranking import Adjust
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class ItemFilter:
             allowed &= ~torch.isin(self._codes, self._codes_of(filters.exclude_categories))
         return allowed
 
-    def hide(self, filters: Filters, allowed: torch.Tensor, histories: Sequence[np.ndarray]) -> Hide:
+    def hide(self, filters: Filters, allowed: torch.Tensor, histories: Sequence[np.ndarray]) -> Adjust:
         """The filter of a batch of users.
 
         Args:

@@ -16,9 +16,9 @@ _CODE_LIMIT = 127
 _HALF_BF16 = 2.0**-8
 _ROUNDING = 1e-5
 
-Hide = Callable[[torch.Tensor, int], None]
-"""Sets to -inf, in place, what must not be recommended of (queries, block) scores; the second argument is the row of
-the first column."""
+Adjust = Callable[[torch.Tensor, int], None]
+"""Changes (queries, block) scores in place: adds what does not come from products, and sets to -inf what must not be
+recommended. The second argument is the row of the first column."""
 
 
 class ItemIndex:
@@ -50,35 +50,35 @@ class ItemIndex:
         ):
             self._coded = _coded(items[first_row:])
 
-    def search(self, queries: torch.Tensor, k: int, hide: Hide) -> tuple[torch.Tensor, torch.Tensor]:
+    def search(self, queries: torch.Tensor, k: int, adjust: Adjust) -> tuple[torch.Tensor, torch.Tensor]:
         """Find the k best items of every query, exactly.
 
         Args:
             queries: (queries, hidden) result of `XCatModel.query_side`.
             k: Items wanted.
-            hide: Filter; see `Hide`.
+            adjust: See `Adjust`.
 
         Returns:
             (queries, k) float32 scores, best first, and their rows; a score of -inf stands where the filter left fewer
             than k. Equal scores are in no particular order.
         """
         if self._coded is not None and len(queries) == 1 and k < len(self.items) // 10:
-            return self._search_codes(queries, k, hide)
-        return self._search_blocks(queries, k, hide)
+            return self._search_codes(queries, k, adjust)
+        return self._search_blocks(queries, k, adjust)
 
-    def _search_blocks(self, queries: torch.Tensor, k: int, hide: Hide) -> tuple[torch.Tensor, torch.Tensor]:
+    def _search_blocks(self, queries: torch.Tensor, k: int, adjust: Adjust) -> tuple[torch.Tensor, torch.Tensor]:
         block = max(1024, BLOCK_SCORES // max(1, len(queries)))
         best = queries.new_full((len(queries), k), -torch.inf, dtype=torch.float32)
         rows = torch.zeros(len(queries), k, dtype=torch.long, device=queries.device)
         for start in range(self.first_row, len(self.items), block):
             scores = torch.mm(queries, self.items[start : start + block].T).float()
-            hide(scores, start)
+            adjust(scores, start)
             values, places = scores.topk(min(k, scores.shape[1]), dim=1)
             best, order = torch.cat([best, values], dim=1).topk(k, dim=1)
             rows = torch.cat([rows, places + start], dim=1).gather(1, order)
         return best, rows
 
-    def _search_codes(self, query: torch.Tensor, k: int, hide: Hide) -> tuple[torch.Tensor, torch.Tensor]:
+    def _search_codes(self, query: torch.Tensor, k: int, adjust: Adjust) -> tuple[torch.Tensor, torch.Tensor]:
         assert self._coded is not None
         codes, scales, largest_scale, largest_norm = self._coded
         low = query.to(torch.bfloat16)
@@ -87,10 +87,12 @@ class ItemIndex:
         # Of the query to bfloat16, of the items to codes, of the result to bfloat16, and of the sums.
         error = float((query - rounded).norm() * largest_norm + rounded.abs().sum() * largest_scale / 2)
         error += (_HALF_BF16 + _ROUNDING) * float(scores.abs().max())
-        hide(scores, self.first_row)
+        plain = scores.clone()
+        adjust(scores, self.first_row)
         lowest = scores.topk(k, dim=1).values[0, -1]
         rows = self.first_row + (scores[0] >= lowest - 2 * error).logical_and_(scores[0] > -torch.inf).nonzero()[:, 0]
-        exact = query @ self.items[rows].T
+        changed = (scores - plain)[:, rows - self.first_row]
+        exact = query @ self.items[rows].T + changed
         values, order = exact.topk(min(k, len(rows)), dim=1)
         best, found = torch.full((1, k), -torch.inf), torch.zeros(1, k, dtype=torch.long)
         best[:, : values.shape[1]], found[:, : values.shape[1]] = values, rows[order]

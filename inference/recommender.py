@@ -17,7 +17,7 @@ from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from .explanation import event_attention, event_shares
 from .filters import Filters, ItemFilter
-from .ranking import ItemIndex
+from .ranking import Adjust, ItemIndex
 
 REASONS = 3
 
@@ -97,7 +97,7 @@ class XCatRecommender:
     def score_rows(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
         """Scores (users, item rows) for dataset rows; special rows are -inf."""
         scores: torch.Tensor = self.model.model.score_states(
-            self._states(self.processor.collate(rows))[0], self._items
+            *self._states(self.processor.collate(rows))[:2], self._items
         )
         return scores
 
@@ -196,22 +196,38 @@ class XCatRecommender:
                         f"{str(histories[user][0])!r}; give item ids of the items table"
                     )
             inputs = self.processor.inputs_of(rows, None if texts is None else texts[part], layout="right")
-            states, attention = self._states(inputs, explain)
+            states, latest, attention = self._states(inputs, explain)
             hide = self._filter.hide(filters, allowed, [row["items"] for row in rows])
-            scores, best = self._index.search(base.query_side(states), k, hide)
+            scores, best = self._index.search(base.query_side(states), k, self._with_bonus(hide, latest))
             for user, row in enumerate(rows):
                 weights = attention[user] if attention is not None else None
                 results.append(self._present(row["items"], scores[user], best[user], weights, explain))
         return results
 
     @torch.no_grad()
-    def _states(self, inputs: dict[str, Any], explain: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _states(
+        self, inputs: dict[str, Any], explain: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """States, latest items for the neighbour memory, and attention over events if it is wanted."""
         base = self.model.model
         placed = {name: value.to(base.device) for name, value in inputs.items()}
-        query_positions = placed.pop("query_positions")
-        output = base(**placed, output_attentions=explain)
-        states = output.last_hidden_state.flatten(0, 1)[query_positions].float()
-        return states, event_attention(output, query_positions, base.config.max_history) if explain else None
+        states, latest, output = base.encode_queries(**placed, output_attentions=explain)
+        positions = placed["query_positions"]
+        attention = event_attention(output, positions, base.config.max_history) if explain else None
+        return states.float(), latest, attention
+
+    def _with_bonus(self, hide: Adjust, latest: torch.Tensor | None) -> Adjust:
+        memory = self.model.model.neighbors
+        if memory is None or latest is None:
+            return hide
+        queries, rows, values = memory.bonus(latest)
+
+        def adjust(scores: torch.Tensor, start: int) -> None:
+            inside = (rows >= start) & (rows < start + scores.shape[1])
+            scores[queries[inside], rows[inside] - start] += values[inside]
+            hide(scores, start)
+
+        return adjust
 
     def _present(
         self,

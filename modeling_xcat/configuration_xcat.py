@@ -54,6 +54,10 @@ class XCatConfig(PreTrainedConfig):
         full_softmax_limit: Largest catalogue, in items, for which "auto" means the full softmax.
         num_negatives: Uniform negatives a training step of a sampled objective, shared by the batch.
         gbce_calibration: Calibration t of "gbce", from 0 (plain binary cross-entropy) to 1.
+        num_neighbors: Items kept of each that were most taken together with it; they add to scores outside training.
+        neighbor_window: Latest events whose neighbours count.
+        neighbor_decay: Weight of an event's neighbours relative to those of the event after it.
+        neighbor_weight: Weight of the neighbours in a score, in units of the score.
         soft_target_weight: Share of the label's mass given to the items nearest in text.
         num_soft_targets: How many such neighbours share it.
         freeze_text_encoder: Whether the nested text encoder is left as it was pretrained.
@@ -102,6 +106,10 @@ class XCatConfig(PreTrainedConfig):
     full_softmax_limit: int = 50_000
     num_negatives: int = 4096
     gbce_calibration: float | int = 0.75
+    num_neighbors: int = 50
+    neighbor_window: int = 10
+    neighbor_decay: float | int = 0.8
+    neighbor_weight: float | int = 3.0
     soft_target_weight: float | int = 0.3
     num_soft_targets: int = 10
     freeze_text_encoder: bool = True
@@ -134,7 +142,7 @@ class XCatConfig(PreTrainedConfig):
             "hidden_size": 1, "intermediate_size": 1, "num_attention_heads": 1, "num_behavior_layers": 0,
             "num_fusion_layers": 0, "text_dim": 1, "text_tokens_per_item": 1, "num_texts": 1, "max_history": 1,
             "num_item_rows": NUM_SPECIAL_ROWS, "num_rating_buckets": 0, "num_time_gap_buckets": 0,
-            "num_negatives": 1, "num_soft_targets": 1,
+            "num_negatives": 1, "num_soft_targets": 1, "num_neighbors": 0, "neighbor_window": 1, "neighbor_weight": 0,
         }  # fmt: skip
         for name, least in at_least.items():
             if getattr(self, name) < least:
@@ -148,6 +156,8 @@ class XCatConfig(PreTrainedConfig):
         for name in ("hidden_dropout", "attention_dropout", "id_dropout", "soft_target_weight"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"XCatConfig.{name} is {getattr(self, name)}; give a share from 0 to below 1.")
+        if not 0 < self.neighbor_decay <= 1:
+            raise ValueError(f"XCatConfig.neighbor_decay is {self.neighbor_decay}; give a share above 0 and up to 1.")
         if not 0 <= self.gbce_calibration <= 1:
             raise ValueError(f"XCatConfig.gbce_calibration is {self.gbce_calibration}; give a number from 0 to 1.")
         if self.temperature <= 0:

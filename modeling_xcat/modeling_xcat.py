@@ -16,6 +16,7 @@ from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
 from .losses_xcat import chunked_cross_entropy, generalised_bce, sample_candidates
 from .memory_xcat import MemoryInputs
+from .neighbors_xcat import XCatNeighbors
 from .outputs_xcat import XCatModelOutput, XCatNextItemOutput
 from .text_xcat import XCatTextEncoder
 
@@ -58,7 +59,7 @@ class XCatPreTrainedModel(PreTrainedModel):
         elif isinstance(module, XCatTextEncoder):
             init.zeros_(module.mean)
             init.eye_(module.whitening)
-        elif isinstance(module, (XCatItemEncoder, XCatForNextItem)):
+        elif isinstance(module, (XCatItemEncoder, XCatNeighbors, XCatForNextItem)):
             for buffer in module.buffers(recurse=False):
                 init.zeros_(buffer)
 
@@ -84,6 +85,7 @@ class XCatModel(XCatPreTrainedModel):
         self.encoder = build_behavior_encoder(config)
         self.fusion = XCatFusion(config) if config.num_fusion_layers else None
         self.output_norm = nn.LayerNorm(size, config.layer_norm_eps)
+        self.neighbors = XCatNeighbors(config) if config.num_neighbors else None
         self.post_init()
         self.text.freeze()
 
@@ -207,26 +209,42 @@ class XCatModel(XCatPreTrainedModel):
         """Bring (items, hidden) representations into the form whose dot product with `query_side` is the score."""
         return nn.functional.normalize(items, dim=-1) if self.config.scoring == "cosine" else items
 
-    def query_states(
-        self, hidden: torch.Tensor, layout: SequenceLayout, query_positions: torch.Tensor | None
-    ) -> torch.Tensor:
-        """Pick the states to predict from.
+    def encode_queries(
+        self, query_positions: torch.Tensor | None = None, **inputs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor | None, XCatModelOutput]:
+        """Encode histories and pick what to predict from.
 
         Args:
-            hidden: (rows, length, hidden).
-            layout: Where histories lie in the rows.
             query_positions: (queries,) positions in the flattened rows; None for the last event of every history,
                 in the order in which histories lie in the rows.
+            **inputs: As for `forward`.
 
         Returns:
-            (queries, hidden).
+            (queries, hidden) states, (queries, neighbor_window) latest items or None where the model has no neighbour
+            memory, and the output of `forward`.
         """
+        output: XCatModelOutput = self(**inputs)
+        states, latest = self.pick(output.last_hidden_state, query_positions, **inputs)
+        return states, latest, output
+
+    def pick(
+        self,
+        hidden: torch.Tensor,
+        query_positions: torch.Tensor | None,
+        item_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        **inputs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """States and latest items of queries, from (rows, length, hidden) states; see `encode_queries`."""
+        layout = SequenceLayout.from_inputs(item_ids, attention_mask, position_ids)
         if query_positions is None:
             flat, history, _ = layout.unpack_index()
             last = torch.ones_like(history, dtype=torch.bool)
             last[:-1] = history[:-1] != history[1:]
             query_positions = flat[last]
-        return hidden.flatten(0, 1)[query_positions]
+        latest = None if self.neighbors is None else self.neighbors.latest(item_ids, layout, query_positions)
+        return hidden.flatten(0, 1)[query_positions], latest
 
     @torch.no_grad()
     def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
@@ -240,17 +258,18 @@ class XCatModel(XCatPreTrainedModel):
             (queries, item rows) scores; the special rows are -inf.
         """
         with torch.autocast(self.device.type, enabled=False):
-            hidden = self(**inputs).last_hidden_state
-            layout = SequenceLayout.from_inputs(
-                inputs["item_ids"], inputs.get("attention_mask"), inputs.get("position_ids")
-            )
-            return self.score_states(self.query_states(hidden, layout, query_positions))
+            states, latest, _ = self.encode_queries(query_positions, **inputs)
+            return self.score_states(states, latest)
 
-    def score_states(self, states: torch.Tensor, item_side: torch.Tensor | None = None) -> torch.Tensor:
+    def score_states(
+        self, states: torch.Tensor, latest: torch.Tensor | None, item_side: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Score states against the catalogue.
 
         Args:
             states: (queries, hidden) behaviour states.
+            latest: (queries, neighbor_window) latest items of their histories, for the neighbour memory; None leaves
+                it out.
             item_side: (item rows, hidden) result of `item_side` over the whole table, if it is at hand.
 
         Returns:
@@ -259,6 +278,8 @@ class XCatModel(XCatPreTrainedModel):
         if item_side is None:
             item_side = self.item_side(self.items().float())
         scores = self.query_side(states.float()) @ item_side.T
+        if self.neighbors is not None and latest is not None:
+            self.neighbors.add_to(scores, latest)
         scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
         return scores
 
@@ -318,9 +339,8 @@ class XCatForNextItem(XCatPreTrainedModel):
         else:
             output = self.model(item_ids, **inputs)
         if query_positions is not None:
-            layout = SequenceLayout.from_inputs(item_ids, attention_mask, position_ids)
             logits = self.model.score_states(
-                self.model.query_states(output.last_hidden_state, layout, query_positions)
+                *self.model.pick(output.last_hidden_state, query_positions, item_ids, attention_mask, position_ids)
             )
         return XCatNextItemOutput(
             loss=loss,

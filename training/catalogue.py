@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from ..modeling_baselines.cooccurrence import nearest_by_cosine
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.text_xcat import fit_whitening
@@ -169,3 +170,19 @@ def fill_catalogue(
     items.text_index.copy_(torch.from_numpy(index))
     if hasattr(model, "soft_target_rows"):
         model.soft_target_rows.copy_(nearest_rows(items.text_states[:, 0], items.text_index, config.num_soft_targets))
+
+
+@torch.no_grad()
+def fill_neighbors(model: XCatForNextItem, histories: Iterable[list[int]]) -> None:
+    """Fill a model's neighbour memory from training histories; one without a memory is left alone.
+
+    Args:
+        model: A model whose configuration has the catalogue's sizes.
+        histories: One list of item rows a user.
+    """
+    memory = model.model.neighbors
+    if memory is None:
+        return
+    rows, similarities = nearest_by_cosine(histories, len(memory.rows), model.config.num_neighbors)
+    memory.rows.copy_(rows)
+    memory.similarities.copy_(similarities)

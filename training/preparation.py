@@ -23,7 +23,7 @@ from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import build_splits, event_type_names
 from ..tokenization.text import DEFAULT_TEXT_ENCODER, item_texts, resolve_text_encoder
 from ..tokenization.vocabulary import ItemVocabulary
-from .catalogue import distinct_texts, fill_catalogue, training_counts
+from .catalogue import distinct_texts, fill_catalogue, fill_neighbors, training_counts
 
 RATING_BUCKETS_LIMIT = 11
 TIME_GAP_BUCKETS = 20
@@ -157,6 +157,7 @@ def prepare_training(shop: ShopTables, options: PreparationOptions, precision: s
         model.model.text.encoder.load_state_dict(pretrained.state_dict())
     counts = training_counts(splits["train"].data["items"], len(vocabulary))
     fill_catalogue(model, processor, counts, precision=precision, cache_dir=options.cache_dir)
+    fill_neighbors(model, splits["train"].with_format(None)["items"])
     return PreparedTraining(
         model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, [note] if note else []
     )

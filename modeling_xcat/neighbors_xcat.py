@@ -1,0 +1,71 @@
+"""Neighbour memory: what was taken together in the training log, looked up rather than learnt."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from .configuration_xcat import XCatConfig
+from .layout_xcat import SequenceLayout
+
+
+class XCatNeighbors(nn.Module):
+    """Adds to an item's score what the latest events of a history know of it as their neighbour.
+
+    A dot product of learnt states is smooth: it cannot keep the many pairs of items that were taken together just a
+    few times. A table of each item's nearest ones, by the cosine of the sets of their users (Sarwar et al. 2001), can.
+    The bonus of item i is g sqrt(sum over the latest events e of d^age(e) sim(e, i)), with the configuration's
+    `neighbor_weight` g, `neighbor_decay` d and `neighbor_window`. The table is counted, so nothing in it is trained,
+    and training leaves it out: it has counted the label it would be asked for.
+    """
+
+    rows: torch.Tensor
+    similarities: torch.Tensor
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        self.config = config
+        shape = (config.num_item_rows, config.num_neighbors)
+        self.register_buffer("rows", torch.zeros(shape, dtype=torch.int32))
+        self.register_buffer("similarities", torch.zeros(shape))
+
+    def latest(self, item_ids: torch.Tensor, layout: SequenceLayout, query_positions: torch.Tensor) -> torch.Tensor:
+        """The latest items of histories.
+
+        Args:
+            item_ids: (rows, length) item rows.
+            layout: Where histories lie in the rows.
+            query_positions: (queries,) positions in the flattened rows.
+
+        Returns:
+            (queries, neighbor_window) item rows, the latest first; 0 where a history is shorter.
+        """
+        ages = torch.arange(self.config.neighbor_window, device=item_ids.device)
+        within = layout.position_ids.flatten()[query_positions, None] >= ages
+        places = (query_positions[:, None] - ages).clamp(min=0)
+        return item_ids.flatten()[places] * within
+
+    def bonus(self, latest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What each query adds to the scores of which items.
+
+        Args:
+            latest: (queries, neighbor_window) result of `latest`.
+
+        Returns:
+            (pairs,) numbers of queries, (pairs,) item rows, (pairs,) bonuses; each pair once.
+        """
+        size, (queries, window) = len(self.rows), latest.shape
+        decay = float(self.config.neighbor_decay) ** torch.arange(window, device=latest.device)
+        values = self.similarities[latest] * decay[:, None]
+        number = torch.arange(queries, device=latest.device)[:, None, None]
+        keys = number * size + self.rows[latest].long()
+        wanted = values > 0
+        distinct, inverse = torch.unique(keys[wanted], return_inverse=True)
+        sums = values.new_zeros(len(distinct)).index_add_(0, inverse, values[wanted])
+        return distinct // size, distinct % size, float(self.config.neighbor_weight) * sums.sqrt()
+
+    def add_to(self, scores: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
+        """Add the bonus to (queries, item rows) scores, in place."""
+        queries, rows, values = self.bonus(latest)
+        scores[queries, rows] += values
+        return scores
