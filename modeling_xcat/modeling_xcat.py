@@ -224,7 +224,8 @@ class XCatModel(XCatPreTrainedModel):
             memory, and the output of `forward`.
         """
         output: XCatModelOutput = self(**inputs)
-        states, latest = self.pick(output.last_hidden_state, query_positions, **inputs)
+        hidden: Any = output.last_hidden_state
+        states, latest = self.pick(hidden, query_positions, **inputs)
         return states, latest, output
 
     def pick(

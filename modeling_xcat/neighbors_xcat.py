@@ -45,11 +45,14 @@ class XCatNeighbors(nn.Module):
         places = (query_positions[:, None] - ages).clamp(min=0)
         return item_ids.flatten()[places] * within
 
-    def bonus(self, latest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def bonus(
+        self, latest: torch.Tensor, weight: float | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """What each query adds to the scores of which items.
 
         Args:
             latest: (queries, neighbor_window) result of `latest`.
+            weight: In place of the configuration's `neighbor_weight`.
 
         Returns:
             (pairs,) numbers of queries, (pairs,) item rows, (pairs,) bonuses; each pair once.
@@ -62,7 +65,11 @@ class XCatNeighbors(nn.Module):
         wanted = values > 0
         distinct, inverse = torch.unique(keys[wanted], return_inverse=True)
         sums = values.new_zeros(len(distinct)).index_add_(0, inverse, values[wanted])
-        return distinct // size, distinct % size, float(self.config.neighbor_weight) * sums.sqrt()
+        return (
+            distinct // size,
+            distinct % size,
+            float(self.config.neighbor_weight if weight is None else weight) * sums.sqrt(),
+        )
 
     def add_to(self, scores: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
         """Add the bonus to (queries, item rows) scores, in place."""

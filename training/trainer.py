@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import torch
+from datasets import Dataset
 from torch import nn
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, EvalPrediction, PrinterCallback, ProgressCallback, Trainer
@@ -19,6 +20,7 @@ from ..tokenization.processing_xcat import XCatProcessor
 from .arguments import XCatTrainingArguments
 from .callbacks import EpochProgress
 from .collators import PackingCollator, QueryCollator, training_windows, weigh_new_categories
+from .neighbor_weight import neighbor_weight_scores
 from .row_adam import RowAdamW, clip_row_gradients
 from .token_batches import TokenBatchSampler
 
@@ -118,6 +120,15 @@ class XCatTrainer(Trainer):
         if grad_norm is None and _has_row_gradients(model):
             return clip_row_gradients(list(model.parameters()), float("inf"))
         return super()._get_grad_norm(model, grad_norm)
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """As in `Trainer`; at the end the weight of the neighbour memory is chosen on the validation split."""
+        result = super().train(*args, **kwargs)
+        model: Any = self.model
+        if self.args.tune_neighbor_weight and model.config.num_neighbors and isinstance(self.eval_dataset, Dataset):
+            scores = neighbor_weight_scores(model, self.query_collator.processor, self.eval_dataset)
+            model.config.neighbor_weight = max(scores, key=lambda weight: scores[weight])
+        return result
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """As in `Trainer`, with the collator that carries targets."""
