@@ -65,3 +65,20 @@ def test_codes_find_what_differs_in_the_last_bits(scale: float, monkeypatch: pyt
     expected = (query @ table.T).topk(50)
     assert set(rows[0].tolist()) == set(expected.indices[0].tolist())
     torch.testing.assert_close(scores, expected.values)
+
+
+def test_what_is_added_to_scores_counts_for_codes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "CODES_FROM", 100)
+    generator = torch.Generator().manual_seed(4)
+    table, query = torch.randn(5000, 32, generator=generator), torch.randn(1, 32, generator=generator)
+    bonus = torch.zeros(5000).index_fill_(0, torch.randint(5000, (300,), generator=generator), 20.0)
+
+    def adjust(scores: torch.Tensor, start: int) -> None:
+        scores += bonus[start : start + scores.shape[1]]
+
+    scores, rows = ItemIndex(table, first_row=2).search(query, 40, adjust)
+    everything = query @ table.T + bonus
+    everything[:, :2] = -torch.inf
+    expected = everything.topk(40)
+    assert rows.tolist() == expected.indices.tolist()
+    torch.testing.assert_close(scores, expected.values)

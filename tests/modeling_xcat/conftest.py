@@ -24,7 +24,7 @@ def tiny_config(**changes: Any) -> XCatConfig:
         "text_config": tiny_text_config(), "text_dim": WIDTH, "num_item_rows": ROWS, "num_texts": TEXTS,
         "hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_behavior_layers": 2,
         "max_history": 6, "item_features": {"brand": 4}, "event_types": ["buy", "view"], "num_rating_buckets": 6,
-        "num_time_gap_buckets": 8, "num_soft_targets": 3, "num_negatives": 5,
+        "num_time_gap_buckets": 8, "num_soft_targets": 3, "num_negatives": 5, "num_neighbors": 4,
     }  # fmt: skip
     return XCatConfig(**{**values, **changes})
 
@@ -45,6 +45,10 @@ def tiny_model(config: XCatConfig | None = None, attention: str = "sdpa", seed: 
             items.text_index[2:] = torch.randint(1, TEXTS, (ROWS - 2,))
         if hasattr(model, "soft_target_rows"):
             model.soft_target_rows.copy_(torch.randint(2, ROWS, model.soft_target_rows.shape, dtype=torch.int32))
+        if model.model.neighbors is not None:
+            model.model.neighbors.rows.copy_(torch.randint(2, ROWS, (ROWS, config.num_neighbors)))
+            model.model.neighbors.similarities.copy_(torch.rand(ROWS, config.num_neighbors))
+            model.model.neighbors.similarities[:2] = 0
         for parameter in model.parameters():
             if parameter.ndim == 1:
                 parameter.add_(torch.randn(parameter.shape) * 0.05)

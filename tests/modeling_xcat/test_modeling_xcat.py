@@ -27,6 +27,7 @@ MATRIX: dict[str, dict[str, Any]] = {
     "sampled softmax": {"objective": "sampled_softmax"},
     "gbce": {"objective": "gbce"},
     "no features": {"item_features": {}, "event_types": [], "num_rating_buckets": 0, "num_time_gap_buckets": 0},
+    "no neighbours": {"num_neighbors": 0},
     "no encoder carried": {"text_config": None},
 }
 matrix = pytest.mark.parametrize("changes", MATRIX.values(), ids=MATRIX.keys())

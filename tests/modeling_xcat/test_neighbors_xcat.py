@@ -1,0 +1,52 @@
+"""The neighbour memory: the formula of its docstring, written out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
+from xcat_rec.tokenization.packing import EventFeatures, pack_histories
+
+from .conftest import ROWS, tiny_config, tiny_model
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    histories=st.lists(st.lists(st.integers(2, ROWS - 1), min_size=1, max_size=6), min_size=1, max_size=4),
+    window=st.integers(1, 8), decay=st.floats(0.1, 1), weight=st.floats(0, 9),
+    mode=st.sampled_from(["packed", "left", "right"]),
+)  # fmt: skip
+def test_the_bonus_is_that_of_the_formula(
+    histories: list[list[int]], window: int, decay: float, weight: float, mode: str
+) -> None:
+    model = tiny_model(tiny_config(neighbor_window=window, neighbor_decay=decay, neighbor_weight=weight)).model
+    rows = [{"items": history} for history in histories]
+    inputs = pack_histories(rows, max_history=6, features=EventFeatures(), mode=mode)
+    states, latest, _ = model.encode_queries(**inputs)
+    found = model.score_states(states, latest) - model.score_states(states, None)
+    expected = torch.zeros(len(histories), ROWS)
+    for user, history in enumerate(histories):
+        for age, item in enumerate(reversed(history)):
+            for place in range(4 if age < window else 0):
+                neighbor = int(model.neighbors.rows[item, place])
+                expected[user, neighbor] += decay**age * float(model.neighbors.similarities[item, place])
+    torch.testing.assert_close(found[:, 2:], weight * expected.sqrt()[:, 2:], rtol=1e-4, atol=1e-4)
+
+
+def test_each_item_gets_one_bonus_a_query() -> None:
+    memory = tiny_model().model.neighbors
+    queries, rows, values = memory.bonus(torch.tensor([[3, 3, 4], [5, 0, 0]]))
+    assert len(set(zip(queries.tolist(), rows.tolist(), strict=True))) == len(queries) and (values > 0).all()
+    assert set(queries.tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("neighbor_decay", 0.0), ("neighbor_window", 0), ("neighbor_weight", -1), ("num_neighbors", -1)],
+)
+def test_settings_that_cannot_be_are_refused(field: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"XCatConfig.{field} is"):
+        XCatConfig(**{field: value})
