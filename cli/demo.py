@@ -18,6 +18,7 @@ CONFIG = {
     "num_attention_heads": 2,
     "hidden_dropout": 0.1,
     "attention_dropout": 0.0,
+    "num_neighbors": 0,
     "num_negatives": 2048,
 }
 EPOCHS = 6

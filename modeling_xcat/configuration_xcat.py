@@ -97,7 +97,7 @@ class XCatConfig(PreTrainedConfig):
     num_fusion_layers: int = 1
     memory_sources: list[str] | None = None
     hidden_act: str = "gelu"
-    hidden_dropout: float | int = 0.5
+    hidden_dropout: float | int = 0.2
     attention_dropout: float | int = 0.2
     id_dropout: float | int = 0.1
     scoring: str = "cosine"
