@@ -24,7 +24,7 @@ CONFIG = {
 EPOCHS = 6
 TRAINING = {
     "per_device_train_batch_size": 32,
-    "max_train_events": 401,
+    "max_train_events": 601,
     "learning_rate": 3e-3,
     "new_category_weight": 5.0,
 }
