@@ -1,6 +1,6 @@
 """Nearest neighbours: items that the same users bought, and items whose texts say the same.
 
-It imports only its neighbour `cooccurrence`, because `transformers` copies these files next to a checkpoint's weights.
+It imports only its neighbours here, because `transformers` copies these files next to a checkpoint's weights.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,10 +9,11 @@ from typing import Any, Self
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 
 from .cooccurrence import NUM_SPECIAL_ROWS, nearest_by_cosine
+from .scoring import CatalogueScorer
 
 
 @strict
@@ -94,21 +95,10 @@ class TextKNNConfig(HistoryKNNConfig):
         self._check_at_least({"num_texts": 1, "text_dim": 1})
 
 
-class HistoryKNNModel(PreTrainedModel):
+class HistoryKNNModel(CatalogueScorer):
     """A model without trained parameters that scores the catalogue from the latest events of a history."""
 
     config_class = HistoryKNNConfig
-    main_input_name = "item_ids"
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the scores; `transformers` asks the parameters, and there are none."""
-        return torch.float32
-
-    @property
-    def device(self) -> torch.device:
-        """Where the buffers are; `transformers` asks the parameters, and there are none."""
-        return next(self.buffers()).device
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -135,40 +125,9 @@ class HistoryKNNModel(PreTrainedModel):
         weights = torch.where(counted, float(self.config.decay) ** age.float(), 0.0)
         return item_ids.gather(1, places), weights.gather(1, places)
 
-    def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """Score the catalogue.
-
-        Args:
-            item_ids: (users, events) item rows in order of time; 0 is no event.
-            **kwargs: What callers of every model pass along; unused.
-
-        Returns:
-            (users, rows) float32 scores; the special rows have `-inf`.
-        """
-        raise NotImplementedError
-
-    def score_catalogue(self, item_ids: torch.Tensor, **inputs: Any) -> torch.Tensor:
-        """Score the whole catalogue for (users, events) histories; as `forward`, without gradients."""
-        with torch.no_grad():
-            scores: torch.Tensor = self(item_ids, **inputs)
-        return scores
-
-    def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> torch.Tensor:
-        """Score the catalogue for rows of a dataset.
-
-        Args:
-            rows: Rows with `items`, a user's item rows in order of time.
-
-        Returns:
-            (users, rows of the item table) float32 scores; the special rows have `-inf`.
-        """
-        if not rows:
-            return torch.empty(0, self.config.num_item_rows, device=self.device)
-        # Only the latest events can count; padding all of a history would take memory for nothing.
-        window = self.config.window
-        histories = [torch.tensor([item for item in row["items"] if item][-window:], dtype=torch.long) for row in rows]
-        padded = nn.utils.rnn.pad_sequence(histories, batch_first=True)
-        return self.score_catalogue(padded.to(self.device))
+    def events_read(self, items: Sequence[int]) -> Sequence[int]:
+        """The latest events that are none of padding; padding all of a history would take memory for nothing."""
+        return [item for item in items if item][-self.config.window :]
 
 
 class ItemKNNModel(HistoryKNNModel):
@@ -221,7 +180,7 @@ class ItemKNNModel(HistoryKNNModel):
         return self
 
     def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """As `HistoryKNNModel.forward`."""
+        """As `CatalogueScorer.forward`."""
         users = len(item_ids)
         scores = torch.zeros(users, self.config.num_item_rows, device=item_ids.device)
         if item_ids.shape[1]:
@@ -289,7 +248,7 @@ class TextKNNModel(HistoryKNNModel):
         return self
 
     def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """As `HistoryKNNModel.forward`."""
+        """As `CatalogueScorer.forward`."""
         states = self.text_states.float()
         profile = torch.zeros(len(item_ids), states.shape[1], device=states.device)
         if item_ids.shape[1]:

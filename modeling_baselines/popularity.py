@@ -1,17 +1,19 @@
 """What is bought most, and what the user bought before: the two baselines that nothing learned should lose to.
 
-Self-contained, because `transformers` copies this file next to the weights of a checkpoint.
+It imports only its neighbours here, because `transformers` copies these files next to a checkpoint's weights.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from typing import Any, Self
 
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
+
+from .scoring import CatalogueScorer
 
 NUM_SPECIAL_ROWS = 2
 """Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
@@ -50,30 +52,19 @@ class RepeatPurchaseConfig(PopularityConfig):
     model_type = "xcat_repeat_purchase"
 
 
-class CountingModel(PreTrainedModel):
+class CountingModel(CatalogueScorer):
     """A model whose only weights are how often each item occurs in the training sequences.
 
     The counts are integers, so loading a checkpoint in half precision leaves them exact.
     """
 
     config_class = PopularityConfig
-    main_input_name = "item_ids"
     counts: torch.Tensor
 
     def __init__(self, config: PopularityConfig) -> None:
         super().__init__(config)
         self.register_buffer("counts", torch.zeros(config.num_item_rows, dtype=torch.long))
         self.post_init()
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the scores; `transformers` asks the parameters, and there are none."""
-        return torch.float32
-
-    @property
-    def device(self) -> torch.device:
-        """Where the counts are; `transformers` asks the parameters, and there are none."""
-        return self.counts.device
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -108,39 +99,6 @@ class CountingModel(PreTrainedModel):
         self.counts.copy_(counts)
         return self
 
-    def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """Score the catalogue.
-
-        Args:
-            item_ids: (users, events) item rows in order of time; 0 is no event.
-            **kwargs: What callers of every model pass along; unused.
-
-        Returns:
-            (users, rows) float32 scores; the special rows have `-inf`.
-        """
-        raise NotImplementedError
-
-    def score_catalogue(self, item_ids: torch.Tensor, **inputs: Any) -> torch.Tensor:
-        """Score the whole catalogue for (users, events) histories; as `forward`, without gradients."""
-        with torch.no_grad():
-            scores: torch.Tensor = self(item_ids, **inputs)
-        return scores
-
-    def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> torch.Tensor:
-        """Score the catalogue for rows of a dataset.
-
-        Args:
-            rows: Rows with `items`, a user's item rows in order of time.
-
-        Returns:
-            (users, rows of the item table) float32 scores; the special rows have `-inf`.
-        """
-        histories = [torch.tensor(row["items"], dtype=torch.long) for row in rows]
-        if not histories:
-            return torch.empty(0, len(self.counts), device=self.counts.device)
-        padded = nn.utils.rnn.pad_sequence(histories, batch_first=True)
-        return self.score_catalogue(padded.to(self.counts.device))
-
 
 class PopularityModel(CountingModel):
     """Recommends to everybody what occurs most often in the training sequences; the score is the count.
@@ -152,7 +110,7 @@ class PopularityModel(CountingModel):
     """
 
     def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """As `CountingModel.forward`."""
+        """As `CatalogueScorer.forward`."""
         scores = self.counts.float()
         scores[:NUM_SPECIAL_ROWS] = -torch.inf
         return scores.repeat(len(item_ids), 1)
@@ -175,7 +133,7 @@ class RepeatPurchaseModel(CountingModel):
     config_class = RepeatPurchaseConfig
 
     def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """As `CountingModel.forward`."""
+        """As `CatalogueScorer.forward`."""
         distinct, levels = torch.unique(self.counts, return_inverse=True)
         users, events = item_ids.shape
         scores: torch.Tensor = levels.float().repeat(users, 1)
