@@ -1,14 +1,11 @@
 """Which items occur together: the cosine neighbours of every item, counted block by block."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
 
 import torch
 
-NUM_SPECIAL_ROWS = 2
-"""Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
+from .reading import NUM_SPECIAL_ROWS, read_sequences
 
-_SEQUENCES_AT_ONCE = 4096
 _PAIRS_AT_ONCE = 1 << 22
 """Pairs of items counted at once; what bounds the memory."""
 
@@ -62,19 +59,11 @@ def nearest_by_cosine(
 def _distinct_items(train_rows: Iterable[Sequence[int]], size: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The distinct catalogue items of each user, user after user, and how many each user has."""
     parts, lengths = [torch.zeros(0, dtype=torch.long)], [torch.zeros(0, dtype=torch.long)]
-    sequences = iter(train_rows)
-    while batch := list(islice(sequences, _SEQUENCES_AT_ONCE)):
-        items = torch.tensor(list(chain.from_iterable(batch)), dtype=torch.long)
-        strangers = items[(items < 0) | (items >= size)]
-        if len(strangers):
-            raise ValueError(
-                f"{len(strangers)} of {len(items)} training events name rows that are not in the item table, for "
-                f"example {int(strangers[0])}; num_item_rows is {size}, make it the length of the vocabulary"
-            )
-        users = torch.repeat_interleave(torch.tensor([len(sequence) for sequence in batch]))
+    for items, sizes in read_sequences(train_rows, size):
+        users = torch.repeat_interleave(sizes)
         keys = (users * size + items)[items >= NUM_SPECIAL_ROWS].unique()
         parts.append(keys % size)
-        lengths.append(torch.bincount(keys // size, minlength=len(batch)))
+        lengths.append(torch.bincount(keys // size, minlength=len(sizes)))
     return torch.cat(parts), torch.cat(lengths)
 
 

@@ -12,7 +12,8 @@ from torch import nn
 from transformers import PreTrainedConfig
 from transformers import initialization as init
 
-from .cooccurrence import NUM_SPECIAL_ROWS, nearest_by_cosine
+from .cooccurrence import nearest_by_cosine
+from .reading import NUM_SPECIAL_ROWS
 from .scoring import CatalogueScorer
 
 

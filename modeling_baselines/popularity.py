@@ -4,7 +4,6 @@ It imports only its neighbours here, because `transformers` copies these files n
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import chain, islice
 from typing import Any, Self
 
 import torch
@@ -13,12 +12,8 @@ from torch import nn
 from transformers import PreTrainedConfig
 from transformers import initialization as init
 
+from .reading import NUM_SPECIAL_ROWS, read_sequences
 from .scoring import CatalogueScorer
-
-NUM_SPECIAL_ROWS = 2
-"""Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
-
-_SEQUENCES_AT_ONCE = 4096
 
 
 @strict
@@ -85,15 +80,7 @@ class CountingModel(CatalogueScorer):
         """
         size = len(self.counts)
         counts = torch.zeros(size, dtype=torch.long)
-        sequences = iter(train_rows)
-        while batch := list(islice(sequences, _SEQUENCES_AT_ONCE)):
-            items = torch.tensor(list(chain.from_iterable(batch)), dtype=torch.long)
-            strangers = items[(items < 0) | (items >= size)]
-            if len(strangers):
-                raise ValueError(
-                    f"{len(strangers)} of {len(items)} training events name rows that are not in the item table, for "
-                    f"example {int(strangers[0])}; num_item_rows is {size}, make it the length of the vocabulary"
-                )
+        for items, _ in read_sequences(train_rows, size):
             counts += torch.bincount(items, minlength=size)
         counts[:NUM_SPECIAL_ROWS] = 0
         self.counts.copy_(counts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from accelerate.utils import broadcast_object_list
@@ -76,13 +75,9 @@ class XCatTrainingArguments(TrainingArguments):
             raise ValueError(f"precision is {self.precision!r}; give {', '.join(PRECISIONS)}")
         self._check_numbers()
         explicit = bool(self.bf16) or self.precision == "bf16"
-        super_fields: dict[str, Any] = {}
-        if self.metric_for_best_model and f"@{_cutoff(self.metric_for_best_model)}" in self.metric_for_best_model:
-            wanted = _cutoff(self.metric_for_best_model)
-            if wanted not in self.metric_ks:
-                super_fields["metric_ks"] = sorted({*self.metric_ks, wanted})
-        for name, value in super_fields.items():
-            setattr(self, name, value)
+        wanted = _cutoff(self.metric_for_best_model or "")
+        if wanted > 0 and wanted not in self.metric_ks:
+            self.metric_ks = sorted({*self.metric_ks, wanted})
         if self.load_best_model_at_end and (self.eval_strategy == "no" or self.save_strategy == "no"):
             self.load_best_model_at_end = False
         self.bf16 = explicit

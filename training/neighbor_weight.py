@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -24,7 +24,12 @@ _SCORES_AT_ONCE = 1 << 24
 
 @torch.no_grad()
 def neighbor_weight_scores(
-    model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset, *, k: int = 10, weights: Any = WEIGHTS
+    model: XCatForNextItem,
+    processor: XCatProcessor,
+    dataset: Dataset,
+    *,
+    k: int = 10,
+    weights: Sequence[float] = WEIGHTS,
 ) -> dict[float, float]:
     """NDCG@k of a split for several weights of the neighbour memory, from one encoding of its histories.
 

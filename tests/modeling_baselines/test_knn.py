@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from transformers import AutoModel
 
 from xcat_rec.evaluation.protocol import Ranker
-from xcat_rec.modeling_baselines import cooccurrence
+from xcat_rec.modeling_baselines import cooccurrence, reading
 from xcat_rec.modeling_baselines.knn import (
     HistoryKNNModel,
     ItemKNNConfig,
@@ -130,7 +130,7 @@ def test_both_ways_to_count_agree_on_many_items(few_users: bool) -> None:
 
 
 def test_fit_replaces_reads_any_iterable_and_skips_special_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cooccurrence, "_SEQUENCES_AT_ONCE", 2)
+    monkeypatch.setattr(reading, "_SEQUENCES_AT_ONCE", 2)
     model = item_model()
     assert model.fit(iter([[0, 1, 2], [], [4, 2], [2]])) is model
     assert model.similarities.nonzero().tolist() == [[2, 0], [4, 0]]

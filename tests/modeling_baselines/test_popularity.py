@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from transformers import AutoModel
 
 from xcat_rec.evaluation.protocol import Ranker, evaluate_ranker
-from xcat_rec.modeling_baselines import popularity
+from xcat_rec.modeling_baselines import reading
 from xcat_rec.modeling_baselines.popularity import (
     CountingModel,
     PopularityConfig,
@@ -98,7 +98,7 @@ def test_fit_replaces_counts_reads_any_iterable_and_skips_special_rows(
     config: type[PopularityConfig], family: type[CountingModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = family(config(num_item_rows=6)).fit([[5, 5]])
-    monkeypatch.setattr(popularity, "_SEQUENCES_AT_ONCE", 2)
+    monkeypatch.setattr(reading, "_SEQUENCES_AT_ONCE", 2)
     assert model.fit(iter([[0, 1, 2], [], [4, 2], [2]])) is model
     assert model.counts.tolist() == [0, 0, 3, 0, 1, 0]
     assert model.fit(Dataset.from_dict({"items": [[3], [3, 4]]})["items"]).counts.tolist() == [0, 0, 0, 2, 1, 0]
