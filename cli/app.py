@@ -17,10 +17,15 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 COMMANDS = {
+    "prepare": "Make sequences of a shop's tables, out of core, for fit to read.",
+    "inspect": "Report what is in a shop's tables.",
     "fit": "Train on a shop's tables and judge the result beside baselines.",
     "evaluate": "Judge a checkpoint on a shop's tables.",
     "bench": "Judge several models beside each other, over seeds.",
     "recommend": "Recommend items to one user or to many.",
+    "interests": "Print what users are interested in, out of what they wrote and rated.",
+    "push": "Put a checkpoint on the hub.",
+    "space": "Write a Space, a web page that recommends from a checkpoint.",
     "demo": "Train, judge, recommend and reload on The Complete Journey.",
 }
 TAKES_FIELDS = {"fit", "bench"}

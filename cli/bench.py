@@ -16,7 +16,9 @@ DEFAULT_MODELS = "popularity,repeat-purchase,item-knn,text-knn,sasrec,xcat"
 
 def bench(
     context: typer.Context,
-    data: Annotated[str | None, typer.Argument(help="Folder with items.* and events.*, or complete-journey.")] = None,
+    data: Annotated[
+        str | None, typer.Argument(help="Folder with your tables, SOURCE:PATH, a hub dataset, or complete-journey.")
+    ] = None,
     models: Annotated[str, typer.Option(help="Names of models with commas between.")] = DEFAULT_MODELS,
     seeds: Annotated[int, typer.Option(help="Runs of each trained model, with seeds from 0.")] = 3,
     output: Annotated[Path, typer.Option(help="JSON file the results are written to, run by run.")] = Path(
@@ -25,7 +27,10 @@ def bench(
     items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
     events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
     columns: Annotated[str | None, typer.Option(help="Names of your columns: item_id=sku,title=name.")] = None,
-    split: Annotated[str | None, typer.Option(help="leave-one-out, last-basket, global-time, column or auto.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="leave-one-out, last-basket, global-time, user-level, cold-items, column or auto."),
+    ] = None,
     tie_policy: Annotated[str | None, typer.Option(help="file or shuffle: order of events at one time.")] = None,
     unknown_items: Annotated[
         Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
@@ -68,6 +73,8 @@ def bench(
     except RunFailedError as error:
         messages.print(f"xcat: error: {error}", markup=False)
         raise typer.Exit(1) from None
+    for note in results.rows[0]["data"].get("notes", []):
+        messages.print(f"note: {note}", markup=False, highlight=False)
     messages.print(results_table(results.rows, title=_title(results.rows[0]["data"])))
     compared = compare_models(results.rows, results.users)
     messages.print("\n".join(comparison_lines(compared)), markup=False)

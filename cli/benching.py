@@ -30,7 +30,7 @@ from ..tokenization.sources import load_shop
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..training.arguments import XCatTrainingArguments
 from ..training.catalogue import distinct_texts
-from ..training.preparation import PreparationOptions, prepare_training, split_shop
+from ..training.preparation import PreparationOptions, prepare_training, select_events, split_shop
 from ..training.recipes import RECIPES, find_recipe
 from ..training.trainer import XCatTrainer
 from .console import messages, peak_memory_mb
@@ -163,7 +163,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         "epochs": fitted.epochs,
         "validation": fitted.validation,
         "config": fitted.config,
-        "data": _describe_data(shop, fitted.vocabulary, options, report),
+        "data": _describe_data(select_events(shop, options), fitted.vocabulary, options, report),
         "options": request.options,
         "machine": describe_machine(fitted.precision),
         "versions": installed_versions(),
@@ -281,6 +281,7 @@ def _describe_data(
         "duplicate_texts": int(sharing[sharing > 1].sum()),
         "cold_items": options.cold_items,
         "cold_policy": str(options.cold_policy) if options.cold_items else None,
+        "notes": [str(problem) for problem in shop.problems],
         "test_users": report.num_users,
         "test_targets": report.num_targets,
     }

@@ -8,12 +8,17 @@ import typer
 
 
 def evaluate(
-    checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder or hub id.")],
-    data: Annotated[str | None, typer.Argument(help="Folder with items.* and events.*, or complete-journey.")] = None,
+    checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
+    data: Annotated[
+        str | None, typer.Argument(help="Folder with your tables, SOURCE:PATH, a hub dataset, or complete-journey.")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
     items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
     events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
     columns: Annotated[str | None, typer.Option(help="Names of your columns: item_id=sku,title=name.")] = None,
-    split: Annotated[str, typer.Option(help="auto, leave-one-out, last-basket, global-time or column.")] = "auto",
+    split: Annotated[
+        str, typer.Option(help="auto, leave-one-out, last-basket, global-time, user-level, cold-items or column.")
+    ] = "auto",
     part: Annotated[str, typer.Option(help="test or validation.")] = "test",
     tie_policy: Annotated[str, typer.Option(help="file or shuffle: order of events at one time.")] = "file",
     seed: Annotated[int, typer.Option(help="Seed of the order of ties.")] = 0,
@@ -41,8 +46,9 @@ def evaluate(
         raise ValueError(f"-k is {cutoffs[0]}; give at least 1")
     if part not in ("test", "validation"):
         raise ValueError(f"--part is {part!r}; give test or validation")
-    recommender = XCatRecommender.from_pretrained(checkpoint)
+    recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     shop = load_shop(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items="drop")
+    messages.print(str(shop.report), markup=False, highlight=False)
     processor = recommender.processor
     splits = build_splits(
         shop, processor.catalogue, processor.event_types, split=split, tie_policy=tie_policy, seed=seed
@@ -56,4 +62,5 @@ def evaluate(
     )
     if json_output:
         judged = report_dict(reports.pop(MODEL_NAME))
-        print_json({**judged, "baselines": {name: report_dict(report) for name, report in reports.items()}})
+        baselines = {name: report_dict(report) for name, report in reports.items()}
+        print_json({**judged, "baselines": baselines, "tables": shop.report.to_dict()})

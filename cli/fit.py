@@ -10,7 +10,10 @@ import typer
 
 def fit(
     context: typer.Context,
-    data: Annotated[str | None, typer.Argument(help="Folder with items.* and events.*, or complete-journey.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Argument(help="Folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder the checkpoint is written to.")] = Path("checkpoint"),
     items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
     events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
@@ -18,39 +21,67 @@ def fit(
         str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
     ] = None,
     text_encoder: Annotated[str | None, typer.Option(help="Hub id or folder of the text encoder.")] = None,
+    base: Annotated[str | None, typer.Option(help="Trained checkpoint to begin with: folder or repo id.")] = None,
+    peft: Annotated[
+        str | None, typer.Option(help="Train an adapter on the base in place of its weights: lora, dora or loha.")
+    ] = None,
+    lora_rank: Annotated[int, typer.Option(help="Rank of the adapter's matrices.")] = 8,
+    lora_targets: Annotated[
+        str, typer.Option(help="Where the adapter sits: some of behavior,fusion,items,text.")
+    ] = "behavior,fusion,items",
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and ties; 0 if left out.")] = None,
-    split: Annotated[str | None, typer.Option(help="leave-one-out, last-basket, global-time, column or auto.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="leave-one-out, last-basket, global-time, user-level, cold-items, column or auto."),
+    ] = None,
     unknown_items: Annotated[
         Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
     ] = "error",
     config_file: Annotated[Path | None, typer.Option("--config", help="YAML file with any of the fields.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last saved epoch in the output folder.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a checkpoint in the output folder.")] = False,
+    card: Annotated[bool, typer.Option("--card/--no-card", help="Whether to write a model card.")] = True,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Train on a shop's tables and judge the result beside baselines.
 
     Every field of XCatConfig, XCatTrainingArguments and PreparationOptions is an option too (--hidden-size 64,
-    --learning-rate 1e-3, --text-fields title,brand), or a line of the YAML file.
+    --learning-rate 1e-3, --text-fields title,brand), or a line of the YAML file. Its section `card` is for the model
+    card: license, language, model_name, limits, ...
 
     Examples:
 
         xcat fit my-shop/ --output my-checkpoint
 
+        xcat fit new-data/ --base my-checkpoint --peft lora --output my-adapter
+
         xcat fit --items items.csv --events events.parquet --columns item_id=sku --num-train-epochs 10
     """
+    from ..tokenization.prepared import is_prepared, load_prepared
+    from ..tokenization.schema import ShopTables
     from ..tokenization.sources import load_shop
     from .console import messages, metrics_table, print_json
-    from .fitting import FitRequest, check_output, fit_shop
+    from .fit_card import fit_command, take_card
+    from .fitting import FitRequest, check_base, check_output, fit_shop
     from .options import parse_columns, parse_extra, read_yaml, split_fields
 
     own = {"text_encoder": text_encoder, "split": split, "seed": seed}
     given = parse_extra(context.args) | {name: value for name, value in own.items() if value is not None}
-    fields = split_fields(read_yaml(config_file) | given)
+    values = read_yaml(config_file)
+    author = take_card(values, card)
+    values |= given
+    fields = split_fields(values)
+    check_base(base, peft, output)
     check_output(output, resume, overwrite)
-    shop = load_shop(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items)
-    for problem in shop.problems:
-        messages.print(f"note: {problem}", markup=False)
+    if data is not None and is_prepared(data):
+        prepared = load_prepared(data)
+        fields[0].setdefault("split", prepared.split)
+        shop: ShopTables = prepared
+    else:
+        shop = load_shop(
+            data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items
+        )
+    messages.print(str(shop.report), markup=False, highlight=False)
     outcome = fit_shop(
         FitRequest(
             shop=shop,
@@ -59,6 +90,21 @@ def fit(
             config=fields[1],
             training=fields[2],
             resume=resume,
+            base=base,
+            peft=peft,
+            lora_rank=lora_rank,
+            lora_targets=tuple(name.strip() for name in lora_targets.split(",") if name.strip()),
+            card=author,
+            data=data,
+            command=fit_command(
+                data,
+                values,
+                base=base,
+                peft=peft,
+                lora_rank=lora_rank,
+                lora_targets=lora_targets,
+                unknown_items=unknown_items,
+            ),
         )
     )
     messages.print(metrics_table(outcome.reports, title=f"{shop.name}, {outcome.split}, test"))
@@ -67,4 +113,4 @@ def fit(
         f"peak memory {outcome.peak_memory_mb:.0f} MB; checkpoint: {output}"
     )
     if json_output:
-        print_json(outcome.to_dict())
+        print_json({**outcome.to_dict(), "tables": shop.report.to_dict()})

@@ -9,23 +9,44 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..evaluation.comparison import compare_with_baselines
 from ..evaluation.protocol import RankingReport
 from ..inference.recommender import XCatRecommender
-from ..model_cards.card import XCatCardData, build_card
-from ..model_cards.settings import describe_hardware, model_settings, training_settings
+from ..model_cards.callback import attach_card
+from ..model_cards.card import CARD_FILE, write_card
+from ..model_cards.card_data import XCatModelCardData
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.saving_xcat import written_whole
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import resolve_split
+from ..training.adapters import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    DEFAULT_GROUPS,
+    METHODS,
+    add_adapter,
+    is_adapter,
+    parameter_counts,
+    require_peft,
+)
 from ..training.arguments import XCatTrainingArguments
+from ..training.base_checkpoint import prepare_from_base
 from ..training.preparation import PreparationOptions, PreparedTraining, prepare_training
 from ..training.trainer import XCatTrainer
 from .console import messages, peak_memory_mb
+from .fit_card import begin_card, complete_card
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 MODEL_NAME = "XCat"
 TRAINING_FOLDER = "training"
-CARD_METRICS = ("recall@10", "ndcg@10", "mrr@10")
+_WEIGHT_FILES = (
+    "config.json", "model.safetensors", "items.arrow", ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE, ".eval_results/*",
+)  # fmt: skip
+"""What may not stay of a checkpoint that is replaced; its card would tell of another model."""
 
 
 @dataclass
@@ -39,6 +60,13 @@ class FitRequest:
         config: Fields of `XCatConfig`.
         training: Fields of `XCatTrainingArguments`.
         resume: Whether to go on from the last saved epoch in `output`.
+        base: Checkpoint to begin with, a folder or repository; None to begin anew.
+        peft: Method of `training.adapters` that puts an adapter on the base; None to train the weights themselves.
+        lora_rank: Rank of the adapter.
+        lora_targets: Parts of the model that it is put on.
+        card: What the author says in the card, fields of `AUTHOR_FIELDS`; None for no card.
+        data: The data as it was named on the command line.
+        command: Command that fits the model again, for the card.
     """
 
     shop: ShopTables
@@ -47,6 +75,13 @@ class FitRequest:
     config: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     resume: bool = False
+    base: str | None = None
+    peft: str | None = None
+    lora_rank: int = 8
+    lora_targets: tuple[str, ...] = DEFAULT_GROUPS
+    card: Mapping[str, Any] | None = field(default_factory=dict)
+    data: str | None = None
+    command: str | None = None
 
 
 @dataclass
@@ -62,6 +97,12 @@ class FitOutcome:
     total_seconds: float
     peak_memory_mb: float
     epochs: float
+    parameters: tuple[int, int] = (0, 0)
+    """Parameters that were trained, and all."""
+    adapter: Any = None
+    """The `PeftModel`, where an adapter was trained."""
+    own_catalogue: bool = True
+    """Whether the catalogue is another than the base's."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: the model's own figures at the top, the baselines' below."""
@@ -75,6 +116,8 @@ class FitOutcome:
             "total_seconds": round(self.total_seconds, 1),
             "peak_memory_mb": round(self.peak_memory_mb),
             "epochs": self.epochs,
+            "trained_parameters": self.parameters[0],
+            "parameters": self.parameters[1],
         }
 
 
@@ -111,7 +154,7 @@ def check_output(output: Path, resume: bool = False, overwrite: bool = False) ->
         if not unfinished and [entry.name for entry in output.iterdir()] == [TRAINING_FOLDER]:
             shutil.rmtree(output / TRAINING_FOLDER)  # of a run that ended before its first checkpoint
             return
-        if overwrite and (unfinished or (output / "items.arrow").is_file()):
+        if overwrite and (unfinished or any((output / name).is_file() for name in ("items.arrow", ADAPTER_CONFIG))):
             shutil.rmtree(output / TRAINING_FOLDER, ignore_errors=True)
             return
         remedy = (
@@ -124,6 +167,29 @@ def last_checkpoint(output: Path) -> Path | None:
     """The newest checkpoint of an unfinished training that was written to its end; Trainer writes its state last."""
     whole = [state.parent for state in (output / TRAINING_FOLDER).glob("checkpoint-*/trainer_state.json")]
     return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+
+
+def check_base(base: str | None, peft: str | None, output: Path) -> None:
+    """Refuse a base and an adapter that cannot be, before any data is read.
+
+    Raises:
+        ImportError: If an adapter is wanted and peft is not installed.
+        ValueError: If an adapter has no base, the base is one itself, or the output would replace it.
+    """
+    if base is None:
+        if peft is not None:
+            raise ValueError(f"--peft {peft} trains an adapter on a trained checkpoint; name it: --base CHECKPOINT")
+        return
+    if peft is not None:
+        require_peft()
+        if peft not in METHODS:
+            raise ValueError(f"--peft is {peft!r}; give one of {', '.join(METHODS)}")
+    if Path(base).exists() and output.exists() and Path(base).samefile(output):
+        raise ValueError(f"--output {output} is the base itself; give another folder")
+    if is_adapter(base):
+        raise ValueError(
+            f"--base {base} is an adapter; give its base, or merge the two first (load_adapted, merge_and_unload)"
+        )
 
 
 @contextmanager
@@ -144,9 +210,12 @@ def fit_shop(request: FitRequest) -> FitOutcome:
     options = PreparationOptions(**request.preparation, config=dict(request.config))
     training = {"seed": options.seed, **request.training}
     arguments = XCatTrainingArguments(output_dir=str(request.output / TRAINING_FOLDER), **training)
+    if arguments.push_to_hub and not arguments.hub_model_id:
+        raise ValueError("--push-to-hub needs a place; add --hub-model-id NAMESPACE/NAME")
     arguments.share_precision()
     messages.print(f"preparing {request.shop.name} ...")
-    prepared = prepare_training(request.shop, options, "bf16" if arguments.bf16 else "fp32")
+    prepared, trained_model, own_catalogue = _prepare(request, options, "bf16" if arguments.bf16 else "fp32")
+    parameters = parameter_counts(trained_model)
     for note in prepared.notes:
         messages.print(f"note: {note}", markup=False)
     for part in ("validation", "test"):
@@ -155,15 +224,20 @@ def fit_shop(request: FitRequest) -> FitOutcome:
                 f"events: split {options.split!r} leaves no user in {part} ({request.shop.events.height} rows); users "
                 "need three events (or baskets) each for it, or choose another --split"
             )
+    split = resolve_split(request.shop, options.split)
+    card = None if request.card is None else begin_card(request, options, prepared, arguments, split)
+    messages.print(f"training {parameters[0]:,} of {parameters[1]:,} parameters")
     start = time.perf_counter()
     with _nothing_left_behind(request.output):
         trainer = XCatTrainer(
-            prepared.model,
+            trained_model,
             arguments,
             train_dataset=prepared.splits["train"],
             eval_dataset=prepared.splits["validation"],
             processing_class=prepared.processor,
         )
+        if card is not None:
+            attach_card(trainer, card)
         checkpoint = last_checkpoint(request.output) if request.resume else None
         state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
@@ -179,53 +253,49 @@ def fit_shop(request: FitRequest) -> FitOutcome:
         recommender=recommender,
         prepared=prepared,
         reports=reports,
-        split=resolve_split(request.shop, options.split),
+        split=split,
         output=request.output,
         train_seconds=train_seconds,
         total_seconds=time.perf_counter() - begin,
         peak_memory_mb=peak_memory_mb(),
         epochs=round(float(state.metrics.get("epoch", 0)), 2),
+        parameters=parameters,
+        adapter=trained_model if request.peft else None,
+        own_catalogue=own_catalogue,
     )
     if trainer.is_world_process_zero():
-        _save(outcome, _card(outcome, request.shop, options, arguments))
+        if card is not None:
+            complete_card(card, outcome, MODEL_NAME)
+        _save(outcome, card)
+        if arguments.push_to_hub:
+            trainer.push_output(request.output)
     trainer.accelerator.wait_for_everyone()
     return outcome
 
 
-def _save(outcome: FitOutcome, card: str) -> None:
-    outcome.prepared.model.save_pretrained(outcome.output)
-    outcome.prepared.processor.save_pretrained(outcome.output)
-    (outcome.output / "README.md").write_text(card, encoding="utf-8")
+def _prepare(
+    request: FitRequest, options: PreparationOptions, precision: str
+) -> tuple[PreparedTraining, XCatForNextItem | PeftModel, bool]:
+    """What is prepared, what of it is trained, and whether the catalogue is another than the base's."""
+    if request.base is None:
+        prepared = prepare_training(request.shop, options, precision)
+        return prepared, prepared.model, True
+    prepared, changed = prepare_from_base(request.shop, options, request.base, recount=request.peft is None)
+    if request.peft is None:
+        return prepared, prepared.model, changed
+    adapted = add_adapter(prepared.model, request.peft, request.lora_rank, request.lora_targets, base=request.base)
+    return prepared, adapted, changed
+
+
+def _save(outcome: FitOutcome, card: XCatModelCardData | None) -> None:
+    """Save a whole checkpoint, or an adapter with its catalogue where that is not the base's."""
+    with written_whole(outcome.output, replaced=_WEIGHT_FILES) as unfinished:
+        if outcome.adapter is None:
+            outcome.prepared.model.save_pretrained(unfinished)
+        else:
+            outcome.adapter.save_pretrained(unfinished, save_embedding_layers=False)
+        if outcome.own_catalogue or outcome.adapter is None:
+            outcome.prepared.processor.save_pretrained(unfinished)
+        if card is not None:
+            write_card(card, unfinished)
     shutil.rmtree(outcome.output / TRAINING_FOLDER, ignore_errors=True)
-
-
-def _card(outcome: FitOutcome, shop: ShopTables, options: PreparationOptions, arguments: XCatTrainingArguments) -> str:
-    own = outcome.reports[MODEL_NAME]
-    example = outcome.prepared.splits["test"][0]["items"][-3:]
-    vocabulary = outcome.prepared.processor.catalogue
-    filled = {name: part for name, part in own.slices.items() if part["num_targets"]}
-    return build_card(
-        XCatCardData(
-            title=f"XCat for {shop.name}",
-            dataset_name=shop.name,
-            num_users=shop.events["user_id"].n_unique(),
-            num_items=vocabulary.num_items,
-            num_events=shop.events.height,
-            split=outcome.split,
-            tie_policy=options.tie_policy,
-            seed=options.seed,
-            metrics={name: {m: r.metrics[m] for m in CARD_METRICS} for name, r in outcome.reports.items()},
-            slices={
-                part: {name: {m: r.slices[part][m] for m in CARD_METRICS} for name, r in outcome.reports.items()}
-                for part in filled
-            },
-            own_name=MODEL_NAME,
-            num_targets={"all": own.num_targets, **{name: int(part["num_targets"]) for name, part in filled.items()}},
-            model_settings=model_settings(outcome.prepared.model.config),
-            training_settings=training_settings(arguments),
-            hardware=describe_hardware(),
-            training_seconds=outcome.train_seconds,
-            base_model=outcome.prepared.text_encoder,
-            example_history=vocabulary.decode(example),
-        )
-    )

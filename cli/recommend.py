@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def recommend(
-    checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder or hub id.")],
+    checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
     history: Annotated[
         str | None, typer.Option(help="Item ids of one user, oldest first, with commas between.")
     ] = None,
@@ -45,13 +46,14 @@ def recommend(
 
         xcat recommend my-checkpoint --history B004756YJA,B004ZT0SSG -k 10
 
-        xcat recommend my-checkpoint --users events.parquet --json
+        xcat recommend me/my-shop --revision v1 --users events.parquet --json
 
         xcat recommend my-checkpoint --users events.parquet --engine ray --actors 4 --output found.parquet
     """
     from ..inference.batch import BatchRequest
     from ..inference.filters import Filters
     from ..inference.recommender import XCatRecommender
+    from ..modeling_xcat.hub_xcat import locate_checkpoint
     from ..tokenization.histories import Histories, read_histories
 
     if (history is None) == (users is None):
@@ -60,10 +62,12 @@ def recommend(
     histories = Histories(["history"], [_ids(history or "")]) if users is None else read_histories(users)
     filters = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category)
     if output is not None:
-        written = _write(output, checkpoint, histories, BatchRequest(k, filters, tuple(text or ())), engine, actors)
+        # Once for all processes: each would ask the hub otherwise, and might find another commit there.
+        folder = str(locate_checkpoint(checkpoint, revision=revision))
+        written = _write(output, folder, histories, BatchRequest(k, filters, tuple(text or ())), engine, actors)
         _show_written(output, len(histories.user_ids), written, json_output)
         return
-    recommender = XCatRecommender.from_pretrained(checkpoint)
+    recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     found = recommender.recommend_many(
         histories.items,
         k,

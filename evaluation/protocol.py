@@ -47,6 +47,7 @@ class RankingReport:
         num_targets: Targets of all users.
         per_user: What each mean is of, under its key in `flat`: one value a row of the dataset, NaN where a user has
             no such target.
+        top: (users, K) recommended rows of the vocabulary, best first, one line a row of the dataset.
     """
 
     metrics: dict[str, float]
@@ -54,6 +55,7 @@ class RankingReport:
     num_users: int
     num_targets: int
     per_user: dict[str, np.ndarray] = field(repr=False, compare=False, default_factory=dict)
+    top: np.ndarray | None = field(repr=False, compare=False, default=None)
 
     def flat(self) -> dict[str, float]:
         """All metrics in one mapping, those of a slice as `slices.<name>.<metric>`."""
@@ -106,7 +108,7 @@ def report_from_ranks(
         values = per_user_metrics(ranks, ks, relevant=flags)
         slices[name] = {**summarise(values), "num_targets": int((present & np.asarray(flags, dtype=bool)).sum())}
         per_user.update({_slice_key(name, key): value for key, value in values.items()})
-    return RankingReport(metrics, slices, int(present.any(1).sum()), int(present.sum()), per_user)
+    return RankingReport(metrics, slices, int(present.any(1).sum()), int(present.sum()), per_user, np.asarray(topk))
 
 
 def evaluate_ranker(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
+from ..tokenization.ray_cluster import connect_ray, import_ray
 from .batch import POSITION, RECOMMENDATIONS, BatchRequest, blocks_of, recommend_block
 from .recommender import XCatRecommender
 
@@ -63,10 +61,10 @@ def recommend_with_ray(
     """
     if actors < 1:
         raise ValueError(f"--actors is {actors}; give at least 1")
-    ray = _import_ray()
+    ray = import_ray()
     if Path(checkpoint).is_dir():
         checkpoint = str(Path(checkpoint).resolve())  # an actor's working directory is its own
-    with _connection(ray):
+    with connect_ray(ray):
         cpus = int(ray.cluster_resources().get("CPU", 0))
         if actors > cpus:
             raise ValueError(
@@ -87,27 +85,3 @@ def recommend_with_ray(
             if table.num_rows and table[ERROR][0].is_valid:
                 raise ValueError(table[ERROR][0].as_py())
             yield table.drop_columns(ERROR)
-
-
-def _import_ray() -> Any:
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise ImportError("--engine ray needs Ray: pip install 'xcat-rec[ray]'") from error
-    return ray
-
-
-@contextmanager
-def _connection(ray: Any) -> Iterator[None]:
-    """Connect where nobody has yet, and part again only from what was connected to here."""
-    if ray.is_initialized():
-        yield
-        return
-    # Read by a cluster that is started here; an existing one has decided for itself.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(include_dashboard=False, log_to_driver=False) if "RAY_ADDRESS" not in os.environ else ray.init()
-    try:
-        yield
-    finally:
-        ray.shutdown()

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 
-from ..modeling_xcat.configuration_xcat import XCatConfig
+from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
+from .checkpoints import check_checkpoint
 from .explanation import event_attention, event_shares
 from .filters import Filters, ItemFilter
 from .ranking import Adjust, ItemIndex
@@ -73,20 +73,31 @@ class XCatRecommender:
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | os.PathLike[str], **kwargs: Any) -> XCatRecommender:
-        """Load a recommender from a checkpoint folder or a hub repository; `kwargs` go to both loaders.
+        """Load a recommender from a checkpoint folder or a hub repository, of which no code is run.
+
+        An adapter is loaded onto the base that it names, or onto `base=`; see `training.adapters.load_adapted`.
+
+        Args:
+            name_or_path: A folder, or NAMESPACE/NAME on the hub.
+            **kwargs: Arguments of `locate_checkpoint` (`revision`, `token`, `cache_dir`, `local_files_only`, ...), and
+                of the loaders of model and processor.
 
         Raises:
             OSError: If there is no such checkpoint, or a file of it is missing.
-            ValueError: If it is no checkpoint of ours, or a file of it is damaged.
+            ValueError: If it is no checkpoint of ours, a file of it is damaged, or it was made to do harm.
         """
-        kind = XCatConfig.get_config_dict(name_or_path, **kwargs)[0].get("model_type")
-        if kind != XCatConfig.model_type:
-            raise ValueError(f"{name_or_path} is no checkpoint of xcat fit: its config.json says model_type {kind!r}")
-        try:
-            model = XCatForNextItem.from_pretrained(name_or_path, dtype=torch.float32, use_safetensors=True, **kwargs)
-        except SafetensorError as error:
-            raise ValueError(f"the weights of {name_or_path} are damaged ({error}); copy them again") from error
-        return cls(model, XCatProcessor.from_pretrained(name_or_path, **kwargs))
+        base = kwargs.pop("base", None)
+        place = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
+        folder = locate_checkpoint(name_or_path, **place)
+        if not (folder / "config.json").is_file():
+            from ..training.adapters import bare_model, is_adapter, load_adapted
+
+            if is_adapter(folder):
+                adapted, processor = load_adapted(folder, base, **kwargs)
+                return cls(bare_model(adapted), processor)
+        check_checkpoint(folder, str(name_or_path))
+        model = XCatForNextItem.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **kwargs)
+        return cls(model, XCatProcessor.from_pretrained(folder, **kwargs))
 
     @property
     def trained(self) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -19,9 +20,13 @@ _SECRETS = re.compile(
     r"|\bglpat-[\w-]{16,}"
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"  # JSON web token
 )
+_SECRET_WORD = r"(?:token|password|passwd|secret|(?:api|access|secret|private)[_-]?key|credentials?)"
 _NAMED_SECRETS = re.compile(
-    r"(?i)(\b(?:\w+_)?(?:token|password|passwd|secret|api_?key)['\"]?\s*[=:]\s*['\"`]?|\bbearer\s+)([^\s'\"`,|)}]{6,})"
+    rf"(?i)(\b(?:[\w-]*[_-])?{_SECRET_WORD}['\"]?\s*[=:]\s*['\"`]?|--(?:[\w-]*-)?{_SECRET_WORD}\s+|\bbearer\s+)"
+    r"([^\s'\"`,|)}]{6,})"
 )
+_LEAST_SECRET = 8
+"""Characters from which on the value of a secret environment variable is looked for; shorter ones are common words."""
 _URL_CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@'\"`]+@", re.IGNORECASE)
 
 _ROOT = r"(?:~[\w.-]*/|/(?!/)|[A-Za-z]:[\\/](?!/)|\\\\\w)"
@@ -43,11 +48,11 @@ def is_secret_name(name: str) -> bool:
     >>> is_secret_name("hub_token"), is_secret_name("text_tokens_per_item")
     (True, False)
     """
-    return re.search(r"(?:^|_)(?:token|password|passwd|secret|api_?key|credentials?)$", name.lower()) is not None
+    return re.search(rf"(?:^|[_-]){_SECRET_WORD}$", name.lower()) is not None
 
 
 def scrub(text: str) -> str:
-    """Replace absolute local paths and what looks like a secret.
+    """Replace absolute local paths, what looks like a secret, and the values of secret environment variables.
 
     Args:
         text: Any text.
@@ -59,6 +64,9 @@ def scrub(text: str) -> str:
     'trained from local-path with secret-removed, see https://example.org/a/b'
     """
     text = _URL_CREDENTIALS.sub(r"\1", text)
+    for name, value in os.environ.items():
+        if len(value) >= _LEAST_SECRET and is_secret_name(name):
+            text = text.replace(value, SECRET)
     text = _SECRETS.sub(SECRET, text)
     text = _NAMED_SECRETS.sub(rf"\1{SECRET}", text)
     for root in (Path.cwd(), Path.home(), Path(tempfile.gettempdir())):

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from ..modeling_xcat.configuration_xcat import XCatConfig
     from ..training.arguments import XCatTrainingArguments
 
-_NOT_OF_THE_MODEL = {"architectures", "auto_map", "dtype", "model_type", "text_config", "transformers_version"}
+_NOT_OF_THE_MODEL = {
+    "architectures",
+    "auto_map",
+    "dtype",
+    "model_type",
+    "text_config",
+    "transformers_version",
+    "use_cache",
+}
 _NOT_OF_THE_FIT = {
     "do_eval",
     "do_predict",

@@ -42,7 +42,8 @@ class XCatConfig(PreTrainedConfig):
         num_attention_heads: Heads of self- and cross-attention.
         num_behavior_layers: Layers of the behaviour encoder.
         num_fusion_layers: Cross-attention blocks from behaviour states to text states; 0 leaves fusion out.
-        memory_sources: Where the memory tokens of the fusion blocks come from, names in `MEMORY_SOURCES`.
+        memory_sources: Where the memory tokens of the fusion blocks come from, names in `MEMORY_SOURCES`: "item_text",
+            "user_text", "interests"; the first two if None.
         hidden_act: Activation of feed-forward layers and adaptor.
         hidden_dropout: Dropout on inputs and residual branches.
         attention_dropout: Dropout on attention weights.
@@ -127,6 +128,12 @@ class XCatConfig(PreTrainedConfig):
         self._check_sizes()
         self._check_choices()
 
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """As in `PreTrainedConfig`; the version is seen first, for a newer configuration may have other fields."""
+        _check_format(config_dict.get("format_version", FORMAT_VERSION))
+        return super().from_dict(config_dict, **kwargs)
+
     @property
     def num_items(self) -> int:
         """Items in the catalogue."""
@@ -162,11 +169,7 @@ class XCatConfig(PreTrainedConfig):
             raise ValueError(f"XCatConfig.gbce_calibration is {self.gbce_calibration}; give a number from 0 to 1.")
         if self.temperature <= 0:
             raise ValueError(f"XCatConfig.temperature is {self.temperature}; give a positive number, such as 0.05.")
-        if self.format_version > FORMAT_VERSION:
-            raise ValueError(
-                f"This checkpoint has format version {self.format_version}, and this code knows up to "
-                f"{FORMAT_VERSION}; update xcat-rec."
-            )
+        _check_format(self.format_version)
 
     def _check_choices(self) -> None:
         for name, choices in (
@@ -183,6 +186,14 @@ class XCatConfig(PreTrainedConfig):
                 raise ValueError(
                     f"XCatConfig.item_features[{name!r}] is {size!r}; give its number of values, 1 or more."
                 )
+
+
+def _check_format(version: Any) -> None:
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ValueError(
+            f"This checkpoint was made by a newer xcat-rec: it has format version {version!r}, and this code knows up "
+            f"to {FORMAT_VERSION}; update xcat-rec (pip install --upgrade xcat-rec)."
+        )
 
 
 def _text_config(values: dict[str, Any]) -> PreTrainedConfig:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 from transformers.activations import ACT2FN
@@ -51,6 +54,7 @@ class XCatItemEncoder(nn.Module):
             self.adaptor = XCatTextAdaptor(config)
         if config.use_item_ids:
             self.id_embeddings = nn.Embedding(rows, config.hidden_size, padding_idx=0)
+        self._fresh: tuple[torch.Tensor, torch.Tensor] | None = None
         self.feature_embeddings = nn.ModuleList(nn.Embedding(size, config.hidden_size) for size in features.values())
 
     def forward(self, rows: torch.Tensor | None = None) -> torch.Tensor:
@@ -73,10 +77,10 @@ class XCatItemEncoder(nn.Module):
 
     def _text_part(self, rows: torch.Tensor | None) -> torch.Tensor:
         if rows is None:
-            adapted: torch.Tensor = self.adaptor(self.text_states[:, 0])
+            adapted: torch.Tensor = self.adaptor(self._states_of(None)[:, 0])
             return adapted[self.text_index]
         texts, inverse = torch.unique(self.text_index[rows], return_inverse=True)
-        adapted = self.adaptor(self.text_states[texts, 0])
+        adapted = self.adaptor(self._states_of(texts)[:, 0])
         return adapted[inverse]
 
     def _id_part(self, rows: torch.Tensor | None) -> torch.Tensor:
@@ -96,4 +100,31 @@ class XCatItemEncoder(nn.Module):
             (rows, length, tokens, text_dim) states and (rows, length, tokens) True where there is one.
         """
         index = self.text_index[item_ids]
-        return self.text_states[index], self.text_token_mask[index]
+        return self._states_of(index), self.text_token_mask[index]
+
+    @contextmanager
+    def fresh_texts(self, numbers: torch.Tensor, states: torch.Tensor) -> Iterator[None]:
+        """Within it, texts that were just encoded stand in for their kept states, with gradients; they are kept too.
+
+        Args:
+            numbers: (texts,) numbers of distinct texts, as in `text_index`.
+            states: (texts, tokens, text_dim) whitened states.
+        """
+        states = states.to(self.text_states.dtype)
+        self.text_states[numbers] = states.detach()
+        place = torch.full((len(self.text_states),), -1, device=numbers.device)
+        place[numbers] = torch.arange(len(numbers), device=numbers.device)
+        self._fresh = place, states
+        try:
+            yield
+        finally:
+            self._fresh = None
+
+    def _states_of(self, texts: torch.Tensor | None) -> torch.Tensor:
+        kept = self.text_states if texts is None else self.text_states[texts]
+        if self._fresh is None:
+            return kept
+        place, states = self._fresh
+        place = place if texts is None else place[texts]
+        there = (place >= 0).nonzero(as_tuple=True)
+        return kept.index_put(there, states[place[there]])

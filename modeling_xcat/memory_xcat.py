@@ -11,6 +11,9 @@ from .configuration_xcat import XCatConfig
 from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
 
+NUM_INTEREST_KINDS = 4
+"""Kinds of interest token: none, liked, disliked, centre."""
+
 
 @dataclass(frozen=True)
 class MemoryTokens:
@@ -41,6 +44,10 @@ class MemoryInputs:
         user_text_states: (rows, texts, text_dim) pooled states of the user's own texts, or None.
         user_text_document_ids: (rows, texts) history each belongs to, -1 for none.
         user_text_positions: (rows, texts) event position from which on each is known.
+        interest_states: (rows, tokens, text_dim) vectors of the users' interest profiles, or None.
+        interest_kinds: (rows, tokens) what each says: 1 liked, 2 disliked, 3 a centre of interest; 0 is no token.
+        interest_document_ids: (rows, tokens) history each belongs to, -1 for none.
+        interest_positions: (rows, tokens) event position from which on each is known.
     """
 
     item_ids: torch.Tensor
@@ -50,6 +57,10 @@ class MemoryInputs:
     user_text_states: torch.Tensor | None = None
     user_text_document_ids: torch.Tensor | None = None
     user_text_positions: torch.Tensor | None = None
+    interest_states: torch.Tensor | None = None
+    interest_kinds: torch.Tensor | None = None
+    interest_document_ids: torch.Tensor | None = None
+    interest_positions: torch.Tensor | None = None
 
 
 class MemorySource(nn.Module):
@@ -103,4 +114,28 @@ class UserTextMemory(MemorySource):
         return MemoryTokens(states, inputs.user_text_document_ids, inputs.user_text_positions, nowhere)
 
 
-MEMORY_SOURCES: dict[str, type[MemorySource]] = {"item_text": ItemTextMemory, "user_text": UserTextMemory}
+class InterestMemory(MemorySource):
+    """The user's interest profile: what was liked and disliked by category, and centres of interest."""
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__(config)
+        self.projection = nn.Linear(config.text_dim, config.hidden_size)
+        self.kinds = nn.Embedding(NUM_INTEREST_KINDS, config.hidden_size)
+
+    def forward(self, inputs: MemoryInputs) -> MemoryTokens | None:
+        """Make (rows, tokens, hidden) states, or None if no profile in the batch says anything."""
+        if inputs.interest_states is None:
+            return None
+        kinds, documents, positions = inputs.interest_kinds, inputs.interest_document_ids, inputs.interest_positions
+        if kinds is None or documents is None or positions is None:
+            raise ValueError("interest_states need interest_kinds, interest_document_ids and interest_positions")
+        states = self.projection(inputs.interest_states.to(self.projection.weight.dtype)) + self.kinds(kinds)
+        documents = documents.masked_fill(kinds.eq(0), -1)
+        return MemoryTokens(states, documents, positions, torch.full_like(positions, -1))
+
+
+MEMORY_SOURCES: dict[str, type[MemorySource]] = {
+    "item_text": ItemTextMemory,
+    "user_text": UserTextMemory,
+    "interests": InterestMemory,
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,12 +14,14 @@ from transformers import initialization as init
 from .configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
 from .encoders_xcat import build_behavior_encoder
 from .fusion_xcat import XCatFusion
+from .hub_xcat import CARD, NO_CARD, push_folder
 from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
 from .losses_xcat import chunked_cross_entropy, generalised_bce, sample_candidates
 from .memory_xcat import MemoryInputs
 from .neighbors_xcat import XCatNeighbors
 from .outputs_xcat import XCatModelOutput, XCatNextItemOutput
+from .saving_xcat import MODEL, written_whole
 from .text_xcat import XCatTextEncoder
 
 
@@ -33,6 +37,32 @@ class XCatPreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
     _can_compile_fullgraph = False
     _no_split_modules = ["XCatAttentionBlock"]
+
+    def save_pretrained(  # type: ignore[override]
+        self, save_directory: str | os.PathLike[str], is_main_process: bool = True, **kwargs: Any
+    ) -> None:
+        """As in `PreTrainedModel`, but whole or not at all; see `written_whole`."""
+        if not is_main_process or kwargs.get("push_to_hub"):
+            super().save_pretrained(save_directory, is_main_process=is_main_process, **kwargs)
+            return
+        with written_whole(save_directory) as unfinished:
+            super().save_pretrained(unfinished, **kwargs)
+
+    def _upload_modified_files(self, working_dir: str | os.PathLike[str], repo_id: str, *_: Any, **kwargs: Any) -> Any:
+        """The last step of `push_to_hub`: one commit that replaces the weights, with no card that says nothing."""
+        card = Path(working_dir) / "README.md"
+        if card.is_file() and NO_CARD in card.read_text(encoding="utf-8"):
+            card.write_text(CARD.format(title=repo_id.rpartition("/")[2], name=repo_id), encoding="utf-8")
+        return push_folder(
+            working_dir,
+            repo_id,
+            revision=kwargs.get("revision"),
+            create_pr=bool(kwargs.get("create_pr")),
+            message=kwargs.get("commit_message") or "Upload model",
+            description=kwargs.get("commit_description"),
+            token=kwargs.get("token"),
+            replaced=MODEL,
+        )
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -105,6 +135,10 @@ class XCatModel(XCatPreTrainedModel):
         user_text_attention_mask: torch.Tensor | None = None,
         user_text_document_ids: torch.Tensor | None = None,
         user_text_positions: torch.Tensor | None = None,
+        interest_states: torch.Tensor | None = None,
+        interest_kinds: torch.Tensor | None = None,
+        interest_document_ids: torch.Tensor | None = None,
+        interest_positions: torch.Tensor | None = None,
         item_embeds: torch.Tensor | None = None,
         output_attentions: bool | None = None,
         **kwargs: Any,
@@ -122,6 +156,11 @@ class XCatModel(XCatPreTrainedModel):
             user_text_attention_mask: (rows, texts, tokens) 1 where there is a token.
             user_text_document_ids: (rows, texts) which history of the row each text belongs to, -1 for none.
             user_text_positions: (rows, texts) event position from which on each text is known.
+            interest_states: (rows, tokens, text_dim) whitened vectors of interest profiles, or None; see
+                `MemoryInputs` for the other three.
+            interest_kinds: (rows, tokens).
+            interest_document_ids: (rows, tokens).
+            interest_positions: (rows, tokens).
             item_embeds: (rows, length, hidden) representations of the items, if they are computed already.
             output_attentions: Whether to return attention weights.
             **kwargs: What callers of every model pass along; unused.
@@ -153,6 +192,10 @@ class XCatModel(XCatPreTrainedModel):
                 user_text_states=self._user_text_states(user_text_input_ids, user_text_attention_mask),
                 user_text_document_ids=user_text_document_ids,
                 user_text_positions=user_text_positions,
+                interest_states=interest_states,
+                interest_kinds=interest_kinds,
+                interest_document_ids=interest_document_ids,
+                interest_positions=interest_positions,
             )
             states, cross_attentions, event_positions = self.fusion(states, inputs, wants)
         return XCatModelOutput(
@@ -314,6 +357,9 @@ class XCatForNextItem(XCatPreTrainedModel):
         query_positions: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
         output_attentions: bool | None = None,
+        item_text_numbers: torch.Tensor | None = None,
+        item_text_input_ids: torch.Tensor | None = None,
+        item_text_attention_mask: torch.Tensor | None = None,
         **inputs: Any,
     ) -> XCatNextItemOutput:
         """Compute the loss of labelled events, or the scores of queries.
@@ -328,6 +374,9 @@ class XCatForNextItem(XCatPreTrainedModel):
             num_items_in_batch: Labels over all processes and accumulation steps, which the summed loss is divided
                 by; None for those of this batch.
             output_attentions: Whether to return attention weights.
+            item_text_numbers: (texts,) numbers of item texts to encode anew, with gradients; needs labels.
+            item_text_input_ids: (texts, tokens) their token ids.
+            item_text_attention_mask: (texts, tokens) 1 where there is a token.
             **inputs: Further inputs of `XCatModel.forward`.
 
         Returns:
@@ -335,7 +384,11 @@ class XCatForNextItem(XCatPreTrainedModel):
         """
         inputs.update(attention_mask=attention_mask, position_ids=position_ids, output_attentions=output_attentions)
         loss = logits = None
-        if labels is not None:
+        if labels is not None and item_text_numbers is not None:
+            texts = self.model.encode_text(item_text_input_ids, item_text_attention_mask)
+            with self.model.items.fresh_texts(item_text_numbers, texts):
+                loss, output = self._loss(item_ids, labels, label_weights, num_items_in_batch, inputs)
+        elif labels is not None:
             loss, output = self._loss(item_ids, labels, label_weights, num_items_in_batch, inputs)
         else:
             output = self.model(item_ids, **inputs)

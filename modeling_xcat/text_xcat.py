@@ -68,9 +68,9 @@ class XCatTextEncoder(nn.Module):
             self.encoder.requires_grad_(False)
 
     def train(self, mode: bool = True) -> XCatTextEncoder:
-        """Set the mode; a frozen encoder stays in evaluation mode, so that its dropout never acts."""
+        """Set the mode; the encoder stays in evaluation mode: what it makes stands beside states kept from before."""
         super().train(mode)
-        if self.encoder is not None and self.frozen:
+        if self.encoder is not None:
             self.encoder.eval()
         return self
 

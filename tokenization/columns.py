@@ -5,6 +5,8 @@ Every reader is lenient in what it takes and says which rows it could not read, 
 
 from __future__ import annotations
 
+import ast
+import json
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,6 +16,11 @@ _UNITS = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6), ("na
 _SECONDS_LIMIT = 1e11
 _SECONDS_1973 = 1e8
 _TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d")
+MAX_TEXT = 10_000
+"""Characters kept of a text; an encoder reads far fewer, and a title of a megabyte would be tokenized whole."""
+
+_CONTROL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]"
+_UNSEEN = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F\x{200B}\x{FEFF}]"
 _FLAGS = {"true": True, "t": True, "yes": True, "1": True, "1.0": True} | {
     "false": False, "f": False, "no": False, "0": False, "0.0": False,
 }  # fmt: skip
@@ -36,38 +43,154 @@ class TimeColumn:
     unit: str = "seconds"
 
 
+@dataclass(frozen=True)
+class CleanedColumn:
+    """A column as read, and what was repaired in it.
+
+    Args:
+        values: The values, null where there is none.
+        repairs: For each kind of problem (rows,), True for rows that were repaired; kinds without any are left out.
+    """
+
+    values: pl.Series
+    repairs: dict[str, pl.Series]
+
+
 def read_keys(column: pl.Series) -> pl.Series | None:
     """Ids as strings, null where one is missing or empty; None for a type that cannot be an id.
 
-    Whole floats lose their ".0": pandas turns a column of numbers with a gap into floats.
+    Blanks around an id and characters that cannot be seen are no part of it. Whole floats lose their ".0": pandas
+    turns a column of numbers with a gap into floats.
+    """
+    cleaned = clean_keys(column)
+    return None if cleaned is None else cleaned.values
+
+
+def clean_keys(column: pl.Series) -> CleanedColumn | None:
+    """As `read_keys`, with what was repaired: `padded_key`, `control_characters`; `separator_key` is only noted.
+
+    Example:
+        >>> cleaned = clean_keys(pl.Series("item_id", [" A1", "A2", ""]))
+        >>> cleaned.values.to_list(), cleaned.repairs["padded_key"].to_list()
+        (['A1', 'A2', None], [True, False, False])
     """
     dtype = column.dtype
     if dtype.is_float():
         gaps = column.fill_nan(None)
         whole = gaps.cast(pl.Int64, strict=False)
         equal = (whole == gaps).fill_null(True).all() and whole.null_count() == gaps.null_count()
-        return (whole if equal else gaps).cast(pl.String)
-    if dtype.is_integer():
-        return column.cast(pl.String)
-    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
-        text = column.cast(pl.String)
-        return _where(text.str.strip_chars() != "", text)
-    if isinstance(dtype, pl.Null):
-        return column.cast(pl.String)
-    return None
+        return CleanedColumn((whole if equal else gaps).cast(pl.String), {})
+    if dtype.is_integer() or isinstance(dtype, pl.Null):
+        return CleanedColumn(column.cast(pl.String), {})
+    if not isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+        return None
+    text = column.cast(pl.String)
+    odd = text.str.contains(_UNSEEN)
+    seen = text.str.replace_all(_UNSEEN, "") if odd.any() else text
+    keys = seen.str.strip_chars()
+    repairs = {
+        "control_characters": odd,
+        "padded_key": (keys != seen) & (keys != ""),
+        "separator_key": keys.str.contains(r"[,\t\r\n]"),
+    }
+    return CleanedColumn(_where(keys != "", keys), _found(repairs))
 
 
 def read_texts(column: pl.Series, separator: str = " ") -> pl.Series:
-    """Texts, null where there is none; lists are joined by the separator."""
+    """Texts, null where there is none; lists are joined by the separator, of a list of lists the first."""
     if isinstance(column.dtype, pl.List | pl.Array):
-        listed = column.cast(pl.List(pl.String), strict=False)
-        text = _where(column.is_not_null(), listed.list.drop_nulls().list.join(separator))
+        text = _join_lists(column, separator)
     elif isinstance(column.dtype, pl.Struct):
-        text = column.struct.json_encode()
+        text = _where(column.is_not_null(), column.struct.json_encode())
+    elif isinstance(column.dtype, pl.Binary):
+        text = pl.Series(column.name, [_decode(value) for value in column], pl.String)
     else:
         text = (column.fill_nan(None) if column.dtype.is_float() else column).cast(pl.String, strict=False)
     text = text.str.strip_chars()
     return _where(text != "", text)
+
+
+def clean_texts(column: pl.Series, separator: str | None = None) -> CleanedColumn:
+    """As `read_texts`, with control characters taken out and texts cut to `MAX_TEXT` characters.
+
+    Args:
+        column: The column.
+        separator: Between the parts of a list, and of a list that was written as text, such as "['Home', 'Garden']";
+            None for a column of texts, whose lists are joined by blanks and whose brackets are kept.
+
+    Returns:
+        The texts, and which were repaired: `control_characters`, `long_text`, `nested_list`, `listed_text`.
+    """
+    repairs: dict[str, pl.Series] = {}
+    if _is_list(column.dtype) and _is_list(_inner(column.dtype)):
+        repairs["nested_list"] = column.is_not_null()
+    text = read_texts(column, " " if separator is None else separator)
+    if separator is not None:
+        repairs["listed_text"] = text.str.contains(r"(?s)^\[.*\]$")
+        if repairs["listed_text"].any():
+            distinct = text.filter(repairs["listed_text"].fill_null(False)).unique().to_list()
+            text = text.replace({listed: _unlist(listed, separator) for listed in distinct})
+            text = _where(text != "", text)
+    repairs["control_characters"] = text.str.contains(_CONTROL)
+    if repairs["control_characters"].any():
+        text = text.str.replace_all(_CONTROL, "").str.strip_chars()
+        text = _where(text != "", text)
+    repairs["long_text"] = text.str.len_chars() > MAX_TEXT
+    if repairs["long_text"].any():
+        text = text.str.slice(0, MAX_TEXT)
+    return CleanedColumn(text, _found(repairs))
+
+
+def nan_rows(column: pl.Series) -> pl.Series:
+    """(rows,) True for NaN, as a number or in words."""
+    if column.dtype.is_float():
+        return column.is_nan().fill_null(False)
+    if isinstance(column.dtype, pl.String):
+        return column.str.strip_chars().str.to_lowercase().is_in(["nan", "-nan"]).fill_null(False)
+    return pl.Series(column.name, [False], pl.Boolean).new_from_index(0, len(column))
+
+
+def _found(repairs: dict[str, pl.Series]) -> dict[str, pl.Series]:
+    filled = {kind: rows.fill_null(False) for kind, rows in repairs.items()}
+    return {kind: rows for kind, rows in filled.items() if rows.any()}
+
+
+def _is_list(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.List | pl.Array)
+
+
+def _inner(dtype: pl.DataType) -> pl.DataType:
+    inner: pl.DataType = getattr(dtype, "inner", pl.Null())
+    return inner
+
+
+def _join_lists(column: pl.Series, separator: str) -> pl.Series:
+    lists = column if isinstance(column.dtype, pl.List) else column.arr.to_list()
+    while _is_list(_inner(lists.dtype)):
+        inner = _inner(lists.dtype)
+        lists = lists.list.first() if isinstance(inner, pl.List) else lists.list.first().arr.to_list()
+    if isinstance(_inner(lists.dtype), pl.Struct):
+        lists = lists.list.eval(pl.element().struct.json_encode())
+    parts = lists.cast(pl.List(pl.String), strict=False)
+    return _where(lists.is_not_null(), parts.list.drop_nulls().list.join(separator))
+
+
+def _unlist(text: str, separator: str) -> str:
+    """The parts of a list that was written as JSON or as Python writes it; the text itself where it is neither."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            parts = read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        while isinstance(parts, list) and parts and isinstance(parts[0], list):
+            parts = parts[0]
+        if isinstance(parts, list):
+            return separator.join(str(part) for part in parts if part is not None)
+    return text
+
+
+def _decode(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", errors="replace")
 
 
 def read_numbers(column: pl.Series) -> tuple[pl.Series, pl.Series]:

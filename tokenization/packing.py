@@ -117,7 +117,8 @@ def pack_histories(
 
     Args:
         histories: One mapping a history with `items` (vocabulary rows) and, for the features in use, `event_types`,
-            `ratings` and `timestamps` of the same length.
+            `ratings` and `timestamps` of the same length; and, if it has interest profiles, `interest_states`,
+            `interest_kinds` and `interest_positions` (place in `items` of the first event that may know of it).
         max_history: Events read of a history, the latest ones.
         features: Which features become codes.
         mode: As for `place`.
@@ -125,7 +126,8 @@ def pack_histories(
 
     Returns:
         `item_ids`, `attention_mask`, `position_ids` (rows, length), the feature codes in use, and `labels` or, without
-        labels, `query_positions` (histories,): the place of each history's last event in the flattened rows.
+        labels, `query_positions` (histories,): the place of each history's last event in the flattened rows; and
+        `interest_*` (rows, tokens) where a history has any.
 
     Raises:
         ValueError: If a history is empty, or has only one event and labels are wanted.
@@ -157,6 +159,7 @@ def pack_histories(
         "position_ids": spread(position),
         **{name: spread(codes) for name, codes in _feature_codes(joined, position == 0, features)},
     }
+    batch.update(_interest_tokens(histories, kept, rows * width + offsets, (count, width)))
     if not with_labels:
         batch["query_positions"] = torch.from_numpy(rows * width + offsets + lengths - 1)
         return batch
@@ -164,6 +167,37 @@ def pack_histories(
     if histories and "label_weights" in histories[0]:
         batch["label_weights"] = spread(joined("label_weights", np.float32, 1))
     return batch
+
+
+def _interest_tokens(
+    histories: Sequence[Mapping[str, Any]], kept: int, starts: np.ndarray, shape: tuple[int, int]
+) -> dict[str, torch.Tensor]:
+    """Interest profiles beside the rows that their histories lie in; nothing where no history has one."""
+    counts = np.array([len(history.get("interest_kinds") or ()) for history in histories], dtype=np.int64)
+    if not counts.any():
+        return {}
+    row = starts // shape[1]
+    begun = np.zeros(shape, dtype=np.int64)
+    begun.flat[starts] = 1
+    document = (begun.cumsum(axis=1) - 1).flat[starts]
+    width = max(int(counts[row == number].sum()) for number in np.unique(row))
+    dim = len(next(history["interest_states"][0] for history, n in zip(histories, counts, strict=True) if n))
+    states = np.zeros((shape[0], width, dim), dtype=np.float32)
+    kinds, documents, positions = (np.full((shape[0], width), empty, dtype=np.int64) for empty in (0, -1, 0))
+    filled = np.zeros(shape[0], dtype=np.int64)
+    for history, size, place_row, number in zip(histories, counts, row, document, strict=True):
+        if not size:
+            continue
+        slots = np.s_[place_row, filled[place_row] : filled[place_row] + size]
+        states[slots] = np.asarray(history["interest_states"], dtype=np.float32)
+        kinds[slots] = np.asarray(history["interest_kinds"])
+        documents[slots] = number
+        # Events before the ones that are kept are gone; what was known by then is known from the first one on.
+        gone = max(0, len(history["items"]) - kept)
+        positions[slots] = np.maximum(np.asarray(history["interest_positions"]) - gone, 0)
+        filled[place_row] += size
+    named = {"states": states, "kinds": kinds, "document_ids": documents, "positions": positions}
+    return {f"interest_{name}": torch.from_numpy(values) for name, values in named.items()}
 
 
 def _feature_codes(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,7 @@ class XCatProcessor(ProcessorMixin):
         event_types: Sequence[Sequence[str]] | None = None,
         ratings: Sequence[Sequence[float | None]] | None = None,
         timestamps: Sequence[Sequence[int | None]] | None = None,
+        interests: Sequence[tuple[np.ndarray, np.ndarray] | None] | None = None,
         layout: str = "left",
     ) -> BatchFeature:
         """Make model inputs.
@@ -104,6 +106,8 @@ class XCatProcessor(ProcessorMixin):
             event_types: Kind of each event, in the shape of `histories`.
             ratings: Rating of each event, None for none.
             timestamps: Seconds since 1970 of each event, None if unknown.
+            interests: Interest profile of each history or None, as `InterestProfile.tokens` gives it, of vectors that
+                the model has whitened; known from the first event on.
             layout: "left" or "right" padding, or "packed".
 
         Returns:
@@ -113,6 +117,13 @@ class XCatProcessor(ProcessorMixin):
             ValueError: If a history is empty, or shapes differ.
         """
         rows = self.history_rows(histories, event_types=event_types, ratings=ratings, timestamps=timestamps)
+        if interests is not None and len(interests) != len(rows):
+            raise ValueError(f"interests must have one entry a history: {len(rows)}, got {len(interests)}")
+        for row, (vectors, kinds) in zip(rows, [pair or ((), ()) for pair in interests or ()], strict=False):
+            row |= {
+                "interest_states": list(vectors), "interest_kinds": list(kinds),
+                "interest_positions": [0] * len(kinds),
+            }  # fmt: skip
         return BatchFeature(self.inputs_of(rows, texts, layout=layout))
 
     def inputs_of(
@@ -224,6 +235,13 @@ class XCatProcessor(ProcessorMixin):
         os.makedirs(save_directory, exist_ok=True)
         self.catalogue.save(save_directory)
         return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+
+    def _upload_modified_files(self, working_dir: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
+        """The last step of `push_to_hub`, without the template of a card that says nothing."""
+        card = Path(working_dir) / "README.md"
+        if card.is_file() and "[More Information Needed]" in card.read_text(encoding="utf-8"):
+            card.unlink()
+        return super()._upload_modified_files(working_dir, *args, **kwargs)
 
     @classmethod
     def _load_tokenizer_from_pretrained(cls, sub_processor_type: str, *args: Any, **kwargs: Any) -> Any:

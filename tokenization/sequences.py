@@ -10,7 +10,18 @@ import polars as pl
 import pyarrow as pa
 
 from .schema import ShopTables
-from .splits import Held, SplitName, TiePolicy, Timeline, cut_column, cut_last, cut_time, sort_events
+from .splits import (
+    Held,
+    SplitName,
+    TiePolicy,
+    Timeline,
+    cut_cold_items,
+    cut_column,
+    cut_last,
+    cut_time,
+    cut_users,
+    sort_events,
+)
 from .vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 
 _SEQUENCE = {
@@ -26,6 +37,8 @@ _CUTS = {
     SplitName.LAST_BASKET: cut_last,
     SplitName.GLOBAL_TIME: cut_time,
     SplitName.COLUMN: cut_column,
+    SplitName.USER_LEVEL: cut_users,
+    SplitName.COLD_ITEMS: cut_cold_items,
 }
 
 
@@ -63,7 +76,7 @@ def build_splits(
         shop: Validated tables.
         vocabulary: Gives the rows of items; an item it lacks is the unknown item, and never a target.
         event_types: Names of the kinds of event, coded from 1; another kind is 0.
-        split: "auto", leave-one-out, last-basket, global-time or column; see `splits`.
+        split: "auto" or a `SplitName`.
         tie_policy: "file" or "shuffle", the order of a user's events at one time.
         seed: Seed of shuffled ties.
         max_history: Events kept of an evaluation history, the latest; None for all.

@@ -6,14 +6,18 @@ is a target, and of every user where the history of the targets ends.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import polars as pl
 
+from .table_columns import EVENT_SCHEMA
+
 VALIDATION_QUANTILE, TEST_QUANTILE = 0.8, 0.9
-"""The share of events before the two cuts of `global-time`."""
+"""The share of events before the two cuts of `global-time`, of users trained on in `user-level`, and of items (the
+oldest) in `cold-items`."""
 
 _TRAIN, _VALIDATION, _TEST = 0, 1, 2
 _HELD_OUT_LABELS = {
@@ -29,13 +33,16 @@ class SplitName(StrEnum):
     """How events are split.
 
     `leave-one-out` tests on a user's last event, `last-basket` on the last basket, `global-time` on the first event
-    (or basket) after a point in time, `column` on what the table says.
+    (or basket) after a point in time, `column` on what the table says, `user-level` on the last event of users whom
+    training never sees, `cold-items` on a user's first event with an item that came late and that training never sees.
     """
 
     LEAVE_ONE_OUT = "leave-one-out"
     LAST_BASKET = "last-basket"
     GLOBAL_TIME = "global-time"
     COLUMN = "column"
+    USER_LEVEL = "user-level"
+    COLD_ITEMS = "cold-items"
 
 
 class TiePolicy(StrEnum):
@@ -107,8 +114,12 @@ def sort_events(events: pl.DataFrame, split: SplitName, tie_policy: TiePolicy, s
     """
     timed = events["timestamp"].null_count() == 0
     clock = ["timestamp"] if timed else ["order"]
-    frame = events.with_row_index("_file").with_columns(
-        _user=(pl.col("user_id").rank("dense") - 1).cast(pl.Int64), _first=pl.col("_file").min().over("user_id")
+    frame = (
+        events.select(list(EVENT_SCHEMA))
+        .with_row_index("_file")
+        .with_columns(
+            _user=(pl.col("user_id").rank("dense") - 1).cast(pl.Int64), _first=pl.col("_file").min().over("user_id")
+        )
     )
     if tie_policy is TiePolicy.SHUFFLE:
         draw = pl.Series("_tie", np.random.default_rng(seed).permutation(events.height))
@@ -140,7 +151,7 @@ def _with_units(frame: pl.DataFrame, split: SplitName, clock: str) -> tuple[pl.D
     baskets = frame["basket_id"].null_count() < frame.height
     if split is SplitName.LAST_BASKET and not baskets:
         return frame, clock
-    if split is SplitName.LAST_BASKET or (split is SplitName.GLOBAL_TIME and baskets):
+    if split is SplitName.LAST_BASKET or (split in (SplitName.GLOBAL_TIME, SplitName.COLD_ITEMS) and baskets):
         alone = pl.col(clock) if split is SplitName.LAST_BASKET else pl.col("_file")
         own = pl.when(pl.col("basket_id").is_null()).then(alone.cast(pl.Int64)).otherwise(None)
         return frame.with_columns(_unit=pl.struct("basket_id", own.alias("alone")).rank("dense")), "_unit"
@@ -171,11 +182,7 @@ def cut_time(timeline: Timeline) -> Cut:
     """
     times = timeline.unit_time
     if times is None:
-        missing = timeline.events["timestamp"].null_count()
-        raise ValueError(
-            f"events, column timestamp: {missing} of {timeline.events.height} rows have no time, and the split "
-            "global-time needs one for every event; fill them, or use leave-one-out"
-        )
+        raise _no_times(timeline, "global-time", "use leave-one-out")
     stamps = np.sort(timeline.events["timestamp"].to_numpy())
     first, second = (stamps[min(int(q * len(stamps)), len(stamps) - 1)] for q in (VALIDATION_QUANTILE, TEST_QUANTILE))
     return Cut(
@@ -211,6 +218,67 @@ def cut_column(timeline: Timeline) -> Cut:
     return Cut((label == _TRAIN) & (timeline.position < first_held[timeline.user]), held[0], held[1])
 
 
+def cut_users(timeline: Timeline) -> Cut:
+    """Users are split, not events: 80 % are trained on, 10 % are validation and 10 % test, each with the last event.
+
+    To which part a user belongs is decided by a hash of the id alone, so it stays the same when users come and go, and
+    from one machine to the next.
+    """
+    ids = timeline.events["user_id"].gather(timeline.starts[:-1]).to_list()
+    part = np.array([share_of(name) for name in ids])[timeline.user] if ids else np.zeros(0)
+    last = timeline.position == np.diff(timeline.starts)[timeline.user] - 1
+    validation = last & (part >= VALIDATION_QUANTILE) & (part < TEST_QUANTILE)
+    return Cut(
+        part < VALIDATION_QUANTILE, _hold(timeline, validation), _hold(timeline, last & (part >= TEST_QUANTILE))
+    )
+
+
+def share_of(name: str) -> float:
+    """A number from 0 to 1 (exclusive) that depends on a name alone.
+
+    Example:
+        >>> round(share_of("ann"), 4) == round(share_of("ann"), 4), 0 <= share_of("bob") < 1
+        (True, True)
+    """
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest()) / 2**48
+
+
+def cut_cold_items(timeline: Timeline) -> Cut:
+    """The items that came last are cold: of all items the newest 10 % are test, the 10 % before them validation.
+
+    An item is as old as its first event; among equals the one that stands later in the timeline is newer. The cold
+    items of a part in a user's first event (or basket) with any are the targets. Training ends before a user's first
+    event (or basket) with any of them, so no cold item has a training event, and nothing after one is trained on.
+
+    Raises:
+        ValueError: If events have no times.
+    """
+    if timeline.unit_time is None:
+        raise _no_times(timeline, "cold-items", "use --cold-items SHARE with another split")
+    items = timeline.events["item_id"].rank("dense").to_numpy().astype(np.int64) - 1
+    count = int(items.max()) + 1 if len(items) else 0
+    stamps = timeline.events["timestamp"].to_numpy()
+    first = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(first, items, stamps)
+    place = np.full(count, len(items))
+    np.minimum.at(place, items, np.arange(len(items)))
+    age = np.empty(count)
+    age[np.lexsort((place, first))] = np.arange(count) / max(count, 1)
+    kind = np.where(age < VALIDATION_QUANTILE, _TRAIN, np.where(age < TEST_QUANTILE, _VALIDATION, _TEST))[items]
+    before = timeline.unit < _first_unit(timeline, kind != _TRAIN)[timeline.user]
+    return Cut(
+        before, *(_hold_in_unit(timeline, _first_units(timeline, kind == part)) for part in (_VALIDATION, _TEST))
+    )
+
+
+def _no_times(timeline: Timeline, split: str, other: str) -> ValueError:
+    missing = timeline.events["timestamp"].null_count()
+    return ValueError(
+        f"events, column timestamp: {missing} of {timeline.events.height} rows have no time, and the split {split} "
+        f"needs one for every event; fill them, or {other}"
+    )
+
+
 def _labels(split: pl.Series) -> np.ndarray:
     if split.null_count():
         raise ValueError(
@@ -238,6 +306,14 @@ def _hold(timeline: Timeline, target: np.ndarray) -> Held:
     return Held(target & (history > 0)[timeline.user], history)
 
 
+def _hold_in_unit(timeline: Timeline, target: np.ndarray) -> Held:
+    """As `_hold`, with a history that ends where the unit begins: what else was in the basket is not known yet."""
+    begins = _first_position(timeline, timeline.unit >= _first_unit(timeline, target)[timeline.user])
+    found = np.bincount(timeline.user[target], minlength=len(begins)) > 0
+    history = np.where(found, begins, 0)
+    return Held(target & (history > 0)[timeline.user], history)
+
+
 def _first_position(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:
     """(users,) place of each user's first chosen event; the number of events of a user without one."""
     first = np.diff(timeline.starts)
@@ -247,7 +323,12 @@ def _first_position(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:
 
 def _first_units(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:
     """(events,) True for the chosen events of each user's first unit that has any."""
+    inside: np.ndarray = chosen & (timeline.unit == _first_unit(timeline, chosen)[timeline.user])
+    return inside
+
+
+def _first_unit(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:
+    """(users,) number of each user's first unit with a chosen event; more than it has, of a user without one."""
     first = np.diff(timeline.starts)
     np.minimum.at(first, timeline.user[chosen], timeline.unit[chosen])
-    inside: np.ndarray = chosen & (timeline.unit == first[timeline.user])
-    return inside
+    return first

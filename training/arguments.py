@@ -44,6 +44,14 @@ class XCatTrainingArguments(TrainingArguments):
     max_train_events: int | None = field(
         default=None, metadata={"help": "Training events used of a user, the latest; all if left out."}
     )
+    trained_texts_per_step: int = field(
+        default=64,
+        metadata={"help": "Item texts a step that a text encoder in training encodes anew; others keep their states."},
+    )
+    text_encoder_learning_rate: float | None = field(
+        default=None,
+        metadata={"help": "Peak learning rate of the text encoder; 5e-5 if left out, 2e-4 for its adapters."},
+    )
     metric_ks: list[int] = field(
         default_factory=lambda: [10, 20], metadata={"help": "Cut-offs k of the ranking metrics."}
     )
@@ -103,7 +111,7 @@ class XCatTrainingArguments(TrainingArguments):
     def _check_numbers(self) -> None:
         at_least = {
             "per_device_train_batch_size": 1, "per_device_eval_batch_size": 1, "early_stopping_patience": 0,
-            "max_train_events": 2, "max_tokens_per_batch": 2,
+            "max_train_events": 2, "max_tokens_per_batch": 2, "trained_texts_per_step": 1,
         }  # fmt: skip
         for name, least in at_least.items():
             value = getattr(self, name)
@@ -113,8 +121,10 @@ class XCatTrainingArguments(TrainingArguments):
             raise ValueError(f"metric_ks is {self.metric_ks}; give at least one cut-off, each 1 or more")
         if self.new_category_weight <= 0:
             raise ValueError(f"new_category_weight is {self.new_category_weight}; give a positive number, such as 2")
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate is {self.learning_rate}; give a positive number, such as 0.001")
+        for name, example in (("learning_rate", 0.001), ("text_encoder_learning_rate", 5e-5)):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} is {value}; give a positive number, such as {example}")
         if self.num_train_epochs <= 0 and self.max_steps <= 0:
             raise ValueError(f"num_train_epochs is {self.num_train_epochs}; give a positive number")
 

@@ -48,8 +48,9 @@ def text_states(
     *,
     precision: str = "auto",
     cache_dir: Path | None = None,
+    keep: bool = True,
 ) -> torch.Tensor:
-    """Encode texts with the model's encoder: (texts, tokens, text_dim), not whitened, cached on disk."""
+    """Encode texts with the model's encoder: (texts, tokens, text_dim), not whitened, cached on disk if `keep`."""
     encoder = model.model.text
     low = use_bf16(precision, model.device.type)
 
@@ -61,8 +62,17 @@ def text_states(
         return pooled
 
     encoder.eval()
+    if not keep:
+        return _encode_by_length(texts, encode)
     key = f"{_fingerprint(encoder.encoder)}-{encoder.tokens}-{processor.max_text_length}-{'bf16' if low else 'fp32'}"
     return torch.from_numpy(encode_texts(texts, encode, cache_key=key, cache_dir=cache_dir))
+
+
+def _encode_by_length(texts: list[str], encode: Callable[[list[str]], np.ndarray], size: int = 64) -> torch.Tensor:
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    parts = [encode([texts[i] for i in order[start : start + size]]) for start in range(0, len(order), size)]
+    states = np.concatenate(parts)
+    return torch.from_numpy(states[np.argsort(order, kind="stable")])
 
 
 def _fingerprint(encoder: torch.nn.Module | None) -> str:
@@ -131,6 +141,39 @@ def feature_codes(
     return torch.from_numpy(codes)
 
 
+def refresh_text_states(
+    model: XCatForNextItem,
+    processor: XCatProcessor,
+    *,
+    precision: str = "fp32",
+    cache_dir: Path | None = None,
+    keep: bool = False,
+) -> None:
+    """Encode the catalogue's texts anew with an encoder that was trained; the whitening stays as it was fitted.
+
+    What is served is to be made in float32: it comes out the same where an adapter is loaded as where it was trained.
+
+    Args:
+        model: A model whose catalogue is in place.
+        processor: The processor with that catalogue.
+        precision: Arithmetic of the encoder: auto, fp32 or bf16.
+        cache_dir: Where text states are cached; None for the user's cache.
+        keep: Whether they are cached on disk.
+    """
+    texts, _ = distinct_texts(processor.catalogue)
+    states = text_states(model, processor, texts, precision=precision, cache_dir=cache_dir, keep=keep)
+    place_text_states(model, torch.arange(len(texts)), states.to(model.device))
+
+
+def place_text_states(model: XCatForNextItem, numbers: torch.Tensor, states: torch.Tensor) -> None:
+    """Whiten (texts, tokens, text_dim) states and put them where texts of these numbers are kept; 0 is no text."""
+    items, text = model.model.items, model.model.text
+    valid = (states.abs().sum(-1) > 0) & (numbers > 0).to(states.device)[:, None]
+    with torch.no_grad():
+        items.text_states[numbers] = text.whiten(states) * valid[..., None]
+        items.text_token_mask[numbers] = valid
+
+
 def fill_catalogue(
     model: XCatForNextItem,
     processor: XCatProcessor,
@@ -160,13 +203,10 @@ def fill_catalogue(
         encode(texts) if encode else text_states(model, processor, texts, precision=precision, cache_dir=cache_dir)
     )
     text = model.model.text
-    valid = states.abs().sum(-1) > 0
-    valid[0] = False
     mean, whitening = fit_whitening(states[1:, 0]) if len(texts) > 1 else (text.mean, text.whitening)
     text.mean.copy_(mean)
     text.whitening.copy_(whitening)
-    items.text_states.copy_(text.whiten(states) * valid[..., None])
-    items.text_token_mask.copy_(valid)
+    place_text_states(model, torch.arange(len(texts)), states)
     items.text_index.copy_(torch.from_numpy(index))
     if hasattr(model, "soft_target_rows"):
         model.soft_target_rows.copy_(nearest_rows(items.text_states[:, 0], items.text_index, config.num_soft_targets))

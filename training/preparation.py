@@ -18,6 +18,8 @@ from transformers.activations import ACT2FN
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.cold_items import choose_cold_items, without_items
+from ..tokenization.event_filters import filter_events
+from ..tokenization.prepared import PreparedShop
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import build_splits, event_type_names
@@ -35,7 +37,7 @@ class PreparationOptions:
 
     Args:
         text_encoder: Hub id or folder of the text encoder; None for the default.
-        split: leave-one-out, last-basket, global-time, column, or auto.
+        split: leave-one-out, last-basket, global-time, column, user-level, cold-items, or auto.
         tie_policy: "file" keeps the file's order of events at one time, "shuffle" draws it.
         seed: Seed of ties, initial weights and training.
         text_fields: Columns of the items table that make an item's text, in order.
@@ -46,6 +48,10 @@ class PreparationOptions:
         split_seed: Seed of ties and cold items alone, so that runs of several seeds see one data set; None for `seed`.
         cold_items: Share of the items, from 0 to 0.5, whose training events are taken away.
         cold_policy: Which items: random or newest.
+        repeats: A user's further events with an item: keep, collapse (the first of those in a row), or first.
+        min_user_events: Events that a user must have to be used; 0 for any number.
+        min_item_events: Events that an item must have to be in the catalogue; 0 for any number.
+        session_gap: Seconds without an event after which a session ends; sessions become baskets. 0 for none.
     """
 
     text_encoder: str | None = None
@@ -60,6 +66,10 @@ class PreparationOptions:
     split_seed: int | None = None
     cold_items: float = 0.0
     cold_policy: str = "random"
+    repeats: str = "keep"
+    min_user_events: int = 0
+    min_item_events: int = 0
+    session_gap: int = 0
 
 
 @dataclass
@@ -93,12 +103,35 @@ def build_vocabulary(
     return ItemVocabulary(pa.table(columns))
 
 
-def split_shop(shop: ShopTables, options: PreparationOptions) -> tuple[ItemVocabulary, list[str], DatasetDict]:
+def select_events(shop: ShopTables, options: PreparationOptions) -> ShopTables:
+    """The shop with the events and items that are to be used, as `filter_events` chooses them.
+
+    Args:
+        shop: Validated tables.
+        options: What to make of them.
+    """
+    return filter_events(
+        shop,
+        repeats=options.repeats,
+        min_user_events=options.min_user_events,
+        min_item_events=options.min_item_events,
+        session_gap=options.session_gap,
+    )
+
+
+def split_shop(
+    shop: ShopTables,
+    options: PreparationOptions,
+    vocabulary: ItemVocabulary | None = None,
+    kinds: list[str] | None = None,
+) -> tuple[ItemVocabulary, list[str], DatasetDict]:
     """The item vocabulary, the kinds of event and the splits: what every model is given, trained or counted.
 
     Args:
         shop: Validated tables.
         options: What to make of them.
+        vocabulary: The item vocabulary, where it is not to be that of the items table.
+        kinds: The kinds of event, where they are not to be those of the events table.
 
     Raises:
         ValueError: If a text field or feature is no column of the items table, or nothing is left to train on.
@@ -110,10 +143,18 @@ def split_shop(shop: ShopTables, options: PreparationOptions) -> tuple[ItemVocab
                 f"{kind} names {missing[0]!r}, which is no column of the items table; "
                 f"it has {', '.join(shop.items.columns)}"
             )
-    vocabulary = build_vocabulary(shop, options.text_fields)
-    kinds = event_type_names(shop)
     seed = options.seed if options.split_seed is None else options.split_seed
-    splits = build_splits(shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=seed)
+    if isinstance(shop, PreparedShop):
+        filters = {name: getattr(options, name) for name in ("min_user_events", "min_item_events", "session_gap")}
+        filters["repeats"] = options.repeats != "keep"
+        shop.check_options(options.split, options.tie_policy, filters, vocabulary is not None)
+        vocabulary, kinds = build_vocabulary(shop, options.text_fields), shop.event_types
+        splits = DatasetDict(shop.sequences)
+    else:
+        shop = select_events(shop, options)
+        vocabulary = build_vocabulary(shop, options.text_fields) if vocabulary is None else vocabulary
+        kinds = event_type_names(shop) if kinds is None else kinds
+        splits = build_splits(shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=seed)
     if not len(splits["train"]):
         raise ValueError(
             f"events: split {options.split!r} leaves no user with two training events "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from datasets import Dataset
@@ -17,24 +18,34 @@ from ..evaluation.ranks import target_ranks, top_rows
 from ..evaluation.slices import SLICE_NAMES
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
+from .adapters import bare_model, parameter_counts
 from .arguments import XCatTrainingArguments
 from .callbacks import EpochProgress
+from .catalogue import refresh_text_states
 from .collators import PackingCollator, QueryCollator, training_windows, weigh_new_categories
+from .hub_pushes import HubPushes
 from .neighbor_weight import neighbor_weight_scores
 from .row_adam import RowAdamW, clip_row_gradients
+from .text_tuning import TextTuningCollator, text_learning_rate, trains_text
 from .token_batches import TokenBatchSampler
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+logger = logging.getLogger(__name__)
 
 SCORES_AT_ONCE = 1 << 25
 """Scores that an evaluation holds at a time (128 MiB in float32), whatever the size of catalogue and batch."""
 
 
-class XCatTrainer(Trainer):
+class XCatTrainer(HubPushes, Trainer):
     """Trains `XCatForNextItem` on packed histories and evaluates it by full-catalogue ranking.
 
-    Evaluation gathers ranks of the targets and top-k rows, never scores over the catalogue.
+    Evaluation gathers ranks of the targets and top-k rows, never scores over the catalogue. A text encoder that has
+    parameters in training is trained as `text_tuning` describes.
 
     Args:
-        model: The model, with its catalogue in place.
+        model: The model with its catalogue in place, or a `PeftModel` around it.
         args: Training arguments.
         train_dataset: Rows with `items`, `event_types`, `ratings`, `timestamps`, as `build_splits` makes them.
         eval_dataset: The same with `targets`.
@@ -46,7 +57,7 @@ class XCatTrainer(Trainer):
 
     def __init__(
         self,
-        model: XCatForNextItem,
+        model: XCatForNextItem | PeftModel,
         args: XCatTrainingArguments,
         train_dataset: Any = None,
         eval_dataset: Any = None,
@@ -55,15 +66,21 @@ class XCatTrainer(Trainer):
     ) -> None:
         if processing_class is None:
             raise ValueError("XCatTrainer needs processing_class=, the XCatProcessor of the model's catalogue")
+        bare = bare_model(model)
         if kwargs.get("compute_metrics") is None:
             _check_deciding_metric(args)
         args.share_precision()
         if train_dataset is not None:
-            train_dataset = training_windows(train_dataset, model.config.max_history, args.max_train_events)
+            train_dataset = training_windows(train_dataset, bare.config.max_history, args.max_train_events)
             if args.new_category_weight != 1:
                 codes = processing_class.catalogue.category_codes
                 train_dataset = weigh_new_categories(train_dataset, codes, args.new_category_weight)
         kwargs.setdefault("data_collator", PackingCollator(processing_class))
+        self.tunes_text, self._texts_of_step = trains_text(bare), 0
+        if self.tunes_text:
+            kwargs["data_collator"] = TextTuningCollator(
+                kwargs["data_collator"], processing_class, args.trained_texts_per_step
+            )
         super().__init__(
             model=model, args=args, train_dataset=train_dataset, eval_dataset=eval_dataset,
             processing_class=processing_class, **kwargs,
@@ -76,7 +93,7 @@ class XCatTrainer(Trainer):
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(EpochProgress())
         self.remove_callback(PrinterCallback)
-        trained = (model.model.items.item_counts > 0).cpu().numpy()
+        trained = (bare.model.items.item_counts > 0).cpu().numpy()
         self.query_collator = QueryCollator(processing_class, trained)
 
     def get_train_dataloader(self) -> Any:
@@ -99,10 +116,15 @@ class XCatTrainer(Trainer):
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """As in `Trainer`; with a sampled softmax, AdamW only touches the rows of the id table that a step names."""
-        trained: Any = self.model
-        if not trained.config.uses_full_softmax and trained.config.use_item_ids:
-            trained.model.items.id_embeddings.sparse = self.args.optim in ("adamw_torch", "adamw_torch_fused")
-        return super().create_optimizer(model)
+        bare = bare_model(self.model)
+        if not bare.config.uses_full_softmax and bare.config.use_item_ids:
+            bare.model.items.id_embeddings.sparse = self.args.optim in ("adamw_torch", "adamw_torch_fused")
+        made = self.optimizer is None
+        optimizer = super().create_optimizer(model)
+        if made and self.tunes_text:
+            rate = text_learning_rate(bare, self.args.text_encoder_learning_rate)
+            _give_rate(optimizer, set(bare.model.text.parameters()), rate)
+        return optimizer
 
     @staticmethod
     def get_optimizer_cls_and_kwargs(args: Any, model: Any = None) -> tuple[Any, Any]:
@@ -122,13 +144,41 @@ class XCatTrainer(Trainer):
         return super()._get_grad_norm(model, grad_norm)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """As in `Trainer`; at the end the weight of the neighbour memory is chosen on the validation split."""
+        """As in `Trainer`; at the end the weight of the neighbour memory is chosen on the validation split.
+
+        Not with an adapter, which is saved without a configuration: the weight stays the base's.
+        """
+        adapted: Any = self.model
+        trained, total = parameter_counts(adapted)
+        logger.info("training %s of %s parameters", f"{trained:,}", f"{total:,}")
         result = super().train(*args, **kwargs)
-        model: Any = self.model
-        if self.args.tune_neighbor_weight and model.config.num_neighbors and isinstance(self.eval_dataset, Dataset):
+        self._refresh_texts("fp32", force=True)  # the best weights are those of another step
+        model = bare_model(self.model)
+        wanted = self.args.tune_neighbor_weight and model is self.model
+        if wanted and model.config.num_neighbors and isinstance(self.eval_dataset, Dataset):
             scores = neighbor_weight_scores(model, self.query_collator.processor, self.eval_dataset)
             model.config.neighbor_weight = max(scores, key=lambda weight: scores[weight])
         return result
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """As in `Trainer`; where the text encoder is trained, the catalogue's texts are encoded anew before."""
+        self._refresh_texts()
+        return super().evaluate(*args, **kwargs)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        self._refresh_texts()
+        super()._save(output_dir, state_dict)
+
+    def _load_from_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_checkpoint(*args, **kwargs)
+        self._refresh_texts(force=True)
+
+    def _refresh_texts(self, precision: str | None = None, force: bool = False) -> None:
+        """Bring the kept text states to the weights of this step, once a step."""
+        if self.tunes_text and (force or self._texts_of_step != self.state.global_step):
+            precision = precision or ("bf16" if self.args.bf16 else "fp32")
+            refresh_text_states(bare_model(self.model), self.query_collator.processor, precision=precision)
+            self._texts_of_step = self.state.global_step
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """As in `Trainer`, with the collator that carries targets."""
@@ -159,7 +209,7 @@ class XCatTrainer(Trainer):
         """
         inputs = self._prepare_inputs(inputs)
         targets, flags = inputs.pop("targets"), inputs.pop("target_slices")
-        base = self.accelerator.unwrap_model(model).model
+        base = bare_model(self.accelerator.unwrap_model(model)).model
         with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
             states, latest, _ = base.encode_queries(**inputs)
             items = base.item_side(base.items().float())
@@ -183,6 +233,15 @@ class XCatTrainer(Trainer):
             num_items=self.query_collator.processor.catalogue.num_items,
         )
         return report.flat()
+
+
+def _give_rate(optimizer: torch.optim.Optimizer, parameters: set[nn.Parameter], rate: float) -> None:
+    """Move parameters into groups of their own with another learning rate."""
+    for group in list(optimizer.param_groups):
+        moved = [p for p in group["params"] if p in parameters]
+        if moved:
+            group["params"] = [p for p in group["params"] if p not in parameters]
+            optimizer.add_param_group({**group, "params": moved, "lr": rate})
 
 
 def _has_row_gradients(model: nn.Module) -> bool:

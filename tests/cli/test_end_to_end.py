@@ -305,7 +305,7 @@ def test_the_command_line_goes_before_the_file(places, tmp_path, capsys):
     assert (answer["split"], answer["epochs"]) == ("global-time", 1)
     card = (tmp_path / "one" / "README.md").read_text()
     assert json.loads((tmp_path / "one" / "config.json").read_text())["hidden_size"] == 32
-    assert "seed 1" in card.lower() or "| seed | 1 |" in card.lower() or "seed: 1" in card.lower()
+    assert "| Seeds | training 1, split 1 |" in card
     answer = run(["fit", shop, "--output", str(tmp_path / "two"), *file, "--split", "leave-one-out"], capsys)
     assert answer["split"] == "leave-one-out"
 

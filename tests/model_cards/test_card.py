@@ -3,219 +3,267 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import logging
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, metadata_load
 
-from xcat_rec.model_cards.card import XCatCardData, build_card
+from xcat_rec import XCatConfig
+from xcat_rec.model_cards import card as card_module
+from xcat_rec.model_cards.card import UNWRITTEN, build_card, write_card
+from xcat_rec.model_cards.card_data import TrainingRecord, XCatModelCardData
 
-NUMBER = r"(?:\*\*-?\d+\.\d{4}\*\*|-?\d+\.\d{4}|n/a)"
-TABLE = rf"\| model \|(?: [A-Z]\w*@\d+ \|)+\n\|---\|(?:---\|)+\n(?:\| [^|\n]+ \|(?: {NUMBER} \|)+\n)+"
-SETTINGS = r"(?:All at their defaults\.\n|\| setting \| value \|\n\|---\|---\|\n(?:\| `\w+` \| `[^`\n]+` \|\n)+)"
-CARD = rf"""---
-(?:[^\n]+\n)*?library_name: xcat-rec
-(?:[^\n]+\n)*?pipeline_tag: item-recommendation
-tags:
-- recommendation
-(?:- [^\n]+\n)*model-index:
-- name: [^\n]+
-  results:
-(?:  [^\n]+\n)+---
+from .card_pattern import CARD
+from .example_card import FACTS, arguments, example_card, example_results
 
-# [^\n]+
-
-[^\n]+\. [^\n]+\.
-
-\| \| \|
-\|---\|---\|
-\| Model type \| [^\n]+ \|
-\| Text encoder \| [^\n]+ \|
-\| Data \| [^\n]+ \|
-\| Size \| [\d,]+ users, [\d,]+ items, [\d,]+ events \|
-\| Split \| [\w-]+ \|
-\| Order of simultaneous events \| [^\n]+ \|
-\| Seed \| \d+ \|
-
-## How to use it
-
-```python
-from xcat_rec import XCatRecommender
-
-recommender = XCatRecommender\.from_pretrained\("(?P<id>[\w./-]+)"\)
-recommender\.recommend\(\["[^\n]+"\], k=10\)
-```
-
-Without `xcat_rec` installed, the checkpoint carries its own code:
-
-```python
-from transformers import AutoModel, AutoProcessor
-
-model = AutoModel\.from_pretrained\("(?P=id)", trust_remote_code=True\)
-processor = AutoProcessor\.from_pretrained\("(?P=id)", trust_remote_code=True\)
-```
-
-## Figures
-
-Measured on the held-out test targets\. [^\n]+
-[^\n]+
-
-### All targets(?: \([\d,]+ targets\))?
-
-{TABLE}
-(?:(?:### Targets in `\w+`(?: \([^\n]+\))?\n\n{TABLE}\n)+|No slices were measured\.\n\n)## Training
-
-Ran on: [^\n]+\. Training time: (?:not recorded|\d+ h \d+ min|\d+ min \d+ s|\d+ s)\.
-
-### Settings of the model
-
-{SETTINGS}
-### Settings of the training
-
-{SETTINGS}
-### Versions
-
-(?:- [\w-]+ \d[^\n]*\n)+
-## Limits
-
-(?:- [^\n]+\.\n)+
-## Citation
-
-```bibtex
-@\w+\{{[^`]+\}}
-```
-"""
+Change = Callable[[Path], dict[str, Any]]
 
 
-def card_data(**changes: object) -> XCatCardData:
-    data = XCatCardData(
-        title="XCat on The Complete Journey",
-        dataset_name="The Complete Journey",
-        num_users=2469,
-        num_items=26_391,
-        num_events=1_419_018,
-        split="last-basket",
-        tie_policy="file",
-        seed=7,
-        metrics={
-            "popularity": {"recall@10": 0.0512, "ndcg@10": 0.0411, "mrr@10": 0.03},
-            "XCat": {"recall@10": 0.1234, "ndcg@10": 0.0987, "mrr@10": 0.02},
-        },
-        slices={
-            "switch": {
-                "XCat": {"recall@10": 0.11, "ndcg@10": 0.07},
-                "popularity": {"recall@10": 0.05, "ndcg@10": 0.04},
+def _training(folder: Path, **changes: Any) -> TrainingRecord:
+    return dataclasses.replace(example_card(folder).training, **changes)
+
+
+CHANGES: dict[str, Change] = {
+    "all": lambda folder: {},
+    "hub": lambda folder: {
+        "base_model": "shop/base", "base_checkpoint": True, "model_id": "shop/xcat", "dataset_id": "shop/events",
+        "dataset_revision": "c9745ed1d9f207416be6d2e6f8de32d1f16199bf", "language": ["en", "zh"], "license": "other",
+        "license_name": "shop-licence", "license_link": "https://example.org/licence", "tags": ["retail"],
+        "citation": "@misc{shop,\n  title = {A shop}\n}",
+    },
+    "adapter": lambda folder: {"adapter": "lora", "base_model": "shop/base", "base_checkpoint": True},
+    "nothing known": lambda folder: {
+        "base_model": None, "parameters": None, "seeds": {}, "preparation": {}, "notes": [], "command": None,
+        "training": TrainingRecord(), "results": {}, "dataset": None, "audit": None, "split": "not recorded",
+    },
+    "line breaks and bars": lambda folder: {
+        "model_name": "two\nlines | and: a bar", "dataset_name": 'of "quotes" | bars\n', "notes": ["a\nb. "],
+        "preparation": {"note": "a `tick` | a bar\nand a line"}, "example_history": ["it's", "a b"],
+    },
+    "local": lambda folder: {
+        "base_model": "/home/jo/minilm", "model_id": "/home/jo/ckpt", "dataset_name": "/home/jo/shop",
+        "dataset_id": "../shop",
+    },
+    "gbce": lambda folder: {
+        "training": _training(folder, config=XCatConfig(objective="gbce", behavior_encoder="gru", num_item_rows=9))
+    },
+    "sampled, resumed, emissions": lambda folder: {
+        "tie_policy": "shuffle",
+        "training": _training(
+            folder, config=XCatConfig(objective="sampled_softmax", num_neighbors=0), resumed_at=10, seconds=4000.0,
+            emissions={
+                "emissions": 0.25, "source": "codecarbon", "training_type": "fine-tuning",
+                "geographical_location": "France", "hardware_used": "a CPU", "energy_kwh": 0.002,
+                "tracker_version": "3.3.2",
             },
-            "new_category": {"XCat": {"recall@10": 0.04}, "popularity": {"recall@10": 0.03}},
-            "cold": {"XCat": {"recall@10": math.nan}, "popularity": {"recall@10": math.nan}},
-        },
-        num_targets={"all": 19_000, "switch": 15_000, "new_category": 2_000, "cold": 0},
-        model_settings={"hidden_size": 64, "event_types": ["purchase"]},
-        training_settings={"num_train_epochs": 3, "learning_rate": 0.002},
-        hardware="x86_64 CPU with AVX2, 2 cores, 24 GiB of memory",
-        training_seconds=154.2,
-        base_model="sentence-transformers/all-MiniLM-L6-v2",
-        example_history=["1082185", "995242"],
-    )
-    return dataclasses.replace(data, **changes)  # type: ignore[arg-type]
+        ),
+    },
+    "no single users": lambda folder: {
+        "results": {n: dataclasses.replace(r, per_user={}) for n, r in example_results().items()}
+    },
+    "no times": lambda folder: {
+        "dataset": lambda: dataclasses.replace(
+            FACTS, first_event=None, citation="", licence="", homepage="", users_of_parts={}, problems=()
+        )
+    },
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"slices": {}, "num_targets": {}, "model_settings": {}, "training_settings": {}, "training_seconds": None},
-        {
-            "base_model": None,
-            "model_id": "shop/xcat",
-            "dataset_id": "shop/events",
-            "language": ["en"],
-            "license": "mit",
-        },
-        {"title": "two\nlines | and: a bar", "dataset_name": 'of "quotes" | bars\n', "tags": ["retail"]},
-        {"base_model": "/home/jo/minilm", "model_id": "/home/jo/ckpt", "dataset_name": "/home/jo/shop"},
-        {
-            "model_settings": {"note": "a `tick` | a bar\nand a line"},
-            "tie_policy": "shuffle",
-            "training_seconds": 4000,
-        },
-    ],
-)
-def test_whole_card(changes: dict[str, object]) -> None:
-    card = build_card(card_data(**changes))
+@pytest.mark.parametrize("name", CHANGES)
+def test_whole_card(name: str, tmp_path: Path) -> None:
+    card = build_card(example_card(tmp_path, **CHANGES[name](tmp_path)))
     assert re.fullmatch(CARD, card), card
+    assert ModelCard(card).data.library_name == "xcat-rec"
 
 
 @pytest.mark.parametrize(
     "left_out",
     [
-        "## Limits",
-        "library_name: xcat-rec",
-        "| Seed | 7 |",
-        "Training time: 2 min 34 s",
-        "### Versions",
-        "### All targets",
+        "library_name: xcat-rec", "| Base |", "| Seeds |", "| Split |", "| Revision |", "| Time range |", "SHA-256",
+        "## Intended use", "xcat recommend ", "trust_remote_code=True", "### All targets", "[0.9000, 0.9250]",
+        "### Targets in `cold`", "## Audit", "### Popularity", "### Exposure by brand", "### Losses", "### Log",
+        "- Processes: 1.", "Training time: 2 min 34 s", "- Emissions: ", "### Command", "### Versions", "## Limits",
+        "## Citation", "@article", "| training loss |",
     ],
-)
-def test_the_pattern_notices_what_is_missing(left_out: str) -> None:
-    card = build_card(card_data())
+)  # fmt: skip
+def test_the_pattern_notices_what_is_missing(left_out: str, tmp_path: Path) -> None:
+    config = XCatConfig(objective="sampled_softmax", event_types=["purchase"])
+    card = build_card(example_card(tmp_path, training=_training(tmp_path, config=config)))
+    card = card.replace("| XCat | **1.0000** [1.0000, 1.0000]", "| XCat | **0.9125** [0.9000, 0.9250]", 1)
+    assert re.fullmatch(CARD, card)
     assert left_out in card
-    assert not re.fullmatch(CARD, card.replace(left_out, ""))
+    assert not re.fullmatch(CARD, card.replace(left_out, "", 1))
 
 
-def test_the_pattern_refuses_an_unfilled_place() -> None:
-    assert "$" not in build_card(card_data())
-    assert not re.fullmatch(CARD, build_card(card_data()).replace("| Seed | 7 |", "| Seed | ${seed} |"))
+def test_the_pattern_refuses_an_unfilled_place(tmp_path: Path) -> None:
+    card = build_card(example_card(tmp_path))
+    assert "$" not in card
+    assert not re.fullmatch(CARD, card.replace("| Split | last-basket |", "| Split | ${split} |"))
 
 
-def test_metadata() -> None:
-    card = ModelCard(build_card(card_data(dataset_id="shop/events", language=["en", "zh"], license="apache-2.0")))
-    assert card.data.library_name == "xcat-rec"
-    assert card.data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
-    assert card.data.datasets == ["shop/events"]
-    assert card.data.language == ["en", "zh"]
-    figures = {result.metric_name: result.metric_value for result in card.data.eval_results}
-    assert figures == {"Recall@10": 0.1234, "NDCG@10": 0.0987, "MRR@10": 0.02}
-    assert {result.dataset_type for result in card.data.eval_results} == {"shop/events"}
+def test_figures_stand_beside_baselines_with_intervals(tmp_path: Path) -> None:
+    card = build_card(example_card(tmp_path))
+    whole = card.split("### All targets (40 of 40 users)")[1].split("###")[0]
+    assert "| XCat | **1.0000** [1.0000, 1.0000] | **0.5" in whole
+    assert whole.index("| XCat |") < whole.index("| popularity |")
+    assert "NDCG@10 of XCat minus that of popularity: +0." in whole and "; XCat is better." in whole
+    other = card.split("### Targets in `new_category` (category absent from the whole history; 5 targets)")[1]
+    assert "| popularity | **1.0000** [1.0000, 1.0000] | **1.0000** [1.0000, 1.0000] |" in other.split("###")[0]
+    assert "; popularity is better." in other.split("###")[0]
+    assert "### Targets in `cold` (item without training events; 0 targets)\n\nThere were none" in card
 
 
-def test_figures_stand_beside_baselines() -> None:
-    card = build_card(card_data())
-    assert "| XCat | **0.1234** | **0.0987** | 0.0200 |\n| popularity | 0.0512 | 0.0411 | **0.0300** |" in card
-    assert "### Targets in `switch` (category differs from that of the last event; 15,000 targets)" in card
-    assert "| XCat | n/a |" in card
-    assert '| `event_types` | `["purchase"]` |' in card
+def test_what_the_figures_say_against_the_model_is_a_limit(tmp_path: Path) -> None:
+    limits = build_card(example_card(tmp_path)).split("## Limits")[1].split("## Citation")[0]
+    assert "- On the targets in `new_category`, popularity has the better NDCG@10." in limits
+    assert "- No test target was in `cold`: nothing was measured there." in limits
+    assert "On all targets" not in limits
+    same = {name: example_results()["XCat"] for name in ("XCat", "popularity")}
+    limits = build_card(example_card(tmp_path, results=same)).split("## Limits")[1]
+    assert "- On all targets, it is not shown to be better than popularity." in limits
 
 
-def test_missing_own_figures() -> None:
-    with pytest.raises(ValueError, match="needs the metrics of 'XCat', and has 'popularity'"):
-        build_card(card_data(metrics={"popularity": {"recall@10": 0.1}}))
+def test_nothing_is_claimed_that_was_not_measured(tmp_path: Path) -> None:
+    data = example_card(tmp_path, results={}, audit=None)
+    card = build_card(data)
+    assert "No test targets were ranked, so there are no figures." in card
+    assert "No recommendations were audited." in card
+    assert "It was not measured on test targets" in card
+    metadata = yaml.safe_load(card.split("---")[1])
+    assert not {"model-index", "metrics", "datasets", "co2_eq_emissions"} & set(metadata)
+    assert "Metrics are of the validation targets." in card
 
 
-def test_nothing_local_or_secret_gets_out() -> None:
+def test_the_log_shows_the_checkpoint_in_bold(tmp_path: Path) -> None:
+    card = build_card(example_card(tmp_path))
+    table = card.split("### Log\n\n")[1].split("\n\n")[0].splitlines()
+    assert table == [
+        "| epoch | step | training loss | Recall@10 | NDCG@10 `switch` |",
+        "|---|---|---|---|---|",
+        "| 1 | 10 | 4.0000 | 0.2500 | 0.1250 |",
+        "| **2** | **20** | **3.5000** | **0.5000** | **0.3750** |",
+    ]
+
+
+def test_settings_and_sources_are_told(tmp_path: Path) -> None:
+    card = build_card(example_card(tmp_path))
+    for told in (
+        "| `hidden_size` | `64` |", '| `event_types` | `["purchase"]` |', "| `learning_rate` | `0.002` |",
+        "| `max_text_length` | `32` |", "- Cross-entropy over the whole catalogue: no item is sampled.",
+        "@inproceedings{kang2018sasrec",
+        "@inproceedings{sarwar2001item", "The data: dunnhumby, The Complete Journey.", "- the hub cannot be reached.",
+        "revision `c9745ed1d9f207416be6d2e6f8de32d1f16199bf`", "2016-12-26 to 2017-12-31 (UTC)",
+    ):  # fmt: skip
+        assert told in card, told
+    assert "petrov2023" not in card
+    gbce = build_card(example_card(tmp_path, training=_training(tmp_path, config=XCatConfig(objective="gbce"))))
+    assert "@inproceedings{petrov2023gsasrec" in gbce
+
+
+def test_a_failing_section_warns_and_leaves_the_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> Any:
+        raise RuntimeError("no audit today")
+
+    with caplog.at_level(logging.WARNING):
+        card = build_card(example_card(tmp_path, audit=broken))
+    assert "section 'audit' of the model card could not be written: RuntimeError('no audit today')" in caplog.text
+    assert f"## Audit\n\n{UNWRITTEN}\n\n## Training" in card
+    assert not re.fullmatch(CARD, card)
+    whole = build_card(example_card(tmp_path))
+    assert card.partition("## Audit")[0] == whole.partition("## Audit")[0]
+    assert card.partition("## Training")[2] == whole.partition("## Training")[2]
+
+
+@pytest.mark.parametrize("name", card_module.SECTIONS)
+def test_any_section_may_fail(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(data: XCatModelCardData) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(card_module.SECTIONS, name, broken)
+    card = build_card(example_card(tmp_path))
+    assert ModelCard(card).data.library_name == "xcat-rec"
+    assert card.count("\n## ") == 8
+
+
+def test_results_of_another_name_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    card = build_card(example_card(tmp_path, own_name="YCat"))
+    assert "results are of popularity, XCat, and none is of own_name 'YCat'" in caplog.text
+    assert f"## Figures\n\n{UNWRITTEN}" in card
+
+
+def test_author_fields(tmp_path: Path) -> None:
+    data = example_card(tmp_path).given({"license": "mit", "limits": ["Trained on one shop."], "language": ["en"]})
+    card = build_card(data)
+    assert "license: mit" in card and "- Trained on one shop.\n" in card and "| Language of the texts | en |" in card
+    with pytest.raises(ValueError, match="'licence' is no field of a card; give some of model_name"):
+        data.given({"licence": "mit"})
+    with pytest.raises(ValueError, match="limits is 'none'; give a list"):
+        data.given({"limits": "none"})
+    with pytest.raises(ValueError, match="license is 3; give a text"):
+        data.given({"license": 3})
+
+
+def test_nothing_local_or_secret_gets_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token = "hf" + "_aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH"
-    home = "/home/jo"
-    planted = {
-        "title": f"XCat from {home}/runs/1",
-        "dataset_name": f"{home}/shop data/events.csv",
-        "model_settings": {"text_config": {"name": f"{home}/minilm", "auth_token": "q8sW2xkPz"}, "hub_token": token},
-        "training_settings": {
-            "logging_dir": f"{home}/logs",
-            "data": "C:\\Users\\jo\\shop",
-            "env": f"HF_TOKEN={token}",
-        },
-        "hardware": f"node of jo, {home}",
-        "base_model": f"{home}/minilm",
-        "model_id": f"{home}/checkpoint",
-        "dataset_id": f"{home}/shop",
-        "example_history": [f"{home}/item", token],
-        "limits": [f"Trained on {home}/shop/events.csv with {token}."],
-        "metrics": {"XCat": {"recall@10": 0.1}, f"{home}/other": {"recall@10": 0.2}},
-    }
-    card = build_card(card_data(**planted))
+    amazon, plain, home = "AKIA" + "ABCDEFGHIJKLMNOP", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEK", "/home/jo"
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", plain)
+    monkeypatch.setenv("SHOP_PASSWORD", "correct-horse")
+    settings = {
+        "text_config": {"name": f"{home}/minilm", "auth_token": "q8sW2xkPz"}, "hub_token": token,
+        "data": "C:\\Users\\jo\\shop", "env": f"HF_TOKEN={token}", "key": amazon, "other": plain,
+        "aws_secret_access_key": "q8sW2xkPz",
+    }  # fmt: skip
+    facts = dataclasses.replace(FACTS, problems=(f"read from {home}/shop/events.csv",), homepage="C:\\Users\\jo\\shop")
+    args = arguments(tmp_path)
+    args.logging_dir_note = f"{home}/logs"  # type: ignore[attr-defined]
+    args.hub_token = token
+    args.deepspeed = f"{home}/deepspeed.json"
+    planted: dict[str, Any] = {
+        "model_name": f"XCat from {home}/runs/1", "dataset_name": f"{home}/shop data/events.csv",
+        "preparation": settings, "base_model": f"{home}/minilm", "model_id": f"{home}/checkpoint",
+        "base_model_revision": f"{home}/x", "dataset_revision": f"{home}/y", "benchmark_task": f"{home}/task",
+        "dataset_id": f"{home}/shop", "example_history": [f"{home}/item", token], "dataset": lambda: facts,
+        "limits": [f"Trained on {home}/shop/events.csv with {token}."], "notes": [f"cache in {home}/.cache", plain],
+        "command": f"xcat fit {home}/shop --hub-token {token} --note correct-horse --api-key q8sW2xkPz",
+        "results": {**example_results(), f"{home}/other": example_results()["popularity"]},
+        "description": "Key " + amazon, "license": f"see {home}/LICENSE", "tags": [f"{home}/tag"],
+        "training": _training(tmp_path, arguments=args, hardware=f"node of jo, {home}, D:\\models"),
+    }  # fmt: skip
+    write_card(example_card(tmp_path, **planted), tmp_path / "card")
+    card = (tmp_path / "card" / "README.md").read_text()
     assert re.fullmatch(CARD, card), card
-    for leak in (home, token, "Users", "q8sW2xkPz", "hub_token"):
-        assert leak not in card
+    for leak in (
+        home,
+        token,
+        amazon,
+        plain,
+        "correct-horse",
+        "\\Users",
+        "D:\\",
+        "q8sW2xkPz",
+        "hub_token",
+        str(tmp_path),
+    ):
+        assert leak not in card, leak
     assert yaml.safe_load(card.split("---")[1])["library_name"] == "xcat-rec"
+
+
+def test_metadata_round_trips(tmp_path: Path) -> None:
+    data = example_card(
+        tmp_path, dataset_id="shop/events", language=["en", "zh"], license="apache-2.0", model_id="shop/xcat"
+    )
+    (path,) = write_card(data, tmp_path / "card")
+    loaded = ModelCard.load(path)
+    assert loaded.data.to_dict() == data.to_dict() == metadata_load(path)
+    assert loaded.data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
+    assert loaded.data.datasets == ["shop/events"]
+    assert loaded.data.metrics == ["recall", "ndcg", "mrr"]
+    own = example_results()["XCat"].metrics
+    figures = {result.metric_name: result.metric_value for result in loaded.data.eval_results}
+    assert figures == {label: round(own[label.lower()], 6) for label in ("Recall@10", "NDCG@10", "MRR@10")}
+    assert {(r.dataset_type, r.dataset_split) for r in loaded.data.eval_results} == {("shop/events", "test")}

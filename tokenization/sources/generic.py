@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 import pyarrow as pa
+
+from ..problems import TableError, TableProblem
+from .hub import HUB_ID
+from .text_files import open_text, read_csv, read_json, unpack
 
 if TYPE_CHECKING:
     import datasets
@@ -22,18 +26,6 @@ if TYPE_CHECKING:
 Contents: TypeAlias = Path | bytes
 
 
-def _read_delimited(separator: str) -> Callable[[Contents], pl.DataFrame]:
-    # Every cell is read as text: were types guessed, the id 007 would become 7 in one table and stay in the other.
-    return lambda contents: pl.read_csv(contents, separator=separator, infer_schema=False)
-
-
-def _read_json(contents: Contents) -> pl.DataFrame:
-    content = contents if isinstance(contents, bytes) else contents.read_bytes()
-    if content.lstrip()[:1] == b"[":
-        return pl.read_json(content, infer_schema_length=None)
-    return pl.read_ndjson(content, infer_schema_length=None)
-
-
 def _read_arrow(contents: Contents) -> pl.DataFrame:
     try:
         return pl.read_ipc(contents)
@@ -41,19 +33,18 @@ def _read_arrow(contents: Contents) -> pl.DataFrame:
         return pl.read_ipc_stream(contents)
 
 
-READERS: dict[str, Callable[[Contents], pl.DataFrame]] = {
+_BINARY: dict[str, Callable[[Contents], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,
-    ".csv": _read_delimited(","),
-    ".tsv": _read_delimited("\t"),
-    ".jsonl": _read_json,
-    ".ndjson": _read_json,
-    ".json": _read_json,
     ".arrow": _read_arrow,
     ".feather": _read_arrow,
 }
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_JSON = (".jsonl", ".ndjson", ".json")
+SUFFIXES = (".parquet", *_SEPARATORS, *_JSON, ".arrow", ".feather")
 """Suffixes of files that can be read; each may be followed by `.gz`."""
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_TWICE = re.compile(r"(.+)_duplicated_\d+")
+"""How polars calls a column of a csv file whose name was there before."""
 
 
 def read_table(source: TableSource) -> pl.DataFrame:
@@ -68,22 +59,42 @@ def read_table(source: TableSource) -> pl.DataFrame:
         ValueError: If a file cannot be read as what its suffix says, or a dataset has several splits.
         TypeError: If the source is none of these.
     """
+    table, problems = load_table(source, "table")
+    if any(problem.fatal for problem in problems):
+        raise TableError(problems, str(source) if isinstance(source, str | Path) else "")
+    return table
+
+
+def load_table(source: TableSource, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:
+    """As `read_table`, with what was repaired.
+
+    Args:
+        source: As in `read_table`.
+        label: "items", "events", "users" or "promotions": which table it is.
+
+    Raises:
+        As `read_table`.
+    """
     if isinstance(source, pl.DataFrame):
-        return source
+        return _tidy_header(source, [], label)
     if isinstance(source, pl.LazyFrame):
-        return source.collect()
+        return _tidy_header(source.collect(), [], label)
     if isinstance(source, str | Path):
-        return _read_path(source)
+        return _tidy_header(*_read_path(source, label), label)
+    return _tidy_header(*_read_object(source, label), label)
+
+
+def _read_object(source: Any, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:
     if isinstance(source, pa.Table):
-        return _from_arrow(source)
+        return _from_arrow(source), []
     # Looked up by name, so that nobody pays for importing a library that their table is not from.
     library, kind = type(source).__module__.split(".")[0], type(source).__name__
     if library == "pandas" and kind == "DataFrame":
-        return _from_arrow(pa.Table.from_pandas(source, preserve_index=False))
+        return _from_pandas(source, label)
     if library == "datasets" and hasattr(source, "keys"):
-        return read_table(_only_split(source, "the dataset"))
+        return _read_object(_only_split(source, "the dataset"), label)
     if library == "datasets" and hasattr(source, "with_format"):
-        return _from_arrow(source.with_format("arrow")[:])
+        return _from_arrow(source.with_format("arrow")[:]), []
     raise TypeError(
         f"a {type(source).__module__}.{kind} is no table; give a file, a pandas or polars data frame, an Arrow table, "
         "a datasets.Dataset, or the id of a dataset on the hub"
@@ -95,52 +106,97 @@ def find_table(folder: Path, name: str) -> Path:
 
     Args:
         folder: The folder.
-        name: The table's name, "items" or "events".
+        name: The table's name, such as "items".
 
     Raises:
         FileNotFoundError: If there is none.
         ValueError: If there are several.
     """
-    found = sorted(
-        path for path in folder.iterdir() if path.is_file() and path.name.split(".")[0] == name and _reader(path)
-    )
-    if not found:
+    found = find_optional_table(folder, name)
+    if found is None:
         others = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
         raise FileNotFoundError(
             f"folder {folder} has no {name} table; it holds {others}. "
-            f"Name the file {name} and one of {', '.join(READERS)} (or that and .gz)"
+            f"Name the file {name} and one of {', '.join(SUFFIXES)} (or that and .gz)"
         )
+    return found
+
+
+def find_optional_table(folder: Path, name: str) -> Path | None:
+    """As `find_table`; None if there is none.
+
+    Raises:
+        ValueError: If there are several.
+    """
+    found = sorted(
+        path for path in folder.iterdir() if path.is_file() and path.name.split(".")[0] == name and table_suffix(path)
+    )
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise ValueError(f"folder {folder} has {len(found)} {name} tables: {names}; keep one")
-    return found[0]
+    return found[0] if found else None
 
 
-def _reader(path: Path) -> Callable[[Contents], pl.DataFrame] | None:
+def table_suffix(path: Path) -> str | None:
+    """The suffix that says how a table is read; None if it is none of ours."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
         suffixes.pop()
-    return READERS.get(suffixes[-1]) if suffixes else None
+    return suffixes[-1] if suffixes and suffixes[-1] in SUFFIXES else None
 
 
-def _read_path(source: str | Path) -> pl.DataFrame:
+def _read_path(source: str | Path, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:
     path = Path(source).expanduser()
-    reader = _reader(path)
+    suffix = table_suffix(path)
     if not path.exists():
-        if reader is None and isinstance(source, str) and _HUB_ID.fullmatch(source):
-            return _from_hub(source)
+        if suffix is None and isinstance(source, str) and HUB_ID.fullmatch(source):
+            return _from_hub(source), []
         raise FileNotFoundError(f"table {source} does not exist")
     if path.is_dir():
         raise ValueError(f"table {path} is a folder; give a file, or the folder as `data`")
-    if reader is None:
-        raise ValueError(f"table {path} has no known suffix; name it one of {', '.join(READERS)} (or that and .gz)")
-    try:
-        return reader(gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path)
-    except pl.exceptions.NoDataError:
-        return pl.DataFrame()
-    except (pl.exceptions.PolarsError, gzip.BadGzipFile, EOFError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"table {path} cannot be read by its suffix: {reason}; check that it is whole") from error
+    if suffix is None:
+        raise ValueError(f"table {path} has no known suffix; name it one of {', '.join(SUFFIXES)} (or that and .gz)")
+    if suffix in _BINARY:
+        try:
+            return _BINARY[suffix](unpack(path)), []
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ValueError(f"table {path} cannot be read by its suffix: {reason}; check that it is whole") from error
+    opened = open_text(path, label)
+    table = read_json(opened) if suffix in _JSON else read_csv(opened, _SEPARATORS[suffix])
+    if suffix in _SEPARATORS:
+        table = _once(table, label, opened.problems)
+    return table, opened.problems
+
+
+def _once(table: pl.DataFrame, label: str, problems: list[TableProblem]) -> pl.DataFrame:
+    """A table of a csv file without columns that were there before; they are refused where they differ."""
+    for name in table.columns:
+        found = _TWICE.fullmatch(name)
+        if found is None or found[1] not in table.columns:
+            continue
+        same = table[name].equals(table[found[1]], check_names=False)
+        remedy = "the first was kept, they are equal" if same else "they differ; keep one of them"
+        problems.append(TableProblem(label, found[1], "repeated_header", 2, None, remedy, fatal=not same))
+        table = table.drop(name)
+    return table
+
+
+def _tidy_header(
+    table: pl.DataFrame, problems: list[TableProblem], label: str
+) -> tuple[pl.DataFrame, list[TableProblem]]:
+    """A table whose names of columns have no blanks around them."""
+    stripped = {name: name.strip() for name in table.columns if name != name.strip()}
+    clash = [name for name in stripped.values() if name in table.columns]
+    if clash or len(set(stripped.values())) < len(stripped):
+        name = clash[0] if clash else next(iter(stripped.values()))
+        remedy = "they differ by blanks alone; rename one of them"
+        return table, [*problems, TableProblem(label, name, "repeated_header", 2, None, remedy, fatal=True)]
+    if stripped:
+        example = next(iter(stripped))
+        remedy = "they were cut off"
+        problems.append(TableProblem(label, "", "padded_header", len(stripped), example, remedy, fatal=False))
+    return table.rename(stripped), problems
 
 
 def _from_hub(name: str) -> pl.DataFrame:
@@ -160,6 +216,27 @@ def _only_split(splits: Any, what: str) -> Any:
     if len(names) != 1:
         raise ValueError(f"{what} has the splits {', '.join(map(str, names))}; give one of them as a datasets.Dataset")
     return splits[names[0]]
+
+
+def _from_pandas(frame: Any, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:
+    """A pandas data frame; a column of objects of several types becomes one of texts."""
+    columns: dict[str, pa.Array] = {}
+    problems = []
+    for name in frame.columns:
+        if str(name) in columns:
+            raise ValueError(f"{label}, column {name}: the data frame has it twice; rename one of them")
+        try:
+            columns[str(name)] = pa.Array.from_pandas(frame[name])
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            gaps = frame[name].isna().tolist()
+            values = [None if gap else value for value, gap in zip(frame[name].tolist(), gaps, strict=True)]
+            kinds = Counter(type(value) for value in values if value is not None)
+            usual = kinds.most_common(1)[0][0]
+            odd = [value for value in values if value is not None and type(value) is not usual]
+            remedy = "all were read as texts"
+            problems.append(TableProblem(label, str(name), "mixed_types", len(odd), odd[0], remedy, fatal=False))
+            columns[str(name)] = pa.array([None if value is None else str(value) for value in values], pa.string())
+    return _from_arrow(pa.table(columns)), problems
 
 
 def _from_arrow(table: pa.Table) -> pl.DataFrame:

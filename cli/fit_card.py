@@ -1,0 +1,181 @@
+"""The card of a fit: what is known before training, what comes out of it, and the command that does it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..evaluation.audits import Audit, audit_recommendations
+from ..model_cards.card_data import XCatModelCardData
+from ..model_cards.dataset_facts import DatasetFacts, describe_dataset
+from ..model_cards.markdown import is_hub_id
+from ..model_cards.scrubbing import is_secret_name
+from ..tokenization.sources import SOURCES, split_data
+from ..training.arguments import XCatTrainingArguments
+from ..training.preparation import PreparationOptions, PreparedTraining, select_events
+
+if TYPE_CHECKING:
+    from .fitting import FitOutcome, FitRequest
+
+_TOLD_ELSEWHERE = {"cache_dir", "config", "seed", "split", "split_seed", "text_encoder", "tie_policy"}
+_NOT_OF_THE_MODEL = {"cache_dir", "disable_tqdm", "push_to_hub", "report_to", "run_name"}
+
+
+def begin_card(
+    request: FitRequest,
+    options: PreparationOptions,
+    prepared: PreparedTraining,
+    arguments: XCatTrainingArguments,
+    split: str,
+) -> XCatModelCardData:
+    """The card as far as it is known before training; facts of the data are counted when it is written.
+
+    Args:
+        request: What is fitted; its `card` is not None.
+        options: What is made of the tables.
+        prepared: What was made of them.
+        arguments: Arguments of the training.
+        split: Name of the split, resolved.
+
+    Raises:
+        ValueError: If the author gives what is no field of a card.
+    """
+    base = request.base or prepared.text_encoder
+    config = prepared.model.config
+    source = config if request.base else config.text_config
+    path = split_data(request.data)[1] if request.data else None
+    dataset_id = path if path and not Path(path).exists() and is_hub_id(path) and "/" in path else None
+    seeds = {"training": arguments.seed, "split": options.seed if options.split_seed is None else options.split_seed}
+    vocabulary = prepared.processor.catalogue
+
+    @functools.cache
+    def dataset() -> DatasetFacts:
+        return describe_dataset(select_events(request.shop, options), vocabulary, prepared.splits)
+
+    return XCatModelCardData(
+        model_name=f"XCat for {request.shop.name}",
+        model_id=arguments.hub_model_id,
+        dataset_name=request.shop.name,
+        dataset_id=dataset_id,
+        dataset_revision=None if dataset_id is None else _cached_revision(dataset_id),
+        base_model=str(Path(base).absolute()) if Path(base).exists() else base,
+        base_model_revision=getattr(source, "_commit_hash", None),
+        base_checkpoint=request.base is not None,
+        adapter=request.peft,
+        split=str(split),
+        tie_policy=options.tie_policy,
+        seeds=seeds,
+        notes=tuple(prepared.notes),
+        preparation=_changed_options(options),
+        command=request.command,
+        example_history=vocabulary.decode(list(dict.fromkeys(prepared.splits["test"][0]["items"]))[-3:]),
+        dataset=dataset,
+    ).given(request.card or {})
+
+
+def complete_card(card: XCatModelCardData, outcome: FitOutcome, own_name: str) -> None:
+    """Add what was measured.
+
+    Args:
+        card: The card.
+        outcome: What came of the fit.
+        own_name: Name of the model in the reports.
+    """
+
+    @functools.cache
+    def audit() -> Audit:
+        prepared = outcome.prepared
+        counts = prepared.model.model.items.item_counts.cpu().numpy()
+        histories = prepared.splits["test"].with_format(None)["items"]
+        return audit_recommendations(outcome.reports, own_name, histories, prepared.processor.catalogue, counts)
+
+    card.own_name, card.results, card.audit = own_name, outcome.reports, audit
+
+
+def take_card(values: dict[str, Any], wanted: bool = True) -> dict[str, Any] | None:
+    """Take the author's part of the card out of the fields of a configuration file.
+
+    Args:
+        values: Fields; the section `card` is removed.
+        wanted: Whether a card is wanted at all; `card: false` in the file says no too.
+
+    Returns:
+        What the author says, or None for no card.
+
+    Raises:
+        ValueError: If the section is neither a mapping nor true or false, or a field is none of a card.
+    """
+    section = values.pop("card", None)
+    if section is not None and not isinstance(section, dict | bool):
+        raise ValueError(f"card is {section!r}; give a section of `field: value` lines, or false for no card")
+    author = section if isinstance(section, dict) else {}
+    XCatModelCardData().given(author)
+    return None if section is False or not wanted else author
+
+
+def fit_command(
+    data: str | None,
+    fields: Mapping[str, Any],
+    base: str | None = None,
+    peft: str | None = None,
+    **options: Any,
+) -> str:
+    """The command that fits a model again.
+
+    Args:
+        data: The data argument; DATA stands for a folder or tables, which are somewhere else for everybody.
+        fields: Fields that were given, on the command line or in a file.
+        base: The checkpoint that training begins with; BASE stands for a folder.
+        peft: Method of the adapter.
+        **options: Other options of the command; those of adapters are shown with an adapter only.
+
+    Example:
+        >>> fit_command("shop/", {"hidden_size": 64, "text_fields": ("title", "brand"), "bf16": True})
+        'xcat fit DATA --output checkpoint --hidden-size 64 --text-fields title,brand --bf16 true'
+    """
+    name, path, parts = split_data(data) if data else (None, None, ())
+    shown = "DATA"
+    if name in SOURCES and path is None:
+        shown = str(name)
+    elif path and not Path(path).exists() and is_hub_id(path):
+        shown = str(data)
+    elif name:
+        shown = ":".join([name, "DATA", *([",".join(parts)] if parts else [])])
+    told = {"base": "BASE" if base and Path(base).exists() else base, "peft": peft}
+    told |= {option: value for option, value in options.items() if peft or not option.startswith("lora_")}
+    told = {option: value for option, value in told.items() if (option, value) != ("unknown_items", "error")}
+    words = ["xcat", "fit", shown, "--output", "checkpoint"]
+    for field, value in {**told, **fields}.items():
+        if field in _NOT_OF_THE_MODEL or field.startswith("hub_") or is_secret_name(field) or value is None:
+            continue
+        words += [f"--{field.replace('_', '-')}", _as_word(field, value)]
+    return shlex.join(words)
+
+
+def _as_word(field: str, value: Any) -> str:
+    if field == "text_encoder" and Path(str(value)).exists():
+        return "TEXT_ENCODER"
+    if isinstance(value, list | tuple) and all(isinstance(part, str | int) for part in value):
+        return ",".join(map(str, value))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _changed_options(options: PreparationOptions) -> dict[str, Any]:
+    defaults = PreparationOptions()
+    names = [field.name for field in dataclasses.fields(options) if field.name not in _TOLD_ELSEWHERE]
+    return {name: getattr(options, name) for name in names if getattr(options, name) != getattr(defaults, name)}
+
+
+def _cached_revision(dataset: str) -> str | None:
+    """The commit of a dataset that was just fetched from the hub, as its cache has noted it."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=dataset, repo_type="dataset")
+    noted = folder / "refs" / "main"
+    return noted.read_text(encoding="utf-8").strip() if noted.is_file() else None

@@ -1,0 +1,117 @@
+"""`xcat inspect`: what is in a shop's tables, as tables, a page, and the card of a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from ..tokenization.schema import ShopTables
+
+PAGE, CARD = "report.html", "README.md"
+
+
+def inspect(
+    data: Annotated[
+        str | None, typer.Argument(help="Folder with your tables, SOURCE:PATH, a hub dataset, or complete-journey.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for report.html and README.md.")] = Path("inspection"),
+    items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
+    events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="The split whose leaks are counted; see xcat fit --help.")] = "auto",
+    tie_policy: Annotated[str, typer.Option(help="Order of a user's events at one time: file or shuffle.")] = "file",
+    unknown_items: Annotated[
+        Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
+    ] = "error",
+    push: Annotated[
+        str | None, typer.Option(help="Put the validated tables, card and report on the hub: NAMESPACE/NAME.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make the dataset on the hub private.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """Report what is in a shop's tables: lengths, categories, popularity, texts, languages, duplicates, times, leaks.
+
+    Examples:
+
+        xcat inspect my-shop/ --output inspection
+
+        xcat inspect complete-journey --split last-basket --json
+
+        xcat inspect my-shop/ --push me/my-shop --private
+    """
+    from ..tokenization.inspection import inspect_shop
+    from ..tokenization.inspection_page import inspection_card, inspection_page, inspection_tables
+    from ..tokenization.prepared import is_prepared
+    from ..tokenization.sources import load_shop
+    from .console import messages, print_json, results
+    from .options import parse_columns
+
+    _check(output, push)
+    if is_prepared(data):
+        raise ValueError(f"{data} holds sequences that were prepared; inspect the tables that they were made of")
+    shop = load_shop(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items)
+    messages.print(f"inspecting {shop.name} ...")
+    report = inspect_shop(shop, split, tie_policy)
+    page, card = inspection_page(report), inspection_card(report, shop.card)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / PAGE).write_text(page, encoding="utf-8")
+    (output / CARD).write_text(card, encoding="utf-8")
+    url = None if push is None else _push(shop, output, push, private)
+    if json_output:
+        print_json({**report.to_dict(), "output": str(output), "url": url})
+        return
+    for title, rows in inspection_tables(report).items():
+        if rows:
+            results.print(_table(title, rows))
+    for problem in shop.problems:
+        results.print(f"note: {problem}", markup=False)
+    messages.print(f"report: {output / PAGE}; card: {output / CARD}" + (f"; pushed: {url}" if url else ""))
+
+
+def _check(output: Path, push: str | None) -> None:
+    """Refuse what cannot be written, before any work is done."""
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"--output {output} is a file; give a folder")
+    if (output / CARD).exists() and not (output / PAGE).exists():
+        raise ValueError(f"--output {output} has a README.md that is no report's; give another folder")
+    if push is not None and push.count("/") != 1:
+        raise ValueError(f"--push {push} is no name of a dataset; give NAMESPACE/NAME")
+
+
+def _push(shop: ShopTables, output: Path, name: str, private: bool) -> str:
+    """Upload tables, card and report; returns where they are."""
+    import tempfile
+
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    repository = api.create_repo(name, repo_type="dataset", private=private or None, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for file in (PAGE, CARD):
+            (Path(folder) / file).write_bytes((output / file).read_bytes())
+        tables = {"items": shop.items.lazy(), "events": shop.events.lazy(), "promotions": shop.promotions}
+        tables["users"] = None if shop.users is None else shop.users.lazy()
+        for label, table in tables.items():
+            if table is not None:
+                table.sink_parquet(Path(folder) / f"{label}.parquet")
+        api.upload_folder(
+            repo_id=repository.repo_id, folder_path=folder, repo_type="dataset", commit_message="Upload tables"
+        )
+    return str(repository)
+
+
+def _table(title: str, rows: list[tuple[str, str]]) -> object:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title), show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(justify="right")
+    for label, value in rows:
+        table.add_row(escape(label), escape(value))
+    return table

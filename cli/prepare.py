@@ -1,0 +1,88 @@
+"""`xcat prepare`: raw tables in, sequences on disk out, out of core."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from ..tokenization.prepared import PreparedFolder
+
+
+def prepare(
+    data: Annotated[
+        str | None, typer.Argument(help="Folder with items.* and events.*, a dataset on the hub, or a known source.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder that the sequences are written to.")] = Path("prepared"),
+    items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
+    events: Annotated[
+        str | None, typer.Option(help="Events table or folder of parquet files, in place of DATA.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="auto, or how events are split; see xcat fit --help.")] = "auto",
+    tie_policy: Annotated[str, typer.Option(help="Order of a user's events at one time: file or shuffle.")] = "file",
+    seed: Annotated[int, typer.Option(help="Seed of shuffled ties.")] = 0,
+    max_history: Annotated[
+        int | None, typer.Option(help="Events kept of a history to be evaluated; all if left out.")
+    ] = None,
+    unknown_items: Annotated[
+        Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
+    ] = "error",
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where the work is done: here, or on a Ray cluster.")
+    ] = "local",
+    num_proc: Annotated[int, typer.Option(help="Processes, or tasks at a time on the Ray cluster.")] = 1,
+    overwrite: Annotated[bool, typer.Option(help="Replace another preparation in the output folder.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """Make sequences of a shop's tables, out of core, for xcat fit to read.
+
+    A run that was killed goes on where it was when it is started again. A log in parquet is read in pieces, whatever
+    its size; other formats are loaded as one.
+
+    Examples:
+
+        xcat prepare my-shop/ --output prepared
+
+        xcat prepare my-shop/ --output prepared --engine ray --num-proc 8
+
+        xcat fit prepared --output my-checkpoint
+    """
+    import time
+
+    from ..tokenization.preparation_inputs import PreparationInputs
+    from ..tokenization.preparing import PrepareOptions, prepare_tables
+    from .console import messages
+    from .options import parse_columns
+
+    begin = time.perf_counter()
+    options = PrepareOptions(split, tie_policy, seed, max_history)
+    inputs = PreparationInputs(
+        data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items
+    )
+    prepared = prepare_tables(
+        inputs, output, options, engine=engine, num_proc=num_proc, overwrite=overwrite, progress=messages.is_terminal
+    )
+    _tell(prepared, time.perf_counter() - begin, json_output)
+
+
+def _tell(prepared: PreparedFolder, seconds: float, json_output: bool) -> None:
+    """Print what was made."""
+    from .console import messages, peak_memory_mb, print_json
+
+    manifest = prepared.manifest
+    for problem in prepared.problems():
+        messages.print(f"note: {problem}", markup=False)
+    rows = ", ".join(f"{count:,} {name}" for name, count in manifest["rows"].items())
+    messages.print(f"{manifest['events']:,} events of {manifest['users']:,} users, {prepared.split}: {rows}")
+    messages.print(f"{seconds:.0f} s, peak memory {peak_memory_mb():.0f} MB; prepared: {prepared.folder}")
+    if json_output:
+        kept = ("name", "split", "event_types", "rows", "events", "users", "partitions", "problems")
+        print_json({
+            "output": str(prepared.folder), **{name: manifest[name] for name in kept}, "seconds": round(seconds, 1),
+            "peak_memory_mb": round(peak_memory_mb()),
+        })  # fmt: skip

@@ -1,0 +1,62 @@
+"""`xcat push`: a checkpoint put on the hub."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def push(
+    checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub to copy.")],
+    repository: Annotated[str, typer.Argument(help="NAMESPACE/NAME on the hub; made if there is none.")],
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    revision: Annotated[str | None, typer.Option(help="Branch to push to; made if there is none.")] = None,
+    create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of pushing.")] = False,
+    tag: Annotated[str | None, typer.Option(help="Name for this state, such as v1.")] = None,
+    message: Annotated[str, typer.Option(help="Title of the commit.")] = "Upload checkpoint",
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """Put a checkpoint on the hub: model, catalogue, tokenizer, code and card, in one commit.
+
+    Uses HF_TOKEN or the token of `hf auth login`, HF_ENDPOINT and HF_HOME. An interrupted push changes nothing, and
+    the next one uploads only what is not there yet.
+
+    Examples:
+
+        xcat push my-checkpoint me/my-shop --private
+
+        xcat push my-checkpoint me/my-shop --revision trial --tag v2
+
+        xcat push my-checkpoint them/their-shop --create-pr
+    """
+    from ..inference.checkpoints import check_checkpoint
+    from ..modeling_xcat.hub_xcat import SHARED, locate_checkpoint, push_folder, shared_files
+    from ..training.adapters import is_adapter
+    from .console import messages, print_json
+
+    if repository.count("/") != 1:
+        raise ValueError(f"{repository} is no name of a repository; give NAMESPACE/NAME")
+    folder = locate_checkpoint(checkpoint, files=SHARED)
+    if (folder / "config.json").is_file() or not is_adapter(folder):
+        check_checkpoint(folder, checkpoint)
+    commit = push_folder(
+        folder,
+        repository,
+        private=private or None,
+        revision=revision,
+        create_pr=create_pr,
+        tag=tag,
+        message=message,
+    )
+    pushed = shared_files(folder)
+    left = sorted({path.name for path in folder.iterdir()} - {path.partition("/")[0] for path in pushed})
+    if left:
+        messages.print(f"note: left out, for it is no part of a checkpoint: {', '.join(left)}", markup=False)
+    where = commit.pr_url or commit.commit_url
+    messages.print(f"{len(pushed)} files: {where}", markup=False)
+    if json_output:
+        print_json({
+            "repository": commit.repo_url.repo_id, "revision": commit.pr_revision or revision or "main",
+            "commit": commit.oid, "url": str(where), "pull_request": commit.pr_url, "tag": tag, "files": pushed,
+        })  # fmt: skip

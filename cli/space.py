@@ -1,0 +1,45 @@
+"""`xcat space`: a Space, the hub's kind of web page, that recommends from a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def space(
+    checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the Space; made, and empty if it exists.")],
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """Write a Space: a Gradio app, its requirements and the README with the settings the hub reads.
+
+    A folder is copied into the Space; a repository is loaded by its id at the commit it has now.
+
+    Examples:
+
+        xcat space me/my-shop my-space/
+
+        cd my-space && pip install -r requirements.txt && python app.py
+
+        hf upload me/my-space my-space . --repo-type space
+    """
+    from ..inference.checkpoints import check_checkpoint
+    from ..modeling_xcat.hub_xcat import locate_checkpoint
+    from .console import messages, print_json
+    from .space_files import SpaceFiles, write_space
+
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ValueError(f"{output} is not empty; give another folder")
+    folder = locate_checkpoint(checkpoint, revision=revision)
+    check_checkpoint(folder, checkpoint)
+    copied = Path(checkpoint).is_dir()
+    # The folder of a fetched repository is named by its commit.
+    files = SpaceFiles(folder, None if copied else checkpoint, None if copied else folder.name, title)
+    names = write_space(files, output)
+    messages.print(f"Space: {output}; start it with `python app.py` there", markup=False)
+    if json_output:
+        print_json({"output": str(output), "files": names})

@@ -1,0 +1,110 @@
+"""What a model was trained with, in a sentence each, and whom to cite for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..modeling_xcat.configuration_xcat import XCatConfig
+from ..training.arguments import XCatTrainingArguments
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """A loss, or a part of the model, that has a source.
+
+    Args:
+        name: What it is called.
+        detail: One sentence about it, without its full stop.
+        citations: Keys in `CITATIONS`.
+    """
+
+    name: str
+    detail: str
+    citations: tuple[str, ...] = ()
+
+
+CITATIONS = {
+    "bengio2008": """@article{bengio2008adaptive,
+  title = {Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic Language Model},
+  author = {Bengio, Yoshua and Sen\\'ecal, Jean-S\\'ebastien},
+  journal = {IEEE Transactions on Neural Networks},
+  volume = {19}, number = {4}, pages = {713--722}, year = {2008}
+}""",
+    "yi2019": """@inproceedings{yi2019sampling,
+  title = {Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations},
+  author = {Yi, Xinyang and others},
+  booktitle = {RecSys}, year = {2019}, doi = {10.1145/3298689.3346996}
+}""",
+    "yang2020": """@inproceedings{yang2020mixed,
+  title = {Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations},
+  author = {Yang, Ji and others},
+  booktitle = {Companion of The Web Conference}, year = {2020}, doi = {10.1145/3366424.3386195}
+}""",
+    "petrov2023": """@inproceedings{petrov2023gsasrec,
+  title = {gSASRec: Reducing Overconfidence in Sequential Recommendation Trained with Negative Sampling},
+  author = {Petrov, Aleksandr Vladimirovich and Macdonald, Craig},
+  booktitle = {RecSys}, year = {2023}, doi = {10.1145/3604915.3608783}
+}""",
+    "kang2018": """@inproceedings{kang2018sasrec,
+  title = {Self-Attentive Sequential Recommendation},
+  author = {Kang, Wang-Cheng and McAuley, Julian},
+  booktitle = {ICDM}, year = {2018}, doi = {10.1109/ICDM.2018.00035}
+}""",
+    "hidasi2016": """@inproceedings{hidasi2016gru4rec,
+  title = {Session-based Recommendations with Recurrent Neural Networks},
+  author = {Hidasi, Bal\\'azs and Karatzoglou, Alexandros and Baltrunas, Linas and Tikk, Domonkos},
+  booktitle = {ICLR}, year = {2016}, eprint = {1511.06939}
+}""",
+    "vaswani2017": """@inproceedings{vaswani2017attention,
+  title = {Attention Is All You Need},
+  author = {Vaswani, Ashish and others},
+  booktitle = {NeurIPS}, year = {2017}, eprint = {1706.03762}
+}""",
+    "sarwar2001": """@inproceedings{sarwar2001item,
+  title = {Item-based Collaborative Filtering Recommendation Algorithms},
+  author = {Sarwar, Badrul and Karypis, George and Konstan, Joseph and Riedl, John},
+  booktitle = {WWW}, year = {2001}, doi = {10.1145/371920.372071}
+}""",
+}
+
+
+def losses_of(config: XCatConfig, arguments: XCatTrainingArguments | None = None) -> list[Ingredient]:
+    """The loss that was minimised, and what weighs in it.
+
+    Args:
+        config: Configuration of the model.
+        arguments: Arguments of the training; None if they are not known.
+    """
+    drawn = f"{config.num_negatives:,} uniform negatives a step"
+    if config.uses_full_softmax:
+        losses = [Ingredient("Cross-entropy over the whole catalogue", "no item is sampled")]
+    elif config.objective == "gbce":
+        detail = f"{drawn}, calibration {config.gbce_calibration:g}"
+        losses = [Ingredient("Generalised binary cross-entropy", detail, ("petrov2023",))]
+    else:
+        detail = f"{drawn} beside the targets of the batch, corrected by how likely each was drawn"
+        losses = [Ingredient("Sampled softmax cross-entropy", detail, ("bengio2008", "yi2019", "yang2020"))]
+    if config.use_text and config.soft_target_weight and config.uses_full_softmax:
+        share, near = f"{config.soft_target_weight:g}", config.num_soft_targets
+        detail = f"{share} of a label goes to the {near} items nearest in text"
+        losses.append(Ingredient("Soft targets", detail))
+    if arguments is not None and arguments.new_category_weight != 1:
+        times = f"{arguments.new_category_weight:g} times"
+        detail = f"an event in a category that is not among those read before it counts {times}"
+        losses.append(Ingredient("Weight of new categories", detail))
+    return losses
+
+
+def parts_of(config: XCatConfig) -> list[Ingredient]:
+    """The parts of the model that have a source."""
+    encoder = config.behavior_encoder
+    source = "kang2018" if encoder == "transformer" else "hidasi2016"
+    layers = f"layers {config.num_behavior_layers}, width {config.hidden_size}, events read {config.max_history}"
+    parts = [Ingredient(f"Behaviour encoder ({encoder})", layers, (source,))]
+    if config.num_fusion_layers and config.memory_sources:
+        detail = f"blocks {config.num_fusion_layers}, from events to {', '.join(config.memory_sources)}"
+        parts.append(Ingredient("Cross-attention", detail, ("vaswani2017",)))
+    if config.num_neighbors:
+        detail = f"{config.num_neighbors} nearest items of each, weight {config.neighbor_weight:g} in a score"
+        parts.append(Ingredient("Neighbour memory", detail, ("sarwar2001",)))
+    return parts

@@ -1,0 +1,112 @@
+"""What the hub reads of a card: the YAML block, and the files in `.eval_results`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from huggingface_hub import EvalResult, ModelCardData
+
+from .markdown import is_hub_id, line, metric_label, slug, usable_id
+from .results import interval_of
+from .scrubbing import scrub
+
+if TYPE_CHECKING:
+    from .card_data import XCatModelCardData
+
+LIBRARY = "xcat-rec"
+PIPELINE = "item-recommendation"
+BENCHMARK_METRIC = "ndcg@10"
+"""The one metric that a leaderboard of the hub is given; it takes one value a model and task."""
+
+
+def card_metadata(data: XCatModelCardData) -> ModelCardData:
+    """The YAML block: only what the hub knows, and of figures only those of this model on all test targets.
+
+    Args:
+        data: What is known about the model.
+    """
+    results = model_index(data)
+    tags = ["recommendation", "sequential-recommendation", "cross-attention", *map(line, data.tags or ())]
+    base = data.base_model if is_hub_id(data.base_model) else None
+    emissions = data.training.emissions
+    hidden = ("energy_kwh", "tracker_version")
+    further: dict[str, Any] = {
+        "base_model_relation": ("adapter" if data.adapter else "finetune") if base and data.base_checkpoint else None,
+        "co2_eq_emissions": emissions and {name: v for name, v in emissions.items() if name not in hidden},
+    }
+    return ModelCardData(
+        language=data.language or None,
+        license=data.license,
+        license_name=data.license_name,
+        license_link=data.license_link,
+        library_name=LIBRARY,
+        pipeline_tag=PIPELINE,
+        tags=tags,
+        base_model=base,
+        datasets=[str(data.dataset_id)] if is_hub_id(data.dataset_id) else None,
+        metrics=list(dict.fromkeys(result.metric_type for result in results)) or None,
+        model_name=line(data.model_name or f"XCat for {data.dataset_name}") if results else None,
+        eval_results=results or None,
+        **further,
+    )
+
+
+def model_index(data: XCatModelCardData) -> list[EvalResult]:
+    """This model's own figures on all test targets, as the hub's model index takes them."""
+    report = data.results.get(data.own_name)
+    if report is None:
+        return []
+    known = is_hub_id(data.dataset_id)
+    return [
+        EvalResult(
+            task_type=PIPELINE,
+            task_name=line(data.task),
+            dataset_type=str(data.dataset_id) if known else slug(scrub(data.dataset_name)),
+            dataset_name=line(data.dataset_name),
+            dataset_split="test",
+            dataset_revision=data.dataset_revision if known else None,
+            dataset_args={"split": str(data.split)},
+            metric_type=name.partition("@")[0],
+            metric_name=metric_label(name),
+            metric_value=round(float(report.metrics[name]), 6),
+        )
+        for name in data.card_metrics
+        if math.isfinite(report.metrics.get(name, math.nan))
+    ]
+
+
+def eval_result_files(data: XCatModelCardData) -> dict[str, str]:
+    """The files by which the hub puts a model on the leaderboard of a benchmark.
+
+    Args:
+        data: What is known about the model.
+
+    Returns:
+        Path in the repository to content. Nothing for data that are no benchmark on the hub, for the hub refuses such
+        a file; nothing for a model that was not measured.
+
+    Raises:
+        ImportError: If huggingface_hub is older than these files (1.4).
+    """
+    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+
+    report = data.results.get(data.own_name)
+    value = math.nan if report is None else report.metrics.get(BENCHMARK_METRIC, math.nan)
+    if report is None or not is_hub_id(data.dataset_id) or not data.benchmark_task or not math.isfinite(value):
+        return {}
+    found = interval_of(report, BENCHMARK_METRIC)
+    between = "" if found is None else f", {found.level:.0%} interval {found.low:.4f} to {found.high:.4f}"
+    source = f"https://huggingface.co/{data.model_id}" if usable_id(data.model_id) == data.model_id else None
+    entry = EvalResultEntry(
+        dataset_id=str(data.dataset_id),
+        task_id=data.benchmark_task,
+        value=round(float(value), 6),
+        dataset_revision=data.dataset_revision,
+        source_url=source,
+        source_name="model card" if source else None,
+        notes=f"{metric_label(BENCHMARK_METRIC)} over the whole catalogue, split {line(data.split)}{between}",
+    )
+    content = yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False, allow_unicode=True)
+    return {f".eval_results/{slug(str(data.dataset_id))}-{slug(data.benchmark_task)}.yaml": scrub(content)}

@@ -1,0 +1,95 @@
+"""The section of a card on how the model was trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from .card_data import TrainingRecord, XCatModelCardData
+from .losses import Ingredient, losses_of, parts_of
+from .markdown import cell, duration, line, metric_label, settings_table, table
+from .settings import model_settings, training_settings
+from .versions import package_versions
+
+LOGGED_METRICS = ("recall@10", "ndcg@10", "slices.switch.ndcg@10", "slices.new_category.ndcg@10")
+
+
+def training_section(data: XCatModelCardData) -> str:
+    """Losses, log, machine and time, emissions, settings, the command, and versions."""
+    record = data.training
+    losses, parts, settings = "Not recorded.", "Not recorded.", ("Not recorded.", "Not recorded.")
+    if record.config is not None:
+        losses, parts = _listed(losses_of(record.config, record.arguments)), _listed(parts_of(record.config))
+        fitted = "Not recorded." if record.arguments is None else settings_table(training_settings(record.arguments))
+        settings = settings_table(model_settings(record.config)), fitted
+    written = {
+        "Losses": losses,
+        "Parts": parts,
+        "Log": training_log(record),
+        "Machine and time": machine_and_time(record),
+        "Settings of the preparation that are not at their default": settings_table(data.preparation),
+        "Settings of the model that are not at their default": settings[0],
+        "Settings of the training that are not at their default": settings[1],
+        "Command": f"```bash\n{line(data.command)}\n```" if data.command else "Not recorded.",
+        "Versions": "\n".join(f"- {name} {number}" for name, number in package_versions().items()),
+    }
+    return "\n\n".join(f"### {heading}\n\n{text}" for heading, text in written.items())
+
+
+def training_log(record: TrainingRecord) -> str:
+    """Loss and validation metrics by epoch; the weights of the row in bold are those of the checkpoint."""
+    rows: dict[int, dict[str, Any]] = {}
+    for entry in record.log:
+        if "loss" in entry or any(name.startswith("eval_") for name in entry):
+            row = rows.setdefault(int(entry.get("step", 0)), {})
+            row.update({name.removeprefix("eval_"): value for name, value in entry.items()})
+    if not rows:
+        return "Nothing was logged."
+    shown = [name for name in LOGGED_METRICS if any(_is_number(row.get(name)) for row in rows.values())]
+    lines = []
+    for step, row in sorted(rows.items()):
+        cells = [f"{float(row.get('epoch') or 0):g}" if _whole(row) else f"{float(row['epoch']):.2f}", f"{step}"]
+        cells.append(f"{float(row['loss']):.4f}" if _is_number(row.get("loss")) else "-")
+        cells += [f"{row[name]:.4f}" if _is_number(row.get(name)) else "-" for name in shown]
+        lines.append([f"**{text}**" for text in cells] if step == record.best_step else cells)
+    head = ["epoch", "step", "training loss", *map(_logged_label, shown)]
+    what = "Metrics are of the validation targets."
+    if record.best_step in rows:
+        what += " The row in bold is the checkpoint."
+    return f"{table(head, lines)}\n\n{what}"
+
+
+def machine_and_time(record: TrainingRecord) -> str:
+    """Where it ran, for how long, and what was emitted."""
+    spent = f"{duration(record.evaluation_seconds)} of them evaluation" if record.evaluation_seconds else ""
+    time = duration(record.seconds) + (f", {spent}" if spent and record.seconds is not None else "")
+    if record.resumed_at:
+        time += f"; counted from step {record.resumed_at}, where an earlier run was taken up"
+    lines = [f"- Machine: {line(record.hardware)}.", f"- Processes: {record.processes}.", f"- Training time: {time}."]
+    if record.emissions is None:
+        lines.append("- Emissions: not measured (codecarbon did not run).")
+    else:
+        found = record.emissions
+        lines.append(
+            f"- Emissions: {found['emissions']:.4g} g of CO2 equivalent for {found['energy_kwh']:.4g} kWh in "
+            f"{line(found['geographical_location'])}, estimated by codecarbon {line(found['tracker_version'])}."
+        )
+    return "\n".join(lines)
+
+
+def _listed(parts: Iterable[Ingredient]) -> str:
+    return "\n".join(f"- {line(part.name)}: {line(part.detail)}." for part in parts)
+
+
+def _logged_label(name: str) -> str:
+    part, _, metric = name.removeprefix("slices.").rpartition(".")
+    return metric_label(metric) + (f" `{cell(part)}`" if part else "")
+
+
+def _whole(row: dict[str, Any]) -> bool:
+    return float(row.get("epoch") or 0).is_integer()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

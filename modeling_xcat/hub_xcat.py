@@ -1,0 +1,301 @@
+"""Checkpoints on the hub: fetched at one commit, pushed in one commit, and what a refusal means."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi, constants, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from .saving_xcat import MODEL
+
+LOADED = ("*.json", "*.safetensors", "*.arrow", "*.txt", "*.model")
+"""What loading a checkpoint reads: settings, weights, catalogue, tokenizer. No code, nothing pickled."""
+
+SHARED = (*LOADED, "*.py", "*.md", "LICENSE*", ".eval_results/*")
+"""What a repository holds besides: the code for those who lack the package, the card, the results."""
+
+CHECKPOINT = (*MODEL, "config.json", "items.arrow")
+"""Files of a checkpoint that a push takes out of the repository where it does not bring them."""
+
+CARD = """---
+library_name: xcat-rec
+pipeline_tag: other
+tags:
+- recommendation
+---
+
+# {title}
+
+A recommender made with xcat-rec. Nothing was recorded of its training data and quality.
+
+```python
+from xcat_rec import XCatRecommender
+
+recommender = XCatRecommender.from_pretrained("{name}")
+```
+"""
+"""The card of a model of which nothing is known but its name."""
+
+NO_CARD = "[More Information Needed]"
+"""Stands in the template that transformers writes where there is no card."""
+
+HUB_ARGUMENTS = ("revision", "token", "cache_dir", "force_download", "local_files_only", "subfolder")
+"""Arguments of every `from_pretrained` that say where a checkpoint is."""
+
+HUB_ERRORS = (HTTPError, HFValidationError, LocalEntryNotFoundError, ConnectionError)
+"""What clients of the hub raise."""
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+def locate_checkpoint(
+    name_or_path: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    force_download: bool = False,
+    local_files_only: bool = False,
+    subfolder: str = "",
+    files: Sequence[str] = LOADED,
+) -> Path:
+    """The folder of a checkpoint; that of a hub repository is fetched into the cache first, all files of one commit.
+
+    Args:
+        name_or_path: A folder, or NAMESPACE/NAME on the hub.
+        revision: Branch, tag or commit of the repository; its main branch if None.
+        token: Token for the hub; None for `HF_TOKEN` or that of `hf auth login`.
+        cache_dir: Where files are kept; the cache in `HF_HOME` if None.
+        force_download: Whether files that are in the cache are fetched again.
+        local_files_only: Whether to keep to the cache, as `HF_HUB_OFFLINE` does.
+        subfolder: Folder within, such as `last-checkpoint`.
+        files: Patterns of the files to fetch.
+
+    Raises:
+        OSError: If there is no such folder or repository, or it may not or cannot be read.
+        ValueError: If a revision is given for a folder.
+    """
+    path = Path(name_or_path)
+    if path.is_dir():
+        if revision is not None:
+            raise ValueError(f"{path} is a folder and has no revision {revision!r}; leave the revision out")
+        return path / subfolder
+    name = str(name_or_path)
+    if not _REPOSITORY.fullmatch(name):
+        raise OSError(f"{name}: there is no such folder; a repository on the hub is named NAMESPACE/NAME")
+    inside = f"{subfolder.strip('/')}/" if subfolder else ""
+    try:
+        folder = snapshot_download(
+            name,
+            revision=revision,
+            token=token,
+            cache_dir=None if cache_dir is None else Path(cache_dir),
+            force_download=force_download,
+            local_files_only=local_files_only,
+            allow_patterns=[inside + pattern for pattern in files],
+            ignore_patterns=[f"{inside}[!.]*/*", "*../*"],  # checkpoints of a training have folders of their own
+        )
+    except HUB_ERRORS as error:
+        raise hub_error(error, name, revision) from error
+    found = Path(folder) / subfolder
+    if not found.is_dir():
+        raise OSError(f"{name}{f' in {subfolder}' if subfolder else ''} is no checkpoint: it holds no config.json")
+    return found
+
+
+def push_folder(
+    folder: str | os.PathLike[str],
+    repository: str,
+    *,
+    private: bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+    tag: str | None = None,
+    message: str = "Upload checkpoint",
+    description: str | None = None,
+    token: str | bool | None = None,
+    path_in_repo: str = "",
+    files: Sequence[str] = SHARED,
+    replaced: Sequence[str] = CHECKPOINT,
+) -> CommitInfo:
+    """Put the files of a checkpoint into a repository, in one commit that replaces the weights there.
+
+    One commit, because whoever loads meanwhile must not find half of it; `HfApi.upload_folder` makes several where Xet
+    is installed. The commit names its parent, so of two who push at once the second is refused.
+
+    Args:
+        folder: The checkpoint.
+        repository: NAMESPACE/NAME; made if there is none.
+        private: Whether it is made private; None for the namespace's default.
+        revision: Branch to push to, made from the main branch if there is none; None for the main branch.
+        create_pr: Whether to open a pull request instead of changing the branch.
+        tag: Name to give the commit.
+        message: Title of the commit.
+        description: What else the commit tells.
+        token: Token for the hub; None for `HF_TOKEN` or that of `hf auth login`.
+        path_in_repo: Folder of the repository to put the files in.
+        files: Patterns of the files to push.
+        replaced: Patterns of files that are taken out of the repository where the folder lacks them.
+
+    Returns:
+        The commit.
+
+    Raises:
+        OSError: If the hub refuses or cannot be reached; nothing was changed then, and a later push uploads only what
+            is not there yet.
+        ValueError: If the options exclude each other, the tag is taken, or a public repository was to be private.
+    """
+    if create_pr and (tag is not None or revision is not None):
+        raise ValueError("a pull request goes to the main branch and has no tag; leave the revision and the tag out")
+    target = _Target(HfApi(token=token), repository, revision, create_pr, tag, message, description)
+    content = _Content(Path(folder), path_in_repo, files, replaced)
+    try:
+        return _push(content, target, private)
+    except (*HUB_ERRORS, RuntimeError) as error:
+        cause = error.__cause__ if isinstance(error, RuntimeError) else error  # of an upload in a thread
+        if not isinstance(cause, HUB_ERRORS):
+            raise
+        raise hub_error(cause, repository, revision) from error
+
+
+@dataclass(frozen=True)
+class _Target:
+    api: HfApi
+    repository: str
+    revision: str | None
+    create_pr: bool
+    tag: str | None
+    message: str
+    description: str | None
+
+
+@dataclass(frozen=True)
+class _Content:
+    folder: Path
+    path_in_repo: str
+    files: Sequence[str]
+    replaced: Sequence[str]
+
+
+def _push(content: _Content, to: _Target, private: bool | None) -> CommitInfo:
+    name = to.api.create_repo(to.repository, private=private, exist_ok=True).repo_id
+    if private and not to.api.model_info(name).private:
+        raise ValueError(f"{name} exists and is public; make it private in its settings or give another name")
+    if to.tag is not None and to.tag in {ref.name for ref in to.api.list_repo_refs(name).tags}:
+        raise ValueError(f"{name} has a tag {to.tag!r} already; give another")
+    if to.revision is not None and not to.revision.startswith("refs/pr/"):
+        to.api.create_branch(name, branch=to.revision, exist_ok=True)
+    info = to.api.model_info(name, revision=to.revision)
+    with warnings.catch_warnings():
+        # The catalogue is Arrow, and the client takes that for data that strayed into a model's repository.
+        warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
+        commit = to.api.create_commit(
+            name,
+            _operations(content, [file.rfilename for file in info.siblings or ()]),
+            commit_message=to.message,
+            commit_description=to.description,
+            revision=to.revision,
+            create_pr=to.create_pr,
+            parent_commit=None if to.create_pr else info.sha,
+        )
+    if to.tag is not None:
+        to.api.create_tag(name, tag=to.tag, revision=commit.oid)
+    return commit
+
+
+def shared_files(folder: Path, files: Sequence[str] = SHARED) -> list[str]:
+    """Paths of a folder's files that are pushed, of itself and of no folder in it but `.eval_results`."""
+    inside = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [path for path in inside if any(_fits(path, pattern) for pattern in files)]
+
+
+def _operations(content: _Content, held: Sequence[str]) -> list[Any]:
+    place = content.path_in_repo.strip("/")
+    prefix = f"{place}/" if place else ""
+    paths = shared_files(content.folder, content.files)
+    new = {prefix + path for path in paths}
+    stale = [
+        path for path in held if path not in new and any(_fits(path, prefix + pattern) for pattern in content.replaced)
+    ]
+    return [
+        *(CommitOperationDelete(path) for path in stale),
+        *(CommitOperationAdd(prefix + path, str(content.folder / path)) for path in paths),
+    ]
+
+
+def _fits(path: str, pattern: str) -> bool:
+    return fnmatch(path, pattern) and path.count("/") == pattern.count("/")
+
+
+def hub_error(error: BaseException, name: str, revision: str | None = None) -> OSError:
+    """What a refusal of the hub means and what to do.
+
+    Args:
+        error: What a client of the hub raised.
+        name: The repository.
+        revision: The revision that was asked for.
+
+    Returns:
+        An error with that in words; its number is `EIO` where the hub is at fault and a later try may succeed.
+    """
+    hub = constants.ENDPOINT
+    login = "set HF_TOKEN or run `hf auth login`"
+    if isinstance(error, GatedRepoError):
+        return OSError(f"{name} is gated: ask for access at {hub}/{name}, then {login}")
+    if isinstance(error, RevisionNotFoundError):
+        return OSError(f"{name} has no revision {revision!r}; give one of its branches, tags or commits")
+    if isinstance(error, RepositoryNotFoundError):
+        return OSError(f"{name} is no folder, and no repository on {hub} that you may see; check the name, or {login}")
+    if isinstance(error, HFValidationError):
+        return OSError(f"{name} is no name of a repository: {error}")
+    answered = _answered(error)
+    if answered is not None:
+        return _refusal(answered, name, hub, login)
+    if constants.is_offline_mode():
+        wanted = name if revision is None else f"{name} at {revision!r}"
+        return OSError(
+            f"{wanted} is no folder and not whole in the cache, and HF_HUB_OFFLINE is set; unset it to fetch the files"
+        )
+    cause = str(error.__cause__ or error).strip() or type(error).__name__
+    return OSError(errno.EIO, f"{name}: no connection to {hub} ({cause.splitlines()[0]}); try again")
+
+
+def _answered(error: BaseException | None) -> HfHubHTTPError | None:
+    """The hub's own answer, which the client wraps where it looked into the cache or ran threads."""
+    while error is not None and not isinstance(error, HfHubHTTPError):
+        error = error.__cause__
+    return error
+
+
+def _refusal(error: HfHubHTTPError, name: str, hub: str, login: str) -> OSError:
+    status, told = error.response.status_code, (error.server_message or "").strip()
+    if status == 401:
+        return OSError(f"{name}: {hub} does not know the token; {login}")
+    if status == 403:
+        return OSError(f"{name}: the token may not do this ({told or 'forbidden'}); use one that may, or --create-pr")
+    if status == 412:
+        return OSError(errno.EIO, f"{name}: somebody else pushed meanwhile and nothing was changed; push again")
+    if status == 429:
+        wait = error.response.headers.get("Retry-After")
+        when = f"in {wait} s" if wait else "later"
+        return OSError(errno.EIO, f"{name}: {hub} asks for fewer requests (429); try again {when}")
+    if status >= 500:
+        return OSError(errno.EIO, f"{name}: {hub} is out of order ({status}); try again later")
+    return OSError(f"{name}: {hub} refused ({status}): {told or error}")

@@ -1,0 +1,74 @@
+"""How a checkpoint comes into a folder: whole, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+UNFINISHED = ".unfinished"
+WEIGHTS = ("model*.safetensors", "model*.safetensors.index.json")
+"""What makes a folder a checkpoint: without one of these files nothing loads it."""
+
+MODEL = (*WEIGHTS, "adapter_config.json", "adapter_model.safetensors")
+"""Files of a model that may not stay when another one comes; an adapter would be read into it."""
+
+
+@contextmanager
+def written_whole(folder: str | os.PathLike[str], replaced: Sequence[str] = MODEL) -> Iterator[Path]:
+    """Let files be written beside those of a folder, and put them in when all of them are there.
+
+    A fault before that leaves what was there as it was. From then on the old weights are gone and the new ones come
+    last, so whenever a process is killed, what is in the folder is the old checkpoint, the new one, or none.
+
+    Args:
+        folder: The folder; it is made if there is none.
+        replaced: Patterns of files that do not stay.
+
+    Yields:
+        The folder to write to, a hidden one inside.
+
+    Raises:
+        OSError: If the disk is full, or the folder may not be written to.
+    """
+    target = Path(folder)
+    existed = target.exists()
+    unfinished = target / UNFINISHED
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        _move(unfinished, target, replaced)
+    except Exception as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if not existed and not any(target.iterdir()):
+            target.rmdir()
+        if not _is_full(error):
+            raise
+        told = (
+            f"the disk is full, so nothing was saved into {target}; make room or give another folder, and save again"
+        )
+        raise OSError(errno.ENOSPC, told) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _move(unfinished: Path, target: Path, replaced: Sequence[str]) -> None:
+    new = sorted(path.relative_to(unfinished) for path in unfinished.rglob("*") if path.is_file())
+    weights = {path for path in new if any(path.match(pattern) for pattern in MODEL)}
+    if weights:
+        for pattern in (*MODEL, *replaced):
+            for old in target.glob(pattern):
+                old.unlink()
+    for path in sorted(new, key=lambda path: (path in weights, path)):
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(unfinished / path, target / path)
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether the disk, a quota or a limit of the process was reached; safetensors tells it in words alone."""
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return getattr(error, "errno", None) in codes or any(f"(os error {code})" in str(error) for code in codes)

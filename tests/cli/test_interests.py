@@ -1,0 +1,51 @@
+"""`xcat interests`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_shop import save_text_encoder, write_shop
+from xcat_rec.cli.app import main
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(["interests", *arguments])
+    return int(left.value.code or 0)
+
+
+def test_profiles_are_printed_for_people_and_as_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XCAT_CACHE", str(tmp_path / "cache"))
+    shop, encoder = write_shop(tmp_path / "shop"), str(save_text_encoder(tmp_path / "encoder"))
+    assert run(str(shop), "--user", "user-01", "--text-encoder", encoder) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("user-01\n")
+    assert "liking" in printed
+    assert run(str(shop), "--users", "2", "--text-encoder", encoder, "--json") == 0
+    profiles = json.loads(capsys.readouterr().out.splitlines()[-1])["profiles"]
+    assert len(profiles) == 2
+    assert profiles[0]["opinions"] >= profiles[1]["opinions"] > 0
+    assert run(str(shop), "--user", "user-01", "--text-encoder", encoder, "--before", "2001-01-01", "--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["profiles"][0]["opinions"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--user", "nobody"), "no row is of user 'nobody'"),
+        (("--before", "soon"), "--before is 'soon'"),
+        (("--users", "0"), "--users is 0"),
+        (("--text-column", "chat"), "events has no column 'chat'"),
+        (("--half-life-days", "0"), "half_life_days is 0"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    assert run(str(write_shop(tmp_path / "shop")), *arguments) == 2
+    assert message in capsys.readouterr().err

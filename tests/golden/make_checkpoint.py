@@ -1,0 +1,56 @@
+"""Makes the golden checkpoint of the present format: `python -m tests.golden.make_checkpoint` in the root folder.
+
+It is made once for each format version, by the code of that version, and never again: that later code loads it and
+gives these scores is what the tests show.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION
+from xcat_rec.training.preparation import PreparationOptions, prepare_training
+
+from ..tiny_shop import SMALL, save_text_encoder, shop
+
+HERE = Path(__file__).parent
+HISTORIES = [["item-03", "item-10"], ["item-22"], ["item-01", "kite", "item-15"]]
+TEXTS = ["tents number 7", None, "maps"]
+EXPECTED = "expected.json"
+
+
+def main() -> None:
+    """Write the checkpoint and what it answers."""
+    folder = HERE / f"format-{FORMAT_VERSION}"
+    if folder.exists():
+        sys.exit(f"{folder} exists; a golden checkpoint is made once")
+    torch.manual_seed(FORMAT_VERSION)
+    with tempfile.TemporaryDirectory() as place:
+        encoder = save_text_encoder(Path(place) / "encoder")
+        made = prepare_training(shop(20), PreparationOptions(text_encoder=str(encoder), config=SMALL))
+    made.model.save_pretrained(folder)
+    made.processor.save_pretrained(folder)
+    for code in folder.glob("*.py"):
+        code.unlink()
+    recommender = XCatRecommender.from_pretrained(folder)
+    found = recommender.recommend_many(HISTORIES, 5, texts=TEXTS)
+    scores = recommender.model.score_catalogue(**recommender.processor(HISTORIES, texts=TEXTS))[:, 2:]
+    answers = {
+        "scores": [[round(score, 5) for score in user] for user in scores.tolist()],
+        "recommended": [[item.item_id for item in user] for user in found],
+    }
+    (folder / EXPECTED).write_text(json.dumps(answers, indent=1) + "\n")
+    if sum(file.stat().st_size for file in folder.iterdir()) > 400_000:
+        shutil.rmtree(folder)
+        sys.exit("the checkpoint is larger than 400 kB")
+
+
+if __name__ == "__main__":
+    main()

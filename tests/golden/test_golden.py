@@ -1,0 +1,33 @@
+"""Checkpoints of every released format keep loading and keep giving their scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from transformers import AutoConfig
+
+import xcat_rec.inference.pipeline  # noqa: F401  registers the model
+from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION
+
+from .make_checkpoint import EXPECTED, HISTORIES, TEXTS
+
+FOLDERS = sorted(Path(__file__).parent.glob("format-*"))
+
+
+def test_there_is_one_of_each_format() -> None:
+    assert [folder.name for folder in FOLDERS] == [f"format-{n}" for n in range(1, FORMAT_VERSION + 1)]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_it_loads_and_gives_its_scores(folder: Path) -> None:
+    expected = json.loads((folder / EXPECTED).read_text())
+    assert AutoConfig.from_pretrained(folder).format_version == int(folder.name.rpartition("-")[2])
+    recommender = XCatRecommender.from_pretrained(folder)
+    scores = recommender.model.score_catalogue(**recommender.processor(HISTORIES, texts=TEXTS))[:, 2:]
+    for found, wanted in zip(scores.tolist(), expected["scores"], strict=True):
+        assert found == pytest.approx(wanted, abs=2e-4)
+    found = recommender.recommend_many(HISTORIES, 5, texts=TEXTS)
+    assert [[item.item_id for item in user] for user in found] == expected["recommended"]

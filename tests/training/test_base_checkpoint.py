@@ -1,0 +1,183 @@
+"""A base on another catalogue: what its items keep, and what new ones have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.tokenization.schema import ShopTables, validate_tables
+from xcat_rec.tokenization.vocabulary import UNKNOWN_ROW
+from xcat_rec.training.base_checkpoint import (
+    change_catalogue,
+    load_base,
+    ordered_after,
+    prepare_from_base,
+    united_neighbors,
+)
+from xcat_rec.training.preparation import PreparationOptions, build_vocabulary, prepare_training
+
+from ..tiny_shop import SMALL, events_table, items_table, save_text_encoder, shop
+
+HISTORY = [f"item-{i:02d}" for i in (1, 8, 15, 22)]
+NEW = {"item_id": "item-new", "title": "maps number 5", "brand": "brand 1", "category": "maps", "price": 2.0}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("base")
+    save_text_encoder(folder / "encoder")
+    options = PreparationOptions(
+        text_encoder=str(folder / "encoder"), split="leave-one-out", item_features=("brand",),
+        config={**SMALL, "soft_target_weight": 0.2}, cache_dir=folder / "cache",
+    )  # fmt: skip
+    prepared = prepare_training(shop(), options)
+    prepared.model.save_pretrained(folder / "base")
+    prepared.processor.save_pretrained(folder / "base")
+    return folder / "base"
+
+
+def changed_shop(items: pl.DataFrame, events: pl.DataFrame | None = None) -> ShopTables:
+    return validate_tables(items, events_table() if events is None else events, name="changed")
+
+
+def grown() -> pl.DataFrame:
+    """One item more, in front, and the others the other way round."""
+    return pl.concat([pl.DataFrame([NEW], schema=items_table().schema), items_table().reverse()])
+
+
+def scores(model: Any, processor: Any) -> dict[str, float]:
+    recommender = XCatRecommender(model, processor)
+    row = processor.history_rows([HISTORY])
+    found = recommender.score_rows(row)[0, 2:].tolist()
+    return dict(zip(processor.catalogue.decode(range(2, len(processor.catalogue))), found, strict=True))
+
+
+def test_known_items_keep_their_rows_and_scores(base):
+    before = scores(*load_base(base))
+    model, processor = load_base(base)
+    vocabulary = ordered_after(processor.catalogue, build_vocabulary(changed_shop(grown())))
+    assert vocabulary.decode(range(2, 42)) == processor.catalogue.decode(range(2, 42))
+    changed = change_catalogue(model, processor, vocabulary)
+    assert model.config.num_items == 41 and changed.catalogue.num_items == 41 and processor.catalogue.num_items == 40
+    after = scores(model, changed)
+    new = after.pop("item-new")
+    assert after == pytest.approx(before, abs=1e-5)
+    assert new == pytest.approx(new)
+
+
+def test_a_new_item_has_text_and_features_but_no_id_and_no_neighbours(base):
+    model, processor = load_base(base)
+    changed = change_catalogue(model, processor, build_vocabulary(changed_shop(grown())))
+    row = int(changed.catalogue.encode(["item-new"])[0])
+    items, memory = model.model.items, model.model.neighbors
+    assert row == 2 and items.item_counts[row] == 0 and not items.id_embeddings.weight[row].any()
+    assert memory is not None and not memory.similarities[row].any()
+    assert items.text_states[items.text_index[row]].any()
+    twin = int(changed.catalogue.encode(["item-01"])[0])
+    assert changed.catalogue.item(twin)["brand"] == "brand 1"
+    assert items.feature_values[row].equal(items.feature_values[twin])
+    assert model.soft_target_rows.shape == (43, 10) and int(model.soft_target_rows.max()) < 43
+
+
+def test_a_shuffled_and_shrunk_catalogue_scores_the_same(base):
+    before = scores(*load_base(base))
+    model, processor = load_base(base)
+    kept = items_table().reverse().filter(pl.col("category") != "stoves")
+    vocabulary = build_vocabulary(replace(shop(), items=kept.join(shop().items.select("item_id"), on="item_id")))
+    del before["item-22"]  # of the history, and gone
+    changed = change_catalogue(model, processor, vocabulary)
+    assert len(changed.catalogue) == model.config.num_item_rows == vocabulary.num_items + 2 < 42
+    memory, base_memory = model.model.neighbors, load_base(base)[0].model.neighbors
+    old = processor.catalogue.encode(["item-01"])[0]
+    new = changed.catalogue.encode(["item-01"])[0]
+    was = {i: s for i, s in zip(processor.catalogue.decode(base_memory.rows[old].tolist()),
+                                base_memory.similarities[old].tolist(), strict=True) if s}  # fmt: skip
+    now = {i: s for i, s in zip(changed.catalogue.decode(memory.rows[new].tolist()),
+                                memory.similarities[new].tolist(), strict=True) if s}  # fmt: skip
+    left = set(changed.catalogue.decode(range(2, len(changed.catalogue))))
+    assert now == {item: similarity for item, similarity in was.items() if item in left} != {}
+    known = load_base(base)[0].model.items()
+    order = torch.from_numpy(processor.catalogue.encode(vocabulary.column("item_id")))
+    assert UNKNOWN_ROW not in order
+    assert torch.allclose(model.eval().model.items()[2:], known[order], atol=1e-6)
+
+
+def test_counts_are_those_of_both_or_of_the_base_alone(base):
+    old = load_base(base)[0].model.items.item_counts
+    options = PreparationOptions(split="leave-one-out")
+    prepared, changed = prepare_from_base(shop(30), options, str(base))
+    named = torch.bincount(torch.tensor([i for row in prepared.splits["train"]["items"] for i in row]), minlength=42)
+    assert not changed and prepared.model.model.items.item_counts.equal(old + named)
+    kept, _ = prepare_from_base(shop(30), options, str(base), recount=False)
+    assert kept.model.model.items.item_counts.equal(old)
+    own = load_base(base)[0].model.neighbors.similarities
+    assert kept.model.model.neighbors.similarities.equal(own)
+    both = prepared.model.model.neighbors.similarities
+    assert not both.equal(own) and bool((both >= own).all())
+
+
+@given(st.lists(st.tuples(st.integers(2, 6), st.integers(0, 8)), min_size=4, max_size=4), st.integers(1, 4))
+def test_united_neighbours_are_those_of_a_dictionary(pairs, count):
+    best: dict[int, float] = {}
+    for row, value in pairs:
+        best[row] = max(best.get(row, 0.0), value / 8)
+    expected = sorted((value for value in best.values() if value), reverse=True)[:count]
+    rows, values = united_neighbors(
+        torch.tensor([[row for row, _ in pairs]] * 3), torch.tensor([[value / 8 for _, value in pairs]] * 3), count, 2
+    )
+    assert values[2].tolist() == expected + [0.0] * (count - len(expected))
+    found = [(row, value) for row, value in zip(rows[2].tolist(), values[2].tolist(), strict=True) if value]
+    assert len({row for row, _ in found}) == len(found) and all(best[row] == value for row, value in found)
+
+
+def test_the_note_counts_new_and_dropped_items(base):
+    new = pl.DataFrame([NEW], schema=items_table().schema)
+    items = pl.concat([items_table().filter(pl.col("item_id") != "item-39"), new])
+    events = events_table().filter(pl.col("item_id") != "item-39")
+    prepared, changed = prepare_from_base(
+        changed_shop(items, events), PreparationOptions(split="leave-one-out"), str(base)
+    )
+    assert changed and prepared.notes == ["1 of 40 items are new to the base; 1 of the base's are dropped"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"config": {"hidden_size": 64}}, r"hidden_size is 64, and 32 in the base .*leave it out"),
+        ({"config": {"width": 64}}, r"'width' is no field of XCatConfig"),
+        ({"config": {"id_dropout": 2}}, r"id_dropout is 2; give a share"),
+        ({"text_encoder": "other/encoder"}, r"--text-encoder other/encoder: the base .* brings its own"),
+        ({"text_fields": ("title",)}, r"text_fields is \('title',\), and \('title', .*\) in the base"),
+        ({"item_features": ("category",)}, r"item_features is \('category',\), and \('brand',\) in the base"),
+    ],
+)  # fmt: skip
+def test_what_contradicts_the_base_is_refused(base, options, told):
+    with pytest.raises(ValueError, match=told):
+        prepare_from_base(shop(), PreparationOptions(split="leave-one-out", **options), str(base))
+
+
+def test_a_loaded_base_has_its_text_encoder_frozen(base):
+    prepared, _ = prepare_from_base(shop(), PreparationOptions(split="leave-one-out"), str(base))
+    assert not any(p.requires_grad for p in prepared.model.model.text.parameters())
+    options = PreparationOptions(split="leave-one-out", config={"freeze_text_encoder": False})
+    opened, _ = prepare_from_base(shop(), options, str(base))
+    assert all(p.requires_grad for p in opened.model.parameters())
+
+
+def test_new_texts_need_a_text_encoder(base):
+    model, processor = load_base(base)
+    model.model.text.encoder = None
+    with pytest.raises(ValueError, match=r"1 of \d+ texts are not known to the base, for example 'kite brand 1 maps'"):
+        change_catalogue(
+            model, processor, build_vocabulary(changed_shop(pl.concat([
+                items_table(), pl.DataFrame([{**NEW, "title": "kite"}], schema=items_table().schema)
+            ])))
+        )  # fmt: skip

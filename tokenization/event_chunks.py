@@ -1,0 +1,258 @@
+"""A log of events that is larger than memory, read and validated one chunk of rows at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from .problems import TableError, TableProblem
+from .schema import EVENT_SCHEMA, TableColumns, UnknownItems
+from .table_reader import TableReader
+from .vocabulary import ItemVocabulary
+
+CHUNK_ROWS = 4_000_000
+"""Rows a chunk, rounded up to whole row groups of the file."""
+ROW = "_row"
+"""Column that keeps the order of the file: number of the chunk, then the place in it."""
+_PLACE_BITS = 40
+
+
+@dataclass(frozen=True)
+class EventChunk:
+    """Some row groups of a parquet file."""
+
+    number: int
+    path: str
+    row_groups: tuple[int, ...]
+    rows: int
+
+
+@dataclass(frozen=True)
+class ChunkReading:
+    """How chunks are read.
+
+    Args:
+        vocabulary: File of the item vocabulary.
+        columns: Names of the columns of the events table.
+        on_unknown_items: What to do with events of items that the vocabulary lacks.
+    """
+
+    vocabulary: str
+    columns: TableColumns = field(default_factory=TableColumns)
+    on_unknown_items: UnknownItems = "error"
+
+
+@dataclass
+class EventFacts:
+    """What has to be known of the whole log before a part of it can be split.
+
+    Args:
+        rows: Events that are kept, by chunk.
+        no_time: Events without a time.
+        no_order: Events without an order.
+        no_split: Events without a split.
+        marked: Whether any event is marked as a target.
+        kinds: Kinds of event.
+        ratings: Lowest and highest rating; None where there is none.
+        times: First and last time; None where there is none.
+        units: Units that times were read in.
+        problems: What was repaired, or is wrong.
+    """
+
+    rows: list[int] = field(default_factory=list)
+    no_time: int = 0
+    no_order: int = 0
+    no_split: int = 0
+    marked: bool = False
+    kinds: list[str] = field(default_factory=list)
+    ratings: list[float] | None = None
+    times: list[int] | None = None
+    units: list[str] = field(default_factory=list)
+    problems: list[TableProblem] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """Events that are kept."""
+        return sum(self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; an offending value becomes text."""
+        content = dataclasses.asdict(self)
+        for problem in content["problems"]:
+            problem["example"] = None if problem["example"] is None else str(problem["example"])
+        return content
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> EventFacts:
+        """The reverse of `to_dict`."""
+        return cls(**{**content, "problems": [TableProblem(**problem) for problem in content["problems"]]})
+
+
+class _ChunkReader(TableReader):
+    def _repeated_events(self, log: pl.DataFrame) -> None:
+        """Left to the partitions, where all events of a user are together."""
+
+
+def cut_chunks(paths: Sequence[Path], rows: int = CHUNK_ROWS) -> list[EventChunk]:
+    """Cut parquet files into chunks of whole row groups.
+
+    Raises:
+        ValueError: If a file is no parquet file.
+    """
+    chunks: list[EventChunk] = []
+    for path in paths:
+        try:
+            footer = pq.read_metadata(path)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"table {path} cannot be read as parquet: {error}; check that it is whole") from error
+        groups: list[int] = []
+        held = 0
+        for group in range(footer.num_row_groups):
+            groups.append(group)
+            held += footer.row_group(group).num_rows
+            if held >= rows or group == footer.num_row_groups - 1:
+                chunks.append(EventChunk(len(chunks), str(path), tuple(groups), held))
+                groups, held = [], 0
+    return chunks
+
+
+def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, EventFacts]:
+    """Read and validate one chunk.
+
+    Args:
+        chunk: The row groups.
+        reading: How they are read.
+
+    Returns:
+        The columns of `EVENT_SCHEMA` and `ROW`, in the order of the file, and what was found. An empty table where
+        something is fatal.
+    """
+    file = pq.ParquetFile(chunk.path)
+    wanted = [reading.columns.name_of(name) for name in EVENT_SCHEMA]
+    present = [name for name in file.schema_arrow.names if name in wanted]
+    raw = pl.from_arrow(file.read_row_groups(list(chunk.row_groups), columns=present))
+    assert isinstance(raw, pl.DataFrame)
+    reader = _ChunkReader(reading.columns)
+    events = reader.events(raw)
+    if events is None:
+        return empty_events(), EventFacts([0], problems=reader.problems)
+    items = pl.DataFrame({"item_id": _item_ids(reading.vocabulary)})
+    joined, events = reader.known_items(items, events, reading.on_unknown_items)
+    problems = [
+        dataclasses.replace(problem, fatal=True, remedy="write them without decimals")
+        if problem.kind == "float_key" and joined is not items and problem.table == "items"
+        else problem
+        for problem in reader.problems
+        # A chunk may have lost all of its events, the log not.
+        if (problem.table, problem.column, problem.kind) != ("events", reading.columns.item_id, "empty_table")
+    ]
+    if any(problem.fatal for problem in problems):
+        return empty_events(), EventFacts([0], problems=problems)
+    events = events.select(list(EVENT_SCHEMA))
+    numbered = events.with_columns((pl.int_range(pl.len(), dtype=pl.Int64) + (chunk.number << _PLACE_BITS)).alias(ROW))
+    return numbered, _facts(events, problems)
+
+
+def _facts(events: pl.DataFrame, problems: list[TableProblem]) -> EventFacts:
+    times, ratings = events["timestamp"].drop_nulls(), events["rating"].drop_nulls()
+    units = [str(problem.example) for problem in problems if problem.kind == "timestamp_unit"] or ["seconds"]
+    low, high = ratings.min(), ratings.max()
+    first, last = times.min(), times.max()
+    return EventFacts(
+        rows=[events.height],
+        no_time=events["timestamp"].null_count(),
+        no_order=events["order"].null_count(),
+        no_split=events["split"].null_count(),
+        marked=bool(events["is_target"].any()),
+        kinds=sorted(events["event_type"].drop_nulls().unique().to_list()),
+        ratings=None if low is None else [float(low), float(high)],  # type: ignore[arg-type]
+        times=None if first is None else [int(first), int(last)],  # type: ignore[arg-type]
+        units=units if len(times) else [],
+        problems=problems,
+    )
+
+
+def merge_facts(parts: Iterable[EventFacts], name: str) -> EventFacts:
+    """The facts of the whole log from those of its chunks, in order.
+
+    Raises:
+        TableError: If anything fatal was found in a chunk, or shows only when all of them are seen.
+    """
+    whole = EventFacts()
+    problems: dict[tuple[str, str, str], TableProblem] = {}
+    for part in parts:
+        whole.rows += part.rows
+        whole.no_time += part.no_time
+        whole.no_order += part.no_order
+        whole.no_split += part.no_split
+        whole.marked |= part.marked
+        whole.kinds = sorted({*whole.kinds, *part.kinds})
+        whole.units = sorted({*whole.units, *part.units})
+        whole.ratings = _span(whole.ratings, part.ratings)
+        whole.times = _span(whole.times, part.times)
+        for problem in part.problems:
+            key = (problem.table, problem.column, problem.kind)
+            before = problems.get(key, dataclasses.replace(problem, count=0, fatal=False))
+            problems[key] = dataclasses.replace(
+                before, count=before.count + problem.count, fatal=before.fatal or problem.fatal
+            )
+    whole.problems = list(problems.values())
+    whole.problems += _seen_from_above(whole)
+    if any(problem.fatal for problem in whole.problems):
+        raise TableError(whole.problems, name)
+    return whole
+
+
+def _seen_from_above(whole: EventFacts) -> list[TableProblem]:
+    found = []
+    if len(whole.units) > 1:
+        shown, remedy = " and ".join(whole.units), "bring all to one unit"
+        found.append(TableProblem("events", "timestamp", "mixed_timestamp_units", whole.total, shown, remedy, True))
+    if 0 < whole.no_time < whole.total:
+        remedy = "fill them, or leave the column out so that the column order alone counts"
+        found.append(TableProblem("events", "timestamp", "null_timestamp", whole.no_time, None, remedy, True))
+    if not whole.total and not any(problem.fatal for problem in whole.problems):
+        found.append(TableProblem("events", "", "empty_table", 0, None, "no event was left; check the ids", True))
+    return found
+
+
+def _span(first: list[Any] | None, second: list[Any] | None) -> list[Any] | None:
+    if first is None or second is None:
+        return first or second
+    return [min(first[0], second[0]), max(first[1], second[1])]
+
+
+def file_places(rows: pl.Series, kept: Sequence[int]) -> pl.Series:
+    """Places in the whole log from the column `ROW`, given how many events each chunk kept.
+
+    Example:
+        >>> file_places(pl.Series([0, 1, 1 << 40]), [2, 5]).to_list()
+        [0, 1, 2]
+    """
+    starts = pl.Series([0, *kept], dtype=pl.Int64).cum_sum()
+    return starts.gather(rows.to_numpy() >> _PLACE_BITS) + pl.Series(rows.to_numpy() & ((1 << _PLACE_BITS) - 1))
+
+
+def empty_events() -> pl.DataFrame:
+    """No events, with the columns that `read_chunk` gives."""
+    return pl.DataFrame(schema={**EVENT_SCHEMA, ROW: pl.Int64()})
+
+
+@lru_cache(maxsize=2)
+def load_items(vocabulary: str) -> ItemVocabulary:
+    """The item vocabulary of a file, once a process."""
+    return ItemVocabulary.load(vocabulary)
+
+
+@lru_cache(maxsize=1)
+def _item_ids(vocabulary: str) -> pl.Series:
+    ids = pl.from_arrow(load_items(vocabulary).table["item_id"])
+    assert isinstance(ids, pl.Series)
+    return ids

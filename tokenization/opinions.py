@@ -1,0 +1,172 @@
+"""Opinions of users out of a table of what they said: reviews, queries, chats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from .cleaning import clean_text
+from .columns import read_keys, read_numbers, read_texts, read_times
+from .entities import EntityMatcher, ModelEntities
+from .interests import InterestProfile, Opinions, ProfileOptions, build_profile
+from .keyphrases import KeyphraseExtractor
+from .schema import TableColumns
+from .sentiment import Sentiment, polarities
+
+TEXT_COLUMNS = ("review_title", "review_text", "text", "query")
+ENTITIES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Statements:
+    """What users said and rated, a row each, in the order of time.
+
+    Args:
+        table: Columns `user_id`, `item_id` (null where nothing was bought or viewed), `timestamp` (Int64 seconds),
+            `rating` (Float64, null for none) and `text` (cleaned, "" for none).
+        scale: Lowest and highest rating.
+    """
+
+    table: pl.DataFrame
+    scale: tuple[float, float] = (1.0, 5.0)
+
+    def of_user(self, user_id: str) -> Statements:
+        """The statements of one user.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        found = self.table.filter(pl.col("user_id") == user_id)
+        if found.is_empty():
+            near = self.table["user_id"].head(1).to_list()
+            raise ValueError(f"no row is of user {user_id!r}; a user of this table is {near[0]!r}")
+        return Statements(found, self.scale)
+
+
+def read_statements(
+    table: pl.DataFrame, columns: TableColumns | None = None, text_columns: Sequence[str] | None = None
+) -> Statements:
+    """Read a table of events with texts.
+
+    Args:
+        table: User and time in each row; item, rating and text where there are any.
+        columns: Names of its columns; None for the defaults.
+        text_columns: Columns that are the text, joined in order; None for those of `TEXT_COLUMNS` that are there.
+
+    Raises:
+        ValueError: If there is no column of users, of times, or neither text nor rating, or a time cannot be read.
+    """
+    columns = columns or TableColumns()
+    wanted = list(text_columns) if text_columns is not None else [n for n in TEXT_COLUMNS if n in table.columns]
+    required = [columns.user_id, columns.timestamp, *(wanted if text_columns is not None else ())]
+    missing = [name for name in required if name not in table.columns]
+    if missing:
+        raise ValueError(f"events has no column {missing[0]!r}; it has {', '.join(table.columns)}")
+    if not wanted and columns.rating not in table.columns:
+        raise ValueError(
+            f"events has neither a text nor the rating {columns.rating!r}; name its text with text_columns; it has "
+            f"{', '.join(table.columns)}"
+        )
+    times = read_times(table[columns.timestamp])
+    unread = times.bad | times.mixed | times.values.is_null()
+    if unread.any():
+        raise ValueError(
+            f"events, column {columns.timestamp!r}: {unread.sum()} of {table.height} rows hold no time that can be "
+            f"read, for example {table[columns.timestamp].filter(unread)[0]!r}; write ISO 8601 or seconds"
+        )
+    ratings = read_numbers(table[columns.rating])[0] if columns.rating in table.columns else None
+    parts = [[clean_text(value) for value in read_texts(table[name])] for name in wanted]
+    texts = [". ".join(filter(None, row)) for row in zip(*parts, strict=True)] if parts else [""] * table.height
+    statements = pl.DataFrame({
+        "user_id": _keys(table, columns.user_id),
+        "item_id": _keys(table, columns.item_id),
+        "timestamp": times.values.cast(pl.Int64),
+        "rating": pl.Series([None] * table.height, dtype=pl.Float64) if ratings is None else ratings,
+        "text": pl.Series(texts, dtype=pl.String),
+    }).filter(pl.col("user_id").is_not_null() & (pl.col("rating").is_not_null() | (pl.col("text") != "")))  # fmt: skip
+    return Statements(statements.sort("timestamp", maintain_order=True), _scale(statements["rating"]))
+
+
+def opinions_of(
+    statements: Statements,
+    encode: Callable[[list[str]], np.ndarray],
+    item_texts: dict[str, str],
+    item_categories: dict[str, str],
+    sentiment: Sentiment | None = None,
+) -> Opinions:
+    """Opinions of one user.
+
+    Args:
+        statements: What the user said.
+        encode: Texts to (texts, width) states.
+        item_texts: Text of each item; a statement about another item, or about none, is encoded itself.
+        item_categories: Category of each item.
+        sentiment: Judges texts without rating; None for the lexicon.
+    """
+    table = statements.table
+    texts, items = table["text"].to_list(), table["item_id"].to_list()
+    ratings = table["rating"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    about = [item_texts.get(item) or text for item, text in zip(items, texts, strict=True)]
+    return Opinions(
+        times=table["timestamp"].to_numpy(),
+        polarities=polarities(texts, ratings, statements.scale, sentiment),
+        vectors=encode(about),
+        categories=[item_categories.get(item, "") for item in items],
+        subjects=about,
+    )
+
+
+def full_profile(
+    statements: Statements,
+    opinions: Opinions,
+    at: int | None = None,
+    options: ProfileOptions | None = None,
+    entities: EntityMatcher | ModelEntities | None = None,
+    keyphrases: KeyphraseExtractor | None = None,
+    count: int = 8,
+) -> InterestProfile:
+    """A profile with what the user's texts name and are about, from what came before `at` alone.
+
+    Args:
+        statements: What one user said.
+        opinions: The opinions of these statements, row by row.
+        at: As for `build_profile`.
+        options: As for `build_profile`.
+        entities: Finds what texts name; None for nothing.
+        keyphrases: Fitted to the texts of all users; None for no phrases.
+        count: Phrases kept.
+    """
+    profile = build_profile(opinions, at, options)
+    before = opinions.times < profile.at
+    texts = [text for text, told in zip(statements.table["text"].to_list(), before, strict=True) if told]
+    named: dict[tuple[str, str], list[float]] = {}
+    for text, polarity in zip(texts, opinions.polarities[before].tolist(), strict=True):
+        for entity in {(one.kind, one.name) for one in (entities.find(text) if entities else [])}:
+            named.setdefault(entity, []).append(polarity)
+    ranked = sorted(named.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:ENTITIES_SHOWN]
+    phrases = keyphrases.extract([text for text in texts if text], count) if keyphrases else []
+    return InterestProfile(
+        profile.at, profile.opinions, profile.categories, profile.centres, tuple(phrase for phrase, _ in phrases),
+        tuple((kind, name, len(seen), float(np.mean(seen))) for (kind, name), seen in ranked),
+    )  # fmt: skip
+
+
+def _keys(table: pl.DataFrame, name: str) -> pl.Series:
+    if name not in table.columns:
+        return pl.Series([None] * table.height, dtype=pl.String)
+    keys = read_keys(table[name])
+    if keys is None:
+        raise ValueError(f"events, column {name!r} holds {table[name].dtype}; give texts or whole numbers")
+    return keys
+
+
+def _scale(ratings: pl.Series) -> tuple[float, float]:
+    """1 to 5 where the ratings fit, else from the lowest to the highest."""
+    found = ratings.drop_nulls()
+    low, high = (float(found.min()), float(found.max())) if len(found) else (1.0, 5.0)  # type: ignore[arg-type]
+    if low >= 1 and high <= 5:
+        return 1.0, 5.0
+    return (low, high) if high > low else (low - 1, low + 1)

@@ -1,0 +1,156 @@
+"""What the releases of Amazon reviews share: json lines a department, and odd prices, titles and categories."""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from ..columns import clean_texts
+from ..data_card import DataCard
+from ..problems import TableProblem
+from ..schema import CATEGORY_SEPARATOR, ShopTables
+from .source import build_shop
+from .text_files import json_lines, open_text
+
+_PRICE = r"^\s*(?:from\s+)?\$?\s*(\d[\d,]*(?:\.\d+)?)"
+"""12.99, $1,299.00, "from 9.99" and "$1.00 - $3.00", of which the lower; anything else is no price."""
+_SCRIPT = r"(?i)getTime\(|<script|a-box-inner"
+"""Marks of pages that were taken down before they were whole."""
+
+
+def read_lines(paths: Sequence[tuple[Path, str]], fields: Sequence[str]) -> pl.DataFrame:
+    """Some fields of the files of several departments, as texts; lists and objects are json.
+
+    Args:
+        paths: (file, department) of each; json lines, plain or .gz.
+        fields: Names of the fields; one that a line lacks is null.
+
+    Returns:
+        A column a field, and `domain`, the department.
+
+    Raises:
+        ValueError: If a file is no json lines, or was cut off; the line is named.
+    """
+    read = [_read_fields(path, fields).with_columns(domain=pl.lit(domain)) for path, domain in paths]
+    empty = pl.DataFrame(schema=dict.fromkeys([*fields, "domain"], pl.String))
+    return pl.concat(read) if read else empty
+
+
+def _read_fields(path: Path, fields: Sequence[str]) -> pl.DataFrame:
+    schema = dict.fromkeys(fields, pl.String())
+    if not path.stat().st_size:
+        return pl.DataFrame(schema=schema)
+    try:
+        # Streamed from disk, and of a line only these fields: a department has up to 30 GB.
+        return pl.scan_ndjson(path, schema=schema).collect(engine="streaming")
+    except (pl.exceptions.PolarsError, OSError):
+        rows = [_texts(row, fields) for row in json_lines(open_text(path, "events"))]
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _texts(row: dict[str, object], fields: Sequence[str]) -> dict[str, str | None]:
+    """Fields of an object as polars gives them when it is asked for texts."""
+    return {
+        name: value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in ((name, row.get(name)) for name in fields)
+    }
+
+
+def literal_lines(path: Path, fields: Sequence[str], key: str, wanted: set[str]) -> pl.DataFrame:
+    """Some fields of a file whose lines are Python dictionaries, as the release of 2014 has them.
+
+    A line is read by `ast.literal_eval`, which takes literals alone and runs nothing, and only if its key is wanted.
+
+    Args:
+        path: The file; plain or .gz.
+        fields: Names of the fields.
+        key: Field that says which row a line is.
+        wanted: Values of the key to read.
+
+    Raises:
+        ValueError: If a line is no dictionary of literals, or the file was cut off; the line is named.
+    """
+    rows = []
+    for number, line in _numbered(path):
+        start = line.find(f"'{key}': '")
+        begin = start + len(key) + 5
+        if start >= 0 and line[begin : line.find("'", begin)] not in wanted:
+            continue
+        try:
+            row = ast.literal_eval(line)
+        except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+            raise ValueError(f"table {path}: line {number} is no Python dictionary: {error}") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"table {path}: line {number} is a {type(row).__name__} and no dictionary")
+        rows.append(_texts(row, fields))
+    return pl.DataFrame(rows, schema=dict.fromkeys(fields, pl.String()))
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, str]]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rt", encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line.strip()
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(f"table {path} cannot be read: {error}; check that it is whole") from error
+
+
+def is_literal(path: Path) -> bool:
+    """Whether a file of metadata has lines of Python in place of json."""
+    first = next((line for _, line in _numbered(path)), "")
+    try:
+        json.loads(first or "{}")
+    except ValueError:
+        return first.startswith("{'")
+    return False
+
+
+def tidy_items(
+    meta: pl.DataFrame, reviewed: pl.Series, category: Sequence[str]
+) -> tuple[pl.DataFrame, list[TableProblem]]:
+    """Items that were reviewed, with texts in place of lists, a number for the price, and a category.
+
+    Args:
+        meta: `item_id`, `title`, `description`, `brand`, `price`, `domain` and those of `category`, as texts.
+        reviewed: Ids of items with a review.
+        category: Columns that hold the category, of which the first that is filled counts; a list is a path.
+
+    Returns:
+        The items table, and what was repaired.
+    """
+    kept = meta.filter(pl.col("item_id").is_in(reviewed.implode()))
+    found = []
+    script = kept["title"].str.contains(_SCRIPT).fill_null(False)
+    if script.any():
+        example = kept["title"].filter(script)[0]
+        remedy = "they were left empty"
+        found.append(TableProblem("items", "title", "script_title", int(script.sum()), example, remedy, fatal=False))
+        kept = kept.with_columns(title=pl.when(~script).then(pl.col("title")))
+    paths = [clean_texts(kept[name], CATEGORY_SEPARATOR).values.alias(f"_{name}") for name in category]
+    texts = [clean_texts(kept[name], " ").values for name in ("description", "brand") if name in kept.columns]
+    items = kept.with_columns(*paths, *texts).with_columns(
+        category=pl.coalesce(f"_{name}" for name in category),
+        price=pl.col("price").str.extract(_PRICE).str.replace_all(",", "").cast(pl.Float64),
+    )
+    ours = ["item_id", "title", "description", "category", "brand", "price", "domain"]
+    return items.select(ours), found
+
+
+def amazon_shop(meta: pl.DataFrame, events: pl.DataFrame, category: Sequence[str], card: DataCard) -> ShopTables:
+    """Tables from reviews and the metadata of what was reviewed.
+
+    Args:
+        meta: As in `tidy_items`.
+        events: `user_id`, `item_id`, `timestamp`, `rating`, then anything.
+        category: As in `tidy_items`.
+        card: What the data set is.
+    """
+    items, found = tidy_items(meta, events["item_id"].drop_nulls().unique(), category)
+    return build_shop(items, events.with_columns(event_type=pl.lit("rating")), card, found=found)

@@ -1,0 +1,163 @@
+"""RecBole's atomic files: tab-separated tables whose header says `field:type`.
+
+Format: https://recbole.io/docs/user_guide/data/atomic_files.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from ..data_card import DataCard
+from ..problems import TableProblem
+from ..schema import ShopTables, TableColumns
+from .source import DataSource, SourceRequest, build_shop
+from .text_files import open_text, read_csv
+
+_TYPES = ("token", "token_seq", "float", "float_seq")
+_NAMES = {
+    "title": ("title", "movie_title", "name", "item_name", "title_seq"),
+    "category": ("category", "categories", "class", "genre", "genres"),
+    "brand": ("brand", "store"),
+}
+"""Fields of item files that mean one of ours; the first that is there is taken."""
+_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+
+
+def read_atomic(path: Path, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:
+    """Read an atomic file: tokens are texts, floats numbers, and sequences lists of either.
+
+    Args:
+        path: The file, `.inter`, `.item` or `.user`; plain or .gz.
+        label: Which of our tables it becomes, for the problems.
+
+    Returns:
+        The table with the names of its fields, and what was repaired.
+
+    Raises:
+        ValueError: If a field has no type or an unknown one, or the file is no table.
+    """
+    opened = open_text(path, label)
+    table = read_csv(opened, "\t", quote=None)
+    columns = []
+    for header in table.columns:
+        name, _, kind = header.strip().rpartition(":")
+        if not name or kind not in _TYPES:
+            raise ValueError(
+                f"table {path}: the field {header!r} has no type; write {header.partition(':')[0]}:{_TYPES[0]}, "
+                f"or another of {', '.join(_TYPES)}"
+            )
+        column = pl.col(header)
+        if kind == "float":
+            column = column.str.strip_chars().cast(pl.Float64, strict=False)
+            lost = table.filter(pl.col(header).is_not_null() & column.is_null())
+            if lost.height:
+                remedy = "they were left empty"
+                example = lost[header][0]
+                opened.problems.append(
+                    TableProblem(label, name, "not_numeric", lost.height, example, remedy, fatal=False)
+                )
+        elif kind.endswith("_seq"):
+            column = column.str.split(" ")
+            column = column.cast(pl.List(pl.Float64), strict=False) if kind == "float_seq" else column
+        columns.append(column.alias(name))
+    return table.select(columns), opened.problems
+
+
+@dataclass(frozen=True)
+class AtomicTables:
+    """The tables of a RecBole data set, with our names where the fields have usual ones."""
+
+    name: str
+    items: pl.DataFrame
+    events: pl.DataFrame
+    users: pl.DataFrame | None
+    found: list[TableProblem]
+
+
+def read_recbole(request: SourceRequest) -> ShopTables:
+    """Read a RecBole data set as the tables of a shop; see `atomic_tables`."""
+    tables = atomic_tables(request)
+    card = DataCard(tables.name, "Atomic files of RecBole.")
+    return build_shop(
+        tables.items, tables.events, card, users=tables.users, columns=request.columns, found=tables.found
+    )
+
+
+def atomic_tables(request: SourceRequest) -> AtomicTables:
+    """Read a RecBole data set: its interactions, and its items and users where it has those files.
+
+    Interactions that are split into files `.train.inter`, `.valid.inter` and `.test.inter` get a column `split`.
+
+    Raises:
+        FileNotFoundError: If there is no `.inter` file.
+        ValueError: If there are several data sets, or a file cannot be read.
+    """
+    columns = request.columns or TableColumns()
+    files = request.find(r"(.+?)(?:\.(?:train|valid|test))?\.inter(?:\.gz)?")
+    stems = sorted({stem for _, stem in files})
+    if not stems:
+        raise FileNotFoundError(f"folder {request.folder} has no .inter file; give the folder of one data set")
+    if len(stems) > 1:
+        raise ValueError(
+            f"folder {request.folder} has {len(stems)} data sets, {', '.join(stems)}; give the folder of one, or name "
+            f"one as recbole:{request.folder}:{stems[0]}"
+        )
+    events, found = _interactions([path for path, _ in files])
+    for ours in (columns.user_id, columns.item_id):
+        if ours not in events.columns:
+            option = "user_id" if ours == columns.user_id else "item_id"
+            raise ValueError(
+                f"table {files[0][0]}: the field {ours} is missing; it has {', '.join(events.columns)}; name yours "
+                f"with --columns {option}=FIELD"
+            )
+    tables = {}
+    for kind in ("item", "user"):
+        path = request.maybe(f"{stems[0]}.{kind}", f"{stems[0]}.{kind}.gz")
+        if path is not None:
+            tables[kind], more = read_atomic(path, f"{kind}s")
+            found += more
+    items = tables.get("item", pl.DataFrame(schema={columns.item_id: pl.String}))
+    return AtomicTables(stems[0], _ours(items, columns), events, tables.get("user"), found)
+
+
+def _interactions(paths: Sequence[Path]) -> tuple[pl.DataFrame, list[TableProblem]]:
+    logs, found = [], []
+    for path in paths:
+        log, more = read_atomic(path, "events")
+        found += more
+        part = path.name.removesuffix(".gz").removesuffix(".inter").rpartition(".")[2]
+        logs.append(log.with_columns(split=pl.lit(_SPLITS[part])) if part in _SPLITS and len(paths) > 1 else log)
+    return pl.concat(logs, how="diagonal_relaxed"), found
+
+
+def _ours(items: pl.DataFrame, columns: TableColumns) -> pl.DataFrame:
+    """Fields with the usual names become the title, the category and the brand."""
+    for ours, names in _NAMES.items():
+        target = columns.name_of(ours)
+        theirs = next((name for name in names if name in items.columns), None)
+        if target in items.columns or theirs is None:
+            continue
+        items = items.with_columns(pl.col(theirs).alias(target)).drop(theirs)
+    # Sequences of tokens are words; only our own reader of categories would take them for the steps of a path.
+    words = [name for name, dtype in items.schema.items() if dtype == pl.List(pl.String)]
+    return items.with_columns(pl.col(name).list.join(" ", ignore_nulls=True) for name in words)
+
+
+def _recognises(names: Sequence[str]) -> bool:
+    return any(name.removesuffix(".gz").endswith(".inter") for name in names)
+
+
+RECBOLE = DataSource(
+    "recbole",
+    "RecBole's atomic files: .inter, and .item and .user where there are any",
+    read_recbole,
+    _recognises,
+    lambda selection: [
+        f"*{part}.{kind}*" for part in (selection or ["*"]) for kind in ("inter", "item", "user", "*.inter")
+    ],
+    takes_columns=True,
+)

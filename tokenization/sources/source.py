@@ -1,0 +1,142 @@
+"""What a source of tables is: a name, how its files are recognised, and how they are read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from ..data_card import DataCard
+from ..problems import TableProblem
+from ..schema import ShopTables, TableColumns, UnknownItems, validate_tables
+
+MAX_DEPTH = 3
+"""Folders below the one that was given in which files are looked for."""
+
+
+@dataclass(frozen=True)
+class SourceRequest:
+    """What is to be read.
+
+    Args:
+        folder: Folder with the files.
+        selection: Which parts of a data set that comes in parts, such as "All_Beauty"; empty for all that are there.
+        columns: Names of the columns, for sources whose tables are the user's own.
+        on_unknown_items: What to do with events of items that the items table lacks.
+        name: What to call a shop whose files do not say it; empty for the folder's name.
+    """
+
+    folder: Path
+    selection: tuple[str, ...] = ()
+    columns: TableColumns | None = None
+    on_unknown_items: UnknownItems = "error"
+    name: str = ""
+
+    def find(self, pattern: str) -> list[tuple[Path, str]]:
+        """Files whose names match a regular expression, with what its first group holds, sorted by that.
+
+        Where parts were selected, only those.
+        """
+        found = []
+        for path in list_folder(self.folder):
+            match = re.fullmatch(pattern, path.name)
+            if match:
+                found.append((path, match[1] if match.lastindex else ""))
+        found.sort(key=lambda pair: (pair[1], pair[0].name))
+        if not self.selection:
+            return found
+        return [(path, part) for path, part in found if part in self.selection]
+
+    def only(self, *names: str) -> Path:
+        """The file of one of these names.
+
+        Raises:
+            FileNotFoundError: If there is none.
+        """
+        path = self.maybe(*names)
+        if path is None:
+            there = ", ".join(sorted(path.name for path in list_folder(self.folder))[:10]) or "nothing"
+            raise FileNotFoundError(f"folder {self.folder} has no {' or '.join(names)}; it holds {there}")
+        return path
+
+    def maybe(self, *names: str) -> Path | None:
+        """The file of one of these names, the first of them that is there; None if there is none."""
+        there = {path.name: path for path in reversed(list_folder(self.folder))}
+        return next((there[name] for name in names if name in there), None)
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A kind of data set.
+
+    Args:
+        name: What it is called on the command line.
+        summary: What it reads, in a line.
+        read: Reads the tables.
+        recognises: Says from the names of a folder's files whether they are of this kind.
+        patterns: Files to fetch from a hub dataset, given the selected parts, as `fnmatch` reads them.
+        packaged: Folder of a copy that a package brings, for a source that can do without a path; says which package
+            is missing.
+        takes_columns: Whether names of columns can be given.
+    """
+
+    name: str
+    summary: str
+    read: Callable[[SourceRequest], ShopTables]
+    recognises: Callable[[Sequence[str]], bool]
+    patterns: Callable[[Sequence[str]], list[str]] = field(default=lambda selection: ["*"])
+    packaged: Callable[[], Path] | None = None
+    takes_columns: bool = False
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """Files of a folder and of those in it, sorted, those nearest to it first; hidden ones are left out."""
+    found = []
+    for root, folders, files in os.walk(folder):
+        depth = len(Path(root).relative_to(folder).parts)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and depth < MAX_DEPTH)
+        found += [(depth, Path(root) / name) for name in files if not name.startswith(".")]
+    return [path for _, path in sorted(found)]
+
+
+def build_shop(
+    items: pl.DataFrame,
+    events: pl.DataFrame,
+    card: DataCard,
+    *,
+    users: pl.DataFrame | None = None,
+    promotions: pl.LazyFrame | None = None,
+    columns: TableColumns | None = None,
+    found: Sequence[TableProblem] = (),
+) -> ShopTables:
+    """Validate the tables of a public data set: of repeated items the first stays, items without a row get one.
+
+    Args:
+        items: One row an item, with a column `item_id`.
+        events: One row an event.
+        card: What the data set is.
+        users: One row a user.
+        promotions: One row a promotion, with the columns of `PROMOTION_SCHEMA`.
+        columns: Names of the columns; None for our own.
+        found: Problems found before.
+    """
+    key = (columns or TableColumns()).item_id
+    problems = list(found)
+    once = items.unique(key, keep="first", maintain_order=True)
+    if once.height < items.height:
+        count, example = items.height - once.height, items.filter(items[key].is_duplicated())[key][0]
+        remedy = "the first row was kept"
+        problems.append(TableProblem("items", key, "duplicate_item", count, example, remedy, fatal=False))
+    missing = events.select(key).drop_nulls().unique(maintain_order=True).join(once, on=key, how="anti")
+    if missing.height:
+        remedy = "they were added without a title"
+        example = missing[key][0]
+        problems.append(TableProblem("items", key, "undescribed_item", missing.height, example, remedy, fatal=False))
+        once = pl.concat([once, missing], how="diagonal")
+    return validate_tables(
+        once, events, columns, card.name, users=users, promotions=promotions, card=card, found=problems
+    )

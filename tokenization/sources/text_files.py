@@ -1,0 +1,201 @@
+"""Files of text as somebody else wrote them: encodings, line ends, and csv and json that is not quite."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ..problems import TableProblem
+
+_HEAD = 1 << 20
+_WIDE = {
+    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",  # first, for they begin as the next ones do
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
+
+
+@dataclass
+class TextFile:
+    """A file of text in UTF-8 with line feeds, and what was done to make it so.
+
+    Args:
+        path: The file.
+        table: Which table it is, for the problems.
+        contents: The path if the file is fine as it is, else its bytes.
+        problems: What was repaired.
+    """
+
+    path: Path
+    table: str
+    contents: Path | bytes
+    problems: list[TableProblem] = field(default_factory=list)
+
+    @property
+    def content(self) -> bytes:
+        """All bytes of the file, after repair."""
+        return self.contents if isinstance(self.contents, bytes) else self.contents.read_bytes()
+
+    def note(self, kind: str, count: int, example: object, remedy: str) -> None:
+        """Add what was repaired."""
+        self.problems.append(TableProblem(self.table, "", kind, count, example, remedy, fatal=False))
+
+
+def unpack(path: Path) -> Path | bytes:
+    """The path of a plain file; the unpacked bytes of one that ends in .gz.
+
+    Raises:
+        ValueError: If it is no gzip file, or was cut off.
+    """
+    if path.suffix.lower() != ".gz":
+        return path
+    try:
+        return gzip.decompress(path.read_bytes())
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise _unreadable(path, f"{error}") from error
+
+
+def open_text(path: Path, table: str) -> TextFile:
+    """Open a file of text: unpacked, without byte order mark, in UTF-8 and with line feeds.
+
+    Args:
+        path: The file; plain or .gz.
+        table: Which table it is, for the problems.
+
+    Raises:
+        ValueError: If it cannot be unpacked or decoded.
+    """
+    opened = TextFile(path, table, unpack(path))
+    if isinstance(opened.contents, Path):
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    else:
+        head = opened.contents[:_HEAD]
+    wide = next((name for mark, name in _WIDE.items() if head.startswith(mark)), None)
+    if wide:
+        try:
+            opened.contents = opened.content.decode(wide).encode()
+        except UnicodeDecodeError as error:
+            raise _unreadable(path, f"it begins as {wide} and is not: {error.reason}") from error
+        head = opened.contents[:_HEAD]
+        opened.note("encoding", _lines(opened.contents), wide, "they were read as such")
+    elif head.startswith(codecs.BOM_UTF8):
+        opened.contents = opened.content[len(codecs.BOM_UTF8) :]
+        opened.note("byte_order_mark", 1, None, "it was left out")
+        head = head[len(codecs.BOM_UTF8) :]
+    if b"\r" in head and b"\n" not in head:
+        opened.contents = opened.content.replace(b"\r", b"\n")
+        opened.note("line_ends", _lines(opened.contents), "CR", "they were read as line ends")
+    elif b"\r\n" in head:
+        opened.note("line_ends", opened.content.count(b"\r\n"), "CR LF", "they were read as line ends")
+    return opened
+
+
+def read_csv(opened: TextFile, separator: str = ",", quote: str | None = '"') -> pl.DataFrame:
+    """Read a table with a header; every column is text.
+
+    Were types guessed, the id 007 would become 7 in one table and stay in the other.
+
+    Raises:
+        ValueError: If a line has too many fields, quotes that do not close, or bytes that are no UTF-8; it is named.
+    """
+    try:
+        return pl.read_csv(opened.contents, separator=separator, quote_char=quote, infer_schema=False)
+    except pl.exceptions.NoDataError:
+        return pl.DataFrame()
+    except pl.exceptions.PolarsError as error:
+        reason = _csv_fault(opened.content, separator) or str(error).splitlines()[0]
+        raise _unreadable(opened.path, reason) from error
+
+
+def _csv_fault(content: bytes, separator: str) -> str | None:
+    """The first line that is no csv, and why; None if Python finds nothing wrong either."""
+    fault = _utf8_fault(content)
+    if fault:
+        return fault
+    reader = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=separator, strict=True)
+    width, begin = 0, 1
+    try:
+        for row in reader:
+            if not width:
+                width = len(row)
+            elif len(row) > width:
+                return f"line {begin} has {len(row)} fields and the header {width}"
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        return f"line {begin} has quotes that do not close or stand inside a field ({error})"
+    return None
+
+
+def _utf8_fault(content: bytes) -> str | None:
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = content[error.start]
+        return f"line {line} has the byte 0x{byte:02x}, which is no UTF-8; convert the file, for instance with iconv"
+    return None
+
+
+def read_json(opened: TextFile) -> pl.DataFrame:
+    """Read json lines, or one list of objects. NaN, which json does not know but Python writes, is read too.
+
+    Raises:
+        ValueError: If a line is no json object; it is named.
+    """
+    listed = opened.content[:_HEAD].lstrip()[:1] == b"["
+    if not opened.content.strip():
+        return pl.DataFrame()
+    try:
+        if listed:
+            return pl.read_json(opened.content, infer_schema_length=None)
+        return pl.read_ndjson(opened.contents, infer_schema_length=None)
+    except pl.exceptions.PolarsError as error:
+        fault = _utf8_fault(opened.content)
+        if fault:
+            raise _unreadable(opened.path, fault) from error
+    rows = _json_list(opened) if listed else list(json_lines(opened))
+    return pl.DataFrame(rows, infer_schema_length=None, strict=False)
+
+
+def json_lines(opened: TextFile) -> Iterator[dict[str, Any]]:
+    """The objects of a file of json lines, one by one.
+
+    Raises:
+        ValueError: If a line is no json object; it is named.
+    """
+    for number, line in enumerate(opened.content.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise _unreadable(opened.path, f"line {number} is no json: {error}") from error
+        if not isinstance(row, dict):
+            raise _unreadable(opened.path, f"line {number} is a json {type(row).__name__} and no object")
+        yield row
+
+
+def _json_list(opened: TextFile) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = json.loads(opened.content)
+    except ValueError as error:
+        raise _unreadable(opened.path, str(error)) from error
+    return rows
+
+
+def _lines(content: bytes) -> int:
+    return content.count(b"\n") + (not content.endswith(b"\n"))
+
+
+def _unreadable(path: Path, reason: str) -> ValueError:
+    return ValueError(f"table {path} cannot be read by its suffix: {reason}; check that it is whole")

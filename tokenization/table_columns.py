@@ -1,0 +1,87 @@
+"""Names and types of the columns of a shop's tables, and what they are called in a user's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+DEFAULT_EVENT_TYPE = "interaction"
+CATEGORY_SEPARATOR = " > "
+
+ITEM_SCHEMA: dict[str, pl.DataType] = {
+    "item_id": pl.String(),
+    "title": pl.String(),
+    "description": pl.String(),
+    "category": pl.String(),
+    "brand": pl.String(),
+    "price": pl.Float64(),
+}
+EVENT_SCHEMA: dict[str, pl.DataType] = {
+    "user_id": pl.String(),
+    "item_id": pl.String(),
+    "timestamp": pl.Int64(),
+    "order": pl.Int64(),
+    "event_type": pl.String(),
+    "rating": pl.Float64(),
+    "split": pl.String(),
+    "is_target": pl.Boolean(),
+    "basket_id": pl.String(),
+}
+USER_SCHEMA: dict[str, pl.DataType] = {"user_id": pl.String()}
+PROMOTION_SCHEMA: dict[str, pl.DataType] = {
+    "kind": pl.String(),
+    "item_id": pl.String(),
+    "user_id": pl.String(),
+    "store_id": pl.String(),
+    "campaign_id": pl.String(),
+    "coupon_id": pl.String(),
+    "place": pl.String(),
+    "start": pl.Int64(),
+    "end": pl.Int64(),
+}
+"""A promotion: its kind (display, mailer, coupon, campaign, redemption, ...), what it was for (null: all items), whom
+it reached (null: everybody), where, and the first and the last second (UTC) it held."""
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """Names of the columns in the user's tables; those that are optional are used where present.
+
+    Args:
+        item_id: Id of an item, in both tables. Required.
+        title: Items: what the item is called.
+        description: Items: what is said about it.
+        category: Items: its category; a list is joined with " > ".
+        brand: Items: its brand.
+        price: Items: its price, a number.
+        user_id: Events: who. Required.
+        timestamp: Events: when; a date, a date-time, an ISO 8601 text, or seconds, milli-, micro- or nanoseconds
+            since 1970. Either this or `order` is required.
+        order: Events: whole numbers that grow along a user's events.
+        event_type: Events: what happened (view, purchase, ...).
+        rating: Events: a number that the user gave.
+        split: Events: which split an event belongs to (train, validation, test).
+        is_target: Events: whether the event is to be predicted.
+        basket_id: Events: which basket the event belongs to.
+    """
+
+    item_id: str = "item_id"
+    title: str = "title"
+    description: str = "description"
+    category: str = "category"
+    brand: str = "brand"
+    price: str = "price"
+    user_id: str = "user_id"
+    timestamp: str = "timestamp"
+    order: str = "order"
+    event_type: str = "event_type"
+    rating: str = "rating"
+    split: str = "split"
+    is_target: str = "is_target"
+    basket_id: str = "basket_id"
+
+    def name_of(self, canonical: str) -> str:
+        """Name in the user's table of a column of ours."""
+        name: str = getattr(self, canonical)
+        return name

@@ -1,0 +1,291 @@
+"""Reads a shop's tables column by column, repairs what can be repaired, and collects what is wrong with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import time
+from typing import Literal
+
+import polars as pl
+
+from .columns import clean_keys, clean_texts, nan_rows, read_flags, read_keys, read_numbers, read_texts, read_times
+from .problems import TableProblem
+from .table_columns import (
+    CATEGORY_SEPARATOR,
+    DEFAULT_EVENT_TYPE,
+    EVENT_SCHEMA,
+    ITEM_SCHEMA,
+    PROMOTION_SCHEMA,
+    TableColumns,
+)
+
+UnknownItems = Literal["error", "drop"]
+
+CLOCK_SKEW = 86_400
+"""Seconds that an event may lie in the future: clocks differ, and so do zones."""
+_MAPPED = {field.name for field in dataclasses.fields(TableColumns)}
+_REMEDIES = {
+    "padded_key": "they were cut off",
+    "separator_key": "they were kept; quote them in csv files",
+    "control_characters": "these were taken out",
+    "long_text": "the rest was cut off",
+    "nested_list": "the first list was taken",
+    "listed_text": "it was read as a list",
+}
+
+
+class TableReader:
+    """Reads the two tables and collects what is wrong with them."""
+
+    def __init__(self, columns: TableColumns) -> None:
+        self.columns = columns
+        self.problems: list[TableProblem] = []
+
+    def items(self, table: pl.DataFrame) -> pl.DataFrame | None:
+        """The items table with our columns; None if it has no ids."""
+        self._table("items", table, ITEM_SCHEMA, ("item_id",))
+        ids = self._keys("items", table, "item_id")
+        read: dict[str, pl.Series] = {}
+        for column in ("title", "description", "category", "brand"):
+            separator = CATEGORY_SEPARATOR if column == "category" else None
+            cleaned = clean_texts(self._column(table, column), separator)
+            self._repaired("items", table, column, cleaned.repairs)
+            read[column] = cleaned.values
+        read["price"] = self._numbers("items", table, "price")
+        untitled = read["title"].null_count()
+        if untitled and table.height:
+            self._add("items", "title", "no_title", untitled, None, "their text comes from other columns", fatal=False)
+        read["title"] = read["title"].fill_null("")
+        if ids is None:
+            return None
+        repeated = ids.drop_nulls().is_duplicated()
+        if repeated.any():
+            count = ids.drop_nulls().len() - ids.drop_nulls().n_unique()
+            example = ids.drop_nulls().filter(repeated)[0]
+            self._add("items", "item_id", "duplicate_item", count, example, "keep one row an item")
+        ours = [ids.rename("item_id"), *(read[c].rename(c) for c in ITEM_SCHEMA if c != "item_id")]
+        return pl.DataFrame([*ours, *self._others(table, ITEM_SCHEMA)])
+
+    def events(self, table: pl.DataFrame) -> pl.DataFrame | None:
+        """The events table with our columns; None if it has no ids."""
+        self._table("events", table, EVENT_SCHEMA, ("user_id", "item_id"))
+        users = self._keys("events", table, "user_id")
+        ids = self._keys("events", table, "item_id")
+        timestamp, order = self._order(table)
+        event_type = read_texts(self._column(table, "event_type")).fill_null(DEFAULT_EVENT_TYPE)
+        rating = self._numbers("events", table, "rating")
+        split = read_texts(self._column(table, "split"))
+        is_target, bad = read_flags(self._column(table, "is_target"))
+        self._rows("events", table, "is_target", "not_boolean", bad, "write true and false")
+        basket = self._column(table, "basket_id")
+        baskets = read_keys(basket) if self.columns.basket_id in table.columns else basket.cast(pl.String)
+        if baskets is None:
+            kind = str(basket.dtype)
+            self._add("events", "basket_id", "key_type", table.height, kind, "give texts or whole numbers")
+        if users is None or ids is None or baskets is None:
+            return None
+        read = (users, ids, timestamp, order, event_type, rating, split, is_target, baskets)
+        ours = [values.rename(n).cast(t) for (n, t), values in zip(EVENT_SCHEMA.items(), read, strict=True)]
+        log = pl.DataFrame([*ours, *self._others(table, EVENT_SCHEMA)])
+        self._repeated_events(log)
+        return log
+
+    def users(self, table: pl.DataFrame) -> pl.DataFrame | None:
+        """The users table with our name of the id, one row a user; None if it has no ids."""
+        self._table("users", table, {"user_id": pl.String()}, ("user_id",))
+        ids = self._keys("users", table, "user_id")
+        if ids is None:
+            return None
+        people = pl.DataFrame([ids.rename("user_id"), *self._others(table, {"user_id": pl.String()})])
+        repeated = people["user_id"].is_duplicated() & people["user_id"].is_not_null()
+        if repeated.any():
+            once = people.unique("user_id", keep="first", maintain_order=True)
+            example = people["user_id"].filter(repeated)[0]
+            count = people.height - once.height
+            self._add("users", "user_id", "duplicate_user", count, example, "the first row was kept", fatal=False)
+            people = once
+        return people
+
+    def promotions(self, table: pl.DataFrame) -> pl.LazyFrame:
+        """A table of promotions with the columns of `PROMOTION_SCHEMA`; what it lacks is null."""
+        read: list[pl.Series] = []
+        for name, dtype in PROMOTION_SCHEMA.items():
+            column = self._column(table, name)
+            values: pl.Series | None
+            if name in ("start", "end"):
+                times = read_times(column)
+                self._rows("promotions", table, name, "bad_timestamp", times.bad | times.mixed, "write ISO 8601")
+                values = times.values
+            elif name in ("kind", "place"):
+                values = read_texts(column)
+            else:
+                values = read_keys(column)
+                if values is None:
+                    remedy = "give texts or whole numbers"
+                    self._add("promotions", name, "key_type", table.height, str(column.dtype), remedy)
+                    values = pl.Series(name, [None] * table.height, pl.String)
+            read.append(values.rename(name).cast(dtype))
+        return pl.DataFrame(read).lazy()
+
+    def known_items(
+        self, items: pl.DataFrame, events: pl.DataFrame, policy: UnknownItems
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The two tables with ids that meet, and without events of unknown items if those are to be dropped."""
+        unknown = _unknown(items, events)
+        if unknown.any():
+            items, events = self._without_decimals("items", items), self._without_decimals("events", events)
+            unknown = _unknown(items, events)
+        if not unknown.any():
+            return items, events
+        example = events["item_id"].filter(unknown)[0]
+        drop = policy == "drop"
+        remedy = "they were dropped" if drop else 'add the items, or drop these events with on_unknown_items="drop"'
+        self._add("events", "item_id", "unknown_item", int(unknown.sum()), example, remedy, fatal=not drop)
+        if not drop:
+            return items, events
+        kept = events.filter(~unknown)
+        if kept.is_empty():
+            self._add("events", "item_id", "empty_table", 0, None, "no event names a known item; check the ids")
+        return items, kept
+
+    def _without_decimals(self, label: str, table: pl.DataFrame) -> pl.DataFrame:
+        """Ids 1.0, 2.0 as 1, 2, if all are so: a table went through pandas before it was written as csv."""
+        ids = table["item_id"]
+        if ids.is_empty() or not ids.str.contains(r"^-?\d+\.0+$").fill_null(True).all():
+            return table
+        self._add(label, "item_id", "float_key", ids.len(), ids[0], "the decimals were cut off", fatal=False)
+        return table.with_columns(pl.col("item_id").str.replace(r"\.0+$", ""))
+
+    def _repeated_events(self, log: pl.DataFrame) -> None:
+        """Note events that say the same; a shop may mean two of them."""
+        same = ["user_id", "item_id", "timestamp", "order", "event_type", "basket_id"]
+        told = log.select(same).filter(pl.col("timestamp").is_not_null() | pl.col("order").is_not_null())
+        count = told.height - told.n_unique() if told.height else 0
+        if count:
+            example = told.filter(told.is_duplicated())["item_id"][0]
+            self._add("events", "", "repeated_event", count, example, "they were kept; see --repeats", fatal=False)
+
+    def single_events(self, events: pl.DataFrame) -> None:
+        """Count users with one event."""
+        counts = events.drop_nulls("user_id").group_by("user_id", maintain_order=True).len().filter(pl.col("len") == 1)
+        if counts.height:
+            remedy = "they are kept, but can be neither trained on nor evaluated"
+            example = counts["user_id"][0]
+            self._add("events", "user_id", "single_event_user", counts.height, example, remedy, fatal=False)
+
+    def _order(self, table: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+        """Times and order; one of the two is without gaps, or there is a fatal problem."""
+        times = read_times(self._column(table, "timestamp"))
+        order, bad_order = read_numbers(self._column(table, "order"))
+        bad_order = bad_order | ((order != order.floor()) | (order.abs() > 2.0**53)).fill_null(False)
+        remedy = "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970"
+        self._rows("events", table, "timestamp", "bad_timestamp", times.bad, remedy)
+        future = (times.values > int(time.time()) + CLOCK_SKEW).fill_null(False) & ~times.mixed
+        remedy = "an event cannot have happened then; correct these rows or leave them out"
+        self._rows("events", table, "timestamp", "future_timestamp", future, remedy)
+        remedy = f"most are in {times.unit}; bring all to one unit"
+        self._rows("events", table, "timestamp", "mixed_timestamp_units", times.mixed, remedy)
+        self._rows("events", table, "order", "bad_order", bad_order, "number a user's events 0, 1, 2, ...")
+        if times.unit != "seconds":
+            count = times.values.len() - times.values.null_count()
+            remedy = "divide them yourself if they are not"
+            self._add("events", "timestamp", "timestamp_unit", count, times.unit, remedy, fatal=False)
+        number, no_time, no_order = table.height, times.values.null_count(), order.null_count()
+        broken = bool(times.bad.any() or bad_order.any())
+        if number and not broken:
+            if no_time == number and no_order == number:
+                remedy = f"give a column {self.columns.timestamp} (or {self.columns.order}); {self._has(table)}"
+                self._add("events", "", "no_order", number, None, remedy)
+            elif 0 < no_time < number:
+                ordered = not no_order
+                remedy = "events are ordered by the column order alone" if ordered else "fill them, or give an order"
+                self._add("events", "timestamp", "null_timestamp", no_time, None, remedy, fatal=not ordered)
+            if 0 < no_order < number and no_time < number:
+                remedy = "the order is ignored, times are complete" if not no_time else "fill them, or give times"
+                self._add("events", "order", "null_order", no_order, None, remedy, fatal=bool(no_time))
+                order = order.clear(number)
+            elif 0 < no_order < number:
+                self._add("events", "order", "null_order", no_order, None, "fill them, or give times")
+        return times.values, order.cast(pl.Int64, strict=False)
+
+    def _table(
+        self, label: str, table: pl.DataFrame, schema: dict[str, pl.DataType], required: tuple[str, ...]
+    ) -> None:
+        """Note an empty table, and columns that are required or were mapped and are not there."""
+        if table.is_empty():
+            self._add(label, "", "empty_table", 0, None, "give a table with at least one row")
+        defaults = {f.name: f.default for f in dataclasses.fields(TableColumns)}
+        for column in schema:
+            name = self.columns.name_of(column)
+            if name not in table.columns and (column in required or name != defaults[column]):
+                near = difflib.get_close_matches(name, table.columns, n=1, cutoff=0.5)
+                guess = near[0] if near else "its name there"
+                remedy = f"map it with TableColumns({column}={guess!r}); {self._has(table)}"
+                self._add(label, column, "missing_column", table.height, None, remedy)
+
+    def _has(self, table: pl.DataFrame) -> str:
+        return f"the table has the columns {', '.join(table.columns) or '(none)'}"
+
+    def _column(self, table: pl.DataFrame, column: str) -> pl.Series:
+        name = self.columns.name_of(column) if column in _MAPPED else column
+        return table[name] if name in table.columns else pl.Series(name, [None] * table.height, pl.Null)
+
+    def _keys(self, label: str, table: pl.DataFrame, column: str) -> pl.Series | None:
+        name = self.columns.name_of(column)
+        if name not in table.columns:
+            return None
+        cleaned = clean_keys(table[name])
+        if cleaned is None:
+            kind = str(table[name].dtype)
+            self._add(label, column, "key_type", table.height, kind, "give texts or whole numbers")
+            return None
+        self._repaired(label, table, column, cleaned.repairs)
+        if cleaned.values.null_count():
+            remedy = "fill them or leave these rows out"
+            self._add(label, column, "null_key", cleaned.values.null_count(), None, remedy)
+        return cleaned.values
+
+    def _repaired(self, label: str, table: pl.DataFrame, column: str, repairs: dict[str, pl.Series]) -> None:
+        for kind, rows in repairs.items():
+            self._rows(label, table, column, kind, rows, _REMEDIES[kind], fatal=False)
+
+    def _others(self, table: pl.DataFrame, schema: dict[str, pl.DataType]) -> list[pl.Series]:
+        """The columns that are none of ours, under another name where theirs is one of ours."""
+        mapped = {self.columns.name_of(column) for column in schema}
+        others = [column for column in table.columns if column not in mapped]
+        return [table[column].rename(f"original_{column}" if column in schema else column) for column in others]
+
+    def _numbers(self, label: str, table: pl.DataFrame, column: str) -> pl.Series:
+        numbers, bad = read_numbers(self._column(table, column))
+        self._rows(label, table, column, "not_numeric", bad, "they were left empty; write plain numbers", fatal=False)
+        nan = nan_rows(self._column(table, column))
+        self._rows(label, table, column, "nan_number", nan, "they were left empty", fatal=False)
+        return numbers
+
+    def _rows(
+        self,
+        label: str,
+        table: pl.DataFrame,
+        column: str,
+        kind: str,
+        bad: pl.Series,
+        remedy: str,
+        *,
+        fatal: bool = True,
+    ) -> None:
+        if bad.any():
+            example = self._column(table, column).filter(bad)[0]
+            shown = example.to_list() if isinstance(example, pl.Series) else example
+            self._add(label, column, kind, int(bad.sum()), shown, remedy, fatal=fatal)
+
+    def _add(
+        self, label: str, column: str, kind: str, count: int, example: object, remedy: str, *, fatal: bool = True
+    ) -> None:
+        name = self.columns.name_of(column) if column in _MAPPED else column
+        self.problems.append(TableProblem(label, name, kind, count, example, remedy, fatal))
+
+
+def _unknown(items: pl.DataFrame, events: pl.DataFrame) -> pl.Series:
+    known = events["item_id"].is_in(items["item_id"].drop_nulls().implode())
+    return events["item_id"].is_not_null() & ~known

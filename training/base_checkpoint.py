@@ -1,0 +1,301 @@
+"""A trained checkpoint as the start of another training, on the same catalogue or on another one."""
+
+from __future__ import annotations
+
+import os
+from copy import copy
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import nn
+from transformers import set_seed
+
+from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.schema import ShopTables
+from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
+from .catalogue import (
+    distinct_texts,
+    feature_codes,
+    fill_neighbors,
+    nearest_rows,
+    place_text_states,
+    text_states,
+    training_counts,
+)
+from .preparation import PreparationOptions, PreparedTraining, build_vocabulary, split_shop
+
+CHANGEABLE = frozenset({
+    "hidden_dropout", "attention_dropout", "id_dropout", "temperature", "objective", "full_softmax_limit",
+    "num_negatives", "gbce_calibration", "neighbor_window", "neighbor_decay", "neighbor_weight", "soft_target_weight",
+    "freeze_text_encoder",
+})  # fmt: skip
+"""Fields of the configuration that may differ from the base's: those that no weight depends on."""
+_SHOWN = ("item_id", "text", "title", "category", "brand", "price")
+
+
+def load_base(name_or_path: str | os.PathLike[str], **kwargs: Any) -> tuple[XCatForNextItem, XCatProcessor]:
+    """Load model and processor of a whole checkpoint.
+
+    Raises:
+        OSError: If there is none.
+        ValueError: If it is not one of `xcat fit`.
+    """
+    kind = XCatConfig.get_config_dict(name_or_path, **kwargs)[0].get("model_type")
+    if kind != XCatConfig.model_type:
+        raise ValueError(f"{name_or_path} is no checkpoint of xcat fit: its config.json says model_type {kind!r}")
+    model = XCatForNextItem.from_pretrained(name_or_path, dtype=torch.float32, use_safetensors=True, **kwargs)
+    model.model.text.freeze()  # loading gives every parameter a gradient
+    return model, XCatProcessor.from_pretrained(name_or_path, **kwargs)
+
+
+def ordered_after(base: ItemVocabulary, vocabulary: ItemVocabulary) -> ItemVocabulary:
+    """The items of a vocabulary, those of a base first and in its order, so that a grown catalogue keeps its rows."""
+    rows = base.encode(vocabulary.column("item_id"))
+    order = np.argsort(np.where(rows == UNKNOWN_ROW, len(base), rows), kind="stable")
+    return ItemVocabulary(vocabulary.table.take(pa.array(order)).combine_chunks())
+
+
+def same_catalogue(one: ItemVocabulary, other: ItemVocabulary, features: dict[str, int]) -> bool:
+    """Whether two vocabularies have the same items in the same order, and the same of them is read and shown."""
+    return all(_column(one, name).equals(_column(other, name)) for name in (*_SHOWN, *features))
+
+
+def _column(vocabulary: ItemVocabulary, name: str) -> pa.Array:
+    if name not in vocabulary.table.column_names:
+        return pa.nulls(vocabulary.num_items, pa.string())
+    column = vocabulary.column(name).combine_chunks()
+    return pc.cast(column, pa.string()) if not pa.types.is_nested(column.type) else column
+
+
+def change_catalogue(
+    model: XCatForNextItem,
+    processor: XCatProcessor,
+    vocabulary: ItemVocabulary,
+    *,
+    cache_dir: Path | None = None,
+) -> XCatProcessor:
+    """Give a trained model another catalogue, in place.
+
+    Items that the model knows keep what it knows of them: id embedding, counts, neighbours, and the states of their
+    text unless that changed. A new item has its text, encoded in float32 and whitened as the base's were, and those
+    values of its features that the base knows; it has no id and no neighbours. Items that are not in the new
+    catalogue are forgotten.
+
+    Args:
+        model: The model, with the catalogue of the processor.
+        processor: Its processor.
+        vocabulary: The new catalogue.
+        cache_dir: Where text states are cached; None for the user's cache.
+
+    Returns:
+        A processor with the new catalogue.
+
+    Raises:
+        ValueError: If there are new texts and the model carries no text encoder.
+    """
+    items, config, old = model.model.items, model.config, processor.catalogue
+    source = np.concatenate([np.arange(NUM_SPECIAL_ROWS), old.encode(vocabulary.column("item_id"))])
+    rows = torch.from_numpy(source)
+    learned = _learned_values(old, items.feature_values.numpy(), config.item_features or {})
+    if config.use_text:
+        _change_texts(model, processor, vocabulary, cache_dir)
+    items.item_counts = items.item_counts[rows]
+    items.feature_values = feature_codes(vocabulary, config.item_features or {}, learned)
+    if config.use_item_ids:
+        items.id_embeddings = _taken(items.id_embeddings, rows)
+    memory = model.model.neighbors
+    if memory is not None:
+        now = torch.zeros(len(old), dtype=torch.int32)
+        kept = (rows != UNKNOWN_ROW).nonzero().squeeze(1)
+        now[rows[kept]] = kept.int()
+        memory.rows = now[memory.rows[rows].long()]
+        memory.similarities = memory.similarities[rows] * (memory.rows > 0)
+    config.num_item_rows = len(vocabulary)
+    _change_soft_targets(model)
+    changed = copy(processor)
+    changed.vocabulary = vocabulary
+    return changed
+
+
+def _learned_values(old: ItemVocabulary, codes: np.ndarray, features: dict[str, int]) -> dict[str, list[str]]:
+    """The value of every code of every feature, read off the rows: the order of values in a table may have changed."""
+    learned = {}
+    for i, (name, size) in enumerate(features.items()):
+        values = [f"\0{code}" for code in range(1, size)]  # no column holds these
+        place, known = old.codes(name)
+        for row in np.unique(codes[:, i], return_index=True)[1]:
+            if codes[row, i] and place[row] >= 0:
+                values[codes[row, i] - 1] = known[place[row]]
+        learned[name] = values
+    return learned
+
+
+def _taken(table: nn.Embedding, rows: torch.Tensor) -> nn.Embedding:
+    """The rows of a table; 0 for items it does not know, which keeps them out of the way until they are trained."""
+    known = (rows != UNKNOWN_ROW)[:, None].to(table.weight.dtype)
+    known[UNKNOWN_ROW] = 1
+    weight = table.weight.detach()[rows] * known
+    taken = nn.Embedding(len(rows), table.embedding_dim, padding_idx=table.padding_idx, _weight=weight)
+    taken.weight.requires_grad_(table.weight.requires_grad)
+    return taken
+
+
+def _change_texts(
+    model: XCatForNextItem, processor: XCatProcessor, vocabulary: ItemVocabulary, cache: Path | None
+) -> None:
+    items = model.model.items
+    place = {text: number for number, text in enumerate(distinct_texts(processor.catalogue)[0])}
+    texts, index = distinct_texts(vocabulary)
+    source = torch.tensor([place.get(text, -1) for text in texts])
+    missing = (source < 0).nonzero().squeeze(1)
+    states, valid = items.text_states[source.clamp(min=0)], items.text_token_mask[source.clamp(min=0)]
+    items.text_states, items.text_token_mask, items.text_index = states, valid, torch.from_numpy(index)
+    model.config.num_texts = len(texts)
+    if not len(missing):
+        return
+    new = [texts[number] for number in missing.tolist()]
+    if model.model.text.encoder is None:
+        raise ValueError(
+            f"items: {len(new)} of {len(texts) - 1} texts are not known to the base, for example {new[0][:80]!r}, and "
+            "it carries no text encoder; keep to its catalogue or take a base with one"
+        )
+    place_text_states(model, missing, text_states(model, processor, new, precision="fp32", cache_dir=cache))
+
+
+def _change_soft_targets(model: XCatForNextItem) -> None:
+    if not model._has_soft_targets:
+        if hasattr(model, "soft_target_rows"):
+            del model.soft_target_rows
+        return
+    items = model.model.items
+    nearest = nearest_rows(items.text_states[:, 0], items.text_index, model.config.num_soft_targets)
+    model.register_buffer("soft_target_rows", nearest)
+
+
+def prepare_from_base(
+    shop: ShopTables, options: PreparationOptions, base: str, *, recount: bool = True
+) -> tuple[PreparedTraining, bool]:
+    """Make everything that training needs, beginning with a trained checkpoint.
+
+    The result has the shop's catalogue; see `change_catalogue` for what the base's items keep.
+
+    Args:
+        shop: Validated tables.
+        options: What to make of them. What the base decides (encoder, text fields, features) is left out or equal.
+        base: Folder or repository of the base.
+        recount: Whether the shop's events count: then items they name have an id embedding, and the neighbours counted
+            from them join the base's. Without, both stay as the base has them, so that an adapter alone makes the
+            difference.
+
+    Returns:
+        What `prepare_training` returns, and whether the catalogue is another than the base's.
+
+    Raises:
+        ValueError: If an option contradicts the base.
+        OSError: If there is no such base.
+    """
+    set_seed(options.seed)
+    model, processor = load_base(base)
+    options = _of_base(options, model.config, processor, base)
+    for name, value in options.config.items():
+        setattr(model.config, name, value)
+    XCatConfig(**model.config.to_dict())  # which checks values
+    model.model.text.frozen = model.config.freeze_text_encoder
+    if not model.config.freeze_text_encoder and model.model.text.encoder is not None:
+        model.model.text.encoder.requires_grad_(True)
+    old = processor.catalogue
+    vocabulary = ordered_after(old, build_vocabulary(shop, options.text_fields))
+    new = int((old.encode(vocabulary.column("item_id")) == UNKNOWN_ROW).sum())
+    gone = old.num_items - (vocabulary.num_items - new)
+    notes = []
+    changed = not same_catalogue(old, vocabulary, model.config.item_features or {})
+    if changed:
+        processor = change_catalogue(model, processor, vocabulary, cache_dir=options.cache_dir)
+        notes.append(f"{new} of {vocabulary.num_items} items are new to the base; {gone} of the base's are dropped")
+    else:
+        _change_soft_targets(model)
+    _, _, splits = split_shop(shop, options, processor.catalogue, processor.event_types)
+    if recount:
+        _recount(model, splits["train"])
+    return PreparedTraining(model, processor, splits, base, notes), changed
+
+
+def _recount(model: XCatForNextItem, train: Any) -> None:
+    """Add the counts of training sequences to those of the base, and their neighbours to its own."""
+    model.model.items.item_counts += training_counts(train.data["items"], model.config.num_item_rows)
+    memory = model.model.neighbors
+    if memory is not None:
+        rows, similarities = memory.rows.clone(), memory.similarities.clone()
+        fill_neighbors(model, train.with_format(None)["items"])
+        memory.rows, memory.similarities = united_neighbors(
+            torch.cat([rows, memory.rows], 1), torch.cat([similarities, memory.similarities], 1), rows.shape[1]
+        )
+
+
+def united_neighbors(
+    rows: torch.Tensor, similarities: torch.Tensor, count: int, block: int = 1024
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The nearest of several lists of neighbours; one that is in more than one has the larger of its similarities.
+
+    Args:
+        rows: (items, neighbours) item rows.
+        similarities: (items, neighbours), 0 for none.
+        count: Neighbours wanted of each item, at most as many as there are.
+        block: Items at a time.
+
+    Returns:
+        (items, count) rows and similarities, the nearest first.
+
+    Example:
+        >>> rows, similarities = torch.tensor([[2, 3, 3, 4]]), torch.tensor([[0.75, 0.125, 0.5, 0.25]])
+        >>> [values.tolist() for values in united_neighbors(rows, similarities, 3)]
+        [[[2, 3, 4]], [[0.75, 0.5, 0.25]]]
+    """
+    found = []
+    for part_rows, part in zip(rows.split(block), similarities.split(block), strict=True):
+        part, order = part.sort(dim=1, descending=True, stable=True)
+        part_rows = part_rows.gather(1, order)
+        again = (part_rows[:, :, None] == part_rows[:, None, :]).tril(-1).any(2)
+        part, order = part.masked_fill(again, 0).sort(dim=1, descending=True, stable=True)
+        kept = part[:, :count]
+        found.append((part_rows.gather(1, order)[:, :count] * (kept > 0), kept))
+    united_rows, united = zip(*found, strict=True)
+    return torch.cat(united_rows), torch.cat(united)
+
+
+def _of_base(
+    options: PreparationOptions, config: XCatConfig, processor: XCatProcessor, base: str
+) -> PreparationOptions:
+    """The options with what the base decides filled in.
+
+    Raises:
+        ValueError: If something else was asked for.
+    """
+    unknown = [name for name in options.config if name not in {f.name for f in fields(XCatConfig)}]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no field of XCatConfig")
+    fixed = [n for n in options.config if n not in CHANGEABLE and options.config[n] != getattr(config, n)]
+    if fixed:
+        raise ValueError(
+            f"{fixed[0]} is {options.config[fixed[0]]!r}, and {getattr(config, fixed[0])!r} in the base {base}, whose "
+            f"weights depend on it; leave it out. With --base these may change: {', '.join(sorted(CHANGEABLE))}"
+        )
+    if options.text_encoder is not None:
+        raise ValueError(f"--text-encoder {options.text_encoder}: the base {base} brings its own; leave it out")
+    own: dict[str, Any] = {
+        "text_fields": tuple(processor.text_fields),
+        "max_text_length": processor.max_text_length,
+        "item_features": tuple(config.item_features or {}),
+    }
+    defaults = PreparationOptions()
+    for name, value in own.items():
+        if getattr(options, name) not in (getattr(defaults, name), value):
+            raise ValueError(f"{name} is {getattr(options, name)!r}, and {value!r} in the base {base}; leave it out")
+    return replace(options, **own)
