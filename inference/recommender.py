@@ -199,7 +199,8 @@ class XCatRecommender:
             inputs = self.processor.inputs_of(rows, None if texts is None else texts[part], layout="right")
             states, recent, attention = self._states(inputs, explain)
             hide = self._filter.hide(filters, allowed, [row["items"] for row in rows])
-            scores, best = self._search(states, k, hide, recent)
+            queries = self.model.model.query_side(states)
+            scores, best = self._index.search(queries, k, self._with_bonus(hide, recent))
             for user, row in enumerate(rows):
                 weights = attention[user] if attention is not None else None
                 results.append(self._present(row["items"], scores[user], best[user], weights, explain))
@@ -216,18 +217,6 @@ class XCatRecommender:
         positions = placed["query_positions"]
         attention = event_attention(output, positions, base.config.max_history) if explain else None
         return states.float(), recent, attention
-
-    def _search(
-        self, states: torch.Tensor, k: int, hide: Adjust, recent: RecentEvents
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores (users, k), best first, and their rows: the best of the first stage, as the second orders them."""
-        base = self.model.model
-        second = base.candidates
-        wanted = k if second is None or not second.active else max(k, base.config.num_candidates)
-        wanted = min(wanted, max(k, self.vocabulary.num_items))
-        scores, rows = self._index.search(base.query_side(states), wanted, self._with_bonus(hide, recent))
-        scores, order = base.reconsider(scores, rows, recent, self._items).sort(dim=1, descending=True, stable=True)
-        return scores[:, :k], rows.gather(1, order)[:, :k]
 
     def _with_bonus(self, hide: Adjust, recent: RecentEvents) -> Adjust:
         bonuses = self.model.model.bonuses(recent)

@@ -58,9 +58,6 @@ class XCatConfig(PreTrainedConfig):
         neighbor_window: Latest events whose neighbours count.
         neighbor_decay: Weight of an event's neighbours relative to those of the event after it.
         neighbor_weight: Weight of the neighbours in a score, in units of the score.
-        num_candidates: Best items of the first stage that look back at the history by cross-attention; 0 leaves the
-            second stage out.
-        candidate_weights: Weights of its two views, item representations and item texts, in units of the score.
         learn_repeats: Whether an item's score depends on how long ago and how often it was in the history.
         soft_target_weight: Share of the label's mass given to the items nearest in text.
         num_soft_targets: How many such neighbours share it.
@@ -114,8 +111,6 @@ class XCatConfig(PreTrainedConfig):
     neighbor_window: int = 10
     neighbor_decay: float | int = 0.8
     neighbor_weight: float | int = 3.0
-    num_candidates: int = 200
-    candidate_weights: list[float] | None = None
     learn_repeats: bool = True
     soft_target_weight: float | int = 0.3
     num_soft_targets: int = 10
@@ -127,7 +122,6 @@ class XCatConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs: Any) -> None:
         if isinstance(self.text_config, dict):
             self.text_config = _text_config(self.text_config)
-        self.candidate_weights = [0.0, 0.0] if self.candidate_weights is None else list(self.candidate_weights)
         self.item_features = dict(self.item_features or {})
         self.event_types = list(self.event_types or [])
         self.memory_sources = ["item_text", "user_text"] if self.memory_sources is None else list(self.memory_sources)
@@ -151,7 +145,6 @@ class XCatConfig(PreTrainedConfig):
             "num_fusion_layers": 0, "text_dim": 1, "text_tokens_per_item": 1, "num_texts": 1, "max_history": 1,
             "num_item_rows": NUM_SPECIAL_ROWS, "num_rating_buckets": 0, "num_time_gap_buckets": 0,
             "num_negatives": 1, "num_soft_targets": 1, "num_neighbors": 0, "neighbor_window": 1, "neighbor_weight": 0,
-            "num_candidates": 0,
         }  # fmt: skip
         for name, least in at_least.items():
             if getattr(self, name) < least:
@@ -167,9 +160,6 @@ class XCatConfig(PreTrainedConfig):
                 raise ValueError(f"XCatConfig.{name} is {getattr(self, name)}; give a share from 0 to below 1.")
         if not 0 < self.neighbor_decay <= 1:
             raise ValueError(f"XCatConfig.neighbor_decay is {self.neighbor_decay}; give a share above 0 and up to 1.")
-        weights = self.candidate_weights or []
-        if len(weights) != 2 or min(weights) < 0:
-            raise ValueError(f"XCatConfig.candidate_weights is {weights}; give two numbers, each 0 or more.")
         if not 0 <= self.gbce_calibration <= 1:
             raise ValueError(f"XCatConfig.gbce_calibration is {self.gbce_calibration}; give a number from 0 to 1.")
         if self.temperature <= 0:

@@ -86,10 +86,6 @@ class XCatItemEncoder(nn.Module):
             kept = kept & (torch.rand(kept.shape, device=kept.device) >= self.config.id_dropout)
         return embedded * kept[:, None].to(embedded.dtype)
 
-    def pooled_text(self, rows: torch.Tensor) -> torch.Tensor:
-        """(..., text_dim) whitened pooled text states of (...) item rows."""
-        return self.text_states[self.text_index[rows], 0]
-
     def history_text(self, item_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Text states of the items of histories.
 

@@ -9,7 +9,6 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
 
-from .candidates_xcat import TextView, XCatCandidateAttention
 from .configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
 from .encoders_xcat import build_behavior_encoder
 from .fusion_xcat import XCatFusion
@@ -93,7 +92,6 @@ class XCatModel(XCatPreTrainedModel):
         self.output_norm = nn.LayerNorm(size, config.layer_norm_eps)
         self.neighbors = XCatNeighbors(config) if config.num_neighbors else None
         self.repeats = XCatRepeats(config) if config.learn_repeats else None
-        self.candidates = XCatCandidateAttention(config) if config.num_candidates else None
         self.post_init()
         self.text.freeze()
 
@@ -279,26 +277,6 @@ class XCatModel(XCatPreTrainedModel):
         """What the memories add: (pairs,) numbers of queries, item rows and bonuses, each pair once a memory."""
         return [memory.bonus(recent) for memory in (self.repeats, self.neighbors) if memory is not None]
 
-    @property
-    def text_view(self) -> TextView | None:
-        """What the second stage reads of texts: rows to their pooled states; None where items have none."""
-        return self.items.pooled_text if self.config.use_text else None
-
-    def reconsider(
-        self, scores: torch.Tensor, rows: torch.Tensor, recent: RecentEvents, item_side: torch.Tensor
-    ) -> torch.Tensor:
-        """Scores of the best items of the first stage after the second, which is left out where its weights are 0.
-
-        Args:
-            scores: (queries, candidates) scores of the first stage.
-            rows: (queries, candidates) item rows.
-            recent: The events before the queries.
-            item_side: (item rows, hidden) result of `item_side` over the whole table.
-        """
-        if self.candidates is None or not self.candidates.active:
-            return scores
-        return scores + self.candidates(recent, rows, item_side, self.text_view)
-
     def score_states(
         self, states: torch.Tensor, recent: RecentEvents | None, item_side: torch.Tensor | None = None
     ) -> torch.Tensor:
@@ -318,9 +296,6 @@ class XCatModel(XCatPreTrainedModel):
         for queries, rows, values in [] if recent is None else self.bonuses(recent):
             scores[queries, rows] += values
         scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
-        if recent is not None and self.candidates is not None and self.candidates.active:
-            best = self.candidates.choose(scores)
-            scores.scatter_(1, best, self.reconsider(scores.gather(1, best), best, recent, item_side))
         return scores
 
 

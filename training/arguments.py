@@ -27,11 +27,9 @@ class XCatTrainingArguments(TrainingArguments):
     early_stopping_patience: int = field(
         default=5, metadata={"help": "Evaluations without improvement after which training stops; 0 never stops."}
     )
-    tune_scoring_weights: bool = field(
+    tune_neighbor_weight: bool = field(
         default=True,
-        metadata={
-            "help": "Whether the weights of neighbour memory and second stage are chosen on the validation split."
-        },
+        metadata={"help": "Whether the weight of the neighbour memory is chosen on the validation split at the end."},
     )
     new_category_weight: float = field(
         default=1.0,

@@ -20,8 +20,8 @@ from ..tokenization.processing_xcat import XCatProcessor
 from .arguments import XCatTrainingArguments
 from .callbacks import EpochProgress
 from .collators import PackingCollator, QueryCollator, training_windows, weigh_new_categories
+from .neighbor_weight import neighbor_weight_scores
 from .row_adam import RowAdamW, clip_row_gradients
-from .scoring_weights import tune_scoring_weights
 from .token_batches import TokenBatchSampler
 
 SCORES_AT_ONCE = 1 << 25
@@ -122,11 +122,12 @@ class XCatTrainer(Trainer):
         return super()._get_grad_norm(model, grad_norm)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """As in `Trainer`; at the end the weights of the memories are chosen on the validation split."""
+        """As in `Trainer`; at the end the weight of the neighbour memory is chosen on the validation split."""
         result = super().train(*args, **kwargs)
         model: Any = self.model
-        if self.args.tune_scoring_weights and isinstance(self.eval_dataset, Dataset):
-            tune_scoring_weights(model, self.query_collator.processor, self.eval_dataset)
+        if self.args.tune_neighbor_weight and model.config.num_neighbors and isinstance(self.eval_dataset, Dataset):
+            scores = neighbor_weight_scores(model, self.query_collator.processor, self.eval_dataset)
+            model.config.neighbor_weight = max(scores, key=lambda weight: scores[weight])
         return result
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:

@@ -54,9 +54,6 @@ def test_each_item_gets_one_bonus_a_query() -> None:
         ("neighbor_window", 0),
         ("neighbor_weight", -1),
         ("num_neighbors", -1),
-        ("num_candidates", -1),
-        ("candidate_weights", [1.0]),
-        ("candidate_weights", [-1.0, 0.0]),
     ],
 )
 def test_settings_that_cannot_be_are_refused(field: str, value: float) -> None:

@@ -1,0 +1,48 @@
+"""The weight of the neighbour memory: what an evaluation with that weight finds, and what training chooses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from xcat_rec.evaluation.protocol import evaluate_ranker
+from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.training import neighbor_weight
+from xcat_rec.training.neighbor_weight import neighbor_weight_scores
+
+from .test_trainer import prepared, trainer_of
+
+
+def test_every_weight_is_judged_as_an_evaluation_would(tmp_path: Path) -> None:
+    start = prepared(tmp_path)
+    validation, memory = start.splits["validation"], start.model.model.neighbors
+    assert memory is not None and (memory.similarities > 0).any()
+    found = neighbor_weight_scores(start.model, start.processor, validation, weights=(0.0, 1.0, 30.0))
+    assert len(set(found.values())) == 3
+    for weight, score in found.items():
+        start.model.config.neighbor_weight = weight
+        recommender = XCatRecommender(start.model, start.processor)
+        report = evaluate_ranker(
+            recommender, validation, start.processor.catalogue, trained=start.trained, ks=[10], progress=False
+        )
+        assert report.metrics["ndcg@10"] == pytest.approx(score, abs=1e-6)
+
+
+def test_training_ends_with_the_best_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbor_weight, "_SCORES_AT_ONCE", 100)
+    start = prepared(tmp_path)
+    trainer = trainer_of(start, tmp_path, num_train_epochs=2)
+    trainer.train()
+    found = neighbor_weight_scores(start.model, start.processor, start.splits["validation"])
+    assert found[start.model.config.neighbor_weight] == max(found.values())
+    assert trainer.evaluate()["eval_ndcg@10"] == pytest.approx(max(found.values()), abs=1e-6)
+    start.model.config.neighbor_weight = 0.25
+    trainer_of(start, tmp_path, num_train_epochs=1, tune_neighbor_weight=False).train()
+    assert start.model.config.neighbor_weight == 0.25
+
+
+def test_a_model_without_memory_is_refused(tmp_path: Path) -> None:
+    start = prepared(tmp_path, num_neighbors=0)
+    with pytest.raises(ValueError, match="no neighbour memory; give a num_neighbors above 0"):
+        neighbor_weight_scores(start.model, start.processor, start.splits["validation"])
