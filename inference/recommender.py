@@ -12,6 +12,7 @@ import torch
 
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.recent_xcat import RecentEvents
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from .checkpoints import check_checkpoint
@@ -190,7 +191,7 @@ class XCatRecommender:
         if k < 1:
             raise ValueError(f"k is {k}; give at least 1")
         filters = filters or Filters()
-        base, allowed = self.model.model, self._filter.allowed(filters)
+        allowed = self._filter.allowed(filters)
         results = []
         for start in range(0, len(histories), batch_size):
             part = slice(start, start + batch_size)
@@ -207,9 +208,10 @@ class XCatRecommender:
                         f"{str(histories[user][0])!r}; give item ids of the items table"
                     )
             inputs = self.processor.inputs_of(rows, None if texts is None else texts[part], layout="right")
-            states, latest, attention = self._states(inputs, explain)
+            states, recent, attention = self._states(inputs, explain)
             hide = self._filter.hide(filters, allowed, [row["items"] for row in rows])
-            scores, best = self._index.search(base.query_side(states), k, self._with_bonus(hide, latest))
+            queries = self.model.model.query_side(states)
+            scores, best = self._index.search(queries, k, self._with_bonus(hide, recent))
             for user, row in enumerate(rows):
                 weights = attention[user] if attention is not None else None
                 results.append(self._present(row["items"], scores[user], best[user], weights, explain))
@@ -218,24 +220,22 @@ class XCatRecommender:
     @torch.no_grad()
     def _states(
         self, inputs: dict[str, Any], explain: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-        """States, latest items for the neighbour memory, and attention over events if it is wanted."""
+    ) -> tuple[torch.Tensor, RecentEvents, torch.Tensor | None]:
+        """States, the latest events for the memories, and attention over events if it is wanted."""
         base = self.model.model
         placed = {name: value.to(base.device) for name, value in inputs.items()}
-        states, latest, output = base.encode_queries(**placed, output_attentions=explain)
+        states, recent, output = base.encode_queries(**placed, output_attentions=explain)
         positions = placed["query_positions"]
         attention = event_attention(output, positions, base.config.max_history) if explain else None
-        return states.float(), latest, attention
+        return states.float(), recent, attention
 
-    def _with_bonus(self, hide: Adjust, latest: torch.Tensor | None) -> Adjust:
-        memory = self.model.model.neighbors
-        if memory is None or latest is None:
-            return hide
-        queries, rows, values = memory.bonus(latest)
+    def _with_bonus(self, hide: Adjust, recent: RecentEvents) -> Adjust:
+        bonuses = self.model.model.bonuses(recent)
 
         def adjust(scores: torch.Tensor, start: int) -> None:
-            inside = (rows >= start) & (rows < start + scores.shape[1])
-            scores[queries[inside], rows[inside] - start] += values[inside]
+            for queries, rows, values in bonuses:
+                inside = (rows >= start) & (rows < start + scores.shape[1])
+                scores[queries[inside], rows[inside] - start] += values[inside]
             hide(scores, start)
 
         return adjust

@@ -59,6 +59,7 @@ class XCatConfig(PreTrainedConfig):
         neighbor_window: Latest events whose neighbours count.
         neighbor_decay: Weight of an event's neighbours relative to those of the event after it.
         neighbor_weight: Weight of the neighbours in a score, in units of the score.
+        learn_repeats: Whether an item's score depends on how long ago and how often it was in the history.
         soft_target_weight: Share of the label's mass given to the items nearest in text.
         num_soft_targets: How many such neighbours share it.
         freeze_text_encoder: Whether the nested text encoder is left as it was pretrained.
@@ -111,6 +112,7 @@ class XCatConfig(PreTrainedConfig):
     neighbor_window: int = 10
     neighbor_decay: float | int = 0.8
     neighbor_weight: float | int = 3.0
+    learn_repeats: bool = True
     soft_target_weight: float | int = 0.3
     num_soft_targets: int = 10
     freeze_text_encoder: bool = True

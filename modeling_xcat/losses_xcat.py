@@ -54,18 +54,31 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         weights: torch.Tensor | None,
         unit_items: bool,
         product_dtype: torch.dtype,
+        bonus_items: torch.Tensor | None,
+        bonus: torch.Tensor | None,
     ) -> torch.Tensor:
         needs_grad = any(ctx.needs_input_grad[:2])
         norms = items.norm(dim=1, keepdim=True).clamp_(min=_LEAST_NORM) if unit_items else None
         low_items = items.to(product_dtype) if norms is None else _divided(items, norms, product_dtype)
         by_items = log_inclusion is None and len(items) > _BY_ITEMS_FROM
-        problem = _Problem(states, low_items, targets, soft_targets, soft_weight, log_inclusion, weights, needs_grad)
+        problem = _Problem(
+            states,
+            low_items,
+            targets,
+            soft_targets,
+            soft_weight,
+            log_inclusion,
+            weights,
+            needs_grad,
+            bonus_items,
+            bonus,
+        )
         total, *gradients = _by_items(problem) if by_items else _by_events(problem)
         if norms is not None and needs_grad:
             _through_norms(gradients[1], items, norms)
         # Not saved as tensors, because the backward pass scales them in place: a table of millions has no second copy.
         ctx.gradients = gradients
-        ctx.dtypes = states.dtype, items.dtype
+        ctx.dtypes = states.dtype, items.dtype, torch.float32
         return total
 
     @staticmethod
@@ -73,10 +86,11 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         if ctx.gradients is None:
             raise RuntimeError("the gradients of this loss were used up by its first backward pass; compute it again")
         gradients, ctx.gradients = ctx.gradients, None
-        scaled = [
-            part.mul_(grad_outputs[0]).to(dtype) for part, dtype in zip(gradients, ctx.dtypes, strict=True)
-        ]  # fmt: skip
-        return (*scaled, *(None,) * 7)
+        states, items, bonus = [
+            None if part is None else part.mul_(grad_outputs[0]).to(dtype)
+            for part, dtype in zip(gradients, ctx.dtypes, strict=True)
+        ]
+        return states, items, *(None,) * 8, bonus
 
 
 @dataclass
@@ -91,17 +105,39 @@ class _Problem:
     log_inclusion: torch.Tensor | None
     weights: torch.Tensor | None
     needs_grad: bool
+    bonus_items: torch.Tensor | None = None
+    bonus: torch.Tensor | None = None
 
-    def scores(self, states: torch.Tensor, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores (events, items) in float32, and workspace of that shape in the dtype of the products."""
+    def scores(
+        self, states: torch.Tensor, items: torch.Tensor, events: slice, start: int = 0
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores (events, items) in float32, and workspace of that shape in the dtype of the products.
+
+        The items are those from `start` on; the bonus of `events` is added to those among them.
+        """
         size, device = (len(states), len(items)), states.device
-        products = torch.mm(states, items.T, out=_workspace(*size, items.dtype, device))
-        if items.dtype == torch.float32:
-            return products, products
-        return _workspace(*size, torch.float32, device).copy_(products), products
+        products = scores = torch.mm(states, items.T, out=_workspace(*size, items.dtype, device))
+        if items.dtype != torch.float32:
+            scores = _workspace(*size, torch.float32, device).copy_(products)
+        if self.bonus is not None:
+            inside, place = self.bonus_places(events, start, len(items))
+            scores.scatter_add_(1, place, self.bonus[events] * inside)
+        return scores, products
+
+    def bonus_places(self, events: slice, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Which bonuses of some events fall among `count` items from `start` on, and where."""
+        assert self.bonus_items is not None
+        place = self.bonus_items[events] - start
+        inside = (place >= 0) & (place < count)
+        return inside, place * inside
+
+    def bonus_gradient(self, gradients: torch.Tensor, events: slice, start: int = 0) -> torch.Tensor:
+        """Gradient of the bonus of some events, from that of their scores against the items from `start` on."""
+        inside, place = self.bonus_places(events, start, gradients.shape[1])
+        return gradients.gather(1, place) * inside
 
 
-_Parts = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]
+_Parts = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]
 
 
 def _by_events(problem: _Problem) -> _Parts:
@@ -114,11 +150,12 @@ def _by_events(problem: _Problem) -> _Parts:
     total = states.new_zeros((), dtype=torch.float32)
     grad_states = torch.empty_like(states, dtype=torch.float32) if problem.needs_grad else None
     grad_items = torch.zeros_like(items, dtype=torch.float32) if problem.needs_grad else None
+    grad_bonus = torch.zeros_like(problem.bonus) if problem.needs_grad and problem.bonus is not None else None
     chunk = max(32, _CHUNK_ELEMENTS // max(1, len(items)))
     for start in range(0, len(states), chunk):
         part = slice(start, start + chunk)
         index, soft = problem.targets[part, None], None if problem.soft_targets is None else problem.soft_targets[part]
-        scores, products = problem.scores(low_states[part], items)
+        scores, products = problem.scores(low_states[part], items, part)
         if problem.log_inclusion is not None:
             # Candidates stand for the items they were drawn from; a target is always there, so stands for itself.
             scores.sub_(problem.log_inclusion)
@@ -138,10 +175,12 @@ def _by_events(problem: _Problem) -> _Parts:
             scores.scatter_add_(1, index, (share - 1) * partition)
             scores.scatter_add_(1, soft, (-share / soft.shape[1] * partition).expand_as(soft))
         scale = partition.reciprocal() if weights is None else weights[part, None] / partition
+        if grad_bonus is not None:
+            grad_bonus[part] = problem.bonus_gradient(scores, part) * scale
         gradients = scores if items.dtype == torch.float32 else products.copy_(scores)
         grad_states[part] = torch.mm(gradients, items) * scale
         grad_items += torch.mm(gradients.T, (states[part] * scale).to(items.dtype))
-    return total, grad_states, grad_items
+    return total, grad_states, grad_items, grad_bonus
 
 
 def _by_items(problem: _Problem) -> _Parts:
@@ -154,10 +193,11 @@ def _by_items(problem: _Problem) -> _Parts:
     low_states = states.to(items.dtype)
     block = max(_LEAST_BLOCK, _CHUNK_ELEMENTS // max(1, len(states)))
     blocks = [slice(start, start + block) for start in range(0, len(items), block)]
+    everyone = slice(None)
     highest = states.new_full((len(states), 1), -torch.inf, dtype=torch.float32)
     partition = torch.zeros_like(highest)
     for part in blocks:
-        scores, _ = problem.scores(low_states, items[part])
+        scores, _ = problem.scores(low_states, items[part], everyone, part.start)
         higher = torch.maximum(highest, scores.amax(1, keepdim=True))
         partition = partition * (highest - higher).exp() + scores.sub_(higher).exp_().sum(1, keepdim=True)
         highest = higher
@@ -165,16 +205,19 @@ def _by_items(problem: _Problem) -> _Parts:
     mean_item = items[problem.targets].float()
     if problem.soft_targets is not None:
         mean_item = (1 - share) * mean_item + share * items[problem.soft_targets].float().mean(1)
-    losses = log_partition.squeeze(1) - (low_states.float() * mean_item).sum(1)
+    losses = log_partition.squeeze(1) - (low_states.float() * mean_item).sum(1) - _wanted_bonus(problem)
     total = losses.sum() if weights is None else losses @ weights
     if not problem.needs_grad:
-        return total, None, None
+        return total, None, None, None
     scale = torch.ones_like(log_partition) if weights is None else weights[:, None]
     grad_states = -mean_item * scale
+    grad_bonus = None if problem.bonus is None else -_bonus_share(problem) * scale
     grad_items = torch.empty_like(items, dtype=torch.float32)
     for part in blocks:
-        scores, products = problem.scores(low_states, items[part])
+        scores, products = problem.scores(low_states, items[part], everyone, part.start)
         scores.sub_(log_partition).exp_().mul_(scale)
+        if grad_bonus is not None:
+            grad_bonus += problem.bonus_gradient(scores, everyone, part.start)
         gradients = scores if items.dtype == torch.float32 else products.copy_(scores)
         grad_states += torch.mm(gradients, items[part])
         grad_items[part] = torch.mm(gradients.T, low_states)
@@ -185,7 +228,23 @@ def _by_items(problem: _Problem) -> _Parts:
         grad_items.index_add_(
             0, soft.flatten(), pull.repeat_interleave(soft.shape[1], 0), alpha=-share / soft.shape[1]
         )
-    return total, grad_states, grad_items
+    return total, grad_states, grad_items, grad_bonus
+
+
+def _bonus_share(problem: _Problem) -> torch.Tensor:
+    """(events, bonuses) share of the label's mass that each item with a bonus has."""
+    assert problem.bonus_items is not None
+    share = 1.0 if problem.soft_targets is None else 1 - problem.soft_weight
+    mass = problem.bonus_items.eq(problem.targets[:, None]).float() * share
+    if problem.soft_targets is not None:
+        for soft in problem.soft_targets.T:
+            mass += problem.bonus_items.eq(soft[:, None]) * (problem.soft_weight / problem.soft_targets.shape[1])
+    return mass
+
+
+def _wanted_bonus(problem: _Problem) -> torch.Tensor | float:
+    """(events,) what the bonus adds to the score that the label's mass wants high."""
+    return 0.0 if problem.bonus is None else (_bonus_share(problem) * problem.bonus).sum(1)
 
 
 def _divided(items: torch.Tensor, norms: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -215,6 +274,8 @@ def chunked_cross_entropy(
     log_inclusion: torch.Tensor | None = None,
     weights: torch.Tensor | None = None,
     unit_items: bool = False,
+    bonus_items: torch.Tensor | None = None,
+    bonus: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Summed softmax cross-entropy of events against items, exact, in chunks.
 
@@ -233,6 +294,9 @@ def chunked_cross_entropy(
         weights: (events,) factor of each event's loss; None for 1.
         unit_items: Whether an item scores by its direction alone: as if `items` had been normalised, without the
             copies of the table that normalising it outside would keep.
+        bonus_items: (events, n) index of items whose score gets a bonus, or None.
+        bonus: (events, n) what is added to their scores; where an event names an item twice, both are. It gets a
+            gradient.
 
     Returns:
         Scalar sum over events, float32, in nats.
@@ -246,7 +310,17 @@ def chunked_cross_entropy(
     kind = states.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states.dtype
     total: torch.Tensor = _ChunkedCrossEntropy.apply(
-        states, items, targets, soft_targets, soft_weight, log_inclusion, weights, unit_items, dtype
+        states,
+        items,
+        targets,
+        soft_targets,
+        soft_weight,
+        log_inclusion,
+        weights,
+        unit_items,
+        dtype,
+        bonus_items,
+        bonus,
     )
     return total
 
@@ -259,6 +333,8 @@ def generalised_bce(
     sampling_rate: float,
     calibration: float,
     weights: torch.Tensor | None = None,
+    bonus_items: torch.Tensor | None = None,
+    bonus: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Summed generalised binary cross-entropy of events against sampled items (gSASRec, Petrov and Macdonald 2023).
 
@@ -273,6 +349,8 @@ def generalised_bce(
         sampling_rate: Negatives as a share of the items that could be.
         calibration: t, from 0 to 1.
         weights: (events,) factor of each event's loss; None for 1.
+        bonus_items: As in `chunked_cross_entropy`.
+        bonus: As in `chunked_cross_entropy`.
 
     Returns:
         Scalar sum over events of the mean over candidates, float32, in nats.
@@ -285,6 +363,8 @@ def generalised_bce(
     """
     beta = sampling_rate * (calibration * (1 - 1 / sampling_rate) + 1 / sampling_rate)
     scores = torch.mm(states, items.T).float()
+    if bonus_items is not None and bonus is not None:
+        scores = scores.scatter_add(1, bonus_items, bonus)
     index = targets[:, None]
     positive = scores.gather(1, index)
     negative = torch.nn.functional.softplus(scores).scatter(1, index, 0.0).sum(1)

@@ -21,6 +21,8 @@ from .losses_xcat import chunked_cross_entropy, generalised_bce, sample_candidat
 from .memory_xcat import MemoryInputs
 from .neighbors_xcat import XCatNeighbors
 from .outputs_xcat import XCatModelOutput, XCatNextItemOutput
+from .recent_xcat import RecentEvents
+from .repeats_xcat import XCatRepeats
 from .saving_xcat import MODEL, written_whole
 from .text_xcat import XCatTextEncoder
 
@@ -86,6 +88,9 @@ class XCatPreTrainedModel(PreTrainedModel):
                     init.zeros_(parameter)
         elif isinstance(module, XCatFusion):
             init.normal_(module.null_token, std=std)
+        elif isinstance(module, XCatRepeats):
+            init.zeros_(module.ages)
+            init.zeros_(module.counts)
         elif isinstance(module, XCatTextEncoder):
             init.zeros_(module.mean)
             init.eye_(module.whitening)
@@ -116,6 +121,7 @@ class XCatModel(XCatPreTrainedModel):
         self.fusion = XCatFusion(config) if config.num_fusion_layers else None
         self.output_norm = nn.LayerNorm(size, config.layer_norm_eps)
         self.neighbors = XCatNeighbors(config) if config.num_neighbors else None
+        self.repeats = XCatRepeats(config) if config.learn_repeats else None
         self.post_init()
         self.text.freeze()
 
@@ -254,7 +260,7 @@ class XCatModel(XCatPreTrainedModel):
 
     def encode_queries(
         self, query_positions: torch.Tensor | None = None, **inputs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor | None, XCatModelOutput]:
+    ) -> tuple[torch.Tensor, RecentEvents, XCatModelOutput]:
         """Encode histories and pick what to predict from.
 
         Args:
@@ -263,13 +269,12 @@ class XCatModel(XCatPreTrainedModel):
             **inputs: As for `forward`.
 
         Returns:
-            (queries, hidden) states, (queries, neighbor_window) latest items or None where the model has no neighbour
-            memory, and the output of `forward`.
+            (queries, hidden) states, the latest events before them, and the output of `forward`.
         """
         output: XCatModelOutput = self(**inputs)
         hidden: Any = output.last_hidden_state
-        states, latest = self.pick(hidden, query_positions, **inputs)
-        return states, latest, output
+        states, recent = self.pick(hidden, query_positions, **inputs)
+        return states, recent, output
 
     def pick(
         self,
@@ -279,16 +284,22 @@ class XCatModel(XCatPreTrainedModel):
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
         **inputs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """States and latest items of queries, from (rows, length, hidden) states; see `encode_queries`."""
+    ) -> tuple[torch.Tensor, RecentEvents]:
+        """States and latest events of queries, from (rows, length, hidden) states; see `encode_queries`."""
         layout = SequenceLayout.from_inputs(item_ids, attention_mask, position_ids)
         if query_positions is None:
             flat, history, _ = layout.unpack_index()
             last = torch.ones_like(history, dtype=torch.bool)
             last[:-1] = history[:-1] != history[1:]
             query_positions = flat[last]
-        latest = None if self.neighbors is None else self.neighbors.latest(item_ids, layout, query_positions)
-        return hidden.flatten(0, 1)[query_positions], latest
+        return hidden.flatten(0, 1)[query_positions], self.recent_events(item_ids, layout, query_positions)
+
+    def recent_events(
+        self, item_ids: torch.Tensor, layout: SequenceLayout, query_positions: torch.Tensor
+    ) -> RecentEvents:
+        """The events before queries, as many as the longest history in (rows, length) `item_ids` has."""
+        longest = int(layout.position_ids.max()) + 1 if layout.position_ids.numel() else 1
+        return RecentEvents.of_queries(item_ids, layout, query_positions, longest)
 
     @torch.no_grad()
     def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
@@ -302,18 +313,21 @@ class XCatModel(XCatPreTrainedModel):
             (queries, item rows) scores; the special rows are -inf.
         """
         with torch.autocast(self.device.type, enabled=False):
-            states, latest, _ = self.encode_queries(query_positions, **inputs)
-            return self.score_states(states, latest)
+            states, recent, _ = self.encode_queries(query_positions, **inputs)
+            return self.score_states(states, recent)
+
+    def bonuses(self, recent: RecentEvents) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """What the memories add: (pairs,) numbers of queries, item rows and bonuses, each pair once a memory."""
+        return [memory.bonus(recent) for memory in (self.repeats, self.neighbors) if memory is not None]
 
     def score_states(
-        self, states: torch.Tensor, latest: torch.Tensor | None, item_side: torch.Tensor | None = None
+        self, states: torch.Tensor, recent: RecentEvents | None, item_side: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Score states against the catalogue.
 
         Args:
             states: (queries, hidden) behaviour states.
-            latest: (queries, neighbor_window) latest items of their histories, for the neighbour memory; None leaves
-                it out.
+            recent: The events before them, which the memories go by; None leaves those out.
             item_side: (item rows, hidden) result of `item_side` over the whole table, if it is at hand.
 
         Returns:
@@ -322,8 +336,8 @@ class XCatModel(XCatPreTrainedModel):
         if item_side is None:
             item_side = self.item_side(self.items().float())
         scores = self.query_side(states.float()) @ item_side.T
-        if self.neighbors is not None and latest is not None:
-            self.neighbors.add_to(scores, latest)
+        for queries, rows, values in [] if recent is None else self.bonuses(recent):
+            scores[queries, rows] += values
         scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
         return scores
 
@@ -416,14 +430,17 @@ class XCatForNextItem(XCatPreTrainedModel):
         """Represent each item that the step needs once, for the histories and for the candidates alike."""
         known = labels.flatten() >= NUM_SPECIAL_ROWS
         targets = labels.flatten()[known]
+        layout = SequenceLayout.from_inputs(item_ids, inputs["attention_mask"], inputs["position_ids"])
+        recent = self.model.recent_events(item_ids, layout, known.nonzero().squeeze(1))
         log_inclusion = soft_targets = None
         if self.config.uses_full_softmax:
             table = self.model.items()
             candidates = table[NUM_SPECIAL_ROWS:]
             output = self.model(item_ids, item_embeds=table[item_ids], **inputs)
             if self._has_soft_targets:
-                soft_targets = self.soft_target_rows[targets].long() - NUM_SPECIAL_ROWS
+                soft_targets = self._soft_targets(targets, recent) - NUM_SPECIAL_ROWS
             index = targets - NUM_SPECIAL_ROWS
+            rows = torch.arange(NUM_SPECIAL_ROWS, len(table), device=targets.device)
         else:
             rows, log_inclusion = sample_candidates(
                 targets, self.model.items.item_counts, self.config.num_negatives, NUM_SPECIAL_ROWS
@@ -435,12 +452,16 @@ class XCatForNextItem(XCatPreTrainedModel):
             index = torch.searchsorted(rows, targets)
         states = self.model.query_side(output.last_hidden_state.flatten(0, 1)[known].float())
         weights = None if label_weights is None else label_weights.flatten()[known]
+        bonus_items = bonus = None
+        if self.model.repeats is not None:
+            bonus_items = torch.searchsorted(rows, recent.items).clamp(max=len(rows) - 1)
+            bonus = self.model.repeats.values(recent).float() * (rows[bonus_items] == recent.items)
         if self.config.objective == "gbce":
             represented = self.model.item_side(candidates.float())
             rate = (len(represented) - 1) / max(1, self.config.num_items - 1)
             total = generalised_bce(
                 states, represented, index, sampling_rate=rate, calibration=float(self.config.gbce_calibration),
-                weights=weights,
+                weights=weights, bonus_items=bonus_items, bonus=bonus,
             )  # fmt: skip
         else:
             total = chunked_cross_entropy(
@@ -452,9 +473,17 @@ class XCatForNextItem(XCatPreTrainedModel):
                 log_inclusion=log_inclusion,
                 weights=weights,
                 unit_items=self.config.scoring == "cosine",
+                bonus_items=bonus_items,
+                bonus=bonus,
             )
         count = torch.as_tensor(known.sum() if num_items_in_batch is None else num_items_in_batch)
         return total / count.clamp(min=1), output
+
+    def _soft_targets(self, targets: torch.Tensor, recent: RecentEvents) -> torch.Tensor:
+        """(events, K) rows near the (events,) targets in text; the target itself where the user has had one."""
+        rows = self.soft_target_rows[targets].long()
+        had = (recent.items[:, :, None] == rows[:, None, :]).any(1)
+        return torch.where(had, targets[:, None], rows)
 
     def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
         """As `XCatModel.score_catalogue`."""

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from .configuration_xcat import XCatConfig
-from .layout_xcat import SequenceLayout
+from .recent_xcat import RecentEvents
 
 
 class XCatNeighbors(nn.Module):
@@ -29,34 +29,19 @@ class XCatNeighbors(nn.Module):
         self.register_buffer("rows", torch.zeros(shape, dtype=torch.int32))
         self.register_buffer("similarities", torch.zeros(shape))
 
-    def latest(self, item_ids: torch.Tensor, layout: SequenceLayout, query_positions: torch.Tensor) -> torch.Tensor:
-        """The latest items of histories.
-
-        Args:
-            item_ids: (rows, length) item rows.
-            layout: Where histories lie in the rows.
-            query_positions: (queries,) positions in the flattened rows.
-
-        Returns:
-            (queries, neighbor_window) item rows, the latest first; 0 where a history is shorter.
-        """
-        ages = torch.arange(self.config.neighbor_window, device=item_ids.device)
-        within = layout.position_ids.flatten()[query_positions, None] >= ages
-        places = (query_positions[:, None] - ages).clamp(min=0)
-        return item_ids.flatten()[places] * within
-
     def bonus(
-        self, latest: torch.Tensor, weight: float | None = None
+        self, recent: RecentEvents, weight: float | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """What each query adds to the scores of which items.
 
         Args:
-            latest: (queries, neighbor_window) result of `latest`.
+            recent: The events before the queries.
             weight: In place of the configuration's `neighbor_weight`.
 
         Returns:
             (pairs,) numbers of queries, (pairs,) item rows, (pairs,) bonuses; each pair once.
         """
+        latest = recent.items[:, : self.config.neighbor_window]
         size, (queries, window) = len(self.rows), latest.shape
         decay = float(self.config.neighbor_decay) ** torch.arange(window, device=latest.device)
         values = self.similarities[latest] * decay[:, None]
@@ -70,9 +55,3 @@ class XCatNeighbors(nn.Module):
             distinct % size,
             float(self.config.neighbor_weight if weight is None else weight) * sums.sqrt(),
         )
-
-    def add_to(self, scores: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
-        """Add the bonus to (queries, item rows) scores, in place."""
-        queries, rows, values = self.bonus(latest)
-        scores[queries, rows] += values
-        return scores

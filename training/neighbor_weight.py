@@ -49,8 +49,9 @@ def neighbor_weight_scores(
     base = model.model
     if base.neighbors is None:
         raise ValueError("the model has no neighbour memory; give a num_neighbors above 0")
-    training = model.training
+    training, before = model.training, model.config.neighbor_weight
     model.eval()
+    model.config.neighbor_weight = 0.0
     table = base.item_side(base.items().float())
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(USERS, len(dataset))).astype(np.int64))
     size = max(1, _SCORES_AT_ONCE // len(table))
@@ -58,13 +59,14 @@ def neighbor_weight_scores(
     for part in np.array_split(chosen, -(-len(chosen) // size)):
         rows = [dataset[int(i)] for i in part]
         inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
-        states, latest, _ = base.encode_queries(**inputs)
-        scores = base.score_states(states, None, table)
-        queries, items, values = base.neighbors.bonus(latest, weight=1.0)
+        states, recent, _ = base.encode_queries(**inputs)
+        scores = base.score_states(states, recent, table)
+        queries, items, values = base.neighbors.bonus(recent, weight=1.0)
         targets = torch.from_numpy(pad_targets([row["targets"] for row in rows]))
         for weight, lists in found.items():
             blended = scores.clone()
             blended[queries, items] += weight * values
             lists.append(per_user_metrics(target_ranks(blended, targets).cpu().numpy(), [k])[f"ndcg@{k}"])
     model.train(training)
+    model.config.neighbor_weight = before
     return {weight: float(np.nanmean(np.concatenate(lists))) for weight, lists in found.items()}

@@ -211,11 +211,11 @@ class XCatTrainer(HubPushes, Trainer):
         targets, flags = inputs.pop("targets"), inputs.pop("target_slices")
         base = bare_model(self.accelerator.unwrap_model(model)).model
         with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
-            states, latest, _ = base.encode_queries(**inputs)
+            states, recent, _ = base.encode_queries(**inputs)
             items = base.item_side(base.items().float())
             ranks, top = [], []
             for part in torch.arange(len(states), device=states.device).split(max(1, SCORES_AT_ONCE // len(items))):
-                scores = base.score_states(states[part], None if latest is None else latest[part], items)
+                scores = base.score_states(states[part], recent[part], items)
                 ranks.append(target_ranks(scores, targets[part]))
                 top.append(top_rows(scores, max(self.args.metric_ks)))
         return None, (torch.cat(ranks), torch.cat(top)), (targets, flags)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
+from xcat_rec.modeling_xcat.recent_xcat import RecentEvents
 from xcat_rec.tokenization.packing import EventFeatures, pack_histories
 
 from .conftest import ROWS, tiny_config, tiny_model
@@ -22,11 +23,12 @@ from .conftest import ROWS, tiny_config, tiny_model
 def test_the_bonus_is_that_of_the_formula(
     histories: list[list[int]], window: int, decay: float, weight: float, mode: str
 ) -> None:
-    model = tiny_model(tiny_config(neighbor_window=window, neighbor_decay=decay, neighbor_weight=weight)).model
+    config = tiny_config(neighbor_window=window, neighbor_decay=decay, neighbor_weight=weight, learn_repeats=False)
+    model = tiny_model(config).model
     rows = [{"items": history} for history in histories]
     inputs = pack_histories(rows, max_history=6, features=EventFeatures(), mode=mode)
-    states, latest, _ = model.encode_queries(**inputs)
-    found = model.score_states(states, latest) - model.score_states(states, None)
+    states, recent, _ = model.encode_queries(**inputs)
+    found = model.score_states(states, recent) - model.score_states(states, None)
     expected = torch.zeros(len(histories), ROWS)
     for user, history in enumerate(histories):
         for age, item in enumerate(reversed(history)):
@@ -38,14 +40,21 @@ def test_the_bonus_is_that_of_the_formula(
 
 def test_each_item_gets_one_bonus_a_query() -> None:
     memory = tiny_model().model.neighbors
-    queries, rows, values = memory.bonus(torch.tensor([[3, 3, 4], [5, 0, 0]]))
+    queries, rows, values = memory.bonus(
+        RecentEvents(torch.tensor([[3, 3, 4], [5, 0, 0]]), torch.tensor([[2, 0, 1], [1, 0, 0]]))
+    )
     assert len(set(zip(queries.tolist(), rows.tolist(), strict=True))) == len(queries) and (values > 0).all()
     assert set(queries.tolist()) == {0, 1}
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("neighbor_decay", 0.0), ("neighbor_window", 0), ("neighbor_weight", -1), ("num_neighbors", -1)],
+    [
+        ("neighbor_decay", 0.0),
+        ("neighbor_window", 0),
+        ("neighbor_weight", -1),
+        ("num_neighbors", -1),
+    ],
 )
 def test_settings_that_cannot_be_are_refused(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"XCatConfig.{field} is"):
