@@ -92,7 +92,7 @@ def content_hash(tables: Sequence[pl.DataFrame]) -> str:
 
     Example:
         >>> content_hash([pl.DataFrame({"a": [1, 2]})])[:12]
-        '8c1f1046b819'
+        'd7f5e634e3ef'
     """
     hashed = hashlib.sha256()
     for part in tables:

@@ -60,6 +60,11 @@ CITATIONS = {
   author = {Vaswani, Ashish and others},
   booktitle = {NeurIPS}, year = {2017}, eprint = {1706.03762}
 }""",
+    "ren2019": """@inproceedings{ren2019repeatnet,
+  title = {RepeatNet: A Repeat Aware Neural Recommendation Machine for Session-based Recommendation},
+  author = {Ren, Pengjie and others},
+  booktitle = {AAAI}, year = {2019}, doi = {10.1609/aaai.v33i01.33014806}
+}""",
     "sarwar2001": """@inproceedings{sarwar2001item,
   title = {Item-based Collaborative Filtering Recommendation Algorithms},
   author = {Sarwar, Badrul and Karypis, George and Konstan, Joseph and Riedl, John},
@@ -107,4 +112,7 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
     if config.num_neighbors:
         detail = f"{config.num_neighbors} nearest items of each, weight {config.neighbor_weight:g} in a score"
         parts.append(Ingredient("Neighbour memory", detail, ("sarwar2001",)))
+    if config.learn_repeats:
+        detail = "an item of the history gains or loses by how long ago and how often it was there"
+        parts.append(Ingredient("Learnt repeats", detail, ("ren2019",)))
     return parts

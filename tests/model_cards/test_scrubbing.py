@@ -53,10 +53,21 @@ def test_secret(secret: str, frame: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["api_key=q8sW2xkPz", "Bearer q8sW2xkPz", "password: q8sW2xkPz", "HF_TOKEN=q8sW2xkPz"]
-)
+    "text",
+    [
+        "api_key=q8sW2xkPz", "Bearer q8sW2xkPz", "password: q8sW2xkPz", "HF_TOKEN=q8sW2xkPz",
+        "aws_secret_access_key = q8sW2xkPz", "xcat push --hub-token q8sW2xkPz", "PRIVATE-KEY: q8sW2xkPz",
+    ],
+)  # fmt: skip
 def test_secret_by_its_name(text: str) -> None:
     assert "q8sW2xkPz" not in scrub(text)
+
+
+def test_values_of_secret_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_DB_PASSWORD", "correct-horse")
+    monkeypatch.setenv("OTHER_TOKEN", "short")
+    monkeypatch.setenv("SHOP_NAME", "camping-world")
+    assert scrub("correct-horse of camping-world, short") == "secret-removed of camping-world, short"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +89,16 @@ def test_harmless(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "secret"),
-    [("hub_token", True), ("API_KEY", True), ("token", True), ("text_tokens_per_item", False), ("metric_ks", False)],
+    [
+        ("hub_token", True),
+        ("API_KEY", True),
+        ("token", True),
+        ("text_tokens_per_item", False),
+        ("metric_ks", False),
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("private-key", True),
+        ("key", False),
+    ],
 )
 def test_secret_names(name: str, secret: bool) -> None:
     assert is_secret_name(name) is secret
