@@ -31,7 +31,7 @@ TRAINING = {
     "new_category_weight": 5.0,
 }
 SMALL_HOUSEHOLDS = 150
-SMALL_CONFIG = {**CONFIG, "objective": "sampled_softmax", "num_neighbors": 50}
+SMALL_CONFIG = {**CONFIG, "objective": "sampled_softmax"}
 SMALL_TRAINING = {**TRAINING, "warmup_steps": 10, "precision": "fp32"}
 """The small reference checkpoint, whose card stands in `model_cards/released`; in fp32, for other machines."""
 

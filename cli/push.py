@@ -30,9 +30,9 @@ def push(
 
         xcat push my-checkpoint them/their-shop --create-pr
     """
-    from ..inference.checkpoints import check_checkpoint
     from ..modeling_xcat.hub_xcat import SHARED, locate_checkpoint, push_folder, shared_files
     from ..training.adapters import is_adapter
+    from ..training.checkpoints import check_checkpoint
     from .console import messages, print_json
 
     if repository.count("/") != 1:

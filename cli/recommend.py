@@ -120,6 +120,10 @@ def _check(k: int, output: Path | None, users: Path | None, engine: str) -> None
         raise ValueError(f"--output {output} is written as parquet; give a name that ends in .parquet")
     if not output.absolute().parent.is_dir():
         raise ValueError(f"--output {output}: there is no folder {output.parent}; make it first")
+    if engine == "ray":
+        from ..tokenization.ray_cluster import import_ray
+
+        import_ray()
 
 
 def _write(

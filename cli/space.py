@@ -27,8 +27,8 @@ def space(
 
         hf upload me/my-space my-space . --repo-type space
     """
-    from ..inference.checkpoints import check_checkpoint
     from ..modeling_xcat.hub_xcat import locate_checkpoint
+    from ..training.checkpoints import check_checkpoint
     from .console import messages, print_json
     from .space_files import SpaceFiles, write_space
 

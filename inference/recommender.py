@@ -15,7 +15,7 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.recent_xcat import RecentEvents
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
-from .checkpoints import check_checkpoint
+from ..training.checkpoints import check_checkpoint
 from .explanation import event_attention, event_shares
 from .filters import Filters, ItemFilter
 from .ranking import Adjust, ItemIndex

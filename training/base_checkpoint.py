@@ -16,6 +16,7 @@ from torch import nn
 from transformers import set_seed
 
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
+from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.schema import ShopTables
@@ -29,6 +30,7 @@ from .catalogue import (
     text_states,
     training_counts,
 )
+from .checkpoints import check_checkpoint
 from .preparation import PreparationOptions, PreparedTraining, build_vocabulary, split_shop
 
 CHANGEABLE = frozenset({
@@ -45,14 +47,14 @@ def load_base(name_or_path: str | os.PathLike[str], **kwargs: Any) -> tuple[XCat
 
     Raises:
         OSError: If there is none.
-        ValueError: If it is not one of `xcat fit`.
+        ValueError: If it is not one of `xcat fit`, is damaged, or was made to do harm.
     """
-    kind = XCatConfig.get_config_dict(name_or_path, **kwargs)[0].get("model_type")
-    if kind != XCatConfig.model_type:
-        raise ValueError(f"{name_or_path} is no checkpoint of xcat fit: its config.json says model_type {kind!r}")
-    model = XCatForNextItem.from_pretrained(name_or_path, dtype=torch.float32, use_safetensors=True, **kwargs)
+    place = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
+    folder = locate_checkpoint(name_or_path, **place)
+    check_checkpoint(folder, str(name_or_path))
+    model = XCatForNextItem.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **kwargs)
     model.model.text.freeze()  # loading gives every parameter a gradient
-    return model, XCatProcessor.from_pretrained(name_or_path, **kwargs)
+    return model, XCatProcessor.from_pretrained(folder, **kwargs)
 
 
 def ordered_after(base: ItemVocabulary, vocabulary: ItemVocabulary) -> ItemVocabulary:

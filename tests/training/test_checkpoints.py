@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from xcat_rec.inference.checkpoints import check_checkpoint
 from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.training.checkpoints import check_checkpoint
 from xcat_rec.training.preparation import PreparationOptions, prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
