@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from ..modeling_baselines.cooccurrence import nearest_by_cosine
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.text_xcat import fit_whitening
+from ..tokenization.encoder import TextEncoder
 from ..tokenization.processing_xcat import XCatProcessor
-from ..tokenization.text import encode_texts
 from ..tokenization.vocabulary import ItemVocabulary
 from .precision import use_bf16
 
@@ -50,37 +49,22 @@ def text_states(
     cache_dir: Path | None = None,
     keep: bool = True,
 ) -> torch.Tensor:
-    """Encode texts with the model's encoder: (texts, tokens, text_dim), not whitened, cached on disk if `keep`."""
-    encoder = model.model.text
-    low = use_bf16(precision, model.device.type)
+    """Encode texts with the model's encoder: (texts, tokens, text_dim), not whitened, cached on disk if `keep`.
 
-    def encode(batch: list[str]) -> np.ndarray:
-        tokens = processor.tokenize(batch).to(model.device)
-        with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=low):
-            states, _ = encoder(tokens["input_ids"], tokens["attention_mask"])
-        pooled: np.ndarray = states.float().cpu().numpy()
-        return pooled
-
-    encoder.eval()
-    if not keep:
-        return _encode_by_length(texts, encode)
-    key = f"{_fingerprint(encoder.encoder)}-{encoder.tokens}-{processor.max_text_length}-{'bf16' if low else 'fp32'}"
-    return torch.from_numpy(encode_texts(texts, encode, cache_key=key, cache_dir=cache_dir))
-
-
-def _encode_by_length(texts: list[str], encode: Callable[[list[str]], np.ndarray], size: int = 64) -> torch.Tensor:
-    order = np.argsort([len(text) for text in texts], kind="stable")
-    parts = [encode([texts[i] for i in order[start : start + size]]) for start in range(0, len(order), size)]
-    states = np.concatenate(parts)
-    return torch.from_numpy(states[np.argsort(order, kind="stable")])
-
-
-def _fingerprint(encoder: torch.nn.Module | None) -> str:
-    digest = hashlib.sha256()
-    for name, parameter in [] if encoder is None else encoder.state_dict().items():
-        digest.update(name.encode())
-        digest.update(parameter.detach().float().cpu().flatten()[:4096].numpy().tobytes())
-    return digest.hexdigest()[:16]
+    Raises:
+        ValueError: If the model carries no encoder.
+    """
+    text = model.model.text
+    if text.encoder is None:
+        raise ValueError("this model carries no text encoder (text_config is None); give text states instead")
+    encoder = TextEncoder(
+        text.encoder.eval(),
+        processor.tokenizer,
+        tokens=text.tokens,
+        max_tokens=processor.max_text_length,
+        bf16=use_bf16(precision, model.device.type),
+    )
+    return torch.from_numpy(encoder.encode(texts, cache_dir) if keep else encoder.encode_batch(texts))
 
 
 def nearest_rows(states: torch.Tensor, text_index: torch.Tensor, neighbours: int, block: int = 1024) -> torch.Tensor:
