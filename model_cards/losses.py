@@ -112,7 +112,7 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
     if config.num_neighbors:
         detail = f"{config.num_neighbors} nearest items of each, weight {config.neighbor_weight:g} in a score"
         parts.append(Ingredient("Neighbour memory", detail, ("sarwar2001",)))
-    if config.learn_repeats:
+    if config.repeats != "off":
         detail = "an item of the history gains or loses by how long ago and how often it was there"
         parts.append(Ingredient("Learnt repeats", detail, ("ren2019",)))
     return parts

@@ -14,6 +14,7 @@ FORMAT_VERSION = 1
 
 BEHAVIOR_ENCODERS = ("transformer", "gru", "lstm")
 SCORINGS = ("cosine", "dot")
+REPEATS = ("off", "jointly", "apart")
 OBJECTIVES = ("auto", "softmax", "sampled_softmax", "gbce")
 
 
@@ -59,7 +60,9 @@ class XCatConfig(PreTrainedConfig):
         neighbor_window: Latest events whose neighbours count.
         neighbor_decay: Weight of an event's neighbours relative to those of the event after it.
         neighbor_weight: Weight of the neighbours in a score, in units of the score.
-        learn_repeats: Whether an item's score depends on how long ago and how often it was in the history.
+        repeats: Whether an item's score depends on how long ago and how often it was in the history: "off", learnt
+            "jointly" with all else, or learnt "apart", as what the rest leaves over when it is trained as if alone.
+        repeat_weight: How much of that counts in a score; below 1 it leaves room for what is new to a user.
         soft_target_weight: Share of the label's mass given to the items nearest in text.
         num_soft_targets: How many such neighbours share it.
         freeze_text_encoder: Whether the nested text encoder is left as it was pretrained.
@@ -112,7 +115,8 @@ class XCatConfig(PreTrainedConfig):
     neighbor_window: int = 10
     neighbor_decay: float | int = 0.8
     neighbor_weight: float | int = 3.0
-    learn_repeats: bool = True
+    repeats: str = "jointly"
+    repeat_weight: float | int = 1.0
     soft_target_weight: float | int = 0.3
     num_soft_targets: int = 10
     freeze_text_encoder: bool = True
@@ -152,6 +156,7 @@ class XCatConfig(PreTrainedConfig):
             "num_fusion_layers": 0, "text_dim": 1, "text_tokens_per_item": 1, "num_texts": 1, "max_history": 1,
             "num_item_rows": NUM_SPECIAL_ROWS, "num_rating_buckets": 0, "num_time_gap_buckets": 0,
             "num_negatives": 1, "num_soft_targets": 1, "num_neighbors": 0, "neighbor_window": 1, "neighbor_weight": 0,
+            "repeat_weight": 0,
         }  # fmt: skip
         for name, least in at_least.items():
             if getattr(self, name) < least:
@@ -178,6 +183,7 @@ class XCatConfig(PreTrainedConfig):
             ("behavior_encoder", BEHAVIOR_ENCODERS),
             ("scoring", SCORINGS),
             ("objective", OBJECTIVES),
+            ("repeats", REPEATS),
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"XCatConfig.{name} is {getattr(self, name)!r}; give one of {', '.join(choices)}.")

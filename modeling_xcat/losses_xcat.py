@@ -17,6 +17,7 @@ _BY_ITEMS_FROM = 32_768
 _LEAST_BLOCK = 256
 _ROWS_AT_ONCE = 16_384
 _LEAST_NORM = 1e-12
+_HIGHEST_BONUS = 50.0
 
 _kept = threading.local()
 
@@ -56,23 +57,16 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         product_dtype: torch.dtype,
         bonus_items: torch.Tensor | None,
         bonus: torch.Tensor | None,
+        bonus_apart: bool,
     ) -> torch.Tensor:
-        needs_grad = any(ctx.needs_input_grad[:2])
+        needs_grad = any(ctx.needs_input_grad)
         norms = items.norm(dim=1, keepdim=True).clamp_(min=_LEAST_NORM) if unit_items else None
         low_items = items.to(product_dtype) if norms is None else _divided(items, norms, product_dtype)
         by_items = log_inclusion is None and len(items) > _BY_ITEMS_FROM
         problem = _Problem(
-            states,
-            low_items,
-            targets,
-            soft_targets,
-            soft_weight,
-            log_inclusion,
-            weights,
-            needs_grad,
-            bonus_items,
-            bonus,
-        )
+            states, low_items, targets, soft_targets, soft_weight, log_inclusion, weights, needs_grad,
+            bonus_items, bonus, bonus_apart,
+        )  # fmt: skip
         total, *gradients = _by_items(problem) if by_items else _by_events(problem)
         if norms is not None and needs_grad:
             _through_norms(gradients[1], items, norms)
@@ -90,7 +84,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             None if part is None else part.mul_(grad_outputs[0]).to(dtype)
             for part, dtype in zip(gradients, ctx.dtypes, strict=True)
         ]
-        return states, items, *(None,) * 8, bonus
+        return states, items, *(None,) * 8, bonus, None
 
 
 @dataclass
@@ -107,6 +101,7 @@ class _Problem:
     needs_grad: bool
     bonus_items: torch.Tensor | None = None
     bonus: torch.Tensor | None = None
+    bonus_apart: bool = False
 
     def scores(
         self, states: torch.Tensor, items: torch.Tensor, events: slice, start: int = 0
@@ -119,7 +114,7 @@ class _Problem:
         products = scores = torch.mm(states, items.T, out=_workspace(*size, items.dtype, device))
         if items.dtype != torch.float32:
             scores = _workspace(*size, torch.float32, device).copy_(products)
-        if self.bonus is not None:
+        if self.bonus is not None and not self.bonus_apart:
             inside, place = self.bonus_places(events, start, len(items))
             scores.scatter_add_(1, place, self.bonus[events] * inside)
         return scores, products
@@ -131,10 +126,30 @@ class _Problem:
         inside = (place >= 0) & (place < count)
         return inside, place * inside
 
-    def bonus_gradient(self, gradients: torch.Tensor, events: slice, start: int = 0) -> torch.Tensor:
-        """Gradient of the bonus of some events, from that of their scores against the items from `start` on."""
-        inside, place = self.bonus_places(events, start, gradients.shape[1])
-        return gradients.gather(1, place) * inside
+    def bonus_values(self, scores: torch.Tensor, events: slice, start: int = 0) -> torch.Tensor:
+        """Of (events, items from `start` on) values those at items with a bonus; 0 where these are not among them."""
+        inside, place = self.bonus_places(events, start, scores.shape[1])
+        return scores.gather(1, place) * inside
+
+    def bonus_share(self, events: slice) -> torch.Tensor:
+        """(events, bonuses) share of the label's mass that each item with a bonus has."""
+        assert self.bonus_items is not None
+        items, soft = self.bonus_items[events], self.soft_targets
+        mass = items.eq(self.targets[events, None]).float() * (1.0 if soft is None else 1 - self.soft_weight)
+        for near in [] if soft is None else soft[events].T:
+            mass += items.eq(near[:, None]) * (self.soft_weight / len(soft.T))  # type: ignore[union-attr]
+        return mass
+
+    def bonus_gradient(self, likely: torch.Tensor, events: slice) -> torch.Tensor:
+        """Gradient of the bonus of some events, before their weights, from the softmax at the items that have one.
+
+        Where the bonus is apart, that softmax knows nothing of it, and is brought to what it would be with it.
+        """
+        assert self.bonus is not None
+        if self.bonus_apart:
+            raised = likely * self.bonus[events].clamp(max=_HIGHEST_BONUS).exp()
+            likely = raised / (1 + (raised - likely).sum(1, keepdim=True)).clamp(min=_LEAST_NORM)
+        return likely - self.bonus_share(events)
 
 
 _Parts = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]
@@ -169,14 +184,15 @@ def _by_events(problem: _Problem) -> _Parts:
         total += losses.sum() if weights is None else losses @ weights[part]
         if grad_states is None or grad_items is None:
             continue
+        scale = partition.reciprocal() if weights is None else weights[part, None] / partition
+        if grad_bonus is not None:
+            likely = problem.bonus_values(scores, part) / partition
+            grad_bonus[part] = problem.bonus_gradient(likely, part) * (scale * partition)
         if soft is None:
             scores.scatter_add_(1, index, -partition)
         else:
             scores.scatter_add_(1, index, (share - 1) * partition)
             scores.scatter_add_(1, soft, (-share / soft.shape[1] * partition).expand_as(soft))
-        scale = partition.reciprocal() if weights is None else weights[part, None] / partition
-        if grad_bonus is not None:
-            grad_bonus[part] = problem.bonus_gradient(scores, part) * scale
         gradients = scores if items.dtype == torch.float32 else products.copy_(scores)
         grad_states[part] = torch.mm(gradients, items) * scale
         grad_items += torch.mm(gradients.T, (states[part] * scale).to(items.dtype))
@@ -205,19 +221,22 @@ def _by_items(problem: _Problem) -> _Parts:
     mean_item = items[problem.targets].float()
     if problem.soft_targets is not None:
         mean_item = (1 - share) * mean_item + share * items[problem.soft_targets].float().mean(1)
-    losses = log_partition.squeeze(1) - (low_states.float() * mean_item).sum(1) - _wanted_bonus(problem)
+    losses = log_partition.squeeze(1) - (low_states.float() * mean_item).sum(1)
+    if problem.bonus is not None and not problem.bonus_apart:
+        losses = losses - (problem.bonus_share(everyone) * problem.bonus).sum(1)
     total = losses.sum() if weights is None else losses @ weights
     if not problem.needs_grad:
         return total, None, None, None
     scale = torch.ones_like(log_partition) if weights is None else weights[:, None]
     grad_states = -mean_item * scale
-    grad_bonus = None if problem.bonus is None else -_bonus_share(problem) * scale
+    likely = None if problem.bonus is None else torch.zeros_like(problem.bonus)
     grad_items = torch.empty_like(items, dtype=torch.float32)
     for part in blocks:
         scores, products = problem.scores(low_states, items[part], everyone, part.start)
-        scores.sub_(log_partition).exp_().mul_(scale)
-        if grad_bonus is not None:
-            grad_bonus += problem.bonus_gradient(scores, everyone, part.start)
+        scores.sub_(log_partition).exp_()
+        if likely is not None:
+            likely += problem.bonus_values(scores, everyone, part.start)
+        scores.mul_(scale)
         gradients = scores if items.dtype == torch.float32 else products.copy_(scores)
         grad_states += torch.mm(gradients, items[part])
         grad_items[part] = torch.mm(gradients.T, low_states)
@@ -228,23 +247,8 @@ def _by_items(problem: _Problem) -> _Parts:
         grad_items.index_add_(
             0, soft.flatten(), pull.repeat_interleave(soft.shape[1], 0), alpha=-share / soft.shape[1]
         )
+    grad_bonus = None if likely is None else problem.bonus_gradient(likely, everyone) * scale
     return total, grad_states, grad_items, grad_bonus
-
-
-def _bonus_share(problem: _Problem) -> torch.Tensor:
-    """(events, bonuses) share of the label's mass that each item with a bonus has."""
-    assert problem.bonus_items is not None
-    share = 1.0 if problem.soft_targets is None else 1 - problem.soft_weight
-    mass = problem.bonus_items.eq(problem.targets[:, None]).float() * share
-    if problem.soft_targets is not None:
-        for soft in problem.soft_targets.T:
-            mass += problem.bonus_items.eq(soft[:, None]) * (problem.soft_weight / problem.soft_targets.shape[1])
-    return mass
-
-
-def _wanted_bonus(problem: _Problem) -> torch.Tensor | float:
-    """(events,) what the bonus adds to the score that the label's mass wants high."""
-    return 0.0 if problem.bonus is None else (_bonus_share(problem) * problem.bonus).sum(1)
 
 
 def _divided(items: torch.Tensor, norms: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -276,6 +280,7 @@ def chunked_cross_entropy(
     unit_items: bool = False,
     bonus_items: torch.Tensor | None = None,
     bonus: torch.Tensor | None = None,
+    bonus_apart: bool = False,
 ) -> torch.Tensor:
     """Summed softmax cross-entropy of events against items, exact, in chunks.
 
@@ -297,6 +302,8 @@ def chunked_cross_entropy(
         bonus_items: (events, n) index of items whose score gets a bonus, or None.
         bonus: (events, n) what is added to their scores; where an event names an item twice, both are. It gets a
             gradient.
+        bonus_apart: Whether the loss and all other gradients are those without the bonus, which gets the gradient of
+            the loss with it: it learns what the rest, trained as if alone, leaves over.
 
     Returns:
         Scalar sum over events, float32, in nats.
@@ -321,6 +328,7 @@ def chunked_cross_entropy(
         dtype,
         bonus_items,
         bonus,
+        bonus_apart,
     )
     return total
 
@@ -335,6 +343,7 @@ def generalised_bce(
     weights: torch.Tensor | None = None,
     bonus_items: torch.Tensor | None = None,
     bonus: torch.Tensor | None = None,
+    bonus_apart: bool = False,
 ) -> torch.Tensor:
     """Summed generalised binary cross-entropy of events against sampled items (gSASRec, Petrov and Macdonald 2023).
 
@@ -351,6 +360,7 @@ def generalised_bce(
         weights: (events,) factor of each event's loss; None for 1.
         bonus_items: As in `chunked_cross_entropy`.
         bonus: As in `chunked_cross_entropy`.
+        bonus_apart: As in `chunked_cross_entropy`.
 
     Returns:
         Scalar sum over events of the mean over candidates, float32, in nats.
@@ -363,8 +373,17 @@ def generalised_bce(
     """
     beta = sampling_rate * (calibration * (1 - 1 / sampling_rate) + 1 / sampling_rate)
     scores = torch.mm(states, items.T).float()
-    if bonus_items is not None and bonus is not None:
-        scores = scores.scatter_add(1, bonus_items, bonus)
+    if bonus_items is None or bonus is None:
+        return _summed_bce(scores, targets, beta, weights)
+    if not bonus_apart:
+        return _summed_bce(scores.scatter_add(1, bonus_items, bonus), targets, beta, weights)
+    left_over = _summed_bce(scores.detach().scatter_add(1, bonus_items, bonus), targets, beta, weights)
+    return _summed_bce(scores, targets, beta, weights) + left_over - left_over.detach()
+
+
+def _summed_bce(
+    scores: torch.Tensor, targets: torch.Tensor, beta: float, weights: torch.Tensor | None
+) -> torch.Tensor:
     index = targets[:, None]
     positive = scores.gather(1, index)
     negative = torch.nn.functional.softplus(scores).scatter(1, index, 0.0).sum(1)

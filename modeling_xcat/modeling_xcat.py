@@ -121,7 +121,7 @@ class XCatModel(XCatPreTrainedModel):
         self.fusion = XCatFusion(config) if config.num_fusion_layers else None
         self.output_norm = nn.LayerNorm(size, config.layer_norm_eps)
         self.neighbors = XCatNeighbors(config) if config.num_neighbors else None
-        self.repeats = XCatRepeats(config) if config.learn_repeats else None
+        self.repeats = XCatRepeats(config) if config.repeats != "off" else None
         self.post_init()
         self.text.freeze()
 
@@ -461,7 +461,7 @@ class XCatForNextItem(XCatPreTrainedModel):
             rate = (len(represented) - 1) / max(1, self.config.num_items - 1)
             total = generalised_bce(
                 states, represented, index, sampling_rate=rate, calibration=float(self.config.gbce_calibration),
-                weights=weights, bonus_items=bonus_items, bonus=bonus,
+                weights=weights, bonus_items=bonus_items, bonus=bonus, bonus_apart=self.config.repeats == "apart",
             )  # fmt: skip
         else:
             total = chunked_cross_entropy(
@@ -475,6 +475,7 @@ class XCatForNextItem(XCatPreTrainedModel):
                 unit_items=self.config.scoring == "cosine",
                 bonus_items=bonus_items,
                 bonus=bonus,
+                bonus_apart=self.config.repeats == "apart",
             )
         count = torch.as_tensor(known.sum() if num_items_in_batch is None else num_items_in_batch)
         return total / count.clamp(min=1), output

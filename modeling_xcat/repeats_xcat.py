@@ -44,10 +44,11 @@ class XCatRepeats(nn.Module):
             recent: The events before the queries.
 
         Returns:
-            (pairs,) numbers of queries, (pairs,) item rows, (pairs,) bonuses; each pair once.
+            (pairs,) numbers of queries, (pairs,) item rows, (pairs,) bonuses times `repeat_weight`; each pair once.
         """
         queries, places = recent.counts.nonzero(as_tuple=True)
-        return queries, recent.items[queries, places], self.values(recent)[queries, places]
+        values = float(self.config.repeat_weight) * self.values(recent)
+        return queries, recent.items[queries, places], values[queries, places]
 
 
 def _doubling(numbers: torch.Tensor, buckets: int) -> torch.Tensor:

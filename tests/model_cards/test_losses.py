@@ -39,6 +39,6 @@ def test_weight_of_new_categories(tmp_path: Path) -> None:
 def test_parts() -> None:
     whole = parts_of(XCatConfig())
     assert [part.citations for part in whole] == [("kang2018",), ("vaswani2017",), ("sarwar2001",), ("ren2019",)]
-    bare = parts_of(XCatConfig(behavior_encoder="lstm", num_fusion_layers=0, num_neighbors=0, learn_repeats=False))
+    bare = parts_of(XCatConfig(behavior_encoder="lstm", num_fusion_layers=0, num_neighbors=0, repeats="off"))
     assert [part.citations for part in bare] == [("hidasi2016",)]
     assert all(key in CITATIONS for part in (*whole, *bare) for key in part.citations)

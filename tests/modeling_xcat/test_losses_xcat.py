@@ -135,3 +135,50 @@ def test_generalised_bce_is_the_formula_of_its_paper(events, items, calibration,
         expected = expected - weights[event] * torch.stack(terms).mean()
     loss = generalised_bce(states, table, targets, sampling_rate=rate, calibration=calibration, weights=weights)
     torch.testing.assert_close(loss.double(), expected.double(), rtol=1e-3, atol=1e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 60), st.integers(4, 30), st.integers(0, 99), st.booleans(), st.booleans(), st.booleans())
+def test_a_bonus_apart_learns_what_is_left_over(events, items, seed, soft, weighed, large):
+    states, table, targets = problem(events, items, 5, seed)
+    generator = torch.Generator().manual_seed(seed)
+    bonus_items = torch.stack([torch.randperm(items, generator=generator)[:3] for _ in range(events)])
+    bonus = torch.randn(events, 3, generator=generator, requires_grad=True)
+    neighbours = torch.stack([(targets + i) % items for i in range(1, 4)], dim=1) if soft else None
+    weights = torch.arange(1, events + 1) / 3 if weighed else None
+    shared = {"soft_targets": neighbours, "soft_weight": 0.3, "weights": weights}
+    alone = chunked_cross_entropy(states, table, targets, **shared)
+    alone.backward()
+    expected = [states.grad.clone(), table.grad.clone()]
+    chunked_cross_entropy(
+        states.detach(), table.detach(), targets, bonus_items=bonus_items, bonus=bonus, **shared
+    ).backward()
+    expected.append(bonus.grad.clone())
+    states.grad = table.grad = bonus.grad = None
+    original = losses_xcat._BY_ITEMS_FROM
+    losses_xcat._BY_ITEMS_FROM = 0 if large else items
+    try:
+        loss = chunked_cross_entropy(
+            states, table, targets, bonus_items=bonus_items, bonus=bonus, bonus_apart=True, **shared
+        )
+    finally:
+        losses_xcat._BY_ITEMS_FROM = original
+    loss.backward()
+    torch.testing.assert_close(loss, alone, rtol=1e-4, atol=1e-4)
+    for part, wanted in zip((states, table, bonus), expected, strict=True):
+        torch.testing.assert_close(part.grad, wanted, rtol=1e-4, atol=3e-4)
+
+
+def test_a_bonus_apart_of_binary_losses_learns_what_is_left_over():
+    states, table, targets = problem(6, 9, 4, 0)
+    bonus_items, bonus = torch.arange(18).view(6, 3) % 9, torch.zeros(6, 3, requires_grad=True)
+    shared = {"sampling_rate": 0.5, "calibration": 0.75}
+    raised = bonus + 1
+    together = generalised_bce(states, table, targets, bonus_items=bonus_items, bonus=bonus, **shared)
+    wanted = torch.autograd.grad(together, [bonus])[0]
+    alone = torch.autograd.grad(generalised_bce(states, table, targets, **shared), [states])[0]
+    apart = generalised_bce(states, table, targets, bonus_items=bonus_items, bonus=raised, bonus_apart=True, **shared)
+    assert apart.item() == pytest.approx(generalised_bce(states, table, targets, **shared).item())
+    found = torch.autograd.grad(apart, [states, bonus])
+    torch.testing.assert_close(found[0], alone)
+    assert not torch.equal(found[1], wanted)

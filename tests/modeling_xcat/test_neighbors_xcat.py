@@ -23,7 +23,7 @@ from .conftest import ROWS, tiny_config, tiny_model
 def test_the_bonus_is_that_of_the_formula(
     histories: list[list[int]], window: int, decay: float, weight: float, mode: str
 ) -> None:
-    config = tiny_config(neighbor_window=window, neighbor_decay=decay, neighbor_weight=weight, learn_repeats=False)
+    config = tiny_config(neighbor_window=window, neighbor_decay=decay, neighbor_weight=weight, repeats="off")
     model = tiny_model(config).model
     rows = [{"items": history} for history in histories]
     inputs = pack_histories(rows, max_history=6, features=EventFeatures(), mode=mode)

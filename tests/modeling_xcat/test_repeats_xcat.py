@@ -72,7 +72,7 @@ def test_a_shop_without_repeats_teaches_not_to_repeat() -> None:
 
 
 def test_what_a_user_had_is_no_soft_target() -> None:
-    model = tiny_model(tiny_config(learn_repeats=False, soft_target_weight=0.5))
+    model = tiny_model(tiny_config(repeats="off", soft_target_weight=0.5))
     model.soft_target_rows[:] = 3
     inputs = pack_histories([{"items": [3, 4, 5]}], max_history=6, features=EventFeatures(), with_labels=True)
     found = model(**inputs).loss
