@@ -59,7 +59,7 @@ class XCatTrainingArguments(TrainingArguments):
     per_device_eval_batch_size: int = field(default=256, metadata={"help": "Users an evaluation batch."})
     learning_rate: float = field(default=1e-3, metadata={"help": "Peak learning rate of AdamW."})
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
-    num_train_epochs: float = field(default=16, metadata={"help": "Epochs at most."})
+    num_train_epochs: float = field(default=20, metadata={"help": "Epochs at most."})
     lr_scheduler_type: str = field(default="linear", metadata={"help": "Learning rate schedule."})
     warmup_steps: float = field(default=50, metadata={"help": "Steps of linear warm-up."})
     eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate: no, steps or epoch."})
