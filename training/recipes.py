@@ -65,6 +65,12 @@ _LIST = (
         reference=_SASREC_REFERENCE,
     ),
     Recipe(
+        "sasrec-repeats",
+        "sasrec with learnt weights for items of the history",
+        {**_SASREC, "objective": "softmax", "repeats": "jointly"},
+        reference=f"{_SASREC_REFERENCE}; figures of others often leave the items of the history out of the ranking",
+    ),
+    Recipe(
         "gru4rec",
         "a recurrent network over item ids, cross-entropy over the whole catalogue",
         {**_IDS_ONLY, "behavior_encoder": "gru", "num_behavior_layers": 1, "objective": "softmax"},
