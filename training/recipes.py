@@ -47,7 +47,8 @@ _IDS_ONLY: dict[str, Any] = {
     "hidden_dropout": 0.2,
     "attention_dropout": 0.2,
 }
-_SASREC: dict[str, Any] = {**_IDS_ONLY, "num_behavior_layers": 2, "hidden_act": "relu"}
+_SASREC: dict[str, Any] = {**_IDS_ONLY, "num_behavior_layers": 2, "hidden_act": "relu", "hidden_dropout": 0.4}
+_LONG: dict[str, Any] = {"num_train_epochs": 30}
 _SASREC_REFERENCE = 'Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018'
 
 _LIST = (
@@ -56,18 +57,21 @@ _LIST = (
         "sasrec",
         "self-attention over item ids, cross-entropy over the whole catalogue",
         {**_SASREC, "objective": "softmax"},
+        _LONG,
         reference=f"{_SASREC_REFERENCE}; with cross-entropy as in Klenitskiy and Vasilev, RecSys 2023",
     ),
     Recipe(
         "sasrec-sampled",
         "self-attention over item ids, cross-entropy over 256 sampled negatives",
         {**_SASREC, "objective": "sampled_softmax", "num_negatives": 256},
+        _LONG,
         reference=_SASREC_REFERENCE,
     ),
     Recipe(
         "sasrec-repeats",
         "sasrec with learnt weights for items of the history",
         {**_SASREC, "objective": "softmax", "repeats": "jointly"},
+        _LONG,
         reference=f"{_SASREC_REFERENCE}; figures of others often leave the items of the history out of the ranking",
     ),
     Recipe(
