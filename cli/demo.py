@@ -31,6 +31,7 @@ TRAINING = {
     "max_train_events": 601,
     "learning_rate": 3e-3,
     "new_category_weight": 5.0,
+    "early_stopping_patience": 2,
 }
 SMALL_HOUSEHOLDS = 150
 SMALL_CONFIG = {**CONFIG, "objective": "sampled_softmax"}
