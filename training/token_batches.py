@@ -12,15 +12,16 @@ class TokenBatchSampler(Sampler[list[int]]):
     """Batches whose histories hold at most `max_tokens` events together.
 
     Every epoch draws a new order from the seed and its number, lays the histories end to end in it, and cuts the line
-    at equal distances; a history belongs to the batch in which it begins. So the number of batches is the same in
-    every epoch and known beforehand, which schedules and resuming rely on, and no batch is empty. Histories are packed
-    afterwards, so there is no padding that sorting by length would save.
+    at equal distances; a history belongs to the batch in which it begins, and a batch in which none does takes the
+    next one. So the number of batches is the same in every epoch and known beforehand, which schedules and resuming
+    rely on, and no batch is empty. Histories are packed afterwards, so there is no padding that sorting by length
+    would save.
 
     Args:
         lengths: Labelled events of every history, at least 1.
         max_tokens: Most events a batch.
         seed: Seed of the order.
-        processes: Processes that share the batches; their number is a multiple of it.
+        processes: Processes that share the batches; their number is a multiple of it where there are histories enough.
 
     Raises:
         ValueError: If a batch of `max_tokens` cannot hold two of the longest histories, so that it might hold none.
@@ -40,7 +41,7 @@ class TokenBatchSampler(Sampler[list[int]]):
                 f"at least {2 * longest}, or a smaller max_history"
             )
         count = -(-total // (max_tokens - longest + 1))
-        self.num_batches = max(1, min(-(-count // processes) * processes, total // longest))
+        self.num_batches = max(1, min(-(-count // processes) * processes, len(self.lengths)))
         self.seed, self.epoch = seed, 0
 
     def __len__(self) -> int:
@@ -50,7 +51,9 @@ class TokenBatchSampler(Sampler[list[int]]):
         order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.lengths))
         begins = np.cumsum(self.lengths[order]) - self.lengths[order]
         batch_of = begins * self.num_batches // max(1, int(self.lengths.sum()))
-        cuts = np.searchsorted(batch_of, np.arange(1, self.num_batches))
+        number = np.arange(1, self.num_batches)
+        cuts = np.maximum.accumulate(np.maximum(np.searchsorted(batch_of, number) - number, 0)) + number
+        cuts = np.minimum(cuts, len(order) - self.num_batches + number)
         yield from (part.tolist() for part in np.split(order, cuts))
 
     def set_epoch(self, epoch: int) -> None:
