@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import re
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from torch import nn
 from torch.utils.data import DataLoader
@@ -85,6 +87,9 @@ class XCatTrainer(HubPushes, Trainer):
             model=model, args=args, train_dataset=train_dataset, eval_dataset=eval_dataset,
             processing_class=processing_class, **kwargs,
         )  # fmt: skip
+        if args.world_size > 1:
+            # Threads of a process group that is left open abort an interpreter that ends, now and then.
+            atexit.register(PartialState().destroy_process_group)
         if self.compute_metrics is None:
             self.compute_metrics = self.ranking_metrics
         if args.early_stopping_patience and args.load_best_model_at_end:
