@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q -c constr
 # One thread a process: with several test processes, threads of each would fight over the cores.
 THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help venv demo test slow check lint format types layering sizes peers speed clean
+.PHONY: help venv demo test slow spaces check lint format types layering sizes peers speed clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -37,6 +37,14 @@ test: venv  ## run the tests (without those marked slow)
 slow: venv  ## run the tests marked slow
 	$(THREADS) $(BIN)/python -m pytest -m slow
 
+spaces: .cache/venv-spaces/.installed  ## start a Space and ask it, and measure emissions, in an environment of their own
+	$(THREADS) .cache/venv-spaces/bin/python -m pytest tests/cli/test_space.py tests/model_cards/test_callback.py
+
+.cache/venv-spaces/.installed: pyproject.toml constraints.txt
+	test -x .cache/venv-spaces/bin/python || $(PYTHON) -m venv .cache/venv-spaces
+	.cache/venv-spaces/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[space,emissions,test]"
+	@touch $@
+
 check: lint types layering sizes  ## ruff, mypy, layering, file sizes
 
 lint: $(VENV)/.installed-dev  ## ruff: rules and format
@@ -60,12 +68,14 @@ sizes: $(VENV)/.installed-dev  ## list files over 400 and functions over 60 line
 peers: .venv-peers/.installed  ## make .venv-peers with the libraries that benchmarks compare with
 
 .venv-peers/.installed:
-	$(PYTHON) -m venv .venv-peers
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@echo '*' > .venv-peers/.gitignore
 	.venv-peers/bin/python -m pip install --disable-pip-version-check -q "rectools[torch]==0.19.0" recbole==1.2.1 torch==2.13.0
 	@touch $@
 
-speed: venv peers  ## benchmarks of training, large catalogues and ranking, beside the peers
+speed: venv peers  ## benchmarks of training, large catalogues and ranking, beside the peers; with DATA=folder of time to a quality
 	$(BIN)/python benchmarks/training_speed.py --peer-python .venv-peers/bin/python
+	$(if $(DATA),$(BIN)/python benchmarks/time_to_quality.py "$(DATA)" --peer-python .venv-peers/bin/python,@echo "time_to_quality.py: skipped, give DATA=folder with items.* and events.*")
 	$(BIN)/python benchmarks/large_catalogue.py
 	$(BIN)/python benchmarks/ranking_speed.py
 

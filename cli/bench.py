@@ -17,7 +17,7 @@ DEFAULT_MODELS = "popularity,repeat-purchase,item-knn,text-knn,sasrec,xcat"
 def bench(
     context: typer.Context,
     data: Annotated[
-        str | None, typer.Argument(help="Folder with your tables, SOURCE:PATH, a hub dataset, or complete-journey.")
+        str | None, typer.Argument(help="Folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset.")
     ] = None,
     models: Annotated[str, typer.Option(help="Names of models with commas between.")] = DEFAULT_MODELS,
     seeds: Annotated[int, typer.Option(help="Runs of each trained model, with seeds from 0.")] = 3,

@@ -24,13 +24,14 @@ from ..modeling_baselines.popularity import (
     RepeatPurchaseConfig,
     RepeatPurchaseModel,
 )
+from ..tokenization.prepared import load_data
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import resolve_split, trained_items
-from ..tokenization.sources import load_shop
+from ..tokenization.user_interests import NO_INTEREST
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
-from ..training.arguments import XCatTrainingArguments
+from ..training.arguments import XCatTrainingArguments, sized_for
 from ..training.catalogue import distinct_texts
-from ..training.preparation import PreparationOptions, prepare_training, select_events, split_shop
+from ..training.preparation import PreparationOptions, prepare_training, resolve_options, select_events, split_shop
 from ..training.recipes import RECIPES, find_recipe
 from ..training.trainer import XCatTrainer
 from .console import messages, peak_memory_mb
@@ -135,11 +136,12 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     """
     check_model(request.model)
     preparation, config, training = split_fields(request.fields)
-    shop = load_shop(
+    shop = load_data(
         request.data, items=request.items, events=request.events, columns=parse_columns(request.columns),
         on_unknown_items="drop" if request.unknown_items == "drop" else "error",
     )  # fmt: skip
     options = PreparationOptions(**{**preparation, "seed": request.seed, "split_seed": SPLIT_SEED})
+    options = resolve_options(shop, options)
     if request.model in RECIPES:
         fitted = _train(request, shop, options, config, {**training, "output_dir": str(folder / "training")})
     elif request.model == TEXT_KNN:
@@ -184,7 +186,10 @@ def _train(
     begin = time.perf_counter()
     recipe = find_recipe(request.model)
     options.config = {**recipe.config, **config}
-    arguments = XCatTrainingArguments(**{**recipe.training, **training, "seed": request.seed})
+    if not (options.config.get("use_text", True) and options.config.get("num_fusion_layers", 1)):
+        options.interests = NO_INTEREST  # a model without text has nowhere to put them
+    sized = sized_for(shop.items.height)
+    arguments = XCatTrainingArguments(**{**sized, **recipe.training, **training, "seed": request.seed})
     precision = "bf16" if arguments.bf16 else "fp32"
     prepared = prepare_training(shop, options, precision)
     for note in prepared.notes:
@@ -196,6 +201,7 @@ def _train(
         train_dataset=prepared.splits["train"],
         eval_dataset=prepared.splits["validation"],
         processing_class=prepared.processor,
+        interests=prepared.interests,
     )
     start = time.perf_counter()
     state = trainer.train()
@@ -220,7 +226,8 @@ def _train(
 def _fit_text(shop: ShopTables, options: PreparationOptions, precision: str) -> _Fitted:
     """Take the whitened text states that a trained model would be given."""
     begin = time.perf_counter()
-    options.config = {"use_item_ids": False, "soft_target_weight": 0.0, "num_fusion_layers": 0}
+    options.interests = NO_INTEREST
+    options.config = {"use_item_ids": False, "item_features": {}, "soft_target_weight": 0.0, "num_fusion_layers": 0}
     prepared = prepare_training(shop, options, precision)
     _check_parts(shop, prepared.splits, options, ("test",))
     items = prepared.model.model.items
@@ -273,9 +280,9 @@ def _describe_data(
     sharing[:1] = 0  # items without text share nothing
     return {
         "name": shop.name,
-        "users": shop.events["user_id"].n_unique(),
+        "users": shop.card.users,
         "items": vocabulary.num_items,
-        "events": shop.events.height,
+        "events": shop.card.rows["events"],
         "split": str(resolve_split(shop, options.split)),
         "tie_policy": str(options.tie_policy),
         "duplicate_texts": int(sharing[sharing > 1].sum()),

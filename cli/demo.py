@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 HOUSEHOLDS_SHOWN = 3
 RECOMMENDATIONS_SHOWN = 5
 
-PREPARATION = {"split": "last-basket", "tie_policy": "shuffle"}
+PREPARATION: dict[str, Any] = {"split": "last-basket", "tie_policy": "shuffle", "item_features": ()}
 CONFIG = {
     "max_history": 100,
     "hidden_size": 64,

@@ -10,7 +10,7 @@ import typer
 def evaluate(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
     data: Annotated[
-        str | None, typer.Argument(help="Folder with your tables, SOURCE:PATH, a hub dataset, or complete-journey.")
+        str | None, typer.Argument(help="Folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset.")
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
     items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
@@ -35,8 +35,10 @@ def evaluate(
     """
     from ..evaluation.comparison import compare_with_baselines
     from ..inference.recommender import XCatRecommender
+    from ..tokenization.prepared import PreparedShop, load_data
     from ..tokenization.sequences import build_splits
-    from ..tokenization.sources import load_shop
+    from ..training.interests import shop_interests
+    from ..training.preparation import PreparationOptions, resolve_options
     from .console import messages, metrics_table, print_json
     from .fitting import MODEL_NAME, report_dict
     from .options import parse_columns
@@ -47,12 +49,19 @@ def evaluate(
     if part not in ("test", "validation"):
         raise ValueError(f"--part is {part!r}; give test or validation")
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
-    shop = load_shop(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items="drop")
+    shop = load_data(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items="drop")
     messages.print(str(shop.report), markup=False, highlight=False)
     processor = recommender.processor
-    splits = build_splits(
-        shop, processor.catalogue, processor.event_types, split=split, tie_policy=tie_policy, seed=seed
-    )
+    if isinstance(shop, PreparedShop):
+        split = resolve_options(shop, PreparationOptions(split=split, tie_policy=tie_policy)).split
+        splits = shop.splits_for(processor.catalogue, processor.event_types)
+    else:
+        splits = build_splits(
+            shop, processor.catalogue, processor.event_types, split=split, tie_policy=tie_policy, seed=seed
+        )
+    interests = shop_interests(shop, recommender.model, processor)
+    if interests is not None:
+        splits[part] = interests.added(splits[part])
     reports = compare_with_baselines(
         {MODEL_NAME: recommender}, splits["train"], splits[part], processor.catalogue,
         trained=recommender.trained, ks=cutoffs,

@@ -34,6 +34,12 @@ def fit(
         str | None,
         typer.Option(help="leave-one-out, last-basket, global-time, user-level, cold-items, column or auto."),
     ] = None,
+    interests: Annotated[
+        str | None,
+        typer.Option(
+            help="Interest profiles of users as memory: none, words (what they wrote) or items (what they judged)."
+        ),
+    ] = None,
     unknown_items: Annotated[
         Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
     ] = "error",
@@ -41,6 +47,9 @@ def fit(
     resume: Annotated[bool, typer.Option(help="Go on from the last saved epoch in the output folder.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a checkpoint in the output folder.")] = False,
     card: Annotated[bool, typer.Option("--card/--no-card", help="Whether to write a model card.")] = True,
+    card_baselines: Annotated[
+        str, typer.Option(help="Models of ids alone to train for the table of the card, such as sasrec,gru4rec.")
+    ] = "",
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Train on a shop's tables and judge the result beside baselines.
@@ -57,30 +66,24 @@ def fit(
 
         xcat fit --items items.csv --events events.parquet --columns item_id=sku --num-train-epochs 10
     """
-    from ..tokenization.prepared import is_prepared, load_prepared
-    from ..tokenization.schema import ShopTables
-    from ..tokenization.sources import load_shop
+    from ..tokenization.prepared import load_data
+    from .card_baselines import check_names
     from .console import messages, metrics_table, print_json
     from .fit_card import fit_command, take_card
     from .fitting import FitRequest, check_base, check_output, fit_shop
     from .options import parse_columns, parse_extra, read_yaml, split_fields
 
-    own = {"text_encoder": text_encoder, "split": split, "seed": seed}
+    own = {"text_encoder": text_encoder, "split": split, "seed": seed, "interests": interests}
     given = parse_extra(context.args) | {name: value for name, value in own.items() if value is not None}
     values = read_yaml(config_file)
     author = take_card(values, card)
+    compared = tuple(name.strip() for name in card_baselines.split(",") if name.strip())
+    check_names(compared)
     values |= given
     fields = split_fields(values)
     check_base(base, peft, output)
     check_output(output, resume, overwrite)
-    if data is not None and is_prepared(data):
-        prepared = load_prepared(data)
-        fields[0].setdefault("split", prepared.split)
-        shop: ShopTables = prepared
-    else:
-        shop = load_shop(
-            data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items
-        )
+    shop = load_data(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items)
     messages.print(str(shop.report), markup=False, highlight=False)
     outcome = fit_shop(
         FitRequest(
@@ -104,7 +107,9 @@ def fit(
                 lora_rank=lora_rank,
                 lora_targets=lora_targets,
                 unknown_items=unknown_items,
+                card_baselines=card_baselines or None,
             ),
+            card_baselines=compared,
         )
     )
     messages.print(metrics_table(outcome.reports, title=f"{shop.name}, {outcome.split}, test"))

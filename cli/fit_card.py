@@ -15,6 +15,7 @@ from ..model_cards.card_data import XCatModelCardData
 from ..model_cards.dataset_facts import DatasetFacts, describe_dataset
 from ..model_cards.markdown import is_hub_id
 from ..model_cards.scrubbing import is_secret_name
+from ..modeling_xcat.hub_xcat import fetched_commit
 from ..tokenization.sources import SOURCES, split_data
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation import PreparationOptions, PreparedTraining, select_events
@@ -47,7 +48,7 @@ def begin_card(
     """
     base = request.base or prepared.text_encoder
     config = prepared.model.config
-    source = config if request.base else config.text_config
+    encoder_commit = getattr(config.text_config, "_commit_hash", None)
     path = split_data(request.data)[1] if request.data else None
     dataset_id = path if path and not Path(path).exists() and is_hub_id(path) and "/" in path else None
     seeds = {"training": arguments.seed, "split": options.seed if options.split_seed is None else options.split_seed}
@@ -64,7 +65,7 @@ def begin_card(
         dataset_id=dataset_id,
         dataset_revision=None if dataset_id is None else _cached_revision(dataset_id),
         base_model=str(Path(base).absolute()) if Path(base).exists() else base,
-        base_model_revision=getattr(source, "_commit_hash", None),
+        base_model_revision=fetched_commit(request.base) if request.base else encoder_commit,
         base_checkpoint=request.base is not None,
         adapter=request.peft,
         split=str(split),

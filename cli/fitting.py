@@ -17,13 +17,12 @@ from ..inference.recommender import XCatRecommender
 from ..model_cards.callback import attach_card
 from ..model_cards.card import CARD_FILE, write_card
 from ..model_cards.card_data import XCatModelCardData
+from ..modeling_xcat.hub_xcat import fetched_commit, is_local
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
-from ..modeling_xcat.saving_xcat import written_whole
+from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, written_whole
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import resolve_split
 from ..training.adapters import (
-    ADAPTER_CONFIG,
-    ADAPTER_WEIGHTS,
     DEFAULT_GROUPS,
     METHODS,
     add_adapter,
@@ -31,10 +30,12 @@ from ..training.adapters import (
     parameter_counts,
     require_peft,
 )
-from ..training.arguments import XCatTrainingArguments
+from ..training.arguments import XCatTrainingArguments, sized_for
 from ..training.base_checkpoint import prepare_from_base
-from ..training.preparation import PreparationOptions, PreparedTraining, prepare_training
+from ..training.hub_pushes import note_catalogue
+from ..training.preparation import PreparationOptions, PreparedTraining, prepare_training, resolve_options
 from ..training.trainer import XCatTrainer
+from .card_baselines import check_names, fit_baselines
 from .console import messages, peak_memory_mb
 from .fit_card import begin_card, complete_card
 
@@ -67,6 +68,7 @@ class FitRequest:
         card: What the author says in the card, fields of `AUTHOR_FIELDS`; None for no card.
         data: The data as it was named on the command line.
         command: Command that fits the model again, for the card.
+        card_baselines: Models of ids alone to train and judge beside it, some of `card_baselines.IDS_ONLY`.
     """
 
     shop: ShopTables
@@ -82,6 +84,7 @@ class FitRequest:
     card: Mapping[str, Any] | None = field(default_factory=dict)
     data: str | None = None
     command: str | None = None
+    card_baselines: tuple[str, ...] = ()
 
 
 @dataclass
@@ -207,11 +210,17 @@ def _nothing_left_behind(output: Path) -> Iterator[None]:
 def fit_shop(request: FitRequest) -> FitOutcome:
     """Prepare, train, judge on the test split, and save model, processor and card."""
     begin = time.perf_counter()
-    options = PreparationOptions(**request.preparation, config=dict(request.config))
-    training = {"seed": options.seed, **request.training}
+    check_names(request.card_baselines)
+    options = resolve_options(request.shop, PreparationOptions(**request.preparation, config=dict(request.config)))
+    training = {"seed": options.seed, **sized_for(request.shop.items.height), **request.training}
     arguments = XCatTrainingArguments(output_dir=str(request.output / TRAINING_FOLDER), **training)
     if arguments.push_to_hub and not arguments.hub_model_id:
         raise ValueError("--push-to-hub needs a place; add --hub-model-id NAMESPACE/NAME")
+    if arguments.push_to_hub and request.peft and request.base and is_local(request.base):
+        raise ValueError(
+            f"--push-to-hub: the adapter would name the folder {request.base} as its base, where others cannot find "
+            "it; push the base first and give --base NAMESPACE/NAME, or push later with xcat push ... --base-repo"
+        )
     arguments.share_precision()
     messages.print(f"preparing {request.shop.name} ...")
     prepared, trained_model, own_catalogue = _prepare(request, options, "bf16" if arguments.bf16 else "fp32")
@@ -235,6 +244,7 @@ def fit_shop(request: FitRequest) -> FitOutcome:
             train_dataset=prepared.splits["train"],
             eval_dataset=prepared.splits["validation"],
             processing_class=prepared.processor,
+            interests=prepared.interests,
         )
         if card is not None:
             attach_card(trainer, card)
@@ -242,8 +252,11 @@ def fit_shop(request: FitRequest) -> FitOutcome:
         state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
     recommender = XCatRecommender(prepared.model, prepared.processor)
+    compared = fit_baselines(
+        request.card_baselines, prepared, training, request.output / TRAINING_FOLDER / "card-baselines"
+    )
     reports = compare_with_baselines(
-        {MODEL_NAME: recommender},
+        {**compared, MODEL_NAME: recommender},
         prepared.splits["train"],
         prepared.splits["test"],
         prepared.processor.catalogue,
@@ -283,17 +296,22 @@ def _prepare(
     prepared, changed = prepare_from_base(request.shop, options, request.base, recount=request.peft is None)
     if request.peft is None:
         return prepared, prepared.model, changed
-    adapted = add_adapter(prepared.model, request.peft, request.lora_rank, request.lora_targets, base=request.base)
+    commit = fetched_commit(request.base)
+    adapted = add_adapter(
+        prepared.model, request.peft, request.lora_rank, request.lora_targets, base=request.base, revision=commit
+    )
     return prepared, adapted, changed
 
 
 def _save(outcome: FitOutcome, card: XCatModelCardData | None) -> None:
     """Save a whole checkpoint, or an adapter with its catalogue where that is not the base's."""
+    note_catalogue(outcome.prepared.model, outcome.prepared.processor)
     with written_whole(outcome.output, replaced=_WEIGHT_FILES) as unfinished:
         if outcome.adapter is None:
             outcome.prepared.model.save_pretrained(unfinished)
         else:
             outcome.adapter.save_pretrained(unfinished, save_embedding_layers=False)
+            (unfinished / CARD_FILE).unlink(missing_ok=True)  # peft's template says nothing but where the base lies
         if outcome.own_catalogue or outcome.adapter is None:
             outcome.prepared.processor.save_pretrained(unfinished)
         if card is not None:

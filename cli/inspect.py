@@ -46,14 +46,13 @@ def inspect(
     """
     from ..tokenization.inspection import inspect_shop
     from ..tokenization.inspection_page import inspection_card, inspection_page, inspection_tables
-    from ..tokenization.prepared import is_prepared
+    from ..tokenization.prepared import refuse_prepared
     from ..tokenization.sources import load_shop
     from .console import messages, print_json, results
     from .options import parse_columns
 
     _check(output, push)
-    if is_prepared(data):
-        raise ValueError(f"{data} holds sequences that were prepared; inspect the tables that they were made of")
+    refuse_prepared(data, "inspect")
     shop = load_shop(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items)
     messages.print(f"inspecting {shop.name} ...")
     report = inspect_shop(shop, split, tie_policy)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from ..tokenization.entities import EntityMatcher
+    from ..tokenization.entities import EntityMatcher, ModelEntities
     from ..tokenization.keyphrases import KeyphraseExtractor
     from ..tokenization.opinions import Statements
     from ..tokenization.sentiment import Sentiment
@@ -33,6 +33,9 @@ def interests(
     sentiment_model: Annotated[
         str | None, typer.Option(help="Text-classification model for texts without rating, in place of the lexicon.")
     ] = None,
+    entity_model: Annotated[
+        str | None, typer.Option(help="Token-classification model that finds names, in place of the catalogue's.")
+    ] = None,
     users: Annotated[int, typer.Option(help="Users shown where --user is left out.")] = 3,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
@@ -46,12 +49,14 @@ def interests(
     """
     from ..tokenization.interests import ProfileOptions
     from ..tokenization.opinions import full_profile, opinions_of, read_statements
+    from ..tokenization.prepared import refuse_prepared
     from ..tokenization.sources import read_table
     from .console import print_json, results
 
     options = ProfileOptions(half_life_days=half_life_days)
     if users < 1:
         raise ValueError(f"--users is {users}; give at least 1")
+    refuse_prepared(data, "give")
     at = None if before is None else _seconds(before)
     statements = read_statements(read_table(_file(data, "events")), text_columns=text_column)
     items = read_table(_file(data, "items"))
@@ -60,7 +65,7 @@ def interests(
     texts, categories = _catalogue(items)
     encode = _encoder(text_encoder)
     sentiment = _sentiment(sentiment_model)
-    entities, keyphrases = _finders(items, statements)
+    entities, keyphrases = _finders(items, statements, entity_model)
     found = []
     for name, told in chosen:
         opinions = opinions_of(told, encode, texts, categories, sentiment)
@@ -132,10 +137,13 @@ def _sentiment(model: str | None) -> Sentiment | None:
     return None if model is None else ModelSentiment(model)
 
 
-def _finders(items: pl.DataFrame, statements: Statements) -> tuple[EntityMatcher, KeyphraseExtractor | None]:
+def _finders(
+    items: pl.DataFrame, statements: Statements, model: str | None
+) -> tuple[EntityMatcher | ModelEntities, KeyphraseExtractor | None]:
     """What finds names and phrases; no phrases where nobody wrote."""
-    from ..tokenization.entities import EntityMatcher
+    from ..tokenization.entities import EntityMatcher, ModelEntities
     from ..tokenization.keyphrases import KeyphraseExtractor
 
     texts = [text for text in statements.table["text"] if text]
-    return EntityMatcher.of_catalogue(items), KeyphraseExtractor().fit(texts) if texts else None
+    entities = EntityMatcher.of_catalogue(items) if model is None else ModelEntities(model)
+    return entities, KeyphraseExtractor().fit(texts) if texts else None

@@ -25,10 +25,25 @@ def prepare(
     ] = None,
     split: Annotated[str, typer.Option(help="auto, or how events are split; see xcat fit --help.")] = "auto",
     tie_policy: Annotated[str, typer.Option(help="Order of a user's events at one time: file or shuffle.")] = "file",
-    seed: Annotated[int, typer.Option(help="Seed of shuffled ties.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of shuffled ties and of cold items.")] = 0,
     max_history: Annotated[
         int | None, typer.Option(help="Events kept of a history to be evaluated; all if left out.")
     ] = None,
+    repeats: Annotated[
+        Literal["keep", "collapse", "first"],
+        typer.Option(help="A user's further events with an item: keep, of those in a row the first, first of all."),
+    ] = "keep",
+    min_user_events: Annotated[int, typer.Option(help="Events that a user must have; 0 for any number.")] = 0,
+    min_item_events: Annotated[
+        int, typer.Option(help="Events that an item must have, or it leaves the catalogue; 0 for any number.")
+    ] = 0,
+    session_gap: Annotated[
+        int, typer.Option(help="Seconds without an event that end a session; sessions become baskets. 0 for none.")
+    ] = 0,
+    cold_items: Annotated[
+        float, typer.Option(help="Share of the items, up to 0.5, whose training events are taken away.")
+    ] = 0.0,
+    cold_policy: Annotated[Literal["random", "newest"], typer.Option(help="Which items those are.")] = "random",
     unknown_items: Annotated[
         Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
     ] = "error",
@@ -50,17 +65,24 @@ def prepare(
 
         xcat prepare my-shop/ --output prepared --engine ray --num-proc 8
 
+        xcat prepare my-shop/ --output prepared --min-user-events 5 --min-item-events 5 --repeats first
+
         xcat fit prepared --output my-checkpoint
     """
     import time
 
     from ..tokenization.preparation_inputs import PreparationInputs
+    from ..tokenization.prepared import refuse_prepared
     from ..tokenization.preparing import PrepareOptions, prepare_tables
     from .console import messages
     from .options import parse_columns
 
     begin = time.perf_counter()
-    options = PrepareOptions(split, tie_policy, seed, max_history)
+    refuse_prepared(data, "prepare")
+    options = PrepareOptions(
+        split, tie_policy, seed, max_history, repeats, min_user_events, min_item_events, session_gap, cold_items,
+        cold_policy,
+    )  # fmt: skip
     inputs = PreparationInputs(
         data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items
     )

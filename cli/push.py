@@ -13,11 +13,14 @@ def push(
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
     revision: Annotated[str | None, typer.Option(help="Branch to push to; made if there is none.")] = None,
     create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of pushing.")] = False,
+    base_repo: Annotated[
+        str | None, typer.Option(help="For an adapter: NAMESPACE/NAME of its base, if it was trained on a folder.")
+    ] = None,
     tag: Annotated[str | None, typer.Option(help="Name for this state, such as v1.")] = None,
     message: Annotated[str, typer.Option(help="Title of the commit.")] = "Upload checkpoint",
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Put a checkpoint on the hub: model, catalogue, tokenizer, code and card, in one commit.
+    """Put a checkpoint on the hub: model, catalogue, tokenizer, code and card, in one commit; or an adapter alone.
 
     Uses HF_TOKEN or the token of `hf auth login`, HF_ENDPOINT and HF_HOME. An interrupted push changes nothing, and
     the next one uploads only what is not there yet.
@@ -29,10 +32,12 @@ def push(
         xcat push my-checkpoint me/my-shop --revision trial --tag v2
 
         xcat push my-checkpoint them/their-shop --create-pr
+
+        xcat push my-adapter me/my-adapter --base-repo me/my-shop
     """
     from ..modeling_xcat.hub_xcat import SHARED, locate_checkpoint, push_folder, shared_files
     from ..training.adapters import is_adapter
-    from ..training.checkpoints import check_checkpoint
+    from ..training.checkpoints import check_adapter, check_checkpoint
     from .console import messages, print_json
 
     if repository.count("/") != 1:
@@ -40,6 +45,8 @@ def push(
     folder = locate_checkpoint(checkpoint, files=SHARED)
     if (folder / "config.json").is_file() or not is_adapter(folder):
         check_checkpoint(folder, checkpoint)
+    else:
+        check_adapter(folder, checkpoint)
     commit = push_folder(
         folder,
         repository,
@@ -48,6 +55,7 @@ def push(
         create_pr=create_pr,
         tag=tag,
         message=message,
+        base_repo=base_repo,
     )
     pushed = shared_files(folder)
     left = sorted({path.name for path in folder.iterdir()} - {path.partition("/")[0] for path in pushed})

@@ -52,22 +52,28 @@ def recommend(
     """
     from ..inference.batch import BatchRequest
     from ..inference.filters import Filters
-    from ..inference.recommender import XCatRecommender
+    from ..inference.recommender import XCatRecommender, saved_text_columns
     from ..modeling_xcat.hub_xcat import locate_checkpoint
     from ..tokenization.histories import Histories, read_histories
+    from ..tokenization.prepared import refuse_prepared
 
     if (history is None) == (users is None):
         raise ValueError("give either --history A,B,C or --users FILE")
     _check(k, output, users, engine)
-    histories = Histories(["history"], [_ids(history or "")]) if users is None else read_histories(users)
+    ids = [] if history is None else _ids(history)
+    refuse_prepared(users, "give")
     filters = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category)
-    if output is not None:
+    if output is not None and users is not None:
         # Once for all processes: each would ask the hub otherwise, and might find another commit there.
         folder = str(locate_checkpoint(checkpoint, revision=revision))
+        histories = read_histories(users, None, saved_text_columns(folder))
         written = _write(output, folder, histories, BatchRequest(k, filters, tuple(text or ())), engine, actors)
         _show_written(output, len(histories.user_ids), written, json_output)
         return
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
+    histories = (
+        Histories(["history"], [ids]) if users is None else read_histories(users, None, recommender.text_columns)
+    )
     found = recommender.recommend_many(
         histories.items,
         k,
@@ -75,6 +81,7 @@ def recommend(
         event_types=histories.event_types,
         ratings=histories.ratings,
         timestamps=histories.timestamps,
+        event_texts=histories.event_texts,
         filters=filters,
     )
     _show(found, None if users is None else histories.user_ids, json_output)

@@ -40,6 +40,7 @@ _HISTORIES = {
     "event_types": pa.list_(pa.string()),
     "ratings": pa.list_(pa.float64()),
     "timestamps": pa.list_(pa.int64()),
+    "event_texts": pa.list_(pa.string()),
 }
 
 
@@ -71,6 +72,7 @@ def histories_table(histories: Histories) -> pa.Table:
         "event_types": histories.event_types,
         "ratings": histories.ratings,
         "timestamps": histories.timestamps,
+        "event_texts": histories.event_texts,
     }
     return pa.table(
         {name: pa.array(values, _HISTORIES[name]) for name, values in columns.items() if values is not None}
@@ -113,6 +115,7 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
         event_types=columns.get("event_types"),
         ratings=columns.get("ratings"),
         timestamps=columns.get("timestamps"),
+        event_texts=columns.get("event_texts"),
         filters=request.filters,
         explain=False,
     )

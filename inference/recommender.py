@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,13 +16,16 @@ from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.recent_xcat import RecentEvents
 from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.text_columns import TEXT_COLUMNS
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from ..training.checkpoints import check_checkpoint
+from ..training.interests import interest_reader
 from .explanation import event_attention, event_shares
 from .filters import Filters, ItemFilter
 from .ranking import Adjust, ItemIndex
 
 REASONS = 3
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,19 @@ class Recommendation:
         return {**asdict(self), "because": [asdict(reason) for reason in self.because]}
 
 
+def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    """As `XCatRecommender.text_columns`, of a checkpoint folder; the usual names where its base has to say.
+
+    Args:
+        folder: A checkpoint folder.
+    """
+    file = Path(folder) / "processor_config.json"
+    if not file.is_file():
+        return TEXT_COLUMNS
+    settings = json.loads(file.read_text(encoding="utf-8")).get("interest_settings")
+    return () if settings is None else tuple(settings["text_columns"])
+
+
 class XCatRecommender:
     """Recommends items of a checkpoint's catalogue.
 
@@ -71,6 +89,7 @@ class XCatRecommender:
         with torch.no_grad():
             self._items = model.model.item_side(model.model.items().float())
         self._index = ItemIndex(self._items, first_row=NUM_SPECIAL_ROWS)
+        self._interests = interest_reader(model, processor)
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | os.PathLike[str], **kwargs: Any) -> XCatRecommender:
@@ -94,7 +113,7 @@ class XCatRecommender:
             from ..training.adapters import bare_model, is_adapter, load_adapted
 
             if is_adapter(folder):
-                adapted, processor = load_adapted(folder, base, **kwargs)
+                adapted, processor = load_adapted(name_or_path, base, **place, **kwargs)
                 return cls(bare_model(adapted), processor)
         check_checkpoint(folder, str(name_or_path))
         model = XCatForNextItem.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **kwargs)
@@ -105,6 +124,11 @@ class XCatRecommender:
         """(rows,) True for items that the model's training events named."""
         trained: np.ndarray = (self.model.model.items.item_counts > 0).cpu().numpy()
         return trained
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Columns of events whose texts the model reads as interests; none for a model that reads none."""
+        return () if self._interests is None else self._interests.settings.text_columns
 
     def score_rows(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
         """Scores (users, item rows) for dataset rows; special rows are -inf."""
@@ -122,6 +146,7 @@ class XCatRecommender:
         event_types: Sequence[str] | None = None,
         ratings: Sequence[float | None] | None = None,
         timestamps: Sequence[int | None] | None = None,
+        event_texts: Sequence[str | None] | None = None,
         exclude_seen: bool = True,
         exclude_categories: Sequence[str] = (),
         only_categories: Sequence[str] | None = None,
@@ -137,6 +162,7 @@ class XCatRecommender:
             event_types: Kind of each event, for a model that was trained on several kinds.
             ratings: Rating of each event, None for none.
             timestamps: Seconds since 1970 of each event, None for unknown.
+            event_texts: What the user wrote at each event (a review), for a model that reads interests.
             exclude_seen: Leave out the items of the history.
             exclude_categories: Categories to leave out.
             only_categories: Categories to keep to.
@@ -157,6 +183,7 @@ class XCatRecommender:
             event_types=None if event_types is None else [event_types],
             ratings=None if ratings is None else [ratings],
             timestamps=None if timestamps is None else [timestamps],
+            event_texts=None if event_texts is None else [event_texts],
             filters=filters,
             explain=explain,
         )[0]
@@ -171,6 +198,7 @@ class XCatRecommender:
         event_types: Sequence[Sequence[str]] | None = None,
         ratings: Sequence[Sequence[float | None]] | None = None,
         timestamps: Sequence[Sequence[int | None]] | None = None,
+        event_texts: Sequence[Sequence[str | None]] | None = None,
         filters: Filters | None = None,
         explain: bool = True,
         batch_size: int = 256,
@@ -184,6 +212,7 @@ class XCatRecommender:
             event_types: Kind of each event, one list a user, or None.
             ratings: Rating of each event, one list a user, or None.
             timestamps: Seconds since 1970 of each event, one list a user, or None.
+            event_texts: What was written at each event, one list a user, or None.
             filters: Which items may be recommended, the same for all users; None for the defaults.
             explain: Whether to find the events that carried each recommendation.
             batch_size: Users scored at a time.
@@ -197,9 +226,9 @@ class XCatRecommender:
             part = slice(start, start + batch_size)
             rows = self.processor.history_rows(
                 histories[part],
-                event_types=None if event_types is None else event_types[part],
-                ratings=None if ratings is None else ratings[part],
-                timestamps=None if timestamps is None else timestamps[part],
+                event_types=_cut(event_types, part),
+                ratings=_cut(ratings, part),
+                timestamps=_cut(timestamps, part),
             )
             for user, row in enumerate(rows, start=start):
                 if (row["items"] < NUM_SPECIAL_ROWS).all() and not (texts is not None and texts[user]):
@@ -207,7 +236,17 @@ class XCatRecommender:
                         f"history {user}: none of its {len(row['items'])} items is in the catalogue, for example "
                         f"{str(histories[user][0])!r}; give item ids of the items table"
                     )
-            inputs = self.processor.inputs_of(rows, None if texts is None else texts[part], layout="right")
+            if self._interests is not None:
+                self._interests.add_to_rows(
+                    rows,
+                    histories[part],
+                    self.processor.max_history,
+                    ratings=_cut(ratings, part),
+                    timestamps=_cut(timestamps, part),
+                    event_texts=_cut(event_texts, part),
+                    texts=_cut(texts, part),
+                )
+            inputs = self.processor.inputs_of(rows, _cut(texts, part), layout="right")
             states, recent, attention = self._states(inputs, explain)
             hide = self._filter.hide(filters, allowed, [row["items"] for row in rows])
             queries = self.model.model.query_side(states)
@@ -271,3 +310,7 @@ class XCatRecommender:
         best = sorted(by_item.items(), key=lambda pair: -pair[1])[:REASONS]
         known = [(self.vocabulary.item(row), share) for row, share in best]
         return tuple(Reason(i["item_id"], i.get("title") or i["item_id"], round(share, 4)) for i, share in known)
+
+
+def _cut(values: Sequence[_T] | None, part: slice) -> Sequence[_T] | None:
+    return None if values is None else values[part]

@@ -9,8 +9,11 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 NUM_SPECIAL_ROWS = 2
 """Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
 
-FORMAT_VERSION = 1
-"""Version of the checkpoint layout; a newer one than the installed code knows is refused."""
+FORMAT_VERSION = 2
+"""Version of checkpoints, of what they hold and what that means; a newer one than the installed code knows is refused.
+
+1: the first. 2: the neighbour memory adds nothing to items of the history.
+"""
 
 BEHAVIOR_ENCODERS = ("transformer", "gru", "lstm")
 SCORINGS = ("cosine", "dot")
@@ -68,7 +71,9 @@ class XCatConfig(PreTrainedConfig):
         freeze_text_encoder: Whether the nested text encoder is left as it was pretrained.
         layer_norm_eps: Epsilon of layer normalisation.
         initializer_range: Standard deviation of initial weights.
-        format_version: Layout version of the checkpoint.
+        format_version: Version of the checkpoint; one that was loaded keeps its own, and its scores.
+        catalogue_digest: What `catalogue_digest` of the processor makes of the catalogue that the checkpoint was saved
+            with; None where model and processor were not saved together.
 
     Raises:
         ValueError: If sizes do not fit together, or a name is not one of those listed.
@@ -123,6 +128,7 @@ class XCatConfig(PreTrainedConfig):
     layer_norm_eps: float | int = 1e-6
     initializer_range: float | int = 0.02
     format_version: int = FORMAT_VERSION
+    catalogue_digest: str | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         if isinstance(self.text_config, dict):
@@ -136,9 +142,12 @@ class XCatConfig(PreTrainedConfig):
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """As in `PreTrainedConfig`; the version is seen first, for a newer configuration may have other fields."""
+        """As in `PreTrainedConfig`; the version is seen first, for a newer configuration may have other fields.
+
+        The digest stays in the file, for the catalogue of a model that was loaded may change before it is saved.
+        """
         _check_format(config_dict.get("format_version", FORMAT_VERSION))
-        return super().from_dict(config_dict, **kwargs)
+        return super().from_dict({k: v for k, v in config_dict.items() if k != "catalogue_digest"}, **kwargs)
 
     @property
     def num_items(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import warnings
@@ -23,7 +24,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from .saving_xcat import MODEL
+from .saving_xcat import ADAPTER_CONFIG, MODEL
 
 LOADED = ("*.json", "*.safetensors", "*.arrow", "*.txt", "*.model")
 """What loading a checkpoint reads: settings, weights, catalogue, tokenizer. No code, nothing pickled."""
@@ -62,6 +63,8 @@ HUB_ARGUMENTS = ("revision", "token", "cache_dir", "force_download", "local_file
 HUB_ERRORS = (HTTPError, HFValidationError, LocalEntryNotFoundError, ConnectionError)
 """What clients of the hub raise."""
 
+_BASE = "base_model_name_or_path"
+_ORIGINS = ("_name_or_path", "name_or_path")  # where a part was loaded from once; nothing reads it
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -120,6 +123,17 @@ def locate_checkpoint(
     return found
 
 
+def fetched_commit(name_or_path: str | os.PathLike[str]) -> str | None:
+    """The commit of a repository's main branch that `locate_checkpoint` fetched; None for a folder, or if none was."""
+    if Path(name_or_path).is_dir():
+        return None
+    try:
+        # The folder of a fetched repository is named by its commit.
+        return locate_checkpoint(name_or_path, local_files_only=True).name
+    except OSError:
+        return None
+
+
 def push_folder(
     folder: str | os.PathLike[str],
     repository: str,
@@ -134,11 +148,13 @@ def push_folder(
     path_in_repo: str = "",
     files: Sequence[str] = SHARED,
     replaced: Sequence[str] = CHECKPOINT,
+    base_repo: str | None = None,
 ) -> CommitInfo:
     """Put the files of a checkpoint into a repository, in one commit that replaces the weights there.
 
     One commit, because whoever loads meanwhile must not find half of it; `HfApi.upload_folder` makes several where Xet
-    is installed. The commit names its parent, so of two who push at once the second is refused.
+    is installed. The commit names its parent, so of two who push at once the second is refused. What settings say of
+    folders of this machine stays here, and so does a card that says nothing.
 
     Args:
         folder: The checkpoint.
@@ -153,6 +169,7 @@ def push_folder(
         path_in_repo: Folder of the repository to put the files in.
         files: Patterns of the files to push.
         replaced: Patterns of files that are taken out of the repository where the folder lacks them.
+        base_repo: Repository of the base, for an adapter; None for the one that the adapter names.
 
     Returns:
         The commit.
@@ -160,12 +177,15 @@ def push_folder(
     Raises:
         OSError: If the hub refuses or cannot be reached; nothing was changed then, and a later push uploads only what
             is not there yet.
-        ValueError: If the options exclude each other, the tag is taken, or a public repository was to be private.
+        ValueError: If the options exclude each other, the tag is taken, a public repository was to be private, or an
+            adapter names a folder of this machine as its base.
     """
     if create_pr and (tag is not None or revision is not None):
         raise ValueError("a pull request goes to the main branch and has no tag; leave the revision and the tag out")
     target = _Target(HfApi(token=token), repository, revision, create_pr, tag, message, description)
-    content = _Content(Path(folder), path_in_repo, files, replaced)
+    content = _Content(
+        Path(folder), path_in_repo, files, replaced, changed_files(Path(folder), repository, files, base_repo)
+    )
     try:
         return _push(content, target, private)
     except (*HUB_ERRORS, RuntimeError) as error:
@@ -192,6 +212,7 @@ class _Content:
     path_in_repo: str
     files: Sequence[str]
     replaced: Sequence[str]
+    changed: dict[str, bytes]
 
 
 def _push(content: _Content, to: _Target, private: bool | None) -> CommitInfo:
@@ -226,6 +247,82 @@ def shared_files(folder: Path, files: Sequence[str] = SHARED) -> list[str]:
     return [path for path in inside if any(_fits(path, pattern) for pattern in files)]
 
 
+def changed_files(
+    folder: Path, repository: str, files: Sequence[str] = SHARED, base_repo: str | None = None
+) -> dict[str, bytes]:
+    """What is pushed of those files that say something else on the hub than here.
+
+    Args:
+        folder: The checkpoint.
+        repository: NAMESPACE/NAME that it goes to.
+        files: Patterns of the files to push.
+        base_repo: Repository of the base, for an adapter.
+
+    Returns:
+        Path to content: settings without the folders that parts came from, an adapter with the repository of its base,
+        and a card in place of an empty template.
+
+    Raises:
+        ValueError: If an adapter names a folder as its base, or there is a base's repository and no adapter.
+    """
+    if base_repo is not None and not _REPOSITORY.fullmatch(base_repo):
+        raise ValueError(f"{base_repo} is no name of a repository; give NAMESPACE/NAME of the base")
+    if base_repo is not None and not (folder / ADAPTER_CONFIG).is_file():
+        raise ValueError(f"{folder} is no adapter and has no base; leave the base's repository {base_repo} out")
+    changed: dict[str, bytes] = {}
+    for path in shared_files(folder, files):
+        name = Path(path).name
+        if name == "README.md" and NO_CARD in (text := (folder / path).read_text(encoding="utf-8")):
+            changed[path] = CARD.format(title=repository.rpartition("/")[2], name=repository).encode()
+        elif name.endswith(".json") and '_or_path"' in (text := (folder / path).read_text(encoding="utf-8")):
+            settings = _without_folders(json.loads(text))
+            if name == ADAPTER_CONFIG:
+                settings[_BASE] = base_repo or settings.get(_BASE)
+                check_base_name(settings[_BASE], str(folder))
+            if settings != json.loads(text):
+                changed[path] = (json.dumps(settings, indent=2, ensure_ascii=False) + "\n").encode()
+    return changed
+
+
+def check_base_name(base: str | None, adapter: str) -> None:
+    """Refuse to share an adapter whose base nobody else can find.
+
+    Args:
+        base: What the adapter names as its base.
+        adapter: What to call the adapter.
+
+    Raises:
+        ValueError: If that is nothing, or a folder.
+    """
+    if not base or is_local(base):
+        told = "names no base" if not base else "names a folder of this machine as its base"
+        raise ValueError(
+            f"the adapter {adapter} {told}, where others cannot find it; push the base too and name its repository: "
+            f"xcat push ... --base-repo NAMESPACE/NAME, or {_BASE} in the adapter's configuration"
+        )
+
+
+def is_local(name: str) -> bool:
+    """Whether a name is that of a folder rather than of a repository.
+
+    Example:
+        >>> [is_local(name) for name in ("me/shop", "bert-base-uncased", "/home/me/shop", "../shop", "a/b/c")]
+        [False, False, True, True, True]
+    """
+    windows = "\\" in name or re.match(r"[A-Za-z]:", name) is not None
+    return windows or name.startswith((".", "~", "/")) or name.count("/") > 1 or Path(name).exists()
+
+
+def _without_folders(settings: Any) -> Any:
+    if not isinstance(settings, dict):
+        return settings
+    kept = {}
+    for key, value in settings.items():
+        if not (key in _ORIGINS and isinstance(value, str) and is_local(value)):
+            kept[key] = _without_folders(value)
+    return kept
+
+
 def _operations(content: _Content, held: Sequence[str]) -> list[Any]:
     place = content.path_in_repo.strip("/")
     prefix = f"{place}/" if place else ""
@@ -236,7 +333,7 @@ def _operations(content: _Content, held: Sequence[str]) -> list[Any]:
     ]
     return [
         *(CommitOperationDelete(path) for path in stale),
-        *(CommitOperationAdd(prefix + path, str(content.folder / path)) for path in paths),
+        *(CommitOperationAdd(prefix + path, content.changed.get(path, str(content.folder / path))) for path in paths),
     ]
 
 

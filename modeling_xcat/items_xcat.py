@@ -73,12 +73,15 @@ class XCatItemEncoder(nn.Module):
             parts.append(self._id_part(rows))
         values = self.feature_values if rows is None else self.feature_values[rows]
         parts.extend(embed(values[:, i]) for i, embed in enumerate(self.feature_embeddings))
-        return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
+        total = parts[0].to(parts[-1].dtype)  # the sum of two dtypes would go one by one
+        for part in parts[1:]:
+            total = total + part
+        return total
 
     def _text_part(self, rows: torch.Tensor | None) -> torch.Tensor:
         if rows is None:
             adapted: torch.Tensor = self.adaptor(self._states_of(None)[:, 0])
-            return adapted[self.text_index]
+            return adapted.index_select(0, self.text_index)  # whose backward pass is several times that of indexing
         texts, inverse = torch.unique(self.text_index[rows], return_inverse=True)
         adapted = self.adaptor(self._states_of(texts)[:, 0])
         return adapted[inverse]

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
+from torch import distributed
 
 _CHUNK_ELEMENTS = 2 * 2**20
 """Scores held at a time (8 MiB in float32): small enough for the outer cache, large enough for full products."""
 
-_BY_ITEMS_FROM = 32_768
+_KEPT_ELEMENTS = 32 * 2**20
+"""Exponentials kept at a time (64 MiB in bfloat16), of whose chunks the gradient of the table is one product."""
+
+_HIGHEST_PLAIN = 40.0
+"""Bound of scores up to which their exponentials, and sums of those, are far from the ends of bfloat16's range."""
+
+_BY_ITEMS_FROM = 131_072
 """Items from which on the loss goes by blocks of items rather than by chunks of events."""
 
 _LEAST_BLOCK = 256
@@ -103,6 +111,49 @@ class _Problem:
     bonus: torch.Tensor | None = None
     bonus_apart: bool = False
 
+    @property
+    def adds_bonus(self) -> bool:
+        """Whether scores have the bonus added."""
+        return self.bonus is not None and not self.bonus_apart
+
+    def exponentials_fit(self) -> bool:
+        """Whether exponentials of scores fit the dtype of the products as they are, with nothing subtracted.
+
+        Their relative error in a short dtype is that with which they enter the products anyway. Scores are bounded by
+        the norms (Cauchy-Schwarz); float16 has too narrow a range.
+        """
+        if self.items.dtype != torch.bfloat16 or self.log_inclusion is not None:
+            return False
+        bound = self.states.norm(dim=1).amax() * self.items.norm(dim=1).amax() if self.states.numel() else 0.0
+        highest = self.bonus.amax() if self.adds_bonus and self.bonus.numel() else 0.0  # type: ignore[union-attr]
+        return bool(bound <= _HIGHEST_PLAIN and highest <= _HIGHEST_PLAIN)
+
+    def mean_at_labels(self, scores: torch.Tensor, events: slice) -> torch.Tensor:
+        """(events,) mean of (events, items) scores under the label's mass."""
+        wanted = scores.gather(1, self.targets[events, None]).squeeze(1)
+        if self.soft_targets is None:
+            return wanted
+        share = self.soft_weight
+        return (1 - share) * wanted + share * scores.gather(1, self.soft_targets[events]).float().mean(1)
+
+    def pull_labels(self, grad_states: torch.Tensor, grad_items: torch.Tensor) -> None:
+        """Subtract from float32 gradients what the label's mass pulls towards itself."""
+        share, soft = self.soft_weight, self.soft_targets
+        scale = 1.0 if self.weights is None else self.weights[:, None]
+        grad_states -= self.mean_item * scale
+        pull = self.states.float() * scale
+        grad_items.index_add_(0, self.targets, pull, alpha=-1.0 if soft is None else share - 1)
+        if soft is not None:
+            near = soft.shape[1]
+            grad_items.index_add_(0, soft.flatten(), pull.repeat_interleave(near, 0), alpha=-share / near)
+
+    @cached_property
+    def mean_item(self) -> torch.Tensor:
+        """(events, hidden) mean of items under the label's mass, float32."""
+        share, soft = self.soft_weight, self.soft_targets
+        mean = self.items[self.targets].float()
+        return mean if soft is None else (1 - share) * mean + share * self.items[soft].float().mean(1)
+
     def scores(
         self, states: torch.Tensor, items: torch.Tensor, events: slice, start: int = 0
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -114,10 +165,14 @@ class _Problem:
         products = scores = torch.mm(states, items.T, out=_workspace(*size, items.dtype, device))
         if items.dtype != torch.float32:
             scores = _workspace(*size, torch.float32, device).copy_(products)
-        if self.bonus is not None and not self.bonus_apart:
-            inside, place = self.bonus_places(events, start, len(items))
-            scores.scatter_add_(1, place, self.bonus[events] * inside)
+        if self.adds_bonus:
+            self.add_bonus(scores, events, start)
         return scores, products
+
+    def add_bonus(self, scores: torch.Tensor, events: slice, start: int = 0) -> None:
+        """Add the bonus of some events to their (events, items from `start` on) scores."""
+        inside, place = self.bonus_places(events, start, scores.shape[1])
+        scores.scatter_add_(1, place, self.bonus[events] * inside)  # type: ignore[index]
 
     def bonus_places(self, events: slice, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Which bonuses of some events fall among `count` items from `start` on, and where."""
@@ -158,45 +213,90 @@ _Parts = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None, torch.Ten
 def _by_events(problem: _Problem) -> _Parts:
     """Loss and gradients in chunks of events, each against all items: three products and one exponential a score.
 
-    Exponentials are not normalised; the sum of each row divides the narrow side of the products.
+    Exponentials are not normalised; the sum of each row divides the narrow side of the products. They are made chunk
+    by chunk, in the outer cache, and kept for many chunks, so that the gradient of the table is added up once for all.
     """
-    states, items, weights, share = problem.states, problem.items, problem.weights, problem.soft_weight
+    states, items, weights = problem.states, problem.items, problem.weights
     low_states = states.to(items.dtype)
+    in_place = problem.exponentials_fit()
     total = states.new_zeros((), dtype=torch.float32)
     grad_states = torch.empty_like(states, dtype=torch.float32) if problem.needs_grad else None
-    grad_items = torch.zeros_like(items, dtype=torch.float32) if problem.needs_grad else None
+    grad_items = None
     grad_bonus = torch.zeros_like(problem.bonus) if problem.needs_grad and problem.bonus is not None else None
     chunk = max(32, _CHUNK_ELEMENTS // max(1, len(items)))
-    for start in range(0, len(states), chunk):
-        part = slice(start, start + chunk)
-        index, soft = problem.targets[part, None], None if problem.soft_targets is None else problem.soft_targets[part]
-        scores, products = problem.scores(low_states[part], items, part)
+    at_once = chunk * max(1, _KEPT_ELEMENTS // (chunk * max(1, len(items)))) if problem.needs_grad else chunk
+    for begin in range(0, len(states), at_once):
+        whole = slice(begin, min(begin + at_once, len(states)))
+        kept = _workspace(whole.stop - begin, len(items), items.dtype, states.device)
+        scales = []
+        for start in range(begin, whole.stop, chunk):
+            part = slice(start, min(start + chunk, whole.stop))
+            exponentials = torch.mm(low_states[part], items.T, out=kept[start - begin : part.stop - begin])
+            losses, likely, partition = _exponentials(problem, exponentials, part, in_place)
+            total += losses.sum() if weights is None else losses @ weights[part]
+            if grad_states is None:
+                continue
+            scale = partition.reciprocal() if weights is None else weights[part, None] / partition
+            if grad_bonus is not None and likely is not None:
+                grad_bonus[part] = problem.bonus_gradient(likely, part) * (scale * partition)
+            grad_states[part] = torch.mm(exponentials, items) * scale
+            scales.append(scale)
+        if grad_states is not None:
+            product = torch.mm(kept.T, (states[whole] * torch.cat(scales)).to(items.dtype)).float()
+            grad_items = product if grad_items is None else grad_items.add_(product)
+    if grad_states is not None:
+        grad_items = torch.zeros_like(items, dtype=torch.float32) if grad_items is None else grad_items
+        problem.pull_labels(grad_states, grad_items)
+    return total, grad_states, grad_items, grad_bonus
+
+
+def _exponentials(
+    problem: _Problem, products: torch.Tensor, part: slice, in_place: bool
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+    """Turn the (events, items) products of some events into exponentials of their scores, up to a factor a row.
+
+    Args:
+        problem: The problem.
+        products: They are overwritten.
+        part: Which events.
+        in_place: Whether exponentials are made in the dtype of the products, of the scores as they are.
+
+    Returns:
+        (events,) losses, the (events, bonuses) softmax at items with a bonus, and (events, 1) sums of exponentials.
+    """
+    index = problem.targets[part, None]
+    if in_place:
+        if problem.adds_bonus:
+            # Not scatter_add_, which makes a float32 copy of all scores, and writes it back.
+            bonus = problem.bonus[part]  # type: ignore[index]
+            inside, place = problem.bonus_places(part, 0, products.shape[1])
+            event, number = (inside & bonus.ne(0)).nonzero(as_tuple=True)
+            raised = bonus[event, number].to(products.dtype)
+            products.index_put_((event, place[event, number]), raised, accumulate=True)
+        wanted = problem.mean_at_labels(products, part).float()
+        products.exp_()
+        # A sum in another dtype would make this copy itself, in fresh memory.
+        scores = _workspace(len(products), products.shape[1], torch.float32, products.device).copy_(products)
+        partition = scores.sum(1, keepdim=True)
+        losses, scores = partition.log().squeeze(1) - wanted, products
+    else:
+        scores = products
+        if products.dtype != torch.float32:
+            scores = _workspace(len(products), products.shape[1], torch.float32, products.device).copy_(products)
+        if problem.adds_bonus:
+            problem.add_bonus(scores, part)
         if problem.log_inclusion is not None:
             # Candidates stand for the items they were drawn from; a target is always there, so stands for itself.
             scores.sub_(problem.log_inclusion)
             scores.scatter_add_(1, index, problem.log_inclusion[index])
-        wanted = scores.gather(1, index).squeeze(1)
-        if soft is not None:
-            wanted = (1 - share) * wanted + share * scores.gather(1, soft).mean(1)
+        wanted = problem.mean_at_labels(scores, part)
         highest = scores.amax(1, keepdim=True)
         partition = scores.sub_(highest).exp_().sum(1, keepdim=True)
         losses = (partition.log() + highest).squeeze(1) - wanted
-        total += losses.sum() if weights is None else losses @ weights[part]
-        if grad_states is None or grad_items is None:
-            continue
-        scale = partition.reciprocal() if weights is None else weights[part, None] / partition
-        if grad_bonus is not None:
-            likely = problem.bonus_values(scores, part) / partition
-            grad_bonus[part] = problem.bonus_gradient(likely, part) * (scale * partition)
-        if soft is None:
-            scores.scatter_add_(1, index, -partition)
-        else:
-            scores.scatter_add_(1, index, (share - 1) * partition)
-            scores.scatter_add_(1, soft, (-share / soft.shape[1] * partition).expand_as(soft))
-        gradients = scores if items.dtype == torch.float32 else products.copy_(scores)
-        grad_states[part] = torch.mm(gradients, items) * scale
-        grad_items += torch.mm(gradients.T, (states[part] * scale).to(items.dtype))
-    return total, grad_states, grad_items, grad_bonus
+    likely = None if problem.bonus is None else problem.bonus_values(scores, part) / partition
+    if scores is not products:
+        products.copy_(scores)
+    return losses, likely, partition
 
 
 def _by_items(problem: _Problem) -> _Parts:
@@ -205,7 +305,7 @@ def _by_items(problem: _Problem) -> _Parts:
     For large catalogues, where chunks of events would be too few rows for full products, and every one of them would
     read and write the gradient of the whole table.
     """
-    states, items, weights, share = problem.states, problem.items, problem.weights, problem.soft_weight
+    states, items, weights = problem.states, problem.items, problem.weights
     low_states = states.to(items.dtype)
     block = max(_LEAST_BLOCK, _CHUNK_ELEMENTS // max(1, len(states)))
     blocks = [slice(start, start + block) for start in range(0, len(items), block)]
@@ -218,17 +318,14 @@ def _by_items(problem: _Problem) -> _Parts:
         partition = partition * (highest - higher).exp() + scores.sub_(higher).exp_().sum(1, keepdim=True)
         highest = higher
     log_partition = partition.log() + highest
-    mean_item = items[problem.targets].float()
-    if problem.soft_targets is not None:
-        mean_item = (1 - share) * mean_item + share * items[problem.soft_targets].float().mean(1)
-    losses = log_partition.squeeze(1) - (low_states.float() * mean_item).sum(1)
+    losses = log_partition.squeeze(1) - (low_states.float() * problem.mean_item).sum(1)
     if problem.bonus is not None and not problem.bonus_apart:
         losses = losses - (problem.bonus_share(everyone) * problem.bonus).sum(1)
     total = losses.sum() if weights is None else losses @ weights
     if not problem.needs_grad:
         return total, None, None, None
     scale = torch.ones_like(log_partition) if weights is None else weights[:, None]
-    grad_states = -mean_item * scale
+    grad_states = torch.zeros_like(states, dtype=torch.float32)
     likely = None if problem.bonus is None else torch.zeros_like(problem.bonus)
     grad_items = torch.empty_like(items, dtype=torch.float32)
     for part in blocks:
@@ -240,13 +337,7 @@ def _by_items(problem: _Problem) -> _Parts:
         gradients = scores if items.dtype == torch.float32 else products.copy_(scores)
         grad_states += torch.mm(gradients, items[part])
         grad_items[part] = torch.mm(gradients.T, low_states)
-    pull = states.float() * scale
-    soft = problem.soft_targets
-    grad_items.index_add_(0, problem.targets, pull, alpha=-1.0 if soft is None else share - 1)
-    if soft is not None:
-        grad_items.index_add_(
-            0, soft.flatten(), pull.repeat_interleave(soft.shape[1], 0), alpha=-share / soft.shape[1]
-        )
+    problem.pull_labels(grad_states, grad_items)
     grad_bonus = None if likely is None else problem.bonus_gradient(likely, everyone) * scale
     return total, grad_states, grad_items, grad_bonus
 
@@ -264,8 +355,10 @@ def _through_norms(gradient: torch.Tensor | None, items: torch.Tensor, norms: to
     """Turn the gradient of unit vectors into that of the vectors, in place: what points along them has no effect."""
     for start in range(0, len(items) if gradient is not None else 0, _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
-        unit, rows = items[part] / norms[part], gradient[part]  # type: ignore[index]
-        rows.sub_(unit * (unit * rows).sum(1, keepdim=True)).div_(norms[part]).mul_(norms[part] > _LEAST_NORM)
+        vectors, rows = items[part], gradient[part]  # type: ignore[index]
+        inverse = norms[part].reciprocal() * (norms[part] > _LEAST_NORM)
+        along = torch.linalg.vecdot(vectors.float(), rows)[:, None] * inverse**3
+        rows.mul_(inverse).addcmul_(vectors, along, value=-1)
 
 
 def chunked_cross_entropy(
@@ -392,7 +485,7 @@ def _summed_bce(
 
 
 def sample_candidates(
-    targets: torch.Tensor, item_counts: torch.Tensor, num_negatives: int, first_row: int
+    targets: torch.Tensor, item_counts: torch.Tensor, num_negatives: int, first_row: int, shared: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw the candidates of a sampled softmax: the batch's targets and uniform negatives, each item once.
 
@@ -404,15 +497,36 @@ def sample_candidates(
         item_counts: (item rows,) training events of each item.
         num_negatives: Uniform draws, with replacement.
         first_row: First row that is an item.
+        shared: Whether all processes have the same candidates: the draws of the first, and the targets of all. Each
+            of them has to take part.
 
     Returns:
         (candidates,) sorted rows, and the (candidates,) logarithm of the probability of each being there.
     """
     num_items = item_counts.shape[0] - first_row
-    draws = torch.randint(first_row, item_counts.shape[0], (num_negatives,), device=targets.device)
+    # A seed is drawn rather than the rows, because it is all that processes need to have in common.
+    seed = torch.randint(2**62, (1,))
+    if shared and distributed.is_available() and distributed.is_initialized():
+        targets, seed = _of_all_processes(targets, seed)
+    generator = torch.Generator(targets.device).manual_seed(int(seed))
+    draws = torch.randint(
+        first_row, item_counts.shape[0], (num_negatives,), device=targets.device, generator=generator
+    )
     rows = torch.unique(torch.cat([targets, draws]))
     share = item_counts[rows].double() / item_counts.sum().clamp(min=1)
     log_absent = len(targets) * torch.log1p(-share.clamp(max=1 - 1e-9)) + num_negatives * torch.log1p(
         torch.tensor(-1.0 / max(num_items, 2), dtype=torch.float64, device=targets.device)
     )
     return rows, torch.log(-torch.expm1(log_absent)).float()
+
+
+def _of_all_processes(targets: torch.Tensor, seed: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The (events,) targets of all processes, however many each has, and the seed of the first."""
+    mine = torch.cat([seed, torch.tensor([len(targets)])]).to(targets.device)
+    heads = [torch.empty_like(mine) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(heads, mine)
+    counts = [int(head[1]) for head in heads]
+    padded = torch.nn.functional.pad(targets, (0, max(counts) - len(targets)))
+    parts = [torch.empty_like(padded) for _ in heads]
+    distributed.all_gather(parts, padded)
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)]), heads[0][:1]

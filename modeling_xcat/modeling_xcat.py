@@ -343,9 +343,14 @@ class XCatModel(XCatPreTrainedModel):
 
 
 class XCatForNextItem(XCatPreTrainedModel):
-    """XCatModel trained to predict the next event of a history, over the catalogue or a sample of it."""
+    """XCatModel trained to predict the next event of a history, over the catalogue or a sample of it.
+
+    Attributes:
+        share_negatives: Whether, in training over a sample, all processes have the same one; all have to take part.
+    """
 
     soft_target_rows: torch.Tensor
+    share_negatives: bool = False
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__(config)
@@ -436,14 +441,19 @@ class XCatForNextItem(XCatPreTrainedModel):
         if self.config.uses_full_softmax:
             table = self.model.items()
             candidates = table[NUM_SPECIAL_ROWS:]
-            output = self.model(item_ids, item_embeds=table[item_ids], **inputs)
+            embeds = table.index_select(0, item_ids.flatten()).view(*item_ids.shape, -1)
+            output = self.model(item_ids, item_embeds=embeds, **inputs)
             if self._has_soft_targets:
                 soft_targets = self._soft_targets(targets, recent) - NUM_SPECIAL_ROWS
             index = targets - NUM_SPECIAL_ROWS
             rows = torch.arange(NUM_SPECIAL_ROWS, len(table), device=targets.device)
         else:
             rows, log_inclusion = sample_candidates(
-                targets, self.model.items.item_counts, self.config.num_negatives, NUM_SPECIAL_ROWS
+                targets,
+                self.model.items.item_counts,
+                self.config.num_negatives,
+                NUM_SPECIAL_ROWS,
+                shared=self.share_negatives and self.training,
             )
             needed, inverse = torch.unique(torch.cat([rows, item_ids.flatten()]), return_inverse=True)
             table = self.model.items(needed)

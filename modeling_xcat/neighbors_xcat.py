@@ -15,8 +15,9 @@ class XCatNeighbors(nn.Module):
     A dot product of learnt states is smooth: it cannot keep the many pairs of items that were taken together just a
     few times. A table of each item's nearest ones, by the cosine of the sets of their users (Sarwar et al. 2001), can.
     The bonus of item i is g sqrt(sum over the latest events e of d^age(e) sim(e, i)), with the configuration's
-    `neighbor_weight` g, `neighbor_decay` d and `neighbor_window`. The table is counted, so nothing in it is trained,
-    and training leaves it out: it has counted the label it would be asked for.
+    `neighbor_weight` g, `neighbor_decay` d and `neighbor_window`. Items of the history get none (from format version 2
+    on): what becomes of those is learnt (`XCatRepeats`), with states that know nothing of this memory. The table is
+    counted, so nothing in it is trained, and training leaves it out: it has counted the label it would be asked for.
     """
 
     rows: torch.Tensor
@@ -50,6 +51,9 @@ class XCatNeighbors(nn.Module):
         wanted = values > 0
         distinct, inverse = torch.unique(keys[wanted], return_inverse=True)
         sums = values.new_zeros(len(distinct)).index_add_(0, inverse, values[wanted])
+        if self.config.format_version > 1:
+            new = ~torch.isin(distinct, number[:, 0] * size + recent.items)
+            distinct, sums = distinct[new], sums[new]
         return (
             distinct // size,
             distinct % size,

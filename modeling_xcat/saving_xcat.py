@@ -13,7 +13,8 @@ UNFINISHED = ".unfinished"
 WEIGHTS = ("model*.safetensors", "model*.safetensors.index.json")
 """What makes a folder a checkpoint: without one of these files nothing loads it."""
 
-MODEL = (*WEIGHTS, "adapter_config.json", "adapter_model.safetensors")
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+MODEL = (*WEIGHTS, ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 """Files of a model that may not stay when another one comes; an adapter would be read into it."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 import datasets
@@ -59,24 +60,66 @@ def choose_cold_items(
         [4]
     """
     check_cold(share, policy)
-    if not share:
-        return np.zeros(0, dtype=np.int32)
-    items = _flat(train, "items")
-    rows, places = np.unique(items, return_inverse=True)
+    return pick_cold(first_times(train), share, policy, seed) if share else np.zeros(0, dtype=np.int32)
+
+
+@dataclass(frozen=True)
+class FirstTimes:
+    """Which items training events name, and since when; those of several parts can be added.
+
+    Args:
+        rows: (items,) sorted item rows.
+        times: (items,) time of the first training event of each.
+        events: Training events.
+        untimed: Those without a time.
+    """
+
+    rows: np.ndarray
+    times: np.ndarray
+    events: int = 0
+    untimed: int = 0
+
+    def __add__(self, other: FirstTimes) -> FirstTimes:
+        rows, times = np.append(self.rows, other.rows), np.append(self.times, other.times)
+        return FirstTimes(*_earliest(rows, times), self.events + other.events, self.untimed + other.untimed)
+
+
+def first_times(train: datasets.Dataset) -> FirstTimes:
+    """First training events of the items.
+
+    Args:
+        train: Training sequences, with `items` and `timestamps`.
+    """
+    items, times = _flat(train, "items"), _flat(train, "timestamps")
+    rows, first = _earliest(items, times)
     known = rows >= NUM_SPECIAL_ROWS
-    count = round(share * int(known.sum()))
+    return FirstTimes(rows[known], first[known], len(times), int((times < 0).sum()))
+
+
+def pick_cold(trained: FirstTimes, share: float, policy: str, seed: int) -> np.ndarray:
+    """As `choose_cold_items`, given the items with training events.
+
+    Raises:
+        ValueError: If "newest" finds events without a time.
+    """
+    count = round(share * len(trained.rows))
     if policy == ColdPolicy.RANDOM:
-        return np.sort(np.random.default_rng(seed).choice(rows[known], size=count, replace=False))
-    times = _flat(train, "timestamps")
-    if (times < 0).any():
+        return np.sort(np.random.default_rng(seed).choice(trained.rows, size=count, replace=False))
+    if trained.untimed:
         raise ValueError(
-            f"cold_policy newest needs a time for every event, and {int((times < 0).sum())} of {len(times)} training "
+            f"cold_policy newest needs a time for every event, and {trained.untimed} of {trained.events} training "
             "events have none; fill the column timestamp, or use random"
         )
-    first = np.full(len(rows), np.iinfo(np.int64).max)
-    np.minimum.at(first, places, times)
-    latest = np.argsort(-first[known], kind="stable")[:count]
-    return np.sort(rows[known][latest])
+    latest = np.argsort(-trained.times, kind="stable")[:count]
+    return np.sort(trained.rows[latest])
+
+
+def nothing_trained(cold: int, users: int) -> ValueError:
+    """The error for training sequences of which cold items leave nothing."""
+    return ValueError(
+        f"without the events of {cold} cold items none of {users} users has {MIN_EVENTS} training events; make "
+        "cold_items smaller"
+    )
 
 
 def without_items(train: datasets.Dataset, rows: np.ndarray) -> datasets.Dataset:
@@ -97,17 +140,20 @@ def without_items(train: datasets.Dataset, rows: np.ndarray) -> datasets.Dataset
         >>> without_items(train, np.array([3]))["items"][:]
         [[2, 4]]
     """
+    left = leave_out(train, rows)
+    if not len(left):
+        raise nothing_trained(len(rows), len(train))
+    return left
+
+
+def leave_out(train: datasets.Dataset, rows: np.ndarray) -> datasets.Dataset:
+    """As `without_items`, for a part of the users: there may be none left."""
     table = train.with_format("arrow")[:]
     lists = table["items"].combine_chunks()
     lengths = pc.list_value_length(lists).to_numpy()
     kept = ~np.isin(lists.flatten().to_numpy(zero_copy_only=False), rows)
     left = np.bincount(np.repeat(np.arange(len(lengths)), lengths)[kept], minlength=len(lengths))
     long_enough = left >= MIN_EVENTS
-    if not long_enough.any():
-        raise ValueError(
-            f"without the events of {len(rows)} cold items none of {len(lengths)} users has {MIN_EVENTS} training "
-            "events; make cold_items smaller"
-        )
     kept &= np.repeat(long_enough, lengths)
     offsets = np.append(0, np.cumsum(left[long_enough]))
     columns = {}
@@ -128,3 +174,10 @@ def _flat(train: datasets.Dataset, name: str) -> np.ndarray:
     column = train.with_format("arrow")[:][name].combine_chunks()
     flat: np.ndarray = column.flatten().to_numpy(zero_copy_only=False)
     return flat
+
+
+def _earliest(items: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    rows, places = np.unique(items, return_inverse=True)
+    first = np.full(len(rows), np.iinfo(np.int64).max)
+    np.minimum.at(first, places, times)
+    return rows, first

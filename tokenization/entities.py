@@ -99,16 +99,28 @@ class EntityMatcher:
 
 
 class ModelEntities:
-    """Any `token-classification` model as a finder of entities.
+    """Any `token-classification` model as a finder of entities; long texts are read in pieces that overlap.
 
     Args:
         model: Folder or hub id.
+
+    Raises:
+        ValueError: If its tokenizer does not say where in a text a token lies.
     """
 
     def __init__(self, model: str) -> None:
-        from transformers import pipeline
+        from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
-        self.pipe: Any = pipeline("token-classification", model=model, aggregation_strategy="simple")
+        tokenizer = AutoTokenizer.from_pretrained(model)
+        if not tokenizer.is_fast:
+            raise ValueError(f"{model} has a slow tokenizer, which does not say where a name lies; take another model")
+        tagger = AutoModelForTokenClassification.from_pretrained(model)
+        limit = getattr(tagger.config, "max_position_embeddings", None) or tokenizer.model_max_length
+        tokenizer.model_max_length = min(tokenizer.model_max_length, limit)
+        self.pipe: Any = pipeline(
+            "token-classification", model=tagger, tokenizer=tokenizer, aggregation_strategy="simple",
+            stride=tokenizer.model_max_length // 4,
+        )  # fmt: skip
 
     def find(self, text: str) -> list[Entity]:
         """Entities of a text, in its order."""

@@ -96,7 +96,7 @@ class EventFacts:
 
 
 class _ChunkReader(TableReader):
-    def _repeated_events(self, log: pl.DataFrame) -> None:
+    def repeated_events(self, log: pl.DataFrame) -> None:
         """Left to the partitions, where all events of a user are together."""
 
 
@@ -157,10 +157,16 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
         return empty_events(), EventFacts([0], problems=problems)
     events = events.select(list(EVENT_SCHEMA))
     numbered = events.with_columns((pl.int_range(pl.len(), dtype=pl.Int64) + (chunk.number << _PLACE_BITS)).alias(ROW))
-    return numbered, _facts(events, problems)
+    return numbered, event_facts(events, problems)
 
 
-def _facts(events: pl.DataFrame, problems: list[TableProblem]) -> EventFacts:
+def event_facts(events: pl.DataFrame, problems: list[TableProblem]) -> EventFacts:
+    """The facts of some events of a log.
+
+    Args:
+        events: The columns of `EVENT_SCHEMA`.
+        problems: What was found when they were read.
+    """
     times, ratings = events["timestamp"].drop_nulls(), events["rating"].drop_nulls()
     units = [str(problem.example) for problem in problems if problem.kind == "timestamp_unit"] or ["seconds"]
     low, high = ratings.min(), ratings.max()
@@ -185,6 +191,15 @@ def merge_facts(parts: Iterable[EventFacts], name: str) -> EventFacts:
     Raises:
         TableError: If anything fatal was found in a chunk, or shows only when all of them are seen.
     """
+    whole = add_facts(parts)
+    whole.problems += _seen_from_above(whole)
+    if any(problem.fatal for problem in whole.problems):
+        raise TableError(whole.problems, name)
+    return whole
+
+
+def add_facts(parts: Iterable[EventFacts]) -> EventFacts:
+    """The facts of several parts together; problems of one kind are added up."""
     whole = EventFacts()
     problems: dict[tuple[str, str, str], TableProblem] = {}
     for part in parts:
@@ -204,9 +219,6 @@ def merge_facts(parts: Iterable[EventFacts], name: str) -> EventFacts:
                 before, count=before.count + problem.count, fatal=before.fatal or problem.fatal
             )
     whole.problems = list(problems.values())
-    whole.problems += _seen_from_above(whole)
-    if any(problem.fatal for problem in whole.problems):
-        raise TableError(whole.problems, name)
     return whole
 
 
@@ -245,13 +257,16 @@ def empty_events() -> pl.DataFrame:
     return pl.DataFrame(schema={**EVENT_SCHEMA, ROW: pl.Int64()})
 
 
-@lru_cache(maxsize=2)
 def load_items(vocabulary: str) -> ItemVocabulary:
-    """The item vocabulary of a file, once a process."""
+    """The item vocabulary of a file, once a process for each of its contents."""
+    return _load_items(vocabulary, Path(vocabulary).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _load_items(vocabulary: str, written: int) -> ItemVocabulary:
     return ItemVocabulary.load(vocabulary)
 
 
-@lru_cache(maxsize=1)
 def _item_ids(vocabulary: str) -> pl.Series:
     ids = pl.from_arrow(load_items(vocabulary).table["item_id"])
     assert isinstance(ids, pl.Series)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 
+import numpy as np
 import polars as pl
 
 from .problems import TableError, TableProblem
@@ -35,6 +37,17 @@ def check_filters(repeats: str, min_user_events: int, min_item_events: int, sess
     ):  # fmt: skip
         if value < 0:
             raise ValueError(f"{name} is {value}; give 0 for none, or a number from 1")
+
+
+def nothing_left(total: int, name: str) -> TableError:
+    """The error for a log of which the filters leave nothing.
+
+    Args:
+        total: Events before.
+        name: Name of the shop.
+    """
+    remedy = f"none of {total} is left; make min_user_events and min_item_events smaller"
+    return TableError([TableProblem("events", "", "empty_table", 0, None, remedy, fatal=True)], name)
 
 
 def filter_events(
@@ -69,11 +82,10 @@ def filter_events(
         events = without_repeats(events, RepeatPolicy(repeats))
     if min_user_events > 1 or min_item_events > 0:
         events = k_core(events, min_user_events, min_item_events)
-    if events is shop.events:
+    if events is shop.events and min_item_events < 1:
         return shop
     if events.is_empty():
-        remedy = f"none of {shop.events.height} is left; make min_user_events and min_item_events smaller"
-        raise TableError([TableProblem("events", "", "empty_table", 0, None, remedy, fatal=True)], shop.name)
+        raise nothing_left(shop.events.height, shop.name)
     items = shop.items
     if min_item_events > 0:
         items = items.filter(pl.col("item_id").is_in(events["item_id"].unique().implode()))
@@ -126,15 +138,54 @@ def k_core(events: pl.DataFrame, min_user_events: int, min_item_events: int) -> 
         >>> k_core(log, 1, 2).rows()
         [('u', 'a'), ('u', 'b'), ('v', 'a'), ('v', 'b')]
     """
-    # Codes in place of texts: each round compares them all.
-    codes = events.select(pl.col("user_id", "item_id").rank("dense")).with_row_index("_row")
-    while True:
-        left = codes.filter(
-            (pl.len().over("user_id") >= min_user_events) & (pl.len().over("item_id") >= min_item_events)
-        )
-        if left.height == codes.height:
-            return events if left.height == events.height else events[left["_row"]]
-        codes = left
+    users, items = (
+        events[name].rank("dense").to_numpy().astype(np.int64) - 1 for name in ("user_id", "item_id")
+    )  # fmt: skip
+    count = int(items.max()) + 1 if len(items) else 0
+    alive = core_items(lambda left: core_counts(users, items, left, min_user_events), count, min_item_events)
+    kept = in_core(users, items, alive, min_user_events)
+    return events if kept.all() else events.filter(pl.Series(kept))
+
+
+def core_items(count: Callable[[np.ndarray], np.ndarray], num_items: int, min_item_events: int) -> np.ndarray:
+    """The items of the core, by counting passes over a log that may lie in parts.
+
+    Args:
+        count: Given (items,) True for those that are left, the events that each of them has: the sum of
+            `core_counts` over the parts.
+        num_items: Items.
+        min_item_events: Events that an item must have.
+
+    Returns:
+        (items,) True for items of the core.
+    """
+    alive = np.ones(num_items, dtype=bool)
+    while min_item_events > 0:
+        short = alive & (count(alive) < min_item_events)
+        if not short.any():
+            break
+        alive &= ~short
+    return alive
+
+
+def in_core(users: np.ndarray, items: np.ndarray, alive: np.ndarray, min_user_events: int) -> np.ndarray:
+    """(events,) True for events with items that are left, of users who have enough of those.
+
+    Args:
+        users: (events,) codes of users, all of whose events are here.
+        items: (events,) codes of items.
+        alive: (items,) True for items that are left.
+        min_user_events: Events that a user must have.
+    """
+    left = alive[items]
+    enough = np.bincount(users[left], minlength=int(users.max(initial=-1)) + 1) >= min_user_events
+    kept: np.ndarray = left & enough[users]
+    return kept
+
+
+def core_counts(users: np.ndarray, items: np.ndarray, alive: np.ndarray, min_user_events: int) -> np.ndarray:
+    """(items,) events of each item among those that `in_core` keeps."""
+    return np.bincount(items[in_core(users, items, alive, min_user_events)], minlength=len(alive))
 
 
 def add_sessions(events: pl.DataFrame, gap: int) -> pl.DataFrame:
@@ -155,13 +206,25 @@ def add_sessions(events: pl.DataFrame, gap: int) -> pl.DataFrame:
         >>> add_sessions(log, 10)["basket_id"].to_list()
         ['session 0', 'session 0', 'session 1']
     """
-    missing = events["timestamp"].null_count()
-    if missing:
-        raise ValueError(
-            f"events, column timestamp: {missing} of {events.height} rows have no time, and sessions need one for "
-            "every event; fill them, or leave session_gap out"
-        )
+    check_session_times(events["timestamp"].null_count(), events.height)
     frame = events.select("user_id", "timestamp").with_row_index("_file").sort("user_id", "timestamp", "_file")
     opens = (pl.col("timestamp").diff() > gap).fill_null(False).cast(pl.Int64).cum_sum().over("user_id")
     session = frame.select("_file", _session=pl.lit("session ") + opens.cast(pl.String)).sort("_file")["_session"]
     return events.with_columns(pl.coalesce("basket_id", session.alias("_session")).alias("basket_id"))
+
+
+def check_session_times(missing: int, total: int) -> None:
+    """Refuse a log in which events have no time.
+
+    Args:
+        missing: Events without a time.
+        total: Events.
+
+    Raises:
+        ValueError: If there are any.
+    """
+    if missing:
+        raise ValueError(
+            f"events, column timestamp: {missing} of {total} rows have no time, and sessions need one for every "
+            "event; fill them, or leave session_gap out"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import polars as pl
 from .columns import read_keys, read_numbers, read_texts, read_times
 from .schema import DEFAULT_EVENT_TYPE, TableColumns
 from .sources import read_table
+from .text_columns import joined_texts
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Histories:
         event_types: Kind of each event, or None where the table does not say.
         ratings: Rating of each event, None for none, or None where the table has none.
         timestamps: Seconds since 1970 of each event, or None where the table has no times.
+        event_texts: What was written at each event, "" for nothing, or None where no texts were asked for.
     """
 
     user_ids: list[str]
@@ -29,15 +32,19 @@ class Histories:
     event_types: list[list[str]] | None = None
     ratings: list[list[float | None]] | None = None
     timestamps: list[list[int]] | None = None
+    event_texts: list[list[str]] | None = None
 
 
-def read_histories(path: str | Path, columns: TableColumns | None = None) -> Histories:
+def read_histories(
+    path: str | Path, columns: TableColumns | None = None, text_columns: Sequence[str] = ()
+) -> Histories:
     """Read users and their histories.
 
     Args:
         path: A table of events (user, item, and time or order, kind and rating where there are any; one row an
             event), in any format that `read_table` knows; without time and order the order of the file counts.
         columns: Names of its columns; None for the defaults.
+        text_columns: Columns with texts of the events; those that the table has are read.
 
     Returns:
         Users in order of first appearance, with their events.
@@ -52,6 +59,9 @@ def read_histories(path: str | Path, columns: TableColumns | None = None) -> His
         raise ValueError(f"{path}: the table has no rows; give one row an event")
     clocks = _clocks(path, table, columns)
     details = _details(path, table, columns)
+    there = [name for name in text_columns if name in table.columns]
+    if there:
+        details.append(joined_texts(table, there).rename("event_texts"))
     events = pl.DataFrame([keys[0].rename("user"), keys[1].rename("items"), *clocks, *details])
     first_seen = events.select(pl.col("user").unique(maintain_order=True))
     if clocks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 import datasets
 import numpy as np
@@ -13,10 +14,41 @@ from .interests import Opinions, ProfileOptions, build_profile
 NO_INTERESTS: dict[str, list[Any]] = {"interest_states": [], "interest_kinds": [], "interest_positions": []}
 
 
+def snapshot_positions(events: int, every: int, last: int | None = None) -> list[int]:
+    """Events of a history at which profiles are made.
+
+    The first that is read, then those 1, 2, 4, ... after it up to `every`, then every `every`-th, and the last: short
+    histories have a profile too, and long ones not too many.
+
+    Args:
+        events: Events of the history.
+        every: Events from one profile to the next.
+        last: Events that are read, the latest; None for all.
+
+    Raises:
+        ValueError: If `every` is less than 1.
+
+    Example:
+        >>> snapshot_positions(20, 8), snapshot_positions(20, 8, last=4)
+        ([0, 1, 2, 4, 8, 16, 19], [16, 17, 18, 19])
+    """
+    if every < 1:
+        raise ValueError(f"every is {every}; give at least 1 event")
+    start = 0 if last is None else max(0, events - last)
+    count = events - start
+    early = [1 << n for n in range(every.bit_length()) if 1 << n < every]
+    steps = {0, *early, *range(every, count, every), count - 1}
+    return [start + step for step in sorted(steps) if 0 <= step < count]
+
+
 def snapshot_interests(
-    opinions: Opinions, timestamps: np.ndarray, every: int = 8, options: ProfileOptions | None = None
+    opinions: Opinions,
+    timestamps: np.ndarray,
+    every: int = 8,
+    options: ProfileOptions | None = None,
+    last: int | None = None,
 ) -> dict[str, list[Any]]:
-    """Profiles of a user at events 0, `every`, 2 x `every`, ... of a history.
+    """Profiles of a user at some events of a history; see `snapshot_positions`.
 
     The profile at an event is made of opinions from before its second, so that neither the event's own review nor a
     later one is in it. A position whose profile is that of the one before adds nothing.
@@ -26,6 +58,7 @@ def snapshot_interests(
         timestamps: (events,) seconds since 1970, in order; negative where unknown: no profile is made there.
         every: Events from one profile to the next.
         options: How opinions become a profile.
+        last: Events that are read, the latest; None for all.
 
     Returns:
         `interest_states`, `interest_kinds` and `interest_positions`, an entry a token, as `pack_histories` reads them.
@@ -33,11 +66,9 @@ def snapshot_interests(
     Raises:
         ValueError: If `every` is less than 1.
     """
-    if every < 1:
-        raise ValueError(f"every is {every}; give at least 1 event")
     found: dict[str, list[Any]] = {name: [] for name in NO_INTERESTS}
     read = 0
-    for position in range(0, len(timestamps), every):
+    for position in snapshot_positions(len(timestamps), every, last):
         if timestamps[position] < 0:
             continue
         profile = build_profile(opinions, int(timestamps[position]), options)
@@ -57,6 +88,7 @@ def add_interests(
     opinions: Mapping[str, Opinions],
     every: int = 8,
     options: ProfileOptions | None = None,
+    last: int | None = None,
 ) -> datasets.Dataset:
     """Add the profiles of their users to the rows of a data set, for a model with the memory source "interests".
 
@@ -65,6 +97,7 @@ def add_interests(
         opinions: Opinions of each user, with vectors that the model has whitened; a user may be missing.
         every: Events from one profile to the next.
         options: How opinions become a profile.
+        last: Events that are read of a row, the latest; None for all.
     """
     width = next((one.vectors.shape[1] for one in opinions.values() if len(one.vectors)), 0)
 
@@ -72,7 +105,7 @@ def add_interests(
         told = opinions.get(row["user_id"])
         if told is None:
             return NO_INTERESTS
-        return snapshot_interests(told, np.asarray(row["timestamps"], dtype=np.int64), every, options)
+        return snapshot_interests(told, np.asarray(row["timestamps"], dtype=np.int64), every, options, last)
 
     columns = {
         "interest_states": datasets.List(datasets.List(datasets.Value("float32"), length=width or -1)),
@@ -80,4 +113,5 @@ def add_interests(
         "interest_positions": datasets.List(datasets.Value("int32")),
     }
     schema = datasets.Features({**dataset.features, **columns})
-    return dataset.map(add, features=schema, desc="Adding interests")
+    # A name of its own in the cache: one made of the opinions' content would take longer than the work.
+    return dataset.map(add, features=schema, desc="Adding interests", new_fingerprint=uuid4().hex)

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from .cleaning import clean_text
-from .columns import read_keys, read_numbers, read_texts, read_times
+from .columns import read_keys, read_numbers, read_times
 from .entities import EntityMatcher, ModelEntities
 from .interests import InterestProfile, Opinions, ProfileOptions, build_profile
 from .keyphrases import KeyphraseExtractor
 from .schema import TableColumns
 from .sentiment import Sentiment, polarities
+from .text_columns import TEXT_COLUMNS, joined_texts
 
-TEXT_COLUMNS = ("review_title", "review_text", "text", "query")
 ENTITIES_SHOWN = 10
 
 
@@ -78,14 +77,12 @@ def read_statements(
             f"read, for example {table[columns.timestamp].filter(unread)[0]!r}; write ISO 8601 or seconds"
         )
     ratings = read_numbers(table[columns.rating])[0] if columns.rating in table.columns else None
-    parts = [[clean_text(value) for value in read_texts(table[name])] for name in wanted]
-    texts = [". ".join(filter(None, row)) for row in zip(*parts, strict=True)] if parts else [""] * table.height
     statements = pl.DataFrame({
         "user_id": _keys(table, columns.user_id),
         "item_id": _keys(table, columns.item_id),
         "timestamp": times.values.cast(pl.Int64),
         "rating": pl.Series([None] * table.height, dtype=pl.Float64) if ratings is None else ratings,
-        "text": pl.Series(texts, dtype=pl.String),
+        "text": joined_texts(table, wanted),
     }).filter(pl.col("user_id").is_not_null() & (pl.col("rating").is_not_null() | (pl.col("text") != "")))  # fmt: skip
     return Statements(statements.sort("timestamp", maintain_order=True), _scale(statements["rating"]))
 
@@ -117,6 +114,27 @@ def opinions_of(
         categories=[item_categories.get(item, "") for item in items],
         subjects=about,
     )
+
+
+def opinions_by_user(
+    statements: Statements, vectors: np.ndarray, categories: Sequence[str], sentiment: Sentiment | None = None
+) -> dict[str, Opinions]:
+    """Opinions of all users.
+
+    Args:
+        statements: What they said.
+        vectors: (statements, width) state of what each is about.
+        categories: Category of each, "" where there is none.
+        sentiment: Judges texts without rating; None for the lexicon.
+    """
+    table = statements.table.with_row_index("_row")
+    ratings = table["rating"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    signed = polarities(table["text"].to_list(), ratings, statements.scale, sentiment)
+    times = table["timestamp"].to_numpy()
+    return {
+        str(user): Opinions(times[rows], signed[rows], vectors[rows], [categories[row] for row in rows])
+        for user, rows in table.group_by("user_id", maintain_order=True).agg("_row").iter_rows()
+    }
 
 
 def full_profile(

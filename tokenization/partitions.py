@@ -7,23 +7,31 @@ it through the columns of the events.
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .cold_items import FirstTimes, first_times, leave_out
 from .event_chunks import ROW, EventFacts, file_places, load_items
 from .problems import TableProblem
 from .schema import ShopTables, TableColumns
 from .sequences import build_splits
-from .splits import SplitName, TiePolicy, cut_time, sort_events
+from .splits import Cut, SplitName, TiePolicy, Timeline, cut_cold_items, cut_time, sort_events
 from .table_reader import TableReader
+from .vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 
 SPLITS = ("train", "validation", "test")
+WORK = "unfinished"
+"""Folder of what a killed run goes on from; gone when all is done."""
 PARTITION = "_partition"
 _NOBODY = "\x00"
 """A user beside all others; one event is neither trained on nor evaluated."""
@@ -41,6 +49,8 @@ class SplitPlan:
         seed: Seed of shuffled ties.
         max_history: Events kept of an evaluation history; None for all.
         time_bounds: First times of validation and test, where the split is by time.
+        item_parts: File with the part of each item, where the split is by items; see `cut_cold_items`.
+        noted: Whether what is to be known of the users has been noted already.
     """
 
     vocabulary: str
@@ -50,6 +60,8 @@ class SplitPlan:
     seed: int
     max_history: int | None
     time_bounds: tuple[int, int] | None = None
+    item_parts: str | None = None
+    noted: bool = False
 
 
 def number_partition(events: pl.DataFrame, partitions: int) -> pl.Series:
@@ -69,21 +81,79 @@ def split_partition(events: pl.DataFrame, plan: SplitPlan) -> tuple[datasets.Dat
     """
     facts, split = plan.facts, plan.split
     # Users are ranked, grouped and counted; codes are quicker for that than texts.
-    events = _in_order(events, plan).with_columns(pl.col("user_id").cast(pl.Categorical))
-    reader = TableReader(TableColumns())
-    reader.single_events(events)
-    reader._repeated_events(events)
+    events = in_order(events, plan).with_columns(pl.col("user_id").cast(pl.Categorical))
+    problems = [] if plan.noted else user_problems(events)
     if facts.no_order:
         events = events.with_columns(order=pl.lit(None, pl.Int64))
     if split is SplitName.COLUMN:
         events = _with_a_mark(events, facts.marked)
     if split is SplitName.GLOBAL_TIME and plan.time_bounds is not None:
         events, split = _labelled_by_time(events, plan.time_bounds), SplitName.COLUMN
+    vocabulary = load_items(plan.vocabulary)
+    cut: Callable[[Timeline], Cut] | None = None
+    if plan.item_parts is not None:
+        cut = partial(_cut_items, vocabulary=vocabulary, parts=np.load(plan.item_parts))
     built = build_splits(
-        ShopTables(pl.DataFrame(), events), load_items(plan.vocabulary), facts.kinds, split=split,
-        tie_policy=TiePolicy.FILE, seed=plan.seed, max_history=plan.max_history,
+        ShopTables(pl.DataFrame(), events), vocabulary, facts.kinds, split=split,
+        tie_policy=TiePolicy.FILE, seed=plan.seed, max_history=plan.max_history, cut=cut,
     )  # fmt: skip
-    return built, reader.problems
+    return built, problems
+
+
+def user_problems(events: pl.DataFrame) -> list[TableProblem]:
+    """What is to be known of users, all of whose events are here."""
+    reader = TableReader(TableColumns())
+    reader.single_events(events)
+    reader.repeated_events(events)
+    return reader.problems
+
+
+def finished(output: Path, prefix: str, number: int) -> dict[str, Any] | None:
+    """What was told of a partition when it was finished; None if it is still to be done."""
+    told = output / WORK / f"{prefix}-{number:05d}.json"
+    return dict(json.loads(told.read_text(encoding="utf-8"))) if told.is_file() else None
+
+
+def finish_partition(events: pl.DataFrame, number: int, plan: SplitPlan, output: Path) -> dict[str, Any]:
+    """Split the events of a partition, write its shards, and say so in the work folder."""
+    users = events["user_id"].n_unique()
+    splits, problems = split_partition(events, plan)
+    del events
+    trained = first_times(splits["train"])
+    np.savez(output / WORK / f"trained-{number:05d}.npz", **dataclasses.asdict(trained))
+    result = {
+        "rows": write_shards(splits, output, number),
+        "users": users,
+        "problems": EventFacts(problems=problems).to_dict()["problems"],
+    }
+    write_json(output / WORK / f"part-{number:05d}.json", result)
+    return result
+
+
+def trained_in(output: Path, number: int) -> FirstTimes:
+    """The items that the training events of a finished partition name."""
+    with np.load(output / WORK / f"trained-{number:05d}.npz") as told:
+        return FirstTimes(told["rows"], told["times"], int(told["events"]), int(told["untimed"]))
+
+
+def take_cold_items(number: int, cold: np.ndarray, output: Path) -> int:
+    """Take the events of cold items out of a partition's training sequences; returns how many sequences are left."""
+    path = shard_path(output, "train", number)
+    if not path.is_file():
+        return 0
+    left = leave_out(datasets.Dataset(pq.read_table(path)), cold)
+    if len(left):
+        _write_shard(left.data.table, path)
+    else:
+        path.unlink()
+    return len(left)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a file of JSON, whole or not at all."""
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(content), encoding="utf-8")
+    unfinished.replace(path)
 
 
 def write_shards(splits: datasets.DatasetDict, folder: Path, number: int) -> dict[str, int]:
@@ -96,9 +166,7 @@ def write_shards(splits: datasets.DatasetDict, folder: Path, number: int) -> dic
             continue
         path = shard_path(folder, name, number)
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
-        pq.write_table(splits[name].data.table, unfinished, compression="zstd", compression_level=1)
-        unfinished.replace(path)
+        _write_shard(splits[name].data.table, path)
     return {name: len(splits[name]) for name in SPLITS}
 
 
@@ -107,7 +175,13 @@ def shard_path(folder: Path, split: str, number: int) -> Path:
     return folder / split / f"part-{number:05d}.parquet"
 
 
-def _in_order(events: pl.DataFrame, plan: SplitPlan) -> pl.DataFrame:
+def _write_shard(table: pa.Table, path: Path) -> None:
+    unfinished = path.with_suffix(".unfinished")
+    pq.write_table(table, unfinished, compression="zstd", compression_level=1)
+    unfinished.replace(path)
+
+
+def in_order(events: pl.DataFrame, plan: SplitPlan) -> pl.DataFrame:
     """The events in the order of the file; or of the draw that `sort_events` would make for the whole log."""
     if plan.tie_policy is TiePolicy.FILE:
         return events.sort(ROW).drop(ROW)
@@ -153,3 +227,8 @@ def _labelled_by_time(events: pl.DataFrame, bounds: tuple[int, int]) -> pl.DataF
         {"user_id": [_NOBODY], "item_id": [""], "order": [0], "split": ["train"], "is_target": [True]}
     )
     return pl.concat([labelled.filter(pl.Series(kept)), nobody], how="diagonal_relaxed")
+
+
+def _cut_items(timeline: Timeline, vocabulary: ItemVocabulary, parts: np.ndarray) -> Cut:
+    rows = vocabulary.encode(timeline.events["item_id"].to_arrow())
+    return cut_cold_items(timeline, parts[rows - NUM_SPECIAL_ROWS])

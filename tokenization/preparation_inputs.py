@@ -98,7 +98,9 @@ class PreparationInputs:
         return {**told, "inputs": {str(path.resolve()): _file_hash(path) for path in paths}}
 
     def write_tables(self, output: Path, work: Path) -> WrittenTables:
-        """Write the catalogue and the other small tables; a log that was loaded becomes a file of the work folder.
+        """Write the catalogue into the work folder, which may be cut down yet, and the other small tables.
+
+        A log that was loaded becomes a file of the work folder.
 
         Raises:
             TableError: If the items cannot be used.
@@ -115,11 +117,12 @@ class PreparationInputs:
         promotions = reader.promotions(tables["promotions"]) if "promotions" in tables else None
         if items is None or any(problem.fatal for problem in reader.problems):
             raise TableError(reader.problems, self.name)
-        _write_small(output, items, users, promotions)
+        _write_small(output, work, items, users, promotions)
         small = {"items": items} | ({} if users is None else {"users": users})
 
         def card(manifest: dict[str, Any]) -> DataCard:
-            rows = {label: table.height for label, table in small.items()} | {"events": manifest["events"]}
+            rows = {label: table.height for label, table in small.items()}
+            rows |= {"items": manifest["items"], "events": manifest["events"]}
             columns = {label: tuple(table.columns) for label, table in small.items()}
             times = manifest["times"] or (None, None)
             return DataCard(
@@ -131,7 +134,7 @@ class PreparationInputs:
 
     @staticmethod
     def _write_shop(shop: ShopTables, output: Path, work: Path) -> WrittenTables:
-        _write_small(output, shop.items, shop.users, shop.promotions)
+        _write_small(output, work, shop.items, shop.users, shop.promotions)
         path = work / "events.parquet"
         if not path.is_file():
             unfinished = path.with_suffix(".unfinished")
@@ -140,7 +143,15 @@ class PreparationInputs:
         # Counted again in the partitions.
         again = ("single_event_user", "repeated_event")
         problems = [problem for problem in shop.problems if problem.kind not in again]
-        return WrittenTables(shop.name, [path], TableColumns(), problems, lambda manifest: shop.card)
+
+        def card(manifest: dict[str, Any]) -> DataCard:
+            rows = {**shop.card.rows, "items": manifest["items"], "events": manifest["events"]}
+            times = manifest["times"] or (None, None)
+            return dataclasses.replace(
+                shop.card, rows=rows, users=manifest["users"], first_event=times[0], last_event=times[1]
+            )
+
+        return WrittenTables(shop.name, [path], TableColumns(), problems, card)
 
 
 def items_table(items: pl.DataFrame) -> pa.Table:
@@ -154,9 +165,9 @@ def items_table(items: pl.DataFrame) -> pa.Table:
 
 
 def _write_small(
-    output: Path, items: pl.DataFrame, users: pl.DataFrame | None, promotions: pl.LazyFrame | None
+    output: Path, work: Path, items: pl.DataFrame, users: pl.DataFrame | None, promotions: pl.LazyFrame | None
 ) -> None:
-    ItemVocabulary(items_table(items)).save(output)
+    ItemVocabulary(items_table(items)).save(work)
     for name, table in (("users", None if users is None else users.lazy()), ("promotions", promotions)):
         if table is not None:
             unfinished = output / f"{name}.unfinished"

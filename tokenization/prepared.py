@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from .data_card import DataCard
-from .partitions import SPLITS
+from .partitions import SPLITS, WORK
 from .problems import TableProblem
-from .schema import EVENT_SCHEMA, ShopTables
-from .vocabulary import VOCABULARY_FILE, ItemVocabulary
+from .schema import EVENT_SCHEMA, ShopTables, TableColumns, UnknownItems
+from .sources import load_shop
+from .vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 
 MANIFEST = "preparation.json"
-WORK = "unfinished"
-"""Folder of what a killed run goes on from; gone when all is done."""
 
 
 @dataclass(frozen=True)
@@ -71,38 +72,110 @@ class PreparedShop(ShopTables):
 
     Args:
         sequences: The splits.
-        split: The split that was made.
         event_types: Kinds of event, in the order of their codes.
-        tie_policy: The order of a user's events at one time that was taken.
+        made: Options that they were made with, as `PrepareOptions` has them.
     """
 
     sequences: datasets.DatasetDict = field(default_factory=datasets.DatasetDict)
-    split: str = ""
     event_types: list[str] = field(default_factory=list)
-    tie_policy: str = "file"
+    made: dict[str, Any] = field(default_factory=dict)
 
-    def check_options(self, split: str, tie_policy: str, filters: Mapping[str, object], own_rows: bool) -> None:
+    def check_options(self, wanted: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
         """Refuse what would need the log itself.
 
         Args:
-            split: The split that is wanted; "auto" takes the one that was made.
-            tie_policy: The policy that is wanted; "file", the default, takes the one that was followed.
-            filters: Values of options that choose among events; none may be set.
-            own_rows: Whether the sequences are to have other item rows than those of this catalogue.
+            wanted: Options that choose and split events, by the names of `PrepareOptions`.
+            defaults: Their defaults; one that is left at it takes what was made.
+
+        Returns:
+            The options that were made, those of `wanted` alone.
 
         Raises:
             ValueError: If anything is wanted that the sequences were not made with.
         """
-        if split not in ("auto", self.split):
-            raise ValueError(f"--split is {split}, and {self.name} was prepared with {self.split}; prepare it anew")
-        if tie_policy not in ("file", self.tie_policy):
-            raise ValueError(f"--tie-policy is {tie_policy}, and {self.name} was prepared with {self.tie_policy}")
-        chosen = [name for name, value in filters.items() if value]
-        if chosen:
-            option = chosen[0].replace("_", "-")
-            raise ValueError(f"--{option} chooses among events, and {self.name} holds sequences; fit the tables")
-        if own_rows:
-            raise ValueError(f"{self.name} holds sequences of its own catalogue; fit the tables on another's")
+        made = {name: self.made.get(name, defaults[name]) for name in wanted} | {"split": self.split}
+        for name, value in wanted.items():
+            if value not in (defaults[name], made[name]):
+                option = f"--{name.replace('_', '-')}"
+                raise ValueError(
+                    f"{option} is {value}, and {self.name} was prepared with {made[name]}; run xcat prepare with "
+                    f"{option} {value}, or give the tables"
+                )
+        return made
+
+    def splits_for(self, vocabulary: ItemVocabulary, event_types: Sequence[str]) -> datasets.DatasetDict:
+        """The splits with the rows and codes of another catalogue; an item it lacks is unknown, and never a target.
+
+        Args:
+            vocabulary: The catalogue.
+            event_types: Its kinds of event; one that it lacks is 0.
+        """
+        ids = self.items["item_id"].to_arrow()
+        rows = np.concatenate([np.arange(NUM_SPECIAL_ROWS), vocabulary.encode(ids)]).astype(np.int32)
+        place = {name: code for code, name in enumerate(event_types, start=1)}
+        codes = np.array([0, *(place.get(name, 0) for name in self.event_types)], dtype=np.int32)
+        return datasets.DatasetDict({name: _recoded(split, rows, codes) for name, split in self.sequences.items()})
+
+
+def _recoded(split: datasets.Dataset, rows: np.ndarray, codes: np.ndarray) -> datasets.Dataset:
+    table = split.with_format("arrow")[:]
+    for name, values in (("items", rows), ("event_types", codes), ("targets", rows)):
+        if name in table.column_names:
+            lists = table[name].combine_chunks()
+            new = pa.array(values[lists.flatten().to_numpy()], pa.int32())
+            kept = pa.ListArray.from_arrays(lists.offsets, new)
+            table = table.set_column(table.column_names.index(name), name, kept)
+    table = table.cast(split.features.arrow_schema)
+    if "targets" not in split.features:
+        return datasets.Dataset(table)
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    known = pl.col("targets").list.eval(pl.element().filter(pl.element() >= NUM_SPECIAL_ROWS))
+    frame = frame.with_columns(known).filter(pl.col("targets").list.len() > 0)
+    return datasets.Dataset(pa.table(frame.to_arrow()).cast(split.features.arrow_schema))
+
+
+def load_data(
+    data: str | Path | None = None,
+    *,
+    items: str | None = None,
+    events: str | None = None,
+    columns: TableColumns | None = None,
+    on_unknown_items: UnknownItems = "error",
+) -> ShopTables:
+    """What the argument DATA of a command names: a prepared folder, or whatever `load_shop` takes.
+
+    Raises:
+        ValueError: As `open_prepared` and `load_shop`; and if columns are named of a prepared folder.
+        FileNotFoundError: As `load_shop`.
+        TableError: As `load_shop`.
+    """
+    if not is_prepared(data) or items is not None or events is not None:
+        return load_shop(data, items=items, events=events, columns=columns, on_unknown_items=on_unknown_items)
+    if columns not in (None, TableColumns()):
+        raise ValueError(f"--columns: {data} was prepared, and its columns have our names; leave them out")
+    return load_prepared(str(data))
+
+
+def refuse_prepared(folder: str | Path | None, use: str) -> None:
+    """Refuse a prepared folder where the log itself is needed.
+
+    Args:
+        folder: What was given.
+        use: What is to be done with the tables, such as "inspect".
+
+    Raises:
+        ValueError: If it is one; it names the tables that it was made of.
+    """
+    if folder is None or not is_prepared(folder):
+        return
+    inputs = _read(Path(folder).expanduser() / MANIFEST).get("request", {}).get("inputs", {})
+    tables = [name for name in inputs if Path(name).is_absolute()]
+    named = f": {', '.join(tables)}" if tables else ""
+    raise ValueError(
+        f"{folder} holds sequences that were cut by xcat prepare, not a log of events; {use} the tables that they "
+        f"were made of{named}"
+    )
 
 
 def is_prepared(folder: str | Path | None) -> bool:
@@ -153,8 +226,7 @@ def load_prepared(folder: str | Path) -> PreparedShop:
     )  # fmt: skip
     return PreparedShop(
         items, events, prepared.problems(), manifest["name"], card=card, sequences=prepared.splits(),
-        split=prepared.split, event_types=prepared.event_types,
-        tie_policy=manifest["request"]["options"]["tie_policy"],
+        split=prepared.split, event_types=prepared.event_types, made=manifest["request"]["options"],
     )  # fmt: skip
 
 
@@ -181,11 +253,16 @@ def check_folder(folder: Path, request: dict[str, Any], overwrite: bool) -> Prep
             f"--output {folder} holds a preparation of other tables or with other options; give another folder, "
             "or add --overwrite"
         )
+    empty_folder(folder)
+    return None
+
+
+def empty_folder(folder: Path) -> None:
+    """Take away what a preparation wrote, and nothing else."""
     for name in (*SPLITS, WORK):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in (MANIFEST, VOCABULARY_FILE, "users.parquet", "promotions.parquet", "README.md"):
         (folder / name).unlink(missing_ok=True)
-    return None
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> PreparedFolder:

@@ -1,61 +1,73 @@
-"""From raw tables to sequences on disk, out of core: typed, validated, sorted, split, and written as parquet shards.
+"""From raw tables to sequences on disk, out of core: typed, validated, sorted, filtered, split, written as parquet.
 
 The log is read in chunks, each of which is scattered to partitions by the hash of its users; then the partitions are
-split one at a time. Chunks and partitions that are finished are kept, and a run that was killed goes on from there.
+filtered and split one at a time. Chunks and partitions that are finished are kept, and a run that was killed goes on
+from there.
 """
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import polars as pl
-import pyarrow as pa
-from tqdm.auto import tqdm
+import numpy as np
 
-from .event_chunks import ChunkReading, EventChunk, EventFacts, cut_chunks, merge_facts, read_chunk
-from .partitions import PARTITION, SPLITS, SplitPlan, number_partition, split_partition, write_shards
+from .cold_items import ColdPolicy, check_cold, nothing_trained, pick_cold
+from .event_chunks import ChunkReading, EventChunk, EventFacts, cut_chunks, load_items, merge_facts, read_chunk
+from .event_filters import RepeatPolicy, check_filters, check_session_times
+from .local_engine import Engine, LocalEngine
+from .partition_filters import Keeping, filter_log, part_items, partition_times, split_kept
+from .partitions import SPLITS, WORK, SplitPlan, finish_partition, shard_path, take_cold_items, trained_in
 from .preparation_inputs import PreparationInputs
-from .prepared import MANIFEST, WORK, PreparedFolder, check_folder, write_manifest
+from .prepared import PreparedFolder, check_folder, empty_folder, write_manifest
 from .problems import TableProblem
-from .splits import TEST_QUANTILE, VALIDATION_QUANTILE, SplitName, TiePolicy
+from .splits import TEST_QUANTILE, VALIDATION_QUANTILE, SplitName, TiePolicy, no_times
+from .vocabulary import VOCABULARY_FILE
 
 PARTITION_EVENTS = 2_500_000
 """Events a partition: a few hundred megabytes while it is split."""
 
-Engine = Literal["local", "ray"]
-_R = TypeVar("_R")
+EngineName = Literal["local", "ray"]
 
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """How a log is split; the same words as `build_splits`.
+    """Which events of a log are used, and how it is split; the same words as `filter_events` and `build_splits`.
 
     Args:
-        split: auto or a `SplitName` other than cold-items.
+        split: auto or a `SplitName`.
         tie_policy: file or shuffle.
-        seed: Seed of shuffled ties.
+        seed: Seed of shuffled ties and of cold items.
         max_history: Events kept of an evaluation history, the latest; None for all.
+        repeats: A `RepeatPolicy`.
+        min_user_events: Events that a user must have; 0 for any number.
+        min_item_events: Events that an item must have, or it leaves the catalogue; 0 for any number.
+        session_gap: Seconds without an event after which a session ends; 0 for no sessions.
+        cold_items: Share of the items, from 0 to 0.5, whose training events are taken away.
+        cold_policy: Which items: random or newest.
     """
 
     split: str = "auto"
     tie_policy: str = "file"
     seed: int = 0
     max_history: int | None = None
+    repeats: str = RepeatPolicy.KEEP
+    min_user_events: int = 0
+    min_item_events: int = 0
+    session_gap: int = 0
+    cold_items: float = 0.0
+    cold_policy: str = ColdPolicy.RANDOM
 
     def __post_init__(self) -> None:
+        check_filters(self.repeats, self.min_user_events, self.min_item_events, self.session_gap)
+        check_cold(self.cold_items, self.cold_policy)
         if self.split != "auto" and self.split not in list(SplitName):
             raise ValueError(f"split is {self.split!r}; give auto or one of {', '.join(SplitName)}")
-        if self.split == SplitName.COLD_ITEMS:
-            raise ValueError("split cold-items looks at the whole log at once; give it to fit, with the tables")
         if self.tie_policy not in list(TiePolicy):
             raise ValueError(f"tie_policy is {self.tie_policy!r}; give one of {', '.join(TiePolicy)}")
         if self.max_history is not None and self.max_history < 1:
@@ -67,7 +79,7 @@ def prepare_tables(
     output: Path,
     options: PrepareOptions | None = None,
     *,
-    engine: Engine = "local",
+    engine: EngineName = "local",
     num_proc: int = 1,
     overwrite: bool = False,
     progress: bool = True,
@@ -105,11 +117,10 @@ def prepare_tables(
         return _prepare(inputs, output, options, request, engine, num_proc, progress)
     except ValueError:
         # Bad input leaves nothing behind; a kill or a full disk leaves what is finished.
-        shutil.rmtree(output if not existed else output / WORK, ignore_errors=True)
         if existed:
-            (output / MANIFEST).unlink(missing_ok=True)
-            for name in SPLITS:
-                shutil.rmtree(output / name, ignore_errors=True)
+            empty_folder(output)
+        else:
+            shutil.rmtree(output, ignore_errors=True)
         raise
 
 
@@ -118,7 +129,7 @@ def _prepare(
     output: Path,
     options: PrepareOptions,
     request: dict[str, Any],
-    engine: Engine,
+    engine: EngineName,
     num_proc: int,
     progress: bool,
 ) -> PreparedFolder:
@@ -126,32 +137,28 @@ def _prepare(
     work.mkdir(parents=True, exist_ok=True)
     write_manifest(output, {"complete": False, "request": request})
     tables = inputs.write_tables(output, work)
-    reading = ChunkReading(str((output / "items.arrow").resolve()), tables.columns, inputs.on_unknown_items)
+    reading = ChunkReading(str((work / VOCABULARY_FILE).resolve()), tables.columns, inputs.on_unknown_items)
     chunks = cut_chunks(tables.events)
     partitions = max(1, -(-sum(chunk.rows for chunk in chunks) // PARTITION_EVENTS))
-    if engine == "ray":
-        from .ray_preparing import prepare_with_ray
-
-        facts, results = prepare_with_ray(
-            chunks, reading, partitions, output,
-            lambda facts: _plan(facts, options, chunks, reading, tables.name), num_proc, progress, tables.name,
-        )  # fmt: skip
-    else:
-        facts, results = _prepare_locally(
-            chunks, reading, partitions, output, options, num_proc, progress, tables.name
-        )
-    rows = {name: sum(result["rows"][name] for result in results) for name in SPLITS}
-    if not rows["train"]:
-        raise ValueError(
-            f"events: split {options.split!r} leaves no user with two training events ({facts.total} rows); "
-            "give more events or another split"
-        )
-    found = [*tables.problems, *facts.problems]
+    with _engine(engine)(chunks, reading, partitions, output, num_proc, progress) as running:
+        # A worker of a cluster has a working directory of its own.
+        log = _Log(running, chunks, reading, partitions, output.resolve(), options, tables.name)
+        facts, split, results, noted = log.split()
+        rows = {name: sum(result["rows"][name] for result in results) for name in SPLITS}
+        if not rows["train"]:
+            raise ValueError(
+                f"events: split {options.split!r} leaves no user with two training events ({facts.total} rows); "
+                "give more events or another split"
+            )
+        if options.cold_items:
+            rows["train"] = log.take_cold_items(rows["train"])
+    found = [*tables.problems, *facts.problems, *noted]
     found += [TableProblem(**problem) for problem in _merged(result["problems"] for result in results)]
+    shards = {name: len(list(shard_path(output, name, 0).parent.glob("*.parquet"))) for name in SPLITS}
     manifest = {
-        "shards": {name: sum(result["rows"][name] > 0 for result in results) for name in SPLITS},
-        "complete": True, "request": request, "name": tables.name, "split": _resolve(options, facts).value,
+        "shards": shards, "complete": True, "request": request, "name": tables.name, "split": split.value,
         "event_types": facts.kinds, "rows": rows, "events": facts.total, "partitions": partitions,
+        "items": load_items(str(output / VOCABULARY_FILE)).num_items,
         "users": sum(result["users"] for result in results), "ratings": facts.ratings, "times": facts.times,
         "problems": EventFacts(problems=found).to_dict()["problems"],
     }  # fmt: skip
@@ -161,23 +168,111 @@ def _prepare(
     return prepared
 
 
-def _prepare_locally(
-    chunks: list[EventChunk],
-    reading: ChunkReading,
-    partitions: int,
-    output: Path,
-    options: PrepareOptions,
-    num_proc: int,
-    progress: bool,
-    name: str,
-) -> tuple[EventFacts, list[dict[str, Any]]]:
-    work = output / WORK
-    jobs = [(scatter_chunk, (chunk, reading, partitions, work)) for chunk in chunks]
-    read = _run(jobs, num_proc, "reading events", progress)
-    facts = merge_facts((EventFacts.from_dict(part) for part in read), name)
-    plan = _plan(facts, options, chunks, reading, name)
-    splitting = [(gather_partition, (number, len(chunks), plan, output)) for number in range(partitions)]
-    return facts, _run(splitting, num_proc, "splitting users", progress)
+def _engine(name: EngineName) -> type[LocalEngine] | Any:
+    if name == "local":
+        return LocalEngine
+    from .ray_preparing import RayEngine
+
+    return RayEngine
+
+
+@dataclass(frozen=True)
+class _Log:
+    """A log on its way through an engine."""
+
+    engine: Engine
+    chunks: list[EventChunk]
+    reading: ChunkReading
+    partitions: int
+    output: Path
+    options: PrepareOptions
+    name: str
+
+    def split(self) -> tuple[EventFacts, SplitName, list[dict[str, Any]], list[TableProblem]]:
+        """Read, filter and split the log.
+
+        Returns:
+            Facts of the events that are used, the split, what each partition holds, and what was noted of the users.
+        """
+        options, minimum = self.options, self.options.min_user_events
+        facts = merge_facts(self.engine.read(), self.name)
+        noted: list[TableProblem] = []
+        if self._filtered:
+            if options.session_gap:
+                check_session_times(facts.no_time, facts.total)
+            keeping = Keeping(
+                self.reading.vocabulary, bool(facts.no_order), RepeatPolicy(options.repeats), options.session_gap,
+                minimum, options.min_item_events,
+            )  # fmt: skip
+            shuffled = options.tie_policy == TiePolicy.SHUFFLE
+            facts, noted = filter_log(
+                self.engine, keeping, facts, self.partitions, shuffled, self.output, self.name
+            )  # fmt: skip
+        else:
+            load_items(self.reading.vocabulary).save(self.output)
+        plan = self._plan(facts)
+        if not self._filtered:
+            results = self.engine.gather(finish_partition, "part", plan, title="splitting users")
+            return facts, plan.split, results, noted
+        if plan.split is SplitName.COLD_ITEMS:
+            plan = part_items(self.engine, plan, minimum, self.partitions, self.output)
+        jobs = [(split_kept, (number, plan, minimum, self.output)) for number in range(self.partitions)]
+        return facts, plan.split, self.engine.run(jobs, "splitting users"), noted
+
+    def take_cold_items(self, users: int) -> int:
+        """Take training events of cold items away; returns how many of the users' sequences are left.
+
+        Raises:
+            ValueError: If none is.
+        """
+        numbers = range(self.partitions)
+        trained = reduce(add, (trained_in(self.output, number) for number in numbers))
+        cold = pick_cold(trained, self.options.cold_items, self.options.cold_policy, self.options.seed)
+        if not len(cold):
+            return users
+        jobs = [(take_cold_items, (number, cold, self.output)) for number in numbers]
+        left = sum(self.engine.run(jobs, "taking cold items away"))
+        if not left:
+            raise nothing_trained(len(cold), users)
+        return left
+
+    @property
+    def _filtered(self) -> bool:
+        """Whether partitions go through the filters; a split by items reads them several times, as these do."""
+        options = self.options
+        chosen = options.repeats != RepeatPolicy.KEEP or options.session_gap or options.split == SplitName.COLD_ITEMS
+        return bool(chosen or options.min_user_events > 1 or options.min_item_events > 0)
+
+    def _plan(self, facts: EventFacts) -> SplitPlan:
+        """What every partition is told.
+
+        Raises:
+            ValueError: If the log lacks what the split needs.
+        """
+        options, split = self.options, _resolve(self.options, facts)
+        bounds = None
+        if split in (SplitName.GLOBAL_TIME, SplitName.COLD_ITEMS) and facts.no_time:
+            other = "use leave-one-out" if split is SplitName.GLOBAL_TIME else "use --cold-items with another split"
+            raise no_times(facts.no_time, facts.total, split, other)
+        if split is SplitName.GLOBAL_TIME:
+            bounds = _time_bounds(self._times(), facts.total)
+        if split is SplitName.COLUMN and facts.no_split:
+            raise ValueError(
+                f"events, column split: {facts.no_split} of {facts.total} rows have no value; "
+                "fill them with train, validation or test, or use another split"
+            )
+        return SplitPlan(
+            str((self.output / VOCABULARY_FILE).resolve()), facts, split, TiePolicy(options.tie_policy), options.seed,
+            options.max_history, bounds, noted=self._filtered,
+        )  # fmt: skip
+
+    def _times(self) -> Iterator[np.ndarray]:
+        if self._filtered:
+            for number in range(self.partitions):
+                yield partition_times(number, self.options.min_user_events, self.output)
+        else:
+            for chunk in self.chunks:
+                yield read_chunk(chunk, self.reading)[0]["timestamp"].to_numpy()
 
 
 def _resolve(options: PrepareOptions, facts: EventFacts) -> SplitName:
@@ -186,150 +281,16 @@ def _resolve(options: PrepareOptions, facts: EventFacts) -> SplitName:
     return SplitName(options.split)
 
 
-def _plan(
-    facts: EventFacts, options: PrepareOptions, chunks: list[EventChunk], reading: ChunkReading, name: str
-) -> SplitPlan:
-    """What every partition is told.
-
-    Raises:
-        ValueError: If the log lacks what the split needs.
-    """
-    split = _resolve(options, facts)
-    bounds = None
-    if split is SplitName.GLOBAL_TIME:
-        if facts.no_time:
-            raise ValueError(
-                f"events, column timestamp: {facts.no_time} of {facts.total} rows have no time, and the split "
-                "global-time needs one for every event; fill them, or use leave-one-out"
-            )
-        bounds = _time_bounds(chunks, reading, facts.total)
-    if split is SplitName.COLUMN and facts.no_split:
-        raise ValueError(
-            f"events, column split: {facts.no_split} of {facts.total} rows have no value; "
-            "fill them with train, validation or test, or use another split"
-        )
-    return SplitPlan(
-        reading.vocabulary, facts, split, TiePolicy(options.tie_policy), options.seed, options.max_history, bounds
-    )
-
-
-def _time_bounds(chunks: list[EventChunk], reading: ChunkReading, total: int) -> tuple[int, int]:
+def _time_bounds(parts: Iterable[np.ndarray], total: int) -> tuple[int, int]:
     """The two times that `cut_time` finds for the whole log; 8 bytes an event are held."""
-    import numpy as np
-
     stamps = np.empty(total, dtype=np.int64)
     filled = 0
-    for chunk in chunks:
-        times = read_chunk(chunk, reading)[0]["timestamp"].to_numpy()
+    for times in parts:
         stamps[filled : filled + len(times)] = times
         filled += len(times)
     places = [min(int(quantile * total), total - 1) for quantile in (VALIDATION_QUANTILE, TEST_QUANTILE)]
     stamps.partition(places)
     return int(stamps[places[0]]), int(stamps[places[1]])
-
-
-def scatter_chunk(chunk: EventChunk, reading: ChunkReading, partitions: int, work: Path) -> dict[str, Any]:
-    """Read a chunk and write its events as one Arrow batch a partition; returns its facts, which are kept too."""
-    told = work / f"chunk-{chunk.number:05d}.json"
-    if told.is_file():
-        return dict(json.loads(told.read_text(encoding="utf-8")))
-    events, facts = read_chunk(chunk, reading)
-    events = events.with_columns(number_partition(events, partitions)).sort(PARTITION, maintain_order=True)
-    counts = events[PARTITION].to_numpy()
-    table = events.drop(PARTITION).to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
-    schema = table.schema
-    path = told.with_suffix(".arrow")
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(
-        sink, schema, options=pa.ipc.IpcWriteOptions(compression="lz4")
-    ) as writer:  # fmt: skip
-        start = 0
-        for number in range(partitions):
-            end = int(counts.searchsorted(number, side="right"))
-            part = table.slice(start, end - start)
-            batches = part.combine_chunks().to_batches()
-            writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], schema=schema))
-            start = end
-    _write_json(told, facts.to_dict())
-    return facts.to_dict()
-
-
-def gather_partition(number: int, chunks: int, plan: SplitPlan, output: Path) -> dict[str, Any]:
-    """Split a partition from what the chunks hold of it, and write its shards; returns what it holds."""
-    done = finished_partition(output, number)
-    if done is not None:
-        return done
-    batches = []
-    for chunk in range(chunks):
-        with pa.memory_map(str(output / WORK / f"chunk-{chunk:05d}.arrow")) as source:
-            batches.append(pa.ipc.open_file(source).get_batch(number))
-    events = pl.from_arrow(pa.Table.from_batches(batches))
-    assert isinstance(events, pl.DataFrame)
-    return finish_partition(events, number, plan, output)
-
-
-def finished_partition(output: Path, number: int) -> dict[str, Any] | None:
-    """What a partition holds that was finished before; None if it is still to be done."""
-    told = output / WORK / f"part-{number:05d}.json"
-    return dict(json.loads(told.read_text(encoding="utf-8"))) if told.is_file() else None
-
-
-def finish_partition(events: pl.DataFrame, number: int, plan: SplitPlan, output: Path) -> dict[str, Any]:
-    """Split the events of a partition, write its shards, and say so in the work folder."""
-    users = events["user_id"].n_unique()
-    splits, problems = split_partition(events, plan)
-    del events
-    result = {
-        "rows": write_shards(splits, output, number),
-        "users": users,
-        "problems": EventFacts(problems=problems).to_dict()["problems"],
-    }
-    _write_json(output / WORK / f"part-{number:05d}.json", result)
-    return result
-
-
-def _write_json(path: Path, content: Any) -> None:
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(content), encoding="utf-8")
-    unfinished.replace(path)
-
-
-def _run(jobs: list[tuple[Callable[..., _R], tuple[Any, ...]]], num_proc: int, title: str, progress: bool) -> list[_R]:
-    """Run jobs, in processes of their own where more than one is wanted; results in the order of the jobs."""
-    bar = tqdm(total=len(jobs), desc=title, disable=not progress, delay=1)
-    results: list[Any] = [None] * len(jobs)
-    with bar:
-        if num_proc == 1 or len(jobs) == 1:
-            for place, (function, arguments) in enumerate(jobs):
-                results[place] = function(*arguments)
-                bar.update()
-            return results
-        # Fresh processes: polars has threads, which a fork would leave behind.
-        context = multiprocessing.get_context("spawn")
-        with (
-            _threads_each(num_proc),
-            ProcessPoolExecutor(min(num_proc, len(jobs)), mp_context=context) as pool,
-        ):
-            places = {pool.submit(function, *arguments): place for place, (function, arguments) in enumerate(jobs)}
-            try:
-                for future in as_completed(places):
-                    results[places[future]] = future.result()
-                    bar.update()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-    return results
-
-
-@contextmanager
-def _threads_each(processes: int) -> Iterator[None]:
-    """Let the processes that are started share the cores; polars reads this once, when it is imported."""
-    name, before = "POLARS_MAX_THREADS", os.environ.get("POLARS_MAX_THREADS")
-    os.environ[name] = before or str(max(1, (os.cpu_count() or 1) // processes))
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
 
 
 def _merged(parts: Iterable[list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:

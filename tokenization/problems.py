@@ -41,6 +41,7 @@ _WORDING = {
     "repeated_event": "{count} rows repeat a user, an item, a time and a kind",
     "byte_order_mark": "the file began with a byte order mark",
     "encoding": "{count} rows were written in {example}",
+    "short_line": "{count} lines had too few fields",
     "line_ends": "{count} lines ended in {example}",
     "padded_header": "{count} names of columns had blanks around them",
     "repeated_header": "{count} columns repeat a name",

@@ -5,6 +5,8 @@ Self-contained, because it travels with a checkpoint.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -12,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from transformers import BatchFeature, PreTrainedConfig, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.utils import cached_file
@@ -21,7 +25,50 @@ from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
 
 logger = logging.getLogger(__name__)
 
+_CONFIG_FILE = "config.json"
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
+
+
+def catalogue_digest(vocabulary: ItemVocabulary) -> str:
+    """SHA-256 of the item ids in their order: what a model's rows mean.
+
+    Example:
+        >>> one, other = (ItemVocabulary(pa.table({"item_id": ids})) for ids in (["a", "bc"], ["ab", "c"]))
+        >>> catalogue_digest(one)[:8], catalogue_digest(one) == catalogue_digest(other)
+        ('2b13b349', False)
+    """
+    ids = vocabulary.column("item_id")
+    digest = hashlib.sha256(pc.cast(pc.binary_length(ids), pa.int32()).to_numpy().astype("<i4").tobytes())
+    for chunk in ids.chunks:
+        _, offsets, content = chunk.buffers()
+        if len(chunk) and content is not None:
+            ends = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+            digest.update(memoryview(content)[ends[0] : ends[-1]])
+    return digest.hexdigest()
+
+
+def check_digests(
+    config: Mapping[str, Any], processor: Mapping[str, Any], vocabulary: ItemVocabulary, name: str
+) -> None:
+    """Refuse a model and a processor that were not saved together.
+
+    Args:
+        config: What config.json holds; nothing if there is none, as beside an adapter.
+        processor: What processor_config.json holds.
+        vocabulary: The catalogue.
+        name: What to call the checkpoint.
+
+    Raises:
+        ValueError: If one of them was saved with another catalogue. Those that were saved without a digest pass.
+    """
+    found = catalogue_digest(vocabulary)
+    for file, settings in ((_CONFIG_FILE, config), ("processor_config.json", processor)):
+        wanted = settings.get("catalogue_digest")
+        if wanted is not None and wanted != found:
+            raise ValueError(
+                f"{name}: {file} was saved with another catalogue than {VOCABULARY_FILE}, so its items would be taken "
+                "for others; save model and processor of one training again, into a new folder or repository"
+            )
 
 
 class XCatProcessor(ProcessorMixin):
@@ -37,6 +84,9 @@ class XCatProcessor(ProcessorMixin):
         num_time_gap_buckets: Buckets of time gaps, 0 to leave gaps out.
         max_text_length: Tokens read of a text.
         text_fields: Columns of the items table that an item's text was made of, in order.
+        interest_settings: How the interests of users are read, `InterestSettings` as a mapping; None for a model that
+            reads none.
+        catalogue_digest: Digest of the catalogue that it was saved with; unused here, see `check_digests`.
     """
 
     def __init__(
@@ -50,6 +100,8 @@ class XCatProcessor(ProcessorMixin):
         num_time_gap_buckets: int = 0,
         max_text_length: int = 64,
         text_fields: Sequence[str] = ("title", "brand", "category"),
+        interest_settings: Mapping[str, Any] | None = None,
+        catalogue_digest: str | None = None,
         **kwargs: Any,
     ) -> None:
         self.vocabulary = vocabulary
@@ -60,6 +112,7 @@ class XCatProcessor(ProcessorMixin):
         self.num_time_gap_buckets = num_time_gap_buckets
         self.max_text_length = max_text_length
         self.text_fields = list(text_fields)
+        self.interest_settings = None if interest_settings is None else dict(interest_settings)
         super().__init__(tokenizer, **kwargs)
 
     @property
@@ -228,6 +281,10 @@ class XCatProcessor(ProcessorMixin):
         values: dict[str, Any] = super().to_dict()
         values.pop("vocabulary", None)
         values.pop("tokenizer", None)
+        if self.interest_settings is None:
+            values.pop("interest_settings", None)
+        if self.vocabulary is not None:
+            values["catalogue_digest"] = catalogue_digest(self.vocabulary)
         return values
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any) -> Any:
@@ -254,7 +311,12 @@ class XCatProcessor(ProcessorMixin):
     def from_pretrained(  # type: ignore[override]
         cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
     ) -> XCatProcessor:
-        """Load a processor from a directory or a hub repository."""
+        """Load a processor from a directory or a hub repository.
+
+        Raises:
+            OSError: If a file is missing.
+            ValueError: If the catalogue is another than the one that the model or the settings were saved with.
+        """
         name = str(pretrained_model_name_or_path)
         hub = {key: kwargs[key] for key in _HUB_ARGUMENTS if kwargs.get(key) is not None}
         processor: XCatProcessor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
@@ -262,6 +324,8 @@ class XCatProcessor(ProcessorMixin):
         if file is None:
             raise OSError(f"{name} holds no {VOCABULARY_FILE}; save the processor with save_pretrained")
         processor.vocabulary = ItemVocabulary.load(file)
+        config, settings = (_read_settings(name, path, hub) for path in (_CONFIG_FILE, "processor_config.json"))
+        check_digests(config, settings, processor.vocabulary, name)
         return processor
 
 
@@ -271,6 +335,17 @@ def _of(values: Sequence[Sequence[Any]] | None, user: int, size: int, name: str,
     if len(values[user]) != size:
         raise ValueError(f"{name} of history {user} has {len(values[user])} entries for {size} events")
     return values[user]
+
+
+def _read_settings(name: str, file: str, hub: dict[str, Any]) -> dict[str, Any]:
+    """What a settings file beside a processor holds; nothing if there is none."""
+    path = cached_file(
+        name, file, _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False, **hub
+    )
+    if path is None:
+        return {}
+    settings: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return settings
 
 
 XCatProcessor.register_for_auto_class("AutoProcessor")

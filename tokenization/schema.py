@@ -50,6 +50,7 @@ class ShopTables:
         users: One row a user: `user_id`, then whatever the shop knows of users; None where it says nothing.
         promotions: The columns of `PROMOTION_SCHEMA`, read when it is collected; None where there are none.
         card: What the data set is.
+        split: The split that was made already, where the events are no log any more; empty for a log.
     """
 
     items: pl.DataFrame
@@ -59,6 +60,7 @@ class ShopTables:
     users: pl.DataFrame | None = None
     promotions: pl.LazyFrame | None = None
     card: DataCard = field(default_factory=lambda: DataCard("shop"))
+    split: str = ""
 
     @property
     def report(self) -> TableReport:

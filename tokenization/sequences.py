@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import datasets
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from .schema import ShopTables
 from .splits import (
+    Cut,
     Held,
     SplitName,
     TiePolicy,
@@ -32,7 +33,7 @@ _SEQUENCE = {
     "timestamps": datasets.List(datasets.Value("int64")),
 }
 _WITH_TARGETS = {**_SEQUENCE, "targets": datasets.List(datasets.Value("int32"))}
-_CUTS = {
+_CUTS: dict[SplitName, Callable[[Timeline], Cut]] = {
     SplitName.LEAVE_ONE_OUT: cut_last,
     SplitName.LAST_BASKET: cut_last,
     SplitName.GLOBAL_TIME: cut_time,
@@ -48,11 +49,15 @@ def event_type_names(shop: ShopTables) -> list[str]:
 
 
 def resolve_split(shop: ShopTables, split: str) -> SplitName:
-    """The split of a name; "auto" is the column `split` where every event has one, else leave-one-out.
+    """The split of a name.
+
+    "auto" is the one that was made already, the column `split` where every event has one, else leave-one-out.
 
     Raises:
         ValueError: If there is no split of that name.
     """
+    if split == "auto" and shop.split:
+        return SplitName(shop.split)
     if split == "auto":
         return SplitName.LEAVE_ONE_OUT if shop.events["split"].null_count() else SplitName.COLUMN
     if split not in list(SplitName):
@@ -69,6 +74,7 @@ def build_splits(
     tie_policy: str = "file",
     seed: int = 0,
     max_history: int | None = None,
+    cut: Callable[[Timeline], Cut] | None = None,
 ) -> datasets.DatasetDict:
     """Turn events into training sequences and evaluation queries.
 
@@ -80,6 +86,7 @@ def build_splits(
         tie_policy: "file" or "shuffle", the order of a user's events at one time.
         seed: Seed of shuffled ties.
         max_history: Events kept of an evaluation history, the latest; None for all.
+        cut: Where the events are cut, in place of the split's own way.
 
     Returns:
         `train` (sequences of two events or more), `validation` and `test` (histories with `targets`). Lists of a row
@@ -95,12 +102,12 @@ def build_splits(
         raise ValueError(f"max_history is {max_history}; give a number from 1, or None for the whole history")
     timeline = sort_events(shop.events, name, TiePolicy(tie_policy), seed)
     coded = _coded(timeline, vocabulary, event_types)
-    cut = _CUTS[name](timeline)
-    train = _gather(coded.filter(pl.Series(cut.train))).filter(pl.col("items").list.len() > 1)
+    made = (cut or _CUTS[name])(timeline)
+    train = _gather(coded.filter(pl.Series(made.train))).filter(pl.col("items").list.len() > 1)
     return datasets.DatasetDict({
         "train": _dataset(train, _SEQUENCE),
-        "validation": _dataset(_queries(timeline, coded, cut.validation, max_history), _WITH_TARGETS),
-        "test": _dataset(_queries(timeline, coded, cut.test, max_history), _WITH_TARGETS),
+        "validation": _dataset(_queries(timeline, coded, made.validation, max_history), _WITH_TARGETS),
+        "test": _dataset(_queries(timeline, coded, made.test, max_history), _WITH_TARGETS),
     })  # fmt: skip
 
 

@@ -182,7 +182,8 @@ def cut_time(timeline: Timeline) -> Cut:
     """
     times = timeline.unit_time
     if times is None:
-        raise _no_times(timeline, "global-time", "use leave-one-out")
+        missing, total = timeline.events["timestamp"].null_count(), timeline.events.height
+        raise no_times(missing, total, SplitName.GLOBAL_TIME, "use leave-one-out")
     stamps = np.sort(timeline.events["timestamp"].to_numpy())
     first, second = (stamps[min(int(q * len(stamps)), len(stamps) - 1)] for q in (VALIDATION_QUANTILE, TEST_QUANTILE))
     return Cut(
@@ -243,38 +244,77 @@ def share_of(name: str) -> float:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest()) / 2**48
 
 
-def cut_cold_items(timeline: Timeline) -> Cut:
+def cut_cold_items(timeline: Timeline, parts: np.ndarray | None = None) -> Cut:
     """The items that came last are cold: of all items the newest 10 % are test, the 10 % before them validation.
 
-    An item is as old as its first event; among equals the one that stands later in the timeline is newer. The cold
-    items of a part in a user's first event (or basket) with any are the targets. Training ends before a user's first
-    event (or basket) with any of them, so no cold item has a training event, and nothing after one is trained on.
+    The cold items of a part in a user's first event (or basket) with any are the targets. Training ends before a
+    user's first event (or basket) with any of them, so no cold item has a training event, and nothing after one is
+    trained on.
+
+    Args:
+        timeline: The events.
+        parts: (events,) the part of each event's item, as `item_parts` gives it; None to find it in these events.
 
     Raises:
         ValueError: If events have no times.
     """
     if timeline.unit_time is None:
-        raise _no_times(timeline, "cold-items", "use --cold-items SHARE with another split")
-    items = timeline.events["item_id"].rank("dense").to_numpy().astype(np.int64) - 1
-    count = int(items.max()) + 1 if len(items) else 0
-    stamps = timeline.events["timestamp"].to_numpy()
-    first = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(first, items, stamps)
-    place = np.full(count, len(items))
-    np.minimum.at(place, items, np.arange(len(items)))
-    age = np.empty(count)
-    age[np.lexsort((place, first))] = np.arange(count) / max(count, 1)
-    kind = np.where(age < VALIDATION_QUANTILE, _TRAIN, np.where(age < TEST_QUANTILE, _VALIDATION, _TEST))[items]
-    before = timeline.unit < _first_unit(timeline, kind != _TRAIN)[timeline.user]
+        raise no_times(
+            timeline.events["timestamp"].null_count(), timeline.events.height, SplitName.COLD_ITEMS,
+            "use --cold-items SHARE with another split",
+        )  # fmt: skip
+    if parts is None:
+        items = timeline.events["item_id"].rank("dense").to_numpy().astype(np.int64) - 1
+        parts = item_parts(*first_events(items, timeline.events["timestamp"].to_numpy()))[items]
+    before = timeline.unit < _first_unit(timeline, parts != _TRAIN)[timeline.user]
     return Cut(
-        before, *(_hold_in_unit(timeline, _first_units(timeline, kind == part)) for part in (_VALIDATION, _TEST))
+        before, *(_hold_in_unit(timeline, _first_units(timeline, parts == part)) for part in (_VALIDATION, _TEST))
     )
 
 
-def _no_times(timeline: Timeline, split: str, other: str) -> ValueError:
-    missing = timeline.events["timestamp"].null_count()
+def first_events(items: np.ndarray, times: np.ndarray, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """When items came, and where they first stand in a timeline.
+
+    Args:
+        items: (events,) codes of items.
+        times: (events,) seconds.
+        count: Codes of items; None for those that there are.
+
+    Returns:
+        (items,) time of the first event, and (items,) place of the first; the largest number for an item without any.
+    """
+    count = int(items.max(initial=-1)) + 1 if count is None else count
+    first, place = (np.full(count, np.iinfo(np.int64).max) for _ in range(2))
+    np.minimum.at(first, items, times)
+    np.minimum.at(place, items, np.arange(len(items)))
+    return first, place
+
+
+def item_parts(first: np.ndarray, *places: np.ndarray) -> np.ndarray:
+    """The part of each item, 0 training, 1 validation or 2 test, by how late it came.
+
+    An item is as old as its first event; among equals the one that stands later in the timeline is newer.
+
+    Args:
+        first: (items,) time of the first event of each.
+        *places: (items,) where the first stands in the timeline; several keys, the one that counts most first.
+    """
+    age = np.empty(len(first))
+    age[np.lexsort((*reversed(places), first))] = np.arange(len(first)) / max(len(first), 1)
+    return np.where(age < VALIDATION_QUANTILE, _TRAIN, np.where(age < TEST_QUANTILE, _VALIDATION, _TEST))
+
+
+def no_times(missing: int, total: int, split: str, other: str) -> ValueError:
+    """The error for a split that needs a time for every event.
+
+    Args:
+        missing: Events without one.
+        total: Events.
+        split: The split.
+        other: What to do in place of filling them.
+    """
     return ValueError(
-        f"events, column timestamp: {missing} of {timeline.events.height} rows have no time, and the split {split} "
+        f"events, column timestamp: {missing} of {total} rows have no time, and the split {split} "
         f"needs one for every event; fill them, or {other}"
     )
 

@@ -88,7 +88,7 @@ class TableReader:
         read = (users, ids, timestamp, order, event_type, rating, split, is_target, baskets)
         ours = [values.rename(n).cast(t) for (n, t), values in zip(EVENT_SCHEMA.items(), read, strict=True)]
         log = pl.DataFrame([*ours, *self._others(table, EVENT_SCHEMA)])
-        self._repeated_events(log)
+        self.repeated_events(log)
         return log
 
     def users(self, table: pl.DataFrame) -> pl.DataFrame | None:
@@ -157,7 +157,7 @@ class TableReader:
         self._add(label, "item_id", "float_key", ids.len(), ids[0], "the decimals were cut off", fatal=False)
         return table.with_columns(pl.col("item_id").str.replace(r"\.0+$", ""))
 
-    def _repeated_events(self, log: pl.DataFrame) -> None:
+    def repeated_events(self, log: pl.DataFrame) -> None:
         """Note events that say the same; a shop may mean two of them."""
         same = ["user_id", "item_id", "timestamp", "order", "event_type", "basket_id"]
         told = log.select(same).filter(pl.col("timestamp").is_not_null() | pl.col("order").is_not_null())

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 from transformers.utils import cached_file
 
+from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import VOCABULARY_FILE
 from .base_checkpoint import change_catalogue, load_base
 from .catalogue import refresh_text_states
+from .checkpoints import check_adapter
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
 
-ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 METHODS = ("lora", "dora", "loha")
 GROUPS = {
     "behavior": "model.encoder.",
@@ -92,6 +94,7 @@ def add_adapter(
     rank: int = 8,
     groups: Sequence[str] = DEFAULT_GROUPS,
     base: str | None = None,
+    revision: str | None = None,
 ) -> PeftModel:
     """Put a new adapter on a model and take everything else out of training.
 
@@ -103,6 +106,7 @@ def add_adapter(
         rank: Rank of the added matrices; their scale is alpha / rank = 2.
         groups: Parts of the model, names in `GROUPS`.
         base: Folder or repository the base came from, which the adapter will name; None for what the model says.
+        revision: Commit of that repository, which the adapter will name too, for it fits no other weights.
 
     Raises:
         ImportError: If peft is not installed.
@@ -121,12 +125,18 @@ def add_adapter(
     adapted: PeftModel = peft.get_peft_model(model, config)
     if base is not None:
         config.base_model_name_or_path = str(Path(base).resolve()) if Path(base).is_dir() else base
+        config.revision = None if Path(base).is_dir() else revision
     return adapted
 
 
 def is_adapter(name_or_path: str | os.PathLike[str], **kwargs: Any) -> bool:
-    """Whether a folder or repository holds an adapter."""
-    return _file(name_or_path, ADAPTER_CONFIG, kwargs) is not None
+    """Whether a folder or repository holds an adapter; `kwargs` are those of `locate_checkpoint`."""
+    hub = {key: kwargs[key] for key in ("revision", "token", "cache_dir", "local_files_only") if key in kwargs}
+    found = cached_file(
+        str(name_or_path), ADAPTER_CONFIG, _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_gated_repo=False, _raise_exceptions_for_connection_errors=False, **hub,
+    )  # fmt: skip
+    return found is not None
 
 
 def load_adapted(
@@ -144,9 +154,10 @@ def load_adapted(
 
     Args:
         name_or_path: Folder or repository of the adapter.
-        base: Folder or repository of the base; None for the one that the adapter names.
+        base: Folder or repository of the base; None for the one that the adapter names, at the commit that it names.
         cache_dir: Where text states are cached; None for the user's cache.
-        **kwargs: For the loaders of the adapter: revision, token, ...
+        **kwargs: Of `locate_checkpoint`: `revision` and `subfolder` of the adapter; `token`, `local_files_only`, ...,
+            which hold for its base too. Others are for the loader of the base.
 
     Returns:
         The model, in evaluation mode, and its processor.
@@ -154,27 +165,30 @@ def load_adapted(
     Raises:
         ImportError: If peft is not installed.
         OSError: If a file is missing.
-        ValueError: If there is no base, or it does not fit.
+        ValueError: If there is no base, or it does not fit; or if the adapter was made to do harm.
     """
     peft = require_peft()
     name = str(name_or_path)
-    settings: PeftConfig = peft.PeftConfig.from_pretrained(name, **kwargs)
+    place = {key: kwargs.pop(key) for key in HUB_ARGUMENTS if key in kwargs}
+    folder = locate_checkpoint(name_or_path, **place)
+    check_adapter(folder, name)
+    settings: PeftConfig = peft.PeftConfig.from_pretrained(str(folder))
     found = base or settings.base_model_name_or_path
     if not found:
         raise ValueError(f"the adapter {name} does not say which base it belongs to; give base=, a folder or repo id")
     try:
-        model, processor = load_base(found, **_shared(kwargs))
+        model, processor = load_base(found, **_shared(place, settings.revision if base is None else None), **kwargs)
     except OSError as error:
         raise ValueError(
             f"the base {found} of the adapter {name} cannot be loaded ({_first_line(error)}); "
             "give base=, a folder or repo id where it lies now"
         ) from error
-    if _file(name, VOCABULARY_FILE, kwargs) is not None:
-        catalogue = XCatProcessor.from_pretrained(name, **kwargs).catalogue
+    if (folder / VOCABULARY_FILE).is_file():
+        catalogue = XCatProcessor.from_pretrained(folder).catalogue
         processor = change_catalogue(model, processor, catalogue, cache_dir=cache_dir)
     try:
         _check_modules(settings, model)
-        adapted: PeftModel = peft.PeftModel.from_pretrained(model, name, **kwargs)
+        adapted: PeftModel = peft.PeftModel.from_pretrained(model, str(folder))
     except (RuntimeError, ValueError) as error:
         raise ValueError(
             f"the adapter {name} does not fit the base {found}: {_mismatch(error)}; give base=, the checkpoint it was "
@@ -207,18 +221,11 @@ def require_peft() -> Any:
     return peft
 
 
-def _file(name_or_path: str | os.PathLike[str], file: str, kwargs: dict[str, Any]) -> str | None:
-    hub = {key: kwargs[key] for key in ("revision", "token", "cache_dir", "local_files_only") if key in kwargs}
-    found: str | None = cached_file(
-        str(name_or_path), file, _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_gated_repo=False, _raise_exceptions_for_connection_errors=False, **hub,
-    )  # fmt: skip
-    return found
-
-
-def _shared(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Of the arguments for an adapter those that hold for its base: a revision is one of the adapter's repository."""
-    return {key: value for key, value in kwargs.items() if key not in ("revision", "subfolder")}
+def _shared(place: dict[str, Any], revision: str | None) -> dict[str, Any]:
+    """Of where an adapter is what holds for its base: revision and subfolder are those of the adapter's repository."""
+    return {key: value for key, value in place.items() if key not in ("revision", "subfolder")} | {
+        "revision": revision
+    }
 
 
 def _first_line(error: Exception) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from accelerate.utils import broadcast_object_list
 from transformers import TrainingArguments
 
 from .precision import PRECISIONS, bf16_speedup, use_bf16
+
+_ITEMS_OF_A_BATCH = 8192
+_MOST_TIMES = 8
 
 
 @dataclass
@@ -35,6 +39,13 @@ class XCatTrainingArguments(TrainingArguments):
         default=1.0,
         metadata={
             "help": "Weight in the loss of an event whose category is not among the events read; 1 for all alike."
+        },
+    )
+    share_negatives: bool = field(
+        default=False,
+        metadata={
+            "help": "Whether a sampled objective has the same candidates in all processes: the loss is that of one "
+            "process with the whole batch, and each scores the targets of all."
         },
     )
     max_tokens_per_batch: int | None = field(
@@ -127,6 +138,30 @@ class XCatTrainingArguments(TrainingArguments):
                 raise ValueError(f"{name} is {value}; give a positive number, such as {example}")
         if self.num_train_epochs <= 0 and self.max_steps <= 0:
             raise ValueError(f"num_train_epochs is {self.num_train_epochs}; give a positive number")
+
+
+def sized_for(num_items: int) -> dict[str, Any]:
+    """Histories a batch and peak learning rate that are used for a catalogue where neither is given.
+
+    A step of the full softmax represents the whole catalogue whatever the size of the batch, so that small batches of
+    a large catalogue are spent on that. The rate grows as the square root of the batch (Krizhevsky 2014).
+
+    Args:
+        num_items: Items of the catalogue.
+
+    Returns:
+        Fields of `XCatTrainingArguments`; its defaults up to 16,383 items.
+
+    Example:
+        >>> sized_for(12_000), sized_for(40_000)
+        ({}, {'per_device_train_batch_size': 512, 'learning_rate': 0.002})
+    """
+    times = 1
+    while times < _MOST_TIMES and num_items >= 2 * times * _ITEMS_OF_A_BATCH:
+        times *= 2
+    if times == 1:
+        return {}
+    return {"per_device_train_batch_size": 128 * times, "learning_rate": 1e-3 * times**0.5}
 
 
 def _cutoff(metric: str) -> int:

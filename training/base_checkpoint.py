@@ -20,6 +20,7 @@ from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.schema import ShopTables
+from ..tokenization.user_interests import NO_INTEREST
 from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
 from .catalogue import (
     distinct_texts,
@@ -31,7 +32,7 @@ from .catalogue import (
     training_counts,
 )
 from .checkpoints import check_checkpoint
-from .preparation import PreparationOptions, PreparedTraining, build_vocabulary, split_shop
+from .preparation import PreparationOptions, PreparedTraining, add_interests, build_vocabulary, split_shop
 
 CHANGEABLE = frozenset({
     "hidden_dropout", "attention_dropout", "id_dropout", "temperature", "objective", "full_softmax_limit",
@@ -224,9 +225,10 @@ def prepare_from_base(
     else:
         _change_soft_targets(model)
     _, _, splits = split_shop(shop, options, processor.catalogue, processor.event_types)
+    interests = add_interests(shop, model, processor, splits, options, "fp32")
     if recount:
         _recount(model, splits["train"])
-    return PreparedTraining(model, processor, splits, base, notes), changed
+    return PreparedTraining(model, processor, splits, base, notes, interests), changed
 
 
 def _recount(model: XCatForNextItem, train: Any) -> None:
@@ -295,6 +297,8 @@ def _of_base(
         "text_fields": tuple(processor.text_fields),
         "max_text_length": processor.max_text_length,
         "item_features": tuple(config.item_features or {}),
+        "interests": (processor.interest_settings or {}).get("about", NO_INTEREST),
+        "interest_columns": tuple((processor.interest_settings or {}).get("text_columns", ())),
     }
     defaults = PreparationOptions()
     for name, value in own.items():

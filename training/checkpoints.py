@@ -14,11 +14,13 @@ from safetensors import SafetensorError, safe_open
 
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
-from ..modeling_xcat.saving_xcat import WEIGHTS
-from ..tokenization.vocabulary import VOCABULARY_FILE
+from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, WEIGHTS
+from ..tokenization.processing_xcat import check_digests
+from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _SIZE = re.compile(r"(num_\w+|\w*_size|\w*_dim|\w+_per_item|max_history|n_\w+|d_\w+)")
+_RANK = re.compile(r"r|rank\w*|\w+_(r|rank|dim|size|rank_pattern)|num_\w+|loha_\w+")
 _NO_SIZE = re.compile(r"num_(negatives|labels|key_value_heads)|\w*window_size|n_groups")
 _NAMES_A_FILE = re.compile(r"\w*_file|name_or_path|vocab|merges")
 
@@ -42,9 +44,36 @@ def check_checkpoint(folder: Path, name: str) -> None:
     shapes = _weight_shapes(folder, name)
     _check_sizes(config, shapes, name)
     _check_shapes(config, shapes, name)
-    for path in sorted(folder.glob("*.json")):
-        _check_paths(_read_json(folder, path.name, name), path.name, name)
-    _check_catalogue(folder / VOCABULARY_FILE, name)
+    _check_processor(folder, config, name)
+
+
+def check_adapter(folder: Path, name: str) -> None:
+    """Refuse an adapter that was made to do harm, before peft builds or opens anything of it.
+
+    Args:
+        folder: The adapter.
+        name: What to call it.
+
+    Raises:
+        OSError: If a file is missing, or the weights are pickled.
+        ValueError: If a file is damaged, a rank is larger than its weights, or peft would import a module by its name.
+    """
+    settings = _read_json(folder, ADAPTER_CONFIG, name)
+    if not isinstance(settings, dict):
+        raise ValueError(f"{ADAPTER_CONFIG} of {name} is damaged, it is no mapping; copy the adapter again")
+    shapes = _shapes_in(folder, [folder / ADAPTER_WEIGHTS], name)
+    if settings.get("megatron_config") is not None:
+        raise ValueError(f"{name}: {ADAPTER_CONFIG} has peft import a module (megatron_config); do not trust it")
+    most = max((size for shape in shapes.values() for size in shape), default=0)
+    for key, value in settings.items():
+        for size in value.values() if isinstance(value, dict) else [value]:
+            if _RANK.fullmatch(key) and type(size) is int and size > most:
+                raise ValueError(
+                    f"{name}: {ADAPTER_CONFIG}: {key} is {size:,}, and no side of its weights is longer than "
+                    f"{most:,}; the adapter is damaged, or made to do harm"
+                )
+    if (folder / VOCABULARY_FILE).is_file():
+        _check_processor(folder, {}, name)
 
 
 def _read_json(folder: Path, file: str, name: str) -> Any:
@@ -67,6 +96,10 @@ def _weight_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
         if outside:
             raise ValueError(f"{name}: {index.name} names {outside[0]!r}, which is not beside it; do not trust it")
         files = [folder / part for part in parts]
+    return _shapes_in(folder, files, name)
+
+
+def _shapes_in(folder: Path, files: list[Path], name: str) -> dict[str, tuple[int, ...]]:
     missing = [file.name for file in files if not file.is_file()]
     if missing:
         pickled = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
@@ -135,6 +168,21 @@ def _elements(shape: tuple[int, ...]) -> int:
     return count
 
 
+def _check_processor(folder: Path, config: dict[str, Any], name: str) -> None:
+    settings = {path.name: _read_json(folder, path.name, name) for path in sorted(folder.glob("*.json"))}
+    for file, content in settings.items():
+        if file != ADAPTER_CONFIG:
+            _check_paths(content, file, name)
+    _check_catalogue(folder / VOCABULARY_FILE, name)
+    vocabulary = ItemVocabulary.load(folder)
+    if config.get("num_item_rows", len(vocabulary)) != len(vocabulary):
+        raise ValueError(
+            f"{name}: the catalogue has {vocabulary.num_items} items and the model "
+            f"{config['num_item_rows'] - NUM_SPECIAL_ROWS}; take both from one checkpoint"
+        )
+    check_digests(config, settings.get("processor_config.json", {}), vocabulary, name)
+
+
 def _check_paths(content: Any, file: str, name: str) -> None:
     """No setting may name a file elsewhere: transformers would open it in place of one of the checkpoint."""
     if not isinstance(content, dict):
@@ -155,4 +203,4 @@ def _check_catalogue(file: Path, name: str) -> None:
         with pa.memory_map(str(file), "rb") as source:
             pa.ipc.open_file(source).read_all().validate(full=True)
     except (pa.ArrowInvalid, pa.ArrowException, OSError) as error:
-        raise ValueError(f"{file.name} is damaged ({error}); copy the checkpoint again") from error
+        raise ValueError(f"{file.name} is damaged ({error}); copy the checkpoint {name} again") from error

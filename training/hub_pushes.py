@@ -15,7 +15,10 @@ from transformers import Trainer
 from transformers.trainer_utils import HubStrategy
 from transformers.utils.hub import PushInProgress
 
-from ..modeling_xcat.hub_xcat import CARD, SHARED, push_folder
+from ..modeling_xcat.hub_xcat import CARD, SHARED, check_base_name, push_folder
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.processing_xcat import XCatProcessor, catalogue_digest
+from .adapters import bare_model
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +43,28 @@ class HubPushes(Trainer):
     push_in_progress: Any
     _pusher: ThreadPoolExecutor | None = None  # of one thread: each commit names the one before it
 
+    def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
+        """Make the repository; before that, see that an adapter could be used by others.
+
+        Args:
+            token: Token for the hub; None for that of the arguments.
+            private: Whether the repository is made private if it is made; None for what the arguments say.
+
+        Raises:
+            ValueError: If the model is an adapter on a base that lies in a folder.
+        """
+        for settings in getattr(self.model, "peft_config", {}).values():
+            check_base_name(settings.base_model_name_or_path, str(self.args.hub_model_id or self.args.output_dir))
+        super().init_hf_repo(token=token, private=private)
+
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        note_catalogue(self.model, self.processing_class)
+        card = Path(output_dir or self._output) / CARD_FILE
+        before = card.read_bytes() if card.is_file() else None
         super()._save(output_dir, state_dict)
         if self.args.should_save:
+            # peft writes into the card, or makes one, that says where the base lay.
+            card.write_bytes(before) if before is not None else card.unlink(missing_ok=True)
             # A pickle that nothing reads, with the token for the hub in it.
             (Path(output_dir or self._output) / ARGUMENTS_FILE).unlink(missing_ok=True)
 
@@ -173,6 +195,17 @@ class HubPushes(Trainer):
         )
         job.add_done_callback(lambda done: _finish(done, aside))
         return job
+
+
+def note_catalogue(model: Any, processor: Any) -> None:
+    """Let the model's configuration name the catalogue that is saved beside it; see `check_digests`.
+
+    Args:
+        model: The model, or an adapter on it; others are left as they are.
+        processor: Its processor.
+    """
+    if isinstance(processor, XCatProcessor) and isinstance(bare := bare_model(model), XCatForNextItem):
+        bare.config.catalogue_digest = catalogue_digest(processor.catalogue)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -9,17 +9,19 @@ import torch
 from datasets import Dataset
 
 from ..evaluation.metrics import per_user_metrics
-from ..evaluation.ranks import pad_targets, target_ranks
+from ..evaluation.ranks import pad_targets
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 
 WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 """Weights that are tried."""
 
-USERS = 4096
-"""Users that the choice is made on, at most, evenly spread over the split."""
+LEAST_USERS = 4096
+MOST_SCORES = 1 << 29
+"""The choice is made on all users of the split, or on as many, evenly spread, as have this many scores together, but
+not on fewer than `LEAST_USERS`, among whom weights that are close differ by less than chance."""
 
-_SCORES_AT_ONCE = 1 << 24
+_SCORES_AT_ONCE = 1 << 22
 
 
 @torch.no_grad()
@@ -53,7 +55,8 @@ def neighbor_weight_scores(
     model.eval()
     model.config.neighbor_weight = 0.0
     table = base.item_side(base.items().float())
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(USERS, len(dataset))).astype(np.int64))
+    users = min(len(dataset), max(LEAST_USERS, MOST_SCORES // len(table)))
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, users).astype(np.int64))
     size = max(1, _SCORES_AT_ONCE // len(table))
     found: dict[float, list[np.ndarray]] = {float(weight): [] for weight in weights}
     for part in np.array_split(chosen, -(-len(chosen) // size)):
@@ -62,11 +65,36 @@ def neighbor_weight_scores(
         states, recent, _ = base.encode_queries(**inputs)
         scores = base.score_states(states, recent, table)
         queries, items, values = base.neighbors.bonus(recent, weight=1.0)
-        targets = torch.from_numpy(pad_targets([row["targets"] for row in rows]))
+        targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(scores.device)
         for weight, lists in found.items():
-            blended = scores.clone()
-            blended[queries, items] += weight * values
-            lists.append(per_user_metrics(target_ranks(blended, targets).cpu().numpy(), [k])[f"ndcg@{k}"])
+            ranks = _ranks_with_bonus(scores, targets, queries, items, values, weight).cpu().numpy()
+            lists.append(per_user_metrics(ranks, [k])[f"ndcg@{k}"])
     model.train(training)
     model.config.neighbor_weight = before
     return {weight: float(np.nanmean(np.concatenate(lists))) for weight, lists in found.items()}
+
+
+def _ranks_with_bonus(
+    scores: torch.Tensor,
+    targets: torch.Tensor,
+    queries: torch.Tensor,
+    items: torch.Tensor,
+    values: torch.Tensor,
+    weight: float,
+) -> torch.Tensor:
+    """`target_ranks` of (users, rows) scores to some of which a bonus is added, without a copy of the scores."""
+    size, there = scores.shape[1], targets >= 0
+    columns = targets.clamp(min=0)
+    keys = queries * size + items  # in order
+    asked = torch.arange(len(scores), device=scores.device)[:, None] * size + columns
+    place = torch.searchsorted(keys, asked).clamp(max=max(0, len(keys) - 1))
+    own = torch.where(keys[place] == asked, values[place], 0.0) if len(keys) else torch.zeros_like(columns)
+    wanted = scores.gather(1, columns) + weight * own
+    before = scores[queries, items]
+    after = before + weight * values
+    ranks = torch.zeros_like(targets)
+    for number, least in enumerate(wanted.unbind(1)):
+        ranks[:, number] = (scores >= least[:, None]).sum(1, dtype=torch.int32)
+        bound = least[queries]
+        ranks[:, number].index_add_(0, queries, (after >= bound).long() - (before >= bound).long())
+    return ranks * there

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import torch
 from datasets import DatasetDict
 from transformers import AutoConfig, AutoModel, AutoTokenizer, set_seed
@@ -19,16 +18,23 @@ from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.cold_items import choose_cold_items, without_items
 from ..tokenization.event_filters import filter_events
+from ..tokenization.preparation_inputs import items_table
 from ..tokenization.prepared import PreparedShop
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import build_splits, event_type_names
 from ..tokenization.text import DEFAULT_TEXT_ENCODER, item_texts, resolve_text_encoder
+from ..tokenization.user_interests import NO_INTEREST, UserInterests
 from ..tokenization.vocabulary import ItemVocabulary
 from .catalogue import distinct_texts, fill_catalogue, fill_neighbors, training_counts
+from .interests import interest_settings, shop_interests
 
 RATING_BUCKETS_LIMIT = 11
 TIME_GAP_BUCKETS = 20
+
+
+DEFAULT_FEATURES = ("brand",)
+"""A brand goes across categories, which its name in a text says too softly; of categories the text says enough."""
 
 
 @dataclass
@@ -42,7 +48,8 @@ class PreparationOptions:
         seed: Seed of ties, initial weights and training.
         text_fields: Columns of the items table that make an item's text, in order.
         max_text_length: Tokens read of a text.
-        item_features: Columns of the items table that get an embedding a value.
+        item_features: Columns of the items table that get an embedding a value; None for those of `DEFAULT_FEATURES`
+            that there are.
         config: Fields of `XCatConfig` to override.
         cache_dir: Where text states are cached; None for the user's cache.
         split_seed: Seed of ties and cold items alone, so that runs of several seeds see one data set; None for `seed`.
@@ -52,6 +59,9 @@ class PreparationOptions:
         min_user_events: Events that a user must have to be used; 0 for any number.
         min_item_events: Events that an item must have to be in the catalogue; 0 for any number.
         session_gap: Seconds without an event after which a session ends; sessions become baskets. 0 for none.
+        interests: Interest profiles of users as memory: none, words (what they wrote), or items (what their opinions
+            are about).
+        interest_columns: Columns of the events table with texts for them; the usual names if empty.
     """
 
     text_encoder: str | None = None
@@ -60,7 +70,7 @@ class PreparationOptions:
     seed: int = 0
     text_fields: tuple[str, ...] = ("title", "brand", "category")
     max_text_length: int = 64
-    item_features: tuple[str, ...] = ()
+    item_features: tuple[str, ...] | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     cache_dir: Path | None = None
     split_seed: int | None = None
@@ -70,6 +80,8 @@ class PreparationOptions:
     min_user_events: int = 0
     min_item_events: int = 0
     session_gap: int = 0
+    interests: str = NO_INTEREST
+    interest_columns: tuple[str, ...] = ()
 
 
 @dataclass
@@ -81,6 +93,7 @@ class PreparedTraining:
     splits: DatasetDict
     text_encoder: str
     notes: list[str]
+    interests: UserInterests | None = None
 
     @property
     def trained(self) -> np.ndarray:
@@ -93,29 +106,56 @@ def build_vocabulary(
     shop: ShopTables, text_fields: tuple[str, ...] = ("title", "brand", "category")
 ) -> ItemVocabulary:
     """The item vocabulary of a shop, with the text of each item in the column `text`."""
-    items = shop.items.with_columns(pl.Series("text", item_texts(shop.items, text_fields), dtype=pl.String))
-    table = items.to_arrow()
-    columns = {
-        name: table[name].cast(pa.string()) if pa.types.is_large_string(table[name].type) or
-        pa.types.is_string_view(table[name].type) else table[name]
-        for name in table.column_names
-    }  # fmt: skip
-    return ItemVocabulary(pa.table(columns))
+    texts = pl.Series("text", item_texts(shop.items, text_fields), dtype=pl.String)
+    return ItemVocabulary(items_table(shop.items.with_columns(texts)))
+
+
+EVENT_OPTIONS = (
+    "split", "tie_policy", "repeats", "min_user_events", "min_item_events", "session_gap", "cold_items", "cold_policy",
+)  # fmt: skip
+"""Options that choose and split events; sequences that were prepared have theirs."""
+
+
+def resolve_options(shop: ShopTables, options: PreparationOptions) -> PreparationOptions:
+    """The options with those that a prepared shop was made with; of a log, the options themselves.
+
+    Raises:
+        ValueError: If others are wanted than the shop was made with.
+    """
+    if not isinstance(shop, PreparedShop):
+        return options
+    # Cold items can be made to order of sequences too, once.
+    names = EVENT_OPTIONS if shop.made.get("cold_items") else EVENT_OPTIONS[:-2]
+    wanted, defaults = ({name: getattr(o, name) for name in names} for o in (options, PreparationOptions()))
+    return replace(options, **shop.check_options(wanted, defaults))
 
 
 def select_events(shop: ShopTables, options: PreparationOptions) -> ShopTables:
     """The shop with the events and items that are to be used, as `filter_events` chooses them.
 
     Args:
-        shop: Validated tables.
+        shop: Validated tables; of a prepared shop they were chosen before.
         options: What to make of them.
     """
+    if isinstance(shop, PreparedShop):
+        return shop
     return filter_events(
         shop,
         repeats=options.repeats,
         min_user_events=options.min_user_events,
         min_item_events=options.min_item_events,
         session_gap=options.session_gap,
+    )
+
+
+def feature_columns(shop: ShopTables, options: PreparationOptions) -> tuple[str, ...]:
+    """The columns that get an embedding a value: those asked for, or the default ones that tell items apart."""
+    if options.item_features is not None:
+        return options.item_features
+    return tuple(
+        name
+        for name in DEFAULT_FEATURES
+        if name in shop.items.columns and shop.items[name].drop_nulls().n_unique() > 1
     )
 
 
@@ -136,7 +176,7 @@ def split_shop(
     Raises:
         ValueError: If a text field or feature is no column of the items table, or nothing is left to train on.
     """
-    for kind, names in (("text_fields", options.text_fields), ("item_features", options.item_features)):
+    for kind, names in (("text_fields", options.text_fields), ("item_features", options.item_features or ())):
         missing = [name for name in names if name not in shop.items.columns]
         if missing:
             raise ValueError(
@@ -145,11 +185,12 @@ def split_shop(
             )
     seed = options.seed if options.split_seed is None else options.split_seed
     if isinstance(shop, PreparedShop):
-        filters = {name: getattr(options, name) for name in ("min_user_events", "min_item_events", "session_gap")}
-        filters["repeats"] = options.repeats != "keep"
-        shop.check_options(options.split, options.tie_policy, filters, vocabulary is not None)
-        vocabulary, kinds = build_vocabulary(shop, options.text_fields), shop.event_types
-        splits = DatasetDict(shop.sequences)
+        options = resolve_options(shop, options)
+        if vocabulary is None or kinds is None:
+            vocabulary, kinds = build_vocabulary(shop, options.text_fields), shop.event_types
+            splits = DatasetDict(shop.sequences)
+        else:
+            splits = shop.splits_for(vocabulary, kinds)
     else:
         shop = select_events(shop, options)
         vocabulary = build_vocabulary(shop, options.text_fields) if vocabulary is None else vocabulary
@@ -160,6 +201,8 @@ def split_shop(
             f"events: split {options.split!r} leaves no user with two training events "
             f"({shop.events.height} rows); give more events or another split"
         )
+    if isinstance(shop, PreparedShop) and shop.made.get("cold_items"):
+        return vocabulary, kinds, splits  # taken away before
     cold = choose_cold_items(splits["train"], options.cold_items, options.cold_policy, seed)
     if len(cold):
         splits["train"] = without_items(splits["train"], cold)
@@ -177,6 +220,8 @@ def prepare_training(shop: ShopTables, options: PreparationOptions, precision: s
     Raises:
         ValueError: If a text field or feature is no column of the items table, or a configuration field is unknown.
     """
+    read = options.interests != NO_INTEREST
+    settings = interest_settings(shop, options.interests, options.interest_columns) if read else None
     vocabulary, kinds, splits = split_shop(shop, options)
     set_seed(options.seed)
     encoder_path, note = resolve_text_encoder(options.text_encoder)
@@ -191,6 +236,7 @@ def prepare_training(shop: ShopTables, options: PreparationOptions, precision: s
         num_time_gap_buckets=config.num_time_gap_buckets,
         max_text_length=options.max_text_length,
         text_fields=options.text_fields,
+        interest_settings=None if settings is None else settings.to_dict(),
     )
     model = XCatForNextItem(config)
     if config.text_config is not None:
@@ -199,9 +245,37 @@ def prepare_training(shop: ShopTables, options: PreparationOptions, precision: s
     counts = training_counts(splits["train"].data["items"], len(vocabulary))
     fill_catalogue(model, processor, counts, precision=precision, cache_dir=options.cache_dir)
     fill_neighbors(model, splits["train"].with_format(None)["items"])
+    interests = add_interests(shop, model, processor, splits, options, precision)
     return PreparedTraining(
-        model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, [note] if note else []
+        model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, [note] if note else [], interests
     )
+
+
+def add_interests(
+    shop: ShopTables,
+    model: XCatForNextItem,
+    processor: XCatProcessor,
+    splits: DatasetDict,
+    options: PreparationOptions,
+    precision: str,
+) -> UserInterests | None:
+    """Give the rows that are evaluated the interests of their users; training rows get theirs once they are cut.
+
+    Args:
+        shop: Validated tables.
+        model: The model, with its catalogue in place.
+        processor: Its processor, which says whether interests are read.
+        splits: The splits, changed in place.
+        options: What to make of the tables.
+        precision: Arithmetic of the text encoder.
+    """
+    interests = shop_interests(
+        shop, model, processor, precision=precision, cache_dir=options.cache_dir, keep=True
+    )  # fmt: skip
+    if interests is not None:
+        for part in ("validation", "test"):
+            splits[part] = interests.added(splits[part])
+    return interests
 
 
 def _config(
@@ -218,7 +292,7 @@ def _config(
             f"max_text_length is {options.max_text_length}; give 1 to {limit}, the most that {encoder_path} reads"
         )
     has_times = "timestamp" in shop.events.columns and shop.events["timestamp"].null_count() < shop.events.height
-    features = {name: len(vocabulary.codes(name)[1]) + 1 for name in options.item_features}
+    features = {name: len(vocabulary.codes(name)[1]) + 1 for name in feature_columns(shop, options)}
     measured: dict[str, Any] = {
         "text_config": text_config,
         "text_dim": text_config.hidden_size,
@@ -230,6 +304,13 @@ def _config(
         "num_time_gap_buckets": TIME_GAP_BUCKETS if has_times else 0,
     }
     config = XCatConfig(**{**measured, **options.config})
+    if options.interests != NO_INTEREST:
+        if not config.use_text or config.num_fusion_layers < 1 or config.text_config is None:
+            raise ValueError(
+                "interests are texts that behaviour attends to; leave use_text on, num_fusion_layers above 0 and the "
+                "text encoder in place"
+            )
+        config.memory_sources = list(dict.fromkeys([*(config.memory_sources or ()), "interests"]))
     if config.hidden_act not in ACT2FN:
         raise ValueError(f"hidden_act is {config.hidden_act!r}; give one of {', '.join(sorted(ACT2FN))}")
     return config

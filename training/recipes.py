@@ -34,6 +34,7 @@ class Recipe:
 
 _IDS_ONLY: dict[str, Any] = {
     "use_text": False,
+    "item_features": {},
     "num_fusion_layers": 0,
     "scoring": "dot",
     "temperature": 1.0,
@@ -85,6 +86,7 @@ _LIST = (
         "self-attention over item texts alone",
         {
             "use_item_ids": False,
+            "item_features": {},
             "num_fusion_layers": 0,
             "scoring": "cosine",
             "temperature": 0.07,
@@ -101,6 +103,7 @@ _LIST = (
     Recipe("xcat-no-neighbors", "without the memory of what was taken together", {"num_neighbors": 0}),
     Recipe("xcat-no-repeats", "without weights for items of the history", {"repeats": "off"}),
     Recipe("xcat-no-text", "without texts", {"use_text": False}),
+    Recipe("xcat-no-features", "without embeddings of brands", {"item_features": {}}),
     Recipe("xcat-no-id", "without item embeddings of their own", {"use_item_ids": False}),
     Recipe("xcat-hard-targets", "without label mass for items near in text", {"soft_target_weight": 0.0}),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import copy
 import logging
 import re
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ import torch
 from accelerate import PartialState
 from datasets import Dataset
 from torch import nn
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, EvalPrediction, PrinterCallback, ProgressCallback, Trainer
 
@@ -18,8 +21,9 @@ from ..evaluation.metrics import METRIC_NAMES
 from ..evaluation.protocol import report_from_ranks
 from ..evaluation.ranks import target_ranks, top_rows
 from ..evaluation.slices import SLICE_NAMES
-from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.modeling_xcat import XCatForNextItem, XCatModel
 from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.user_interests import UserInterests
 from .adapters import bare_model, parameter_counts
 from .arguments import XCatTrainingArguments
 from .callbacks import EpochProgress
@@ -44,7 +48,8 @@ class XCatTrainer(HubPushes, Trainer):
     """Trains `XCatForNextItem` on packed histories and evaluates it by full-catalogue ranking.
 
     Evaluation gathers ranks of the targets and top-k rows, never scores over the catalogue. A text encoder that has
-    parameters in training is trained as `text_tuning` describes.
+    parameters in training is trained as `text_tuning` describes. Under FSDP2 a copy of the model is sharded and
+    trained; at the end of `train` the model that was given has its weights, whole, in every process.
 
     Args:
         model: The model with its catalogue in place, or a `PeftModel` around it.
@@ -52,6 +57,8 @@ class XCatTrainer(HubPushes, Trainer):
         train_dataset: Rows with `items`, `event_types`, `ratings`, `timestamps`, as `build_splits` makes them.
         eval_dataset: The same with `targets`.
         processing_class: The processor that carries the model's catalogue.
+        interests: Interests of the users of the training rows, for a model that reads them; rows that are evaluated
+            have theirs already.
         **kwargs: Further arguments of `Trainer`.
     """
 
@@ -64,6 +71,7 @@ class XCatTrainer(HubPushes, Trainer):
         train_dataset: Any = None,
         eval_dataset: Any = None,
         processing_class: XCatProcessor | None = None,
+        interests: UserInterests | None = None,
         **kwargs: Any,
     ) -> None:
         if processing_class is None:
@@ -72,13 +80,23 @@ class XCatTrainer(HubPushes, Trainer):
         if kwargs.get("compute_metrics") is None:
             _check_deciding_metric(args)
         args.share_precision()
+        bare.share_negatives = args.share_negatives
         if train_dataset is not None:
             train_dataset = training_windows(train_dataset, bare.config.max_history, args.max_train_events)
+            if interests is not None:
+                if trains_text(bare):
+                    raise ValueError(
+                        "interests are made of text states once, and this text encoder is to be trained; freeze it, "
+                        "or leave interests out"
+                    )
+                train_dataset = interests.added(train_dataset)
             if args.new_category_weight != 1:
                 codes = processing_class.catalogue.category_codes
                 train_dataset = weigh_new_categories(train_dataset, codes, args.new_category_weight)
         kwargs.setdefault("data_collator", PackingCollator(processing_class))
         self.tunes_text, self._texts_of_step = trains_text(bare), 0
+        self._whole: Any = None
+        self._evaluated_items: list[torch.Tensor] | None = None
         if self.tunes_text:
             kwargs["data_collator"] = TextTuningCollator(
                 kwargs["data_collator"], processing_class, args.trained_texts_per_step
@@ -87,6 +105,11 @@ class XCatTrainer(HubPushes, Trainer):
             model=model, args=args, train_dataset=train_dataset, eval_dataset=eval_dataset,
             processing_class=processing_class, **kwargs,
         )  # fmt: skip
+        if self.is_fsdp_enabled and self.tunes_text:
+            raise ValueError(
+                "a text encoder in training encodes the whole catalogue between the steps, for which FSDP gathers "
+                "nothing; train it with DDP (configs/accelerate/gpu_ddp.yaml), or freeze it"
+            )
         if args.world_size > 1:
             # Threads of a process group that is left open abort an interpreter that ends, now and then.
             atexit.register(PartialState().destroy_process_group)
@@ -123,7 +146,8 @@ class XCatTrainer(HubPushes, Trainer):
         """As in `Trainer`; with a sampled softmax, AdamW only touches the rows of the id table that a step names."""
         bare = bare_model(self.model)
         if not bare.config.uses_full_softmax and bare.config.use_item_ids:
-            bare.model.items.id_embeddings.sparse = self.args.optim in ("adamw_torch", "adamw_torch_fused")
+            by_rows = self.args.optim in ("adamw_torch", "adamw_torch_fused") and not self.is_fsdp_enabled
+            bare.model.items.id_embeddings.sparse = by_rows  # FSDP reduces dense gradients only
         made = self.optimizer is None
         optimizer = super().create_optimizer(model)
         if made and self.tunes_text:
@@ -156,7 +180,7 @@ class XCatTrainer(HubPushes, Trainer):
         adapted: Any = self.model
         trained, total = parameter_counts(adapted)
         logger.info("training %s of %s parameters", f"{trained:,}", f"{total:,}")
-        result = super().train(*args, **kwargs)
+        result = self._train_sharded(*args, **kwargs) if self.is_fsdp_enabled else super().train(*args, **kwargs)
         self._refresh_texts("fp32", force=True)  # the best weights are those of another step
         model = bare_model(self.model)
         wanted = self.args.tune_neighbor_weight and model is self.model
@@ -165,6 +189,30 @@ class XCatTrainer(HubPushes, Trainer):
             model.config.neighbor_weight = max(scores, key=lambda weight: scores[weight])
         return result
 
+    def _train_sharded(self, *args: Any, **kwargs: Any) -> Any:
+        """Train a copy, for what FSDP2 has sharded stays so; then give its weights to the model itself."""
+        whole: Any = self.model
+        self._whole, self.model = whole, copy.deepcopy(whole)
+        self.model_wrapped = self.model
+        try:
+            result = super().train(*args, **kwargs)
+            sharded: Any = self.model
+            parts = sharded.state_dict()
+            for name, value in whole.state_dict().items():
+                part = parts[name]
+                value.copy_(part.full_tensor() if isinstance(part, DTensor) else part)
+        finally:
+            self.model = self.model_wrapped = whole.to(self.args.device)
+            self._whole = None
+        return result
+
+    def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
+        model, loader = super()._prepare_for_training(*args, **kwargs)
+        if isinstance(model, FSDPModule) and hasattr(model, "set_reduce_scatter_unused_params"):  # not in old torch
+            # One process may have texts of users in its batch and another none: both must reduce the same gradients.
+            model.set_reduce_scatter_unused_params(True)
+        return model, loader
+
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As in `Trainer`; where the text encoder is trained, the catalogue's texts are encoded anew before."""
         self._refresh_texts()
@@ -172,7 +220,13 @@ class XCatTrainer(HubPushes, Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         self._refresh_texts()
-        super()._save(output_dir, state_dict)
+        model = self.model
+        # FSDP2 makes classes of its own, in files of torch: the checkpoint would carry those instead of the model's.
+        self.model = model if self._whole is None else self._whole
+        try:
+            super()._save(output_dir, state_dict)
+        finally:
+            self.model = model
 
     def _load_from_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_checkpoint(*args, **kwargs)
@@ -200,6 +254,20 @@ class XCatTrainer(HubPushes, Trainer):
         finally:
             self.data_collator = training_collator
 
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
+        """As in `Trainer`; the catalogue is represented once, not once a batch."""
+        self._evaluated_items = []
+        try:
+            return super().evaluation_loop(*args, **kwargs)
+        finally:
+            self._evaluated_items = None
+
+    def _item_side(self, base: XCatModel) -> torch.Tensor:
+        kept = [] if self._evaluated_items is None else self._evaluated_items
+        if not kept:
+            kept.append(base.item_side(base.items().float()))
+        return kept[0]
+
     def prediction_step(
         self,
         model: nn.Module,
@@ -214,10 +282,14 @@ class XCatTrainer(HubPushes, Trainer):
         """
         inputs = self._prepare_inputs(inputs)
         targets, flags = inputs.pop("targets"), inputs.pop("target_slices")
-        base = bare_model(self.accelerator.unwrap_model(model)).model
+        positions = inputs.pop("query_positions", None)
+        bare = self.accelerator.unwrap_model(model)
+        base = bare_model(bare).model
+        # What FSDP has sharded is gathered by its own forward only; by that of the items, too.
+        encode = bare if self.is_fsdp_enabled else base
         with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
-            states, recent, _ = base.encode_queries(**inputs)
-            items = base.item_side(base.items().float())
+            states, recent = base.pick(encode(**inputs).last_hidden_state, positions, **inputs)
+            items = self._item_side(base)
             ranks, top = [], []
             for part in torch.arange(len(states), device=states.device).split(max(1, SCORES_AT_ONCE // len(items))):
                 scores = base.score_states(states[part], recent[part], items)

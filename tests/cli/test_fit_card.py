@@ -57,6 +57,33 @@ def test_what_the_author_says_stands_beside_what_was_measured(
     assert (tmp_path / "fit" / ".eval_results" / "shop-events-next.yaml").is_file()
 
 
+def test_models_of_ids_alone_stand_in_the_table(
+    places: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(places, tmp_path / "fit", "--card-baselines", "sasrec, gru4rec", "--json") == 0
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(answer["baselines"]) == ["popularity", "repeat-purchase", "item-knn", "sasrec", "gru4rec"]
+    card = (tmp_path / "fit" / "README.md").read_text()
+    assert re.fullmatch(CARD, card), card
+    table = card.partition("### All targets")[2].partition("###")[0]
+    for name, report in answer["baselines"].items():
+        (row,) = re.findall(rf"^\| {name} \| .*$", table, re.MULTILINE)
+        assert f"{report['metrics']['ndcg@10']:.4f}" in row
+    assert " --card-baselines 'sasrec, gru4rec' " in card
+    assert not (tmp_path / "fit" / "training").exists()
+    users = answer["baselines"]["sasrec"]["num_users"]
+    assert users == answer["num_users"] and answer["baselines"]["sasrec"]["metrics"]["ndcg@10"] > 0
+
+
+def test_a_model_that_reads_texts_is_no_baseline(
+    places: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(places, tmp_path / "fit", "--card-baselines", "sasrec,unisrec-text") == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "--card-baselines has 'unisrec-text'; give some of sasrec, sasrec-sampled, sasrec-repeats, gru4rec" in told
+    assert not (tmp_path / "fit").exists()
+
+
 def test_no_card(places: tuple[Path, Path], tmp_path: Path) -> None:
     output = tmp_path / "fit"
     assert fit(places, output) == 0

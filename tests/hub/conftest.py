@@ -85,7 +85,7 @@ class Client:
         command = [sys.executable, "-c", code if package else BLOCK + code, *arguments]
         return subprocess.run(
             command, capture_output=True, text=True, check=False, env=self.environment(**changes), cwd=self.home,
-            timeout=120,
+            timeout=300,
         )  # fmt: skip
 
     def tell(self, code: str, *arguments: str, package: bool = True, **changes: str) -> Any:

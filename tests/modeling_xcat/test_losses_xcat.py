@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,9 +20,20 @@ def problem(events: int, items: int, width: int, seed: int) -> tuple[torch.Tenso
     return states, table, torch.randint(items, (events,), generator=generator)
 
 
+@contextmanager
+def limited(**limits: int) -> Iterator[None]:
+    """Sizes small enough that a small problem goes through several chunks and blocks."""
+    original = {name: getattr(losses_xcat, name) for name in limits}
+    vars(losses_xcat).update(limits)
+    try:
+        yield
+    finally:
+        vars(losses_xcat).update(original)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
-    st.integers(1, 80),
+    st.integers(1, 200),
     st.integers(4, 40),
     st.integers(1, 9),
     st.integers(0, 99),
@@ -36,17 +50,13 @@ def test_loss_and_gradients_equal_the_plain_softmax(events, items, width, seed, 
         bonus_items = torch.randint(items, (events, 3), generator=torch.Generator().manual_seed(seed))
         bonus = torch.linspace(-2, 2, events * 3).view(events, 3).requires_grad_()
     neighbours = torch.stack([(targets + i) % items for i in range(1, 4)], dim=1) if soft else None
-    weights = torch.arange(1, events + 1) / 3 if weighed else None
-    small = {"_CHUNK_ELEMENTS": 1, "_ROWS_AT_ONCE": 7, "_LEAST_BLOCK": 3, "_BY_ITEMS_FROM": 0 if large else items}
-    original = {name: getattr(losses_xcat, name) for name in small}
-    vars(losses_xcat).update(small)
-    try:
+    weights = torch.arange(1, events + 1) / events if weighed else None
+    limits = {"_CHUNK_ELEMENTS": 1, "_KEPT_ELEMENTS": 64 * items, "_ROWS_AT_ONCE": 7, "_LEAST_BLOCK": 3}
+    with limited(**limits, _BY_ITEMS_FROM=0 if large else items):
         loss = chunked_cross_entropy(
             states, table, targets, soft_targets=neighbours, soft_weight=0.3, weights=weights, unit_items=unit,
             bonus_items=bonus_items, bonus=bonus,
         )  # fmt: skip
-    finally:
-        vars(losses_xcat).update(original)
     (2 * loss).backward()
     trained = [states, table, *([bonus] if raised else [])]
     gradients = [part.grad.clone() for part in trained]
@@ -91,6 +101,28 @@ def test_products_follow_autocast():
     torch.testing.assert_close(low, exact, rtol=1e-2, atol=0)
 
 
+@pytest.mark.parametrize("largest", [10.0, 60.0], ids=["exponentials in bfloat16", "exponentials in float32"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_short_products_have_the_gradients_of_long_ones(largest, apart):
+    """Scores that are bounded closely have exponentials of their own dtype, others have the highest subtracted."""
+    states, table, targets = problem(300, 70, 32, 0)
+    scaled = F.normalize(states, dim=-1) * torch.cat([torch.linspace(1, 10, 299), torch.tensor([largest])])[:, None]
+    soft = torch.stack([(targets + i) % 70 for i in range(3)], dim=1)  # the first is the target itself
+    bonus_items = torch.stack([targets, targets, (targets + 1) % 70], dim=1)
+    bonus = torch.linspace(-3, 3, 900).view(300, 3)
+    bonus[:100] = 0
+    bonus.requires_grad_()
+    shared = {"soft_targets": soft, "soft_weight": 0.3, "bonus_items": bonus_items, "bonus_apart": apart}
+    found = []
+    for low in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low), limited(_CHUNK_ELEMENTS=1, _KEPT_ELEMENTS=4480):
+            loss = chunked_cross_entropy(scaled, table, targets, bonus=bonus, unit_items=True, **shared)
+        found.append((loss.detach(), *torch.autograd.grad(loss, [states, table, bonus], retain_graph=True)))
+    assert found[0][0] != found[1][0]
+    for exact, low in zip(*found, strict=True):
+        torch.testing.assert_close(low, exact, rtol=0.03, atol=0.03 * float(exact.abs().max()))
+
+
 def test_the_inclusion_probability_is_exact():
     counts = torch.tensor([0, 0, 6, 3, 1, 0])
     targets = torch.tensor([2, 2, 3])
@@ -98,6 +130,21 @@ def test_the_inclusion_probability_is_exact():
     assert {2, 3} <= set(rows.tolist()) and rows.min() >= 2 and len(rows.unique()) == len(rows)
     absent = (1 - counts[rows] / 10.0) ** 3 * (1 - 1 / 4) ** 4
     torch.testing.assert_close(log_inclusion, torch.log(1 - absent).float())
+
+
+def test_candidates_depend_on_one_draw_and_on_the_targets():
+    """So that processes which have these in common have the candidates in common, whatever else they draw."""
+    counts = torch.ones(1000, dtype=torch.long)
+    first, second = torch.tensor([5, 7, 7]), torch.tensor([900])
+    found = []
+    for targets, shared in ((first, False), (first, True), (second, False)):
+        torch.manual_seed(3)
+        found.append(sample_candidates(targets, counts, 40, 2, shared=shared)[0].tolist())
+        after = torch.rand(1)
+    assert found[0] == found[1] and set(found[0]) - {5, 7} == set(found[2]) - {900} and len(found[0]) > 30
+    torch.manual_seed(3)
+    sample_candidates(first, counts, 9, 2)
+    assert torch.rand(1) == after  # however many were drawn
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -155,14 +202,10 @@ def test_a_bonus_apart_learns_what_is_left_over(events, items, seed, soft, weigh
     ).backward()
     expected.append(bonus.grad.clone())
     states.grad = table.grad = bonus.grad = None
-    original = losses_xcat._BY_ITEMS_FROM
-    losses_xcat._BY_ITEMS_FROM = 0 if large else items
-    try:
+    with limited(_BY_ITEMS_FROM=0 if large else items):
         loss = chunked_cross_entropy(
             states, table, targets, bonus_items=bonus_items, bonus=bonus, bonus_apart=True, **shared
         )
-    finally:
-        losses_xcat._BY_ITEMS_FROM = original
     loss.backward()
     torch.testing.assert_close(loss, alone, rtol=1e-4, atol=1e-4)
     for part, wanted in zip((states, table, bonus), expected, strict=True):

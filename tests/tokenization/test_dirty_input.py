@@ -114,6 +114,19 @@ CASES: dict[str, Dirt] = {
     "a line with too many fields": Dirt(
         files(ITEMS.replace("Boots", "Boots, brown")), error="line 3 has 5 fields and the header 4"
     ),
+    "lines with too few fields": Dirt(
+        files(ITEMS.replace("B,Boots,boots,20", "B,Boots,boots").replace("C,Stove,stoves,30", "C,Stove")),
+        ("short_line", 2),
+        lambda shop: shop.items["price"].to_list() == [10, None, None] and shop.items["category"][2] is None,
+    ),
+    "a short line after one with a line break": Dirt(
+        files(ITEMS.replace("Boots", '"Boots,\nbrown"').replace(",stoves,30", "")),
+        ("short_line", 1),
+        lambda shop: titles(shop) == ["A tent", "Boots,\nbrown", "Stove"],
+    ),
+    "a blank line": Dirt(
+        files(ITEMS.replace("B,", "\nB,")), error="items, column item_id: 1 rows have no value; fill them"
+    ),
     "quotes and line breaks in a title": Dirt(
         files(ITEMS.replace("Boots", '"The ""best"",\nboots\x07"')), ("control_characters", 1),
         lambda shop: titles(shop)[1] == 'The "best",\nboots',
@@ -240,6 +253,17 @@ def test_dirt_is_repaired_and_counted_or_refused_with_one_error(name: str, tmp_p
     assert f"note: {next(p for p in shop.report.problems if p.kind == kind)}" in str(shop.report).splitlines()
     assert len(str(shop.report)) < 2_000
     json.dumps(shop.report.to_dict())
+
+
+def test_the_first_short_line_is_named_and_empty_fields_are_none(tmp_path: Path) -> None:
+    files(ITEMS.replace(",stoves,30", "").replace("boots,20", "boots,"))(tmp_path)
+    (problem,) = load_shop(tmp_path).report.problems
+    assert str(problem) == (
+        "items: 1 lines had too few fields, for example 'line 4 with 2 of 4 fields'; what is missing was left empty"
+    )
+    quoted = ITEMS.replace("Boots", '"Boots, brown"').replace(",20", ",").replace(",30", ",")
+    (tmp_path / "items.csv").write_text(quoted)
+    assert load_shop(tmp_path).report.problems == ()
 
 
 def test_clean_tables_have_nothing_to_report(tmp_path: Path) -> None:

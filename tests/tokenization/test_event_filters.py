@@ -138,3 +138,10 @@ def test_preparation_takes_the_options() -> None:
     )
     _, _, sessions = split_shop(tiny_shop(), PreparationOptions(session_gap=86_400 * 2, split="last-basket"))
     assert max(map(len, sessions["test"]["targets"])) > 1
+
+
+def test_an_item_without_events_leaves_even_where_every_event_stays() -> None:
+    events = pl.DataFrame({"user_id": ["u", "u"], "item_id": ["a", "a"], "timestamp": [1, 2]})
+    shop = validate_tables(pl.DataFrame({"item_id": ["a", "b"], "title": ["A", "B"]}), events)
+    assert filter_events(shop, min_item_events=1).items["item_id"].to_list() == ["a"]
+    assert filter_events(shop, min_user_events=2) is shop

@@ -96,12 +96,14 @@ def test_snapshots_know_nothing_of_their_own_event_or_later_ones() -> None:
     times = np.array([0, 10, 20, 20, 30, 31]) * DAY
     found = snapshot_interests(opinions(), times, every=2)
     positions = np.array(found["interest_positions"])
-    assert sorted(set(positions)) == [2, 4], "before event 0 nothing was said"
-    for position in (2, 4):
+    assert sorted(set(positions)) == [1, 2, 4, 5], "before event 0 nothing was said, and event 3 is of a piece with 2"
+    for position in (1, 2, 4, 5):
         vectors, kinds = build_profile(opinions(), int(times[position])).tokens()
         here = positions == position
         np.testing.assert_allclose(np.array(found["interest_states"])[here], vectors, rtol=1e-6)
         assert np.array(found["interest_kinds"])[here].tolist() == kinds.tolist()
+    late = snapshot_interests(opinions(), times, every=2, last=2)
+    assert sorted(set(late["interest_positions"])) == [4, 5], "what is read begins with the fourth event"
     assert snapshot_interests(opinions(), np.array([-1, -1]))["interest_kinds"] == []
 
 

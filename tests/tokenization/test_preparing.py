@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -16,7 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xcat_rec.cli.app import main
-from xcat_rec.tokenization import event_chunks, preparing
+from xcat_rec.cli.benching import run_model
+from xcat_rec.tokenization import event_chunks, local_engine, preparing
+from xcat_rec.tokenization.cold_items import choose_cold_items, without_items
+from xcat_rec.tokenization.event_filters import filter_events
 from xcat_rec.tokenization.preparation_inputs import PreparationInputs, items_table
 from xcat_rec.tokenization.prepared import WORK, is_prepared, load_prepared, open_prepared
 from xcat_rec.tokenization.preparing import PrepareOptions, prepare_tables
@@ -41,12 +45,26 @@ def rows_of(splits) -> dict[str, list[dict[str, object]]]:
 
 
 def in_memory(items: pl.DataFrame, events: pl.DataFrame, options: PrepareOptions, unknown: str = "error"):
-    shop = validate_tables(items, events, on_unknown_items=unknown)
+    shop = filter_events(
+        validate_tables(items, events, on_unknown_items=unknown), repeats=options.repeats,
+        min_user_events=options.min_user_events, min_item_events=options.min_item_events,
+        session_gap=options.session_gap,
+    )  # fmt: skip
     vocabulary = ItemVocabulary(items_table(shop.items))
-    return build_splits(
+    splits = build_splits(
         shop, vocabulary, event_type_names(shop), split=options.split, tie_policy=options.tie_policy,
         seed=options.seed, max_history=options.max_history,
     )  # fmt: skip
+    cold = choose_cold_items(splits["train"], options.cold_items, options.cold_policy, options.seed)
+    if len(cold):
+        splits["train"] = without_items(splits["train"], cold)
+    return splits
+
+
+def catalogue_of(options: PrepareOptions, events: pl.DataFrame) -> list[str]:
+    shop = validate_tables(shop_items(), events)
+    names = ("repeats", "min_user_events", "min_item_events")
+    return filter_events(shop, **{name: getattr(options, name) for name in names}).items["item_id"].to_list()
 
 
 def write(folder: Path, items: pl.DataFrame, events: pl.DataFrame, group: int = 16) -> Path:
@@ -88,11 +106,18 @@ OPTIONS = [
     PrepareOptions("global-time"),
     PrepareOptions("global-time", "shuffle", seed=2, max_history=2),
     PrepareOptions("auto"),
+    PrepareOptions("leave-one-out", repeats="first", min_user_events=5, min_item_events=4),
+    PrepareOptions("global-time", "shuffle", seed=4, repeats="collapse", min_user_events=3, min_item_events=6),
+    PrepareOptions("last-basket", session_gap=200_000, min_item_events=8, cold_items=0.2),
+    PrepareOptions("cold-items"),
+    PrepareOptions("cold-items", "shuffle", seed=3, min_user_events=7),
+    PrepareOptions("leave-one-out", seed=6, cold_items=0.3, cold_policy="newest"),
+    PrepareOptions("auto", repeats="first", cold_items=0.1, min_item_events=1),
 ]
 
 
 @pytest.mark.usefixtures("small_pieces")
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: f"{o.split}-{o.tie_policy}")
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_rows_are_those_of_the_path_in_memory(options, tmp_path):
     events = shuffled()
     data = write(tmp_path / "shop", shop_items(), events)
@@ -100,6 +125,7 @@ def test_rows_are_those_of_the_path_in_memory(options, tmp_path):
     expected = in_memory(shop_items(), events, options)
     assert prepared.manifest["partitions"] > 3
     assert rows_of(prepared.splits()) == rows_of(expected)
+    assert prepared.vocabulary().table["item_id"].to_pylist() == catalogue_of(options, events)
     assert {name: len(split) for name, split in expected.items()} == prepared.manifest["rows"]
     assert sum(prepared.manifest["rows"].values()) > 50
     assert not (tmp_path / "out" / WORK).exists()
@@ -114,7 +140,13 @@ def test_rows_are_those_of_the_path_in_memory(options, tmp_path):
         ),
         min_size=4, max_size=40,
     ),
-    options=st.sampled_from([*OPTIONS, PrepareOptions("column")]),
+    options=st.sampled_from([
+        *OPTIONS,
+        PrepareOptions("column"),
+        PrepareOptions("column", "shuffle", min_user_events=2, min_item_events=2),
+        PrepareOptions("cold-items", min_item_events=3),
+        PrepareOptions("leave-one-out", "shuffle", repeats="first", cold_items=0.4),
+    ]),
 )  # fmt: skip
 @pytest.mark.usefixtures("small_pieces")
 def test_any_log(rows, options, tmp_path_factory):
@@ -125,11 +157,14 @@ def test_any_log(rows, options, tmp_path_factory):
     }  # fmt: skip
     events = pl.DataFrame(rows, schema=schema, orient="row")
     items = pl.DataFrame({"item_id": [0, 1, 2], "title": ["a", "b", "c"]})
-    expected = in_memory(items, events, options, "drop") if events["item_id"].min() < 3 else None
+    try:
+        expected = in_memory(items, events, options, "drop")
+    except ValueError:
+        expected = None
     data = write(folder / "shop", items, events, group=2)
     inputs = PreparationInputs(data, on_unknown_items="drop")
     if expected is None or not len(expected["train"]):
-        with pytest.raises(ValueError, match=r"no event|leaves no user"):
+        with pytest.raises(ValueError, match=r"no event|leaves no user|none of \d+"):
             prepare_tables(inputs, folder / "out", options, progress=False)
         return
     with pytest.MonkeyPatch.context() as patch:
@@ -151,7 +186,9 @@ def test_two_processes_give_the_files_of_one(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from xcat_rec.tokenization import event_chunks, preparing
+from xcat_rec.tokenization import event_chunks, local_engine, preparing
+from xcat_rec.tokenization.cold_items import choose_cold_items, without_items
+from xcat_rec.tokenization.event_filters import filter_events
 from xcat_rec.tokenization.preparation_inputs import PreparationInputs
 
 preparing.PARTITION_EVENTS = 100
@@ -181,8 +218,8 @@ def test_goes_on_after_a_kill(tmp_path, monkeypatch):
         prepare_tables(PreparationInputs(data), output, PrepareOptions(seed=9), progress=False)
     before = {path: path.stat().st_mtime_ns for path in output.glob("*/part-*.parquet")}
     read: list[int] = []
-    real = preparing.read_chunk
-    monkeypatch.setattr(preparing, "read_chunk", lambda *args: read.append(1) or real(*args))
+    real = local_engine.read_chunk
+    monkeypatch.setattr(local_engine, "read_chunk", lambda *args: read.append(1) or real(*args))
     prepared = prepare_tables(PreparationInputs(data), output, progress=False)
     assert not read  # every chunk had been scattered
     assert len(before) == 9 and all(path.stat().st_mtime_ns == then for path, then in before.items())
@@ -280,7 +317,7 @@ def cluster() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.skipif(ray is None, reason="Ray is not installed: pip install 'xcat-rec[ray]'")
 @pytest.mark.usefixtures("small_pieces", "cluster")
-@pytest.mark.parametrize("options", [OPTIONS[0], OPTIONS[5]], ids=lambda o: f"{o.split}-{o.tie_policy}")
+@pytest.mark.parametrize("options", [OPTIONS[0], OPTIONS[9], OPTIONS[10], OPTIONS[12]], ids=str)
 def test_two_ray_nodes_give_the_files_of_one_process(options, tmp_path):
     data = write(tmp_path / "shop", shop_items(), shuffled())
     for engine in ("local", "ray"):
@@ -320,28 +357,89 @@ def test_fit_takes_the_sequences(tmp_path):
     assert vocabulary.table.equals(same.table) and kinds == same_kinds == ["buy", "view"]
     assert rows_of(splits) == rows_of(expected)
     for options, message in (
-        (PreparationOptions(split="leave-one-out"), "prepared with last-basket"),
+        (
+            PreparationOptions(split="leave-one-out"),
+            "--split is leave-one-out, and shop was prepared with last-basket",
+        ),
         (PreparationOptions(tie_policy="shuffle"), "prepared with file"),
-        (PreparationOptions(repeats="first"), "--repeats chooses among events"),
-        (PreparationOptions(min_user_events=3), "--min-user-events chooses among events"),
+        (PreparationOptions(repeats="first"), "--repeats is first, and shop was prepared with keep; run xcat prepare"),
+        (PreparationOptions(min_user_events=3), "--min-user-events is 3, and shop was prepared with 0"),
     ):
         with pytest.raises(ValueError, match=message):
             split_shop(shop, options)
-    with pytest.raises(ValueError, match="sequences of its own catalogue"):
-        split_shop(shop, PreparationOptions(), vocabulary, kinds)
 
 
-def test_fit_command_reads_the_folder(tmp_path, capsys):
+def test_the_options_of_the_folder_are_taken(tmp_path):
+    """Cold items are taken away once; an option that was prepared with may be said again."""
+    from xcat_rec.training.preparation import PreparationOptions, resolve_options, split_shop
+
+    data = write(tmp_path / "shop", shop_items(), events_table())
+    made = PrepareOptions("leave-one-out", "shuffle", 3, min_user_events=7, cold_items=0.2)
+    prepare_tables(PreparationInputs(data), tmp_path / "out", made, progress=False)
+    shop = load_prepared(tmp_path / "out")
+    wanted = {"split": "leave-one-out", "tie_policy": "shuffle", "min_user_events": 7, "cold_items": 0.2}
+    resolved = resolve_options(shop, PreparationOptions())
+    assert {name: getattr(resolved, name) for name in wanted} == wanted
+    tables = validate_tables(shop_items(), events_table())
+    _, _, expected = split_shop(tables, PreparationOptions(**wanted, seed=3))
+    for options in (PreparationOptions(), PreparationOptions(**wanted)):
+        assert rows_of(split_shop(shop, options)[2]) == rows_of(expected)
+    with pytest.raises(ValueError, match=r"--cold-items is 0.1, and shop was prepared with 0.2"):
+        split_shop(shop, PreparationOptions(cold_items=0.1))
+
+
+def test_rows_of_another_catalogue(tmp_path):
+    """The splits are those that the tables would give with that catalogue; its unknown items are no targets."""
+    data = write(tmp_path / "shop", shop_items(), events_table())
+    prepare_tables(PreparationInputs(data), tmp_path / "out", progress=False)
+    tables = validate_tables(shop_items(), events_table())
+    other = ItemVocabulary(items_table(tables.items.reverse().head(30)))
+    kinds = ["wish", "view"]
+    expected = build_splits(tables, other, kinds)
+    found = load_prepared(tmp_path / "out").splits_for(other, kinds)
+    assert rows_of(found) == rows_of(expected)
+    assert 0 < len(found["test"]) < len(tables.events["user_id"].unique())
+
+
+def run(arguments: list[str], capsys, code: int = 0) -> tuple[dict[str, Any], str]:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    shown = capsys.readouterr()
+    assert (stop.value.code or 0) == code, shown.err
+    return (json.loads(shown.out.splitlines()[-1]) if not code else {}), shown.err
+
+
+def test_commands_read_the_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     data = write(tmp_path / "shop", shop_items(), events_table())
     encoder = save_text_encoder(tmp_path / "encoder")
-    prepare_tables(PreparationInputs(data), tmp_path / "out", progress=False)
-    with pytest.raises(SystemExit) as stop:
-        main([
-            "fit", str(tmp_path / "out"), "--output", str(tmp_path / "checkpoint"), "--text-encoder", str(encoder),
-            "--num-train-epochs", "1", "--hidden-size", "16", "--intermediate-size", "16",
-            "--num-attention-heads", "2", "--precision", "fp32", "--use-cpu", "--json",
-        ])  # fmt: skip
-    shown = capsys.readouterr()
-    assert not stop.value.code, shown.err
-    told = json.loads(shown.out.splitlines()[-1])
-    assert told["split"] == "leave-one-out" and told["num_users"] == 60
+    prepare_tables(PreparationInputs(data), tmp_path / "out", PrepareOptions("last-basket"), progress=False)
+    told, _ = run(
+        [
+            "fit", "out", "--output", "checkpoint", "--text-encoder", str(encoder), "--num-train-epochs", "1",
+            "--hidden-size", "16", "--intermediate-size", "16", "--num-attention-heads", "2", "--precision", "fp32",
+            "--use-cpu", "--json",
+        ],
+        capsys,
+    )  # fmt: skip
+    assert told["split"] == "last-basket" and told["num_users"] == 60
+    judged, _ = run(["evaluate", "checkpoint", "out", "--json"], capsys)
+    assert judged["metrics"] and judged["metrics"].items() <= told["metrics"].items() and judged["num_users"] == 60
+    with monkeypatch.context() as patch:
+        patch.setattr("xcat_rec.cli.bench_worker.run_in_process", lambda request: run_model(request, tmp_path / "run"))
+        benched, _ = run(["bench", "out", "--models", "popularity,item-knn", "--json"], capsys)
+        tables = ["bench", "shop", "--split", "last-basket", "--output", "tables.json"]
+        again, _ = run([*tables, "--models", "popularity,item-knn", "--json"], capsys)
+    for one, other in zip(benched["runs"], again["runs"], strict=True):
+        assert one["metrics"] == other["metrics"]
+        kept = ("users", "items", "events", "split", "tie_policy", "test_users")
+        assert {name: one["data"][name] for name in kept} == {name: other["data"][name] for name in kept}
+    _, error = run(["evaluate", "checkpoint", "out", "--split", "leave-one-out"], capsys, 2)
+    assert "shop was prepared with last-basket" in error
+    _, error = run(["fit", "out", "--output", "other", "--columns", "title=name"], capsys, 2)
+    assert "its columns have our names" in error
+    for command in (["inspect", "out"], ["interests", "out"], ["prepare", "out", "--output", "two"],
+                    ["recommend", "checkpoint", "--users", "out"]):  # fmt: skip
+        _, error = run(command, capsys, 2)
+        assert "not a log of events" in error and "events.parquet" in error and "Traceback" not in error
+    assert not (tmp_path / "two").exists() and not (tmp_path / "inspection").exists()

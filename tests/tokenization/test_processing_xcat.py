@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import AutoProcessor
 
 from xcat_rec.modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS as ROWS_OF_THE_MODEL
-from xcat_rec.tokenization.processing_xcat import XCatProcessor
+from xcat_rec.tokenization.processing_xcat import XCatProcessor, catalogue_digest
 from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 
 from ..tiny_shop import items_table, tiny_tokenizer
@@ -173,3 +176,21 @@ def test_a_folder_without_catalogue_is_refused(tmp_path: Path) -> None:
     (tmp_path / "items.arrow").unlink()
     with pytest.raises(OSError, match=r"items\.arrow"):
         XCatProcessor.from_pretrained(tmp_path)
+
+
+def expected_digest(ids: list[str]) -> str:
+    lengths = b"".join(len(i.encode()).to_bytes(4, "little") for i in ids)
+    return hashlib.sha256(lengths + "".join(ids).encode()).hexdigest()
+
+
+@given(st.lists(st.text(max_size=4), unique=True, max_size=6), st.data())
+def test_the_digest_is_that_of_the_ids_in_their_order(ids: list[str], data: st.DataObject) -> None:
+    """However Arrow has cut and shifted the column."""
+    start = data.draw(st.integers(0, len(ids)))
+    padded = pa.table({"item_id": pa.chunked_array([["before", *ids, "after"]], pa.string())}).slice(1, len(ids))
+    parts = pa.concat_tables([padded.slice(0, start), padded.slice(start)])
+    assert catalogue_digest(ItemVocabulary(parts)) == expected_digest(ids)
+    assert catalogue_digest(ItemVocabulary(padded)) == expected_digest(ids)
+    other = data.draw(st.permutations(ids))
+    digest = catalogue_digest(ItemVocabulary(pa.table({"item_id": pa.array(other, pa.string())})))
+    assert (digest == expected_digest(ids)) == (other == ids)

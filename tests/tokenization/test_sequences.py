@@ -426,7 +426,10 @@ def test_no_training_row_holds_anything_at_or_after_its_cut(
                     ~pl.col("rating").is_in([float(number) for number in history]),
                 )
                 # Baskets are sorted by their last event, so that one may begin before another ends.
-                cut = targets[clock].max() if split in ("last-basket", *TIMED) else targets[clock].min()
+                baskets = targets["basket_id"].drop_nulls().to_list()
+                unit = shop.events.filter(pl.col("user_id") == row["user_id"], pl.col("basket_id").is_in(baskets))
+                whole = pl.concat([targets[clock], unit[clock]])
+                cut = whole.max() if split in ("last-basket", *TIMED) else targets[clock].min()
                 assert max(when[number] for number in own) <= cut
     if moment is not None:
         assert all(when[number] < moment for own in trained.values() for number in own)

@@ -8,7 +8,7 @@ from transformers import Trainer
 
 from xcat_rec.training import arguments as arguments_module
 from xcat_rec.training import precision
-from xcat_rec.training.arguments import XCatTrainingArguments
+from xcat_rec.training.arguments import XCatTrainingArguments, sized_for
 
 
 @pytest.fixture
@@ -85,6 +85,13 @@ def test_an_unknown_precision_is_refused(tmp_path):
 def test_numbers_that_cannot_be_are_refused(fields, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         made(tmp_path, **fields)
+
+
+@pytest.mark.parametrize(("items", "times"), [(1, 1), (16_383, 1), (16_384, 2), (36_298, 4), (65_536, 8), (10**7, 8)])
+def test_batches_grow_with_the_catalogue(items, times, tmp_path):
+    arguments = made(tmp_path, **sized_for(items))
+    assert arguments.per_device_train_batch_size == 128 * times
+    assert arguments.learning_rate == pytest.approx(1e-3 * times**0.5)
 
 
 def test_steps_may_stand_for_epochs(tmp_path):

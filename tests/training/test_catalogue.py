@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -9,7 +11,7 @@ import torch
 from xcat_rec.modeling_xcat.text_xcat import fit_whitening
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.training.catalogue import distinct_texts, feature_codes, nearest_rows, training_counts
-from xcat_rec.training.preparation import PreparationOptions, prepare_training
+from xcat_rec.training.preparation import PreparationOptions, feature_columns, prepare_training
 
 from ..tiny_shop import COLD, SMALL, TWINS, save_text_encoder, shop
 
@@ -109,6 +111,17 @@ def test_preparation_fills_the_item_table(tmp_path):
         for a, b in zip(prepared.model.state_dict().values(), again.model.state_dict().values(), strict=True)
     )
     assert len(list((tmp_path / "cache").rglob("*.npz"))) == 1
+
+
+def test_brands_have_embeddings_where_they_tell_items_apart():
+    tables = shop()
+    assert feature_columns(tables, PreparationOptions()) == ("brand",)
+    assert feature_columns(tables, PreparationOptions(item_features=())) == ()
+    assert feature_columns(tables, PreparationOptions(item_features=("category",))) == ("category",)
+    for brand in ("one", None):
+        one = replace(tables, items=tables.items.with_columns(brand=pl.lit(brand, pl.String)))
+        assert feature_columns(one, PreparationOptions()) == ()
+    assert feature_columns(replace(tables, items=tables.items.drop("brand")), PreparationOptions()) == ()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import shutil
+import signal
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +16,15 @@ import pyarrow as pa
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoProcessor
 
 from xcat_rec.inference.recommender import XCatRecommender
-from xcat_rec.training.checkpoints import check_checkpoint
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
+from xcat_rec.tokenization.processing_xcat import XCatProcessor
+from xcat_rec.tokenization.vocabulary import ItemVocabulary
+from xcat_rec.training.adapters import add_adapter, load_adapted
+from xcat_rec.training.checkpoints import check_adapter, check_checkpoint
+from xcat_rec.training.hub_pushes import note_catalogue
 from xcat_rec.training.preparation import PreparationOptions, prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
@@ -149,8 +159,8 @@ TRICKS: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "no catalogue": (missing("items.arrow"), OSError, r"it holds no items\.arrow"),
     "no configuration": (missing("config.json"), OSError, r"it holds no config\.json"),
     "a newer format": (
-        lambda folder: change(folder / "config.json", format_version=2, hidden_size="wide", new_field=1),
-        ValueError, r"made by a newer xcat-rec: it has format version 2.*pip install --upgrade xcat-rec",
+        lambda folder: change(folder / "config.json", format_version=99, hidden_size="wide", new_field=1),
+        ValueError, r"made by a newer xcat-rec: it has format version 99.*pip install --upgrade xcat-rec",
     ),
     "a width that is a word": (
         lambda folder: change(folder / "config.json", hidden_size="wide"), ValueError, r"config\.json.*hidden_size",
@@ -163,3 +173,91 @@ def test_tricks(folder: Path, trick: Callable[[Path], None], kind: type[Exceptio
     trick(folder)
     with pytest.raises(kind, match=words):
         check_checkpoint(folder, "it")
+
+
+def save_and_die(folder: Path) -> None:
+    """Save the same model for a catalogue in another order, and be killed before its processor is saved."""
+    model, processor = XCatForNextItem.from_pretrained(folder), XCatProcessor.from_pretrained(folder)
+    table = processor.catalogue.table
+    processor.vocabulary = ItemVocabulary(table.take(list(reversed(range(len(table))))))
+    note_catalogue(model, processor)
+    model.save_pretrained(folder)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_kill_between_model_and_processor_leaves_nothing_that_loads(folder: Path) -> None:
+    """Number of items and shapes are the same, so nothing but the digest tells the two catalogues apart."""
+    model, processor = XCatForNextItem.from_pretrained(folder), XCatProcessor.from_pretrained(folder)
+    note_catalogue(model, processor)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    assert XCatRecommender.from_pretrained(folder).vocabulary.num_items == 40
+    process = multiprocessing.get_context("fork").Process(target=save_and_die, args=(folder,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    mixed = r"config\.json was saved with another catalogue than items\.arrow.*save model and processor.*again"
+    for load in (XCatRecommender.from_pretrained, XCatProcessor.from_pretrained):
+        with pytest.raises(ValueError, match=mixed):
+            load(folder)
+    with pytest.raises(ValueError, match=mixed):
+        AutoProcessor.from_pretrained(folder, trust_remote_code=True)  # as without the package
+    with pytest.raises(ValueError, match=mixed):
+        check_checkpoint(folder, "it")
+    note_catalogue(model, processor)
+    model.save_pretrained(folder)
+    assert XCatRecommender.from_pretrained(folder).recommend(["item-03"], 1)
+
+
+def test_a_catalogue_beside_settings_of_another_is_refused(folder: Path) -> None:
+    processor = XCatProcessor.from_pretrained(folder)
+    ItemVocabulary(processor.catalogue.table.slice(1).combine_chunks()).save(folder)
+    with pytest.raises(ValueError, match=r"processor_config\.json was saved with another catalogue"):
+        XCatProcessor.from_pretrained(folder)
+    change(folder / "processor_config.json", catalogue_digest=None)  # as those saved before there were digests
+    assert XCatProcessor.from_pretrained(folder).catalogue.num_items == 39
+
+
+@pytest.fixture(scope="module")
+def whole_adapter(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("adapter") / "adapter"
+    model = XCatForNextItem.from_pretrained(whole)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft uses a name that transformers gave up
+        add_adapter(model, rank=2, base=str(whole)).save_pretrained(place)
+    XCatProcessor.from_pretrained(whole).save_pretrained(place)
+    return place
+
+
+def pickled_adapter(folder: Path) -> None:
+    torch.save(load_file(folder / "adapter_model.safetensors"), folder / "adapter_model.bin")
+    (folder / "adapter_model.safetensors").unlink()
+
+
+def setting(**values: Any) -> Callable[[Path], None]:
+    return lambda folder: change(folder / "adapter_config.json", **values)
+
+
+ADAPTER_TRICKS: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
+    "pickled weights": (pickled_adapter, OSError, r"adapter_model\.safetensors.*adapter_model\.bin is pickled"),
+    "half the weights": (truncated("adapter_model.safetensors"), ValueError, "the weights of .* are damaged"),
+    "half the settings": (truncated("adapter_config.json"), ValueError, r"adapter_config\.json of .* is damaged"),
+    "an absurd rank": (setting(r=10**9), ValueError, r"adapter_config\.json: r is 1,000,000,000, and no side"),
+    "an absurd rank of a part": (
+        setting(rank_pattern={"model.encoder": 10**9}), ValueError, "rank_pattern is 1,000,000,000",
+    ),
+    "a module to import": (setting(megatron_config={"a": 1}, megatron_core="evil"), ValueError, "import a module"),
+    "offsets of the catalogue": (offsets, ValueError, r"items\.arrow is damaged"),
+    "words elsewhere": (outside_vocabulary, ValueError, r"vocab_file .* is not beside it"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("trick", "kind", "words"), ADAPTER_TRICKS.values(), ids=ADAPTER_TRICKS.keys())
+def test_tricks_of_adapters(
+    whole: Path, whole_adapter: Path, tmp_path: Path, trick: Callable[[Path], None], kind: type[Exception], words: str
+) -> None:
+    folder = shutil.copytree(whole_adapter, tmp_path / "adapter")
+    check_adapter(folder, "it")
+    trick(folder)
+    with pytest.raises(kind, match=words):
+        load_adapted(folder, whole)

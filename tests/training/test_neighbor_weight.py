@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from xcat_rec.evaluation.protocol import evaluate_ranker
+from xcat_rec.evaluation.ranks import target_ranks
 from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.training import neighbor_weight
 from xcat_rec.training.neighbor_weight import neighbor_weight_scores
@@ -27,6 +29,22 @@ def test_every_weight_is_judged_as_an_evaluation_would(tmp_path: Path) -> None:
             recommender, validation, start.processor.catalogue, trained=start.trained, ks=[10], progress=False
         )
         assert report.metrics["ndcg@10"] == pytest.approx(score, abs=1e-6)
+
+
+def test_many_targets_rank_as_with_the_bonus_in_place() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randint(0, 9, (7, 30), generator=generator).float()  # with ties
+    targets = torch.randint(-1, 30, (7, 5), generator=generator)
+    queries, items = (torch.rand(7, 30, generator=generator) < 0.3).nonzero(as_tuple=True)
+    values = torch.randint(1, 4, queries.shape, generator=generator).float()
+    for weight in (0.0, 1.0, 2.5):
+        raised = scores.clone()
+        raised[queries, items] += weight * values
+        found = neighbor_weight._ranks_with_bonus(scores, targets, queries, items, values, weight)
+        assert torch.equal(found, target_ranks(raised, targets))
+    none = torch.zeros(0, dtype=torch.long)
+    found = neighbor_weight._ranks_with_bonus(scores, targets, none, none, torch.zeros(0), 3.0)
+    assert torch.equal(found, target_ranks(scores, targets))
 
 
 def test_training_ends_with_the_best_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,12 +32,19 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
 @pytest.mark.parametrize("name", RECIPES)
 def test_fields_exist_and_differ_from_the_defaults(name, tmp_path):
     recipe = find_recipe(name)
-    defaults = XCatConfig()
+    defaults = XCatConfig(item_features={"brand": 3})
     config = XCatConfig(**recipe.config)
     if is_own(name):
         assert all(getattr(config, field) != getattr(defaults, field) for field in recipe.config)
     assert all(hasattr(defaults, field) for field in recipe.config)
     XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, precision="fp32", **recipe.training)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_models_of_ids_or_texts_alone_read_no_brand(name, encoder):
+    prepared = prepare_training(shop(12), PreparationOptions(text_encoder=encoder, config=find_recipe(name).config))
+    has_brand = is_own(name) and name != "xcat-no-features"
+    assert list(prepared.model.config.item_features) == (["brand"] if has_brand else [])
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -13,11 +13,18 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from torch import distributed
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-from transformers import TrainerCallback
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor
+from transformers import Trainer, TrainerCallback
 
+from xcat_rec.cli.app import main
 from xcat_rec.modeling_xcat.attention_xcat import XCatAttentionBlock
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.collators import PackingCollator
 from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
@@ -30,32 +37,51 @@ GLOBAL_BATCH = 12
 ODD_USERS = 61
 
 
-def prepared(folder: Path, users: int = 60) -> PreparedTraining:
-    """A model without anything random but its weights."""
+def prepared(folder: Path, users: int = 60, **changed: Any) -> PreparedTraining:
+    """A model without anything random but its weights, and samples where the configuration is changed to take some."""
     encoder = folder / "encoder"
     if not encoder.exists():
         save_text_encoder(encoder)
-    config = {**SMALL, "hidden_dropout": 0.0, "id_dropout": 0.0}
+    config = {**SMALL, "hidden_dropout": 0.0, "id_dropout": 0.0, **changed}
     options = PreparationOptions(
         text_encoder=str(encoder), split="leave-one-out", config=config, cache_dir=folder / "cache"
     )
     return prepare_training(shop(users), options)
 
 
-def trainer_of(folder: Path, output: str, users: int = 60) -> XCatTrainer:
+def trainer_of(
+    folder: Path, output: str, users: int = 60, config: dict[str, Any] | None = None, **settings: Any
+) -> XCatTrainer:
     """A trainer of two epochs whose global batch is the same at any world size."""
-    start = prepared(folder, users)
+    start = prepared(folder, users, **(config or {}))
     world = int(os.environ.get("WORLD_SIZE", "1"))
     changed = {
         "num_train_epochs": 2, "per_device_train_batch_size": GLOBAL_BATCH // world, "logging_steps": 1,
         "logging_strategy": "steps", "early_stopping_patience": 0, "load_best_model_at_end": False,
     }  # fmt: skip
-    args = XCatTrainingArguments(output_dir=str(folder / output), **{**QUICK, **changed})
+    args = XCatTrainingArguments(output_dir=str(folder / output), **{**QUICK, **changed, **settings})
     assert args.world_size == world
     return XCatTrainer(start.model, args, start.splits["train"], start.splits["validation"], start.processor)
 
 
-def launch_command(folder: Path, worker: str, *arguments: object) -> list[str]:
+def accelerate(configuration: str) -> list[str]:
+    """The launcher of accelerate with a configuration of ours, in two processes."""
+    path = ROOT / "configs" / "accelerate" / configuration
+    return [
+        "accelerate.commands.launch",
+        "--config_file",
+        str(path),
+        "--num_processes",
+        "2",
+        "--main_process_port",
+        "0",
+    ]
+
+
+TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+
+
+def launch_command(folder: Path, worker: str, *arguments: object, launcher: list[str] = TORCHRUN) -> list[str]:
     """The command that runs a function of this file in two processes."""
     script = folder / f"{worker}.py"
     script.write_text(
@@ -64,11 +90,10 @@ def launch_command(folder: Path, worker: str, *arguments: object) -> list[str]:
         f"from tests.training.test_several_processes import {worker}\n"
         f"{worker}(pathlib.Path({str(folder)!r}), *sys.argv[1:])\n"
     )
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    return [*torchrun, str(script), *map(str, arguments)]
+    return [sys.executable, "-m", *launcher, str(script), *map(str, arguments)]
 
 
-def run_to_end(command: list[str], seconds: float = 90) -> subprocess.CompletedProcess[str]:
+def run_to_end(command: list[str], seconds: float = 400) -> subprocess.CompletedProcess[str]:
     """Run a launcher; one that hangs is asked to end, so that it takes its processes with it."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         try:
@@ -80,8 +105,8 @@ def run_to_end(command: list[str], seconds: float = 90) -> subprocess.CompletedP
     return subprocess.CompletedProcess(command, running.returncode, out, err)
 
 
-def launch(folder: Path, worker: str, *arguments: object) -> None:
-    done = run_to_end(launch_command(folder, worker, *arguments))
+def launch(folder: Path, worker: str, *arguments: object, launcher: list[str] = TORCHRUN) -> None:
+    done = run_to_end(launch_command(folder, worker, *arguments, launcher=launcher))
     assert done.returncode == 0, done.stderr[-3000:]
 
 
@@ -139,6 +164,7 @@ class Kill(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         (self.folder / f"{args.process_index}.pid").write_text(str(os.getpid()))
         if state.global_step == 3 and args.process_index == 1:
+            (self.folder / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -153,9 +179,8 @@ def killed(folder: Path) -> None:
 def test_a_killed_process_ends_the_others(tmp_path):
     """As where the kernel takes one for lack of memory: the launcher says which, and nobody waits for it for ever."""
     prepared(tmp_path)
-    start = time.monotonic()
     done = run_to_end(launch_command(tmp_path, "killed"))
-    assert time.monotonic() - start < 60
+    assert time.time() - (tmp_path / "killed").stat().st_mtime < 60
     assert done.returncode != 0 and not (tmp_path / "trained").exists()
     assert "Signal 9 (SIGKILL)" in done.stderr and "rank      : 1" in done.stderr
     for rank in (0, 1):
@@ -180,18 +205,21 @@ def sharded(folder: Path) -> None:
     fully_shard(model)
     register_fsdp_forward_method(model, "score_catalogue")
     table = model.model.items.id_embeddings.weight
-    found: dict[str, Any] = {
-        "loss": [loss.item(), model.train()(**inputs).loss.item()],
-        "table": [list(table.shape), list(table.to_local().shape)],
-    }
-    model(**inputs).loss.backward()
+    sharded_loss = model.train()(**inputs).loss
+    sharded_loss.backward()
     parameters = dict(model.named_parameters())
-    apart = [
-        (parameters[name].grad.full_tensor() - gradient).abs().max().item() for name, gradient in gradients.items()
-    ]
     again = model.eval().score_catalogue(**queries)
-    found |= {"gradients": max(apart), "scores": (again - scores)[:, 2:].abs().max().item(), "compared": len(apart)}
-    found["buffer"] = list(model.model.items.text_states.shape)
+    found = {
+        "loss": [loss.item(), sharded_loss.item()],
+        "table": [list(table.shape), list(table.to_local().shape)],
+        "norms": {name: gradient.norm().item() for name, gradient in gradients.items()},
+        "apart": {
+            name: (parameters[name].grad.full_tensor() - gradient).abs().max().item()
+            for name, gradient in gradients.items()
+        },
+        "scores": (again - scores)[:, 2:].abs().max().item(),
+        "buffer": list(model.model.items.text_states.shape),
+    }
     (folder / f"sharded-{distributed.get_rank()}.json").write_text(json.dumps(found))
     distributed.destroy_process_group()
 
@@ -209,10 +237,114 @@ def test_sharded_tables_give_the_same_loss_and_gradients(tmp_path):
     found = [json.loads((tmp_path / f"sharded-{rank}.json").read_text()) for rank in (0, 1)]
     rows, width = start.model.model.items.id_embeddings.weight.shape
     assert [part["table"] for part in found] == [[[rows, width], [rows // 2, width]]] * 2
+    assert found[0]["norms"] == found[1]["norms"]  # else the two had not the same model and batch to begin with
     for part in found:
         assert part["loss"][1] == pytest.approx(part["loss"][0], abs=1e-4)
-        assert part["gradients"] < 1e-4 and part["scores"] < 1e-4 and part["compared"] > 20
+        assert len(part["apart"]) > 20 and part["apart"] == pytest.approx(dict.fromkeys(part["apart"], 0), abs=1e-4)
+        assert part["scores"] < 1e-4
         assert part["buffer"][0] == start.model.config.num_texts
+
+
+BEST = {"num_train_epochs": 3, "load_best_model_at_end": True, "save_total_limit": 5}
+
+
+def shard_on_cpu() -> None:
+    """accelerate shards on accelerators alone and without a word makes DDP of FSDP on a CPU; here it shards."""
+    make = Trainer.create_accelerator_and_postprocess
+
+    def made(trainer: Trainer) -> None:
+        plugin = FullyShardedDataParallelPlugin()  # of the environment, where the launcher has put its configuration
+        Accelerator(cpu=True)
+        states = AcceleratorState._shared_state, PartialState._shared_state
+        for state in states:
+            state["distributed_type"] = DistributedType.FSDP
+        states[0]["fsdp_plugin"] = plugin
+        make(trainer)
+
+    Trainer.create_accelerator_and_postprocess = made
+
+
+def train_sharded(folder: Path) -> None:
+    """Train with the configuration for FSDP2, go on from the first epoch, and run `xcat fit`."""
+    shard_on_cpu()
+    trainer = trainer_of(folder, "sharded", **BEST)
+    given = trainer.model
+    trainer.train()
+    sharded = trainer.accelerator._models[0]
+    table = sharded.model.items.id_embeddings.weight
+    plugin = trainer.accelerator.state.fsdp_plugin
+    found = {
+        "losses": losses(trainer), "evaluations": evaluations(trainer), "metrics": shown(trainer.evaluate()),
+        "best": Path(trainer.state.best_model_checkpoint).name, "neighbor_weight": given.config.neighbor_weight,
+        "units": [name for name, module in sharded.named_modules() if isinstance(module, FSDPModule)],
+        "table": [list(table.shape), list(table.to_local().shape)],
+        "moments": list(trainer.optimizer.state[table]["exp_avg"].to_local().shape),
+        "plugin": [plugin.fsdp_version, str(plugin.state_dict_type), plugin.reshard_after_forward],
+    }  # fmt: skip
+    assert trainer.model is given and not any(isinstance(p, DTensor) for p in given.parameters())
+    trainer.save_model(str(folder / "final"))
+    again = trainer_of(folder, "again", **BEST)
+    again.train(resume_from_checkpoint=str(folder / "sharded" / "checkpoint-5"))
+    found["resumed"] = losses(again)
+    (folder / f"sharded-{trainer.args.process_index}.json").write_text(json.dumps(found))
+    with pytest.raises(SystemExit, match="0"):
+        main(fit_arguments(folder / "shop", folder / "encoder", folder / "fitted"))
+
+
+def evaluations(trainer: XCatTrainer) -> list[dict[str, float]]:
+    """What the evaluations during training found."""
+    return [shown(entry) for entry in trainer.state.log_history if "eval_ndcg@10" in entry]
+
+
+def test_the_configuration_for_fsdp2_trains_judges_and_saves(tmp_path):
+    """As one process does, but for the parameters, of which each of the two holds a half while it trains."""
+    whole = trainer_of(tmp_path, "whole", **BEST)
+    whole.train()
+    write_shop(tmp_path / "shop")
+    launch(tmp_path, "train_sharded", launcher=accelerate("gpu_fsdp2.yaml"))
+    rows, width = whole.model.model.items.id_embeddings.weight.shape
+    for rank in (0, 1):
+        found = json.loads((tmp_path / f"sharded-{rank}.json").read_text())
+        assert found["plugin"] == [2, "StateDictType.FULL_STATE_DICT", True]
+        assert {"", "model.items", "model.encoder.layers.0", "model.fusion.layers.0"} <= set(found["units"])
+        assert found["table"] == [[rows, width], [rows // 2, width]] and found["moments"] == [rows // 2, width]
+        assert found["losses"] == pytest.approx(losses(whole), abs=1e-3)
+        assert found["best"] == Path(whole.state.best_model_checkpoint).name
+        assert found["neighbor_weight"] == whole.model.config.neighbor_weight
+        assert found["resumed"] == pytest.approx(found["losses"], abs=1e-4)
+        for ours, theirs in zip(found["evaluations"], evaluations(whole), strict=True):
+            assert ours == pytest.approx(theirs, abs=1e-4, nan_ok=True)
+    expected = shown(whole.evaluate())
+    assert found["metrics"] == pytest.approx(expected, abs=1e-4, nan_ok=True)
+    loaded = trainer_of(tmp_path, "loaded")
+    loaded.model = XCatForNextItem.from_pretrained(tmp_path / "final")
+    assert shown(loaded.evaluate()) == pytest.approx(expected, abs=1e-4, nan_ok=True)
+    for name, value in whole.model.state_dict().items():
+        assert torch.allclose(loaded.model.state_dict()[name].float(), value.float(), atol=1e-3), name
+    fitted = {entry.name for entry in (tmp_path / "fitted").iterdir()}
+    assert {"model.safetensors", "modeling_xcat.py", "items.arrow", "README.md"} <= fitted and "training" not in fitted
+
+
+def sampled(folder: Path) -> dict[str, dict[str, float]]:
+    """Losses of sampled objectives, with candidates shared by the processes and not."""
+    found = {}
+    settings = {"eval_strategy": "no", "save_strategy": "no", "tune_neighbor_weight": False}
+    for objective, shares in (("sampled_softmax", True), ("gbce", True), ("gbce", False)):
+        config = {"objective": objective, "num_negatives": 6}
+        trainer = trainer_of(folder, "sampled", config=config, share_negatives=shares, **settings)
+        trainer.train()
+        found[f"{objective}-{shares}"] = losses(trainer)
+    (folder / f"sampled-{trainer.args.world_size}-{trainer.args.process_index}.json").write_text(json.dumps(found))
+    return found
+
+
+def test_shared_negatives_give_the_losses_of_one_process(tmp_path):
+    alone = sampled(tmp_path)
+    launch(tmp_path, "sampled")
+    found = json.loads((tmp_path / "sampled-2-0.json").read_text())
+    for name in ("sampled_softmax-True", "gbce-True"):
+        assert len(alone[name]) == 10 and found[name] == pytest.approx(alone[name], abs=1e-4)
+    assert max(abs(found["gbce-False"][step] - loss) for step, loss in alone["gbce-False"].items()) > 1e-2
 
 
 def evaluate(folder: Path) -> None:
@@ -243,24 +375,21 @@ def test_two_processes_count_every_user_once(tmp_path):
             assert metrics[name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
 
 
-@pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
+def fit_arguments(data: Path, encoder: Path, output: Path) -> list[str]:
+    """What to give `xcat` for a training of seconds."""
+    return [
+        "fit", str(data), "--output", str(output), "--text-encoder", str(encoder), "--split", "leave-one-out",
+        "--hidden-size", "32", "--max-history", "8", "--num-attention-heads", "2", "--num-train-epochs", "2",
+        "--per-device-train-batch-size", "6", "--precision", "fp32", "--use-cpu", "--json",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("launcher", [TORCHRUN, accelerate("cpu_two_processes.yaml")], ids=["torchrun", "accelerate"])
 def test_the_command_runs_as_two_processes(launcher, tmp_path):
     """Two processes train, and one of them prints and saves the result."""
     data, encoder = write_shop(tmp_path / "shop"), save_text_encoder(tmp_path / "encoder")
-    commands = {
-        "torchrun": ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
-        "accelerate": [
-            "accelerate.commands.launch", "--config_file",
-            str(ROOT / "configs" / "accelerate" / "cpu_two_processes.yaml"), "--main_process_port", "0",
-        ],
-    }  # fmt: skip
     output = tmp_path / "checkpoint"
-    done = run_to_end([
-        sys.executable, "-m", *commands[launcher], "-m", "xcat_rec.cli", "fit", str(data), "--output", str(output),
-        "--text-encoder", str(encoder), "--split", "leave-one-out", "--hidden-size", "32", "--max-history", "8",
-        "--num-attention-heads", "2", "--num-train-epochs", "2", "--per-device-train-batch-size", "6",
-        "--precision", "fp32", "--use-cpu", "--json",
-    ])  # fmt: skip
+    done = run_to_end([sys.executable, "-m", *launcher, "-m", "xcat_rec.cli", *fit_arguments(data, encoder, output)])
     assert done.returncode == 0, done.stderr[-3000:]
     answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
     assert len(answers) == 1 and json.loads(answers[0])["epochs"] == 2

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -101,7 +101,7 @@ def open_text(path: Path, table: str) -> TextFile:
 
 
 def read_csv(opened: TextFile, separator: str = ",", quote: str | None = '"') -> pl.DataFrame:
-    """Read a table with a header; every column is text.
+    """Read a table with a header; every column is text. Lines with too few fields are filled up and counted.
 
     Were types guessed, the id 007 would become 7 in one table and stay in the other.
 
@@ -109,12 +109,38 @@ def read_csv(opened: TextFile, separator: str = ",", quote: str | None = '"') ->
         ValueError: If a line has too many fields, quotes that do not close, or bytes that are no UTF-8; it is named.
     """
     try:
-        return pl.read_csv(opened.contents, separator=separator, quote_char=quote, infer_schema=False)
+        table = pl.read_csv(opened.contents, separator=separator, quote_char=quote, infer_schema=False)
     except pl.exceptions.NoDataError:
         return pl.DataFrame()
     except pl.exceptions.PolarsError as error:
         reason = _csv_fault(opened.content, separator) or str(error).splitlines()[0]
         raise _unreadable(opened.path, reason) from error
+    # A line that is too short leaves the last column empty.
+    if table.width > 1 and table[:, -1].null_count():
+        count, example = _short_lines(opened.content, separator, quote)
+        if count:
+            opened.note("short_line", count, example, "what is missing was left empty")
+    return table
+
+
+def _short_lines(content: bytes, separator: str, quote: str | None) -> tuple[int, str]:
+    """Lines with fewer fields than the header, and the first of them; blank ones are among them."""
+    plain = quote is None or quote.encode() not in content
+    lines = _lines(content)
+    if plain and content.count(separator.encode()) == content.split(b"\n", 1)[0].count(separator.encode()) * lines:
+        return 0, ""
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL
+    csv.field_size_limit(max(csv.field_size_limit(), len(content)))
+    reader = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=separator, quoting=quoting)
+    width, count, begin, example = 0, 0, 1, ""
+    for row in reader:
+        if not width:
+            width = len(row)
+        elif len(row) < width:
+            count += 1
+            example = example or f"line {begin} with {len(row)} of {width} fields"
+        begin = reader.line_num + 1
+    return count, example
 
 
 def _csv_fault(content: bytes, separator: str) -> str | None:

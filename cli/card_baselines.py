@@ -1,0 +1,89 @@
+"""What a fitted model stands beside in its card besides the counted baselines: item-kNN, and models of ids alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import set_seed
+
+from ..evaluation.protocol import Ranker
+from ..inference.recommender import XCatRecommender
+from ..modeling_baselines.knn import ItemKNNConfig, ItemKNNModel
+from ..modeling_xcat.configuration_xcat import XCatConfig
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..training.arguments import XCatTrainingArguments
+from ..training.catalogue import fill_catalogue, fill_neighbors, training_counts
+from ..training.preparation import PreparedTraining
+from ..training.recipes import RECIPES, Recipe, find_recipe
+from ..training.trainer import XCatTrainer
+from .benching import ITEM_KNN
+from .console import messages
+
+IDS_ONLY = tuple(name for name, recipe in RECIPES.items() if recipe.config.get("use_text") is False)
+"""Recipes that read no text, which can be trained on what was prepared for any model."""
+_OF_THE_RUN = (
+    "seed", "precision", "use_cpu", "disable_tqdm", "metric_ks", "per_device_eval_batch_size", "num_train_epochs",
+    "max_steps", "max_train_events",
+)  # fmt: skip
+"""Fields of the training that hold for the baselines too; the others are what a recipe says, or the defaults."""
+_OF_THE_DATA = ("num_item_rows", "event_types", "num_rating_buckets", "num_time_gap_buckets", "max_history")
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse what is no model of ids alone.
+
+    Raises:
+        ValueError: If a name is none of `IDS_ONLY`.
+    """
+    unknown = [name for name in names if name not in IDS_ONLY]
+    if unknown:
+        raise ValueError(f"--card-baselines has {unknown[0]!r}; give some of {', '.join(IDS_ONLY)}")
+
+
+def fit_baselines(
+    names: Sequence[str], prepared: PreparedTraining, training: Mapping[str, Any], folder: Path
+) -> dict[str, Ranker]:
+    """Fit item-kNN, and the models that are named.
+
+    Args:
+        names: Some of `IDS_ONLY`.
+        prepared: What the model was trained on.
+        training: Fields of `XCatTrainingArguments` of the run.
+        folder: Where trainers may write; the caller removes it.
+
+    Returns:
+        What can be judged, by its name in tables.
+
+    Raises:
+        ValueError: If a name is none of `IDS_ONLY`.
+    """
+    check_names(names)
+    rows = prepared.model.config.num_item_rows
+    knn = ItemKNNModel(ItemKNNConfig(num_item_rows=rows)).fit(prepared.splits["train"].with_format(None)["items"])
+    rankers: dict[str, Ranker] = {ITEM_KNN: knn}
+    for name in names:
+        messages.print(f"training {name}, for comparison")
+        rankers[name] = _train(find_recipe(name), prepared, training, folder / name)
+    return rankers
+
+
+def _train(recipe: Recipe, prepared: PreparedTraining, training: Mapping[str, Any], folder: Path) -> XCatRecommender:
+    shared = {name: training[name] for name in _OF_THE_RUN if name in training}
+    arguments = XCatTrainingArguments(**{**recipe.training, **shared, "output_dir": str(folder)})
+    set_seed(arguments.seed)
+    data = {name: getattr(prepared.model.config, name) for name in _OF_THE_DATA}
+    model = XCatForNextItem(XCatConfig(**{**data, **recipe.config}))
+    train = prepared.splits["train"]
+    fill_catalogue(model, prepared.processor, training_counts(train.data["items"], data["num_item_rows"]))
+    fill_neighbors(model, train.with_format(None)["items"])
+    trainer = XCatTrainer(
+        model,
+        arguments,
+        train_dataset=train,
+        eval_dataset=prepared.splits["validation"],
+        processing_class=prepared.processor,
+    )
+    trainer.train()
+    return XCatRecommender(model, prepared.processor)
