@@ -69,7 +69,6 @@ peers: .venv-peers/.installed  ## make .venv-peers with the libraries that bench
 
 .venv-peers/.installed:
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
-	@echo '*' > .venv-peers/.gitignore
 	.venv-peers/bin/python -m pip install --disable-pip-version-check -q "rectools[torch]==0.19.0" recbole==1.2.1 torch==2.13.0
 	@touch $@
 

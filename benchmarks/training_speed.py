@@ -21,10 +21,12 @@ import numpy as np
 import pyarrow as pa
 import torch
 from datasets import Dataset
-from machine import machine_line, product_gflops, run_peer
+from machine import best_seconds, machine_line, product_gflops, run_peer
 from transformers import BertTokenizerFast, TrainerCallback
 
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
+from xcat_rec.modeling_xcat.items_xcat import XCatTextAdaptor
+from xcat_rec.modeling_xcat.losses_xcat import chunked_cross_entropy
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
 from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
@@ -129,8 +131,34 @@ def flops_per_event(items: int, hidden: int, blocks: int, text: bool, events_per
     """Products that one event cannot do without, forward and backward (multiply and add are two)."""
     loss = 3 * 2 * items * hidden
     layers = 3 * blocks * 2 * (4 * hidden**2 + 2 * hidden**2)
-    adaptor = 3 * 2 * items * (TEXT_DIM * 2 * hidden + 2 * hidden**2) / events_per_step if text else 0
-    return loss + layers + adaptor
+    return loss + layers + (adaptor_flops(items, hidden) / events_per_step if text else 0)
+
+
+def adaptor_flops(items: int, hidden: int) -> float:
+    """Products of one step over all texts; the states are given, so nothing is passed back through the first layer."""
+    return 2 * items * (2 * TEXT_DIM * 2 * hidden + 3 * 2 * hidden**2)
+
+
+def parts_utilisation(items: int, hidden: int, events: int, ceiling: float, low: torch.dtype) -> dict[str, float]:
+    """What the loss alone and the adaptor alone make of the ceilings of their products, forward and backward."""
+    states, table = (torch.randn(rows, hidden, requires_grad=True) for rows in (events, items))
+    targets, texts = torch.randint(items, (events,)), torch.randn(items, TEXT_DIM)
+    adaptor = XCatTextAdaptor(XCatConfig(hidden_size=hidden, num_attention_heads=1, text_dim=TEXT_DIM))
+
+    def loss() -> None:
+        with torch.autocast("cpu", low, enabled=low != torch.float32):
+            chunked_cross_entropy(states, table, targets, unit_items=True).backward()
+
+    def represent() -> None:
+        with torch.autocast("cpu", low, enabled=low != torch.float32):
+            adapted = adaptor(texts)
+        adapted.backward(torch.ones_like(adapted))
+
+    wide = product_gflops(items, TEXT_DIM, 2 * hidden, low)
+    return {
+        "loss": round(3 * 2 * events * items * hidden / best_seconds(loss) / 1e9 / ceiling, 3),
+        "adaptor": round(adaptor_flops(items, hidden) / best_seconds(represent) / 1e9 / wide, 3),
+    }
 
 
 def main() -> None:
@@ -200,6 +228,7 @@ def report(speeds: dict[str, float | None], items: int, options: argparse.Namesp
     }
     flops = {name: flops_per_event(items, options.hidden, 2, name == "text_id", events_per_step) for name in own}
     utilisation = {name: round(own[name] * flops[name] / ceiling / 1e9, 3) for name in own}
+    utilisation |= parts_utilisation(items, options.hidden, round(events_per_step), ceiling, low)
     print(f"{machine_line()}, {str(low).removeprefix('torch.')}")
     print(f"{items} items, d={options.hidden}, length {options.length}, {options.batch} histories a batch")
     bounds = ", ".join(f"{ceiling * 1e9 / flops[name]:,.0f} events/s {name}" for name in own)
@@ -207,6 +236,7 @@ def report(speeds: dict[str, float | None], items: int, options: argparse.Namesp
     print("| model | events/s |\n|---|---|")
     for name, speed in speeds.items():
         print(f"| {name} | {'skipped: give --peer-python' if speed is None else f'{speed:,.0f}'} |")
+    print("\nof the ceiling: " + ", ".join(f"{name} {share:.0%}" for name, share in utilisation.items()))
     for name, ratio in ratios.items():
         print(f"{name}: {ratio} times", file=sys.stderr)
     if options.json:

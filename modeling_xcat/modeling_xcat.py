@@ -17,12 +17,13 @@ from .fusion_xcat import XCatFusion
 from .hub_xcat import CARD, NO_CARD, push_folder
 from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
-from .losses_xcat import chunked_cross_entropy, generalised_bce, sample_candidates
+from .losses_xcat import chunked_cross_entropy
 from .memory_xcat import MemoryInputs
 from .neighbors_xcat import XCatNeighbors
 from .outputs_xcat import XCatModelOutput, XCatNextItemOutput
 from .recent_xcat import RecentEvents
 from .repeats_xcat import XCatRepeats
+from .sampling_xcat import generalised_bce, sample_candidates
 from .saving_xcat import MODEL, written_whole
 from .text_xcat import XCatTextEncoder
 
