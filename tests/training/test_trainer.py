@@ -228,7 +228,7 @@ def test_two_processes_train_and_evaluate_as_one(tmp_path):
         "127.0.0.1:0", str(tmp_path / "launch.py"),
     ]  # fmt: skip
     for command in (single, double):
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
         assert done.returncode == 0, done.stderr[-3000:]
     alone, together = (json.loads((tmp_path / f"{world}.json").read_text()) for world in (1, 2))
     assert len(alone["losses"]) == 15
