@@ -338,6 +338,7 @@ def sampled(folder: Path) -> dict[str, dict[str, float]]:
     return found
 
 
+@pytest.mark.slow
 def test_shared_negatives_give_the_losses_of_one_process(tmp_path):
     alone = sampled(tmp_path)
     launch(tmp_path, "sampled")
