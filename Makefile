@@ -72,11 +72,15 @@ peers: .venv-peers/.installed  ## make .venv-peers with the libraries that bench
 	.venv-peers/bin/python -m pip install --disable-pip-version-check -q "rectools[torch]==0.19.0" recbole==1.2.1 torch==2.13.0
 	@touch $@
 
-speed: venv peers  ## benchmarks of training, large catalogues and ranking, beside the peers; with DATA=folder of time to a quality
-	$(BIN)/python benchmarks/training_speed.py --peer-python .venv-peers/bin/python
-	$(if $(DATA),$(BIN)/python benchmarks/time_to_quality.py "$(DATA)" --peer-python .venv-peers/bin/python,@echo "time_to_quality.py: skipped, give DATA=folder with items.* and events.*")
-	$(BIN)/python benchmarks/large_catalogue.py
-	$(BIN)/python benchmarks/ranking_speed.py
+speed: venv peers  ## every benchmark of docs/speed.md, beside the peers; DATA=folder with items.* and events.* for all of it
+	$(BIN)/python benchmarks/training_speed.py $(if $(DATA),"$(DATA)") --peer-python .venv-peers/bin/python --profile --json
+	$(if $(DATA),$(BIN)/python benchmarks/time_to_quality.py "$(DATA)" --peer-python .venv-peers/bin/python --json,@echo "time_to_quality.py: skipped, give DATA=folder with items.* and events.*")
+	$(BIN)/python benchmarks/large_catalogue.py --json
+	@if $(BIN)/python -c "import matplotlib" 2>/dev/null; then \
+	  mkdir -p .cache && $(BIN)/python benchmarks/large_catalogue.py --growth .cache/growth.png --steps 1 --json; \
+	else echo "large_catalogue.py --growth: skipped, it draws with matplotlib (pip install matplotlib)"; fi
+	$(BIN)/python benchmarks/ranking_speed.py $(if $(DATA),"$(DATA)") --json
+	$(BIN)/python benchmarks/two_processes.py --json
 
 clean:  ## remove .venv, caches and builds
 	rm -rf $(VENV) .cache build dist *.egg-info .ruff_cache .mypy_cache .pytest_cache .hypothesis

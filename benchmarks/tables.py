@@ -1,6 +1,7 @@
 """Prints files of `xcat bench` as Markdown tables.
 
-Run as `python benchmarks/tables.py FILE.json [...]`; one table a file.
+Run as `python benchmarks/tables.py FILE.json [...]`; one table a file. `--by-history` shows slices by
+length of history in place of the others.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from xcat_rec.cli.bench_results import by_model, read_rows, spread, values_of
-from xcat_rec.evaluation.slices import SLICE_NAMES
+from xcat_rec.evaluation.slices import HISTORY_SLICES, TARGET_SLICES
 
 METRICS = ("recall@10", "ndcg@10")
 
 
-def markdown_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+def markdown_table(rows: Sequence[dict[str, Any]], names: Sequence[str] = TARGET_SLICES) -> Iterator[str]:
     """Lines of a table: models down, all targets and the slices that have any across."""
-    parts = ["", *(name for name in SLICE_NAMES if any(row["slices"][name]["num_targets"] for row in rows))]
+    parts = ["", *(name for name in names if any(row["slices"].get(name, {}).get("num_targets") for row in rows))]
     figures = [(part, metric) for part in parts for metric in METRICS]
     titles = [
         f"{part} {metric.replace('recall', 'Recall').replace('ndcg', 'NDCG')}".strip() for part, metric in figures
@@ -48,12 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables of the files that are named."""
     parser = argparse.ArgumentParser(description="Print files of xcat bench as Markdown tables.")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE.json")
-    for number, path in enumerate(parser.parse_args(arguments).files):
+    parser.add_argument(
+        "--by-history", action="store_true", help="slices by length of history, in place of the others"
+    )
+    given = parser.parse_args(arguments)
+    for number, path in enumerate(given.files):
         rows = read_rows(path)
         if not rows:
             parser.error(f"{path} holds no runs")
         print("\n" * bool(number) + heading(rows[-1]) + "\n")
-        print("\n".join(markdown_table(rows)))
+        print("\n".join(markdown_table(rows, HISTORY_SLICES if given.by_history else TARGET_SLICES)))
 
 
 if __name__ == "__main__":

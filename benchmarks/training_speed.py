@@ -5,6 +5,7 @@
 Without DATA the sequences are drawn, in the size of Amazon Beauty 2014 (22,363 users, 12,101 items, lengths geometric
 with mean 8.9, items by a Zipf law); speed does not depend on what they mean. With DATA (a folder with items.* and
 events.*) its training split is used. An event is a label that counts. Same d, blocks, length, histories a batch.
+With --profile some more steps of the text and id model are taken under torch's profiler, and told by group.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pyarrow as pa
 import torch
 from datasets import Dataset
 from machine import best_seconds, machine_line, product_gflops, run_peer
+from step_profile import StepProfile, print_profile
 from transformers import BertTokenizerFast, TrainerCallback
 
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
@@ -35,6 +37,8 @@ from xcat_rec.training.catalogue import training_counts
 from xcat_rec.training.trainer import XCatTrainer
 
 TEXT_DIM = 384
+PROFILED_STEPS = 10
+TEXT_AND_ID: dict[str, Any] = {"num_behavior_layers": 1, "num_fusion_layers": 1}
 
 
 def drawn_sequences(users: int, items: int, mean_length: float, seed: int = 0) -> list[list[int]]:
@@ -85,8 +89,14 @@ class CountingCollator:
         return batch
 
 
-def events_per_second(sequences: list[list[int]], items: int, options: argparse.Namespace, **config: Any) -> float:
-    """Train XCat through its Trainer for some steps."""
+def events_per_second(
+    sequences: list[list[int]],
+    items: int,
+    options: argparse.Namespace,
+    watch: TrainerCallback | None = None,
+    **config: Any,
+) -> float:
+    """Train XCat through its Trainer for some steps, with a callback that watches them."""
     rows = items + NUM_SPECIAL_ROWS
     vocabulary = ItemVocabulary(pa.table({"item_id": [str(i) for i in range(items)]}))
     text = config.get("use_text", True)
@@ -119,9 +129,11 @@ def events_per_second(sequences: list[list[int]], items: int, options: argparse.
         arguments = XCatTrainingArguments(
             output_dir=folder, max_steps=options.steps, per_device_train_batch_size=options.batch, disable_tqdm=True,
             save_strategy="no", eval_strategy="no", precision=options.precision, use_cpu=True,
+            adaptor_refresh_steps=options.adaptor_refresh_steps if text else 1,
         )  # fmt: skip
         clock = StepClock(options.warmup)
-        trainer = XCatTrainer(model, arguments, dataset, processing_class=processor, callbacks=[clock])
+        callbacks = [clock] if watch is None else [clock, watch]
+        trainer = XCatTrainer(model, arguments, dataset, processing_class=processor, callbacks=callbacks)
         trainer.data_collator = collator = CountingCollator(trainer.data_collator)
         trainer.train()
     return sum(collator.labels[options.warmup : options.steps]) / (clock.end - clock.start)
@@ -139,8 +151,22 @@ def adaptor_flops(items: int, hidden: int) -> float:
     return 2 * items * (2 * TEXT_DIM * 2 * hidden + 3 * 2 * hidden**2)
 
 
-def parts_utilisation(items: int, hidden: int, events: int, ceiling: float, low: torch.dtype) -> dict[str, float]:
-    """What the loss alone and the adaptor alone make of the ceilings of their products, forward and backward."""
+def profiled(sequences: list[list[int]], items: int, options: argparse.Namespace) -> dict[str, float]:
+    """Milliseconds of a step of the text and id model, by group of operations."""
+    watch = StepProfile(options.warmup, PROFILED_STEPS)
+    shorter = argparse.Namespace(**{**vars(options), "steps": options.warmup + PROFILED_STEPS})
+    events_per_second(sequences, items, shorter, watch, **TEXT_AND_ID)
+    return watch.milliseconds(items)
+
+
+def parts_alone(
+    items: int, hidden: int, events: int, ceiling: float, low: torch.dtype
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The loss alone and the adaptor alone, forward and backward, and the time that the loss took.
+
+    Returns:
+        What they make of the ceilings of their products; events, seconds and GFLOP/s of the loss.
+    """
     states, table = (torch.randn(rows, hidden, requires_grad=True) for rows in (events, items))
     targets, texts = torch.randint(items, (events,)), torch.randn(items, TEXT_DIM)
     adaptor = XCatTextAdaptor(XCatConfig(hidden_size=hidden, num_attention_heads=1, text_dim=TEXT_DIM))
@@ -154,11 +180,13 @@ def parts_utilisation(items: int, hidden: int, events: int, ceiling: float, low:
             adapted = adaptor(texts)
         adapted.backward(torch.ones_like(adapted))
 
-    wide = product_gflops(items, TEXT_DIM, 2 * hidden, low)
-    return {
-        "loss": round(3 * 2 * events * items * hidden / best_seconds(loss) / 1e9 / ceiling, 3),
+    wide, seconds = product_gflops(items, TEXT_DIM, 2 * hidden, low), best_seconds(loss)
+    speed = 3 * 2 * events * items * hidden / seconds / 1e9
+    shares = {
+        "loss": round(speed / ceiling, 3),
         "adaptor": round(adaptor_flops(items, hidden) / best_seconds(represent) / 1e9 / wide, 3),
     }
+    return shares, {"events": events, "seconds": round(seconds, 5), "gflops": round(speed, 1)}
 
 
 def main() -> None:
@@ -174,6 +202,8 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--heads", type=int, default=1)
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--adaptor-refresh-steps", type=int, default=1, help="of the text and id model")
+    parser.add_argument("--profile", action="store_true", help="show where a step of the text and id model goes")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     sequences, items = (
@@ -185,9 +215,7 @@ def main() -> None:
             sequences, items, options, use_text=False, num_behavior_layers=2, num_fusion_layers=0, scoring="dot",
             temperature=1.0,
         ),
-        "XCat, text and id": events_per_second(
-            sequences, items, options, num_behavior_layers=1, num_fusion_layers=1
-        ),
+        "XCat, text and id": events_per_second(sequences, items, options, **TEXT_AND_ID),
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/sequences.npz"
@@ -207,11 +235,18 @@ def main() -> None:
         ):  # fmt: skip
             answer = run_peer(options.peer_python, script, *shared, *extra)
             speeds[name] = answer and answer["events_per_second"]
-    report(speeds, items, options, float(options.batch * mean_labels))
+    parts_of_step = profiled(sequences, items, options) if options.profile else None
+    report(speeds, parts_of_step, items, options, float(options.batch * mean_labels))
 
 
-def report(speeds: dict[str, float | None], items: int, options: argparse.Namespace, events_per_step: float) -> None:
-    """Print the table, and the JSON object that it is of."""
+def report(
+    speeds: dict[str, float | None],
+    parts_of_step: dict[str, float] | None,
+    items: int,
+    options: argparse.Namespace,
+    events_per_step: float,
+) -> None:
+    """Print the tables, and the JSON object that they are of."""
     low = torch.bfloat16 if XCatTrainingArguments("unused", precision=options.precision).bf16 else torch.float32
     ceiling = product_gflops(round(events_per_step), options.hidden, items, low)
     own = {"id_only": speeds["XCat, id only"] or 0.0, "text_id": speeds["XCat, text and id"] or 0.0}
@@ -228,7 +263,8 @@ def report(speeds: dict[str, float | None], items: int, options: argparse.Namesp
     }
     flops = {name: flops_per_event(items, options.hidden, 2, name == "text_id", events_per_step) for name in own}
     utilisation = {name: round(own[name] * flops[name] / ceiling / 1e9, 3) for name in own}
-    utilisation |= parts_utilisation(items, options.hidden, round(events_per_step), ceiling, low)
+    alone, loss_alone = parts_alone(items, options.hidden, round(events_per_step), ceiling, low)
+    utilisation |= alone
     print(f"{machine_line()}, {str(low).removeprefix('torch.')}")
     print(f"{items} items, d={options.hidden}, length {options.length}, {options.batch} histories a batch")
     bounds = ", ".join(f"{ceiling * 1e9 / flops[name]:,.0f} events/s {name}" for name in own)
@@ -237,12 +273,19 @@ def report(speeds: dict[str, float | None], items: int, options: argparse.Namesp
     for name, speed in speeds.items():
         print(f"| {name} | {'skipped: give --peer-python' if speed is None else f'{speed:,.0f}'} |")
     print("\nof the ceiling: " + ", ".join(f"{name} {share:.0%}" for name, share in utilisation.items()))
+    print(
+        f"the loss alone: {1e3 * loss_alone['seconds']:.1f} ms, {loss_alone['gflops']:.0f} GFLOP/s, "
+        f"{utilisation['loss']:.0%} of the ceiling ({loss_alone['events']} events)"
+    )
+    if parts_of_step is not None:
+        print_profile(parts_of_step)
     for name, ratio in ratios.items():
         print(f"{name}: {ratio} times", file=sys.stderr)
     if options.json:
         print(json.dumps({
             "events_per_second": speeds, "ratio": ratios, "utilisation": utilisation, "ceiling_gflops": ceiling,
-            "flops_per_event": flops, "machine": machine_line(), "dtype": str(low),
+            "flops_per_event": flops, "machine": machine_line(), "dtype": str(low), "loss_alone": loss_alone,
+            "adaptor_refresh_steps": options.adaptor_refresh_steps, "profile": parts_of_step,
         }))  # fmt: skip
 
 

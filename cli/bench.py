@@ -39,6 +39,16 @@ def bench(
         float, typer.Option(help="Share of the items, up to 0.5, whose training events are taken away.")
     ] = 0.0,
     cold_policy: Annotated[str, typer.Option(help="random or newest: which items those are.")] = "random",
+    base: Annotated[
+        str | None,
+        typer.Option(help="Checkpoint that xcat-zero-shot and xcat-fine-tuned begin with: folder or repo id."),
+    ] = None,
+    by_category: Annotated[
+        bool, typer.Option(help="Add figures by category of the last event and of the target to the file.")
+    ] = False,
+    category_column: Annotated[
+        str | None, typer.Option(help="Column of the items table for --by-category, such as department.")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Keep the runs of the file and run those that are missing.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
@@ -52,7 +62,10 @@ def bench(
         xcat bench my-shop/ --models popularity,item-knn,sasrec,xcat --seeds 3 --output bench.json
 
         xcat bench my-shop/ --models text-knn,xcat,xcat-no-text --cold-items 0.2 --output cold.json --resume
+
+        xcat bench new-shop/ --models text-knn,xcat,xcat-fine-tuned,xcat-zero-shot --base old-shop-checkpoint
     """
+    from ..evaluation.categories import DEFAULT_COLUMN
     from .bench_results import BenchResults, compare_models, comparison_lines, results_table
     from .bench_worker import RunFailedError
     from .benching import BenchRequest
@@ -61,11 +74,14 @@ def bench(
     cold = {"cold_items": cold_items, "cold_policy": cold_policy} if cold_items else {}
     fields = _fields(context.args, {"split": split, "tie_policy": tie_policy, **cold})
     tables: dict[str, Any] = {"data": data, "items": items, "events": events, "columns": columns}
+    column = category_column or (DEFAULT_COLUMN if by_category else None)
     requests = [
-        BenchRequest(model, seed, **tables, unknown_items=unknown_items, fields=fields)
-        for model, seed in _planned(models, seeds)
+        BenchRequest(
+            model, seed, **tables, unknown_items=unknown_items, fields=fields, base=base, category_column=column
+        )
+        for model, seed in _planned(models, seeds, base)
     ]
-    _check(requests, cold_items, cold_policy)
+    _check(requests, cold_items, cold_policy, output)
     results = BenchResults(output)
     results.open(resume, requests[0].options)
     try:
@@ -82,9 +98,9 @@ def bench(
         print_json({"runs": results.rows, "comparisons": compared})
 
 
-def _planned(models: str, seeds: int) -> list[tuple[str, int]]:
+def _planned(models: str, seeds: int, base: str | None) -> list[tuple[str, int]]:
     """(model, seed) of every run: trained models once a seed, the others once."""
-    from .benching import BASELINE_SEED, BASELINES, check_model
+    from .benching import BASELINE_SEED, FROM_BASE, ONCE, check_model
 
     if seeds < 1:
         raise ValueError(f"--seeds is {seeds}; give the number of runs of each trained model, at least 1")
@@ -92,8 +108,10 @@ def _planned(models: str, seeds: int) -> list[tuple[str, int]]:
     if not names:
         raise ValueError(f"--models is {models!r}; give names with commas between, such as {DEFAULT_MODELS}")
     for name in names:
-        check_model(name)
-    return [(name, seed) for name in names for seed in ([BASELINE_SEED] if name in BASELINES else range(seeds))]
+        check_model(name, base)
+    if base is not None and not set(names) & set(FROM_BASE):
+        raise ValueError(f"--base {base} is for {' and '.join(FROM_BASE)}; add one of them to --models")
+    return [(name, seed) for name in names for seed in ([BASELINE_SEED] if name in ONCE else range(seeds))]
 
 
 def _fields(arguments: list[str], own: dict[str, Any]) -> dict[str, Any]:
@@ -109,18 +127,25 @@ def _fields(arguments: list[str], own: dict[str, Any]) -> dict[str, Any]:
     return given | {name: value for name, value in own.items() if value is not None}
 
 
-def _check(requests: list[BenchRequest], cold_items: float, cold_policy: str) -> None:
+def _check(requests: list[BenchRequest], cold_items: float, cold_policy: str, output: Path) -> None:
     """Refuse what can be refused before the first of many runs."""
     from tempfile import TemporaryDirectory
 
     from ..modeling_xcat.configuration_xcat import XCatConfig
     from ..tokenization.cold_items import check_cold
     from ..training.arguments import XCatTrainingArguments
+    from ..training.base_checkpoint import check_base_options
+    from ..training.preparation import PreparationOptions
     from ..training.recipes import RECIPES, find_recipe
+    from .fitting import check_base
     from .options import split_fields
 
     check_cold(cold_items, cold_policy)
-    _, config, training = split_fields(requests[0].fields)
+    preparation, config, training = split_fields(requests[0].fields)
+    if requests[0].base is not None:
+        check_base(requests[0].base, None, output)
+        options = PreparationOptions(**{**preparation, "text_encoder": None, "config": config})
+        check_base_options(options, requests[0].base)
     for name in dict.fromkeys(request.model for request in requests if request.model in RECIPES):
         recipe = find_recipe(name)
         XCatConfig(**{**recipe.config, **config})

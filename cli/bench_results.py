@@ -174,7 +174,7 @@ def compare_models(rows: Sequence[Row], users: Mapping[str, np.ndarray], samples
     compared = []
     for model in means:
         rivals = [name for name in means if name != model and not is_own(name)]
-        if model not in RECIPES or not rivals:
+        if not (model in RECIPES or is_own(model)) or not rivals:
             continue
         best = max(rivals, key=lambda name: float(np.nanmean(means[name])))
         interval = paired_bootstrap(means[model], means[best], samples=samples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from datasets import DatasetDict
 from transformers import PreTrainedConfig
 
+from ..evaluation.categories import by_category, check_category_column
 from ..evaluation.comparison import POPULARITY, REPEAT_PURCHASE
 from ..evaluation.protocol import Ranker, RankingReport, evaluate_ranker
 from ..inference.recommender import XCatRecommender
@@ -24,15 +25,24 @@ from ..modeling_baselines.popularity import (
     RepeatPurchaseConfig,
     RepeatPurchaseModel,
 )
+from ..modeling_xcat.hub_xcat import fetched_commit, is_local
 from ..tokenization.prepared import load_data
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import resolve_split, trained_items
 from ..tokenization.user_interests import NO_INTEREST
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..training.arguments import XCatTrainingArguments, sized_for
+from ..training.base_checkpoint import prepare_from_base
 from ..training.catalogue import distinct_texts
-from ..training.preparation import PreparationOptions, prepare_training, resolve_options, select_events, split_shop
-from ..training.recipes import RECIPES, find_recipe
+from ..training.preparation import (
+    PreparationOptions,
+    PreparedTraining,
+    prepare_training,
+    resolve_options,
+    select_events,
+    split_shop,
+)
+from ..training.recipes import OWN, RECIPES, find_recipe
 from ..training.trainer import XCatTrainer
 from .console import messages, peak_memory_mb
 from .options import parse_columns, split_fields
@@ -40,6 +50,10 @@ from .provenance import describe_machine, installed_versions, source_commit
 
 ITEM_KNN, TEXT_KNN = "item-knn", "text-knn"
 BASELINES = (POPULARITY, REPEAT_PURCHASE, ITEM_KNN, TEXT_KNN)
+ZERO_SHOT, FINE_TUNED = "xcat-zero-shot", "xcat-fine-tuned"
+FROM_BASE = (ZERO_SHOT, FINE_TUNED)
+"""Models that begin with a checkpoint, as a rule of another shop: judged as it is, or trained on this one first."""
+ONCE = (*BASELINES, ZERO_SHOT)
 """Models that nothing random enters, so that one run says all."""
 BASELINE_SEED = 0
 SPLIT_SEED = 0
@@ -53,7 +67,7 @@ class BenchRequest:
     """What to run.
 
     Args:
-        model: One of `BASELINES` or a name of `RECIPES`.
+        model: One of `BASELINES` or `FROM_BASE`, or a name of `RECIPES`.
         seed: Seed of weights and training.
         data: As in `load_shop`.
         items: As in `load_shop`.
@@ -62,6 +76,8 @@ class BenchRequest:
         unknown_items: "error" or "drop".
         fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments` by name; the latter two hold
             for trained models.
+        base: Checkpoint that the models of `FROM_BASE` begin with, a folder or repository.
+        category_column: Column of the items table by which figures are parted too; None for no parting.
     """
 
     model: str
@@ -72,11 +88,17 @@ class BenchRequest:
     columns: str | None = None
     unknown_items: str = "error"
     fields: Mapping[str, Any] = field(default_factory=dict)
+    base: str | None = None
+    category_column: str | None = None
 
     @property
     def options(self) -> dict[str, Any]:
         """Everything but model and seed, in JSON's types and without folders: rows of one file agree in it."""
         named = {name: Path(value).name for name in ("data", "items", "events") if (value := getattr(self, name))}
+        if self.base is not None:
+            named["base"] = Path(self.base).resolve().name if is_local(self.base) else self.base
+        if self.category_column is not None:
+            named["category_column"] = self.category_column
         fields = {name: value for name, value in self.fields.items() if name != "cache_dir"}
         encoder = fields.get("text_encoder")
         if isinstance(encoder, str) and Path(encoder).is_dir():
@@ -114,14 +136,17 @@ class _Fitted:
     validation: dict[str, float | None] | None = None
 
 
-def check_model(name: str) -> None:
-    """Refuse a model that is neither a baseline nor a recipe.
+def check_model(name: str, base: str | None = None) -> None:
+    """Refuse a model that is not known, or has no checkpoint to begin with.
 
     Raises:
-        ValueError: If it is neither; the known ones are listed.
+        ValueError: If it is so; the known ones are listed.
     """
-    if name not in BASELINES and name not in RECIPES:
-        raise ValueError(f"--models has {name!r}, which is no model; known are {', '.join((*BASELINES, *RECIPES))}")
+    known = (*BASELINES, *RECIPES, *FROM_BASE)
+    if name not in known:
+        raise ValueError(f"--models has {name!r}, which is no model; known are {', '.join(known)}")
+    if name in FROM_BASE and base is None:
+        raise ValueError(f"--models has {name!r}, which begins with a checkpoint; name it: --base CHECKPOINT")
 
 
 def run_model(request: BenchRequest, folder: Path) -> BenchRun:
@@ -134,15 +159,17 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     Raises:
         ValueError: If the model, the tables or a field cannot be used.
     """
-    check_model(request.model)
+    check_model(request.model, request.base)
     preparation, config, training = split_fields(request.fields)
     shop = load_data(
         request.data, items=request.items, events=request.events, columns=parse_columns(request.columns),
         on_unknown_items="drop" if request.unknown_items == "drop" else "error",
     )  # fmt: skip
+    if request.category_column is not None:
+        check_category_column(shop.items.columns, request.category_column)
     options = PreparationOptions(**{**preparation, "seed": request.seed, "split_seed": SPLIT_SEED})
     options = resolve_options(shop, options)
-    if request.model in RECIPES:
+    if request.model in RECIPES or request.model in FROM_BASE:
         fitted = _train(request, shop, options, config, {**training, "output_dir": str(folder / "training")})
     elif request.model == TEXT_KNN:
         fitted = _fit_text(shop, options, str(training.get("precision", "auto")))
@@ -171,6 +198,9 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         "versions": installed_versions(),
         "commit": source_commit(),
     }
+    if request.category_column is not None:
+        parted = by_category(report, fitted.splits["test"], fitted.vocabulary, request.category_column)
+        row["by_category"] = parted.rows
     wanted = {name for name in report.per_user if name.rpartition(".")[2] in USER_METRICS}
     return BenchRun(row, {name: report.per_user[name] for name in sorted(wanted)})
 
@@ -182,34 +212,39 @@ def _train(
     config: Mapping[str, Any],
     training: Mapping[str, Any],
 ) -> _Fitted:
-    """Train a recipe; fields that were given go before those of the recipe."""
+    """Train a recipe or a base, or take a base as it is; fields that were given go before those of the recipe."""
     begin = time.perf_counter()
-    recipe = find_recipe(request.model)
+    recipe = find_recipe(OWN if request.model in FROM_BASE else request.model)
     options.config = {**recipe.config, **config}
     if not (options.config.get("use_text", True) and options.config.get("num_fusion_layers", 1)):
         options.interests = NO_INTEREST  # a model without text has nowhere to put them
     sized = sized_for(shop.items.height)
     arguments = XCatTrainingArguments(**{**sized, **recipe.training, **training, "seed": request.seed})
     precision = "bf16" if arguments.bf16 else "fp32"
-    prepared = prepare_training(shop, options, precision)
+    prepared = _prepare(request, shop, options, precision)
     for note in prepared.notes:
         messages.print(f"note: {note}", markup=False)
     _check_parts(shop, prepared.splits, options, ("validation", "test"))
-    trainer = XCatTrainer(
-        prepared.model,
-        arguments,
-        train_dataset=prepared.splits["train"],
-        eval_dataset=prepared.splits["validation"],
-        processing_class=prepared.processor,
-        interests=prepared.interests,
-    )
-    start = time.perf_counter()
-    state = trainer.train()
+    start, epochs = time.perf_counter(), 0.0
+    if request.model != ZERO_SHOT:
+        trainer = XCatTrainer(
+            prepared.model,
+            arguments,
+            train_dataset=prepared.splits["train"],
+            eval_dataset=prepared.splits["validation"],
+            processing_class=prepared.processor,
+            interests=prepared.interests,
+        )
+        start = time.perf_counter()
+        epochs = float(trainer.train().metrics.get("epoch", 0))
     end = time.perf_counter()
     recommender = XCatRecommender(prepared.model, prepared.processor)
     vocabulary = prepared.processor.catalogue
     validation = evaluate_ranker(recommender, prepared.splits["validation"], vocabulary, trained=prepared.trained)
-    settings = {"model": model_settings(prepared.model.config), "training": training_settings(arguments)}
+    trained = {} if request.model == ZERO_SHOT else training_settings(arguments)
+    settings = {"model": model_settings(prepared.model.config), "training": trained}
+    if request.base is not None and request.model in FROM_BASE:
+        settings["base"] = {"name": request.options["base"], "commit": fetched_commit(request.base)}
     return _Fitted(
         recommender,
         vocabulary,
@@ -218,9 +253,17 @@ def _train(
         prepare_seconds=start - begin,
         fit_seconds=end - start,
         precision=precision,
-        epochs=round(float(state.metrics.get("epoch", 0)), 2),
+        epochs=round(epochs, 2),
         validation=json.loads(validation.to_json())["metrics"],
     )
+
+
+def _prepare(request: BenchRequest, shop: ShopTables, options: PreparationOptions, precision: str) -> PreparedTraining:
+    if request.model not in FROM_BASE or request.base is None:
+        return prepare_training(shop, options, precision)
+    options = replace(options, text_encoder=None)  # which is for the other models; the base brings its own
+    # What is judged as it is may not know a thing of this shop's events, counts and neighbours included.
+    return prepare_from_base(shop, options, request.base, recount=request.model == FINE_TUNED)[0]
 
 
 def _fit_text(shop: ShopTables, options: PreparationOptions, precision: str) -> _Fitted:

@@ -19,6 +19,7 @@ CONFIG = {
     "hidden_dropout": 0.1,
     "attention_dropout": 0.0,
     "num_neighbors": 0,
+    "num_candidates": 0,
     "repeats": "apart",
     "repeat_weight": 0.5,
     "num_negatives": 2048,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+    from ..inference.recommender import XCatRecommender
+    from ..tokenization.schema import ShopTables
 
 
 def evaluate(
@@ -23,6 +29,13 @@ def evaluate(
     tie_policy: Annotated[str, typer.Option(help="file or shuffle: order of events at one time.")] = "file",
     seed: Annotated[int, typer.Option(help="Seed of the order of ties.")] = 0,
     k: Annotated[list[int] | None, typer.Option("-k", help="Cut-offs; may be repeated.")] = None,
+    by_history: Annotated[bool, typer.Option(help="Also show users apart by the length of their history.")] = False,
+    by_category: Annotated[
+        bool, typer.Option(help="Also show figures by category of the last event and of the target.")
+    ] = False,
+    category_column: Annotated[
+        str | None, typer.Option(help="Column of the items table for --by-category, such as department.")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Rank the targets of a split against the whole catalogue, beside popularity and repeat purchase.
@@ -32,14 +45,15 @@ def evaluate(
         xcat evaluate my-checkpoint my-shop/ --split leave-one-out
 
         xcat evaluate my-checkpoint my-shop/ --split global-time -k 5 -k 20 --json
+
+        xcat evaluate my-checkpoint my-shop/ --by-category --category-column department
     """
+    from ..evaluation.categories import DEFAULT_COLUMN, check_category_column
+    from ..evaluation.categories import by_category as parted_by_category
     from ..evaluation.comparison import compare_with_baselines
     from ..inference.recommender import XCatRecommender
-    from ..tokenization.prepared import PreparedShop, load_data
-    from ..tokenization.sequences import build_splits
-    from ..training.interests import shop_interests
-    from ..training.preparation import PreparationOptions, resolve_options
-    from .console import messages, metrics_table, print_json
+    from ..tokenization.prepared import load_data
+    from .console import category_table, messages, metrics_table, print_json
     from .fitting import MODEL_NAME, report_dict
     from .options import parse_columns
 
@@ -49,8 +63,45 @@ def evaluate(
     if part not in ("test", "validation"):
         raise ValueError(f"--part is {part!r}; give test or validation")
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
+    catalogue = recommender.processor.catalogue
+    column = category_column or (DEFAULT_COLUMN if by_category else None)
+    if column is not None:
+        check_category_column(catalogue.table.column_names, column)
     shop = load_data(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items="drop")
     messages.print(str(shop.report), markup=False, highlight=False)
+    split, splits = _splits(shop, recommender, part, split, tie_policy, seed)
+    reports = compare_with_baselines(
+        {MODEL_NAME: recommender}, splits["train"], splits[part], catalogue,
+        trained=recommender.trained, ks=cutoffs,
+    )  # fmt: skip
+    messages.print(
+        metrics_table(
+            reports,
+            k=10 if 10 in cutoffs else cutoffs[0],
+            title=f"{shop.name}, {split}, {part}",
+            by_history=by_history,
+        )
+    )
+    judged = report_dict(reports[MODEL_NAME])
+    if column is not None:
+        parted = parted_by_category(reports[MODEL_NAME], splits[part], catalogue, column)
+        messages.print(category_table(parted))
+        judged["by_category"] = parted.rows
+    if json_output:
+        del reports[MODEL_NAME]
+        baselines = {name: report_dict(report) for name, report in reports.items()}
+        print_json({**judged, "baselines": baselines, "tables": shop.report.to_dict()})
+
+
+def _splits(
+    shop: ShopTables, recommender: XCatRecommender, part: str, split: str, tie_policy: str, seed: int
+) -> tuple[str, DatasetDict]:
+    """The name of the split and its parts, in rows of the checkpoint's catalogue; what is judged has its interests."""
+    from ..tokenization.prepared import PreparedShop
+    from ..tokenization.sequences import build_splits
+    from ..training.interests import shop_interests
+    from ..training.preparation import PreparationOptions, resolve_options
+
     processor = recommender.processor
     if isinstance(shop, PreparedShop):
         split = resolve_options(shop, PreparationOptions(split=split, tie_policy=tie_policy)).split
@@ -62,14 +113,4 @@ def evaluate(
     interests = shop_interests(shop, recommender.model, processor)
     if interests is not None:
         splits[part] = interests.added(splits[part])
-    reports = compare_with_baselines(
-        {MODEL_NAME: recommender}, splits["train"], splits[part], processor.catalogue,
-        trained=recommender.trained, ks=cutoffs,
-    )  # fmt: skip
-    messages.print(
-        metrics_table(reports, k=10 if 10 in cutoffs else cutoffs[0], title=f"{shop.name}, {split}, {part}")
-    )
-    if json_output:
-        judged = report_dict(reports.pop(MODEL_NAME))
-        baselines = {name: report_dict(report) for name, report in reports.items()}
-        print_json({**judged, "baselines": baselines, "tables": shop.report.to_dict()})
+    return split, splits

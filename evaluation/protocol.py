@@ -48,6 +48,7 @@ class RankingReport:
         per_user: What each mean is of, under its key in `flat`: one value a row of the dataset, NaN where a user has
             no such target.
         top: (users, K) recommended rows of the vocabulary, best first, one line a row of the dataset.
+        ranks: (users, targets) ranks from 1, one line a row of the dataset; 0 or less is padding.
     """
 
     metrics: dict[str, float]
@@ -56,6 +57,7 @@ class RankingReport:
     num_targets: int
     per_user: dict[str, np.ndarray] = field(repr=False, compare=False, default_factory=dict)
     top: np.ndarray | None = field(repr=False, compare=False, default=None)
+    ranks: np.ndarray | None = field(repr=False, compare=False, default=None)
 
     def flat(self) -> dict[str, float]:
         """All metrics in one mapping, those of a slice as `slices.<name>.<metric>`."""
@@ -108,7 +110,8 @@ def report_from_ranks(
         values = per_user_metrics(ranks, ks, relevant=flags)
         slices[name] = {**summarise(values), "num_targets": int((present & np.asarray(flags, dtype=bool)).sum())}
         per_user.update({_slice_key(name, key): value for key, value in values.items()})
-    return RankingReport(metrics, slices, int(present.any(1).sum()), int(present.sum()), per_user, np.asarray(topk))
+    users, targets = int(present.any(1).sum()), int(present.sum())
+    return RankingReport(metrics, slices, users, targets, per_user, np.asarray(topk), ranks)
 
 
 def evaluate_ranker(

@@ -1,7 +1,8 @@
-"""Slices of the targets: where a recommendation crosses categories, is cold, or is new to the user."""
+"""Slices of the targets: where one crosses categories, is cold or is new to the user, and how long the history is."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -11,7 +12,12 @@ import numpy as np
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .ranks import pad_targets
 
-SLICE_NAMES = ("switch", "new_category", "cold", "unseen")
+TARGET_SLICES = ("switch", "new_category", "cold", "unseen")
+"""Slices by what the target is to the user."""
+HISTORY_LIMITS = {"history_0_5": 5, "history_6_10": 10, "history_11_20": 20, "history_21_up": math.inf}
+"""Slices by the number of events in the history, with the most that each has; every target is in one of them."""
+HISTORY_SLICES = tuple(HISTORY_LIMITS)
+SLICE_NAMES = TARGET_SLICES + HISTORY_SLICES
 
 
 def target_slices(
@@ -23,6 +29,8 @@ def target_slices(
     * `new_category`: its category is nowhere in the history.
     * `cold`: no training event names the item.
     * `unseen`: the item is nowhere in the history.
+    * `history_0_5`, `history_6_10`, `history_11_20`, `history_21_up`: events in the history, all of them, also those
+      that a model with a short memory does not read.
 
     Where a category is missing nothing is claimed: a target without category is in neither of the first two, one
     after a last event without category is no switch, and a history without any category makes nothing new. A target
@@ -60,11 +68,13 @@ def target_slices(
     last[lengths > 0] = history_codes[np.cumsum(lengths)[lengths > 0] - 1]
     has_category = np.zeros(len(rows), dtype=bool)
     has_category[users[history_codes >= 0]] = True
+    by_length = np.searchsorted(list(HISTORY_LIMITS.values()), lengths)
     return {
         "switch": (wanted >= 0) & (last >= 0)[:, None] & (wanted != last[:, None]),
         "new_category": (wanted >= 0) & has_category[:, None] & ~_in_history(wanted, history_codes, users),
         "cold": valid & ~trained[targets],
         "unseen": (targets >= NUM_SPECIAL_ROWS) & ~_in_history(targets, items, users),
+        **{name: valid & (by_length == i)[:, None] for i, name in enumerate(HISTORY_SLICES)},
     }
 
 

@@ -34,6 +34,24 @@ def event_attention(output: XCatModelOutput, query_positions: torch.Tensor, max_
     return result[:, :max_history]
 
 
+def by_position(attention: torch.Tensor, length: int) -> torch.Tensor:
+    """Attention to the latest events, in order of time.
+
+    Args:
+        attention: (items, events) weights, the latest event first; those past the history are 0.
+        length: Events of the history.
+
+    Returns:
+        (items, length) weights, the latest event last; 0 for events that were not attended to.
+
+    Example:
+        >>> by_position(torch.tensor([[0.75, 0.25]]), 3).tolist()
+        [[0.0, 0.25, 0.75]]
+    """
+    latest = attention[:, :length].flip(1)
+    return torch.nn.functional.pad(latest, (length - latest.shape[1], 0))
+
+
 def event_shares(attention: torch.Tensor | None, history: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
     """Share of each event of one history in each recommendation.
 
@@ -41,7 +59,7 @@ def event_shares(attention: torch.Tensor | None, history: torch.Tensor, candidat
     that two recommendations from one history can have different reasons.
 
     Args:
-        attention: (events,) attention weights, or None where there are none.
+        attention: (events,) or (items, events) attention weights, or None where there are none.
         history: (events, hidden) item side of the events.
         candidates: (items, hidden) item side of the recommendations.
 

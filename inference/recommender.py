@@ -20,7 +20,7 @@ from ..tokenization.text_columns import TEXT_COLUMNS
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from ..training.checkpoints import check_checkpoint
 from ..training.interests import interest_reader
-from .explanation import event_attention, event_shares
+from .explanation import by_position, event_attention, event_shares
 from .filters import Filters, ItemFilter
 from .ranking import Adjust, ItemIndex
 
@@ -249,12 +249,37 @@ class XCatRecommender:
             inputs = self.processor.inputs_of(rows, _cut(texts, part), layout="right")
             states, recent, attention = self._states(inputs, explain)
             hide = self._filter.hide(filters, allowed, [row["items"] for row in rows])
-            queries = self.model.model.query_side(states)
-            scores, best = self._index.search(queries, k, self._with_bonus(hide, recent))
+            scores, best, of_candidates = self._ranked(states, recent, k, hide)
             for user, row in enumerate(rows):
-                weights = attention[user] if attention is not None else None
+                weights = None if attention is None else attention[user].expand(len(best[user]), -1)
+                if of_candidates is not None:
+                    weights = by_position(of_candidates[user], min(len(row["items"]), self.model.config.max_history))
                 results.append(self._present(row["items"], scores[user], best[user], weights, explain))
         return results
+
+    def _ranked(
+        self, states: torch.Tensor, recent: RecentEvents, k: int, hide: Adjust
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """The k best rows of every query with their scores, and what they attend to where there is a second stage."""
+        base = self.model.model
+        queries = base.query_side(states)
+        adjust = self._with_bonus(hide, recent)
+        if not base.has_second_stage:
+            return *self._index.search(queries, k, adjust), None
+        count = min(max(k, base.config.num_candidates), base.config.num_items)
+        scores, rows = self._index.search(queries, count, adjust)
+        candidates = min(base.config.num_candidates, count)
+        rescored, attention = base.second_stage(
+            queries, recent, rows[:, :candidates], scores[:, :candidates], self._items
+        )
+        best, order = rescored.sort(dim=1, descending=True, stable=True)
+        first = rows.gather(1, order)
+        attention = attention.gather(1, order[..., None].expand_as(attention))
+        return (
+            torch.cat([best, scores[:, candidates:]], 1)[:, :k],
+            torch.cat([first, rows[:, candidates:]], 1)[:, :k],
+            torch.nn.functional.pad(attention, (0, 0, 0, count - candidates))[:, :k],
+        )
 
     @torch.no_grad()
     def _states(
@@ -292,7 +317,7 @@ class XCatRecommender:
         read = items[-self.model.config.max_history :]
         reasons: list[tuple[Reason, ...]] = [()] * len(rows)
         if explain and len(rows):
-            weights = attention[: len(read)] if attention is not None else None
+            weights = attention[kept, : len(read)] if attention is not None else None
             shares = event_shares(weights, self._items[torch.from_numpy(read)], self._items[rows])
             reasons = [self._reasons(read, share) for share in shares]
         found = []

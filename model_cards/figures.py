@@ -7,7 +7,7 @@ import math
 from ..evaluation.audits import HEAD, HISTORIES, Audit, ExposureAudit, PopularityAudit
 from .card_data import XCatModelCardData
 from .markdown import cell, line, table
-from .results import SAMPLES, SLICES, comparison, measured_limits, verdict
+from .results import SAMPLES, SLICES, comparison, measured_limits, told_slices, verdict
 
 VALUES_SHOWN = 8
 NOT_MEASURED = "No test targets were ranked, so there are no figures."
@@ -28,8 +28,8 @@ def figures_section(data: XCatModelCardData) -> str:
         f"### All targets ({report.num_targets:,} of {report.num_users:,} users)",
         _compared(data, None),
     ]
-    for name, values in report.slices.items():
-        count = int(values.get("num_targets", 0))
+    for name in told_slices(report):
+        count = int(report.slices[name].get("num_targets", 0))
         meaning = f"{SLICES[name]}; " if name in SLICES else ""
         parts.append(f"### Targets in `{line(name)}` ({meaning}{count:,} targets)")
         parts.append(_compared(data, name) if count else "There were none, so nothing was measured.")

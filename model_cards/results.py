@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ..evaluation.bootstrap import Interval, confidence_interval, paired_bootstrap
 from ..evaluation.protocol import RankingReport
+from ..evaluation.slices import HISTORY_SLICES
 from .markdown import cell, line, metric_label, table
 
 SLICES = {
@@ -90,13 +91,18 @@ def verdict(reports: Mapping[str, RankingReport], own: str, part: str | None = N
     return f"{metric_label(DECIDING)} of {line(own)} minus that of {line(rival)}: {between}; {outcome}."
 
 
+def told_slices(report: RankingReport) -> list[str]:
+    """The slices that a card tells of: all but those by length of history, which are in the results for who asks."""
+    return [name for name in report.slices if name not in HISTORY_SLICES]
+
+
 def measured_limits(reports: Mapping[str, RankingReport], own: str) -> list[str]:
     """What the figures themselves say against the model: where another is better, and what was not measured."""
     report = reports.get(own)
     if report is None:
         return ["It was not measured on test targets: nothing is known of how good its recommendations are."]
     limits = []
-    for part in (None, *report.slices):
+    for part in (None, *told_slices(report)):
         where = "On all targets" if part is None else f"On the targets in `{line(part)}`"
         if part is not None and not report.slices[part].get("num_targets"):
             limits.append(f"No test target was in `{line(part)}`: nothing was measured there.")

@@ -9,7 +9,9 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 NUM_SPECIAL_ROWS = 2
 """Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+SECOND_STAGE_FROM = 3
+"""Format version from which on there are candidates."""
 """Version of checkpoints, of what they hold and what that means; a newer one than the installed code knows is refused.
 
 1: the first. 2: the neighbour memory adds nothing to items of the history.
@@ -66,6 +68,9 @@ class XCatConfig(PreTrainedConfig):
         repeats: Whether an item's score depends on how long ago and how often it was in the history: "off", learnt
             "jointly" with all else, or learnt "apart", as what the rest leaves over when it is trained as if alone.
         repeat_weight: How much of that counts in a score; below 1 it leaves room for what is new to a user.
+        num_candidates: Best items that the second stage scores anew (`XCatCandidateAttention`); 0 leaves it out.
+        candidate_window: Latest events that candidates attend to.
+        candidate_attention: Whether the second stage is in use; training sets it where validation says that it pays.
         soft_target_weight: Share of the label's mass given to the items nearest in text.
         num_soft_targets: How many such neighbours share it.
         freeze_text_encoder: Whether the nested text encoder is left as it was pretrained.
@@ -122,6 +127,9 @@ class XCatConfig(PreTrainedConfig):
     neighbor_weight: float | int = 3.0
     repeats: str = "jointly"
     repeat_weight: float | int = 1.0
+    num_candidates: int = 200
+    candidate_window: int = 10
+    candidate_attention: bool = False
     soft_target_weight: float | int = 0.3
     num_soft_targets: int = 10
     freeze_text_encoder: bool = True
@@ -136,6 +144,8 @@ class XCatConfig(PreTrainedConfig):
         self.item_features = dict(self.item_features or {})
         self.event_types = list(self.event_types or [])
         self.memory_sources = ["item_text", "user_text"] if self.memory_sources is None else list(self.memory_sources)
+        if isinstance(self.format_version, int) and self.format_version < SECOND_STAGE_FROM:
+            self.num_candidates = 0
         super().__post_init__(**kwargs)
         self._check_sizes()
         self._check_choices()
@@ -165,7 +175,7 @@ class XCatConfig(PreTrainedConfig):
             "num_fusion_layers": 0, "text_dim": 1, "text_tokens_per_item": 1, "num_texts": 1, "max_history": 1,
             "num_item_rows": NUM_SPECIAL_ROWS, "num_rating_buckets": 0, "num_time_gap_buckets": 0,
             "num_negatives": 1, "num_soft_targets": 1, "num_neighbors": 0, "neighbor_window": 1, "neighbor_weight": 0,
-            "repeat_weight": 0,
+            "repeat_weight": 0, "num_candidates": 0, "candidate_window": 1,
         }  # fmt: skip
         for name, least in at_least.items():
             if getattr(self, name) < least:

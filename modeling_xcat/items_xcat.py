@@ -32,6 +32,10 @@ class XCatItemEncoder(nn.Module):
 
     Text states are kept once per distinct text, whitened. An item that no training event names (`item_counts` 0) is
     represented without its id embedding, which nothing has trained: by text and attributes alone.
+
+    Attributes:
+        kept_texts: (texts, hidden) what the adaptor made of all texts at the last refresh, without gradients, for the
+            training steps in between; None where the next one has to make it anew.
     """
 
     text_states: torch.Tensor
@@ -55,20 +59,23 @@ class XCatItemEncoder(nn.Module):
         if config.use_item_ids:
             self.id_embeddings = nn.Embedding(rows, config.hidden_size, padding_idx=0)
         self._fresh: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.kept_texts: torch.Tensor | None = None
         self.feature_embeddings = nn.ModuleList(nn.Embedding(size, config.hidden_size) for size in features.values())
 
-    def forward(self, rows: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, rows: torch.Tensor | None = None, learning: torch.Tensor | None = None) -> torch.Tensor:
         """Represent items.
 
         Args:
             rows: (items,) rows of the item table; None for all of it.
+            learning: (items,) rows whose texts go through the adaptor, while all others are as `kept_texts` says, if
+                it says anything; None for all. Only for the whole table.
 
         Returns:
             (items, hidden) representations, before any normalisation.
         """
         parts = []
         if self.config.use_text:
-            parts.append(self._text_part(rows))
+            parts.append(self._text_part(rows) if learning is None else self._partly_kept(learning))
         if self.config.use_item_ids:
             parts.append(self._id_part(rows))
         values = self.feature_values if rows is None else self.feature_values[rows]
@@ -85,6 +92,16 @@ class XCatItemEncoder(nn.Module):
         texts, inverse = torch.unique(self.text_index[rows], return_inverse=True)
         adapted = self.adaptor(self._states_of(texts)[:, 0])
         return adapted[inverse]
+
+    def _partly_kept(self, learning: torch.Tensor) -> torch.Tensor:
+        """The text part of the whole table, with gradients for the texts of some rows, or for all and kept."""
+        if self.kept_texts is None:
+            adapted: torch.Tensor = self.adaptor(self._states_of(None)[:, 0])
+            self.kept_texts = adapted.detach()
+        else:
+            texts = torch.unique(self.text_index[learning])
+            adapted = self.kept_texts.index_copy(0, texts, self.adaptor(self._states_of(texts)[:, 0]))
+        return adapted.index_select(0, self.text_index)
 
     def _id_part(self, rows: torch.Tensor | None) -> torch.Tensor:
         embedded: torch.Tensor = self.id_embeddings.weight if rows is None else self.id_embeddings(rows)
@@ -115,6 +132,7 @@ class XCatItemEncoder(nn.Module):
         """
         states = states.to(self.text_states.dtype)
         self.text_states[numbers] = states.detach()
+        self.kept_texts = None
         place = torch.full((len(self.text_states),), -1, device=numbers.device)
         place[numbers] = torch.arange(len(numbers), device=numbers.device)
         self._fresh = place, states

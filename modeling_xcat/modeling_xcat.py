@@ -11,6 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
 
+from .candidates_xcat import XCatCandidateAttention
 from .configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
 from .encoders_xcat import build_behavior_encoder
 from .fusion_xcat import XCatFusion
@@ -95,7 +96,7 @@ class XCatPreTrainedModel(PreTrainedModel):
         elif isinstance(module, XCatTextEncoder):
             init.zeros_(module.mean)
             init.eye_(module.whitening)
-        elif isinstance(module, (XCatItemEncoder, XCatNeighbors, XCatForNextItem)):
+        elif isinstance(module, (XCatItemEncoder, XCatNeighbors, XCatCandidateAttention, XCatForNextItem)):
             for buffer in module.buffers(recurse=False):
                 init.zeros_(buffer)
 
@@ -123,6 +124,7 @@ class XCatModel(XCatPreTrainedModel):
         self.output_norm = nn.LayerNorm(size, config.layer_norm_eps)
         self.neighbors = XCatNeighbors(config) if config.num_neighbors else None
         self.repeats = XCatRepeats(config) if config.repeats != "off" else None
+        self.candidates = XCatCandidateAttention(config) if config.num_candidates else None
         self.post_init()
         self.text.freeze()
 
@@ -328,7 +330,7 @@ class XCatModel(XCatPreTrainedModel):
 
         Args:
             states: (queries, hidden) behaviour states.
-            recent: The events before them, which the memories go by; None leaves those out.
+            recent: The events before them, which memories and second stage go by; None leaves those out.
             item_side: (item rows, hidden) result of `item_side` over the whole table, if it is at hand.
 
         Returns:
@@ -336,11 +338,33 @@ class XCatModel(XCatPreTrainedModel):
         """
         if item_side is None:
             item_side = self.item_side(self.items().float())
-        scores = self.query_side(states.float()) @ item_side.T
-        for queries, rows, values in [] if recent is None else self.bonuses(recent):
-            scores[queries, rows] += values
+        queries = self.query_side(states.float())
+        scores = queries @ item_side.T
+        for numbers, rows, values in [] if recent is None else self.bonuses(recent):
+            scores[numbers, rows] += values
         scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
+        if recent is not None and self.has_second_stage:
+            best = scores.topk(min(self.config.num_candidates, self.config.num_items), dim=1)
+            rescored, _ = self.second_stage(queries, recent, best.indices, best.values, item_side)
+            scores.scatter_(1, best.indices, rescored)
         return scores
+
+    @property
+    def has_second_stage(self) -> bool:
+        """Whether the best candidates are scored anew."""
+        return self.candidates is not None and self.config.candidate_attention
+
+    def second_stage(
+        self,
+        queries: torch.Tensor,
+        recent: RecentEvents,
+        rows: torch.Tensor,
+        scores: torch.Tensor,
+        item_side: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score candidates anew; arguments and result as of `XCatCandidateAttention.rescored`."""
+        assert self.candidates is not None
+        return self.candidates.rescored(queries, recent, rows, scores, self.items, item_side, self.neighbors)
 
 
 class XCatForNextItem(XCatPreTrainedModel):
@@ -348,10 +372,13 @@ class XCatForNextItem(XCatPreTrainedModel):
 
     Attributes:
         share_negatives: Whether, in training over a sample, all processes have the same one; all have to take part.
+        keep_texts: Whether, in training over the whole catalogue, what the adaptor made of texts that are not in the
+            step is that of an earlier one, until `model.items.kept_texts` is dropped.
     """
 
     soft_target_rows: torch.Tensor
     share_negatives: bool = False
+    keep_texts: bool = False
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__(config)
@@ -440,7 +467,8 @@ class XCatForNextItem(XCatPreTrainedModel):
         recent = self.model.recent_events(item_ids, layout, known.nonzero().squeeze(1))
         log_inclusion = soft_targets = None
         if self.config.uses_full_softmax:
-            table = self.model.items()
+            keeps = self.keep_texts and self.training
+            table = self.model.items(learning=torch.cat([item_ids.flatten(), targets]) if keeps else None)
             candidates = table[NUM_SPECIAL_ROWS:]
             embeds = table.index_select(0, item_ids.flatten()).view(*item_ids.shape, -1)
             output = self.model(item_ids, item_embeds=embeds, **inputs)

@@ -35,6 +35,13 @@ class XCatTrainingArguments(TrainingArguments):
         default=True,
         metadata={"help": "Whether the weight of the neighbour memory is chosen on the validation split at the end."},
     )
+    tune_second_stage: bool = field(
+        default=True,
+        metadata={
+            "help": "Whether a second stage, in which the best candidates attend to the history, is fitted on the "
+            "validation split at the end, and used if users it was not fitted on gain from it."
+        },
+    )
     new_category_weight: float = field(
         default=1.0,
         metadata={
@@ -46,6 +53,13 @@ class XCatTrainingArguments(TrainingArguments):
         metadata={
             "help": "Whether a sampled objective has the same candidates in all processes: the loss is that of one "
             "process with the whole batch, and each scores the targets of all."
+        },
+    )
+    adaptor_refresh_steps: int = field(
+        default=1,
+        metadata={
+            "help": "Every so many steps all texts of the catalogue go through the text adaptor; in between only "
+            "those of the step's own items do, and the others are as they were. 1 for all in every step."
         },
     )
     max_tokens_per_batch: int | None = field(
@@ -123,6 +137,7 @@ class XCatTrainingArguments(TrainingArguments):
         at_least = {
             "per_device_train_batch_size": 1, "per_device_eval_batch_size": 1, "early_stopping_patience": 0,
             "max_train_events": 2, "max_tokens_per_batch": 2, "trained_texts_per_step": 1,
+            "adaptor_refresh_steps": 1,
         }  # fmt: skip
         for name, least in at_least.items():
             value = getattr(self, name)

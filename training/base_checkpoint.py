@@ -32,6 +32,7 @@ from .catalogue import (
     training_counts,
 )
 from .checkpoints import check_checkpoint
+from .lent_neighbors import drop_lent, lend_neighbors, united_neighbors
 from .preparation import PreparationOptions, PreparedTraining, add_interests, build_vocabulary, split_shop
 
 CHANGEABLE = frozenset({
@@ -88,8 +89,8 @@ def change_catalogue(
 
     Items that the model knows keep what it knows of them: id embedding, counts, neighbours, and the states of their
     text unless that changed. A new item has its text, encoded in float32 and whitened as the base's were, and those
-    values of its features that the base knows; it has no id and no neighbours. Items that are not in the new
-    catalogue are forgotten.
+    values of its features that the base knows; it has no id, and neighbours that `lend_neighbors` gives it. Items that
+    are not in the new catalogue are forgotten.
 
     Args:
         model: The model, with the catalogue of the processor.
@@ -121,6 +122,7 @@ def change_catalogue(
         memory.rows = now[memory.rows[rows].long()]
         memory.similarities = memory.similarities[rows] * (memory.rows > 0)
     config.num_item_rows = len(vocabulary)
+    lend_neighbors(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))
     _change_soft_targets(model)
     changed = copy(processor)
     changed.vocabulary = vocabulary
@@ -160,6 +162,7 @@ def _change_texts(
     missing = (source < 0).nonzero().squeeze(1)
     states, valid = items.text_states[source.clamp(min=0)], items.text_token_mask[source.clamp(min=0)]
     items.text_states, items.text_token_mask, items.text_index = states, valid, torch.from_numpy(index)
+    items.kept_texts = None
     model.config.num_texts = len(texts)
     if not len(missing):
         return
@@ -231,47 +234,35 @@ def prepare_from_base(
     return PreparedTraining(model, processor, splits, base, notes, interests), changed
 
 
+def check_base_options(options: PreparationOptions, base: str) -> None:
+    """Refuse a base that is no checkpoint, or options that contradict it, before anything is loaded or prepared.
+
+    Args:
+        options: What to make of a shop's tables.
+        base: Folder or repository of the base.
+
+    Raises:
+        ValueError: If the base is damaged or no checkpoint of ours, or an option contradicts it.
+        OSError: If there is no such base.
+    """
+    folder = locate_checkpoint(base)
+    check_checkpoint(folder, base)
+    _of_base(options, XCatConfig.from_pretrained(folder), XCatProcessor.from_pretrained(folder), base)
+
+
 def _recount(model: XCatForNextItem, train: Any) -> None:
     """Add the counts of training sequences to those of the base, and their neighbours to its own."""
-    model.model.items.item_counts += training_counts(train.data["items"], model.config.num_item_rows)
-    memory = model.model.neighbors
+    memory, counts = model.model.neighbors, model.model.items.item_counts
+    if memory is not None:
+        drop_lent(memory, counts)
+    counts += training_counts(train.data["items"], model.config.num_item_rows)
     if memory is not None:
         rows, similarities = memory.rows.clone(), memory.similarities.clone()
         fill_neighbors(model, train.with_format(None)["items"])
         memory.rows, memory.similarities = united_neighbors(
             torch.cat([rows, memory.rows], 1), torch.cat([similarities, memory.similarities], 1), rows.shape[1]
         )
-
-
-def united_neighbors(
-    rows: torch.Tensor, similarities: torch.Tensor, count: int, block: int = 1024
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The nearest of several lists of neighbours; one that is in more than one has the larger of its similarities.
-
-    Args:
-        rows: (items, neighbours) item rows.
-        similarities: (items, neighbours), 0 for none.
-        count: Neighbours wanted of each item, at most as many as there are.
-        block: Items at a time.
-
-    Returns:
-        (items, count) rows and similarities, the nearest first.
-
-    Example:
-        >>> rows, similarities = torch.tensor([[2, 3, 3, 4]]), torch.tensor([[0.75, 0.125, 0.5, 0.25]])
-        >>> [values.tolist() for values in united_neighbors(rows, similarities, 3)]
-        [[[2, 3, 4]], [[0.75, 0.5, 0.25]]]
-    """
-    found = []
-    for part_rows, part in zip(rows.split(block), similarities.split(block), strict=True):
-        part, order = part.sort(dim=1, descending=True, stable=True)
-        part_rows = part_rows.gather(1, order)
-        again = (part_rows[:, :, None] == part_rows[:, None, :]).tril(-1).any(2)
-        part, order = part.masked_fill(again, 0).sort(dim=1, descending=True, stable=True)
-        kept = part[:, :count]
-        found.append((part_rows.gather(1, order)[:, :count] * (kept > 0), kept))
-    united_rows, united = zip(*found, strict=True)
-    return torch.cat(united_rows), torch.cat(united)
+        lend_neighbors(model)
 
 
 def _of_base(

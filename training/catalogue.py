@@ -156,6 +156,7 @@ def place_text_states(model: XCatForNextItem, numbers: torch.Tensor, states: tor
     with torch.no_grad():
         items.text_states[numbers] = text.whiten(states) * valid[..., None]
         items.text_token_mask[numbers] = valid
+    items.kept_texts = None
 
 
 def fill_catalogue(

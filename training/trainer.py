@@ -32,6 +32,7 @@ from .collators import PackingCollator, QueryCollator, training_windows, weigh_n
 from .hub_pushes import HubPushes
 from .neighbor_weight import neighbor_weight_scores
 from .row_adam import RowAdamW, clip_row_gradients
+from .second_stage import FOLDS, fit_second_stage
 from .text_tuning import TextTuningCollator, text_learning_rate, trains_text
 from .token_batches import TokenBatchSampler
 
@@ -81,6 +82,7 @@ class XCatTrainer(HubPushes, Trainer):
             _check_deciding_metric(args)
         args.share_precision()
         bare.share_negatives = args.share_negatives
+        _check_adaptor_refresh(args, bare)
         if train_dataset is not None:
             train_dataset = training_windows(train_dataset, bare.config.max_history, args.max_train_events)
             if interests is not None:
@@ -95,6 +97,7 @@ class XCatTrainer(HubPushes, Trainer):
                 train_dataset = weigh_new_categories(train_dataset, codes, args.new_category_weight)
         kwargs.setdefault("data_collator", PackingCollator(processing_class))
         self.tunes_text, self._texts_of_step = trains_text(bare), 0
+        self._adaptor_of_step: int | None = None
         self._whole: Any = None
         self._evaluated_items: list[torch.Tensor] | None = None
         if self.tunes_text:
@@ -173,21 +176,35 @@ class XCatTrainer(HubPushes, Trainer):
         return super()._get_grad_norm(model, grad_norm)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """As in `Trainer`; at the end the weight of the neighbour memory is chosen on the validation split.
+        """As in `Trainer`; at the end neighbour weight and second stage are found on the validation split.
 
-        Not with an adapter, which is saved without a configuration: the weight stays the base's.
+        Not with an adapter, which is saved without a configuration: they stay the base's.
         """
         adapted: Any = self.model
         trained, total = parameter_counts(adapted)
         logger.info("training %s of %s parameters", f"{trained:,}", f"{total:,}")
-        result = self._train_sharded(*args, **kwargs) if self.is_fsdp_enabled else super().train(*args, **kwargs)
-        self._refresh_texts("fp32", force=True)  # the best weights are those of another step
         model = bare_model(self.model)
-        wanted = self.args.tune_neighbor_weight and model is self.model
-        if wanted and model.config.num_neighbors and isinstance(self.eval_dataset, Dataset):
-            scores = neighbor_weight_scores(model, self.query_collator.processor, self.eval_dataset)
-            model.config.neighbor_weight = max(scores, key=lambda weight: scores[weight])
+        model.keep_texts, self._adaptor_of_step = self.args.adaptor_refresh_steps > 1, None
+        if model is self.model and self.args.tune_second_stage:
+            model.config.candidate_attention = False  # until it is fitted to what comes out
+        try:
+            result = self._train_sharded(*args, **kwargs) if self.is_fsdp_enabled else super().train(*args, **kwargs)
+        finally:
+            model.keep_texts, model.model.items.kept_texts = False, None
+        self._refresh_texts("fp32", force=True)  # the best weights are those of another step
+        if model is self.model and isinstance(self.eval_dataset, Dataset):
+            self._tune(model, self.eval_dataset)
         return result
+
+    def _tune(self, model: XCatForNextItem, validation: Dataset) -> None:
+        """Choose what is not trained on users whose next item the model has not seen."""
+        processor = self.query_collator.processor
+        if self.args.tune_neighbor_weight and model.config.num_neighbors:
+            scores = neighbor_weight_scores(model, processor, validation)
+            model.config.neighbor_weight = max(scores, key=lambda weight: scores[weight])
+        if self.args.tune_second_stage and model.config.num_candidates and len(validation) >= FOLDS:
+            gain = fit_second_stage(model, processor, validation, seed=self.args.seed)
+            logger.info("second stage: %s", gain)
 
     def _train_sharded(self, *args: Any, **kwargs: Any) -> Any:
         """Train a copy, for what FSDP2 has sharded stays so; then give its weights to the model itself."""
@@ -212,6 +229,20 @@ class XCatTrainer(HubPushes, Trainer):
             # One process may have texts of users in its batch and another none: both must reduce the same gradients.
             model.set_reduce_scatter_unused_params(True)
         return model, loader
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        """As in `Trainer`; every `adaptor_refresh_steps` steps the whole catalogue goes through the text adaptor."""
+        step, last = self.state.global_step, self._adaptor_of_step
+        if last is None or not 0 <= step - last < self.args.adaptor_refresh_steps:
+            last = self._adaptor_of_step = step
+        if step == last:  # for each batch whose gradients are accumulated, so that all are of one kind
+            bare_model(self.model).model.items.kept_texts = None
+        return super().training_step(*args, **kwargs)
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        super()._save_checkpoint(*args, **kwargs)
+        # What is kept is not saved: who goes on from here refreshes first, and so does who goes on without a break.
+        self._adaptor_of_step = None
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As in `Trainer`; where the text encoder is trained, the catalogue's texts are encoded anew before."""
@@ -323,6 +354,25 @@ def _give_rate(optimizer: torch.optim.Optimizer, parameters: set[nn.Parameter], 
 
 def _has_row_gradients(model: nn.Module) -> bool:
     return any(p.grad is not None and p.grad.is_sparse for p in model.parameters())
+
+
+def _check_adaptor_refresh(args: XCatTrainingArguments, model: XCatForNextItem) -> None:
+    """Refuse to keep what the adaptor made of texts where there is nothing to keep, or where it would not last."""
+    if args.adaptor_refresh_steps == 1:
+        return
+    given = f"adaptor_refresh_steps is {args.adaptor_refresh_steps}"
+    if not model.config.use_text:
+        raise ValueError(f"{given}, and this model represents items without text (use_text is False); leave it out")
+    if not model.config.uses_full_softmax:
+        raise ValueError(
+            f"{given}, and a sampled objective ({model.config.objective}) never gives the whole catalogue to the text "
+            "adaptor, only the items of the step; leave it out"
+        )
+    if trains_text(model):
+        raise ValueError(
+            f"{given}, and this text encoder is to be trained, so that the texts themselves change every step; "
+            "freeze it, or leave adaptor_refresh_steps out"
+        )
 
 
 def _check_deciding_metric(args: XCatTrainingArguments) -> None:

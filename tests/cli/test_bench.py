@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from xcat_rec.cli import bench_worker
@@ -18,8 +19,15 @@ from xcat_rec.cli.app import main
 from xcat_rec.cli.bench_results import BenchResults, compare_models, user_key
 from xcat_rec.cli.benching import BASELINES, BenchRequest, BenchRun, run_model
 from xcat_rec.cli.provenance import cpu_name, source_commit
+from xcat_rec.evaluation.protocol import evaluate_ranker
+from xcat_rec.evaluation.slices import HISTORY_SLICES
+from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.tokenization.sequences import trained_items
+from xcat_rec.tokenization.sources import load_shop
+from xcat_rec.training.base_checkpoint import prepare_from_base
+from xcat_rec.training.preparation import PreparationOptions
 
-from ..tiny_shop import COLD, ITEMS, TWINS, USERS, save_text_encoder, write_shop
+from ..tiny_shop import CATEGORIES, COLD, ITEMS, TWINS, USERS, events_table, items_table, save_text_encoder, write_shop
 
 FIELDS = {
     "split": "leave-one-out", "num_train_epochs": 1, "per_device_train_batch_size": 10, "hidden_size": 32,
@@ -40,7 +48,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def arguments(places: tuple[Path, Path], output: Path, models: str) -> list[str]:
     fixed = ["bench", str(places[0]), "--output", str(output), "--text-encoder", str(places[1])]
-    return [*fixed, "--models", models, *OPTIONS]
+    return [*fixed, "--models", models, "--by-category", *OPTIONS]
 
 
 def run(given: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -69,6 +77,10 @@ def test_rows_say_what_was_measured_and_how(benched):
     for row in rows:
         assert 0 <= row["metrics"]["ndcg@10"] <= row["metrics"]["recall@10"] <= 1
         assert row["slices"]["cold"]["num_targets"] > 0
+        assert sum(row["slices"][name]["num_targets"] for name in HISTORY_SLICES) == row["data"]["test_targets"]
+        by_target = [part for part in row["by_category"] if part["source"] is None]
+        assert {part["target"] for part in by_target} == {*CATEGORIES, "no category"}
+        assert sum(part["num_targets"] for part in by_target) == row["data"]["test_targets"]
         assert row["fit_seconds"] >= 0 and row["evaluate_seconds"] > 0 and row["peak_memory_mb"] > 50
         data = row["data"]
         assert (data["users"], data["items"], data["split"]) == (USERS, ITEMS, "leave-one-out")
@@ -138,6 +150,9 @@ REFUSED = {
     "too cold": (["--cold-items", "0.7"], ["cold_items is 0.7", "0 to 0.5"]),
     "no such policy": (["--cold-items", "0.1", "--cold-policy", "oldest"], ["'oldest'", "random, newest"]),
     "no JSON": (["--output", "bench.csv"], ["bench.csv", ".json"]),
+    "nothing to begin with": (["--models", "xcat-zero-shot"], ["'xcat-zero-shot'", "--base CHECKPOINT"]),
+    "nothing that begins": (["--base", "old"], ["--base old", "xcat-fine-tuned", "--models"]),
+    "no such base": (["--models", "xcat-fine-tuned", "--base", "./old"], ["./old"]),
     "no such folder": (["--output", "nowhere/bench.json"], ["nowhere", "make it first"]),
 }
 
@@ -211,6 +226,60 @@ def test_every_baseline_runs_and_cold_items_make_cold_targets(places, tmp_path):
     assert not list(tmp_path.iterdir()), "only a trainer writes"
 
 
+@pytest.fixture(scope="module")
+def old_and_new(places, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A checkpoint of the shop, and another shop with the same texts under other ids."""
+    folder = tmp_path_factory.mktemp("transfer")
+    base = folder / "old"
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", str(places[0]), "--output", str(base), "--text-encoder", str(places[1]), "--no-card", *OPTIONS])
+    assert not stop.value.code
+    shop = folder / "new"
+    shop.mkdir()
+    items_table().with_columns(pl.col("item_id").str.replace("item", "new")).write_csv(shop / "items.csv")
+    events_table(30, seed=1).with_columns(pl.col("item_id").str.replace("item", "new")).write_csv(shop / "events.csv")
+    return base, shop
+
+
+def test_a_checkpoint_of_another_shop_as_it_is_and_trained_on(places, old_and_new, tmp_path, capfd):
+    base, shop = old_and_new
+    output = tmp_path / "bench.json"
+    command = ["bench", str(shop), "--output", str(output), "--models", "xcat-zero-shot", "--seeds", "2"]
+    code, _, shown = run([*command, "--base", str(base), "--text-encoder", str(places[1]), *OPTIONS], capfd)
+    assert code == 0, shown
+    assert "40 of 40 items are new to the base; 40 of the base's are dropped" in shown
+    (zero,) = json.loads(output.read_text())
+    assert zero["options"]["base"] == "old" and zero["config"]["base"] == {"name": "old", "commit": None}
+    assert zero["config"]["training"] == {} and zero["config"]["model"]["hidden_size"] == 32
+    assert (zero["epochs"], zero["seed"]) == (0, 0) and zero["fit_seconds"] < 0.1
+
+    # The base with the new catalogue and nothing else: no count, id or neighbour of the new shop.
+    prepared, _ = prepare_from_base(
+        load_shop(str(shop)), PreparationOptions(split="leave-one-out"), str(base), recount=False
+    )
+    assert not prepared.model.model.items.item_counts.any()
+    assert not prepared.model.model.neighbors.similarities.any()
+    expected = evaluate_ranker(
+        XCatRecommender(prepared.model, prepared.processor), prepared.splits["test"], prepared.processor.catalogue,
+        trained=trained_items(prepared.splits["train"], ITEMS + 2),
+    )  # fmt: skip
+    assert zero["metrics"] == pytest.approx(expected.metrics, abs=1e-6)
+    assert zero["slices"]["cold"]["num_targets"] == expected.slices["cold"]["num_targets"]
+
+    request = BenchRequest("xcat-fine-tuned", data=str(shop), fields={**FIELDS, "num_train_epochs": 2}, base=str(base))
+    tuned = run_model(request, tmp_path).row
+    assert tuned["epochs"] == 2 and tuned["metrics"] != zero["metrics"]
+    assert tuned["config"]["training"]["num_train_epochs"] == 2 and tuned["config"]["base"]["name"] == "old"
+
+
+def test_options_that_contradict_the_base_are_refused_before_any_run(old_and_new, tmp_path, capsys):
+    base, shop = old_and_new
+    command = ["bench", str(shop), "--models", "popularity,xcat-fine-tuned", "--base", str(base)]
+    output = tmp_path / "bench.json"
+    code, _, shown = run([*command, "--output", str(output), "--hidden-size", "64"], capsys)
+    assert code == 2 and "hidden_size is 64, and 32 in the base" in shown and not output.exists()
+
+
 def test_options_of_rows_name_no_folder(places):
     request = request_of(places, "xcat", cache_dir="/somewhere/states")
     assert request.options["data"] == "shop" and request.options["text_encoder"] == "encoder"
@@ -227,16 +296,17 @@ def test_comparisons_take_the_mean_over_seeds_and_the_best_that_is_not_ours():
         row_of("xcat", 0),
         row_of("xcat", 1),
         row_of("xcat-no-id", 0),
+        row_of("xcat-zero-shot", 0),
         row_of("sasrec", 0),
     ]
     values = {
         "popularity/0": [0, 0, 1, np.nan], "xcat/0": [1, 1, 0, np.nan], "xcat/1": [1, 1, 1, np.nan],
-        "xcat-no-id/0": [1, 1, 1, np.nan], "sasrec/0": [1, 0, 1, np.nan],
+        "xcat-no-id/0": [1, 1, 1, np.nan], "xcat-zero-shot/0": [1, 1, 1, np.nan], "sasrec/0": [1, 0, 1, np.nan],
     }  # fmt: skip
     users = {f"{name}/ndcg@10": np.array(one, dtype=np.float32) for name, one in values.items()}
     found = {one["model"]: one for one in compare_models(rows, users)}
     assert {model: one["baseline"] for model, one in found.items()} == {
-        "xcat": "sasrec", "xcat-no-id": "sasrec", "sasrec": "popularity",
+        "xcat": "sasrec", "xcat-no-id": "sasrec", "xcat-zero-shot": "sasrec", "sasrec": "popularity",
     }  # fmt: skip
     assert found["xcat"]["difference"] == pytest.approx((0 + 1 - 0.5) / 3) and found["xcat"]["users"] == 3
     assert not compare_models([row_of("xcat", 0)], users)
@@ -285,4 +355,8 @@ def test_the_table_for_documents(benched):
     assert [line.split(" | ")[0] for line in lines[4:]] == ["| popularity", "| item-knn", "| xcat"]
     ndcg = benched[1]["runs"][2]["metrics"]["ndcg@10"]
     assert f"{ndcg:.4f}" in lines[6] and len({line.count("|") for line in lines[2:]}) == 1
-    assert COLD == 39 and "cold NDCG@10" in lines[2]
+    assert COLD == 39 and "cold NDCG@10" in lines[2] and "history" not in lines[2]
+    command = [sys.executable, str(script), str(benched[0]), "--by-history"]
+    title = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[2]
+    assert "| history_0_5 NDCG@10 |" in title and "| history_6_10 NDCG@10 |" in title
+    assert "history_11_20" not in title and "switch" not in title

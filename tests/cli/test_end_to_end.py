@@ -96,6 +96,34 @@ def test_evaluate_gives_the_figures_of_fit(fitted, places, capsys):
     assert other["metrics"].keys() == {"recall@3", "ndcg@3", "mrr@3", "coverage@3"}
 
 
+def test_evaluate_by_history_and_by_category(fitted, places, capsys):
+    command = ["evaluate", str(fitted[0]), str(places[0]), "--split", "leave-one-out"]
+    judged = run([*command, "--json"], capsys)
+    assert "by_category" not in judged
+    lengths = [judged["slices"][f"history_{name}"]["num_targets"] for name in ("0_5", "6_10", "11_20", "21_up")]
+    assert sum(lengths) == judged["num_targets"] and min(lengths[:2]) > 0 == sum(lengths[2:])
+    with pytest.raises(SystemExit):
+        main(command)
+    assert "history" not in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*command, "--by-history", "--by-category", "--json"])
+    shown = capsys.readouterr()
+    rows = json.loads(shown.out.splitlines()[-1])["by_category"]
+    assert "history_6_10 ndcg@10" in shown.err and "history_21_up" not in shown.err
+    assert {row["source"] for row in rows} <= {None, "no category", *CATEGORIES}
+    assert all(row.keys() == {"source", "target", "num_targets", "recall@10", "ndcg@10"} for row in rows)
+    targets = {alone: [row for row in rows if (row["source"] is None) == alone] for alone in (True, False)}
+    assert {sum(row["num_targets"] for row in part) for part in targets.values()} == {judged["num_targets"]}
+    crossing = sum(row["num_targets"] for row in targets[False] if row["source"] != row["target"])
+    assert crossing >= judged["slices"]["switch"]["num_targets"] > 0
+    by_brand = run([*command, "--category-column", "brand", "--json"], capsys)["by_category"]
+    assert {row["target"] for row in by_brand} == {"brand 0", "brand 1", "brand 2"}
+    with pytest.raises(SystemExit) as stop:
+        main([*command, "--category-column", "aisle"])
+    shown = capsys.readouterr()
+    assert stop.value.code == 2 and "there is no column 'aisle'" in " ".join(shown.err.split())
+
+
 def test_recommend(fitted, capsys):
     output = str(fitted[0])
     history = ["item-03", "item-10", "item-17"]

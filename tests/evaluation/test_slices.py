@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.evaluation.slices import SLICE_NAMES, target_slices
+from xcat_rec.evaluation.slices import HISTORY_SLICES, SLICE_NAMES, TARGET_SLICES, target_slices
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
 CATEGORIES = ["tents", "tents", "boots", None, "lamps", "boots"]
@@ -17,7 +17,7 @@ TRAINED = np.array([False, False, True, True, True, True, False, False])
 
 def slices_of(history: list[int], *targets: int) -> dict[str, list[bool]]:
     flags = target_slices([{"items": history, "targets": list(targets)}], VOCABULARY, TRAINED)
-    return {name: values[0].tolist() for name, values in flags.items()}
+    return {name: flags[name][0].tolist() for name in TARGET_SLICES}
 
 
 def brute_force(row: dict[str, list[int]], target: int) -> dict[str, bool]:
@@ -27,11 +27,16 @@ def brute_force(row: dict[str, list[int]], target: int) -> dict[str, bool]:
     known = [category(item) for item in row["items"] if category(item) is not None]
     last = category(row["items"][-1]) if row["items"] else None
     named = category(target) is not None
+    length = len(row["items"])
     return {
         "switch": named and last is not None and category(target) != last,
         "new_category": named and bool(known) and category(target) not in known,
         "cold": not TRAINED[target],
         "unseen": target >= 2 and target not in row["items"],
+        "history_0_5": length <= 5,
+        "history_6_10": 6 <= length <= 10,
+        "history_11_20": 11 <= length <= 20,
+        "history_21_up": length > 20,
     }
 
 
@@ -66,8 +71,26 @@ def test_a_target_outside_the_catalogue_is_cold_and_not_called_unseen() -> None:
     assert slices_of([TENT], 1) == {"switch": [False], "new_category": [False], "cold": [True], "unseen": [False]}
 
 
+@pytest.mark.parametrize(
+    ("length", "name"),
+    [
+        (0, "history_0_5"), (5, "history_0_5"), (6, "history_6_10"), (10, "history_6_10"), (11, "history_11_20"),
+        (20, "history_11_20"), (21, "history_21_up"), (500, "history_21_up"),
+    ],
+)  # fmt: skip
+def test_a_history_of_any_length_is_in_one_slice(length: int, name: str) -> None:
+    rows = [{"items": [TENT] * length, "targets": [BOOTS, DOME]}, {"items": [TENT], "targets": []}]
+    flags = target_slices(rows, VOCABULARY, TRAINED)
+    assert {part: flags[part].tolist() for part in HISTORY_SLICES} == {
+        part: [[part == name] * 2, [False, False]] for part in HISTORY_SLICES
+    }
+
+
 rows_of_events = st.fixed_dictionaries(
-    {"items": st.lists(st.integers(1, 7), max_size=6), "targets": st.lists(st.integers(1, 7), max_size=4, unique=True)}
+    {
+        "items": st.lists(st.integers(1, 7), max_size=25),
+        "targets": st.lists(st.integers(1, 7), max_size=4, unique=True),
+    }
 )
 
 
@@ -88,7 +111,7 @@ def test_batches_agree_with_brute_force_one_by_one(rows: list[dict[str, list[int
 def test_a_catalogue_without_categories_has_no_crossings() -> None:
     vocabulary = ItemVocabulary(pa.table({"item_id": ["a", "b"]}))
     flags = target_slices([{"items": [2], "targets": [3]}], vocabulary, np.ones(4, dtype=bool))
-    assert {name: values.tolist() for name, values in flags.items()} == {
+    assert {name: flags[name].tolist() for name in TARGET_SLICES} == {
         "switch": [[False]], "new_category": [[False]], "cold": [[False]], "unseen": [[True]],
     }  # fmt: skip
 

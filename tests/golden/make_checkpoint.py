@@ -35,6 +35,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         encoder = save_text_encoder(Path(place) / "encoder")
         made = prepare_training(shop(20), PreparationOptions(text_encoder=str(encoder), config=SMALL))
+    for name, buffer in made.model.model.candidates.named_buffers():
+        drawn = torch.randn(buffer.shape)
+        buffer.copy_(drawn.abs() + 0.5 if name.endswith("scale") else drawn)
+    made.model.config.candidate_attention = True
     made.model.save_pretrained(folder)
     made.processor.save_pretrained(folder)
     for code in folder.glob("*.py"):

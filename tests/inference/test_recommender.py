@@ -254,3 +254,41 @@ def test_pickled_weights_are_not_opened(saved: Path) -> None:
 def test_the_checkpoint_of_another_model_is_refused() -> None:
     with pytest.raises(ValueError, match=r"no checkpoint of xcat fit: its config\.json says model_type 'bert'"):
         XCatRecommender.from_pretrained(encoder())
+
+
+def test_a_second_stage_is_that_of_the_scores_under_every_filter():
+    start = prepared("transformer")
+    model = start.model
+    assert model.model.candidates is not None and not model.model.has_second_stage
+    plain = ids(recommender().recommend(HISTORIES[0], 10))
+    generator = torch.Generator().manual_seed(0)
+    before = {name: buffer.clone() for name, buffer in model.model.candidates.named_buffers()}
+    try:
+        for name, buffer in model.model.candidates.named_buffers():
+            drawn = 3 * torch.randn(buffer.shape, generator=generator)
+            buffer.copy_(drawn.abs() + 0.5 if name.endswith("scale") else drawn)
+        model.config.candidate_attention = True
+        for filters in (Filters(), Filters(exclude_seen=False), Filters(cross_category=True)):
+            found = recommender().recommend_many(HISTORIES, 10, filters=filters)
+            scores = recommender().score_rows(start.processor.history_rows(HISTORIES))
+            for user, items in enumerate(found):
+                if not items:  # of every category
+                    continue
+                rows = torch.from_numpy(recommender().vocabulary.encode(ids(items)).astype("int64"))
+                own = scores[user, rows]
+                # The same up to a constant a query: the least bonus is that of the candidates a filter leaves.
+                difference = torch.tensor([item.score for item in items]) - own
+                assert (own[:-1] >= own[1:]).all() and difference.max() - difference.min() < 1e-3
+                assert all(sum(reason.weight for reason in item.because) <= 1.001 for item in items)
+        changed = ids(recommender().recommend(HISTORIES[0], 10))
+        assert changed != plain
+        few = recommender().recommend(HISTORIES[0], 3)
+        assert ids(few) == changed[:3]
+        model.config.num_candidates = 5  # fewer than are wanted: the others follow in the order of the first stage
+        many = recommender().recommend(HISTORIES[0], 10)
+        assert len(many) == 10 and set(ids(many)[:5]) == set(plain[:5]) and ids(many)[5:] == plain[5:]
+        assert [item.score for item in many] == sorted((item.score for item in many), reverse=True)
+    finally:
+        model.config.candidate_attention, model.config.num_candidates = False, 200
+        for name, buffer in before.items():
+            getattr(model.model.candidates, name).copy_(buffer)

@@ -41,6 +41,8 @@ def report(ranks: np.ndarray, shift: int = 0) -> RankingReport:
         "new_category": (np.arange(USERS) % 8 == 0)[:, None],
         "cold": np.zeros((USERS, 1), dtype=bool),
         "unseen": np.ones((USERS, 1), dtype=bool),
+        "history_0_5": np.ones((USERS, 1), dtype=bool),
+        "history_6_10": np.zeros((USERS, 1), dtype=bool),
     }
     return report_from_ranks(ranks[:, None], flags, top, [10], ITEMS)
 

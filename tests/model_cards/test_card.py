@@ -116,6 +116,7 @@ def test_figures_stand_beside_baselines_with_intervals(tmp_path: Path) -> None:
     assert "| popularity | **1.0000** [1.0000, 1.0000] | **1.0000** [1.0000, 1.0000] |" in other.split("###")[0]
     assert "; popularity is better." in other.split("###")[0]
     assert "### Targets in `cold` (item without training events; 0 targets)\n\nThere were none" in card
+    assert "history_" not in card, "slices by length of history are for who asks"
 
 
 def test_what_the_figures_say_against_the_model_is_a_limit(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from xcat_rec.training.base_checkpoint import (
     load_base,
     ordered_after,
     prepare_from_base,
-    united_neighbors,
 )
+from xcat_rec.training.lent_neighbors import united_neighbors
 from xcat_rec.training.preparation import PreparationOptions, build_vocabulary, prepare_training
 
 from ..tiny_shop import SMALL, events_table, items_table, save_text_encoder, shop
@@ -73,13 +73,15 @@ def test_known_items_keep_their_rows_and_scores(base):
     assert new == pytest.approx(new)
 
 
-def test_a_new_item_has_text_and_features_but_no_id_and_no_neighbours(base):
+def test_a_new_item_has_text_and_features_but_no_id_and_neighbours_that_are_lent(base):
     model, processor = load_base(base)
     changed = change_catalogue(model, processor, build_vocabulary(changed_shop(grown())))
     row = int(changed.catalogue.encode(["item-new"])[0])
     items, memory = model.model.items, model.model.neighbors
     assert row == 2 and items.item_counts[row] == 0 and not items.id_embeddings.weight[row].any()
-    assert memory is not None and not memory.similarities[row].any()
+    assert memory is not None and memory.similarities[row].any()
+    assert items.item_counts[memory.rows[row][memory.similarities[row] > 0].long()].all()
+    assert (memory.rows[items.item_counts > 0] == row).any()
     assert items.text_states[items.text_index[row]].any()
     twin = int(changed.catalogue.encode(["item-01"])[0])
     assert changed.catalogue.item(twin)["brand"] == "brand 1"

@@ -116,5 +116,9 @@ def test_evaluation_batches_carry_targets_with_their_slices(processor: XCatProce
         "new_category": [[0, 1, 0], [0, 0, 0]],
         "cold": [[0, 0, 0], [1, 0, 0]],
         "unseen": [[1, 1, 0], [1, 0, 0]],
+        "history_0_5": [[1, 1, 1], [1, 0, 0]],
+        "history_6_10": [[0, 0, 0], [0, 0, 0]],
+        "history_11_20": [[0, 0, 0], [0, 0, 0]],
+        "history_21_up": [[0, 0, 0], [0, 0, 0]],
     }
     assert batch["target_slices"].dtype == torch.int64

@@ -1,0 +1,182 @@
+"""The second stage: the best candidates query the history by cross-attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from .configuration_xcat import XCatConfig
+from .items_xcat import XCatItemEncoder
+from .neighbors_xcat import XCatNeighbors
+from .recent_xcat import RecentEvents
+
+_QUERIES_AT_ONCE = 128
+_PAIR = ("text", "representation", "neighbour", "item")
+_CANDIDATE = ("score", "product", "memories", "had", "count")
+
+
+@dataclass(frozen=True)
+class CandidateFeatures:
+    """What the second stage knows of candidates.
+
+    Args:
+        pairs: (queries, candidates, events, features) of a candidate and an event: cosine of their texts, cosine of
+            their representations, root of their neighbour similarity, whether they are one item, and for every item
+            feature whether they share its value.
+        candidates: (queries, candidates, 5) score of the first stage, the part of it that is the product, the part
+            that is the memories', whether the history has the item, and the logarithm of 1 + its training events.
+        events: (queries, events) True where there is an event.
+    """
+
+    pairs: torch.Tensor
+    candidates: torch.Tensor
+    events: torch.Tensor
+
+
+class XCatCandidateAttention(nn.Module):
+    """Scores the best candidates anew by what each of them finds in the history.
+
+    A product of two vectors says how alike a candidate is to all of a history at once. Here the candidate is the query
+    of a cross-attention and the latest `candidate_window` events are its memory (target attention, as in DIN, Zhou et
+    al. 2018). Keys and values are what is known of the pair, in text, in representation and in the training log
+    (`CandidateFeatures`), so a handful of weights hold for every catalogue: with pair features x_j, brought to mean 0
+    and deviation 1 as all features are,
+
+        a = softmax_j(k x_j + b_age(j)),    bonus = sum_j a_j (v x_j) + c z
+
+    with features z of the candidate. The weights are buffers: they are fitted after training, on users whose next item
+    the first stage has not seen, and `candidate_attention` of the configuration says whether that paid. Candidates
+    stay ahead of all other items, for the least bonus of a query is subtracted from all of them.
+    """
+
+    key: torch.Tensor
+    value: torch.Tensor
+    ages: torch.Tensor
+    weight: torch.Tensor
+    pair_mean: torch.Tensor
+    pair_scale: torch.Tensor
+    candidate_mean: torch.Tensor
+    candidate_scale: torch.Tensor
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        self.config = config
+        pairs = len(_PAIR) + len(config.item_features or {})
+        for name, size in (
+            ("key", pairs), ("value", pairs), ("ages", config.candidate_window), ("weight", len(_CANDIDATE)),
+            ("pair_mean", pairs), ("pair_scale", pairs), ("candidate_mean", len(_CANDIDATE)),
+            ("candidate_scale", len(_CANDIDATE)),
+        ):  # fmt: skip
+            self.register_buffer(name, torch.zeros(size))
+
+    def features(
+        self,
+        queries: torch.Tensor,
+        recent: RecentEvents,
+        rows: torch.Tensor,
+        scores: torch.Tensor,
+        items: XCatItemEncoder,
+        item_side: torch.Tensor,
+        neighbors: XCatNeighbors | None,
+    ) -> CandidateFeatures:
+        """Find what the second stage goes by.
+
+        Args:
+            queries: (queries, hidden) result of `XCatModel.query_side`.
+            recent: The events before the queries.
+            rows: (queries, candidates) item rows.
+            scores: (queries, candidates) their scores in the first stage.
+            items: The item table.
+            item_side: (item rows, hidden) result of `XCatModel.item_side` over it.
+            neighbors: The neighbour memory, if there is one.
+        """
+        latest = recent.items[:, : self.config.candidate_window]
+        vectors, of_events = item_side[rows], item_side[latest]
+        pairs = [
+            _text_cosines(items, rows, latest),
+            nn.functional.normalize(vectors, dim=-1) @ nn.functional.normalize(of_events, dim=-1).mT,
+            _neighbour_roots(neighbors, rows, latest),
+            (rows[:, :, None] == latest[:, None, :]).float(),
+        ]
+        values, of_event_values = items.feature_values[rows], items.feature_values[latest]
+        for own, other in zip(values.unbind(-1), of_event_values.unbind(-1), strict=True):
+            pairs.append(((own[:, :, None] == other[:, None, :]) & (own > 0)[:, :, None]).float())
+        product = (vectors @ queries[..., None]).squeeze(-1)
+        had = (rows[:, :, None] == recent.items[:, None, :]).any(2).float()
+        of_candidate = [scores, product, scores - product, had, items.item_counts[rows].float().log1p()]
+        return CandidateFeatures(torch.stack(pairs, -1), torch.stack(of_candidate, -1), latest > 0)
+
+    def forward(self, found: CandidateFeatures) -> tuple[torch.Tensor, torch.Tensor]:
+        """Attend.
+
+        Args:
+            found: Features of candidates.
+
+        Returns:
+            (queries, candidates) bonuses, and (queries, candidates, events) attention; 0 where there is no event.
+        """
+        pairs = (found.pairs - self.pair_mean) / self.pair_scale
+        both = pairs @ torch.stack([self.key, self.value], 1)
+        there = found.events[:, None, :]
+        logits = (both[..., 0] + self.ages[: pairs.shape[2]]).masked_fill(~there, -torch.inf)
+        attention = torch.nan_to_num(torch.softmax(logits, -1)) if pairs.shape[2] else logits
+        of_candidate = (found.candidates - self.candidate_mean) / self.candidate_scale
+        return (attention * both[..., 1]).sum(-1) + of_candidate @ self.weight, attention
+
+    def rescored(
+        self,
+        queries: torch.Tensor,
+        recent: RecentEvents,
+        rows: torch.Tensor,
+        scores: torch.Tensor,
+        items: XCatItemEncoder,
+        item_side: torch.Tensor,
+        neighbors: XCatNeighbors | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score candidates anew; see `features` for the arguments.
+
+        Returns:
+            (queries, candidates) scores, -inf where that of the first stage was, and (queries, candidates, events)
+            attention to the latest events, the latest first.
+        """
+        changed, attentions = [], []
+        for part in torch.arange(len(rows), device=rows.device).split(_QUERIES_AT_ONCE):
+            own = scores[part]
+            bonus, attention = self(
+                self.features(queries[part], recent[part], rows[part], own, items, item_side, neighbors)
+            )
+            there = own > -torch.inf
+            least = bonus.masked_fill(~there, torch.inf).amin(1, keepdim=True)
+            changed.append(torch.where(there, own + bonus - least, own))
+            attentions.append(attention)
+        return torch.cat(changed), torch.cat(attentions)
+
+
+def _text_cosines(items: XCatItemEncoder, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
+    """(queries, candidates, events) cosines of pooled texts; 0 where either has none."""
+    if not items.config.use_text:
+        return torch.zeros(*rows.shape, latest.shape[1], device=rows.device)
+    own, other = (
+        nn.functional.normalize(items.text_states[items.text_index[of], 0].float(), dim=-1) for of in (rows, latest)
+    )
+    cosines: torch.Tensor = own @ other.mT
+    return cosines
+
+
+def _neighbour_roots(neighbors: XCatNeighbors | None, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
+    """(queries, candidates, events) roots of the similarity of a candidate as a neighbour of an event."""
+    (queries, count), events = rows.shape, latest.shape[1]
+    found = torch.zeros(queries, count, events, device=rows.device)
+    if neighbors is None or not events or not count:
+        return found
+    ordered, order = rows.sort(dim=1)
+    similarities = neighbors.similarities[latest].flatten(1)
+    wanted = neighbors.rows[latest].long().flatten(1)
+    place = torch.searchsorted(ordered, wanted).clamp(max=count - 1)
+    query, pair = ((ordered.gather(1, place) == wanted) & (similarities > 0)).nonzero(as_tuple=True)
+    candidate = order[query, place[query, pair]]
+    event = pair // neighbors.rows.shape[1]
+    found[query, candidate, event] = similarities[query, pair].sqrt()
+    return found

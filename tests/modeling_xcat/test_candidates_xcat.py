@@ -1,0 +1,157 @@
+"""The second stage: its features against loops, exact small bonuses, and what it may change."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import cosine_similarity
+
+from xcat_rec.modeling_xcat.candidates_xcat import CandidateFeatures, XCatCandidateAttention
+from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
+from xcat_rec.modeling_xcat.recent_xcat import RecentEvents
+
+from .conftest import ROWS, tiny_config, tiny_model
+
+RECENT = RecentEvents(
+    torch.tensor([[5, 3, 5, 7], [2, 0, 0, 0], [9, 8, 4, 2]]), torch.tensor([[2, 1, 0, 1], [1, 0, 0, 0], [1, 1, 1, 1]])
+)
+CONFIGURATIONS = {
+    "all": {},
+    "no text": {"use_text": False},
+    "no neighbours": {"num_neighbors": 0},
+    "no features": {"item_features": {}},
+    "dot": {"scoring": "dot"},
+    "several tokens": {"text_tokens_per_item": 2},
+}
+every_configuration = pytest.mark.parametrize("changes", CONFIGURATIONS.values(), ids=list(CONFIGURATIONS))
+
+
+def with_stage(**changes) -> XCatForNextItem:
+    """A tiny model whose second stage has drawn weights and is in use."""
+    model = tiny_model(tiny_config(**{"num_candidates": 6, "candidate_window": 3, **changes}))
+    generator = torch.Generator().manual_seed(2)
+    for name, buffer in model.model.candidates.named_buffers():
+        drawn = torch.randn(buffer.shape, generator=generator)
+        buffer.copy_(drawn.abs() + 0.5 if name.endswith("scale") else drawn)
+    if model.model.neighbors is not None:  # no item twice
+        for row in range(ROWS):
+            model.model.neighbors.rows[row] = 2 + torch.randperm(ROWS - 2, generator=generator)[:4].int()
+    model.config.candidate_attention = True
+    return model
+
+
+def first_stage(model: XCatForNextItem, states: torch.Tensor) -> torch.Tensor:
+    model.config.candidate_attention = False
+    scores = model.model.score_states(states, RECENT)
+    model.config.candidate_attention = True
+    return scores
+
+
+@every_configuration
+@torch.no_grad()
+def test_features_are_those_of_loops(changes):
+    model = with_stage(**changes)
+    base, stage = model.model, model.model.candidates
+    states = torch.randn(3, 16, generator=torch.Generator().manual_seed(3))
+    table, queries = base.item_side(base.items().float()), base.query_side(states)
+    rows = torch.stack(
+        [torch.randperm(ROWS - 2, generator=torch.Generator().manual_seed(i))[:5] + 2 for i in range(3)]
+    )
+    scores = first_stage(model, states).gather(1, rows)
+    found = stage.features(queries, RECENT, rows, scores, base.items, table, base.neighbors)
+    assert found.pairs.shape == (3, 5, 3, len(stage.key)) and found.events.equal(RECENT.items[:, :3] > 0)
+    items = base.items
+    for q in range(3):
+        for c, row in enumerate(rows[q].tolist()):
+            product = float(queries[q] @ table[row])
+            count = math.log1p(int(items.item_counts[row]))
+            had = float(row in RECENT.items[q].tolist())
+            score = float(scores[q, c])
+            expected = [score, product, score - product, had, count]
+            assert found.candidates[q, c].tolist() == pytest.approx(expected, abs=1e-4)
+            for e, event in enumerate(RECENT.items[q, :3].tolist()):
+                if not event:
+                    continue
+                text = 0.0
+                if model.config.use_text:
+                    own, other = (items.text_states[items.text_index[i], 0] for i in (row, event))
+                    text = float(cosine_similarity(own, other, dim=0))
+                nearness = 0.0
+                if base.neighbors is not None:
+                    table_of_event = base.neighbors.rows[event].tolist()
+                    if row in table_of_event:
+                        nearness = math.sqrt(base.neighbors.similarities[event, table_of_event.index(row)])
+                expected = [text, float(cosine_similarity(table[row], table[event], dim=0))]
+                pair = found.pairs[q, c, e].tolist()
+                assert pair[:3] == pytest.approx([*expected, nearness], abs=1e-5)
+                same = [
+                    float(own == other != 0)
+                    for own, other in zip(items.feature_values[row], items.feature_values[event], strict=True)
+                ]
+                assert pair[3:] == [float(row == event), *same]
+
+
+def test_a_bonus_is_what_the_formula_says():
+    stage = XCatCandidateAttention(XCatConfig(num_candidates=2, candidate_window=2))
+    for name, values in {
+        "key": [1, 0, 0, 0], "value": [0, 2, 0, 0], "ages": [0, math.log(2)], "weight": [0, 0, 0, 0, 3],
+        "pair_mean": [0, 1, 0, 0], "pair_scale": [1, 2, 1, 1], "candidate_mean": [0] * 5, "candidate_scale": [1] * 5,
+    }.items():  # fmt: skip
+        getattr(stage, name).copy_(torch.tensor(values))
+    pairs = torch.tensor([[[[math.log(4), 3.0, 0, 0], [math.log(2), 5.0, 0, 0]], [[0, 1.0, 0, 0], [0, 2.0, 0, 0]]]])
+    candidates = torch.tensor([[[0, 0, 0, 0, 1.0], [0, 0, 0, 0, 0.0]]])
+    bonus, attention = stage(CandidateFeatures(pairs, candidates, torch.tensor([[True, True]])))
+    # Both events weigh 4 in the first row; values are 2 (3 - 1) / 2 = 2 and 4. In the second they weigh 1 and 2.
+    torch.testing.assert_close(attention, torch.tensor([[[0.5, 0.5], [1 / 3, 2 / 3]]]))
+    torch.testing.assert_close(bonus, torch.tensor([[3 + 3.0, 2 / 3 * 1.0]]))
+    alone, attention = stage(CandidateFeatures(pairs, candidates, torch.tensor([[True, False]])))
+    torch.testing.assert_close(alone, torch.tensor([[2 + 3.0, 0.0]]))
+    assert attention[..., 1].eq(0).all()
+    nobody, _ = stage(CandidateFeatures(pairs, candidates, torch.tensor([[False, False]])))
+    torch.testing.assert_close(nobody, torch.tensor([[3.0, 0.0]]))
+
+
+@every_configuration
+@torch.no_grad()
+def test_only_the_order_of_candidates_changes(changes):
+    model = with_stage(**changes)
+    states = torch.randn(3, 16, generator=torch.Generator().manual_seed(4))
+    before, after = first_stage(model, states), model.model.score_states(states, RECENT)
+    best = before.topk(6, dim=1).indices
+    others = torch.ones_like(before, dtype=torch.bool).scatter(1, best, False)
+    assert after[others].equal(before[others])
+    assert (after.gather(1, best) >= before.gather(1, best)).all()
+    assert not after.gather(1, best).argsort(1).equal(before.gather(1, best).argsort(1))
+    one_by_one = torch.cat([model.model.score_states(states[[i]], RECENT[torch.tensor([i])]) for i in range(3)])
+    torch.testing.assert_close(one_by_one, after, atol=1e-4, rtol=1e-5)
+    assert model.model.score_states(states, None).isfinite()[:, 2:].all()  # nothing to go by: the first stage alone
+
+
+@torch.no_grad()
+def test_what_a_filter_took_out_stays_out():
+    model = with_stage()
+    base, states = model.model, torch.randn(1, 16, generator=torch.Generator().manual_seed(5))
+    queries, table = base.query_side(states), base.item_side(base.items().float())
+    rows, scores = torch.tensor([[4, 6, 0]]), torch.tensor([[2.0, 1.0, -torch.inf]])
+    rescored, attention = base.second_stage(queries, RECENT[slice(0, 1)], rows, scores, table)
+    assert rescored[0, 2] == -torch.inf and rescored[0, :2].isfinite().all()
+    assert ((rescored - scores)[0, :2].min()) == 0 and attention.shape == (1, 3, 3)
+    torch.testing.assert_close(attention.sum(-1), torch.ones(1, 3))
+
+
+def test_it_is_saved_and_older_formats_have_none(tmp_path):
+    model = with_stage()
+    model.save_pretrained(tmp_path)
+    loaded = XCatForNextItem.from_pretrained(tmp_path).eval()
+    states = torch.randn(3, 16, generator=torch.Generator().manual_seed(6))
+    with torch.no_grad():
+        assert loaded.model.has_second_stage
+        assert loaded.model.score_states(states, RECENT).equal(model.model.score_states(states, RECENT))
+    assert XCatConfig(format_version=2).num_candidates == 0
+    assert XCatForNextItem(tiny_config(format_version=2)).model.candidates is None
+    assert not XCatForNextItem(tiny_config()).model.has_second_stage
+    with pytest.raises(ValueError, match="candidate_window is 0; give at least 1"):
+        XCatConfig(candidate_window=0)

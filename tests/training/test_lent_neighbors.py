@@ -1,0 +1,111 @@
+"""Neighbours of items without training events: exact numbers, a brute-force oracle, and who keeps what."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
+from xcat_rec.modeling_xcat.neighbors_xcat import XCatNeighbors
+from xcat_rec.training import lent_neighbors
+from xcat_rec.training.lent_neighbors import drop_lent, lend_neighbors
+
+
+def catalogue(texts: list[list[float]], counts: list[int], similar: dict[tuple[int, int], float], width: int = 4):
+    """A model whose item rows from 2 on have these text states and counts, and a symmetric neighbour memory."""
+    rows = len(texts) + 2
+    config = XCatConfig(
+        num_item_rows=rows, num_texts=rows - 1, text_dim=len(texts[0]), hidden_size=4, intermediate_size=4,
+        num_attention_heads=1, num_neighbors=width, soft_target_weight=0.0,
+    )  # fmt: skip
+    model = XCatForNextItem(config)
+    items, memory = model.model.items, model.model.neighbors
+    items.text_states[1:, 0] = torch.tensor(texts)
+    items.text_index[2:] = torch.arange(1, rows - 1)
+    items.item_counts[2:] = torch.tensor(counts)
+    for owner in range(2, rows):
+        of_owner = sorted(
+            ((value, next(i for i in pair if i != owner)) for pair, value in similar.items() if owner in pair),
+            reverse=True,
+        )[:width]
+        for place, (value, other) in enumerate(of_owner):
+            memory.rows[owner, place], memory.similarities[owner, place] = other, value
+    return model
+
+
+def pairs(memory: XCatNeighbors) -> dict[tuple[int, int], float]:
+    owners, places = memory.similarities.nonzero(as_tuple=True)
+    keys = zip(owners.tolist(), memory.rows[owners, places].tolist(), strict=True)
+    return {key: round(v, 5) for key, v in zip(keys, memory.similarities[owners, places].tolist(), strict=True)}
+
+
+def test_an_untrained_item_is_as_near_as_what_says_the_same():
+    # Row 4 is new; its text is that of row 2, at right angles to that of row 3: shares e^10 / (e^10 + 1) and the rest.
+    model = catalogue([[1, 0], [0, 2], [3, 0]], [5, 1, 0], {(2, 3): 0.5})
+    assert lend_neighbors(model) == 1
+    near, far = torch.softmax(torch.tensor([10.0, 0.0]), 0).tolist()
+    to_two, to_three = round(near + 0.5 * far, 5), round(far + 0.5 * near, 5)
+    expected = {(2, 3): 0.5, (3, 2): 0.5, (4, 2): to_two, (2, 4): to_two, (4, 3): to_three, (3, 4): to_three}
+    memory = model.model.neighbors
+    assert pairs(memory) == pytest.approx(expected, abs=2e-5)
+    assert lend_neighbors(model) == 1 and pairs(memory) == pytest.approx(expected, abs=2e-5)
+    drop_lent(memory, model.model.items.item_counts)
+    assert pairs(memory) == {(2, 3): 0.5, (3, 2): 0.5}
+
+
+def test_nothing_is_lent_where_nothing_can_be(caplog, monkeypatch):
+    similar = {(2, 3): 0.5}
+    for model in (
+        catalogue([[1, 0], [0, 2]], [5, 1], similar),  # no untrained item
+        catalogue([[1, 0], [0, 2], [0, 0]], [5, 1, 0], similar),  # one that says nothing
+        catalogue([[1, 0], [0, 2], [0, 0]], [0, 0, 4], similar),  # and nobody who says anything to lend
+    ):
+        before = pairs(model.model.neighbors)
+        assert lend_neighbors(model) == 0 and pairs(model.model.neighbors) == before
+    monkeypatch.setattr(lent_neighbors, "MOST_COSINES", 1)
+    model = catalogue([[1, 0], [0, 2], [3, 0]], [5, 1, 0], similar)
+    with caplog.at_level(logging.WARNING):
+        assert lend_neighbors(model) == 0
+    assert "1 items without training events are too many" in caplog.text
+    no_memory = XCatForNextItem(XCatConfig(num_neighbors=0, hidden_size=4, num_attention_heads=1))
+    assert lend_neighbors(no_memory) == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_lent_similarities_are_those_of_a_sum_over_lenders(data):
+    size = data.draw(st.integers(2, 7))
+    counts = data.draw(st.lists(st.integers(0, 2), min_size=size, max_size=size))
+    number = st.integers(-3, 3).map(float)
+    texts = data.draw(st.lists(st.lists(number, min_size=2, max_size=2), min_size=size, max_size=size))
+    similar = {
+        (i + 2, j + 2): data.draw(st.integers(1, 9)) / 10
+        for i in range(size) for j in range(i) if counts[i] and counts[j] and data.draw(st.booleans())
+    }  # fmt: skip
+    model = catalogue(texts, counts, similar, width=2 * size)
+    lend_neighbors(model)
+    unit = torch.nn.functional.normalize(torch.tensor(texts), dim=-1)
+    said = unit.any(1)
+    lenders = [i for i in range(size) if counts[i] and said[i]]
+    known = {**similar, **{(b, a): value for (a, b), value in similar.items()}}
+    expected = dict(known)
+    for new in range(size):
+        if counts[new] or not said[new] or not lenders:
+            continue
+        shares = torch.softmax(10 * torch.stack([unit[new] @ unit[i] for i in lenders]), 0).tolist()
+        for item in range(size):
+            value = sum(
+                share * (1.0 if i == item else known.get((i + 2, item + 2), 0.0))
+                for i, share in zip(lenders, shares, strict=True)
+            )
+            if counts[item] and value > 0:
+                expected[new + 2, item + 2] = expected[item + 2, new + 2] = value
+    found = pairs(model.model.neighbors)
+    assert {key: v for key, v in found.items() if v > 1e-4} == pytest.approx(
+        {key: v for key, v in expected.items() if v > 1e-4}, abs=1e-4
+    )

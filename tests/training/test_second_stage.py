@@ -1,0 +1,103 @@
+"""Fitting the second stage: what it finds, when it is used, and that evaluation and serving agree with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from datasets import Dataset
+
+from xcat_rec.evaluation.protocol import evaluate_ranker
+from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.training.preparation import PreparedTraining
+from xcat_rec.training.second_stage import SecondStageGain, fit_second_stage
+
+from .test_trainer import prepared, trainer_of
+
+
+def by_the_brand(start: PreparedTraining, users: int = 240) -> Dataset:
+    """Users who take what has the brand of their latest item, which a model that has learnt nothing cannot know."""
+    brands = start.model.model.items.feature_values[:, 0]
+    generator = torch.Generator().manual_seed(0)
+    rows = []
+    for user in range(users):
+        items = torch.randint(2, 42, (4,), generator=generator)
+        same = (brands == brands[items[-1]]).nonzero().squeeze(1)
+        target = same[torch.randint(len(same), (1,), generator=generator)]
+        rows.append({"user_id": str(user), "items": items.tolist(), "targets": target.tolist()})
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    for name, value in (("event_types", 1), ("ratings", None), ("timestamps", -1)):
+        columns[name] = [[value] * 4] * users
+    return Dataset.from_dict(columns)
+
+
+def ndcg(start: PreparedTraining, dataset: Dataset) -> float:
+    report = evaluate_ranker(
+        XCatRecommender(start.model, start.processor), dataset, start.processor.catalogue,
+        trained=start.trained, ks=[10], progress=False,
+    )  # fmt: skip
+    return report.metrics["ndcg@10"]
+
+
+def test_what_candidates_share_with_the_history_is_found(tmp_path: Path) -> None:
+    start = prepared(tmp_path)
+    assert start.model.config.item_features == {"brand": 4}
+    learnt, judged = (by_the_brand(start).select(range(*span)) for span in ((0, 180), (180, 240)))
+    gain = fit_second_stage(start.model, start.processor, learnt)
+    assert gain.users == 180 and gain.pays and gain.after > 1.3 * gain.before
+    stage = start.model.model.candidates
+    assert stage is not None and stage.value.abs().argmax() == 4  # the brand
+    assert not stage.key.requires_grad and stage.pair_scale.gt(0).all()
+    after = ndcg(start, judged)
+    start.model.config.candidate_attention = False
+    before = ndcg(start, judged)
+    assert gain.before == pytest.approx(ndcg(start, learnt), abs=1e-6)
+    assert after > 1.3 * before
+
+
+def test_it_is_the_same_again_and_left_off_where_there_is_nothing_to_find(tmp_path: Path) -> None:
+    start = prepared(tmp_path)
+    rows = by_the_brand(start, 90)
+    gain = fit_second_stage(start.model, start.processor, rows)
+    assert fit_second_stage(start.model, start.processor, rows) == gain
+    assert fit_second_stage(start.model, start.processor, rows, seed=1) != gain
+    start.model.config.candidate_attention = False
+    best = XCatRecommender(start.model, start.processor).score_rows([rows[i] for i in range(90)]).topk(2).indices
+    known = rows.remove_columns("targets").add_column("targets", best[:, :1].tolist())
+    gain = fit_second_stage(start.model, start.processor, known)
+    assert gain.before == pytest.approx(1.0) and not gain.pays and not start.model.config.candidate_attention
+
+
+def test_a_gain_within_two_standard_errors_is_none() -> None:
+    assert not SecondStageGain(10, 0.5, 0.519, 0.01).pays
+    assert SecondStageGain(10, 0.5, 0.521, 0.01).pays
+    assert not SecondStageGain(10, 0.5, 0.5, 0.0).pays
+
+
+def test_several_targets_count_and_few_users_are_refused(tmp_path: Path) -> None:
+    start = prepared(tmp_path, num_candidates=12)
+    rows = by_the_brand(start, 60)
+    several = [[*t, *((t[0] + 1,) if t[0] < 41 else ())] for t in rows["targets"]]
+    rows = rows.remove_columns("targets").add_column("targets", several)
+    gain = fit_second_stage(start.model, start.processor, rows)
+    start.model.config.candidate_attention = False
+    assert gain.before == pytest.approx(ndcg(start, rows), abs=1e-6)
+    with pytest.raises(ValueError, match="needs 3 users"):
+        fit_second_stage(start.model, start.processor, rows.select(range(2)))
+    without = prepared(tmp_path, num_candidates=0)
+    with pytest.raises(ValueError, match="no second stage"):
+        fit_second_stage(without.model, without.processor, rows)
+
+
+def test_training_ends_with_it_where_it_pays(tmp_path: Path) -> None:
+    start = prepared(tmp_path)
+    trainer = trainer_of(start, tmp_path, num_train_epochs=1, learning_rate=1e-5)
+    trainer.eval_dataset = by_the_brand(start)
+    start.model.config.candidate_attention = True  # of an earlier training: out of use until it is fitted anew
+    trainer.train()
+    assert start.model.config.candidate_attention
+    shown = [entry["eval_ndcg@10"] for entry in trainer.state.log_history if "eval_ndcg@10" in entry]
+    assert trainer.evaluate()["eval_ndcg@10"] > 1.2 * shown[-1]
+    trainer_of(start, tmp_path, num_train_epochs=1, tune_second_stage=False).train()
+    assert start.model.config.candidate_attention

@@ -1,0 +1,159 @@
+"""Neighbours for items that nothing has been counted of: those of the items whose texts are nearest."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+
+from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.neighbors_xcat import XCatNeighbors
+
+logger = logging.getLogger(__name__)
+
+LENDERS = 10
+"""Trained items, nearest in text, that lend to an untrained one."""
+SHARPNESS = 10.0
+"""A lender's share is the softmax of its cosine times this."""
+MOST_COSINES = 1 << 33
+"""Pairs of an untrained and a trained item that are compared at most (about a minute of two cores)."""
+
+_COSINES_AT_ONCE = 1 << 22
+
+
+@torch.no_grad()
+def lend_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> int:
+    """Give items without training events a place in the neighbour memory, by their texts.
+
+    An untrained item is as near to an item as the trained items that say the same are: its similarity to item i is the
+    sum over its `LENDERS` nearest trained items, weighted by the softmax of their cosines, of their own similarity to
+    i, and of 1 for i itself. The table keeps the nearest of all, counted or lent, so nothing else in a model changes.
+    Call it where counts, texts and counted neighbours are in place; once more does no harm.
+
+    Args:
+        model: A model with its catalogue; one without texts, or without a neighbour memory, is left alone.
+        new: (items,) rows that came just now, where what others have been lent is to stay; None for all items.
+
+    Returns:
+        How many items were lent neighbours.
+    """
+    memory, items = model.model.neighbors, model.model.items
+    if memory is None or not model.config.use_text:
+        return 0
+    states = torch.nn.functional.normalize(items.text_states[:, 0].float(), dim=-1)
+    speaks = states.any(1)[items.text_index]
+    speaks[:NUM_SPECIAL_ROWS] = False
+    borrowers = (speaks & (items.item_counts == 0)).nonzero().squeeze(1)
+    if new is not None:
+        borrowers = borrowers[torch.isin(borrowers, new)]
+    trained = (speaks & (items.item_counts > 0)).nonzero().squeeze(1)
+    if not len(borrowers) or not len(trained):
+        return 0
+    if len(borrowers) * len(trained) > MOST_COSINES:
+        logger.warning(
+            "%s items without training events are too many to compare with %s others; they get no neighbours",
+            f"{len(borrowers):,}", f"{len(trained):,}",
+        )  # fmt: skip
+        return 0
+    lenders, shares = _lenders(states, items.text_index, borrowers, trained)
+    if new is None:
+        drop_lent(memory, items.item_counts)
+    owners, others, values = _lent(memory, items.item_counts, borrowers, lenders, shares)
+    size = len(memory.rows)
+    lent = _lists(
+        torch.cat([owners, others]), torch.cat([others, owners]), values.repeat(2), size, memory.rows.shape[1]
+    )
+    memory.rows, memory.similarities = united_neighbors(
+        torch.cat([memory.rows, lent[0]], 1), torch.cat([memory.similarities, lent[1]], 1), memory.rows.shape[1]
+    )
+    return len(borrowers)
+
+
+def drop_lent(memory: XCatNeighbors, counts: torch.Tensor) -> None:
+    """Forget what was lent: neighbours of items, or that are items, without training events.
+
+    Args:
+        memory: The neighbour memory, changed in place.
+        counts: (rows,) training events of every row at the time of lending.
+    """
+    counted = (counts[memory.rows.long()] > 0) & (counts > 0)[:, None]
+    memory.similarities *= counted
+    memory.rows *= counted
+
+
+def _lenders(
+    states: torch.Tensor, index: torch.Tensor, borrowers: torch.Tensor, trained: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(borrowers, lenders) rows of the trained items nearest in text, and their shares."""
+    vectors, count = states[index[trained]], min(LENDERS, len(trained))
+    rows, shares = [], []
+    for part in borrowers.split(max(1, _COSINES_AT_ONCE // len(trained))):
+        best = (states[index[part]] @ vectors.T).topk(count, dim=1)
+        rows.append(trained[best.indices])
+        shares.append(torch.softmax(SHARPNESS * best.values, dim=1))
+    return torch.cat(rows), torch.cat(shares)
+
+
+def _lent(
+    memory: XCatNeighbors, counts: torch.Tensor, borrowers: torch.Tensor, lenders: torch.Tensor, shares: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """(pairs,) borrowers, items and similarities; each pair once."""
+    size, found = len(memory.rows), []
+    for own, rows, share in zip(borrowers.split(1024), lenders.split(1024), shares.split(1024), strict=True):
+        others = torch.cat([rows[..., None], memory.rows[rows].long()], 2)
+        similarities = torch.nn.functional.pad(memory.similarities[rows], (1, 0), value=1.0)
+        values = (share[..., None] * similarities * (counts[others] > 0)).flatten(1)  # nothing is lent twice
+        others = others.flatten(1)
+        wanted = values > 0
+        keys, inverse = torch.unique((own[:, None] * size + others)[wanted], return_inverse=True)
+        found.append((keys, values.new_zeros(len(keys)).index_add_(0, inverse, values[wanted])))
+    keys, sums = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return keys // size, keys % size, sums
+
+
+def _lists(
+    owners: torch.Tensor, others: torch.Tensor, values: torch.Tensor, size: int, count: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(size, count) nearest items and similarities of every owner; 0 where there are fewer."""
+    order = values.argsort(descending=True, stable=True)
+    order = order[owners[order].argsort(stable=True)]
+    owners, others, values = owners[order], others[order], values[order]
+    lengths = torch.bincount(owners, minlength=size)
+    place = torch.arange(len(owners)) - (lengths.cumsum(0) - lengths)[owners]
+    kept = place < count
+    rows, similarities = torch.zeros(size, count, dtype=torch.int32), torch.zeros(size, count)
+    rows[owners[kept], place[kept]] = others[kept].int()
+    similarities[owners[kept], place[kept]] = values[kept]
+    return rows, similarities
+
+
+def united_neighbors(
+    rows: torch.Tensor, similarities: torch.Tensor, count: int, block: int = 1024
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The nearest of several lists of neighbours; one that is in more than one has the larger of its similarities.
+
+    Args:
+        rows: (items, neighbours) item rows.
+        similarities: (items, neighbours), 0 for none.
+        count: Neighbours wanted of each item, at most as many as there are.
+        block: Items at a time.
+
+    Returns:
+        (items, count) rows and similarities, the nearest first.
+
+    Example:
+        >>> rows, similarities = torch.tensor([[2, 3, 3, 4]]), torch.tensor([[0.75, 0.125, 0.5, 0.25]])
+        >>> [values.tolist() for values in united_neighbors(rows, similarities, 3)]
+        [[[2, 3, 4]], [[0.75, 0.5, 0.25]]]
+    """
+    found = []
+    for part_rows, part in zip(rows.split(block), similarities.split(block), strict=True):
+        part, order = part.sort(dim=1, descending=True, stable=True)
+        part_rows = part_rows.gather(1, order)
+        again = (part_rows[:, :, None] == part_rows[:, None, :]).tril(-1).any(2)
+        part, order = part.masked_fill(again, 0).sort(dim=1, descending=True, stable=True)
+        kept = part[:, :count]
+        found.append((part_rows.gather(1, order)[:, :count] * (kept > 0), kept))
+    united_rows, united = zip(*found, strict=True)
+    return torch.cat(united_rows), torch.cat(united)

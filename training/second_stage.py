@@ -1,0 +1,225 @@
+"""Fit the second stage on the validation split, and find out whether it pays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import nn
+
+from ..evaluation.metrics import per_user_metrics
+from ..evaluation.ranks import pad_targets
+from ..modeling_xcat.candidates_xcat import CandidateFeatures, XCatCandidateAttention
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.processing_xcat import XCatProcessor
+
+MOST_USERS = 6000
+"""Users of the split that are learnt from, evenly spread."""
+FOLDS = 3
+"""Parts of the users, each judged by weights that were fitted on the others."""
+STANDARD_ERRORS = 2.0
+"""What the gain in NDCG has to be, in its own standard errors, for the second stage to be used."""
+
+_FITTED = ("key", "value", "ages", "weight")
+_STEPS = 120
+_BATCH = 128
+_RATE = 2e-2
+_LEAST_DEVIATION = 1e-3
+_SCORES_AT_ONCE = 1 << 22
+_ELSEWHERE, _NONE = -1, -2
+"""Places of a target that is no candidate, and of no target."""
+
+
+@dataclass(frozen=True)
+class SecondStageGain:
+    """What a second stage is worth to users that it was not fitted on.
+
+    Args:
+        users: Users judged.
+        before: Their mean NDCG@k without it.
+        after: Their mean NDCG@k with it.
+        standard_error: Of the mean difference.
+    """
+
+    users: int
+    before: float
+    after: float
+    standard_error: float
+
+    @property
+    def pays(self) -> bool:
+        """Whether the gain is beyond chance."""
+        return self.after - self.before > STANDARD_ERRORS * self.standard_error
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Candidates of users.
+
+    Args:
+        found: Their features; those of pairs in half precision.
+        places: (users, targets) number of each target among the candidates, `_ELSEWHERE`, or `_NONE`.
+    """
+
+    found: CandidateFeatures
+    places: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def part(self, users: torch.Tensor) -> CandidateFeatures:
+        found = self.found
+        return CandidateFeatures(found.pairs[users].float(), found.candidates[users], found.events[users])
+
+
+def fit_second_stage(
+    model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset, *, k: int = 10, seed: int = 0
+) -> SecondStageGain:
+    """Fit the weights of the second stage, and switch it on if users that it was not fitted on gain from it.
+
+    The loss is the cross-entropy of the user's targets among the candidates. The weights that stay are fitted on all
+    users; whether they are used was decided by cross-validation.
+
+    Args:
+        model: A model with `num_candidates`, trained; its second stage and `candidate_attention` are changed.
+        processor: Its processor.
+        dataset: Rows with `items` and `targets` that the model was not trained on.
+        k: Cut-off of the NDCG.
+        seed: Seed of folds and batches.
+
+    Returns:
+        What it is worth.
+
+    Raises:
+        ValueError: If the model has no candidates, or the dataset fewer users than folds.
+    """
+    base = model.model
+    stage = base.candidates
+    if stage is None:
+        raise ValueError("the model has no second stage; give a num_candidates above 0")
+    if len(dataset) < FOLDS:
+        raise ValueError(f"a second stage needs {FOLDS} users with targets at least, and there are {len(dataset)}")
+    training = model.training
+    model.eval()
+    model.config.candidate_attention = False
+    sample = _collect(model, processor, dataset)
+    _standardise(stage, sample.found)
+    generator = torch.Generator().manual_seed(seed)
+    folds = torch.randperm(len(sample), generator=generator).chunk(FOLDS)
+    first = _ndcg(sample, sample.found.candidates[..., 0], k)
+    scores = torch.zeros_like(sample.found.candidates[..., 0])
+    for number, fold in enumerate(folds):
+        _fit(stage, sample, torch.cat([f for i, f in enumerate(folds) if i != number]), generator)
+        scores[fold] = _rescored(stage, sample, fold)
+    gains = _ndcg(sample, scores, k) - first
+    gain = SecondStageGain(
+        len(sample), float(first.mean()), float(first.mean() + gains.mean()), float(gains.std() / len(gains) ** 0.5)
+    )
+    model.config.candidate_attention = gain.pays
+    if gain.pays:
+        _fit(stage, sample, torch.arange(len(sample)), generator)
+    model.train(training)
+    return gain
+
+
+@torch.no_grad()
+def _collect(model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset) -> _Sample:
+    """The candidates of evenly spread users."""
+    base, stage, config = model.model, model.model.candidates, model.config
+    assert stage is not None
+    table = base.item_side(base.items().float())
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(MOST_USERS, len(dataset))).astype(np.int64))
+    width = max(len(targets) for targets in dataset["targets"])
+    parts: list[_Sample] = []
+    for part in np.array_split(chosen, -(-len(chosen) // max(1, _SCORES_AT_ONCE // len(table)))):
+        rows = [dataset[int(i)] for i in part]
+        inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
+        states, recent, _ = base.encode_queries(**inputs)
+        best = base.score_states(states, recent, table).topk(min(config.num_candidates, config.num_items), dim=1)
+        targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(base.device)
+        targets = nn.functional.pad(targets, (0, width - targets.shape[1]), value=-1)
+        queries = base.query_side(states.float())
+        for some in torch.arange(len(rows), device=base.device).split(_BATCH):
+            found = stage.features(
+                queries[some], recent[some], best.indices[some], best.values[some], base.items, table, base.neighbors
+            )
+            parts.append(_sample_of(found, best.indices[some], targets[some], config.candidate_window))
+    found = [part.found for part in parts]
+    return _Sample(
+        CandidateFeatures(
+            torch.cat([f.pairs for f in found]), torch.cat([f.candidates for f in found]),
+            torch.cat([f.events for f in found]),
+        ),
+        torch.cat([part.places for part in parts]),
+    )  # fmt: skip
+
+
+def _sample_of(found: CandidateFeatures, rows: torch.Tensor, targets: torch.Tensor, window: int) -> _Sample:
+    """Features of `window` events each, and the places of (users, targets) rows among (users, candidates) rows."""
+    missing = window - found.events.shape[1]
+    hits = rows[:, None, :] == targets[:, :, None]
+    places = torch.where(hits.any(2), hits.int().argmax(2), _ELSEWHERE)
+    return _Sample(
+        CandidateFeatures(
+            nn.functional.pad(found.pairs, (0, 0, 0, missing)).half().cpu(),
+            found.candidates.cpu(),
+            nn.functional.pad(found.events, (0, missing)).cpu(),
+        ),
+        torch.where(targets < 0, _NONE, places).cpu(),
+    )
+
+
+def _standardise(stage: XCatCandidateAttention, found: CandidateFeatures) -> None:
+    """Keep mean and deviation of every feature; one that never varies has deviation 1."""
+    pairs = found.pairs[found.events[:, None, :].expand(found.pairs.shape[:3])].float()
+    for values, mean, scale in (
+        (pairs, stage.pair_mean, stage.pair_scale),
+        (found.candidates.flatten(0, 1), stage.candidate_mean, stage.candidate_scale),
+    ):
+        deviation = values.std(0)
+        mean.copy_(values.mean(0))
+        scale.copy_(torch.where(deviation > _LEAST_DEVIATION, deviation, 1.0))
+
+
+def _fit(stage: XCatCandidateAttention, sample: _Sample, users: torch.Tensor, generator: torch.Generator) -> None:
+    """Fit the weights to those of (users,) numbers who have a target among their candidates."""
+    users = users[(sample.places[users] >= 0).any(1)]
+    start = {name: torch.zeros_like(getattr(stage, name)) for name in _FITTED}
+    # Attention that is the same for all pairs has no slope to values of zero: begin with likeness counting.
+    start["key"] += 0.5
+    weights = {name: value.requires_grad_() for name, value in start.items()}
+    optimizer = torch.optim.AdamW(weights.values(), lr=_RATE, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, _STEPS)
+    left: list[torch.Tensor] = []
+    for _ in range(_STEPS if len(users) else 0):
+        if not left:
+            left = list(users[torch.randperm(len(users), generator=generator)].split(_BATCH))
+        batch = left.pop()
+        found, places = sample.part(batch), sample.places[batch]
+        bonus, _ = torch.func.functional_call(stage, weights, (found,))
+        shares = torch.log_softmax(found.candidates[..., 0] + bonus, 1).gather(1, places.clamp(min=0))
+        wanted = places >= 0
+        loss = -((shares * wanted).sum(1) / wanted.sum(1)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    for name, value in weights.items():
+        getattr(stage, name).copy_(value.detach())
+
+
+@torch.no_grad()
+def _rescored(stage: XCatCandidateAttention, sample: _Sample, users: torch.Tensor) -> torch.Tensor:
+    """(users, candidates) scores with the second stage."""
+    found = [sample.part(part) for part in users.split(_BATCH)]
+    return torch.cat([part.candidates[..., 0] + stage(part)[0] for part in found])
+
+
+def _ndcg(sample: _Sample, scores: torch.Tensor, k: int) -> torch.Tensor:
+    """(users,) NDCG@k of (users, candidates) scores; a target that is no candidate counts as ranked past k."""
+    own = scores.gather(1, sample.places.clamp(min=0))
+    ranks = (scores[:, None, :] >= own[:, :, None]).sum(2)
+    ranks = torch.where(sample.places == _ELSEWHERE, k + 1, ranks).masked_fill(sample.places == _NONE, 0)
+    return torch.from_numpy(per_user_metrics(ranks.numpy(), [k])[f"ndcg@{k}"])
