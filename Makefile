@@ -69,7 +69,7 @@ peers: .venv-peers/.installed  ## make .venv-peers with the libraries that bench
 
 .venv-peers/.installed:
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --disable-pip-version-check -q "rectools[torch]==0.19.0" recbole==1.2.1 torch==2.13.0
+	.venv-peers/bin/python -m pip install --disable-pip-version-check -q "rectools[torch]==0.19.0" recbole==1.2.1 torch==2.13.0 "pyarrow<19"
 	@touch $@
 
 speed: venv peers  ## every benchmark of docs/speed.md, beside the peers; DATA=folder with items.* and events.* for all of it

@@ -70,6 +70,11 @@ CITATIONS = {
   author = {Sarwar, Badrul and Karypis, George and Konstan, Joseph and Riedl, John},
   booktitle = {WWW}, year = {2001}, doi = {10.1145/371920.372071}
 }""",
+    "zhou2018": """@inproceedings{zhou2018deep,
+  title = {Deep Interest Network for Click-Through Rate Prediction},
+  author = {Zhou, Guorui and Zhu, Xiaoqiang and Song, Chenru and others},
+  booktitle = {KDD}, year = {2018}, doi = {10.1145/3219819.3219823}
+}""",
 }
 
 
@@ -115,4 +120,7 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
     if config.repeats != "off":
         detail = "an item of the history gains or loses by how long ago and how often it was there"
         parts.append(Ingredient("Learnt repeats", detail, ("ren2019",)))
+    if config.candidate_attention:
+        detail = f"the best {config.num_candidates} items attend to the latest {config.candidate_window} events"
+        parts.append(Ingredient("Second stage", f"{detail}; fitted on the validation split", ("zhou2018",)))
     return parts

@@ -43,7 +43,7 @@ class XCatTrainingArguments(TrainingArguments):
         },
     )
     new_category_weight: float = field(
-        default=1.0,
+        default=2.0,
         metadata={
             "help": "Weight in the loss of an event whose category is not among the events read; 1 for all alike."
         },

@@ -92,8 +92,8 @@ class XCatTrainer(HubPushes, Trainer):
                         "or leave interests out"
                     )
                 train_dataset = interests.added(train_dataset)
-            if args.new_category_weight != 1:
-                codes = processing_class.catalogue.category_codes
+            codes = processing_class.catalogue.category_codes
+            if args.new_category_weight != 1 and (codes >= 0).any():
                 train_dataset = weigh_new_categories(train_dataset, codes, args.new_category_weight)
         kwargs.setdefault("data_collator", PackingCollator(processing_class))
         self.tunes_text, self._texts_of_step = trains_text(bare), 0

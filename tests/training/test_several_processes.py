@@ -344,6 +344,7 @@ def furthest(one: dict[str, float], other: dict[str, float]) -> tuple[float, str
     return max((abs(one[step] - other[step]), step) for step in one)
 
 
+@pytest.mark.slow
 def test_shared_negatives_give_the_losses_of_one_process(tmp_path):
     alone = sampled(tmp_path)
     launch(tmp_path, "sampled")
