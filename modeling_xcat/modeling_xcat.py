@@ -2,103 +2,27 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
 from transformers import initialization as init
 
 from .candidates_xcat import XCatCandidateAttention
 from .configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
 from .encoders_xcat import build_behavior_encoder
 from .fusion_xcat import XCatFusion
-from .hub_xcat import CARD, NO_CARD, push_folder
 from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
 from .losses_xcat import chunked_cross_entropy
 from .memory_xcat import MemoryInputs
 from .neighbors_xcat import XCatNeighbors
 from .outputs_xcat import XCatModelOutput, XCatNextItemOutput
+from .pretrained_xcat import XCatPreTrainedModel
 from .recent_xcat import RecentEvents
 from .repeats_xcat import XCatRepeats
 from .sampling_xcat import generalised_bce, sample_candidates
-from .saving_xcat import MODEL, written_whole
 from .text_xcat import XCatTextEncoder
-
-
-class XCatPreTrainedModel(PreTrainedModel):
-    """What all XCat models share: configuration, initialisation, and which features of transformers they support."""
-
-    config: XCatConfig
-    config_class = XCatConfig
-    base_model_prefix = "model"
-    main_input_name = "item_ids"
-    supports_gradient_checkpointing = True
-    _supports_sdpa = True
-    _supports_attention_backend = True
-    _can_compile_fullgraph = False
-    _no_split_modules = ["XCatAttentionBlock"]
-
-    def save_pretrained(  # type: ignore[override]
-        self, save_directory: str | os.PathLike[str], is_main_process: bool = True, **kwargs: Any
-    ) -> None:
-        """As in `PreTrainedModel`, but whole or not at all; see `written_whole`."""
-        if not is_main_process or kwargs.get("push_to_hub"):
-            super().save_pretrained(save_directory, is_main_process=is_main_process, **kwargs)
-            return
-        with written_whole(save_directory) as unfinished:
-            super().save_pretrained(unfinished, **kwargs)
-
-    def _upload_modified_files(self, working_dir: str | os.PathLike[str], repo_id: str, *_: Any, **kwargs: Any) -> Any:
-        """The last step of `push_to_hub`: one commit that replaces the weights, with no card that says nothing."""
-        card = Path(working_dir) / "README.md"
-        if card.is_file() and NO_CARD in card.read_text(encoding="utf-8"):
-            card.write_text(CARD.format(title=repo_id.rpartition("/")[2], name=repo_id), encoding="utf-8")
-        return push_folder(
-            working_dir,
-            repo_id,
-            revision=kwargs.get("revision"),
-            create_pr=bool(kwargs.get("create_pr")),
-            message=kwargs.get("commit_message") or "Upload model",
-            description=kwargs.get("commit_description"),
-            token=kwargs.get("token"),
-            replaced=MODEL,
-        )
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        std = self.config.initializer_range
-        if isinstance(module, nn.Linear):
-            init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
-            init.normal_(module.weight, std=std)
-            if module.padding_idx is not None and not getattr(module.weight, "_is_hf_initialized", False):
-                init.zeros_(module.weight[module.padding_idx])
-        elif isinstance(module, nn.LayerNorm):
-            init.ones_(module.weight)
-            init.zeros_(module.bias)
-        elif isinstance(module, nn.GRU | nn.LSTM):
-            for name, parameter in module.named_parameters():
-                if name.startswith("weight"):
-                    init.xavier_uniform_(parameter)
-                else:
-                    init.zeros_(parameter)
-        elif isinstance(module, XCatFusion):
-            init.normal_(module.null_token, std=std)
-        elif isinstance(module, XCatRepeats):
-            init.zeros_(module.ages)
-            init.zeros_(module.counts)
-        elif isinstance(module, XCatTextEncoder):
-            init.zeros_(module.mean)
-            init.eye_(module.whitening)
-        elif isinstance(module, (XCatItemEncoder, XCatNeighbors, XCatCandidateAttention, XCatForNextItem)):
-            for buffer in module.buffers(recurse=False):
-                init.zeros_(buffer)
 
 
 class XCatModel(XCatPreTrainedModel):
@@ -388,6 +312,12 @@ class XCatForNextItem(XCatPreTrainedModel):
             self.register_buffer("soft_target_rows", torch.zeros(shape, dtype=torch.int32))
         self.post_init()
         self.model.text.freeze()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if module is self and self._has_soft_targets:
+            init.zeros_(self.soft_target_rows)
 
     @property
     def _has_soft_targets(self) -> bool:

@@ -69,9 +69,12 @@ class _Sample:
     def __len__(self) -> int:
         return len(self.places)
 
-    def part(self, users: torch.Tensor) -> CandidateFeatures:
+    def part(self, users: torch.Tensor, device: torch.device) -> CandidateFeatures:
+        """The features of some users, where they are worked on."""
         found = self.found
-        return CandidateFeatures(found.pairs[users].float(), found.candidates[users], found.events[users])
+        return CandidateFeatures(
+            found.pairs[users].to(device).float(), found.candidates[users].to(device), found.events[users].to(device)
+        )
 
 
 def fit_second_stage(
@@ -114,8 +117,10 @@ def fit_second_stage(
         _fit(stage, sample, torch.cat([f for i, f in enumerate(folds) if i != number]), generator)
         scores[fold] = _rescored(stage, sample, fold)
     gains = _ndcg(sample, scores, k) - first
+    judged = ~first.isnan()  # nobody is judged without a target
+    first, gains = first[judged], gains[judged]
     gain = SecondStageGain(
-        len(sample), float(first.mean()), float(first.mean() + gains.mean()), float(gains.std() / len(gains) ** 0.5)
+        len(gains), float(first.mean()), float(first.mean() + gains.mean()), float(gains.std() / len(gains) ** 0.5)
     )
     model.config.candidate_attention = gain.pays
     if gain.pays:
@@ -197,7 +202,7 @@ def _fit(stage: XCatCandidateAttention, sample: _Sample, users: torch.Tensor, ge
         if not left:
             left = list(users[torch.randperm(len(users), generator=generator)].split(_BATCH))
         batch = left.pop()
-        found, places = sample.part(batch), sample.places[batch]
+        found, places = sample.part(batch, stage.key.device), sample.places[batch].to(stage.key.device)
         bonus, _ = torch.func.functional_call(stage, weights, (found,))
         shares = torch.log_softmax(found.candidates[..., 0] + bonus, 1).gather(1, places.clamp(min=0))
         wanted = places >= 0
@@ -213,8 +218,11 @@ def _fit(stage: XCatCandidateAttention, sample: _Sample, users: torch.Tensor, ge
 @torch.no_grad()
 def _rescored(stage: XCatCandidateAttention, sample: _Sample, users: torch.Tensor) -> torch.Tensor:
     """(users, candidates) scores with the second stage."""
-    found = [sample.part(part) for part in users.split(_BATCH)]
-    return torch.cat([part.candidates[..., 0] + stage(part)[0] for part in found])
+    scores = []
+    for part in users.split(_BATCH):
+        found = sample.part(part, stage.key.device)
+        scores.append((found.candidates[..., 0] + stage(found)[0]).cpu())
+    return torch.cat(scores)
 
 
 def _ndcg(sample: _Sample, scores: torch.Tensor, k: int) -> torch.Tensor:
