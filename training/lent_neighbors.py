@@ -14,6 +14,9 @@ logger = logging.getLogger(__name__)
 
 LENDERS = 10
 """Trained items, nearest in text, that lend to an untrained one."""
+LEAST_TRAINED = 10
+"""Trained items a catalogue must have: where there are fewer, as where a base knows a few of a shop's items, the nearest of
+them says nothing."""
 SHARPNESS = 10.0
 """A lender's share is the softmax of its cosine times this."""
 MOST_COSINES = 1 << 33
@@ -48,7 +51,7 @@ def lend_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> i
     if new is not None:
         borrowers = borrowers[torch.isin(borrowers, new)]
     trained = (speaks & (items.item_counts > 0)).nonzero().squeeze(1)
-    if not len(borrowers) or not len(trained):
+    if not len(borrowers) or len(trained) < LEAST_TRAINED:
         return 0
     if len(borrowers) * len(trained) > MOST_COSINES:
         logger.warning(

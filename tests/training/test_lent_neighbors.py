@@ -16,6 +16,13 @@ from xcat_rec.training import lent_neighbors
 from xcat_rec.training.lent_neighbors import drop_lent, lend_neighbors
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_items_lend():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lent_neighbors, "LEAST_TRAINED", 1)
+        yield
+
+
 def catalogue(texts: list[list[float]], counts: list[int], similar: dict[tuple[int, int], float], width: int = 4):
     """A model whose item rows from 2 on have these text states and counts, and a symmetric neighbour memory."""
     rows = len(texts) + 2
@@ -72,6 +79,9 @@ def test_nothing_is_lent_where_nothing_can_be(caplog, monkeypatch):
     with caplog.at_level(logging.WARNING):
         assert lend_neighbors(model) == 0
     assert "1 items without training events are too many" in caplog.text
+    monkeypatch.undo()
+    monkeypatch.setattr(lent_neighbors, "LEAST_TRAINED", 3)
+    assert lend_neighbors(model) == 0  # of two that could lend
     no_memory = XCatForNextItem(XCatConfig(num_neighbors=0, hidden_size=4, num_attention_heads=1))
     assert lend_neighbors(no_memory) == 0
 
