@@ -15,8 +15,8 @@ logger = logging.getLogger(__name__)
 LENDERS = 10
 """Trained items, nearest in text, that lend to an untrained one."""
 LEAST_TRAINED = 10
-"""Trained items a catalogue must have: where there are fewer, as where a base knows a few of a shop's items, the nearest of
-them says nothing."""
+"""Trained items a catalogue must have: where there are fewer, as where a base knows a handful of a shop's items, the
+nearest of them says nothing."""
 SHARPNESS = 10.0
 """A lender's share is the softmax of its cosine times this."""
 MOST_COSINES = 1 << 33
