@@ -35,6 +35,21 @@ class CandidateFeatures:
     events: torch.Tensor
 
 
+@dataclass(frozen=True)
+class CandidateSources:
+    """Where features of candidates come from.
+
+    Args:
+        items: The item table.
+        item_side: (item rows, hidden) result of `XCatModel.item_side` over it.
+        neighbors: The neighbour memory, if there is one.
+    """
+
+    items: XCatItemEncoder
+    item_side: torch.Tensor
+    neighbors: XCatNeighbors | None
+
+
 class XCatCandidateAttention(nn.Module):
     """Scores the best candidates anew by what each of them finds in the history.
 
@@ -77,9 +92,7 @@ class XCatCandidateAttention(nn.Module):
         recent: RecentEvents,
         rows: torch.Tensor,
         scores: torch.Tensor,
-        items: XCatItemEncoder,
-        item_side: torch.Tensor,
-        neighbors: XCatNeighbors | None,
+        sources: CandidateSources,
     ) -> CandidateFeatures:
         """Find what the second stage goes by.
 
@@ -88,16 +101,14 @@ class XCatCandidateAttention(nn.Module):
             recent: The events before the queries.
             rows: (queries, candidates) item rows.
             scores: (queries, candidates) their scores in the first stage.
-            items: The item table.
-            item_side: (item rows, hidden) result of `XCatModel.item_side` over it.
-            neighbors: The neighbour memory, if there is one.
+            sources: Where the rest is found.
         """
-        latest = recent.items[:, : self.config.candidate_window]
-        vectors, of_events = item_side[rows], item_side[latest]
+        items, latest = sources.items, recent.items[:, : self.config.candidate_window]
+        vectors, of_events = sources.item_side[rows], sources.item_side[latest]
         pairs = [
             _text_cosines(items, rows, latest),
             nn.functional.normalize(vectors, dim=-1) @ nn.functional.normalize(of_events, dim=-1).mT,
-            _neighbour_roots(neighbors, rows, latest),
+            _neighbour_roots(sources.neighbors, rows, latest),
             (rows[:, :, None] == latest[:, None, :]).float(),
         ]
         values, of_event_values = items.feature_values[rows], items.feature_values[latest]
@@ -131,9 +142,7 @@ class XCatCandidateAttention(nn.Module):
         recent: RecentEvents,
         rows: torch.Tensor,
         scores: torch.Tensor,
-        items: XCatItemEncoder,
-        item_side: torch.Tensor,
-        neighbors: XCatNeighbors | None,
+        sources: CandidateSources,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Score candidates anew; see `features` for the arguments.
 
@@ -144,9 +153,7 @@ class XCatCandidateAttention(nn.Module):
         changed, attentions = [], []
         for part in torch.arange(len(rows), device=rows.device).split(_QUERIES_AT_ONCE):
             own = scores[part]
-            bonus, attention = self(
-                self.features(queries[part], recent[part], rows[part], own, items, item_side, neighbors)
-            )
+            bonus, attention = self(self.features(queries[part], recent[part], rows[part], own, sources))
             there = own > -torch.inf
             least = bonus.masked_fill(~there, torch.inf).amin(1, keepdim=True)
             changed.append(torch.where(there, own + bonus - least, own))

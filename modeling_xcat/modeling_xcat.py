@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from transformers import initialization as init
 
-from .candidates_xcat import XCatCandidateAttention
+from .candidates_xcat import CandidateSources, XCatCandidateAttention
 from .configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
 from .encoders_xcat import build_behavior_encoder
 from .fusion_xcat import XCatFusion
@@ -288,7 +288,8 @@ class XCatModel(XCatPreTrainedModel):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Score candidates anew; arguments and result as of `XCatCandidateAttention.rescored`."""
         assert self.candidates is not None
-        return self.candidates.rescored(queries, recent, rows, scores, self.items, item_side, self.neighbors)
+        sources = CandidateSources(self.items, item_side, self.neighbors)
+        return self.candidates.rescored(queries, recent, rows, scores, sources)
 
 
 class XCatForNextItem(XCatPreTrainedModel):

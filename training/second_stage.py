@@ -11,7 +11,7 @@ from torch import nn
 
 from ..evaluation.metrics import per_user_metrics
 from ..evaluation.ranks import pad_targets
-from ..modeling_xcat.candidates_xcat import CandidateFeatures, XCatCandidateAttention
+from ..modeling_xcat.candidates_xcat import CandidateFeatures, CandidateSources, XCatCandidateAttention
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 
@@ -135,6 +135,7 @@ def _collect(model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset)
     base, stage, config = model.model, model.model.candidates, model.config
     assert stage is not None
     table = base.item_side(base.items().float())
+    sources = CandidateSources(base.items, table, base.neighbors)
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(MOST_USERS, len(dataset))).astype(np.int64))
     width = max(len(targets) for targets in dataset["targets"])
     parts: list[_Sample] = []
@@ -147,9 +148,7 @@ def _collect(model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset)
         targets = nn.functional.pad(targets, (0, width - targets.shape[1]), value=-1)
         queries = base.query_side(states.float())
         for some in torch.arange(len(rows), device=base.device).split(_BATCH):
-            found = stage.features(
-                queries[some], recent[some], best.indices[some], best.values[some], base.items, table, base.neighbors
-            )
+            found = stage.features(queries[some], recent[some], best.indices[some], best.values[some], sources)
             parts.append(_sample_of(found, best.indices[some], targets[some], config.candidate_window))
     found = [part.found for part in parts]
     return _Sample(

@@ -114,7 +114,8 @@ class XCatTrainer(HubPushes, Trainer):
                 "nothing; train it with DDP (configs/accelerate/gpu_ddp.yaml), or freeze it"
             )
         if args.world_size > 1:
-            # Threads of a process group that is left open abort an interpreter that ends, now and then.
+            # A process group that was left open aborted an interpreter that ended, once. (Where DDP was used, two of
+            # gloo's threads live on all the same.)
             atexit.register(PartialState().destroy_process_group)
         if self.compute_metrics is None:
             self.compute_metrics = self.ranking_metrics

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import cosine_similarity
 
-from xcat_rec.modeling_xcat.candidates_xcat import CandidateFeatures, XCatCandidateAttention
+from xcat_rec.modeling_xcat.candidates_xcat import CandidateFeatures, CandidateSources, XCatCandidateAttention
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.recent_xcat import RecentEvents
@@ -61,7 +61,7 @@ def test_features_are_those_of_loops(changes):
         [torch.randperm(ROWS - 2, generator=torch.Generator().manual_seed(i))[:5] + 2 for i in range(3)]
     )
     scores = first_stage(model, states).gather(1, rows)
-    found = stage.features(queries, RECENT, rows, scores, base.items, table, base.neighbors)
+    found = stage.features(queries, RECENT, rows, scores, CandidateSources(base.items, table, base.neighbors))
     assert found.pairs.shape == (3, 5, 3, len(stage.key)) and found.events.equal(RECENT.items[:, :3] > 0)
     items = base.items
     for q in range(3):

@@ -12,20 +12,10 @@ from transformers import TrainerCallback
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.base_checkpoint import change_catalogue
 from xcat_rec.training.catalogue import refresh_text_states
-from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
 from xcat_rec.training.trainer import XCatTrainer
 
-from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop
-
-
-def prepared(folder: Path, **config: Any) -> PreparedTraining:
-    encoder = folder / "encoder"
-    if not encoder.exists():
-        save_text_encoder(encoder)
-    options = PreparationOptions(
-        text_encoder=str(encoder), split="leave-one-out", config={**SMALL, **config}, cache_dir=folder / "cache"
-    )
-    return prepare_training(shop(60), options)
+from ..tiny_shop import QUICK
+from .test_trainer import prepared
 
 
 class Texts:
