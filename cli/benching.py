@@ -18,7 +18,14 @@ from ..evaluation.comparison import POPULARITY, REPEAT_PURCHASE
 from ..evaluation.protocol import Ranker, RankingReport, evaluate_ranker
 from ..inference.recommender import XCatRecommender
 from ..model_cards.settings import model_settings, training_settings
-from ..modeling_baselines.knn import ItemKNNConfig, ItemKNNModel, TextKNNConfig, TextKNNModel
+from ..modeling_baselines.knn import (
+    ItemKNNConfig,
+    ItemKNNModel,
+    ItemRegressionConfig,
+    ItemRegressionModel,
+    TextKNNConfig,
+    TextKNNModel,
+)
 from ..modeling_baselines.popularity import (
     PopularityConfig,
     PopularityModel,
@@ -31,7 +38,7 @@ from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import resolve_split, trained_items
 from ..tokenization.user_interests import NO_INTEREST
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
-from ..training.arguments import XCatTrainingArguments, sized_for
+from ..training.arguments import DEFAULT_RATE, XCatTrainingArguments, sized_for
 from ..training.base_checkpoint import prepare_from_base
 from ..training.catalogue import distinct_texts
 from ..training.preparation import (
@@ -48,8 +55,8 @@ from .console import messages, peak_memory_mb
 from .options import parse_columns, split_fields
 from .provenance import describe_machine, installed_versions, source_commit
 
-ITEM_KNN, TEXT_KNN = "item-knn", "text-knn"
-BASELINES = (POPULARITY, REPEAT_PURCHASE, ITEM_KNN, TEXT_KNN)
+ITEM_KNN, ITEM_REGRESSION, TEXT_KNN = "item-knn", "item-regression", "text-knn"
+BASELINES = (POPULARITY, REPEAT_PURCHASE, ITEM_KNN, ITEM_REGRESSION, TEXT_KNN)
 ZERO_SHOT, FINE_TUNED = "xcat-zero-shot", "xcat-fine-tuned"
 FROM_BASE = (ZERO_SHOT, FINE_TUNED)
 """Models that begin with a checkpoint, as a rule of another shop: judged as it is, or trained on this one first."""
@@ -218,8 +225,8 @@ def _train(
     options.config = {**recipe.config, **config}
     if not (options.config.get("use_text", True) and options.config.get("num_fusion_layers", 1)):
         options.interests = NO_INTEREST  # a model without text has nowhere to put them
-    sized = sized_for(shop.items.height)
-    arguments = XCatTrainingArguments(**{**sized, **recipe.training, **training, "seed": request.seed})
+    sized = sized_for(shop.items.height, recipe.training.get("learning_rate", DEFAULT_RATE))
+    arguments = XCatTrainingArguments(**{**recipe.training, **sized, **training, "seed": request.seed})
     precision = "bf16" if arguments.bf16 else "fp32"
     prepared = _prepare(request, shop, options, precision)
     for note in prepared.notes:
@@ -293,6 +300,8 @@ def _count(name: str, shop: ShopTables, options: PreparationOptions) -> _Fitted:
     model: PopularityModel | RepeatPurchaseModel | ItemKNNModel
     if name == ITEM_KNN:
         model = ItemKNNModel(ItemKNNConfig(num_item_rows=rows)).fit(histories)
+    elif name == ITEM_REGRESSION:
+        model = ItemRegressionModel(ItemRegressionConfig(num_item_rows=rows)).fit(histories)
     elif name == REPEAT_PURCHASE:
         model = RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=rows)).fit(histories)
     else:
@@ -303,7 +312,7 @@ def _count(name: str, shop: ShopTables, options: PreparationOptions) -> _Fitted:
 
 def _told(config: PreTrainedConfig) -> dict[str, Any]:
     """What a baseline was set to."""
-    names = ("neighbours", "shrink", "window", "decay")
+    names = ("neighbours", "shrink", "ridge", "window", "decay")
     return {"model": {name: getattr(config, name) for name in names if hasattr(config, name)}}
 
 

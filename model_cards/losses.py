@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..modeling_xcat.configuration_xcat import XCatConfig
+from ..modeling_xcat.configuration_xcat import REGRESSION_FROM, XCatConfig
 from ..training.arguments import XCatTrainingArguments
 
 
@@ -65,6 +65,12 @@ CITATIONS = {
   author = {Ren, Pengjie and others},
   booktitle = {AAAI}, year = {2019}, doi = {10.1609/aaai.v33i01.33014806}
 }""",
+    "steck2019": """@inproceedings{steck2019ease,
+  title = {Embarrassingly Shallow Autoencoders for Sparse Data},
+  author = {Steck, Harald},
+  booktitle = {The World Wide Web Conference},
+  year = {2019},
+}""",
     "sarwar2001": """@inproceedings{sarwar2001item,
   title = {Item-based Collaborative Filtering Recommendation Algorithms},
   author = {Sarwar, Badrul and Karypis, George and Konstan, Joseph and Riedl, John},
@@ -115,8 +121,10 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
         detail = f"blocks {config.num_fusion_layers}, from events to {', '.join(config.memory_sources)}"
         parts.append(Ingredient("Cross-attention", detail, ("vaswani2017",)))
     if config.num_neighbors:
-        detail = f"{config.num_neighbors} nearest items of each, weight {config.neighbor_weight:g} in a score"
-        parts.append(Ingredient("Neighbour memory", detail, ("sarwar2001",)))
+        regressed = config.format_version >= REGRESSION_FROM
+        how = "by ridge regression on users and texts" if regressed else "by cosine"
+        detail = f"{config.num_neighbors} items of each, {how}, weight {config.neighbor_weight:g} in a score"
+        parts.append(Ingredient("Neighbour memory", detail, ("steck2019" if regressed else "sarwar2001",)))
     if config.repeats != "off":
         detail = "an item of the history gains or loses by how long ago and how often it was there"
         parts.append(Ingredient("Learnt repeats", detail, ("ren2019",)))

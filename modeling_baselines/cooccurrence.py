@@ -1,4 +1,6 @@
-"""Which items occur together: the cosine neighbours of every item, counted block by block."""
+"""Which items occur together: pairs counted block by block, and the cosine neighbours of every item."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,12 +12,91 @@ _PAIRS_AT_ONCE = 1 << 22
 """Pairs of items counted at once; what bounds the memory."""
 
 
+class PairCounts:
+    """The distinct items of each user, and how many users have an item together with each other one.
+
+    Memory grows with the events and with the pairs of a block, never with rows times rows or users.
+
+    Attributes:
+        rows: Rows of the item table.
+        popularity: (rows,) users of each item.
+        pairs: (rows,) how many (user, item) pairs stand beside the users of each item: what counting it costs.
+    """
+
+    def __init__(self, train_rows: Iterable[Sequence[int]], rows: int, most_pairs: int | None = None) -> None:
+        """Read sequences.
+
+        Args:
+            train_rows: One sequence of item rows a user.
+            rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
+            most_pairs: Pairs that are counted at most, of as many users, evenly spread, as have so many; None for
+                those of all users.
+
+        Raises:
+            ValueError: If a sequence names a row that is not in the item table.
+        """
+        self.rows = rows
+        self._items, self._lengths = _distinct_items(train_rows, rows)
+        if most_pairs is not None:
+            self._spread_users(most_pairs)
+        self._starts = self._lengths.cumsum(0) - self._lengths
+        users = torch.repeat_interleave(self._lengths)
+        self.popularity = torch.bincount(self._items, minlength=rows)
+        self._first = self.popularity.cumsum(0) - self.popularity
+        self._users_of = users[self._items.argsort(stable=True)]
+        # Every (item, user) is a pair of the item with each item of the user.
+        self.pairs = torch.zeros(rows, dtype=torch.long).index_add_(0, self._items, self._lengths[users])
+
+    def _spread_users(self, most_pairs: int) -> None:
+        step = -(-int(self._lengths.square().sum()) // most_pairs)
+        if step > 1:
+            kept = torch.arange(len(self._lengths)) % step == 0
+            self._items = self._items[kept.repeat_interleave(self._lengths)]
+            self._lengths = self._lengths[kept]
+
+    def blocks(self, most_rows: int) -> Iterator[torch.Tensor]:
+        """Items with any pair, like with like, so many at once as all together bound the pairs, or `most_rows`."""
+        order = self.pairs.argsort(descending=True)
+        order = order[self.pairs[order] > 0]
+        start = 0
+        while start < len(order):
+            size = min(most_rows, max(1, _PAIRS_AT_ONCE // int(self.pairs[order[start]])))
+            yield order[start : start + size]
+            start += size
+
+    def count(self, block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Count the pairs of some items.
+
+        Args:
+            block: (items,) rows.
+
+        Returns:
+            (pairs,) number of the item within the block, row of its partner, itself among them, and users who have
+            both; sorted by item, then by partner.
+        """
+        entries = _ranges(self._first[block], self.popularity[block])
+        owners = torch.repeat_interleave(self.popularity[block])
+        users, shape = self._users_of[entries], (len(block), self.rows)
+        lengths, size = self._lengths[users], len(block) * self.rows
+        if 2 * int(lengths.sum()) < size:
+            others = self._items[_ranges(self._starts[users], lengths)]
+            keys, together = (torch.repeat_interleave(owners * shape[1], lengths) + others).unique(return_counts=True)
+        else:  # sorting would take longer than counting into a table
+            counts = torch.zeros(size, dtype=torch.long)
+            step = max(1, _PAIRS_AT_ONCE // int(lengths.max()))
+            for own, part in zip(owners.split(step), users.split(step), strict=True):
+                others = self._items[_ranges(self._starts[part], self._lengths[part])]
+                keys = torch.repeat_interleave(own * shape[1], self._lengths[part]) + others
+                counts += torch.bincount(keys, minlength=size)
+            keys = counts.nonzero().flatten()
+            together = counts[keys]
+        return keys // shape[1], keys % shape[1], together
+
+
 def nearest_by_cosine(
     train_rows: Iterable[Sequence[int]], rows: int, neighbours: int, shrink: float = 0.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The items nearest to each by the cosine of the sets of users whose sequences name them.
-
-    Memory grows with the events and with rows times neighbours, never with rows times rows or users.
 
     Args:
         train_rows: One sequence of item rows a user.
@@ -33,27 +114,52 @@ def nearest_by_cosine(
         >>> nearest_by_cosine([[2, 3], [3, 2], [4]], rows=5, neighbours=1)[0].tolist()
         [[0], [0], [3], [2], [0]]
     """
-    items, lengths = _distinct_items(train_rows, rows)
-    starts = lengths.cumsum(0) - lengths
-    users = torch.repeat_interleave(lengths)
-    popularity = torch.bincount(items, minlength=rows)
-    first = popularity.cumsum(0) - popularity
-    users_of = users[items.argsort(stable=True)]
-    # Every (item, user) is a pair of the item with each item of the user.
-    pairs = torch.zeros(rows, dtype=torch.long).index_add_(0, items, lengths[users])
+    counts = PairCounts(train_rows, rows)
     neighbour_rows = torch.zeros((rows, neighbours), dtype=torch.int32)
     similarities = torch.zeros(rows, neighbours)
-    for block in _blocks(pairs):
-        entries = _ranges(first[block], popularity[block])
-        owners = torch.repeat_interleave(popularity[block])
-        own, other, together = _count_pairs(owners, users_of[entries], items, starts, lengths, (len(block), rows))
-        divisor = (popularity[block][own] * popularity[other]).double().sqrt() + shrink
+    for block in counts.blocks(rows):
+        own, other, together = counts.count(block)
+        divisor = (counts.popularity[block][own] * counts.popularity[other]).double().sqrt() + shrink
         similarity = (together / divisor).float()
         similarity[other == block[own]] = 0.0
-        best, kept = _best(own, other, similarity, len(block), neighbours)
-        neighbour_rows[block, : best.shape[1]] = kept
-        similarities[block, : best.shape[1]] = best
+        kept, best = strongest(own, other, similarity, len(block), neighbours)
+        neighbour_rows[block], similarities[block] = kept, best
     return neighbour_rows, similarities
+
+
+def strongest(
+    owners: torch.Tensor, others: torch.Tensor, values: torch.Tensor, size: int, count: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The partners of every owner with the highest values.
+
+    Args:
+        owners: (pairs,) from 0 to below `size`.
+        others: (pairs,) item rows.
+        values: (pairs,) what decides; pairs of 0 are nobody's partners.
+        size: Owners.
+        count: Partners wanted.
+
+    Returns:
+        (size, count) int32 rows and values, falling, the one that stands first in the input first among equals;
+        0 and 0 where there are fewer.
+
+    Example:
+        >>> owners, others = torch.tensor([0, 1, 0]), torch.tensor([5, 6, 7])
+        >>> strongest(owners, others, torch.tensor([0.5, 0.25, 0.75]), 2, 2)[0].tolist()
+        [[7, 5], [6, 0]]
+    """
+    positive = values > 0
+    owners, others, values = owners[positive], others[positive], values[positive]
+    order = values.argsort(descending=True, stable=True)
+    order = order[owners[order].argsort(stable=True)]
+    owners, others, values = owners[order], others[order], values[order]
+    lengths = torch.bincount(owners, minlength=size)
+    place = torch.arange(len(owners)) - (lengths.cumsum(0) - lengths)[owners]
+    kept = place < count
+    rows, best = torch.zeros(size, count, dtype=torch.int32), torch.zeros(size, count)
+    rows[owners[kept], place[kept]] = others[kept].int()
+    best[owners[kept], place[kept]] = values[kept]
+    return rows, best
 
 
 def _distinct_items(train_rows: Iterable[Sequence[int]], size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -67,69 +173,7 @@ def _distinct_items(train_rows: Iterable[Sequence[int]], size: int) -> tuple[tor
     return torch.cat(parts), torch.cat(lengths)
 
 
-def _blocks(pairs: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Rows of items with any pair, like with like, so many at once as all together bound `_PAIRS_AT_ONCE` pairs."""
-    order = pairs.argsort(descending=True)
-    order = order[pairs[order] > 0]
-    start = 0
-    while start < len(order):
-        size = max(1, _PAIRS_AT_ONCE // int(pairs[order[start]]))
-        yield order[start : start + size]
-        start += size
-
-
 def _ranges(starts: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """The numbers `start, ..., start + length - 1` of every range, one range after the other."""
     before = lengths.cumsum(0) - lengths
     return torch.arange(int(lengths.sum())) + torch.repeat_interleave(starts - before, lengths)
-
-
-def _count_pairs(
-    owners: torch.Tensor,
-    users: torch.Tensor,
-    items: torch.Tensor,
-    starts: torch.Tensor,
-    lengths: torch.Tensor,
-    shape: tuple[int, int],
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """For the items of a block, with whom they occur and in how many users; sorted by item, then by partner.
-
-    Args:
-        owners: (entries,) number of the item within its block.
-        users: (entries,) a user of that item.
-        items: Distinct items of all users, user after user.
-        starts: (users,) where each user's items start.
-        lengths: (users,) how many they are.
-        shape: Items of the block, and rows of the item table.
-    """
-    size = shape[0] * shape[1]
-    total = int(lengths[users].sum())
-    if 2 * total < size:
-        keys = (
-            torch.repeat_interleave(owners * shape[1], lengths[users]) + items[_ranges(starts[users], lengths[users])]
-        )
-        keys, together = keys.unique(return_counts=True)
-    else:  # sorting would take longer than counting into a table
-        counts = torch.zeros(size, dtype=torch.long)
-        step = max(1, _PAIRS_AT_ONCE // int(lengths[users].max()))
-        for own, part in zip(owners.split(step), users.split(step), strict=True):
-            others = items[_ranges(starts[part], lengths[part])]
-            counts += torch.bincount(torch.repeat_interleave(own * shape[1], lengths[part]) + others, minlength=size)
-        keys = counts.nonzero().flatten()
-        together = counts[keys]
-    return keys // shape[1], keys % shape[1], together
-
-
-def _best(
-    own: torch.Tensor, other: torch.Tensor, similarity: torch.Tensor, size: int, count: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of each item of a block the `count` highest similarities and their rows; 0 and row 0 where there are fewer."""
-    found = torch.bincount(own, minlength=size)
-    places = torch.arange(len(own)) - (found.cumsum(0) - found)[own]
-    table = torch.zeros(size, int(found.max()))
-    table[own, places] = similarity
-    rows = torch.zeros(table.shape, dtype=torch.int32)
-    rows[own, places] = other.int()
-    best, order = table.sort(dim=1, descending=True, stable=True)
-    best, kept = best[:, :count], rows.gather(1, order[:, :count])
-    return best, torch.where(best > 0, kept, 0)

@@ -14,6 +14,7 @@ from transformers import initialization as init
 
 from .cooccurrence import nearest_by_cosine
 from .reading import NUM_SPECIAL_ROWS
+from .regression import RIDGE, weights_by_regression
 from .scoring import CatalogueScorer
 
 
@@ -69,6 +70,33 @@ class ItemKNNConfig(HistoryKNNConfig):
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
         self._check_at_least({"neighbours": 1, "shrink": 0})
+
+
+@strict
+class ItemRegressionConfig(HistoryKNNConfig):
+    """Configuration of `ItemRegressionModel`.
+
+    Args:
+        num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
+        window: Latest events of a history that count.
+        decay: Weight of an event relative to the one after it; 1 weighs all alike.
+        neighbours: Items kept of each, those it says the most for.
+        ridge: Users' worth of evidence against any weight.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    model_type = "xcat_item_regression"
+
+    neighbours: int = 100
+    ridge: float | int = RIDGE
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        self._check_at_least({"neighbours": 1})
+        if self.ridge <= 0:
+            raise ValueError(f"ItemRegressionConfig.ridge is {self.ridge}; give a positive number, such as {RIDGE:g}.")
 
 
 @strict
@@ -146,11 +174,11 @@ class ItemKNNModel(HistoryKNNModel):
         [-inf, -inf, 0.0, 0.82, 0.0]
     """  # noqa: D205
 
-    config_class = ItemKNNConfig
+    config_class: type[HistoryKNNConfig] = ItemKNNConfig
     neighbour_rows: torch.Tensor
     similarities: torch.Tensor
 
-    def __init__(self, config: ItemKNNConfig) -> None:
+    def __init__(self, config: ItemKNNConfig | ItemRegressionConfig) -> None:
         super().__init__(config)
         shape = (config.num_item_rows, config.neighbours)
         self.register_buffer("neighbour_rows", torch.zeros(shape, dtype=torch.int32))
@@ -190,6 +218,33 @@ class ItemKNNModel(HistoryKNNModel):
             scores.scatter_add_(1, self.neighbour_rows[items].long().view(users, -1), shares.view(users, -1))
         scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
         return scores
+
+
+class ItemRegressionModel(ItemKNNModel):
+    """Recommends what the latest items say for, by a ridge regression of every item on those nearest to it.
+
+    EASE (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019) within each item's nearest, see
+    `weights_by_regression`, without texts. An item scores the sum, over the latest `window` events, of the event's
+    weight for it times `decay ** age`.
+
+    Example:
+        >>> model = ItemRegressionModel(ItemRegressionConfig(num_item_rows=5, ridge=2)).fit([[2, 3], [3, 2], [4]])
+        >>> model.score_rows([{"items": [2]}])[0].tolist()
+        [-inf, -inf, 0.0, 0.5, 0.0]
+    """
+
+    config_class = ItemRegressionConfig
+
+    @torch.no_grad()
+    def fit(self, train_rows: Iterable[Sequence[int]]) -> Self:
+        """Find the weights of every item in training sequences; earlier ones are replaced. See `ItemKNNModel.fit`."""
+        config = self.config
+        rows, weights = weights_by_regression(
+            train_rows, config.num_item_rows, config.neighbours, ridge=float(config.ridge)
+        )
+        self.neighbour_rows.copy_(rows)
+        self.similarities.copy_(weights)
+        return self
 
 
 class TextKNNModel(HistoryKNNModel):

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .configuration_xcat import XCatConfig
+from .configuration_xcat import NETWORK_FROM, XCatConfig
 from .items_xcat import XCatItemEncoder
 from .neighbors_xcat import XCatNeighbors
 from .recent_xcat import RecentEvents
 
 _QUERIES_AT_ONCE = 128
 _PAIR = ("text", "representation", "neighbour", "item")
+_PAIR_OF_NETWORK = (*_PAIR, "near text", "category")
 _CANDIDATE = ("score", "product", "memories", "had", "count")
+_NEARNESS = 4
+"""Power of a cosine of texts that is high for variants of one product and next to nothing for the rest."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,9 @@ class CandidateFeatures:
 
     Args:
         pairs: (queries, candidates, events, features) of a candidate and an event: cosine of their texts, cosine of
-            their representations, root of their neighbour similarity, whether they are one item, and for every item
-            feature whether they share its value.
+            their representations, root of what the neighbour memory has of the pair, whether they are one item, from
+            format version 4 on the fourth power of a positive cosine of their texts and whether they share their
+            category, and for every item feature whether they share its value.
         candidates: (queries, candidates, 5) score of the first stage, the part of it that is the product, the part
             that is the memories', whether the history has the item, and the logarithm of 1 + its training events.
         events: (queries, events) True where there is an event.
@@ -56,20 +60,24 @@ class XCatCandidateAttention(nn.Module):
     A product of two vectors says how alike a candidate is to all of a history at once. Here the candidate is the query
     of a cross-attention and the latest `candidate_window` events are its memory (target attention, as in DIN, Zhou et
     al. 2018). Keys and values are what is known of the pair, in text, in representation and in the training log
-    (`CandidateFeatures`), so a handful of weights hold for every catalogue: with pair features x_j, brought to mean 0
-    and deviation 1 as all features are,
+    (`CandidateFeatures`), so a few hundred weights hold for every catalogue: with pair features x_j, brought to mean 0
+    and deviation 1 as all features are, and features z of the candidate,
 
-        a = softmax_j(k x_j + b_age(j)),    bonus = sum_j a_j (v x_j) + c z
+        a = softmax_j(k x_j + b_age(j)),    y = sum_j a_j x_j,    bonus = v y + c z + o gelu(W (y, z) + u)
 
-    with features z of the candidate. The weights are buffers: they are fitted after training, on users whose next item
-    the first stage has not seen, and `candidate_attention` of the configuration says whether that paid. Candidates
-    stay ahead of all other items, for the least bonus of a query is subtracted from all of them.
+    Before format version 4 there is no network: the bonus is v y + c z. The weights are buffers: they are fitted after
+    training, on users whose next item the first stage has not seen, and `candidate_attention` of the configuration
+    says whether that paid. Candidates stay ahead of all other items, for the least bonus of a query is subtracted from all
+    of them.
     """
 
     key: torch.Tensor
     value: torch.Tensor
     ages: torch.Tensor
     weight: torch.Tensor
+    expand: torch.Tensor
+    expand_bias: torch.Tensor
+    contract: torch.Tensor
     pair_mean: torch.Tensor
     pair_scale: torch.Tensor
     candidate_mean: torch.Tensor
@@ -78,12 +86,17 @@ class XCatCandidateAttention(nn.Module):
     def __init__(self, config: XCatConfig) -> None:
         super().__init__()
         self.config = config
-        pairs = len(_PAIR) + len(config.item_features or {})
-        for name, size in (
-            ("key", pairs), ("value", pairs), ("ages", config.candidate_window), ("weight", len(_CANDIDATE)),
-            ("pair_mean", pairs), ("pair_scale", pairs), ("candidate_mean", len(_CANDIDATE)),
-            ("candidate_scale", len(_CANDIDATE)),
-        ):  # fmt: skip
+        self.has_network = config.format_version >= NETWORK_FROM
+        pairs = len(_PAIR_OF_NETWORK if self.has_network else _PAIR) + len(config.item_features or {})
+        sizes: dict[str, tuple[int, ...]] = {
+            "key": (pairs,), "value": (pairs,), "ages": (config.candidate_window,), "weight": (len(_CANDIDATE),),
+            "pair_mean": (pairs,), "pair_scale": (pairs,), "candidate_mean": (len(_CANDIDATE),),
+            "candidate_scale": (len(_CANDIDATE),),
+        }  # fmt: skip
+        if self.has_network:
+            hidden = config.candidate_hidden
+            sizes |= {"expand": (hidden, pairs + len(_CANDIDATE)), "expand_bias": (hidden,), "contract": (hidden,)}
+        for name, size in sizes.items():
             self.register_buffer(name, torch.zeros(size))
 
     def features(
@@ -111,9 +124,12 @@ class XCatCandidateAttention(nn.Module):
             _neighbour_roots(sources.neighbors, rows, latest),
             (rows[:, :, None] == latest[:, None, :]).float(),
         ]
+        if self.has_network:
+            pairs.append(pairs[0].clamp(min=0) ** _NEARNESS)
+            pairs.append(_shared(items.category_values[rows], items.category_values[latest]))
         values, of_event_values = items.feature_values[rows], items.feature_values[latest]
         for own, other in zip(values.unbind(-1), of_event_values.unbind(-1), strict=True):
-            pairs.append(((own[:, :, None] == other[:, None, :]) & (own > 0)[:, :, None]).float())
+            pairs.append(_shared(own, other))
         product = (vectors @ queries[..., None]).squeeze(-1)
         had = (rows[:, :, None] == recent.items[:, None, :]).any(2).float()
         of_candidate = [scores, product, scores - product, had, items.item_counts[rows].float().log1p()]
@@ -134,7 +150,12 @@ class XCatCandidateAttention(nn.Module):
         logits = (both[..., 0] + self.ages[: pairs.shape[2]]).masked_fill(~there, -torch.inf)
         attention = torch.nan_to_num(torch.softmax(logits, -1)) if pairs.shape[2] else logits
         of_candidate = (found.candidates - self.candidate_mean) / self.candidate_scale
-        return (attention * both[..., 1]).sum(-1) + of_candidate @ self.weight, attention
+        bonus = (attention * both[..., 1]).sum(-1) + of_candidate @ self.weight
+        if self.has_network:
+            attended = (attention[..., None, :] @ pairs).squeeze(-2)
+            hidden = torch.cat([attended, of_candidate], -1) @ self.expand.mT + self.expand_bias
+            bonus = bonus + nn.functional.gelu(hidden) @ self.contract
+        return bonus, attention
 
     def rescored(
         self,
@@ -156,9 +177,14 @@ class XCatCandidateAttention(nn.Module):
             bonus, attention = self(self.features(queries[part], recent[part], rows[part], own, sources))
             there = own > -torch.inf
             least = bonus.masked_fill(~there, torch.inf).amin(1, keepdim=True)
-            changed.append(torch.where(there, own + bonus - least, own))
+            changed.append(torch.where(there, own + (bonus - least), own))
             attentions.append(attention)
         return torch.cat(changed), torch.cat(attentions)
+
+
+def _shared(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """(queries, candidates, events) 1 where (queries, candidates) and (queries, events) values are one, and not 0."""
+    return ((own[:, :, None] == other[:, None, :]) & (own > 0)[:, :, None]).float()
 
 
 def _text_cosines(items: XCatItemEncoder, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:

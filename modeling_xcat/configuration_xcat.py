@@ -9,13 +9,16 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 NUM_SPECIAL_ROWS = 2
 """Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
 
-FORMAT_VERSION = 3
-SECOND_STAGE_FROM = 3
-"""Format version from which on there are candidates."""
+FORMAT_VERSION = 4
 """Version of checkpoints, of what they hold and what that means; a newer one than the installed code knows is refused.
 
-1: the first. 2: the neighbour memory adds nothing to items of the history.
+1: the first. 2: the neighbour memory adds nothing to items of the history. 3: there is a second stage. 4: the
+neighbour memory holds weights of a regression in place of cosines, and the second stage is a network.
 """
+SECOND_STAGE_FROM = 3
+"""Format version from which on there are candidates."""
+REGRESSION_FROM = NETWORK_FROM = 4
+"""Format version from which on the neighbour memory holds weights of a regression, and the second stage a network."""
 
 BEHAVIOR_ENCODERS = ("transformer", "gru", "lstm")
 SCORINGS = ("cosine", "dot")
@@ -61,7 +64,7 @@ class XCatConfig(PreTrainedConfig):
         full_softmax_limit: Largest catalogue, in items, for which "auto" means the full softmax.
         num_negatives: Uniform negatives a training step of a sampled objective, shared by the batch.
         gbce_calibration: Calibration t of "gbce", from 0 (plain binary cross-entropy) to 1.
-        num_neighbors: Items kept of each that were most taken together with it; they add to scores outside training.
+        num_neighbors: Items kept of each for which having it says the most; they add to scores outside training.
         neighbor_window: Latest events whose neighbours count.
         neighbor_decay: Weight of an event's neighbours relative to those of the event after it.
         neighbor_weight: Weight of the neighbours in a score, in units of the score.
@@ -69,7 +72,8 @@ class XCatConfig(PreTrainedConfig):
             "jointly" with all else, or learnt "apart", as what the rest leaves over when it is trained as if alone.
         repeat_weight: How much of that counts in a score; below 1 it leaves room for what is new to a user.
         num_candidates: Best items that the second stage scores anew (`XCatCandidateAttention`); 0 leaves it out.
-        candidate_window: Latest events that candidates attend to.
+        candidate_window: Latest events that candidates attend to; 0 for a second stage without attention.
+        candidate_hidden: Width of the network of the second stage.
         candidate_attention: Whether the second stage is in use; training sets it where validation says that it pays.
         soft_target_weight: Share of the label's mass given to the items nearest in text.
         num_soft_targets: How many such neighbours share it.
@@ -124,11 +128,12 @@ class XCatConfig(PreTrainedConfig):
     num_neighbors: int = 50
     neighbor_window: int = 10
     neighbor_decay: float | int = 0.8
-    neighbor_weight: float | int = 3.0
+    neighbor_weight: float | int = 40.0
     repeats: str = "jointly"
     repeat_weight: float | int = 1.0
     num_candidates: int = 200
     candidate_window: int = 10
+    candidate_hidden: int = 32
     candidate_attention: bool = False
     soft_target_weight: float | int = 0.3
     num_soft_targets: int = 10
@@ -175,7 +180,7 @@ class XCatConfig(PreTrainedConfig):
             "num_fusion_layers": 0, "text_dim": 1, "text_tokens_per_item": 1, "num_texts": 1, "max_history": 1,
             "num_item_rows": NUM_SPECIAL_ROWS, "num_rating_buckets": 0, "num_time_gap_buckets": 0,
             "num_negatives": 1, "num_soft_targets": 1, "num_neighbors": 0, "neighbor_window": 1, "neighbor_weight": 0,
-            "repeat_weight": 0, "num_candidates": 0, "candidate_window": 1,
+            "repeat_weight": 0, "num_candidates": 0, "candidate_window": 0, "candidate_hidden": 1,
         }  # fmt: skip
         for name, least in at_least.items():
             if getattr(self, name) < least:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from .configuration_xcat import XCatConfig
+from .configuration_xcat import NETWORK_FROM, XCatConfig
 
 
 class XCatTextAdaptor(nn.Module):
@@ -34,6 +34,7 @@ class XCatItemEncoder(nn.Module):
     represented without its id embedding, which nothing has trained: by text and attributes alone.
 
     Attributes:
+        category_values: (rows,) category of every row, 0 for none; only what a second stage compares.
         kept_texts: (texts, hidden) what the adaptor made of all texts at the last refresh, without gradients, for the
             training steps in between; None where the next one has to make it anew.
     """
@@ -42,6 +43,7 @@ class XCatItemEncoder(nn.Module):
     text_token_mask: torch.Tensor
     text_index: torch.Tensor
     feature_values: torch.Tensor
+    category_values: torch.Tensor
     item_counts: torch.Tensor
 
     def __init__(self, config: XCatConfig) -> None:
@@ -50,6 +52,8 @@ class XCatItemEncoder(nn.Module):
         rows, features = config.num_item_rows, config.item_features or {}
         self.register_buffer("item_counts", torch.zeros(rows, dtype=torch.long))
         self.register_buffer("feature_values", torch.zeros(rows, len(features), dtype=torch.long))
+        if config.num_candidates and config.format_version >= NETWORK_FROM:
+            self.register_buffer("category_values", torch.zeros(rows, dtype=torch.int32))
         if config.use_text:
             tokens = config.text_tokens_per_item
             self.register_buffer("text_states", torch.zeros(config.num_texts, tokens, config.text_dim))

@@ -1,11 +1,11 @@
-"""Neighbour memory: what was taken together in the training log, looked up rather than learnt."""
+"""Neighbour memory: which items lead to which by the training log and by text, looked up rather than learnt."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from .configuration_xcat import XCatConfig
+from .configuration_xcat import REGRESSION_FROM, XCatConfig
 from .recent_xcat import RecentEvents
 
 
@@ -13,11 +13,14 @@ class XCatNeighbors(nn.Module):
     """Adds to an item's score what the latest events of a history know of it as their neighbour.
 
     A dot product of learnt states is smooth: it cannot keep the many pairs of items that were taken together just a
-    few times. A table of each item's nearest ones, by the cosine of the sets of their users (Sarwar et al. 2001), can.
-    The bonus of item i is g sqrt(sum over the latest events e of d^age(e) sim(e, i)), with the configuration's
+    few times. A table of the items for which each one says the most can. What it says is the weight of a ridge
+    regression of the one item on the other, by users and by texts (EASE, Steck 2019, within each item's nearest), and
+    the bonus of item i is g sum over the latest events e of d^age(e) w(e, i), with the configuration's
     `neighbor_weight` g, `neighbor_decay` d and `neighbor_window`. Items of the history get none (from format version 2
     on): what becomes of those is learnt (`XCatRepeats`), with states that know nothing of this memory. The table is
-    counted, so nothing in it is trained, and training leaves it out: it has counted the label it would be asked for.
+    solved for at once, so nothing in it is trained, and training leaves it out: it has seen the label it would be
+    asked for. Before format version 4, w was the cosine of the sets of users (Sarwar et al. 2001) and the bonus g times the
+    root of the sum.
     """
 
     rows: torch.Tensor
@@ -54,8 +57,10 @@ class XCatNeighbors(nn.Module):
         if self.config.format_version > 1:
             new = ~torch.isin(distinct, number[:, 0] * size + recent.items)
             distinct, sums = distinct[new], sums[new]
+        if self.config.format_version < REGRESSION_FROM:
+            sums = sums.sqrt()
         return (
             distinct // size,
             distinct % size,
-            float(self.config.neighbor_weight if weight is None else weight) * sums.sqrt(),
+            float(self.config.neighbor_weight if weight is None else weight) * sums,
         )

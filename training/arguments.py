@@ -12,6 +12,7 @@ from transformers import TrainingArguments
 
 from .precision import PRECISIONS, bf16_speedup, use_bf16
 
+DEFAULT_RATE = 2e-3
 _ITEMS_OF_A_BATCH = 8192
 _MOST_TIMES = 8
 
@@ -82,9 +83,9 @@ class XCatTrainingArguments(TrainingArguments):
     )
     per_device_train_batch_size: int = field(default=128, metadata={"help": "Histories a training batch."})
     per_device_eval_batch_size: int = field(default=256, metadata={"help": "Users an evaluation batch."})
-    learning_rate: float = field(default=1e-3, metadata={"help": "Peak learning rate of AdamW."})
+    learning_rate: float = field(default=DEFAULT_RATE, metadata={"help": "Peak learning rate of AdamW."})
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
-    num_train_epochs: float = field(default=20, metadata={"help": "Epochs at most."})
+    num_train_epochs: float = field(default=10, metadata={"help": "Epochs at most."})
     lr_scheduler_type: str = field(default="linear", metadata={"help": "Learning rate schedule."})
     warmup_steps: float = field(default=50, metadata={"help": "Steps of linear warm-up."})
     eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate: no, steps or epoch."})
@@ -155,7 +156,7 @@ class XCatTrainingArguments(TrainingArguments):
             raise ValueError(f"num_train_epochs is {self.num_train_epochs}; give a positive number")
 
 
-def sized_for(num_items: int) -> dict[str, Any]:
+def sized_for(num_items: int, learning_rate: float = DEFAULT_RATE) -> dict[str, Any]:
     """Histories a batch and peak learning rate that are used for a catalogue where neither is given.
 
     A step of the full softmax represents the whole catalogue whatever the size of the batch, so that small batches of
@@ -163,20 +164,21 @@ def sized_for(num_items: int) -> dict[str, Any]:
 
     Args:
         num_items: Items of the catalogue.
+        learning_rate: Peak learning rate with the batch of a small catalogue.
 
     Returns:
-        Fields of `XCatTrainingArguments`; its defaults up to 16,383 items.
+        Fields of `XCatTrainingArguments`; none up to 16,383 items.
 
     Example:
         >>> sized_for(12_000), sized_for(40_000)
-        ({}, {'per_device_train_batch_size': 512, 'learning_rate': 0.002})
+        ({}, {'per_device_train_batch_size': 512, 'learning_rate': 0.004})
     """
     times = 1
     while times < _MOST_TIMES and num_items >= 2 * times * _ITEMS_OF_A_BATCH:
         times *= 2
     if times == 1:
         return {}
-    return {"per_device_train_batch_size": 128 * times, "learning_rate": 1e-3 * times**0.5}
+    return {"per_device_train_batch_size": 128 * times, "learning_rate": learning_rate * times**0.5}
 
 
 def _cutoff(metric: str) -> int:

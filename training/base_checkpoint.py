@@ -27,12 +27,13 @@ from .catalogue import (
     feature_codes,
     fill_neighbors,
     nearest_rows,
+    place_categories,
     place_text_states,
     text_states,
     training_counts,
 )
 from .checkpoints import check_checkpoint
-from .lent_neighbors import drop_lent, lend_neighbors, united_neighbors
+from .lent_neighbors import drop_lent, lend_neighbors, lends, united_neighbors
 from .preparation import PreparationOptions, PreparedTraining, add_interests, build_vocabulary, split_shop
 
 CHANGEABLE = frozenset({
@@ -122,6 +123,7 @@ def change_catalogue(
         memory.rows = now[memory.rows[rows].long()]
         memory.similarities = memory.similarities[rows] * (memory.rows > 0)
     config.num_item_rows = len(vocabulary)
+    place_categories(model, vocabulary)
     lend_neighbors(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))
     _change_soft_targets(model)
     changed = copy(processor)
@@ -262,7 +264,8 @@ def _recount(model: XCatForNextItem, train: Any) -> None:
         memory.rows, memory.similarities = united_neighbors(
             torch.cat([rows, memory.rows], 1), torch.cat([similarities, memory.similarities], 1), rows.shape[1]
         )
-        lend_neighbors(model)
+        if lends(model):
+            lend_neighbors(model)
 
 
 def _of_base(

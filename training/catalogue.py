@@ -10,12 +10,14 @@ import pyarrow as pa
 import torch
 
 from ..modeling_baselines.cooccurrence import nearest_by_cosine
-from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
+from ..modeling_baselines.regression import weights_by_regression
+from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, REGRESSION_FROM
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.text_xcat import fit_whitening
 from ..tokenization.encoder import TextEncoder
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import ItemVocabulary
+from .lent_neighbors import lend_neighbors, lends
 from .precision import use_bf16
 
 
@@ -159,6 +161,15 @@ def place_text_states(model: XCatForNextItem, numbers: torch.Tensor, states: tor
     items.kept_texts = None
 
 
+def place_categories(model: XCatForNextItem, vocabulary: ItemVocabulary) -> None:
+    """Tell a model that compares categories those of a vocabulary, whose rows are the model's."""
+    items = model.model.items
+    if hasattr(items, "category_values"):
+        codes = torch.from_numpy(vocabulary.category_codes.astype(np.int32)) + 1
+        codes[:NUM_SPECIAL_ROWS] = 0
+        items.category_values = codes.to(items.item_counts.device)
+
+
 def fill_catalogue(
     model: XCatForNextItem,
     processor: XCatProcessor,
@@ -181,6 +192,7 @@ def fill_catalogue(
     items, config, vocabulary = model.model.items, model.config, processor.catalogue
     items.item_counts.copy_(counts)
     items.feature_values.copy_(feature_codes(vocabulary, config.item_features or {}))
+    place_categories(model, processor.catalogue)
     if not config.use_text:
         return
     texts, index = distinct_texts(vocabulary)
@@ -199,15 +211,25 @@ def fill_catalogue(
 
 @torch.no_grad()
 def fill_neighbors(model: XCatForNextItem, histories: Iterable[list[int]]) -> None:
-    """Fill a model's neighbour memory from training histories; one without a memory is left alone.
+    """Fill a model's neighbour memory from training histories and texts; one without a memory is left alone.
+
+    Items without training events have their place by text: in the same regression where all items can be compared,
+    else lent by what says the same (`lend_neighbors`).
 
     Args:
-        model: A model whose configuration has the catalogue's sizes.
+        model: A model whose catalogue is in place.
         histories: One list of item rows a user.
     """
-    memory = model.model.neighbors
+    memory, items, config = model.model.neighbors, model.model.items, model.config
     if memory is None:
         return
-    rows, similarities = nearest_by_cosine(histories, len(memory.rows), model.config.num_neighbors)
+    size, count = len(memory.rows), config.num_neighbors
+    if config.format_version < REGRESSION_FROM:
+        rows, similarities = nearest_by_cosine(histories, size, count)
+    else:
+        texts = (items.text_states[:, 0].cpu(), items.text_index.cpu()) if config.use_text else None
+        rows, similarities = weights_by_regression(histories, size, count, texts)
     memory.rows.copy_(rows)
     memory.similarities.copy_(similarities)
+    if lends(model):
+        lend_neighbors(model)

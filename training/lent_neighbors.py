@@ -6,7 +6,9 @@ import logging
 
 import torch
 
-from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
+from ..modeling_baselines.cooccurrence import strongest
+from ..modeling_baselines.regression import MOST_COMPARED, RIDGE, TEXT_WEIGHT
+from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, REGRESSION_FROM
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.neighbors_xcat import XCatNeighbors
 
@@ -31,7 +33,8 @@ def lend_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> i
 
     An untrained item is as near to an item as the trained items that say the same are: its similarity to item i is the
     sum over its `LENDERS` nearest trained items, weighted by the softmax of their cosines, of their own similarity to
-    i, and of 1 for i itself. The table keeps the nearest of all, counted or lent, so nothing else in a model changes.
+    i, and for i itself of what the regression gives an item of the same text without events (of 1 before format
+    version 4). The table keeps the nearest of all, counted or lent, so nothing else in a model changes.
     Call it where counts, texts and counted neighbours are in place; once more does no harm.
 
     Args:
@@ -62,15 +65,27 @@ def lend_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> i
     lenders, shares = _lenders(states, items.text_index, borrowers, trained)
     if new is None:
         drop_lent(memory, items.item_counts)
-    owners, others, values = _lent(memory, items.item_counts, borrowers, lenders, shares)
+    of_itself = TEXT_WEIGHT / (TEXT_WEIGHT + RIDGE) if model.config.format_version >= REGRESSION_FROM else 1.0
+    owners, others, values = _lent(memory, items.item_counts, borrowers, lenders, shares, of_itself)
     size = len(memory.rows)
-    lent = _lists(
+    lent = strongest(
         torch.cat([owners, others]), torch.cat([others, owners]), values.repeat(2), size, memory.rows.shape[1]
     )
     memory.rows, memory.similarities = united_neighbors(
         torch.cat([memory.rows, lent[0]], 1), torch.cat([memory.similarities, lent[1]], 1), memory.rows.shape[1]
     )
     return len(borrowers)
+
+
+def lends(model: XCatForNextItem) -> bool:
+    """Whether a memory that was just filled has no place for untrained items, so that `lend_neighbors` is wanted.
+
+    Args:
+        model: A model with its catalogue.
+    """
+    if model.config.format_version < REGRESSION_FROM:
+        return True
+    return model.config.num_item_rows**2 > MOST_COMPARED
 
 
 def drop_lent(memory: XCatNeighbors, counts: torch.Tensor) -> None:
@@ -99,13 +114,18 @@ def _lenders(
 
 
 def _lent(
-    memory: XCatNeighbors, counts: torch.Tensor, borrowers: torch.Tensor, lenders: torch.Tensor, shares: torch.Tensor
+    memory: XCatNeighbors,
+    counts: torch.Tensor,
+    borrowers: torch.Tensor,
+    lenders: torch.Tensor,
+    shares: torch.Tensor,
+    of_itself: float,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(pairs,) borrowers, items and similarities; each pair once."""
     size, found = len(memory.rows), []
     for own, rows, share in zip(borrowers.split(1024), lenders.split(1024), shares.split(1024), strict=True):
         others = torch.cat([rows[..., None], memory.rows[rows].long()], 2)
-        similarities = torch.nn.functional.pad(memory.similarities[rows], (1, 0), value=1.0)
+        similarities = torch.nn.functional.pad(memory.similarities[rows], (1, 0), value=of_itself)
         values = (share[..., None] * similarities * (counts[others] > 0)).flatten(1)  # nothing is lent twice
         others = others.flatten(1)
         wanted = values > 0
@@ -113,22 +133,6 @@ def _lent(
         found.append((keys, values.new_zeros(len(keys)).index_add_(0, inverse, values[wanted])))
     keys, sums = (torch.cat(parts) for parts in zip(*found, strict=True))
     return keys // size, keys % size, sums
-
-
-def _lists(
-    owners: torch.Tensor, others: torch.Tensor, values: torch.Tensor, size: int, count: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """(size, count) nearest items and similarities of every owner; 0 where there are fewer."""
-    order = values.argsort(descending=True, stable=True)
-    order = order[owners[order].argsort(stable=True)]
-    owners, others, values = owners[order], others[order], values[order]
-    lengths = torch.bincount(owners, minlength=size)
-    place = torch.arange(len(owners)) - (lengths.cumsum(0) - lengths)[owners]
-    kept = place < count
-    rows, similarities = torch.zeros(size, count, dtype=torch.int32), torch.zeros(size, count)
-    rows[owners[kept], place[kept]] = others[kept].int()
-    similarities[owners[kept], place[kept]] = values[kept]
-    return rows, similarities
 
 
 def united_neighbors(

@@ -10,11 +10,14 @@ from datasets import Dataset
 
 from ..evaluation.metrics import per_user_metrics
 from ..evaluation.ranks import pad_targets
+from ..modeling_xcat.configuration_xcat import REGRESSION_FROM
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 
-WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+WEIGHTS = (0.0, 5.0, 10.0, 20.0, 30.0, 40.0, 60.0, 80.0, 120.0)
 """Weights that are tried."""
+OLD_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+"""Weights that are tried for a memory of cosines, which checkpoints before format version 4 have."""
 
 LEAST_USERS = 4096
 MOST_SCORES = 1 << 29
@@ -31,7 +34,7 @@ def neighbor_weight_scores(
     dataset: Dataset,
     *,
     k: int = 10,
-    weights: Sequence[float] = WEIGHTS,
+    weights: Sequence[float] | None = None,
 ) -> dict[float, float]:
     """NDCG@k of a split for several weights of the neighbour memory, from one encoding of its histories.
 
@@ -40,7 +43,7 @@ def neighbor_weight_scores(
         processor: Its processor.
         dataset: Rows with `items` and `targets`.
         k: Cut-off.
-        weights: Values of `neighbor_weight`.
+        weights: Values of `neighbor_weight`; None for those that fit what the memory holds.
 
     Returns:
         Weight to the mean NDCG@k over users.
@@ -51,6 +54,8 @@ def neighbor_weight_scores(
     base = model.model
     if base.neighbors is None:
         raise ValueError("the model has no neighbour memory; give a num_neighbors above 0")
+    if weights is None:
+        weights = WEIGHTS if model.config.format_version >= REGRESSION_FROM else OLD_WEIGHTS
     training, before = model.training, model.config.neighbor_weight
     model.eval()
     model.config.neighbor_weight = 0.0

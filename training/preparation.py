@@ -28,7 +28,6 @@ from ..tokenization.user_interests import NO_INTEREST, UserInterests
 from ..tokenization.vocabulary import ItemVocabulary
 from .catalogue import distinct_texts, fill_catalogue, fill_neighbors, training_counts
 from .interests import interest_settings, shop_interests
-from .lent_neighbors import lend_neighbors
 
 RATING_BUCKETS_LIMIT = 11
 TIME_GAP_BUCKETS = 20
@@ -246,7 +245,6 @@ def prepare_training(shop: ShopTables, options: PreparationOptions, precision: s
     counts = training_counts(splits["train"].data["items"], len(vocabulary))
     fill_catalogue(model, processor, counts, precision=precision, cache_dir=options.cache_dir)
     fill_neighbors(model, splits["train"].with_format(None)["items"])
-    lend_neighbors(model)
     interests = add_interests(shop, model, processor, splits, options, precision)
     return PreparedTraining(
         model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, [note] if note else [], interests

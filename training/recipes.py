@@ -51,7 +51,8 @@ _IDS_ONLY: dict[str, Any] = {
 }
 _SASREC: dict[str, Any] = {**_IDS_ONLY, "num_behavior_layers": 2, "hidden_act": "relu", "hidden_dropout": 0.4}
 _ALIKE: dict[str, Any] = {"new_category_weight": 1.0}
-_LONG: dict[str, Any] = {**_ALIKE, "num_train_epochs": 30}
+_SLOW: dict[str, Any] = {**_ALIKE, "learning_rate": 1e-3, "num_train_epochs": 20}
+_LONG: dict[str, Any] = {**_SLOW, "num_train_epochs": 30}
 _SASREC_REFERENCE = 'Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018'
 
 _LIST = (
@@ -81,7 +82,7 @@ _LIST = (
         "gru4rec",
         "a recurrent network over item ids, cross-entropy over the whole catalogue",
         {**_IDS_ONLY, "behavior_encoder": "gru", "num_behavior_layers": 1, "objective": "softmax"},
-        _ALIKE,
+        _SLOW,
         reference='Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks", ICLR 2016',
     ),
     Recipe(
@@ -101,16 +102,17 @@ _LIST = (
             "num_behavior_layers": 2,
             "num_attention_heads": 2,
         },
-        _ALIKE,
+        _SLOW,
         reference='Hou et al., "Towards Universal Sequence Representation Learning for Recommender Systems", KDD 2022',
     ),
     Recipe(
         "xcat-no-cross-attention",
-        "without any: neither of behaviour to texts nor of candidates to the history",
-        {"num_fusion_layers": 0, "num_candidates": 0},
+        "without any: neither of behaviour to texts nor of candidates to the history, which are scored for themselves",
+        {"num_fusion_layers": 0, "candidate_window": 0},
     ),
     Recipe("xcat-no-fusion", "without cross-attention of behaviour to texts", {"num_fusion_layers": 0}),
-    Recipe("xcat-no-candidates", "without cross-attention of candidates to the history", {"num_candidates": 0}),
+    Recipe("xcat-no-attention", "without cross-attention of candidates to the history", {"candidate_window": 0}),
+    Recipe("xcat-no-candidates", "without a second stage", {"num_candidates": 0}),
     Recipe("xcat-alike", "without more weight on events in new categories", training=_ALIKE),
     Recipe("xcat-no-neighbors", "without the memory of what was taken together", {"num_neighbors": 0}),
     Recipe("xcat-no-repeats", "without weights for items of the history", {"repeats": "off"}),

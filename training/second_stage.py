@@ -15,18 +15,19 @@ from ..modeling_xcat.candidates_xcat import CandidateFeatures, CandidateSources,
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 
-MOST_USERS = 6000
+MOST_USERS = 30_000
 """Users of the split that are learnt from, evenly spread."""
 FOLDS = 3
 """Parts of the users, each judged by weights that were fitted on the others."""
 STANDARD_ERRORS = 2.0
 """What the gain in NDCG has to be, in its own standard errors, for the second stage to be used."""
 
-_FITTED = ("key", "value", "ages", "weight")
-_STEPS = 120
+_FITTED = ("key", "value", "ages", "weight", "expand", "expand_bias", "contract")
+_STEPS = 600
 _BATCH = 128
-_RATE = 2e-2
+_RATE = 1e-2
 _LEAST_DEVIATION = 1e-3
+_STANDARD_USERS = 2000
 _SCORES_AT_ONCE = 1 << 22
 _ELSEWHERE, _NONE = -1, -2
 """Places of a target that is no candidate, and of no target."""
@@ -56,15 +57,17 @@ class SecondStageGain:
 
 @dataclass(frozen=True)
 class _Sample:
-    """Candidates of users.
+    """Candidates of users with a target among them; to the others a second stage makes no difference.
 
     Args:
         found: Their features; those of pairs in half precision.
         places: (users, targets) number of each target among the candidates, `_ELSEWHERE`, or `_NONE`.
+        judged: Users with a target, among the candidates or not.
     """
 
     found: CandidateFeatures
     places: torch.Tensor
+    judged: int
 
     def __len__(self) -> int:
         return len(self.places)
@@ -90,7 +93,7 @@ def fit_second_stage(
         processor: Its processor.
         dataset: Rows with `items` and `targets` that the model was not trained on.
         k: Cut-off of the NDCG.
-        seed: Seed of folds and batches.
+        seed: Seed of folds, initial weights and batches.
 
     Returns:
         What it is worth.
@@ -108,6 +111,9 @@ def fit_second_stage(
     model.eval()
     model.config.candidate_attention = False
     sample = _collect(model, processor, dataset)
+    if len(sample) < FOLDS:
+        model.train(training)
+        return SecondStageGain(sample.judged, 0.0, 0.0, 0.0)
     _standardise(stage, sample.found)
     generator = torch.Generator().manual_seed(seed)
     folds = torch.randperm(len(sample), generator=generator).chunk(FOLDS)
@@ -116,17 +122,19 @@ def fit_second_stage(
     for number, fold in enumerate(folds):
         _fit(stage, sample, torch.cat([f for i, f in enumerate(folds) if i != number]), generator)
         scores[fold] = _rescored(stage, sample, fold)
-    gains = _ndcg(sample, scores, k) - first
-    judged = ~first.isnan()  # nobody is judged without a target
-    first, gains = first[judged], gains[judged]
-    gain = SecondStageGain(
-        len(gains), float(first.mean()), float(first.mean() + gains.mean()), float(gains.std() / len(gains) ** 0.5)
-    )
+    gain = _gain(sample.judged, first, _ndcg(sample, scores, k) - first)
     model.config.candidate_attention = gain.pays
     if gain.pays:
         _fit(stage, sample, torch.arange(len(sample)), generator)
     model.train(training)
     return gain
+
+
+def _gain(judged: int, first: torch.Tensor, gains: torch.Tensor) -> SecondStageGain:
+    """What is gained by so many users, of whom all but those whose NDCG is given have 0 before and after."""
+    before, mean = float(first.sum()) / judged, float(gains.sum()) / judged
+    variance = (float(gains.square().sum()) - judged * mean**2) / max(1, judged - 1)
+    return SecondStageGain(judged, before, before + mean, (variance / judged) ** 0.5)
 
 
 @torch.no_grad()
@@ -150,37 +158,40 @@ def _collect(model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset)
         for some in torch.arange(len(rows), device=base.device).split(_BATCH):
             found = stage.features(queries[some], recent[some], best.indices[some], best.values[some], sources)
             parts.append(_sample_of(found, best.indices[some], targets[some], config.candidate_window))
-    found = [part.found for part in parts]
+    found, judged = [part.found for part in parts], sum(part.judged for part in parts)
     return _Sample(
         CandidateFeatures(
             torch.cat([f.pairs for f in found]), torch.cat([f.candidates for f in found]),
             torch.cat([f.events for f in found]),
         ),
         torch.cat([part.places for part in parts]),
+        judged,
     )  # fmt: skip
 
 
 def _sample_of(found: CandidateFeatures, rows: torch.Tensor, targets: torch.Tensor, window: int) -> _Sample:
     """Features of `window` events each, and the places of (users, targets) rows among (users, candidates) rows."""
     missing = window - found.events.shape[1]
-    hits = rows[:, None, :] == targets[:, :, None]
+    hits = (rows[:, None, :] == targets[:, :, None]) & (targets >= 0)[:, :, None]
     places = torch.where(hits.any(2), hits.int().argmax(2), _ELSEWHERE)
+    kept = hits.any(2).any(1)
     return _Sample(
         CandidateFeatures(
-            nn.functional.pad(found.pairs, (0, 0, 0, missing)).half().cpu(),
-            found.candidates.cpu(),
-            nn.functional.pad(found.events, (0, missing)).cpu(),
+            nn.functional.pad(found.pairs[kept], (0, 0, 0, missing)).half().cpu(),
+            found.candidates[kept].cpu(),
+            nn.functional.pad(found.events[kept], (0, missing)).cpu(),
         ),
-        torch.where(targets < 0, _NONE, places).cpu(),
+        torch.where(targets < 0, _NONE, places)[kept].cpu(),
+        int((targets >= 0).any(1).sum()),
     )
 
 
 def _standardise(stage: XCatCandidateAttention, found: CandidateFeatures) -> None:
-    """Keep mean and deviation of every feature; one that never varies has deviation 1."""
-    pairs = found.pairs[found.events[:, None, :].expand(found.pairs.shape[:3])].float()
+    """Keep mean and deviation of every feature of some users; one that never varies has deviation 1."""
+    pairs, events = found.pairs[:_STANDARD_USERS], found.events[:_STANDARD_USERS]
     for values, mean, scale in (
-        (pairs, stage.pair_mean, stage.pair_scale),
-        (found.candidates.flatten(0, 1), stage.candidate_mean, stage.candidate_scale),
+        (pairs[events[:, None, :].expand(pairs.shape[:3])].float(), stage.pair_mean, stage.pair_scale),
+        (found.candidates[:_STANDARD_USERS].flatten(0, 1), stage.candidate_mean, stage.candidate_scale),
     ):
         deviation = values.std(0)
         mean.copy_(values.mean(0))
@@ -189,10 +200,14 @@ def _standardise(stage: XCatCandidateAttention, found: CandidateFeatures) -> Non
 
 def _fit(stage: XCatCandidateAttention, sample: _Sample, users: torch.Tensor, generator: torch.Generator) -> None:
     """Fit the weights to those of (users,) numbers who have a target among their candidates."""
-    users = users[(sample.places[users] >= 0).any(1)]
-    start = {name: torch.zeros_like(getattr(stage, name)) for name in _FITTED}
+    start = {name: torch.zeros_like(getattr(stage, name)) for name in _FITTED if hasattr(stage, name)}
     # Attention that is the same for all pairs has no slope to values of zero: begin with likeness counting.
     start["key"] += 0.5
+    if stage.has_network:
+        bound = stage.expand.shape[1] ** -0.5
+        for name in ("expand", "expand_bias"):
+            drawn = torch.rand(start[name].shape, generator=generator) * 2 - 1
+            start[name] = (bound * drawn).to(stage.expand.device)
     weights = {name: value.requires_grad_() for name, value in start.items()}
     optimizer = torch.optim.AdamW(weights.values(), lr=_RATE, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, _STEPS)

@@ -157,11 +157,11 @@ def test_settings_and_sources_are_told(tmp_path: Path) -> None:
         "| `hidden_size` | `64` |", '| `event_types` | `["purchase"]` |', "| `learning_rate` | `0.002` |",
         "| `max_text_length` | `32` |", "- Cross-entropy over the whole catalogue: no item is sampled.",
         "@inproceedings{kang2018sasrec",
-        "@inproceedings{sarwar2001item", "The data: dunnhumby, The Complete Journey.", "- the hub cannot be reached.",
+        "@inproceedings{steck2019ease", "The data: dunnhumby, The Complete Journey.", "- the hub cannot be reached.",
         "revision `c9745ed1d9f207416be6d2e6f8de32d1f16199bf`", "2016-12-26 to 2017-12-31 (UTC)",
     ):  # fmt: skip
         assert told in card, told
-    assert "petrov2023" not in card
+    assert "petrov2023" not in card and "sarwar2001" not in card
     gbce = build_card(example_card(tmp_path, training=_training(tmp_path, config=XCatConfig(objective="gbce"))))
     assert "@inproceedings{petrov2023gsasrec" in gbce
 

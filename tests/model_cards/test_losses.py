@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,28 @@ def test_weight_of_new_categories(tmp_path: Path) -> None:
 
 def test_parts() -> None:
     whole = parts_of(XCatConfig())
-    assert [part.citations for part in whole] == [("kang2018",), ("vaswani2017",), ("sarwar2001",), ("ren2019",)]
+    assert [part.citations for part in whole] == [("kang2018",), ("vaswani2017",), ("steck2019",), ("ren2019",)]
     bare = parts_of(XCatConfig(behavior_encoder="lstm", num_fusion_layers=0, num_neighbors=0, repeats="off"))
     assert [part.citations for part in bare] == [("hidasi2016",)]
     assert all(key in CITATIONS for part in (*whole, *bare) for key in part.citations)
+
+
+@pytest.mark.parametrize(
+    ("version", "how", "key"),
+    [
+        (3, "by cosine", "sarwar2001"),
+        (4, "by ridge regression on users and texts", "steck2019"),
+    ],
+)
+def test_what_a_neighbour_memory_holds_depends_on_the_format(version: int, how: str, key: str) -> None:
+    parts = {part.name: part for part in parts_of(XCatConfig(format_version=version, neighbor_weight=2.5))}
+    memory = parts["Neighbour memory"]
+    assert memory.detail == f"50 items of each, {how}, weight 2.5 in a score"
+    assert memory.citations == (key,)
+
+
+def test_every_source_is_an_entry_of_its_own() -> None:
+    for key, entry in CITATIONS.items():
+        assert re.fullmatch(r"@\w+\{\w+,\n(  \w+ = \{.*\},?\n)+\}", entry), key
+        assert entry.count("{") == entry.count("}"), key
+    assert len({entry.split(",")[0] for entry in CITATIONS.values()}) == len(CITATIONS)

@@ -38,6 +38,8 @@ def tiny_model(config: XCatConfig | None = None, attention: str = "sdpa", seed: 
         items = model.model.items
         items.item_counts.copy_(torch.arange(ROWS) % 5)
         items.feature_values.copy_(torch.randint(0, 4, items.feature_values.shape))
+        if hasattr(items, "category_values"):
+            items.category_values[2:] = torch.arange(ROWS - 2) % 4
         if config.use_text:
             items.text_states.copy_(torch.randn(items.text_states.shape))
             items.text_states[0] = 0

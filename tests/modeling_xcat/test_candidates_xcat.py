@@ -91,11 +91,48 @@ def test_features_are_those_of_loops(changes):
                     float(own == other != 0)
                     for own, other in zip(items.feature_values[row], items.feature_values[event], strict=True)
                 ]
-                assert pair[3:] == [float(row == event), *same]
+                category = float(items.category_values[row] == items.category_values[event] != 0)
+                assert pair[4] == pytest.approx(max(0.0, text) ** 4, abs=1e-5)
+                assert [pair[3], *pair[5:]] == [float(row == event), category, *same]
 
 
-def test_a_bonus_is_what_the_formula_says():
-    stage = XCatCandidateAttention(XCatConfig(num_candidates=2, candidate_window=2))
+def test_a_bonus_of_the_network_is_what_the_formula_says():
+    stage = XCatCandidateAttention(XCatConfig(num_candidates=1, candidate_window=2, candidate_hidden=2))
+    stage.pair_scale.fill_(1.0)
+    stage.candidate_scale.fill_(1.0)
+    stage.key[0], stage.value[1], stage.weight[4] = 1.0, 3.0, 0.5
+    # The first unit sees the text attended to and the score, the second the bias alone.
+    stage.expand[0, 0], stage.expand[0, 6], stage.expand_bias[1] = 2.0, 1.0, -1.0
+    stage.contract.copy_(torch.tensor([10.0, 100.0]))
+    pairs = torch.zeros(1, 1, 2, 6)
+    pairs[0, 0, :, 0], pairs[0, 0, :, 1] = torch.tensor([math.log(3), 0.0]), torch.tensor([1.0, 5.0])
+    candidates = torch.tensor([[[0.25, 0, 0, 0, 4.0]]])
+    bonus, attention = stage(CandidateFeatures(pairs, candidates, torch.tensor([[True, True]])))
+    torch.testing.assert_close(attention, torch.tensor([[[0.75, 0.25]]]))
+    gelu = torch.nn.functional.gelu(torch.tensor([2 * 0.75 * math.log(3) + 0.25, -1.0]))
+    expected = 3 * (0.75 + 1.25) + 0.5 * 4 + float(10 * gelu[0] + 100 * gelu[1])
+    torch.testing.assert_close(bonus, torch.tensor([[expected]]))
+    nobody, _ = stage(CandidateFeatures(pairs, candidates, torch.tensor([[False, False]])))
+    gelu = torch.nn.functional.gelu(torch.tensor([0.25, -1.0]))
+    torch.testing.assert_close(nobody, torch.tensor([[2 + float(10 * gelu[0] + 100 * gelu[1])]]))
+
+
+def test_without_a_window_there_is_no_attention():
+    model = with_stage(candidate_window=0)
+    states = torch.randn(3, 16, generator=torch.Generator().manual_seed(7))
+    with torch.no_grad():
+        scores = model.model.score_states(states, RECENT)
+        moved = model.model.score_states(states, RECENT[torch.tensor([0, 1, 2])])
+        assert scores.equal(moved) and scores[:, 2:].isfinite().all()
+        stage = model.model.candidates
+        stage.key.add_(3.0)
+        stage.value.add_(3.0)
+        assert model.model.score_states(states, RECENT).equal(scores)
+
+
+def test_a_bonus_before_format_4_is_linear():
+    stage = XCatCandidateAttention(XCatConfig(num_candidates=2, candidate_window=2, format_version=3))
+    assert not hasattr(stage, "expand")
     for name, values in {
         "key": [1, 0, 0, 0], "value": [0, 2, 0, 0], "ages": [0, math.log(2)], "weight": [0, 0, 0, 0, 3],
         "pair_mean": [0, 1, 0, 0], "pair_scale": [1, 2, 1, 1], "candidate_mean": [0] * 5, "candidate_scale": [1] * 5,
@@ -149,9 +186,14 @@ def test_it_is_saved_and_older_formats_have_none(tmp_path):
     states = torch.randn(3, 16, generator=torch.Generator().manual_seed(6))
     with torch.no_grad():
         assert loaded.model.has_second_stage
-        assert loaded.model.score_states(states, RECENT).equal(model.model.score_states(states, RECENT))
+        for (name, kept), saved in zip(loaded.named_buffers(), model.buffers(), strict=True):
+            assert kept.equal(saved), name
+        torch.testing.assert_close(
+            loaded.model.score_states(states, RECENT), model.model.score_states(states, RECENT), atol=1e-4, rtol=1e-5
+        )
     assert XCatConfig(format_version=2).num_candidates == 0
     assert XCatForNextItem(tiny_config(format_version=2)).model.candidates is None
     assert not XCatForNextItem(tiny_config()).model.has_second_stage
-    with pytest.raises(ValueError, match="candidate_window is 0; give at least 1"):
-        XCatConfig(candidate_window=0)
+    assert not hasattr(XCatForNextItem(tiny_config(format_version=3)).model.items, "category_values")
+    with pytest.raises(ValueError, match="candidate_hidden is 0; give at least 1"):
+        XCatConfig(candidate_hidden=0)

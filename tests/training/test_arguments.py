@@ -91,7 +91,9 @@ def test_numbers_that_cannot_be_are_refused(fields, message, tmp_path):
 def test_batches_grow_with_the_catalogue(items, times, tmp_path):
     arguments = made(tmp_path, **sized_for(items))
     assert arguments.per_device_train_batch_size == 128 * times
-    assert arguments.learning_rate == pytest.approx(1e-3 * times**0.5)
+    assert arguments.learning_rate == pytest.approx(2e-3 * times**0.5)
+    slower = sized_for(items, 1e-3)
+    assert times == 1 or slower["learning_rate"] == pytest.approx(1e-3 * times**0.5)
 
 
 def test_steps_may_stand_for_epochs(tmp_path):

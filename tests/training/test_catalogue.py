@@ -8,12 +8,25 @@ import pyarrow as pa
 import pytest
 import torch
 
+from xcat_rec.modeling_baselines import regression
+from xcat_rec.modeling_baselines.cooccurrence import nearest_by_cosine
+from xcat_rec.modeling_baselines.regression import weights_by_regression
+from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.text_xcat import fit_whitening
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
-from xcat_rec.training.catalogue import distinct_texts, feature_codes, nearest_rows, training_counts
+from xcat_rec.training import lent_neighbors
+from xcat_rec.training.catalogue import (
+    distinct_texts,
+    feature_codes,
+    fill_neighbors,
+    nearest_rows,
+    place_categories,
+    training_counts,
+)
 from xcat_rec.training.preparation import PreparationOptions, feature_columns, prepare_training
 
-from ..tiny_shop import COLD, SMALL, TWINS, save_text_encoder, shop
+from ..tiny_shop import COLD, NO_CATEGORY, SMALL, TWINS, save_text_encoder, shop
 
 
 def vocabulary(**columns: list[str | None]) -> ItemVocabulary:
@@ -89,6 +102,145 @@ def test_whitened_states_have_unit_variance():
     torch.testing.assert_close(torch.cov(white.T), torch.eye(6), atol=1e-3, rtol=0)
     few, matrix = fit_whitening(states[:3])
     assert ((states[:3] - few) @ matrix).isfinite().all()
+
+
+TRAIN = [[2, 3], [2], [3, 2, 2], [3], [3]]
+
+
+def model_of_rows(**config) -> XCatForNextItem:
+    """Rows 2 and 3 with texts at right angles and the counts of `TRAIN`, an untrained 4 with the text of 2, and 5."""
+    model = XCatForNextItem(XCatConfig(**{
+        "num_item_rows": 6, "num_texts": 3, "text_dim": 2, "hidden_size": 4, "intermediate_size": 4,
+        "num_attention_heads": 1, "num_neighbors": 3, "soft_target_weight": 0.0, **config,
+    }))  # fmt: skip
+    items = model.model.items
+    items.item_counts.copy_(training_counts(TRAIN, 6))
+    if model.config.use_text:
+        items.text_states[1:, 0] = torch.tensor([[3.0, 0.0], [0.0, 0.5]])
+        items.text_index.copy_(torch.tensor([0, 0, 1, 2, 1, 0]))
+    return model
+
+
+def weights_in(model: XCatForNextItem) -> dict[tuple[int, int], float]:
+    memory = model.model.neighbors
+    owners, places = memory.similarities.nonzero(as_tuple=True)
+    pairs = zip(owners.tolist(), memory.rows[owners, places].tolist(), strict=True)
+    return dict(zip(pairs, memory.similarities[owners, places].tolist(), strict=True))
+
+
+def test_a_memory_has_a_place_for_an_untrained_item_by_its_text_without_lending(monkeypatch):
+    monkeypatch.setattr(lent_neighbors, "LEAST_TRAINED", 1)  # so that lending would be seen
+    model = model_of_rows()
+    fill_neighbors(model, iter(TRAIN))
+    # Item 2 is regressed on 3 and 4 by (4 + 5 + 20, 0; 0, 5 + 20) w = (2, 5), 3 and 4 on 2 by 28 w = 2 and 28 w = 5.
+    by_text = {(2, 4): 5 / 28, (4, 2): 5 / 25}
+    together = {(2, 3): 2 / 28, (3, 2): 2 / 29}
+    assert weights_in(model) == pytest.approx({**by_text, **together})
+    fill_neighbors(model, [])
+    assert weights_in(model) == pytest.approx({(2, 4): 5 / 25, (4, 2): 5 / 25}), "nothing of before is left"
+    ids_only = model_of_rows(use_text=False)
+    fill_neighbors(ids_only, TRAIN)
+    assert weights_in(ids_only) == pytest.approx({(2, 3): 2 / 23, (3, 2): 2 / 24})
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_memory_before_format_4_has_cosines_and_lends(version, monkeypatch):
+    model = model_of_rows(format_version=version)
+    fill_neighbors(model, TRAIN)
+    counted = {(2, 3): 2 / 12**0.5, (3, 2): 2 / 12**0.5}
+    assert weights_in(model) == pytest.approx(counted), "two trained items are too few to lend"
+    monkeypatch.setattr(lent_neighbors, "LEAST_TRAINED", 1)
+    fill_neighbors(model, TRAIN)
+    near, far = torch.softmax(torch.tensor([10.0, 0.0]), 0).tolist()
+    to_two, to_three = near + far * counted[3, 2], far + near * counted[2, 3]
+    lent = {(2, 4): to_two, (4, 2): to_two, (3, 4): to_three, (4, 3): to_three}
+    assert weights_in(model) == pytest.approx({**counted, **lent}, abs=1e-6)
+
+
+def test_a_memory_of_a_catalogue_too_large_to_compare_lends(monkeypatch):
+    for module in (regression, lent_neighbors):
+        monkeypatch.setattr(module, "MOST_COMPARED", 35)
+    monkeypatch.setattr(lent_neighbors, "LEAST_TRAINED", 1)
+    model = model_of_rows()
+    fill_neighbors(model, TRAIN)
+    counted = {(2, 3): 2 / 28, (3, 2): 2 / 29}
+    near, far = torch.softmax(torch.tensor([10.0, 0.0]), 0).tolist()
+    to_two, to_three = near * 0.2 + far * counted[3, 2], far * 0.2 + near * counted[2, 3]
+    lent = {(2, 4): to_two, (4, 2): to_two, (3, 4): to_three, (4, 3): to_three}
+    assert weights_in(model) == pytest.approx({**counted, **lent}, abs=1e-6)
+
+
+def test_a_model_without_a_memory_reads_no_histories():
+    histories = iter([[2, 99]])
+    fill_neighbors(model_of_rows(num_neighbors=0), histories)
+    assert next(histories) == [2, 99]
+
+
+def prepare_tiny_shop(folder, **config):
+    encoder = folder / "encoder"
+    if not encoder.exists():
+        save_text_encoder(encoder)
+    return prepare_training(
+        shop(),
+        PreparationOptions(
+            text_encoder=str(encoder), split="leave-one-out", config={**SMALL, **config}, cache_dir=folder / "cache"
+        ),
+    )
+
+
+def test_preparation_fills_the_memory_by_log_and_text(tmp_path, monkeypatch):
+    prepared = prepare_tiny_shop(tmp_path)
+    items, memory = prepared.model.model.items, prepared.model.model.neighbors
+    train = prepared.splits["train"].with_format(None)["items"]
+    rows, weights = weights_by_regression(train, 42, 50, (items.text_states[:, 0], items.text_index))
+    assert memory.rows.equal(rows) and memory.similarities.equal(weights)
+    cold = int(prepared.processor.catalogue.encode([f"item-{COLD:02d}"])[0])
+    assert items.item_counts[cold] == 0 and memory.similarities[cold].any()
+    assert (memory.rows[items.item_counts > 0] == cold).any()
+    for module in (regression, lent_neighbors):
+        monkeypatch.setattr(module, "MOST_COMPARED", 1)
+    lent = prepare_tiny_shop(tmp_path).model.model.neighbors
+    assert lent.similarities[cold].any() and not lent.similarities[cold].equal(memory.similarities[cold])
+
+
+def test_preparation_before_format_4_fills_the_memory_with_cosines(tmp_path):
+    prepared = prepare_tiny_shop(tmp_path, format_version=3)
+    items, memory = prepared.model.model.items, prepared.model.model.neighbors
+    rows, cosines = nearest_by_cosine(prepared.splits["train"].with_format(None)["items"], 42, 50)
+    lent = ((items.item_counts == 0)[memory.rows.long()] | (items.item_counts == 0)[:, None]) & (
+        memory.similarities > 0
+    )
+    assert lent.any() and memory.similarities[~lent].sum().item() == pytest.approx(cosines.sum().item(), rel=1e-5)
+    trained = items.item_counts > 0
+    for row in trained.nonzero().flatten().tolist():
+        own = {(int(r), float(s)) for r, s in zip(memory.rows[row], memory.similarities[row], strict=True)}
+        assert own >= {(int(r), float(s)) for r, s in zip(rows[row], cosines[row], strict=True) if s}
+
+
+def test_categories_are_placed_for_a_second_stage_to_compare(tmp_path):
+    prepared = prepare_tiny_shop(tmp_path)
+    vocabulary, values = prepared.processor.catalogue, prepared.model.model.items.category_values
+    assert values.dtype == torch.int32 and values[:2].tolist() == [0, 0]
+    named = {}
+    for row in range(2, len(vocabulary)):
+        named.setdefault(vocabulary.item(row)["category"], set()).add(int(values[row]))
+    assert named.pop(None) == {0} == {int(values[vocabulary.encode([f"item-{NO_CATEGORY:02d}"])[0]])}
+    assert sorted(named.values(), key=min) == [{1}, {2}, {3}, {4}]
+
+
+def test_categories_of_another_vocabulary_take_the_place_of_those_before():
+    model = model_of_rows()
+    place_categories(model, vocabulary(category=["b", None, "a", "b"]))
+    assert model.model.items.category_values.tolist() == [0, 0, 1, 0, 2, 1]
+    place_categories(model, vocabulary(category=["z"]))
+    assert model.model.items.category_values.tolist() == [0, 0, 1]
+    place_categories(model, vocabulary(text=["no", "categories"]))
+    assert model.model.items.category_values.tolist() == [0, 0, 0, 0]
+    for config in ({"format_version": 3}, {"num_candidates": 0}):
+        other = model_of_rows(**config)
+        before = list(other.state_dict())
+        place_categories(other, vocabulary(category=["z"]))
+        assert list(other.state_dict()) == before and not any("category" in name for name in before)
 
 
 def test_preparation_fills_the_item_table(tmp_path):

@@ -9,11 +9,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
+from xcat_rec.modeling_baselines.regression import weights_by_regression
+from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION, XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.neighbors_xcat import XCatNeighbors
 from xcat_rec.training import lent_neighbors
-from xcat_rec.training.lent_neighbors import drop_lent, lend_neighbors
+from xcat_rec.training.lent_neighbors import drop_lent, lend_neighbors, lends
+
+OF_ITSELF = {1: 1.0, 2: 1.0, 3: 1.0, 4: 0.2}
+"""What a lender gives of itself, by format version."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -23,12 +27,15 @@ def few_items_lend():
         yield
 
 
-def catalogue(texts: list[list[float]], counts: list[int], similar: dict[tuple[int, int], float], width: int = 4):
+def catalogue(
+    texts: list[list[float]], counts: list[int], similar: dict[tuple[int, int], float], width: int = 4,
+    version: int = FORMAT_VERSION,
+) -> XCatForNextItem:  # fmt: skip
     """A model whose item rows from 2 on have these text states and counts, and a symmetric neighbour memory."""
     rows = len(texts) + 2
     config = XCatConfig(
         num_item_rows=rows, num_texts=rows - 1, text_dim=len(texts[0]), hidden_size=4, intermediate_size=4,
-        num_attention_heads=1, num_neighbors=width, soft_target_weight=0.0,
+        num_attention_heads=1, num_neighbors=width, soft_target_weight=0.0, format_version=version,
     )  # fmt: skip
     model = XCatForNextItem(config)
     items, memory = model.model.items, model.model.neighbors
@@ -51,18 +58,37 @@ def pairs(memory: XCatNeighbors) -> dict[tuple[int, int], float]:
     return {key: round(v, 5) for key, v in zip(keys, memory.similarities[owners, places].tolist(), strict=True)}
 
 
-def test_an_untrained_item_is_as_near_as_what_says_the_same():
+@pytest.mark.parametrize("version", OF_ITSELF)
+def test_an_untrained_item_is_as_near_as_what_says_the_same(version):
     # Row 4 is new; its text is that of row 2, at right angles to that of row 3: shares e^10 / (e^10 + 1) and the rest.
-    model = catalogue([[1, 0], [0, 2], [3, 0]], [5, 1, 0], {(2, 3): 0.5})
+    model = catalogue([[1, 0], [0, 2], [3, 0]], [5, 1, 0], {(2, 3): 0.5}, version=version)
     assert lend_neighbors(model) == 1
     near, far = torch.softmax(torch.tensor([10.0, 0.0]), 0).tolist()
-    to_two, to_three = round(near + 0.5 * far, 5), round(far + 0.5 * near, 5)
+    own = OF_ITSELF[version]
+    to_two, to_three = round(near * own + far * 0.5, 5), round(far * own + near * 0.5, 5)
     expected = {(2, 3): 0.5, (3, 2): 0.5, (4, 2): to_two, (2, 4): to_two, (4, 3): to_three, (3, 4): to_three}
     memory = model.model.neighbors
     assert pairs(memory) == pytest.approx(expected, abs=2e-5)
     assert lend_neighbors(model) == 1 and pairs(memory) == pytest.approx(expected, abs=2e-5)
     drop_lent(memory, model.model.items.item_counts)
     assert pairs(memory) == {(2, 3): 0.5, (3, 2): 0.5}
+
+
+def test_what_is_lent_of_itself_is_what_a_regression_gives_a_text_without_events():
+    texts = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([0, 0, 1, 1])
+    for train in ([], [[2]] * 30):
+        rows, weights = weights_by_regression(train, 4, 1, texts)
+        assert rows[3].tolist() == [2] and weights[3].tolist() == pytest.approx([OF_ITSELF[4]])
+
+
+@pytest.mark.parametrize("version", OF_ITSELF)
+def test_who_wants_lent_neighbours(version, monkeypatch):
+    model = catalogue([[1, 0], [0, 2], [3, 0]], [5, 1, 0], {}, version=version)
+    assert lends(model) == (version < 4)
+    monkeypatch.setattr(lent_neighbors, "MOST_COMPARED", 5 * 5)
+    assert lends(model) == (version < 4)
+    monkeypatch.setattr(lent_neighbors, "MOST_COMPARED", 5 * 5 - 1)
+    assert lends(model)
 
 
 def test_nothing_is_lent_where_nothing_can_be(caplog, monkeypatch):
@@ -97,7 +123,8 @@ def test_lent_similarities_are_those_of_a_sum_over_lenders(data):
         (i + 2, j + 2): data.draw(st.integers(1, 9)) / 10
         for i in range(size) for j in range(i) if counts[i] and counts[j] and data.draw(st.booleans())
     }  # fmt: skip
-    model = catalogue(texts, counts, similar, width=2 * size)
+    version = data.draw(st.sampled_from([3, 4]))
+    model = catalogue(texts, counts, similar, width=2 * size, version=version)
     lend_neighbors(model)
     unit = torch.nn.functional.normalize(torch.tensor(texts), dim=-1)
     said = unit.any(1)
@@ -110,7 +137,7 @@ def test_lent_similarities_are_those_of_a_sum_over_lenders(data):
         shares = torch.softmax(10 * torch.stack([unit[new] @ unit[i] for i in lenders]), 0).tolist()
         for item in range(size):
             value = sum(
-                share * (1.0 if i == item else known.get((i + 2, item + 2), 0.0))
+                share * (OF_ITSELF[version] if i == item else known.get((i + 2, item + 2), 0.0))
                 for i, share in zip(lenders, shares, strict=True)
             )
             if counts[item] and value > 0:

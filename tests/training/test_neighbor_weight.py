@@ -10,14 +10,16 @@ import torch
 from xcat_rec.evaluation.protocol import evaluate_ranker
 from xcat_rec.evaluation.ranks import target_ranks
 from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.training import neighbor_weight
-from xcat_rec.training.neighbor_weight import neighbor_weight_scores
+from xcat_rec.training.neighbor_weight import OLD_WEIGHTS, WEIGHTS, neighbor_weight_scores
 
 from .test_trainer import prepared, trainer_of
 
 
-def test_every_weight_is_judged_as_an_evaluation_would(tmp_path: Path) -> None:
-    start = prepared(tmp_path)
+@pytest.mark.parametrize("version", [1, 3, 4])
+def test_every_weight_is_judged_as_an_evaluation_would(version: int, tmp_path: Path) -> None:
+    start = prepared(tmp_path, format_version=version)
     validation, memory = start.splits["validation"], start.model.model.neighbors
     assert memory is not None and (memory.similarities > 0).any()
     found = neighbor_weight_scores(start.model, start.processor, validation, weights=(0.0, 1.0, 30.0))
@@ -29,6 +31,18 @@ def test_every_weight_is_judged_as_an_evaluation_would(tmp_path: Path) -> None:
             recommender, validation, start.processor.catalogue, trained=start.trained, ks=[10], progress=False
         )
         assert report.metrics["ndcg@10"] == pytest.approx(score, abs=1e-6)
+
+
+def test_weights_that_are_tried_fit_what_the_memory_holds(tmp_path: Path) -> None:
+    for version, weights in ((2, OLD_WEIGHTS), (3, OLD_WEIGHTS), (4, WEIGHTS)):
+        start = prepared(tmp_path, format_version=version)
+        found = neighbor_weight_scores(start.model, start.processor, start.splits["validation"])
+        assert tuple(found) == weights
+        assert found == neighbor_weight_scores(
+            start.model, start.processor, start.splits["validation"], weights=weights
+        )
+    assert {0.0, XCatConfig().neighbor_weight} < set(WEIGHTS)
+    assert neighbor_weight_scores(start.model, start.processor, start.splits["validation"], weights=[]) == {}
 
 
 def test_many_targets_rank_as_with_the_bonus_in_place() -> None:
@@ -47,16 +61,20 @@ def test_many_targets_rank_as_with_the_bonus_in_place() -> None:
     assert torch.equal(found, target_ranks(scores, targets))
 
 
-def test_training_ends_with_the_best_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("version", "weights"), [(3, OLD_WEIGHTS), (4, WEIGHTS)])
+def test_training_ends_with_the_best_weight(
+    version: int, weights: tuple[float, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(neighbor_weight, "_SCORES_AT_ONCE", 100)
-    start = prepared(tmp_path)
-    trainer = trainer_of(start, tmp_path, num_train_epochs=2)
+    start = prepared(tmp_path, format_version=version)
+    trainer = trainer_of(start, tmp_path, num_train_epochs=2, tune_second_stage=False)
     trainer.train()
     found = neighbor_weight_scores(start.model, start.processor, start.splits["validation"])
+    assert tuple(found) == weights
     assert found[start.model.config.neighbor_weight] == max(found.values())
     assert trainer.evaluate()["eval_ndcg@10"] == pytest.approx(max(found.values()), abs=1e-6)
     start.model.config.neighbor_weight = 0.25
-    trainer_of(start, tmp_path, num_train_epochs=1, tune_neighbor_weight=False).train()
+    trainer_of(start, tmp_path, num_train_epochs=1, tune_neighbor_weight=False, tune_second_stage=False).train()
     assert start.model.config.neighbor_weight == 0.25
 
 
