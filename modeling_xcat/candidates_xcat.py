@@ -67,8 +67,8 @@ class XCatCandidateAttention(nn.Module):
 
     Before format version 4 there is no network: the bonus is v y + c z. The weights are buffers: they are fitted after
     training, on users whose next item the first stage has not seen, and `candidate_attention` of the configuration
-    says whether that paid. Candidates stay ahead of all other items, for the least bonus of a query is subtracted from all
-    of them.
+    says whether that paid. Candidates stay ahead of all other items, for the least bonus of a query is subtracted from
+    all of them.
     """
 
     key: torch.Tensor

@@ -19,8 +19,8 @@ class XCatNeighbors(nn.Module):
     `neighbor_weight` g, `neighbor_decay` d and `neighbor_window`. Items of the history get none (from format version 2
     on): what becomes of those is learnt (`XCatRepeats`), with states that know nothing of this memory. The table is
     solved for at once, so nothing in it is trained, and training leaves it out: it has seen the label it would be
-    asked for. Before format version 4, w was the cosine of the sets of users (Sarwar et al. 2001) and the bonus g times the
-    root of the sum.
+    asked for. Before format version 4, w was the cosine of the sets of users (Sarwar et al. 2001) and the bonus g
+    times the root of the sum.
     """
 
     rows: torch.Tensor
