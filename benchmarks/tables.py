@@ -1,7 +1,8 @@
 """Prints files of `xcat bench` as Markdown tables.
 
 Run as `python benchmarks/tables.py FILE.json [...]`; one table a file. `--by-history` shows slices by
-length of history in place of the others.
+length of history in place of the others; `--against MODEL` adds what that model's NDCG@10 is above each other one's, with
+the 95 % interval of a paired bootstrap over users.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from xcat_rec.cli.bench_results import by_model, read_rows, spread, values_of
+import numpy as np
+
+from xcat_rec.cli.bench_results import by_model, read_rows, spread, user_key, values_of
+from xcat_rec.evaluation.bootstrap import paired_bootstrap
 from xcat_rec.evaluation.slices import HISTORY_SLICES, TARGET_SLICES
 
 METRICS = ("recall@10", "ndcg@10")
@@ -33,6 +37,33 @@ def markdown_table(rows: Sequence[dict[str, Any]], names: Sequence[str] = TARGET
         yield "| " + " | ".join((model, str(len(group)), *cells, seconds, f"{peak:,.0f}")) + " |"
 
 
+def differences(rows: Sequence[dict[str, Any]], users: dict[str, np.ndarray], model: str) -> Iterator[str]:
+    """Lines of a table: what one model has more than each other one, all targets and slices across."""
+    parts = [
+        "",
+        *(name for name in TARGET_SLICES if any(row["slices"].get(name, {}).get("num_targets") for row in rows)),
+    ]
+    yield f"| {model} above | " + " | ".join(part or "all" for part in parts) + " |"
+    yield "|---|" + "---:|" * len(parts)
+    groups = by_model(rows)
+    for other in groups:
+        if other == model:
+            continue
+        cells = []
+        for part in parts:
+            metric = f"slices.{part}.{METRICS[1]}" if part else METRICS[1]
+            ours, theirs = (
+                np.mean([users[user_key(name, row["seed"], metric)] for row in groups[name]], axis=0)
+                for name in (model, other)
+            )
+            found, base = paired_bootstrap(ours, theirs), float(np.nanmean(theirs))
+            share = (
+                f" = {found.mean / base:+.1%} ({found.low / base:+.1%} to {found.high / base:+.1%})" if base else ""
+            )
+            cells.append(f"{found.mean:+.4f} ({found.low:+.4f} to {found.high:+.4f}){share}")
+        yield f"| {other} | " + " | ".join(cells) + " |"
+
+
 def heading(row: dict[str, Any]) -> str:
     """What the figures are of."""
     data, machine = row["data"], row["machine"]
@@ -52,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--by-history", action="store_true", help="slices by length of history, in place of the others"
     )
+    parser.add_argument("--against", metavar="MODEL", help="compare this model with each other one, user by user")
     given = parser.parse_args(arguments)
     for number, path in enumerate(given.files):
         rows = read_rows(path)
@@ -59,6 +91,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             parser.error(f"{path} holds no runs")
         print("\n" * bool(number) + heading(rows[-1]) + "\n")
         print("\n".join(markdown_table(rows, HISTORY_SLICES if given.by_history else TARGET_SLICES)))
+        if given.against:
+            if given.against not in by_model(rows):
+                parser.error(f"{path} has no runs of {given.against!r}; it has {', '.join(by_model(rows))}")
+            with np.load(path.with_suffix(".users.npz")) as arrays:
+                print("\n" + "\n".join(differences(rows, dict(arrays), given.against)))
 
 
 if __name__ == "__main__":
