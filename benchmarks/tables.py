@@ -1,8 +1,8 @@
 """Prints files of `xcat bench` as Markdown tables.
 
 Run as `python benchmarks/tables.py FILE.json [...]`; one table a file. `--by-history` shows slices by
-length of history in place of the others; `--against MODEL` adds what that model's NDCG@10 is above each other one's, with
-the 95 % interval of a paired bootstrap over users.
+length of history in place of the others; `--against MODEL` adds what that model's NDCG@10 is above each other one's,
+with the 95 % interval of a paired bootstrap over users.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ METRICS = ("recall@10", "ndcg@10")
 
 def markdown_table(rows: Sequence[dict[str, Any]], names: Sequence[str] = TARGET_SLICES) -> Iterator[str]:
     """Lines of a table: models down, all targets and the slices that have any across."""
-    parts = ["", *(name for name in names if any(row["slices"].get(name, {}).get("num_targets") for row in rows))]
+    parts = _parts(rows, names)
     figures = [(part, metric) for part in parts for metric in METRICS]
     titles = [
         f"{part} {metric.replace('recall', 'Recall').replace('ndcg', 'NDCG')}".strip() for part, metric in figures
@@ -39,10 +39,7 @@ def markdown_table(rows: Sequence[dict[str, Any]], names: Sequence[str] = TARGET
 
 def differences(rows: Sequence[dict[str, Any]], users: dict[str, np.ndarray], model: str) -> Iterator[str]:
     """Lines of a table: what one model has more than each other one, all targets and slices across."""
-    parts = [
-        "",
-        *(name for name in TARGET_SLICES if any(row["slices"].get(name, {}).get("num_targets") for row in rows)),
-    ]
+    parts = _parts(rows, TARGET_SLICES)
     yield f"| {model} above | " + " | ".join(part or "all" for part in parts) + " |"
     yield "|---|" + "---:|" * len(parts)
     groups = by_model(rows)
@@ -62,6 +59,11 @@ def differences(rows: Sequence[dict[str, Any]], users: dict[str, np.ndarray], mo
             )
             cells.append(f"{found.mean:+.4f} ({found.low:+.4f} to {found.high:+.4f}){share}")
         yield f"| {other} | " + " | ".join(cells) + " |"
+
+
+def _parts(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
+    """All targets, as an empty name, and the slices that have any."""
+    return ["", *(name for name in names if any(row["slices"].get(name, {}).get("num_targets") for row in rows))]
 
 
 def heading(row: dict[str, Any]) -> str:
