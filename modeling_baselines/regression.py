@@ -16,7 +16,8 @@ RIDGE = 20.0
 TEXT_WEIGHT = 5.0
 """Users' worth of evidence that a text is."""
 MOST_PAIRS = 1 << 28
-"""Pairs of items that are counted at most; of a larger log they are counted of evenly spread users."""
+"""Pairs of items that are counted at most, which bounds the memory; four times as many, which bounds the time alone,
+where no more than so many are different. Of a larger log pairs are counted of evenly spread users."""
 MOST_COMPARED = 1 << 33
 """Pairs of items up to which all are compared (some 92,000 items); of larger catalogues only those taken together."""
 
@@ -68,7 +69,7 @@ def weights_by_regression(
         >>> found.tolist(), weights[2].tolist()
         ([[0], [0], [3], [2], [0]], [0.5])
     """
-    counts = PairCounts(train_rows, rows, MOST_PAIRS)
+    counts = PairCounts(train_rows, rows, MOST_PAIRS if rows * rows > MOST_PAIRS else 4 * MOST_PAIRS)
     system = _Systems(counts, _unit_texts(texts), float(text_weight), float(ridge))
     if system.texts is not None and rows * rows <= MOST_COMPARED:
         nearest = system.nearest_of_all(candidates)

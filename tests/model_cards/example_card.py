@@ -58,7 +58,7 @@ def example_results() -> dict[str, RankingReport]:
 
 def arguments(folder: Path) -> XCatTrainingArguments:
     return XCatTrainingArguments(
-        output_dir=str(folder), num_train_epochs=3, learning_rate=0.002, precision="fp32", use_cpu=True
+        output_dir=str(folder), num_train_epochs=3, learning_rate=0.003, precision="fp32", use_cpu=True
     )
 
 

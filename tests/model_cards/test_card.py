@@ -154,7 +154,7 @@ def test_the_log_shows_the_checkpoint_in_bold(tmp_path: Path) -> None:
 def test_settings_and_sources_are_told(tmp_path: Path) -> None:
     card = build_card(example_card(tmp_path))
     for told in (
-        "| `hidden_size` | `64` |", '| `event_types` | `["purchase"]` |', "| `learning_rate` | `0.002` |",
+        "| `hidden_size` | `64` |", '| `event_types` | `["purchase"]` |', "| `learning_rate` | `0.003` |",
         "| `max_text_length` | `32` |", "- Cross-entropy over the whole catalogue: no item is sampled.",
         "@inproceedings{kang2018sasrec",
         "@inproceedings{steck2019ease", "The data: dunnhumby, The Complete Journey.", "- the hub cannot be reached.",
