@@ -69,7 +69,7 @@ CITATIONS = {
   title = {Embarrassingly Shallow Autoencoders for Sparse Data},
   author = {Steck, Harald},
   booktitle = {The World Wide Web Conference},
-  year = {2019},
+  year = {2019}, eprint = {1905.03375}
 }""",
     "sarwar2001": """@inproceedings{sarwar2001item,
   title = {Item-based Collaborative Filtering Recommendation Algorithms},
@@ -122,7 +122,8 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
         parts.append(Ingredient("Cross-attention", detail, ("vaswani2017",)))
     if config.num_neighbors:
         regressed = config.format_version >= REGRESSION_FROM
-        how = "by ridge regression on users and texts" if regressed else "by cosine"
+        rows = "users and texts" if config.use_text else "users"
+        how = f"by ridge regression on {rows}" if regressed else "by cosine"
         detail = f"{config.num_neighbors} items of each, {how}, weight {config.neighbor_weight:g} in a score"
         parts.append(Ingredient("Neighbour memory", detail, ("steck2019" if regressed else "sarwar2001",)))
     if config.repeats != "off":

@@ -34,6 +34,7 @@ def weights_by_regression(
     candidates: int = CANDIDATES,
     ridge: float = RIDGE,
     text_weight: float = TEXT_WEIGHT,
+    elsewhere: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """How much having an item says for each other one.
 
@@ -54,9 +55,12 @@ def weights_by_regression(
         neighbours: Items kept of each, those it says the most for.
         texts: (texts, width) states and the (rows,) number of each row's text; None for the log alone. A state of
             zeros is no text.
-        candidates: Items that each one is regressed on, those with the highest cosine of (x, sqrt(a) t).
+        candidates: Items that each one is regressed on, those with the highest positive cosine of (x, sqrt(a) t);
+            where not all are compared, of x alone.
         ridge: l, above 0.
         text_weight: a.
+        elsewhere: (rows,) users of each item who are not among the sequences, and of whom nothing else is known; None
+            for none.
 
     Returns:
         (rows, neighbours) int32 rows and float32 weights, falling; 0 and 0 where there are fewer.
@@ -70,7 +74,7 @@ def weights_by_regression(
         ([[0], [0], [3], [2], [0]], [0.5])
     """
     counts = PairCounts(train_rows, rows, MOST_PAIRS if rows * rows > MOST_PAIRS else 4 * MOST_PAIRS)
-    system = _Systems(counts, _unit_texts(texts), float(text_weight), float(ridge))
+    system = _Systems(counts, _unit_texts(texts), float(text_weight), float(ridge), elsewhere)
     if system.texts is not None and rows * rows <= MOST_COMPARED:
         nearest = system.nearest_of_all(candidates)
     else:
@@ -100,10 +104,16 @@ class _Systems:
     """The linear systems of all items: counts of pairs and cosines of texts."""
 
     def __init__(
-        self, counts: PairCounts, texts: tuple[torch.Tensor, torch.Tensor] | None, text_weight: float, ridge: float
+        self,
+        counts: PairCounts,
+        texts: tuple[torch.Tensor, torch.Tensor] | None,
+        text_weight: float,
+        ridge: float,
+        elsewhere: torch.Tensor | None,
     ) -> None:
         self.counts, self.texts, self.text_weight, self.ridge = counts, texts, text_weight, ridge
-        self.diagonal = counts.popularity.float()
+        self.users = counts.popularity.float() + (0 if elsewhere is None else elsewhere.cpu())
+        self.diagonal = self.users.clone()
         if texts is not None:
             speaks = texts[0].any(1)[texts[1]]
             self.diagonal = self.diagonal + text_weight * speaks
@@ -165,7 +175,7 @@ class _Systems:
         matrix[:, first, second] = self._counted(nearest[:, first], nearest[:, second])
         matrix = matrix + matrix.mT
         wanted = self._counted(targets[:, None].expand_as(nearest), nearest)
-        matrix.diagonal(dim1=1, dim2=2).copy_(self.counts.popularity[nearest])
+        matrix.diagonal(dim1=1, dim2=2).copy_(self.users[nearest])
         if self.texts is not None:
             states, index = self.texts
             near = states[index[nearest]]

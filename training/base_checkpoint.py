@@ -255,12 +255,13 @@ def check_base_options(options: PreparationOptions, base: str) -> None:
 def _recount(model: XCatForNextItem, train: Any) -> None:
     """Add the counts of training sequences to those of the base, and their neighbours to its own."""
     memory, counts = model.model.neighbors, model.model.items.item_counts
-    if memory is not None:
+    if memory is not None and lends(model):
         drop_lent(memory, counts)
+    elsewhere = counts.clone()
     counts += training_counts(train.data["items"], model.config.num_item_rows)
     if memory is not None:
         rows, similarities = memory.rows.clone(), memory.similarities.clone()
-        fill_neighbors(model, train.with_format(None)["items"])
+        fill_neighbors(model, train.with_format(None)["items"], elsewhere)
         memory.rows, memory.similarities = united_neighbors(
             torch.cat([rows, memory.rows], 1), torch.cat([similarities, memory.similarities], 1), rows.shape[1]
         )

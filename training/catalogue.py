@@ -210,7 +210,9 @@ def fill_catalogue(
 
 
 @torch.no_grad()
-def fill_neighbors(model: XCatForNextItem, histories: Iterable[list[int]]) -> None:
+def fill_neighbors(
+    model: XCatForNextItem, histories: Iterable[list[int]], elsewhere: torch.Tensor | None = None
+) -> None:
     """Fill a model's neighbour memory from training histories and texts; one without a memory is left alone.
 
     Items without training events have their place by text: in the same regression where all items can be compared,
@@ -219,6 +221,7 @@ def fill_neighbors(model: XCatForNextItem, histories: Iterable[list[int]]) -> No
     Args:
         model: A model whose catalogue is in place.
         histories: One list of item rows a user.
+        elsewhere: (rows,) training events of each item that are not in these histories; None for none.
     """
     memory, items, config = model.model.neighbors, model.model.items, model.config
     if memory is None:
@@ -228,7 +231,7 @@ def fill_neighbors(model: XCatForNextItem, histories: Iterable[list[int]]) -> No
         rows, similarities = nearest_by_cosine(histories, size, count)
     else:
         texts = (items.text_states[:, 0].cpu(), items.text_index.cpu()) if config.use_text else None
-        rows, similarities = weights_by_regression(histories, size, count, texts)
+        rows, similarities = weights_by_regression(histories, size, count, texts, elsewhere=elsewhere)
     memory.rows.copy_(rows)
     memory.similarities.copy_(similarities)
     if lends(model):

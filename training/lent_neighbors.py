@@ -31,11 +31,12 @@ _COSINES_AT_ONCE = 1 << 22
 def lend_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> int:
     """Give items without training events a place in the neighbour memory, by their texts.
 
-    An untrained item is as near to an item as the trained items that say the same are: its similarity to item i is the
-    sum over its `LENDERS` nearest trained items, weighted by the softmax of their cosines, of their own similarity to
-    i, and for i itself of what the regression gives an item of the same text without events (of 1 before format
-    version 4). The table keeps the nearest of all, counted or lent, so nothing else in a model changes.
-    Call it where counts, texts and counted neighbours are in place; once more does no harm.
+    What an untrained item says for item i is the sum over its `LENDERS` nearest trained items, weighted by the softmax
+    of their cosines, of what they say for i, and likewise what i says for it; between lender and untrained item that
+    is what the regression gives two items of one text, a / (a + l + users of the one that speaks). (Before format
+    version 4 a similarity is the same both ways, and 1 between the two.) The table keeps the strongest of all, so
+    nothing else in a model changes. Call it where counts, texts and neighbours are in place, and, for all items, only
+    where the memory `lends`; once more does no harm then.
 
     Args:
         model: A model with its catalogue; one without texts, or without a neighbour memory, is left alone.
@@ -65,11 +66,19 @@ def lend_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> i
     lenders, shares = _lenders(states, items.text_index, borrowers, trained)
     if new is None:
         drop_lent(memory, items.item_counts)
-    of_itself = TEXT_WEIGHT / (TEXT_WEIGHT + RIDGE) if model.config.format_version >= REGRESSION_FROM else 1.0
-    owners, others, values = _lent(memory, items.item_counts, borrowers, lenders, shares, of_itself)
-    size = len(memory.rows)
+    size, width = memory.rows.shape
+    if model.config.format_version < REGRESSION_FROM:
+        itself = torch.ones(size)
+        theirs = ours = _lent(memory.rows, memory.similarities, items.item_counts, borrowers, lenders, shares, itself)
+    else:
+        itself = torch.full((size,), TEXT_WEIGHT / (TEXT_WEIGHT + RIDGE))
+        ours = _lent(memory.rows, memory.similarities, items.item_counts, borrowers, lenders, shares, itself)
+        itself = TEXT_WEIGHT / (TEXT_WEIGHT + RIDGE + items.item_counts.float())
+        sources = torch.arange(size).repeat_interleave(width)
+        incoming = strongest(memory.rows.flatten().long(), sources, memory.similarities.flatten(), size, width)
+        theirs = _lent(*incoming, items.item_counts, borrowers, lenders, shares, itself)
     lent = strongest(
-        torch.cat([owners, others]), torch.cat([others, owners]), values.repeat(2), size, memory.rows.shape[1]
+        torch.cat([ours[0], theirs[1]]), torch.cat([ours[1], theirs[0]]), torch.cat([ours[2], theirs[2]]), size, width
     )
     memory.rows, memory.similarities = united_neighbors(
         torch.cat([memory.rows, lent[0]], 1), torch.cat([memory.similarities, lent[1]], 1), memory.rows.shape[1]
@@ -114,18 +123,29 @@ def _lenders(
 
 
 def _lent(
-    memory: XCatNeighbors,
+    table: torch.Tensor,
+    weights: torch.Tensor,
     counts: torch.Tensor,
     borrowers: torch.Tensor,
     lenders: torch.Tensor,
     shares: torch.Tensor,
-    of_itself: float,
+    itself: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(pairs,) borrowers, items and similarities; each pair once."""
-    size, found = len(memory.rows), []
+    """(pairs,) borrowers, items and weights, of (items, neighbours) rows and weights of their lenders; each pair once.
+
+    Args:
+        table: (items, neighbours) rows.
+        weights: (items, neighbours) their weights.
+        counts: (items,) training events.
+        borrowers: (borrowers,) rows.
+        lenders: (borrowers, lenders) rows.
+        shares: (borrowers, lenders) shares.
+        itself: (items,) weight between an item as a lender and who borrows from it.
+    """
+    size, found = len(table), []
     for own, rows, share in zip(borrowers.split(1024), lenders.split(1024), shares.split(1024), strict=True):
-        others = torch.cat([rows[..., None], memory.rows[rows].long()], 2)
-        similarities = torch.nn.functional.pad(memory.similarities[rows], (1, 0), value=of_itself)
+        others = torch.cat([rows[..., None], table[rows].long()], 2)
+        similarities = torch.cat([itself[rows][..., None], weights[rows]], 2)
         values = (share[..., None] * similarities * (counts[others] > 0)).flatten(1)  # nothing is lent twice
         others = others.flatten(1)
         wanted = values > 0

@@ -223,3 +223,22 @@ def test_weights_are_those_of_systems_solved_one_by_one(
         others = rows[source][there].tolist()
         assert len(set(others)) == len(others) and not rows[source][~there].any()
         np.testing.assert_allclose(weights[source][there].numpy(), expected[source, others], atol=1e-4)
+
+
+def test_users_elsewhere_stand_against_a_weight():
+    texts = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([0, 0, 1, 1])
+    rows, weights = weights_by_regression([], 4, 1, texts, elsewhere=torch.tensor([0, 0, 500, 0]))
+    # 3 on 2: (500 + 5 + 20) w = 5, and 2 on 3: (5 + 20) w = 5.
+    assert rows.tolist() == [[0], [0], [3], [2]]
+    torch.testing.assert_close(weights, torch.tensor([[0.0], [0.0], [5 / 525], [5 / 25]]))
+
+
+def test_four_times_the_pairs_are_counted_where_few_can_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = [[2, 3], [2, 4], [3, 2], [4, 2], [2, 3], [2, 4], [3, 2]]  # 28 pairs among 5 rows
+    monkeypatch.setattr(regression, "MOST_PAIRS", 24)
+    sampled = weights_by_regression(train, 5, 2)
+    monkeypatch.setattr(regression, "MOST_PAIRS", 25)
+    whole = weights_by_regression(train, 5, 2)
+    assert not whole[1].equal(sampled[1])
+    monkeypatch.setattr(regression, "MOST_PAIRS", 1 << 28)
+    assert whole[1].equal(weights_by_regression(train, 5, 2)[1])

@@ -31,7 +31,7 @@ def catalogue(
     texts: list[list[float]], counts: list[int], similar: dict[tuple[int, int], float], width: int = 4,
     version: int = FORMAT_VERSION,
 ) -> XCatForNextItem:  # fmt: skip
-    """A model whose item rows from 2 on have these text states and counts, and a symmetric neighbour memory."""
+    """A model whose item rows from 2 on have these text states and counts, and a memory of these pairs, both ways before format 4."""
     rows = len(texts) + 2
     config = XCatConfig(
         num_item_rows=rows, num_texts=rows - 1, text_dim=len(texts[0]), hidden_size=4, intermediate_size=4,
@@ -44,7 +44,11 @@ def catalogue(
     items.item_counts[2:] = torch.tensor(counts)
     for owner in range(2, rows):
         of_owner = sorted(
-            ((value, next(i for i in pair if i != owner)) for pair, value in similar.items() if owner in pair),
+            (
+                (value, pair[1] if pair[0] == owner else pair[0])
+                for pair, value in similar.items()
+                if pair[0] == owner or (version < 4 and pair[1] == owner)
+            ),
             reverse=True,
         )[:width]
         for place, (value, other) in enumerate(of_owner):
@@ -61,17 +65,23 @@ def pairs(memory: XCatNeighbors) -> dict[tuple[int, int], float]:
 @pytest.mark.parametrize("version", OF_ITSELF)
 def test_an_untrained_item_is_as_near_as_what_says_the_same(version):
     # Row 4 is new; its text is that of row 2, at right angles to that of row 3: shares e^10 / (e^10 + 1) and the rest.
-    model = catalogue([[1, 0], [0, 2], [3, 0]], [5, 1, 0], {(2, 3): 0.5}, version=version)
+    similar = {(2, 3): 0.5} if version < 4 else {(2, 3): 0.5, (3, 2): 0.25}
+    model = catalogue([[1, 0], [0, 2], [3, 0]], [5, 1, 0], similar, version=version)
     assert lend_neighbors(model) == 1
     near, far = torch.softmax(torch.tensor([10.0, 0.0]), 0).tolist()
-    own = OF_ITSELF[version]
-    to_two, to_three = round(near * own + far * 0.5, 5), round(far * own + near * 0.5, 5)
-    expected = {(2, 3): 0.5, (3, 2): 0.5, (4, 2): to_two, (2, 4): to_two, (4, 3): to_three, (3, 4): to_three}
+    if version < 4:
+        to_two, to_three = near + far * 0.5, far + near * 0.5
+        expected = {(2, 3): 0.5, (3, 2): 0.5, (4, 2): to_two, (2, 4): to_two, (4, 3): to_three, (3, 4): to_three}
+    else:
+        expected = {
+            (2, 3): 0.5, (3, 2): 0.25, (4, 2): near * 0.2 + far * 0.25, (4, 3): far * 0.2 + near * 0.5,
+            (2, 4): near * 5 / (5 + 20 + 5) + far * 0.5, (3, 4): far * 5 / (5 + 20 + 1) + near * 0.25,
+        }  # fmt: skip
     memory = model.model.neighbors
     assert pairs(memory) == pytest.approx(expected, abs=2e-5)
     assert lend_neighbors(model) == 1 and pairs(memory) == pytest.approx(expected, abs=2e-5)
     drop_lent(memory, model.model.items.item_counts)
-    assert pairs(memory) == {(2, 3): 0.5, (3, 2): 0.5}
+    assert pairs(memory) == {(2, 3): 0.5, (3, 2): 0.5 if version < 4 else 0.25}
 
 
 def test_what_is_lent_of_itself_is_what_a_regression_gives_a_text_without_events():
@@ -121,27 +131,34 @@ def test_lent_similarities_are_those_of_a_sum_over_lenders(data):
     texts = data.draw(st.lists(st.lists(number, min_size=2, max_size=2), min_size=size, max_size=size))
     similar = {
         (i + 2, j + 2): data.draw(st.integers(1, 9)) / 10
-        for i in range(size) for j in range(i) if counts[i] and counts[j] and data.draw(st.booleans())
+        for i in range(size) for j in range(size) if i != j and counts[i] and counts[j] and data.draw(st.booleans())
     }  # fmt: skip
     version = data.draw(st.sampled_from([3, 4]))
+    if version < 4:  # the same both ways
+        similar = {(a, b): value for (a, b), value in similar.items() if a > b}
     model = catalogue(texts, counts, similar, width=2 * size, version=version)
     lend_neighbors(model)
     unit = torch.nn.functional.normalize(torch.tensor(texts), dim=-1)
     said = unit.any(1)
     lenders = [i for i in range(size) if counts[i] and said[i]]
-    known = {**similar, **{(b, a): value for (a, b), value in similar.items()}}
+    known = {**similar, **({(b, a): value for (a, b), value in similar.items()} if version < 4 else {})}
     expected = dict(known)
     for new in range(size):
         if counts[new] or not said[new] or not lenders:
             continue
         shares = torch.softmax(10 * torch.stack([unit[new] @ unit[i] for i in lenders]), 0).tolist()
         for item in range(size):
-            value = sum(
+            if not counts[item]:
+                continue
+            of_lender = OF_ITSELF[version] if version < 4 else 5 / (5 + 20 + counts[item])
+            expected[new + 2, item + 2] = sum(
                 share * (OF_ITSELF[version] if i == item else known.get((i + 2, item + 2), 0.0))
                 for i, share in zip(lenders, shares, strict=True)
             )
-            if counts[item] and value > 0:
-                expected[new + 2, item + 2] = expected[item + 2, new + 2] = value
+            expected[item + 2, new + 2] = sum(
+                share * (of_lender if i == item else known.get((item + 2, i + 2), 0.0))
+                for i, share in zip(lenders, shares, strict=True)
+            )
     found = pairs(model.model.neighbors)
     every = found.keys() | expected.keys()  # what is next to nothing may be in one of them alone
     assert {key: found.get(key, 0.0) for key in every} == pytest.approx(
