@@ -31,7 +31,7 @@ def catalogue(
     texts: list[list[float]], counts: list[int], similar: dict[tuple[int, int], float], width: int = 4,
     version: int = FORMAT_VERSION,
 ) -> XCatForNextItem:  # fmt: skip
-    """A model whose rows from 2 on have these text states and counts, and a memory of pairs, both ways before format 4."""
+    """A model whose rows from 2 on have these texts and counts, and a memory of pairs, both ways before format 4."""
     rows = len(texts) + 2
     config = XCatConfig(
         num_item_rows=rows, num_texts=rows - 1, text_dim=len(texts[0]), hidden_size=4, intermediate_size=4,
