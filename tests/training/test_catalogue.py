@@ -165,8 +165,11 @@ def test_a_memory_of_a_catalogue_too_large_to_compare_lends(monkeypatch):
     fill_neighbors(model, TRAIN)
     counted = {(2, 3): 2 / 28, (3, 2): 2 / 29}
     near, far = torch.softmax(torch.tensor([10.0, 0.0]), 0).tolist()
-    to_two, to_three = near * 0.2 + far * counted[3, 2], far * 0.2 + near * counted[2, 3]
-    lent = {(2, 4): to_two, (4, 2): to_two, (3, 4): to_three, (4, 3): to_three}
+    two, three = (5 / (5 + 20 + count) for count in model.model.items.item_counts[2:4].tolist())
+    lent = {
+        (4, 2): near * 0.2 + far * counted[3, 2], (4, 3): far * 0.2 + near * counted[2, 3],
+        (2, 4): near * two + far * counted[2, 3], (3, 4): far * three + near * counted[3, 2],
+    }  # fmt: skip
     assert weights_in(model) == pytest.approx({**counted, **lent}, abs=1e-6)
 
 
