@@ -91,7 +91,8 @@ def change_catalogue(
     Items that the model knows keep what it knows of them: id embedding, counts, neighbours, and the states of their
     text unless that changed. A new item has its text, encoded in float32 and whitened as the base's were, and those
     values of its features that the base knows; it has no id, and neighbours that `lend_neighbors` gives it. Items that
-    are not in the new catalogue are forgotten.
+    are not in the new catalogue are forgotten. Where the base was trained on less than half of the new catalogue the
+    second stage is put out of use: what it learnt of counts and memory says nothing of such a catalogue.
 
     Args:
         model: The model, with the catalogue of the processor.
@@ -123,6 +124,9 @@ def change_catalogue(
         memory.rows = now[memory.rows[rows].long()]
         memory.similarities = memory.similarities[rows] * (memory.rows > 0)
     config.num_item_rows = len(vocabulary)
+    known = (items.item_counts > 0).sum()
+    if 2 * known < config.num_items:
+        config.candidate_attention = False
     place_categories(model, vocabulary)
     lend_neighbors(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))
     _change_soft_targets(model)

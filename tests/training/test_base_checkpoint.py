@@ -89,6 +89,16 @@ def test_a_new_item_has_text_and_features_but_no_id_and_neighbours_that_are_lent
     assert model.soft_target_rows.shape == (43, 10) and int(model.soft_target_rows.max()) < 43
 
 
+@pytest.mark.parametrize(("new", "in_use"), [(1, True), (200, False)])
+def test_the_second_stage_stays_in_use_where_the_base_knows_half_of_the_catalogue(base, new, in_use):
+    model, processor = load_base(base)
+    model.config.candidate_attention = True
+    copies = pl.concat([grown().tail(1).with_columns(pl.lit(f"new-{i}").alias("item_id")) for i in range(new)])
+    change_catalogue(model, processor, build_vocabulary(changed_shop(pl.concat([items_table(), copies]))))
+    assert model.model.items.item_counts.gt(0).sum() * 2 < 40 + 200
+    assert model.model.has_second_stage == in_use
+
+
 def test_a_shuffled_and_shrunk_catalogue_scores_the_same(base):
     before = scores(*load_base(base))
     model, processor = load_base(base)
