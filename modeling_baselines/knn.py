@@ -317,7 +317,7 @@ class TextKNNModel(HistoryKNNModel):
         return scores
 
 
-for _config in (ItemKNNConfig, TextKNNConfig):
+for _config in (ItemKNNConfig, ItemRegressionConfig, TextKNNConfig):
     _config.register_for_auto_class()
-for _model in (ItemKNNModel, TextKNNModel):
+for _model in (ItemKNNModel, ItemRegressionModel, TextKNNModel):
     _model.register_for_auto_class("AutoModel")

@@ -18,9 +18,12 @@ from xcat_rec.modeling_baselines.knn import (
     HistoryKNNModel,
     ItemKNNConfig,
     ItemKNNModel,
+    ItemRegressionConfig,
+    ItemRegressionModel,
     TextKNNConfig,
     TextKNNModel,
 )
+from xcat_rec.modeling_baselines.regression import weights_by_regression
 
 INF = float("inf")
 TRAIN = [[2, 3, 3], [3, 4, 2], [5, 3], [4]]
@@ -37,7 +40,11 @@ def text_model(**options: Any) -> TextKNNModel:
     return TextKNNModel(config).fit(STATES, INDEX)
 
 
-MODELS = [item_model, text_model]
+def regression_model(**options: Any) -> ItemRegressionModel:
+    return ItemRegressionModel(ItemRegressionConfig(**{"num_item_rows": 7, **options})).fit(TRAIN)
+
+
+MODELS = [item_model, text_model, regression_model]
 
 
 def neighbours_by_hand(
@@ -64,6 +71,20 @@ def scores_by_hand(
         for other, similarity in near.get(item, {}).items():
             scores[other] += decay**age * similarity
     return scores
+
+
+def test_scores_of_a_regression_are_sums_of_its_weights() -> None:
+    model = regression_model(ridge=2.0, neighbours=3)
+    rows, weights = weights_by_regression(TRAIN, 7, 3, ridge=2.0)
+    near = {
+        item: {row: weight for row, weight in zip(rows[item].tolist(), weights[item].tolist(), strict=True) if weight}
+        for item in range(2, 7)
+    }
+    assert near[2] and near[5]
+    found = model.score_rows([{"items": [5, 2, 3]}])[0].tolist()
+    assert found == pytest.approx(scores_by_hand(near, [5, 2, 3], 7, 10, 0.8))
+    with pytest.raises(ValueError, match=r"ridge is 0; give a positive number, such as 20\."):
+        ItemRegressionConfig(ridge=0)
 
 
 def test_similarities_by_hand() -> None:
