@@ -44,7 +44,7 @@ def weights_by_regression(
         argmin_w |x_j - sum_N w_i x_i|^2 + a |t_j - sum_N w_i t_i|^2 + l |w|^2
 
     A cosine counts what goes with everything again and again; here what one item explains is not explained by the
-    next. It is EASE (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019, equation 8) in which each
+    next. It is EASE (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019) in which each
     item has a system of its own, over those items only that can matter to it (as fsSLIM, Ning and Karypis, ICDM
     2011), with texts as further rows (as CEASE, Jeunen et al., RecSys 2020). So its cost grows with the items and
     not with their cube, and an item without users has weights by its text.
