@@ -41,6 +41,7 @@ from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..training.arguments import DEFAULT_RATE, XCatTrainingArguments, sized_for
 from ..training.base_checkpoint import prepare_from_base
 from ..training.catalogue import distinct_texts
+from ..training.collators import mean_window
 from ..training.preparation import (
     PreparationOptions,
     PreparedTraining,
@@ -225,13 +226,17 @@ def _train(
     options.config = {**recipe.config, **config}
     if not (options.config.get("use_text", True) and options.config.get("num_fusion_layers", 1)):
         options.interests = NO_INTEREST  # a model without text has nowhere to put them
-    sized = sized_for(shop.items.height, recipe.training.get("learning_rate", DEFAULT_RATE))
-    arguments = XCatTrainingArguments(**{**recipe.training, **sized, **training, "seed": request.seed})
+    arguments = XCatTrainingArguments(**{**recipe.training, **training, "seed": request.seed})
     precision = "bf16" if arguments.bf16 else "fp32"
     prepared = _prepare(request, shop, options, precision)
     for note in prepared.notes:
         messages.print(f"note: {note}", markup=False)
     _check_parts(shop, prepared.splits, options, ("validation", "test"))
+    own = prepared.model.config
+    window = mean_window(prepared.splits["train"], own.max_history, arguments.max_train_events)
+    for name, value in sized_for(own.num_items, window, recipe.training.get("learning_rate", DEFAULT_RATE)).items():
+        if name not in training:
+            setattr(arguments, name, value)
     start, epochs = time.perf_counter(), 0.0
     if request.model != ZERO_SHOT:
         trainer = XCatTrainer(

@@ -32,6 +32,7 @@ from ..training.adapters import (
 )
 from ..training.arguments import XCatTrainingArguments, sized_for
 from ..training.base_checkpoint import prepare_from_base
+from ..training.collators import mean_window
 from ..training.hub_pushes import note_catalogue
 from ..training.preparation import PreparationOptions, PreparedTraining, prepare_training, resolve_options
 from ..training.trainer import XCatTrainer
@@ -212,7 +213,7 @@ def fit_shop(request: FitRequest) -> FitOutcome:
     begin = time.perf_counter()
     check_names(request.card_baselines)
     options = resolve_options(request.shop, PreparationOptions(**request.preparation, config=dict(request.config)))
-    training = {"seed": options.seed, **sized_for(request.shop.items.height), **request.training}
+    training = {"seed": options.seed, **request.training}
     arguments = XCatTrainingArguments(output_dir=str(request.output / TRAINING_FOLDER), **training)
     if arguments.push_to_hub and not arguments.hub_model_id:
         raise ValueError("--push-to-hub needs a place; add --hub-model-id NAMESPACE/NAME")
@@ -233,6 +234,11 @@ def fit_shop(request: FitRequest) -> FitOutcome:
                 f"events: split {options.split!r} leaves no user in {part} ({request.shop.events.height} rows); users "
                 "need three events (or baskets) each for it, or choose another --split"
             )
+    config = prepared.model.config
+    window = mean_window(prepared.splits["train"], config.max_history, arguments.max_train_events)
+    for name, value in sized_for(config.num_items, window).items():
+        if name not in training:
+            setattr(arguments, name, value)
     split = resolve_split(request.shop, options.split)
     card = None if request.card is None else begin_card(request, options, prepared, arguments, split)
     messages.print(f"training {parameters[0]:,} of {parameters[1]:,} parameters")

@@ -9,7 +9,7 @@ from torch import nn
 
 from .configuration_xcat import NETWORK_FROM, XCatConfig
 from .items_xcat import XCatItemEncoder
-from .neighbors_xcat import XCatNeighbors
+from .neighbors_xcat import XCatItemTable, XCatNeighbors, XCatSuccessors
 from .recent_xcat import RecentEvents
 
 _QUERIES_AT_ONCE = 128
@@ -28,7 +28,8 @@ class CandidateFeatures:
         pairs: (queries, candidates, events, features) of a candidate and an event: cosine of their texts, cosine of
             their representations, root of what the neighbour memory has of the pair, whether they are one item, from
             format version 4 on the fourth power of a positive cosine of their texts and whether they share their
-            category, and for every item feature whether they share its value.
+            category, root of the share of the candidate among what follows the event's item, if the model keeps
+            successors, and for every item feature whether they share its value.
         candidates: (queries, candidates, 5) score of the first stage, the part of it that is the product, the part
             that is the memories', whether the history has the item, and the logarithm of 1 + its training events.
         events: (queries, events) True where there is an event.
@@ -47,11 +48,13 @@ class CandidateSources:
         items: The item table.
         item_side: (item rows, hidden) result of `XCatModel.item_side` over it.
         neighbors: The neighbour memory, if there is one.
+        successors: What follows what, if that is kept.
     """
 
     items: XCatItemEncoder
     item_side: torch.Tensor
     neighbors: XCatNeighbors | None
+    successors: XCatSuccessors | None
 
 
 class XCatCandidateAttention(nn.Module):
@@ -87,7 +90,9 @@ class XCatCandidateAttention(nn.Module):
         super().__init__()
         self.config = config
         self.has_network = config.format_version >= NETWORK_FROM
-        pairs = len(_PAIR_OF_NETWORK if self.has_network else _PAIR) + len(config.item_features or {})
+        self.has_successors = config.num_successors > 0
+        known = _PAIR_OF_NETWORK if self.has_network else _PAIR
+        pairs = len(known) + self.has_successors + len(config.item_features or {})
         sizes: dict[str, tuple[int, ...]] = {
             "key": (pairs,), "value": (pairs,), "ages": (config.candidate_window,), "weight": (len(_CANDIDATE),),
             "pair_mean": (pairs,), "pair_scale": (pairs,), "candidate_mean": (len(_CANDIDATE),),
@@ -121,12 +126,14 @@ class XCatCandidateAttention(nn.Module):
         pairs = [
             _text_cosines(items, rows, latest),
             nn.functional.normalize(vectors, dim=-1) @ nn.functional.normalize(of_events, dim=-1).mT,
-            _neighbour_roots(sources.neighbors, rows, latest),
+            _roots(sources.neighbors, rows, latest),
             (rows[:, :, None] == latest[:, None, :]).float(),
         ]
         if self.has_network:
             pairs.append(pairs[0].clamp(min=0) ** _NEARNESS)
             pairs.append(_shared(items.category_values[rows], items.category_values[latest]))
+        if self.has_successors:
+            pairs.append(_roots(sources.successors, rows, latest))
         values, of_event_values = items.feature_values[rows], items.feature_values[latest]
         for own, other in zip(values.unbind(-1), of_event_values.unbind(-1), strict=True):
             pairs.append(_shared(own, other))
@@ -198,18 +205,18 @@ def _text_cosines(items: XCatItemEncoder, rows: torch.Tensor, latest: torch.Tens
     return cosines
 
 
-def _neighbour_roots(neighbors: XCatNeighbors | None, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
-    """(queries, candidates, events) roots of the similarity of a candidate as a neighbour of an event."""
+def _roots(table: XCatItemTable | None, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
+    """(queries, candidates, events) roots of what a table has of a candidate at the item of an event."""
     (queries, count), events = rows.shape, latest.shape[1]
     found = torch.zeros(queries, count, events, device=rows.device)
-    if neighbors is None or not events or not count:
+    if table is None or not events or not count:
         return found
     ordered, order = rows.sort(dim=1)
-    similarities = neighbors.similarities[latest].flatten(1)
-    wanted = neighbors.rows[latest].long().flatten(1)
+    similarities = table.similarities[latest].flatten(1)
+    wanted = table.rows[latest].long().flatten(1)
     place = torch.searchsorted(ordered, wanted).clamp(max=count - 1)
     query, pair = ((ordered.gather(1, place) == wanted) & (similarities > 0)).nonzero(as_tuple=True)
     candidate = order[query, place[query, pair]]
-    event = pair // neighbors.rows.shape[1]
+    event = pair // table.rows.shape[1]
     found[query, candidate, event] = similarities[query, pair].sqrt()
     return found

@@ -9,16 +9,19 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 NUM_SPECIAL_ROWS = 2
 """Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Version of checkpoints, of what they hold and what that means; a newer one than the installed code knows is refused.
 
 1: the first. 2: the neighbour memory adds nothing to items of the history. 3: there is a second stage. 4: the
-neighbour memory holds weights of a regression in place of cosines, and the second stage is a network.
+neighbour memory holds weights of a regression in place of cosines, and the second stage is a network. 5: the second
+stage knows what follows what.
 """
 SECOND_STAGE_FROM = 3
 """Format version from which on there are candidates."""
 REGRESSION_FROM = NETWORK_FROM = 4
 """Format version from which on the neighbour memory holds weights of a regression, and the second stage a network."""
+SUCCESSORS_FROM = 5
+"""Format version from which on there are successors."""
 
 BEHAVIOR_ENCODERS = ("transformer", "gru", "lstm")
 SCORINGS = ("cosine", "dot")
@@ -72,6 +75,7 @@ class XCatConfig(PreTrainedConfig):
             "jointly" with all else, or learnt "apart", as what the rest leaves over when it is trained as if alone.
         repeat_weight: How much of that counts in a score; below 1 it leaves room for what is new to a user.
         num_candidates: Best items that the second stage scores anew (`XCatCandidateAttention`); 0 leaves it out.
+        num_successors: Items kept of each that most often come soon after it, which the second stage goes by.
         candidate_window: Latest events that candidates attend to; 0 for a second stage without attention.
         candidate_hidden: Width of the network of the second stage.
         candidate_attention: Whether the second stage is in use; training sets it where validation says that it pays.
@@ -132,6 +136,7 @@ class XCatConfig(PreTrainedConfig):
     repeats: str = "jointly"
     repeat_weight: float | int = 1.0
     num_candidates: int = 200
+    num_successors: int = 20
     candidate_window: int = 10
     candidate_hidden: int = 32
     candidate_attention: bool = False
@@ -151,6 +156,8 @@ class XCatConfig(PreTrainedConfig):
         self.memory_sources = ["item_text", "user_text"] if self.memory_sources is None else list(self.memory_sources)
         if isinstance(self.format_version, int) and self.format_version < SECOND_STAGE_FROM:
             self.num_candidates = 0
+        if isinstance(self.format_version, int) and self.format_version < SUCCESSORS_FROM:
+            self.num_successors = 0
         super().__post_init__(**kwargs)
         self._check_sizes()
         self._check_choices()
@@ -180,7 +187,7 @@ class XCatConfig(PreTrainedConfig):
             "num_fusion_layers": 0, "text_dim": 1, "text_tokens_per_item": 1, "num_texts": 1, "max_history": 1,
             "num_item_rows": NUM_SPECIAL_ROWS, "num_rating_buckets": 0, "num_time_gap_buckets": 0,
             "num_negatives": 1, "num_soft_targets": 1, "num_neighbors": 0, "neighbor_window": 1, "neighbor_weight": 0,
-            "repeat_weight": 0, "num_candidates": 0, "candidate_window": 0, "candidate_hidden": 1,
+            "repeat_weight": 0, "num_candidates": 0, "candidate_window": 0, "candidate_hidden": 1, "num_successors": 0,
         }  # fmt: skip
         for name, least in at_least.items():
             if getattr(self, name) < least:

@@ -16,7 +16,7 @@ from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
 from .losses_xcat import chunked_cross_entropy
 from .memory_xcat import MemoryInputs
-from .neighbors_xcat import XCatNeighbors
+from .neighbors_xcat import XCatNeighbors, XCatSuccessors
 from .outputs_xcat import XCatModelOutput, XCatNextItemOutput
 from .pretrained_xcat import XCatPreTrainedModel
 from .recent_xcat import RecentEvents
@@ -49,6 +49,8 @@ class XCatModel(XCatPreTrainedModel):
         self.neighbors = XCatNeighbors(config) if config.num_neighbors else None
         self.repeats = XCatRepeats(config) if config.repeats != "off" else None
         self.candidates = XCatCandidateAttention(config) if config.num_candidates else None
+        follows = config.num_candidates and config.num_successors
+        self.successors = XCatSuccessors(config) if follows else None
         self.post_init()
         self.text.freeze()
 
@@ -288,7 +290,7 @@ class XCatModel(XCatPreTrainedModel):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Score candidates anew; arguments and result as of `XCatCandidateAttention.rescored`."""
         assert self.candidates is not None
-        sources = CandidateSources(self.items, item_side, self.neighbors)
+        sources = CandidateSources(self.items, item_side, self.neighbors, self.successors)
         return self.candidates.rescored(queries, recent, rows, scores, sources)
 
 

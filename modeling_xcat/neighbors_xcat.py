@@ -1,4 +1,4 @@
-"""Neighbour memory: which items lead to which by the training log and by text, looked up rather than learnt."""
+"""Memories of pairs of items by the training log and by text, looked up rather than learnt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,35 @@ from .configuration_xcat import REGRESSION_FROM, XCatConfig
 from .recent_xcat import RecentEvents
 
 
-class XCatNeighbors(nn.Module):
+class XCatItemTable(nn.Module):
+    """For every item a few others and a number for each; what it holds is counted, not trained.
+
+    Attributes:
+        rows: (item rows, count) int32 rows of the others; 0 where there are fewer.
+        similarities: (item rows, count) their numbers, 0 where there are fewer.
+    """
+
+    rows: torch.Tensor
+    similarities: torch.Tensor
+
+    def __init__(self, num_item_rows: int, count: int) -> None:
+        super().__init__()
+        self.register_buffer("rows", torch.zeros(num_item_rows, count, dtype=torch.int32))
+        self.register_buffer("similarities", torch.zeros(num_item_rows, count))
+
+
+class XCatSuccessors(XCatItemTable):
+    """Which items come soon after each one: how often an event of the one is followed by the other, in shares.
+
+    A first-order Markov chain (FPMC, Rendle et al. 2010, has it factorised): unlike the neighbour memory it has a
+    direction. Only the second stage goes by it.
+    """
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__(config.num_item_rows, config.num_successors)
+
+
+class XCatNeighbors(XCatItemTable):
     """Adds to an item's score what the latest events of a history know of it as their neighbour.
 
     A dot product of learnt states is smooth: it cannot keep the many pairs of items that were taken together just a
@@ -23,15 +51,9 @@ class XCatNeighbors(nn.Module):
     times the root of the sum.
     """
 
-    rows: torch.Tensor
-    similarities: torch.Tensor
-
     def __init__(self, config: XCatConfig) -> None:
-        super().__init__()
+        super().__init__(config.num_item_rows, config.num_neighbors)
         self.config = config
-        shape = (config.num_item_rows, config.num_neighbors)
-        self.register_buffer("rows", torch.zeros(shape, dtype=torch.int32))
-        self.register_buffer("similarities", torch.zeros(shape))
 
     def bonus(
         self, recent: RecentEvents, weight: float | None = None

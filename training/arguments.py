@@ -13,8 +13,12 @@ from transformers import TrainingArguments
 from .precision import PRECISIONS, bf16_speedup, use_bf16
 
 DEFAULT_RATE = 2e-3
+_HISTORIES = 128
+_LEAST_HISTORIES = 64
+_SHORT = 8.0
+"""Events of a history up to which a batch is a number of histories, and beyond which of events."""
 _ITEMS_OF_A_BATCH = 8192
-_MOST_TIMES = 8
+_MOST_TIMES = 4
 
 
 @dataclass
@@ -156,29 +160,33 @@ class XCatTrainingArguments(TrainingArguments):
             raise ValueError(f"num_train_epochs is {self.num_train_epochs}; give a positive number")
 
 
-def sized_for(num_items: int, learning_rate: float = DEFAULT_RATE) -> dict[str, Any]:
-    """Histories a batch and peak learning rate that are used for a catalogue where neither is given.
+def sized_for(num_items: int, window: float, learning_rate: float = DEFAULT_RATE) -> dict[str, Any]:
+    """Histories a batch and peak learning rate that are used for a shop where neither is given.
 
     A step of the full softmax represents the whole catalogue whatever the size of the batch, so that small batches of
-    a large catalogue are spent on that. The rate grows as the square root of the batch (Krizhevsky 2014).
+    a large catalogue are spent on that; but where histories are long, few of them are many events, and more events
+    make fewer steps. The rate grows with the catalogue as the square root of the batch (Krizhevsky 2014).
 
     Args:
         num_items: Items of the catalogue.
+        window: Events to predict that a training sequence has on average, of those that a model reads at once.
         learning_rate: Peak learning rate with the batch of a small catalogue.
 
     Returns:
-        Fields of `XCatTrainingArguments`; none up to 16,383 items.
+        Fields of `XCatTrainingArguments`.
 
     Example:
-        >>> sized_for(12_000), sized_for(40_000)
-        ({}, {'per_device_train_batch_size': 512, 'learning_rate': 0.004})
+        >>> sized_for(12_000, 7.0), sized_for(40_000, 50.0)
+        ({}, {'per_device_train_batch_size': 82, 'learning_rate': 0.004})
     """
     times = 1
     while times < _MOST_TIMES and num_items >= 2 * times * _ITEMS_OF_A_BATCH:
         times *= 2
-    if times == 1:
-        return {}
-    return {"per_device_train_batch_size": 128 * times, "learning_rate": learning_rate * times**0.5}
+    histories = round(_HISTORIES * times * min(1.0, _SHORT / max(window, 1.0)))
+    sized: dict[str, Any] = {"per_device_train_batch_size": max(_LEAST_HISTORIES, histories)}
+    if sized["per_device_train_batch_size"] == _HISTORIES:
+        sized = {}
+    return sized if times == 1 else {**sized, "learning_rate": learning_rate * times**0.5}
 
 
 def _cutoff(metric: str) -> int:

@@ -26,6 +26,7 @@ from .catalogue import (
     distinct_texts,
     feature_codes,
     fill_neighbors,
+    fill_successors,
     nearest_rows,
     place_categories,
     place_text_states,
@@ -116,13 +117,13 @@ def change_catalogue(
     items.feature_values = feature_codes(vocabulary, config.item_features or {}, learned)
     if config.use_item_ids:
         items.id_embeddings = _taken(items.id_embeddings, rows)
-    memory = model.model.neighbors
-    if memory is not None:
-        now = torch.zeros(len(old), dtype=torch.int32)
-        kept = (rows != UNKNOWN_ROW).nonzero().squeeze(1)
-        now[rows[kept]] = kept.int()
-        memory.rows = now[memory.rows[rows].long()]
-        memory.similarities = memory.similarities[rows] * (memory.rows > 0)
+    now = torch.zeros(len(old), dtype=torch.int32)
+    kept = (rows != UNKNOWN_ROW).nonzero().squeeze(1)
+    now[rows[kept]] = kept.int()
+    for table in (model.model.neighbors, model.model.successors):
+        if table is not None:
+            table.rows = now[table.rows[rows].long()]
+            table.similarities = table.similarities[rows] * (table.rows > 0)
     config.num_item_rows = len(vocabulary)
     known = (items.item_counts > 0).sum()
     if 2 * known < config.num_items:
@@ -263,14 +264,16 @@ def _recount(model: XCatForNextItem, train: Any) -> None:
         drop_lent(memory, counts)
     elsewhere = counts.clone()
     counts += training_counts(train.data["items"], model.config.num_item_rows)
-    if memory is not None:
-        rows, similarities = memory.rows.clone(), memory.similarities.clone()
-        fill_neighbors(model, train.with_format(None)["items"], elsewhere)
-        memory.rows, memory.similarities = united_neighbors(
-            torch.cat([rows, memory.rows], 1), torch.cat([similarities, memory.similarities], 1), rows.shape[1]
+    tables = [table for table in (memory, model.model.successors) if table is not None]
+    before = [(table.rows.clone(), table.similarities.clone()) for table in tables]
+    fill_neighbors(model, train.with_format(None)["items"], elsewhere)
+    fill_successors(model, train.with_format(None)["items"])
+    for table, (rows, similarities) in zip(tables, before, strict=True):
+        table.rows, table.similarities = united_neighbors(
+            torch.cat([rows, table.rows], 1), torch.cat([similarities, table.similarities], 1), rows.shape[1]
         )
-        if lends(model):
-            lend_neighbors(model)
+    if memory is not None and lends(model):
+        lend_neighbors(model)
 
 
 def _of_base(

@@ -11,6 +11,7 @@ import torch
 
 from ..modeling_baselines.cooccurrence import nearest_by_cosine
 from ..modeling_baselines.regression import weights_by_regression
+from ..modeling_baselines.successors import strongest_successors
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, REGRESSION_FROM
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.text_xcat import fit_whitening
@@ -236,3 +237,18 @@ def fill_neighbors(
     memory.similarities.copy_(similarities)
     if lends(model):
         lend_neighbors(model)
+
+
+@torch.no_grad()
+def fill_successors(model: XCatForNextItem, histories: Iterable[list[int]]) -> None:
+    """Fill what a model knows of what follows what from training histories; one that keeps none is left alone.
+
+    Args:
+        model: A model whose catalogue is in place.
+        histories: One list of item rows a user, the earliest event first.
+    """
+    table = model.model.successors
+    if table is not None:
+        rows, shares = strongest_successors(histories, *table.rows.shape)
+        table.rows.copy_(rows)
+        table.similarities.copy_(shares)

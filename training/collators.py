@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from datasets import Dataset
 
@@ -40,6 +41,19 @@ class QueryCollator:
         batch["targets"] = torch.from_numpy(pad_targets([row["targets"] for row in rows]))
         batch["target_slices"] = torch.from_numpy(np.stack([flags[name] for name in SLICE_NAMES], axis=-1)).long()
         return batch
+
+
+def mean_window(train: Dataset, max_history: int, max_events: int | None = None) -> float:
+    """Events to predict of a window that `training_windows` cuts, on average; 0 where there is none.
+
+    Args:
+        train: Rows with the list column `items`.
+        max_history: Events that a model reads.
+        max_events: Events used of a user, the latest; None for all.
+    """
+    labels = pc.list_value_length(train.data["items"]).to_numpy() - 1
+    labels = np.clip(labels, 0, None if max_events is None else max(0, max_events - 1))
+    return float(labels.sum() / max(1, (-(-labels // max_history)).sum()))
 
 
 def training_windows(dataset: Dataset, max_history: int, max_events: int | None = None) -> Dataset:

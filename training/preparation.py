@@ -26,7 +26,7 @@ from ..tokenization.sequences import build_splits, event_type_names
 from ..tokenization.text import DEFAULT_TEXT_ENCODER, item_texts, resolve_text_encoder
 from ..tokenization.user_interests import NO_INTEREST, UserInterests
 from ..tokenization.vocabulary import ItemVocabulary
-from .catalogue import distinct_texts, fill_catalogue, fill_neighbors, training_counts
+from .catalogue import distinct_texts, fill_catalogue, fill_neighbors, fill_successors, training_counts
 from .interests import interest_settings, shop_interests
 
 RATING_BUCKETS_LIMIT = 11
@@ -245,6 +245,7 @@ def prepare_training(shop: ShopTables, options: PreparationOptions, precision: s
     counts = training_counts(splits["train"].data["items"], len(vocabulary))
     fill_catalogue(model, processor, counts, precision=precision, cache_dir=options.cache_dir)
     fill_neighbors(model, splits["train"].with_format(None)["items"])
+    fill_successors(model, splits["train"].with_format(None)["items"])
     interests = add_interests(shop, model, processor, splits, options, precision)
     return PreparedTraining(
         model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, [note] if note else [], interests

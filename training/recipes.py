@@ -113,6 +113,7 @@ _LIST = (
     Recipe("xcat-no-fusion", "without cross-attention of behaviour to texts", {"num_fusion_layers": 0}),
     Recipe("xcat-no-attention", "without cross-attention of candidates to the history", {"candidate_window": 0}),
     Recipe("xcat-no-candidates", "without a second stage", {"num_candidates": 0}),
+    Recipe("xcat-no-successors", "without what follows what, in the second stage", {"num_successors": 0}),
     Recipe("xcat-alike", "without more weight on events in new categories", training=_ALIKE),
     Recipe("xcat-no-neighbors", "without the memory of what was taken together", {"num_neighbors": 0}),
     Recipe("xcat-no-repeats", "without weights for items of the history", {"repeats": "off"}),

@@ -143,7 +143,7 @@ def _collect(model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset)
     base, stage, config = model.model, model.model.candidates, model.config
     assert stage is not None
     table = base.item_side(base.items().float())
-    sources = CandidateSources(base.items, table, base.neighbors)
+    sources = CandidateSources(base.items, table, base.neighbors, base.successors)
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(MOST_USERS, len(dataset))).astype(np.int64))
     width = max(len(targets) for targets in dataset["targets"])
     parts: list[_Sample] = []

@@ -25,6 +25,7 @@ def tiny_config(**changes: Any) -> XCatConfig:
         "hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_behavior_layers": 2,
         "max_history": 6, "item_features": {"brand": 4}, "event_types": ["buy", "view"], "num_rating_buckets": 6,
         "num_time_gap_buckets": 8, "num_soft_targets": 3, "num_negatives": 5, "num_neighbors": 4,
+        "num_successors": 4,
     }  # fmt: skip
     return XCatConfig(**{**values, **changes})
 
@@ -54,6 +55,9 @@ def tiny_model(config: XCatConfig | None = None, attention: str = "sdpa", seed: 
         for parameter in model.parameters():
             if parameter.ndim == 1:
                 parameter.add_(torch.randn(parameter.shape) * 0.05)
+        if model.model.successors is not None:
+            model.model.successors.rows.copy_(torch.randint(2, ROWS, (ROWS, config.num_successors)))
+            model.model.successors.similarities.copy_(torch.rand(ROWS, config.num_successors))
     return model.eval()
 
 

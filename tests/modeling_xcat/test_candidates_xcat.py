@@ -11,6 +11,7 @@ from torch.nn.functional import cosine_similarity
 from xcat_rec.modeling_xcat.candidates_xcat import CandidateFeatures, CandidateSources, XCatCandidateAttention
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
+from xcat_rec.modeling_xcat.neighbors_xcat import XCatItemTable
 from xcat_rec.modeling_xcat.recent_xcat import RecentEvents
 
 from .conftest import ROWS, tiny_config, tiny_model
@@ -22,6 +23,7 @@ CONFIGURATIONS = {
     "all": {},
     "no text": {"use_text": False},
     "no neighbours": {"num_neighbors": 0},
+    "no successors": {"num_successors": 0},
     "no features": {"item_features": {}},
     "dot": {"scoring": "dot"},
     "several tokens": {"text_tokens_per_item": 2},
@@ -36,11 +38,16 @@ def with_stage(**changes) -> XCatForNextItem:
     for name, buffer in model.model.candidates.named_buffers():
         drawn = torch.randn(buffer.shape, generator=generator)
         buffer.copy_(drawn.abs() + 0.5 if name.endswith("scale") else drawn)
-    if model.model.neighbors is not None:  # no item twice
-        for row in range(ROWS):
-            model.model.neighbors.rows[row] = 2 + torch.randperm(ROWS - 2, generator=generator)[:4].int()
+    for table in (model.model.neighbors, model.model.successors):
+        for row in range(ROWS if table is not None else 0):  # no item twice
+            table.rows[row] = 2 + torch.randperm(ROWS - 2, generator=generator)[:4].int()
     model.config.candidate_attention = True
     return model
+
+
+def root_in(table: XCatItemTable | None, event: int, row: int) -> float:
+    others = [] if table is None else table.rows[event].tolist()
+    return math.sqrt(table.similarities[event, others.index(row)]) if row in others else 0.0
 
 
 def first_stage(model: XCatForNextItem, states: torch.Tensor) -> torch.Tensor:
@@ -61,7 +68,8 @@ def test_features_are_those_of_loops(changes):
         [torch.randperm(ROWS - 2, generator=torch.Generator().manual_seed(i))[:5] + 2 for i in range(3)]
     )
     scores = first_stage(model, states).gather(1, rows)
-    found = stage.features(queries, RECENT, rows, scores, CandidateSources(base.items, table, base.neighbors))
+    sources = CandidateSources(base.items, table, base.neighbors, base.successors)
+    found = stage.features(queries, RECENT, rows, scores, sources)
     assert found.pairs.shape == (3, 5, 3, len(stage.key)) and found.events.equal(RECENT.items[:, :3] > 0)
     items = base.items
     for q in range(3):
@@ -79,14 +87,12 @@ def test_features_are_those_of_loops(changes):
                 if model.config.use_text:
                     own, other = (items.text_states[items.text_index[i], 0] for i in (row, event))
                     text = float(cosine_similarity(own, other, dim=0))
-                nearness = 0.0
-                if base.neighbors is not None:
-                    table_of_event = base.neighbors.rows[event].tolist()
-                    if row in table_of_event:
-                        nearness = math.sqrt(base.neighbors.similarities[event, table_of_event.index(row)])
+                nearness = root_in(base.neighbors, event, row)
                 expected = [text, float(cosine_similarity(table[row], table[event], dim=0))]
                 pair = found.pairs[q, c, e].tolist()
                 assert pair[:3] == pytest.approx([*expected, nearness], abs=1e-5)
+                if base.successors is not None:
+                    assert pair.pop(6) == pytest.approx(root_in(base.successors, event, row), abs=1e-5)
                 same = [
                     float(own == other != 0)
                     for own, other in zip(items.feature_values[row], items.feature_values[event], strict=True)
@@ -97,7 +103,9 @@ def test_features_are_those_of_loops(changes):
 
 
 def test_a_bonus_of_the_network_is_what_the_formula_says():
-    stage = XCatCandidateAttention(XCatConfig(num_candidates=1, candidate_window=2, candidate_hidden=2))
+    stage = XCatCandidateAttention(
+        XCatConfig(num_candidates=1, candidate_window=2, candidate_hidden=2, num_successors=0)
+    )
     stage.pair_scale.fill_(1.0)
     stage.candidate_scale.fill_(1.0)
     stage.key[0], stage.value[1], stage.weight[4] = 1.0, 3.0, 0.5

@@ -87,12 +87,18 @@ def test_numbers_that_cannot_be_are_refused(fields, message, tmp_path):
         made(tmp_path, **fields)
 
 
-@pytest.mark.parametrize(("items", "times"), [(1, 1), (16_383, 1), (16_384, 2), (36_298, 4), (65_536, 8), (10**7, 8)])
-def test_batches_grow_with_the_catalogue(items, times, tmp_path):
-    arguments = made(tmp_path, **sized_for(items))
-    assert arguments.per_device_train_batch_size == 128 * times
+@pytest.mark.parametrize(
+    ("items", "window", "histories", "times"),
+    [
+        (1, 0.0, 128, 1), (16_383, 8.0, 128, 1), (16_384, 7.0, 256, 2), (36_298, 7.2, 512, 4), (10**7, 1.0, 512, 4),
+        (1, 12.8, 80, 1), (1, 50.0, 64, 1), (20_000, 16.0, 128, 2), (68_492, 50.0, 82, 4),
+    ],
+)  # fmt: skip
+def test_batches_grow_with_the_catalogue_and_shrink_with_long_histories(items, window, histories, times, tmp_path):
+    arguments = made(tmp_path, **sized_for(items, window))
+    assert arguments.per_device_train_batch_size == histories
     assert arguments.learning_rate == pytest.approx(2e-3 * times**0.5)
-    slower = sized_for(items, 1e-3)
+    slower = sized_for(items, window, 1e-3)
     assert times == 1 or slower["learning_rate"] == pytest.approx(1e-3 * times**0.5)
 
 

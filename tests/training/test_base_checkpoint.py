@@ -107,15 +107,18 @@ def test_a_shuffled_and_shrunk_catalogue_scores_the_same(base):
     del before["item-22"]  # of the history, and gone
     changed = change_catalogue(model, processor, vocabulary)
     assert len(changed.catalogue) == model.config.num_item_rows == vocabulary.num_items + 2 < 42
-    memory, base_memory = model.model.neighbors, load_base(base)[0].model.neighbors
+    base_model = load_base(base)[0].model
+    left = set(changed.catalogue.decode(range(2, len(changed.catalogue))))
     old = processor.catalogue.encode(["item-01"])[0]
     new = changed.catalogue.encode(["item-01"])[0]
-    was = {i: s for i, s in zip(processor.catalogue.decode(base_memory.rows[old].tolist()),
-                                base_memory.similarities[old].tolist(), strict=True) if s}  # fmt: skip
-    now = {i: s for i, s in zip(changed.catalogue.decode(memory.rows[new].tolist()),
-                                memory.similarities[new].tolist(), strict=True) if s}  # fmt: skip
-    left = set(changed.catalogue.decode(range(2, len(changed.catalogue))))
-    assert now == {item: similarity for item, similarity in was.items() if item in left} != {}
+    for table, base_table in (
+        (model.model.neighbors, base_model.neighbors), (model.model.successors, base_model.successors)
+    ):  # fmt: skip
+        was = {i: s for i, s in zip(processor.catalogue.decode(base_table.rows[old].tolist()),
+                                    base_table.similarities[old].tolist(), strict=True) if s}  # fmt: skip
+        now = {i: s for i, s in zip(changed.catalogue.decode(table.rows[new].tolist()),
+                                    table.similarities[new].tolist(), strict=True) if s}  # fmt: skip
+        assert now == {item: similarity for item, similarity in was.items() if item in left} != {}
     known = load_base(base)[0].model.items()
     order = torch.from_numpy(processor.catalogue.encode(vocabulary.column("item_id")))
     assert UNKNOWN_ROW not in order
@@ -130,10 +133,11 @@ def test_counts_are_those_of_both_or_of_the_base_alone(base):
     assert not changed and prepared.model.model.items.item_counts.equal(old + named)
     kept, _ = prepare_from_base(shop(30), options, str(base), recount=False)
     assert kept.model.model.items.item_counts.equal(old)
-    own = load_base(base)[0].model.neighbors.similarities
-    assert kept.model.model.neighbors.similarities.equal(own)
-    both = prepared.model.model.neighbors.similarities
-    assert not both.equal(own) and bool((both >= own).all())
+    for name in ("neighbors", "successors"):
+        own = getattr(load_base(base)[0].model, name).similarities
+        assert getattr(kept.model.model, name).similarities.equal(own)
+        both = getattr(prepared.model.model, name).similarities
+        assert not both.equal(own) and bool((both >= own).all())
 
 
 @given(st.lists(st.tuples(st.integers(2, 6), st.integers(0, 8)), min_size=4, max_size=4), st.integers(1, 4))

@@ -11,6 +11,7 @@ import torch
 from xcat_rec.modeling_baselines import regression
 from xcat_rec.modeling_baselines.cooccurrence import nearest_by_cosine
 from xcat_rec.modeling_baselines.regression import weights_by_regression
+from xcat_rec.modeling_baselines.successors import strongest_successors
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.text_xcat import fit_whitening
@@ -204,6 +205,15 @@ def test_preparation_fills_the_memory_by_log_and_text(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "MOST_COMPARED", 1)
     lent = prepare_tiny_shop(tmp_path).model.model.neighbors
     assert lent.similarities[cold].any() and not lent.similarities[cold].equal(memory.similarities[cold])
+
+
+def test_preparation_keeps_what_follows_what(tmp_path):
+    prepared = prepare_tiny_shop(tmp_path)
+    rows, shares = strongest_successors(prepared.splits["train"].with_format(None)["items"], 42, 20)
+    successors = prepared.model.model.successors
+    assert successors.rows.equal(rows) and successors.similarities.equal(shares) and bool(shares.any())
+    for fields in ({"num_successors": 0}, {"num_candidates": 0}, {"format_version": 4}):
+        assert prepare_tiny_shop(tmp_path, **fields).model.model.successors is None
 
 
 def test_preparation_before_format_4_fills_the_memory_with_cosines(tmp_path):

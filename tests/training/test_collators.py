@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 from xcat_rec.evaluation.slices import SLICE_NAMES
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
-from xcat_rec.training.collators import PackingCollator, QueryCollator, training_windows, weigh_new_categories
+from xcat_rec.training.collators import (
+    PackingCollator,
+    QueryCollator,
+    mean_window,
+    training_windows,
+    weigh_new_categories,
+)
 
 from ..tiny_shop import tiny_tokenizer
 
@@ -59,6 +65,8 @@ def dataset_of(histories: list[list[int]]) -> Dataset:
 def test_every_transition_is_in_one_window(lengths: list[int], max_history: int, max_events: int | None) -> None:
     rows = dataset(lengths)
     windows = training_windows(rows, max_history, max_events)
+    labels = [len(window) - 1 for window in windows["items"] if len(window) > 1]
+    assert mean_window(rows, max_history, max_events) == pytest.approx(np.mean(labels) if labels else 0.0)
     wanted = [pair for row in rows for pair in _transitions(row["items"][-(max_events or 99) :])]
     assert sorted(pair for window in windows for pair in _transitions(window["items"])) == sorted(wanted)
     for window in windows:
