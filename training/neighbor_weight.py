@@ -35,6 +35,7 @@ def neighbor_weight_scores(
     *,
     k: int = 10,
     weights: Sequence[float] | None = None,
+    most_users: int | None = None,
 ) -> dict[float, float]:
     """NDCG@k of a split for several weights of the neighbour memory, from one encoding of its histories.
 
@@ -44,6 +45,7 @@ def neighbor_weight_scores(
         dataset: Rows with `items` and `targets`.
         k: Cut-off.
         weights: Values of `neighbor_weight`; None for those that fit what the memory holds.
+        most_users: Users that are asked at most; None for as many as `MOST_SCORES` says.
 
     Returns:
         Weight to the mean NDCG@k over users.
@@ -60,7 +62,7 @@ def neighbor_weight_scores(
     model.eval()
     model.config.neighbor_weight = 0.0
     table = base.item_side(base.items().float())
-    users = min(len(dataset), max(LEAST_USERS, MOST_SCORES // len(table)))
+    users = min(len(dataset), max(LEAST_USERS, MOST_SCORES // len(table)) if most_users is None else most_users)
     chosen = np.unique(np.linspace(0, len(dataset) - 1, users).astype(np.int64))
     size = max(1, _SCORES_AT_ONCE // len(table))
     found: dict[float, list[np.ndarray]] = {float(weight): [] for weight in weights}

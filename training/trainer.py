@@ -30,7 +30,7 @@ from .callbacks import EpochProgress
 from .catalogue import refresh_text_states
 from .collators import PackingCollator, QueryCollator, training_windows, weigh_new_categories
 from .hub_pushes import HubPushes
-from .neighbor_weight import neighbor_weight_scores
+from .neighbor_weight import LEAST_USERS, neighbor_weight_scores
 from .row_adam import RowAdamW, clip_row_gradients
 from .second_stage import FOLDS, fit_second_stage
 from .text_tuning import TextTuningCollator, text_learning_rate, trains_text
@@ -200,12 +200,18 @@ class XCatTrainer(HubPushes, Trainer):
     def _tune(self, model: XCatForNextItem, validation: Dataset) -> None:
         """Choose what is not trained on users whose next item the model has not seen."""
         processor = self.query_collator.processor
-        if self.args.tune_neighbor_weight and model.config.num_neighbors:
-            scores = neighbor_weight_scores(model, processor, validation)
-            model.config.neighbor_weight = max(scores, key=lambda weight: scores[weight])
+        self._tune_neighbor_weight(model, validation)
         if self.args.tune_second_stage and model.config.num_candidates and len(validation) >= FOLDS:
             gain = fit_second_stage(model, processor, validation, seed=self.args.seed)
             logger.info("second stage: %s", gain)
+
+    def _tune_neighbor_weight(
+        self, model: XCatForNextItem, validation: Dataset, most_users: int | None = None
+    ) -> None:
+        if self.args.tune_neighbor_weight and model.config.num_neighbors:
+            processor = self.query_collator.processor
+            scores = neighbor_weight_scores(model, processor, validation, most_users=most_users)
+            model.config.neighbor_weight = max(scores, key=lambda weight: scores[weight])
 
     def _train_sharded(self, *args: Any, **kwargs: Any) -> Any:
         """Train a copy, for what FSDP2 has sharded stays so; then give its weights to the model itself."""
@@ -246,8 +252,15 @@ class XCatTrainer(HubPushes, Trainer):
         self._adaptor_of_step = None
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
-        """As in `Trainer`; where the text encoder is trained, the catalogue's texts are encoded anew before."""
+        """As in `Trainer`; what decides which epoch is the best is judged with the memory at its own best weight.
+
+        Where the text encoder is trained, the catalogue's texts are encoded anew before.
+        """
         self._refresh_texts()
+        model, validation = bare_model(self.model), self.eval_dataset
+        chooses = self.is_in_train and model is self.model and not self.is_fsdp_enabled
+        if chooses and isinstance(validation, Dataset) and len(validation):
+            self._tune_neighbor_weight(model, validation, LEAST_USERS)
         return super().evaluate(*args, **kwargs)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:

@@ -78,6 +78,20 @@ def test_training_ends_with_the_best_weight(
     assert start.model.config.neighbor_weight == 0.25
 
 
+def test_every_epoch_is_judged_with_the_memory_at_its_best(tmp_path: Path) -> None:
+    start = prepared(tmp_path)
+    start.model.config.neighbor_weight = 1e4
+    trainer = trainer_of(start, tmp_path, num_train_epochs=1, tune_second_stage=False)
+    trainer.train()
+    found = neighbor_weight_scores(start.model, start.processor, start.splits["validation"])
+    judged = [entry["eval_ndcg@10"] for entry in trainer.state.log_history if "eval_ndcg@10" in entry]
+    assert judged == pytest.approx([max(found.values())], abs=1e-6) and min(found.values()) < max(found.values())
+    validation = start.splits["validation"]
+    some = neighbor_weight_scores(start.model, start.processor, validation, most_users=2)
+    ends = validation.select([0, len(validation) - 1])
+    assert some == pytest.approx(neighbor_weight_scores(start.model, start.processor, ends))
+
+
 def test_a_model_without_memory_is_refused(tmp_path: Path) -> None:
     start = prepared(tmp_path, num_neighbors=0)
     with pytest.raises(ValueError, match="no neighbour memory; give a num_neighbors above 0"):
