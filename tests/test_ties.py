@@ -88,8 +88,9 @@ def ranks_within(ndcg: np.ndarray, k: int = 10) -> list[int]:
 @pytest.mark.parametrize("model", [TEXT_KNN, "unisrec-text", "xcat-no-id"])
 def test_a_benchmark_of_what_reads_texts_alone(model: str, places: tuple[Path, Path], tmp_path: Path) -> None:
     fields = {
-        **SMALL, "split": "leave-one-out", "text_encoder": str(places[1]), "num_neighbors": 0, "num_train_epochs": 12,
-        "learning_rate": 5e-3, "per_device_train_batch_size": 10, "precision": "fp32", "use_cpu": True,
+        **SMALL, "split": "leave-one-out", "text_encoder": str(places[1]), "num_neighbors": 0, "num_successors": 0,
+        "num_train_epochs": 12, "learning_rate": 5e-3, "per_device_train_batch_size": 10, "precision": "fp32",
+        "use_cpu": True,
     }  # fmt: skip
     run = run_model(BenchRequest(model, data=str(places[0]), fields=fields), tmp_path)
     assert run.row["data"]["duplicate_texts"] == 2 * PAIRS

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ def neighbor_weight_scores(
     k: int = 10,
     weights: Sequence[float] | None = None,
     most_users: int | None = None,
+    encode: Callable[..., Any] | None = None,
 ) -> dict[float, float]:
     """NDCG@k of a split for several weights of the neighbour memory, from one encoding of its histories.
 
@@ -46,6 +48,7 @@ def neighbor_weight_scores(
         k: Cut-off.
         weights: Values of `neighbor_weight`; None for those that fit what the memory holds.
         most_users: Users that are asked at most; None for as many as `MOST_SCORES` says.
+        encode: What encodes histories in place of the model itself.
 
     Returns:
         Weight to the mean NDCG@k over users.
@@ -69,7 +72,7 @@ def neighbor_weight_scores(
     for part in np.array_split(chosen, -(-len(chosen) // size)):
         rows = [dataset[int(i)] for i in part]
         inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
-        states, recent, _ = base.encode_queries(**inputs)
+        states, recent = base.pick((encode or base)(**inputs).last_hidden_state, **inputs)
         scores = base.score_states(states, recent, table)
         queries, items, values = base.neighbors.bonus(recent, weight=1.0)
         targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(scores.device)

@@ -210,7 +210,9 @@ class XCatTrainer(HubPushes, Trainer):
     ) -> None:
         if self.args.tune_neighbor_weight and model.config.num_neighbors:
             processor = self.query_collator.processor
-            scores = neighbor_weight_scores(model, processor, validation, most_users=most_users)
+            # What FSDP has sharded is gathered by the whole model's own forward only.
+            encode = model if self.is_fsdp_enabled and self.is_in_train else None
+            scores = neighbor_weight_scores(model, processor, validation, most_users=most_users, encode=encode)
             model.config.neighbor_weight = max(scores, key=lambda weight: scores[weight])
 
     def _train_sharded(self, *args: Any, **kwargs: Any) -> Any:
@@ -258,8 +260,7 @@ class XCatTrainer(HubPushes, Trainer):
         """
         self._refresh_texts()
         model, validation = bare_model(self.model), self.eval_dataset
-        chooses = self.is_in_train and model is self.model and not self.is_fsdp_enabled
-        if chooses and isinstance(validation, Dataset) and len(validation):
+        if self.is_in_train and model is self.model and isinstance(validation, Dataset) and len(validation):
             self._tune_neighbor_weight(model, validation, LEAST_USERS)
         return super().evaluate(*args, **kwargs)
 
