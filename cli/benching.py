@@ -38,10 +38,10 @@ from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import resolve_split, trained_items
 from ..tokenization.user_interests import NO_INTEREST
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
-from ..training.arguments import DEFAULT_RATE, XCatTrainingArguments, sized_for
+from ..training.arguments import DEFAULT_RATE, XCatTrainingArguments
 from ..training.base_checkpoint import prepare_from_base
 from ..training.catalogue import distinct_texts
-from ..training.collators import mean_window
+from ..training.collators import size_batches
 from ..training.preparation import (
     PreparationOptions,
     PreparedTraining,
@@ -232,11 +232,8 @@ def _train(
     for note in prepared.notes:
         messages.print(f"note: {note}", markup=False)
     _check_parts(shop, prepared.splits, options, ("validation", "test"))
-    own = prepared.model.config
-    window = mean_window(prepared.splits["train"], own.max_history, arguments.max_train_events)
-    for name, value in sized_for(own.num_items, window, recipe.training.get("learning_rate", DEFAULT_RATE)).items():
-        if name not in training:
-            setattr(arguments, name, value)
+    rate = recipe.training.get("learning_rate", DEFAULT_RATE)
+    size_batches(arguments, training, prepared.splits["train"], prepared.model.config, rate)
     start, epochs = time.perf_counter(), 0.0
     if request.model != ZERO_SHOT:
         trainer = XCatTrainer(

@@ -30,9 +30,9 @@ from ..training.adapters import (
     parameter_counts,
     require_peft,
 )
-from ..training.arguments import XCatTrainingArguments, sized_for
+from ..training.arguments import XCatTrainingArguments
 from ..training.base_checkpoint import prepare_from_base
-from ..training.collators import mean_window
+from ..training.collators import size_batches
 from ..training.hub_pushes import note_catalogue
 from ..training.preparation import PreparationOptions, PreparedTraining, prepare_training, resolve_options
 from ..training.trainer import XCatTrainer
@@ -234,11 +234,7 @@ def fit_shop(request: FitRequest) -> FitOutcome:
                 f"events: split {options.split!r} leaves no user in {part} ({request.shop.events.height} rows); users "
                 "need three events (or baskets) each for it, or choose another --split"
             )
-    config = prepared.model.config
-    window = mean_window(prepared.splits["train"], config.max_history, arguments.max_train_events)
-    for name, value in sized_for(config.num_items, window).items():
-        if name not in training:
-            setattr(arguments, name, value)
+    size_batches(arguments, training, prepared.splits["train"], prepared.model.config)
     split = resolve_split(request.shop, options.split)
     card = None if request.card is None else begin_card(request, options, prepared, arguments, split)
     messages.print(f"training {parameters[0]:,} of {parameters[1]:,} parameters")

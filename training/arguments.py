@@ -38,7 +38,10 @@ class XCatTrainingArguments(TrainingArguments):
     )
     tune_neighbor_weight: bool = field(
         default=True,
-        metadata={"help": "Whether the weight of the neighbour memory is chosen on the validation split at the end."},
+        metadata={
+            "help": "Whether the weight of the neighbour memory is chosen on the validation split, before each "
+            "evaluation in training and at the end."
+        },
     )
     tune_second_stage: bool = field(
         default=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ from datasets import Dataset
 
 from ..evaluation.ranks import pad_targets
 from ..evaluation.slices import SLICE_NAMES, target_slices
+from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..tokenization.processing_xcat import XCatProcessor
+from .arguments import DEFAULT_RATE, XCatTrainingArguments, sized_for
 
 
 @dataclass
@@ -54,6 +56,28 @@ def mean_window(train: Dataset, max_history: int, max_events: int | None = None)
     labels = pc.list_value_length(train.data["items"]).to_numpy() - 1
     labels = np.clip(labels, 0, None if max_events is None else max(0, max_events - 1))
     return float(labels.sum() / max(1, (-(-labels // max_history)).sum()))
+
+
+def size_batches(
+    arguments: XCatTrainingArguments,
+    given: Collection[str],
+    train: Dataset,
+    config: XCatConfig,
+    learning_rate: float = DEFAULT_RATE,
+) -> None:
+    """Set what `sized_for` says of a shop, but for fields that were given.
+
+    Args:
+        arguments: Changed in place.
+        given: Names of fields that stay.
+        train: Training sequences.
+        config: Configuration of the model that is trained on them.
+        learning_rate: Peak learning rate with the batch of a small catalogue.
+    """
+    window = mean_window(train, config.max_history, arguments.max_train_events)
+    for name, value in sized_for(config.num_items, window, learning_rate).items():
+        if name not in given:
+            setattr(arguments, name, value)
 
 
 def training_windows(dataset: Dataset, max_history: int, max_events: int | None = None) -> Dataset:
