@@ -41,7 +41,7 @@ from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..training.arguments import DEFAULT_RATE, XCatTrainingArguments
 from ..training.base_checkpoint import prepare_from_base
 from ..training.catalogue import distinct_texts
-from ..training.collators import size_batches
+from ..training.collators import size_training
 from ..training.preparation import (
     PreparationOptions,
     PreparedTraining,
@@ -233,7 +233,7 @@ def _train(
         messages.print(f"note: {note}", markup=False)
     _check_parts(shop, prepared.splits, options, ("validation", "test"))
     rate = recipe.training.get("learning_rate", DEFAULT_RATE)
-    size_batches(arguments, training, prepared.splits["train"], prepared.model.config, rate)
+    size_training(arguments, training, prepared.splits["train"], prepared.model.config, rate)
     start, epochs = time.perf_counter(), 0.0
     if request.model != ZERO_SHOT:
         trainer = XCatTrainer(

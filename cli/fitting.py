@@ -32,7 +32,7 @@ from ..training.adapters import (
 )
 from ..training.arguments import XCatTrainingArguments
 from ..training.base_checkpoint import prepare_from_base
-from ..training.collators import size_batches
+from ..training.collators import size_training
 from ..training.hub_pushes import note_catalogue
 from ..training.preparation import PreparationOptions, PreparedTraining, prepare_training, resolve_options
 from ..training.trainer import XCatTrainer
@@ -234,7 +234,7 @@ def fit_shop(request: FitRequest) -> FitOutcome:
                 f"events: split {options.split!r} leaves no user in {part} ({request.shop.events.height} rows); users "
                 "need three events (or baskets) each for it, or choose another --split"
             )
-    size_batches(arguments, training, prepared.splits["train"], prepared.model.config)
+    size_training(arguments, training, prepared.splits["train"], prepared.model.config)
     split = resolve_split(request.shop, options.split)
     card = None if request.card is None else begin_card(request, options, prepared, arguments, split)
     messages.print(f"training {parameters[0]:,} of {parameters[1]:,} parameters")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 import torch
@@ -13,12 +14,17 @@ from transformers import TrainingArguments
 from .precision import PRECISIONS, bf16_speedup, use_bf16
 
 DEFAULT_RATE = 2e-3
+DEFAULT_EPOCHS = 10.0
 _HISTORIES = 128
 _LEAST_HISTORIES = 64
 _SHORT = 8.0
 """Events of a history up to which a batch is a number of histories, and beyond which of events."""
 _ITEMS_OF_A_BATCH = 8192
 _MOST_TIMES = 4
+_MOST_LABELS = 5_000_000
+"""Events to predict in all default epochs together, beyond which there are fewer epochs."""
+_LEAST_EPOCHS = 0.2
+"""Share of the epochs that is left of them on however long a log."""
 
 
 @dataclass
@@ -92,7 +98,7 @@ class XCatTrainingArguments(TrainingArguments):
     per_device_eval_batch_size: int = field(default=256, metadata={"help": "Users an evaluation batch."})
     learning_rate: float = field(default=DEFAULT_RATE, metadata={"help": "Peak learning rate of AdamW."})
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
-    num_train_epochs: float = field(default=10, metadata={"help": "Epochs at most."})
+    num_train_epochs: float = field(default=DEFAULT_EPOCHS, metadata={"help": "Epochs at most."})
     lr_scheduler_type: str = field(default="linear", metadata={"help": "Learning rate schedule."})
     warmup_steps: float = field(default=50, metadata={"help": "Steps of linear warm-up."})
     eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate: no, steps or epoch."})
@@ -163,33 +169,47 @@ class XCatTrainingArguments(TrainingArguments):
             raise ValueError(f"num_train_epochs is {self.num_train_epochs}; give a positive number")
 
 
-def sized_for(num_items: int, window: float, learning_rate: float = DEFAULT_RATE) -> dict[str, Any]:
-    """Histories a batch and peak learning rate that are used for a shop where neither is given.
+def sized_for(
+    num_items: int,
+    window: float,
+    labels: int,
+    learning_rate: float = DEFAULT_RATE,
+    epochs: float = DEFAULT_EPOCHS,
+) -> dict[str, Any]:
+    """Histories a batch, peak learning rate and epochs that are used for a shop where they are not given.
 
     A step of the full softmax represents the whole catalogue whatever the size of the batch, so that small batches of
     a large catalogue are spent on that; but where histories are long, few of them are many events, and more events
-    make fewer steps. The rate grows with the catalogue as the square root of the batch (Krizhevsky 2014).
+    make fewer steps. The rate grows with the catalogue as the square root of the batch (Krizhevsky 2014). A long log
+    is learnt in fewer passes.
 
     Args:
         num_items: Items of the catalogue.
         window: Events to predict that a training sequence has on average, of those that a model reads at once.
+        labels: Events to predict in all training sequences.
         learning_rate: Peak learning rate with the batch of a small catalogue.
+        epochs: Epochs, at most, of a log that is not long.
 
     Returns:
         Fields of `XCatTrainingArguments`.
 
     Example:
-        >>> sized_for(12_000, 7.0), sized_for(40_000, 50.0)
-        ({}, {'per_device_train_batch_size': 82, 'learning_rate': 0.004})
+        >>> sized_for(12_000, 7.0, 150_000), sized_for(40_000, 50.0, 1_400_000)
+        ({}, {'per_device_train_batch_size': 82, 'learning_rate': 0.004, 'num_train_epochs': 4})
     """
     times = 1
     while times < _MOST_TIMES and num_items >= 2 * times * _ITEMS_OF_A_BATCH:
         times *= 2
-    histories = round(_HISTORIES * times * min(1.0, _SHORT / max(window, 1.0)))
-    sized: dict[str, Any] = {"per_device_train_batch_size": max(_LEAST_HISTORIES, histories)}
-    if sized["per_device_train_batch_size"] == _HISTORIES:
-        sized = {}
-    return sized if times == 1 else {**sized, "learning_rate": learning_rate * times**0.5}
+    sized: dict[str, Any] = {}
+    histories = max(_LEAST_HISTORIES, round(_HISTORIES * times * min(1.0, _SHORT / max(window, 1.0))))
+    if histories != _HISTORIES:
+        sized["per_device_train_batch_size"] = histories
+    if times > 1:
+        sized["learning_rate"] = learning_rate * times**0.5
+    share = max(_LEAST_EPOCHS, _MOST_LABELS / (DEFAULT_EPOCHS * max(1, labels)))
+    if share < 1:
+        sized["num_train_epochs"] = ceil(epochs * share)
+    return sized
 
 
 def _cutoff(metric: str) -> int:

@@ -45,8 +45,25 @@ class QueryCollator:
         return batch
 
 
-def mean_window(train: Dataset, max_history: int, max_events: int | None = None) -> float:
-    """Events to predict of a window that `training_windows` cuts, on average; 0 where there is none.
+MOST_HISTORY = 200
+_WHOLE = 0.9
+
+
+def history_length(train: Dataset) -> int:
+    """Events that a model reads of a history where `max_history` is not given: all of them for nine users in ten.
+
+    It is the configuration's default at least, and `MOST_HISTORY` at most: what a customer of a grocer comes back to
+    was as a rule bought within so many events, and attention costs the square of their number.
+
+    Args:
+        train: Rows with the list column `items`.
+    """
+    lengths = pc.list_value_length(train.data["items"]).to_numpy()
+    return int(np.clip(np.ceil(np.quantile(lengths, _WHOLE)), XCatConfig.max_history, MOST_HISTORY))
+
+
+def count_labels(train: Dataset, max_history: int, max_events: int | None = None) -> tuple[int, int]:
+    """Events to predict, and windows that `training_windows` cuts with any of them.
 
     Args:
         train: Rows with the list column `items`.
@@ -55,10 +72,10 @@ def mean_window(train: Dataset, max_history: int, max_events: int | None = None)
     """
     labels = pc.list_value_length(train.data["items"]).to_numpy() - 1
     labels = np.clip(labels, 0, None if max_events is None else max(0, max_events - 1))
-    return float(labels.sum() / max(1, (-(-labels // max_history)).sum()))
+    return int(labels.sum()), int((-(-labels // max_history)).sum())
 
 
-def size_batches(
+def size_training(
     arguments: XCatTrainingArguments,
     given: Collection[str],
     train: Dataset,
@@ -68,14 +85,16 @@ def size_batches(
     """Set what `sized_for` says of a shop, but for fields that were given.
 
     Args:
-        arguments: Changed in place.
+        arguments: Changed in place; its epochs are those of a log that is not long.
         given: Names of fields that stay.
         train: Training sequences.
         config: Configuration of the model that is trained on them.
         learning_rate: Peak learning rate with the batch of a small catalogue.
     """
-    window = mean_window(train, config.max_history, arguments.max_train_events)
-    for name, value in sized_for(config.num_items, window, learning_rate).items():
+    labels, windows = count_labels(train, config.max_history, arguments.max_train_events)
+    epochs = arguments.num_train_epochs
+    sized = sized_for(config.num_items, labels / max(1, windows), labels, learning_rate, epochs)
+    for name, value in sized.items():
         if name not in given:
             setattr(arguments, name, value)
 

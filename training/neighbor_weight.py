@@ -77,35 +77,50 @@ def neighbor_weight_scores(
         scores = base.score_states(states, recent, table)
         queries, items, values = base.neighbors.bonus(recent, weight=1.0)
         targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(scores.device)
+        asked = _Asked(scores, targets, queries, items, values, k)
         for weight, lists in found.items():
-            ranks = _ranks_with_bonus(scores, targets, queries, items, values, weight).cpu().numpy()
-            lists.append(per_user_metrics(ranks, [k])[f"ndcg@{k}"])
+            lists.append(per_user_metrics(asked.ranks(weight).cpu().numpy(), [k])[f"ndcg@{k}"])
     model.train(training)
     model.config.neighbor_weight = before
     return {weight: float(np.nanmean(np.concatenate(lists))) for weight, lists in found.items()}
 
 
-def _ranks_with_bonus(
-    scores: torch.Tensor,
-    targets: torch.Tensor,
-    queries: torch.Tensor,
-    items: torch.Tensor,
-    values: torch.Tensor,
-    weight: float,
-) -> torch.Tensor:
-    """`target_ranks` of (users, rows) scores to some of which a bonus is added, without a copy of the scores."""
-    size, there = scores.shape[1], targets >= 0
-    columns = targets.clamp(min=0)
-    keys = queries * size + items  # in order
-    asked = torch.arange(len(scores), device=scores.device)[:, None] * size + columns
-    place = torch.searchsorted(keys, asked).clamp(max=max(0, len(keys) - 1))
-    own = torch.where(keys[place] == asked, values[place], 0.0) if len(keys) else torch.zeros_like(columns)
-    wanted = scores.gather(1, columns) + weight * own
-    before = scores[queries, items]
-    after = before + weight * values
-    ranks = torch.zeros_like(targets)
-    for number, least in enumerate(wanted.unbind(1)):
-        ranks[:, number] = (scores >= least[:, None]).sum(1, dtype=torch.int32)
-        bound = least[queries]
-        ranks[:, number].index_add_(0, queries, (after >= bound).long() - (before >= bound).long())
-    return ranks * there
+class _Asked:
+    """Ranks up to k of targets among scores to some of which a bonus is added, without a copy of the scores a weight.
+
+    Args:
+        scores: (users, rows) scores without the bonus; those that get one become -inf.
+        targets: (users, targets) rows, -1 for none.
+        queries: (pairs,) users of the pairs, in order.
+        items: (pairs,) rows of the pairs, each pair once and in order.
+        values: (pairs,) bonuses.
+        k: The largest rank that is told from larger ones.
+    """
+
+    def __init__(
+        self,
+        scores: torch.Tensor,
+        targets: torch.Tensor,
+        queries: torch.Tensor,
+        items: torch.Tensor,
+        values: torch.Tensor,
+        k: int,
+    ) -> None:
+        size, columns = scores.shape[1], targets.clamp(min=0)
+        self.there, self.queries, self.values = targets >= 0, queries, values
+        keys = queries * size + items
+        asked = torch.arange(len(scores), device=scores.device)[:, None] * size + columns
+        place = torch.searchsorted(keys, asked).clamp(max=max(0, len(keys) - 1))
+        self.own = scores.gather(1, columns)
+        self.bonus = torch.where(keys[place] == asked, values[place], 0.0) if len(keys) else torch.zeros_like(self.own)
+        self.before = scores[queries, items]
+        scores[queries, items] = -torch.inf
+        self.best = scores.topk(min(k + 1, size), dim=1).values
+
+    def ranks(self, weight: float) -> torch.Tensor:
+        """(users, targets) ranks with a bonus of so much; exact up to k, behind that anything above k; 0 for none."""
+        wanted, after = self.own + weight * self.bonus, self.before + weight * self.values
+        ranks = (self.best[:, None, :] >= wanted[:, :, None]).sum(2)
+        for number, least in enumerate(wanted.unbind(1)):
+            ranks[:, number].index_add_(0, self.queries, (after >= least[self.queries]).long())
+        return ranks * self.there

@@ -27,6 +27,7 @@ from ..tokenization.text import DEFAULT_TEXT_ENCODER, item_texts, resolve_text_e
 from ..tokenization.user_interests import NO_INTEREST, UserInterests
 from ..tokenization.vocabulary import ItemVocabulary
 from .catalogue import distinct_texts, fill_catalogue, fill_neighbors, fill_successors, training_counts
+from .collators import history_length
 from .interests import interest_settings, shop_interests
 
 RATING_BUCKETS_LIMIT = 11
@@ -225,7 +226,7 @@ def prepare_training(shop: ShopTables, options: PreparationOptions, precision: s
     vocabulary, kinds, splits = split_shop(shop, options)
     set_seed(options.seed)
     encoder_path, note = resolve_text_encoder(options.text_encoder)
-    config = _config(shop, vocabulary, kinds, encoder_path, options)
+    config = _config(shop, vocabulary, kinds, encoder_path, history_length(splits["train"]), options)
     processor = XCatProcessor(
         AutoTokenizer.from_pretrained(encoder_path),
         vocabulary,
@@ -280,7 +281,12 @@ def add_interests(
 
 
 def _config(
-    shop: ShopTables, vocabulary: ItemVocabulary, kinds: list[str], encoder_path: str, options: PreparationOptions
+    shop: ShopTables,
+    vocabulary: ItemVocabulary,
+    kinds: list[str],
+    encoder_path: str,
+    history: int,
+    options: PreparationOptions,
 ) -> XCatConfig:
     known = set(XCatConfig().to_dict())
     unknown = [name for name in options.config if name not in known]
@@ -303,6 +309,7 @@ def _config(
         "event_types": kinds,
         "num_rating_buckets": _rating_scale(shop)[0],
         "num_time_gap_buckets": TIME_GAP_BUCKETS if has_times else 0,
+        "max_history": history,
     }
     config = XCatConfig(**{**measured, **options.config})
     if options.interests != NO_INTEREST:

@@ -95,11 +95,21 @@ def test_numbers_that_cannot_be_are_refused(fields, message, tmp_path):
     ],
 )  # fmt: skip
 def test_batches_grow_with_the_catalogue_and_shrink_with_long_histories(items, window, histories, times, tmp_path):
-    arguments = made(tmp_path, **sized_for(items, window))
+    arguments = made(tmp_path, **sized_for(items, window, 1000))
     assert arguments.per_device_train_batch_size == histories
     assert arguments.learning_rate == pytest.approx(2e-3 * times**0.5)
-    slower = sized_for(items, window, 1e-3)
+    assert arguments.num_train_epochs == 10
+    slower = sized_for(items, window, 1000, 1e-3)
     assert times == 1 or slower["learning_rate"] == pytest.approx(1e-3 * times**0.5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "epochs", "of_30"),
+    [(0, 10, 30), (500_000, 10, 30), (500_001, 10, 30), (1_000_000, 5, 15), (1_400_000, 4, 11), (10**9, 2, 6)],
+)
+def test_long_logs_are_learnt_in_fewer_passes(labels, epochs, of_30, tmp_path):
+    assert made(tmp_path, **sized_for(1, 8.0, labels)).num_train_epochs == epochs
+    assert sized_for(1, 8.0, labels, epochs=30).get("num_train_epochs", 30) == of_30
 
 
 def test_steps_may_stand_for_epochs(tmp_path):

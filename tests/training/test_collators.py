@@ -18,7 +18,8 @@ from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.training.collators import (
     PackingCollator,
     QueryCollator,
-    mean_window,
+    count_labels,
+    history_length,
     training_windows,
     weigh_new_categories,
 )
@@ -66,7 +67,7 @@ def test_every_transition_is_in_one_window(lengths: list[int], max_history: int,
     rows = dataset(lengths)
     windows = training_windows(rows, max_history, max_events)
     labels = [len(window) - 1 for window in windows["items"] if len(window) > 1]
-    assert mean_window(rows, max_history, max_events) == pytest.approx(np.mean(labels) if labels else 0.0)
+    assert count_labels(rows, max_history, max_events) == (sum(labels), len(labels))
     wanted = [pair for row in rows for pair in _transitions(row["items"][-(max_events or 99) :])]
     assert sorted(pair for window in windows for pair in _transitions(window["items"])) == sorted(wanted)
     for window in windows:
@@ -77,6 +78,14 @@ def test_every_transition_is_in_one_window(lengths: list[int], max_history: int,
 
 def _transitions(items: list[int]) -> list[tuple[int, int]]:
     return list(pairwise(items))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "read"),
+    [([3] * 9 + [400], 50), ([60] * 9 + [400], 94), ([400] * 3, 200), ([2, 400], 200), ([10, 400] + [70] * 30, 70)],
+)
+def test_nine_of_ten_histories_are_read_whole_within_limits(lengths: list[int], read: int) -> None:
+    assert history_length(dataset(lengths)) == read
 
 
 def test_no_rows_have_no_windows() -> None:

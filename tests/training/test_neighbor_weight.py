@@ -45,20 +45,22 @@ def test_weights_that_are_tried_fit_what_the_memory_holds(tmp_path: Path) -> Non
     assert neighbor_weight_scores(start.model, start.processor, start.splits["validation"], weights=[]) == {}
 
 
-def test_many_targets_rank_as_with_the_bonus_in_place() -> None:
+@pytest.mark.parametrize("k", [1, 4, 40])
+def test_many_targets_rank_as_with_the_bonus_in_place(k: int) -> None:
     generator = torch.Generator().manual_seed(0)
     scores = torch.randint(0, 9, (7, 30), generator=generator).float()  # with ties
     targets = torch.randint(-1, 30, (7, 5), generator=generator)
     queries, items = (torch.rand(7, 30, generator=generator) < 0.3).nonzero(as_tuple=True)
     values = torch.randint(1, 4, queries.shape, generator=generator).float()
+    asked = neighbor_weight._Asked(scores.clone(), targets, queries, items, values, k)
     for weight in (0.0, 1.0, 2.5):
         raised = scores.clone()
         raised[queries, items] += weight * values
-        found = neighbor_weight._ranks_with_bonus(scores, targets, queries, items, values, weight)
-        assert torch.equal(found, target_ranks(raised, targets))
+        found, expected = asked.ranks(weight), target_ranks(raised, targets)
+        assert torch.equal(found.clamp(max=k + 1), expected.clamp(max=k + 1))
     none = torch.zeros(0, dtype=torch.long)
-    found = neighbor_weight._ranks_with_bonus(scores, targets, none, none, torch.zeros(0), 3.0)
-    assert torch.equal(found, target_ranks(scores, targets))
+    found = neighbor_weight._Asked(scores.clone(), targets, none, none, torch.zeros(0), k).ranks(3.0)
+    assert torch.equal(found.clamp(max=k + 1), target_ranks(scores, targets).clamp(max=k + 1))
 
 
 @pytest.mark.parametrize(("version", "weights"), [(3, OLD_WEIGHTS), (4, WEIGHTS)])
