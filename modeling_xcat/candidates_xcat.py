@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .configuration_xcat import NETWORK_FROM, XCatConfig
+from .configuration_xcat import NETWORK_FROM, REPEATS_FROM, XCatConfig
 from .items_xcat import XCatItemEncoder
 from .neighbors_xcat import XCatItemTable, XCatNeighbors, XCatSuccessors
 from .recent_xcat import RecentEvents
@@ -16,6 +16,7 @@ _QUERIES_AT_ONCE = 128
 _PAIR = ("text", "representation", "neighbour", "item")
 _PAIR_OF_NETWORK = (*_PAIR, "near text", "category")
 _CANDIDATE = ("score", "product", "memories", "had", "count")
+_CANDIDATE_OF_REPEATS = (*_CANDIDATE, "times", "age")
 _NEARNESS = 4
 """Power of a cosine of texts that is high for variants of one product and next to nothing for the rest."""
 
@@ -30,8 +31,10 @@ class CandidateFeatures:
             format version 4 on the fourth power of a positive cosine of their texts and whether they share their
             category, root of the share of the candidate among what follows the event's item, if the model keeps
             successors, and for every item feature whether they share its value.
-        candidates: (queries, candidates, 5) score of the first stage, the part of it that is the product, the part
-            that is the memories', whether the history has the item, and the logarithm of 1 + its training events.
+        candidates: (queries, candidates, features) score of the first stage, the part of it that is the product, the
+            part that is the memories', whether the history has the item, the logarithm of 1 + its training events, and
+            from format version 6 on the logarithms of 1 + the times that the history has it and of the events since
+            the latest of those, counted with it.
         events: (queries, events) True where there is an event.
     """
 
@@ -92,15 +95,16 @@ class XCatCandidateAttention(nn.Module):
         self.has_network = config.format_version >= NETWORK_FROM
         self.has_successors = config.num_successors > 0
         known = _PAIR_OF_NETWORK if self.has_network else _PAIR
+        self.has_repeats = config.format_version >= REPEATS_FROM
         pairs = len(known) + self.has_successors + len(config.item_features or {})
+        own = len(_CANDIDATE_OF_REPEATS if self.has_repeats else _CANDIDATE)
         sizes: dict[str, tuple[int, ...]] = {
-            "key": (pairs,), "value": (pairs,), "ages": (config.candidate_window,), "weight": (len(_CANDIDATE),),
-            "pair_mean": (pairs,), "pair_scale": (pairs,), "candidate_mean": (len(_CANDIDATE),),
-            "candidate_scale": (len(_CANDIDATE),),
+            "key": (pairs,), "value": (pairs,), "ages": (config.candidate_window,), "weight": (own,),
+            "pair_mean": (pairs,), "pair_scale": (pairs,), "candidate_mean": (own,), "candidate_scale": (own,),
         }  # fmt: skip
         if self.has_network:
             hidden = config.candidate_hidden
-            sizes |= {"expand": (hidden, pairs + len(_CANDIDATE)), "expand_bias": (hidden,), "contract": (hidden,)}
+            sizes |= {"expand": (hidden, pairs + own), "expand_bias": (hidden,), "contract": (hidden,)}
         for name, size in sizes.items():
             self.register_buffer(name, torch.zeros(size))
 
@@ -138,8 +142,11 @@ class XCatCandidateAttention(nn.Module):
         for own, other in zip(values.unbind(-1), of_event_values.unbind(-1), strict=True):
             pairs.append(_shared(own, other))
         product = (vectors @ queries[..., None]).squeeze(-1)
-        had = (rows[:, :, None] == recent.items[:, None, :]).any(2).float()
-        of_candidate = [scores, product, scores - product, had, items.item_counts[rows].float().log1p()]
+        times, age = _repeats(recent, rows)
+        had, counts = (times > 0).float(), items.item_counts[rows].float()
+        of_candidate = [scores, product, scores - product, had, counts.log1p()]
+        if self.has_repeats:
+            of_candidate += [times.float().log1p(), age.clamp(min=1).float().log()]
         return CandidateFeatures(torch.stack(pairs, -1), torch.stack(of_candidate, -1), latest > 0)
 
     def forward(self, found: CandidateFeatures) -> tuple[torch.Tensor, torch.Tensor]:
@@ -187,6 +194,13 @@ class XCatCandidateAttention(nn.Module):
             changed.append(torch.where(there, own + (bonus - least), own))
             attentions.append(attention)
         return torch.cat(changed), torch.cat(attentions)
+
+
+def _repeats(recent: RecentEvents, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(queries, candidates) times that a history has an item, and which of its events, from the latest, last did."""
+    latest = (rows[:, :, None] == recent.items[:, None, :]) & (recent.counts > 0)[:, None, :]
+    there, place = latest.any(2), latest.int().argmax(2)
+    return recent.counts.gather(1, place) * there, (place + 1) * there
 
 
 def _shared(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

@@ -27,6 +27,8 @@ _STEPS = 600
 _BATCH = 128
 _RATE = 1e-2
 _LEAST_DEVIATION = 1e-3
+_LEAST_SHARE = 0.01
+"""Share of the candidates for which a feature of theirs has to be other than 0: what is rarer is learnt by heart."""
 _STANDARD_USERS = 2000
 _SCORES_AT_ONCE = 1 << 22
 _ELSEWHERE, _NONE = -1, -2
@@ -187,7 +189,11 @@ def _sample_of(found: CandidateFeatures, rows: torch.Tensor, targets: torch.Tens
 
 
 def _standardise(stage: XCatCandidateAttention, found: CandidateFeatures) -> None:
-    """Keep mean and deviation of every feature of some users; one that never varies has deviation 1."""
+    """Keep mean and deviation of every feature of some users.
+
+    One that never varies has deviation 1, and one of candidates that hardly ever is other than 0 an infinite one, so
+    that it does not count.
+    """
     pairs, events = found.pairs[:_STANDARD_USERS], found.events[:_STANDARD_USERS]
     for values, mean, scale in (
         (pairs[events[:, None, :].expand(pairs.shape[:3])].float(), stage.pair_mean, stage.pair_scale),
@@ -196,6 +202,8 @@ def _standardise(stage: XCatCandidateAttention, found: CandidateFeatures) -> Non
         deviation = values.std(0)
         mean.copy_(values.mean(0))
         scale.copy_(torch.where(deviation > _LEAST_DEVIATION, deviation, 1.0))
+    rare = found.candidates[:_STANDARD_USERS].ne(0).float().mean((0, 1)) < _LEAST_SHARE
+    stage.candidate_scale[rare.to(stage.candidate_scale.device)] = torch.inf
 
 
 def _fit(stage: XCatCandidateAttention, sample: _Sample, users: torch.Tensor, generator: torch.Generator) -> None:

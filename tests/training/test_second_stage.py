@@ -10,8 +10,10 @@ from datasets import Dataset
 
 from xcat_rec.evaluation.protocol import evaluate_ranker
 from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.modeling_xcat.candidates_xcat import CandidateFeatures, XCatCandidateAttention
+from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.training.preparation import PreparedTraining
-from xcat_rec.training.second_stage import SecondStageGain, fit_second_stage
+from xcat_rec.training.second_stage import SecondStageGain, _standardise, fit_second_stage
 
 from .test_trainer import prepared, trainer_of
 
@@ -54,6 +56,37 @@ def test_what_candidates_share_with_the_history_is_found(tmp_path: Path) -> None
     before = ndcg(start, judged)
     assert gain.before == pytest.approx(ndcg(start, learnt), abs=1e-6)
     assert after > 1.3 * before
+
+
+def test_how_often_and_how_long_ago_is_found(tmp_path: Path) -> None:
+    generator, rows = torch.Generator().manual_seed(0), []
+    for user in range(240):
+        often, once, latest = (torch.randperm(40, generator=generator)[:3] + 2).tolist()
+        rows.append({"user_id": str(user), "items": [once, often, often, often, once, latest], "targets": [often]})
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    for name, value in (("event_types", 1), ("ratings", None), ("timestamps", -1)):
+        columns[name] = [[value] * 6] * len(rows)
+    learnt, judged = (Dataset.from_dict(columns).select(range(*span)) for span in ((0, 180), (180, 240)))
+    found = {}
+    for version in (5, 6):
+        start = prepared(tmp_path / str(version), format_version=version, candidate_window=0)
+        assert fit_second_stage(start.model, start.processor, learnt).pays
+        found[version] = ndcg(start, judged)
+    assert found[6] > 0.95 > 0.9 > found[5]
+
+
+def test_what_is_rare_does_not_count() -> None:
+    stage = XCatCandidateAttention(XCatConfig(num_candidates=5, item_features={}))
+    generator = torch.Generator().manual_seed(0)
+    candidates = torch.rand(40, 5, 7, generator=generator) + 0.5
+    candidates[..., 5] *= torch.arange(200).view(40, 5) < 1
+    candidates[..., 6] *= torch.arange(200).view(40, 5) < 2
+    pairs = torch.rand(40, 5, 10, len(stage.key), generator=generator)
+    _standardise(stage, CandidateFeatures(pairs, candidates, torch.ones(40, 10, dtype=torch.bool)))
+    assert stage.candidate_scale.isinf().tolist() == [False] * 5 + [True, False]
+    for buffer in (stage.weight, stage.expand, stage.contract):
+        buffer.normal_(generator=generator)
+    assert stage(CandidateFeatures(pairs, candidates, pairs[:, 0, :, 0] > 0))[0].isfinite().all()
 
 
 def test_it_is_the_same_again_and_left_off_where_there_is_nothing_to_find(tmp_path: Path) -> None:
