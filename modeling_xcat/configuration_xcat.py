@@ -49,7 +49,8 @@ class XCatConfig(PreTrainedConfig):
         event_types: Names of the kinds of event (view, purchase, ...), coded from 1; 0 is an unknown kind.
         num_rating_buckets: Buckets of ratings with 0 for no rating; 0 switches ratings off.
         num_time_gap_buckets: Logarithmic buckets of the time since the previous event; 0 switches gaps off.
-        max_history: Longest history, in events, that the model reads; the latest events are kept.
+        max_history: Longest history, in events, that the model reads; the latest events are kept. `prepare_training`
+            raises it where histories are long (`history_length`), unless it is given.
         behavior_encoder: "transformer", "gru" or "lstm".
         hidden_size: Width of behaviour states and item representations.
         intermediate_size: Width of the feed-forward layers.

@@ -16,7 +16,7 @@ from .precision import PRECISIONS, bf16_speedup, use_bf16
 DEFAULT_RATE = 2e-3
 DEFAULT_EPOCHS = 10.0
 _HISTORIES = 128
-_LEAST_HISTORIES = 64
+_LEAST_HISTORIES = 16
 _SHORT = 8.0
 """Events of a history up to which a batch is a number of histories, and beyond which of events."""
 _ITEMS_OF_A_BATCH = 8192
@@ -98,7 +98,7 @@ class XCatTrainingArguments(TrainingArguments):
     per_device_eval_batch_size: int = field(default=256, metadata={"help": "Users an evaluation batch."})
     learning_rate: float = field(default=DEFAULT_RATE, metadata={"help": "Peak learning rate of AdamW."})
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
-    num_train_epochs: float = field(default=DEFAULT_EPOCHS, metadata={"help": "Epochs at most."})
+    num_train_epochs: float = field(default=DEFAULT_EPOCHS, metadata={"help": "Epochs at most; over a long log fewer, if left out."})
     lr_scheduler_type: str = field(default="linear", metadata={"help": "Learning rate schedule."})
     warmup_steps: float = field(default=50, metadata={"help": "Steps of linear warm-up."})
     eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate: no, steps or epoch."})

@@ -91,7 +91,8 @@ def test_numbers_that_cannot_be_are_refused(fields, message, tmp_path):
     ("items", "window", "histories", "times"),
     [
         (1, 0.0, 128, 1), (16_383, 8.0, 128, 1), (16_384, 7.0, 256, 2), (36_298, 7.2, 512, 4), (10**7, 1.0, 512, 4),
-        (1, 12.8, 80, 1), (1, 50.0, 64, 1), (20_000, 16.0, 128, 2), (68_492, 50.0, 82, 4),
+        (1, 12.8, 80, 1), (1, 50.0, 20, 1), (1, 150.0, 16, 1), (20_000, 16.0, 128, 2), (68_492, 50.0, 82, 4),
+        (68_492, 150.0, 27, 4),
     ],
 )  # fmt: skip
 def test_batches_grow_with_the_catalogue_and_shrink_with_long_histories(items, window, histories, times, tmp_path):
