@@ -98,7 +98,9 @@ class XCatTrainingArguments(TrainingArguments):
     per_device_eval_batch_size: int = field(default=256, metadata={"help": "Users an evaluation batch."})
     learning_rate: float = field(default=DEFAULT_RATE, metadata={"help": "Peak learning rate of AdamW."})
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
-    num_train_epochs: float = field(default=DEFAULT_EPOCHS, metadata={"help": "Epochs at most; over a long log fewer, if left out."})
+    num_train_epochs: float = field(
+        default=DEFAULT_EPOCHS, metadata={"help": "Epochs at most; over a long log fewer, if left out."}
+    )
     lr_scheduler_type: str = field(default="linear", metadata={"help": "Learning rate schedule."})
     warmup_steps: float = field(default=50, metadata={"help": "Steps of linear warm-up."})
     eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate: no, steps or epoch."})
