@@ -26,6 +26,8 @@ _FITTED = ("key", "value", "ages", "weight", "expand", "expand_bias", "contract"
 _STEPS = 600
 _BATCH = 128
 _RATE = 1e-2
+_DECAY = 1.0
+"""Weight decay of AdamW: by the last step a weight without slope has shrunk to a twentieth."""
 _LEAST_DEVIATION = 1e-3
 _LEAST_SHARE = 0.01
 """Share of the candidates for which a feature of theirs has to be other than 0: what is rarer is learnt by heart."""
@@ -199,6 +201,8 @@ def _standardise(stage: XCatCandidateAttention, found: CandidateFeatures) -> Non
         (pairs[events[:, None, :].expand(pairs.shape[:3])].float(), stage.pair_mean, stage.pair_scale),
         (found.candidates[:_STANDARD_USERS].flatten(0, 1), stage.candidate_mean, stage.candidate_scale),
     ):
+        if not len(values):  # a stage without attention
+            continue
         deviation = values.std(0)
         mean.copy_(values.mean(0))
         scale.copy_(torch.where(deviation > _LEAST_DEVIATION, deviation, 1.0))
@@ -217,7 +221,7 @@ def _fit(stage: XCatCandidateAttention, sample: _Sample, users: torch.Tensor, ge
             drawn = torch.rand(start[name].shape, generator=generator) * 2 - 1
             start[name] = (bound * drawn).to(stage.expand.device)
     weights = {name: value.requires_grad_() for name, value in start.items()}
-    optimizer = torch.optim.AdamW(weights.values(), lr=_RATE, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(weights.values(), lr=_RATE, weight_decay=_DECAY)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, _STEPS)
     left: list[torch.Tensor] = []
     for _ in range(_STEPS if len(users) else 0):

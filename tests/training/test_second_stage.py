@@ -71,6 +71,7 @@ def test_how_often_and_how_long_ago_is_found(tmp_path: Path) -> None:
     for version in (5, 6):
         start = prepared(tmp_path / str(version), format_version=version, candidate_window=0)
         assert fit_second_stage(start.model, start.processor, learnt).pays
+        assert all(not buffer.isnan().any() for buffer in start.model.buffers())
         found[version] = ndcg(start, judged)
     assert found[6] > 0.95 > 0.9 > found[5]
 
