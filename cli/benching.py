@@ -38,7 +38,7 @@ from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import resolve_split, trained_items
 from ..tokenization.user_interests import NO_INTEREST
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
-from ..training.arguments import DEFAULT_RATE, XCatTrainingArguments
+from ..training.arguments import XCatTrainingArguments
 from ..training.base_checkpoint import prepare_from_base
 from ..training.catalogue import distinct_texts
 from ..training.collators import size_training
@@ -232,8 +232,7 @@ def _train(
     for note in prepared.notes:
         messages.print(f"note: {note}", markup=False)
     _check_parts(shop, prepared.splits, options, ("validation", "test"))
-    rate = recipe.training.get("learning_rate", DEFAULT_RATE)
-    size_training(arguments, training, prepared.splits["train"], prepared.model.config, rate)
+    size_training(arguments, training, prepared.splits["train"], prepared.model.config)
     start, epochs = time.perf_counter(), 0.0
     if request.model != ZERO_SHOT:
         trainer = XCatTrainer(

@@ -15,7 +15,7 @@ from ..evaluation.ranks import pad_targets
 from ..evaluation.slices import SLICE_NAMES, target_slices
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..tokenization.processing_xcat import XCatProcessor
-from .arguments import DEFAULT_RATE, XCatTrainingArguments, sized_for
+from .arguments import XCatTrainingArguments, sized_for
 
 
 @dataclass
@@ -80,21 +80,18 @@ def size_training(
     given: Collection[str],
     train: Dataset,
     config: XCatConfig,
-    learning_rate: float = DEFAULT_RATE,
 ) -> None:
     """Set what `sized_for` says of a shop, but for fields that were given.
 
     Args:
-        arguments: Changed in place; its epochs are those of a log that is not long.
+        arguments: Changed in place; rate and epochs are those of a shop that is neither large nor long.
         given: Names of fields that stay.
         train: Training sequences.
         config: Configuration of the model that is trained on them.
-        learning_rate: Peak learning rate with the batch of a small catalogue.
     """
     labels, windows = count_labels(train, config.max_history, arguments.max_train_events)
-    epochs = arguments.num_train_epochs
-    sized = sized_for(config.num_items, labels / max(1, windows), labels, learning_rate, epochs)
-    for name, value in sized.items():
+    window, rate, epochs = labels / max(1, windows), arguments.learning_rate, arguments.num_train_epochs
+    for name, value in sized_for(config.num_items, window, labels, rate, epochs).items():
         if name not in given:
             setattr(arguments, name, value)
 
