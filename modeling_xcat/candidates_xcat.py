@@ -158,15 +158,17 @@ class XCatCandidateAttention(nn.Module):
         Returns:
             (queries, candidates) bonuses, and (queries, candidates, events) attention; 0 where there is no event.
         """
-        pairs = (found.pairs - self.pair_mean) / self.pair_scale
-        both = pairs @ torch.stack([self.key, self.value], 1)
-        there = found.events[:, None, :]
-        logits = (both[..., 0] + self.ages[: pairs.shape[2]]).masked_fill(~there, -torch.inf)
+        pairs = found.pairs
+        # Pairs are brought to mean 0 and deviation 1 after they are averaged, when there are as few as candidates; in
+        # the logits the mean is the same for all events.
+        logits = pairs @ (self.key / self.pair_scale) + self.ages[: pairs.shape[2]]
+        logits = logits.masked_fill(~found.events[:, None, :], -torch.inf)
         attention = torch.nan_to_num(torch.softmax(logits, -1)) if pairs.shape[2] else logits
+        attended = (attention[..., None, :] @ pairs).squeeze(-2)
+        attended = (attended - self.pair_mean * attention.sum(-1, keepdim=True)) / self.pair_scale
         of_candidate = (found.candidates - self.candidate_mean) / self.candidate_scale
-        bonus = (attention * both[..., 1]).sum(-1) + of_candidate @ self.weight
+        bonus = attended @ self.value + of_candidate @ self.weight
         if self.has_network:
-            attended = (attention[..., None, :] @ pairs).squeeze(-2)
             hidden = torch.cat([attended, of_candidate], -1) @ self.expand.mT + self.expand_bias
             bonus = bonus + nn.functional.gelu(hidden) @ self.contract
         return bonus, attention
