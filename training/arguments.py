@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from math import ceil
 from typing import Any
 
 import torch
@@ -25,6 +24,10 @@ _MOST_LABELS = 5_000_000
 """Events to predict in all default epochs together, beyond which there are fewer epochs."""
 _LEAST_EPOCHS = 0.2
 """Share of the epochs that is left of them on however long a log."""
+_SPARSE = 20.0
+"""Events to predict an item, from which on there are more epochs."""
+_MOST_EPOCHS = 3.0
+"""Times the epochs on however dense a log."""
 
 
 @dataclass
@@ -183,21 +186,23 @@ def sized_for(
     A step of the full softmax represents the whole catalogue whatever the size of the batch, so that small batches of
     a large catalogue are spent on that; but where histories are long, few of them are many events, and more events
     make fewer steps. The rate grows with the catalogue as the square root of the batch (Krizhevsky 2014). A long log
-    is learnt in fewer passes.
+    is learnt in fewer passes, and one that has much to say of each item in more, for it is not soon learnt by heart.
 
     Args:
         num_items: Items of the catalogue.
         window: Events to predict that a training sequence has on average, of those that a model reads at once.
         labels: Events to predict in all training sequences.
         learning_rate: Peak learning rate with the batch of a small catalogue.
-        epochs: Epochs, at most, of a log that is not long.
+        epochs: Epochs, at most, of a log that is neither long nor dense.
 
     Returns:
         Fields of `XCatTrainingArguments`.
 
     Example:
-        >>> sized_for(12_000, 7.0, 150_000), sized_for(40_000, 50.0, 1_400_000)
-        ({}, {'per_device_train_batch_size': 82, 'learning_rate': 0.004, 'num_train_epochs': 4})
+        >>> sized_for(12_000, 7.0, 150_000), sized_for(40_000, 50.0, 800_000)
+        ({}, {'per_device_train_batch_size': 82, 'learning_rate': 0.004, 'num_train_epochs': 6})
+        >>> sized_for(1_700, 90.0, 98_000)
+        {'per_device_train_batch_size': 16, 'num_train_epochs': 29}
     """
     times = 1
     while times < _MOST_TIMES and num_items >= 2 * times * _ITEMS_OF_A_BATCH:
@@ -208,9 +213,10 @@ def sized_for(
         sized["per_device_train_batch_size"] = histories
     if times > 1:
         sized["learning_rate"] = learning_rate * times**0.5
-    share = max(_LEAST_EPOCHS, _MOST_LABELS / (DEFAULT_EPOCHS * max(1, labels)))
-    if share < 1:
-        sized["num_train_epochs"] = ceil(epochs * share)
+    times_dense = min(_MOST_EPOCHS, max(1.0, labels / (_SPARSE * max(1, num_items))))
+    share = times_dense * min(1.0, max(_LEAST_EPOCHS, _MOST_LABELS / (DEFAULT_EPOCHS * max(1, labels))))
+    if share != 1:
+        sized["num_train_epochs"] = max(1, round(epochs * share))
     return sized
 
 

@@ -96,11 +96,11 @@ def test_numbers_that_cannot_be_are_refused(fields, message, tmp_path):
     ],
 )  # fmt: skip
 def test_batches_grow_with_the_catalogue_and_shrink_with_long_histories(items, window, histories, times, tmp_path):
-    arguments = made(tmp_path, **sized_for(items, window, 1000))
+    arguments = made(tmp_path, **sized_for(items, window, 20))
     assert arguments.per_device_train_batch_size == histories
     assert arguments.learning_rate == pytest.approx(2e-3 * times**0.5)
     assert arguments.num_train_epochs == 10
-    slower = sized_for(items, window, 1000, 1e-3)
+    slower = sized_for(items, window, 20, 1e-3)
     assert times == 1 or slower["learning_rate"] == pytest.approx(1e-3 * times**0.5)
 
 
@@ -109,8 +109,18 @@ def test_batches_grow_with_the_catalogue_and_shrink_with_long_histories(items, w
     [(0, 10, 30), (500_000, 10, 30), (500_001, 10, 30), (1_000_000, 5, 15), (1_400_000, 4, 11), (10**9, 2, 6)],
 )
 def test_long_logs_are_learnt_in_fewer_passes(labels, epochs, of_30, tmp_path):
-    assert made(tmp_path, **sized_for(1, 8.0, labels)).num_train_epochs == epochs
-    assert sized_for(1, 8.0, labels, epochs=30).get("num_train_epochs", 30) == of_30
+    assert made(tmp_path, **sized_for(10**9, 8.0, labels)).num_train_epochs == epochs
+    assert sized_for(10**9, 8.0, labels, epochs=30).get("num_train_epochs", 30) == of_30
+
+
+@pytest.mark.parametrize(
+    ("items", "labels", "epochs", "of_30"),
+    [(0, 20, 10, 30), (100, 2000, 10, 30), (100, 3000, 15, 45), (100, 6000, 30, 90), (100, 7000, 30, 90),
+     (1682, 98_000, 29, 87), (10_000, 1_000_000, 15, 45), (68_492, 1_400_000, 4, 11), (1000, 10**9, 6, 18)],
+)  # fmt: skip
+def test_dense_logs_are_learnt_in_more_passes(items, labels, epochs, of_30, tmp_path):
+    assert made(tmp_path, **sized_for(items, 8.0, labels)).num_train_epochs == epochs
+    assert sized_for(items, 8.0, labels, epochs=30).get("num_train_epochs", 30) == of_30
 
 
 def test_steps_may_stand_for_epochs(tmp_path):
