@@ -102,7 +102,8 @@ class XCatTrainingArguments(TrainingArguments):
     learning_rate: float = field(default=DEFAULT_RATE, metadata={"help": "Peak learning rate of AdamW."})
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
     num_train_epochs: float = field(
-        default=DEFAULT_EPOCHS, metadata={"help": "Epochs at most; over a long log fewer, if left out."}
+        default=DEFAULT_EPOCHS,
+        metadata={"help": "Epochs at most; over a long log fewer and a dense one more, if left out."},
     )
     lr_scheduler_type: str = field(default="linear", metadata={"help": "Learning rate schedule."})
     warmup_steps: float = field(default=50, metadata={"help": "Steps of linear warm-up."})

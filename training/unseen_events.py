@@ -6,6 +6,8 @@ from typing import Any
 
 from datasets import Dataset
 
+from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
+
 _OF_HISTORY = ("items", "event_types", "ratings", "timestamps")
 
 
@@ -13,7 +15,8 @@ def with_earlier_targets(queries: Dataset, train: Dataset) -> Dataset:
     """Ask for every event of users whom training never sees, in place of the held-out ones alone.
 
     Where users are split, and not events, the histories of held-out users are as new to a model as their targets, so
-    an event of theirs can be asked for from those before it, if they are as many as the shortest held-out history has.
+    an event of theirs can be asked for from those before it, if they are as many as the shortest held-out history has;
+    unknown items are not.
     Nothing is added where training has seen any of the users, nor to rows with several targets, which are of one
     basket and follow what no single event does, nor to rows with further columns: a profile of interests knows what
     came later.
@@ -44,7 +47,8 @@ def with_earlier_targets(queries: Dataset, train: Dataset) -> Dataset:
     def ask(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         rows: dict[str, list[Any]] = {name: [] for name in batch}
         for i, (items, targets) in enumerate(zip(batch["items"], batch["targets"], strict=True)):
-            for end in range(shortest if len(targets) == 1 else len(items), len(items) + 1):
+            earlier = range(shortest, len(items)) if len(targets) == 1 else ()
+            for end in (*(end for end in earlier if items[end] >= NUM_SPECIAL_ROWS), len(items)):
                 for name, values in batch.items():
                     rows[name].append(values[i][:end] if name in _OF_HISTORY else values[i])
                 rows["targets"][-1] = targets if end == len(items) else [items[end]]
