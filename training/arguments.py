@@ -14,6 +14,7 @@ from .precision import PRECISIONS, bf16_speedup, use_bf16
 
 DEFAULT_RATE = 2e-3
 DEFAULT_EPOCHS = 10.0
+DEFAULT_PATIENCE = 5
 _HISTORIES = 128
 _LEAST_HISTORIES = 16
 _SHORT = 8.0
@@ -43,7 +44,11 @@ class XCatTrainingArguments(TrainingArguments):
         metadata={"help": "auto (bf16 where this machine is measurably faster at it), fp32 or bf16."},
     )
     early_stopping_patience: int = field(
-        default=5, metadata={"help": "Evaluations without improvement after which training stops; 0 never stops."}
+        default=DEFAULT_PATIENCE,
+        metadata={
+            "help": "Evaluations without improvement after which training stops, over a dense log more if left out; "
+            "0 never stops."
+        },
     )
     tune_neighbor_weight: bool = field(
         default=True,
@@ -181,13 +186,15 @@ def sized_for(
     labels: int,
     learning_rate: float = DEFAULT_RATE,
     epochs: float = DEFAULT_EPOCHS,
+    patience: int = DEFAULT_PATIENCE,
 ) -> dict[str, Any]:
     """Histories a batch, peak learning rate and epochs that are used for a shop where they are not given.
 
     A step of the full softmax represents the whole catalogue whatever the size of the batch, so that small batches of
     a large catalogue are spent on that; but where histories are long, few of them are many events, and more events
     make fewer steps. The rate grows with the catalogue as the square root of the batch (Krizhevsky 2014). A long log
-    is learnt in fewer passes, and one that has much to say of each item in more, for it is not soon learnt by heart.
+    is learnt in fewer passes, and one that has much to say of each item in more, for it is not soon learnt by heart;
+    it is waited for as much longer, since the last passes, at a low rate, are the best.
 
     Args:
         num_items: Items of the catalogue.
@@ -195,6 +202,7 @@ def sized_for(
         labels: Events to predict in all training sequences.
         learning_rate: Peak learning rate with the batch of a small catalogue.
         epochs: Epochs, at most, of a log that is neither long nor dense.
+        patience: Evaluations without gain after which training over such a log stops.
 
     Returns:
         Fields of `XCatTrainingArguments`.
@@ -203,7 +211,7 @@ def sized_for(
         >>> sized_for(12_000, 7.0, 150_000), sized_for(40_000, 50.0, 800_000)
         ({}, {'per_device_train_batch_size': 82, 'learning_rate': 0.004, 'num_train_epochs': 6})
         >>> sized_for(1_700, 90.0, 98_000)
-        {'per_device_train_batch_size': 16, 'num_train_epochs': 29}
+        {'per_device_train_batch_size': 16, 'early_stopping_patience': 14, 'num_train_epochs': 29}
     """
     times = 1
     while times < _MOST_TIMES and num_items >= 2 * times * _ITEMS_OF_A_BATCH:
@@ -215,6 +223,8 @@ def sized_for(
     if times > 1:
         sized["learning_rate"] = learning_rate * times**0.5
     times_dense = min(_MOST_EPOCHS, max(1.0, labels / (_SPARSE * max(1, num_items))))
+    if times_dense > 1:
+        sized["early_stopping_patience"] = round(patience * times_dense)
     share = times_dense * min(1.0, max(_LEAST_EPOCHS, _MOST_LABELS / (DEFAULT_EPOCHS * max(1, labels))))
     if share != 1:
         sized["num_train_epochs"] = max(1, round(epochs * share))

@@ -84,14 +84,15 @@ def size_training(
     """Set what `sized_for` says of a shop, but for fields that were given.
 
     Args:
-        arguments: Changed in place; rate and epochs are those of a shop that is neither large nor long.
+        arguments: Changed in place; rate, epochs and patience are those of a shop that is neither large nor long nor
+            dense.
         given: Names of fields that stay.
         train: Training sequences.
         config: Configuration of the model that is trained on them.
     """
     labels, windows = count_labels(train, config.max_history, arguments.max_train_events)
-    window, rate, epochs = labels / max(1, windows), arguments.learning_rate, arguments.num_train_epochs
-    for name, value in sized_for(config.num_items, window, labels, rate, epochs).items():
+    own = (arguments.learning_rate, arguments.num_train_epochs, arguments.early_stopping_patience)
+    for name, value in sized_for(config.num_items, labels / max(1, windows), labels, *own).items():
         if name not in given:
             setattr(arguments, name, value)
 

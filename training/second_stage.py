@@ -15,8 +15,8 @@ from ..modeling_xcat.candidates_xcat import CandidateFeatures, CandidateSources,
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 
-MOST_HISTORIES = 30_000
-"""Histories that are learnt from, evenly spread."""
+MOST_USERS = 30_000
+"""Users of the split that are learnt from, evenly spread."""
 FOLDS = 3
 """Parts of the users, each judged by weights that were fitted on the others."""
 STANDARD_ERRORS = 2.0
@@ -42,13 +42,13 @@ class SecondStageGain:
     """What a second stage is worth to users that it was not fitted on.
 
     Args:
-        histories: Histories judged.
+        users: Users judged.
         before: Their mean NDCG@k without it.
         after: Their mean NDCG@k with it.
-        standard_error: Of the mean difference; those of one user vary together.
+        standard_error: Of the mean difference.
     """
 
-    histories: int
+    users: int
     before: float
     after: float
     standard_error: float
@@ -61,36 +61,27 @@ class SecondStageGain:
 
 @dataclass(frozen=True)
 class _Sample:
-    """Candidates of histories with a target among them; to the others a second stage makes no difference.
+    """Candidates of users with a target among them; to the others a second stage makes no difference.
 
     Args:
         found: Their features; those of pairs in half precision.
-        places: (histories, targets) number of each target among the candidates, `_ELSEWHERE`, or `_NONE`.
-        users: (histories,) number of the user of each.
-        judged: (judged,) number of the user of every history with a target, among the candidates or not.
+        places: (users, targets) number of each target among the candidates, `_ELSEWHERE`, or `_NONE`.
+        judged: Users with a target, among the candidates or not.
     """
 
     found: CandidateFeatures
     places: torch.Tensor
-    users: torch.Tensor
-    judged: torch.Tensor
+    judged: int
 
     def __len__(self) -> int:
         return len(self.places)
 
-    def part(self, some: torch.Tensor, device: torch.device) -> CandidateFeatures:
-        """The features of some histories, where they are worked on."""
+    def part(self, users: torch.Tensor, device: torch.device) -> CandidateFeatures:
+        """The features of some users, where they are worked on."""
         found = self.found
         return CandidateFeatures(
-            found.pairs[some].to(device).float(), found.candidates[some].to(device), found.events[some].to(device)
+            found.pairs[users].to(device).float(), found.candidates[users].to(device), found.events[users].to(device)
         )
-
-    def folds(self, generator: torch.Generator) -> list[torch.Tensor]:
-        """The histories in `FOLDS` parts, those of a user in one."""
-        users, of_history = self.users.unique(return_inverse=True)
-        place = torch.randperm(len(users), generator=generator).argsort()[of_history]
-        sizes = (place // -(-len(users) // FOLDS)).bincount().tolist()
-        return list(place.argsort(stable=True).split(sizes))
 
 
 def fit_second_stage(
@@ -98,14 +89,13 @@ def fit_second_stage(
 ) -> SecondStageGain:
     """Fit the weights of the second stage, and switch it on if users that it was not fitted on gain from it.
 
-    The loss is the cross-entropy of the targets among the candidates. The weights that stay are fitted on all users;
-    whether they are used was decided by cross-validation.
+    The loss is the cross-entropy of the user's targets among the candidates. The weights that stay are fitted on all
+    users; whether they are used was decided by cross-validation.
 
     Args:
         model: A model with `num_candidates`, trained; its second stage and `candidate_attention` are changed.
         processor: Its processor.
-        dataset: Rows with `items`, `targets` and, unless each is of another user, `user_id`, that the model was not
-            trained on.
+        dataset: Rows with `items` and `targets` that the model was not trained on.
         k: Cut-off of the NDCG.
         seed: Seed of folds, initial weights and batches.
 
@@ -125,18 +115,18 @@ def fit_second_stage(
     model.eval()
     model.config.candidate_attention = False
     sample = _collect(model, processor, dataset)
-    if len(sample.users.unique()) < FOLDS:
+    if len(sample) < FOLDS:
         model.train(training)
-        return SecondStageGain(len(sample.judged), 0.0, 0.0, 0.0)
+        return SecondStageGain(sample.judged, 0.0, 0.0, 0.0)
     _standardise(stage, sample.found)
     generator = torch.Generator().manual_seed(seed)
-    folds = sample.folds(generator)
+    folds = torch.randperm(len(sample), generator=generator).chunk(FOLDS)
     first = _ndcg(sample, sample.found.candidates[..., 0], k)
     scores = torch.zeros_like(sample.found.candidates[..., 0])
     for number, fold in enumerate(folds):
         _fit(stage, sample, torch.cat([f for i, f in enumerate(folds) if i != number]), generator)
         scores[fold] = _rescored(stage, sample, fold)
-    gain = _gain(sample, first, _ndcg(sample, scores, k) - first)
+    gain = _gain(sample.judged, first, _ndcg(sample, scores, k) - first)
     model.config.candidate_attention = gain.pays
     if gain.pays:
         _fit(stage, sample, torch.arange(len(sample)), generator)
@@ -144,28 +134,22 @@ def fit_second_stage(
     return gain
 
 
-def _gain(sample: _Sample, first: torch.Tensor, gains: torch.Tensor) -> SecondStageGain:
-    """What is gained over an NDCG by histories, of which all that are not in the sample have 0 before and after."""
-    histories = len(sample.judged)
-    before, mean = float(first.sum()) / histories, float(gains.sum()) / histories
-    judged = sample.judged.bincount()
-    of_users = torch.zeros(len(judged), dtype=gains.dtype).index_add_(0, sample.users, gains) - mean * judged
-    users = int((judged > 0).sum())
-    variance = float(of_users.square().sum()) * users / max(1, users - 1)
-    return SecondStageGain(histories, before, before + mean, variance**0.5 / histories)
+def _gain(judged: int, first: torch.Tensor, gains: torch.Tensor) -> SecondStageGain:
+    """What is gained by so many users, of whom all but those whose NDCG is given have 0 before and after."""
+    before, mean = float(first.sum()) / judged, float(gains.sum()) / judged
+    variance = (float(gains.square().sum()) - judged * mean**2) / max(1, judged - 1)
+    return SecondStageGain(judged, before, before + mean, (variance / judged) ** 0.5)
 
 
 @torch.no_grad()
 def _collect(model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset) -> _Sample:
-    """The candidates of evenly spread histories."""
+    """The candidates of evenly spread users."""
     base, stage, config = model.model, model.model.candidates, model.config
     assert stage is not None
     table = base.item_side(base.items().float())
     sources = CandidateSources(base.items, table, base.neighbors, base.successors)
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(MOST_HISTORIES, len(dataset))).astype(np.int64))
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(MOST_USERS, len(dataset))).astype(np.int64))
     width = max(len(targets) for targets in dataset["targets"])
-    names = dataset.with_format(None)["user_id"] if "user_id" in dataset.column_names else range(len(dataset))
-    _, numbers = np.unique(np.asarray(names), return_inverse=True)
     parts: list[_Sample] = []
     for part in np.array_split(chosen, -(-len(chosen) // max(1, _SCORES_AT_ONCE // len(table)))):
         rows = [dataset[int(i)] for i in part]
@@ -177,24 +161,20 @@ def _collect(model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset)
         queries = base.query_side(states.float())
         for some in torch.arange(len(rows), device=base.device).split(_BATCH):
             found = stage.features(queries[some], recent[some], best.indices[some], best.values[some], sources)
-            users = torch.from_numpy(numbers[part[some.cpu().numpy()]])
-            parts.append(_sample_of(found, best.indices[some], targets[some], users, config.candidate_window))
-    found = [part.found for part in parts]
+            parts.append(_sample_of(found, best.indices[some], targets[some], config.candidate_window))
+    found, judged = [part.found for part in parts], sum(part.judged for part in parts)
     return _Sample(
         CandidateFeatures(
             torch.cat([f.pairs for f in found]), torch.cat([f.candidates for f in found]),
             torch.cat([f.events for f in found]),
         ),
         torch.cat([part.places for part in parts]),
-        torch.cat([part.users for part in parts]),
-        torch.cat([part.judged for part in parts]),
+        judged,
     )  # fmt: skip
 
 
-def _sample_of(
-    found: CandidateFeatures, rows: torch.Tensor, targets: torch.Tensor, users: torch.Tensor, window: int
-) -> _Sample:
-    """Features of `window` events each, and the places of (histories, targets) among (histories, candidates) rows."""
+def _sample_of(found: CandidateFeatures, rows: torch.Tensor, targets: torch.Tensor, window: int) -> _Sample:
+    """Features of `window` events each, and the places of (users, targets) rows among (users, candidates) rows."""
     missing = window - found.events.shape[1]
     hits = (rows[:, None, :] == targets[:, :, None]) & (targets >= 0)[:, :, None]
     places = torch.where(hits.any(2), hits.int().argmax(2), _ELSEWHERE)
@@ -206,8 +186,7 @@ def _sample_of(
             nn.functional.pad(found.events[kept], (0, missing)).cpu(),
         ),
         torch.where(targets < 0, _NONE, places)[kept].cpu(),
-        users[kept.cpu()],
-        users[(targets >= 0).any(1).cpu()],
+        int((targets >= 0).any(1).sum()),
     )
 
 

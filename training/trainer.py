@@ -35,7 +35,6 @@ from .row_adam import RowAdamW, clip_row_gradients
 from .second_stage import FOLDS, fit_second_stage
 from .text_tuning import TextTuningCollator, text_learning_rate, trains_text
 from .token_batches import TokenBatchSampler
-from .unseen_events import with_earlier_targets
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -201,8 +200,6 @@ class XCatTrainer(HubPushes, Trainer):
     def _tune(self, model: XCatForNextItem, validation: Dataset) -> None:
         """Choose what is not trained on users whose next item the model has not seen."""
         processor = self.query_collator.processor
-        if isinstance(self.train_dataset, Dataset):
-            validation = with_earlier_targets(validation, self.train_dataset)
         self._tune_neighbor_weight(model, validation)
         if self.args.tune_second_stage and model.config.num_candidates and len(validation) >= FOLDS:
             gain = fit_second_stage(model, processor, validation, seed=self.args.seed)

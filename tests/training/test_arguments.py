@@ -114,13 +114,16 @@ def test_long_logs_are_learnt_in_fewer_passes(labels, epochs, of_30, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("items", "labels", "epochs", "of_30"),
-    [(0, 20, 10, 30), (100, 2000, 10, 30), (100, 3000, 15, 45), (100, 6000, 30, 90), (100, 7000, 30, 90),
-     (1682, 98_000, 29, 87), (10_000, 1_000_000, 15, 45), (68_492, 1_400_000, 4, 11), (1000, 10**9, 6, 18)],
+    ("items", "labels", "epochs", "patience"),
+    [(0, 20, 10, 5), (100, 2000, 10, 5), (100, 3000, 15, 8), (100, 6000, 30, 15), (100, 7000, 30, 15),
+     (1682, 98_000, 29, 15), (10_000, 1_000_000, 15, 15), (68_492, 1_400_000, 4, 5), (1000, 10**9, 6, 15)],
 )  # fmt: skip
-def test_dense_logs_are_learnt_in_more_passes(items, labels, epochs, of_30, tmp_path):
-    assert made(tmp_path, **sized_for(items, 8.0, labels)).num_train_epochs == epochs
-    assert sized_for(items, 8.0, labels, epochs=30).get("num_train_epochs", 30) == of_30
+def test_dense_logs_are_learnt_in_more_passes_with_more_patience(items, labels, epochs, patience, tmp_path):
+    arguments = made(tmp_path, **sized_for(items, 8.0, labels))
+    assert (arguments.num_train_epochs, arguments.early_stopping_patience) == (epochs, patience)
+    sized = sized_for(items, 8.0, labels, epochs=30, patience=0)
+    assert sized.get("num_train_epochs", 30) == pytest.approx(3 * epochs, abs=1)
+    assert not sized.get("early_stopping_patience")
 
 
 def test_steps_may_stand_for_epochs(tmp_path):

@@ -13,7 +13,7 @@ from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.modeling_xcat.candidates_xcat import CandidateFeatures, XCatCandidateAttention
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.training.preparation import PreparedTraining
-from xcat_rec.training.second_stage import SecondStageGain, _gain, _Sample, _standardise, fit_second_stage
+from xcat_rec.training.second_stage import SecondStageGain, _standardise, fit_second_stage
 
 from .test_trainer import prepared, trainer_of
 
@@ -47,7 +47,7 @@ def test_what_candidates_share_with_the_history_is_found(tmp_path: Path) -> None
     assert start.model.config.item_features == {"brand": 4}
     learnt, judged = (by_the_brand(start).select(range(*span)) for span in ((0, 180), (180, 240)))
     gain = fit_second_stage(start.model, start.processor, learnt)
-    assert gain.histories == 180 and gain.pays and gain.after > 1.3 * gain.before
+    assert gain.users == 180 and gain.pays and gain.after > 1.3 * gain.before
     stage = start.model.model.candidates
     assert stage is not None and stage.expand.shape[1] == len(stage.key) + len(stage.weight)
     assert not stage.key.requires_grad and stage.pair_scale.gt(0).all()
@@ -135,33 +135,3 @@ def test_training_ends_with_it_where_it_pays(tmp_path: Path) -> None:
     assert trainer.evaluate()["eval_ndcg@10"] > 1.2 * shown[-1]
     trainer_of(start, tmp_path, num_train_epochs=1, tune_second_stage=False).train()
     assert start.model.config.candidate_attention
-
-
-def sample_of(users: list[int], judged: list[int]) -> _Sample:
-    shape = (len(users), 3)
-    found = CandidateFeatures(torch.zeros(*shape, 0, 1), torch.zeros(*shape, 1), torch.zeros(len(users), 0) > 0)
-    return _Sample(found, torch.zeros(len(users), 1, dtype=torch.long), torch.tensor(users), torch.tensor(judged))
-
-
-def test_histories_of_a_user_are_judged_together() -> None:
-    users = [4, 0, 0, 7, 4, 2, 9, 9, 9, 1]
-    folds = sample_of(users, users).folds(torch.Generator().manual_seed(0))
-    assert sorted(torch.cat(folds).tolist()) == list(range(10))
-    of_folds = [{users[i] for i in fold.tolist()} for fold in folds]
-    assert sum(map(len, of_folds)) == len(set(users)) and sorted(map(len, of_folds)) == [2, 2, 2]
-    alone = sample_of(list(range(10)), list(range(10))).folds(torch.Generator().manual_seed(0))
-    drawn = torch.randperm(10, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(torch.cat(alone), drawn) and [len(fold) for fold in alone] == [4, 4, 2]
-
-
-def test_the_standard_error_is_that_of_users() -> None:
-    first, gains = torch.tensor([0.5, 0.5, 1.0]), torch.tensor([0.2, -0.1, 0.5])
-    once = _gain(sample_of([0, 1, 3], [0, 1, 2, 3]), first, gains)
-    values = torch.tensor([0.2, -0.1, 0.0, 0.5])
-    assert (once.histories, once.before, once.after) == (4, 0.5, pytest.approx(0.65))
-    assert once.standard_error == pytest.approx(float(values.std()) / 2)
-    twice = _gain(
-        sample_of([0, 0, 1, 1, 3, 3], [0, 0, 1, 1, 2, 2, 3, 3]), *(x.repeat_interleave(2) for x in (first, gains))
-    )
-    assert (twice.histories, twice.before, twice.after) == (8, 0.5, pytest.approx(0.65))
-    assert twice.standard_error == pytest.approx(once.standard_error)

@@ -25,12 +25,12 @@ from xcat_rec.training.trainer import XCatTrainer
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop
 
 
-def prepared(folder: Path, split: str = "leave-one-out", **config: Any) -> PreparedTraining:
+def prepared(folder: Path, **config: Any) -> PreparedTraining:
     encoder = folder / "encoder"
     if not encoder.exists():
         save_text_encoder(encoder)
     options = PreparationOptions(
-        text_encoder=str(encoder), split=split, config={**SMALL, **config}, cache_dir=folder / "cache"
+        text_encoder=str(encoder), split="leave-one-out", config={**SMALL, **config}, cache_dir=folder / "cache"
     )
     return prepare_training(shop(), options)
 
@@ -63,18 +63,6 @@ def test_training_learns_the_rule_and_evaluates_as_everyone_does(tmp_path):
         entry["eval_ndcg@10"] for entry in trainer.state.log_history if "epoch" in entry and "eval_ndcg@10" in entry
     )
     assert after["eval_ndcg@10"] == pytest.approx(best)
-
-
-def test_where_users_are_split_their_earlier_events_are_asked_for_too(tmp_path, caplog):
-    start = prepared(tmp_path, split="user-level")
-    validation = start.splits["validation"]
-    lengths = [len(items) for items in validation["items"]]
-    trainer = trainer_of(start, tmp_path, max_steps=1)
-    with caplog.at_level("INFO", "xcat_rec.training.trainer"):
-        trainer.train()
-    asked = sum(length - min(lengths) + 1 for length in lengths)
-    assert asked > len(validation) >= 3
-    assert f"SecondStageGain(histories={asked}, " in caplog.text
 
 
 @pytest.mark.parametrize("encoder", ["gru", "lstm"])
