@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,13 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xcat_rec.evaluation.slices import SLICE_NAMES
+from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
+from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.collators import (
     PackingCollator,
     QueryCollator,
     count_labels,
     history_length,
+    size_training,
     training_windows,
     weigh_new_categories,
 )
@@ -86,6 +90,19 @@ def _transitions(items: list[int]) -> list[tuple[int, int]]:
 )
 def test_nine_of_ten_histories_are_read_whole_within_limits(lengths: list[int], read: int) -> None:
     assert history_length(dataset(lengths)) == read
+
+
+def test_training_is_sized_by_the_log_but_for_what_is_given(tmp_path: Path) -> None:
+    names = ("per_device_train_batch_size", "learning_rate", "num_train_epochs", "early_stopping_patience")
+
+    def sized(*given: str) -> list[float]:
+        arguments = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, num_train_epochs=20)
+        config = XCatConfig(num_item_rows=2 + 4, max_history=30)
+        size_training(arguments, given, dataset([61, 61]), config)  # 120 labels, 30 an item, in windows of 30
+        return [getattr(arguments, name) for name in names]
+
+    assert sized() == [34, 2e-3, 30, 8]
+    assert sized("num_train_epochs", "per_device_train_batch_size") == [128, 2e-3, 20, 8]
 
 
 def test_no_rows_have_no_windows() -> None:
