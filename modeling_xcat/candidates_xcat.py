@@ -158,14 +158,14 @@ class XCatCandidateAttention(nn.Module):
         Returns:
             (queries, candidates) bonuses, and (queries, candidates, events) attention; 0 where there is no event.
         """
-        pairs = found.pairs
+        pairs, scale = found.pairs, torch.where(self.pair_scale > 0, self.pair_scale, 1.0)  # 0: fitted without pairs
         # Pairs are brought to mean 0 and deviation 1 after they are averaged, when there are as few as candidates; in
         # the logits the mean is the same for all events.
-        logits = pairs @ (self.key / self.pair_scale) + self.ages[: pairs.shape[2]]
+        logits = pairs @ (self.key / scale) + self.ages[: pairs.shape[2]]
         logits = logits.masked_fill(~found.events[:, None, :], -torch.inf)
         attention = torch.nan_to_num(torch.softmax(logits, -1)) if pairs.shape[2] else logits
         attended = (attention[..., None, :] @ pairs).squeeze(-2)
-        attended = (attended - self.pair_mean * attention.sum(-1, keepdim=True)) / self.pair_scale
+        attended = (attended - self.pair_mean * attention.sum(-1, keepdim=True)) / scale
         of_candidate = (found.candidates - self.candidate_mean) / self.candidate_scale
         bonus = attended @ self.value + of_candidate @ self.weight
         if self.has_network:
