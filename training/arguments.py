@@ -27,7 +27,7 @@ _LEAST_EPOCHS = 0.2
 """Share of the epochs that is left of them on however long a log."""
 _SPARSE = 20.0
 """Events to predict an item, from which on there are more epochs."""
-_MOST_EPOCHS = 3.0
+_MOST_EPOCHS = 2.0
 """Times the epochs on however dense a log."""
 
 
@@ -211,7 +211,7 @@ def sized_for(
         >>> sized_for(12_000, 7.0, 150_000), sized_for(40_000, 50.0, 800_000)
         ({}, {'per_device_train_batch_size': 82, 'learning_rate': 0.004, 'num_train_epochs': 6})
         >>> sized_for(1_700, 90.0, 98_000)
-        {'per_device_train_batch_size': 16, 'early_stopping_patience': 14, 'num_train_epochs': 29}
+        {'per_device_train_batch_size': 16, 'early_stopping_patience': 10, 'num_train_epochs': 20}
     """
     times = 1
     while times < _MOST_TIMES and num_items >= 2 * times * _ITEMS_OF_A_BATCH:
