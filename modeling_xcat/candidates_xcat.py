@@ -158,7 +158,8 @@ class XCatCandidateAttention(nn.Module):
         Returns:
             (queries, candidates) bonuses, and (queries, candidates, events) attention; 0 where there is no event.
         """
-        pairs, scale = found.pairs, torch.where(self.pair_scale > 0, self.pair_scale, 1.0)  # 0: fitted without pairs
+        pairs = found.pairs
+        scale = torch.where(self.pair_scale > 0, self.pair_scale, 1.0)  # 0 where a stage without a window was fitted
         # Pairs are brought to mean 0 and deviation 1 after they are averaged, when there are as few as candidates; in
         # the logits the mean is the same for all events.
         logits = pairs @ (self.key / scale) + self.ages[: pairs.shape[2]]

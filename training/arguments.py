@@ -188,13 +188,13 @@ def sized_for(
     epochs: float = DEFAULT_EPOCHS,
     patience: int = DEFAULT_PATIENCE,
 ) -> dict[str, Any]:
-    """Histories a batch, peak learning rate and epochs that are used for a shop where they are not given.
+    """Histories a batch, peak learning rate, epochs and patience that are used for a shop where they are not given.
 
     A step of the full softmax represents the whole catalogue whatever the size of the batch, so that small batches of
     a large catalogue are spent on that; but where histories are long, few of them are many events, and more events
     make fewer steps. The rate grows with the catalogue as the square root of the batch (Krizhevsky 2014). A long log
     is learnt in fewer passes, and one that has much to say of each item in more, for it is not soon learnt by heart;
-    it is waited for as much longer, since the last passes, at a low rate, are the best.
+    it is waited for as much longer, since the more passes there are, the sooner one of them is the best by chance.
 
     Args:
         num_items: Items of the catalogue.
