@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .configuration_xcat import NETWORK_FROM, REPEATS_FROM, XCatConfig
+from .configuration_xcat import NETWORK_FROM, REPEATS_FROM, UNTRAINED_FROM, XCatConfig
 from .items_xcat import XCatItemEncoder
 from .neighbors_xcat import XCatItemTable, XCatNeighbors, XCatSuccessors
 from .recent_xcat import RecentEvents
@@ -15,8 +15,12 @@ from .recent_xcat import RecentEvents
 _QUERIES_AT_ONCE = 128
 _PAIR = ("text", "representation", "neighbour", "item")
 _PAIR_OF_NETWORK = (*_PAIR, "near text", "category")
-_CANDIDATE = ("score", "product", "memories", "had", "count")
-_CANDIDATE_OF_REPEATS = (*_CANDIDATE, "times", "age")
+_CANDIDATE = {
+    1: ("score", "product", "memories", "had", "count"),
+    REPEATS_FROM: ("times", "age"),
+    UNTRAINED_FROM: ("untrained",),
+}
+"""Features of a candidate by the format version from which on there are these, too."""
 _NEARNESS = 4
 """Power of a cosine of texts that is high for variants of one product and next to nothing for the rest."""
 
@@ -34,7 +38,7 @@ class CandidateFeatures:
         candidates: (queries, candidates, features) score of the first stage, the part of it that is the product, the
             part that is the memories', whether the history has the item, the logarithm of 1 + its training events, and
             from format version 6 on the logarithms of 1 + the times that the history has it and of the events since
-            the latest of those, counted with it.
+            the latest of those, counted with it, and from format version 7 on whether it has no training events.
         events: (queries, events) True where there is an event.
     """
 
@@ -95,9 +99,8 @@ class XCatCandidateAttention(nn.Module):
         self.has_network = config.format_version >= NETWORK_FROM
         self.has_successors = config.num_successors > 0
         known = _PAIR_OF_NETWORK if self.has_network else _PAIR
-        self.has_repeats = config.format_version >= REPEATS_FROM
         pairs = len(known) + self.has_successors + len(config.item_features or {})
-        own = len(_CANDIDATE_OF_REPEATS if self.has_repeats else _CANDIDATE)
+        own = sum(len(names) for since, names in _CANDIDATE.items() if config.format_version >= since)
         sizes: dict[str, tuple[int, ...]] = {
             "key": (pairs,), "value": (pairs,), "ages": (config.candidate_window,), "weight": (own,),
             "pair_mean": (pairs,), "pair_scale": (pairs,), "candidate_mean": (own,), "candidate_scale": (own,),
@@ -145,8 +148,10 @@ class XCatCandidateAttention(nn.Module):
         times, age = _repeats(recent, rows)
         had, counts = (times > 0).float(), items.item_counts[rows].float()
         of_candidate = [scores, product, scores - product, had, counts.log1p()]
-        if self.has_repeats:
+        if self.config.format_version >= REPEATS_FROM:
             of_candidate += [times.float().log1p(), age.clamp(min=1).float().log()]
+        if self.config.format_version >= UNTRAINED_FROM:
+            of_candidate.append((counts == 0).float())
         return CandidateFeatures(torch.stack(pairs, -1), torch.stack(of_candidate, -1), latest > 0)
 
     def forward(self, found: CandidateFeatures) -> tuple[torch.Tensor, torch.Tensor]:

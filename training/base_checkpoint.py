@@ -34,7 +34,7 @@ from .catalogue import (
     training_counts,
 )
 from .checkpoints import check_checkpoint
-from .lent_neighbors import drop_lent, lend_neighbors, lends, united_neighbors
+from .lent_neighbors import drop_lent, lend_neighbors, united_neighbors
 from .preparation import PreparationOptions, PreparedTraining, add_interests, build_vocabulary, split_shop
 
 CHANGEABLE = frozenset({
@@ -260,7 +260,7 @@ def check_base_options(options: PreparationOptions, base: str) -> None:
 def _recount(model: XCatForNextItem, train: Any) -> None:
     """Add the counts of training sequences to those of the base, and their neighbours to its own."""
     memory, counts = model.model.neighbors, model.model.items.item_counts
-    if memory is not None and lends(model):
+    if memory is not None:
         drop_lent(memory, counts)
     elsewhere = counts.clone()
     counts += training_counts(train.data["items"], model.config.num_item_rows)
@@ -272,8 +272,7 @@ def _recount(model: XCatForNextItem, train: Any) -> None:
         table.rows, table.similarities = united_neighbors(
             torch.cat([rows, table.rows], 1), torch.cat([similarities, table.similarities], 1), rows.shape[1]
         )
-    if memory is not None and lends(model):
-        lend_neighbors(model)
+    lend_neighbors(model)
 
 
 def _of_base(

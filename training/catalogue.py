@@ -18,7 +18,7 @@ from ..modeling_xcat.text_xcat import fit_whitening
 from ..tokenization.encoder import TextEncoder
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import ItemVocabulary
-from .lent_neighbors import lend_neighbors, lends
+from .lent_neighbors import lend_neighbors
 from .precision import use_bf16
 
 
@@ -216,8 +216,8 @@ def fill_neighbors(
 ) -> None:
     """Fill a model's neighbour memory from training histories and texts; one without a memory is left alone.
 
-    Items without training events have their place by text: in the same regression where all items can be compared,
-    else lent by what says the same (`lend_neighbors`).
+    Items without training events have their place by text: in the same regression, where all items can be compared,
+    and lent by what says the same (`lend_neighbors`), as those that come later will have.
 
     Args:
         model: A model whose catalogue is in place.
@@ -235,8 +235,7 @@ def fill_neighbors(
         rows, similarities = weights_by_regression(histories, size, count, texts, elsewhere=elsewhere)
     memory.rows.copy_(rows)
     memory.similarities.copy_(similarities)
-    if lends(model):
-        lend_neighbors(model)
+    lend_neighbors(model)
 
 
 @torch.no_grad()

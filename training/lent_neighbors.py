@@ -7,7 +7,7 @@ import logging
 import torch
 
 from ..modeling_baselines.cooccurrence import strongest
-from ..modeling_baselines.regression import MOST_COMPARED, RIDGE, TEXT_WEIGHT
+from ..modeling_baselines.regression import RIDGE, TEXT_WEIGHT
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, REGRESSION_FROM
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.neighbors_xcat import XCatNeighbors
@@ -34,9 +34,9 @@ def lend_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> i
     What an untrained item says for item i is the sum over its `LENDERS` nearest trained items, weighted by the softmax
     of their cosines, of what they say for i, and likewise what i says for it; between lender and untrained item that
     is what the regression gives two items of one text, a / (a + l + users of the one that speaks). (Before format
-    version 4 a similarity is the same both ways, and 1 between the two.) The table keeps the strongest of all, so
-    nothing else in a model changes. Call it where counts, texts and neighbours are in place, and, for all items, only
-    where the memory `lends`; once more does no harm then.
+    version 4 a similarity is the same both ways, and 1 between the two.) The table keeps the strongest of all, and of a
+    pair that it has already the larger weight, so once more does no harm. Call it where counts, texts and neighbours
+    are in place.
 
     Args:
         model: A model with its catalogue; one without texts, or without a neighbour memory, is left alone.
@@ -64,8 +64,6 @@ def lend_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> i
         )  # fmt: skip
         return 0
     lenders, shares = _lenders(states, items.text_index, borrowers, trained)
-    if new is None:
-        drop_lent(memory, items.item_counts)
     size, width = memory.rows.shape
     if model.config.format_version < REGRESSION_FROM:
         itself = torch.ones(size)
@@ -86,23 +84,12 @@ def lend_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> i
     return len(borrowers)
 
 
-def lends(model: XCatForNextItem) -> bool:
-    """Whether a memory that was just filled has no place for untrained items, so that `lend_neighbors` is wanted.
-
-    Args:
-        model: A model with its catalogue.
-    """
-    if model.config.format_version < REGRESSION_FROM:
-        return True
-    return model.config.num_item_rows**2 > MOST_COMPARED
-
-
 def drop_lent(memory: XCatNeighbors, counts: torch.Tensor) -> None:
-    """Forget what was lent: neighbours of items, or that are items, without training events.
+    """Forget neighbours of items, or that are items, without training events: what was lent, or goes by text alone.
 
     Args:
         memory: The neighbour memory, changed in place.
-        counts: (rows,) training events of every row at the time of lending.
+        counts: (rows,) training events of every row when it was filled.
     """
     counted = (counts[memory.rows.long()] > 0) & (counts > 0)[:, None]
     memory.similarities *= counted

@@ -28,6 +28,7 @@ CONFIGURATIONS = {
     "dot": {"scoring": "dot"},
     "several tokens": {"text_tokens_per_item": 2},
     "format 5": {"format_version": 5},
+    "format 6": {"format_version": 6},
 }
 every_configuration = pytest.mark.parametrize("changes", CONFIGURATIONS.values(), ids=list(CONFIGURATIONS))
 
@@ -82,6 +83,8 @@ def test_features_are_those_of_loops(changes):
             expected = [score, product, score - product, had, count]
             if model.config.format_version > 5:
                 expected += [math.log(1 + history.count(row)), math.log(history.index(row) + 1) if had else 0.0]
+            if model.config.format_version > 6:
+                expected.append(float(items.item_counts[row] == 0))
             assert found.candidates[q, c].tolist() == pytest.approx(expected, abs=1e-4)
             for e, event in enumerate(RECENT.items[q, :3].tolist()):
                 if not event:
@@ -117,7 +120,7 @@ def test_a_bonus_of_the_network_is_what_the_formula_says():
     stage.contract.copy_(torch.tensor([10.0, 100.0]))
     pairs = torch.zeros(1, 1, 2, 6)
     pairs[0, 0, :, 0], pairs[0, 0, :, 1] = torch.tensor([math.log(3), 0.0]), torch.tensor([1.0, 5.0])
-    candidates = torch.tensor([[[0.25, 0, 0, 0, 4.0, 0, 0]]])
+    candidates = torch.tensor([[[0.25, 0, 0, 0, 4.0, 0, 0, 0]]])
     bonus, attention = stage(CandidateFeatures(pairs, candidates, torch.tensor([[True, True]])))
     torch.testing.assert_close(attention, torch.tensor([[[0.75, 0.25]]]))
     gelu = torch.nn.functional.gelu(torch.tensor([2 * 0.75 * math.log(3) + 0.25, -1.0]))

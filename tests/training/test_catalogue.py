@@ -129,14 +129,21 @@ def weights_in(model: XCatForNextItem) -> dict[tuple[int, int], float]:
     return dict(zip(pairs, memory.similarities[owners, places].tolist(), strict=True))
 
 
-def test_a_memory_has_a_place_for_an_untrained_item_by_its_text_without_lending(monkeypatch):
-    monkeypatch.setattr(lent_neighbors, "LEAST_TRAINED", 1)  # so that lending would be seen
+def test_a_memory_has_a_place_for_an_untrained_item_by_its_text_and_by_lending(monkeypatch):
     model = model_of_rows()
     fill_neighbors(model, iter(TRAIN))
     # Item 2 is regressed on 3 and 4 by (4 + 5 + 20, 0; 0, 5 + 20) w = (2, 5), 3 and 4 on 2 by 28 w = 2 and 28 w = 5.
     by_text = {(2, 4): 5 / 28, (4, 2): 5 / 25}
     together = {(2, 3): 2 / 28, (3, 2): 2 / 29}
-    assert weights_in(model) == pytest.approx({**by_text, **together})
+    assert weights_in(model) == pytest.approx({**by_text, **together}), "two trained items are too few to lend"
+    with monkeypatch.context() as patch:
+        patch.setattr(lent_neighbors, "LEAST_TRAINED", 1)
+        fill_neighbors(model, iter(TRAIN))
+    # Item 3, at right angles, lends next to nothing of itself, but of what it says for 2 and 2 says for it.
+    near, far = torch.softmax(torch.tensor([10.0, 0.0]), 0).tolist()
+    lent = {(4, 3): far * 0.2 + near * 2 / 28, (3, 4): far * 5 / 27 + near * 2 / 29}
+    by_text[2, 4], by_text[4, 2] = max(5 / 28, near * 5 / 28 + far * 2 / 28), max(5 / 25, near * 0.2 + far * 2 / 29)
+    assert weights_in(model) == pytest.approx({**by_text, **together, **lent}, abs=1e-6)
     fill_neighbors(model, [])
     assert weights_in(model) == pytest.approx({(2, 4): 5 / 25, (4, 2): 5 / 25}), "nothing of before is left"
     ids_only = model_of_rows(use_text=False)
@@ -159,8 +166,7 @@ def test_a_memory_before_format_4_has_cosines_and_lends(version, monkeypatch):
 
 
 def test_a_memory_of_a_catalogue_too_large_to_compare_lends(monkeypatch):
-    for module in (regression, lent_neighbors):
-        monkeypatch.setattr(module, "MOST_COMPARED", 35)
+    monkeypatch.setattr(regression, "MOST_COMPARED", 35)
     monkeypatch.setattr(lent_neighbors, "LEAST_TRAINED", 1)
     model = model_of_rows()
     fill_neighbors(model, TRAIN)
@@ -196,15 +202,22 @@ def test_preparation_fills_the_memory_by_log_and_text(tmp_path, monkeypatch):
     prepared = prepare_tiny_shop(tmp_path)
     items, memory = prepared.model.model.items, prepared.model.model.neighbors
     train = prepared.splits["train"].with_format(None)["items"]
-    rows, weights = weights_by_regression(train, 42, 50, (items.text_states[:, 0], items.text_index))
-    assert memory.rows.equal(rows) and memory.similarities.equal(weights)
+    held = weights_in(prepared.model)
+    memory.rows, memory.similarities = weights_by_regression(
+        train, 42, 50, (items.text_states[:, 0], items.text_index)
+    )
+    by_text = weights_in(prepared.model)
     cold = int(prepared.processor.catalogue.encode([f"item-{COLD:02d}"])[0])
-    assert items.item_counts[cold] == 0 and memory.similarities[cold].any()
-    assert (memory.rows[items.item_counts > 0] == cold).any()
-    for module in (regression, lent_neighbors):
-        monkeypatch.setattr(module, "MOST_COMPARED", 1)
-    lent = prepare_tiny_shop(tmp_path).model.model.neighbors
-    assert lent.similarities[cold].any() and not lent.similarities[cold].equal(memory.similarities[cold])
+    trained = items.item_counts > 0
+    assert not trained[cold] and any(pair[0] == cold for pair in by_text)
+    among = {pair for pair in held if trained[list(pair)].all()}
+    assert among == {pair for pair in by_text if trained[list(pair)].all()} != set()
+    assert all(held[pair] == by_text[pair] for pair in among)
+    assert all(held[pair] >= weight for pair, weight in by_text.items())
+    assert len(held) > len(by_text), "and further ones are lent"
+    monkeypatch.setattr(regression, "MOST_COMPARED", 1)
+    alone = weights_in(prepare_tiny_shop(tmp_path).model)
+    assert any(pair[0] == cold for pair in alone) and any(pair[1] == cold for pair in alone)
 
 
 def test_preparation_keeps_what_follows_what(tmp_path):

@@ -14,7 +14,7 @@ from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION, XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.neighbors_xcat import XCatNeighbors
 from xcat_rec.training import lent_neighbors
-from xcat_rec.training.lent_neighbors import drop_lent, lend_neighbors, lends
+from xcat_rec.training.lent_neighbors import drop_lent, lend_neighbors
 
 OF_ITSELF = {1: 1.0, 2: 1.0, 3: 1.0, 4: 0.2}
 """What a lender gives of itself, by format version."""
@@ -91,14 +91,15 @@ def test_what_is_lent_of_itself_is_what_a_regression_gives_a_text_without_events
         assert rows[3].tolist() == [2] and weights[3].tolist() == pytest.approx([OF_ITSELF[4]])
 
 
-@pytest.mark.parametrize("version", OF_ITSELF)
-def test_who_wants_lent_neighbours(version, monkeypatch):
-    model = catalogue([[1, 0], [0, 2], [3, 0]], [5, 1, 0], {}, version=version)
-    assert lends(model) == (version < 4)
-    monkeypatch.setattr(lent_neighbors, "MOST_COMPARED", 5 * 5)
-    assert lends(model) == (version < 4)
-    monkeypatch.setattr(lent_neighbors, "MOST_COMPARED", 5 * 5 - 1)
-    assert lends(model)
+def test_of_what_is_known_by_text_and_lent_the_larger_stays():
+    similar = {(2, 3): 0.5, (3, 2): 0.25, (4, 2): 0.15, (4, 3): 0.75, (2, 4): 0.01}
+    model = catalogue([[1, 0], [0, 2], [3, 0]], [5, 1, 0], similar)
+    near, far = torch.softmax(torch.tensor([10.0, 0.0]), 0).tolist()
+    expected = {
+        **similar, (4, 2): near * 0.2 + far * 0.25, (2, 4): near * 5 / 30 + far * 0.5, (3, 4): far * 5 / 26 + near * 0.25,
+    }  # fmt: skip
+    for _ in range(2):
+        assert lend_neighbors(model) == 1 and pairs(model.model.neighbors) == pytest.approx(expected, abs=2e-5)
 
 
 def test_nothing_is_lent_where_nothing_can_be(caplog, monkeypatch):
