@@ -41,7 +41,6 @@ from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..training.arguments import XCatTrainingArguments
 from ..training.base_checkpoint import prepare_from_base
 from ..training.catalogue import distinct_texts
-from ..training.collators import size_training
 from ..training.preparation import (
     PreparationOptions,
     PreparedTraining,
@@ -52,6 +51,7 @@ from ..training.preparation import (
 )
 from ..training.recipes import OWN, RECIPES, find_recipe
 from ..training.trainer import XCatTrainer
+from ..training.windows import size_training
 from .console import messages, peak_memory_mb
 from .options import parse_columns, split_fields
 from .provenance import describe_machine, installed_versions, source_commit

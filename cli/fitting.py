@@ -32,10 +32,10 @@ from ..training.adapters import (
 )
 from ..training.arguments import XCatTrainingArguments
 from ..training.base_checkpoint import prepare_from_base
-from ..training.collators import size_training
 from ..training.hub_pushes import note_catalogue
 from ..training.preparation import PreparationOptions, PreparedTraining, prepare_training, resolve_options
 from ..training.trainer import XCatTrainer
+from ..training.windows import size_training
 from .card_baselines import check_names, fit_baselines
 from .console import messages, peak_memory_mb
 from .fit_card import begin_card, complete_card

@@ -34,8 +34,8 @@ def lend_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> i
     What an untrained item says for item i is the sum over its `LENDERS` nearest trained items, weighted by the softmax
     of their cosines, of what they say for i, and likewise what i says for it; between lender and untrained item that
     is what the regression gives two items of one text, a / (a + l + users of the one that speaks). (Before format
-    version 4 a similarity is the same both ways, and 1 between the two.) The table keeps the strongest of all, and of a
-    pair that it has already the larger weight, so once more does no harm. Call it where counts, texts and neighbours
+    version 4 a similarity is the same both ways, and 1 between the two.) The table keeps the strongest of all, and the
+    larger weight of a pair that it has already, so once more does no harm. Call it where counts, texts and neighbours
     are in place.
 
     Args:

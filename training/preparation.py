@@ -27,8 +27,8 @@ from ..tokenization.text import DEFAULT_TEXT_ENCODER, item_texts, resolve_text_e
 from ..tokenization.user_interests import NO_INTEREST, UserInterests
 from ..tokenization.vocabulary import ItemVocabulary
 from .catalogue import distinct_texts, fill_catalogue, fill_neighbors, fill_successors, training_counts
-from .collators import history_length
 from .interests import interest_settings, shop_interests
+from .windows import history_length
 
 RATING_BUCKETS_LIMIT = 11
 TIME_GAP_BUCKETS = 20

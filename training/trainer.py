@@ -28,13 +28,14 @@ from .adapters import bare_model, parameter_counts
 from .arguments import XCatTrainingArguments
 from .callbacks import EpochProgress
 from .catalogue import refresh_text_states
-from .collators import PackingCollator, QueryCollator, training_windows, weigh_new_categories
+from .collators import PackingCollator, QueryCollator
 from .hub_pushes import HubPushes
 from .neighbor_weight import LEAST_USERS, neighbor_weight_scores
 from .row_adam import RowAdamW, clip_row_gradients
 from .second_stage import FOLDS, fit_second_stage
 from .text_tuning import TextTuningCollator, text_learning_rate, trains_text
 from .token_batches import TokenBatchSampler
+from .windows import training_rows
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -84,17 +85,13 @@ class XCatTrainer(HubPushes, Trainer):
         bare.share_negatives = args.share_negatives
         _check_adaptor_refresh(args, bare)
         if train_dataset is not None:
-            train_dataset = training_windows(train_dataset, bare.config.max_history, args.max_train_events)
-            if interests is not None:
-                if trains_text(bare):
-                    raise ValueError(
-                        "interests are made of text states once, and this text encoder is to be trained; freeze it, "
-                        "or leave interests out"
-                    )
-                train_dataset = interests.added(train_dataset)
+            if interests is not None and trains_text(bare):
+                raise ValueError(
+                    "interests are made of text states once, and this text encoder is to be trained; freeze it, "
+                    "or leave interests out"
+                )
             codes = processing_class.catalogue.category_codes
-            if args.new_category_weight != 1 and (codes >= 0).any():
-                train_dataset = weigh_new_categories(train_dataset, codes, args.new_category_weight)
+            train_dataset = training_rows(train_dataset, args, bare.config.max_history, codes, interests)
         kwargs.setdefault("data_collator", PackingCollator(processing_class))
         self.tunes_text, self._texts_of_step = trains_text(bare), 0
         self._adaptor_of_step: int | None = None

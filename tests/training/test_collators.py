@@ -1,32 +1,16 @@
-"""Dataset rows to batches: windows lose nothing, labels and targets are those of the rows."""
+"""Dataset rows to batches: labels, weights and targets are those of the rows."""
 
 from __future__ import annotations
-
-from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from datasets import Dataset
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from xcat_rec.evaluation.slices import SLICE_NAMES
-from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
-from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.collators import (
-    PackingCollator,
-    QueryCollator,
-    count_labels,
-    history_length,
-    size_training,
-    training_windows,
-    weigh_new_categories,
-)
+from xcat_rec.training.collators import PackingCollator, QueryCollator
 
 from ..tiny_shop import tiny_tokenizer
 
@@ -36,78 +20,6 @@ CATALOGUE = pa.table({"item_id": list("abcdef"), "category": ["x", "x", "y", "y"
 @pytest.fixture
 def processor() -> XCatProcessor:
     return XCatProcessor(tiny_tokenizer(), ItemVocabulary(CATALOGUE), event_types=["buy", "view"], max_history=4)
-
-
-def dataset(lengths: list[int]) -> Dataset:
-    """Every event has its number as item, kind, rating and time, so that a shift between columns shows."""
-    rows, number = [], 2
-    for user, n in enumerate(lengths):
-        events = list(range(number, number + n))
-        rows.append({
-            "user_id": str(user), "items": events, "event_types": events, "ratings": [float(e) for e in events],
-            "timestamps": events,
-        })  # fmt: skip
-        number += n
-    return Dataset.from_list(rows)
-
-
-def dataset_of(histories: list[list[int]]) -> Dataset:
-    return Dataset.from_list([
-        {
-            "user_id": str(user), "items": items, "event_types": [1] * len(items), "ratings": [1.0] * len(items),
-            "timestamps": [0] * len(items),
-        }
-        for user, items in enumerate(histories)
-    ])  # fmt: skip
-
-
-@settings(deadline=None, max_examples=40)
-@given(
-    lengths=st.lists(st.integers(2, 14), min_size=1, max_size=4),
-    max_history=st.integers(1, 6),
-    max_events=st.none() | st.integers(2, 15),
-)
-def test_every_transition_is_in_one_window(lengths: list[int], max_history: int, max_events: int | None) -> None:
-    rows = dataset(lengths)
-    windows = training_windows(rows, max_history, max_events)
-    labels = [len(window) - 1 for window in windows["items"] if len(window) > 1]
-    assert count_labels(rows, max_history, max_events) == (sum(labels), len(labels))
-    wanted = [pair for row in rows for pair in _transitions(row["items"][-(max_events or 99) :])]
-    assert sorted(pair for window in windows for pair in _transitions(window["items"])) == sorted(wanted)
-    for window in windows:
-        assert 2 <= len(window["items"]) <= max_history + 1
-        assert window["items"] == window["event_types"] == window["ratings"] == window["timestamps"]
-        assert set(window["items"]) <= set(rows[int(window["user_id"])]["items"])
-
-
-def _transitions(items: list[int]) -> list[tuple[int, int]]:
-    return list(pairwise(items))
-
-
-@pytest.mark.parametrize(
-    ("lengths", "read"),
-    [([3] * 9 + [400], 50), ([60] * 9 + [400], 94), ([400] * 3, 200), ([2, 400], 200), ([10, 400] + [70] * 30, 70)],
-)
-def test_nine_of_ten_histories_are_read_whole_within_limits(lengths: list[int], read: int) -> None:
-    assert history_length(dataset(lengths)) == read
-
-
-def test_training_is_sized_by_the_log_but_for_what_is_given(tmp_path: Path) -> None:
-    names = ("per_device_train_batch_size", "learning_rate", "num_train_epochs", "early_stopping_patience")
-
-    def sized(*given: str) -> list[float]:
-        arguments = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, num_train_epochs=20)
-        config = XCatConfig(num_item_rows=2 + 4, max_history=30)
-        size_training(arguments, given, dataset([61, 61]), config)  # 120 labels, 30 an item, in windows of 30
-        return [getattr(arguments, name) for name in names]
-
-    assert sized() == [34, 2e-3, 30, 8]
-    assert sized("num_train_epochs", "per_device_train_batch_size") == [128, 2e-3, 20, 8]
-
-
-def test_no_rows_have_no_windows() -> None:
-    empty = dataset([3]).select([])
-    assert len(training_windows(empty, 4)) == 0
 
 
 def test_training_batches_have_labels_and_codes(processor: XCatProcessor) -> None:
@@ -125,13 +37,14 @@ def test_training_batches_have_labels_and_codes(processor: XCatProcessor) -> Non
     }
 
 
-def test_the_first_event_in_a_category_is_weighed(processor: XCatProcessor) -> None:
-    codes = processor.catalogue.category_codes
-    weighed = weigh_new_categories(dataset_of([[2, 3, 4, 2, 5, 6, 7], [6, 4, 3]]), codes, 3.0)
-    assert weighed["label_weights"] == [[3.0, 1.0, 3.0, 1.0, 1.0, 1.0, 3.0], [1.0, 3.0, 3.0]]
-    batch = PackingCollator(processor)([weighed[1]])
+def test_a_label_brings_the_weight_of_its_event(processor: XCatProcessor) -> None:
+    row = {
+        "items": [6, 4, 3], "event_types": [1, 1, 1], "ratings": [1.0] * 3, "timestamps": [0] * 3,
+        "label_weights": [1.0, 3.0, 2.0],
+    }  # fmt: skip
+    batch = PackingCollator(processor)([row])
     assert batch["labels"].tolist() == [[4, 3, -100, -100]]
-    assert batch["label_weights"].tolist() == [[3.0, 3.0, 0.0, 0.0]]
+    assert batch["label_weights"].tolist() == [[3.0, 2.0, 0.0, 0.0]]
 
 
 def test_evaluation_batches_carry_targets_with_their_slices(processor: XCatProcessor) -> None:

@@ -1,0 +1,143 @@
+"""What of a log a model is trained on: how long its windows are, how many, and what each event in them weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+from datasets import Dataset
+
+from ..modeling_xcat.configuration_xcat import XCatConfig
+from ..tokenization.user_interests import UserInterests
+from .arguments import XCatTrainingArguments, sized_for
+
+MOST_HISTORY = 200
+_WHOLE = 0.9
+
+
+def history_length(train: Dataset) -> int:
+    """Events that a model reads of a history where `max_history` is not given: all of them for nine users in ten.
+
+    It is the configuration's default at least, and `MOST_HISTORY` at most: what a customer of a grocer comes back to
+    was as a rule bought within so many events, and attention costs the square of their number.
+
+    Args:
+        train: Rows with the list column `items`.
+    """
+    lengths = pc.list_value_length(train.data["items"]).to_numpy()
+    return int(np.clip(np.ceil(np.quantile(lengths, _WHOLE)), XCatConfig.max_history, MOST_HISTORY))
+
+
+def count_labels(train: Dataset, max_history: int, max_events: int | None = None) -> tuple[int, int]:
+    """Events to predict, and windows that `training_windows` cuts with any of them.
+
+    Args:
+        train: Rows with the list column `items`.
+        max_history: Events that a model reads.
+        max_events: Events used of a user, the latest; None for all.
+    """
+    labels = pc.list_value_length(train.data["items"]).to_numpy() - 1
+    labels = np.clip(labels, 0, None if max_events is None else max(0, max_events - 1))
+    return int(labels.sum()), int((-(-labels // max_history)).sum())
+
+
+def size_training(
+    arguments: XCatTrainingArguments,
+    given: Collection[str],
+    train: Dataset,
+    config: XCatConfig,
+) -> None:
+    """Set what `sized_for` says of a shop, but for fields that were given.
+
+    Args:
+        arguments: Changed in place; rate, epochs and patience are those of a shop that is neither large nor long nor
+            dense.
+        given: Names of fields that stay.
+        train: Training sequences.
+        config: Configuration of the model that is trained on them.
+    """
+    labels, windows = count_labels(train, config.max_history, arguments.max_train_events)
+    own = (arguments.learning_rate, arguments.num_train_epochs, arguments.early_stopping_patience)
+    for name, value in sized_for(config.num_items, labels / max(1, windows), labels, *own).items():
+        if name not in given:
+            setattr(arguments, name, value)
+
+
+def training_windows(dataset: Dataset, max_history: int, max_events: int | None = None) -> Dataset:
+    """Cut training sequences into windows that a model can read whole, losing no event.
+
+    Windows are cut from the end, so that the latest one is full; neighbours share one event, which is the label of
+    one and the first input of the other.
+
+    Args:
+        dataset: Rows with the list columns `items`, `event_types`, `ratings`, `timestamps`.
+        max_history: Events that a model reads; a window holds one more, for the last label.
+        max_events: Events used of a user, the latest; None for all.
+    """
+
+    def cut(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        windows: dict[str, list[Any]] = {name: [] for name in batch}
+        for i, items in enumerate(batch["items"]):
+            end = len(items)
+            first = 0 if max_events is None else max(0, end - max_events)
+            while end > first + 1:
+                start = max(first, end - max_history - 1)
+                for name, values in batch.items():
+                    value = values[i]
+                    windows[name].append(value[start:end] if isinstance(value, list) else value)
+                end = start + 1
+        return windows
+
+    longest = max(map(len, dataset["items"]), default=0)
+    if longest <= min(max_history + 1, max_events or longest):
+        return dataset
+    return dataset.map(cut, batched=True, desc="Cutting windows")
+
+
+def weigh_new_categories(dataset: Dataset, category_codes: np.ndarray, weight: float) -> Dataset:
+    """Add the column `label_weights`: `weight` for each event that is its row's first in a category, 1 for others.
+
+    What users take up anew is drowned in training by what they come back for; the weight brings it up.
+
+    Args:
+        dataset: Rows with the list column `items`, cut into windows: new is what the model has not seen.
+        category_codes: (rows of the vocabulary,) category of every item, -1 for none.
+        weight: The weight.
+    """
+
+    def weigh(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        weights = []
+        for items in batch["items"]:
+            codes = category_codes[np.asarray(items)]
+            first = np.zeros(len(codes), dtype=bool)
+            first[np.unique(codes, return_index=True)[1]] = True
+            weights.append(np.where(first & (codes >= 0), weight, 1.0).astype(np.float32))
+        return {"label_weights": weights}
+
+    return dataset.map(weigh, batched=True, desc="Weighing categories")
+
+
+def training_rows(
+    dataset: Dataset,
+    arguments: XCatTrainingArguments,
+    max_history: int,
+    category_codes: np.ndarray,
+    interests: UserInterests | None = None,
+) -> Dataset:
+    """Windows of training sequences with the interests of their users and the weights of their events.
+
+    Args:
+        dataset: Training sequences.
+        arguments: What says how many events of a user are read, and what new categories weigh.
+        max_history: Events that the model reads.
+        category_codes: (rows of the vocabulary,) category of every item, -1 for none.
+        interests: Interests of the users; None for a model that reads none.
+    """
+    rows = training_windows(dataset, max_history, arguments.max_train_events)
+    if interests is not None:
+        rows = interests.added(rows)
+    if arguments.new_category_weight != 1 and (category_codes >= 0).any():
+        rows = weigh_new_categories(rows, category_codes, arguments.new_category_weight)
+    return rows
