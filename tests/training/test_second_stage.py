@@ -79,12 +79,12 @@ def test_how_often_and_how_long_ago_is_found(tmp_path: Path) -> None:
 def test_what_is_rare_does_not_count() -> None:
     stage = XCatCandidateAttention(XCatConfig(num_candidates=5, item_features={}))
     generator = torch.Generator().manual_seed(0)
-    candidates = torch.rand(40, 5, 7, generator=generator) + 0.5
-    candidates[..., 5] *= torch.arange(200).view(40, 5) < 1
-    candidates[..., 6] *= torch.arange(200).view(40, 5) < 2
+    candidates = torch.rand(40, 5, len(stage.weight), generator=generator) + 0.5
+    candidates[..., -2] *= torch.arange(200).view(40, 5) < 1
+    candidates[..., -1] *= torch.arange(200).view(40, 5) < 2
     pairs = torch.rand(40, 5, 10, len(stage.key), generator=generator)
     _standardise(stage, CandidateFeatures(pairs, candidates, torch.ones(40, 10, dtype=torch.bool)))
-    assert stage.candidate_scale.isinf().tolist() == [False] * 5 + [True, False]
+    assert stage.candidate_scale.isinf().tolist() == [False] * (len(stage.weight) - 2) + [True, False]
     for buffer in (stage.weight, stage.expand, stage.contract):
         buffer.normal_(generator=generator)
     assert stage(CandidateFeatures(pairs, candidates, pairs[:, 0, :, 0] > 0))[0].isfinite().all()
