@@ -6,12 +6,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
+from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.windows import (
     count_labels,
@@ -22,8 +24,8 @@ from xcat_rec.training.windows import (
     weigh_new_categories,
 )
 
-CATEGORIES = np.array([-1, -1, 0, 0, 1, 1, -1, 2])
-"""Of the rows of six items a to f, after two special ones; e has none."""
+CATALOGUE = pa.table({"item_id": list("abcdef"), "category": ["x", "x", "y", "y", None, "z"]})
+CATEGORIES = ItemVocabulary(CATALOGUE).category_codes
 
 
 def dataset(lengths: list[int]) -> Dataset:
