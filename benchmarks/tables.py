@@ -16,6 +16,7 @@ import numpy as np
 
 from xcat_rec.cli.bench_results import by_model, read_rows, spread, user_key, values_of
 from xcat_rec.evaluation.bootstrap import paired_bootstrap
+from xcat_rec.evaluation.protocol import LOST
 from xcat_rec.evaluation.slices import HISTORY_SLICES, TARGET_SLICES
 
 METRICS = ("recall@10", "ndcg@10")
@@ -25,6 +26,8 @@ def markdown_table(rows: Sequence[dict[str, Any]], names: Sequence[str] = TARGET
     """Lines of a table: models down, all targets and the slices that have any across."""
     parts = _parts(rows, names)
     figures = [(part, metric) for part in parts for metric in METRICS]
+    if "cold" in parts:
+        figures.append((LOST, METRICS[1]))
     titles = [
         f"{part} {metric.replace('recall', 'Recall').replace('ndcg', 'NDCG')}".strip() for part, metric in figures
     ]

@@ -13,6 +13,7 @@ import numpy as np
 from rich.table import Table
 
 from ..evaluation.bootstrap import paired_bootstrap
+from ..evaluation.protocol import LOST
 from ..training.recipes import RECIPES, is_own
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 NOTHING = "-"
 DECIDING_METRIC = "ndcg@10"
 _COLUMNS = (("", "recall@10"), ("", "ndcg@10"), ("switch", "ndcg@10"), ("new_category", "ndcg@10"))
-_COLD_COLUMN = ("cold", "ndcg@10")
+_COLD_COLUMNS = (("cold", "ndcg@10"), (LOST, "ndcg@10"))
 
 Row = dict[str, Any]
 
@@ -127,11 +128,18 @@ def values_of(rows: Sequence[Row], part: str, metric: str) -> list[float]:
 
     Args:
         rows: Runs of one model.
-        part: Name of a slice; empty for all targets.
+        part: Name of a slice, or `LOST`; empty for all targets.
         metric: Name of the metric.
     """
-    found = [(row["slices"].get(part, {}) if part else row["metrics"]).get(metric) for row in rows]
+    found = [_metrics_of(row, part).get(metric) for row in rows]
     return [float(value) for value in found if value is not None]
+
+
+def _metrics_of(row: Row, part: str) -> Mapping[str, Any]:
+    if part == LOST:
+        return row.get(LOST) or {}
+    metrics: Mapping[str, Any] = row["slices"].get(part, {}) if part else row["metrics"]
+    return metrics
 
 
 def spread(values: Sequence[float], digits: int = 4) -> str:
@@ -148,9 +156,9 @@ def spread(values: Sequence[float], digits: int = 4) -> str:
 
 
 def shown_columns(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """(slice, metric) of the columns of a table; the cold slice only where there are cold targets."""
+    """(slice, metric) of the columns of a table; those of cold items only where there are cold targets."""
     cold = any(row["slices"].get("cold", {}).get("num_targets") for row in rows)
-    return [*_COLUMNS, *([_COLD_COLUMN] if cold else [])]
+    return [*_COLUMNS, *(_COLD_COLUMNS if cold else [])]
 
 
 def compare_models(rows: Sequence[Row], users: Mapping[str, np.ndarray], samples: int = 1000) -> list[dict[str, Any]]:

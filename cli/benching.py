@@ -15,7 +15,7 @@ from transformers import PreTrainedConfig
 
 from ..evaluation.categories import by_category, check_category_column
 from ..evaluation.comparison import POPULARITY, REPEAT_PURCHASE
-from ..evaluation.protocol import Ranker, RankingReport, evaluate_ranker
+from ..evaluation.protocol import LOST, Ranker, RankingReport, evaluate_ranker
 from ..inference.recommender import XCatRecommender
 from ..model_cards.settings import model_settings, training_settings
 from ..modeling_baselines.knn import (
@@ -193,6 +193,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         "seed": request.seed,
         "metrics": judged["metrics"],
         "slices": judged["slices"],
+        LOST: judged[LOST],
         "prepare_seconds": round(fitted.prepare_seconds, 2),
         "fit_seconds": round(fitted.fit_seconds, 2),
         "evaluate_seconds": round(evaluate_seconds, 2),

@@ -19,6 +19,8 @@ from .metrics import DEFAULT_KS, catalogue_coverage, check_cutoffs, per_user_met
 from .ranks import pad_targets, target_ranks, top_rows
 from .slices import SLICE_NAMES, target_slices
 
+LOST = "lost_to_untrained"
+
 
 @runtime_checkable
 class Ranker(Protocol):
@@ -46,7 +48,9 @@ class RankingReport:
         num_users: Users with at least one target.
         num_targets: Targets of all users.
         per_user: What each mean is of, under its key in `flat`: one value a row of the dataset, NaN where a user has
-            no such target.
+            no such target; and what a user's trained targets lose to untrained items as `lost_to_untrained.<metric>`.
+        lost_to_untrained: Share of each metric but coverage that targets with training events lose because items
+            without any are ranked among the others, from 0 to 1; empty if there is no such item, or was not asked.
         top: (users, K) recommended rows of the vocabulary, best first, one line a row of the dataset.
         ranks: (users, targets) ranks from 1, one line a row of the dataset; 0 or less is padding.
     """
@@ -56,6 +60,7 @@ class RankingReport:
     num_users: int
     num_targets: int
     per_user: dict[str, np.ndarray] = field(repr=False, compare=False, default_factory=dict)
+    lost_to_untrained: dict[str, float] = field(default_factory=dict)
     top: np.ndarray | None = field(repr=False, compare=False, default=None)
     ranks: np.ndarray | None = field(repr=False, compare=False, default=None)
 
@@ -71,6 +76,7 @@ class RankingReport:
             "num_targets": self.num_targets,
             "metrics": _without_nan(self.metrics),
             "slices": {name: _without_nan(metrics) for name, metrics in self.slices.items()},
+            LOST: _without_nan(self.lost_to_untrained) or None,
         }
         return json.dumps(content, indent=indent, allow_nan=False)
 
@@ -81,6 +87,7 @@ def report_from_ranks(
     topk: np.ndarray,
     ks: Sequence[int],
     num_items: int,
+    untrained_above: np.ndarray | None = None,
 ) -> RankingReport:
     """Turn ranks and recommendations into a report; the trainer, which gathers them itself, calls this too.
 
@@ -90,6 +97,8 @@ def report_from_ranks(
         topk: (users, K) recommended rows of the vocabulary, best first; special rows are padding.
         ks: Cut-offs.
         num_items: Items in the catalogue.
+        untrained_above: (users, targets) items without training events that are ranked above each target; None to
+            leave out what is lost to them, for which the flags of the slice `cold` are needed.
 
     Returns:
         The report.
@@ -110,8 +119,16 @@ def report_from_ranks(
         values = per_user_metrics(ranks, ks, relevant=flags)
         slices[name] = {**summarise(values), "num_targets": int((present & np.asarray(flags, dtype=bool)).sum())}
         per_user.update({_slice_key(name, key): value for key, value in values.items()})
+    lost = {}
+    if untrained_above is not None:
+        warm = ~np.asarray(slice_flags["cold"], dtype=bool)
+        among_all = per_user_metrics(ranks, ks, relevant=warm)
+        alone = per_user_metrics(np.where(present, ranks - untrained_above, ranks), ks, relevant=warm)
+        per_user.update({f"{LOST}.{key}": alone[key] - among_all[key] for key in alone})
+        reached, kept = summarise(alone), summarise(among_all)
+        lost = {key: 1 - kept[key] / reached[key] if reached[key] else math.nan for key in reached}
     users, targets = int(present.any(1).sum()), int(present.sum())
-    return RankingReport(metrics, slices, users, targets, per_user, np.asarray(topk), ranks)
+    return RankingReport(metrics, slices, users, targets, per_user, lost, np.asarray(topk), ranks)
 
 
 def evaluate_ranker(
@@ -152,6 +169,9 @@ def evaluate_ranker(
     ranks = np.zeros((len(dataset), widest), dtype=np.int64)
     slices = {name: np.zeros(ranks.shape, dtype=bool) for name in SLICE_NAMES}
     top = np.zeros((len(dataset), k), dtype=np.int32)
+    untrained = torch.from_numpy(~trained)
+    untrained[:NUM_SPECIAL_ROWS] = False
+    above = np.zeros_like(ranks) if untrained.any() else None
     with _evaluation_mode(ranker), torch.no_grad(), tqdm(total=len(dataset), unit="user", disable=not progress) as bar:
         for start in range(0, len(dataset), batch_size):
             columns = rows_only[start : start + batch_size]
@@ -160,12 +180,15 @@ def evaluate_ranker(
             scores = ranker.score_rows(rows)
             _check_layout(scores, len(rows), len(vocabulary))
             targets = pad_targets([row["targets"] for row in rows])
-            ranks[users, : targets.shape[1]] = target_ranks(scores, torch.from_numpy(targets)).cpu()
+            wanted = torch.from_numpy(targets)
+            ranks[users, : targets.shape[1]] = target_ranks(scores, wanted).cpu()
+            if above is not None:
+                above[users, : targets.shape[1]] = target_ranks(scores, wanted, among=untrained).cpu()
             top[users] = top_rows(scores, k).cpu()
             for name, flags in target_slices(rows, vocabulary, trained).items():
                 slices[name][users, : targets.shape[1]] = flags
             bar.update(len(rows))
-    return report_from_ranks(ranks, slices, top, ks, vocabulary.num_items)
+    return report_from_ranks(ranks, slices, top, ks, vocabulary.num_items, above)
 
 
 @contextmanager

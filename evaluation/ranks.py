@@ -37,7 +37,7 @@ def pad_targets(targets: Sequence[Sequence[int]]) -> np.ndarray:
     return padded
 
 
-def target_ranks(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def target_ranks(scores: torch.Tensor, targets: torch.Tensor, among: torch.Tensor | None = None) -> torch.Tensor:
     """Rank every target among all scored rows; ties count against the model.
 
     The rank is the number of rows that score at least as much as the target, itself included, so a model that gives
@@ -49,9 +49,10 @@ def target_ranks(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     Args:
         scores: (users, rows) scores, `-inf` for what must not be recommended.
         targets: (users, targets) rows of the targets, `TARGET_PADDING` where there is none.
+        among: (rows,) bool, which rows are counted, whether or not the target is one of them; None for all.
 
     Returns:
-        (users, targets) int64 ranks from 1, and 0 for padding.
+        (users, targets) int64 ranks from 1, or from 0 for a target that is not counted itself; 0 for padding.
 
     Raises:
         ValueError: If shapes do not fit, a score is NaN, or a target is no row of the scores.
@@ -76,12 +77,13 @@ def target_ranks(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         )
     valid = targets >= 0
     wanted = scores.gather(1, targets.clamp(min=0))
+    counted = scores if among is None else scores[:, among.to(scores.device)]
     if targets.shape[1] <= _LOOP_COLUMNS:
         # A sum into int32 is several times faster than one into int64, and rows are fewer than 2^31.
-        columns = [(scores >= value[:, None]).sum(1, dtype=torch.int32) for value in wanted.unbind(1)]
+        columns = [(counted >= value[:, None]).sum(1, dtype=torch.int32) for value in wanted.unbind(1)]
         ranks = torch.stack(columns, dim=1).long()
     else:
-        ranks = _counts_at_or_above(scores, wanted)
+        ranks = _counts_at_or_above(counted, wanted)
     return ranks.masked_fill(~valid, 0)
 
 

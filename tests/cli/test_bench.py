@@ -76,7 +76,7 @@ def test_rows_say_what_was_measured_and_how(benched):
     assert [(row["model"], row["seed"]) for row in rows] == [("popularity", 0), ("item-knn", 0), ("xcat", 0)]
     for row in rows:
         assert 0 <= row["metrics"]["ndcg@10"] <= row["metrics"]["recall@10"] <= 1
-        assert row["slices"]["cold"]["num_targets"] > 0
+        assert row["slices"]["cold"]["num_targets"] > 0 and 0 <= row["lost_to_untrained"]["ndcg@10"] < 1
         assert sum(row["slices"][name]["num_targets"] for name in HISTORY_SLICES) == row["data"]["test_targets"]
         by_target = [part for part in row["by_category"] if part["source"] is None]
         assert {part["target"] for part in by_target} == {*CATEGORIES, "no category"}
@@ -110,6 +110,8 @@ def test_values_of_single_users_lie_beside(benched):
             assert np.nanmean(values) == pytest.approx(row["metrics"][name], abs=1e-6)
             cold = users[user_key(row["model"], row["seed"], f"slices.cold.{name}")]
             assert np.nanmean(cold) == pytest.approx(row["slices"]["cold"][name], abs=1e-6)
+            lost = users[user_key(row["model"], row["seed"], f"lost_to_untrained.{name}")]
+            assert not np.isnan(lost).all() and np.nanmin(lost) >= 0
     (one,) = answer["comparisons"]
     best = max(answer["runs"][:2], key=lambda row: row["metrics"]["ndcg@10"])
     assert (one["model"], one["baseline"], one["metric"]) == ("xcat", best["model"], "ndcg@10")
@@ -356,7 +358,8 @@ def test_the_table_for_documents(benched):
     assert [line.split(" | ")[0] for line in lines[4:]] == ["| popularity", "| item-knn", "| xcat"]
     ndcg = benched[1]["runs"][2]["metrics"]["ndcg@10"]
     assert f"{ndcg:.4f}" in lines[6] and len({line.count("|") for line in lines[2:]}) == 1
-    assert COLD == 39 and "cold NDCG@10" in lines[2] and "history" not in lines[2]
+    assert COLD == 39 and "cold NDCG@10" in lines[2] and "lost_to_untrained NDCG@10" in lines[2]
+    assert "history" not in lines[2]
     command = [sys.executable, str(script), str(benched[0]), "--by-history"]
     title = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[2]
     assert "| history_0_5 NDCG@10 |" in title and "| history_6_10 NDCG@10 |" in title

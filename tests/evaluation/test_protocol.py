@@ -76,6 +76,23 @@ def test_by_hand() -> None:
     assert report.per_user["slices.cold.recall@1"].tolist() == pytest.approx([math.nan, math.nan, 1], nan_ok=True)
 
 
+def test_what_trained_targets_lose_to_untrained_items() -> None:
+    report = evaluate_fixed()  # the untrained lamp ties with ann's dome, which is 3rd among all and 2nd among the rest
+    assert report.lost_to_untrained["recall@1"] == 0
+    assert report.lost_to_untrained["recall@2"] == pytest.approx(1 - (1 / 2) / 1)
+    assert report.lost_to_untrained["ndcg@2"] == pytest.approx(1 - 1 / (1 + 1 / math.log2(3)))
+    assert report.per_user["lost_to_untrained.recall@2"].tolist() == pytest.approx([1 / 2, 0, math.nan], nan_ok=True)
+    assert json.loads(report.to_json())["lost_to_untrained"] == pytest.approx(report.lost_to_untrained)
+
+
+def test_nothing_is_lost_where_every_item_is_trained() -> None:
+    trained = np.arange(len(TRAINED)) >= 2
+    report = evaluate_ranker(
+        FixedRanker(SCORES), dataset_of(ROWS), VOCABULARY, trained=trained, ks=[1], progress=False
+    )
+    assert report.lost_to_untrained == {} and json.loads(report.to_json())["lost_to_untrained"] is None
+
+
 def test_coverage_counts_items_in_anyones_list() -> None:
     scores = {name: [-INF, -INF, 0.0, 0.1, 0.9, 0.2, 0.3] for name in SCORES}
     scores["cid"] = [-INF, -INF, 0.9, 0.1, 0.8, 0.2, 0.3]
@@ -152,6 +169,7 @@ def test_flat_names_and_json() -> None:
         "num_targets": 2,
         "metrics": {"recall@1": 0.5, "ndcg@1": 0.5, "mrr@1": 0.5, "coverage@1": 0.2},
         "slices": {"cold": {"recall@1": None, "ndcg@1": None, "mrr@1": None, "num_targets": 0}},
+        "lost_to_untrained": None,
     }
 
 

@@ -60,6 +60,25 @@ def test_both_ways_agree_with_brute_force(
     assert ranks.tolist() == brute_force(scores, targets)
 
 
+@pytest.mark.parametrize("loop_columns", [0, 32], ids=["sorting", "looping"])
+@settings(max_examples=50, deadline=None)
+@given(problem=tied_problems(), seed=st.integers(0, 99))
+def test_ranks_among_some_rows_and_the_others_add_up(
+    loop_columns: int, problem: tuple[list[list[float]], list[list[int]]], seed: int
+) -> None:
+    scores, targets = torch.tensor(problem[0]), torch.tensor(problem[1])
+    among = torch.rand(scores.shape[1], generator=torch.Generator().manual_seed(seed)) < 0.5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranks_module, "_LOOP_COLUMNS", loop_columns)
+        some, others = target_ranks(scores, targets, among), target_ranks(scores, targets, ~among)
+    expected = [
+        [0 if t == TARGET_PADDING else sum(row[i] >= row[t] for i in among.nonzero().flatten()) for t in wanted]
+        for row, wanted in zip(*problem, strict=True)
+    ]
+    assert some.tolist() == expected
+    assert (some + others).tolist() == brute_force(*problem)
+
+
 def test_many_targets_take_the_sorting_way_and_agree() -> None:
     generator = torch.Generator().manual_seed(0)
     scores = torch.randint(0, 40, (3, 200), generator=generator).float()
