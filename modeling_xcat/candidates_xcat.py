@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .configuration_xcat import NETWORK_FROM, REPEATS_FROM, UNTRAINED_FROM, XCatConfig
+from .configuration_xcat import NETWORK_FROM, REPEATS_FROM, RETURNS_FROM, UNTRAINED_FROM, XCatConfig
 from .items_xcat import XCatItemEncoder
 from .neighbors_xcat import XCatItemTable, XCatNeighbors, XCatSuccessors
 from .recent_xcat import RecentEvents
@@ -19,6 +19,7 @@ _CANDIDATE = {
     1: ("score", "product", "memories", "had", "count"),
     REPEATS_FROM: ("times", "age"),
     UNTRAINED_FROM: ("untrained",),
+    RETURNS_FROM: ("returns", "gap", "overdue"),
 }
 """Features of a candidate by the format version from which on there are these, too."""
 _NEARNESS = 4
@@ -38,7 +39,9 @@ class CandidateFeatures:
         candidates: (queries, candidates, features) score of the first stage, the part of it that is the product, the
             part that is the memories', whether the history has the item, the logarithm of 1 + its training events, and
             from format version 6 on the logarithms of 1 + the times that the history has it and of the events since
-            the latest of those, counted with it, and from format version 7 on whether it has no training events.
+            the latest of those, counted with it, from format version 7 on whether it has no training events, and from
+            format version 8 on which share of those were returns, the mean logarithm of the events until one, and how
+            far the logarithm of those since the latest in this history is above that, 0 if there is none.
         events: (queries, events) True where there is an event.
     """
 
@@ -152,6 +155,9 @@ class XCatCandidateAttention(nn.Module):
             of_candidate += [times.float().log1p(), age.clamp(min=1).float().log()]
         if self.config.format_version >= UNTRAINED_FROM:
             of_candidate.append((counts == 0).float())
+        if self.config.format_version >= RETURNS_FROM:
+            returns, gap = items.returns(rows)
+            of_candidate += [returns, gap, (age.clamp(min=1).float().log() - gap) * had]
         return CandidateFeatures(torch.stack(pairs, -1), torch.stack(of_candidate, -1), latest > 0)
 
     def forward(self, found: CandidateFeatures) -> tuple[torch.Tensor, torch.Tensor]:

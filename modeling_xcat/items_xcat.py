@@ -9,7 +9,10 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from .configuration_xcat import NETWORK_FROM, XCatConfig
+from .configuration_xcat import NETWORK_FROM, RETURNS_FROM, XCatConfig
+
+_RETURNS_PRIOR = 10
+"""Events, or returns, by which what is known of one item is drawn to the mean of the catalogue."""
 
 
 class XCatTextAdaptor(nn.Module):
@@ -35,6 +38,8 @@ class XCatItemEncoder(nn.Module):
 
     Attributes:
         category_values: (rows,) category of every row, 0 for none; only what a second stage compares.
+        return_counts: (rows,) training events of every item by users who had had it before; for a second stage, too.
+        return_gaps: (rows,) sum over those of the logarithms of the user's events from the one before to this one.
         kept_texts: (texts, hidden) what the adaptor made of all texts at the last refresh, without gradients, for the
             training steps in between; None where the next one has to make it anew.
     """
@@ -44,6 +49,8 @@ class XCatItemEncoder(nn.Module):
     text_index: torch.Tensor
     feature_values: torch.Tensor
     category_values: torch.Tensor
+    return_counts: torch.Tensor
+    return_gaps: torch.Tensor
     item_counts: torch.Tensor
 
     def __init__(self, config: XCatConfig) -> None:
@@ -54,6 +61,9 @@ class XCatItemEncoder(nn.Module):
         self.register_buffer("feature_values", torch.zeros(rows, len(features), dtype=torch.long))
         if config.num_candidates and config.format_version >= NETWORK_FROM:
             self.register_buffer("category_values", torch.zeros(rows, dtype=torch.int32))
+        if config.num_candidates and config.format_version >= RETURNS_FROM:
+            self.register_buffer("return_counts", torch.zeros(rows, dtype=torch.long))
+            self.register_buffer("return_gaps", torch.zeros(rows))
         if config.use_text:
             tokens = config.text_tokens_per_item
             self.register_buffer("text_states", torch.zeros(config.num_texts, tokens, config.text_dim))
@@ -113,6 +123,23 @@ class XCatItemEncoder(nn.Module):
         if self.training and self.config.id_dropout > 0:
             kept = kept & (torch.rand(kept.shape, device=kept.device) >= self.config.id_dropout)
         return embedded * kept[:, None].to(embedded.dtype)
+
+    def returns(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Whether users come back to items, and how soon.
+
+        Args:
+            rows: Rows of the item table, of any shape.
+
+        Returns:
+            Share of an item's training events that were returns to it, and mean logarithm of the events until one,
+            both drawn to those of the catalogue; shapes as of `rows`.
+        """
+        known, gaps = self.return_counts[rows].float(), self.return_gaps[rows]
+        total = self.return_counts.sum().float()
+        mean_share = total / self.item_counts.sum().clamp(min=1)
+        mean_gap = self.return_gaps.sum() / total.clamp(min=1)
+        share = (known + _RETURNS_PRIOR * mean_share) / (self.item_counts[rows] + _RETURNS_PRIOR)
+        return share, (gaps + _RETURNS_PRIOR * mean_gap) / (known + _RETURNS_PRIOR)
 
     def history_text(self, item_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Text states of the items of histories.

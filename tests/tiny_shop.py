@@ -68,6 +68,13 @@ def shop(users: int = USERS) -> ShopTables:
     return validate_tables(items_table(), events_table(users), name="tiny shop")
 
 
+def shop_of_returns(users: int = USERS) -> ShopTables:
+    """The same items and times, where users come back to five items all the time."""
+    number = pl.col("item_id").str.slice(5).cast(pl.Int64) % 5
+    events = events_table(users).with_columns(pl.format("item-0{}", number).alias("item_id"))
+    return validate_tables(items_table(), events, name="tiny shop of returns")
+
+
 def write_shop(folder: Path, users: int = USERS, suffix: str = "csv") -> Path:
     """The tables as files in a folder."""
     folder.mkdir(parents=True, exist_ok=True)

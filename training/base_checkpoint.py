@@ -23,6 +23,7 @@ from ..tokenization.schema import ShopTables
 from ..tokenization.user_interests import NO_INTEREST
 from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
 from .catalogue import (
+    add_returns,
     distinct_texts,
     feature_codes,
     fill_neighbors,
@@ -114,6 +115,8 @@ def change_catalogue(
     if config.use_text:
         _change_texts(model, processor, vocabulary, cache_dir)
     items.item_counts = items.item_counts[rows]
+    if hasattr(items, "return_counts"):
+        items.return_counts, items.return_gaps = items.return_counts[rows], items.return_gaps[rows]
     items.feature_values = feature_codes(vocabulary, config.item_features or {}, learned)
     if config.use_item_ids:
         items.id_embeddings = _taken(items.id_embeddings, rows)
@@ -266,8 +269,10 @@ def _recount(model: XCatForNextItem, train: Any) -> None:
     counts += training_counts(train.data["items"], model.config.num_item_rows)
     tables = [table for table in (memory, model.model.successors) if table is not None]
     before = [(table.rows.clone(), table.similarities.clone()) for table in tables]
-    fill_neighbors(model, train.with_format(None)["items"], elsewhere)
-    fill_successors(model, train.with_format(None)["items"])
+    histories = train.with_format(None)["items"]
+    fill_neighbors(model, histories, elsewhere)
+    fill_successors(model, histories)
+    add_returns(model, histories)
     for table, (rows, similarities) in zip(tables, before, strict=True):
         table.rows, table.similarities = united_neighbors(
             torch.cat([rows, table.rows], 1), torch.cat([similarities, table.similarities], 1), rows.shape[1]

@@ -11,6 +11,7 @@ import torch
 
 from ..modeling_baselines.cooccurrence import nearest_by_cosine
 from ..modeling_baselines.regression import weights_by_regression
+from ..modeling_baselines.returns import count_returns
 from ..modeling_baselines.successors import strongest_successors
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, REGRESSION_FROM
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
@@ -251,3 +252,17 @@ def fill_successors(model: XCatForNextItem, histories: Iterable[list[int]]) -> N
         rows, shares = strongest_successors(histories, *table.rows.shape)
         table.rows.copy_(rows)
         table.similarities.copy_(shares)
+
+
+def add_returns(model: XCatForNextItem, histories: Iterable[list[int]]) -> None:
+    """Add returns in training histories to those that a model knows of; one that knows of none is left alone.
+
+    Args:
+        model: A model whose catalogue is in place.
+        histories: One list of item rows a user, the earliest event first.
+    """
+    items = model.model.items
+    if hasattr(items, "return_counts"):
+        counts, gaps = count_returns(histories, len(items.return_counts))
+        items.return_counts += counts.to(items.return_counts.device)
+        items.return_gaps += gaps.to(items.return_gaps.device)

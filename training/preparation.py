@@ -26,7 +26,7 @@ from ..tokenization.sequences import build_splits, event_type_names
 from ..tokenization.text import DEFAULT_TEXT_ENCODER, item_texts, resolve_text_encoder
 from ..tokenization.user_interests import NO_INTEREST, UserInterests
 from ..tokenization.vocabulary import ItemVocabulary
-from .catalogue import distinct_texts, fill_catalogue, fill_neighbors, fill_successors, training_counts
+from .catalogue import add_returns, distinct_texts, fill_catalogue, fill_neighbors, fill_successors, training_counts
 from .interests import interest_settings, shop_interests
 from .windows import history_length
 
@@ -245,8 +245,10 @@ def prepare_training(shop: ShopTables, options: PreparationOptions, precision: s
         model.model.text.encoder.load_state_dict(pretrained.state_dict())
     counts = training_counts(splits["train"].data["items"], len(vocabulary))
     fill_catalogue(model, processor, counts, precision=precision, cache_dir=options.cache_dir)
-    fill_neighbors(model, splits["train"].with_format(None)["items"])
-    fill_successors(model, splits["train"].with_format(None)["items"])
+    histories = splits["train"].with_format(None)["items"]
+    fill_neighbors(model, histories)
+    fill_successors(model, histories)
+    add_returns(model, histories)
     interests = add_interests(shop, model, processor, splits, options, precision)
     return PreparedTraining(
         model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, [note] if note else [], interests

@@ -16,6 +16,7 @@ import torch
 
 from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION
+from xcat_rec.training.catalogue import add_returns
 from xcat_rec.training.preparation import PreparationOptions, prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
@@ -35,6 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         encoder = save_text_encoder(Path(place) / "encoder")
         made = prepare_training(shop(20), PreparationOptions(text_encoder=str(encoder), config=SMALL))
+    add_returns(made.model, [[5, 12, 5, 24, 12, 5]])  # the shop has none
     for name, buffer in made.model.model.candidates.named_buffers():
         drawn = torch.randn(buffer.shape)
         buffer.copy_(drawn.abs() + 0.5 if name.endswith("scale") else drawn)

@@ -39,6 +39,9 @@ def tiny_model(config: XCatConfig | None = None, attention: str = "sdpa", seed: 
         items = model.model.items
         items.item_counts.copy_(torch.arange(ROWS) % 5)
         items.feature_values.copy_(torch.randint(0, 4, items.feature_values.shape))
+        if hasattr(items, "return_counts"):
+            items.return_counts.copy_(torch.arange(ROWS) % 5 // 2)
+            items.return_gaps.copy_(items.return_counts * torch.arange(ROWS).remainder(7).log1p())
         if hasattr(items, "category_values"):
             items.category_values[2:] = torch.arange(ROWS - 2) % 4
         if config.use_text:

@@ -10,6 +10,7 @@ from torch.nn.functional import cosine_similarity
 
 from xcat_rec.modeling_xcat.candidates_xcat import CandidateFeatures, CandidateSources, XCatCandidateAttention
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
+from xcat_rec.modeling_xcat.items_xcat import XCatItemEncoder
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.neighbors_xcat import XCatItemTable
 from xcat_rec.modeling_xcat.recent_xcat import RecentEvents
@@ -29,6 +30,7 @@ CONFIGURATIONS = {
     "several tokens": {"text_tokens_per_item": 2},
     "format 5": {"format_version": 5},
     "format 6": {"format_version": 6},
+    "format 7": {"format_version": 7},
 }
 every_configuration = pytest.mark.parametrize("changes", CONFIGURATIONS.values(), ids=list(CONFIGURATIONS))
 
@@ -50,6 +52,12 @@ def with_stage(**changes) -> XCatForNextItem:
 def root_in(table: XCatItemTable | None, event: int, row: int) -> float:
     others = [] if table is None else table.rows[event].tolist()
     return math.sqrt(table.similarities[event, others.index(row)]) if row in others else 0.0
+
+
+def returns_to(items: XCatItemEncoder, row: int) -> tuple[float, float]:
+    counts, returns, gaps = items.item_counts.tolist(), items.return_counts.tolist(), items.return_gaps.tolist()
+    share = (returns[row] + 10 * sum(returns) / sum(counts)) / (counts[row] + 10)
+    return share, (gaps[row] + 10 * sum(gaps) / sum(returns)) / (returns[row] + 10)
 
 
 def first_stage(model: XCatForNextItem, states: torch.Tensor) -> torch.Tensor:
@@ -85,6 +93,9 @@ def test_features_are_those_of_loops(changes):
                 expected += [math.log(1 + history.count(row)), math.log(history.index(row) + 1) if had else 0.0]
             if model.config.format_version > 6:
                 expected.append(float(items.item_counts[row] == 0))
+            if model.config.format_version > 7:
+                share, gap = returns_to(items, row)
+                expected += [share, gap, math.log(history.index(row) + 1) - gap if had else 0.0]
             assert found.candidates[q, c].tolist() == pytest.approx(expected, abs=1e-4)
             for e, event in enumerate(RECENT.items[q, :3].tolist()):
                 if not event:
@@ -120,7 +131,7 @@ def test_a_bonus_of_the_network_is_what_the_formula_says():
     stage.contract.copy_(torch.tensor([10.0, 100.0]))
     pairs = torch.zeros(1, 1, 2, 6)
     pairs[0, 0, :, 0], pairs[0, 0, :, 1] = torch.tensor([math.log(3), 0.0]), torch.tensor([1.0, 5.0])
-    candidates = torch.tensor([[[0.25, 0, 0, 0, 4.0, 0, 0, 0]]])
+    candidates = torch.tensor([[[0.25, 0, 0, 0, 4.0, *[0] * 6]]])
     bonus, attention = stage(CandidateFeatures(pairs, candidates, torch.tensor([[True, True]])))
     torch.testing.assert_close(attention, torch.tensor([[[0.75, 0.25]]]))
     gelu = torch.nn.functional.gelu(torch.tensor([2 * 0.75 * math.log(3) + 0.25, -1.0]))

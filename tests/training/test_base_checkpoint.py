@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.modeling_baselines.returns import count_returns
 from xcat_rec.tokenization.schema import ShopTables, validate_tables
 from xcat_rec.tokenization.vocabulary import UNKNOWN_ROW
 from xcat_rec.training.base_checkpoint import (
@@ -21,10 +22,11 @@ from xcat_rec.training.base_checkpoint import (
     ordered_after,
     prepare_from_base,
 )
+from xcat_rec.training.catalogue import add_returns
 from xcat_rec.training.lent_neighbors import drop_lent, united_neighbors
 from xcat_rec.training.preparation import PreparationOptions, build_vocabulary, prepare_training
 
-from ..tiny_shop import SMALL, events_table, items_table, save_text_encoder, shop
+from ..tiny_shop import SMALL, events_table, items_table, save_text_encoder, shop, shop_of_returns
 
 HISTORY = [f"item-{i:02d}" for i in (1, 8, 15, 22)]
 NEW = {"item_id": "item-new", "title": "maps number 5", "brand": "brand 1", "category": "maps", "price": 2.0}
@@ -39,6 +41,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         config={**SMALL, "soft_target_weight": 0.2}, cache_dir=folder / "cache",
     )  # fmt: skip
     prepared = prepare_training(shop(), options)
+    add_returns(prepared.model, [[5, 6, 5, 9, 5], [30, 30]])  # the shop has none
     prepared.model.save_pretrained(folder / "base")
     prepared.processor.save_pretrained(folder / "base")
     return folder / "base"
@@ -123,6 +126,22 @@ def test_a_shuffled_and_shrunk_catalogue_scores_the_same(base):
     order = torch.from_numpy(processor.catalogue.encode(vocabulary.column("item_id")))
     assert UNKNOWN_ROW not in order
     assert torch.allclose(model.eval().model.items()[2:], known[order], atol=1e-6)
+    for name in ("return_counts", "return_gaps"):
+        was = getattr(base_model.items, name)
+        assert was[order].any() and getattr(model.model.items, name)[2:].equal(was[order])
+
+
+def test_returns_are_those_of_both_or_of_the_base_alone(base):
+    old = load_base(base)[0].model.items
+    options = PreparationOptions(split="leave-one-out")
+    prepared, _ = prepare_from_base(shop_of_returns(30), options, str(base))
+    kept, _ = prepare_from_base(shop_of_returns(30), options, str(base), recount=False)
+    own = count_returns(prepared.splits["train"].with_format(None)["items"], 42)
+    for name, found in zip(("return_counts", "return_gaps"), own, strict=True):
+        was = getattr(old, name)
+        assert was.any() and found.any()
+        assert getattr(prepared.model.model.items, name).equal(was + found)
+        assert getattr(kept.model.model.items, name).equal(was)
 
 
 def test_counts_are_those_of_both_or_of_the_base_alone(base):

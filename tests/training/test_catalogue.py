@@ -11,6 +11,7 @@ import torch
 from xcat_rec.modeling_baselines import regression
 from xcat_rec.modeling_baselines.cooccurrence import nearest_by_cosine
 from xcat_rec.modeling_baselines.regression import weights_by_regression
+from xcat_rec.modeling_baselines.returns import count_returns
 from xcat_rec.modeling_baselines.successors import strongest_successors
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
@@ -27,7 +28,7 @@ from xcat_rec.training.catalogue import (
 )
 from xcat_rec.training.preparation import PreparationOptions, feature_columns, prepare_training
 
-from ..tiny_shop import COLD, NO_CATEGORY, SMALL, TWINS, save_text_encoder, shop
+from ..tiny_shop import COLD, NO_CATEGORY, SMALL, TWINS, save_text_encoder, shop, shop_of_returns
 
 
 def vocabulary(**columns: list[str | None]) -> ItemVocabulary:
@@ -186,12 +187,12 @@ def test_a_model_without_a_memory_reads_no_histories():
     assert next(histories) == [2, 99]
 
 
-def prepare_tiny_shop(folder, **config):
+def prepare_tiny_shop(folder, tables=None, **config):
     encoder = folder / "encoder"
     if not encoder.exists():
         save_text_encoder(encoder)
     return prepare_training(
-        shop(),
+        tables or shop(),
         PreparationOptions(
             text_encoder=str(encoder), split="leave-one-out", config={**SMALL, **config}, cache_dir=folder / "cache"
         ),
@@ -227,6 +228,18 @@ def test_preparation_keeps_what_follows_what(tmp_path):
     assert successors.rows.equal(rows) and successors.similarities.equal(shares) and bool(shares.any())
     for fields in ({"num_successors": 0}, {"num_candidates": 0}, {"format_version": 4}):
         assert prepare_tiny_shop(tmp_path, **fields).model.model.successors is None
+
+
+def test_preparation_keeps_what_users_come_back_to(tmp_path):
+    prepared = prepare_tiny_shop(tmp_path, shop_of_returns())
+    counts, gaps = count_returns(prepared.splits["train"].with_format(None)["items"], 42)
+    items = prepared.model.model.items
+    assert items.return_counts.equal(counts) and items.return_gaps.equal(gaps) and bool(gaps.any())
+    for fields in ({"num_candidates": 0}, {"format_version": 7}):
+        assert not hasattr(prepare_tiny_shop(tmp_path, **fields).model.model.items, "return_counts")
+    untouched = prepare_tiny_shop(tmp_path).model.model.items
+    share, gap = untouched.returns(torch.arange(42))
+    assert not share.any() and not gap.any(), "nobody comes back in that shop"
 
 
 def test_preparation_before_format_4_fills_the_memory_with_cosines(tmp_path):
