@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ..inference.recommender import XCatRecommender
     from ..tokenization.schema import ShopTables
+    from ..training.preparation import PreparationOptions
 
 
 def evaluate(
@@ -23,11 +24,17 @@ def evaluate(
     events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
     columns: Annotated[str | None, typer.Option(help="Names of your columns: item_id=sku,title=name.")] = None,
     split: Annotated[
-        str, typer.Option(help="auto, leave-one-out, last-basket, global-time, user-level, cold-items or column.")
-    ] = "auto",
+        str | None,
+        typer.Option(
+            help="leave-one-out, last-basket, global-time, user-level, cold-items, column or auto; "
+            "without it that of the checkpoint's training."
+        ),
+    ] = None,
     part: Annotated[str, typer.Option(help="test or validation.")] = "test",
-    tie_policy: Annotated[str, typer.Option(help="file or shuffle: order of events at one time.")] = "file",
-    seed: Annotated[int, typer.Option(help="Seed of the order of ties.")] = 0,
+    tie_policy: Annotated[
+        str | None, typer.Option(help="file or shuffle: order of events at one time; without it as in training.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the order of ties; without it as in training.")] = None,
     k: Annotated[list[int] | None, typer.Option("-k", help="Cut-offs; may be repeated.")] = None,
     by_history: Annotated[bool, typer.Option(help="Also show users apart by the length of their history.")] = False,
     by_category: Annotated[
@@ -40,9 +47,11 @@ def evaluate(
 ) -> None:
     """Rank the targets of a split against the whole catalogue, beside popularity and repeat purchase.
 
+    Events are chosen and split as they were for the checkpoint's training, where it says how; what is given goes before.
+
     Examples:
 
-        xcat evaluate my-checkpoint my-shop/ --split leave-one-out
+        xcat evaluate my-checkpoint my-shop/
 
         xcat evaluate my-checkpoint my-shop/ --split global-time -k 5 -k 20 --json
 
@@ -69,7 +78,8 @@ def evaluate(
         check_category_column(catalogue.table.column_names, column)
     shop = load_data(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items="drop")
     messages.print(str(shop.report), markup=False, highlight=False)
-    split, splits = _splits(shop, recommender, part, split, tie_policy, seed)
+    options = _options(shop, recommender, {"split": split, "tie_policy": tie_policy, "seed": seed})
+    splits = _splits(shop, recommender, part, options)
     reports = compare_with_baselines(
         {MODEL_NAME: recommender}, splits["train"], splits[part], catalogue,
         trained=recommender.trained, ks=cutoffs,
@@ -78,7 +88,7 @@ def evaluate(
         metrics_table(
             reports,
             k=10 if 10 in cutoffs else cutoffs[0],
-            title=f"{shop.name}, {split}, {part}",
+            title=f"{shop.name}, {options.split}, {part}",
             by_history=by_history,
         )
     )
@@ -93,24 +103,38 @@ def evaluate(
         print_json({**judged, "baselines": baselines, "tables": shop.report.to_dict()})
 
 
-def _splits(
-    shop: ShopTables, recommender: XCatRecommender, part: str, split: str, tie_policy: str, seed: int
-) -> tuple[str, DatasetDict]:
-    """The name of the split and its parts, in rows of the checkpoint's catalogue; what is judged has its interests."""
+def _options(shop: ShopTables, recommender: XCatRecommender, given: dict[str, Any]) -> PreparationOptions:
+    """How events are chosen and split: as is given, else as in training, else as by default."""
     from ..tokenization.prepared import PreparedShop
-    from ..tokenization.sequences import build_splits
-    from ..training.interests import shop_interests
+    from ..tokenization.sequences import resolve_split
+    from ..tokenization.splits import SplitName
     from ..training.preparation import PreparationOptions, resolve_options
+    from .console import messages
+
+    given = {name: value for name, value in given.items() if value is not None}
+    trained = recommender.processor.event_settings or {}
+    own = {} if isinstance(shop, PreparedShop) else dict(trained)  # which was chosen and split before
+    if own.get("split") == SplitName.COLUMN and shop.events["split"].null_count():
+        own["split"] = "auto"
+    options = resolve_options(shop, PreparationOptions(**{**own, **given}))
+    options.split = str(resolve_split(shop, options.split))
+    if trained and trained["split"] != options.split:
+        messages.print(
+            f"note: the checkpoint was trained with the split {trained['split']}; of the log that it was trained on, the "
+            f"split {options.split} may ask for events that it has seen",
+            markup=False,
+        )
+    return options
+
+
+def _splits(shop: ShopTables, recommender: XCatRecommender, part: str, options: PreparationOptions) -> DatasetDict:
+    """The parts of the split, in rows of the checkpoint's catalogue; what is judged has its interests."""
+    from ..training.interests import shop_interests
+    from ..training.preparation import select_events, split_events
 
     processor = recommender.processor
-    if isinstance(shop, PreparedShop):
-        split = resolve_options(shop, PreparationOptions(split=split, tie_policy=tie_policy)).split
-        splits = shop.splits_for(processor.catalogue, processor.event_types)
-    else:
-        splits = build_splits(
-            shop, processor.catalogue, processor.event_types, split=split, tie_policy=tie_policy, seed=seed
-        )
+    splits = split_events(select_events(shop, options), options, processor.catalogue, processor.event_types)
     interests = shop_interests(shop, recommender.model, processor)
     if interests is not None:
         splits[part] = interests.added(splits[part])
-    return split, splits
+    return splits

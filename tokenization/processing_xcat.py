@@ -86,6 +86,8 @@ class XCatProcessor(ProcessorMixin):
         text_fields: Columns of the items table that an item's text was made of, in order.
         interest_settings: How the interests of users are read, `InterestSettings` as a mapping; None for a model that
             reads none.
+        event_settings: How the events that the model was trained on were chosen and split, `EVENT_OPTIONS` of
+            `training.preparation` and the seed of ties and cold items; None where that is not known.
         catalogue_digest: Digest of the catalogue that it was saved with; unused here, see `check_digests`.
     """
 
@@ -101,6 +103,7 @@ class XCatProcessor(ProcessorMixin):
         max_text_length: int = 64,
         text_fields: Sequence[str] = ("title", "brand", "category"),
         interest_settings: Mapping[str, Any] | None = None,
+        event_settings: Mapping[str, Any] | None = None,
         catalogue_digest: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -113,6 +116,7 @@ class XCatProcessor(ProcessorMixin):
         self.max_text_length = max_text_length
         self.text_fields = list(text_fields)
         self.interest_settings = None if interest_settings is None else dict(interest_settings)
+        self.event_settings = None if event_settings is None else dict(event_settings)
         super().__init__(tokenizer, **kwargs)
 
     @property
@@ -281,8 +285,9 @@ class XCatProcessor(ProcessorMixin):
         values: dict[str, Any] = super().to_dict()
         values.pop("vocabulary", None)
         values.pop("tokenizer", None)
-        if self.interest_settings is None:
-            values.pop("interest_settings", None)
+        for name in ("interest_settings", "event_settings"):
+            if getattr(self, name) is None:
+                values.pop(name, None)
         if self.vocabulary is not None:
             values["catalogue_digest"] = catalogue_digest(self.vocabulary)
         return values

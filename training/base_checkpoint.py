@@ -36,7 +36,7 @@ from .catalogue import (
 )
 from .checkpoints import check_checkpoint
 from .lent_neighbors import drop_lent, lend_neighbors, united_neighbors
-from .preparation import PreparationOptions, PreparedTraining, add_interests, build_vocabulary, split_shop
+from .preparation import PreparationOptions, PreparedTraining, add_interests, build_vocabulary, event_settings, split_shop
 
 CHANGEABLE = frozenset({
     "hidden_dropout", "attention_dropout", "id_dropout", "temperature", "objective", "full_softmax_limit",
@@ -238,6 +238,7 @@ def prepare_from_base(
     else:
         _change_soft_targets(model)
     _, _, splits = split_shop(shop, options, processor.catalogue, processor.event_types)
+    processor.event_settings = event_settings(shop, options)
     interests = add_interests(shop, model, processor, splits, options, "fp32")
     if recount:
         _recount(model, splits["train"])

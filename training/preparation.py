@@ -22,7 +22,7 @@ from ..tokenization.preparation_inputs import items_table
 from ..tokenization.prepared import PreparedShop
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.schema import ShopTables
-from ..tokenization.sequences import build_splits, event_type_names
+from ..tokenization.sequences import build_splits, event_type_names, resolve_split
 from ..tokenization.text import DEFAULT_TEXT_ENCODER, item_texts, resolve_text_encoder
 from ..tokenization.user_interests import NO_INTEREST, UserInterests
 from ..tokenization.vocabulary import ItemVocabulary
@@ -184,30 +184,61 @@ def split_shop(
                 f"{kind} names {missing[0]!r}, which is no column of the items table; "
                 f"it has {', '.join(shop.items.columns)}"
             )
-    seed = options.seed if options.split_seed is None else options.split_seed
-    if isinstance(shop, PreparedShop):
-        options = resolve_options(shop, options)
-        if vocabulary is None or kinds is None:
-            vocabulary, kinds = build_vocabulary(shop, options.text_fields), shop.event_types
-            splits = DatasetDict(shop.sequences)
-        else:
-            splits = shop.splits_for(vocabulary, kinds)
+    options = resolve_options(shop, options)
+    shop = select_events(shop, options)
+    if isinstance(shop, PreparedShop) and (vocabulary is None or kinds is None):
+        vocabulary, kinds = build_vocabulary(shop, options.text_fields), shop.event_types
+        splits = _without_cold(DatasetDict(shop.sequences), shop, options)
     else:
-        shop = select_events(shop, options)
         vocabulary = build_vocabulary(shop, options.text_fields) if vocabulary is None else vocabulary
         kinds = event_type_names(shop) if kinds is None else kinds
-        splits = build_splits(shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=seed)
+        splits = split_events(shop, options, vocabulary, kinds)
     if not len(splits["train"]):
         raise ValueError(
             f"events: split {options.split!r} leaves no user with two training events "
             f"({shop.events.height} rows); give more events or another split"
         )
+    return vocabulary, kinds, splits
+
+
+def split_events(
+    shop: ShopTables, options: PreparationOptions, vocabulary: ItemVocabulary, kinds: list[str]
+) -> DatasetDict:
+    """The splits of events that were chosen, without the training events of items that are to be cold.
+
+    Args:
+        shop: Validated tables, after `select_events`.
+        options: What to make of them, after `resolve_options`.
+        vocabulary: The item vocabulary.
+        kinds: The kinds of event.
+    """
+    if isinstance(shop, PreparedShop):
+        splits = shop.splits_for(vocabulary, kinds)
+    else:
+        seed = _split_seed(options)
+        splits = build_splits(shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=seed)
+    return _without_cold(splits, shop, options)
+
+
+def _without_cold(splits: DatasetDict, shop: ShopTables, options: PreparationOptions) -> DatasetDict:
     if isinstance(shop, PreparedShop) and shop.made.get("cold_items"):
-        return vocabulary, kinds, splits  # taken away before
-    cold = choose_cold_items(splits["train"], options.cold_items, options.cold_policy, seed)
+        return splits  # taken away before
+    cold = choose_cold_items(splits["train"], options.cold_items, options.cold_policy, _split_seed(options))
     if len(cold):
         splits["train"] = without_items(splits["train"], cold)
-    return vocabulary, kinds, splits
+    return splits
+
+
+def _split_seed(options: PreparationOptions) -> int:
+    return options.seed if options.split_seed is None else options.split_seed
+
+
+def event_settings(shop: ShopTables, options: PreparationOptions) -> dict[str, Any]:
+    """How the events of a shop are chosen and split, as a processor keeps it: `EVENT_OPTIONS` and their seed."""
+    options = resolve_options(shop, options)
+    settings = {name: getattr(options, name) for name in EVENT_OPTIONS}
+    plain = {name: str(value) if isinstance(value, str) else value for name, value in settings.items()}
+    return {**plain, "split": str(resolve_split(shop, options.split)), "seed": _split_seed(options)}
 
 
 def prepare_training(shop: ShopTables, options: PreparationOptions, precision: str = "auto") -> PreparedTraining:
@@ -238,6 +269,7 @@ def prepare_training(shop: ShopTables, options: PreparationOptions, precision: s
         max_text_length=options.max_text_length,
         text_fields=options.text_fields,
         interest_settings=None if settings is None else settings.to_dict(),
+        event_settings=event_settings(shop, options),
     )
     model = XCatForNextItem(config)
     if config.text_config is not None:

@@ -96,6 +96,31 @@ def test_evaluate_gives_the_figures_of_fit(fitted, places, capsys):
     assert other["metrics"].keys() == {"recall@3", "ndcg@3", "mrr@3", "coverage@3"}
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--split", "user-level"],
+        ["--tie-policy", "shuffle", "--seed", "3", "--repeats", "first", "--min-item-events", "9", "--cold-items", "0.2"],
+    ],
+    ids=["split", "filters, ties and cold items"],
+)
+def test_evaluate_goes_by_the_training_s_events(options, places, tmp_path, capsys):
+    output = tmp_path / "checkpoint"
+    fitted = run([*fit_arguments(*places, output, epochs=1), *options, "--no-card"], capsys)
+    judged = run(["evaluate", str(output), str(places[0]), "--json"], capsys)
+    for name in ("recall@10", "ndcg@10"):
+        assert judged["metrics"][name] == pytest.approx(fitted["metrics"][name], abs=1e-6)
+        for baseline in ("popularity", "repeat-purchase"):
+            of_fit, of_evaluate = (one["baselines"][baseline]["metrics"][name] for one in (fitted, judged))
+            assert of_evaluate == pytest.approx(of_fit, abs=1e-6)
+    assert judged["slices"]["cold"]["num_targets"] == fitted["slices"]["cold"]["num_targets"]
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(output), str(places[0]), "--split", "global-time"])
+    shown = " ".join(capsys.readouterr().err.split())
+    trained = "user-level" if "user-level" in options else "leave-one-out"
+    assert f"note: the checkpoint was trained with the split {trained}" in shown
+
+
 def test_evaluate_by_history_and_by_category(fitted, places, capsys):
     command = ["evaluate", str(fitted[0]), str(places[0]), "--split", "leave-one-out"]
     judged = run([*command, "--json"], capsys)
