@@ -44,6 +44,7 @@ from ..training.catalogue import distinct_texts
 from ..training.preparation import (
     PreparationOptions,
     PreparedTraining,
+    check_parts,
     prepare_training,
     resolve_options,
     select_events,
@@ -225,6 +226,8 @@ def _train(
     begin = time.perf_counter()
     recipe = find_recipe(OWN if request.model in FROM_BASE else request.model)
     options.config = {**recipe.config, **config}
+    if options.item_features is not None and "item_features" not in config:
+        options.config.pop("item_features", None)  # columns that were asked for go before the recipe's none
     if not (options.config.get("use_text", True) and options.config.get("num_fusion_layers", 1)):
         options.interests = NO_INTEREST  # a model without text has nowhere to put them
     arguments = XCatTrainingArguments(**{**recipe.training, **training, "seed": request.seed})
@@ -232,7 +235,7 @@ def _train(
     prepared = _prepare(request, shop, options, precision)
     for note in prepared.notes:
         messages.print(f"note: {note}", markup=False)
-    _check_parts(shop, prepared.splits, options, ("validation", "test"))
+    check_parts(shop, prepared.splits, options.split, ("validation", "test"))
     size_training(arguments, training, prepared.splits["train"], prepared.model.config)
     start, epochs = time.perf_counter(), 0.0
     if request.model != ZERO_SHOT:
@@ -281,7 +284,7 @@ def _fit_text(shop: ShopTables, options: PreparationOptions, precision: str) -> 
     options.interests = NO_INTEREST
     options.config = {"use_item_ids": False, "item_features": {}, "soft_target_weight": 0.0, "num_fusion_layers": 0}
     prepared = prepare_training(shop, options, precision)
-    _check_parts(shop, prepared.splits, options, ("test",))
+    check_parts(shop, prepared.splits, options.split, ("test",))
     items = prepared.model.model.items
     start = time.perf_counter()
     states, index = items.text_states[:, 0], items.text_index
@@ -296,7 +299,7 @@ def _count(name: str, shop: ShopTables, options: PreparationOptions) -> _Fitted:
     """Fit a baseline that reads item ids alone; no text is encoded for it."""
     begin = time.perf_counter()
     vocabulary, _, splits = split_shop(shop, options)
-    _check_parts(shop, splits, options, ("test",))
+    check_parts(shop, splits, options.split, ("test",))
     start = time.perf_counter()
     histories, rows = splits["train"].with_format(None)["items"], len(vocabulary)
     model: PopularityModel | RepeatPurchaseModel | ItemKNNModel
@@ -316,15 +319,6 @@ def _told(config: PreTrainedConfig) -> dict[str, Any]:
     """What a baseline was set to."""
     names = ("neighbours", "shrink", "ridge", "window", "decay")
     return {"model": {name: getattr(config, name) for name in names if hasattr(config, name)}}
-
-
-def _check_parts(shop: ShopTables, splits: DatasetDict, options: PreparationOptions, parts: tuple[str, ...]) -> None:
-    for part in parts:
-        if not len(splits[part]):
-            raise ValueError(
-                f"events: split {options.split!r} leaves no user in {part} ({shop.events.height} rows); users need "
-                "three events (or baskets) each for it, or choose another --split"
-            )
 
 
 def _describe_data(

@@ -47,7 +47,7 @@ def evaluate(
 ) -> None:
     """Rank the targets of a split against the whole catalogue, beside popularity and repeat purchase.
 
-    Events are chosen and split as they were for the checkpoint's training, where it says how; what is given goes before.
+    Events are chosen and split as they were for the checkpoint's training, where it says how, but for what is given.
 
     Examples:
 
@@ -120,8 +120,8 @@ def _options(shop: ShopTables, recommender: XCatRecommender, given: dict[str, An
     options.split = str(resolve_split(shop, options.split))
     if trained and trained["split"] != options.split:
         messages.print(
-            f"note: the checkpoint was trained with the split {trained['split']}; of the log that it was trained on, the "
-            f"split {options.split} may ask for events that it has seen",
+            f"note: the checkpoint was trained with the split {trained['split']}; of the log that it was trained on, "
+            f"the split {options.split} may ask for events that it has seen",
             markup=False,
         )
     return options

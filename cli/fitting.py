@@ -33,7 +33,7 @@ from ..training.adapters import (
 from ..training.arguments import XCatTrainingArguments
 from ..training.base_checkpoint import prepare_from_base
 from ..training.hub_pushes import note_catalogue
-from ..training.preparation import PreparationOptions, PreparedTraining, prepare_training, resolve_options
+from ..training.preparation import PreparationOptions, PreparedTraining, check_parts, prepare_training, resolve_options
 from ..training.trainer import XCatTrainer
 from ..training.windows import size_training
 from .card_baselines import check_names, fit_baselines
@@ -228,12 +228,7 @@ def fit_shop(request: FitRequest) -> FitOutcome:
     parameters = parameter_counts(trained_model)
     for note in prepared.notes:
         messages.print(f"note: {note}", markup=False)
-    for part in ("validation", "test"):
-        if not len(prepared.splits[part]):
-            raise ValueError(
-                f"events: split {options.split!r} leaves no user in {part} ({request.shop.events.height} rows); users "
-                "need three events (or baskets) each for it, or choose another --split"
-            )
+    check_parts(request.shop, prepared.splits, options.split, ("validation", "test"))
     size_training(arguments, training, prepared.splits["train"], prepared.model.config)
     split = resolve_split(request.shop, options.split)
     card = None if request.card is None else begin_card(request, options, prepared, arguments, split)

@@ -23,6 +23,7 @@ def recommend(
     users: Annotated[
         Path | None, typer.Option(help="Table of events of many users, with the columns of the events table.")
     ] = None,
+    columns: Annotated[str | None, typer.Option(help="Names of its columns: item_id=sku,user_id=customer.")] = None,
     text: Annotated[list[str] | None, typer.Option(help="A text of the user (query, chat); may be repeated.")] = None,
     k: Annotated[int, typer.Option("-k", help="Recommendations a user.")] = 10,
     include_seen: Annotated[bool, typer.Option(help="Recommend items of the history too.")] = False,
@@ -50,30 +51,34 @@ def recommend(
 
         xcat recommend my-checkpoint --users events.parquet --engine ray --actors 4 --output found.parquet
     """
-    from ..inference.batch import BatchRequest
+    from ..inference.batch import BatchRequest, check_known
     from ..inference.filters import Filters
     from ..inference.recommender import XCatRecommender, saved_text_columns
     from ..modeling_xcat.hub_xcat import locate_checkpoint
     from ..tokenization.histories import Histories, read_histories
     from ..tokenization.prepared import refuse_prepared
+    from .options import parse_columns
 
     if (history is None) == (users is None):
         raise ValueError("give either --history A,B,C or --users FILE")
     _check(k, output, users, engine)
     ids = [] if history is None else _ids(history)
     refuse_prepared(users, "give")
+    names = parse_columns(columns)
     filters = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category)
     if output is not None and users is not None:
         # Once for all processes: each would ask the hub otherwise, and might find another commit there.
         folder = str(locate_checkpoint(checkpoint, revision=revision))
-        histories = read_histories(users, None, saved_text_columns(folder))
+        histories = read_histories(users, names, saved_text_columns(folder))
         written = _write(output, folder, histories, BatchRequest(k, filters, tuple(text or ())), engine, actors)
         _show_written(output, len(histories.user_ids), written, json_output)
         return
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     histories = (
-        Histories(["history"], [ids]) if users is None else read_histories(users, None, recommender.text_columns)
+        Histories(["history"], [ids]) if users is None else read_histories(users, names, recommender.text_columns)
     )
+    if users is not None and not text:
+        check_known(recommender, histories.user_ids, histories.items)
     found = recommender.recommend_many(
         histories.items,
         k,

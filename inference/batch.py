@@ -5,7 +5,7 @@ Every engine cuts the same blocks and calls the same function on them, so none o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,7 +107,7 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
     columns = block.to_pydict()
     users, items = columns["user_id"], columns["items"]
     if not request.texts:
-        _check_known(recommender, users, items)
+        check_known(recommender, users, items)
     found = recommender.recommend_many(
         items,
         request.k,
@@ -130,8 +130,17 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
     return pa.Table.from_pylist(rows, schema=RECOMMENDATIONS.insert(0, pa.field(POSITION, pa.int64())))
 
 
-def _check_known(recommender: XCatRecommender, users: list[str], items: list[list[str]]) -> None:
-    """Name the user: in a block the number of a history says nothing."""
+def check_known(recommender: XCatRecommender, users: Sequence[str], items: Sequence[Sequence[str]]) -> None:
+    """Refuse users without a known item by their names: the number of a history says nothing.
+
+    Args:
+        recommender: A loaded checkpoint.
+        users: Users.
+        items: Item ids of each.
+
+    Raises:
+        ValueError: If no item of a user is in the catalogue.
+    """
     for user, history in zip(users, items, strict=True):
         if (recommender.vocabulary.encode(history) < NUM_SPECIAL_ROWS).all():
             raise ValueError(
@@ -152,6 +161,8 @@ def recommend_locally(checkpoint: str, histories: pa.Table, request: BatchReques
         Tables of recommendations, users in order of first appearance.
     """
     recommender = XCatRecommender.from_pretrained(checkpoint)
+    for block in [] if request.texts else blocks_of(histories.select(["user_id", "items"])):
+        check_known(recommender, *block.to_pydict().values())  # of all users, before hours of work on the first
     for block in blocks_of(histories):
         yield recommend_block(recommender, block, request)
 

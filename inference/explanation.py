@@ -67,7 +67,7 @@ def event_shares(attention: torch.Tensor | None, history: torch.Tensor, candidat
         (items, events) non-negative shares; each row sums to 1.
     """
     likeness = torch.nn.functional.cosine_similarity(candidates[:, None], history[None], dim=-1).clamp(min=0)
-    weights = torch.ones(len(history)) if attention is None else attention
+    weights = likeness.new_ones(len(history)) if attention is None else attention
     shares = likeness * weights
     nothing = shares.sum(1, keepdim=True) <= 0
     shares = torch.where(nothing, weights.expand_as(shares) + 1e-12, shares)

@@ -130,6 +130,7 @@ class XCatRecommender:
         """Columns of events whose texts the model reads as interests; none for a model that reads none."""
         return () if self._interests is None else self._interests.settings.text_columns
 
+    @torch.no_grad()
     def score_rows(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
         """Scores (users, item rows) for dataset rows; special rows are -inf."""
         scores: torch.Tensor = self.model.model.score_states(

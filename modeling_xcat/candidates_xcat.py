@@ -132,7 +132,7 @@ class XCatCandidateAttention(nn.Module):
             sources: Where the rest is found.
         """
         items, latest = sources.items, recent.items[:, : self.config.candidate_window]
-        vectors, of_events = sources.item_side[rows], sources.item_side[latest]
+        vectors, of_events = sources.item_side[rows].float(), sources.item_side[latest].float()
         pairs = [
             _text_cosines(items, rows, latest),
             nn.functional.normalize(vectors, dim=-1) @ nn.functional.normalize(of_events, dim=-1).mT,
@@ -170,19 +170,21 @@ class XCatCandidateAttention(nn.Module):
             (queries, candidates) bonuses, and (queries, candidates, events) attention; 0 where there is no event.
         """
         pairs = found.pairs
-        scale = torch.where(self.pair_scale > 0, self.pair_scale, 1.0)  # 0 where a stage without a window was fitted
+        # In float32 whatever the dtype of the weights: scores of candidates lie close together.
+        pair_scale, pair_mean = self.pair_scale.float(), self.pair_mean.float()
+        scale = torch.where(pair_scale > 0, pair_scale, 1.0)  # 0 where a stage without a window was fitted
         # Pairs are brought to mean 0 and deviation 1 after they are averaged, when there are as few as candidates; in
         # the logits the mean is the same for all events.
-        logits = pairs @ (self.key / scale) + self.ages[: pairs.shape[2]]
+        logits = pairs @ (self.key.float() / scale) + self.ages[: pairs.shape[2]].float()
         logits = logits.masked_fill(~found.events[:, None, :], -torch.inf)
         attention = torch.nan_to_num(torch.softmax(logits, -1)) if pairs.shape[2] else logits
         attended = (attention[..., None, :] @ pairs).squeeze(-2)
-        attended = (attended - self.pair_mean * attention.sum(-1, keepdim=True)) / scale
-        of_candidate = (found.candidates - self.candidate_mean) / self.candidate_scale
-        bonus = attended @ self.value + of_candidate @ self.weight
+        attended = (attended - pair_mean * attention.sum(-1, keepdim=True)) / scale
+        of_candidate = (found.candidates - self.candidate_mean.float()) / self.candidate_scale.float()
+        bonus = attended @ self.value.float() + of_candidate @ self.weight.float()
         if self.has_network:
-            hidden = torch.cat([attended, of_candidate], -1) @ self.expand.mT + self.expand_bias
-            bonus = bonus + nn.functional.gelu(hidden) @ self.contract
+            hidden = torch.cat([attended, of_candidate], -1) @ self.expand.float().mT + self.expand_bias.float()
+            bonus = bonus + nn.functional.gelu(hidden) @ self.contract.float()
         return bonus, attention
 
     def rescored(
@@ -240,7 +242,7 @@ def _roots(table: XCatItemTable | None, rows: torch.Tensor, latest: torch.Tensor
     if table is None or not events or not count:
         return found
     ordered, order = rows.sort(dim=1)
-    similarities = table.similarities[latest].flatten(1)
+    similarities = table.similarities[latest].float().flatten(1)
     wanted = table.rows[latest].long().flatten(1)
     place = torch.searchsorted(ordered, wanted).clamp(max=count - 1)
     query, pair = ((ordered.gather(1, place) == wanted) & (similarities > 0)).nonzero(as_tuple=True)

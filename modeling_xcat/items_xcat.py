@@ -124,6 +124,11 @@ class XCatItemEncoder(nn.Module):
             kept = kept & (torch.rand(kept.shape, device=kept.device) >= self.config.id_dropout)
         return embedded * kept[:, None].to(embedded.dtype)
 
+    def user_counts(self) -> torch.Tensor:
+        """(rows,) users that training events of each item are of; the events where returns are not counted."""
+        counted = hasattr(self, "return_counts")
+        return self.item_counts - self.return_counts if counted else self.item_counts.clone()
+
     def returns(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Whether users come back to items, and how soon.
 
@@ -134,10 +139,10 @@ class XCatItemEncoder(nn.Module):
             Share of an item's training events that were returns to it, and mean logarithm of the events until one,
             both drawn to those of the catalogue; shapes as of `rows`.
         """
-        known, gaps = self.return_counts[rows].float(), self.return_gaps[rows]
+        known, gaps = self.return_counts[rows].float(), self.return_gaps[rows].float()
         total = self.return_counts.sum().float()
         mean_share = total / self.item_counts.sum().clamp(min=1)
-        mean_gap = self.return_gaps.sum() / total.clamp(min=1)
+        mean_gap = self.return_gaps.sum(dtype=torch.float32) / total.clamp(min=1)
         share = (known + _RETURNS_PRIOR * mean_share) / (self.item_counts[rows] + _RETURNS_PRIOR)
         return share, (gaps + _RETURNS_PRIOR * mean_gap) / (known + _RETURNS_PRIOR)
 

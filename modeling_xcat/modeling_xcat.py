@@ -262,18 +262,19 @@ class XCatModel(XCatPreTrainedModel):
         Returns:
             (queries, item rows) float32 scores; the special rows are -inf.
         """
-        if item_side is None:
-            item_side = self.item_side(self.items().float())
-        queries = self.query_side(states.float())
-        scores = queries @ item_side.T
-        for numbers, rows, values in [] if recent is None else self.bonuses(recent):
-            scores[numbers, rows] += values
-        scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
-        if recent is not None and self.has_second_stage:
-            best = scores.topk(min(self.config.num_candidates, self.config.num_items), dim=1)
-            rescored, _ = self.second_stage(queries, recent, best.indices, best.values, item_side)
-            scores.scatter_(1, best.indices, rescored)
-        return scores
+        with torch.autocast(self.device.type, enabled=False):
+            if item_side is None:
+                item_side = self.item_side(self.items().float())
+            queries = self.query_side(states.float())
+            scores = queries @ item_side.T
+            for numbers, rows, values in [] if recent is None else self.bonuses(recent):
+                scores[numbers, rows] += values
+            scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
+            if recent is not None and self.has_second_stage:
+                best = scores.topk(min(self.config.num_candidates, self.config.num_items), dim=1)
+                rescored, _ = self.second_stage(queries, recent, best.indices, best.values, item_side)
+                scores.scatter_(1, best.indices, rescored)
+            return scores
 
     @property
     def has_second_stage(self) -> bool:

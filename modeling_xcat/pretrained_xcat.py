@@ -16,7 +16,7 @@ from .configuration_xcat import XCatConfig
 from .fusion_xcat import XCatFusion
 from .hub_xcat import CARD, NO_CARD, push_folder
 from .items_xcat import XCatItemEncoder
-from .neighbors_xcat import XCatNeighbors
+from .neighbors_xcat import XCatItemTable
 from .repeats_xcat import XCatRepeats
 from .saving_xcat import MODEL, written_whole
 from .text_xcat import XCatTextEncoder
@@ -89,6 +89,6 @@ class XCatPreTrainedModel(PreTrainedModel):
         elif isinstance(module, XCatTextEncoder):
             init.zeros_(module.mean)
             init.eye_(module.whitening)
-        elif isinstance(module, (XCatItemEncoder, XCatNeighbors, XCatCandidateAttention)):
+        elif isinstance(module, (XCatItemEncoder, XCatItemTable, XCatCandidateAttention)):
             for buffer in module.buffers(recurse=False):
                 init.zeros_(buffer)

@@ -15,6 +15,8 @@ import polars as pl
 _UNITS = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9))
 _SECONDS_LIMIT = 1e11
 _SECONDS_1973 = 1e8
+_DATES = (19_700_101, 21_001_231)
+"""Whole numbers between them, all of which are dates, are no seconds: those would lie in August 1970."""
 _TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d")
 MAX_TEXT = 10_000
 """Characters kept of a text; an encoder reads far fewer, and a title of a megabyte would be tokenized whole."""
@@ -236,6 +238,10 @@ def read_times(column: pl.Series) -> TimeColumn:
 
 
 def _from_numbers(numbers: pl.Series, bad: pl.Series) -> TimeColumn:
+    if not bad.any() and numbers.is_between(*_DATES).fill_null(True).all() and numbers.count():
+        days = numbers.cast(pl.Int64).cast(pl.String).str.to_date("%Y%m%d", strict=False)
+        if days.null_count() == numbers.null_count():
+            return TimeColumn(days.dt.epoch("s").cast(pl.Int64), bad, bad, "dates")  # nothing is bad
     bad = bad | (numbers < 0).fill_null(False)
     numbers = _where(~bad, numbers)
     middle = numbers.median()
@@ -255,10 +261,11 @@ def _from_numbers(numbers: pl.Series, bad: pl.Series) -> TimeColumn:
 def _parse_iso(text: pl.Series) -> pl.Series:
     plain = pl.col("text").str.replace(r"(?i)\s*(z|utc|gmt)$", "").str.replace(r"^(\d{4})/(\d{1,2})/", "$1-$2-")
     plain = plain.str.replace(r"^(\d{4}-\d{1,2}-\d{1,2})[Tt]", "$1 ")
-    zone = plain.str.extract(r":\d\d(?:\.\d+)?\s*([+-]\d\d:?\d\d)$").str.replace(":", "")
-    local = plain.str.replace(r"(:\d\d(?:\.\d+)?)\s*[+-]\d\d:?\d\d$", "$1")
+    zone = plain.str.extract(r":\d\d(?:\.\d+)?\s*([+-]\d\d(?::?\d\d)?)$").str.replace(":", "")
+    local = plain.str.replace(r"(:\d\d(?:\.\d+)?)\s*[+-]\d\d(?::?\d\d)?$", "$1")
     parsed = pl.coalesce(local.str.to_datetime(f, strict=False, time_unit="us", exact=True) for f in _TIME_FORMATS)
-    minutes = zone.str.slice(1, 2).cast(pl.Int64) * 60 + zone.str.slice(3, 2).cast(pl.Int64)
+    minutes = zone.str.slice(1, 2).cast(pl.Int64) * 60
+    minutes += zone.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0)  # +02 is an hour's offset, too
     shift = pl.when(zone.str.starts_with("-")).then(-minutes).otherwise(minutes).fill_null(0)
     frame = pl.DataFrame({"text": text}).select((parsed.dt.epoch("s") - shift * 60).cast(pl.Int64))
     return frame.to_series().rename(text.name)

@@ -33,6 +33,7 @@ _WORDING = {
     "nan_number": "{count} rows are NaN",
     "not_boolean": "{count} rows are neither true nor false",
     "no_title": "{count} rows have no title",
+    "partial_split": "{count} rows have no value",
     "control_characters": "{count} rows held control characters",
     "long_text": "{count} rows held a text beyond the limit",
     "nested_list": "{count} rows held a list of lists",

@@ -310,6 +310,7 @@ class XCatProcessor(ProcessorMixin):
         # tokenizer_config.json names the class. Without a config at hand, AutoTokenizer would load the model's, whose
         # code is the checkpoint's own, and ask whether to trust it.
         kwargs.setdefault("config", PreTrainedConfig())
+        kwargs.setdefault("trust_remote_code", False)  # else transformers asks, and somebody may say yes
         return super()._load_tokenizer_from_pretrained(sub_processor_type, *args, **kwargs)
 
     @classmethod

@@ -55,7 +55,9 @@ class TableReader:
         read["price"] = self._numbers("items", table, "price")
         untitled = read["title"].null_count()
         if untitled and table.height:
-            self._add("items", "title", "no_title", untitled, None, "their text comes from other columns", fatal=False)
+            named = untitled < table.height or read["brand"].count() or read["category"].count()
+            remedy = "their text comes from other columns" if named else "nothing else names them: they have no text"
+            self._add("items", "title", "no_title", untitled, None, remedy, fatal=False)
         read["title"] = read["title"].fill_null("")
         if ids is None:
             return None
@@ -76,6 +78,9 @@ class TableReader:
         event_type = read_texts(self._column(table, "event_type")).fill_null(DEFAULT_EVENT_TYPE)
         rating = self._numbers("events", table, "rating")
         split = read_texts(self._column(table, "split"))
+        if 0 < split.null_count() < split.len():
+            remedy = "fill them, or only --split column goes by it, and refuses them"
+            self._add("events", "split", "partial_split", split.null_count(), None, remedy, fatal=False)
         is_target, bad = read_flags(self._column(table, "is_target"))
         self._rows("events", table, "is_target", "not_boolean", bad, "write true and false")
         basket = self._column(table, "basket_id")
@@ -140,7 +145,8 @@ class TableReader:
             return items, events
         example = events["item_id"].filter(unknown)[0]
         drop = policy == "drop"
-        remedy = "they were dropped" if drop else 'add the items, or drop these events with on_unknown_items="drop"'
+        to_drop = 'add the items, or drop these events: on_unknown_items="drop", --unknown-items drop'
+        remedy = "they were dropped" if drop else to_drop
         self._add("events", "item_id", "unknown_item", int(unknown.sum()), example, remedy, fatal=not drop)
         if not drop:
             return items, events
@@ -189,7 +195,7 @@ class TableReader:
         self._rows("events", table, "order", "bad_order", bad_order, "number a user's events 0, 1, 2, ...")
         if times.unit != "seconds":
             count = times.values.len() - times.values.null_count()
-            remedy = "divide them yourself if they are not"
+            remedy = "give seconds if they are not"
             self._add("events", "timestamp", "timestamp_unit", count, times.unit, remedy, fatal=False)
         number, no_time, no_order = table.height, times.values.null_count(), order.null_count()
         broken = bool(times.bad.any() or bad_order.any())
@@ -221,7 +227,8 @@ class TableReader:
             if name not in table.columns and (column in required or name != defaults[column]):
                 near = difflib.get_close_matches(name, table.columns, n=1, cutoff=0.5)
                 guess = near[0] if near else "its name there"
-                remedy = f"map it with TableColumns({column}={guess!r}); {self._has(table)}"
+                ways = f"TableColumns({column}={guess!r}), --columns {column}={guess}"
+                remedy = f"map it with {ways}; {self._has(table)}"
                 self._add(label, column, "missing_column", table.height, None, remedy)
 
     def _has(self, table: pl.DataFrame) -> str:

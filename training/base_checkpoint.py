@@ -36,7 +36,14 @@ from .catalogue import (
 )
 from .checkpoints import check_checkpoint
 from .lent_neighbors import drop_lent, lend_neighbors, united_neighbors
-from .preparation import PreparationOptions, PreparedTraining, add_interests, build_vocabulary, event_settings, split_shop
+from .preparation import (
+    PreparationOptions,
+    PreparedTraining,
+    add_interests,
+    build_vocabulary,
+    event_settings,
+    split_shop,
+)
 
 CHANGEABLE = frozenset({
     "hidden_dropout", "attention_dropout", "id_dropout", "temperature", "objective", "full_softmax_limit",
@@ -263,17 +270,17 @@ def check_base_options(options: PreparationOptions, base: str) -> None:
 
 def _recount(model: XCatForNextItem, train: Any) -> None:
     """Add the counts of training sequences to those of the base, and their neighbours to its own."""
-    memory, counts = model.model.neighbors, model.model.items.item_counts
+    memory, items = model.model.neighbors, model.model.items
     if memory is not None:
-        drop_lent(memory, counts)
-    elsewhere = counts.clone()
-    counts += training_counts(train.data["items"], model.config.num_item_rows)
+        drop_lent(memory, items.item_counts)
+    elsewhere = items.user_counts()
+    items.item_counts += training_counts(train.data["items"], model.config.num_item_rows)
     tables = [table for table in (memory, model.model.successors) if table is not None]
     before = [(table.rows.clone(), table.similarities.clone()) for table in tables]
     histories = train.with_format(None)["items"]
+    add_returns(model, histories)
     fill_neighbors(model, histories, elsewhere)
     fill_successors(model, histories)
-    add_returns(model, histories)
     for table, (rows, similarities) in zip(tables, before, strict=True):
         table.rows, table.similarities = united_neighbors(
             torch.cat([rows, table.rows], 1), torch.cat([similarities, table.similarities], 1), rows.shape[1]

@@ -223,7 +223,7 @@ def fill_neighbors(
     Args:
         model: A model whose catalogue is in place.
         histories: One list of item rows a user.
-        elsewhere: (rows,) training events of each item that are not in these histories; None for none.
+        elsewhere: (rows,) users of each item whose training events are not in these histories; None for none.
     """
     memory, items, config = model.model.neighbors, model.model.items, model.config
     if memory is None:

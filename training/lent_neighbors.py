@@ -71,7 +71,7 @@ def lend_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> i
     else:
         itself = torch.full((size,), TEXT_WEIGHT / (TEXT_WEIGHT + RIDGE))
         ours = _lent(memory.rows, memory.similarities, items.item_counts, borrowers, lenders, shares, itself)
-        itself = TEXT_WEIGHT / (TEXT_WEIGHT + RIDGE + items.item_counts.float())
+        itself = TEXT_WEIGHT / (TEXT_WEIGHT + RIDGE + items.user_counts().float())
         sources = torch.arange(size).repeat_interleave(width)
         incoming = strongest(memory.rows.flatten().long(), sources, memory.similarities.flatten(), size, width)
         theirs = _lent(*incoming, items.item_counts, borrowers, lenders, shares, itself)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -61,28 +62,38 @@ def neighbor_weight_scores(
         raise ValueError("the model has no neighbour memory; give a num_neighbors above 0")
     if weights is None:
         weights = WEIGHTS if model.config.format_version >= REGRESSION_FROM else OLD_WEIGHTS
-    training, before = model.training, model.config.neighbor_weight
-    model.eval()
-    model.config.neighbor_weight = 0.0
-    table = base.item_side(base.items().float())
-    users = min(len(dataset), max(LEAST_USERS, MOST_SCORES // len(table)) if most_users is None else most_users)
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, users).astype(np.int64))
-    size = max(1, _SCORES_AT_ONCE // len(table))
     found: dict[float, list[np.ndarray]] = {float(weight): [] for weight in weights}
-    for part in np.array_split(chosen, -(-len(chosen) // size)):
-        rows = [dataset[int(i)] for i in part]
-        inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
-        positions = inputs.pop("query_positions", None)  # with them a whole model would score the catalogue, too
-        states, recent = base.pick((encode or base)(**inputs).last_hidden_state, positions, **inputs)
-        scores = base.score_states(states, recent, table)
-        queries, items, values = base.neighbors.bonus(recent, weight=1.0)
-        targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(scores.device)
-        asked = _Asked(scores, targets, queries, items, values, k)
-        for weight, lists in found.items():
-            lists.append(per_user_metrics(asked.ranks(weight).cpu().numpy(), [k])[f"ndcg@{k}"])
-    model.train(training)
-    model.config.neighbor_weight = before
+    with _without_what_is_asked(model):
+        table = base.item_side(base.items().float())
+        users = min(len(dataset), max(LEAST_USERS, MOST_SCORES // len(table)) if most_users is None else most_users)
+        chosen = np.unique(np.linspace(0, len(dataset) - 1, users).astype(np.int64))
+        size = max(1, _SCORES_AT_ONCE // len(table))
+        for part in np.array_split(chosen, -(-len(chosen) // size)):
+            rows = [dataset[int(i)] for i in part]
+            inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
+            positions = inputs.pop("query_positions", None)  # with them a whole model would score the catalogue, too
+            states, recent = base.pick((encode or base)(**inputs).last_hidden_state, positions, **inputs)
+            scores = base.score_states(states, recent, table)
+            queries, items, values = base.neighbors.bonus(recent, weight=1.0)
+            targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(scores.device)
+            asked = _Asked(scores, targets, queries, items, values, k)
+            for weight, lists in found.items():
+                lists.append(per_user_metrics(asked.ranks(weight).cpu().numpy(), [k])[f"ndcg@{k}"])
     return {weight: float(np.nanmean(np.concatenate(lists))) for weight, lists in found.items()}
+
+
+@contextmanager
+def _without_what_is_asked(model: XCatForNextItem) -> Iterator[None]:
+    """Evaluation without the memory, and without a second stage, which goes by the scores that the weight makes."""
+    config, training = model.config, model.training
+    before = config.neighbor_weight, config.candidate_attention
+    config.neighbor_weight, config.candidate_attention = 0.0, False
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+        config.neighbor_weight, config.candidate_attention = before
 
 
 class _Asked:

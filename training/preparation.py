@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ..tokenization.prepared import PreparedShop
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import build_splits, event_type_names, resolve_split
+from ..tokenization.splits import SplitName
 from ..tokenization.text import DEFAULT_TEXT_ENCODER, item_texts, resolve_text_encoder
 from ..tokenization.user_interests import NO_INTEREST, UserInterests
 from ..tokenization.vocabulary import ItemVocabulary
@@ -233,6 +234,37 @@ def _split_seed(options: PreparationOptions) -> int:
     return options.seed if options.split_seed is None else options.split_seed
 
 
+_NEEDED = {
+    SplitName.LEAVE_ONE_OUT: "users need three events each for it, four to be trained on",
+    SplitName.LAST_BASKET: "users need three baskets each for it",
+    SplitName.GLOBAL_TIME: "it takes users with events before and after four fifths, and nine tenths, of all events",
+    SplitName.COLUMN: "the column split has to give events to it, of users with earlier ones",
+    SplitName.USER_LEVEL: "it takes one user in ten, of those with two events or more",
+    SplitName.COLD_ITEMS: "it takes users of the newest items with earlier events",
+}
+
+
+def check_parts(shop: ShopTables, splits: DatasetDict, split: str, parts: Sequence[str]) -> None:
+    """Refuse splits without users in a part that is needed.
+
+    Args:
+        shop: The tables.
+        splits: What was made of them.
+        split: Name of the split, "auto" included.
+        parts: Names of the parts.
+
+    Raises:
+        ValueError: If a part has no user.
+    """
+    for part in parts:
+        if not len(splits[part]):
+            name = resolve_split(shop, split)
+            raise ValueError(
+                f"events: split {str(name)!r} leaves no user in {part} ({shop.events.height} rows); {_NEEDED[name]}, "
+                "or choose another --split"
+            )
+
+
 def event_settings(shop: ShopTables, options: PreparationOptions) -> dict[str, Any]:
     """How the events of a shop are chosen and split, as a processor keeps it: `EVENT_OPTIONS` and their seed."""
     options = resolve_options(shop, options)
@@ -278,9 +310,9 @@ def prepare_training(shop: ShopTables, options: PreparationOptions, precision: s
     counts = training_counts(splits["train"].data["items"], len(vocabulary))
     fill_catalogue(model, processor, counts, precision=precision, cache_dir=options.cache_dir)
     histories = splits["train"].with_format(None)["items"]
+    add_returns(model, histories)
     fill_neighbors(model, histories)
     fill_successors(model, histories)
-    add_returns(model, histories)
     interests = add_interests(shop, model, processor, splits, options, precision)
     return PreparedTraining(
         model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, [note] if note else [], interests

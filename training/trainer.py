@@ -94,6 +94,10 @@ class XCatTrainer(HubPushes, Trainer):
             train_dataset = training_rows(train_dataset, args, bare.config.max_history, codes, interests)
         kwargs.setdefault("data_collator", PackingCollator(processing_class))
         self.tunes_text, self._texts_of_step = trains_text(bare), 0
+        if args.ddp_broadcast_buffers is None:
+            # The item table is buffers, alike in all processes, and DDP would send all of it before every step; where
+            # texts are trained their states differ.
+            args.ddp_broadcast_buffers = self.tunes_text
         self._adaptor_of_step: int | None = None
         self._whole: Any = None
         self._evaluated_items: list[torch.Tensor] | None = None
@@ -131,8 +135,9 @@ class XCatTrainer(HubPushes, Trainer):
         if limit is None or self.train_dataset is None:
             return super().get_train_dataloader()
         dataset: Any = self.train_dataset
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         lengths = [len(items) - 1 for items in dataset.with_format(None)["items"]]
-        sampler = TokenBatchSampler(lengths, limit, self.args.data_seed or self.args.seed, self.args.world_size)
+        sampler = TokenBatchSampler(lengths, limit, seed, self.args.world_size)
         loader = DataLoader(
             dataset,
             batch_sampler=sampler,

@@ -229,6 +229,12 @@ def test_every_baseline_runs_and_cold_items_make_cold_targets(places, tmp_path):
     assert not list(tmp_path.iterdir()), "only a trainer writes"
 
 
+def test_item_features_that_are_asked_for_go_before_a_recipe_s_none(places, tmp_path):
+    found = run_model(request_of(places, "sasrec", item_features="brand"), tmp_path).row
+    assert found["config"]["model"]["item_features"] == {"brand": 4}
+    assert "item_features" not in run_model(request_of(places, "sasrec"), tmp_path).row["config"]["model"]
+
+
 @pytest.fixture(scope="module")
 def old_and_new(places, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A checkpoint of the shop, and another shop with the same texts under other ids."""

@@ -100,7 +100,10 @@ def test_evaluate_gives_the_figures_of_fit(fitted, places, capsys):
     "options",
     [
         ["--split", "user-level"],
-        ["--tie-policy", "shuffle", "--seed", "3", "--repeats", "first", "--min-item-events", "9", "--cold-items", "0.2"],
+        [
+            *("--tie-policy", "shuffle", "--seed", "3", "--repeats", "first"),
+            *("--min-item-events", "9", "--cold-items", "0.2"),
+        ],
     ],
     ids=["split", "filters, ties and cold items"],
 )

@@ -7,7 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+
+from xcat_rec.inference.recommender import XCatRecommender
 
 from .checkpoints import save_checkpoint
 from .conftest import Client
@@ -61,3 +64,15 @@ def test_each_is_refused(hub: Hub, alice: Client, tmp_path: Path) -> None:
         assert said.code == 2 and name in said.err and words in said.err, (name, said.err)
     assert told[-1].code in (0, 2), told[-1].err  # without the files that lead outside, or not at all
     assert not trace.exists() and not list(tmp_path.rglob("planted.json")) and not list(alice.home.rglob("*.bin"))
+
+
+def test_code_of_a_tokenizer_is_not_offered_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, trace = save_checkpoint(tmp_path / "checkpoint"), tmp_path / "trace"
+    settings = folder / "tokenizer_config.json"
+    own = {"tokenizer_class": "Trap", "auto_map": {"AutoTokenizer": [None, "trap.Trap"]}}
+    settings.write_bytes(with_setting(settings.read_bytes(), **own))
+    (folder / "trap.py").write_text(f"from pathlib import Path\n\nPath({str(trace)!r}).touch()\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    with pytest.raises(ValueError, match="trust_remote_code"):
+        XCatRecommender.from_pretrained(folder)
+    assert not trace.exists()

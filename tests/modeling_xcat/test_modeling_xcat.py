@@ -123,6 +123,32 @@ def test_bfloat16_weights_stay_close(changes, histories):
     assert torch.corrcoef(torch.stack([expected.flatten(), low.float().flatten()]))[0, 1] > 0.98
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_second_stage_of_low_precision_weights_is_that_of_their_values_in_float32(histories, dtype):
+    inputs = layout(histories, "packed")
+    model = tiny_model(tiny_config(num_candidates=6, candidate_window=3, candidate_attention=True))
+    generator = torch.Generator().manual_seed(2)
+    for name, buffer in model.model.candidates.named_buffers():
+        drawn = torch.randn(buffer.shape, generator=generator)
+        buffer.copy_(drawn.abs() + 0.5 if name.endswith("scale") else drawn)
+    low = model.to(dtype)
+    states, recent, _ = low.model.encode_queries(**inputs)
+    found = low.model.score_states(states.float(), recent)
+    expected = low.float().model.score_states(states.float(), recent)
+    assert found.dtype == torch.float32
+    assert torch.corrcoef(torch.stack([found[:, 2:].flatten(), expected[:, 2:].flatten()]))[0, 1] > 0.98
+
+
+def test_scores_are_float32_under_autocast(histories):
+    model, inputs = tiny_model(), layout(histories, "packed")
+    states, recent, _ = model.model.encode_queries(**inputs)
+    expected = model.model.score_states(states, recent)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = model.model.score_states(states, recent)
+        assert model(**inputs).logits.dtype == torch.float32
+    assert found.equal(expected)
+
+
 def test_the_future_is_not_seen(histories):
     model = tiny_model()
     inputs = layout(histories[1:2], "right")

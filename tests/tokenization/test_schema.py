@@ -75,9 +75,9 @@ def empty(table: Table) -> None:
 BROKEN = [
     # table, what is done to it, kind, its whole message
     ("items", drop("item_id"), "missing_column", "items, column item_id: the column is missing; map it with "
-     "TableColumns(item_id='title'); the table has the columns title, price"),
+     "TableColumns(item_id='title'), --columns item_id=title; the table has the columns title, price"),
     ("events", drop("user_id"), "missing_column", "events, column user_id: the column is missing; map it with "
-     "TableColumns(user_id='item_id'); the table has the columns item_id, timestamp"),
+     "TableColumns(user_id='item_id'), --columns user_id=item_id; the table has the columns item_id, timestamp"),
     ("items", empty, "empty_table", "items: the table has no rows; give a table with at least one row"),
     ("events", empty, "empty_table", "events: the table has no rows; give a table with at least one row"),
     ("items", put("item_id", "tent", "boots", "boots"), "duplicate_item",
@@ -88,7 +88,7 @@ BROKEN = [
      "events, column user_id: 2 rows have no value; fill them or leave these rows out"),
     ("events", put("item_id", "tent", "kite", "kite", "stove"), "unknown_item",
      "events, column item_id: 2 rows name an item that the items table lacks, for example 'kite'; "
-     'add the items, or drop these events with on_unknown_items="drop"'),
+     'add the items, or drop these events: on_unknown_items="drop", --unknown-items drop'),
     ("events", put("user_id", [1], [2], [3], [4]), "key_type",
      "events, column user_id: the type cannot be an id, for example 'List(Int64)'; give texts or whole numbers"),
     ("events", drop("timestamp"), "no_order", "events: there is neither a time nor an order of events; give a column "
@@ -236,6 +236,7 @@ def test_ids_of_the_two_tables_meet_when_pandas_made_floats_of_one() -> None:
         (["1600000000", "1700000000"], "seconds"),
         (["2020-09-13T12:26:40Z", "2023-11-14 22:13:20"], "seconds"),
         (["2020-09-13T14:26:40.250+02:00", "2023-11-14T17:13:20-0500"], "seconds"),
+        (["2020-09-13 14:26:40.250+02", "2023-11-14 17:13:20-05"], "seconds"),
         ([datetime.datetime(2020, 9, 13, 12, 26, 40), datetime.datetime(2023, 11, 14, 22, 13, 20)], "seconds"),
     ],
 )
@@ -248,10 +249,35 @@ def test_times_of_every_kind_become_seconds(values: list[object], unit: str) -> 
 
 
 @pytest.mark.parametrize(
-    "values", [["2024-01-31", "2024/2/1"], [datetime.date(2024, 1, 31), datetime.date(2024, 2, 1)]]
+    "values",
+    [
+        ["2024-01-31", "2024/2/1"],
+        [datetime.date(2024, 1, 31), datetime.date(2024, 2, 1)],
+        [20240131, 20240201],
+        ["20240131", "20240201"],
+    ],
 )
 def test_days_become_their_midnight(values: list[object]) -> None:
     assert read_times(pl.Series("t", values)).values.to_list() == [1_706_659_200, 1_706_745_600]
+
+
+def test_whole_numbers_that_are_no_dates_are_seconds() -> None:
+    times = read_times(pl.Series("t", [20240131, 20249999]))
+    assert times.values.to_list() == [20240131, 20249999] and times.unit == "seconds"
+
+
+def test_a_split_that_is_not_whole_is_told() -> None:
+    shop = validate(items(), {**events(), "split": ["train", None, "train", "test"]})
+    assert str(problems(shop)["partial_split"]) == (
+        "events, column split: 1 rows have no value; fill them, or only --split column goes by it, and refuses them"
+    )
+
+
+def test_items_without_any_text_are_told() -> None:
+    shop = validate({"item_id": items()["item_id"]}, events())
+    assert str(problems(shop)["no_title"]) == (
+        "items, column title: 3 rows have no title; nothing else names them: they have no text"
+    )
 
 
 def test_times_with_a_zone_are_read_as_utc() -> None:
@@ -262,7 +288,7 @@ def test_times_with_a_zone_are_read_as_utc() -> None:
 def test_the_unit_of_numbers_is_reported() -> None:
     shop = validate(items(), {**events(), "timestamp": [t * 1000 for t in events()["timestamp"]]})  # type: ignore[operator]
     assert str(problems(shop)["timestamp_unit"]) == (
-        "events, column timestamp: 4 rows were read as milliseconds; divide them yourself if they are not"
+        "events, column timestamp: 4 rows were read as milliseconds; give seconds if they are not"
     )
     assert shop.events["timestamp"].to_list() == events()["timestamp"]
 

@@ -16,6 +16,7 @@ from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.modeling_baselines.returns import count_returns
 from xcat_rec.tokenization.schema import ShopTables, validate_tables
 from xcat_rec.tokenization.vocabulary import UNKNOWN_ROW
+from xcat_rec.training import base_checkpoint
 from xcat_rec.training.base_checkpoint import (
     change_catalogue,
     load_base,
@@ -142,6 +143,14 @@ def test_returns_are_those_of_both_or_of_the_base_alone(base):
         assert was.any() and found.any()
         assert getattr(prepared.model.model.items, name).equal(was + found)
         assert getattr(kept.model.model.items, name).equal(was)
+
+
+def test_users_of_the_base_weigh_as_users_however_often_they_came_back(base, monkeypatch):
+    seen = []
+    monkeypatch.setattr(base_checkpoint, "fill_neighbors", lambda model, histories, elsewhere: seen.append(elsewhere))
+    prepare_from_base(shop_of_returns(30), PreparationOptions(split="leave-one-out"), str(base))
+    items = load_base(base)[0].model.items
+    assert items.return_counts.any() and seen[0].equal(items.item_counts - items.return_counts)
 
 
 def test_counts_are_those_of_both_or_of_the_base_alone(base):

@@ -33,6 +33,21 @@ def test_every_weight_is_judged_as_an_evaluation_would(version: int, tmp_path: P
         assert report.metrics["ndcg@10"] == pytest.approx(score, abs=1e-6)
 
 
+def test_a_second_stage_in_use_is_left_out_and_comes_back(tmp_path: Path) -> None:
+    start = prepared(tmp_path)
+    model, generator = start.model, torch.Generator().manual_seed(0)
+    stage = model.model.candidates
+    assert stage is not None
+    for name, buffer in stage.named_buffers():
+        buffer.copy_(torch.rand(buffer.shape, generator=generator) + 0.5 * name.endswith("scale"))
+    without = neighbor_weight_scores(model, start.processor, start.splits["validation"])
+    model.config.candidate_attention = True
+    assert neighbor_weight_scores(model, start.processor, start.splits["validation"]) == without
+    with pytest.raises(KeyError):
+        neighbor_weight_scores(model, start.processor, start.splits["validation"].remove_columns("targets"))
+    assert model.config.candidate_attention and model.config.neighbor_weight == XCatConfig().neighbor_weight
+
+
 def test_weights_that_are_tried_fit_what_the_memory_holds(tmp_path: Path) -> None:
     for version, weights in ((2, OLD_WEIGHTS), (3, OLD_WEIGHTS), (4, WEIGHTS)):
         start = prepared(tmp_path, format_version=version)
