@@ -26,7 +26,7 @@ from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.user_interests import UserInterests
 from .adapters import bare_model, parameter_counts
 from .arguments import XCatTrainingArguments
-from .callbacks import EpochProgress
+from .callbacks import EpochProgress, OrderOfEpoch
 from .catalogue import refresh_text_states
 from .collators import PackingCollator, QueryCollator
 from .hub_pushes import HubPushes
@@ -138,6 +138,8 @@ class XCatTrainer(HubPushes, Trainer):
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         lengths = [len(items) - 1 for items in dataset.with_format(None)["items"]]
         sampler = TokenBatchSampler(lengths, limit, seed, self.args.world_size)
+        self.remove_callback(OrderOfEpoch)  # of an earlier training
+        self.add_callback(OrderOfEpoch(sampler))
         loader = DataLoader(
             dataset,
             batch_sampler=sampler,

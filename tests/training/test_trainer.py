@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate.data_loader import BatchSamplerShard, SkipBatchSampler
 from datasets import Dataset
 from transformers import TrainerCallback
 
 from xcat_rec.evaluation.comparison import compare_with_baselines
 from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.training.arguments import XCatTrainingArguments
+from xcat_rec.training.callbacks import OrderOfEpoch
 from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
 from xcat_rec.training.row_adam import RowAdamW
 from xcat_rec.training.trainer import XCatTrainer
@@ -113,6 +115,22 @@ def test_batches_of_a_number_of_events(tmp_path):
     assert [sum(epoch) for epoch in seen[:2]] == [labels, labels]
     assert len(seen[0]) == len(seen[1]) == len(trainer.get_train_dataloader()) and seen[0] != seen[1]
     assert max(seen[0] + seen[1]) <= 40
+
+
+def test_a_run_of_two_processes_that_goes_on_within_an_epoch_has_its_order(tmp_path):
+    trainer = trainer_of(prepared(tmp_path), tmp_path, max_tokens_per_batch=40)
+    trainer.get_train_dataloader()
+    loader = trainer.get_train_dataloader()
+    sampler = loader.batch_sampler
+    sampler.set_epoch(1)
+    expected = list(BatchSamplerShard(sampler, 2, 0))[1:]
+    sampler.set_epoch(0)
+    left = SkipBatchSampler(BatchSamplerShard(sampler, 2, 0), 1)
+    assert list(left) != expected
+    trainer.state.epoch = 1.25
+    trainer.callback_handler.on_epoch_begin(trainer.args, trainer.state, trainer.control)
+    assert list(left) == expected
+    assert sum(isinstance(callback, OrderOfEpoch) for callback in trainer.callback_handler.callbacks) == 1
 
 
 def test_training_stops_early(tmp_path):
