@@ -151,6 +151,22 @@ class XCatTrainingArguments(TrainingArguments):
             self.bf16 = use_bf16(self.precision, kind)
             self.mixed_precision = "bf16" if self.bf16 else self.mixed_precision  # which Trainer goes by
 
+    @property
+    def order_seed(self) -> int:
+        """Seed of the order of histories."""
+        return self.seed if self.data_seed is None else self.data_seed
+
+    def share_buffers(self, changing: bool) -> None:
+        """Have DDP send buffers before every step only where they change, unless that was given.
+
+        The item table is buffers, alike in all processes; where texts are trained, their states differ.
+
+        Args:
+            changing: Whether training changes the item table.
+        """
+        if self.ddp_broadcast_buffers is None:
+            self.ddp_broadcast_buffers = changing
+
     def share_precision(self) -> None:
         """Take over what the first process measured, so that all run one arithmetic; every process must call it."""
         if self.precision != "auto" or self.world_size == 1:

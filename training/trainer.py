@@ -94,10 +94,7 @@ class XCatTrainer(HubPushes, Trainer):
             train_dataset = training_rows(train_dataset, args, bare.config.max_history, codes, interests)
         kwargs.setdefault("data_collator", PackingCollator(processing_class))
         self.tunes_text, self._texts_of_step = trains_text(bare), 0
-        if args.ddp_broadcast_buffers is None:
-            # The item table is buffers, alike in all processes, and DDP would send all of it before every step; where
-            # texts are trained their states differ.
-            args.ddp_broadcast_buffers = self.tunes_text
+        args.share_buffers(self.tunes_text)
         self._adaptor_of_step: int | None = None
         self._whole: Any = None
         self._evaluated_items: list[torch.Tensor] | None = None
@@ -115,8 +112,7 @@ class XCatTrainer(HubPushes, Trainer):
                 "nothing; train it with DDP (configs/accelerate/gpu_ddp.yaml), or freeze it"
             )
         if args.world_size > 1:
-            # A process group that was left open aborted an interpreter that ended, once. (Where DDP was used, two of
-            # gloo's threads live on all the same.)
+            # A process group that was left open aborted an interpreter that ended, once.
             atexit.register(PartialState().destroy_process_group)
         if self.compute_metrics is None:
             self.compute_metrics = self.ranking_metrics
@@ -126,8 +122,7 @@ class XCatTrainer(HubPushes, Trainer):
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(EpochProgress())
         self.remove_callback(PrinterCallback)
-        trained = (bare.model.items.item_counts > 0).cpu().numpy()
-        self.query_collator = QueryCollator(processing_class, trained)
+        self.query_collator = QueryCollator(processing_class, (bare.model.items.item_counts > 0).cpu().numpy())
 
     def get_train_dataloader(self) -> Any:
         """As in `Trainer`, or by number of events where `max_tokens_per_batch` says so."""
@@ -135,9 +130,8 @@ class XCatTrainer(HubPushes, Trainer):
         if limit is None or self.train_dataset is None:
             return super().get_train_dataloader()
         dataset: Any = self.train_dataset
-        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         lengths = [len(items) - 1 for items in dataset.with_format(None)["items"]]
-        sampler = TokenBatchSampler(lengths, limit, seed, self.args.world_size)
+        sampler = TokenBatchSampler(lengths, limit, self.args.order_seed, self.args.world_size)
         self.remove_callback(OrderOfEpoch)  # of an earlier training
         self.add_callback(OrderOfEpoch(sampler))
         loader = DataLoader(

@@ -118,7 +118,8 @@ def test_batches_of_a_number_of_events(tmp_path):
 
 
 def test_a_run_of_two_processes_that_goes_on_within_an_epoch_has_its_order(tmp_path):
-    trainer = trainer_of(prepared(tmp_path), tmp_path, max_tokens_per_batch=40)
+    trainer = trainer_of(prepared(tmp_path), tmp_path, max_tokens_per_batch=40, data_seed=0, seed=7)
+    assert trainer.args.order_seed == 0 and trainer.args.ddp_broadcast_buffers is False
     trainer.get_train_dataloader()
     loader = trainer.get_train_dataloader()
     sampler = loader.batch_sampler
