@@ -108,17 +108,18 @@ def _options(shop: ShopTables, recommender: XCatRecommender, given: dict[str, An
     from ..tokenization.prepared import PreparedShop
     from ..tokenization.sequences import resolve_split
     from ..tokenization.splits import SplitName
-    from ..training.preparation import PreparationOptions, resolve_options
+    from ..training.preparation import EVENT_OPTIONS, PreparationOptions, resolve_options
     from .console import messages
 
     given = {name: value for name, value in given.items() if value is not None}
-    trained = recommender.processor.event_settings or {}
+    saved = recommender.processor.event_settings or {}
+    trained = {name: saved[name] for name in (*EVENT_OPTIONS, "seed") if name in saved}
     own = {} if isinstance(shop, PreparedShop) else dict(trained)  # which was chosen and split before
     if own.get("split") == SplitName.COLUMN and shop.events["split"].null_count():
         own["split"] = "auto"
     options = resolve_options(shop, PreparationOptions(**{**own, **given}))
     options.split = str(resolve_split(shop, options.split))
-    if trained and trained["split"] != options.split:
+    if trained.get("split", options.split) != options.split:
         messages.print(
             f"note: the checkpoint was trained with the split {trained['split']}; of the log that it was trained on, "
             f"the split {options.split} may ask for events that it has seen",
