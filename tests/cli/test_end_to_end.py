@@ -212,6 +212,26 @@ def test_many_users_from_a_file(fitted, tmp_path, capsys):
     assert [item["score"] for item in answer["recommendations"]] == pytest.approx(scores, abs=1e-5)
 
 
+def test_a_table_of_users_with_names_of_its_own_and_a_stranger_in_it(fitted, tmp_path, capsys):
+    table = events_table(3).rename({"user_id": "customer", "item_id": "sku"})
+    table.write_csv(tmp_path / "named.csv")
+    events_table(3).write_csv(tmp_path / "plain.csv")
+    command = ["recommend", str(fitted[0]), "-k", "2", "--json", "--users"]
+    named = run([*command, str(tmp_path / "named.csv"), "--columns", "user_id=customer,item_id=sku"], capsys)
+    assert named == run([*command, str(tmp_path / "plain.csv")], capsys)
+    stranger = events_table(1).with_columns(user_id=pl.lit("newbie"), item_id=pl.lit("kite"))
+    pl.concat([events_table(3), stranger]).write_csv(tmp_path / "stranger.csv")
+    with pytest.raises(SystemExit) as stop:
+        main([*command, str(tmp_path / "stranger.csv")])
+    assert stop.value.code == 2 and "user 'newbie': none of the" in " ".join(capsys.readouterr().err.split())
+
+
+def test_scores_keep_no_graph_of_gradients(fitted):
+    recommender = XCatRecommender.from_pretrained(fitted[0])
+    scores = recommender.score_rows(recommender.processor.history_rows([["item-03", "item-10"]]))
+    assert not scores.requires_grad and any(weight.requires_grad for weight in recommender.model.parameters())
+
+
 WITHOUT_PACKAGE = """
 import importlib.abc, json, sys
 

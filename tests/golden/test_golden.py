@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
 import xcat_rec.inference.pipeline  # noqa: F401  registers the model
 from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 
 from .make_checkpoint import EXPECTED, HISTORIES, TEXTS
 
@@ -31,3 +34,14 @@ def test_it_loads_and_gives_its_scores(folder: Path) -> None:
         assert found == pytest.approx(wanted, abs=2e-4)
     found = recommender.recommend_many(HISTORIES, 5, texts=TEXTS)
     assert [[item.item_id for item in user] for user in found] == expected["recommended"]
+
+
+def test_a_table_that_a_checkpoint_lacks_is_empty_and_not_what_lay_in_memory(tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(FOLDERS[-1], folder)
+    weights = load_file(folder / "model.safetensors")
+    lacking = {name: value for name, value in weights.items() if ".successors." not in name}
+    assert len(lacking) < len(weights)
+    save_file(lacking, folder / "model.safetensors", metadata={"format": "pt"})
+    successors = XCatForNextItem.from_pretrained(folder).model.successors
+    assert successors is not None and not successors.rows.any() and not successors.similarities.any()

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from xcat_rec.cli.app import main
+from xcat_rec.inference import batch
 from xcat_rec.inference.batch import (
     RECOMMENDATIONS,
     BatchRequest,
@@ -111,6 +112,16 @@ def test_a_user_without_known_items_is_named(recommender):
         recommend_block(recommender, histories, BatchRequest())
     with pytest.raises(ValueError, match="k is 0"):
         BatchRequest(k=0)
+
+
+def test_a_user_without_known_items_is_named_before_the_first_block(checkpoint):
+    table = histories_table(Histories(["ann", "bob"], [["item-03"], ["kite"]]))
+    asked = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch, "recommend_block", lambda *given: asked.append(given))
+        with pytest.raises(ValueError, match="user 'bob': none of the 1 items"):
+            list(batch.recommend_locally(str(checkpoint), table, BatchRequest(2)))
+    assert not asked
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path):

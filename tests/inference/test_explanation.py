@@ -33,3 +33,4 @@ def test_shares_weigh_attention_by_likeness():
     torch.testing.assert_close(shares[1], torch.tensor([0.0, 1.0]))
     torch.testing.assert_close(shares[2], torch.tensor([0.75, 0.25]))  # like nothing: the attention alone
     torch.testing.assert_close(event_shares(None, history, candidates)[0], torch.tensor([0.5, 0.5]))
+    assert event_shares(None, history.to("meta"), candidates.to("meta")).device.type == "meta"  # as on a GPU
