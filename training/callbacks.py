@@ -1,4 +1,4 @@
-"""What a training run shows while it goes on, and which epoch the sampler of its batches is told."""
+"""What a training run shows while it goes on."""
 
 from __future__ import annotations
 
@@ -6,29 +6,7 @@ import sys
 from typing import Any
 
 from tqdm.auto import tqdm
-from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-
-from .token_batches import TokenBatchSampler
-
-
-class OrderOfEpoch(TrainerCallback):
-    """Tells a sampler of batches which epoch begins.
-
-    Where processes share its batches and a run goes on within an epoch, it lies below two wrappers, of which `Trainer`
-    reaches through one.
-
-    Args:
-        sampler: The sampler.
-    """
-
-    def __init__(self, sampler: TokenBatchSampler) -> None:
-        self.sampler = sampler
-
-    def on_epoch_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Choose the order of the epoch that begins, or goes on."""
-        self.sampler.set_epoch(int(state.epoch or 0))
+from transformers import ProgressCallback, TrainerControl, TrainerState, TrainingArguments
 
 
 class EpochProgress(ProgressCallback):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Sampler
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
 class TokenBatchSampler(Sampler[list[int]]):
@@ -59,3 +61,23 @@ class TokenBatchSampler(Sampler[list[int]]):
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of an epoch."""
         self.epoch = epoch
+
+
+class OrderOfEpoch(TrainerCallback):
+    """Tells a sampler of batches which epoch begins.
+
+    Where processes share its batches and a run goes on within an epoch, it lies below two wrappers, of which `Trainer`
+    reaches through one.
+
+    Args:
+        sampler: The sampler.
+    """
+
+    def __init__(self, sampler: TokenBatchSampler) -> None:
+        self.sampler = sampler
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Choose the order of the epoch that begins, or goes on."""
+        self.sampler.set_epoch(int(state.epoch or 0))

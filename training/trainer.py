@@ -26,7 +26,7 @@ from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.user_interests import UserInterests
 from .adapters import bare_model, parameter_counts
 from .arguments import XCatTrainingArguments
-from .callbacks import EpochProgress, OrderOfEpoch
+from .callbacks import EpochProgress
 from .catalogue import refresh_text_states
 from .collators import PackingCollator, QueryCollator
 from .hub_pushes import HubPushes
@@ -34,7 +34,7 @@ from .neighbor_weight import LEAST_USERS, neighbor_weight_scores
 from .row_adam import RowAdamW, clip_row_gradients
 from .second_stage import FOLDS, fit_second_stage
 from .text_tuning import TextTuningCollator, text_learning_rate, trains_text
-from .token_batches import TokenBatchSampler
+from .token_batches import OrderOfEpoch, TokenBatchSampler
 from .windows import training_rows
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from transformers import TrainerCallback
 from xcat_rec.evaluation.comparison import compare_with_baselines
 from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.callbacks import OrderOfEpoch
 from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
 from xcat_rec.training.row_adam import RowAdamW
+from xcat_rec.training.token_batches import OrderOfEpoch
 from xcat_rec.training.trainer import XCatTrainer
 from xcat_rec.training.windows import training_windows
 
