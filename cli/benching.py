@@ -58,7 +58,10 @@ from .options import parse_columns, split_fields
 from .provenance import describe_machine, installed_versions, source_commit
 
 ITEM_KNN, ITEM_REGRESSION, TEXT_KNN = "item-knn", "item-regression", "text-knn"
-BASELINES = (POPULARITY, REPEAT_PURCHASE, ITEM_KNN, ITEM_REGRESSION, TEXT_KNN)
+NEIGHBOURS = (ITEM_KNN, ITEM_REGRESSION, TEXT_KNN)
+UNSEEN = "-unseen"
+"""What the names of neighbour models end with that leave out what a user had."""
+BASELINES = (POPULARITY, REPEAT_PURCHASE, *NEIGHBOURS, *(name + UNSEEN for name in NEIGHBOURS))
 ZERO_SHOT, FINE_TUNED = "xcat-zero-shot", "xcat-fine-tuned"
 FROM_BASE = (ZERO_SHOT, FINE_TUNED)
 """Models that begin with a checkpoint, as a rule of another shop: judged as it is, or trained on this one first."""
@@ -180,8 +183,8 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     options = resolve_options(shop, options)
     if request.model in RECIPES or request.model in FROM_BASE:
         fitted = _train(request, shop, options, config, {**training, "output_dir": str(folder / "training")})
-    elif request.model == TEXT_KNN:
-        fitted = _fit_text(shop, options, str(training.get("precision", "auto")))
+    elif request.model.removesuffix(UNSEEN) == TEXT_KNN:
+        fitted = _fit_text(request.model, shop, options, str(training.get("precision", "auto")))
     else:
         fitted = _count(request.model, shop, options)
     trained = trained_items(fitted.splits["train"], len(fitted.vocabulary))
@@ -278,7 +281,7 @@ def _prepare(request: BenchRequest, shop: ShopTables, options: PreparationOption
     return prepare_from_base(shop, options, request.base, recount=request.model == FINE_TUNED)[0]
 
 
-def _fit_text(shop: ShopTables, options: PreparationOptions, precision: str) -> _Fitted:
+def _fit_text(name: str, shop: ShopTables, options: PreparationOptions, precision: str) -> _Fitted:
     """Take the whitened text states that a trained model would be given."""
     begin = time.perf_counter()
     options.interests = NO_INTEREST
@@ -288,7 +291,8 @@ def _fit_text(shop: ShopTables, options: PreparationOptions, precision: str) -> 
     items = prepared.model.model.items
     start = time.perf_counter()
     states, index = items.text_states[:, 0], items.text_index
-    config = TextKNNConfig(num_item_rows=len(index), num_texts=states.shape[0], text_dim=states.shape[1])
+    sizes = {"num_item_rows": len(index), "num_texts": states.shape[0], "text_dim": states.shape[1]}
+    config = TextKNNConfig(**sizes, history=not name.endswith(UNSEEN))
     model = TextKNNModel(config).fit(states, index)
     vocabulary = prepared.processor.catalogue
     end = time.perf_counter()
@@ -303,10 +307,11 @@ def _count(name: str, shop: ShopTables, options: PreparationOptions) -> _Fitted:
     start = time.perf_counter()
     histories, rows = splits["train"].with_format(None)["items"], len(vocabulary)
     model: PopularityModel | RepeatPurchaseModel | ItemKNNModel
-    if name == ITEM_KNN:
-        model = ItemKNNModel(ItemKNNConfig(num_item_rows=rows)).fit(histories)
-    elif name == ITEM_REGRESSION:
-        model = ItemRegressionModel(ItemRegressionConfig(num_item_rows=rows)).fit(histories)
+    again = not name.endswith(UNSEEN)
+    if name.removesuffix(UNSEEN) == ITEM_KNN:
+        model = ItemKNNModel(ItemKNNConfig(num_item_rows=rows, history=again)).fit(histories)
+    elif name.removesuffix(UNSEEN) == ITEM_REGRESSION:
+        model = ItemRegressionModel(ItemRegressionConfig(num_item_rows=rows, history=again)).fit(histories)
     elif name == REPEAT_PURCHASE:
         model = RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=rows)).fit(histories)
     else:
@@ -317,7 +322,7 @@ def _count(name: str, shop: ShopTables, options: PreparationOptions) -> _Fitted:
 
 def _told(config: PreTrainedConfig) -> dict[str, Any]:
     """What a baseline was set to."""
-    names = ("neighbours", "shrink", "ridge", "window", "decay")
+    names = ("neighbours", "shrink", "ridge", "window", "decay", "history")
     return {"model": {name: getattr(config, name) for name in names if hasattr(config, name)}}
 
 

@@ -26,6 +26,7 @@ class HistoryKNNConfig(PreTrainedConfig):
         num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
         window: Latest events of a history that count.
         decay: Weight of an event relative to the one after it; 1 weighs all alike.
+        history: Whether items of a history can be recommended again; if not, they score `-inf`.
 
     Raises:
         ValueError: If a value is out of range.
@@ -34,6 +35,7 @@ class HistoryKNNConfig(PreTrainedConfig):
     num_item_rows: int = NUM_SPECIAL_ROWS
     window: int = 10
     decay: float | int = 0.8
+    history: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
@@ -55,6 +57,7 @@ class ItemKNNConfig(HistoryKNNConfig):
         num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
         window: Latest events of a history that count.
         decay: Weight of an event relative to the one after it; 1 weighs all alike.
+        history: Whether items of a history can be recommended again; if not, they score `-inf`.
         neighbours: Nearest items kept of each item.
         shrink: Added to the divisor of a similarity, so that pairs seen a few times weigh less.
 
@@ -80,6 +83,7 @@ class ItemRegressionConfig(HistoryKNNConfig):
         num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
         window: Latest events of a history that count.
         decay: Weight of an event relative to the one after it; 1 weighs all alike.
+        history: Whether items of a history can be recommended again; if not, they score `-inf`.
         neighbours: Items kept of each, those it says the most for.
         ridge: Users' worth of evidence against any weight.
 
@@ -107,6 +111,7 @@ class TextKNNConfig(HistoryKNNConfig):
         num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
         window: Latest events of a history that count.
         decay: Weight of an event relative to the one after it; 1 weighs all alike.
+        history: Whether items of a history can be recommended again; if not, they score `-inf`.
         num_texts: Distinct texts; items with one text share its state.
         text_dim: Width of a text state.
 
@@ -155,8 +160,16 @@ class HistoryKNNModel(CatalogueScorer):
         return item_ids.gather(1, places), weights.gather(1, places)
 
     def events_read(self, items: Sequence[int]) -> Sequence[int]:
-        """The latest events that are none of padding; padding all of a history would take memory for nothing."""
-        return [item for item in items if item][-self.config.window :]
+        """Events that are none of padding: the latest, or all where none of them may be recommended again."""
+        events = [item for item in items if item]
+        return events[-self.config.window :] if self.config.history else events
+
+    def allowed(self, scores: torch.Tensor, item_ids: torch.Tensor) -> torch.Tensor:
+        """(users, rows) scores, changed in place: `-inf` for special rows and for what may not be recommended."""
+        if not self.config.history:
+            scores.scatter_(1, item_ids, -torch.inf)
+        scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
+        return scores
 
 
 class ItemKNNModel(HistoryKNNModel):
@@ -216,8 +229,7 @@ class ItemKNNModel(HistoryKNNModel):
             items, weights = self.latest_events(item_ids)
             shares = self.similarities[items].float() * weights[..., None]
             scores.scatter_add_(1, self.neighbour_rows[items].long().view(users, -1), shares.view(users, -1))
-        scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
-        return scores
+        return self.allowed(scores, item_ids)
 
 
 class ItemRegressionModel(ItemKNNModel):
@@ -313,8 +325,7 @@ class TextKNNModel(HistoryKNNModel):
         cosines = nn.functional.normalize(profile, dim=-1) @ states.T
         cosines[:, ~states.any(dim=1)] = -1.0
         scores = cosines[:, self.text_index]
-        scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
-        return scores
+        return self.allowed(scores, item_ids)
 
 
 for _config in (ItemKNNConfig, ItemRegressionConfig, TextKNNConfig):

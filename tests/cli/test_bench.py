@@ -17,7 +17,7 @@ import pytest
 from xcat_rec.cli import bench_worker
 from xcat_rec.cli.app import main
 from xcat_rec.cli.bench_results import BenchResults, compare_models, user_key
-from xcat_rec.cli.benching import BASELINES, BenchRequest, BenchRun, run_model
+from xcat_rec.cli.benching import BASELINES, NEIGHBOURS, UNSEEN, BenchRequest, BenchRun, run_model
 from xcat_rec.cli.provenance import cpu_name, source_commit
 from xcat_rec.evaluation.protocol import evaluate_ranker
 from xcat_rec.evaluation.slices import HISTORY_SLICES
@@ -226,6 +226,10 @@ def test_every_baseline_runs_and_cold_items_make_cold_targets(places, tmp_path):
         assert cold["slices"]["cold"]["num_targets"] > 2 * warm["slices"]["cold"]["num_targets"] > 0
     assert len({row["slices"]["cold"]["num_targets"] for row in found.values()}) == 1
     assert found["item-knn"]["slices"]["cold"]["recall@10"] == 0
+    for name in NEIGHBOURS:
+        unseen = found[name + UNSEEN]
+        assert (found[name]["config"]["model"]["history"], unseen["config"]["model"]["history"]) == (True, False)
+        assert unseen["slices"]["unseen"]["recall@10"] >= found[name]["slices"]["unseen"]["recall@10"]
     assert not list(tmp_path.iterdir()), "only a trainer writes"
 
 

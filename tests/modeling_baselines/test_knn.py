@@ -199,6 +199,16 @@ def test_padding_on_either_side_changes_nothing(make: Any) -> None:
 
 
 @pytest.mark.parametrize("make", MODELS)
+def test_what_a_user_had_can_be_left_out(make: Any) -> None:
+    rows = [{"items": [5, 0, 4, 2]}, {"items": []}]
+    everything, unseen = make(window=2).score_rows(rows), make(window=2, history=False).score_rows(rows)
+    had = torch.zeros_like(everything, dtype=torch.bool)
+    had[0, [5, 4, 2]] = True  # 5 is past the window
+    assert everything[had].isfinite().all()
+    assert torch.equal(unseen, everything.masked_fill(had, -torch.inf))
+
+
+@pytest.mark.parametrize("make", MODELS)
 def test_is_a_ranker_and_no_rows_give_no_scores(make: Any) -> None:
     model = make()
     assert isinstance(model, Ranker)
