@@ -295,12 +295,15 @@ class XCatRecommender:
         return states.float(), recent, attention
 
     def _with_bonus(self, hide: Adjust, recent: RecentEvents) -> Adjust:
-        bonuses = self.model.model.bonuses(recent)
+        base = self.model.model
+        bonuses = base.bonuses(recent)
 
         def adjust(scores: torch.Tensor, start: int) -> None:
             for queries, rows, values in bonuses:
                 inside = (rows >= start) & (rows < start + scores.shape[1])
                 scores[queries[inside], rows[inside] - start] += values[inside]
+            if base.config.untrained_bonus:
+                scores += base.untrained_bonus(slice(start, start + scores.shape[1]))
             hide(scores, start)
 
         return adjust

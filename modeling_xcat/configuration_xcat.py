@@ -82,6 +82,8 @@ class XCatConfig(PreTrainedConfig):
         repeats: Whether an item's score depends on how long ago and how often it was in the history: "off", learnt
             "jointly" with all else, or learnt "apart", as what the rest leaves over when it is trained as if alone.
         repeat_weight: How much of that counts in a score; below 1 it leaves room for what is new to a user.
+        untrained_bonus: Added to the scores of items without training events, in units of the score: what a shop gives
+            to have its new items shown, at the cost of all others.
         num_candidates: Best items that the second stage scores anew (`XCatCandidateAttention`); 0 leaves it out.
         num_successors: Items kept of each that most often come soon after it, which the second stage goes by.
         candidate_window: Latest events that candidates attend to; 0 for a second stage without attention.
@@ -143,6 +145,7 @@ class XCatConfig(PreTrainedConfig):
     neighbor_weight: float | int = 40.0
     repeats: str = "jointly"
     repeat_weight: float | int = 1.0
+    untrained_bonus: float | int = 0.0
     num_candidates: int = 200
     num_successors: int = 20
     candidate_window: int = 10

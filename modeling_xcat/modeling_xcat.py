@@ -249,6 +249,10 @@ class XCatModel(XCatPreTrainedModel):
         """What the memories add: (pairs,) numbers of queries, item rows and bonuses, each pair once a memory."""
         return [memory.bonus(recent) for memory in (self.repeats, self.neighbors) if memory is not None]
 
+    def untrained_bonus(self, rows: torch.Tensor | slice) -> torch.Tensor:
+        """What `untrained_bonus` of the configuration adds to the scores of item rows, of any shape."""
+        return float(self.config.untrained_bonus) * (self.items.item_counts[rows] == 0).float()
+
     def score_states(
         self, states: torch.Tensor, recent: RecentEvents | None, item_side: torch.Tensor | None = None
     ) -> torch.Tensor:
@@ -269,6 +273,8 @@ class XCatModel(XCatPreTrainedModel):
             scores = queries @ item_side.T
             for numbers, rows, values in [] if recent is None else self.bonuses(recent):
                 scores[numbers, rows] += values
+            if self.config.untrained_bonus:
+                scores += self.untrained_bonus(slice(None))
             scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
             if recent is not None and self.has_second_stage:
                 best = scores.topk(min(self.config.num_candidates, self.config.num_items), dim=1)
@@ -292,7 +298,9 @@ class XCatModel(XCatPreTrainedModel):
         """Score candidates anew; arguments and result as of `XCatCandidateAttention.rescored`."""
         assert self.candidates is not None
         sources = CandidateSources(self.items, item_side, self.neighbors, self.successors)
-        return self.candidates.rescored(queries, recent, rows, scores, sources)
+        given = self.untrained_bonus(rows)  # no evidence, so the second stage does not see it
+        rescored, attention = self.candidates.rescored(queries, recent, rows, scores - given, sources)
+        return rescored + given, attention
 
 
 class XCatForNextItem(XCatPreTrainedModel):

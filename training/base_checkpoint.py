@@ -48,7 +48,7 @@ from .preparation import (
 CHANGEABLE = frozenset({
     "hidden_dropout", "attention_dropout", "id_dropout", "temperature", "objective", "full_softmax_limit",
     "num_negatives", "gbce_calibration", "neighbor_window", "neighbor_decay", "neighbor_weight", "repeat_weight",
-    "soft_target_weight", "freeze_text_encoder",
+    "untrained_bonus", "soft_target_weight", "freeze_text_encoder",
 })  # fmt: skip
 """Fields of the configuration that may differ from the base's: those that no weight depends on."""
 _SHOWN = ("item_id", "text", "title", "category", "brand", "price")

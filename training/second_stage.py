@@ -160,7 +160,8 @@ def _collect(model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset)
         targets = nn.functional.pad(targets, (0, width - targets.shape[1]), value=-1)
         queries = base.query_side(states.float())
         for some in torch.arange(len(rows), device=base.device).split(_BATCH):
-            found = stage.features(queries[some], recent[some], best.indices[some], best.values[some], sources)
+            scores = best.values[some] - base.untrained_bonus(best.indices[some])
+            found = stage.features(queries[some], recent[some], best.indices[some], scores, sources)
             parts.append(_sample_of(found, best.indices[some], targets[some], config.candidate_window))
     found, judged = [part.found for part in parts], sum(part.judged for part in parts)
     return _Sample(

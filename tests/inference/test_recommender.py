@@ -256,6 +256,29 @@ def test_the_checkpoint_of_another_model_is_refused() -> None:
         XCatRecommender.from_pretrained(encoder())
 
 
+@pytest.mark.parametrize("users", [slice(0, 1), slice(0, 4)])
+def test_a_bonus_brings_untrained_items_to_the_front(users: slice) -> None:
+    using = recommender()
+    base, histories = using.model.model, HISTORIES[users]
+    before = base.items.item_counts.clone()
+    new = {"item-11", "item-12", "item-19"}
+    try:
+        base.items.item_counts.fill_(1)
+        base.items.item_counts[torch.from_numpy(using.vocabulary.encode(sorted(new)).astype("int64"))] = 0
+        plain = using.recommend_many(histories, 5, filters=Filters(exclude_seen=False))
+        base.config.untrained_bonus = 1000.0
+        found = using.recommend_many(histories, 5, filters=Filters(exclude_seen=False))
+        scores = using.score_rows(using.processor.history_rows(histories))
+    finally:
+        base.config.untrained_bonus = 0.0
+        base.items.item_counts.copy_(before)
+    assert any(set(ids(items)[:3]) != new for items in plain)
+    for items, row in zip(found, scores, strict=True):
+        assert set(ids(items)[:3]) == new
+        expected = row[torch.from_numpy(using.vocabulary.encode(ids(items)).astype("int64"))].tolist()
+        assert [item.score for item in items] == pytest.approx(expected, abs=1e-3)
+
+
 def test_a_second_stage_is_that_of_the_scores_under_every_filter():
     start = prepared("transformer")
     model = start.model

@@ -193,6 +193,20 @@ def test_only_the_order_of_candidates_changes(changes):
     assert model.model.score_states(states, None).isfinite()[:, 2:].all()  # nothing to go by: the first stage alone
 
 
+@every_configuration
+@torch.no_grad()
+def test_the_second_stage_does_not_see_a_bonus_of_untrained_items(changes):
+    model = with_stage(**{**changes, "num_candidates": ROWS - 2})
+    states = torch.randn(3, 16, generator=torch.Generator().manual_seed(6))
+    untrained = model.model.items.item_counts[2:] == 0
+    assert 0 < untrained.sum() < ROWS - 2
+    for scores in (lambda: first_stage(model, states), lambda: model.model.score_states(states, RECENT)):
+        model.config.untrained_bonus = 0.0
+        before = scores()[:, 2:]
+        model.config.untrained_bonus = -1.5
+        torch.testing.assert_close(scores()[:, 2:], before - 1.5 * untrained, atol=1e-4, rtol=1e-5)
+
+
 @torch.no_grad()
 def test_what_a_filter_took_out_stays_out():
     model = with_stage()

@@ -103,6 +103,19 @@ def test_it_is_the_same_again_and_left_off_where_there_is_nothing_to_find(tmp_pa
     assert gain.before == pytest.approx(1.0) and not gain.pays and not start.model.config.candidate_attention
 
 
+def test_a_bonus_of_untrained_items_is_no_evidence(tmp_path: Path) -> None:
+    start = prepared(tmp_path, num_candidates=40)
+    start.model.model.items.item_counts[5:25] = 0
+    rows, stage = by_the_brand(start, 90), start.model.model.candidates
+    assert stage is not None
+    fitted = []
+    for start.model.config.untrained_bonus in (0.0, 2.0):
+        gain = fit_second_stage(start.model, start.processor, rows)
+        fitted.append(({name: buffer.clone() for name, buffer in stage.named_buffers()}, gain.after))
+    assert fitted[1][1] == pytest.approx(fitted[0][1], abs=1e-6)
+    torch.testing.assert_close(fitted[1][0], fitted[0][0], atol=1e-3, rtol=1e-3)
+
+
 def test_a_gain_within_two_standard_errors_is_none() -> None:
     assert not SecondStageGain(10, 0.5, 0.519, 0.01).pays
     assert SecondStageGain(10, 0.5, 0.521, 0.01).pays
