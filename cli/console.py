@@ -65,6 +65,10 @@ def metrics_table(
             values = [r.metrics[metric] if part is None else r.slices[part][metric] for r in reports.values()]
             table.add_row(f"{label} {metric}".strip(), f"{count:,}", *map(_number, values))
         table.add_section()
+    if "cold" in slices and all(report.lost_to_untrained for report in reports.values()):
+        for metric in (f"recall@{k}", f"ndcg@{k}"):
+            shares = [report.lost_to_untrained[metric] for report in reports.values()]
+            table.add_row(f"lost to cold items, {metric}", "", *(f"{100 * share:.1f} %" for share in shares))
     return table
 
 

@@ -36,6 +36,10 @@ def evaluate(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the order of ties; without it as in training.")] = None,
     k: Annotated[list[int] | None, typer.Option("-k", help="Cut-offs; may be repeated.")] = None,
+    untrained_bonus: Annotated[
+        float | None,
+        typer.Option(help="Added to scores of items without training events, in place of the checkpoint's."),
+    ] = None,
     by_history: Annotated[bool, typer.Option(help="Also show users apart by the length of their history.")] = False,
     by_category: Annotated[
         bool, typer.Option(help="Also show figures by category of the last event and of the target.")
@@ -72,6 +76,8 @@ def evaluate(
     if part not in ("test", "validation"):
         raise ValueError(f"--part is {part!r}; give test or validation")
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
+    if untrained_bonus is not None:
+        recommender.model.config.untrained_bonus = untrained_bonus
     catalogue = recommender.processor.catalogue
     column = category_column or (DEFAULT_COLUMN if by_category else None)
     if column is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..evaluation.comparison import compare_with_baselines
-from ..evaluation.protocol import RankingReport
+from ..evaluation.protocol import LOST, RankingReport
 from ..inference.recommender import XCatRecommender
 from ..model_cards.callback import attach_card
 from ..model_cards.card import CARD_FILE, write_card
@@ -126,10 +126,11 @@ class FitOutcome:
 
 
 def report_dict(report: RankingReport) -> dict[str, Any]:
-    """A report for JSON: `metrics`, `slices` and counts."""
+    """A report for JSON: `metrics`, `slices`, what is lost to untrained items, and counts."""
     return {
         "metrics": report.metrics,
         "slices": report.slices,
+        LOST: report.lost_to_untrained,
         "num_users": report.num_users,
         "num_targets": report.num_targets,
     }

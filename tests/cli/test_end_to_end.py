@@ -117,11 +117,18 @@ def test_evaluate_goes_by_the_training_s_events(options, places, tmp_path, capsy
             of_fit, of_evaluate = (one["baselines"][baseline]["metrics"][name] for one in (fitted, judged))
             assert of_evaluate == pytest.approx(of_fit, abs=1e-6)
     assert judged["slices"]["cold"]["num_targets"] == fitted["slices"]["cold"]["num_targets"]
+    lost, of_fit = judged["lost_to_untrained"], fitted["lost_to_untrained"]
+    assert lost == pytest.approx({name: of_fit[name] for name in lost}, abs=1e-6)
+    if "--cold-items" in options:
+        paid = run(["evaluate", str(output), str(places[0]), "--untrained-bonus", "1000", "--json"], capsys)
+        assert paid["slices"]["cold"]["recall@10"] > judged["slices"]["cold"]["recall@10"]
+        assert paid["lost_to_untrained"]["recall@10"] > judged["lost_to_untrained"]["recall@10"]
     with pytest.raises(SystemExit):
         main(["evaluate", str(output), str(places[0]), "--split", "global-time"])
     shown = " ".join(capsys.readouterr().err.split())
     trained = "user-level" if "user-level" in options else "leave-one-out"
     assert f"note: the checkpoint was trained with the split {trained}" in shown
+    assert ("lost to cold items" in shown) == ("--cold-items" in options)
 
 
 def test_evaluate_by_history_and_by_category(fitted, places, capsys):
