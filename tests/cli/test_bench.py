@@ -90,7 +90,7 @@ def test_rows_say_what_was_measured_and_how(benched):
     popular, knn, xcat = rows
     assert xcat["fit_seconds"] > 0 and xcat["evaluate_seconds"] > 0
     assert popular["validation"] is popular["epochs"] is None
-    assert knn["config"]["model"] == {"neighbours": 100, "shrink": 0, "window": 10, "decay": 0.8}
+    assert knn["config"]["model"] == {"neighbours": 100, "shrink": 0, "window": 10, "decay": 0.8, "history": True}
     assert xcat["epochs"] == 1 and xcat["validation"]["ndcg@10"] is not None
     assert xcat["config"]["model"]["hidden_size"] == 32 and "hidden_dropout" not in xcat["config"]["model"]
     assert xcat["config"]["training"]["per_device_train_batch_size"] == 10
