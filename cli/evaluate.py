@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,6 +76,8 @@ def evaluate(
         raise ValueError(f"-k is {cutoffs[0]}; give at least 1")
     if part not in ("test", "validation"):
         raise ValueError(f"--part is {part!r}; give test or validation")
+    if untrained_bonus is not None and not math.isfinite(untrained_bonus):
+        raise ValueError(f"--untrained-bonus is {untrained_bonus}; give a number, such as 0.25")
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     if untrained_bonus is not None:
         recommender.model.config.untrained_bonus = untrained_bonus

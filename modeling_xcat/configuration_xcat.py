@@ -1,5 +1,6 @@
 """Configuration of the XCat models."""
 
+import math
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
@@ -216,6 +217,8 @@ class XCatConfig(PreTrainedConfig):
             raise ValueError(f"XCatConfig.neighbor_decay is {self.neighbor_decay}; give a share above 0 and up to 1.")
         if not 0 <= self.gbce_calibration <= 1:
             raise ValueError(f"XCatConfig.gbce_calibration is {self.gbce_calibration}; give a number from 0 to 1.")
+        if not math.isfinite(self.untrained_bonus):
+            raise ValueError(f"XCatConfig.untrained_bonus is {self.untrained_bonus}; give a number, such as 0.25.")
         if self.temperature <= 0:
             raise ValueError(f"XCatConfig.temperature is {self.temperature}; give a positive number, such as 0.05.")
         _check_format(self.format_version)

@@ -84,6 +84,7 @@ def test_each_item_gets_one_bonus_a_query() -> None:
         ("neighbor_window", 0),
         ("neighbor_weight", -1),
         ("num_neighbors", -1),
+        ("untrained_bonus", float("nan")),
     ],
 )
 def test_settings_that_cannot_be_are_refused(field: str, value: float) -> None:
