@@ -45,10 +45,10 @@ class XCatNeighbors(XCatItemTable):
     regression of the one item on the other, by users and by texts (EASE, Steck 2019, within each item's nearest), and
     the bonus of item i is g sum over the latest events e of d^age(e) w(e, i), with the configuration's
     `neighbor_weight` g, `neighbor_decay` d and `neighbor_window`. Items of the history get none (from format version 2
-    on): what becomes of those is learnt (`XCatRepeats`), with states that know nothing of this memory. The table is
-    solved for at once, so nothing in it is trained, and training leaves it out: it has seen the label it would be
-    asked for. Before format version 4, w was the cosine of the sets of users (Sarwar et al. 2001) and the bonus g
-    times the root of the sum.
+    on), for what becomes of those is learnt (`XCatRepeats`), with states that know nothing of this memory; with
+    `neighbor_history` they get as much as the best of the others. The table is solved for at once, so nothing in it is
+    trained, and training leaves it out: it has seen the label it would be asked for. Before format version 4, w was
+    the cosine of the sets of users (Sarwar et al. 2001) and the bonus g times the root of the sum.
     """
 
     def __init__(self, config: XCatConfig) -> None:
@@ -77,8 +77,13 @@ class XCatNeighbors(XCatItemTable):
         distinct, inverse = torch.unique(keys[wanted], return_inverse=True)
         sums = values.new_zeros(len(distinct)).index_add_(0, inverse, values[wanted])
         if self.config.format_version > 1:
-            new = ~torch.isin(distinct, number[:, 0] * size + recent.items)
+            had = torch.unique((number[:, 0] * size + recent.items)[recent.items > 0])
+            new = ~torch.isin(distinct, had)
             distinct, sums = distinct[new], sums[new]
+            if self.config.neighbor_history:
+                best = sums.new_zeros(queries).scatter_reduce_(0, distinct // size, sums, "amax")
+                distinct, order = torch.cat([distinct, had]).sort()
+                sums = torch.cat([sums, best[had // size]])[order]
         if self.config.format_version < REGRESSION_FROM:
             sums = sums.sqrt()
         return (

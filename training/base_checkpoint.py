@@ -35,7 +35,7 @@ from .catalogue import (
     training_counts,
 )
 from .checkpoints import check_checkpoint
-from .lent_neighbors import drop_lent, lend_neighbors, united_neighbors
+from .lent_neighbors import drop_lent, lend_neighbors, remember_texts, united_neighbors
 from .preparation import (
     PreparationOptions,
     PreparedTraining,
@@ -51,6 +51,8 @@ CHANGEABLE = frozenset({
     "untrained_bonus", "soft_target_weight", "freeze_text_encoder",
 })  # fmt: skip
 """Fields of the configuration that may differ from the base's: those that no weight depends on."""
+_STRANGE = 10
+"""A catalogue is strange to a base that was trained on less than one in so many of its items."""
 _SHOWN = ("item_id", "text", "title", "category", "brand", "price")
 
 
@@ -101,7 +103,9 @@ def change_catalogue(
     text unless that changed. A new item has its text, encoded in float32 and whitened as the base's were, and those
     values of its features that the base knows; it has no id, and neighbours that `lend_neighbors` gives it. Items that
     are not in the new catalogue are forgotten. Where the base was trained on less than half of the new catalogue the
-    second stage is put out of use: what it learnt of counts and memory says nothing of such a catalogue.
+    second stage is put out of use: what it learnt of counts and memory says nothing of such a catalogue. Where it was
+    trained on less than a tenth, items have neighbours by their texts alone (`remember_texts`), and the weight of
+    those: what few items could lend says nothing.
 
     Args:
         model: The model, with the catalogue of the processor.
@@ -135,11 +139,12 @@ def change_catalogue(
             table.rows = now[table.rows[rows].long()]
             table.similarities = table.similarities[rows] * (table.rows > 0)
     config.num_item_rows = len(vocabulary)
-    known = (items.item_counts > 0).sum()
+    known = int((items.item_counts > 0).sum())
     if 2 * known < config.num_items:
         config.candidate_attention = False
     place_categories(model, vocabulary)
-    lend_neighbors(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))
+    if _STRANGE * known >= config.num_items or not remember_texts(model):
+        lend_neighbors(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))
     _change_soft_targets(model)
     changed = copy(processor)
     changed.vocabulary = vocabulary
@@ -239,6 +244,7 @@ def prepare_from_base(
     gone = old.num_items - (vocabulary.num_items - new)
     notes = []
     changed = not same_catalogue(old, vocabulary, model.config.item_features or {})
+    weight = model.config.neighbor_weight
     if changed:
         processor = change_catalogue(model, processor, vocabulary, cache_dir=options.cache_dir)
         notes.append(f"{new} of {vocabulary.num_items} items are new to the base; {gone} of the base's are dropped")
@@ -248,7 +254,10 @@ def prepare_from_base(
     processor.event_settings = event_settings(shop, options)
     interests = add_interests(shop, model, processor, splits, options, "fp32")
     if recount:
+        model.config.neighbor_history = False  # a log tells
         _recount(model, splits["train"])
+    if recount or "neighbor_weight" in options.config:
+        model.config.neighbor_weight = weight
     return PreparedTraining(model, processor, splits, base, notes, interests), changed
 
 

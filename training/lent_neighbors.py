@@ -7,10 +7,11 @@ import logging
 import torch
 
 from ..modeling_baselines.cooccurrence import strongest
-from ..modeling_baselines.regression import RIDGE, TEXT_WEIGHT
+from ..modeling_baselines.regression import MOST_COMPARED, RIDGE, TEXT_WEIGHT, weights_by_regression
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, REGRESSION_FROM
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.neighbors_xcat import XCatNeighbors
+from ..modeling_xcat.text_xcat import fit_whitening
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,8 @@ SHARPNESS = 10.0
 """A lender's share is the softmax of its cosine times this."""
 MOST_COSINES = 1 << 33
 """Pairs of an untrained and a trained item that are compared at most (about a minute of two cores)."""
+WEIGHT_OF_TEXTS = 80.0
+"""`neighbor_weight` of a memory that goes by texts alone: what was best on shops that a base knew nothing of."""
 
 _COSINES_AT_ONCE = 1 << 22
 
@@ -82,6 +85,42 @@ def lend_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> i
         torch.cat([memory.rows, lent[0]], 1), torch.cat([memory.similarities, lent[1]], 1), memory.rows.shape[1]
     )
     return len(borrowers)
+
+
+@torch.no_grad()
+def remember_texts(model: XCatForNextItem) -> bool:
+    """Fill the neighbour memory of a catalogue that hardly anything was counted of, by its texts alone.
+
+    The weights are those of the regression (`weights_by_regression`) without users, of texts whitened by this very
+    catalogue: what sets its items apart is not what set those of the base apart. Pairs that the memory has keep the
+    larger weight. As no log says whether users come back to items, those of a history get as much as the best of the
+    others (`neighbor_history`), so that the place of the one among the other is what the model learnt elsewhere.
+
+    Args:
+        model: A model with its catalogue; one without texts, without a neighbour memory, or of a format version
+            before 4, whose memory holds other numbers, is left alone.
+
+    Returns:
+        Whether the memory was filled.
+    """
+    memory, items, config = model.model.neighbors, model.model.items, model.config
+    if memory is None or not config.use_text or config.format_version < REGRESSION_FROM:
+        return False
+    size, width = memory.rows.shape
+    if size * size > MOST_COMPARED:
+        logger.warning("%s items are too many to compare their texts; they get no neighbours", f"{size:,}")
+        return False
+    states = items.text_states[:, 0].float().cpu()
+    mean, whitening = fit_whitening(states[1:]) if len(states) > 1 else (0.0, torch.eye(states.shape[1]))
+    whitened = ((states - mean) @ whitening) * states.any(1, keepdim=True)
+    rows, weights = weights_by_regression([], size, width, (whitened, items.text_index.cpu()))
+    memory.rows, memory.similarities = united_neighbors(
+        torch.cat([memory.rows, rows.to(memory.rows.device)], 1),
+        torch.cat([memory.similarities, weights.to(memory.rows.device)], 1),
+        width,
+    )
+    config.neighbor_weight, config.neighbor_history = WEIGHT_OF_TEXTS, True
+    return True
 
 
 def drop_lent(memory: XCatNeighbors, counts: torch.Tensor) -> None:

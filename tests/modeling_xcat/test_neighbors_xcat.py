@@ -18,15 +18,16 @@ from .conftest import ROWS, tiny_config, tiny_model
 @given(
     histories=st.lists(st.lists(st.integers(2, ROWS - 1), min_size=1, max_size=6), min_size=1, max_size=4),
     window=st.integers(1, 8), decay=st.floats(0.1, 1), weight=st.floats(0, 9),
-    mode=st.sampled_from(["packed", "left", "right"]), version=st.integers(1, FORMAT_VERSION),
+    mode=st.sampled_from(["packed", "left", "right"]), version=st.integers(1, FORMAT_VERSION), had=st.booleans(),
 )  # fmt: skip
 def test_the_bonus_is_that_of_the_formula(
-    histories: list[list[int]], window: int, decay: float, weight: float, mode: str, version: int
+    histories: list[list[int]], window: int, decay: float, weight: float, mode: str, version: int, had: bool
 ) -> None:
     """A sum from format version 4 on, its root before; in version 1 for items of the history too."""
     config = tiny_config(
-        neighbor_window=window, neighbor_decay=decay, neighbor_weight=weight, repeats="off", format_version=version
-    )
+        neighbor_window=window, neighbor_decay=decay, neighbor_weight=weight, repeats="off", format_version=version,
+        neighbor_history=had,
+    )  # fmt: skip
     model = tiny_model(config).model
     rows = [{"items": history} for history in histories]
     inputs = pack_histories(rows, max_history=6, features=EventFeatures(), mode=mode)
@@ -39,6 +40,8 @@ def test_the_bonus_is_that_of_the_formula(
                 neighbor = int(model.neighbors.rows[item, place])
                 if neighbor not in history or version == 1:
                     expected[user, neighbor] += decay**age * float(model.neighbors.similarities[item, place])
+        if had and version > 1:
+            expected[user, history] = expected[user].max()
     if version < 4:
         expected = expected.sqrt()
     torch.testing.assert_close(found[:, 2:], weight * expected[:, 2:], rtol=1e-4, atol=1e-4)
@@ -68,13 +71,15 @@ def test_bonuses_by_hand(version: int, expected: dict[tuple[int, int], float]) -
         assert found == pytest.approx({pair: times * value for pair, value in expected.items()})
 
 
-def test_each_item_gets_one_bonus_a_query() -> None:
-    memory = tiny_model().model.neighbors
+@pytest.mark.parametrize("had", [False, True])
+def test_each_item_gets_one_bonus_a_query(had: bool) -> None:
+    memory = tiny_model(tiny_config(neighbor_history=had)).model.neighbors
     queries, rows, values = memory.bonus(
         RecentEvents(torch.tensor([[3, 3, 4], [5, 0, 0]]), torch.tensor([[2, 0, 1], [1, 0, 0]]))
     )
     assert len(set(zip(queries.tolist(), rows.tolist(), strict=True))) == len(queries) and (values > 0).all()
-    assert set(queries.tolist()) == {0, 1}
+    assert set(queries.tolist()) == {0, 1} and (queries * ROWS + rows).diff().gt(0).all()
+    assert had == ({(0, 3), (0, 4), (1, 5)} <= set(zip(queries.tolist(), rows.tolist(), strict=True)))
 
 
 @pytest.mark.parametrize(

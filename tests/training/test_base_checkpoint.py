@@ -24,7 +24,7 @@ from xcat_rec.training.base_checkpoint import (
     prepare_from_base,
 )
 from xcat_rec.training.catalogue import add_returns
-from xcat_rec.training.lent_neighbors import drop_lent, united_neighbors
+from xcat_rec.training.lent_neighbors import WEIGHT_OF_TEXTS, drop_lent, united_neighbors
 from xcat_rec.training.preparation import PreparationOptions, build_vocabulary, prepare_training
 
 from ..tiny_shop import SMALL, events_table, items_table, save_text_encoder, shop, shop_of_returns
@@ -55,6 +55,12 @@ def changed_shop(items: pl.DataFrame, events: pl.DataFrame | None = None) -> Sho
 def grown() -> pl.DataFrame:
     """One item more, in front, and the others the other way round."""
     return pl.concat([pl.DataFrame([NEW], schema=items_table().schema), items_table().reverse()])
+
+
+def other_shop(new: int) -> ShopTables:
+    """The shop with so many items more."""
+    copies = pl.concat([grown().tail(1).with_columns(pl.lit(f"new-{i}").alias("item_id")) for i in range(new)])
+    return changed_shop(pl.concat([items_table(), copies]))
 
 
 def scores(model: Any, processor: Any) -> dict[str, float]:
@@ -97,10 +103,31 @@ def test_a_new_item_has_text_and_features_but_no_id_and_neighbours_that_are_lent
 def test_the_second_stage_stays_in_use_where_the_base_knows_half_of_the_catalogue(base, new, in_use):
     model, processor = load_base(base)
     model.config.candidate_attention = True
-    copies = pl.concat([grown().tail(1).with_columns(pl.lit(f"new-{i}").alias("item_id")) for i in range(new)])
-    change_catalogue(model, processor, build_vocabulary(changed_shop(pl.concat([items_table(), copies]))))
+    change_catalogue(model, processor, build_vocabulary(other_shop(new)))
     assert model.model.items.item_counts.gt(0).sum() * 2 < 40 + 200
     assert model.model.has_second_stage == in_use
+
+
+@pytest.mark.parametrize(("new", "strange"), [(200, False), (400, True)])
+def test_a_catalogue_that_a_base_hardly_knows_is_remembered_by_its_texts(base, new, strange):
+    model, processor = load_base(base)
+    weight = model.config.neighbor_weight
+    change_catalogue(model, processor, build_vocabulary(other_shop(new)))
+    assert model.config.neighbor_history == strange
+    assert model.config.neighbor_weight == (WEIGHT_OF_TEXTS if strange else weight)
+    memory, untrained = model.model.neighbors, model.model.items.item_counts == 0
+    among = untrained[memory.rows.long()] & (memory.similarities > 0)
+    assert bool(among[untrained].any()) == strange
+
+
+@pytest.mark.parametrize(("options", "weight"), [({}, WEIGHT_OF_TEXTS), ({"neighbor_weight": 3.0}, 3.0)])
+def test_a_log_or_who_asks_for_it_brings_the_own_weight_back(base, options, weight):
+    chosen = PreparationOptions(split="leave-one-out", config=options)
+    untrained = prepare_from_base(other_shop(400), chosen, str(base), recount=False)[0].model.config
+    assert untrained.neighbor_history and untrained.neighbor_weight == weight
+    trained = prepare_from_base(other_shop(400), chosen, str(base))[0].model.config
+    own = options.get("neighbor_weight", load_base(base)[0].config.neighbor_weight)
+    assert not trained.neighbor_history and trained.neighbor_weight == own
 
 
 def test_a_shuffled_and_shrunk_catalogue_scores_the_same(base):

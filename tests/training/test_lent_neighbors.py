@@ -14,7 +14,7 @@ from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION, XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.neighbors_xcat import XCatNeighbors
 from xcat_rec.training import lent_neighbors
-from xcat_rec.training.lent_neighbors import drop_lent, lend_neighbors
+from xcat_rec.training.lent_neighbors import WEIGHT_OF_TEXTS, drop_lent, lend_neighbors, remember_texts
 
 OF_ITSELF = {1: 1.0, 2: 1.0, 3: 1.0, 4: 0.2}
 """What a lender gives of itself, by format version."""
@@ -166,3 +166,53 @@ def test_lent_similarities_are_those_of_a_sum_over_lenders(data):
     assert {key: found.get(key, 0.0) for key in every} == pytest.approx(
         {key: expected.get(key, 0.0) for key in every}, abs=1e-4
     )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_a_memory_of_texts_alone_solves_one_system_an_item(data):
+    size = data.draw(st.integers(1, 6))
+    number = st.integers(-3, 3).map(float)
+    texts = data.draw(st.lists(st.lists(number, min_size=3, max_size=3), min_size=size, max_size=size))
+    model = catalogue(texts, [0] * size, {}, width=size)
+    assert remember_texts(model)
+    assert model.config.neighbor_history and model.config.neighbor_weight == WEIGHT_OF_TEXTS
+    states = torch.tensor(texts).double()
+    centred = states - states.mean(0)
+    variances, directions = torch.linalg.eigh(centred.T @ centred / max(1, size - 1))
+    variances = variances.clamp(min=0)
+    whitened = centred @ directions / (variances + 0.01 * variances.mean() + 1e-12).sqrt()
+    cosines = torch.nn.functional.normalize(whitened, dim=-1) @ torch.nn.functional.normalize(whitened, dim=-1).T
+    said = states.any(1)
+    expected = {}
+    for item in range(size):
+        near = [i for i in range(size) if i != item and said[i] and said[item] and cosines[i, item] > 1e-6]
+        if near:
+            system = 5 * cosines[near][:, near] + 20 * torch.eye(len(near))
+            weights = torch.linalg.solve(system, 5 * cosines[near, item])
+            expected |= {(i + 2, item + 2): float(w) for i, w in zip(near, weights, strict=True) if w > 0}
+    found = pairs(model.model.neighbors)
+    every = found.keys() | expected.keys()
+    assert {key: found.get(key, 0.0) for key in every} == pytest.approx(
+        {key: expected.get(key, 0.0) for key in every}, abs=1e-4
+    )
+
+
+def test_what_a_memory_has_of_a_pair_stays_where_texts_say_less(monkeypatch, caplog):
+    texts = [[1, 0], [1.5, 0.25], [0, 3], [-4, -1]]
+    alone = catalogue(texts, [0] * 4, {})
+    assert remember_texts(alone)
+    of_texts = pairs(alone.model.neighbors)
+    assert 0.01 < of_texts[2, 3] < 0.5
+    model = catalogue(texts, [1, 1, 0, 0], {(2, 3): 0.5, (3, 2): 0.01, (2, 4): 0.25})
+    assert remember_texts(model)
+    assert pairs(model.model.neighbors) == pytest.approx({**of_texts, (2, 3): 0.5, (2, 4): 0.25})
+    monkeypatch.setattr(lent_neighbors, "MOST_COMPARED", 35)
+    for left_alone in (catalogue(texts, [0] * 4, {}, version=3), catalogue(texts, [0] * 4, {})):
+        weight = left_alone.config.neighbor_weight
+        with caplog.at_level(logging.WARNING):
+            assert not remember_texts(left_alone)
+        assert not pairs(left_alone.model.neighbors) and left_alone.config.neighbor_weight == weight
+        assert not left_alone.config.neighbor_history
+    assert caplog.text.count("6 items are too many to compare their texts") == 1
+    assert not remember_texts(XCatForNextItem(XCatConfig(num_neighbors=0, hidden_size=4, num_attention_heads=1)))
