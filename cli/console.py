@@ -68,7 +68,7 @@ def metrics_table(
     if "cold" in slices and all(report.lost_to_untrained for report in reports.values()):
         for metric in (f"recall@{k}", f"ndcg@{k}"):
             shares = [report.lost_to_untrained[metric] for report in reports.values()]
-            table.add_row(f"lost to cold items, {metric}", "", *(f"{100 * share:.1f} %" for share in shares))
+            table.add_row(f"lost to cold items, {metric}", "", *map(_percent, shares))
     return table
 
 
@@ -95,3 +95,7 @@ def category_table(figures: CategoryFigures) -> Table:
 
 def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{100 * share:.1f} %"

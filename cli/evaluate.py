@@ -123,7 +123,10 @@ def _options(shop: ShopTables, recommender: XCatRecommender, given: dict[str, An
     given = {name: value for name, value in given.items() if value is not None}
     saved = recommender.processor.event_settings or {}
     trained = {name: saved[name] for name in (*EVENT_OPTIONS, "seed") if name in saved}
-    own = {} if isinstance(shop, PreparedShop) else dict(trained)  # which was chosen and split before
+    own = dict(trained)
+    if isinstance(shop, PreparedShop):  # which was chosen and split before, but for cold items
+        later = () if shop.made.get("cold_items") else ("cold_items", "cold_policy", "seed")
+        own = {name: trained[name] for name in later if name in trained}
     if own.get("split") == SplitName.COLUMN and shop.events["split"].null_count():
         own["split"] = "auto"
     options = resolve_options(shop, PreparationOptions(**{**own, **given}))

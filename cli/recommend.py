@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,7 +19,7 @@ def recommend(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
     history: Annotated[
-        str | None, typer.Option(help="Item ids of one user, oldest first, with commas between.")
+        str | None, typer.Option(help='Item ids of one user, oldest first: A,B or A,"B, large".')
     ] = None,
     users: Annotated[
         Path | None, typer.Option(help="Table of events of many users, with the columns of the events table.")
@@ -152,7 +153,8 @@ def _write(
 
 
 def _ids(history: str) -> list[str]:
-    ids = [part.strip() for part in history.split(",") if part.strip()]
+    """The ids of one line of CSV: one with a comma stands in double quotes."""
+    ids = [part.strip() for part in next(csv.reader([history], skipinitialspace=True), []) if part.strip()]
     if not ids:
         raise ValueError("--history is empty; give item ids with commas between")
     return ids

@@ -161,6 +161,7 @@ USES = {
     "history and users": (["recommend", "--history", "item-01", "--users", "users.csv"], ["either --history"]),
     "no such table of users": (["recommend", "--users", "nobody.csv"], ["nobody.csv"]),
     "a history of strangers": (["recommend", "--history", "kite,rope"], ["none of its 2 items", "'kite'"]),
+    "a stranger with a comma": (["recommend", "--history", '"kite, red",rope'], ["none of its 2", "'kite, red'"]),
     "no such category": (["recommend", "--history", "item-01", "--only-category", "kites"], ["'kites'", "maps"]),
     "no such category to leave out": (["recommend", "--history", "item-01", "--exclude-category", "x"], ["'x'"]),
     "no tables": (["evaluate"], ["items and events"]),

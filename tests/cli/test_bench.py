@@ -266,12 +266,12 @@ def test_a_checkpoint_of_another_shop_as_it_is_and_trained_on(places, old_and_ne
     assert zero["config"]["training"] == {} and zero["config"]["model"]["hidden_size"] == 32
     assert (zero["epochs"], zero["seed"]) == (0, 0) and zero["fit_seconds"] < 0.1
 
-    # The base with the new catalogue and nothing else: no count, id or neighbour of the new shop.
+    # The base with the new catalogue and nothing else: no count or id of the new shop, and neighbours by its texts.
     prepared, _ = prepare_from_base(
         load_shop(str(shop)), PreparationOptions(split="leave-one-out"), str(base), recount=False
     )
     assert not prepared.model.model.items.item_counts.any()
-    assert not prepared.model.model.neighbors.similarities.any()
+    assert prepared.model.model.neighbors.similarities.any() and prepared.model.config.neighbor_history
     expected = evaluate_ranker(
         XCatRecommender(prepared.model, prepared.processor), prepared.splits["test"], prepared.processor.catalogue,
         trained=trained_items(prepared.splits["train"], ITEMS + 2),

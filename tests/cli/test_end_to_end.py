@@ -131,6 +131,19 @@ def test_evaluate_goes_by_the_training_s_events(options, places, tmp_path, capsy
     assert ("lost to cold items" in shown) == ("--cold-items" in options)
 
 
+def test_evaluate_takes_cold_items_from_prepared_sequences_as_fit_did(places, tmp_path, capsys):
+    prepared, output = tmp_path / "prepared", tmp_path / "checkpoint"
+    run(["prepare", str(places[0]), "--output", str(prepared), "--split", "leave-one-out", "--json"], capsys)
+    cold = ["--cold-items", "0.2", "--seed", "3", "--no-card"]
+    fitted = run([*fit_arguments(prepared, places[1], output, epochs=1), *cold], capsys)
+    judged = run(["evaluate", str(output), str(prepared), "--json"], capsys)
+    found, of_fit = (one["baselines"]["popularity"]["slices"]["cold"] for one in (judged, fitted))
+    assert found["num_targets"] == of_fit["num_targets"] > 0
+    assert found["recall@20"] == of_fit["recall@20"] and judged["metrics"]["recall@10"] == pytest.approx(
+        fitted["metrics"]["recall@10"], abs=1e-6
+    )
+
+
 def test_evaluate_by_history_and_by_category(fitted, places, capsys):
     command = ["evaluate", str(fitted[0]), str(places[0]), "--split", "leave-one-out"]
     judged = run([*command, "--json"], capsys)
