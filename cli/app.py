@@ -22,6 +22,7 @@ COMMANDS = {
     "fit": "Train on a shop's tables and judge the result beside baselines.",
     "evaluate": "Judge a checkpoint on a shop's tables.",
     "bench": "Judge several models beside each other, over seeds.",
+    "catalogue": "Add items to a checkpoint by their texts alone, without training.",
     "recommend": "Recommend items to one user or to many.",
     "interests": "Print what users are interested in, out of what they wrote and rated.",
     "push": "Put a checkpoint on the hub.",

@@ -33,6 +33,7 @@ __all__ = [
     "TableProblem",
     "TableReport",
     "UnknownItems",
+    "validate_items",
     "validate_tables",
 ]
 
@@ -116,3 +117,31 @@ def validate_tables(
         raise TableError(reader.problems, name)
     counted = (card or DataCard(name)).counted(catalogue, log, people, offers)
     return ShopTables(catalogue, log, reader.problems, name, people, offers, counted)
+
+
+def validate_items(
+    items: pl.DataFrame,
+    columns: TableColumns | None = None,
+    name: str = "items",
+    found: Iterable[TableProblem] = (),
+) -> tuple[pl.DataFrame, TableReport]:
+    """Check an items table alone and bring it to our names and types.
+
+    Args:
+        items: One row an item.
+        columns: Names of the columns; None for our own.
+        name: What the table is called, for messages.
+        found: Problems that were found when the table was read from its file.
+
+    Returns:
+        The table, and what was repaired in it or should be known.
+
+    Raises:
+        TableError: If anything fatal is wrong; it lists everything that is wrong.
+    """
+    reader = TableReader(columns or TableColumns())
+    reader.problems.extend(found)
+    catalogue = reader.items(items)
+    if catalogue is None or any(problem.fatal for problem in reader.problems):
+        raise TableError(reader.problems, name)
+    return catalogue, TableReport(name, {"items": catalogue.height}, tuple(reader.problems))

@@ -1,0 +1,150 @@
+"""`xcat catalogue`: items for a checkpoint that it was not trained on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from huggingface_hub import ModelCard
+
+from xcat_rec.cli.app import main
+from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.training.base_checkpoint import load_base
+from xcat_rec.training.preparation import PreparationOptions, prepare_training
+
+from ..tiny_shop import SMALL, save_text_encoder, shop
+
+HISTORY = ["item-01", "item-08", "item-15"]
+CARD = """---
+library_name: xcat-rec
+license: mit
+model-index:
+- name: tents
+  results:
+  - task: {type: recommendation}
+    dataset: {type: shop, name: shop}
+    metrics: [{type: ndcg@10, value: 0.5}]
+---
+
+# tents
+
+NDCG@10 .5000
+"""
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("catalogue")
+    options = PreparationOptions(
+        text_encoder=str(save_text_encoder(folder / "encoder")), split="leave-one-out", item_features=("brand",),
+        config=SMALL, cache_dir=folder / "cache",
+    )  # fmt: skip
+    prepared = prepare_training(shop(), options)
+    prepared.model.save_pretrained(folder / "checkpoint")
+    prepared.processor.save_pretrained(folder / "checkpoint")
+    (folder / "checkpoint" / "README.md").write_text(CARD)
+    return folder / "checkpoint"
+
+
+def write_items(path: Path, **columns: list[Any]) -> str:
+    table = pl.DataFrame(columns)
+    table.write_csv(path) if path.suffix == ".csv" else table.write_parquet(path)
+    return str(path)
+
+
+def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    shown = capsys.readouterr()
+    assert not stop.value.code, shown.err
+    answer: dict[str, Any] = json.loads(shown.out.splitlines()[-1])
+    return answer
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str], word: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    shown = capsys.readouterr().err
+    assert stop.value.code == 2 and word in " ".join(shown.split()), shown
+
+
+def scores(folder: Path) -> dict[str, float]:
+    recommender = XCatRecommender.from_pretrained(folder)
+    found = recommender.score_rows(recommender.processor.history_rows([HISTORY]))[0, 2:].tolist()
+    return dict(zip(recommender.vocabulary.decode(range(2, 2 + len(found))), found, strict=True))
+
+
+def test_new_items_are_recommended_and_the_others_score_as_before(checkpoint, tmp_path, capsys):
+    table = write_items(
+        tmp_path / "new.csv", sku=["item-new", "item-05"], name=["maps number 5", "a lantern"],
+        maker=["brand 1", "brand 2"], weight=[1.5, 2.5],
+    )  # fmt: skip
+    grown = tmp_path / "grown"
+    command = ["catalogue", str(checkpoint), table, "--output", str(grown), "--columns", "item_id=sku,title=name"]
+    answer = run([*command, "--json"], capsys)
+    assert [answer[f"num_{name}"] for name in ("items", "new", "named_again", "dropped")] == [41, 1, 1, 0]
+    before, after = scores(checkpoint), scores(grown)
+    assert set(after) == {*before, "item-new"}
+    assert {i: s for i, s in after.items() if i in before and i != "item-05"} == pytest.approx(
+        {i: s for i, s in before.items() if i != "item-05"}, abs=1e-5
+    )
+    assert after["item-05"] != pytest.approx(before["item-05"], abs=1e-4)
+    told = ["recommend", str(grown), "--history", ",".join(HISTORY), "-k", "41", "--json"]
+    found = {item["item_id"]: item for item in run(told, capsys)["recommendations"]}
+    assert found["item-new"]["title"] == "maps number 5" and "item-new" not in before
+    catalogue = load_base(grown)[1].catalogue
+    assert catalogue.item(int(catalogue.encode(["item-new"])[0]))["weight"] == "1.5"
+    assert catalogue.item(int(catalogue.encode(["item-01"])[0]))["weight"] is None
+
+    refused(command, capsys, "is not empty")
+    assert run([*command, "--overwrite", "--json"], capsys)["num_items"] == 41
+
+
+def test_the_card_says_that_its_figures_are_of_another_catalogue(checkpoint, tmp_path, capsys):
+    table = write_items(tmp_path / "new.csv", item_id=["item-new"], title=["maps"], brand=[None], category=["maps"])
+    run(["catalogue", str(checkpoint), table, "--output", str(tmp_path / "grown"), "--json"], capsys)
+    card = ModelCard.load(tmp_path / "grown" / "README.md")
+    assert card.data.license == "mit" and not card.data.eval_results
+    first, *others = card.text.strip().splitlines()
+    assert "41 items: 1 are new" in first and "of the catalogue before" in first
+    assert others[-1] == "NDCG@10 .5000"
+    assert "model-index" not in (tmp_path / "grown" / "README.md").read_text()
+    (tmp_path / "grown" / "README.md").unlink()
+    run(["catalogue", str(tmp_path / "grown"), table, "--output", str(tmp_path / "bare"), "--json"], capsys)
+    assert not (tmp_path / "bare" / "README.md").exists()
+
+
+def test_another_shop_takes_the_place_of_the_first(checkpoint, tmp_path, capsys):
+    titles = [f"{word} {place}" for word in ("red kite", "blue kite", "green rope") for place in range(4)]
+    table = write_items(tmp_path / "kites.csv", item_id=[f"k{i}" for i in range(12)], title=titles)
+    output = tmp_path / "kites"
+    answer = run(["catalogue", str(checkpoint), table, "--replace", "--output", str(output), "--json"], capsys)
+    assert [answer[f"num_{name}"] for name in ("items", "new", "named_again", "dropped")] == [12, 12, 0, 40]
+    model = load_base(output)[0]
+    assert model.config.neighbor_history and model.model.neighbors.similarities.any()
+    found = run(["recommend", str(output), "--history", "k1", "-k", "3", "--json"], capsys)["recommendations"]
+    assert len(found) == 3 and {item["item_id"] for item in found} <= {f"k{i}" for i in range(12)}
+
+
+def test_what_cannot_be_added_is_refused(checkpoint, tmp_path, capsys):
+    ids = {"item_id": ["a", "b"], "title": ["one", "two"]}
+    output = ["--output", str(tmp_path / "out")]
+    command = ["catalogue", str(checkpoint)]
+    refused([*command, write_items(tmp_path / "t.csv", item_id=["a", "a"], title=["x", "y"]), *output], capsys, "'a'")
+    refused([*command, write_items(tmp_path / "n.csv", title=["x"]), *output], capsys, "item_id")
+    refused([*command, str(tmp_path / "no.csv"), *output], capsys, "no.csv")
+    table = write_items(tmp_path / "items.csv", **ids)
+    refused([*command, table, "--output", str(checkpoint)], capsys, "is the checkpoint itself")
+    (tmp_path / "empty.csv").write_text("item_id,title\n")
+    refused([*command, str(tmp_path / "empty.csv"), *output], capsys, "no rows")
+    run([*command, write_items(tmp_path / "w.parquet", **ids, weight=[1, 2]), *output, "--json"], capsys)
+    words = write_items(tmp_path / "words.parquet", item_id=["c"], title=["x"], weight=["heavy"])
+    further = ["catalogue", str(tmp_path / "out"), words, "--output", str(tmp_path / "further")]
+    refused(further, capsys, "column weight: string in the table and int64 in the checkpoint's catalogue")
+    assert not (tmp_path / "further").exists()
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
+    refused(["catalogue", str(tmp_path / "adapter"), table, "--output", str(tmp_path / "x")], capsys, "is an adapter")
