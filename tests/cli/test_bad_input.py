@@ -11,10 +11,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from xcat_rec.cli.app import main
 from xcat_rec.training.preparation import PreparationOptions, prepare_training
 
 from ..tiny_shop import SMALL, events_table, items_table, save_text_encoder, shop, write_shop
+from .commands import refused
 
 ITEMS, EVENTS = items_table(), events_table(10)
 
@@ -69,18 +69,6 @@ ARGUMENTS = {
     "an option of the machine": (["--output-dir", "elsewhere"], ["--output-dir", "no option"]),
     "one table of two": (["--items", "items.csv"], ["either data or the tables"]),
 }
-
-
-def refused(arguments: list[str], capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    shown = capsys.readouterr()
-    message = " ".join(shown.err.split())
-    assert stop.value.code == 2, message
-    assert "Traceback" not in message
-    assert not shown.out
-    for word in words:
-        assert word in message, message
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,12 @@ import polars as pl
 import pytest
 from huggingface_hub import ModelCard
 
-from xcat_rec.cli.app import main
 from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.training.base_checkpoint import load_base
 from xcat_rec.training.preparation import PreparationOptions, prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
+from .commands import refused, run
 
 HISTORY = ["item-01", "item-08", "item-15"]
 CARD = """---
@@ -55,22 +54,6 @@ def write_items(path: Path, **columns: list[Any]) -> str:
     return str(path)
 
 
-def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    shown = capsys.readouterr()
-    assert not stop.value.code, shown.err
-    answer: dict[str, Any] = json.loads(shown.out.splitlines()[-1])
-    return answer
-
-
-def refused(arguments: list[str], capsys: pytest.CaptureFixture[str], word: str) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    shown = capsys.readouterr().err
-    assert stop.value.code == 2 and word in " ".join(shown.split()), shown
-
-
 def scores(folder: Path) -> dict[str, float]:
     recommender = XCatRecommender.from_pretrained(folder)
     found = recommender.score_rows(recommender.processor.history_rows([HISTORY]))[0, 2:].tolist()
@@ -99,7 +82,7 @@ def test_new_items_are_recommended_and_the_others_score_as_before(checkpoint, tm
     assert catalogue.item(int(catalogue.encode(["item-new"])[0]))["weight"] == "1.5"
     assert catalogue.item(int(catalogue.encode(["item-01"])[0]))["weight"] is None
 
-    refused(command, capsys, "is not empty")
+    refused(command, capsys, ["is not empty"])
     assert run([*command, "--overwrite", "--json"], capsys)["num_items"] == 41
 
 
@@ -133,18 +116,22 @@ def test_what_cannot_be_added_is_refused(checkpoint, tmp_path, capsys):
     ids = {"item_id": ["a", "b"], "title": ["one", "two"]}
     output = ["--output", str(tmp_path / "out")]
     command = ["catalogue", str(checkpoint)]
-    refused([*command, write_items(tmp_path / "t.csv", item_id=["a", "a"], title=["x", "y"]), *output], capsys, "'a'")
-    refused([*command, write_items(tmp_path / "n.csv", title=["x"]), *output], capsys, "item_id")
-    refused([*command, str(tmp_path / "no.csv"), *output], capsys, "no.csv")
+    refused(
+        [*command, write_items(tmp_path / "t.csv", item_id=["a", "a"], title=["x", "y"]), *output], capsys, ["'a'"]
+    )
+    refused([*command, write_items(tmp_path / "n.csv", title=["x"]), *output], capsys, ["item_id"])
+    refused([*command, str(tmp_path / "no.csv"), *output], capsys, ["no.csv"])
     table = write_items(tmp_path / "items.csv", **ids)
-    refused([*command, table, "--output", str(checkpoint)], capsys, "is the checkpoint itself")
+    refused([*command, table, "--output", str(checkpoint)], capsys, ["is the checkpoint itself"])
     (tmp_path / "empty.csv").write_text("item_id,title\n")
-    refused([*command, str(tmp_path / "empty.csv"), *output], capsys, "no rows")
+    refused([*command, str(tmp_path / "empty.csv"), *output], capsys, ["no rows"])
     run([*command, write_items(tmp_path / "w.parquet", **ids, weight=[1, 2]), *output, "--json"], capsys)
     words = write_items(tmp_path / "words.parquet", item_id=["c"], title=["x"], weight=["heavy"])
     further = ["catalogue", str(tmp_path / "out"), words, "--output", str(tmp_path / "further")]
-    refused(further, capsys, "column weight: string in the table and int64 in the checkpoint's catalogue")
+    refused(further, capsys, ["column weight: string in the table and int64 in the checkpoint's catalogue"])
     assert not (tmp_path / "further").exists()
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
-    refused(["catalogue", str(tmp_path / "adapter"), table, "--output", str(tmp_path / "x")], capsys, "is an adapter")
+    refused(
+        ["catalogue", str(tmp_path / "adapter"), table, "--output", str(tmp_path / "x")], capsys, ["is an adapter"]
+    )

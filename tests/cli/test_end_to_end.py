@@ -24,6 +24,7 @@ from xcat_rec.tokenization.histories import read_histories
 from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import CATEGORIES, COLD, events_table, save_text_encoder, write_shop
+from .commands import run
 
 XCAT = Path(sys.executable).with_name("xcat")
 OPTIONS = [
@@ -36,15 +37,6 @@ OPTIONS = [
 def fit_arguments(shop: Path, encoder: Path, output: Path, epochs: int) -> list[str]:
     fixed = ["fit", str(shop), "--output", str(output), "--text-encoder", str(encoder), "--json"]
     return [*fixed, *OPTIONS, "--num-train-epochs", str(epochs)]
-
-
-def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    shown = capsys.readouterr()
-    assert not stop.value.code, shown.err
-    answer: dict[str, Any] = json.loads(shown.out.splitlines()[-1])
-    return answer
 
 
 @pytest.fixture(scope="module")
