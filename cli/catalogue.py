@@ -40,7 +40,7 @@ def catalogue(
     from ..training.adapters import is_adapter
     from ..training.added_items import add_items
     from ..training.base_checkpoint import load_base
-    from ..training.hub_pushes import note_catalogue
+    from ..training.hub_pushes import CARD_FILE, note_catalogue
     from .console import messages, print_json
     from .fitting import check_output
     from .options import parse_columns
@@ -60,10 +60,10 @@ def catalogue(
     messages.print(str(report), markup=False, highlight=False)
     processor, added = add_items(model, processor, table, replace=replace)
     note_catalogue(model, processor)
-    with written_whole(output) as unfinished:
+    with written_whole(output, replaced=(CARD_FILE,)) as unfinished:
         model.save_pretrained(unfinished)
         processor.save_pretrained(unfinished)
-        _write_card(folder / "README.md", unfinished / "README.md", added)
+        _write_card(folder / CARD_FILE, unfinished / CARD_FILE, added)
     messages.print(f"{added}; checkpoint: {output}", markup=False)
     if json_output:
         print_json({

@@ -98,6 +98,12 @@ def test_the_card_says_that_its_figures_are_of_another_catalogue(checkpoint, tmp
     (tmp_path / "grown" / "README.md").unlink()
     run(["catalogue", str(tmp_path / "grown"), table, "--output", str(tmp_path / "bare"), "--json"], capsys)
     assert not (tmp_path / "bare" / "README.md").exists()
+    (tmp_path / "bare" / "README.md").write_text(CARD)
+    run(
+        ["catalogue", str(tmp_path / "grown"), table, "--output", str(tmp_path / "bare"), "--overwrite", "--json"],
+        capsys,
+    )
+    assert not (tmp_path / "bare" / "README.md").exists()  # a card of before is none of this checkpoint
 
 
 def test_another_shop_takes_the_place_of_the_first(checkpoint, tmp_path, capsys):
