@@ -81,7 +81,7 @@ class XCatConfig(PreTrainedConfig):
         neighbor_decay: Weight of an event's neighbours relative to those of the event after it.
         neighbor_weight: Weight of the neighbours in a score, in units of the score.
         neighbor_history: Whether items of a history get as much from the memory of neighbours as the best of the
-            others, so that it does not speak against them; for a memory without a log (`xcat fit --base`).
+            others, so that it does not speak against them; for a memory of texts alone (`xcat catalogue`).
         repeats: Whether an item's score depends on how long ago and how often it was in the history: "off", learnt
             "jointly" with all else, or learnt "apart", as what the rest leaves over when it is trained as if alone.
         repeat_weight: How much of that counts in a score; below 1 it leaves room for what is new to a user.

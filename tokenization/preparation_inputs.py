@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from .data_card import DataCard
+from .item_texts import item_texts
 from .problems import TableError, TableProblem
 from .schema import EVENT_SCHEMA, ShopTables, TableColumns, UnknownItems
 from .sources import load_shop
@@ -162,6 +163,16 @@ def items_table(items: pl.DataFrame) -> pa.Table:
         for name in table.column_names
     }
     return pa.table(columns)
+
+
+def text_vocabulary(items: pl.DataFrame, text_fields: Sequence[str]) -> ItemVocabulary:
+    """The item vocabulary of validated items, with the text of each item in the column `text`.
+
+    Raises:
+        ValueError: If a text field is no column of the table.
+    """
+    texts = pl.Series("text", item_texts(items, text_fields), dtype=pl.String)
+    return ItemVocabulary(items_table(items.with_columns(texts)))
 
 
 def _write_small(

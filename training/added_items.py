@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
-from ..tokenization.item_texts import item_texts
-from ..tokenization.preparation_inputs import items_table
+from ..tokenization.preparation_inputs import text_vocabulary
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
 from .base_checkpoint import change_catalogue, ordered_after
@@ -69,14 +68,7 @@ def add_items(
     old = processor.catalogue
     if not items.height:
         raise ValueError("the items table has no rows; give at least one item")
-    missing = [name for name in processor.text_fields if name not in items.columns]
-    if missing:
-        raise ValueError(
-            f"items: no column {missing[0]!r}, of which the model's texts are made "
-            f"({', '.join(processor.text_fields)}); the table has {', '.join(items.columns)}"
-        )
-    texts = pl.Series("text", item_texts(items, processor.text_fields), dtype=pl.String)
-    given = items_table(items.with_columns(texts))
+    given = text_vocabulary(items, processor.text_fields).table
     ids = given["item_id"].combine_chunks()
     rest = old.table.filter(pc.invert(pc.is_in(old.table["item_id"], value_set=ids)))
     known = int((old.encode(ids) != UNKNOWN_ROW).sum())

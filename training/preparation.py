@@ -18,13 +18,13 @@ from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.cold_items import choose_cold_items, without_items
 from ..tokenization.event_filters import filter_events
-from ..tokenization.preparation_inputs import items_table
+from ..tokenization.preparation_inputs import text_vocabulary
 from ..tokenization.prepared import PreparedShop
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import build_splits, event_type_names, resolve_split
 from ..tokenization.splits import SplitName
-from ..tokenization.text import DEFAULT_TEXT_ENCODER, item_texts, resolve_text_encoder
+from ..tokenization.text import DEFAULT_TEXT_ENCODER, resolve_text_encoder
 from ..tokenization.user_interests import NO_INTEREST, UserInterests
 from ..tokenization.vocabulary import ItemVocabulary
 from .catalogue import add_returns, distinct_texts, fill_catalogue, fill_neighbors, fill_successors, training_counts
@@ -108,8 +108,7 @@ def build_vocabulary(
     shop: ShopTables, text_fields: tuple[str, ...] = ("title", "brand", "category")
 ) -> ItemVocabulary:
     """The item vocabulary of a shop, with the text of each item in the column `text`."""
-    texts = pl.Series("text", item_texts(shop.items, text_fields), dtype=pl.String)
-    return ItemVocabulary(items_table(shop.items.with_columns(texts)))
+    return text_vocabulary(shop.items, text_fields)
 
 
 EVENT_OPTIONS = (
