@@ -118,12 +118,11 @@ def _fields(arguments: list[str], own: dict[str, Any]) -> dict[str, Any]:
     from .options import parse_extra
 
     given = parse_extra(arguments)
-    for name in ("seed", "split_seed"):
-        if name in given:
-            raise ValueError(
-                f"--{name.replace('_', '-')} {given[name]} is no option of bench; give --seeds N, which runs seeds "
-                "0 to N - 1 on one split"
-            )
+    if "seed" in given:
+        raise ValueError(
+            f"--seed {given['seed']} is no option of bench; give --seeds N, which runs seeds 0 to N - 1 on one split, "
+            "or --split-seed S for another draw of ties and cold items"
+        )
     return given | {name: value for name, value in own.items() if value is not None}
 
 

@@ -69,7 +69,7 @@ ONCE = (*BASELINES, ZERO_SHOT)
 """Models that nothing random enters, so that one run says all."""
 BASELINE_SEED = 0
 SPLIT_SEED = 0
-"""Every run sees the same order of ties and the same cold items; its own seed is that of weights and training."""
+"""Seed of ties and cold items where none is given: every run sees the same; its own is that of weights and training."""
 USER_METRICS = ("recall@10", "ndcg@10")
 """Metrics whose values are kept user by user."""
 
@@ -179,7 +179,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     )  # fmt: skip
     if request.category_column is not None:
         check_category_column(shop.items.columns, request.category_column)
-    options = PreparationOptions(**{**preparation, "seed": request.seed, "split_seed": SPLIT_SEED})
+    options = PreparationOptions(**{"split_seed": SPLIT_SEED, **preparation, "seed": request.seed})
     options = resolve_options(shop, options)
     if request.model in RECIPES or request.model in FROM_BASE:
         fitted = _train(request, shop, options, config, {**training, "output_dir": str(folder / "training")})
@@ -338,6 +338,7 @@ def _describe_data(
         "events": shop.card.rows["events"],
         "split": str(resolve_split(shop, options.split)),
         "tie_policy": str(options.tie_policy),
+        "split_seed": options.split_seed,
         "duplicate_texts": int(sharing[sharing > 1].sum()),
         "cold_items": options.cold_items,
         "cold_policy": str(options.cold_policy) if options.cold_items else None,

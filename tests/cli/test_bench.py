@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def test_rows_say_what_was_measured_and_how(benched):
         assert row["fit_seconds"] >= 0 and row["evaluate_seconds"] >= 0 and row["peak_memory_mb"] > 50
         data = row["data"]
         assert (data["users"], data["items"], data["split"]) == (USERS, ITEMS, "leave-one-out")
-        assert (data["tie_policy"], data["duplicate_texts"]) == ("file", len(TWINS))
+        assert (data["tie_policy"], data["split_seed"], data["duplicate_texts"]) == ("file", 0, len(TWINS))
         assert row["machine"]["cpu"] == cpu_name() and row["machine"]["precision"] == "fp32"
         assert row["versions"].keys() == {"xcat_rec", "torch", "transformers", "python"}
     popular, knn, xcat = rows
@@ -146,7 +147,7 @@ REFUSED = {
     "no such model": (["--models", "popularity,bert4rec"], ["'bert4rec'", "item-knn", "sasrec", "xcat-no-id"]),
     "no model": (["--models", ","], ["--models", "popularity,"]),
     "no seeds": (["--seeds", "0"], ["--seeds is 0"]),
-    "one seed": (["--seed", "3"], ["--seed 3", "--seeds N"]),
+    "one seed": (["--seed", "3"], ["--seed 3", "--seeds N", "--split-seed S"]),
     "no such field": (["--hiden-size", "64"], ["--hiden-size", "--hidden-size"]),
     "sizes do not fit": (["--hidden-size", "30", "--models", "xcat"], ["hidden_size", "30"]),
     "no epochs": (["--num-train-epochs", "0", "--models", "xcat"], ["num_train_epochs", "0"]),
@@ -231,6 +232,17 @@ def test_every_baseline_runs_and_cold_items_make_cold_targets(places, tmp_path):
         assert (found[name]["config"]["model"]["history"], unseen["config"]["model"]["history"]) == (True, False)
         assert unseen["slices"]["unseen"]["recall@10"] >= found[name]["slices"]["unseen"]["recall@10"]
     assert not list(tmp_path.iterdir()), "only a trainer writes"
+
+
+def test_a_split_seed_draws_other_cold_items_whatever_the_seed(places, tmp_path):
+    def cold(seed: int, **fields: Any) -> dict[str, Any]:
+        request = replace(request_of(places, "popularity", cold_items=0.4, **fields), seed=seed)
+        row = run_model(request, tmp_path).row
+        assert row["data"]["split_seed"] == fields.get("split_seed", 0)
+        return row["slices"]["cold"]
+
+    assert cold(0) == cold(5) == cold(0, split_seed=0)
+    assert cold(0, split_seed=3) == cold(3, split_seed=3) != cold(0)
 
 
 def test_item_features_that_are_asked_for_go_before_a_recipe_s_none(places, tmp_path):
