@@ -86,7 +86,7 @@ class XCatConfig(PreTrainedConfig):
             "jointly" with all else, or learnt "apart", as what the rest leaves over when it is trained as if alone.
         repeat_weight: How much of that counts in a score; below 1 it leaves room for what is new to a user.
         untrained_bonus: Added to the scores of items without training events, in units of the score: what a shop gives
-            to have its new items shown, at the cost of all others.
+            to have its new items shown, at the cost of all others. `prepare_training` sets .25 where texts are read.
         num_candidates: Best items that the second stage scores anew (`XCatCandidateAttention`); 0 leaves it out.
         num_successors: Items kept of each that most often come soon after it, which the second stage goes by.
         candidate_window: Latest events that candidates attend to; 0 for a second stage without attention.

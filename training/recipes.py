@@ -99,6 +99,7 @@ _LIST = (
             "num_neighbors": 0,
             "num_candidates": 0,
             "repeats": "off",
+            "untrained_bonus": 0.0,
             "num_behavior_layers": 2,
             "num_attention_heads": 2,
         },

@@ -48,6 +48,16 @@ def test_models_of_ids_or_texts_alone_read_no_brand(name, encoder):
 
 
 @pytest.mark.parametrize("name", RECIPES)
+def test_a_bonus_for_untrained_items_is_for_models_of_ours_that_read_texts(name, encoder):
+    config = find_recipe(name).config
+    prepared = prepare_training(shop(12), PreparationOptions(text_encoder=encoder, config=config))
+    reads = is_own(name) and config.get("use_text", True)
+    assert prepared.model.config.untrained_bonus == (0.25 if reads else 0)
+    options = PreparationOptions(text_encoder=encoder, config={**config, "untrained_bonus": -1.5})
+    assert prepare_training(shop(12), options).model.config.untrained_bonus == -1.5
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_step_can_be_trained(name, encoder):
     small = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "max_history": 8}
     config = {**find_recipe(name).config, **small}
