@@ -69,7 +69,7 @@ ONCE = (*BASELINES, ZERO_SHOT)
 """Models that nothing random enters, so that one run says all."""
 BASELINE_SEED = 0
 SPLIT_SEED = 0
-"""Seed of ties and cold items where none is given: every run sees the same; its own is that of weights and training."""
+"""Seed of ties and cold items where none is given: every run sees the same; its own is that of its training."""
 USER_METRICS = ("recall@10", "ndcg@10")
 """Metrics whose values are kept user by user."""
 
