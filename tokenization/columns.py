@@ -14,7 +14,8 @@ import polars as pl
 # Seconds reach 1e11 in the year 5138, milliseconds passed it in 1973; each finer unit is a factor of 1,000 away.
 _UNITS = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9))
 _SECONDS_LIMIT = 1e11
-_SECONDS_1973 = 1e8
+SECONDS_1973 = 1e8
+"""Seconds from 1970 to 1973: a shop's events are later, and numbers below are likely no seconds."""
 _DATES = (19_700_101, 21_001_231)
 """Whole numbers between them, all of which are dates, are no seconds: those would lie in August 1970."""
 _TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d")
@@ -254,7 +255,7 @@ def _from_numbers(numbers: pl.Series, bad: pl.Series) -> TimeColumn:
     mixed = seconds >= _SECONDS_LIMIT
     if factor > 1:
         # As milliseconds these would lie in the first days of 1970, as seconds after 1973.
-        mixed = mixed | ((numbers >= _SECONDS_1973) & (seconds < _SECONDS_1973))
+        mixed = mixed | ((numbers >= SECONDS_1973) & (seconds < SECONDS_1973))
     return TimeColumn(seconds.floor().cast(pl.Int64, strict=False), bad, mixed.fill_null(False), unit)
 
 

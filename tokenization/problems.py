@@ -24,6 +24,7 @@ _WORDING = {
     "no_order": "there is neither a time nor an order of events",
     "bad_timestamp": "{count} rows hold no time that can be read",
     "null_timestamp": "{count} rows have no time",
+    "early_timestamp": "{count} rows lie before 1973",
     "future_timestamp": "{count} rows lie in the future",
     "mixed_timestamp_units": "{count} rows are in another unit than the rest",
     "timestamp_unit": "{count} rows were read as {example}",

@@ -9,7 +9,17 @@ from typing import Literal
 
 import polars as pl
 
-from .columns import clean_keys, clean_texts, nan_rows, read_flags, read_keys, read_numbers, read_texts, read_times
+from .columns import (
+    SECONDS_1973,
+    clean_keys,
+    clean_texts,
+    nan_rows,
+    read_flags,
+    read_keys,
+    read_numbers,
+    read_texts,
+    read_times,
+)
 from .problems import TableProblem
 from .table_columns import (
     CATEGORY_SEPARATOR,
@@ -185,6 +195,7 @@ class TableReader:
         times = read_times(self._column(table, "timestamp"))
         order, bad_order = read_numbers(self._column(table, "order"))
         bad_order = bad_order | ((order != order.floor()) | (order.abs() > 2.0**53)).fill_null(False)
+        name = self.columns.timestamp
         remedy = "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970"
         self._rows("events", table, "timestamp", "bad_timestamp", times.bad, remedy)
         future = (times.values > int(time.time()) + CLOCK_SKEW).fill_null(False) & ~times.mixed
@@ -192,6 +203,9 @@ class TableReader:
         self._rows("events", table, "timestamp", "future_timestamp", future, remedy)
         remedy = f"most are in {times.unit}; bring all to one unit"
         self._rows("events", table, "timestamp", "mixed_timestamp_units", times.mixed, remedy)
+        early = (times.values < SECONDS_1973).fill_null(False) & ~times.mixed
+        remedy = f"numbers are seconds; give days times 86400, or what only counts as --columns order={name}"
+        self._rows("events", table, "timestamp", "early_timestamp", early, remedy, fatal=False)
         self._rows("events", table, "order", "bad_order", bad_order, "number a user's events 0, 1, 2, ...")
         if times.unit != "seconds":
             count = times.values.len() - times.values.null_count()

@@ -201,6 +201,10 @@ CASES: dict[str, Dirt] = {
     "times in milliseconds": Dirt(
         files(events=timed(*IN_MS)), ("timestamp_unit", 4), lambda shop: shop.events["timestamp"][0] == 1_600_000_000
     ),
+    "times in days": Dirt(
+        files(events=timed("1", "2", "2", "700")), ("early_timestamp", 4),
+        lambda shop: shop.events["timestamp"].to_list() == [1, 2, 2, 700],
+    ),
     "seconds and milliseconds": Dirt(
         files(events=timed(TIMES[0], IN_MS[1], *TIMES[2:])),
         error="events, column timestamp: 1 rows are in another unit than the rest, for example '1600000100000'; most",

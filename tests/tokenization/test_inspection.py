@@ -18,6 +18,8 @@ from xcat_rec.tokenization.schema import ShopTables, validate_tables
 
 from ..tiny_shop import write_shop
 
+DAY, YEAR_2000 = 86_400, 946_684_800
+
 
 @pytest.fixture
 def shop() -> ShopTables:
@@ -26,10 +28,9 @@ def shop() -> ShopTables:
         "item_id": ["a", "b", "c", "d"], "title": ["Tent", "Tent", None, "Map <1:50>"],
         "category": ["x", "x", "y|z", None], "price": [1.0, None, 2.0, 3.0],
     })  # fmt: skip
-    day = 86_400
     events = pl.DataFrame({
         "user_id": ["ann", "bob", "ann", "ann", "ann"], "item_id": ["a", "a", "b", "c", "a"],
-        "timestamp": [day, 5 * day, 2 * day, 40 * day, 41 * day], "event_type": ["buy", "view", "buy", "buy", "buy"],
+        "timestamp": [YEAR_2000 + n * DAY for n in (1, 5, 2, 40, 41)], "event_type": ["buy", "view", "buy", "buy", "buy"],
     })  # fmt: skip
     return validate_tables(items, events, name="corner $hop")
 
@@ -51,8 +52,8 @@ def test_figures(shop):
     assert found.event_types == {"buy": 4, "view": 1}
     assert found.missing == {"title": 1, "description": 4, "category": 1, "brand": 4, "price": 1}
     assert found.duplicates == {"repeated_events": 0, "items_sharing_a_title": 2, "distinct_titles": 2}
-    assert (found.first_event, found.last_event) == (86_400, 41 * 86_400)
-    assert found.by_month == {"1970-01": 3, "1970-02": 2}
+    assert (found.first_event, found.last_event) == (YEAR_2000 + DAY, YEAR_2000 + 41 * DAY)
+    assert found.by_month == {"2000-01": 3, "2000-02": 2}
     assert found.split == "leave-one-out" and found.split_rows == {"train": 1, "validation": 1, "test": 1}
     assert set(found.leaks.values()) == {0}
     assert {problem["kind"] for problem in found.problems} == {"no_title", "single_event_user"}
