@@ -30,7 +30,8 @@ def shop() -> ShopTables:
     })  # fmt: skip
     events = pl.DataFrame({
         "user_id": ["ann", "bob", "ann", "ann", "ann"], "item_id": ["a", "a", "b", "c", "a"],
-        "event_type": ["buy", "view", "buy", "buy", "buy"], "timestamp": [YEAR_2000 + n * DAY for n in (1, 5, 2, 40, 41)],
+        "event_type": ["buy", "view", "buy", "buy", "buy"],
+        "timestamp": [YEAR_2000 + n * DAY for n in (1, 5, 2, 40, 41)],
     })  # fmt: skip
     return validate_tables(items, events, name="corner $hop")
 
