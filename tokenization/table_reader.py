@@ -195,7 +195,6 @@ class TableReader:
         times = read_times(self._column(table, "timestamp"))
         order, bad_order = read_numbers(self._column(table, "order"))
         bad_order = bad_order | ((order != order.floor()) | (order.abs() > 2.0**53)).fill_null(False)
-        name = self.columns.timestamp
         remedy = "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970"
         self._rows("events", table, "timestamp", "bad_timestamp", times.bad, remedy)
         future = (times.values > int(time.time()) + CLOCK_SKEW).fill_null(False) & ~times.mixed
@@ -204,7 +203,7 @@ class TableReader:
         remedy = f"most are in {times.unit}; bring all to one unit"
         self._rows("events", table, "timestamp", "mixed_timestamp_units", times.mixed, remedy)
         early = (times.values < SECONDS_1973).fill_null(False) & ~times.mixed
-        remedy = f"numbers are seconds; give days times 86400, or what only counts as --columns order={name}"
+        remedy = "numbers are seconds since 1970; give days times 86400, or name the column order if it only counts"
         self._rows("events", table, "timestamp", "early_timestamp", early, remedy, fatal=False)
         self._rows("events", table, "order", "bad_order", bad_order, "number a user's events 0, 1, 2, ...")
         if times.unit != "seconds":
