@@ -11,6 +11,7 @@ from accelerate.utils import broadcast_object_list
 from transformers import TrainingArguments
 
 from .precision import PRECISIONS, bf16_speedup, use_bf16
+from .user_samples import MOST_USERS
 
 DEFAULT_RATE = 2e-3
 DEFAULT_EPOCHS = 10.0
@@ -62,6 +63,13 @@ class XCatTrainingArguments(TrainingArguments):
         metadata={
             "help": "Whether a second stage, in which the best candidates attend to the history, is fitted on the "
             "validation split at the end, and used if users it was not fitted on gain from it."
+        },
+    )
+    max_eval_users: int | None = field(
+        default=MOST_USERS,
+        metadata={
+            "help": "Users of the validation split, evenly spread, that an evaluation in training ranks at most; all "
+            "if None. Evaluations after it rank all."
         },
     )
     new_category_weight: float = field(
@@ -178,7 +186,7 @@ class XCatTrainingArguments(TrainingArguments):
         at_least = {
             "per_device_train_batch_size": 1, "per_device_eval_batch_size": 1, "early_stopping_patience": 0,
             "max_train_events": 2, "max_tokens_per_batch": 2, "trained_texts_per_step": 1,
-            "adaptor_refresh_steps": 1,
+            "adaptor_refresh_steps": 1, "max_eval_users": 1,
         }  # fmt: skip
         for name, least in at_least.items():
             value = getattr(self, name)

@@ -15,6 +15,7 @@ from ..evaluation.ranks import pad_targets
 from ..modeling_xcat.configuration_xcat import REGRESSION_FROM
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
+from .user_samples import spread_users
 
 WEIGHTS = (0.0, 5.0, 10.0, 20.0, 30.0, 40.0, 60.0, 80.0, 120.0)
 """Weights that are tried."""
@@ -65,8 +66,8 @@ def neighbor_weight_scores(
     found: dict[float, list[np.ndarray]] = {float(weight): [] for weight in weights}
     with _without_what_is_asked(model):
         table = base.item_side(base.items().float())
-        users = min(len(dataset), max(LEAST_USERS, MOST_SCORES // len(table)) if most_users is None else most_users)
-        chosen = np.unique(np.linspace(0, len(dataset) - 1, users).astype(np.int64))
+        most = max(LEAST_USERS, MOST_SCORES // len(table)) if most_users is None else most_users
+        chosen = spread_users(dataset, most)
         size = max(1, _SCORES_AT_ONCE // len(table))
         for part in np.array_split(chosen, -(-len(chosen) // size)):
             rows = [dataset[int(i)] for i in part]

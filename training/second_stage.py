@@ -14,9 +14,8 @@ from ..evaluation.ranks import pad_targets
 from ..modeling_xcat.candidates_xcat import CandidateFeatures, CandidateSources, XCatCandidateAttention
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
+from .user_samples import spread_users
 
-MOST_USERS = 30_000
-"""Users of the split that are learnt from, evenly spread."""
 FOLDS = 3
 """Parts of the users, each judged by weights that were fitted on the others."""
 STANDARD_ERRORS = 2.0
@@ -148,7 +147,7 @@ def _collect(model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset)
     assert stage is not None
     table = base.item_side(base.items().float())
     sources = CandidateSources(base.items, table, base.neighbors, base.successors)
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(MOST_USERS, len(dataset))).astype(np.int64))
+    chosen = spread_users(dataset)
     width = max(len(targets) for targets in dataset["targets"])
     parts: list[_Sample] = []
     for part in np.array_split(chosen, -(-len(chosen) // max(1, _SCORES_AT_ONCE // len(table)))):

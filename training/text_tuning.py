@@ -35,6 +35,25 @@ def text_learning_rate(model: XCatForNextItem, given: float | None) -> float:
     return 5e-5 if all(p.requires_grad for p in model.model.text.parameters()) else 2e-4
 
 
+def check_adaptor_refresh(every: int, model: XCatForNextItem) -> None:
+    """Refuse to keep what the adaptor made of texts where there is nothing to keep, or where it would not last."""
+    if every == 1:
+        return
+    given = f"adaptor_refresh_steps is {every}"
+    if not model.config.use_text:
+        raise ValueError(f"{given}, and this model represents items without text (use_text is False); leave it out")
+    if not model.config.uses_full_softmax:
+        raise ValueError(
+            f"{given}, and a sampled objective ({model.config.objective}) never gives the whole catalogue to the text "
+            "adaptor, only the items of the step; leave it out"
+        )
+    if trains_text(model):
+        raise ValueError(
+            f"{given}, and this text encoder is to be trained, so that the texts themselves change every step; "
+            "freeze it, or leave adaptor_refresh_steps out"
+        )
+
+
 class TextTuningCollator:
     """Adds to the batches of another collator the item texts that are to be encoded anew.
 

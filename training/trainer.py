@@ -33,8 +33,9 @@ from .hub_pushes import HubPushes
 from .neighbor_weight import LEAST_USERS, neighbor_weight_scores
 from .row_adam import RowAdamW, clip_row_gradients
 from .second_stage import FOLDS, fit_second_stage
-from .text_tuning import TextTuningCollator, text_learning_rate, trains_text
+from .text_tuning import TextTuningCollator, check_adaptor_refresh, text_learning_rate, trains_text
 from .token_batches import OrderOfEpoch, TokenBatchSampler
+from .user_samples import spread_users
 from .windows import training_rows
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class XCatTrainer(HubPushes, Trainer):
             _check_deciding_metric(args)
         args.share_precision()
         bare.share_negatives = args.share_negatives
-        _check_adaptor_refresh(args, bare)
+        check_adaptor_refresh(args.adaptor_refresh_steps, bare)
         if train_dataset is not None:
             if interests is not None and trains_text(bare):
                 raise ValueError(
@@ -251,16 +252,20 @@ class XCatTrainer(HubPushes, Trainer):
         # What is kept is not saved: who goes on from here refreshes first, and so does who goes on without a break.
         self._adaptor_of_step = None
 
-    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+    def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As in `Trainer`; what decides which epoch is the best is judged with the memory at its own best weight.
 
-        Where the text encoder is trained, the catalogue's texts are encoded anew before.
+        In training `max_eval_users` decide. Where the text encoder is trained, the catalogue's texts are encoded anew
+        before.
         """
         self._refresh_texts()
         model, validation = bare_model(self.model), self.eval_dataset
-        if self.is_in_train and model is self.model and isinstance(validation, Dataset) and len(validation):
-            self._tune_neighbor_weight(model, validation, LEAST_USERS)
-        return super().evaluate(*args, **kwargs)
+        if self.is_in_train and isinstance(validation, Dataset) and len(validation):
+            if model is self.model:
+                self._tune_neighbor_weight(model, validation, LEAST_USERS)
+            if eval_dataset is None:
+                eval_dataset = validation.select(spread_users(validation, self.args.max_eval_users))
+        return super().evaluate(eval_dataset, *args, **kwargs)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         self._refresh_texts()
@@ -367,25 +372,6 @@ def _give_rate(optimizer: torch.optim.Optimizer, parameters: set[nn.Parameter], 
 
 def _has_row_gradients(model: nn.Module) -> bool:
     return any(p.grad is not None and p.grad.is_sparse for p in model.parameters())
-
-
-def _check_adaptor_refresh(args: XCatTrainingArguments, model: XCatForNextItem) -> None:
-    """Refuse to keep what the adaptor made of texts where there is nothing to keep, or where it would not last."""
-    if args.adaptor_refresh_steps == 1:
-        return
-    given = f"adaptor_refresh_steps is {args.adaptor_refresh_steps}"
-    if not model.config.use_text:
-        raise ValueError(f"{given}, and this model represents items without text (use_text is False); leave it out")
-    if not model.config.uses_full_softmax:
-        raise ValueError(
-            f"{given}, and a sampled objective ({model.config.objective}) never gives the whole catalogue to the text "
-            "adaptor, only the items of the step; leave it out"
-        )
-    if trains_text(model):
-        raise ValueError(
-            f"{given}, and this text encoder is to be trained, so that the texts themselves change every step; "
-            "freeze it, or leave adaptor_refresh_steps out"
-        )
 
 
 def _check_deciding_metric(args: XCatTrainingArguments) -> None:

@@ -76,6 +76,7 @@ def test_an_unknown_precision_is_refused(tmp_path):
         ({"per_device_train_batch_size": 0}, "per_device_train_batch_size is 0; give at least 1"),
         ({"per_device_eval_batch_size": -2}, "per_device_eval_batch_size is -2"),
         ({"early_stopping_patience": -1}, "early_stopping_patience is -1; give at least 0"),
+        ({"max_eval_users": 0}, "max_eval_users is 0; give at least 1"),
         ({"max_train_events": 1}, "max_train_events is 1; give at least 2"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; give a positive number"),
         ({"num_train_epochs": 0}, "num_train_epochs is 0; give a positive number"),

@@ -142,6 +142,17 @@ def test_training_stops_early(tmp_path):
     assert trainer.state.epoch == 3
 
 
+def test_so_many_users_decide_in_training_and_all_are_judged_after_it(tmp_path):
+    start = prepared(tmp_path)
+    rows, users = start.splits["validation"], 7
+    trainer = trainer_of(start, tmp_path, num_train_epochs=1, max_eval_users=users, tune_second_stage=False)
+    trainer.train()
+    found = next(entry for entry in trainer.state.log_history if "eval_ndcg@10" in entry)
+    some = rows.select([i * (len(rows) - 1) // (users - 1) for i in range(users)])
+    assert len(rows) > users
+    assert found["eval_ndcg@10"] == trainer.evaluate(some)["eval_ndcg@10"] != trainer.evaluate()["eval_ndcg@10"]
+
+
 class Interrupt(TrainerCallback):
     """Ends training in the middle of an epoch, as a fault of the machine would."""
 
