@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from .tokenization.sources import load_shop as load_shop
     from .tokenization.vocabulary import ItemVocabulary as ItemVocabulary
     from .training.arguments import XCatTrainingArguments as XCatTrainingArguments
+    from .training.preparation import PreparationOptions as PreparationOptions
+    from .training.preparation import prepare_training as prepare_training
     from .training.trainer import XCatTrainer as XCatTrainer
 
 __version__ = "0.1.0"
 
 _EXPORTS = {
     "ItemVocabulary": ".tokenization.vocabulary",
+    "PreparationOptions": ".training.preparation",
     "TableColumns": ".tokenization.schema",
     "TableError": ".tokenization.schema",
     "XCatConfig": ".modeling_xcat.configuration_xcat",
@@ -37,6 +40,7 @@ _EXPORTS = {
     "evaluate_ranker": ".evaluation.protocol",
     "load_shop": ".tokenization.sources",
     "pipeline": ".inference.pipeline",
+    "prepare_training": ".training.preparation",
 }
 
 __all__ = ["__version__", *_EXPORTS]

@@ -56,6 +56,7 @@ class ItemRecommendationPipeline:
         """
         if isinstance(histories, str):
             raise ValueError("give a list of item ids, or a list of such lists; got a plain string")
+        histories = list(histories)  # of an array, too
         if not histories or isinstance(histories[0], str):
             return [found.to_dict() for found in self.recommender.recommend(histories, k, **options)]  # type: ignore[arg-type]
         named = {name: options.pop(name) for name in _FILTERS if name in options}
@@ -75,6 +76,8 @@ def pipeline(task: str, model: str | os.PathLike[str] | XCatForNextItem | None =
         elsewhere: Any = transformers.pipeline
         return elsewhere(task, model=model, **kwargs)
     if isinstance(model, XCatForNextItem):
+        if kwargs.get("processor") is None:
+            raise ValueError("a model in memory needs its catalogue; pass processor=, the XCatProcessor beside it")
         return ItemRecommendationPipeline(XCatRecommender(model, kwargs["processor"]))
     if model is None:
         raise ValueError("item-recommendation has no default model; pass model= a checkpoint folder or hub id")

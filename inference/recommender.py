@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,16 +14,18 @@ import numpy as np
 import torch
 
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
-from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.modeling_xcat import XCatForNextItem, XCatModel
 from ..modeling_xcat.recent_xcat import RecentEvents
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.text_columns import TEXT_COLUMNS
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
-from ..training.checkpoints import check_checkpoint
+from ..training.checkpoints import load_model
 from ..training.interests import interest_reader
 from .explanation import by_position, event_attention, event_shares
 from .filters import Filters, ItemFilter
 from .ranking import Adjust, ItemIndex
+
+logger = logging.getLogger(__name__)
 
 REASONS = 3
 _T = TypeVar("_T")
@@ -66,7 +69,10 @@ def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 class XCatRecommender:
-    """Recommends items of a checkpoint's catalogue.
+    """Recommends items of a checkpoint's catalogue, with the model as it is when the recommender is made.
+
+    A subclass of the model is served with its own `query_side`, `item_side`, `bonuses` and `second_stage`; one that
+    has a `score_states` of its own is served through that alone.
 
     Args:
         model: A trained model.
@@ -85,6 +91,7 @@ class XCatRecommender:
                 f"the catalogue has {self.vocabulary.num_items} items and the model {model.config.num_items}; "
                 "take both from one checkpoint"
             )
+        self._counts = model.model.items.item_counts
         self._filter = ItemFilter(self.vocabulary, model.device)
         with torch.no_grad():
             self._items = model.model.item_side(model.model.items().float())
@@ -92,19 +99,27 @@ class XCatRecommender:
         self._interests = interest_reader(model, processor)
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | os.PathLike[str], **kwargs: Any) -> XCatRecommender:
+    def from_pretrained(
+        cls,
+        name_or_path: str | os.PathLike[str],
+        *,
+        model_class: type[XCatForNextItem] = XCatForNextItem,
+        **kwargs: Any,
+    ) -> XCatRecommender:
         """Load a recommender from a checkpoint folder or a hub repository, of which no code is run.
 
         An adapter is loaded onto the base that it names, or onto `base=`; see `training.adapters.load_adapted`.
 
         Args:
             name_or_path: A folder, or NAMESPACE/NAME on the hub.
+            model_class: The class that the model was saved as, where that is a subclass.
             **kwargs: Arguments of `locate_checkpoint` (`revision`, `token`, `cache_dir`, `local_files_only`, ...), and
-                of the loaders of model and processor.
+                of the model's `from_pretrained`.
 
         Raises:
             OSError: If there is no such checkpoint, or a file of it is missing.
-            ValueError: If it is no checkpoint of ours, a file of it is damaged, or it was made to do harm.
+            ValueError: If it is no checkpoint of ours, was saved as another class, a file of it is damaged, or it was
+                made to do harm.
         """
         base = kwargs.pop("base", None)
         place = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
@@ -113,11 +128,10 @@ class XCatRecommender:
             from ..training.adapters import bare_model, is_adapter, load_adapted
 
             if is_adapter(folder):
-                adapted, processor = load_adapted(name_or_path, base, **place, **kwargs)
+                adapted, processor = load_adapted(name_or_path, base, model_class=model_class, **place, **kwargs)
                 return cls(bare_model(adapted), processor)
-        check_checkpoint(folder, str(name_or_path))
-        model = XCatForNextItem.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **kwargs)
-        return cls(model, XCatProcessor.from_pretrained(folder, **kwargs))
+        model = load_model(folder, str(name_or_path), model_class, **kwargs)
+        return cls(model, XCatProcessor.from_pretrained(folder))
 
     @property
     def trained(self) -> np.ndarray:
@@ -218,8 +232,14 @@ class XCatRecommender:
             explain: Whether to find the events that carried each recommendation.
             batch_size: Users scored at a time.
         """
-        if k < 1:
-            raise ValueError(f"k is {k}; give at least 1")
+        for name, number in (("k", k), ("batch_size", batch_size)):
+            if number < 1:
+                raise ValueError(f"{name} is {number}; give at least 1")
+        for name, given in (("texts", texts), ("event_texts", event_texts)):
+            if given is not None and len(given) != len(histories):
+                raise ValueError(f"{name} must have one entry a history: {len(histories)}, got {len(given)}")
+        if event_texts is not None and self._interests is None:
+            logger.warning("this model reads no interests, so event_texts make no difference")
         filters = filters or Filters()
         allowed = self._filter.allowed(filters)
         results = []
@@ -263,6 +283,10 @@ class XCatRecommender:
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """The k best rows of every query with their scores, and what they attend to where there is a second stage."""
         base = self.model.model
+        if _scores_of_its_own(base):
+            scores = base.score_states(states, recent, self._items)
+            hide(scores, 0)
+            return *scores.topk(min(k, scores.shape[1]), dim=1), None
         queries = base.query_side(states)
         adjust = self._with_bonus(hide, recent)
         if not base.has_second_stage:
@@ -288,6 +312,12 @@ class XCatRecommender:
     ) -> tuple[torch.Tensor, RecentEvents, torch.Tensor | None]:
         """States, the latest events for the memories, and attention over events if it is wanted."""
         base = self.model.model
+        if base.items.item_counts is not self._counts:
+            raise RuntimeError(
+                "the model's catalogue or its device is another than when this recommender was made; make a new "
+                "XCatRecommender(model, processor)"
+            )
+        self.model.eval()  # training in between has changed it
         placed = {name: value.to(base.device) for name, value in inputs.items()}
         states, recent, output = base.encode_queries(**placed, output_attentions=explain)
         positions = placed["query_positions"]
@@ -339,6 +369,12 @@ class XCatRecommender:
         best = sorted(by_item.items(), key=lambda pair: -pair[1])[:REASONS]
         known = [(self.vocabulary.item(row), share) for row, share in best]
         return tuple(Reason(i["item_id"], i.get("title") or i["item_id"], round(share, 4)) for i, share in known)
+
+
+def _scores_of_its_own(model: XCatModel) -> bool:
+    """Whether a subclass has another `score_states`; by name, since code of the hub has classes of its own."""
+    defining = next(cls for cls in type(model).__mro__ if "score_states" in vars(cls))
+    return defining.__name__ != XCatModel.__name__
 
 
 def _cut(values: Sequence[_T] | None, part: slice) -> Sequence[_T] | None:

@@ -307,18 +307,20 @@ class XCatForNextItem(XCatPreTrainedModel):
     """XCatModel trained to predict the next event of a history, over the catalogue or a sample of it.
 
     Attributes:
+        base_class: What gives states and scores; a subclass names its own here.
         share_negatives: Whether, in training over a sample, all processes have the same one; all have to take part.
         keep_texts: Whether, in training over the whole catalogue, what the adaptor made of texts that are not in the
             step is that of an earlier one, until `model.items.kept_texts` is dropped.
     """
 
+    base_class: type[XCatModel] = XCatModel
     soft_target_rows: torch.Tensor
     share_negatives: bool = False
     keep_texts: bool = False
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__(config)
-        self.model = XCatModel(config)
+        self.model = self.base_class(config)
         if self._has_soft_targets:
             shape = (config.num_item_rows, config.num_soft_targets)
             self.register_buffer("soft_target_rows", torch.zeros(shape, dtype=torch.int32))
@@ -462,10 +464,13 @@ class XCatForNextItem(XCatPreTrainedModel):
         return total / count.clamp(min=1), output
 
     def _soft_targets(self, targets: torch.Tensor, recent: RecentEvents) -> torch.Tensor:
-        """(events, K) rows near the (events,) targets in text; the target itself where the user has had one."""
+        """(events, K) rows near the (events,) targets in text; the target itself where the user has had one.
+
+        It is also the target where there are none, as in a head over the weights of a bare `XCatModel`.
+        """
         rows = self.soft_target_rows[targets].long()
         had = (recent.items[:, :, None] == rows[:, None, :]).any(1)
-        return torch.where(had, targets[:, None], rows)
+        return torch.where(had | (rows < NUM_SPECIAL_ROWS), targets[:, None], rows)
 
     def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
         """As `XCatModel.score_catalogue`."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
+from transformers.utils import logging
 
 from .candidates_xcat import XCatCandidateAttention
 from .configuration_xcat import XCatConfig
@@ -20,6 +21,10 @@ from .neighbors_xcat import XCatItemTable
 from .repeats_xcat import XCatRepeats
 from .saving_xcat import MODEL, written_whole
 from .text_xcat import XCatTextEncoder
+
+logger = logging.get_logger(__name__)
+OWN_CLASSES = frozenset({"XCatModel", "XCatForNextItem"})
+"""Names of the models of this library, any of which a checkpoint of another may be loaded as."""
 
 
 class XCatPreTrainedModel(PreTrainedModel):
@@ -34,6 +39,25 @@ class XCatPreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
     _can_compile_fullgraph = False
     _no_split_modules = ["XCatAttentionBlock"]
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As in `PreTrainedModel`; a text encoder that the configuration freezes is frozen, as in a new model.
+
+        A warning says so where the checkpoint was saved by another class, whose additions are not loaded.
+        """
+        loaded = super().from_pretrained(*args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info
+        for part in model.modules():
+            if isinstance(part, XCatTextEncoder):
+                part.freeze()  # loading gave every parameter a gradient
+        others = sorted(set(model.config.architectures or ()) - OWN_CLASSES - {cls.__name__})
+        if others:
+            logger.warning(
+                "the checkpoint was saved as %s and is loaded as %s: what that class adds or changes is not there; "
+                "call from_pretrained of the class itself", others[0], cls.__name__,
+            )  # fmt: skip
+        return loaded
 
     def save_pretrained(  # type: ignore[override]
         self, save_directory: str | os.PathLike[str], is_main_process: bool = True, **kwargs: Any

@@ -204,23 +204,28 @@ class XCatProcessor(ProcessorMixin):
         ratings: Sequence[Sequence[float | None]] | None = None,
         timestamps: Sequence[Sequence[int | None]] | None = None,
     ) -> list[dict[str, Any]]:
-        """Histories of external ids as dataset rows (`items`, `event_types`, `ratings`, `timestamps`)."""
+        """Histories of external ids as dataset rows (`items`, `event_types`, `ratings`, `timestamps`).
+
+        Items and kinds of events that the processor does not know are read as unknown, and a warning counts them.
+        """
         if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
             raise ValueError("histories is a list of lists of item ids, one list a user; got a plain string")
         for name, given in (("event_types", event_types), ("ratings", ratings), ("timestamps", timestamps)):
             if given is not None and len(given) != len(histories):
                 raise ValueError(f"{name} must have one list a history: {len(histories)}, got {len(given)}")
         codes = {name: code for code, name in enumerate(self.event_types, start=1)}
-        rows, unknown = [], list[str]()
+        rows, unknown, kinds = [], list[str](), list[str]()
         for user, ids in enumerate(histories):
             if not len(ids):
                 raise ValueError(f"history {user} is empty; give at least one item id")
             items = self.catalogue.encode(ids)
             unknown.extend(str(i) for i, row in zip(ids, items, strict=True) if row == UNKNOWN_ROW)
             size = len(items)
+            named = _of(event_types, user, size, "event_types", "")
+            kinds.extend(kind for kind in named if codes and kind and kind not in codes)
             rows.append({
                 "items": items,
-                "event_types": [codes.get(k, 0) for k in _of(event_types, user, size, "event_types", "")],
+                "event_types": [codes.get(kind, 0) for kind in named],
                 "ratings": [np.nan if r is None else r for r in _of(ratings, user, size, "ratings", None)],
                 "timestamps": [-1 if t is None else t for t in _of(timestamps, user, size, "timestamps", None)],
             })  # fmt: skip
@@ -228,6 +233,11 @@ class XCatProcessor(ProcessorMixin):
             logger.warning(
                 "%d of %d events name items that are not in the catalogue, for example %r; they are read as the "
                 "unknown item", len(unknown), sum(map(len, histories)), unknown[0],
+            )  # fmt: skip
+        if kinds:
+            logger.warning(
+                "%d of %d events are of a kind that the model was not trained on, for example %r; it knows %s",
+                len(kinds), sum(map(len, histories)), kinds[0], ", ".join(map(repr, codes)),
             )  # fmt: skip
         return rows
 

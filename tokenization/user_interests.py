@@ -168,6 +168,8 @@ class InterestReader:
                 clock = list(range(len(history)))
             clocks.append(np.array(clock, dtype=np.int64))
             said = ["" for _ in history] if event_texts is None else [clean_text(t or "") for t in event_texts[user]]
+            if len(said) != len(history):
+                raise ValueError(f"event_texts of history {user} has {len(said)} entries for {len(history)} events")
             rated = [None for _ in history] if ratings is None else list(ratings[user])
             told += zip([str(user)] * len(history), history, clock, rated, said, strict=True)
             now = [] if texts is None or texts[user] is None else texts[user]

@@ -52,7 +52,7 @@ def add_items(
     An item that the model knows and that is named again is as the table has it, and keeps what was learnt of it.
 
     Args:
-        model: The model; its catalogue is changed in place.
+        model: The model; its catalogue is changed in place, recommenders of it have to be made anew.
         processor: Its processor.
         items: The items, as `validate_items` gives them.
         replace: Whether items that the table lacks are dropped.

@@ -48,7 +48,7 @@ class XCatTrainingArguments(TrainingArguments):
         default=DEFAULT_PATIENCE,
         metadata={
             "help": "Evaluations without improvement after which training stops, over a dense log more if left out; "
-            "0 never stops."
+            "0 never stops, nor does a run without load_best_model_at_end."
         },
     )
     tune_neighbor_weight: bool = field(
@@ -133,13 +133,16 @@ class XCatTrainingArguments(TrainingArguments):
         default=True, metadata={"help": "Whether resuming restores the count of early stopping."}
     )
     remove_unused_columns: bool = field(default=False, metadata={"help": "The collator needs every column."})
-    report_to: str | list[str] | None = field(default="none", metadata={"help": "tensorboard, wandb, ... or none."})
+    report_to: None | str | list[str] = field(  # noqa: RUF036 HfArgumentParser wants this order
+        default="none", metadata={"help": "tensorboard, wandb, ... or none."}
+    )
     logging_strategy: str = field(default="epoch", metadata={"help": "When to log the training loss."})
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}; give {', '.join(PRECISIONS)}")
         self._check_numbers()
+        self._check_others()
         explicit = bool(self.bf16) or self.precision == "bf16"
         wanted = _cutoff(self.metric_for_best_model or "")
         if wanted > 0 and wanted not in self.metric_ks:
@@ -181,6 +184,18 @@ class XCatTrainingArguments(TrainingArguments):
             return
         chosen = broadcast_object_list([self.bf16, self.mixed_precision])
         self.bf16, self.mixed_precision = bool(chosen[0]), str(chosen[1])
+
+    def _check_others(self) -> None:
+        """Refuse arguments of `TrainingArguments` that mean nothing here, before they end in the middle of a step."""
+        refused = {
+            "label_smoothing_factor": "labels are smoothed by soft_target_weight of the model's configuration",
+            "neftune_noise_alpha": "there are no embeddings of tokens to add noise to, but there is id_dropout",
+            "remove_unused_columns": "the collators need every column",
+            "batch_eval_metrics": "ranks of all users are gathered, and they are small",
+        }
+        for name, reason in refused.items():
+            if getattr(self, name):
+                raise ValueError(f"{name} is {getattr(self, name)}; leave it out: {reason}")
 
     def _check_numbers(self) -> None:
         at_least = {

@@ -34,7 +34,7 @@ from .catalogue import (
     text_states,
     training_counts,
 )
-from .checkpoints import check_checkpoint
+from .checkpoints import check_checkpoint, load_model
 from .lent_neighbors import drop_lent, lend_neighbors, remember_texts, united_neighbors
 from .preparation import (
     PreparationOptions,
@@ -56,19 +56,24 @@ _STRANGE = 10
 _SHOWN = ("item_id", "text", "title", "category", "brand", "price")
 
 
-def load_base(name_or_path: str | os.PathLike[str], **kwargs: Any) -> tuple[XCatForNextItem, XCatProcessor]:
+def load_base(
+    name_or_path: str | os.PathLike[str], model_class: type[XCatForNextItem] = XCatForNextItem, **kwargs: Any
+) -> tuple[XCatForNextItem, XCatProcessor]:
     """Load model and processor of a whole checkpoint.
+
+    Args:
+        name_or_path: A folder, or NAMESPACE/NAME on the hub.
+        model_class: The class that the model was saved as, where that is a subclass.
+        **kwargs: Arguments of `locate_checkpoint`, and of the model's `from_pretrained`.
 
     Raises:
         OSError: If there is none.
-        ValueError: If it is not one of `xcat fit`, is damaged, or was made to do harm.
+        ValueError: If it is not one of `xcat fit`, was saved as another class, is damaged, or was made to do harm.
     """
     place = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
     folder = locate_checkpoint(name_or_path, **place)
-    check_checkpoint(folder, str(name_or_path))
-    model = XCatForNextItem.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **kwargs)
-    model.model.text.freeze()  # loading gives every parameter a gradient
-    return model, XCatProcessor.from_pretrained(folder, **kwargs)
+    model = load_model(folder, str(name_or_path), model_class, **kwargs)
+    return model, XCatProcessor.from_pretrained(folder)
 
 
 def ordered_after(base: ItemVocabulary, vocabulary: ItemVocabulary) -> ItemVocabulary:

@@ -1,4 +1,4 @@
-"""Whether a folder is a checkpoint that may be loaded: seen before anything of it is built, allocated or run."""
+"""Whether a folder is a checkpoint that may be loaded, seen before anything of it is built, and loading one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.pretrained_xcat import OWN_CLASSES
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, WEIGHTS
 from ..tokenization.processing_xcat import check_digests
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
@@ -23,6 +24,35 @@ _SIZE = re.compile(r"(num_\w+|\w*_size|\w*_dim|\w+_per_item|max_history|n_\w+|d_
 _RANK = re.compile(r"r|rank\w*|\w+_(r|rank|dim|size|rank_pattern)|num_\w+|loha_\w+")
 _NO_SIZE = re.compile(r"num_(negatives|labels|key_value_heads)|\w*window_size|n_groups")
 _NAMES_A_FILE = re.compile(r"\w*_file|name_or_path|vocab|merges")
+
+
+def load_model(
+    folder: Path, name: str, model_class: type[XCatForNextItem] = XCatForNextItem, **kwargs: Any
+) -> XCatForNextItem:
+    """Load the model of a whole checkpoint, once it has been checked.
+
+    Args:
+        folder: The checkpoint.
+        name: What to call it.
+        model_class: The class that it was saved as, where that is a subclass.
+        **kwargs: Arguments of `from_pretrained`; weights are read from safetensors, as float32 if no `dtype` is given.
+
+    Raises:
+        OSError: If a file is missing.
+        ValueError: As `check_checkpoint`, or if it was saved as a class that is not the one given.
+    """
+    check_checkpoint(folder, name)
+    saved = set(_read_json(folder, "config.json", name).get("architectures") or ())
+    others = sorted(saved - OWN_CLASSES - {model_class.__name__})
+    if others:
+        raise ValueError(
+            f"{name} was saved as {others[0]}, and as {model_class.__name__} it would be another model; "
+            f"give model_class={others[0]}, the class itself"
+        )
+    model: XCatForNextItem = model_class.from_pretrained(
+        folder, **{"dtype": torch.float32, **kwargs, "use_safetensors": True}
+    )
+    return model
 
 
 def check_checkpoint(folder: Path, name: str) -> None:

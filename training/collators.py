@@ -34,6 +34,8 @@ class QueryCollator:
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Make model inputs, `targets` (users, most targets) padded with -1, and `target_slices` (..., slices)."""
+        if any("targets" not in row for row in rows):
+            raise ValueError("rows to evaluate have no targets; give a validation or test split of build_splits")
         batch = self.processor.collate(rows)
         flags = target_slices(rows, self.processor.catalogue, self.trained)
         batch["targets"] = torch.from_numpy(pad_targets([row["targets"] for row in rows]))

@@ -274,13 +274,20 @@ def event_settings(shop: ShopTables, options: PreparationOptions) -> dict[str, A
     return {**plain, "split": str(resolve_split(shop, options.split)), "seed": _split_seed(options)}
 
 
-def prepare_training(shop: ShopTables, options: PreparationOptions, precision: str = "auto") -> PreparedTraining:
+def prepare_training(
+    shop: ShopTables,
+    options: PreparationOptions,
+    precision: str = "auto",
+    *,
+    model_class: type[XCatForNextItem] = XCatForNextItem,
+) -> PreparedTraining:
     """Make everything that training needs.
 
     Args:
         shop: Validated tables.
         options: What to make of them.
         precision: Arithmetic of the text encoder: auto, fp32 or bf16.
+        model_class: What is trained, where it is a subclass.
 
     Raises:
         ValueError: If a text field or feature is no column of the items table, or a configuration field is unknown.
@@ -304,7 +311,7 @@ def prepare_training(shop: ShopTables, options: PreparationOptions, precision: s
         interest_settings=None if settings is None else settings.to_dict(),
         event_settings=event_settings(shop, options),
     )
-    model = XCatForNextItem(config)
+    model = model_class(config)
     if config.text_config is not None:
         pretrained = AutoModel.from_pretrained(encoder_path, dtype=torch.float32)
         model.model.text.encoder.load_state_dict(pretrained.state_dict())

@@ -9,6 +9,7 @@ never rest on stale states.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,25 +34,6 @@ def text_learning_rate(model: XCatForNextItem, given: float | None) -> float:
     if given is not None:
         return given
     return 5e-5 if all(p.requires_grad for p in model.model.text.parameters()) else 2e-4
-
-
-def check_adaptor_refresh(every: int, model: XCatForNextItem) -> None:
-    """Refuse to keep what the adaptor made of texts where there is nothing to keep, or where it would not last."""
-    if every == 1:
-        return
-    given = f"adaptor_refresh_steps is {every}"
-    if not model.config.use_text:
-        raise ValueError(f"{given}, and this model represents items without text (use_text is False); leave it out")
-    if not model.config.uses_full_softmax:
-        raise ValueError(
-            f"{given}, and a sampled objective ({model.config.objective}) never gives the whole catalogue to the text "
-            "adaptor, only the items of the step; leave it out"
-        )
-    if trains_text(model):
-        raise ValueError(
-            f"{given}, and this text encoder is to be trained, so that the texts themselves change every step; "
-            "freeze it, or leave adaptor_refresh_steps out"
-        )
 
 
 class TextTuningCollator:
@@ -80,7 +62,9 @@ class TextTuningCollator:
         numbers = torch.unique(self.index[items])
         numbers = numbers[numbers > 0]
         if len(numbers) > self.budget:
-            numbers = numbers[torch.randperm(len(numbers))[: self.budget]].sort().values
+            # Of the batch alone, so that it does not matter how many were made before, nor in which process.
+            drawn = torch.Generator().manual_seed(zlib.crc32(items.numpy().tobytes()))
+            numbers = numbers[torch.randperm(len(numbers), generator=drawn)[: self.budget]].sort().values
         if len(numbers):
             tokens = self.processor.tokenize([self.texts[number] for number in numbers.tolist()])
             batch["item_text_numbers"] = numbers

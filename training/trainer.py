@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import copy
 import logging
-import re
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,9 +14,8 @@ from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, EvalPrediction, PrinterCallback, ProgressCallback, Trainer
+from transformers import EarlyStoppingCallback, EvalPrediction, PrinterCallback, ProgressCallback, Trainer, set_seed
 
-from ..evaluation.metrics import METRIC_NAMES
 from ..evaluation.protocol import report_from_ranks
 from ..evaluation.ranks import target_ranks, top_rows
 from ..evaluation.slices import SLICE_NAMES
@@ -33,8 +31,9 @@ from .hub_pushes import HubPushes
 from .neighbor_weight import LEAST_USERS, neighbor_weight_scores
 from .row_adam import RowAdamW, clip_row_gradients
 from .second_stage import FOLDS, fit_second_stage
-from .text_tuning import TextTuningCollator, check_adaptor_refresh, text_learning_rate, trains_text
+from .text_tuning import TextTuningCollator, text_learning_rate, trains_text
 from .token_batches import OrderOfEpoch, TokenBatchSampler
+from .trainer_checks import check_adaptor_refresh, check_deciding_metric, check_interests, check_kinds
 from .user_samples import spread_users
 from .windows import training_rows
 
@@ -55,21 +54,26 @@ class XCatTrainer(HubPushes, Trainer):
     trained; at the end of `train` the model that was given has its weights, whole, in every process.
 
     Args:
-        model: The model with its catalogue in place, or a `PeftModel` around it.
+        model: The model with its catalogue in place, or a `PeftModel` around it; None with `model_init`, which makes
+            one for every run of `train`, as `hyperparameter_search` needs it.
         args: Training arguments.
         train_dataset: Rows with `items`, `event_types`, `ratings`, `timestamps`, as `build_splits` makes them.
-        eval_dataset: The same with `targets`.
+        eval_dataset: The same with `targets`: the validation split, on which memory and second stage are tuned, too.
         processing_class: The processor that carries the model's catalogue.
         interests: Interests of the users of the training rows, for a model that reads them; rows that are evaluated
             have theirs already.
         **kwargs: Further arguments of `Trainer`.
+
+    Raises:
+        TypeError: If the arguments are not `XCatTrainingArguments`, or the evaluation split is no `Dataset`.
+        ValueError: If something is missing, or arguments and model do not go together.
     """
 
     args: XCatTrainingArguments
 
     def __init__(
         self,
-        model: XCatForNextItem | PeftModel,
+        model: XCatForNextItem | PeftModel | None,
         args: XCatTrainingArguments,
         train_dataset: Any = None,
         eval_dataset: Any = None,
@@ -79,18 +83,21 @@ class XCatTrainer(HubPushes, Trainer):
     ) -> None:
         if processing_class is None:
             raise ValueError("XCatTrainer needs processing_class=, the XCatProcessor of the model's catalogue")
+        check_kinds(args, eval_dataset)
+        model_init = kwargs.pop("model_init", None)
+        if model is None:
+            if model_init is None:
+                raise ValueError("XCatTrainer needs model=, or model_init=, which makes one")
+            set_seed(args.seed)
+            self.model_init = model_init
+            model = self.call_model_init()
         bare = bare_model(model)
         if kwargs.get("compute_metrics") is None:
-            _check_deciding_metric(args)
+            check_deciding_metric(args)
         args.share_precision()
-        bare.share_negatives = args.share_negatives
         check_adaptor_refresh(args.adaptor_refresh_steps, bare)
         if train_dataset is not None:
-            if interests is not None and trains_text(bare):
-                raise ValueError(
-                    "interests are made of text states once, and this text encoder is to be trained; freeze it, "
-                    "or leave interests out"
-                )
+            check_interests(interests, train_dataset, processing_class, bare)
             codes = processing_class.catalogue.category_codes
             train_dataset = training_rows(train_dataset, args, bare.config.max_history, codes, interests)
         kwargs.setdefault("data_collator", PackingCollator(processing_class))
@@ -107,6 +114,7 @@ class XCatTrainer(HubPushes, Trainer):
             model=model, args=args, train_dataset=train_dataset, eval_dataset=eval_dataset,
             processing_class=processing_class, **kwargs,
         )  # fmt: skip
+        self.model_init = model_init
         if self.is_fsdp_enabled and self.tunes_text:
             raise ValueError(
                 "a text encoder in training encodes the whole catalogue between the steps, for which FSDP gathers "
@@ -180,21 +188,38 @@ class XCatTrainer(HubPushes, Trainer):
 
         Not with an adapter, which is saved without a configuration: they stay the base's.
         """
-        adapted: Any = self.model
-        trained, total = parameter_counts(adapted)
-        logger.info("training %s of %s parameters", f"{trained:,}", f"{total:,}")
-        model = bare_model(self.model)
-        model.keep_texts, self._adaptor_of_step = self.args.adaptor_refresh_steps > 1, None
-        if model is self.model and self.args.tune_second_stage:
-            model.config.candidate_attention = False  # until it is fitted to what comes out
+        self._make_ready()
         try:
             result = self._train_sharded(*args, **kwargs) if self.is_fsdp_enabled else super().train(*args, **kwargs)
         finally:
+            model = bare_model(self.model)
             model.keep_texts, model.model.items.kept_texts = False, None
         self._refresh_texts("fp32", force=True)  # the best weights are those of another step
-        if model is self.model and isinstance(self.eval_dataset, Dataset):
+        if self._trains_whole and isinstance(self.eval_dataset, Dataset):
             self._tune(model, self.eval_dataset)
         return result
+
+    def _inner_training_loop(self, *args: Any, **kwargs: Any) -> Any:
+        """As in `Trainer`, which has by now made the model anew where `model_init` was given."""
+        self._make_ready()
+        model: Any = self.model
+        trained, total = parameter_counts(model)
+        logger.info("training %s of %s parameters", f"{trained:,}", f"{total:,}")
+        return super()._inner_training_loop(*args, **kwargs)
+
+    def _make_ready(self) -> None:
+        """Give the model what is of its training and not of its checkpoint."""
+        model = bare_model(self.model)
+        model.share_negatives = self.args.share_negatives
+        model.keep_texts, self._adaptor_of_step = self.args.adaptor_refresh_steps > 1, None
+        if self._trains_whole and self.args.tune_second_stage:
+            model.config.candidate_attention = False  # until it is fitted to what comes out
+
+    @property
+    def _trains_whole(self) -> bool:
+        """Whether the model itself is in training, not an adapter on it, which is saved without what is tuned."""
+        model: Any = self.model
+        return bare_model(model) is model and not getattr(model, "_hf_peft_config_loaded", False)
 
     def _tune(self, model: XCatForNextItem, validation: Dataset) -> None:
         """Choose what is not trained on users whose next item the model has not seen."""
@@ -259,10 +284,10 @@ class XCatTrainer(HubPushes, Trainer):
         before.
         """
         self._refresh_texts()
-        model, validation = bare_model(self.model), self.eval_dataset
+        validation = self.eval_dataset
         if self.is_in_train and isinstance(validation, Dataset) and len(validation):
-            if model is self.model:
-                self._tune_neighbor_weight(model, validation, LEAST_USERS)
+            if self._trains_whole:
+                self._tune_neighbor_weight(bare_model(self.model), validation, LEAST_USERS)
             if eval_dataset is None:
                 eval_dataset = validation.select(spread_users(validation, self.args.max_eval_users))
         return super().evaluate(eval_dataset, *args, **kwargs)
@@ -372,15 +397,3 @@ def _give_rate(optimizer: torch.optim.Optimizer, parameters: set[nn.Parameter], 
 
 def _has_row_gradients(model: nn.Module) -> bool:
     return any(p.grad is not None and p.grad.is_sparse for p in model.parameters())
-
-
-def _check_deciding_metric(args: XCatTrainingArguments) -> None:
-    """Refuse a metric that no evaluation will give, before hours of training end at the first one."""
-    name = args.metric_for_best_model or ""
-    ranked, slices = "|".join(METRIC_NAMES), "|".join(SLICE_NAMES)
-    known = re.fullmatch(rf"(eval_)?(((slices\.({slices})\.)?({ranked}))|coverage)@[1-9]\d*", name)
-    if args.load_best_model_at_end and not known:
-        raise ValueError(
-            f"metric_for_best_model is {name!r}; give {', '.join(METRIC_NAMES)} or coverage with a cut-off, such as "
-            f"ndcg@10, or one of a slice, such as slices.{SLICE_NAMES[0]}.ndcg@10"
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 from functools import cache
@@ -11,11 +12,14 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 from xcat_rec.inference.filters import Filters
 from xcat_rec.inference.pipeline import pipeline
 from xcat_rec.inference.recommender import REASONS, XCatRecommender
-from xcat_rec.tokenization.vocabulary import ItemVocabulary
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
+from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from xcat_rec.training.base_checkpoint import change_catalogue, load_base
 from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
 
 from ..tiny_shop import CATEGORIES, NO_CATEGORY, SMALL, save_text_encoder, shop
@@ -132,6 +136,20 @@ def test_what_is_known_of_events_reaches_the_model() -> None:
     assert [[item["item_id"] for item in found] for found in piped] == [ids(found) for found in together]
 
 
+def test_kinds_of_events_that_the_model_does_not_know_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    start = prepared("transformer")
+    kinds = start.processor.event_types
+    start.processor.event_types = ["purchase", "view"]
+    try:
+        with caplog.at_level(logging.WARNING):
+            start.processor.history_rows([["item-03", "item-10"]], event_types=[["purchase", ""]])
+            assert not caplog.records
+            start.processor.history_rows([["item-03", "item-10"]], event_types=[["Purchase", "view"]])
+    finally:
+        start.processor.event_types = kinds
+    assert "1 of 2 events are of a kind that the model was not trained on, for example 'Purchase'" in caplog.text
+
+
 def test_filters_leave_out_what_they_say_and_nothing_else() -> None:
     using, history = recommender(), ["item-03", "item-10", "item-17"]  # a tent and two pairs of boots
     everything = ids(using.recommend(history, 100, exclude_seen=False))
@@ -196,13 +214,17 @@ def test_unknown_items_are_read_over_but_not_alone(caplog: pytest.LogCaptureFixt
         ({"history": []}, "history 0 is empty"),
         ({"history": "item-03"}, "plain string"),
         ({"history": ["item-03"], "k": 0}, "k is 0; give at least 1"),
+        ({"histories": [["item-03"]], "batch_size": 0}, "batch_size is 0; give at least 1"),
+        ({"histories": [["item-03"]], "batch_size": -1}, "batch_size is -1; give at least 1"),
+        ({"histories": [["item-03"]], "texts": ["a", "b"]}, "texts must have one entry a history: 1, got 2"),
+        ({"histories": [["item-03"]], "event_texts": []}, "event_texts must have one entry a history: 1, got 0"),
         ({"history": ["item-03"], "only_categories": ["kites"]}, "'kites' is no category of the catalogue's 4"),
         ({"history": ["item-03"], "exclude_categories": ["maps", "kites"]}, "'kites' is no category"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        recommender().recommend(**arguments)
+        recommender().recommend_many(**arguments) if "histories" in arguments else recommender().recommend(**arguments)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
@@ -254,6 +276,68 @@ def test_pickled_weights_are_not_opened(saved: Path) -> None:
 def test_the_checkpoint_of_another_model_is_refused() -> None:
     with pytest.raises(ValueError, match=r"no checkpoint of xcat fit: its config\.json says model_type 'bert'"):
         XCatRecommender.from_pretrained(encoder())
+
+
+NO_TENTS = """
+import torch
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem, XCatModel
+from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS
+
+
+class NoTents(XCatModel):
+    def score_states(self, states, recent, item_side=None):
+        scores = super().score_states(states, recent, item_side)
+        scores[:, NUM_SPECIAL_ROWS::4] = -torch.inf
+        return scores
+
+
+class NoTentsForNextItem(XCatForNextItem):
+    base_class = NoTents
+"""
+"""An idea of one file: every fourth item is out of the question."""
+
+
+def test_a_subclass_is_served_as_it_scores(
+    saved: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (saved / "no_tents.py").write_text(NO_TENTS)
+    monkeypatch.syspath_prepend(saved)
+    idea = importlib.import_module("no_tents").NoTentsForNextItem
+    options = PreparationOptions(text_encoder=encoder(), split="leave-one-out", config=SMALL)
+    assert type(prepare_training(shop(), options, model_class=idea).model) is idea
+    model = idea.from_pretrained(saved)
+    using = XCatRecommender(model, prepared("transformer").processor)
+    scores = model.score_catalogue(**using.processor(HISTORIES))
+    found = using.recommend_many(HISTORIES, 100, filters=Filters(exclude_seen=False))
+    for row, items in zip(scores, found, strict=True):
+        rows = torch.from_numpy(using.vocabulary.encode(ids(items)).astype("int64"))
+        assert len(items) == 30 and not any((rows - NUM_SPECIAL_ROWS) % 4 == 0)
+        assert [item.score for item in items] == pytest.approx(row[rows].tolist(), abs=1e-4)
+    model.save_pretrained(saved)
+    loaded = XCatRecommender.from_pretrained(saved, model_class=idea)
+    assert loaded.recommend_many(HISTORIES, 5) == using.recommend_many(HISTORIES, 5)
+    with pytest.raises(ValueError, match=r"was saved as NoTentsForNextItem, .* give model_class=NoTentsForNextItem"):
+        XCatRecommender.from_pretrained(saved)
+    transformers.utils.logging.get_logger("xcat_rec").propagate = True
+    with caplog.at_level(logging.WARNING):
+        XCatForNextItem.from_pretrained(saved)
+    assert "was saved as NoTentsForNextItem and is loaded as XCatForNextItem" in caplog.text
+
+
+def test_a_recommender_is_of_the_model_as_it_was(saved: Path) -> None:
+    model, processor = load_base(saved)
+    using = XCatRecommender(model, processor)
+    expected = using.recommend(HISTORIES[0])
+    model.train()
+    assert using.recommend(HISTORIES[0]) == expected
+    change_catalogue(model, processor, ItemVocabulary(processor.catalogue.table.slice(0, 30)))
+    with pytest.raises(RuntimeError, match=r"make a new XCatRecommender\(model, processor\)"):
+        using.recommend(HISTORIES[0])
+
+
+def test_arguments_of_the_loader_are_passed_on(saved: Path) -> None:
+    using = XCatRecommender.from_pretrained(saved, dtype=torch.bfloat16, use_safetensors=True)
+    assert using.model.dtype == torch.bfloat16 and len(using.recommend(HISTORIES[0], 3)) == 3
 
 
 @pytest.mark.parametrize("users", [slice(0, 1), slice(0, 4)])

@@ -165,6 +165,20 @@ def test_the_auto_class_of_peft_finds_model_and_base(start, base, tmp_path):
     assert torch.allclose(scores(bare_model(loaded), start), scores(bare_model(model), start), atol=1e-5)
 
 
+def test_an_adapter_of_transformers_own_is_loaded_as_it_was_trained(start, base, tmp_path):
+    model = load_base(base)[0]
+    tuned = model.config.neighbor_weight, model.config.candidate_attention
+    model.add_adapter(LoraConfig(r=4, target_modules=target_modules(model)))
+    train(model, start, tmp_path, num_train_epochs=1, learning_rate=1e-2, save_strategy="no")
+    assert (model.config.neighbor_weight, model.config.candidate_attention) == tuned
+    expected = scores(model, start)
+    assert not torch.allclose(expected, scores(load_base(base)[0], start), atol=0.1)
+    model.save_pretrained(tmp_path / "adapter")
+    assert torch.allclose(
+        scores(bare_model(load_adapted(tmp_path / "adapter", base=base)[0]), start), expected, atol=1e-5
+    )
+
+
 def test_whole_modules_may_be_trained_and_saved_beside(start, base, tmp_path):
     model = load_base(base)[0]
     config = LoraConfig(r=2, target_modules=target_modules(model), modules_to_save=["id_embeddings"])

@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 import torch
-from transformers import Trainer
+from transformers import HfArgumentParser, Trainer
 
 from xcat_rec.training import arguments as arguments_module
 from xcat_rec.training import precision
@@ -81,11 +81,21 @@ def test_an_unknown_precision_is_refused(tmp_path):
         ({"learning_rate": 0.0}, "learning_rate is 0.0; give a positive number"),
         ({"num_train_epochs": 0}, "num_train_epochs is 0; give a positive number"),
         ({"new_category_weight": 0.0}, "new_category_weight is 0.0; give a positive number"),
+        ({"label_smoothing_factor": 0.1}, "label_smoothing_factor is 0.1; leave it out: labels are smoothed by soft_"),
+        ({"neftune_noise_alpha": 5.0}, "neftune_noise_alpha is 5.0; leave it out"),
+        ({"remove_unused_columns": True}, "remove_unused_columns is True; leave it out"),
+        ({"batch_eval_metrics": True}, "batch_eval_metrics is True; leave it out"),
     ],
 )
 def test_numbers_that_cannot_be_are_refused(fields, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         made(tmp_path, **fields)
+
+
+def test_a_command_line_of_its_own_is_parsed(tmp_path):
+    given = ["--output_dir", str(tmp_path), "--metric_ks", "3", "7", "--max_eval_users", "99", "--report_to", "none"]
+    (arguments,) = HfArgumentParser(XCatTrainingArguments).parse_args_into_dataclasses(given)
+    assert (arguments.metric_ks, arguments.max_eval_users, arguments.report_to) == ([3, 7, 10], 99, [])
 
 
 @pytest.mark.parametrize(

@@ -54,11 +54,12 @@ def options_of(encoder: Path, about: str = "words", **fields: object) -> Prepara
     )  # fmt: skip
 
 
-def trainer_of(prepared: PreparedTraining, folder: Path) -> XCatTrainer:
+def trainer_of(prepared: PreparedTraining, folder: Path, **changed: object) -> XCatTrainer:
     arguments = XCatTrainingArguments(**{**QUICK, "num_train_epochs": 1, "output_dir": str(folder)})
+    parts = {"train_dataset": prepared.splits["train"], "interests": prepared.interests, **changed}
     return XCatTrainer(
-        prepared.model, arguments, prepared.splits["train"], prepared.splits["validation"], prepared.processor,
-        interests=prepared.interests,
+        prepared.model, arguments, eval_dataset=prepared.splits["validation"], processing_class=prepared.processor,
+        **parts,
     )  # fmt: skip
 
 
@@ -228,6 +229,14 @@ def test_vectors_are_the_models_own_whitened_states(encoder: Path) -> None:
     assert list(told.times) == log["timestamp"].to_list()
     texts = prepared.processor.catalogue.column("text").to_pylist()[:3]
     np.testing.assert_allclose(prepared.interests.reader.encode(texts), model.items.text_states[1:4, 0], atol=1e-4)
+
+
+def test_rows_without_the_interests_that_a_model_reads_are_refused(encoder: Path, tmp_path: Path) -> None:
+    prepared = prepare_training(tables(), options_of(encoder))
+    with pytest.raises(ValueError, match="this model reads interests; give interests="):
+        trainer_of(prepared, tmp_path, interests=None)
+    rows = trainer_of(prepared, tmp_path).train_dataset
+    trainer_of(prepared, tmp_path, interests=None, train_dataset=rows)
 
 
 def test_an_encoder_in_training_is_refused(encoder: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.catalogue import refresh_text_states
 from xcat_rec.training.collators import PackingCollator
@@ -74,13 +75,15 @@ def test_the_gradient_is_that_of_encoding_every_text_in_place(objective, tokens,
             assert torch.allclose(found[name], parameter.grad, atol=1e-4, rtol=1e-3), name
 
 
-def test_the_budget_is_kept_and_drawn_anew(tmp_path):
+def test_the_budget_is_kept_and_drawn_anew_for_every_batch(tmp_path):
     start = prepare(tmp_path)
     collate = TextTuningCollator(PackingCollator(start.processor), start.processor, budget=5)
     rows = list(start.splits["train"])[:10]
     there = {collate.index[item].item() for row in rows for item in row["items"]}
-    drawn = [tuple(collate(rows)["item_text_numbers"].tolist()) for _ in range(20)]
-    assert {len(numbers) for numbers in drawn} == {5} and len(set(drawn)) > 10
+    orders = [rows[n:] + rows[:n] for n in range(len(rows))]
+    drawn, again = ([tuple(collate(order)["item_text_numbers"].tolist()) for order in orders] for _ in range(2))
+    assert drawn == again, "what was drawn before makes no difference"
+    assert {len(numbers) for numbers in drawn} == {5} and len(set(drawn)) > 5
     assert {number for numbers in drawn for number in numbers} <= there
 
 
@@ -102,6 +105,30 @@ def test_what_is_kept_follows_the_encoder(tmp_path):
     weights = load_file(trainer.state.best_model_checkpoint + "/model.safetensors")
     assert torch.allclose(weights["model.items.text_states"], start.model.model.items.text_states, atol=1e-4)
     assert not start.model.model.text.encoder.training
+
+
+def test_a_run_that_goes_on_within_an_epoch_is_the_unbroken_one(tmp_path):
+    arguments = {
+        "num_train_epochs": 2, "trained_texts_per_step": 8, "save_strategy": "steps", "save_steps": 2,
+        "load_best_model_at_end": False, "save_total_limit": None,
+    }  # fmt: skip
+    whole = prepare(tmp_path)
+    trainer_of(whole, tmp_path, **arguments).train()
+    resumed = prepare(tmp_path)
+    trainer_of(resumed, tmp_path, **arguments).train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-2"))
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], value), name
+
+
+def test_a_frozen_encoder_is_frozen_after_loading(tmp_path):
+    start = prepare(tmp_path, freeze_text_encoder=True)
+    start.model.save_pretrained(tmp_path / "frozen")
+    loaded = XCatForNextItem.from_pretrained(tmp_path / "frozen")
+    learning = {name for name, p in loaded.named_parameters() if p.requires_grad}
+    assert learning == {name for name, p in start.model.named_parameters() if p.requires_grad}
+    assert not trains_text(loaded) and not any(name.startswith("model.text.encoder") for name in learning)
+    prepare(tmp_path).model.save_pretrained(tmp_path / "tuned")
+    assert trains_text(XCatForNextItem.from_pretrained(tmp_path / "tuned"))
 
 
 def test_evaluation_brings_states_up_to_date(tmp_path):

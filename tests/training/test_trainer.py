@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from transformers import TrainerCallback
 
 from xcat_rec.evaluation.comparison import compare_with_baselines
 from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
 from xcat_rec.training.row_adam import RowAdamW
@@ -194,6 +197,38 @@ def test_only_the_latest_events_are_trained_on_where_that_is_asked_for(tmp_path)
     start = prepared(tmp_path)
     trainer = trainer_of(start, tmp_path, max_train_events=3)
     assert list(trainer.train_dataset["items"]) == [items[-3:] for items in start.splits["train"]["items"]]
+
+
+def test_a_head_over_a_bare_model_is_trained(tmp_path):
+    start = prepared(tmp_path, soft_target_weight=0.3)
+    start.model.model.save_pretrained(tmp_path / "bare")
+    head = XCatForNextItem.from_pretrained(tmp_path / "bare")
+    assert not head.soft_target_rows.any() and start.model.soft_target_rows.any()
+    trainer = trainer_of(replace(start, model=head), tmp_path, num_train_epochs=12)
+    trainer.train()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_a_model_is_made_for_every_run(tmp_path):
+    start = prepared(tmp_path)
+    made = []
+
+    def make() -> Any:
+        made.append(copy.deepcopy(start.model))
+        return made[-1]
+
+    given = trainer_of(replace(start, model=make()), tmp_path, num_train_epochs=2)
+    given.train()
+    args = XCatTrainingArguments(output_dir=str(tmp_path / "out"), **{**QUICK, "num_train_epochs": 2})
+    parts = {name: start.splits[part] for name, part in (("train_dataset", "train"), ("eval_dataset", "validation"))}
+    trainer = XCatTrainer(None, args, **parts, processing_class=start.processor, model_init=make)
+    for _ in range(2):
+        trainer.train()
+        assert trainer.model is made[-1] and trainer.model.config.neighbor_weight == given.model.config.neighbor_weight
+        for name, value in given.model.state_dict().items():
+            assert torch.equal(trainer.model.state_dict()[name], value), name
+    assert len(made) == 4
 
 
 def test_the_processor_is_required(tmp_path):
