@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from datasets import DatasetDict
+    import numpy as np
+    from datasets import Dataset, DatasetDict
 
     from ..inference.recommender import XCatRecommender
     from ..tokenization.schema import ShopTables
@@ -53,6 +54,7 @@ def evaluate(
     """Rank the targets of a split against the whole catalogue, beside popularity and repeat purchase.
 
     Events are chosen and split as they were for the checkpoint's training, where it says how, but for what is given.
+    Targets that are no items of the checkpoint are left out, for all models, and counted.
 
     Examples:
 
@@ -88,7 +90,7 @@ def evaluate(
     shop = load_data(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items="drop")
     messages.print(str(shop.report), markup=False, highlight=False)
     options = _options(shop, recommender, {"split": split, "tie_policy": tie_policy, "seed": seed})
-    splits = _splits(shop, recommender, part, options)
+    splits, unknown = _splits(shop, recommender, part, options)
     reports = compare_with_baselines(
         {MODEL_NAME: recommender}, splits["train"], splits[part], catalogue,
         trained=recommender.trained, ks=cutoffs,
@@ -109,7 +111,7 @@ def evaluate(
     if json_output:
         del reports[MODEL_NAME]
         baselines = {name: report_dict(report) for name, report in reports.items()}
-        print_json({**judged, "baselines": baselines, "tables": shop.report.to_dict()})
+        print_json({**judged, "baselines": baselines, "unknown_items": unknown, "tables": shop.report.to_dict()})
 
 
 def _options(shop: ShopTables, recommender: XCatRecommender, given: dict[str, Any]) -> PreparationOptions:
@@ -140,14 +142,77 @@ def _options(shop: ShopTables, recommender: XCatRecommender, given: dict[str, An
     return options
 
 
-def _splits(shop: ShopTables, recommender: XCatRecommender, part: str, options: PreparationOptions) -> DatasetDict:
-    """The parts of the split, in rows of the checkpoint's catalogue; what is judged has its interests."""
+def _splits(
+    shop: ShopTables, recommender: XCatRecommender, part: str, options: PreparationOptions
+) -> tuple[DatasetDict, dict[str, int]]:
+    """The parts of the split, in rows of the checkpoint's catalogue, and how much of what is judged it lacks.
+
+    What is judged has its interests.
+    """
     from ..training.interests import shop_interests
     from ..training.preparation import select_events, split_events
 
     processor = recommender.processor
-    splits = split_events(select_events(shop, options), options, processor.catalogue, processor.event_types)
+    selected = select_events(shop, options)
+    splits = split_events(selected, options, processor.catalogue, processor.event_types)
+    unknown = _unknown_items(selected, recommender, splits[part], part, options)
     interests = shop_interests(shop, recommender.model, processor)
     if interests is not None:
         splits[part] = interests.added(splits[part])
-    return splits
+    return splits, unknown
+
+
+def _unknown_items(
+    shop: ShopTables, recommender: XCatRecommender, judged: Dataset, part: str, options: PreparationOptions
+) -> dict[str, int]:
+    """Count, and say, what the checkpoint's catalogue lacks of the targets and of the histories that are judged.
+
+    Args:
+        shop: The tables, after `select_events`.
+        recommender: The checkpoint.
+        judged: The part in rows of its catalogue, which has lost the targets that the catalogue lacks.
+        part: Name of the part.
+        options: How events are split.
+    """
+    from ..tokenization.vocabulary import UNKNOWN_ROW
+    from ..training.preparation import build_vocabulary, split_events
+    from .console import messages
+
+    catalogue, kinds = recommender.processor.catalogue, recommender.processor.event_types
+    own = build_vocabulary(shop, ())
+    whole, known = judged, catalogue
+    if (catalogue.encode(own.column("item_id")) == UNKNOWN_ROW).any():
+        whole, known = split_events(shop, options, own, kinds)[part], own  # the same cut, with every target
+    targets = known.decode(_flat(whole, "targets"))
+    lost = [name for name, row in zip(targets, catalogue.encode(targets), strict=True) if row == UNKNOWN_ROW]
+    history = _flat(judged, "items")
+    counts = {
+        "targets": len(lost),
+        "all_targets": len(targets),
+        "users": len(whole) - len(judged),
+        "all_users": len(whole),
+        "history_events": int((history == UNKNOWN_ROW).sum()),
+        "all_history_events": len(history),
+    }
+    said = []
+    if lost:
+        said.append(
+            f"{len(lost):,} of {len(targets):,} targets are such items, for example {lost[0]!r}, and are left out for "
+            "every model, which flatters the figures"
+        )
+    if counts["history_events"]:
+        said.append(f"{counts['history_events']:,} of {len(history):,} events of the histories are read as unknown")
+    if said:
+        messages.print(
+            f"note: the tables have items that the checkpoint does not have: {'; '.join(said)}; add them with "
+            "xcat catalogue",
+            markup=False,
+            highlight=False,
+        )
+    return counts
+
+
+def _flat(split: Dataset, column: str) -> np.ndarray:
+    """The values of a column of lists, one after the other."""
+    values: np.ndarray = split.with_format("arrow")[:][column].combine_chunks().flatten().to_numpy()
+    return values

@@ -1,0 +1,86 @@
+"""`xcat evaluate` says what it cannot judge: items that the checkpoint does not have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from xcat_rec.cli.app import main
+from xcat_rec.training.preparation import PreparationOptions, prepare_training
+
+from ..tiny_shop import SMALL, items_table, save_text_encoder, shop
+from .commands import run
+
+HISTORIES = {
+    "ann": "item-01 item-02 item-03 new-1",  # its target is unknown
+    "bob": "item-01 new-1 item-03 item-04",  # an event of its history is
+    "cid": "item-03 item-04 item-05",
+    "dan": "item-03 item-04",  # too short to be judged
+}
+KEYS = ("targets", "all_targets", "users", "all_users", "history_events", "all_history_events")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the shop's 40 items, not trained."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    encoder = str(save_text_encoder(folder / "encoder"))
+    prepared = prepare_training(shop(10), PreparationOptions(text_encoder=encoder, config=SMALL))
+    prepared.model.save_pretrained(folder / "model")
+    prepared.processor.save_pretrained(folder / "model")
+    return folder / "model"
+
+
+def write(folder: Path, histories: dict[str, str], baskets: bool = False) -> str:
+    """A shop with one item more, new-1, and with these events; with baskets, of two events each."""
+    folder.mkdir()
+    items = items_table()
+    new = items.head(1).with_columns(pl.lit("new-1").alias("item_id"), pl.lit("something new").alias("title"))
+    pl.concat([items, new]).write_csv(folder / "items.csv")
+    pl.DataFrame([
+        {"user_id": user, "item_id": item, "timestamp": 1_700_000_000 + 60 * n}
+        | ({"basket_id": f"{user} {n // 2}"} if baskets else {})
+        for user, history in histories.items() for n, item in enumerate(history.split())
+    ]).write_csv(folder / "events.csv")  # fmt: skip
+    return str(folder)
+
+
+@pytest.mark.parametrize("prepared", [False, True], ids=["tables", "prepared"])
+def test_items_that_the_checkpoint_lacks_are_counted_and_said(prepared, checkpoint, tmp_path, capsys):
+    data = write(tmp_path / "shop", HISTORIES)
+    if prepared:
+        with pytest.raises(SystemExit) as stop:
+            main(["prepare", data, "--output", str(tmp_path / "prepared"), "--split", "leave-one-out"])
+        assert not stop.value.code
+        data = str(tmp_path / "prepared")
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", str(checkpoint), data, "--json"])
+    shown = capsys.readouterr()
+    assert not stop.value.code, shown.err
+    judged = json.loads(shown.out.splitlines()[-1])
+    assert judged["unknown_items"] == dict(zip(KEYS, (1, 3, 1, 3, 1, 5), strict=True))
+    assert (judged["num_targets"], judged["num_users"]) == (2, 2)
+    note = " ".join(shown.err.split())
+    assert "items that the checkpoint does not have: 1 of 3 targets are such items, for example 'new-1'" in note
+    assert "1 of 5 events of the histories are read as unknown; add them with xcat catalogue" in note
+
+
+def test_a_target_that_is_left_out_of_a_basket_is_counted_too(checkpoint, tmp_path, capsys):
+    histories = {"ann": "item-01 item-02 item-03 item-04 item-05 new-1", "bob": HISTORIES["bob"]}
+    data = write(tmp_path / "shop", histories, baskets=True)
+    judged = run(["evaluate", str(checkpoint), data, "--split", "last-basket", "--json"], capsys)
+    assert judged["unknown_items"] == dict(zip(KEYS, (1, 2, 0, 1, 0, 4), strict=True))
+    assert (judged["num_targets"], judged["num_users"]) == (1, 1)
+
+
+def test_nothing_is_said_where_every_item_is_known(checkpoint, tmp_path, capsys):
+    data = write(tmp_path / "shop", {"cid": HISTORIES["cid"]})
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(checkpoint), data, "--json"])
+    shown = capsys.readouterr()
+    counts = json.loads(shown.out.splitlines()[-1])["unknown_items"]
+    assert counts == dict(zip(KEYS, (0, 1, 0, 1, 0, 2), strict=True))
+    assert "does not have" not in shown.err
