@@ -153,6 +153,8 @@ def _check(requests: list[BenchRequest], cold_items: float, cold_policy: str, ou
 
 
 def _run_missing(requests: list[BenchRequest], results: BenchResults) -> None:
+    from dataclasses import replace
+
     from .bench_worker import run_in_process
     from .console import messages
 
@@ -162,7 +164,7 @@ def _run_missing(requests: list[BenchRequest], results: BenchResults) -> None:
             messages.print(f"{label}: is there", markup=False)
             continue
         messages.print(f"{label} ...", markup=False)
-        results.add(run_in_process(request))
+        results.add(run_in_process(replace(request, judged=results.judged)))
 
 
 def _title(data: dict[str, Any]) -> str:

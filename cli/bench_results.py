@@ -79,6 +79,11 @@ class BenchResults:
                     f"{', '.join(differing)}; give the same options, or another --output"
                 )
 
+    @property
+    def judged(self) -> str | None:
+        """The digest of the data that the runs were judged on; None where none says it, as those of before do not."""
+        return next((digest for row in self.rows if (digest := row.get("data", {}).get("judged"))), None)
+
     def has(self, model: str, seed: int) -> bool:
         """Whether a run is there."""
         return any(row["model"] == model and row["seed"] == seed for row in self.rows)

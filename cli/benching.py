@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from transformers import PreTrainedConfig
 
 from ..evaluation.categories import by_category, check_category_column
 from ..evaluation.comparison import POPULARITY, REPEAT_PURCHASE
+from ..evaluation.judged_data import judged_digest
 from ..evaluation.protocol import LOST, Ranker, RankingReport, evaluate_ranker
 from ..inference.recommender import XCatRecommender
 from ..model_cards.settings import model_settings, training_settings
@@ -90,6 +91,7 @@ class BenchRequest:
             for trained models.
         base: Checkpoint that the models of `FROM_BASE` begin with, a folder or repository.
         category_column: Column of the items table by which figures are parted too; None for no parting.
+        judged: What `judged_digest` must make of the test split, for other runs were judged on it; None for anything.
     """
 
     model: str
@@ -102,6 +104,7 @@ class BenchRequest:
     fields: Mapping[str, Any] = field(default_factory=dict)
     base: str | None = None
     category_column: str | None = None
+    judged: str | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -140,6 +143,7 @@ class _Fitted:
     ranker: Ranker
     vocabulary: ItemVocabulary
     splits: DatasetDict
+    judged: str
     config: dict[str, Any]
     prepare_seconds: float
     fit_seconds: float
@@ -169,7 +173,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         folder: Where a trainer may write; the caller removes it.
 
     Raises:
-        ValueError: If the model, the tables or a field cannot be used.
+        ValueError: If the model, the tables or a field cannot be used, or the data is not what was to be judged.
     """
     check_model(request.model, request.base)
     preparation, config, training = split_fields(request.fields)
@@ -184,9 +188,9 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     if request.model in RECIPES or request.model in FROM_BASE:
         fitted = _train(request, shop, options, config, {**training, "output_dir": str(folder / "training")})
     elif request.model.removesuffix(UNSEEN) == TEXT_KNN:
-        fitted = _fit_text(request.model, shop, options, str(training.get("precision", "auto")))
+        fitted = _fit_text(request, shop, options, str(training.get("precision", "auto")))
     else:
-        fitted = _count(request.model, shop, options)
+        fitted = _count(request, shop, options)
     trained = trained_items(fitted.splits["train"], len(fitted.vocabulary))
     begin = time.perf_counter()
     report = evaluate_ranker(fitted.ranker, fitted.splits["test"], fitted.vocabulary, trained=trained)
@@ -205,7 +209,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         "epochs": fitted.epochs,
         "validation": fitted.validation,
         "config": fitted.config,
-        "data": _describe_data(select_events(shop, options), fitted.vocabulary, options, report),
+        "data": _describe_data(select_events(shop, options), fitted, options, report),
         "options": request.options,
         "machine": describe_machine(fitted.precision),
         "versions": installed_versions(),
@@ -238,7 +242,8 @@ def _train(
     prepared = _prepare(request, shop, options, precision)
     for note in prepared.notes:
         messages.print(f"note: {note}", markup=False)
-    check_parts(shop, prepared.splits, options.split, ("validation", "test"))
+    vocabulary = prepared.processor.catalogue
+    judged = _check_splits(request, shop, options, prepared.splits, vocabulary, ("validation", "test"))
     size_training(arguments, training, prepared.splits["train"], prepared.model.config)
     start, epochs = time.perf_counter(), 0.0
     if request.model != ZERO_SHOT:
@@ -254,7 +259,6 @@ def _train(
         epochs = float(trainer.train().metrics.get("epoch", 0))
     end = time.perf_counter()
     recommender = XCatRecommender(prepared.model, prepared.processor)
-    vocabulary = prepared.processor.catalogue
     validation = evaluate_ranker(recommender, prepared.splits["validation"], vocabulary, trained=prepared.trained)
     trained = {} if request.model == ZERO_SHOT else training_settings(arguments)
     settings = {"model": model_settings(prepared.model.config), "training": trained}
@@ -264,6 +268,7 @@ def _train(
         recommender,
         vocabulary,
         prepared.splits,
+        judged,
         json.loads(json.dumps(settings, default=str)),
         prepare_seconds=start - begin,
         fit_seconds=end - start,
@@ -281,29 +286,53 @@ def _prepare(request: BenchRequest, shop: ShopTables, options: PreparationOption
     return prepare_from_base(shop, options, request.base, recount=request.model == FINE_TUNED)[0]
 
 
-def _fit_text(name: str, shop: ShopTables, options: PreparationOptions, precision: str) -> _Fitted:
+def _check_splits(
+    request: BenchRequest,
+    shop: ShopTables,
+    options: PreparationOptions,
+    splits: DatasetDict,
+    vocabulary: ItemVocabulary,
+    parts: Sequence[str] = ("test",),
+) -> str:
+    """The digest of the test split, if every part has users and other runs were judged on the same; before any work.
+
+    Raises:
+        ValueError: If it is not so.
+    """
+    check_parts(shop, splits, options.split, parts)
+    judged = judged_digest(splits["test"], vocabulary)
+    if request.judged not in (None, judged):
+        raise ValueError(
+            f"the test split of {shop.name}, {len(splits['test']):,} users, is not the one that the other runs of the "
+            f"file were judged on: their users, histories, targets or items differ (digest {judged[:12]}, "
+            f"{str(request.judged)[:12]} in the file); give the tables as they were, or another --output"
+        )
+    return judged
+
+
+def _fit_text(request: BenchRequest, shop: ShopTables, options: PreparationOptions, precision: str) -> _Fitted:
     """Take the whitened text states that a trained model would be given."""
     begin = time.perf_counter()
     options.interests = NO_INTEREST
     options.config = {"use_item_ids": False, "item_features": {}, "soft_target_weight": 0.0, "num_fusion_layers": 0}
     prepared = prepare_training(shop, options, precision)
-    check_parts(shop, prepared.splits, options.split, ("test",))
+    vocabulary = prepared.processor.catalogue
+    judged = _check_splits(request, shop, options, prepared.splits, vocabulary)
     items = prepared.model.model.items
     start = time.perf_counter()
     states, index = items.text_states[:, 0], items.text_index
     sizes = {"num_item_rows": len(index), "num_texts": states.shape[0], "text_dim": states.shape[1]}
-    config = TextKNNConfig(**sizes, history=not name.endswith(UNSEEN))
+    config = TextKNNConfig(**sizes, history=not request.model.endswith(UNSEEN))
     model = TextKNNModel(config).fit(states, index)
-    vocabulary = prepared.processor.catalogue
     end = time.perf_counter()
-    return _Fitted(model, vocabulary, prepared.splits, _told(config), start - begin, end - start)
+    return _Fitted(model, vocabulary, prepared.splits, judged, _told(config), start - begin, end - start)
 
 
-def _count(name: str, shop: ShopTables, options: PreparationOptions) -> _Fitted:
+def _count(request: BenchRequest, shop: ShopTables, options: PreparationOptions) -> _Fitted:
     """Fit a baseline that reads item ids alone; no text is encoded for it."""
-    begin = time.perf_counter()
+    begin, name = time.perf_counter(), request.model
     vocabulary, _, splits = split_shop(shop, options)
-    check_parts(shop, splits, options.split, ("test",))
+    judged = _check_splits(request, shop, options, splits, vocabulary)
     start = time.perf_counter()
     histories, rows = splits["train"].with_format(None)["items"], len(vocabulary)
     model: PopularityModel | RepeatPurchaseModel | ItemKNNModel
@@ -317,7 +346,7 @@ def _count(name: str, shop: ShopTables, options: PreparationOptions) -> _Fitted:
     else:
         model = PopularityModel(PopularityConfig(num_item_rows=rows)).fit(histories)
     end = time.perf_counter()
-    return _Fitted(model, vocabulary, splits, _told(model.config), start - begin, end - start)
+    return _Fitted(model, vocabulary, splits, judged, _told(model.config), start - begin, end - start)
 
 
 def _told(config: PreTrainedConfig) -> dict[str, Any]:
@@ -327,14 +356,14 @@ def _told(config: PreTrainedConfig) -> dict[str, Any]:
 
 
 def _describe_data(
-    shop: ShopTables, vocabulary: ItemVocabulary, options: PreparationOptions, report: RankingReport
+    shop: ShopTables, fitted: _Fitted, options: PreparationOptions, report: RankingReport
 ) -> dict[str, Any]:
-    sharing = np.bincount(distinct_texts(vocabulary)[1][NUM_SPECIAL_ROWS:])
+    sharing = np.bincount(distinct_texts(fitted.vocabulary)[1][NUM_SPECIAL_ROWS:])
     sharing[:1] = 0  # items without text share nothing
     return {
         "name": shop.name,
         "users": shop.card.users,
-        "items": vocabulary.num_items,
+        "items": fitted.vocabulary.num_items,
         "events": shop.card.rows["events"],
         "split": str(resolve_split(shop, options.split)),
         "tie_policy": str(options.tie_policy),
@@ -345,4 +374,5 @@ def _describe_data(
         "notes": [str(problem) for problem in shop.problems],
         "test_users": report.num_users,
         "test_targets": report.num_targets,
+        "judged": fitted.judged,
     }

@@ -143,6 +143,34 @@ def test_resume_runs_what_is_missing(benched, places, tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json", "bench.users.npz"]
 
 
+def test_resume_refuses_data_that_other_runs_were_not_judged_on(places, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(bench_worker, "run_in_process", lambda request: run_model(request, tmp_path))
+    data, output = write_shop(tmp_path / "shop"), tmp_path / "bench.json"
+    given = [*arguments((data, places[1]), output, "popularity"), "--seeds", "1"]
+    code, _, shown = run(given, capsys)
+    assert code == 0, shown
+    before = output.read_bytes()
+    events = events_table()
+    user = pl.col("user_id") == "user-07"
+    other = pl.when(user & (pl.col("timestamp") == pl.col("timestamp").filter(user).max()))
+    events.with_columns(other.then(pl.lit("item-05")).otherwise("item_id").alias("item_id")).write_csv(
+        data / "events.csv"
+    )
+    more = [*arguments((data, places[1]), output, "popularity,item-knn"), "--seeds", "1", "--resume"]
+    code, out, shown = run(more, capsys)
+    assert code == 2 and not out
+    digest = json.loads(before)[0]["data"]["judged"]
+    words = ("the test split of shop, 60 users, is not the one", f"{digest[:12]} in the file", "another --output")
+    assert all(word in shown for word in words), shown
+    assert output.read_bytes() == before
+    (row,) = json.loads(before)
+    del row["data"]["judged"]  # as rows were written before there was a digest
+    output.write_text(json.dumps([row]))
+    code, _, shown = run(more, capsys)
+    assert code == 0, shown
+    assert ["judged" in row["data"] for row in json.loads(output.read_text())] == [False, True]
+
+
 REFUSED = {
     "no such model": (["--models", "popularity,bert4rec"], ["'bert4rec'", "item-knn", "sasrec", "xcat-no-id"]),
     "no model": (["--models", ","], ["--models", "popularity,"]),
@@ -295,6 +323,14 @@ def test_a_checkpoint_of_another_shop_as_it_is_and_trained_on(places, old_and_ne
     tuned = run_model(request, tmp_path).row
     assert tuned["epochs"] == 2 and tuned["metrics"] != zero["metrics"]
     assert tuned["config"]["training"]["num_train_epochs"] == 2 and tuned["config"]["base"]["name"] == "old"
+
+
+def test_a_base_whose_items_come_first_is_judged_on_the_same_data(old_and_new, tmp_path):
+    shop = write_shop(tmp_path / "shop", 20)
+    items_table().reverse().write_csv(shop / "items.csv")
+    counted = run_model(BenchRequest("popularity", data=str(shop), fields=FIELDS), tmp_path).row["data"]["judged"]
+    request = BenchRequest("xcat-zero-shot", data=str(shop), fields=FIELDS, base=str(old_and_new[0]), judged=counted)
+    assert run_model(request, tmp_path).row["data"]["judged"] == counted
 
 
 def test_options_that_contradict_the_base_are_refused_before_any_run(old_and_new, tmp_path, capsys):
