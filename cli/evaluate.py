@@ -148,14 +148,18 @@ def _splits(
     """The parts of the split, in rows of the checkpoint's catalogue, and how much of what is judged it lacks.
 
     What is judged has its interests.
+
+    Raises:
+        ValueError: If the split leaves no user, or as `_unknown_items`.
     """
     from ..training.interests import shop_interests
-    from ..training.preparation import select_events, split_events
+    from ..training.preparation import check_parts, select_events, split_events
 
     processor = recommender.processor
     selected = select_events(shop, options)
     splits = split_events(selected, options, processor.catalogue, processor.event_types)
     unknown = _unknown_items(selected, recommender, splits[part], part, options)
+    check_parts(selected, splits, options.split, (part,))
     interests = shop_interests(shop, recommender.model, processor)
     if interests is not None:
         splits[part] = interests.added(splits[part])
@@ -173,6 +177,9 @@ def _unknown_items(
         judged: The part in rows of its catalogue, which has lost the targets that the catalogue lacks.
         part: Name of the part.
         options: How events are split.
+
+    Raises:
+        ValueError: If there are targets, and none of them is an item that the checkpoint has.
     """
     from ..tokenization.vocabulary import UNKNOWN_ROW
     from ..training.preparation import build_vocabulary, split_events
@@ -185,6 +192,11 @@ def _unknown_items(
         whole, known = split_events(shop, options, own, kinds)[part], own  # the same cut, with every target
     targets = known.decode(_flat(whole, "targets"))
     lost = [name for name, row in zip(targets, catalogue.encode(targets), strict=True) if row == UNKNOWN_ROW]
+    if lost and not len(judged):
+        raise ValueError(
+            f"events, column item_id: none of the {len(lost):,} targets of {part} is an item that the checkpoint has, "
+            f"for example {lost[0]!r}; add the items with xcat catalogue, or give tables with ids that it knows"
+        )
     history = _flat(judged, "items")
     counts = {
         "targets": len(lost),

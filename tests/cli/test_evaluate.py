@@ -12,7 +12,7 @@ from xcat_rec.cli.app import main
 from xcat_rec.training.preparation import PreparationOptions, prepare_training
 
 from ..tiny_shop import SMALL, items_table, save_text_encoder, shop
-from .commands import run
+from .commands import refused, run
 
 HISTORIES = {
     "ann": "item-01 item-02 item-03 new-1",  # its target is unknown
@@ -84,3 +84,18 @@ def test_nothing_is_said_where_every_item_is_known(checkpoint, tmp_path, capsys)
     counts = json.loads(shown.out.splitlines()[-1])["unknown_items"]
     assert counts == dict(zip(KEYS, (0, 1, 0, 1, 0, 2), strict=True))
     assert "does not have" not in shown.err
+
+
+@pytest.mark.parametrize(
+    ("histories", "words"),
+    [
+        (
+            {"ann": "item-01 item-02 new-1", "bob": "item-03 item-04 new-1"},
+            ["none of the 2 targets of test is an item that the checkpoint has", "example 'new-1'", "xcat catalogue"],
+        ),
+        ({"dan": "item-03 item-04"}, ["'leave-one-out' leaves no user in test (2 rows)", "three events", "--split"]),
+    ],
+    ids=["no known target", "too short"],
+)
+def test_why_nothing_can_be_judged_is_said(histories, words, checkpoint, tmp_path, capsys):
+    refused(["evaluate", str(checkpoint), write(tmp_path / "shop", histories)], capsys, words)
