@@ -34,6 +34,7 @@ from ..modeling_baselines.popularity import (
     RepeatPurchaseModel,
 )
 from ..modeling_xcat.hub_xcat import fetched_commit, is_local
+from ..tokenization.preparation_inputs import items_table
 from ..tokenization.prepared import load_data
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import resolve_split, trained_items
@@ -182,7 +183,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         on_unknown_items="drop" if request.unknown_items == "drop" else "error",
     )  # fmt: skip
     if request.category_column is not None:
-        check_category_column(shop.items.columns, request.category_column)
+        check_category_column(items_table(shop.items.head(0)).schema, request.category_column)
     options = PreparationOptions(**{"split_seed": SPLIT_SEED, **preparation, "seed": request.seed})
     options = resolve_options(shop, options)
     if request.model in RECIPES or request.model in FROM_BASE:

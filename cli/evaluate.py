@@ -86,7 +86,7 @@ def evaluate(
     catalogue = recommender.processor.catalogue
     column = category_column or (DEFAULT_COLUMN if by_category else None)
     if column is not None:
-        check_category_column(catalogue.table.column_names, column)
+        check_category_column(catalogue.table.schema, column)
     shop = load_data(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items="drop")
     messages.print(str(shop.report), markup=False, highlight=False)
     options = _options(shop, recommender, {"split": split, "tie_policy": tie_policy, "seed": seed})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import Dataset
 
 from ..tokenization.vocabulary import ItemVocabulary
@@ -39,17 +41,32 @@ class CategoryFigures:
     joined: int
 
 
-def check_category_column(columns: Sequence[str], column: str) -> None:
-    """Refuse a column that the items table lacks.
+def check_category_column(schema: pa.Schema, column: str) -> None:
+    """Refuse a column that the items table lacks, or that has not one value an item.
+
+    Args:
+        schema: Columns of the items table.
+        column: The column by which figures are to be parted.
 
     Raises:
-        ValueError: If it is not among the columns.
+        ValueError: If it is not among the columns, or holds lists, structs or what else has no text.
     """
-    if column not in columns:
-        raise ValueError(
-            f"items: there is no column {column!r} to part the figures by; give --category-column with one of "
-            f"{', '.join(columns)}"
-        )
+    plain = [field.name for field in schema if _has_text(field.type)]
+    if column in plain:
+        return
+    what = f"there is no column {column!r} to part the figures by"
+    if column in schema.names:
+        what = f"column {column} holds {schema.field(column).type}, not one value an item"
+    raise ValueError(f"items: {what}; give --category-column with one of {', '.join(plain)}")
+
+
+def _has_text(kind: pa.DataType) -> bool:
+    """Whether values of a type can be written as text, as `ItemVocabulary.codes` does."""
+    try:
+        pc.cast(pa.array([], kind), pa.string())
+    except pa.ArrowNotImplementedError:
+        return False
+    return True
 
 
 def by_category(
@@ -72,9 +89,9 @@ def by_category(
         most: Categories that stand for themselves.
 
     Raises:
-        ValueError: If there is no such column, or the report is of other rows.
+        ValueError: As `check_category_column`, or if the report is of other rows.
     """
-    check_category_column(vocabulary.table.column_names, column)
+    check_category_column(vocabulary.table.schema, column)
     columns = dataset.with_format(None).select_columns(["items", "targets"])[:]
     targets, histories = pad_targets(columns["targets"]), columns["items"]
     ranks = report.ranks

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from xcat_rec.cli import bench_worker
+from xcat_rec.cli import bench_worker, benching
 from xcat_rec.cli.app import main
 from xcat_rec.cli.bench_results import BenchResults, compare_models, user_key
 from xcat_rec.cli.benching import BASELINES, NEIGHBOURS, UNSEEN, BenchRequest, BenchRun, run_model
@@ -339,6 +339,15 @@ def test_options_that_contradict_the_base_are_refused_before_any_run(old_and_new
     output = tmp_path / "bench.json"
     code, _, shown = run([*command, "--output", str(output), "--hidden-size", "64"], capsys)
     assert code == 2 and "hidden_size is 64, and 32 in the base" in shown and not output.exists()
+
+
+def test_a_category_column_of_lists_is_refused_before_training(places, tmp_path, monkeypatch):
+    shop = write_shop(tmp_path / "shop", 10, "parquet")
+    items_table().with_columns(pl.concat_list("brand", "category").alias("tags")).write_parquet(shop / "items.parquet")
+    monkeypatch.setattr(benching, "split_shop", lambda *given: pytest.fail("there is work done"))
+    request = BenchRequest("popularity", data=str(shop), fields=FIELDS, category_column="tags")
+    with pytest.raises(ValueError, match=r"column tags holds .*list.*, not one value an item; give --category-column"):
+        run_model(request, tmp_path)
 
 
 def test_options_of_rows_name_no_folder(places):

@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from xcat_rec.cli.app import main
+from xcat_rec.tokenization.schema import validate_tables
 from xcat_rec.training.preparation import PreparationOptions, prepare_training
 
-from ..tiny_shop import SMALL, items_table, save_text_encoder, shop
+from ..tiny_shop import SMALL, events_table, items_table, save_text_encoder
 from .commands import refused, run
 
 HISTORIES = {
@@ -25,10 +26,12 @@ KEYS = ("targets", "all_targets", "users", "all_users", "history_events", "all_h
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of the shop's 40 items, not trained."""
+    """A model of the shop's 40 items, not trained, with a column of lists."""
     folder = tmp_path_factory.mktemp("checkpoint")
     encoder = str(save_text_encoder(folder / "encoder"))
-    prepared = prepare_training(shop(10), PreparationOptions(text_encoder=encoder, config=SMALL))
+    items = items_table().with_columns(pl.concat_list("brand", "category").alias("tags"))
+    shop = validate_tables(items, events_table(10))
+    prepared = prepare_training(shop, PreparationOptions(text_encoder=encoder, config=SMALL))
     prepared.model.save_pretrained(folder / "model")
     prepared.processor.save_pretrained(folder / "model")
     return folder / "model"
@@ -99,3 +102,8 @@ def test_nothing_is_said_where_every_item_is_known(checkpoint, tmp_path, capsys)
 )
 def test_why_nothing_can_be_judged_is_said(histories, words, checkpoint, tmp_path, capsys):
     refused(["evaluate", str(checkpoint), write(tmp_path / "shop", histories)], capsys, words)
+
+
+def test_a_category_column_of_lists_is_refused_before_the_tables_are_read(checkpoint, tmp_path, capsys):
+    command = ["evaluate", str(checkpoint), str(tmp_path / "no-shop"), "--category-column", "tags"]
+    refused(command, capsys, ["column tags holds", "list", "give --category-column with one of", "brand"])

@@ -10,7 +10,14 @@ from datasets import Dataset, Features, List, Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.evaluation.categories import NO_CATEGORY, NO_HISTORY, OTHER, CategoryFigures, by_category
+from xcat_rec.evaluation.categories import (
+    NO_CATEGORY,
+    NO_HISTORY,
+    OTHER,
+    CategoryFigures,
+    by_category,
+    check_category_column,
+)
 from xcat_rec.evaluation.protocol import report_from_ranks
 from xcat_rec.evaluation.ranks import pad_targets
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
@@ -22,6 +29,9 @@ VOCABULARY = ItemVocabulary(
         "item_id": list("abcdefg"), "category": CATEGORIES, "floor": ["1", "1", "1", "1", "2", "1", "1"],
     })
 )  # fmt: skip
+TYPES = pa.schema({
+    "size": pa.int64(), "tags": pa.list_(pa.string()), "maker": pa.struct({"name": pa.string()}),
+})  # fmt: skip
 Rows = list[dict[str, list[int]]]
 
 
@@ -96,6 +106,11 @@ def test_another_column() -> None:
 def test_what_cannot_be_parted() -> None:
     with pytest.raises(ValueError, match=r"no column 'aisle' to part the figures by; .* item_id, category, floor"):
         figures_of([{"items": [TENT], "targets": [TENT]}], [[1]], column="aisle")
+    with pytest.raises(ValueError, match=r"column tags holds list.*, not one value an item; .* with one of size$"):
+        check_category_column(TYPES, "tags")
+    with pytest.raises(ValueError, match=r"column maker holds struct<name: string>, not one value an item; "):
+        check_category_column(TYPES, "maker")
+    check_category_column(TYPES, "size")
     with pytest.raises(ValueError, match="the report is not of the 1 rows"):
         figures_of([{"items": [TENT], "targets": [TENT]}], [[1, 2]])
 
