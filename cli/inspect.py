@@ -88,12 +88,15 @@ def _push(shop: ShopTables, output: Path, name: str, private: bool) -> str:
 
     from huggingface_hub import HfApi
 
+    from ..tokenization.event_times import with_times_to_write
+
     api = HfApi()
     repository = api.create_repo(name, repo_type="dataset", private=private or None, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for file in (PAGE, CARD):
             (Path(folder) / file).write_bytes((output / file).read_bytes())
-        tables = {"items": shop.items.lazy(), "events": shop.events.lazy(), "promotions": shop.promotions}
+        events = with_times_to_write(shop.events).lazy()
+        tables = {"items": shop.items.lazy(), "events": events, "promotions": shop.promotions}
         tables["users"] = None if shop.users is None else shop.users.lazy()
         for label, table in tables.items():
             if table is not None:

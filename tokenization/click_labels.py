@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from .event_times import exact_time
+
 
 def label_impressions(
     events: pl.DataFrame, shown: str, taken: Sequence[str], *, within: int | None = None
@@ -39,21 +41,22 @@ def label_impressions(
             f"events, column timestamp: {events['timestamp'].null_count()} of {events.height} rows have no time, and "
             "an impression is labelled by what came after it; fill them"
         )
-    row = events.select("user_id", "item_id", "timestamp", "event_type").with_row_index("_row")
+    wanted = ("user_id", "item_id", "timestamp", "event_type")
+    row = events.select(*wanted, _time=exact_time(events)).with_row_index("_row")
     impressions = row.filter(pl.col("event_type") == shown)
     if impressions.is_empty():
         kinds = ", ".join(sorted(events["event_type"].unique().to_list()))
         raise ValueError(f"events, column event_type: no row is {shown!r}; it has {kinds}")
     answers = row.filter(pl.col("event_type").is_in(list(taken)))
     # Each answer belongs to the last impression before it; of impressions at one time the later one in the log.
-    matched = answers.sort("timestamp", "_row").join_asof(
-        impressions.select("user_id", "item_id", "timestamp", shown_row="_row", shown_at="timestamp").sort(
-            "timestamp", "shown_row"
+    matched = answers.sort("_time", "_row").join_asof(
+        impressions.select("user_id", "item_id", "_time", shown_row="_row", shown_at="_time").sort(
+            "_time", "shown_row"
         ),
-        on="timestamp", by=["user_id", "item_id"], strategy="backward", check_sortedness=False,
+        on="_time", by=["user_id", "item_id"], strategy="backward", check_sortedness=False,
     )  # fmt: skip
     if within is not None:
-        matched = matched.filter(pl.col("timestamp") - pl.col("shown_at") <= within)
+        matched = matched.filter(pl.col("_time") - pl.col("shown_at") <= within * 10**6)
     hit = impressions["_row"].is_in(matched["shown_row"].drop_nulls().unique().implode())
     return impressions.select("user_id", "item_id", "timestamp").with_columns(label=hit.cast(pl.Int8))
 

@@ -38,12 +38,14 @@ class TimeColumn:
         bad: True for values that are no time (or one before 1970).
         mixed: True for numbers that must be in another unit than most of the column.
         unit: Unit that numbers were taken to be in.
+        microseconds: Int32 microseconds beyond `values`; None where all times are whole seconds.
     """
 
     values: pl.Series
     bad: pl.Series
     mixed: pl.Series
     unit: str = "seconds"
+    microseconds: pl.Series | None = None
 
 
 @dataclass(frozen=True)
@@ -222,20 +224,28 @@ def read_flags(column: pl.Series) -> tuple[pl.Series, pl.Series]:
 def read_times(column: pl.Series) -> TimeColumn:
     """Times from dates, date-times, ISO 8601 texts, or numbers of seconds (milli, micro, nano) since 1970."""
     dtype = column.dtype
-    never = pl.Series(column.name, [False] * len(column), pl.Boolean)
     if isinstance(dtype, pl.Date | pl.Datetime):
-        seconds = column.dt.epoch("s").cast(pl.Int64)
-        bad = (seconds < 0).fill_null(False)
-        return TimeColumn(_where(~bad, seconds), bad, never)
+        return _from_moments(column.dt.epoch("us"), column.is_not_null())
     if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
         text = read_texts(column)
         numbers, bad = read_numbers(text)
         if bad.any():
-            seconds = _parse_iso(text)
-            seconds = _where((seconds >= 0).fill_null(False), seconds)
-            return TimeColumn(seconds, text.is_not_null() & seconds.is_null(), never)
+            return _from_moments(_parse_iso(text), text.is_not_null())
         return _from_numbers(numbers, bad)
     return _from_numbers(*read_numbers(column))
+
+
+def _from_moments(moments: pl.Series, given: pl.Series) -> TimeColumn:
+    """Times from microseconds since 1970, null where one could not be read, and True where there is one to read."""
+    moments = _where((moments >= 0).fill_null(False), moments)
+    never = pl.Series(moments.name, [False], pl.Boolean).new_from_index(0, len(moments))
+    fractions = _fractions(moments % 10**6)
+    return TimeColumn(moments // 10**6, given & moments.is_null(), never, microseconds=fractions)
+
+
+def _fractions(microseconds: pl.Series) -> pl.Series | None:
+    whole = microseconds.fill_null(0).cast(pl.Int32)
+    return whole if (whole > 0).any() else None
 
 
 def _from_numbers(numbers: pl.Series, bad: pl.Series) -> TimeColumn:
@@ -256,10 +266,14 @@ def _from_numbers(numbers: pl.Series, bad: pl.Series) -> TimeColumn:
     if factor > 1:
         # As milliseconds these would lie in the first days of 1970, as seconds after 1973.
         mixed = mixed | ((numbers >= SECONDS_1973) & (seconds < SECONDS_1973))
-    return TimeColumn(seconds.floor().cast(pl.Int64, strict=False), bad, mixed.fill_null(False), unit)
+    whole = seconds.floor()
+    # Rounded, for the float 1.1 is a little less; never up to the next second, which `values` do not say.
+    fractions = _fractions(((numbers - whole * factor) * (10**6 / factor)).round().clip(0, 10**6 - 1))
+    return TimeColumn(whole.cast(pl.Int64, strict=False), bad, mixed.fill_null(False), unit, fractions)
 
 
 def _parse_iso(text: pl.Series) -> pl.Series:
+    """Microseconds since 1970, null where a text is no time."""
     plain = pl.col("text").str.replace(r"(?i)\s*(z|utc|gmt)$", "").str.replace(r"^(\d{4})/(\d{1,2})/", "$1-$2-")
     plain = plain.str.replace(r"^(\d{4}-\d{1,2}-\d{1,2})[Tt]", "$1 ")
     zone = plain.str.extract(r":\d\d(?:\.\d+)?\s*([+-]\d\d(?::?\d\d)?)$").str.replace(":", "")
@@ -268,7 +282,7 @@ def _parse_iso(text: pl.Series) -> pl.Series:
     minutes = zone.str.slice(1, 2).cast(pl.Int64) * 60
     minutes += zone.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0)  # +02 is an hour's offset, too
     shift = pl.when(zone.str.starts_with("-")).then(-minutes).otherwise(minutes).fill_null(0)
-    frame = pl.DataFrame({"text": text}).select((parsed.dt.epoch("s") - shift * 60).cast(pl.Int64))
+    frame = pl.DataFrame({"text": text}).select((parsed.dt.epoch("us") - shift * 60 * 10**6).cast(pl.Int64))
     return frame.to_series().rename(text.name)
 
 

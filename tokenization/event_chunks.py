@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from .event_times import event_columns
 from .problems import TableError, TableProblem
 from .schema import EVENT_SCHEMA, TableColumns, UnknownItems
 from .table_reader import TableReader
@@ -131,7 +132,7 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
         reading: How they are read.
 
     Returns:
-        The columns of `EVENT_SCHEMA` and `ROW`, in the order of the file, and what was found. An empty table where
+        Our columns (`event_columns`) and `ROW`, in the order of the file, and what was found. An empty table where
         something is fatal.
     """
     file = pq.ParquetFile(chunk.path)
@@ -155,7 +156,7 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
     ]
     if any(problem.fatal for problem in problems):
         return empty_events(), EventFacts([0], problems=problems)
-    events = events.select(list(EVENT_SCHEMA))
+    events = events.select(event_columns(events))
     numbered = events.with_columns((pl.int_range(pl.len(), dtype=pl.Int64) + (chunk.number << _PLACE_BITS)).alias(ROW))
     return numbered, event_facts(events, problems)
 

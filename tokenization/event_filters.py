@@ -9,6 +9,7 @@ from enum import StrEnum
 import numpy as np
 import polars as pl
 
+from .event_times import exact_time
 from .problems import TableError, TableProblem
 from .schema import ShopTables
 
@@ -112,9 +113,10 @@ def without_repeats(events: pl.DataFrame, policy: RepeatPolicy) -> pl.DataFrame:
     if policy is RepeatPolicy.KEEP:
         return events
     timed = events["timestamp"].null_count() == 0
-    clock = ["timestamp", "order"] if timed else ["order"]
+    clock = ["_time", "order"] if timed else ["order"]
     same = ["item_id", "event_type"]
-    frame = events.select("user_id", *same, *clock).with_row_index("_file").sort("user_id", *clock, "_file")
+    frame = events.with_columns(_time=exact_time(events)).select("user_id", *same, *clock)
+    frame = frame.with_row_index("_file").sort("user_id", *clock, "_file")
     if policy is RepeatPolicy.FIRST:
         kept = frame.unique(["user_id", *same], keep="first", maintain_order=True)
     else:
@@ -207,8 +209,10 @@ def add_sessions(events: pl.DataFrame, gap: int) -> pl.DataFrame:
         ['session 0', 'session 0', 'session 1']
     """
     check_session_times(events["timestamp"].null_count(), events.height)
-    frame = events.select("user_id", "timestamp").with_row_index("_file").sort("user_id", "timestamp", "_file")
-    opens = (pl.col("timestamp").diff() > gap).fill_null(False).cast(pl.Int64).cum_sum().over("user_id")
+    frame = (
+        events.select("user_id", _time=exact_time(events)).with_row_index("_file").sort("user_id", "_time", "_file")
+    )
+    opens = (pl.col("_time").diff() > gap * 10**6).fill_null(False).cast(pl.Int64).cum_sum().over("user_id")
     session = frame.select("_file", _session=pl.lit("session ") + opens.cast(pl.String)).sort("_file")["_session"]
     return events.with_columns(pl.coalesce("basket_id", session.alias("_session")).alias("basket_id"))
 

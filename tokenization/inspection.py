@@ -12,6 +12,7 @@ import polars as pl
 
 from .columns import read_texts
 from .event_chunks import EventFacts
+from .event_times import exact_time
 from .preparation_inputs import items_table
 from .schema import ShopTables
 from .sequences import build_splits, event_type_names, resolve_split
@@ -200,8 +201,8 @@ def _plain(part: datasets.Dataset) -> pl.DataFrame:
 
 
 def _in_time(events: pl.DataFrame) -> pl.DataFrame:
-    clock = "timestamp" if events["timestamp"].null_count() == 0 else "order"
-    return events.select("user_id", "item_id", clock).sort("user_id", clock, maintain_order=True)
+    clock = exact_time(events) if events["timestamp"].null_count() == 0 else pl.col("order")
+    return events.select("user_id", "item_id", _clock=clock).sort("user_id", "_clock", maintain_order=True)
 
 
 def _quantiles(lengths: pl.Series) -> dict[str, float]:

@@ -156,11 +156,12 @@ def gather_partition(
     done = finished(output, prefix, number)
     if done is not None:
         return done
-    batches = []
+    parts = []
     for chunk in range(chunks):
         with pa.memory_map(str(output / WORK / f"chunk-{chunk:05d}.arrow")) as source:
-            batches.append(pa.ipc.open_file(source).get_batch(number))
-    events = pl.from_arrow(pa.Table.from_batches(batches))
+            parts.append(pa.Table.from_batches([pa.ipc.open_file(source).get_batch(number)]))
+    # Only chunks in which some time has a fraction have the column for it.
+    events = pl.from_arrow(pa.concat_tables(parts, promote_options="default"))
     assert isinstance(events, pl.DataFrame)
     return job(events, number, *arguments, output)
 

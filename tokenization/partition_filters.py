@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from .event_chunks import ROW, EventFacts, add_facts, event_facts, load_items
 from .event_filters import RepeatPolicy, add_sessions, core_counts, core_items, in_core, nothing_left, without_repeats
+from .event_times import exact_times
 from .local_engine import Engine
 from .partitions import WORK, SplitPlan, finish_partition, finished, in_order, user_problems, write_json
 from .problems import TableProblem
@@ -85,7 +86,7 @@ def count_partition(number: int, alive: np.ndarray, min_user_events: int, output
 
 
 def read_partition(number: int, min_user_events: int, output: Path) -> pl.DataFrame:
-    """What all filters leave of a partition: the columns of `EVENT_SCHEMA` and `ROW`, in the order of the file."""
+    """What all filters leave of a partition: our columns (`event_columns`) and `ROW`, in the order of the file."""
     alive, places = (_array(output, name) for name in (ALIVE, PLACES))
     table = pl.from_arrow(_kept(output, number))
     assert isinstance(table, pl.DataFrame)
@@ -104,8 +105,8 @@ def partition_facts(number: int, min_user_events: int, output: Path) -> dict[str
 
 
 def partition_times(number: int, min_user_events: int, output: Path) -> np.ndarray:
-    """(events,) times of what all filters leave of a partition."""
-    times: np.ndarray = read_partition(number, min_user_events, output)["timestamp"].to_numpy()
+    """(events,) microseconds since 1970 of what all filters leave of a partition."""
+    times: np.ndarray = exact_times(read_partition(number, min_user_events, output)).to_numpy()
     return times
 
 
@@ -125,7 +126,7 @@ def first_in_partition(number: int, plan: SplitPlan, min_user_events: int, outpu
     user_rows = np.array([first_rows[user] for user in timeline.events["user_id"]], dtype=np.int64)
     # Users of a timeline stand as they first appear in the file, whatever is drawn.
     order = np.lexsort((timeline.position, user_rows))
-    times = timeline.events["timestamp"].to_numpy()
+    times = exact_times(timeline.events).to_numpy()
     first, place = first_events(items[order], times[order], vocabulary.num_items)
     named = np.flatnonzero(place < len(items))
     at = order[place[named]]

@@ -48,7 +48,7 @@ class SplitPlan:
         tie_policy: The order of a user's events at one time.
         seed: Seed of shuffled ties.
         max_history: Events kept of an evaluation history; None for all.
-        time_bounds: First times of validation and test, where the split is by time.
+        time_bounds: First times of validation and test in microseconds since 1970, where the split is by time.
         item_parts: File with the part of each item, where the split is by items; see `cut_cold_items`.
         noted: Whether what is to be known of the users has been noted already.
     """
@@ -73,7 +73,7 @@ def split_partition(events: pl.DataFrame, plan: SplitPlan) -> tuple[datasets.Dat
     """Split the users of a partition as `build_splits` would if it were given the whole log.
 
     Args:
-        events: All events of the users: the columns of `EVENT_SCHEMA` and `ROW`, in any order.
+        events: All events of the users: our columns (`event_columns`) and `ROW`, in any order.
         plan: What is the same for every partition.
 
     Returns:
@@ -211,9 +211,7 @@ def _with_a_mark(events: pl.DataFrame, marked: bool) -> pl.DataFrame:
 def _labelled_by_time(events: pl.DataFrame, bounds: tuple[int, int]) -> pl.DataFrame:
     """Events sorted and cut by `sort_events` and `cut_time`, with the outcome as order, split and mark."""
     timeline = sort_events(events, SplitName.GLOBAL_TIME, TiePolicy.FILE, 0)
-    # `cut_time` takes its quantiles from the events' times; these ten have those of the whole log.
-    stamps = pl.DataFrame({"timestamp": [bounds[0]] * 9 + [bounds[1]]}, schema={"timestamp": pl.Int64})
-    cut = cut_time(dataclasses.replace(timeline, events=stamps))
+    cut = cut_time(timeline, bounds)
     target = cut.validation.target | cut.test.target
     # What follows the last target of a user, or has none after it, is in no history.
     ends = np.maximum(cut.validation.history, cut.test.history)[timeline.user]

@@ -13,15 +13,16 @@ import polars as pl
 import pyarrow as pa
 
 from .data_card import DataCard
+from .event_times import event_columns, with_times_to_write
 from .item_texts import item_texts
 from .problems import TableError, TableProblem
-from .schema import EVENT_SCHEMA, ShopTables, TableColumns, UnknownItems
+from .schema import ShopTables, TableColumns, UnknownItems
 from .sources import load_shop
 from .sources.generic import find_optional_table, find_table, load_table
 from .table_reader import TableReader
 from .vocabulary import ItemVocabulary
 
-LAYOUT = 1
+LAYOUT = 2
 """Number of the layout of a prepared folder; another one is made anew."""
 
 
@@ -139,7 +140,7 @@ class PreparationInputs:
         path = work / "events.parquet"
         if not path.is_file():
             unfinished = path.with_suffix(".unfinished")
-            shop.events.select(list(EVENT_SCHEMA)).write_parquet(unfinished)
+            with_times_to_write(shop.events.select(event_columns(shop.events))).write_parquet(unfinished)
             unfinished.replace(path)
         # Counted again in the partitions.
         again = ("single_event_user", "repeated_event")

@@ -20,13 +20,14 @@ import numpy as np
 from .cold_items import ColdPolicy, check_cold, nothing_trained, pick_cold
 from .event_chunks import ChunkReading, EventChunk, EventFacts, cut_chunks, load_items, merge_facts, read_chunk
 from .event_filters import RepeatPolicy, check_filters, check_session_times
+from .event_times import exact_times
 from .local_engine import Engine, LocalEngine
 from .partition_filters import Keeping, filter_log, part_items, partition_times, split_kept
 from .partitions import SPLITS, WORK, SplitPlan, finish_partition, shard_path, take_cold_items, trained_in
 from .preparation_inputs import PreparationInputs
 from .prepared import PreparedFolder, check_folder, empty_folder, write_manifest
 from .problems import TableProblem
-from .splits import TEST_QUANTILE, VALIDATION_QUANTILE, SplitName, TiePolicy, no_times
+from .splits import SplitName, TiePolicy, no_times, time_bounds
 from .vocabulary import VOCABULARY_FILE
 
 PARTITION_EVENTS = 2_500_000
@@ -272,7 +273,7 @@ class _Log:
                 yield partition_times(number, self.options.min_user_events, self.output)
         else:
             for chunk in self.chunks:
-                yield read_chunk(chunk, self.reading)[0]["timestamp"].to_numpy()
+                yield exact_times(read_chunk(chunk, self.reading)[0]).to_numpy()
 
 
 def _resolve(options: PrepareOptions, facts: EventFacts) -> SplitName:
@@ -288,9 +289,7 @@ def _time_bounds(parts: Iterable[np.ndarray], total: int) -> tuple[int, int]:
     for times in parts:
         stamps[filled : filled + len(times)] = times
         filled += len(times)
-    places = [min(int(quantile * total), total - 1) for quantile in (VALIDATION_QUANTILE, TEST_QUANTILE)]
-    stamps.partition(places)
-    return int(stamps[places[0]]), int(stamps[places[1]])
+    return time_bounds(stamps)
 
 
 def _merged(parts: Iterable[list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:

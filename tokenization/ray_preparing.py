@@ -18,6 +18,7 @@ from .event_chunks import ChunkReading, EventChunk, EventFacts, empty_events, re
 from .local_engine import Jobs, PartitionJob
 from .partitions import PARTITION, finished, number_partition
 from .ray_cluster import connect_ray, import_ray
+from .table_columns import MICROSECOND
 
 RESULT = "result"
 MAX_REDUCERS = 200
@@ -112,6 +113,9 @@ def _events_of(
 ) -> pa.Table:
     """The events of one chunk that belong to partitions which are still to be done."""
     events, _ = read_chunk(chunks[batch["number"][0].as_py()], reading)
+    if MICROSECOND not in events.columns:
+        # Blocks of one schema: only chunks in which some time has a fraction have the column.
+        events = events.with_columns(pl.lit(None, pl.Int32).alias(MICROSECOND))
     events = events.with_columns(number_partition(events, partitions)).filter(~pl.col(PARTITION).is_in(sorted(done)))
     return events.to_arrow(compat_level=pl.CompatLevel.oldest())
 

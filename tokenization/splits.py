@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 import polars as pl
 
-from .table_columns import EVENT_SCHEMA
+from .event_times import event_columns, exact_time, exact_times
 
 VALIDATION_QUANTILE, TEST_QUANTILE = 0.8, 0.9
 """The share of events before the two cuts of `global-time`, of users trained on in `user-level`, and of items (the
@@ -61,7 +61,7 @@ class Timeline:
         user: (events,) number of the user, growing.
         starts: (users + 1,) where each user's events start.
         unit: (events,) number of the unit (event or basket) within its user, from 0.
-        unit_time: (events,) time of the unit's last event, or None if events have no times.
+        unit_time: (events,) microseconds since 1970 of the unit's last event, or None if events have no times.
     """
 
     events: pl.DataFrame
@@ -113,9 +113,9 @@ def sort_events(events: pl.DataFrame, split: SplitName, tie_policy: TiePolicy, s
         seed: Seed of the draw.
     """
     timed = events["timestamp"].null_count() == 0
-    clock = ["timestamp"] if timed else ["order"]
+    clock = "_time" if timed else "order"
     frame = (
-        events.select(list(EVENT_SCHEMA))
+        events.select(*event_columns(events), *([exact_time(events).alias(clock)] if timed else []))
         .with_row_index("_file")
         .with_columns(
             _user=(pl.col("user_id").rank("dense") - 1).cast(pl.Int64), _first=pl.col("_file").min().over("user_id")
@@ -124,10 +124,10 @@ def sort_events(events: pl.DataFrame, split: SplitName, tie_policy: TiePolicy, s
     if tie_policy is TiePolicy.SHUFFLE:
         draw = pl.Series("_tie", np.random.default_rng(seed).permutation(events.height))
         frame = frame.with_columns(draw)
-        keys = [*clock, "_tie"]
+        keys = [clock, "_tie"]
     else:
-        keys = [*clock, *(["order"] if timed else []), "_file"]
-    frame, unit = _with_units(frame, split, clock[0])
+        keys = [clock, *(["order"] if timed else []), "_file"]
+    frame, unit = _with_units(frame, split, clock)
     if unit is not None:
         spans = [pl.col(key).max().over("_user", unit).alias(f"_unit_{key}") for key in keys]
         frame = frame.with_columns(spans).sort("_first", *(f"_unit_{key}" for key in keys), *keys)
@@ -142,7 +142,7 @@ def sort_events(events: pl.DataFrame, split: SplitName, tie_policy: TiePolicy, s
         unit_change = np.ones(frame.height, dtype=bool)
     number = np.cumsum(unit_change)
     within = number - number[starts[:-1]][user] if frame.height else number
-    times = frame["timestamp" if unit is None else f"_unit_{clock[0]}"].to_numpy() if timed else None
+    times = frame[clock if unit is None else f"_unit_{clock}"].to_numpy() if timed else None
     return Timeline(frame, user, starts, within, times)
 
 
@@ -171,11 +171,15 @@ def cut_last(timeline: Timeline) -> Cut:
     return Cut(~test & ~validation, _hold(timeline, validation), _hold(timeline, test))
 
 
-def cut_time(timeline: Timeline) -> Cut:
+def cut_time(timeline: Timeline, bounds: tuple[int, int] | None = None) -> Cut:
     """Events before the 80 % quantile of event times are training.
 
     A user's first unit from there up to the 90 % quantile is validation, the first one from the latter on is test,
     for users with events before them.
+
+    Args:
+        timeline: The events.
+        bounds: The two quantiles, in microseconds since 1970; None to find them in these events.
 
     Raises:
         ValueError: If events have no times.
@@ -184,13 +188,23 @@ def cut_time(timeline: Timeline) -> Cut:
     if times is None:
         missing, total = timeline.events["timestamp"].null_count(), timeline.events.height
         raise no_times(missing, total, SplitName.GLOBAL_TIME, "use leave-one-out")
-    stamps = np.sort(timeline.events["timestamp"].to_numpy())
-    first, second = (stamps[min(int(q * len(stamps)), len(stamps) - 1)] for q in (VALIDATION_QUANTILE, TEST_QUANTILE))
+    first, second = time_bounds(exact_times(timeline.events).to_numpy(writable=True)) if bounds is None else bounds
     return Cut(
         times < first,
         _hold(timeline, _first_units(timeline, (times >= first) & (times < second))),
         _hold(timeline, _first_units(timeline, times >= second)),
     )
+
+
+def time_bounds(times: np.ndarray) -> tuple[int, int]:
+    """The two quantiles of times that `cut_time` cuts at.
+
+    Args:
+        times: (events,) times of the whole log; they are moved about.
+    """
+    places = [min(int(quantile * len(times)), len(times) - 1) for quantile in (VALIDATION_QUANTILE, TEST_QUANTILE)]
+    times.partition(places)
+    return int(times[places[0]]), int(times[places[1]])
 
 
 def cut_column(timeline: Timeline) -> Cut:
@@ -265,7 +279,7 @@ def cut_cold_items(timeline: Timeline, parts: np.ndarray | None = None) -> Cut:
         )  # fmt: skip
     if parts is None:
         items = timeline.events["item_id"].rank("dense").to_numpy().astype(np.int64) - 1
-        parts = item_parts(*first_events(items, timeline.events["timestamp"].to_numpy()))[items]
+        parts = item_parts(*first_events(items, exact_times(timeline.events).to_numpy()))[items]
     before = timeline.unit < _first_unit(timeline, parts != _TRAIN)[timeline.user]
     return Cut(
         before, *(_hold_in_unit(timeline, _first_units(timeline, parts == part)) for part in (_VALIDATION, _TEST))
@@ -277,7 +291,7 @@ def first_events(items: np.ndarray, times: np.ndarray, count: int | None = None)
 
     Args:
         items: (events,) codes of items.
-        times: (events,) seconds.
+        times: (events,) times.
         count: Codes of items; None for those that there are.
 
     Returns:

@@ -28,6 +28,9 @@ EVENT_SCHEMA: dict[str, pl.DataType] = {
     "is_target": pl.Boolean(),
     "basket_id": pl.String(),
 }
+MICROSECOND = "_microsecond"
+"""A column of events beside those of `EVENT_SCHEMA`, where some time has a fraction: microseconds beyond the whole
+seconds of `timestamp`, which models read."""
 USER_SCHEMA: dict[str, pl.DataType] = {"user_id": pl.String()}
 PROMOTION_SCHEMA: dict[str, pl.DataType] = {
     "kind": pl.String(),

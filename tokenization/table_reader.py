@@ -11,6 +11,7 @@ import polars as pl
 
 from .columns import (
     SECONDS_1973,
+    TimeColumn,
     clean_keys,
     clean_texts,
     nan_rows,
@@ -20,12 +21,14 @@ from .columns import (
     read_texts,
     read_times,
 )
+from .event_times import exact_time
 from .problems import TableProblem
 from .table_columns import (
     CATEGORY_SEPARATOR,
     DEFAULT_EVENT_TYPE,
     EVENT_SCHEMA,
     ITEM_SCHEMA,
+    MICROSECOND,
     PROMOTION_SCHEMA,
     TableColumns,
 )
@@ -84,7 +87,7 @@ class TableReader:
         self._table("events", table, EVENT_SCHEMA, ("user_id", "item_id"))
         users = self._keys("events", table, "user_id")
         ids = self._keys("events", table, "item_id")
-        timestamp, order = self._order(table)
+        times, order = self._order(table)
         event_type = read_texts(self._column(table, "event_type")).fill_null(DEFAULT_EVENT_TYPE)
         rating = self._numbers("events", table, "rating")
         split = read_texts(self._column(table, "split"))
@@ -100,8 +103,10 @@ class TableReader:
             self._add("events", "basket_id", "key_type", table.height, kind, "give texts or whole numbers")
         if users is None or ids is None or baskets is None:
             return None
-        read = (users, ids, timestamp, order, event_type, rating, split, is_target, baskets)
+        read = (users, ids, times.values, order, event_type, rating, split, is_target, baskets)
         ours = [values.rename(n).cast(t) for (n, t), values in zip(EVENT_SCHEMA.items(), read, strict=True)]
+        if times.microseconds is not None:
+            ours.append(times.microseconds.rename(MICROSECOND))
         log = pl.DataFrame([*ours, *self._others(table, EVENT_SCHEMA)])
         self.repeated_events(log)
         return log
@@ -175,8 +180,10 @@ class TableReader:
 
     def repeated_events(self, log: pl.DataFrame) -> None:
         """Note events that say the same; a shop may mean two of them."""
-        same = ["user_id", "item_id", "timestamp", "order", "event_type", "basket_id"]
-        told = log.select(same).filter(pl.col("timestamp").is_not_null() | pl.col("order").is_not_null())
+        time = exact_time(log).alias("timestamp")
+        told = log.select("user_id", "item_id", time, "order", "event_type", "basket_id").filter(
+            pl.col("timestamp").is_not_null() | pl.col("order").is_not_null()
+        )
         count = told.height - told.n_unique() if told.height else 0
         if count:
             example = told.filter(told.is_duplicated())["item_id"][0]
@@ -190,7 +197,7 @@ class TableReader:
             example = counts["user_id"][0]
             self._add("events", "user_id", "single_event_user", counts.height, example, remedy, fatal=False)
 
-    def _order(self, table: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    def _order(self, table: pl.DataFrame) -> tuple[TimeColumn, pl.Series]:
         """Times and order; one of the two is without gaps, or there is a fatal problem."""
         times = read_times(self._column(table, "timestamp"))
         order, bad_order = read_numbers(self._column(table, "order"))
@@ -226,7 +233,7 @@ class TableReader:
                 order = order.clear(number)
             elif 0 < no_order < number:
                 self._add("events", "order", "null_order", no_order, None, "fill them, or give times")
-        return times.values, order.cast(pl.Int64, strict=False)
+        return times, order.cast(pl.Int64, strict=False)
 
     def _table(
         self, label: str, table: pl.DataFrame, schema: dict[str, pl.DataType], required: tuple[str, ...]
@@ -274,7 +281,8 @@ class TableReader:
         """The columns that are none of ours, under another name where theirs is one of ours."""
         mapped = {self.columns.name_of(column) for column in schema}
         others = [column for column in table.columns if column not in mapped]
-        return [table[column].rename(f"original_{column}" if column in schema else column) for column in others]
+        taken = {*schema, MICROSECOND}
+        return [table[column].rename(f"original_{column}" if column in taken else column) for column in others]
 
     def _numbers(self, label: str, table: pl.DataFrame, column: str) -> pl.Series:
         numbers, bad = read_numbers(self._column(table, column))

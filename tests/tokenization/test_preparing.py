@@ -131,6 +131,22 @@ def test_rows_are_those_of_the_path_in_memory(options, tmp_path):
     assert not (tmp_path / "out" / WORK).exists()
 
 
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_times_within_a_second_are_in_order_here_too(options, tmp_path):
+    # Whole seconds in the first chunks, six tenths of a second to choose from in the others.
+    place = pl.int_range(pl.len())
+    tenths = pl.when(place < 110).then(0).otherwise(place * 7 % 6)
+    events = shuffled().with_columns(timestamp=(pl.col("timestamp") * 10 + tenths) * 100)
+    data = write(tmp_path / "shop", shop_items(), events)
+    prepared = prepare_tables(PreparationInputs(data), tmp_path / "out", options, progress=False)
+    assert rows_of(prepared.splits()) == rows_of(in_memory(shop_items(), events, options))
+    if "split" in options.split or options.split == "auto":
+        return
+    floored = events.with_columns(pl.col("timestamp") // 1000)
+    assert rows_of(prepared.splits()) != rows_of(in_memory(shop_items(), floored, options))
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
@@ -241,11 +257,14 @@ def test_other_tables_are_told_by_their_hash(tmp_path):
 def test_formats_that_are_not_streamed(tmp_path):
     (tmp_path / "shop").mkdir()
     shop_items().write_csv(tmp_path / "shop" / "items.csv")
-    events_table().write_csv(tmp_path / "shop" / "events.csv")
+    events = (
+        shuffled().with_columns(timestamp=pl.col("timestamp") * 1000 + pl.int_range(pl.len()) * 7 % 10).drop("split")
+    )
+    events.write_csv(tmp_path / "shop" / "events.csv")
     inputs = PreparationInputs(tmp_path / "shop")
     assert not inputs.streamed
     prepared = prepare_tables(inputs, tmp_path / "out", progress=False)
-    assert rows_of(prepared.splits()) == rows_of(in_memory(shop_items(), events_table(), PrepareOptions()))
+    assert rows_of(prepared.splits()) == rows_of(in_memory(shop_items(), events, PrepareOptions()))
 
 
 LATE = (pl.int_range(pl.len()) > 100).cast(pl.Int64)

@@ -298,6 +298,8 @@ def test_iso_texts_are_read_as_python_reads_them(moments: list[datetime.datetime
     read = read_times(pl.Series("t", [moment.isoformat() for moment in moments]))
     expected = [int((moment - datetime.datetime(1970, 1, 1)).total_seconds() // 1) for moment in moments]
     assert read.values.to_list() == expected
+    fractions = [0] * len(moments) if read.microseconds is None else read.microseconds.to_list()
+    assert fractions == [moment.microsecond for moment in moments]
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(-(2**53), 2**53)), min_size=1))
