@@ -48,6 +48,7 @@ _WORDING = {
     "padded_header": "{count} names of columns had blanks around them",
     "repeated_header": "{count} columns repeat a name",
     "mixed_types": "{count} rows were of another type than the rest",
+    "no_type": "{count} rows hold what no type of column takes",
     "script_title": "{count} rows have a piece of a script for a title",
 }
 

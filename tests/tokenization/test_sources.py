@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import datasets
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow.feather
@@ -91,6 +92,37 @@ def test_a_byte_order_mark_is_no_part_of_a_column_name(tmp_path: Path) -> None:
 def test_a_gap_of_pandas_is_a_gap() -> None:
     read = read_table(pd.DataFrame({"price": [1.5, None], "title": ["x", None]}))
     assert read.null_count().row(0) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "texts", "kind", "count"),
+    [
+        ([["a", 1], ["b"], None], ["['a', 1]", "['b']", None], "no_type", 2),
+        ([{"size": 1}, {"size": "XL"}, {}], ["{'size': 1}", "{'size': 'XL'}", "{}"], "no_type", 3),
+        ([np.eye(2, dtype=int)] * 3, ["[[1 0]\n [0 1]]"] * 3, "no_type", 3),
+        ([10**20, 1, None], ["100000000000000000000", "1", None], "no_type", 2),
+        ([1j, 2j, None], ["1j", "2j", None], "no_type", 2),
+        ([1, ["a"], 3], ["1", "['a']", "3"], "mixed_types", 1),
+        ([10**20, 1, "a"], ["100000000000000000000", "1", "a"], "mixed_types", 1),
+    ],
+)
+def test_what_no_type_of_column_takes_becomes_text(
+    values: list[object], texts: list[str | None], kind: str, count: int
+) -> None:
+    shop = load_shop(
+        items=pd.DataFrame({"item_id": list("abc"), "title": list("abc"), "more": pd.Series(values, dtype=object)}),
+        events=pd.DataFrame(
+            {"user_id": ["u"] * 3, "item_id": list("abc"), "timestamp": [10**9, 10**9 + 1, 10**9 + 2]}
+        ),
+    )
+    assert shop.items["more"].to_list() == texts
+    found = {problem.kind: problem for problem in shop.problems}[kind]
+    assert (found.table, found.column, found.count, found.fatal) == ("items", "more", count, False)
+
+
+def test_complex_and_sparse_columns_of_pandas() -> None:
+    frame = pd.DataFrame({"waves": np.array([1j, 2]), "zeros": pd.arrays.SparseArray([0, 0])})
+    assert read_table(frame).to_dict(as_series=False) == {"waves": ["1j", "(2+0j)"], "zeros": [0, 0]}
 
 
 @pytest.mark.parametrize(

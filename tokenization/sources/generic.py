@@ -219,24 +219,30 @@ def _only_split(splits: Any, what: str) -> Any:
 
 
 def _from_pandas(frame: Any, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:
-    """A pandas data frame; a column of objects of several types becomes one of texts."""
+    """A pandas data frame; a column of objects that no type of column takes becomes one of texts."""
     columns: dict[str, pa.Array] = {}
     problems = []
     for name in frame.columns:
-        if str(name) in columns:
-            raise ValueError(f"{label}, column {name}: the data frame has it twice; rename one of them")
-        try:
-            columns[str(name)] = pa.Array.from_pandas(frame[name])
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            gaps = frame[name].isna().tolist()
-            values = [None if gap else value for value, gap in zip(frame[name].tolist(), gaps, strict=True)]
-            kinds = Counter(type(value) for value in values if value is not None)
-            usual = kinds.most_common(1)[0][0]
-            odd = [value for value in values if value is not None and type(value) is not usual]
-            remedy = "all were read as texts"
-            problems.append(TableProblem(label, str(name), "mixed_types", len(odd), odd[0], remedy, fatal=False))
-            columns[str(name)] = pa.array([None if value is None else str(value) for value in values], pa.string())
+        column, problem = _pandas_column(frame[name], label, str(name))
+        columns[str(name)] = column
+        if problem is not None:
+            problems.append(problem)
     return _from_arrow(pa.table(columns)), problems
+
+
+def _pandas_column(column: Any, label: str, name: str) -> tuple[pa.Array, TableProblem | None]:
+    dense = column.sparse.to_dense() if hasattr(column, "sparse") else column
+    try:
+        return pa.Array.from_pandas(dense), None
+    except (pa.ArrowException, OverflowError):
+        values = [None if gap else value for value, gap in zip(dense.tolist(), dense.isna(), strict=True)]
+    there = [value for value in values if value is not None]
+    kinds = Counter(map(type, there)).most_common()
+    # Values of one type may be lists of several, or integers beyond 64 bits.
+    odd = [value for value in there if len(kinds) == 1 or type(value) is not kinds[0][0]]
+    kind = "mixed_types" if len(kinds) > 1 else "no_type"
+    problem = TableProblem(label, name, kind, len(odd), odd[0], "all were read as texts", fatal=False)
+    return pa.array([None if value is None else str(value) for value in values], pa.string()), problem
 
 
 def _from_arrow(table: pa.Table) -> pl.DataFrame:
