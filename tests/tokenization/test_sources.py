@@ -16,6 +16,7 @@ import pytest
 
 from xcat_rec.tokenization.schema import EVENT_SCHEMA, ITEM_SCHEMA, PROMOTION_SCHEMA, TableColumns, TableError
 from xcat_rec.tokenization.sources import SOURCES, load_shop, read_table, split_data
+from xcat_rec.tokenization.sources.generic import load_table
 
 from .layouts import LAYOUTS, write_amazon_2023, write_tables
 
@@ -118,6 +119,19 @@ def test_what_no_type_of_column_takes_becomes_text(
     assert shop.items["more"].to_list() == texts
     found = {problem.kind: problem for problem in shop.problems}[kind]
     assert (found.table, found.column, found.count, found.fatal) == ("items", "more", count, False)
+
+
+@pytest.mark.parametrize("names", [["item_id", "size", "size"], ["item_id", "1", 1]])
+def test_a_column_of_pandas_that_is_there_twice(names: list[object]) -> None:
+    frame = pd.DataFrame([["a", 1.0, 1.0], ["b", None, None]], columns=pd.Index(names, dtype=object))
+    table, problems = load_table(frame, "items")
+    assert table.to_dict(as_series=False) == {"item_id": ["a", "b"], str(names[1]): [1.0, None]}
+    assert [str(problem) for problem in problems] == [
+        f"items, column {names[1]}: 2 columns repeat a name; the first was kept, they are equal"
+    ]
+    frame.iloc[1, 2] = 2.0
+    with pytest.raises(TableError, match=r"2 columns repeat a name; they differ; keep one of them"):
+        read_table(frame)
 
 
 def test_complex_and_sparse_columns_of_pandas() -> None:

@@ -176,10 +176,14 @@ def _once(table: pl.DataFrame, label: str, problems: list[TableProblem]) -> pl.D
         if found is None or found[1] not in table.columns:
             continue
         same = table[name].equals(table[found[1]], check_names=False)
-        remedy = "the first was kept, they are equal" if same else "they differ; keep one of them"
-        problems.append(TableProblem(label, found[1], "repeated_header", 2, None, remedy, fatal=not same))
+        problems.append(_repeated(label, found[1], same))
         table = table.drop(name)
     return table
+
+
+def _repeated(label: str, name: str, same: bool) -> TableProblem:
+    remedy = "the first was kept, they are equal" if same else "they differ; keep one of them"
+    return TableProblem(label, name, "repeated_header", 2, None, remedy, fatal=not same)
 
 
 def _tidy_header(
@@ -222,9 +226,14 @@ def _from_pandas(frame: Any, label: str) -> tuple[pl.DataFrame, list[TableProble
     """A pandas data frame; a column of objects that no type of column takes becomes one of texts."""
     columns: dict[str, pa.Array] = {}
     problems = []
-    for name in frame.columns:
-        column, problem = _pandas_column(frame[name], label, str(name))
-        columns[str(name)] = column
+    for place, name in enumerate(map(str, frame.columns)):
+        # By place, for a name may be there twice.
+        column, problem = _pandas_column(frame.iloc[:, place], label, name)
+        if name in columns:
+            same = _from_arrow(pa.table({name: column})).equals(_from_arrow(pa.table({name: columns[name]})))
+            problems.append(_repeated(label, name, same))
+            continue
+        columns[name] = column
         if problem is not None:
             problems.append(problem)
     return _from_arrow(pa.table(columns)), problems
