@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -134,6 +135,26 @@ def test_a_column_of_pandas_that_is_there_twice(names: list[object]) -> None:
         read_table(frame)
 
 
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize(
+    ("values", "texts", "kind", "count"),
+    [
+        ([["a"], {"b": 1}, ["c"]], ['["a"]', '{"b": 1}', '["c"]'], "mixed_types", 1),
+        ([["a"], 5, None], ['["a"]', "5", None], "mixed_types", 1),
+        ([{"b": 1}, 5, {"b": 2}], ['{"b": 1}', "5", '{"b": 2}'], "mixed_types", 1),  # 5 was lost before
+        ([{"b": [1]}, {"b": {"c": 1}}, {}], ['{"b": [1]}', '{"b": {"c": 1}}', "{}"], "no_type", 3),
+    ],
+)
+def test_json_of_several_types_in_a_field_becomes_text(
+    values: list[object], texts: list[str | None], kind: str, count: int, listed: bool, tmp_path: Path
+) -> None:
+    rows = [json.dumps({"item_id": name, "more": value}) for name, value in zip("abc", values, strict=True)]
+    (tmp_path / "items.json").write_text(f"[{','.join(rows)}]" if listed else "\n".join(rows), encoding="utf-8")
+    table, problems = load_table(tmp_path / "items.json", "items")
+    assert table.to_dict(as_series=False) == {"item_id": ["a", "b", "c"], "more": texts}
+    assert [(p.table, p.column, p.kind, p.count, p.fatal) for p in problems] == [("items", "more", kind, count, False)]
+
+
 def test_complex_and_sparse_columns_of_pandas() -> None:
     frame = pd.DataFrame({"waves": np.array([1j, 2]), "zeros": pd.arrays.SparseArray([0, 0])})
     assert read_table(frame).to_dict(as_series=False) == {"waves": ["1j", "(2+0j)"], "zeros": [0, 0]}
@@ -148,6 +169,11 @@ def test_complex_and_sparse_columns_of_pandas() -> None:
             r"items.parquet cannot be read by its suffix: .*; check that it is whole",
         ),
         ("items.jsonl", b'{"item_id": 1', r"items.jsonl cannot be read by its suffix: "),
+        (
+            "items.json",
+            b'[{"item_id": 1}, 2]',
+            r"items.json cannot be read by its suffix: its list holds the json int 2",
+        ),
         ("items.csv", b"a,b\n1,2,3\n", r"items.csv cannot be read by its suffix: "),
         ("items.csv", b"item_id\ncaf\xe9\n", r"items.csv cannot be read by its suffix: "),
         ("items.csv.gz", b"item_id\n1\n", r"items.csv.gz cannot be read by its suffix: "),

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -190,7 +191,29 @@ def read_json(opened: TextFile) -> pl.DataFrame:
         if fault:
             raise _unreadable(opened.path, fault) from error
     rows = _json_list(opened) if listed else list(json_lines(opened))
-    return pl.DataFrame(rows, infer_schema_length=None, strict=False)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pl.DataFrame([_json_column(name, [row.get(name) for row in rows], opened) for name in names])
+
+
+def _json_column(name: str, values: list[Any], opened: TextFile) -> pl.Series:
+    """A column of values of json; one of lists and objects and plain values, or of unlike ones, becomes texts."""
+    there = [value for value in values if value is not None]
+    kinds = Counter(map(_json_kind, there)).most_common()
+    odd, kind = [value for value in there if _json_kind(value) is not kinds[0][0]], "mixed_types"
+    if not odd:
+        try:
+            # A frame finds one type for all values, where a series goes by the first.
+            return pl.DataFrame([{name: value} for value in values], infer_schema_length=None, strict=False)[name]
+        except pl.exceptions.PolarsError:
+            odd, kind = there, "no_type"
+    remedy = "all were read as texts"
+    opened.problems.append(TableProblem(opened.table, name, kind, len(odd), odd[0], remedy, fatal=False))
+    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+    return pl.Series(name, texts, pl.String)
+
+
+def _json_kind(value: object) -> type:
+    return type(value) if isinstance(value, list | dict) else object
 
 
 def json_lines(opened: TextFile) -> Iterator[dict[str, Any]]:
@@ -216,6 +239,9 @@ def _json_list(opened: TextFile) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(opened.content)
     except ValueError as error:
         raise _unreadable(opened.path, str(error)) from error
+    strange = next((row for row in rows if not isinstance(row, dict)), None)
+    if strange is not None:
+        raise _unreadable(opened.path, f"its list holds the json {type(strange).__name__} {strange!r} and no object")
     return rows
 
 
