@@ -54,7 +54,7 @@ def recommend(
     """
     from ..inference.batch import BatchRequest, check_known
     from ..inference.filters import Filters
-    from ..inference.recommender import XCatRecommender, saved_text_columns
+    from ..inference.recommender import XCatRecommender, saved_item_ids, saved_text_columns
     from ..modeling_xcat.hub_xcat import locate_checkpoint
     from ..tokenization.histories import Histories, read_histories
     from ..tokenization.prepared import refuse_prepared
@@ -70,14 +70,16 @@ def recommend(
     if output is not None and users is not None:
         # Once for all processes: each would ask the hub otherwise, and might find another commit there.
         folder = str(locate_checkpoint(checkpoint, revision=revision))
-        histories = read_histories(users, names, saved_text_columns(folder))
+        histories = read_histories(users, names, saved_text_columns(folder), saved_item_ids(folder))
+        _say(histories)
         written = _write(output, folder, histories, BatchRequest(k, filters, tuple(text or ())), engine, actors)
         _show_written(output, len(histories.user_ids), written, json_output)
         return
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
-    histories = (
-        Histories(["history"], [ids]) if users is None else read_histories(users, names, recommender.text_columns)
-    )
+    histories = Histories(["history"], [ids])
+    if users is not None:
+        histories = read_histories(users, names, recommender.text_columns, recommender.vocabulary.column("item_id"))
+        _say(histories)
     if users is not None and not text:
         check_known(recommender, histories.user_ids, histories.items)
     found = recommender.recommend_many(
@@ -91,6 +93,14 @@ def recommend(
         filters=filters,
     )
     _show(found, None if users is None else histories.user_ids, json_output)
+
+
+def _say(histories: Histories) -> None:
+    """What was repaired in the table, or should be known."""
+    from .console import messages
+
+    for problem in histories.problems:
+        messages.print(f"note: {problem}", markup=False)
 
 
 def _show(found: Sequence[Sequence[Recommendation]], users: Sequence[str] | None, json_output: bool) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
@@ -18,7 +19,7 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem, XCatModel
 from ..modeling_xcat.recent_xcat import RecentEvents
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.text_columns import TEXT_COLUMNS
-from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
+from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 from ..training.checkpoints import load_model
 from ..training.interests import interest_reader
 from .explanation import by_position, event_attention, event_shares
@@ -66,6 +67,16 @@ def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
         return TEXT_COLUMNS
     settings = json.loads(file.read_text(encoding="utf-8")).get("interest_settings")
     return () if settings is None else tuple(settings["text_columns"])
+
+
+def saved_item_ids(folder: str | os.PathLike[str]) -> pa.ChunkedArray | None:
+    """Item ids of a checkpoint folder; None for an adapter whose base has them.
+
+    Args:
+        folder: A checkpoint folder.
+    """
+    there = (Path(folder) / VOCABULARY_FILE).is_file()
+    return ItemVocabulary.load(folder).column("item_id") if there else None
 
 
 class XCatRecommender:

@@ -49,10 +49,16 @@ _REMEDIES = {
 
 
 class TableReader:
-    """Reads the two tables and collects what is wrong with them."""
+    """Reads the two tables and collects what is wrong with them.
 
-    def __init__(self, columns: TableColumns) -> None:
+    Args:
+        columns: Names of the columns.
+        file_order: Whether events without time and order are in the order of the table; otherwise they are refused.
+    """
+
+    def __init__(self, columns: TableColumns, *, file_order: bool = False) -> None:
         self.columns = columns
+        self.file_order = file_order
         self.problems: list[TableProblem] = []
 
     def items(self, table: pl.DataFrame) -> pl.DataFrame | None:
@@ -170,10 +176,16 @@ class TableReader:
             self._add("events", "item_id", "empty_table", 0, None, "no event names a known item; check the ids")
         return items, kept
 
+    def ids_of(self, catalogue: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+        """Events with ids that meet those of a catalogue which stays as it is; unknown items stay too."""
+        if _all_decimals(catalogue["item_id"]) or not _unknown(catalogue, events).any():
+            return events
+        return self._without_decimals("events", events)
+
     def _without_decimals(self, label: str, table: pl.DataFrame) -> pl.DataFrame:
         """Ids 1.0, 2.0 as 1, 2, if all are so: a table went through pandas before it was written as csv."""
         ids = table["item_id"]
-        if ids.is_empty() or not ids.str.contains(r"^-?\d+\.0+$").fill_null(True).all():
+        if not _all_decimals(ids):
             return table
         self._add(label, "item_id", "float_key", ids.len(), ids[0], "the decimals were cut off", fatal=False)
         return table.with_columns(pl.col("item_id").str.replace(r"\.0+$", ""))
@@ -220,7 +232,9 @@ class TableReader:
         number, no_time, no_order = table.height, times.values.null_count(), order.null_count()
         broken = bool(times.bad.any() or bad_order.any())
         if number and not broken:
-            if no_time == number and no_order == number:
+            if no_time == number and no_order == number and self.file_order:
+                order = pl.Series(order.name, range(number), pl.Float64)
+            elif no_time == number and no_order == number:
                 remedy = f"give a column {self.columns.timestamp} (or {self.columns.order}); {self._has(table)}"
                 self._add("events", "", "no_order", number, None, remedy)
             elif 0 < no_time < number:
@@ -312,6 +326,10 @@ class TableReader:
     ) -> None:
         name = self.columns.name_of(column) if column in _MAPPED else column
         self.problems.append(TableProblem(label, name, kind, count, example, remedy, fatal))
+
+
+def _all_decimals(ids: pl.Series) -> bool:
+    return bool(len(ids) and ids.str.contains(r"^-?\d+\.0+$").fill_null(True).all())
 
 
 def _unknown(items: pl.DataFrame, events: pl.DataFrame) -> pl.Series:

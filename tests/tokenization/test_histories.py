@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from xcat_rec.tokenization.histories import Histories, read_histories
-from xcat_rec.tokenization.schema import TableColumns
+from xcat_rec.tokenization.schema import TableColumns, TableError, validate_tables
+from xcat_rec.tokenization.splits import SplitName, TiePolicy, sort_events
 
 
 def read(tmp_path: Path, table: dict[str, Any], suffix: str = "parquet", **names: str) -> tuple[Any, Any]:
@@ -90,22 +92,84 @@ def test_a_clock_without_values_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"user": ["u"], "item_id": ["a"]}, "column 'user_id' is missing from 1 rows; it has user, item_id"),
-        ({"user_id": ["u", None], "item_id": ["a", "b"]}, "column 'user_id' is null in 1 of 2 rows"),
-        ({"user_id": ["u", "u"], "item_id": ["a", " "]}, "column 'item_id' is null in 1 of 2 rows"),
-        ({"user_id": ["u"], "item_id": [["a"]]}, r"column 'item_id' holds List\(String\)"),
+        ({"user": ["u"], "item_id": ["a"]}, "column user_id: the column is missing; map it with .* user, item_id"),
+        ({"user_id": ["u", None], "item_id": ["a", "b"]}, "column user_id: 1 rows have no value; fill them"),
+        ({"user_id": ["u", "u"], "item_id": ["a", " "]}, "column item_id: 1 rows have no value; fill them"),
+        ({"user_id": ["u"], "item_id": [["a"]]}, r"column item_id: the type cannot be an id.*List\(String\)"),
         (
             {"user_id": ["u"] * 2, "item_id": ["a"] * 2, "timestamp": ["2024-01-31", "soon"]},
-            "1 of 2 rows, for example 'soon'",
+            "column timestamp: 1 rows hold no time that can be read, for example 'soon'",
         ),
-        ({"user_id": ["u"] * 2, "item_id": ["a"] * 2, "order": ["1", None]}, "'order' cannot be read in 1 of 2"),
-        ({"user_id": ["u"], "item_id": ["a"], "rating": ["good"]}, "'rating' cannot be read in 1 of 1 rows"),
+        ({"user_id": ["u"] * 2, "item_id": ["a"] * 2, "order": ["1", None]}, "column order: 1 rows have no order"),
+        (
+            {"user_id": ["u"] * 2, "item_id": ["a"] * 2, "timestamp": [7, None]},
+            "column timestamp: 1 rows have no time",
+        ),
         ({"user_id": pl.Series([], dtype=pl.String), "item_id": pl.Series([], dtype=pl.String)}, "no rows"),
     ],
 )
 def test_tables_that_are_no_histories_are_refused(tmp_path: Path, table: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read(tmp_path, table)
+
+
+START = 1_600_000_000
+
+
+@pytest.mark.parametrize(
+    ("table", "items", "times", "noted"),
+    [
+        # Within a second, to the microsecond.
+        ({"timestamp": [START * 10**6 + 2, START * 10**6 + 1, START * 10**6]}, "cba", [START] * 3, "timestamp_unit"),
+        # Times that have gaps count for nothing where there is an order, as in a shop.
+        ({"timestamp": [7, None, 9], "order": [2, 0, 1]}, "bca", [None, 9, 7], "null_timestamp"),
+        ({"timestamp": [7, 5, 9], "order": [0, None, 1]}, "bac", [5, 7, 9], "null_order"),
+        ({"order": [2, 1, 0], "rating": ["5 stars", "4", None]}, "cba", None, "not_numeric"),
+    ],
+)  # fmt: skip
+def test_events_are_read_as_those_of_a_shop(
+    table: dict[str, Any], items: str, times: list[int | None] | None, noted: str, tmp_path: Path
+) -> None:
+    events = {"user_id": ["u"] * 3, "item_id": list("abc"), **table}
+    found = read_all(tmp_path, events)
+    assert found.items == [list(items)] and found.timestamps == (None if times is None else [times])
+    assert noted in {problem.kind for problem in found.problems}
+    shop = validate_tables(pl.DataFrame({"item_id": list("abc"), "title": list("abc")}), pl.DataFrame(events))
+    line = sort_events(shop.events, SplitName.LEAVE_ONE_OUT, TiePolicy.FILE, 0).events
+    assert found.items == [line["item_id"].to_list()]
+    assert found.ratings == ([line["rating"].to_list()] if "rating" in table else None)
+    assert noted in {problem.kind for problem in shop.problems}
+
+
+@pytest.mark.parametrize(
+    ("ids", "catalogue", "expected"),
+    [
+        (["1.0", "2.0"], ["1", "2"], ["1", "2"]),
+        (["1.0", "9.0"], ["1", "2"], ["1", "9"]),  # an unknown item stays one
+        (["1.0", "9.0"], ["1.0", "2.0"], ["1.0", "9.0"]),
+        (["1.0", "x"], ["1", "2"], ["1.0", "x"]),
+    ],
+)
+def test_ids_meet_those_of_the_catalogue(
+    ids: list[str], catalogue: list[str], expected: list[str], tmp_path: Path
+) -> None:
+    pl.DataFrame({"user_id": ["u", "u"], "item_id": ids}).write_csv(tmp_path / "users.csv")
+    found = read_histories(tmp_path / "users.csv", catalogue=pa.chunked_array([catalogue]))
+    assert found.items == [expected]
+    cut = ids != expected
+    assert [(problem.kind, problem.count) for problem in found.problems] == ([("float_key", 2)] if cut else [])
+
+
+def test_texts_follow_their_events(tmp_path: Path) -> None:
+    table = {"user_id": list("uvu"), "item_id": list("abc"), "timestamp": [9, 1, 5], "text": ["late", None, "early"]}
+    path = tmp_path / "users.parquet"
+    pl.DataFrame(table).write_parquet(path)
+    assert read_histories(path, text_columns=("text", "query")).event_texts == [["early", "late"], [""]]
+
+
+def test_an_order_that_was_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="column place: the column is missing"):
+        read(tmp_path, {"user_id": ["u"], "item_id": ["a"]}, order="place")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
