@@ -259,7 +259,10 @@ class TableReader:
         for column in schema:
             name = self.columns.name_of(column)
             if name not in table.columns and (column in required or name != defaults[column]):
-                near = difflib.get_close_matches(name, table.columns, n=1, cutoff=0.5)
+                # What is one of ours already is not the one that is sought.
+                ours = {self.columns.name_of(other) for other in schema}
+                free = [other for other in table.columns if other not in ours]
+                near = difflib.get_close_matches(name, free, n=1, cutoff=0.5)
                 guess = near[0] if near else "its name there"
                 ways = f"TableColumns({column}={guess!r}), --columns {column}={guess}"
                 remedy = f"map it with {ways}; {self._has(table)}"

@@ -75,9 +75,11 @@ def empty(table: Table) -> None:
 BROKEN = [
     # table, what is done to it, kind, its whole message
     ("items", drop("item_id"), "missing_column", "items, column item_id: the column is missing; map it with "
-     "TableColumns(item_id='title'), --columns item_id=title; the table has the columns title, price"),
+     "TableColumns(item_id='its name there'), --columns item_id=its name there; the table has the columns title, "
+     "price"),
     ("events", drop("user_id"), "missing_column", "events, column user_id: the column is missing; map it with "
-     "TableColumns(user_id='item_id'), --columns user_id=item_id; the table has the columns item_id, timestamp"),
+     "TableColumns(user_id='its name there'), --columns user_id=its name there; the table has the columns item_id, "
+     "timestamp"),
     ("items", empty, "empty_table", "items: the table has no rows; give a table with at least one row"),
     ("events", empty, "empty_table", "events: the table has no rows; give a table with at least one row"),
     ("items", put("item_id", "tent", "boots", "boots"), "duplicate_item",
@@ -126,6 +128,11 @@ def test_broken_table_is_refused_with_one_clear_message(
     assert [problem.kind for problem in fatal] == [kind]
     assert str(fatal[0]) == message
     assert f"- {message}" in str(caught.value).splitlines()
+
+
+def test_the_guess_of_a_name_is_none_of_our_columns() -> None:
+    with pytest.raises(TableError, match=r"--columns user_id=customer; the table has .* customer, item_id, timestamp"):
+        validate(items(), {"customer": ["ann"], "item_id": ["tent"], "timestamp": [10**9]})
 
 
 def test_order_with_gaps_and_no_times_is_refused() -> None:
