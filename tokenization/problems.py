@@ -43,6 +43,7 @@ _WORDING = {
     "repeated_event": "{count} rows repeat a user, an item, a time and a kind",
     "byte_order_mark": "the file began with a byte order mark",
     "encoding": "{count} rows were written in {example}",
+    "separator": "{count} lines have {example} between their fields, which is not what the suffix says",
     "short_line": "{count} lines had too few fields",
     "line_ends": "{count} lines ended in {example}",
     "padded_header": "{count} names of columns had blanks around them",

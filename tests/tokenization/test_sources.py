@@ -86,6 +86,31 @@ def test_every_kind_of_frame_gives_the_same_table(kind: str) -> None:
     assert read_table(FRAMES[kind]()).equals(TABLE)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("name", "separator", "called"),
+    [
+        ("items.csv", ";", "semicolons"), ("items.csv", "\t", "tabs"), ("items.csv", "|", "bars"),
+        ("items.tsv", ",", "commas"), ("items.csv.gz", ";", "semicolons"),
+    ],
+)  # fmt: skip
+def test_another_separator_is_found_in_the_header(name: str, separator: str, called: str, tmp_path: Path) -> None:
+    content = f'item_id{separator}title\r\n1{separator}"a, b; c"\r\n2{separator}d\r\n'.encode()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    table, problems = load_table(tmp_path / name, "items")
+    assert table.to_dict(as_series=False) == {"item_id": ["1", "2"], "title": ["a, b; c", "d"]}
+    assert str(problems[-1]) == (
+        f"items: 3 lines have {called} between their fields, which is not what the suffix says; they were read so"
+    )
+
+
+@pytest.mark.parametrize("header", ["item_id", '"item;id"', "item_id,title;price"])
+def test_a_separator_is_not_looked_for_where_the_header_has_the_usual_or_none(header: str, tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text(f"{header}\n1\n", encoding="utf-8")
+    table, problems = load_table(tmp_path / "items.csv", "items")
+    assert table.columns == [name.strip('"') for name in header.split(",")]
+    assert "separator" not in {problem.kind for problem in problems}
+
+
 def test_a_byte_order_mark_is_no_part_of_a_column_name(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text("item_id,title\n1,x\n", encoding="utf-8-sig")
     assert read_table(tmp_path / "items.csv").to_dict(as_series=False) == {"item_id": ["1"], "title": ["x"]}
@@ -175,6 +200,7 @@ def test_complex_and_sparse_columns_of_pandas() -> None:
             r"items.json cannot be read by its suffix: its list holds the json int 2",
         ),
         ("items.csv", b"a,b\n1,2,3\n", r"items.csv cannot be read by its suffix: "),
+        ("items.csv", b"x" * 200_000 + b',y\n"', r"items.csv cannot be read by its suffix: "),
         ("items.csv", b"item_id\ncaf\xe9\n", r"items.csv cannot be read by its suffix: "),
         ("items.csv.gz", b"item_id\n1\n", r"items.csv.gz cannot be read by its suffix: "),
         ("items.xlsx", b"", r"items.xlsx has no known suffix; name it one of .parquet, .csv"),

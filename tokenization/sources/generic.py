@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ..problems import TableError, TableProblem
 from .hub import HUB_ID
-from .text_files import open_text, read_csv, read_json, unpack
+from .text_files import find_separator, open_text, read_csv, read_json, unpack
 
 if TYPE_CHECKING:
     import datasets
@@ -163,10 +163,10 @@ def _read_path(source: str | Path, label: str) -> tuple[pl.DataFrame, list[Table
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(f"table {path} cannot be read by its suffix: {reason}; check that it is whole") from error
     opened = open_text(path, label)
-    table = read_json(opened) if suffix in _JSON else read_csv(opened, _SEPARATORS[suffix])
-    if suffix in _SEPARATORS:
-        table = _once(table, label, opened.problems)
-    return table, opened.problems
+    if suffix in _JSON:
+        return read_json(opened), opened.problems
+    table = read_csv(opened, find_separator(opened, _SEPARATORS[suffix]))
+    return _once(table, label, opened.problems), opened.problems
 
 
 def _once(table: pl.DataFrame, label: str, problems: list[TableProblem]) -> pl.DataFrame:

@@ -25,6 +25,9 @@ _WIDE = {
 }  # fmt: skip
 
 
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
 @dataclass
 class TextFile:
     """A file of text in UTF-8 with line feeds, and what was done to make it so.
@@ -99,6 +102,24 @@ def open_text(path: Path, table: str) -> TextFile:
     elif b"\r\n" in head:
         opened.note("line_ends", opened.content.count(b"\r\n"), "CR LF", "they were read as line ends")
     return opened
+
+
+def find_separator(opened: TextFile, usual: str) -> str:
+    """What stands between the fields of a table with a header: the usual, or what does so in a header without it."""
+    if isinstance(opened.contents, Path):
+        with opened.contents.open("rb") as file:
+            head = file.readline(_HEAD)
+    else:
+        head = opened.contents[:_HEAD].split(b"\n", 1)[0]
+    header = head.decode(errors="replace")
+    try:
+        fields = {mark: len(next(csv.reader([header], delimiter=mark), [])) for mark in (usual, *_SEPARATORS)}
+    except csv.Error:  # it is no header, which reading the table will tell better
+        return usual
+    found = next((mark for mark, count in fields.items() if count > 1), usual)
+    if found != usual:
+        opened.note("separator", _lines(opened.content), _SEPARATORS[found], "they were read so")
+    return found
 
 
 def read_csv(opened: TextFile, separator: str = ",", quote: str | None = '"') -> pl.DataFrame:
