@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -16,9 +16,15 @@ _UNITS = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6), ("na
 _SECONDS_LIMIT = 1e11
 SECONDS_1973 = 1e8
 """Seconds from 1970 to 1973: a shop's events are later, and numbers below are likely no seconds."""
-_DATES = (19_700_101, 21_001_231)
-"""Whole numbers between them, all of which are dates, are no seconds: those would lie in August 1970."""
-_TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d")
+_COMPACT = (
+    ("months", 199_001, 210_012, "%Y%m%d", "01"),
+    ("dates", 19_700_101, 21_001_231, "%Y%m%d", ""),
+    ("dates with hours and minutes", 197_001_010_000, 210_012_312_359, "%Y%m%d%H%M", ""),
+    ("dates with times", 19_700_101_000_000, 21_001_231_235_959, "%Y%m%d%H%M%S", ""),
+)
+"""Whole numbers from one to another, all of which are dates if that is put behind them, are no seconds (nor milli- or
+microseconds): those would lie in 1970, in summer 1976 or after 2590."""
+_TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S")
 MAX_TEXT = 10_000
 """Characters kept of a text; an encoder reads far fewer, and a title of a megabyte would be tokenized whole."""
 
@@ -249,10 +255,9 @@ def _fractions(microseconds: pl.Series) -> pl.Series | None:
 
 
 def _from_numbers(numbers: pl.Series, bad: pl.Series) -> TimeColumn:
-    if not bad.any() and numbers.is_between(*_DATES).fill_null(True).all() and numbers.count():
-        days = numbers.cast(pl.Int64).cast(pl.String).str.to_date("%Y%m%d", strict=False)
-        if days.null_count() == numbers.null_count():
-            return TimeColumn(days.dt.epoch("s").cast(pl.Int64), bad, bad, "dates")  # nothing is bad
+    dates = None if bad.any() else _from_compact(numbers)
+    if dates is not None:
+        return dates
     bad = bad | (numbers < 0).fill_null(False)
     numbers = _where(~bad, numbers)
     middle = numbers.median()
@@ -270,6 +275,19 @@ def _from_numbers(numbers: pl.Series, bad: pl.Series) -> TimeColumn:
     # Rounded, for the float 1.1 is a little less; never up to the next second, which `values` do not say.
     fractions = _fractions(((numbers - whole * factor) * (10**6 / factor)).round().clip(0, 10**6 - 1))
     return TimeColumn(whole.cast(pl.Int64, strict=False), bad, mixed.fill_null(False), unit, fractions)
+
+
+def _from_compact(numbers: pl.Series) -> TimeColumn | None:
+    """Times from numbers such as 20240131, all of one kind; None where they are others."""
+    if not numbers.count() or (numbers != numbers.floor()).any():
+        return None
+    for unit, first, last, pattern, behind in _COMPACT:
+        if numbers.is_between(first, last).fill_null(True).all():
+            digits = numbers.cast(pl.Int64).cast(pl.String) + behind
+            moments = digits.str.to_datetime(pattern, strict=False, time_unit="us")
+            if moments.null_count() == numbers.null_count():
+                return replace(_from_moments(moments.dt.epoch("us"), numbers.is_not_null()), unit=unit)
+    return None
 
 
 def _parse_iso(text: pl.Series) -> pl.Series:

@@ -268,9 +268,40 @@ def test_days_become_their_midnight(values: list[object]) -> None:
     assert read_times(pl.Series("t", values)).values.to_list() == [1_706_659_200, 1_706_745_600]
 
 
-def test_whole_numbers_that_are_no_dates_are_seconds() -> None:
-    times = read_times(pl.Series("t", [20240131, 20249999]))
-    assert times.values.to_list() == [20240131, 20249999] and times.unit == "seconds"
+@pytest.mark.parametrize("kind", [int, str, float])
+@pytest.mark.parametrize(
+    ("values", "unit", "expected"),
+    [
+        ([20210301210326, 19991231235959], "dates with times", ["2021-03-01T21:03:26", "1999-12-31T23:59:59"]),
+        ([202103012103, 199912312359], "dates with hours and minutes", ["2021-03-01T21:03:00", "1999-12-31T23:59:00"]),
+        ([20210301, 19700101], "dates", ["2021-03-01T00:00:00", "1970-01-01T00:00:00"]),
+        ([202103, 199001, 210012], "months", ["2021-03-01T00:00:00", "1990-01-01T00:00:00", "2100-12-01T00:00:00"]),
+    ],
+)
+def test_compact_times_are_read(kind: type, values: list[int], unit: str, expected: list[str]) -> None:
+    times = read_times(pl.Series("t", [*map(kind, values), None]))
+    assert times.unit == unit and not times.bad.any() and times.microseconds is None
+    assert pl.from_epoch(times.values, "s").dt.strftime("%Y-%m-%dT%H:%M:%S").to_list() == [*expected, None]
+
+
+@pytest.mark.parametrize(
+    "values", [[20240131, 20249999], [202401, 202413], [198912, 199001], [202401, 20240131], [20240131.5]]
+)
+def test_numbers_that_are_not_all_dates_of_one_kind_are_seconds(values: list[float]) -> None:
+    times = read_times(pl.Series("t", values))
+    assert times.values.to_list() == [int(value) for value in values] and times.unit == "seconds"
+
+
+def test_compact_times_are_told() -> None:
+    shop = validate(items(), {**events(), "timestamp": [202103, 202104, 202103, 202105]})
+    assert str(problems(shop)["timestamp_unit"]) == (
+        "events, column timestamp: 4 rows were read as months; give seconds if they are not"
+    )
+
+
+def test_compact_times_among_texts_of_times_are_read() -> None:
+    times = read_times(pl.Series("t", ["20210301210326", "2021-03-01T21:03:26"]))
+    assert times.values.to_list() == [1614632606] * 2
 
 
 def test_a_split_that_is_not_whole_is_told() -> None:
