@@ -22,8 +22,9 @@ from xcat_rec.inference.batch import (
     write_recommendations,
 )
 from xcat_rec.inference.filters import Filters
-from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.inference.recommender import XCatRecommender, saved_item_ids
 from xcat_rec.tokenization.histories import Histories, read_histories
+from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.training.preparation import PreparationOptions, prepare_training
 
 from ..tiny_shop import SMALL, events_table, save_text_encoder, shop
@@ -92,6 +93,13 @@ def test_the_file_holds_what_recommend_many_gives(checkpoint, recommender, tmp_p
     ]
     assert table.to_pylist() == wanted
     assert [entry.name for entry in tmp_path.iterdir() if "found" in entry.name] == ["found.parquet"]
+
+
+def test_ids_with_decimals_meet_the_catalogue_of_the_folder(tmp_path):
+    ItemVocabulary(pa.table({"item_id": ["1", "2"]})).save(tmp_path)
+    pl.DataFrame({"user_id": ["u", "u"], "item_id": ["2.0", "1.0"]}).write_csv(tmp_path / "users.csv")
+    assert read_histories(tmp_path / "users.csv", catalogue=saved_item_ids(tmp_path)).items == [["2", "1"]]
+    assert saved_item_ids(tmp_path / "adapter") is None
 
 
 def test_blocks_give_together_what_one_gives(recommender):
