@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 import polars as pl
 import pyarrow as pa
 
-from .event_chunks import ChunkReading, EventChunk, EventFacts, empty_events, read_chunk
+from .event_chunks import ROW, ChunkReading, EventChunk, EventFacts, empty_events, read_chunk
 from .local_engine import Jobs, PartitionJob
 from .partitions import PARTITION, finished, number_partition
 from .ray_cluster import connect_ray, import_ray
@@ -115,7 +115,7 @@ def _events_of(
     events, _ = read_chunk(chunks[batch["number"][0].as_py()], reading)
     if MICROSECOND not in events.columns:
         # Blocks of one schema: only chunks in which some time has a fraction have the column.
-        events = events.with_columns(pl.lit(None, pl.Int32).alias(MICROSECOND))
+        events = events.with_columns(pl.lit(None, pl.Int32).alias(MICROSECOND)).select(pl.exclude(ROW), ROW)
     events = events.with_columns(number_partition(events, partitions)).filter(~pl.col(PARTITION).is_in(sorted(done)))
     return events.to_arrow(compat_level=pl.CompatLevel.oldest())
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xcat_rec.cli.app import main
 from xcat_rec.cli.benching import run_model
-from xcat_rec.tokenization import event_chunks, local_engine, preparing
+from xcat_rec.tokenization import event_chunks, local_engine, preparing, ray_preparing
 from xcat_rec.tokenization.cold_items import choose_cold_items, without_items
 from xcat_rec.tokenization.event_filters import filter_events
 from xcat_rec.tokenization.preparation_inputs import PreparationInputs, items_table
@@ -188,6 +189,19 @@ def test_any_log(rows, options, tmp_path_factory):
         patch.setattr(preparing, "cut_chunks", lambda paths: event_chunks.cut_chunks(paths, 4))
         prepared = prepare_tables(inputs, folder / "out", options, progress=False)
     assert rows_of(prepared.splits()) == rows_of(expected)
+
+
+def test_blocks_of_a_cluster_have_one_schema(tmp_path):
+    ItemVocabulary(items_table(validate_tables(shop_items(), events_table()).items)).save(tmp_path)
+    later = (pl.int_range(pl.len()) >= 60).cast(pl.Int64)
+    events = events_table().with_columns(timestamp=pl.col("timestamp") * 1000 + 250 * later)
+    events.head(120).write_parquet(tmp_path / "events.parquet", row_group_size=60)
+    chunks = event_chunks.cut_chunks([tmp_path / "events.parquet"], 60)
+    reading = event_chunks.ChunkReading(str(tmp_path / "items.arrow"))
+    blocks = [
+        ray_preparing._events_of(pa.table({"number": [number]}), chunks, reading, 2, set()) for number in range(2)
+    ]
+    assert pa.concat_tables(blocks)["_microsecond"].to_pylist() == [None] * 60 + [250_000] * 60
 
 
 @pytest.mark.usefixtures("small_pieces")
