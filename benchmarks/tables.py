@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from xcat_rec.cli.bench_results import by_model, read_rows, spread, user_key, values_of
-from xcat_rec.evaluation.bootstrap import paired_bootstrap
+from xcat_rec.evaluation.bootstrap import paired_bootstrap, relative_bootstrap
 from xcat_rec.evaluation.protocol import LOST
 from xcat_rec.evaluation.slices import HISTORY_SLICES, TARGET_SLICES
 
@@ -56,12 +56,18 @@ def differences(rows: Sequence[dict[str, Any]], users: dict[str, np.ndarray], mo
                 np.mean([users[user_key(name, row["seed"], metric)] for row in groups[name]], axis=0)
                 for name in (model, other)
             )
-            found, base = paired_bootstrap(ours, theirs), float(np.nanmean(theirs))
-            share = (
-                f" = {found.mean / base:+.1%} ({found.low / base:+.1%} to {found.high / base:+.1%})" if base else ""
-            )
-            cells.append(f"{found.mean:+.4f} ({found.low:+.4f} to {found.high:+.4f}){share}")
+            found = paired_bootstrap(ours, theirs)
+            cells.append(f"{found.mean:+.4f} ({found.low:+.4f} to {found.high:+.4f}){_share(ours, theirs)}")
         yield f"| {other} | " + " | ".join(cells) + " |"
+
+
+def _share(ours: np.ndarray, theirs: np.ndarray) -> str:
+    """The difference as a share of the other's mean, where there is one."""
+    try:
+        found = relative_bootstrap(ours, theirs)
+    except ValueError:  # a mean of 0
+        return ""
+    return f" = {found.mean:+.1%} ({found.low:+.1%} to {found.high:+.1%})"
 
 
 def _parts(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:

@@ -61,14 +61,23 @@ def confidence_interval(values: np.ndarray, samples: int = 1000, seed: int = 0, 
     present = values[~np.isnan(values)]
     if not len(present):
         raise ValueError(f"none of {len(values)} users has a value; the slice is empty, so leave it out")
+    return _interval(float(present.mean()), _resampled_means(present, samples, seed), level, len(present))
+
+
+def _interval(mean: float, resampled: np.ndarray, level: float, num_users: int) -> Interval:
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean, float(low), float(high), level, num_users)
+
+
+def _resampled_means(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """(samples, ...) means of (users, ...) values over users drawn anew."""
     generator = np.random.default_rng(seed)
-    means = np.empty(samples)
-    step = max(1, _DRAWS_AT_ONCE // len(present))
+    means = np.empty((samples, *values.shape[1:]))
+    step = max(1, _DRAWS_AT_ONCE // values.size)
     for start in range(0, samples, step):
-        drawn = generator.integers(len(present), size=(min(step, samples - start), len(present)))
-        means[start : start + step] = present[drawn].mean(1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(present.mean()), float(low), float(high), level, len(present))
+        drawn = generator.integers(len(values), size=(min(step, samples - start), len(values)))
+        means[start : start + step] = values[drawn].mean(1)
+    return means
 
 
 def paired_bootstrap(
@@ -92,10 +101,53 @@ def paired_bootstrap(
     Raises:
         ValueError: If the two are not of the same users.
     """
+    a, b = _of_the_same_users(a, b)
+    return confidence_interval(a - b, samples, seed, level)
+
+
+def relative_bootstrap(
+    a: np.ndarray, b: np.ndarray, samples: int = 1000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """Interval of mean(a) / mean(b) - 1, what one model has more than another as a share of that one's mean.
+
+    Both means are of the users drawn: to divide the ends of `paired_bootstrap` by the one mean of the data would leave
+    out that this mean, too, is of a sample, and give intervals that are too narrow (ratio estimators; Efron and
+    Tibshirani, 1993, chapter 10).
+
+    Args:
+        a: As in `paired_bootstrap`.
+        b: As in `paired_bootstrap`.
+        samples: As in `paired_bootstrap`.
+        seed: As in `paired_bootstrap`; the same users are drawn.
+        level: As in `paired_bootstrap`.
+
+    Returns:
+        The share and its interval.
+
+    Raises:
+        ValueError: If the two are not of the same users, no value is left, or the mean of b is 0 in some draw.
+
+    Example:
+        >>> found = relative_bootstrap(np.array([0.2, 0.4, 0.6]), np.array([0.1, 0.2, 0.3]))
+        >>> round(found.mean, 6), round(found.low, 6), round(found.high, 6)
+        (1.0, 1.0, 1.0)
+    """
+    a, b = _of_the_same_users(a, b)
+    pairs = np.stack([a, b], axis=1)[~np.isnan(a)]
+    if not len(pairs):
+        raise ValueError(f"none of {len(a)} users has a value; the slice is empty, so leave it out")
+    means = _resampled_means(pairs, samples, seed)
+    if (means[:, 1] == 0).any():
+        raise ValueError("the other model's mean is 0 in some draw, of which there is no share; give the difference")
+    mean = pairs.mean(0)
+    return _interval(float(mean[0] / mean[1] - 1), means[:, 0] / means[:, 1] - 1, level, len(pairs))
+
+
+def _of_the_same_users(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
         raise ValueError(
             f"the two models were not judged on the same users ({np.sum(~np.isnan(a))} and {np.sum(~np.isnan(b))} "
             "values); evaluate both on the same split, in the same order"
         )
-    return confidence_interval(a - b, samples, seed, level)
+    return a, b

@@ -36,7 +36,7 @@ def per_user_metrics(
         >>> {k: v.tolist() for k, v in per_user_metrics(np.array([[1, 3]]), ks=[2]).items()}["recall@2"]
         [0.5]
     """
-    ranks = np.asarray(ranks)
+    ranks = np.asarray(ranks).astype(np.int64, copy=False)
     if ranks.ndim != 2:
         raise ValueError(f"ranks have shape {ranks.shape}; give (users, targets)")
     counted = ranks > 0

@@ -172,7 +172,9 @@ class XCatCandidateAttention(nn.Module):
         pairs = found.pairs
         # In float32 whatever the dtype of the weights: scores of candidates lie close together.
         pair_scale, pair_mean = self.pair_scale.float(), self.pair_mean.float()
-        scale = torch.where(pair_scale > 0, pair_scale, 1.0)  # 0 where a stage without a window was fitted
+        candidate_scale = self.candidate_scale.float()
+        # 0 where a stage without a window was fitted, or none at all.
+        scale, candidate_scale = (torch.where(s > 0, s, 1.0) for s in (pair_scale, candidate_scale))
         # Pairs are brought to mean 0 and deviation 1 after they are averaged, when there are as few as candidates; in
         # the logits the mean is the same for all events.
         logits = pairs @ (self.key.float() / scale) + self.ages[: pairs.shape[2]].float()
@@ -180,7 +182,7 @@ class XCatCandidateAttention(nn.Module):
         attention = torch.nan_to_num(torch.softmax(logits, -1)) if pairs.shape[2] else logits
         attended = (attention[..., None, :] @ pairs).squeeze(-2)
         attended = (attended - pair_mean * attention.sum(-1, keepdim=True)) / scale
-        of_candidate = (found.candidates - self.candidate_mean.float()) / self.candidate_scale.float()
+        of_candidate = (found.candidates - self.candidate_mean.float()) / candidate_scale
         bonus = attended @ self.value.float() + of_candidate @ self.weight.float()
         if self.has_network:
             hidden = torch.cat([attended, of_candidate], -1) @ self.expand.float().mT + self.expand_bias.float()

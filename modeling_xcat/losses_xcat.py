@@ -25,6 +25,8 @@ _LEAST_BLOCK = 256
 _ROWS_AT_ONCE = 16_384
 _LEAST_NORM = 1e-12
 _HIGHEST_BONUS = 50.0
+_HIGHEST_SUM = 1024.0
+"""Sum of a row of float16 exponentials, so that its products with items stay within range."""
 
 _kept = threading.local()
 
@@ -124,8 +126,10 @@ class _Problem:
         if self.items.dtype != torch.bfloat16 or self.log_inclusion is not None:
             return False
         bound = self.states.norm(dim=1).amax() * self.items.norm(dim=1).amax() if self.states.numel() else 0.0
-        highest = self.bonus.amax() if self.adds_bonus and self.bonus.numel() else 0.0  # type: ignore[union-attr]
-        return bool(bound <= _HIGHEST_PLAIN and highest <= _HIGHEST_PLAIN)
+        added = self.bonus if self.adds_bonus and self.bonus is not None and self.bonus.numel() else None
+        # Up or down: a row of exponentials of which all are next to nothing has no sum to divide by.
+        furthest = 0.0 if added is None else added.abs().sum(1).amax()
+        return bool(bound <= _HIGHEST_PLAIN and furthest <= _HIGHEST_PLAIN)
 
     def mean_at_labels(self, scores: torch.Tensor, events: slice) -> torch.Tensor:
         """(events,) mean of (events, items) scores under the label's mass."""
@@ -202,7 +206,8 @@ class _Problem:
         assert self.bonus is not None
         if self.bonus_apart:
             raised = likely * self.bonus[events].clamp(max=_HIGHEST_BONUS).exp()
-            likely = raised / (1 + (raised - likely).sum(1, keepdim=True)).clamp(min=_LEAST_NORM)
+            rest = (1 - likely.sum(1, keepdim=True)).clamp(min=0)  # what items without a bonus have
+            likely = raised / (rest + raised.sum(1, keepdim=True)).clamp(min=_LEAST_NORM)
         return likely - self.bonus_share(events)
 
 
@@ -235,6 +240,9 @@ def _by_events(problem: _Problem) -> _Parts:
             total += losses.sum() if weights is None else losses @ weights[part]
             if grad_states is None:
                 continue
+            if items.dtype == torch.float16:  # whose products end at 65,504
+                shrunk = (_HIGHEST_SUM / partition).clamp(max=1)
+                exponentials, partition = exponentials.mul_(shrunk), partition * shrunk
             scale = partition.reciprocal() if weights is None else weights[part, None] / partition
             if grad_bonus is not None and likely is not None:
                 grad_bonus[part] = problem.bonus_gradient(likely, part) * (scale * partition)

@@ -44,7 +44,7 @@ def generalised_bce(
         >>> round(loss.item(), 4)  # the mean of three fair coins
         0.6931
     """
-    beta = sampling_rate * (calibration * (1 - 1 / sampling_rate) + 1 / sampling_rate)
+    beta = calibration * (sampling_rate - 1) + 1
     scores = torch.mm(states, items.T).float()
     if bonus_items is None or bonus is None:
         return _summed_bce(scores, targets, beta, weights)

@@ -65,11 +65,13 @@ class _Sample:
     Args:
         found: Their features; those of pairs in half precision.
         places: (users, targets) number of each target among the candidates, `_ELSEWHERE`, or `_NONE`.
+        given: (users, candidates) `untrained_bonus` of each, which no weight is fitted to and all are ranked with.
         judged: Users with a target, among the candidates or not.
     """
 
     found: CandidateFeatures
     places: torch.Tensor
+    given: torch.Tensor
     judged: int
 
     def __len__(self) -> int:
@@ -159,9 +161,9 @@ def _collect(model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset)
         targets = nn.functional.pad(targets, (0, width - targets.shape[1]), value=-1)
         queries = base.query_side(states.float())
         for some in torch.arange(len(rows), device=base.device).split(_BATCH):
-            scores = best.values[some] - base.untrained_bonus(best.indices[some])
-            found = stage.features(queries[some], recent[some], best.indices[some], scores, sources)
-            parts.append(_sample_of(found, best.indices[some], targets[some], config.candidate_window))
+            given = base.untrained_bonus(best.indices[some])
+            found = stage.features(queries[some], recent[some], best.indices[some], best.values[some] - given, sources)
+            parts.append(_sample_of(found, best.indices[some], targets[some], given, config.candidate_window))
     found, judged = [part.found for part in parts], sum(part.judged for part in parts)
     return _Sample(
         CandidateFeatures(
@@ -169,11 +171,14 @@ def _collect(model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset)
             torch.cat([f.events for f in found]),
         ),
         torch.cat([part.places for part in parts]),
+        torch.cat([part.given for part in parts]),
         judged,
     )  # fmt: skip
 
 
-def _sample_of(found: CandidateFeatures, rows: torch.Tensor, targets: torch.Tensor, window: int) -> _Sample:
+def _sample_of(
+    found: CandidateFeatures, rows: torch.Tensor, targets: torch.Tensor, given: torch.Tensor, window: int
+) -> _Sample:
     """Features of `window` events each, and the places of (users, targets) rows among (users, candidates) rows."""
     missing = window - found.events.shape[1]
     hits = (rows[:, None, :] == targets[:, :, None]) & (targets >= 0)[:, :, None]
@@ -186,6 +191,7 @@ def _sample_of(found: CandidateFeatures, rows: torch.Tensor, targets: torch.Tens
             nn.functional.pad(found.events[kept], (0, missing)).cpu(),
         ),
         torch.where(targets < 0, _NONE, places)[kept].cpu(),
+        given[kept].cpu(),
         int((targets >= 0).any(1).sum()),
     )
 
@@ -253,6 +259,7 @@ def _rescored(stage: XCatCandidateAttention, sample: _Sample, users: torch.Tenso
 
 def _ndcg(sample: _Sample, scores: torch.Tensor, k: int) -> torch.Tensor:
     """(users,) NDCG@k of (users, candidates) scores; a target that is no candidate counts as ranked past k."""
+    scores = scores + sample.given
     own = scores.gather(1, sample.places.clamp(min=0))
     ranks = (scores[:, None, :] >= own[:, :, None]).sum(2)
     ranks = torch.where(sample.places == _ELSEWHERE, k + 1, ranks).masked_fill(sample.places == _NONE, 0)

@@ -195,7 +195,7 @@ class XCatTrainer(HubPushes, Trainer):
             model = bare_model(self.model)
             model.keep_texts, model.model.items.kept_texts = False, None
         self._refresh_texts("fp32", force=True)  # the best weights are those of another step
-        if self._trains_whole and isinstance(self.eval_dataset, Dataset):
+        if self._trains_whole and isinstance(self.eval_dataset, Dataset) and len(self.eval_dataset):
             self._tune(model, self.eval_dataset)
         return result
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xcat_rec.evaluation import bootstrap
-from xcat_rec.evaluation.bootstrap import Interval, confidence_interval, paired_bootstrap
+from xcat_rec.evaluation.bootstrap import Interval, confidence_interval, paired_bootstrap, relative_bootstrap
 
 NAN = float("nan")
 
@@ -49,6 +49,29 @@ def test_pairing_finds_a_small_difference_between_users_that_differ_a_lot() -> N
     assert difference.excludes_zero
     assert confidence_interval(a).low < confidence_interval(b).high, "apart, the two overlap"
     assert paired_bootstrap(b, a).high < 0
+
+
+def test_a_share_covers_the_truth_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(0)
+    covered = {relative_bootstrap: 0, paired_bootstrap: 0}
+    for seed in range(300):
+        b = generator.binomial(1, 0.06, size=600).astype(float)
+        a = np.maximum(b, generator.binomial(1, 0.06 / 0.94, size=600))
+        for interval, count in covered.items():
+            found = interval(a, b, samples=300, seed=seed)
+            scale = 1.0 if interval is relative_bootstrap else b.mean()
+            covered[interval] = count + (found.low / scale <= 1.0 <= found.high / scale)
+    assert 0.9 <= covered[relative_bootstrap] / 300 <= 0.99
+    assert covered[paired_bootstrap] / 300 < 0.88, "ends over one mean are too close"
+
+
+def test_a_share_needs_a_mean() -> None:
+    found = relative_bootstrap(np.array([0.3, NAN, 0.9]), np.array([0.1, NAN, 0.3]))
+    assert (found.mean, found.low, found.high, found.num_users) == pytest.approx((2.0, 2.0, 2.0, 2))
+    with pytest.raises(ValueError, match="mean is 0 in some draw"):
+        relative_bootstrap(np.array([0.3, 0.2]), np.array([0.0, 0.2]))
+    with pytest.raises(ValueError, match="none of 1 users has a value"):
+        relative_bootstrap(np.array([NAN]), np.array([NAN]))
 
 
 def test_no_difference_is_not_found() -> None:

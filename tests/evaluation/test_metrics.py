@@ -28,6 +28,12 @@ def test_one_target_by_hand() -> None:
     assert values["mrr@10"].tolist() == pytest.approx([1, 1 / 3, 0])
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64])
+def test_ranks_of_every_whole_type_count_alike(dtype: type[np.integer]) -> None:
+    values = per_user_metrics(np.array([[1, 3], [0, 100]], dtype=dtype), ks=[10])
+    assert values["recall@10"].tolist() == [1, 0] and values["mrr@10"].tolist() == [1, 0]
+
+
 def test_several_targets_by_hand() -> None:
     values = per_user_metrics(np.array([[2, 7, 1], [30, 4, 0]]), ks=[2, 10])
     assert values["recall@2"].tolist() == pytest.approx([2 / 3, 0])

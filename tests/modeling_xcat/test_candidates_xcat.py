@@ -156,6 +156,16 @@ def test_without_a_window_there_is_no_attention():
         assert model.model.score_states(states, RECENT).equal(scores)
 
 
+def test_a_stage_that_was_never_fitted_changes_nothing():
+    model = with_stage()
+    stage = model.model.candidates
+    for buffer in stage.buffers():
+        buffer.zero_()
+    states = torch.randn(3, 16, generator=torch.Generator().manual_seed(7))
+    with torch.no_grad():
+        assert model.model.score_states(states, RECENT).equal(first_stage(model, states))
+
+
 def test_a_bonus_before_format_4_is_linear():
     stage = XCatCandidateAttention(XCatConfig(num_candidates=2, candidate_window=2, format_version=3))
     assert not hasattr(stage, "expand")

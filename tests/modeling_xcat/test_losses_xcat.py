@@ -123,6 +123,42 @@ def test_short_products_have_the_gradients_of_long_ones(largest, apart):
         torch.testing.assert_close(low, exact, rtol=0.03, atol=0.03 * float(exact.abs().max()))
 
 
+@pytest.mark.parametrize("lowest", [-90.0, -120.0])
+def test_bonuses_that_leave_next_to_nothing_have_their_gradients_in_short_products(lowest):
+    states, table, targets = problem(1, 3, 8, 0)
+    bonus = torch.full((1, 3), lowest, requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = chunked_cross_entropy(
+            states, table, targets, unit_items=True, bonus_items=torch.arange(3)[None], bonus=bonus
+        )
+    loss.backward()
+    exact = F.cross_entropy(states @ F.normalize(table, dim=-1).T, targets, reduction="sum")
+    torch.testing.assert_close(loss, exact, rtol=2e-2, atol=2e-2)
+    assert states.grad.isfinite().all() and abs(float(bonus.grad.sum())) < 1e-2
+
+
+def test_gradients_of_many_large_items_fit_in_float16():
+    generator = torch.Generator().manual_seed(0)
+    states = (0.01 * torch.randn(4, 8, generator=generator)).requires_grad_()
+    table = (2 + 0.1 * torch.randn(60_000, 8, generator=generator)).requires_grad_()
+    targets = torch.arange(4)
+    with torch.autocast("cpu", dtype=torch.float16):
+        chunked_cross_entropy(states, table, targets).backward()
+    found, states.grad = states.grad, None
+    F.cross_entropy(states @ table.T, targets, reduction="sum").backward()
+    torch.testing.assert_close(found, states.grad, rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("raised", [[-18.0, -17.0, -16.0], [-1.0, -3.0, -2.0], [4.0, 0.0, -9.0]])
+def test_a_bonus_apart_of_all_items_has_its_gradient(raised):
+    bonus, places, targets = torch.tensor([raised], requires_grad=True), torch.arange(3)[None], torch.tensor([0])
+    chunked_cross_entropy(
+        torch.ones(1, 1), torch.zeros(3, 1), targets, bonus_items=places, bonus=bonus, bonus_apart=True
+    ).backward()
+    wanted = torch.softmax(bonus.detach().double(), 1) - (places == targets).double()
+    torch.testing.assert_close(bonus.grad.double(), wanted, rtol=1e-3, atol=1e-6)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 60), st.integers(4, 30), st.integers(0, 99), st.booleans(), st.booleans(), st.booleans())
 def test_a_bonus_apart_learns_what_is_left_over(events, items, seed, soft, weighed, large):

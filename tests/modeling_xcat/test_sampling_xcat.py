@@ -71,6 +71,12 @@ def test_generalised_bce_is_the_formula_of_its_paper(events, items, calibration,
     torch.testing.assert_close(loss.double(), expected.double(), rtol=1e-3, atol=1e-4)
 
 
+def test_a_sample_of_the_target_alone_is_cross_entropy_of_one_coin():
+    states, table, targets = problem(2, 1, 3, 0)
+    loss = generalised_bce(states, table, targets, sampling_rate=0.0, calibration=0.75)
+    torch.testing.assert_close(loss, -0.25 * torch.nn.functional.logsigmoid(states @ table.T).sum())
+
+
 def test_a_bonus_apart_of_binary_losses_learns_what_is_left_over():
     states, table, targets = problem(6, 9, 4, 0)
     bonus_items, bonus = torch.arange(18).view(6, 3) % 9, torch.zeros(6, 3, requires_grad=True)
