@@ -100,10 +100,14 @@ class XCatTextEncoder(nn.Module):
 def fit_whitening(states: torch.Tensor, floor: float = 0.01) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and PCA-whitening matrix of text states.
 
+    The fewer the texts, the more of a direction's variance is chance: of no more texts than dimensions plain whitening
+    makes every one as unlike every other. So the covariance is drawn towards a multiple of the identity (Ledoit and
+    Wolf, 2004), by the floor and, beside it, by (text_dim / texts) squared.
+
     Args:
         states: (texts, text_dim), one an item or one a distinct text.
         floor: Added to every variance, as a share of the mean variance, so that directions which hold no
-            information (always, where there are fewer texts than dimensions) are not blown up.
+            information are not blown up.
 
     Returns:
         (text_dim,) mean and (text_dim, text_dim) matrix.
@@ -112,5 +116,6 @@ def fit_whitening(states: torch.Tensor, floor: float = 0.01) -> tuple[torch.Tens
     centred = (states - mean).double()
     covariance = centred.T @ centred / max(1, len(states) - 1)
     variances, directions = torch.linalg.eigh(covariance)
+    floor += (states.shape[1] / max(1, len(states))) ** 2
     variances = variances.clamp(min=0) + floor * variances.clamp(min=0).mean() + 1e-12
     return mean, (directions / variances.sqrt()).to(states.dtype)

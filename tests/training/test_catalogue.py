@@ -98,12 +98,34 @@ def test_a_column_of_lists_is_no_feature():
 
 def test_whitened_states_have_unit_variance():
     generator = torch.Generator().manual_seed(0)
-    states = torch.randn(400, 6, generator=generator) @ torch.randn(6, 6, generator=generator) + 3
+    states = torch.randn(4000, 6, generator=generator) @ torch.randn(6, 6, generator=generator) + 3
     mean, whitening = fit_whitening(states, floor=0.0)
     white = (states - mean) @ whitening
     torch.testing.assert_close(torch.cov(white.T), torch.eye(6), atol=1e-3, rtol=0)
     few, matrix = fit_whitening(states[:3])
     assert ((states[:3] - few) @ matrix).isfinite().all()
+
+
+def test_whitening_by_hand():
+    mean, whitening = fit_whitening(torch.tensor([[3.0, 1.0], [-1.0, 1.0], [1.0, 2.0], [1.0, 0.0]]), floor=0.05)
+    variances = torch.tensor([8 / 3, 2 / 3]) + (0.05 + (2 / 4) ** 2) * 5 / 3  # the mean variance is 5 / 3
+    assert mean.tolist() == [1.0, 1.0]
+    torch.testing.assert_close(whitening @ whitening.T, torch.diag(1 / variances))
+
+
+@pytest.mark.parametrize("texts", [2, 24, 60])
+def test_few_whitened_texts_are_as_like_as_they_were(texts):
+    generator = torch.Generator().manual_seed(0)
+    kinds = torch.arange(texts) % 2
+    states = 0.7 * torch.randn(texts, 64, generator=generator) + 0.4 * (2.0 * kinds[:, None] - 1)
+    mean, whitening = fit_whitening(states)
+    white = torch.nn.functional.normalize((states - mean) @ whitening, dim=1)
+    same = (kinds[:, None] == kinds) & ~torch.eye(texts, dtype=torch.bool)
+    cosines, other = white @ white.T, kinds[:, None] != kinds
+    assert texts == 2 or cosines[same].mean() > cosines[other].mean() + 0.05
+    new = 0.7 * torch.randn(200, 64, generator=generator) + 0.4
+    lengths = [float(((some - mean) @ whitening).norm(dim=1).mean()) for some in (new, states)]
+    assert lengths[0] < 2 * lengths[1], "a text that was not there is not blown up"
 
 
 TRAIN = [[2, 3], [2], [3, 2, 2], [3], [3]]
