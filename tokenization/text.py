@@ -5,7 +5,7 @@ from __future__ import annotations
 from .cleaning import clean_text
 from .encoding import default_cache, encode_texts
 from .item_texts import DEFAULT_TEXT_FIELDS, ItemTextTemplate, item_texts
-from .text_encoders import DEFAULT_TEXT_ENCODER, PACKAGED_COPY, resolve_text_encoder
+from .text_encoders import DEFAULT_TEXT_ENCODER, PACKAGED_COPY, packaged_copy, resolve_text_encoder
 
 __all__ = [
     "DEFAULT_TEXT_ENCODER",
@@ -16,5 +16,6 @@ __all__ = [
     "default_cache",
     "encode_texts",
     "item_texts",
+    "packaged_copy",
     "resolve_text_encoder",
 ]

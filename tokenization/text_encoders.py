@@ -31,16 +31,22 @@ def resolve_text_encoder(name: str | None = None) -> tuple[str, str | None]:
     cached = _cached_folder(DEFAULT_TEXT_ENCODER)
     if cached is not None:
         return str(cached), None
-    spec = find_spec(PACKAGED_COPY)
-    if spec is not None and spec.submodule_search_locations:
-        folder = Path(next(iter(spec.submodule_search_locations))) / "model"
-        if (folder / "config.json").is_file():
-            note = f"the hub cannot be reached; using the copy of {DEFAULT_TEXT_ENCODER} in {PACKAGED_COPY}"
-            return str(folder), note
+    packaged = packaged_copy()
+    if packaged is not None:
+        return packaged, f"the hub cannot be reached; using the copy of {DEFAULT_TEXT_ENCODER} in {PACKAGED_COPY}"
     raise OSError(
         f"the text encoder {DEFAULT_TEXT_ENCODER} is not cached and the hub cannot be reached; install the packaged "
         "copy with pip install 'xcat-rec[demo]', or give --text-encoder a folder"
     )
+
+
+def packaged_copy() -> str | None:
+    """Folder of the packaged copy of the default text encoder; None where it is not installed."""
+    spec = find_spec(PACKAGED_COPY)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    folder = Path(next(iter(spec.submodule_search_locations))) / "model"
+    return str(folder) if (folder / "config.json").is_file() else None
 
 
 def _cached_folder(repo: str) -> Path | None:
