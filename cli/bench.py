@@ -55,7 +55,8 @@ def bench(
     """Fit several models on a shop's tables, each run in a process of its own, and judge them on one test split.
 
     Baselines are fitted once, trained models once a seed. Every field of XCatConfig, XCatTrainingArguments and
-    PreparationOptions is an option too (--hidden-size 64) and holds for every trained model.
+    PreparationOptions but those that the command sets itself is an option too (--hidden-size 64) and holds for every
+    trained model.
 
     Examples:
 

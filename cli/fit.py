@@ -54,9 +54,9 @@ def fit(
 ) -> None:
     """Train on a shop's tables and judge the result beside baselines.
 
-    Every field of XCatConfig, XCatTrainingArguments and PreparationOptions is an option too (--hidden-size 64,
-    --learning-rate 1e-3, --text-fields title,brand), or a line of the YAML file. Its section `card` is for the model
-    card: license, language, model_name, limits, ...
+    Every field of XCatConfig, XCatTrainingArguments and PreparationOptions but those that the command sets itself is
+    an option too (--hidden-size 64, --learning-rate 1e-3, --text-fields title,brand), or a line of the YAML file. Its
+    section `card` is for the model card: license, language, model_name, limits, ...
 
     Examples:
 
