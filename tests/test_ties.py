@@ -57,7 +57,7 @@ def events_table() -> pl.DataFrame:
     rows = []
     for user in range(USERS):
         first, count = int(generator.integers(PAIRS)), int(generator.integers(3, 6))
-        pairs = [(first + 3 * n) % PAIRS for n in range(count + 2)]
+        pairs = [(first + 4 * n) % PAIRS for n in range(count + 2)]
         twins = [item for pair in pairs[:count] for item in (pair, pair + PAIRS)]
         single = [pair + PAIRS * int(generator.integers(2)) for pair in pairs[count:]]
         rows += [

@@ -181,7 +181,7 @@ def test_a_memory_of_texts_alone_solves_one_system_an_item(data):
     centred = states - states.mean(0)
     variances, directions = torch.linalg.eigh(centred.T @ centred / max(1, size - 1))
     variances = variances.clamp(min=0)
-    whitened = centred @ directions / (variances + 0.01 * variances.mean() + 1e-12).sqrt()
+    whitened = centred @ directions / (variances + (0.01 + (3 / size) ** 2) * variances.mean() + 1e-12).sqrt()
     cosines = torch.nn.functional.normalize(whitened, dim=-1) @ torch.nn.functional.normalize(whitened, dim=-1).T
     said = states.any(1)
     expected = {}
