@@ -156,6 +156,14 @@ def test_so_many_users_decide_in_training_and_all_are_judged_after_it(tmp_path):
     assert found["eval_ndcg@10"] == trainer.evaluate(some)["eval_ndcg@10"] != trainer.evaluate()["eval_ndcg@10"]
 
 
+def test_without_a_user_to_tune_on_training_ends_with_its_weights(tmp_path):
+    start = prepared(tmp_path)
+    weight = start.model.config.neighbor_weight
+    start.splits["validation"] = start.splits["validation"].select([])
+    trainer_of(start, tmp_path, num_train_epochs=1, eval_strategy="no", save_strategy="no").train()
+    assert start.model.config.neighbor_weight == weight and not start.model.config.candidate_attention
+
+
 class Interrupt(TrainerCallback):
     """Ends training in the middle of an epoch, as a fault of the machine would."""
 
