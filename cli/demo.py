@@ -64,8 +64,6 @@ def demo(
 
         xcat demo --households 200 --epochs 2
     """
-    from huggingface_hub import constants
-
     from ..inference.recommender import XCatRecommender
     from ..tokenization.sources.complete_journey import load_complete_journey
     from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
@@ -77,13 +75,11 @@ def demo(
     fewer = "" if households is None else f" --households {households}"
     households = SMALL_HOUSEHOLDS if small and households is None else households
     shop = load_complete_journey(max_households=households)
-    # By default the hub is asked first; offline it is not, and the card notes that the copy stands in.
-    encoder = None if constants.HF_HUB_OFFLINE else packaged_copy()
     outcome = fit_shop(
         FitRequest(
             shop=shop,
             output=output,
-            preparation={**PREPARATION, "seed": seed, "text_encoder": encoder},
+            preparation={**PREPARATION, "seed": seed, "text_encoder": packaged_copy()},
             config=SMALL_CONFIG if small else CONFIG,
             training={**(SMALL_TRAINING if small else TRAINING), "num_train_epochs": epochs},
             card={

@@ -328,7 +328,8 @@ class XCatRecommender:
                 "the model's catalogue or its device is another than when this recommender was made; make a new "
                 "XCatRecommender(model, processor)"
             )
-        self.model.eval()  # training in between has changed it
+        if self.model.training:  # since then
+            self.model.eval()
         placed = {name: value.to(base.device) for name, value in inputs.items()}
         states, recent, output = base.encode_queries(**placed, output_attentions=explain)
         positions = placed["query_positions"]

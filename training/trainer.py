@@ -85,9 +85,9 @@ class XCatTrainer(HubPushes, Trainer):
             raise ValueError("XCatTrainer needs processing_class=, the XCatProcessor of the model's catalogue")
         check_kinds(args, eval_dataset)
         model_init = kwargs.pop("model_init", None)
+        if (model is None) == (model_init is None):
+            raise ValueError("XCatTrainer needs model=, or model_init=, which makes one, and not both")
         if model is None:
-            if model_init is None:
-                raise ValueError("XCatTrainer needs model=, or model_init=, which makes one")
             set_seed(args.seed)
             self.model_init = model_init
             model = self.call_model_init()

@@ -41,9 +41,10 @@ def test_arguments_of_transformers_are_refused(parts, tmp_path):
         XCatTrainer(args=TrainingArguments(output_dir=str(tmp_path)), **parts)
 
 
-def test_a_model_is_needed(parts, tmp_path):
-    with pytest.raises(ValueError, match="needs model=, or model_init="):
-        trainer_of(tmp_path, **{**parts, "model": None})
+def test_a_model_is_needed_or_what_makes_one(parts, tmp_path):
+    for changed in ({"model": None}, {"model_init": lambda: parts["model"]}):
+        with pytest.raises(ValueError, match="needs model=, or model_init=, which makes one, and not both"):
+            trainer_of(tmp_path, **{**parts, **changed})
 
 
 def test_rows_without_targets_are_not_evaluated(parts, tmp_path):
