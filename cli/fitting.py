@@ -270,7 +270,7 @@ def fit_shop(request: FitRequest) -> FitOutcome:
         total_seconds=time.perf_counter() - begin,
         peak_memory_mb=peak_memory_mb(),
         epochs=round(float(state.metrics.get("epoch", 0)), 2),
-        parameters=parameters,
+        parameters=trainer.trained_parameters.counts or parameters,
         adapter=trained_model if request.peft else None,
         own_catalogue=own_catalogue,
     )

@@ -184,7 +184,7 @@ class XCatRecommender:
         Args:
             history: External item ids, oldest first.
             k: Recommendations wanted; fewer come back where the filters leave fewer.
-            texts: The user's own texts: queries, reviews, chat.
+            texts: The user's own texts (queries, reviews, chat), for a model that reads interests.
             event_types: Kind of each event, for a model that was trained on several kinds.
             ratings: Rating of each event, None for none.
             timestamps: Seconds since 1970 of each event, None for unknown.
@@ -199,7 +199,8 @@ class XCatRecommender:
             Recommendations, best first.
 
         Raises:
-            ValueError: If the history is empty or all of it unknown, k is not positive, or a category is unknown.
+            ValueError: If the history is empty or all of it unknown, k is not positive, a category is unknown, or the
+                model does not read the texts that are given.
         """
         filters = Filters(exclude_seen, exclude_categories, only_categories, cross_category)
         return self.recommend_many(
@@ -249,6 +250,7 @@ class XCatRecommender:
         for name, given in (("texts", texts), ("event_texts", event_texts)):
             if given is not None and len(given) != len(histories):
                 raise ValueError(f"{name} must have one entry a history: {len(histories)}, got {len(given)}")
+        self._check_texts(texts)
         if event_texts is not None and self._interests is None:
             logger.warning("this model reads no interests, so event_texts make no difference")
         filters = filters or Filters()
@@ -278,7 +280,8 @@ class XCatRecommender:
                     event_texts=_cut(event_texts, part),
                     texts=_cut(texts, part),
                 )
-            inputs = self.processor.inputs_of(rows, _cut(texts, part), layout="right")
+            read = _cut(texts, part) if self.model.model.reads_user_texts else None
+            inputs = self.processor.inputs_of(rows, read, layout="right")
             states, recent, attention = self._states(inputs, explain)
             hide = self._filter.hide(filters, allowed, [row["items"] for row in rows])
             scores, best, of_candidates = self._ranked(states, recent, k, hide)
@@ -288,6 +291,14 @@ class XCatRecommender:
                     weights = by_position(of_candidates[user], min(len(row["items"]), self.model.config.max_history))
                 results.append(self._present(row["items"], scores[user], best[user], weights, explain))
         return results
+
+    def _check_texts(self, texts: Sequence[str | Sequence[str] | None] | None) -> None:
+        """Refuse texts that would make no difference."""
+        if self._interests is None and not self.model.model.reads_user_texts and any(texts or ()):
+            raise ValueError(
+                f"texts: {sum(map(bool, texts or ()))} of {len(texts or ())} users have texts, and this model does "
+                "not read what users write; leave texts out, or train a model with interests='words'"
+            )
 
     def _ranked(
         self, states: torch.Tensor, recent: RecentEvents, k: int, hide: Adjust

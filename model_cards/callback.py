@@ -12,6 +12,7 @@ from typing import Any, ParamSpec
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ..training.adapters import bare_model, parameter_counts
+from ..training.callbacks import TrainedParameters
 from .card import build_card
 from .card_data import XCatModelCardData
 from .settings import describe_hardware
@@ -38,7 +39,8 @@ class ModelCardCallback(TrainerCallback):
 
     Args:
         data: The card; its `training` is filled.
-        trainer: The trainer, whose other callbacks are asked for emissions at the end; None to do without.
+        trainer: The trainer, whose other callbacks have emissions and the trained parameters at the end; None to do
+            without.
     """
 
     def __init__(self, data: XCatModelCardData, trainer: Trainer | None = None) -> None:
@@ -97,6 +99,8 @@ class ModelCardCallback(TrainerCallback):
         record = self.data.training
         record.seconds = time.perf_counter() - self.begin
         others = [] if self.trainer is None else self.trainer.callback_handler.callbacks
+        counted = next((c.counts for c in others if isinstance(c, TrainedParameters)), None)
+        self.data.parameters = counted or self.data.parameters
         record.emissions = next(filter(None, map(emissions_of, others)), None)
 
     def _take_over(self, state: TrainerState) -> None:

@@ -64,7 +64,8 @@ class XCatConfig(PreTrainedConfig):
         num_behavior_layers: Layers of the behaviour encoder.
         num_fusion_layers: Cross-attention blocks from behaviour states to text states; 0 leaves fusion out.
         memory_sources: Where the memory tokens of the fusion blocks come from, names in `MEMORY_SOURCES`: "item_text",
-            "user_text", "interests"; the first two if None.
+            "user_text", "interests"; the first if None. Training rows hold no texts of users, so training leaves
+            "user_text" as it was initialized; checkpoints of earlier versions have it.
         hidden_act: Activation of feed-forward layers and adaptor.
         hidden_dropout: Dropout on inputs and residual branches.
         attention_dropout: Dropout on attention weights.
@@ -168,7 +169,7 @@ class XCatConfig(PreTrainedConfig):
             self.text_config = _text_config(self.text_config)
         self.item_features = dict(self.item_features or {})
         self.event_types = list(self.event_types or [])
-        self.memory_sources = ["item_text", "user_text"] if self.memory_sources is None else list(self.memory_sources)
+        self.memory_sources = ["item_text"] if self.memory_sources is None else list(self.memory_sources)
         if isinstance(self.format_version, int) and self.format_version < SECOND_STAGE_FROM:
             self.num_candidates = 0
         if isinstance(self.format_version, int) and self.format_version < SUCCESSORS_FROM:

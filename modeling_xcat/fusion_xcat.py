@@ -31,6 +31,17 @@ class XCatFusion(nn.Module):
         self.null_token = nn.Parameter(torch.zeros(config.hidden_size))
         self.memory_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.layers = nn.ModuleList(XCatAttentionBlock(config) for _ in range(config.num_fusion_layers))
+        self._freeze_unreached()
+
+    def _freeze_unreached(self) -> None:
+        """Exclude from training the parameters that no training row reaches."""
+        for name, source in self.sources.items():
+            source.requires_grad_(MEMORY_SOURCES[name].trained)
+        if not any(MEMORY_SOURCES[name].trained for name in self.sources):
+            # The null token alone: its weight is 1 whatever query and key are.
+            for name, parameter in self.layers.named_parameters():
+                if any(part in name for part in ("attention_norm", "attention.query", "attention.key")):
+                    parameter.requires_grad_(False)
 
     def forward(
         self, states: torch.Tensor, inputs: MemoryInputs, output_attentions: bool = False

@@ -68,7 +68,12 @@ class MemorySource(nn.Module):
 
     To add a source, subclass it, put the class into `MEMORY_SOURCES` under a name, and list the name in
     `XCatConfig.memory_sources`.
+
+    Attributes:
+        trained: Whether training rows hold what the source reads; the parameters of other sources are not trained.
     """
+
+    trained = True
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__()
@@ -98,6 +103,8 @@ class ItemTextMemory(MemorySource):
 
 class UserTextMemory(MemorySource):
     """The user's own texts: queries, reviews, chat."""
+
+    trained = False
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__(config)

@@ -157,6 +157,11 @@ class XCatModel(XCatPreTrainedModel):
         embedded: torch.Tensor = self.dropout(self.input_norm(states))
         return embedded
 
+    @property
+    def reads_user_texts(self) -> bool:
+        """Whether texts of users are inputs of the model."""
+        return self.fusion is not None and "user_text" in self.fusion.sources
+
     def embed_items(self, item_ids: torch.Tensor) -> torch.Tensor:
         """Represent the items of (rows, length) histories, each distinct item once: (rows, length, hidden)."""
         rows, inverse = torch.unique(item_ids, return_inverse=True)
@@ -172,6 +177,11 @@ class XCatModel(XCatPreTrainedModel):
     def _user_text_states(self, input_ids: torch.Tensor | None, mask: torch.Tensor | None) -> torch.Tensor | None:
         if input_ids is None or input_ids.shape[1] == 0:
             return None
+        if not self.reads_user_texts:
+            raise ValueError(
+                f"user_text_input_ids were given, and this model does not read texts of users: its memory_sources are "
+                f"{self.config.memory_sources}; leave them out"
+            )
         if mask is None:
             raise ValueError("user_text_input_ids need user_text_attention_mask beside them")
         states = self.encode_text(input_ids.flatten(0, 1), mask.flatten(0, 1))[:, 0]

@@ -63,9 +63,11 @@ class XCatTextEncoder(nn.Module):
         self.freeze()
 
     def freeze(self) -> None:
-        """Take the encoder's parameters out of training, if the configuration says so."""
-        if self.encoder is not None and self.frozen:
-            self.encoder.requires_grad_(False)
+        """Take the encoder's parameters into training or out of it, as `frozen` says; nothing reads a pooler's."""
+        if self.encoder is not None:
+            self.encoder.requires_grad_(not self.frozen)
+            if isinstance(pooler := getattr(self.encoder, "pooler", None), nn.Module):
+                pooler.requires_grad_(False)
 
     def train(self, mode: bool = True) -> XCatTextEncoder:
         """Set the mode; the encoder stays in evaluation mode: what it makes stands beside states kept from before."""

@@ -88,6 +88,7 @@ class XCatProcessor(ProcessorMixin):
             reads none.
         event_settings: How the events that the model was trained on were chosen and split, `EVENT_OPTIONS` of
             `training.preparation` and the seed of ties and cold items; None where that is not known.
+        reads_texts: Whether the model takes texts of users; that of checkpoints of earlier versions does.
         catalogue_digest: Digest of the catalogue that it was saved with; unused here, see `check_digests`.
     """
 
@@ -104,6 +105,7 @@ class XCatProcessor(ProcessorMixin):
         text_fields: Sequence[str] = ("title", "brand", "category"),
         interest_settings: Mapping[str, Any] | None = None,
         event_settings: Mapping[str, Any] | None = None,
+        reads_texts: bool = True,
         catalogue_digest: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -117,6 +119,7 @@ class XCatProcessor(ProcessorMixin):
         self.text_fields = list(text_fields)
         self.interest_settings = None if interest_settings is None else dict(interest_settings)
         self.event_settings = None if event_settings is None else dict(event_settings)
+        self.reads_texts = reads_texts
         super().__init__(tokenizer, **kwargs)
 
     @property
@@ -158,8 +161,8 @@ class XCatProcessor(ProcessorMixin):
         Args:
             histories: External item ids of each user, oldest first. An id that is not in the catalogue keeps its
                 place as the unknown item, and a warning counts them.
-            texts: The users' own texts (queries, reviews, chat): for each history one text, several, or None. They
-                are known from the first event on.
+            texts: The users' own texts (queries, reviews, chat), for a model with the memory source "user_text": for
+                each history one text, several, or None. They are known from the first event on.
             event_types: Kind of each event, in the shape of `histories`.
             ratings: Rating of each event, None for none.
             timestamps: Seconds since 1970 of each event, None if unknown.
@@ -171,7 +174,7 @@ class XCatProcessor(ProcessorMixin):
             Inputs of `XCatModel.forward`, and `query_positions` to predict from.
 
         Raises:
-            ValueError: If a history is empty, or shapes differ.
+            ValueError: If a history is empty, shapes differ, or there are texts and the model does not read any.
         """
         rows = self.history_rows(histories, event_types=event_types, ratings=ratings, timestamps=timestamps)
         if interests is not None and len(interests) != len(rows):
@@ -274,6 +277,11 @@ class XCatProcessor(ProcessorMixin):
         owner = [user for user, entries in enumerate(per_user) for _ in entries]
         if not owner:
             return {}
+        if not self.reads_texts:
+            raise ValueError(
+                f"texts: {len(set(owner))} of {users} users have texts, and this model does not read what users "
+                "write; leave texts out"
+            )
         tokens = self.tokenize([text for entries in per_user for text in entries])
         mask, width = batch["attention_mask"], batch["item_ids"].shape[1]
         starts = (mask.bool() & batch["position_ids"].eq(0)).long().cumsum(1) - 1

@@ -41,7 +41,7 @@ def bare_model(model: Any) -> XCatForNextItem:
 
 
 def parameter_counts(model: nn.Module) -> tuple[int, int]:
-    """Parameters that are trained, and all parameters.
+    """Parameters that are to be trained, and all; `TrainedParameters` counts those that a training run changes.
 
     Example:
         >>> layer = nn.Linear(3, 2)
@@ -74,6 +74,8 @@ def target_modules(model: XCatForNextItem, groups: Sequence[str] = DEFAULT_GROUP
         if group not in GROUPS:
             raise ValueError(f"--lora-targets names {group!r}; give some of {', '.join(GROUPS)}, with commas between")
         found = [n for n, m in model.named_modules() if n.startswith(GROUPS[group]) and isinstance(m, nn.Linear)]
+        # Nothing reaches what the model itself keeps out of training, nor would an adapter on it be trained.
+        found = [n for n in found if group == "text" or model.get_submodule(n).weight.requires_grad]
         if group == "text":
             found = [n for n in found if (n.endswith(tuple(wanted)) if wanted else "pooler" not in n)]
         if not found and tuple(groups) != DEFAULT_GROUPS:

@@ -241,8 +241,7 @@ def prepare_from_base(
         setattr(model.config, name, value)
     XCatConfig(**model.config.to_dict())  # which checks values
     model.model.text.frozen = model.config.freeze_text_encoder
-    if not model.config.freeze_text_encoder and model.model.text.encoder is not None:
-        model.model.text.encoder.requires_grad_(True)
+    model.model.text.freeze()
     old = processor.catalogue
     vocabulary = ordered_after(old, build_vocabulary(shop, options.text_fields))
     new = int((old.encode(vocabulary.column("item_id")) == UNKNOWN_ROW).sum())

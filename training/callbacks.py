@@ -1,4 +1,4 @@
-"""What a training run shows while it goes on."""
+"""What a training run shows while it goes on, and what it counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from tqdm.auto import tqdm
-from transformers import ProgressCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
 class EpochProgress(ProgressCallback):
@@ -36,3 +36,30 @@ class EpochProgress(ProgressCallback):
             shown = [f"{name} {metrics[f'eval_{name}']:.4f}" for name in self.metrics if f"eval_{name}" in metrics]
             loss = "" if self.loss is None else f"loss {float(self.loss):.3f}, "
             tqdm.write(f"epoch {state.epoch or 0:.0f}: {loss}validation {', '.join(shown)}", file=sys.stderr)
+
+
+class TrainedParameters(TrainerCallback):
+    """Counts the parameters that a training run changes: the parameters that had a gradient at a step of it."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, int] = {}
+        self._total = 0
+
+    @property
+    def counts(self) -> tuple[int, int] | None:
+        """Parameters that were trained, and all parameters; None before the first step."""
+        return (sum(self._sizes.values()), self._total) if self._sizes else None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Begin to count."""
+        self._sizes = {}
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
+    ) -> None:
+        """Note the parameters that this step changes."""
+        sizes = [(name, value.numel(), value.grad is not None) for name, value in model.named_parameters()]
+        self._sizes |= {name: size for name, size, reached in sizes if reached}
+        self._total = sum(size for _, size, _ in sizes)

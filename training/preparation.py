@@ -298,6 +298,7 @@ def prepare_training(
     set_seed(options.seed)
     encoder_path, note = resolve_text_encoder(options.text_encoder)
     config = _config(shop, vocabulary, kinds, encoder_path, history_length(splits["train"]), options)
+    model = model_class(config)
     processor = XCatProcessor(
         AutoTokenizer.from_pretrained(encoder_path),
         vocabulary,
@@ -310,8 +311,8 @@ def prepare_training(
         text_fields=options.text_fields,
         interest_settings=None if settings is None else settings.to_dict(),
         event_settings=event_settings(shop, options),
+        reads_texts=model.model.reads_user_texts,
     )
-    model = model_class(config)
     if config.text_config is not None:
         pretrained = AutoModel.from_pretrained(encoder_path, dtype=torch.float32)
         model.model.text.encoder.load_state_dict(pretrained.state_dict())

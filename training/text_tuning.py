@@ -33,7 +33,9 @@ def text_learning_rate(model: XCatForNextItem, given: float | None) -> float:
     """
     if given is not None:
         return given
-    return 5e-5 if all(p.requires_grad for p in model.model.text.parameters()) else 2e-4
+    encoder = model.model.text.encoder
+    own = encoder is not None and encoder.get_input_embeddings().weight.requires_grad
+    return 5e-5 if own else 2e-4
 
 
 class TextTuningCollator:

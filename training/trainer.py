@@ -24,7 +24,7 @@ from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.user_interests import UserInterests
 from .adapters import bare_model, parameter_counts
 from .arguments import XCatTrainingArguments
-from .callbacks import EpochProgress
+from .callbacks import EpochProgress, TrainedParameters
 from .catalogue import refresh_text_states
 from .collators import PackingCollator, QueryCollator
 from .hub_pushes import HubPushes
@@ -63,6 +63,9 @@ class XCatTrainer(HubPushes, Trainer):
         interests: Interests of the users of the training rows, for a model that reads them; rows that are evaluated
             have theirs already.
         **kwargs: Further arguments of `Trainer`.
+
+    Attributes:
+        trained_parameters: Counts the parameters that training changes.
 
     Raises:
         TypeError: If the arguments are not `XCatTrainingArguments`, or the evaluation split is no `Dataset`.
@@ -131,6 +134,8 @@ class XCatTrainer(HubPushes, Trainer):
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(EpochProgress())
         self.remove_callback(PrinterCallback)
+        self.trained_parameters = TrainedParameters()
+        self.add_callback(self.trained_parameters)
         self.query_collator = QueryCollator(processing_class, (bare.model.items.item_counts > 0).cpu().numpy())
 
     def get_train_dataloader(self) -> Any:

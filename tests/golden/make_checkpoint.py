@@ -35,7 +35,8 @@ def main() -> None:
     torch.manual_seed(FORMAT_VERSION)
     with tempfile.TemporaryDirectory() as place:
         encoder = save_text_encoder(Path(place) / "encoder")
-        made = prepare_training(shop(20), PreparationOptions(text_encoder=str(encoder), config=SMALL))
+        config = {**SMALL, "memory_sources": ["item_text", "user_text"]}
+        made = prepare_training(shop(20), PreparationOptions(text_encoder=str(encoder), config=config))
     add_returns(made.model, [[5, 12, 5, 24, 12, 5]])  # the shop has none
     for name, buffer in made.model.model.candidates.named_buffers():
         drawn = torch.randn(buffer.shape)

@@ -105,13 +105,19 @@ def test_ids_with_decimals_meet_the_catalogue_of_the_folder(tmp_path):
 def test_blocks_give_together_what_one_gives(recommender):
     histories = histories_table(Histories(["b", "a", "c"], [["item-03"], ["item-10", "item-22"], ["item-05"]]))
     assert histories.column_names == ["position", "user_id", "items"]
-    request = BatchRequest(k=100, texts=("maps number 31",))
+    request = BatchRequest(k=100)
     whole = recommend_block(recommender, histories, request)
     parts = pa.concat_tables([recommend_block(recommender, block, request) for block in blocks_of(histories, 2)])
     assert parts.drop_columns("score").equals(whole.drop_columns("score"))
     assert parts["score"].to_pylist() == pytest.approx(whole["score"].to_pylist(), abs=1e-5)
     assert pl.from_arrow(whole)["user_id"].unique(maintain_order=True).to_list() == ["b", "a", "c"]
     assert None in whole["category"].to_pylist()  # one item of the shop has none
+
+
+def test_texts_are_refused_by_a_model_that_does_not_read_them(checkpoint, capsys):
+    command = ["recommend", str(checkpoint), "--history", "item-03", "--text", "maps number 31"]
+    code, _, err = run(command, capsys)
+    assert code == 2 and "texts: 1 of 1 users have texts, and this model does not read what users write" in err
 
 
 def test_a_user_without_known_items_is_named(recommender):

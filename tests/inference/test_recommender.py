@@ -33,6 +33,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "no text": {"use_text": False},
     "no ids": {"use_item_ids": False},
     "dot": {"scoring": "dot", "temperature": 1.0},
+    "texts of users": {"memory_sources": ["item_text", "user_text"]},
 }
 HISTORIES = [
     ["item-03", "item-10", "item-17"],
@@ -182,7 +183,7 @@ def test_all_that_a_recommendation_says() -> None:
 
 
 def test_texts_of_a_user_move_that_user_only() -> None:
-    using, histories = recommender(), [["item-03", "item-10"], ["item-22"]]
+    using, histories = recommender("texts of users"), [["item-03", "item-10"], ["item-22"]]
     before = using.recommend_many(histories, 40)
     after = using.recommend_many(histories, 40, texts=[None, ["maps number 31", "stoves"]])
     assert [(i.item_id, i.score) for i in after[0]] == [
@@ -192,6 +193,21 @@ def test_texts_of_a_user_move_that_user_only() -> None:
     assert max(abs(scores[0][item] - scores[1][item]) for item in scores[0]) > 1e-3
     alone = using.recommend(["item-22"], 1, texts=["maps number 31", "stoves"])[0]
     assert alone.score == pytest.approx(after[1][0].score, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["transformer", "no fusion", "no text"])
+def test_texts_are_refused_by_a_model_that_does_not_read_them(name: str) -> None:
+    using, histories = recommender(name), [["item-03", "item-10"], ["item-22"]]
+    message = "texts: 1 of 2 users have texts, and this model does not read what users write; leave texts out"
+    with pytest.raises(ValueError, match=message):
+        using.recommend_many(histories, 40, texts=[None, ["maps number 31", "stoves"]])
+    with pytest.raises(ValueError, match=message):
+        using.processor(histories, texts=[None, "maps number 31"])
+    with pytest.raises(ValueError, match="texts: 1 of 1 users"):
+        using.recommend(["item-22"], texts="maps number 31")
+    assert using.recommend(["item-22"], texts="") == using.recommend(["item-22"], texts=[])
+    saved = using.processor.to_dict()
+    assert saved["reads_texts"] is False and recommender("texts of users").processor.to_dict()["reads_texts"] is True
 
 
 def test_unknown_items_are_read_over_but_not_alone(caplog: pytest.LogCaptureFixture) -> None:
@@ -205,7 +221,7 @@ def test_unknown_items_are_read_over_but_not_alone(caplog: pytest.LogCaptureFixt
         using.recommend_many([["item-03"], ["kite", "rope"]])
     with pytest.raises(ValueError, match="history 3: none of its 1 items"):
         using.recommend_many([["item-03"]] * 3 + [["kite"]], batch_size=2)
-    assert len(using.recommend(["kite"], 5, texts="boots number 12")) == 5
+    assert len(recommender("texts of users").recommend(["kite"], 5, texts="boots number 12")) == 5
 
 
 @pytest.mark.parametrize(

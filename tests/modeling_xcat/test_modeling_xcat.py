@@ -29,6 +29,8 @@ MATRIX: dict[str, dict[str, Any]] = {
     "no features": {"item_features": {}, "event_types": [], "num_rating_buckets": 0, "num_time_gap_buckets": 0},
     "no neighbours": {"num_neighbors": 0},
     "no encoder carried": {"text_config": None},
+    "texts of users": {"memory_sources": ["item_text", "user_text"]},
+    "texts of users alone": {"memory_sources": ["user_text"]},
 }
 matrix = pytest.mark.parametrize("changes", MATRIX.values(), ids=MATRIX.keys())
 
@@ -91,11 +93,6 @@ def test_every_trained_parameter_gets_a_gradient(changes, histories):
         name for name, parameter in model.named_parameters()
         if parameter.requires_grad and (parameter.grad is None or not parameter.grad.abs().sum() > 0)
     }  # fmt: skip
-    # A key's bias shifts all scores of a query alike; user texts are not in this batch.
-    silent = {name for name in silent if not name.endswith("key.bias") and "user_text" not in name}
-    if changes.get("use_text") is False:  # memory is one null token, so its attention weight is always 1
-        silent = {name for name in silent if "fusion.layers.0.attention.query" not in name and "norm" not in name}
-        silent = {name for name in silent if "fusion.layers.0.attention.key" not in name}
     assert not silent
     frozen = [p for n, p in model.named_parameters() if ".text.encoder." in n]
     assert all(parameter.grad is None for parameter in frozen)
@@ -161,7 +158,7 @@ def test_the_future_is_not_seen(histories):
 
 
 def test_user_texts_reach_only_their_user_and_only_from_their_time_on(histories):
-    model = tiny_model()
+    model = tiny_model(tiny_config(memory_sources=["item_text", "user_text"]))
     inputs = layout(histories[:2], "right")
     query = inputs.pop("query_positions")
     texts = {
@@ -176,6 +173,8 @@ def test_user_texts_reach_only_their_user_and_only_from_their_time_on(histories)
     torch.testing.assert_close(with_texts[0, :2], without[0, :2])
     assert (with_texts[0, 2:4] - without[0, 2:4]).abs().amax(-1).min() > 1e-4
     assert len(query) == 2
+    with pytest.raises(ValueError, match=r"does not read texts of users: its memory_sources are \['item_text'\]"):
+        tiny_model().model(**inputs, **texts)
 
 
 def test_attention_weights_are_returned_and_sum_to_one(histories):

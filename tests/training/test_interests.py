@@ -142,7 +142,7 @@ def test_use_gives_the_profiles_and_scores_of_evaluation(encoder: Path, tmp_path
     prepared.processor.save_pretrained(tmp_path / "saved")
     recommender = XCatRecommender.from_pretrained(tmp_path / "saved")
     assert recommender.text_columns == ("review_text",) == saved_text_columns(tmp_path / "saved")
-    assert recommender.model.config.memory_sources == ["item_text", "user_text", "interests"]
+    assert recommender.model.config.memory_sources == ["item_text", "interests"]
 
     from_end = pl.len().over("user_id") - pl.int_range(pl.len()).over("user_id")
     log = events().filter(from_end > 1)
@@ -187,7 +187,7 @@ def test_without_interests_nothing_is_read(encoder: Path) -> None:
     assert prepared.interests is None and prepared.processor.interest_settings is None
     assert "interest_settings" not in prepared.processor.to_dict()
     assert "interest_states" not in prepared.splits["test"].column_names
-    assert prepared.model.config.memory_sources == ["item_text", "user_text"]
+    assert prepared.model.config.memory_sources == ["item_text"]
 
 
 def test_what_cannot_be_read_is_refused(encoder: Path, tmp_path: Path) -> None:

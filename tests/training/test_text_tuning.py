@@ -153,6 +153,7 @@ def test_the_encoder_has_a_learning_rate_of_its_own(tmp_path):
     text = {id(p) for p in start.model.model.text.parameters()}
     rates = {(id(p) in text, group["lr"]) for group in optimizer.param_groups for p in group["params"]}
     assert rates == {(True, 5e-5), (False, 1e-3)}
+    assert not any(p.requires_grad for p in start.model.model.text.encoder.pooler.parameters())  # nothing reads it
     counted = sum(len(group["params"]) for group in optimizer.param_groups)
     assert counted == len([p for p in start.model.parameters() if p.requires_grad])
 
