@@ -11,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from ..inference.batch import BatchRequest
-    from ..inference.recommender import Recommendation
+    from ..modeling_xcat.recommending_xcat import Recommendation
     from ..tokenization.histories import Histories
 
 
@@ -53,8 +53,8 @@ def recommend(
         xcat recommend my-checkpoint --users events.parquet --engine ray --actors 4 --output found.parquet
     """
     from ..inference.batch import BatchRequest, check_known
-    from ..inference.filters import Filters
     from ..inference.recommender import XCatRecommender, saved_item_ids, saved_text_columns
+    from ..modeling_xcat.filters_xcat import Filters
     from ..modeling_xcat.hub_xcat import locate_checkpoint
     from ..tokenization.histories import Histories, read_histories
     from ..tokenization.prepared import refuse_prepared

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from ..inference.recommender import Recommendation
+from ..modeling_xcat.recommending_xcat import Recommendation
 
 
 def recommendation_table(found: Sequence[Recommendation], title: str) -> Table:

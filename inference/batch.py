@@ -12,9 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..modeling_xcat.filters_xcat import Filters
 from ..tokenization.histories import Histories
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
-from .filters import Filters
 from .recommender import XCatRecommender
 
 BLOCK_USERS = 256

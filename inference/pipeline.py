@@ -11,9 +11,9 @@ import transformers
 from transformers import AutoConfig, AutoModel, AutoProcessor
 
 from ..modeling_xcat.configuration_xcat import XCatConfig
+from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
-from .filters import Filters
 from .recommender import XCatRecommender
 
 TASK = "item-recommendation"

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,46 +13,19 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
-from ..modeling_xcat.modeling_xcat import XCatForNextItem, XCatModel
-from ..modeling_xcat.recent_xcat import RecentEvents
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.recommending_xcat import ItemRanker, Recommendation
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.text_columns import TEXT_COLUMNS
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 from ..training.checkpoints import load_model
 from ..training.interests import interest_reader
-from .explanation import by_position, event_attention, event_shares
-from .filters import Filters, ItemFilter
-from .ranking import Adjust, ItemIndex
 
 logger = logging.getLogger(__name__)
 
-REASONS = 3
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Reason:
-    """An event of the history that a recommendation rests on, with its share from 0 to 1."""
-
-    item_id: str
-    title: str
-    weight: float
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """One recommended item."""
-
-    item_id: str
-    score: float
-    title: str
-    category: str | None
-    because: tuple[Reason, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
-        return {**asdict(self), "because": [asdict(reason) for reason in self.because]}
 
 
 def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -82,8 +54,7 @@ def saved_item_ids(folder: str | os.PathLike[str]) -> pa.ChunkedArray | None:
 class XCatRecommender:
     """Recommends items of a checkpoint's catalogue, with the model as it is when the recommender is made.
 
-    A subclass of the model is served with its own `query_side`, `item_side`, `bonuses` and `second_stage`; one that
-    has a `score_states` of its own is served through that alone.
+    See `ItemRanker` for how subclasses of the model are served.
 
     Args:
         model: A trained model.
@@ -94,19 +65,8 @@ class XCatRecommender:
     """
 
     def __init__(self, model: XCatForNextItem, processor: XCatProcessor) -> None:
-        self.model = model.eval()
-        self.processor = processor
-        self.vocabulary = processor.catalogue
-        if len(self.vocabulary) != model.config.num_item_rows:
-            raise ValueError(
-                f"the catalogue has {self.vocabulary.num_items} items and the model {model.config.num_items}; "
-                "take both from one checkpoint"
-            )
-        self._counts = model.model.items.item_counts
-        self._filter = ItemFilter(self.vocabulary, model.device)
-        with torch.no_grad():
-            self._items = model.model.item_side(model.model.items().float())
-        self._index = ItemIndex(self._items, first_row=NUM_SPECIAL_ROWS)
+        self.ranker = ItemRanker(model, processor.catalogue)
+        self.model, self.processor, self.vocabulary = model, processor, processor.catalogue
         self._interests = interest_reader(model, processor)
 
     @classmethod
@@ -159,7 +119,7 @@ class XCatRecommender:
     def score_rows(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
         """Scores (users, item rows) for dataset rows; special rows are -inf."""
         scores: torch.Tensor = self.model.model.score_states(
-            *self._states(self.processor.collate(rows))[:2], self._items
+            *self.ranker.states(self.processor.collate(rows))[:2], self.ranker.items
         )
         return scores
 
@@ -254,8 +214,8 @@ class XCatRecommender:
         if event_texts is not None and self._interests is None:
             logger.warning("this model reads no interests, so event_texts make no difference")
         filters = filters or Filters()
-        allowed = self._filter.allowed(filters)
-        results = []
+        self.ranker.filter.allowed(filters)  # refused before anything is computed
+        results = list[list[Recommendation]]()
         for start in range(0, len(histories), batch_size):
             part = slice(start, start + batch_size)
             rows = self.processor.history_rows(
@@ -282,14 +242,7 @@ class XCatRecommender:
                 )
             read = _cut(texts, part) if self.model.model.reads_user_texts else None
             inputs = self.processor.inputs_of(rows, read, layout="right")
-            states, recent, attention = self._states(inputs, explain)
-            hide = self._filter.hide(filters, allowed, [row["items"] for row in rows])
-            scores, best, of_candidates = self._ranked(states, recent, k, hide)
-            for user, row in enumerate(rows):
-                weights = None if attention is None else attention[user].expand(len(best[user]), -1)
-                if of_candidates is not None:
-                    weights = by_position(of_candidates[user], min(len(row["items"]), self.model.config.max_history))
-                results.append(self._present(row["items"], scores[user], best[user], weights, explain))
+            results += self.ranker.recommend(inputs, [row["items"] for row in rows], k, filters, explain)
         return results
 
     def _check_texts(self, texts: Sequence[str | Sequence[str] | None] | None) -> None:
@@ -299,105 +252,6 @@ class XCatRecommender:
                 f"texts: {sum(map(bool, texts or ()))} of {len(texts or ())} users have texts, and this model does "
                 "not read what users write; leave texts out, or train a model with interests='words'"
             )
-
-    def _ranked(
-        self, states: torch.Tensor, recent: RecentEvents, k: int, hide: Adjust
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """The k best rows of every query with their scores, and what they attend to where there is a second stage."""
-        base = self.model.model
-        if _scores_of_its_own(base):
-            scores = base.score_states(states, recent, self._items)
-            hide(scores, 0)
-            return *scores.topk(min(k, scores.shape[1]), dim=1), None
-        queries = base.query_side(states)
-        adjust = self._with_bonus(hide, recent)
-        if not base.has_second_stage:
-            return *self._index.search(queries, k, adjust), None
-        count = min(max(k, base.config.num_candidates), base.config.num_items)
-        scores, rows = self._index.search(queries, count, adjust)
-        candidates = min(base.config.num_candidates, count)
-        rescored, attention = base.second_stage(
-            queries, recent, rows[:, :candidates], scores[:, :candidates], self._items
-        )
-        best, order = rescored.sort(dim=1, descending=True, stable=True)
-        first = rows.gather(1, order)
-        attention = attention.gather(1, order[..., None].expand_as(attention))
-        return (
-            torch.cat([best, scores[:, candidates:]], 1)[:, :k],
-            torch.cat([first, rows[:, candidates:]], 1)[:, :k],
-            torch.nn.functional.pad(attention, (0, 0, 0, count - candidates))[:, :k],
-        )
-
-    @torch.no_grad()
-    def _states(
-        self, inputs: dict[str, Any], explain: bool = False
-    ) -> tuple[torch.Tensor, RecentEvents, torch.Tensor | None]:
-        """States, the latest events for the memories, and attention over events if it is wanted."""
-        base = self.model.model
-        if base.items.item_counts is not self._counts:
-            raise RuntimeError(
-                "the model's catalogue or its device is another than when this recommender was made; make a new "
-                "XCatRecommender(model, processor)"
-            )
-        if self.model.training:  # since then
-            self.model.eval()
-        placed = {name: value.to(base.device) for name, value in inputs.items()}
-        states, recent, output = base.encode_queries(**placed, output_attentions=explain)
-        positions = placed["query_positions"]
-        attention = event_attention(output, positions, base.config.max_history) if explain else None
-        return states.float(), recent, attention
-
-    def _with_bonus(self, hide: Adjust, recent: RecentEvents) -> Adjust:
-        base = self.model.model
-        bonuses = base.bonuses(recent)
-
-        def adjust(scores: torch.Tensor, start: int) -> None:
-            for queries, rows, values in bonuses:
-                inside = (rows >= start) & (rows < start + scores.shape[1])
-                scores[queries[inside], rows[inside] - start] += values[inside]
-            if base.config.untrained_bonus:
-                scores += base.untrained_bonus(slice(start, start + scores.shape[1]))
-            hide(scores, start)
-
-        return adjust
-
-    def _present(
-        self,
-        items: np.ndarray,
-        scores: torch.Tensor,
-        rows: torch.Tensor,
-        attention: torch.Tensor | None,
-        explain: bool,
-    ) -> list[Recommendation]:
-        kept = torch.isfinite(scores)
-        rows, scores = rows[kept], scores[kept]
-        read = items[-self.model.config.max_history :]
-        reasons: list[tuple[Reason, ...]] = [()] * len(rows)
-        if explain and len(rows):
-            weights = attention[kept, : len(read)] if attention is not None else None
-            shares = event_shares(weights, self._items[torch.from_numpy(read)], self._items[rows])
-            reasons = [self._reasons(read, share) for share in shares]
-        found = []
-        for row, score, because in zip(rows.tolist(), scores.tolist(), reasons, strict=True):
-            item = self.vocabulary.item(row)
-            title = item.get("title") or item["item_id"]
-            found.append(Recommendation(item["item_id"], round(score, 6), title, item.get("category"), because))
-        return found
-
-    def _reasons(self, items: np.ndarray, shares: torch.Tensor) -> tuple[Reason, ...]:
-        by_item: dict[int, float] = {}
-        for row, share in zip(items.tolist(), shares.tolist(), strict=True):
-            if row >= NUM_SPECIAL_ROWS and share > 0:
-                by_item[row] = by_item.get(row, 0.0) + share
-        best = sorted(by_item.items(), key=lambda pair: -pair[1])[:REASONS]
-        known = [(self.vocabulary.item(row), share) for row, share in best]
-        return tuple(Reason(i["item_id"], i.get("title") or i["item_id"], round(share, 4)) for i, share in known)
-
-
-def _scores_of_its_own(model: XCatModel) -> bool:
-    """Whether a subclass has another `score_states`; by name, since code of the hub has classes of its own."""
-    defining = next(cls for cls in type(model).__mro__ if "score_states" in vars(cls))
-    return defining.__name__ != XCatModel.__name__
 
 
 def _cut(values: Sequence[_T] | None, part: slice) -> Sequence[_T] | None:

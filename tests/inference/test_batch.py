@@ -21,8 +21,8 @@ from xcat_rec.inference.batch import (
     recommend_block,
     write_recommendations,
 )
-from xcat_rec.inference.filters import Filters
 from xcat_rec.inference.recommender import XCatRecommender, saved_item_ids
+from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.tokenization.histories import Histories, read_histories
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.training.preparation import PreparationOptions, prepare_training

@@ -13,8 +13,8 @@ import pytest
 
 from xcat_rec.cli.app import main
 from xcat_rec.inference.batch import BatchRequest, histories_table, recommend_locally
-from xcat_rec.inference.filters import Filters
 from xcat_rec.inference.ray_engine import recommend_with_ray
+from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.tokenization.histories import Histories
 
 from .test_batch import save_checkpoint, write_users

@@ -14,10 +14,11 @@ import pytest
 import torch
 import transformers
 
-from xcat_rec.inference.filters import Filters
 from xcat_rec.inference.pipeline import pipeline
-from xcat_rec.inference.recommender import REASONS, XCatRecommender
+from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
+from xcat_rec.modeling_xcat.recommending_xcat import REASONS
 from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from xcat_rec.training.base_checkpoint import change_catalogue, load_base
 from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training

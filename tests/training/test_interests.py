@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from xcat_rec.inference.batch import BatchRequest, histories_table, recommend_block
-from xcat_rec.inference.filters import Filters
 from xcat_rec.inference.recommender import XCatRecommender, saved_text_columns
+from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.tokenization.histories import read_histories
 from xcat_rec.tokenization.preparation_inputs import PreparationInputs
 from xcat_rec.tokenization.prepared import load_prepared

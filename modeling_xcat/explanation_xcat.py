@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..modeling_xcat.outputs_xcat import XCatModelOutput
+from .outputs_xcat import XCatModelOutput
 
 
 def event_attention(output: XCatModelOutput, query_positions: torch.Tensor, max_history: int) -> torch.Tensor | None:

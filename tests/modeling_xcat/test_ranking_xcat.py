@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.inference import ranking
-from xcat_rec.inference.ranking import ItemIndex
+from xcat_rec.modeling_xcat import ranking_xcat as ranking
+from xcat_rec.modeling_xcat.ranking_xcat import ItemIndex
 
 
 @settings(max_examples=60, deadline=None)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from xcat_rec.inference.explanation import event_attention, event_shares
+from xcat_rec.modeling_xcat.explanation_xcat import event_attention, event_shares
 from xcat_rec.modeling_xcat.outputs_xcat import XCatModelOutput
 
 

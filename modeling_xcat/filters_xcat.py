@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import torch
 
-from ..tokenization.vocabulary import ItemVocabulary
-from .ranking import Adjust
+from .ranking_xcat import Adjust
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,12 @@ class ItemFilter:
     """Filters over one catalogue, applied to blocks of scores.
 
     Args:
-        vocabulary: The catalogue.
+        vocabulary: The catalogue, an `ItemVocabulary`.
         device: Where scores are.
     """
 
-    def __init__(self, vocabulary: ItemVocabulary, device: torch.device) -> None:
-        self._codes = torch.from_numpy(vocabulary.category_codes.astype(np.int64)).to(device)
+    def __init__(self, vocabulary: Any, device: torch.device) -> None:
+        self._codes = torch.as_tensor(vocabulary.category_codes).long().to(device)
         self._categories = {name: code for code, name in enumerate(vocabulary.categories)}
 
     def allowed(self, filters: Filters) -> torch.Tensor:
@@ -54,7 +53,7 @@ class ItemFilter:
             allowed &= ~torch.isin(self._codes, self._codes_of(filters.exclude_categories))
         return allowed
 
-    def hide(self, filters: Filters, allowed: torch.Tensor, histories: Sequence[np.ndarray]) -> Adjust:
+    def hide(self, filters: Filters, allowed: torch.Tensor, histories: Sequence[Sequence[int]]) -> Adjust:
         """The filter of a batch of users.
 
         Args:
@@ -66,8 +65,9 @@ class ItemFilter:
             A function for `ItemIndex.search`.
         """
         device = self._codes.device
-        users = torch.from_numpy(np.repeat(np.arange(len(histories)), [len(h) for h in histories])).to(device)
-        rows = torch.from_numpy(np.concatenate(histories)).to(device)
+        lengths = torch.tensor([len(history) for history in histories])
+        users = torch.arange(len(histories)).repeat_interleave(lengths).to(device)
+        rows = torch.cat([torch.as_tensor(history).long() for history in histories]).to(device)
         everything = bool(allowed.all())
         # The last column stands for items without category (code -1), which may lie in a category that is known.
         known = torch.zeros(len(histories), len(self._categories) + 1, dtype=torch.bool, device=device)
