@@ -482,6 +482,45 @@ class XCatForNextItem(XCatPreTrainedModel):
         had = (recent.items[:, :, None] == rows[:, None, :]).any(1)
         return torch.where(had | (rows < NUM_SPECIAL_ROWS), targets[:, None], rows)
 
+    @torch.no_grad()
+    def target_losses(
+        self, states: torch.Tensor, recent: RecentEvents, targets: torch.Tensor, item_side: torch.Tensor
+    ) -> torch.Tensor:
+        """The loss of training of several targets per state, for evaluation, one normaliser per state.
+
+        A sampled objective is computed over the whole catalogue here, so that its loss does not depend on a draw.
+
+        Args:
+            states: (queries, hidden) behaviour states.
+            recent: The events before them.
+            targets: (queries, targets) item rows; below the first item where there is none, or an unknown one.
+            item_side: (item rows, hidden) result of `XCatModel.item_side` over the whole table.
+
+        Returns:
+            (queries, targets) float32 losses in nats, before any weights; NaN where there is no target.
+        """
+        config = self.config
+        scores = self.model.query_side(states.float()) @ item_side.T
+        if self.model.repeats is not None and config.repeats != "apart":
+            queries, places = recent.counts.nonzero(as_tuple=True)
+            scores[queries, recent.items[queries, places]] += self.model.repeats.values(recent)[queries, places]
+        scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
+        known = targets >= NUM_SPECIAL_ROWS
+        rows = targets.clamp(min=NUM_SPECIAL_ROWS)
+        wanted = scores.gather(1, rows)
+        if config.objective == "gbce":  # all items are there, so that nothing is left to calibrate
+            softplus = nn.functional.softplus
+            losses = (softplus(scores).sum(1)[:, None] - wanted) / config.num_items
+        else:
+            if self._has_soft_targets:
+                near = [self._soft_targets(column, recent) for column in rows.unbind(1)]
+                shared = [scores.gather(1, part).mean(1) for part in near]
+                share = float(config.soft_target_weight)
+                wanted = (1 - share) * wanted + share * torch.stack(shared, dim=1)
+            losses = scores.logsumexp(1)[:, None] - wanted
+        masked: torch.Tensor = losses.masked_fill(~known, torch.nan)
+        return masked
+
     def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
         """As `XCatModel.score_catalogue`."""
         scores: torch.Tensor = self.model.score_catalogue(query_positions, **inputs)

@@ -99,6 +99,10 @@ class XCatTrainingArguments(TrainingArguments):
     max_train_events: int | None = field(
         default=None, metadata={"help": "Training events used of a user, the latest; all if left out."}
     )
+    shuffle_buffer_size: int = field(
+        default=10_000,
+        metadata={"help": "Training windows of a stream that are shuffled together, such as 10000; 0 for none."},
+    )
     trained_texts_per_step: int = field(
         default=64,
         metadata={"help": "Item texts a step that a text encoder in training encodes anew; others keep their states."},
@@ -125,7 +129,9 @@ class XCatTrainingArguments(TrainingArguments):
     save_total_limit: int | None = field(default=1, metadata={"help": "Checkpoints kept besides the best."})
     load_best_model_at_end: bool = field(default=True, metadata={"help": "Whether the best checkpoint is the result."})
     metric_for_best_model: str | None = field(default="ndcg@10", metadata={"help": "Metric that decides."})
-    greater_is_better: bool | None = field(default=True, metadata={"help": "Whether more of it is better."})
+    greater_is_better: bool | None = field(
+        default=None, metadata={"help": "Whether more of it is better; if left out, of everything but a loss."}
+    )
     dataloader_pin_memory: bool = field(
         default=torch.cuda.is_available(), metadata={"help": "Whether batches are pinned for a GPU."}
     )
@@ -167,6 +173,13 @@ class XCatTrainingArguments(TrainingArguments):
         """Seed of the order of histories."""
         return self.seed if self.data_seed is None else self.data_seed
 
+    def count_steps(self) -> None:
+        """Evaluate, save and log ten times in a training, where that was to be once an epoch; for streams."""
+        for name in ("eval", "save", "logging"):
+            if getattr(self, f"{name}_strategy") == "epoch":
+                setattr(self, f"{name}_strategy", type(getattr(self, f"{name}_strategy"))("steps"))
+                setattr(self, f"{name}_steps", 0.1)
+
     def share_buffers(self, changing: bool) -> None:
         """Have DDP send buffers before every step only where they change, unless that was given.
 
@@ -196,12 +209,15 @@ class XCatTrainingArguments(TrainingArguments):
         for name, reason in refused.items():
             if getattr(self, name):
                 raise ValueError(f"{name} is {getattr(self, name)}; leave it out: {reason}")
+        metric = self.metric_for_best_model or ""
+        if metric.endswith("loss") and self.greater_is_better:
+            raise ValueError(f"greater_is_better is True, and less of {metric} is better; leave it out")
 
     def _check_numbers(self) -> None:
         at_least = {
             "per_device_train_batch_size": 1, "per_device_eval_batch_size": 1, "early_stopping_patience": 0,
             "max_train_events": 2, "max_tokens_per_batch": 2, "trained_texts_per_step": 1,
-            "adaptor_refresh_steps": 1, "max_eval_users": 1,
+            "adaptor_refresh_steps": 1, "max_eval_users": 1, "shuffle_buffer_size": 0,
         }  # fmt: skip
         for name, least in at_least.items():
             value = getattr(self, name)

@@ -1,4 +1,4 @@
-"""What a training run shows while it goes on, and what it counts."""
+"""What a training run shows while it goes on, what it counts, and when it stops."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import sys
 from typing import Any
 
 from tqdm.auto import tqdm
-from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    ProgressCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 
 class EpochProgress(ProgressCallback):
@@ -33,9 +40,25 @@ class EpochProgress(ProgressCallback):
         """Close the bar of the evaluation and show its metrics."""
         super().on_evaluate(args, state, control, **kwargs)
         if state.is_world_process_zero and metrics:
-            shown = [f"{name} {metrics[f'eval_{name}']:.4f}" for name in self.metrics if f"eval_{name}" in metrics]
+            first = next((name for name in metrics if name.endswith("_runtime")), "eval_runtime")
+            prefix = first.removesuffix("_runtime")  # of several sets the name is in it
+            shown = [f"{name} {metrics[key]:.4f}" for name in self.metrics if (key := f"{prefix}_{name}") in metrics]
+            if f"{prefix}_loss" in metrics:
+                shown.insert(0, f"loss {metrics[f'{prefix}_loss']:.3f}")
             loss = "" if self.loss is None else f"loss {float(self.loss):.3f}, "
-            tqdm.write(f"epoch {state.epoch or 0:.0f}: {loss}validation {', '.join(shown)}", file=sys.stderr)
+            of = prefix.removeprefix("eval").removeprefix("_") or "validation"
+            tqdm.write(f"epoch {state.epoch or 0:.0f}: {loss}{of} {', '.join(shown)}", file=sys.stderr)
+
+
+class EarlyStoppingOfSets(EarlyStoppingCallback):
+    """Early stopping where several sets are evaluated, of which one has the metric that decides."""
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any = None, **kwargs: Any
+    ) -> None:
+        """Count the evaluation of that set, and no other."""
+        if f"eval_{(args.metric_for_best_model or '').removeprefix('eval_')}" in metrics:
+            super().on_evaluate(args, state, control, metrics, **kwargs)
 
 
 class TrainedParameters(TrainerCallback):

@@ -27,17 +27,39 @@ class PackingCollator:
 
 @dataclass
 class QueryCollator:
-    """Packs evaluation histories, with the targets of each user and the slices they fall into."""
+    """Packs evaluation histories, with the targets of each user, the slices they fall into and their weights.
+
+    Args:
+        processor: The processor.
+        trained: (rows of the vocabulary,) bool, which items have training events.
+        new_category_weight: Weight in the loss of a target whose category is not among the events read.
+    """
 
     processor: XCatProcessor
     trained: np.ndarray
+    new_category_weight: float = 1.0
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Make model inputs, `targets` (users, most targets) padded with -1, and `target_slices` (..., slices)."""
+        """Make model inputs, `targets` (users, most targets) padded with -1, `target_weights`, and `target_slices`.
+
+        The slices are (users, most targets, slices).
+        """
         if any("targets" not in row for row in rows):
             raise ValueError("rows to evaluate have no targets; give a validation or test split of build_splits")
         batch = self.processor.collate(rows)
         flags = target_slices(rows, self.processor.catalogue, self.trained)
-        batch["targets"] = torch.from_numpy(pad_targets([row["targets"] for row in rows]))
+        targets = pad_targets([row["targets"] for row in rows])
+        batch["targets"] = torch.from_numpy(targets)
+        batch["target_weights"] = torch.from_numpy(self._weights(rows, targets))
         batch["target_slices"] = torch.from_numpy(np.stack([flags[name] for name in SLICE_NAMES], axis=-1)).long()
         return batch
+
+    def _weights(self, rows: Sequence[dict[str, Any]], targets: np.ndarray) -> np.ndarray:
+        """(users, most targets) weights, as `weigh_new_categories` gives them to the label after the events read."""
+        if self.new_category_weight == 1:
+            return np.ones(targets.shape, dtype=np.float32)
+        codes = self.processor.catalogue.category_codes
+        wanted = np.where(targets >= 0, codes[targets], -1)
+        read = [codes[np.asarray(row["items"][-self.processor.max_history :])] for row in rows]
+        new = [~np.isin(mine, there) & (mine >= 0) for mine, there in zip(wanted, read, strict=True)]
+        return np.where(np.stack(new), self.new_category_weight, 1.0).astype(np.float32)

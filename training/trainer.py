@@ -5,35 +5,43 @@ from __future__ import annotations
 import atexit
 import copy
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate import PartialState
-from datasets import Dataset
+from datasets import Dataset, IterableDataset
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, EvalPrediction, PrinterCallback, ProgressCallback, Trainer, set_seed
+from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, Trainer, set_seed
 
-from ..evaluation.protocol import report_from_ranks
-from ..evaluation.ranks import target_ranks, top_rows
-from ..evaluation.slices import SLICE_NAMES
-from ..modeling_xcat.modeling_xcat import XCatForNextItem, XCatModel
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.user_interests import UserInterests
 from .adapters import bare_model, parameter_counts
 from .arguments import XCatTrainingArguments
-from .callbacks import EpochProgress, TrainedParameters
+from .callbacks import EarlyStoppingOfSets, EpochProgress, TrainedParameters
 from .catalogue import refresh_text_states
 from .collators import PackingCollator, QueryCollator
 from .hub_pushes import HubPushes
+from .hyperparameter_search import HyperparameterSearch
 from .neighbor_weight import LEAST_USERS, neighbor_weight_scores
+from .ranking_evaluation import RankingEvaluation
 from .row_adam import RowAdamW, clip_row_gradients
+from .row_datasets import as_rows, evaluation_sets
 from .second_stage import FOLDS, fit_second_stage
 from .text_tuning import TextTuningCollator, text_learning_rate, trains_text
 from .token_batches import OrderOfEpoch, TokenBatchSampler
-from .trainer_checks import check_adaptor_refresh, check_deciding_metric, check_interests, check_kinds
+from .trainer_checks import (
+    check_adaptor_refresh,
+    check_arguments,
+    check_batches,
+    check_deciding_metric,
+    check_interests,
+    check_stream,
+)
 from .user_samples import spread_users
 from .windows import training_rows
 
@@ -42,23 +50,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SCORES_AT_ONCE = 1 << 25
-"""Scores that an evaluation holds at a time (128 MiB in float32), whatever the size of catalogue and batch."""
 
-
-class XCatTrainer(HubPushes, Trainer):
+class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
     """Trains `XCatForNextItem` on packed histories and evaluates it by full-catalogue ranking.
 
-    Evaluation gathers ranks of the targets and top-k rows, never scores over the catalogue. A text encoder that has
-    parameters in training is trained as `text_tuning` describes. Under FSDP2 a copy of the model is sharded and
-    trained; at the end of `train` the model that was given has its weights, whole, in every process.
+    A text encoder that has parameters in training is trained as `text_tuning` describes. Under FSDP2 a copy of the
+    model is sharded and trained; at the end of `train` the model that was given has its weights, whole, in every
+    process.
 
     Args:
         model: The model with its catalogue in place, or a `PeftModel` around it; None with `model_init`, which makes
             one for every run of `train`, as `hyperparameter_search` needs it.
         args: Training arguments.
-        train_dataset: Rows with `items`, `event_types`, `ratings`, `timestamps`, as `build_splits` makes them.
+        train_dataset: Rows with `items`, `event_types`, `ratings`, `timestamps`, as `build_splits` makes them: a
+            `Dataset`, a torch `Subset` of one, a list, or a stream (`IterableDataset`), which is shuffled in a buffer.
         eval_dataset: The same with `targets`: the validation split, on which memory and second stage are tuned, too.
+            Of several, as a mapping from names, that is the one called "validation", or the first; metrics are then
+            called `eval_<name>_ndcg@10`, and those that decide `eval_ndcg@10`, too.
         processing_class: The processor that carries the model's catalogue.
         interests: Interests of the users of the training rows, for a model that reads them; rows that are evaluated
             have theirs already.
@@ -68,11 +76,12 @@ class XCatTrainer(HubPushes, Trainer):
         trained_parameters: Counts the parameters that training changes.
 
     Raises:
-        TypeError: If the arguments are not `XCatTrainingArguments`, or the evaluation split is no `Dataset`.
+        TypeError: If the arguments are not `XCatTrainingArguments`, or the data sets hold no rows.
         ValueError: If something is missing, or arguments and model do not go together.
     """
 
     args: XCatTrainingArguments
+    model_init: Any
 
     def __init__(
         self,
@@ -86,7 +95,7 @@ class XCatTrainer(HubPushes, Trainer):
     ) -> None:
         if processing_class is None:
             raise ValueError("XCatTrainer needs processing_class=, the XCatProcessor of the model's catalogue")
-        check_kinds(args, eval_dataset)
+        check_arguments(args)
         model_init = kwargs.pop("model_init", None)
         if (model is None) == (model_init is None):
             raise ValueError("XCatTrainer needs model=, or model_init=, which makes one, and not both")
@@ -95,14 +104,20 @@ class XCatTrainer(HubPushes, Trainer):
             self.model_init = model_init
             model = self.call_model_init()
         bare = bare_model(model)
+        eval_dataset = evaluation_sets(eval_dataset)
         if kwargs.get("compute_metrics") is None:
-            check_deciding_metric(args)
+            check_deciding_metric(args, eval_dataset)
         args.share_precision()
         check_adaptor_refresh(args.adaptor_refresh_steps, bare)
+        self._interests = interests
+        self._given_rows: Any = None
+        self._cut_for: tuple[Any, ...] | None = None
         if train_dataset is not None:
-            check_interests(interests, train_dataset, processing_class, bare)
-            codes = processing_class.catalogue.category_codes
-            train_dataset = training_rows(train_dataset, args, bare.config.max_history, codes, interests)
+            self._given_rows = as_rows(train_dataset, "train_dataset")
+            check_interests(interests, self._given_rows, processing_class, bare)
+            if isinstance(self._given_rows, IterableDataset):
+                check_stream(self._given_rows, args, bare.config.max_history)
+                args.count_steps()
         kwargs.setdefault("data_collator", PackingCollator(processing_class))
         self.tunes_text, self._texts_of_step = trains_text(bare), 0
         args.share_buffers(self.tunes_text)
@@ -114,7 +129,7 @@ class XCatTrainer(HubPushes, Trainer):
                 kwargs["data_collator"], processing_class, args.trained_texts_per_step
             )
         super().__init__(
-            model=model, args=args, train_dataset=train_dataset, eval_dataset=eval_dataset,
+            model=model, args=args, train_dataset=self._given_rows, eval_dataset=eval_dataset,
             processing_class=processing_class, **kwargs,
         )  # fmt: skip
         self.model_init = model_init
@@ -129,20 +144,38 @@ class XCatTrainer(HubPushes, Trainer):
         if self.compute_metrics is None:
             self.compute_metrics = self.ranking_metrics
         if args.early_stopping_patience and args.load_best_model_at_end:
-            self.add_callback(EarlyStoppingCallback(args.early_stopping_patience))
+            kind = EarlyStoppingOfSets if isinstance(eval_dataset, dict) else EarlyStoppingCallback
+            self.add_callback(kind(args.early_stopping_patience))
         # Of the two, Trainer has added one; both print every log to standard output.
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(EpochProgress())
         self.remove_callback(PrinterCallback)
         self.trained_parameters = TrainedParameters()
         self.add_callback(self.trained_parameters)
-        self.query_collator = QueryCollator(processing_class, (bare.model.items.item_counts > 0).cpu().numpy())
+        trained = (bare.model.items.item_counts > 0).cpu().numpy()
+        self.query_collator = QueryCollator(processing_class, trained, args.new_category_weight)
+        self._cut_rows(bare)
+
+    def _cut_rows(self, model: XCatForNextItem) -> None:
+        """Make the training rows of those that were given, again where model or arguments want others by now."""
+        args, length = self.args, model.config.max_history
+        wanted = length, args.max_train_events, args.new_category_weight, args.train_sampling_strategy
+        if self._given_rows is None or self._cut_for == wanted:
+            return
+        codes = self.query_collator.processor.catalogue.category_codes
+        rows = training_rows(self._given_rows, args, length, codes, self._interests)
+        if isinstance(rows, IterableDataset) and args.shuffle_buffer_size:
+            rows = rows.shuffle(seed=args.order_seed, buffer_size=args.shuffle_buffer_size)
+        self.train_dataset, self._cut_for = rows, wanted
+        self.query_collator.new_category_weight = args.new_category_weight
 
     def get_train_dataloader(self) -> Any:
         """As in `Trainer`, or by number of events where `max_tokens_per_batch` says so."""
         limit = self.args.max_tokens_per_batch
         if limit is None or self.train_dataset is None:
-            return super().get_train_dataloader()
+            loader = super().get_train_dataloader()
+            check_batches(loader, self.train_dataset, self.args)
+            return loader
         dataset: Any = self.train_dataset
         lengths = [len(items) - 1 for items in dataset.with_format(None)["items"]]
         sampler = TokenBatchSampler(lengths, limit, self.args.order_seed, self.args.world_size)
@@ -155,6 +188,9 @@ class XCatTrainer(HubPushes, Trainer):
             num_workers=self.args.dataloader_num_workers,
             pin_memory=self.args.dataloader_pin_memory,
             persistent_workers=self.args.dataloader_persistent_workers,
+            prefetch_factor=self.args.dataloader_prefetch_factor,
+            multiprocessing_context=self.args.dataloader_multiprocessing_context,
+            in_order=self.args.dataloader_in_order,
         )
         return self.accelerator.prepare(loader)
 
@@ -193,21 +229,25 @@ class XCatTrainer(HubPushes, Trainer):
 
         Not with an adapter, which is saved without a configuration: they stay the base's.
         """
-        self._make_ready()
+        if self.model_init is None:
+            self._make_ready()
+        self._train_batch_size = self.args.train_batch_size  # which may have been changed since, after a search
         try:
             result = self._train_sharded(*args, **kwargs) if self.is_fsdp_enabled else super().train(*args, **kwargs)
         finally:
             model = bare_model(self.model)
             model.keep_texts, model.model.items.kept_texts = False, None
         self._refresh_texts("fp32", force=True)  # the best weights are those of another step
-        if self._trains_whole and isinstance(self.eval_dataset, Dataset) and len(self.eval_dataset):
-            self._tune(model, self.eval_dataset)
+        validation = self.deciding_set
+        if self._trains_whole and validation is not None and len(validation):
+            self._tune(model, validation)
         return result
 
     def _inner_training_loop(self, *args: Any, **kwargs: Any) -> Any:
         """As in `Trainer`, which has by now made the model anew where `model_init` was given."""
         self._make_ready()
         model: Any = self.model
+        self._cut_rows(bare_model(model))
         trained, total = parameter_counts(model)
         logger.info("training %s of %s parameters", f"{trained:,}", f"{total:,}")
         return super()._inner_training_loop(*args, **kwargs)
@@ -277,25 +317,46 @@ class XCatTrainer(HubPushes, Trainer):
             bare_model(self.model).model.items.kept_texts = None
         return super().training_step(*args, **kwargs)
 
+    def log(self, logs: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        """As in `Trainer`; what is kept for trainer_state.json has None for numbers that JSON has not."""
+        super().log(logs, *args, **kwargs)
+        self.state.log_history[-1] = {name: _finite(value) for name, value in self.state.log_history[-1].items()}
+
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        best = self.state.best_metric
+        self.state.best_metric = _finite(best)
         super()._save_checkpoint(*args, **kwargs)
+        self.state.best_metric = best
         # What is kept is not saved: who goes on from here refreshes first, and so does who goes on without a break.
         self._adaptor_of_step = None
 
     def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As in `Trainer`; what decides which epoch is the best is judged with the memory at its own best weight.
 
-        In training `max_eval_users` decide. Where the text encoder is trained, the catalogue's texts are encoded anew
-        before.
+        In training `max_eval_users` of every set are ranked. Where the text encoder is trained, the catalogue's texts
+        are encoded anew before.
+
+        Raises:
+            ValueError: If `hyperparameter_search` has released the model.
         """
+        model: Any = self.model
+        if model is None:
+            raise ValueError(
+                "hyperparameter_search released the model of its last trial; set the values of the best run in args "
+                "and call train first"
+            )
         self._refresh_texts()
-        validation = self.eval_dataset
-        if self.is_in_train and isinstance(validation, Dataset) and len(validation):
-            if self._trains_whole:
+        validation = self.deciding_set
+        if self.is_in_train and eval_dataset is None and validation is not None:
+            if self._trains_whole and len(validation):
                 self._tune_neighbor_weight(bare_model(self.model), validation, LEAST_USERS)
-            if eval_dataset is None:
-                eval_dataset = validation.select(spread_users(validation, self.args.max_eval_users))
+            eval_dataset = self._users_in_training(self.eval_dataset)
         return super().evaluate(eval_dataset, *args, **kwargs)
+
+    def _users_in_training(self, rows: Any) -> Any:
+        if isinstance(rows, dict):
+            return {name: self._users_in_training(part) for name, part in rows.items()}
+        return rows.select(spread_users(rows, self.args.max_eval_users))
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         self._refresh_texts()
@@ -318,78 +379,6 @@ class XCatTrainer(HubPushes, Trainer):
             refresh_text_states(bare_model(self.model), self.query_collator.processor, precision=precision)
             self._texts_of_step = self.state.global_step
 
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-        """As in `Trainer`, with the collator that carries targets."""
-        return self._with_query_collator(super().get_eval_dataloader, eval_dataset)
-
-    def get_test_dataloader(self, test_dataset: Any) -> Any:
-        """As in `Trainer`, with the collator that carries targets."""
-        return self._with_query_collator(super().get_test_dataloader, test_dataset)
-
-    def _with_query_collator(self, make: Any, dataset: Any) -> Any:
-        training_collator, self.data_collator = self.data_collator, self.query_collator
-        try:
-            return make(dataset)
-        finally:
-            self.data_collator = training_collator
-
-    def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
-        """As in `Trainer`; the catalogue is represented once, not once a batch."""
-        self._evaluated_items = []
-        try:
-            return super().evaluation_loop(*args, **kwargs)
-        finally:
-            self._evaluated_items = None
-
-    def _item_side(self, base: XCatModel) -> torch.Tensor:
-        kept = [] if self._evaluated_items is None else self._evaluated_items
-        if not kept:
-            kept.append(base.item_side(base.items().float()))
-        return kept[0]
-
-    def prediction_step(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Any],
-        prediction_loss_only: bool,
-        ignore_keys: list[str] | None = None,
-    ) -> tuple[torch.Tensor | None, Any, Any]:
-        """Rank the targets of a batch of users among the whole catalogue.
-
-        Returns:
-            No loss; ranks (users, targets) with the top rows (users, k); targets with their slices.
-        """
-        inputs = self._prepare_inputs(inputs)
-        targets, flags = inputs.pop("targets"), inputs.pop("target_slices")
-        positions = inputs.pop("query_positions", None)
-        bare = self.accelerator.unwrap_model(model)
-        base = bare_model(bare).model
-        # What FSDP has sharded is gathered by its own forward only; by that of the items, too.
-        encode = bare if self.is_fsdp_enabled else base
-        with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
-            states, recent = base.pick(encode(**inputs).last_hidden_state, positions, **inputs)
-            items = self._item_side(base)
-            ranks, top = [], []
-            for part in torch.arange(len(states), device=states.device).split(max(1, SCORES_AT_ONCE // len(items))):
-                scores = base.score_states(states[part], recent[part], items)
-                ranks.append(target_ranks(scores, targets[part]))
-                top.append(top_rows(scores, max(self.args.metric_ks)))
-        return None, (torch.cat(ranks), torch.cat(top)), (targets, flags)
-
-    def ranking_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
-        """Recall, NDCG and MRR at the k of the arguments, overall and by slice, and coverage."""
-        predictions: Any = prediction.predictions
-        labels: Any = prediction.label_ids
-        (ranks, top), (_, flags) = predictions, labels
-        report = report_from_ranks(
-            ranks,
-            {name: flags[..., i] == 1 for i, name in enumerate(SLICE_NAMES)},
-            top,
-            self.args.metric_ks,
-            num_items=self.query_collator.processor.catalogue.num_items,
-        )
-        return report.flat()
-
 
 def _give_rate(optimizer: torch.optim.Optimizer, parameters: set[nn.Parameter], rate: float) -> None:
     """Move parameters into groups of their own with another learning rate."""
@@ -402,3 +391,7 @@ def _give_rate(optimizer: torch.optim.Optimizer, parameters: set[nn.Parameter], 
 
 def _has_row_gradients(model: nn.Module) -> bool:
     return any(p.grad is not None and p.grad.is_sparse for p in model.parameters())
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

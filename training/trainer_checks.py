@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from datasets import Dataset
+import numpy as np
+from datasets import Dataset, IterableDataset
 
 from ..evaluation.metrics import METRIC_NAMES
 from ..evaluation.slices import SLICE_NAMES
@@ -14,29 +16,63 @@ from ..tokenization.interest_snapshots import NO_INTERESTS
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.user_interests import UserInterests
 from .arguments import XCatTrainingArguments
+from .row_datasets import COUNTED_ROWS
 from .text_tuning import trains_text
+from .windows import count_windows
 
 
-def check_kinds(args: Any, eval_dataset: Any) -> None:
-    """Refuse other training arguments, and several evaluation splits: what is tuned, is tuned on one."""
+def check_arguments(args: Any) -> None:
+    """Refuse other training arguments, which lack what this trainer goes by."""
     if not isinstance(args, XCatTrainingArguments):
         raise TypeError(f"args is of {type(args).__name__}; give XCatTrainingArguments, which takes the same fields")
-    if not isinstance(eval_dataset, Dataset | None):
-        raise TypeError(
-            f"eval_dataset is a {type(eval_dataset).__name__}; give one datasets.Dataset, the validation split "
-            "(Dataset.from_list makes one of rows), and call evaluate with others after training"
+
+
+def check_deciding_metric(args: XCatTrainingArguments, eval_dataset: Any = None) -> None:
+    """Refuse a metric that no evaluation will give, before hours of training end at the first one."""
+    if args.eval_strategy == "no":
+        return
+    name = args.metric_for_best_model or ""
+    ranked, slices = "|".join(METRIC_NAMES), "|".join(SLICE_NAMES)
+    sets = "".join(f"|{re.escape(key)}_" for key in eval_dataset) if isinstance(eval_dataset, Mapping) else ""
+    pattern = rf"(eval_)?({sets})(loss|(((slices\.({slices})\.)?({ranked}))|coverage)@[1-9]\d*)"
+    if args.load_best_model_at_end and not re.fullmatch(pattern, name):
+        raise ValueError(
+            f"metric_for_best_model is {name!r}; give {', '.join(METRIC_NAMES)} or coverage with a cut-off, such as "
+            f"ndcg@10, or one of a slice, such as slices.{SLICE_NAMES[0]}.ndcg@10, or eval_loss"
+            + (f", each with the name of a set before it, such as {next(iter(eval_dataset))}_ndcg@10" if sets else "")
+        )
+    if args.prediction_loss_only and not name.endswith("loss"):
+        raise ValueError(
+            f"prediction_loss_only is True, and metric_for_best_model is {name!r}, for which items are ranked; give "
+            "metric_for_best_model='eval_loss', or leave prediction_loss_only out"
         )
 
 
-def check_deciding_metric(args: XCatTrainingArguments) -> None:
-    """Refuse a metric that no evaluation will give, before hours of training end at the first one."""
-    name = args.metric_for_best_model or ""
-    ranked, slices = "|".join(METRIC_NAMES), "|".join(SLICE_NAMES)
-    known = re.fullmatch(rf"(eval_)?(((slices\.({slices})\.)?({ranked}))|coverage)@[1-9]\d*", name)
-    if args.load_best_model_at_end and not known:
+def check_stream(rows: IterableDataset, args: XCatTrainingArguments, max_history: int) -> None:
+    """Ask for the length of a training over a stream, which nobody knows, and refuse what needs all its rows."""
+    if args.max_tokens_per_batch is not None:
         raise ValueError(
-            f"metric_for_best_model is {name!r}; give {', '.join(METRIC_NAMES)} or coverage with a cut-off, such as "
-            f"ndcg@10, or one of a slice, such as slices.{SLICE_NAMES[0]}.ndcg@10"
+            f"max_tokens_per_batch is {args.max_tokens_per_batch}, and train_dataset is a stream, whose lengths are "
+            "not known beforehand; give per_device_train_batch_size"
+        )
+    if args.max_steps > 0:
+        return
+    some = [len(row["items"]) for row in rows.take(COUNTED_ROWS)]
+    windows = count_windows(np.array(some, dtype=np.int64), max_history, args.max_train_events)
+    batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    raise ValueError(
+        f"train_dataset is a stream, so that its number of batches is not known; give max_steps. Its first "
+        f"{len(some)} rows make {windows} training windows, so a pass over a million such rows is about "
+        f"{round(windows / max(1, len(some)) * 1e6 / batch)} steps of {batch}"
+    )
+
+
+def check_batches(loader: Any, rows: Any, args: XCatTrainingArguments) -> None:
+    """Refuse a training without a batch, which would end at once with the weights that it began with."""
+    if args.dataloader_drop_last and isinstance(rows, Dataset) and not len(loader):
+        raise ValueError(
+            f"dataloader_drop_last is True, and {len(rows)} training windows make no whole batch of "
+            f"{args.train_batch_size * args.world_size}; leave it out, or give a smaller per_device_train_batch_size"
         )
 
 
@@ -49,7 +85,7 @@ def check_interests(
             "interests are made of text states once, and this text encoder is to be trained; freeze it, "
             "or leave interests out"
         )
-    there = set(NO_INTERESTS) <= set(dataset.column_names)
+    there = set(NO_INTERESTS) <= set(dataset.column_names or ())
     if processor.interest_settings is not None and interests is None and not there:
         raise ValueError("this model reads interests; give interests=, as prepare_training returns them")
 

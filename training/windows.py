@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow.compute as pc
-from datasets import Dataset
+from datasets import Dataset, IterableDataset
 
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..tokenization.user_interests import UserInterests
 from .arguments import XCatTrainingArguments, sized_for
 
+Rows = TypeVar("Rows", Dataset, IterableDataset)
 MOST_HISTORY = 200
 _WHOLE = 0.9
+_BY_LENGTH = ("group_by_length", "batch_rebalance")
+"""Orders of training rows for which `Trainer` wants the length of each."""
 
 
 def history_length(train: Dataset) -> int:
@@ -38,9 +41,18 @@ def count_labels(train: Dataset, max_history: int, max_events: int | None = None
         max_history: Events that a model reads.
         max_events: Events used of a user, the latest; None for all.
     """
-    labels = pc.list_value_length(train.data["items"]).to_numpy() - 1
-    labels = np.clip(labels, 0, None if max_events is None else max(0, max_events - 1))
-    return int(labels.sum()), int((-(-labels // max_history)).sum())
+    lengths = pc.list_value_length(train.data["items"]).to_numpy()
+    return int(_labels(lengths, max_events).sum()), count_windows(lengths, max_history, max_events)
+
+
+def count_windows(lengths: np.ndarray, max_history: int, max_events: int | None = None) -> int:
+    """Windows that `training_windows` cuts of (users,) sequences of so many events, with a label each or more."""
+    return int((-(-_labels(lengths, max_events) // max_history)).sum())
+
+
+def _labels(lengths: np.ndarray, max_events: int | None) -> np.ndarray:
+    labels: np.ndarray = np.clip(lengths - 1, 0, None if max_events is None else max(0, max_events - 1))
+    return labels
 
 
 def size_training(
@@ -65,7 +77,7 @@ def size_training(
             setattr(arguments, name, value)
 
 
-def training_windows(dataset: Dataset, max_history: int, max_events: int | None = None) -> Dataset:
+def training_windows(dataset: Rows, max_history: int, max_events: int | None = None) -> Rows:
     """Cut training sequences into windows that a model can read whole, losing no event.
 
     Windows are cut from the end, so that the latest one is full; neighbours share one event, which is the label of
@@ -90,13 +102,14 @@ def training_windows(dataset: Dataset, max_history: int, max_events: int | None 
                 end = start + 1
         return windows
 
-    longest = max(map(len, dataset["items"]), default=0)
-    if longest <= min(max_history + 1, max_events or longest):
-        return dataset
-    return dataset.map(cut, batched=True, desc="Cutting windows")
+    if isinstance(dataset, Dataset):
+        longest = max(map(len, dataset["items"]), default=0)
+        if longest <= min(max_history + 1, max_events or longest):
+            return dataset
+    return _mapped(dataset, cut, "Cutting windows")
 
 
-def weigh_new_categories(dataset: Dataset, category_codes: np.ndarray, weight: float) -> Dataset:
+def weigh_new_categories(dataset: Rows, category_codes: np.ndarray, weight: float) -> Rows:
     """Add the column `label_weights`: `weight` for each event that is its row's first in a category, 1 for others.
 
     What users take up anew is drowned in training by what they come back for; the weight brings it up.
@@ -116,16 +129,23 @@ def weigh_new_categories(dataset: Dataset, category_codes: np.ndarray, weight: f
             weights.append(np.where(first & (codes >= 0), weight, 1.0).astype(np.float32))
         return {"label_weights": weights}
 
-    return dataset.map(weigh, batched=True, desc="Weighing categories")
+    return _mapped(dataset, weigh, "Weighing categories")
+
+
+def _mapped(dataset: Rows, function: Callable[..., Any], shown: str) -> Rows:
+    """Rows after a function of batches; a stream has no bar to show."""
+    options = {"desc": shown} if isinstance(dataset, Dataset) else {}
+    mapped: Rows = dataset.map(function, batched=True, **options)
+    return mapped
 
 
 def training_rows(
-    dataset: Dataset,
+    dataset: Rows,
     arguments: XCatTrainingArguments,
     max_history: int,
     category_codes: np.ndarray,
     interests: UserInterests | None = None,
-) -> Dataset:
+) -> Rows:
     """Windows of training sequences with the interests of their users and the weights of their events.
 
     Args:
@@ -134,10 +154,19 @@ def training_rows(
         max_history: Events that the model reads.
         category_codes: (rows of the vocabulary,) category of every item, -1 for none.
         interests: Interests of the users; None for a model that reads none.
+
+    Raises:
+        TypeError: If rows that come as a stream are to be given interests.
     """
+    if interests is not None and not isinstance(dataset, Dataset):
+        raise TypeError("train_dataset is a stream, and interests are added to rows at hand; give a datasets.Dataset")
     rows = training_windows(dataset, max_history, arguments.max_train_events)
     if interests is not None:
         rows = interests.added(rows)
     if arguments.new_category_weight != 1 and (category_codes >= 0).any():
         rows = weigh_new_categories(rows, category_codes, arguments.new_category_weight)
+    if arguments.train_sampling_strategy in _BY_LENGTH and isinstance(rows, Dataset):
+        name = str(arguments.length_column_name)
+        if name not in rows.column_names:
+            rows = rows.add_column(name, pc.list_value_length(rows.with_format(None).data["items"]).to_pylist())
     return rows

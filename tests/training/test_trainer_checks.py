@@ -28,14 +28,6 @@ def trainer_of(folder: Path, **parts: Any) -> XCatTrainer:
     return XCatTrainer(args=XCatTrainingArguments(**QUICK, output_dir=str(folder)), **parts)
 
 
-@pytest.mark.parametrize("kind", [list, dict])
-def test_one_split_of_rows_is_what_is_tuned_on(kind, parts, tmp_path):
-    rows = parts["eval_dataset"]
-    several = list(rows) if kind is list else {"a": rows}
-    with pytest.raises(TypeError, match=f"eval_dataset is a {kind.__name__}; give one datasets.Dataset"):
-        trainer_of(tmp_path, **{**parts, "eval_dataset": several})
-
-
 def test_arguments_of_transformers_are_refused(parts, tmp_path):
     with pytest.raises(TypeError, match="args is of TrainingArguments; give XCatTrainingArguments"):
         XCatTrainer(args=TrainingArguments(output_dir=str(tmp_path)), **parts)
