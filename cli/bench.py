@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from .options import Encoding, TimeFormat
+
 if TYPE_CHECKING:
     from .bench_results import BenchResults
     from .benching import BenchRequest
@@ -27,6 +29,8 @@ def bench(
     items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
     events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
     columns: Annotated[str | None, typer.Option(help="Names of your columns: item_id=sku,title=name.")] = None,
+    time_format: TimeFormat = None,
+    encoding: Encoding = None,
     split: Annotated[
         str | None,
         typer.Option(help="leave-one-out, last-basket, global-time, user-level, cold-items, column or auto."),
@@ -74,7 +78,14 @@ def bench(
 
     cold = {"cold_items": cold_items, "cold_policy": cold_policy} if cold_items else {}
     fields = _fields(context.args, {"split": split, "tie_policy": tie_policy, **cold})
-    tables: dict[str, Any] = {"data": data, "items": items, "events": events, "columns": columns}
+    tables: dict[str, Any] = {
+        "data": data,
+        "items": items,
+        "events": events,
+        "columns": columns,
+        "time_format": time_format,
+        "encoding": encoding,
+    }
     column = category_column or (DEFAULT_COLUMN if by_category else None)
     requests = [
         BenchRequest(

@@ -88,6 +88,8 @@ class BenchRequest:
         events: As in `load_shop`.
         columns: Names of columns, as `parse_columns` reads them.
         unknown_items: "error" or "drop".
+        time_format: As in `load_shop`.
+        encoding: As in `load_shop`.
         fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments` by name; the latter two hold
             for trained models.
         base: Checkpoint that the models of `FROM_BASE` begin with, a folder or repository.
@@ -102,6 +104,8 @@ class BenchRequest:
     events: str | None = None
     columns: str | None = None
     unknown_items: str = "error"
+    time_format: str | None = None
+    encoding: str | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     base: str | None = None
     category_column: str | None = None
@@ -115,6 +119,8 @@ class BenchRequest:
             named["base"] = Path(self.base).resolve().name if is_local(self.base) else self.base
         if self.category_column is not None:
             named["category_column"] = self.category_column
+        formats = {"time_format": self.time_format, "encoding": self.encoding}
+        named |= {name: value for name, value in formats.items() if value is not None}
         fields = {name: value for name, value in self.fields.items() if name != "cache_dir"}
         encoder = fields.get("text_encoder")
         if isinstance(encoder, str) and Path(encoder).is_dir():
@@ -181,6 +187,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     shop = load_data(
         request.data, items=request.items, events=request.events, columns=parse_columns(request.columns),
         on_unknown_items="drop" if request.unknown_items == "drop" else "error",
+        time_format=request.time_format, encoding=request.encoding,
     )  # fmt: skip
     if request.category_column is not None:
         check_category_column(items_table(shop.items.head(0)).schema, request.category_column)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import Encoding
+
 if TYPE_CHECKING:
     from ..training.added_items import AddedItems
 
@@ -17,6 +19,7 @@ def catalogue(
     output: Annotated[Path, typer.Option(help="Folder the checkpoint with them is written to.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
     columns: Annotated[str | None, typer.Option(help="Names of your columns: item_id=sku,title=name.")] = None,
+    encoding: Encoding = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Drop the checkpoint's items that the table lacks.")
     ] = False,
@@ -55,7 +58,7 @@ def catalogue(
             f"{checkpoint} is an adapter; merge it with its base first (load_adapted, merge_and_unload) and save that"
         )
     model, processor = load_base(folder)
-    table, found = load_table(items, "items")
+    table, found = load_table(items, "items", encoding=encoding)
     table, report = validate_items(table, names, Path(items).name, found)
     messages.print(str(report), markup=False, highlight=False)
     processor, added = add_items(model, processor, table, replace=replace)

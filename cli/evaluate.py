@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .options import Encoding, TimeFormat
+
 if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset, DatasetDict
@@ -25,6 +27,8 @@ def evaluate(
     items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
     events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
     columns: Annotated[str | None, typer.Option(help="Names of your columns: item_id=sku,title=name.")] = None,
+    time_format: TimeFormat = None,
+    encoding: Encoding = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -87,7 +91,15 @@ def evaluate(
     column = category_column or (DEFAULT_COLUMN if by_category else None)
     if column is not None:
         check_category_column(catalogue.table.schema, column)
-    shop = load_data(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items="drop")
+    shop = load_data(
+        data,
+        items=items,
+        events=events,
+        columns=parse_columns(columns),
+        on_unknown_items="drop",
+        time_format=time_format,
+        encoding=encoding,
+    )
     messages.print(str(shop.report), markup=False, highlight=False)
     options = _options(shop, recommender, {"split": split, "tie_policy": tie_policy, "seed": seed})
     splits, unknown = _splits(shop, recommender, part, options)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from .options import Encoding, TimeFormat
+
 
 def fit(
     context: typer.Context,
@@ -20,6 +22,8 @@ def fit(
     columns: Annotated[
         str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
     ] = None,
+    time_format: TimeFormat = None,
+    encoding: Encoding = None,
     text_encoder: Annotated[str | None, typer.Option(help="Hub id or folder of the text encoder.")] = None,
     base: Annotated[str | None, typer.Option(help="Trained checkpoint to begin with: folder or repo id.")] = None,
     peft: Annotated[
@@ -83,7 +87,15 @@ def fit(
     fields = split_fields(values)
     check_base(base, peft, output)
     check_output(output, resume, overwrite)
-    shop = load_data(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items)
+    shop = load_data(
+        data,
+        items=items,
+        events=events,
+        columns=parse_columns(columns),
+        on_unknown_items=unknown_items,
+        time_format=time_format,
+        encoding=encoding,
+    )
     messages.print(str(shop.report), markup=False, highlight=False)
     outcome = fit_shop(
         FitRequest(
@@ -107,6 +119,8 @@ def fit(
                 lora_rank=lora_rank,
                 lora_targets=lora_targets,
                 unknown_items=unknown_items,
+                time_format=time_format,
+                encoding=encoding,
                 card_baselines=card_baselines or None,
             ),
             card_baselines=compared,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .options import Encoding, TimeFormat
+
 if TYPE_CHECKING:
     from ..tokenization.schema import ShopTables
 
@@ -23,6 +25,8 @@ def inspect(
     columns: Annotated[
         str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
     ] = None,
+    time_format: TimeFormat = None,
+    encoding: Encoding = None,
     split: Annotated[str, typer.Option(help="The split whose leaks are counted; see xcat fit --help.")] = "auto",
     tie_policy: Annotated[str, typer.Option(help="Order of a user's events at one time: file or shuffle.")] = "file",
     unknown_items: Annotated[
@@ -53,7 +57,15 @@ def inspect(
 
     _check(output, push)
     refuse_prepared(data, "inspect")
-    shop = load_shop(data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items)
+    shop = load_shop(
+        data,
+        items=items,
+        events=events,
+        columns=parse_columns(columns),
+        on_unknown_items=unknown_items,
+        time_format=time_format,
+        encoding=encoding,
+    )
     messages.print(f"inspecting {shop.name} ...")
     report = inspect_shop(shop, split, tie_policy)
     page, card = inspection_page(report), inspection_card(report, shop.card)

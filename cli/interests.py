@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import Encoding, TimeFormat
+
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
@@ -28,6 +30,8 @@ def interests(
         typer.Option(help="Column of events with a text; may be repeated. Left out: the usual names."),
     ] = None,
     before: Annotated[str | None, typer.Option(help="Read only what came before this time (ISO 8601).")] = None,
+    time_format: TimeFormat = None,
+    encoding: Encoding = None,
     half_life_days: Annotated[float, typer.Option(help="Days after which an opinion counts half.")] = 180.0,
     text_encoder: Annotated[str | None, typer.Option(help="Hub id or folder of the text encoder.")] = None,
     sentiment_model: Annotated[
@@ -58,8 +62,10 @@ def interests(
         raise ValueError(f"--users is {users}; give at least 1")
     refuse_prepared(data, "give")
     at = None if before is None else _seconds(before)
-    statements = read_statements(read_table(_file(data, "events")), text_columns=text_column)
-    items = read_table(_file(data, "items"))
+    statements = read_statements(
+        read_table(_file(data, "events"), encoding=encoding), text_columns=text_column, time_format=time_format
+    )
+    items = read_table(_file(data, "items"), encoding=encoding)
     asked = user or _most_told(statements, users)
     chosen = [(name, statements.of_user(name)) for name in asked]
     texts, categories = _catalogue(items)

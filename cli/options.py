@@ -6,9 +6,16 @@ import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import yaml
+
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(help="Format of times: day-first, month-first, excel or a strptime pattern; found if left out."),
+]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of files of text, such as cp1252; found if left out.")]
 
 _RESERVED = {
     "output_dir",

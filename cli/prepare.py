@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .options import Encoding, TimeFormat
+
 if TYPE_CHECKING:
     from ..tokenization.prepared import PreparedFolder
 
@@ -23,6 +25,8 @@ def prepare(
     columns: Annotated[
         str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
     ] = None,
+    time_format: TimeFormat = None,
+    encoding: Encoding = None,
     split: Annotated[str, typer.Option(help="auto, or how events are split; see xcat fit --help.")] = "auto",
     tie_policy: Annotated[str, typer.Option(help="Order of a user's events at one time: file or shuffle.")] = "file",
     seed: Annotated[int, typer.Option(help="Seed of shuffled ties and of cold items.")] = 0,
@@ -84,7 +88,13 @@ def prepare(
         cold_policy,
     )  # fmt: skip
     inputs = PreparationInputs(
-        data, items=items, events=events, columns=parse_columns(columns), on_unknown_items=unknown_items
+        data,
+        items=items,
+        events=events,
+        columns=parse_columns(columns),
+        on_unknown_items=unknown_items,
+        time_format=time_format,
+        encoding=encoding,
     )
     prepared = prepare_tables(
         inputs, output, options, engine=engine, num_proc=num_proc, overwrite=overwrite, progress=messages.is_terminal

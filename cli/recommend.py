@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .options import Encoding, TimeFormat
+
 if TYPE_CHECKING:
     from ..inference.batch import BatchRequest
     from ..modeling_xcat.recommending_xcat import Recommendation
@@ -25,6 +27,8 @@ def recommend(
         Path | None, typer.Option(help="Table of events of many users, with the columns of the events table.")
     ] = None,
     columns: Annotated[str | None, typer.Option(help="Names of its columns: item_id=sku,user_id=customer.")] = None,
+    time_format: TimeFormat = None,
+    encoding: Encoding = None,
     text: Annotated[list[str] | None, typer.Option(help="A text of the user (query, chat); may be repeated.")] = None,
     k: Annotated[int, typer.Option("-k", help="Recommendations a user.")] = 10,
     include_seen: Annotated[bool, typer.Option(help="Recommend items of the history too.")] = False,
@@ -66,11 +70,12 @@ def recommend(
     ids = [] if history is None else _ids(history)
     refuse_prepared(users, "give")
     names = parse_columns(columns)
+    formats = {"time_format": time_format, "encoding": encoding}
     filters = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category)
     if output is not None and users is not None:
         # Once for all processes: each would ask the hub otherwise, and might find another commit there.
         folder = str(locate_checkpoint(checkpoint, revision=revision))
-        histories = read_histories(users, names, saved_text_columns(folder), saved_item_ids(folder))
+        histories = read_histories(users, names, saved_text_columns(folder), saved_item_ids(folder), **formats)
         _say(histories)
         written = _write(output, folder, histories, BatchRequest(k, filters, tuple(text or ())), engine, actors)
         _show_written(output, len(histories.user_ids), written, json_output)
@@ -78,7 +83,9 @@ def recommend(
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     histories = Histories(["history"], [ids])
     if users is not None:
-        histories = read_histories(users, names, recommender.text_columns, recommender.vocabulary.column("item_id"))
+        histories = read_histories(
+            users, names, recommender.text_columns, recommender.vocabulary.column("item_id"), **formats
+        )
         _say(histories)
     if users is not None and not text:
         check_known(recommender, histories.user_ids, histories.items)

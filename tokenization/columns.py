@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import ast
 import json
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass, field, replace
 
 import polars as pl
+
+from .time_texts import CLOCK_SKEW, EXCEL, SHORT_DATE, TimeReading, find_order, read_moments
 
 # Seconds reach 1e11 in the year 5138, milliseconds passed it in 1973; each finer unit is a factor of 1,000 away.
 _UNITS = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9))
@@ -24,7 +27,10 @@ _COMPACT = (
 )
 """Whole numbers from one to another, all of which are dates if that is put behind them, are no seconds (nor milli- or
 microseconds): those would lie in 1970, in summer 1976 or after 2590."""
-_TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S")
+_EXCEL_EPOCH = 25_569
+"""Days from the first day of spreadsheets, 1899-12-30, to 1970."""
+_EXCEL_FIRST = 29_221
+"""1980-01-01 as a spreadsheet counts days: as seconds since 1970 it would lie in the first day of 1970."""
 MAX_TEXT = 10_000
 """Characters kept of a text; an encoder reads far fewer, and a title of a megabyte would be tokenized whole."""
 
@@ -45,6 +51,7 @@ class TimeColumn:
         mixed: True for numbers that must be in another unit than most of the column.
         unit: Unit that numbers were taken to be in.
         microseconds: Int32 microseconds beyond `values`; None where all times are whole seconds.
+        reading: Order of short dates such as 01/12/2009, where it had to be found.
     """
 
     values: pl.Series
@@ -52,6 +59,7 @@ class TimeColumn:
     mixed: pl.Series
     unit: str = "seconds"
     microseconds: pl.Series | None = None
+    reading: TimeReading = field(default_factory=TimeReading)
 
 
 @dataclass(frozen=True)
@@ -227,18 +235,34 @@ def read_flags(column: pl.Series) -> tuple[pl.Series, pl.Series]:
     return flags, text.is_not_null() & flags.is_null()
 
 
-def read_times(column: pl.Series) -> TimeColumn:
-    """Times from dates, date-times, ISO 8601 texts, or numbers of seconds (milli, micro, nano) since 1970."""
+def read_times(column: pl.Series, time_format: str | None = None) -> TimeColumn:
+    """Times from dates, date-times, texts, or numbers of seconds (milli, micro, nano) since 1970.
+
+    Args:
+        column: The column.
+        time_format: "day-first", "month-first" or "year-first" for dates such as 01/12/09, "excel" for days of a
+            spreadsheet, a strptime pattern, or None to find out; see `find_order`.
+
+    Raises:
+        ValueError: If the pattern cannot be used.
+    """
     dtype = column.dtype
     if isinstance(dtype, pl.Date | pl.Datetime):
         return _from_moments(column.dt.epoch("us"), column.is_not_null())
-    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
-        text = read_texts(column)
-        numbers, bad = read_numbers(text)
-        if bad.any():
-            return _from_moments(_parse_iso(text), text.is_not_null())
-        return _from_numbers(numbers, bad)
-    return _from_numbers(*read_numbers(column))
+    pattern = time_format is not None and "%" in time_format
+    if pattern and dtype.is_integer():
+        column = column.cast(pl.String)
+    if not isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum):
+        return _from_numbers(*read_numbers(column), excel=time_format == EXCEL)
+    text = read_texts(column)
+    numbers, bad = read_numbers(text)
+    if not (bad.any() or pattern):
+        return _from_numbers(numbers, bad, excel=time_format == EXCEL)
+    reading = TimeReading()
+    if time_format is None and text.str.contains(SHORT_DATE).any():
+        reading = find_order(text.to_frame("text"), "text")
+    times = _from_moments(read_moments(text, time_format or reading.order), text.is_not_null())
+    return replace(times, reading=reading)
 
 
 def _from_moments(moments: pl.Series, given: pl.Series) -> TimeColumn:
@@ -254,7 +278,12 @@ def _fractions(microseconds: pl.Series) -> pl.Series | None:
     return whole if (whole > 0).any() else None
 
 
-def _from_numbers(numbers: pl.Series, bad: pl.Series) -> TimeColumn:
+def _from_numbers(numbers: pl.Series, bad: pl.Series, *, excel: bool = False) -> TimeColumn:
+    latest = (time.time() + CLOCK_SKEW) / 86_400 + _EXCEL_EPOCH
+    if excel or (numbers.count() and numbers.is_between(_EXCEL_FIRST, latest).fill_null(True).all()):
+        # Rounded to milliseconds, for a day in a float is exact to a few microseconds.
+        moments = ((numbers - _EXCEL_EPOCH) * 86_400_000).round().cast(pl.Int64, strict=False) * 1000
+        return replace(_from_moments(moments, numbers.is_not_null() | bad), unit="days of a spreadsheet")
     dates = None if bad.any() else _from_compact(numbers)
     if dates is not None:
         return dates
@@ -288,20 +317,6 @@ def _from_compact(numbers: pl.Series) -> TimeColumn | None:
             if moments.null_count() == numbers.null_count():
                 return replace(_from_moments(moments.dt.epoch("us"), numbers.is_not_null()), unit=unit)
     return None
-
-
-def _parse_iso(text: pl.Series) -> pl.Series:
-    """Microseconds since 1970, null where a text is no time."""
-    plain = pl.col("text").str.replace(r"(?i)\s*(z|utc|gmt)$", "").str.replace(r"^(\d{4})/(\d{1,2})/", "$1-$2-")
-    plain = plain.str.replace(r"^(\d{4}-\d{1,2}-\d{1,2})[Tt]", "$1 ")
-    zone = plain.str.extract(r":\d\d(?:\.\d+)?\s*([+-]\d\d(?::?\d\d)?)$").str.replace(":", "")
-    local = plain.str.replace(r"(:\d\d(?:\.\d+)?)\s*[+-]\d\d(?::?\d\d)?$", "$1")
-    parsed = pl.coalesce(local.str.to_datetime(f, strict=False, time_unit="us", exact=True) for f in _TIME_FORMATS)
-    minutes = zone.str.slice(1, 2).cast(pl.Int64) * 60
-    minutes += zone.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0)  # +02 is an hour's offset, too
-    shift = pl.when(zone.str.starts_with("-")).then(-minutes).otherwise(minutes).fill_null(0)
-    frame = pl.DataFrame({"text": text}).select((parsed.dt.epoch("us") - shift * 60 * 10**6).cast(pl.Int64))
-    return frame.to_series().rename(text.name)
 
 
 def _where(keep: pl.Series, values: pl.Series) -> pl.Series:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .event_times import event_columns
 from .problems import TableError, TableProblem
 from .schema import EVENT_SCHEMA, TableColumns, UnknownItems
 from .table_reader import TableReader
+from .time_texts import find_order
 from .vocabulary import ItemVocabulary
 
 CHUNK_ROWS = 4_000_000
@@ -43,11 +45,13 @@ class ChunkReading:
         vocabulary: File of the item vocabulary.
         columns: Names of the columns of the events table.
         on_unknown_items: What to do with events of items that the vocabulary lacks.
+        time_format: Format of times; that of the whole log, as `log_time_format` finds it.
     """
 
     vocabulary: str
     columns: TableColumns = field(default_factory=TableColumns)
     on_unknown_items: UnknownItems = "error"
+    time_format: str | None = None
 
 
 @dataclass
@@ -109,10 +113,7 @@ def cut_chunks(paths: Sequence[Path], rows: int = CHUNK_ROWS) -> list[EventChunk
     """
     chunks: list[EventChunk] = []
     for path in paths:
-        try:
-            footer = pq.read_metadata(path)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"table {path} cannot be read as parquet: {error}; check that it is whole") from error
+        footer = _footer(path)
         groups: list[int] = []
         held = 0
         for group in range(footer.num_row_groups):
@@ -122,6 +123,45 @@ def cut_chunks(paths: Sequence[Path], rows: int = CHUNK_ROWS) -> list[EventChunk
                 chunks.append(EventChunk(len(chunks), str(path), tuple(groups), held))
                 groups, held = [], 0
     return chunks
+
+
+def log_time_format(
+    paths: Sequence[Path], columns: TableColumns, time_format: str | None
+) -> tuple[str | None, list[TableProblem]]:
+    """The format of the times of a whole log, of which a chunk may not show whether the day or the month is first.
+
+    Args:
+        paths: Parquet files of the log.
+        columns: Names of its columns.
+        time_format: Format that the user gave; it takes precedence.
+
+    Returns:
+        The format for `ChunkReading`, and what is to be noted or asked.
+
+    Raises:
+        ValueError: If a file is not a parquet file.
+    """
+    name = columns.timestamp
+    texts = [path for path in paths if _is_text(path, name)]
+    if time_format is not None or not texts:
+        return time_format, []
+    reader = TableReader(columns)
+    reading = find_order(pl.scan_parquet(texts).select(name), name)
+    reader.date_order("events", "timestamp", reading)
+    return reading.order, reader.problems
+
+
+def _is_text(path: Path, name: str) -> bool:
+    schema = _footer(path).schema.to_arrow_schema()
+    kind = schema.field(name).type if name in schema.names else pa.null()
+    return bool(pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _footer(path: Path) -> pq.FileMetaData:
+    try:
+        return pq.read_metadata(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"table {path} cannot be read as parquet: {error}; check that it is whole") from error
 
 
 def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, EventFacts]:
@@ -140,7 +180,7 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
     present = [name for name in file.schema_arrow.names if name in wanted]
     raw = pl.from_arrow(file.read_row_groups(list(chunk.row_groups), columns=present))
     assert isinstance(raw, pl.DataFrame)
-    reader = _ChunkReader(reading.columns)
+    reader = _ChunkReader(reading.columns, time_format=reading.time_format)
     events = reader.events(raw)
     if events is None:
         return empty_events(), EventFacts([0], problems=reader.problems)

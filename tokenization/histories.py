@@ -50,6 +50,9 @@ def read_histories(
     columns: TableColumns | None = None,
     text_columns: Sequence[str] = (),
     catalogue: pa.ChunkedArray | None = None,
+    *,
+    time_format: str | None = None,
+    encoding: str | None = None,
 ) -> Histories:
     """Read users and their histories, as the events of a shop are read and put in order.
 
@@ -59,6 +62,8 @@ def read_histories(
         columns: Names of its columns; None for the defaults.
         text_columns: Columns with texts of the events; those that the table has are read.
         catalogue: Item ids of the model, which those of the table are to meet; None to take them as they are.
+        time_format: How times are written, as in `load_shop`.
+        encoding: Encoding of a file of text, as in `load_shop`.
 
     Returns:
         Users in order of first appearance, with their events.
@@ -68,8 +73,8 @@ def read_histories(
         TableError: If events of a shop would be refused for what the table holds.
     """
     columns = columns or TableColumns()
-    table, problems = load_table(path, "events")
-    reader = TableReader(columns, file_order=True)
+    table, problems = load_table(path, "events", encoding=encoding)
+    reader = TableReader(columns, file_order=True, time_format=time_format)
     reader.problems += problems
     log = reader.events(table)
     if log is None or any(problem.fatal for problem in reader.problems):

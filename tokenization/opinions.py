@@ -15,6 +15,7 @@ from .keyphrases import KeyphraseExtractor
 from .schema import TableColumns
 from .sentiment import Sentiment, polarities
 from .text_columns import TEXT_COLUMNS, joined_texts
+from .time_texts import check_time_format
 
 ENTITIES_SHOWN = 10
 
@@ -46,7 +47,11 @@ class Statements:
 
 
 def read_statements(
-    table: pl.DataFrame, columns: TableColumns | None = None, text_columns: Sequence[str] | None = None
+    table: pl.DataFrame,
+    columns: TableColumns | None = None,
+    text_columns: Sequence[str] | None = None,
+    *,
+    time_format: str | None = None,
 ) -> Statements:
     """Read a table of events with texts.
 
@@ -54,6 +59,7 @@ def read_statements(
         table: User and time in each row; item, rating and text where there are any.
         columns: Names of its columns; None for the defaults.
         text_columns: Columns that are the text, joined in order; None for those of `TEXT_COLUMNS` that are there.
+        time_format: Format of times, as in `load_shop`.
 
     Raises:
         ValueError: If there is no column of users, of times, or neither text nor rating, or a time cannot be read.
@@ -69,12 +75,16 @@ def read_statements(
             f"events has neither a text nor the rating {columns.rating!r}; name its text with text_columns; it has "
             f"{', '.join(table.columns)}"
         )
-    times = read_times(table[columns.timestamp])
+    check_time_format(time_format)
+    times = read_times(table[columns.timestamp], time_format)
+    if times.reading.question:
+        raise ValueError(f"events, column {columns.timestamp!r}: {times.reading.question} Give the one that holds")
     unread = times.bad | times.mixed | times.values.is_null()
     if unread.any():
         raise ValueError(
             f"events, column {columns.timestamp!r}: {unread.sum()} of {table.height} rows hold no time that can be "
-            f"read, for example {table[columns.timestamp].filter(unread)[0]!r}; write ISO 8601 or seconds"
+            f"read, for example {table[columns.timestamp].filter(unread)[0]!r}; write ISO 8601 or seconds, or give "
+            "time_format"
         )
     ratings = read_numbers(table[columns.rating])[0] if columns.rating in table.columns else None
     statements = pl.DataFrame({

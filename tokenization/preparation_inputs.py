@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from .data_card import DataCard
+from .event_chunks import log_time_format
 from .event_times import event_columns, with_times_to_write
 from .item_texts import item_texts
 from .problems import TableError, TableProblem
@@ -20,6 +21,7 @@ from .schema import ShopTables, TableColumns, UnknownItems
 from .sources import load_shop
 from .sources.generic import find_optional_table, find_table, load_table
 from .table_reader import TableReader
+from .time_texts import check_time_format
 from .vocabulary import ItemVocabulary
 
 LAYOUT = 2
@@ -35,6 +37,7 @@ class WrittenTables:
         events: Parquet files of the log, in order.
         columns: Names of its columns.
         problems: What was repaired in the small tables, or should be known.
+        time_format: Format of the times of the log.
         card: Makes the data-set card from the manifest.
     """
 
@@ -42,6 +45,7 @@ class WrittenTables:
     events: list[Path]
     columns: TableColumns
     problems: list[TableProblem]
+    time_format: str | None
     card: Callable[[dict[str, Any]], DataCard]
 
 
@@ -54,6 +58,8 @@ class PreparationInputs:
         events: The events table: a file, or a folder of parquet files.
         columns: Names of the columns; None for our own.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
+        time_format: How times are written, as in `load_shop`.
+        encoding: Encoding of files of text, as in `load_shop`.
 
     Raises:
         FileNotFoundError: If a table does not exist.
@@ -69,14 +75,19 @@ class PreparationInputs:
         events: str | Path | None = None,
         columns: TableColumns | None = None,
         on_unknown_items: UnknownItems = "error",
+        time_format: str | None = None,
+        encoding: str | None = None,
     ) -> None:
+        check_time_format(time_format)
         self.columns = columns or TableColumns()
         self.on_unknown_items: UnknownItems = on_unknown_items
+        self.time_format, self.encoding = time_format, encoding
         self.shop: ShopTables | None = None
         found = _streamed(data, items, events)
         if found is None:
             self.shop = load_shop(
-                data, items=items, events=events, columns=columns, on_unknown_items=on_unknown_items
+                data, items=items, events=events, columns=columns, on_unknown_items=on_unknown_items,
+                time_format=time_format, encoding=encoding,
             )  # fmt: skip
             self.name = self.shop.name
         else:
@@ -93,6 +104,9 @@ class PreparationInputs:
             "layout": LAYOUT, "options": dataclasses.asdict(options), "columns": dataclasses.asdict(self.columns),
             "on_unknown_items": self.on_unknown_items,
         }  # fmt: skip
+        # Left out where they are not given: so a folder that was prepared before there were these options still fits.
+        formats = {"time_format": self.time_format, "encoding": self.encoding}
+        told |= {name: value for name, value in formats.items() if value is not None}
         if self.shop is not None:
             tables = {"items": self.shop.items, "events": self.shop.events}
             return {**told, "inputs": {name: _rows_hash(table) for name, table in tables.items()}}
@@ -109,11 +123,13 @@ class PreparationInputs:
         """
         if self.shop is not None:
             return self._write_shop(self.shop, output, work)
-        reader = TableReader(self.columns)
+        reader = TableReader(self.columns, time_format=self.time_format)
         tables = {}
         for label, path in self.files.items():
-            tables[label], problems = load_table(path, label)
+            tables[label], problems = load_table(path, label, encoding=self.encoding)
             reader.problems += problems
+        time_format, asked = log_time_format(self.events, self.columns, self.time_format)
+        reader.problems += asked
         items = reader.items(tables["items"])
         users = reader.users(tables["users"]) if "users" in tables else None
         promotions = reader.promotions(tables["promotions"]) if "promotions" in tables else None
@@ -132,7 +148,7 @@ class PreparationInputs:
                 last_event=times[1],
             )  # fmt: skip
 
-        return WrittenTables(self.name, self.events, self.columns, reader.problems, card)
+        return WrittenTables(self.name, self.events, self.columns, reader.problems, time_format, card)
 
     @staticmethod
     def _write_shop(shop: ShopTables, output: Path, work: Path) -> WrittenTables:
@@ -153,7 +169,7 @@ class PreparationInputs:
                 shop.card, rows=rows, users=manifest["users"], first_event=times[0], last_event=times[1]
             )
 
-        return WrittenTables(shop.name, [path], TableColumns(), problems, card)
+        return WrittenTables(shop.name, [path], TableColumns(), problems, None, card)
 
 
 def items_table(items: pl.DataFrame) -> pa.Table:

@@ -142,6 +142,8 @@ def load_data(
     events: str | None = None,
     columns: TableColumns | None = None,
     on_unknown_items: UnknownItems = "error",
+    time_format: str | None = None,
+    encoding: str | None = None,
 ) -> ShopTables:
     """What the argument DATA of a command names: a prepared folder, or whatever `load_shop` takes.
 
@@ -151,7 +153,12 @@ def load_data(
         TableError: As `load_shop`.
     """
     if not is_prepared(data) or items is not None or events is not None:
-        return load_shop(data, items=items, events=events, columns=columns, on_unknown_items=on_unknown_items)
+        return load_shop(
+            data, items=items, events=events, columns=columns, on_unknown_items=on_unknown_items,
+            time_format=time_format, encoding=encoding,
+        )  # fmt: skip
+    if time_format is not None or encoding is not None:
+        raise ValueError(f"{data} was prepared, and its times are read already; leave time_format and encoding out")
     if columns not in (None, TableColumns()):
         raise ValueError(f"--columns: {data} was prepared, and its columns have our names; leave them out")
     return load_prepared(str(data))

@@ -138,7 +138,9 @@ def _prepare(
     work.mkdir(parents=True, exist_ok=True)
     write_manifest(output, {"complete": False, "request": request})
     tables = inputs.write_tables(output, work)
-    reading = ChunkReading(str((work / VOCABULARY_FILE).resolve()), tables.columns, inputs.on_unknown_items)
+    reading = ChunkReading(
+        str((work / VOCABULARY_FILE).resolve()), tables.columns, inputs.on_unknown_items, tables.time_format
+    )
     chunks = cut_chunks(tables.events)
     partitions = max(1, -(-sum(chunk.rows for chunk in chunks) // PARTITION_EVENTS))
     with _engine(engine)(chunks, reading, partitions, output, num_proc, progress) as running:

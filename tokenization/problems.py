@@ -23,6 +23,8 @@ _WORDING = {
     "undescribed_item": "{count} items have events and no description",
     "no_order": "there is neither a time nor an order of events",
     "bad_timestamp": "{count} rows hold no time that can be read",
+    "ambiguous_date": "{count} rows hold dates that can be read in two ways",
+    "date_order": "{count} rows hold dates that were read {example}",
     "null_timestamp": "{count} rows have no time",
     "early_timestamp": "{count} rows lie before 1973",
     "future_timestamp": "{count} rows lie in the future",

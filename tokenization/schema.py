@@ -83,6 +83,7 @@ def validate_tables(
     promotions: pl.DataFrame | pl.LazyFrame | None = None,
     card: DataCard | None = None,
     found: Iterable[TableProblem] = (),
+    time_format: str | None = None,
 ) -> ShopTables:
     """Check a shop's tables and bring them to our names and types.
 
@@ -97,14 +98,16 @@ def validate_tables(
             all and is read later.
         card: What the data set is; it is completed with what the tables hold.
         found: Problems that were found when the tables were read from their files.
+        time_format: Format of times: "day-first" or "month-first" for dates such as 01/12/2009, "excel" for days of a
+            spreadsheet, a strptime pattern, or None to find out.
 
     Raises:
         TableError: If anything fatal is wrong; it lists everything that is wrong.
-        ValueError: If `on_unknown_items` is neither "error" nor "drop".
+        ValueError: If `on_unknown_items` is neither "error" nor "drop", or the time format cannot be used.
     """
     if on_unknown_items not in ("error", "drop"):
         raise ValueError(f"on_unknown_items is {on_unknown_items!r}; give 'error' or 'drop'")
-    reader = TableReader(columns or TableColumns())
+    reader = TableReader(columns or TableColumns(), time_format=time_format)
     reader.problems.extend(found)
     catalogue = reader.items(items)
     log = reader.events(events)

@@ -32,11 +32,10 @@ from .table_columns import (
     PROMOTION_SCHEMA,
     TableColumns,
 )
+from .time_texts import CLOCK_SKEW, DAY_FIRST, MONTH_FIRST, TimeReading, check_time_format
 
 UnknownItems = Literal["error", "drop"]
 
-CLOCK_SKEW = 86_400
-"""Seconds that an event may lie in the future: clocks differ, and so do zones."""
 _MAPPED = {field.name for field in dataclasses.fields(TableColumns)}
 _REMEDIES = {
     "padded_key": "they were cut off",
@@ -54,10 +53,16 @@ class TableReader:
     Args:
         columns: Names of the columns.
         file_order: Whether events without time and order are in the order of the table; otherwise they are refused.
+        time_format: How times are written; see `read_times`.
+
+    Raises:
+        ValueError: If the time format is neither a name nor a pattern.
     """
 
-    def __init__(self, columns: TableColumns, *, file_order: bool = False) -> None:
+    def __init__(self, columns: TableColumns, *, file_order: bool = False, time_format: str | None = None) -> None:
+        check_time_format(time_format)
         self.columns = columns
+        self.time_format = time_format
         self.file_order = file_order
         self.problems: list[TableProblem] = []
 
@@ -140,8 +145,8 @@ class TableReader:
             column = self._column(table, name)
             values: pl.Series | None
             if name in ("start", "end"):
-                times = read_times(column)
-                self._rows("promotions", table, name, "bad_timestamp", times.bad | times.mixed, "write ISO 8601")
+                times = self._times("promotions", table, name)
+                self._rows("promotions", table, name, "bad_timestamp", times.mixed, "bring all to one unit")
                 values = times.values
             elif name in ("kind", "place"):
                 values = read_texts(column)
@@ -211,11 +216,9 @@ class TableReader:
 
     def _order(self, table: pl.DataFrame) -> tuple[TimeColumn, pl.Series]:
         """Times and order; one of the two is without gaps, or there is a fatal problem."""
-        times = read_times(self._column(table, "timestamp"))
+        times = self._times("events", table, "timestamp")
         order, bad_order = read_numbers(self._column(table, "order"))
         bad_order = bad_order | ((order != order.floor()) | (order.abs() > 2.0**53)).fill_null(False)
-        remedy = "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970"
-        self._rows("events", table, "timestamp", "bad_timestamp", times.bad, remedy)
         future = (times.values > int(time.time()) + CLOCK_SKEW).fill_null(False) & ~times.mixed
         remedy = "an event cannot have happened then; correct these rows or leave them out"
         self._rows("events", table, "timestamp", "future_timestamp", future, remedy)
@@ -248,6 +251,29 @@ class TableReader:
             elif 0 < no_order < number:
                 self._add("events", "order", "null_order", no_order, None, "fill them, or give times")
         return times, order.cast(pl.Int64, strict=False)
+
+    def _times(self, label: str, table: pl.DataFrame, column: str) -> TimeColumn:
+        """Times of a column; those that cannot be read are refused, and dates that can be read in two ways."""
+        times = read_times(self._column(table, column), self.time_format)
+        self.date_order(label, column, times.reading)
+        if times.reading.question:
+            return times
+        remedy = "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970, or give time_format, a strptime "
+        remedy += "pattern such as '%d/%m/%Y %H:%M'"
+        if self.time_format is not None:
+            remedy = f"time_format={self.time_format!r} does not read them; correct it or leave it out"
+        self._rows(label, table, column, "bad_timestamp", times.bad, remedy)
+        return times
+
+    def date_order(self, label: str, column: str, reading: TimeReading) -> None:
+        """Note in which order short dates were read; ask where that is not clear."""
+        if reading.question:
+            remedy = f"{reading.question} Give the one that holds"
+            self._add(label, column, "ambiguous_date", reading.rows, None, remedy)
+        elif reading.order is not None:
+            other = MONTH_FIRST if reading.order == DAY_FIRST else DAY_FIRST
+            remedy = f"no other order gives as many dates; if it is wrong, give time_format={other!r}"
+            self._add(label, column, "date_order", reading.rows, reading.order, remedy, fatal=False)
 
     def _table(
         self, label: str, table: pl.DataFrame, schema: dict[str, pl.DataType], required: tuple[str, ...]

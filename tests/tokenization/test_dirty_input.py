@@ -72,6 +72,10 @@ def ids(shop: ShopTables) -> list[str]:
     return shop.events["item_id"].to_list()
 
 
+def times(shop: ShopTables) -> list[int]:
+    return shop.events["timestamp"].to_list()
+
+
 TIMES = "1600000000", "1600000100", "1600000050", "1600000060"
 
 
@@ -95,8 +99,37 @@ CASES: dict[str, Dirt] = {
         lambda shop: titles(shop)[0] == "Zelt für 2",
     ),
     "latin-1": Dirt(
-        files(ITEMS.replace("Boots", "Bottes d'été").encode("latin-1")),
-        error=r"items\.csv cannot be read by its suffix: line 3 has the byte 0xe9, which is no UTF-8; convert",
+        files(ITEMS.replace("Boots", "Bottes d'été – 20 €").encode("cp1252")), ("encoding", 4),
+        lambda shop: titles(shop)[1] == "Bottes d'été – 20 €",
+    ),
+    "gb18030": Dirt(
+        files(ITEMS.replace("Boots", "登山靴，防水").encode("gb18030")), ("encoding", 4),
+        lambda shop: titles(shop)[1] == "登山靴，防水",
+    ),
+    "utf-16 without a byte order mark": Dirt(
+        files(ITEMS.replace("A tent", "Zelt für 2").encode("utf-16-be")), ("encoding", 4),
+        lambda shop: titles(shop)[0] == "Zelt für 2",
+    ),
+    "an encoding that is not found": Dirt(
+        files(ITEMS.replace("Boots", "Ботинки").encode("cp1251")),
+        error=r"items\.csv cannot be read by its suffix: line 3 has the byte 0xc1, which is no UTF-8; give encoding",
+    ),
+    "one bad byte among letters in UTF-8": Dirt(
+        files(ITEMS.replace("A tent", "Zelt für 2").encode().replace(b"Stove", b"Stov\xe9")),
+        error=r"line 4 has the byte 0xe9, which is no UTF-8",
+    ),
+    "dates with the day first": Dirt(
+        files(events=timed("13/09/2020 12:26", "13/09/2020", "01/10/2020", "2/10/2020 1:05 pm")), ("date_order", 4),
+        lambda shop: times(shop) == [1_599_999_960, 1_599_955_200, 1_601_510_400, 1_601_643_900],
+    ),
+    "dates that can be read in two ways": Dirt(
+        files(events=timed("01/12/2009 07:45", "02/12/2009 07:45", "03/12/2009", "05/05/2009")),
+        error=r"events, column timestamp: 4 rows hold dates that can be read in two ways; is '01/12/2009 07:45' 1 "
+        r"December 2009 \(time_format='day-first'\) or 12 January 2009 \(time_format='month-first'\)\? Give the",
+    ),
+    "days of a spreadsheet": Dirt(
+        files(events=timed("40148.3229166667", "40149", "40150.5", "40151")), ("timestamp_unit", 4),
+        lambda shop: times(shop) == [1_259_653_500, 1_259_712_000, 1_259_841_600, 1_259_884_800],
     ),
     "windows line ends": Dirt(
         files(ITEMS.replace("\n", "\r\n")), ("line_ends", 4),

@@ -97,10 +97,12 @@ BROKEN = [
      "timestamp (or order); the table has the columns user_id, item_id"),
     ("events", put("timestamp", "2024-01-31", "yesterday", "2024-02-01", "2024-02-02"), "bad_timestamp",
      "events, column timestamp: 1 rows hold no time that can be read, for example 'yesterday'; "
-     "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970"),
+     "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970, or give time_format, a strptime pattern "
+     "such as '%d/%m/%Y %H:%M'"),
     ("events", put("timestamp", 1_600_000_000, -1, 1_600_000_050, -1), "bad_timestamp",
      "events, column timestamp: 2 rows hold no time that can be read, for example -1; "
-     "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970"),
+     "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970, or give time_format, a strptime pattern "
+     "such as '%d/%m/%Y %H:%M'"),
     ("events", put("timestamp", 1_600_000_000, None, 1_600_000_050, None), "null_timestamp",
      "events, column timestamp: 2 rows have no time; fill them, or give an order"),
     ("events", put("timestamp", 1_600_000_000, 1_600_000_100_000, 1_600_000_050, 1_600_000_060),

@@ -201,7 +201,7 @@ def test_complex_and_sparse_columns_of_pandas() -> None:
         ),
         ("items.csv", b"a,b\n1,2,3\n", r"items.csv cannot be read by its suffix: "),
         ("items.csv", b"x" * 200_000 + b',y\n"', r"items.csv cannot be read by its suffix: "),
-        ("items.csv", b"item_id\ncaf\xe9\n", r"items.csv cannot be read by its suffix: "),
+        ("items.csv", b"item_id\ncaf\xe9\xe8\xe7\n", r"items.csv cannot be read by its suffix: "),
         ("items.csv.gz", b"item_id\n1\n", r"items.csv.gz cannot be read by its suffix: "),
         ("items.xlsx", b"", r"items.xlsx has no known suffix; name it one of .parquet, .csv"),
     ],

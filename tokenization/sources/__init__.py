@@ -40,6 +40,8 @@ def load_shop(
     events: TableSource | None = None,
     columns: TableColumns | None = None,
     on_unknown_items: UnknownItems = "error",
+    time_format: str | None = None,
+    encoding: str | None = None,
 ) -> ShopTables:
     """Load and validate the tables of a shop.
 
@@ -52,6 +54,9 @@ def load_shop(
         events: The events table.
         columns: Names of the columns; None for our own.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
+        time_format: Format of times: "day-first" or "month-first" for dates such as 01/12/2009, "excel" for days of a
+            spreadsheet, a strptime pattern, or None to find out.
+        encoding: Encoding of files of text, such as "cp1252"; None to find out.
 
     Raises:
         FileNotFoundError: If the folder, the hub dataset or one of the tables does not exist.
@@ -59,16 +64,20 @@ def load_shop(
         TableError: If the tables cannot be used.
         ImportError: If a data set's package is not installed.
     """
+    request = SourceRequest(Path(), (), columns, on_unknown_items, time_format=time_format, encoding=encoding)
     if data is None:
-        return _from_tables({"items": items, "events": events}, columns, on_unknown_items)
+        return _from_tables({"items": items, "events": events}, request)
     if items is not None or events is not None:
         raise ValueError("give either data or the tables items and events, not both")
     if isinstance(data, Mapping):
-        return _from_tables(data, columns, on_unknown_items)
-    source, request = _find(data)
-    if columns not in (None, TableColumns()) and not source.takes_columns:
-        raise ValueError(f"data {source.name} has columns of its own; names of columns cannot be given for it")
-    return source.read(replace(request, columns=columns, on_unknown_items=on_unknown_items))
+        return _from_tables(data, request)
+    source, place = _find(data)
+    if not source.takes_columns:
+        if columns not in (None, TableColumns()):
+            raise ValueError(f"data {source.name} has columns of its own; names of columns cannot be given for it")
+        if time_format is not None or encoding is not None:
+            raise ValueError(f"data {source.name} has one layout; leave time_format and encoding out")
+    return source.read(replace(request, folder=place.folder, selection=place.selection, name=place.name))
 
 
 def split_data(data: str | Path) -> tuple[str | None, str | None, tuple[str, ...]]:
@@ -123,9 +132,7 @@ def _recognise(names: Sequence[str]) -> DataSource:
     return next((source for source in SOURCES.values() if source.recognises(names)), TABLES)
 
 
-def _from_tables(
-    tables: Mapping[str, TableSource | None], columns: TableColumns | None, on_unknown_items: UnknownItems
-) -> ShopTables:
+def _from_tables(tables: Mapping[str, TableSource | None], request: SourceRequest) -> ShopTables:
     missing = [label for label in ("items", "events") if tables.get(label) is None]
     if missing:
         raise ValueError(f"no {' and '.join(missing)} table was given; give data, or both items and events")
@@ -133,9 +140,9 @@ def _from_tables(
     for label in ("items", "events", "users", "promotions"):
         source = tables.get(label)
         if source is not None:
-            read[label], problems = load_table(source, label)
+            read[label], problems = load_table(source, label, encoding=request.encoding)
             found += problems
     return validate_tables(
-        read["items"], read["events"], columns, on_unknown_items=on_unknown_items,
-        users=read.get("users"), promotions=read.get("promotions"), found=found,
+        read["items"], read["events"], request.columns, on_unknown_items=request.on_unknown_items,
+        users=read.get("users"), promotions=read.get("promotions"), found=found, time_format=request.time_format,
     )  # fmt: skip

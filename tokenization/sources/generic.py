@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ..problems import TableError, TableProblem
 from .hub import HUB_ID
-from .text_files import find_separator, open_text, read_csv, read_json, unpack
+from .text_files import PACKED, find_separator, open_text, read_csv, read_json, unpack
 
 if TYPE_CHECKING:
     import datasets
@@ -41,36 +41,40 @@ _BINARY: dict[str, Callable[[Contents], pl.DataFrame]] = {
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _JSON = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".parquet", *_SEPARATORS, *_JSON, ".arrow", ".feather")
-"""Suffixes of files that can be read; each may be followed by `.gz`."""
+"""Suffixes of files that can be read; each may be followed by `.gz` or `.zst`."""
 
 _TWICE = re.compile(r"(.+)_duplicated_\d+")
 """How polars calls a column of a csv file whose name was there before."""
 
 
-def read_table(source: TableSource) -> pl.DataFrame:
+def read_table(source: TableSource, *, encoding: str | None = None) -> pl.DataFrame:
     """Read a table, whatever it is in.
 
     Args:
-        source: A file (parquet, csv, tsv, json lines, arrow or feather, also with .gz), a pandas or polars data frame,
-            an Arrow table, a `datasets.Dataset`, or the id of a dataset on the hub ("namespace/name").
+        source: A file (parquet, csv, tsv, json lines, arrow or feather, also with .gz or .zst), a pandas or polars
+            data frame, an Arrow table, a `datasets.Dataset`, or the id of a dataset on the hub ("namespace/name").
+        encoding: Encoding of a file of text, such as "cp1252"; None to find out.
 
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If a file cannot be read as what its suffix says, or a dataset has several splits.
         TypeError: If the source is none of these.
     """
-    table, problems = load_table(source, "table")
+    table, problems = load_table(source, "table", encoding=encoding)
     if any(problem.fatal for problem in problems):
         raise TableError(problems, str(source) if isinstance(source, str | Path) else "")
     return table
 
 
-def load_table(source: TableSource, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:
+def load_table(
+    source: TableSource, label: str, *, encoding: str | None = None
+) -> tuple[pl.DataFrame, list[TableProblem]]:
     """As `read_table`, with what was repaired.
 
     Args:
         source: As in `read_table`.
         label: "items", "events", "users" or "promotions": which table it is.
+        encoding: As in `read_table`.
 
     Raises:
         As `read_table`.
@@ -80,7 +84,7 @@ def load_table(source: TableSource, label: str) -> tuple[pl.DataFrame, list[Tabl
     if isinstance(source, pl.LazyFrame):
         return _tidy_header(source.collect(), [], label)
     if isinstance(source, str | Path):
-        return _tidy_header(*_read_path(source, label), label)
+        return _tidy_header(*_read_path(source, label, encoding), label)
     return _tidy_header(*_read_object(source, label), label)
 
 
@@ -117,7 +121,7 @@ def find_table(folder: Path, name: str) -> Path:
         others = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
         raise FileNotFoundError(
             f"folder {folder} has no {name} table; it holds {others}. "
-            f"Name the file {name} and one of {', '.join(SUFFIXES)} (or that and .gz)"
+            f"Name the file {name} and one of {', '.join(SUFFIXES)} (or that and .gz or .zst)"
         )
     return found
 
@@ -140,12 +144,12 @@ def find_optional_table(folder: Path, name: str) -> Path | None:
 def table_suffix(path: Path) -> str | None:
     """The suffix that says how a table is read; None if it is none of ours."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] == ".gz":
+    if suffixes and suffixes[-1] in PACKED:
         suffixes.pop()
     return suffixes[-1] if suffixes and suffixes[-1] in SUFFIXES else None
 
 
-def _read_path(source: str | Path, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:
+def _read_path(source: str | Path, label: str, encoding: str | None) -> tuple[pl.DataFrame, list[TableProblem]]:
     path = Path(source).expanduser()
     suffix = table_suffix(path)
     if not path.exists():
@@ -155,14 +159,16 @@ def _read_path(source: str | Path, label: str) -> tuple[pl.DataFrame, list[Table
     if path.is_dir():
         raise ValueError(f"table {path} is a folder; give a file, or the folder as `data`")
     if suffix is None:
-        raise ValueError(f"table {path} has no known suffix; name it one of {', '.join(SUFFIXES)} (or that and .gz)")
+        raise ValueError(
+            f"table {path} has no known suffix; name it one of {', '.join(SUFFIXES)} (or that and .gz or .zst)"
+        )
     if suffix in _BINARY:
         try:
             return _BINARY[suffix](unpack(path)), []
         except (pl.exceptions.PolarsError, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(f"table {path} cannot be read by its suffix: {reason}; check that it is whole") from error
-    opened = open_text(path, label)
+    opened = open_text(path, label, encoding)
     if suffix in _JSON:
         return read_json(opened), opened.problems
     table = read_csv(opened, find_separator(opened, _SEPARATORS[suffix]))

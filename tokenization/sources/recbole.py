@@ -27,12 +27,13 @@ _NAMES = {
 _SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 
 
-def read_atomic(path: Path, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:
+def read_atomic(path: Path, label: str, encoding: str | None = None) -> tuple[pl.DataFrame, list[TableProblem]]:
     """Read an atomic file: tokens are texts, floats numbers, and sequences lists of either.
 
     Args:
         path: The file, `.inter`, `.item` or `.user`; plain or .gz.
         label: Which of our tables it becomes, for the problems.
+        encoding: Its encoding; None to find out.
 
     Returns:
         The table with the names of its fields, and what was repaired.
@@ -40,7 +41,7 @@ def read_atomic(path: Path, label: str) -> tuple[pl.DataFrame, list[TableProblem
     Raises:
         ValueError: If a field has no type or an unknown one, or the file is no table.
     """
-    opened = open_text(path, label)
+    opened = open_text(path, label, encoding)
     table = read_csv(opened, "\t", quote=None)
     columns = []
     for header in table.columns:
@@ -83,8 +84,9 @@ def read_recbole(request: SourceRequest) -> ShopTables:
     tables = atomic_tables(request)
     card = DataCard(tables.name, "Atomic files of RecBole.")
     return build_shop(
-        tables.items, tables.events, card, users=tables.users, columns=request.columns, found=tables.found
-    )
+        tables.items, tables.events, card, users=tables.users, columns=request.columns, found=tables.found,
+        time_format=request.time_format,
+    )  # fmt: skip
 
 
 def atomic_tables(request: SourceRequest) -> AtomicTables:
@@ -106,7 +108,7 @@ def atomic_tables(request: SourceRequest) -> AtomicTables:
             f"folder {request.folder} has {len(stems)} data sets, {', '.join(stems)}; give the folder of one, or name "
             f"one as recbole:{request.folder}:{stems[0]}"
         )
-    events, found = _interactions([path for path, _ in files])
+    events, found = _interactions([path for path, _ in files], request.encoding)
     for ours in (columns.user_id, columns.item_id):
         if ours not in events.columns:
             option = "user_id" if ours == columns.user_id else "item_id"
@@ -118,16 +120,16 @@ def atomic_tables(request: SourceRequest) -> AtomicTables:
     for kind in ("item", "user"):
         path = request.maybe(f"{stems[0]}.{kind}", f"{stems[0]}.{kind}.gz")
         if path is not None:
-            tables[kind], more = read_atomic(path, f"{kind}s")
+            tables[kind], more = read_atomic(path, f"{kind}s", request.encoding)
             found += more
     items = tables.get("item", pl.DataFrame(schema={columns.item_id: pl.String}))
     return AtomicTables(stems[0], _ours(items, columns), events, tables.get("user"), found)
 
 
-def _interactions(paths: Sequence[Path]) -> tuple[pl.DataFrame, list[TableProblem]]:
+def _interactions(paths: Sequence[Path], encoding: str | None) -> tuple[pl.DataFrame, list[TableProblem]]:
     logs, found = [], []
     for path in paths:
-        log, more = read_atomic(path, "events")
+        log, more = read_atomic(path, "events", encoding)
         found += more
         part = path.name.removesuffix(".gz").removesuffix(".inter").rpartition(".")[2]
         logs.append(log.with_columns(split=pl.lit(_SPLITS[part])) if part in _SPLITS and len(paths) > 1 else log)

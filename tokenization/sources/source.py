@@ -28,6 +28,8 @@ class SourceRequest:
         columns: Names of the columns, for sources whose tables are the user's own.
         on_unknown_items: What to do with events of items that the items table lacks.
         name: What to call a shop whose files do not say it; empty for the folder's name.
+        time_format: How times are written, as in `load_shop`.
+        encoding: Encoding of files of text; None to find out.
     """
 
     folder: Path
@@ -35,6 +37,8 @@ class SourceRequest:
     columns: TableColumns | None = None
     on_unknown_items: UnknownItems = "error"
     name: str = ""
+    time_format: str | None = None
+    encoding: str | None = None
 
     def find(self, pattern: str) -> list[tuple[Path, str]]:
         """Files whose names match a regular expression, with what its first group holds, sorted by that.
@@ -112,6 +116,7 @@ def build_shop(
     promotions: pl.LazyFrame | None = None,
     columns: TableColumns | None = None,
     found: Sequence[TableProblem] = (),
+    time_format: str | None = None,
 ) -> ShopTables:
     """Validate the tables of a public data set: of repeated items the first stays, items without a row get one.
 
@@ -123,6 +128,7 @@ def build_shop(
         promotions: One row a promotion, with the columns of `PROMOTION_SCHEMA`.
         columns: Names of the columns; None for our own.
         found: Problems found before.
+        time_format: How times are written, as in `load_shop`.
     """
     key = (columns or TableColumns()).item_id
     problems = list(found)
@@ -138,5 +144,6 @@ def build_shop(
         problems.append(TableProblem("items", key, "undescribed_item", missing.height, example, remedy, fatal=False))
         once = pl.concat([once, missing], how="diagonal")
     return validate_tables(
-        once, events, columns, card.name, users=users, promotions=promotions, card=card, found=problems
-    )
+        once, events, columns, card.name, users=users, promotions=promotions, card=card, found=problems,
+        time_format=time_format,
+    )  # fmt: skip

@@ -13,14 +13,14 @@ def _read(request: SourceRequest) -> ShopTables:
     # On the hub tables usually lie in a folder of their own.
     near = (path.parent for path in list_folder(request.folder) if path.name.split(".")[0] == "items")
     folder = next(near, request.folder)
-    items, found = load_table(find_table(folder, "items"), "items")
-    events, more = load_table(find_table(folder, "events"), "events")
+    items, found = load_table(find_table(folder, "items"), "items", encoding=request.encoding)
+    events, more = load_table(find_table(folder, "events"), "events", encoding=request.encoding)
     found += more
     extra = {}
     for name in ("users", "promotions"):
         path = find_optional_table(folder, name)
         if path is not None:
-            extra[name], more = load_table(path, name)
+            extra[name], more = load_table(path, name, encoding=request.encoding)
             found += more
     return validate_tables(
         items,
@@ -31,6 +31,7 @@ def _read(request: SourceRequest) -> ShopTables:
         users=extra.get("users"),
         promotions=extra.get("promotions"),
         found=found,
+        time_format=request.time_format,
     )
 
 

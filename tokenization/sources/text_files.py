@@ -7,6 +7,8 @@ import csv
 import gzip
 import io
 import json
+import mmap
+import os
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -15,16 +17,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
+import pyarrow as pa
 
 from ..problems import TableProblem
+from .encodings import guess_encoding, mark_of, utf8_fault, wide_without_mark
 
 _HEAD = 1 << 20
-_WIDE = {
-    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",  # first, for they begin as the next ones do
-    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
-}  # fmt: skip
-
-
+PACKED = (".gz", ".zst")
+"""Suffixes of packed files, behind the one that says what is in them."""
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -49,53 +49,62 @@ class TextFile:
         """All bytes of the file, after repair."""
         return self.contents if isinstance(self.contents, bytes) else self.contents.read_bytes()
 
+    @property
+    def view(self) -> memoryview:
+        """All bytes of the file, not copied; they are read when they are looked at."""
+        if isinstance(self.contents, bytes):
+            return memoryview(self.contents)
+        with self.contents.open("rb") as file:
+            empty = not os.fstat(file.fileno()).st_size
+            return memoryview(b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+    def head(self, size: int = _HEAD) -> bytes:
+        """The first bytes of the file."""
+        if isinstance(self.contents, bytes):
+            return self.contents[:size]
+        with self.contents.open("rb") as file:
+            return file.read(size)
+
     def note(self, kind: str, count: int, example: object, remedy: str) -> None:
         """Add what was repaired."""
         self.problems.append(TableProblem(self.table, "", kind, count, example, remedy, fatal=False))
 
 
 def unpack(path: Path) -> Path | bytes:
-    """The path of a plain file; the unpacked bytes of one that ends in .gz.
+    """The path of a plain file; the unpacked bytes of one that ends in .gz or .zst.
 
     Raises:
-        ValueError: If it is no gzip file, or was cut off.
+        ValueError: If it is not such a file, or was cut off.
     """
-    if path.suffix.lower() != ".gz":
+    suffix = path.suffix.lower()
+    if suffix not in PACKED:
         return path
     try:
-        return gzip.decompress(path.read_bytes())
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        if suffix == ".gz":
+            return gzip.decompress(path.read_bytes())
+        with pa.input_stream(str(path), compression="zstd") as stream:
+            content: bytes = stream.read()
+            return content
+    except (gzip.BadGzipFile, EOFError, zlib.error, pa.ArrowException, OSError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
         raise _unreadable(path, f"{error}") from error
 
 
-def open_text(path: Path, table: str) -> TextFile:
+def open_text(path: Path, table: str, encoding: str | None = None) -> TextFile:
     """Open a file of text: unpacked, without byte order mark, in UTF-8 and with line feeds.
 
     Args:
-        path: The file; plain or .gz.
+        path: The file; plain, .gz or .zst.
         table: Which table it is, for the problems.
+        encoding: Its encoding, as Python calls it; None to find out.
 
     Raises:
-        ValueError: If it cannot be unpacked or decoded.
+        ValueError: If it cannot be unpacked or decoded, or there is no such encoding.
     """
     opened = TextFile(path, table, unpack(path))
-    if isinstance(opened.contents, Path):
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-    else:
-        head = opened.contents[:_HEAD]
-    wide = next((name for mark, name in _WIDE.items() if head.startswith(mark)), None)
-    if wide:
-        try:
-            opened.contents = opened.content.decode(wide).encode()
-        except UnicodeDecodeError as error:
-            raise _unreadable(path, f"it begins as {wide} and is not: {error.reason}") from error
-        head = opened.contents[:_HEAD]
-        opened.note("encoding", _lines(opened.contents), wide, "they were read as such")
-    elif head.startswith(codecs.BOM_UTF8):
-        opened.contents = opened.content[len(codecs.BOM_UTF8) :]
-        opened.note("byte_order_mark", 1, None, "it was left out")
-        head = head[len(codecs.BOM_UTF8) :]
+    _decode(opened, encoding)
+    head = opened.head()
     if b"\r" in head and b"\n" not in head:
         opened.contents = opened.content.replace(b"\r", b"\n")
         opened.note("line_ends", _lines(opened.contents), "CR", "they were read as line ends")
@@ -104,13 +113,51 @@ def open_text(path: Path, table: str) -> TextFile:
     return opened
 
 
+def _decode(opened: TextFile, encoding: str | None) -> None:
+    """Bring a file to UTF-8 without a byte order mark."""
+    head = opened.head()
+    mark, name = mark_of(head) or (b"", wide_without_mark(head))
+    if encoding is not None:
+        name = _known(encoding)
+        mark = mark if name.startswith("utf") else b""
+    if name in (None, "utf-8", "utf-8-sig"):
+        if mark:
+            opened.contents = opened.content[len(mark) :]
+            opened.note("byte_order_mark", 1, None, "it was left out")
+        fault = utf8_fault(opened.view)
+        if fault is None:
+            return
+        name = None if encoding is not None or mark else guess_encoding(opened.content)
+        if name is None:
+            raise _unreadable(opened.path, _bad_byte(opened.content, fault, "UTF-8"))
+    assert name is not None
+    try:
+        opened.contents = opened.content.decode(name).removeprefix("\ufeff").encode()
+    except UnicodeDecodeError as error:
+        raise _unreadable(opened.path, _bad_byte(opened.content, error.start, name)) from error
+    if encoding is None:
+        remedy = "they were read as such; if that is wrong, give encoding"
+        opened.note("encoding", _lines(opened.contents), name, remedy)
+
+
+def _known(encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        raise ValueError(f"encoding is {encoding!r}; give a name that Python knows, such as 'cp1252'") from None
+
+
+def _bad_byte(content: bytes, place: int, encoding: str) -> str:
+    line = content.count(b"\n", 0, place) + 1
+    return (
+        f"line {line} has the byte 0x{content[place]:02x}, which is no {encoding}; give encoding, such as "
+        "encoding='cp1252', or convert the file"
+    )
+
+
 def find_separator(opened: TextFile, usual: str) -> str:
     """What stands between the fields of a table with a header: the usual, or what does so in a header without it."""
-    if isinstance(opened.contents, Path):
-        with opened.contents.open("rb") as file:
-            head = file.readline(_HEAD)
-    else:
-        head = opened.contents[:_HEAD].split(b"\n", 1)[0]
+    head = opened.head().split(b"\n", 1)[0]
     header = head.decode(errors="replace")
     try:
         fields = {mark: len(next(csv.reader([header], delimiter=mark), [])) for mark in (usual, *_SEPARATORS)}
@@ -167,9 +214,6 @@ def _short_lines(content: bytes, separator: str, quote: str | None) -> tuple[int
 
 def _csv_fault(content: bytes, separator: str) -> str | None:
     """The first line that is no csv, and why; None if Python finds nothing wrong either."""
-    fault = _utf8_fault(content)
-    if fault:
-        return fault
     reader = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=separator, strict=True)
     width, begin = 0, 1
     try:
@@ -181,16 +225,6 @@ def _csv_fault(content: bytes, separator: str) -> str | None:
             begin = reader.line_num + 1
     except csv.Error as error:
         return f"line {begin} has quotes that do not close or stand inside a field ({error})"
-    return None
-
-
-def _utf8_fault(content: bytes) -> str | None:
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        byte = content[error.start]
-        return f"line {line} has the byte 0x{byte:02x}, which is no UTF-8; convert the file, for instance with iconv"
     return None
 
 
@@ -207,10 +241,8 @@ def read_json(opened: TextFile) -> pl.DataFrame:
         if listed:
             return pl.read_json(opened.content, infer_schema_length=None)
         return pl.read_ndjson(opened.contents, infer_schema_length=None)
-    except pl.exceptions.PolarsError as error:
-        fault = _utf8_fault(opened.content)
-        if fault:
-            raise _unreadable(opened.path, fault) from error
+    except pl.exceptions.PolarsError:
+        pass  # read once more below, which names the line
     rows = _json_list(opened) if listed else list(json_lines(opened))
     names = dict.fromkeys(name for row in rows for name in row)
     return pl.DataFrame([_json_column(name, [row.get(name) for row in rows], opened) for name in names])
