@@ -1,9 +1,12 @@
 """Cross-attention recommendation across item categories.
 
-The names below are imported when they are first used, so that `import xcat_rec` itself costs next to nothing.
+The names below are imported when they are first used, so that `import xcat_rec` itself costs next to nothing. The Auto
+classes and `pipeline` of transformers find what is here as soon as both packages are imported, in either order.
 """
 
 from __future__ import annotations
+
+from .inference.registration import register_when_loaded as _register_when_loaded
 
 TYPE_CHECKING = False  # type checkers take the name for true; importing `typing` would cost more than all the rest
 if TYPE_CHECKING:
@@ -60,3 +63,6 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     """List the lazy names beside the loaded ones."""
     return sorted({*globals(), *_EXPORTS})
+
+
+_register_when_loaded()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _NOT_OF_THE_MODEL = {
     "architectures",
     "auto_map",
+    "custom_pipelines",
     "dtype",
     "model_type",
     "text_config",

@@ -182,10 +182,14 @@ class XCatConfig(PreTrainedConfig):
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
         """As in `PreTrainedConfig`; the version is seen first, for a newer configuration may have other fields.
 
-        The digest stays in the file, for the catalogue of a model that was loaded may change before it is saved.
+        The digest stays in the file, for the catalogue of a model that was loaded may change before it is saved. The
+        package has a pipeline of its own; only code that came with a checkpoint goes by the pipeline beside it.
         """
         _check_format(config_dict.get("format_version", FORMAT_VERSION))
-        return super().from_dict({k: v for k, v in config_dict.items() if k != "catalogue_digest"}, **kwargs)
+        left = {"catalogue_digest"}
+        if not cls.__module__.startswith("transformers_modules."):
+            left.add("custom_pipelines")
+        return super().from_dict({k: v for k, v in config_dict.items() if k not in left}, **kwargs)
 
     @property
     def num_items(self) -> int:

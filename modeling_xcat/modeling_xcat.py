@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -23,6 +24,12 @@ from .recent_xcat import RecentEvents
 from .repeats_xcat import XCatRepeats
 from .sampling_xcat import generalised_bce, sample_candidates
 from .text_xcat import XCatTextEncoder
+
+if TYPE_CHECKING:  # transformers reads this line and puts the pipeline's file beside the weights
+    from .pipeline_xcat import XCatPipeline  # noqa: F401
+
+PIPELINES: dict[str, Any] = {"item-recommendation": {"impl": "pipeline_xcat.XCatPipeline", "pt": ["AutoModel"]}}
+"""What `transformers.pipeline` reads in a saved configuration: task to the class in the files beside the weights."""
 
 
 class XCatModel(XCatPreTrainedModel):
@@ -336,6 +343,13 @@ class XCatForNextItem(XCatPreTrainedModel):
             self.register_buffer("soft_target_rows", torch.zeros(shape, dtype=torch.int32))
         self.post_init()
         self.model.text.freeze()
+
+    def save_pretrained(  # type: ignore[override]
+        self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any
+    ) -> None:
+        """As in `XCatPreTrainedModel`; the configuration names the pipeline that is saved beside the weights."""
+        self.config.custom_pipelines = PIPELINES
+        super().save_pretrained(save_directory, *args, **kwargs)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

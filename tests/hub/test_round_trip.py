@@ -108,7 +108,7 @@ def test_no_code_of_a_repository_is_run(hub: Hub, alice: Client, tmp_path: Path)
     for file in folder.glob("*.py"):
         file.write_text(evil + file.read_text())
     registered = """
-import xcat_rec.inference.pipeline
+import xcat_rec
 from transformers import AutoModel
 """
     load = "AutoModel.from_pretrained('alice/shop')\n"

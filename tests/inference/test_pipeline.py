@@ -27,3 +27,44 @@ def test_a_model_in_memory_needs_its_processor():
 def test_other_tasks_are_those_of_transformers():
     with pytest.raises(KeyError, match="Unknown task item-recommendations"):
         pipeline("item-recommendations")
+
+
+def using():
+    start = prepared("transformer")
+    return pipeline("item-recommendation", model=start.model, processor=start.processor, batch_size=2)
+
+
+def test_requests_may_be_mappings_with_what_belongs_to_a_history():
+    kinds = [["buy"] * len(history) for history in HISTORIES]
+    plain = using()(HISTORIES, k=3, event_types=kinds)
+    requests = [{"history": history, "event_types": kind} for history, kind in zip(HISTORIES, kinds, strict=True)]
+    assert using()(requests, k=3) == list(using()(iter(requests), k=3)) == plain
+    assert using()(requests[0], k=3) == using()(HISTORIES[0], k=3, event_types=kinds[0]) == plain[0]
+    mixed = using()([requests[0], HISTORIES[1]], k=3)
+    wanted = [plain[0], using()(HISTORIES[1], k=3)]
+    assert [[one["item_id"] for one in user] for user in mixed] == [
+        [one["item_id"] for one in user] for user in wanted
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        ((["item-03"], {"k": 2, "top_k": 3}), ValueError, "k and top_k mean the same"),
+        ((["item-03"], {"top_k": 2.5}), ValueError, "k is 2.5; give a whole number"),
+        ((["item-03"], {"k": True}), ValueError, "k is True"),
+        ((["item-03"], {"exclude_sen": True}), TypeError, "no option 'exclude_sen'.*exclude_seen"),
+        (("item-03", {}), ValueError, "got a plain string"),
+        (([{"items": ["item-03"]}], {}), ValueError, "it has 'items'"),
+        (
+            ([["item-03"]], {"ratings": [[1.0], [2.0]]}),
+            ValueError,
+            "ratings must have one entry per history: 1, got 2",
+        ),
+        ((iter([["item-03"]]), {"ratings": [[1.0]]}), ValueError, "ratings cannot stand beside an iterator"),
+        (([["item-03"], 7], {}), ValueError, "a history is a list of item ids; got a int"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_by_name(call, error, words):
+    with pytest.raises(error, match=words):
+        using()(call[0], **call[1])

@@ -1,0 +1,209 @@
+"""The `transformers` pipeline that recommends items.
+
+It travels with a checkpoint, so it works from the checkpoint's files alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from itertools import islice
+from typing import Any
+
+from transformers import Pipeline
+from transformers.utils import logging
+
+from .configuration_xcat import NUM_SPECIAL_ROWS
+from .filters_xcat import Filters
+from .recommending_xcat import ItemRanker, Recommendation
+
+logger = logging.get_logger(__name__)
+
+BATCH_SIZE = 256
+"""Histories scored at a time."""
+EVENT_OPTIONS = ("texts", "event_types", "ratings", "timestamps", "event_texts")
+"""Options with one value per history."""
+_FILTERS = tuple(field.name for field in fields(Filters))
+_OPTIONS = ("k", "top_k", "explain", *_FILTERS)
+
+
+class XCatPipeline(Pipeline):
+    """Recommends items to one history or to several.
+
+    Args:
+        model: A trained `XCatForNextItem`.
+        processor: The `XCatProcessor` that was saved beside it, which carries the catalogue.
+        **kwargs: Arguments of `transformers.Pipeline` (`device`, `batch_size`, ...), and defaults for the options of a
+            call (`k`, `exclude_seen`, ...).
+
+    Raises:
+        ValueError: If there is no processor, or an option of a call has no such value.
+        TypeError: If there is no such option.
+
+    Example (not run: it needs a checkpoint):
+        recommender = transformers.pipeline("item-recommendation", model="CKPT", trust_remote_code=True)
+        recommender(["tent-1", "boots-7"], k=5, exclude_categories=["tents"])
+    """
+
+    _load_processor = True
+    _load_tokenizer = _load_feature_extractor = _load_image_processor = _load_video_processor = False
+    processor: Any
+
+    def __init__(self, model: Any, processor: Any = None, **kwargs: Any) -> None:
+        if processor is None:
+            raise ValueError("a model in memory needs its catalogue; pass processor=, the XCatProcessor beside it")
+        super().__init__(model=model, processor=processor, **kwargs)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Set up what answers requests, when the model is on its device."""
+        self._ranker = ItemRanker(self.model, self.processor.catalogue)
+        if "interests" in self.model.config.memory_sources:
+            logger.warning(
+                "this model reads interests of users, and its pipeline without the package xcat-rec does not; install "
+                "xcat-rec and import xcat_rec for the recommendations of the whole model"
+            )
+
+    def __call__(  # type: ignore[override]
+        self,
+        inputs: Any,
+        k: int | None = None,
+        *,
+        num_workers: int | None = None,
+        batch_size: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """Recommend.
+
+        Args:
+            inputs: One history, which is a sequence of item ids, oldest first, or a mapping with `history` and any of
+                `texts`, `event_types`, `ratings`, `timestamps` and `event_texts`; or a sequence of histories; or an
+                iterator or a dataset of histories, which is read as it is needed.
+            k: Recommendations per history, 10 if None; `top_k` is another name for it.
+            num_workers: Unused; histories need no loading.
+            batch_size: Histories scored at a time.
+            **options: `exclude_seen`, `exclude_categories`, `only_categories`, `cross_category` and `explain`, as in
+                `XCatRecommender.recommend`; and the `EVENT_OPTIONS`, with one value per history.
+
+        Returns:
+            Recommendations as dictionaries with `item_id`, `score`, `title`, `category` and `because`; a list of such
+            lists for several histories; an iterator over such lists for an iterator or a dataset.
+
+        Raises:
+            ValueError: If a history is no sequence of item ids, none of its items is known, or an option has no such
+                value.
+            TypeError: If there is no such option.
+        """
+        given = {name: options.pop(name) for name in EVENT_OPTIONS if name in options}
+        if k is not None:
+            options["k"] = k
+        own = (self._preprocess_params, self._forward_params, self._postprocess_params)
+        steps = [old | new for old, new in zip(own, self._sanitize_parameters(**options), strict=True)]
+        size = batch_size or self._batch_size or BATCH_SIZE
+        if isinstance(inputs, str):
+            raise ValueError("give a list of item ids, or a list of such lists; got a plain string")
+        if not isinstance(inputs, Mapping | Sequence) and not hasattr(inputs, "__array__"):
+            if any(value is not None for value in given.values()):
+                raise ValueError(f"{min(given)} cannot stand beside an iterator; give mappings with history= and it")
+            return self._answers(map(_request, inputs), size, steps)
+        if _is_one(inputs):
+            (answer,) = self._answers([_request(inputs) | given], size, steps)
+            return answer
+        requests = [_request(one) for one in inputs]
+        for name, values in given.items():
+            if values is None:
+                continue
+            if len(values) != len(requests):
+                raise ValueError(f"{name} must have one entry per history: {len(requests)}, got {len(values)}")
+            requests = [request | {name: value} for request, value in zip(requests, values, strict=True)]
+        return list(self._answers(requests, size, steps))
+
+    def _answers(
+        self, requests: Iterable[dict[str, Any]], size: int, steps: Sequence[dict[str, Any]]
+    ) -> Iterator[list[dict[str, Any]]]:
+        waiting = iter(requests)
+        while batch := list(islice(waiting, size)):
+            yield from self.run_single(batch, *steps)
+
+    def _sanitize_parameters(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        unknown = sorted(set(options) - set(_OPTIONS))
+        if unknown:
+            known = ", ".join((*_OPTIONS, *EVENT_OPTIONS))
+            raise TypeError(f"there is no option {unknown[0]!r} of item-recommendation; options are {known}")
+        wanted = {options.pop(name) for name in ("k", "top_k") if name in options}
+        if len(wanted) > 1:
+            raise ValueError(f"k and top_k mean the same and are {' and '.join(map(str, sorted(wanted)))}; give one")
+        for k in wanted:
+            if isinstance(k, bool) or not hasattr(k, "__index__") or k < 1:
+                raise ValueError(f"k is {k!r}; give a whole number of at least 1")
+            options["k"] = int(k)
+        return {}, options, {}
+
+    def preprocess(self, requests: list[dict[str, Any]]) -> dict[str, Any]:  # type: ignore[override]
+        """Inputs of the model for requests: mappings with `history` and values of the `EVENT_OPTIONS`."""
+        histories, events = columns_of(requests)
+        if events.pop("event_texts") is not None:
+            logger.warning("event_texts make no difference here; import xcat_rec for a model that reads interests")
+        texts = events.pop("texts")
+        rows = self.processor.history_rows(histories, **events)
+        for user, row in enumerate(rows):
+            if (row["items"] < NUM_SPECIAL_ROWS).all() and not (texts and texts[user]):
+                raise ValueError(
+                    f"history {user}: none of its {len(row['items'])} items is in the catalogue; give item ids of the "
+                    "items table"
+                )
+        return {
+            "inputs": self.processor.inputs_of(rows, texts, layout="right"),
+            "rows": [row["items"] for row in rows],
+        }
+
+    def _forward(  # type: ignore[override]
+        self, placed: dict[str, Any], k: int = 10, explain: bool = True, **filters: Any
+    ) -> list[list[Recommendation]]:
+        return self._ranker.recommend(placed["inputs"], placed["rows"], k, Filters(**filters), explain)
+
+    def postprocess(self, found: list[list[Recommendation]]) -> list[list[dict[str, Any]]]:  # type: ignore[override]
+        """Recommendations as dictionaries."""
+        return [[one.to_dict() for one in of_user] for of_user in found]
+
+    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        """Save model and processor; this file goes with the model."""
+        self.model.save_pretrained(save_directory, **kwargs)
+        self.processor.save_pretrained(save_directory, **kwargs)
+
+
+def columns_of(requests: Sequence[Mapping[str, Any]]) -> tuple[list[Any], dict[str, list[Any] | None]]:
+    """Histories, and of each of the `EVENT_OPTIONS` one value per history; None where no request has one."""
+    histories = [request["history"] for request in requests]
+    columns: dict[str, list[Any] | None] = {}
+    for name in EVENT_OPTIONS:
+        values = [request.get(name) for request in requests]
+        empty = "" if name == "event_types" else None
+        columns[name] = None
+        if any(value is not None for value in values):
+            filled = values if name == "texts" else [
+                [empty] * len(history) if value is None else value
+                for value, history in zip(values, histories, strict=True)
+            ]  # fmt: skip
+            columns[name] = filled
+    return histories, columns
+
+
+def _is_one(inputs: Any) -> bool:
+    """Whether inputs are one history: a mapping, or item ids, which are texts or whole numbers; or nothing at all."""
+    if isinstance(inputs, Mapping) or not len(inputs):
+        return True
+    first = inputs[0]
+    return isinstance(first, str | int) or getattr(first, "ndim", None) == 0
+
+
+def _request(one: Any) -> dict[str, Any]:
+    if isinstance(one, Mapping):
+        unknown = sorted(map(str, set(one) - {"history", *EVENT_OPTIONS}))
+        if unknown or "history" not in one:
+            wrong = f"it has {unknown[0]!r}" if unknown else "it has no history"
+            raise ValueError(f"a request is a mapping with history and any of {', '.join(EVENT_OPTIONS)}; {wrong}")
+        return dict(one)
+    if isinstance(one, str) or not (isinstance(one, Sequence) or hasattr(one, "__array__")):
+        raise ValueError(f"a history is a list of item ids; got a {type(one).__name__}")
+    return {"history": list(one)}

@@ -1,0 +1,80 @@
+"""`transformers.pipeline` on a checkpoint: without the package, with it, and ours, which give the same lists."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from xcat_rec import pipeline
+
+from .checkpoints import HISTORIES, save_checkpoint
+from .conftest import Client
+
+ASK = """
+import json, sys
+from transformers import pipeline
+
+folder, histories = sys.argv[1], json.loads(sys.argv[2])
+recommender = pipeline("item-recommendation", model=folder, trust_remote_code=True, device="cpu")
+options = {"top_k": 4, "exclude_seen": False, "exclude_categories": ["maps"]}
+told = [
+    type(recommender).__module__.partition(".")[0], str(recommender.device),
+    recommender(histories), recommender(histories[0], k=3), recommender(histories, batch_size=1, **options),
+    list(recommender(iter(histories), k=2)),
+]
+recommender.save_pretrained(sys.argv[3])
+again = pipeline("item-recommendation", model=sys.argv[3], trust_remote_code=True)
+assert again(histories) == told[2]
+print(json.dumps([*told, "xcat_rec" in sys.modules]))
+"""
+
+
+def test_with_and_without_the_package_the_lists_are_the_same(alice: Client, tmp_path: Path) -> None:
+    folder, histories = save_checkpoint(tmp_path / "checkpoint", seed=3), json.dumps(HISTORIES)
+    ours = pipeline("item-recommendation", model=folder)
+    expected = [
+        ours(HISTORIES), ours(HISTORIES[0], k=3),
+        ours(HISTORIES, batch_size=1, top_k=4, exclude_seen=False, exclude_categories=["maps"]), ours(HISTORIES, k=2),
+    ]  # fmt: skip
+    assert [len(one) for one in expected[0]] == [10, 10, 10] and len(expected[1]) == 3
+    assert {item["category"] for user in expected[2] for item in user} <= {"tents", "boots", "stoves", None}
+    for name, before, package in (
+        ("transformers_modules", "", False),  # the code beside the weights
+        ("transformers_modules", "", True),  # the package is there, and nobody asked for it
+        ("xcat_rec", "import xcat_rec\n", True),
+        ("xcat_rec", "import transformers.pipelines, xcat_rec\n", True),
+    ):
+        code, device, *found, imported = alice.tell(
+            before + ASK, str(folder), histories, str(tmp_path / f"{name}-again"), package=package, HF_HUB_OFFLINE="1"
+        )
+        assert (code, device) == (name, "cpu") and imported == (name == "xcat_rec")
+        for lists, wanted in zip(found, expected, strict=True):
+            assert json.loads(json.dumps(lists)) == json.loads(json.dumps(wanted))
+
+
+REGISTERED = """
+from transformers import AutoConfig, AutoModel, AutoProcessor, pipeline
+import json, sys
+
+for loader, name in ((AutoConfig, "XCatConfig"), (AutoModel, "XCatForNextItem"), (AutoProcessor, "XCatProcessor")):
+    found = type(loader.from_pretrained(sys.argv[1]))
+    assert found.__name__ == name and found.__module__.startswith("xcat_rec."), found
+assert type(AutoModel.from_config(AutoConfig.from_pretrained(sys.argv[1]))).__module__.startswith("xcat_rec.")
+print(json.dumps(pipeline("item-recommendation", model=sys.argv[1])([["item-03", "item-10"]])))
+"""
+ORDERS = {
+    "first, and half of transformers by its own way": "import xcat_rec, transformers.modeling_layers",
+    "last": "import transformers.models.auto.processing_auto, transformers.pipelines, xcat_rec",
+    "between": "from transformers import AutoConfig\nimport xcat_rec",
+    "by a name": "from xcat_rec import XCatConfig, XCatTrainer",
+}
+
+
+@pytest.mark.parametrize("before", ORDERS.values(), ids=ORDERS)
+def test_importing_the_package_registers_it(before: str, alice: Client, tmp_path: Path) -> None:
+    """In every order of imports, without trust in the code of the checkpoint, for old checkpoints too."""
+    old = Path(__file__).parent.parent / "golden" / "format-8"
+    (found,) = alice.tell(f"{before}\n{REGISTERED}", str(old), HF_HUB_OFFLINE="1")
+    assert json.loads((old / "expected.json").read_text())["recommended"][0] == [one["item_id"] for one in found][:5]
