@@ -344,9 +344,7 @@ class XCatForNextItem(XCatPreTrainedModel):
         self.post_init()
         self.model.text.freeze()
 
-    def save_pretrained(  # type: ignore[override]
-        self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any
-    ) -> None:
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
         """As in `XCatPreTrainedModel`; the configuration names the pipeline that is saved beside the weights."""
         self.config.custom_pipelines = PIPELINES
         super().save_pretrained(save_directory, *args, **kwargs)

@@ -45,8 +45,12 @@ class XCatPipeline(Pipeline):
         recommender(["tent-1", "boots-7"], k=5, exclude_categories=["tents"])
     """
 
-    _load_processor = True
-    _load_tokenizer = _load_feature_extractor = _load_image_processor = _load_video_processor = False
+    _load_processor: Any = True
+    _load_tokenizer: Any = False
+    _load_feature_extractor: Any = False
+    _load_image_processor: Any = False
+    _load_video_processor: Any = False
+    model: Any
     processor: Any
 
     def __init__(self, model: Any, processor: Any = None, **kwargs: Any) -> None:
@@ -166,7 +170,7 @@ class XCatPipeline(Pipeline):
         """Recommendations as dictionaries."""
         return [[one.to_dict() for one in of_user] for of_user in found]
 
-    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:  # type: ignore[override]
+    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:
         """Save model and processor; this file goes with the model."""
         self.model.save_pretrained(save_directory, **kwargs)
         self.processor.save_pretrained(save_directory, **kwargs)
