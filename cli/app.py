@@ -197,8 +197,8 @@ def _message(error: Exception) -> str:
 def with_options(text: str) -> str:
     """A message of the library, which names arguments of Python, with the options of the command line.
 
-    >>> with_options("Give time_format='%d/%m/%Y' or encoding='cp1252'")
-    "Give --time-format '%d/%m/%Y' or --encoding cp1252"
+    >>> with_options("Give time_format='%d/%m/%Y %H:%M' or encoding='cp1252'")
+    "Give --time-format '%d/%m/%Y %H:%M' or --encoding cp1252"
     """
     return re.sub(
         r"\b(time_format|encoding)=(?:'([^']*)'|\"([^\"]*)\")",

@@ -76,7 +76,7 @@ def _broken_utf8(content: bytes) -> bool:
     """Whether most of what is beyond ASCII is UTF-8, so that the rest is damage and not another encoding."""
     text = content.decode("utf-8", errors="replace")
     lost = text.count("\ufffd")
-    return sum(map(len, re.findall(r"[^\x00-\x7f]+", text))) - lost > lost
+    return sum(map(len, re.findall(r"[^\x00-\x7f]+", text))) - lost >= lost
 
 
 def _decodes(content: bytes, encoding: str) -> bool:
