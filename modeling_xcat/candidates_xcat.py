@@ -133,11 +133,12 @@ class XCatCandidateAttention(nn.Module):
         """
         items, latest = sources.items, recent.items[:, : self.config.candidate_window]
         vectors, of_events = sources.item_side[rows].float(), sources.item_side[latest].float()
+        # (queries, events, candidates) each: sums over events then run along rows of many candidates.
         pairs = [
             _text_cosines(items, rows, latest),
-            nn.functional.normalize(vectors, dim=-1) @ nn.functional.normalize(of_events, dim=-1).mT,
+            _cosines(of_events, vectors),
             _roots(sources.neighbors, rows, latest),
-            (rows[:, :, None] == latest[:, None, :]).float(),
+            (latest[:, :, None] == rows[:, None, :]).float(),
         ]
         if self.has_network:
             pairs.append(pairs[0].clamp(min=0) ** _NEARNESS)
@@ -158,7 +159,8 @@ class XCatCandidateAttention(nn.Module):
         if self.config.format_version >= RETURNS_FROM:
             returns, gap = items.returns(rows)
             of_candidate += [returns, gap, (age.clamp(min=1).float().log() - gap) * had]
-        return CandidateFeatures(torch.stack(pairs, -1), torch.stack(of_candidate, -1), latest > 0)
+        by_feature = torch.stack(pairs)
+        return CandidateFeatures(by_feature.permute(1, 3, 2, 0), torch.stack(of_candidate, -1), latest > 0)
 
     def forward(self, found: CandidateFeatures) -> tuple[torch.Tensor, torch.Tensor]:
         """Attend.
@@ -169,7 +171,8 @@ class XCatCandidateAttention(nn.Module):
         Returns:
             (queries, candidates) bonuses, and (queries, candidates, events) attention; 0 where there is no event.
         """
-        pairs = found.pairs
+        # As `features` lays them out: (features, queries, events, candidates).
+        pairs = found.pairs.permute(3, 0, 2, 1).contiguous()
         # In float32 whatever the dtype of the weights: scores of candidates lie close together.
         pair_scale, pair_mean = self.pair_scale.float(), self.pair_mean.float()
         candidate_scale = self.candidate_scale.float()
@@ -177,17 +180,17 @@ class XCatCandidateAttention(nn.Module):
         scale, candidate_scale = (torch.where(s > 0, s, 1.0) for s in (pair_scale, candidate_scale))
         # Pairs are brought to mean 0 and deviation 1 after they are averaged, when there are as few as candidates; in
         # the logits the mean is the same for all events.
-        logits = pairs @ (self.key.float() / scale) + self.ages[: pairs.shape[2]].float()
-        logits = logits.masked_fill(~found.events[:, None, :], -torch.inf)
-        attention = torch.nan_to_num(torch.softmax(logits, -1)) if pairs.shape[2] else logits
-        attended = (attention[..., None, :] @ pairs).squeeze(-2)
-        attended = (attended - pair_mean * attention.sum(-1, keepdim=True)) / scale
+        logits = torch.tensordot(self.key.float() / scale, pairs, 1) + self.ages[: pairs.shape[2], None].float()
+        logits = logits.masked_fill(~found.events[:, :, None], -torch.inf)
+        attention = torch.nan_to_num(torch.softmax(logits, 1)) if pairs.shape[2] else logits
+        attended = (attention * pairs).sum(2) - pair_mean[:, None, None] * attention.sum(1)
+        attended = attended.movedim(0, -1) / scale
         of_candidate = (found.candidates - self.candidate_mean.float()) / candidate_scale
         bonus = attended @ self.value.float() + of_candidate @ self.weight.float()
         if self.has_network:
             hidden = torch.cat([attended, of_candidate], -1) @ self.expand.float().mT + self.expand_bias.float()
             bonus = bonus + nn.functional.gelu(hidden) @ self.contract.float()
-        return bonus, attention
+        return bonus, attention.mT
 
     def rescored(
         self,
@@ -222,25 +225,29 @@ def _repeats(recent: RecentEvents, rows: torch.Tensor) -> tuple[torch.Tensor, to
 
 
 def _shared(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """(queries, candidates, events) 1 where (queries, candidates) and (queries, events) values are one, and not 0."""
-    return ((own[:, :, None] == other[:, None, :]) & (own > 0)[:, :, None]).float()
+    """(queries, events, candidates) 1 where (queries, candidates) and (queries, events) values are one, and not 0."""
+    return ((other[:, :, None] == own[:, None, :]) & (own > 0)[:, None, :]).float()
+
+
+def _cosines(of_events: torch.Tensor, of_candidates: torch.Tensor) -> torch.Tensor:
+    """(queries, events, candidates) cosines of (queries, n, width) vectors; 0 where either is 0."""
+    products = of_events @ of_candidates.mT
+    lengths = of_events.norm(dim=-1)[:, :, None] * of_candidates.norm(dim=-1)[:, None, :]
+    return products / lengths.clamp(min=1e-12)
 
 
 def _text_cosines(items: XCatItemEncoder, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
-    """(queries, candidates, events) cosines of pooled texts; 0 where either has none."""
+    """(queries, events, candidates) cosines of pooled texts; 0 where either has none."""
     if not items.config.use_text:
-        return torch.zeros(*rows.shape, latest.shape[1], device=rows.device)
-    own, other = (
-        nn.functional.normalize(items.text_states[items.text_index[of], 0].float(), dim=-1) for of in (rows, latest)
-    )
-    cosines: torch.Tensor = own @ other.mT
-    return cosines
+        return torch.zeros(len(rows), latest.shape[1], rows.shape[1], device=rows.device)
+    own, other = (items.text_states[items.text_index[of], 0].float() for of in (rows, latest))
+    return _cosines(other, own)
 
 
 def _roots(table: XCatItemTable | None, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
-    """(queries, candidates, events) roots of what a table has of a candidate at the item of an event."""
+    """(queries, events, candidates) roots of what a table has of a candidate at the item of an event."""
     (queries, count), events = rows.shape, latest.shape[1]
-    found = torch.zeros(queries, count, events, device=rows.device)
+    found = torch.zeros(queries, events, count, device=rows.device)
     if table is None or not events or not count:
         return found
     ordered, order = rows.sort(dim=1)
@@ -248,7 +255,6 @@ def _roots(table: XCatItemTable | None, rows: torch.Tensor, latest: torch.Tensor
     wanted = table.rows[latest].long().flatten(1)
     place = torch.searchsorted(ordered, wanted).clamp(max=count - 1)
     query, pair = ((ordered.gather(1, place) == wanted) & (similarities > 0)).nonzero(as_tuple=True)
-    candidate = order[query, place[query, pair]]
     event = pair // table.rows.shape[1]
-    found[query, candidate, event] = similarities[query, pair].sqrt()
+    found[query, event, order[query, place[query, pair]]] = similarities[query, pair].sqrt()
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..evaluation.ranks import pad_targets
 from ..modeling_xcat.candidates_xcat import CandidateFeatures, CandidateSources, XCatCandidateAttention
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.progress import Stage, stage
 from .user_samples import spread_users
 
 FOLDS = 3
@@ -22,11 +24,13 @@ STANDARD_ERRORS = 2.0
 """What the gain in NDCG has to be, in its own standard errors, for the second stage to be used."""
 
 _FITTED = ("key", "value", "ages", "weight", "expand", "expand_bias", "contract")
-_STEPS = 600
+_STEPS = 300
 _BATCH = 128
-_RATE = 1e-2
+_RATE = 2e-2
 _DECAY = 1.0
 """Weight decay of AdamW: by the last step a weight without slope has shrunk to a twentieth."""
+_ALWAYS, _DRAWN = 20, 30
+"""Candidates of a step of the fit: the best ones, and some of the others at random, which stand for all of those."""
 _LEAST_DEVIATION = 1e-3
 _LEAST_SHARE = 0.01
 """Share of the candidates for which a feature of theirs has to be other than 0: what is rarer is learnt by heart."""
@@ -63,26 +67,31 @@ class _Sample:
     """Candidates of users with a target among them; to the others a second stage makes no difference.
 
     Args:
-        found: Their features; those of pairs in half precision.
+        found: Their features; those of pairs in half precision, with the features of a candidate side by side.
         places: (users, targets) number of each target among the candidates, `_ELSEWHERE`, or `_NONE`.
         given: (users, candidates) `untrained_bonus` of each, which no weight is fitted to and all are ranked with.
-        judged: Users with a target, among the candidates or not.
     """
 
     found: CandidateFeatures
     places: torch.Tensor
     given: torch.Tensor
-    judged: int
 
     def __len__(self) -> int:
         return len(self.places)
 
-    def part(self, users: torch.Tensor, device: torch.device) -> CandidateFeatures:
-        """The features of some users, where they are worked on."""
+    def part(
+        self, users: torch.Tensor, device: torch.device, columns: torch.Tensor | None = None
+    ) -> CandidateFeatures:
+        """The features of some users, and of (users, columns) candidates or all of them, where they are worked on."""
         found = self.found
-        return CandidateFeatures(
-            found.pairs[users].to(device).float(), found.candidates[users].to(device), found.events[users].to(device)
-        )
+        if columns is None:
+            pairs, candidates = found.pairs[users], found.candidates[users]
+        else:
+            place = users[:, None] * found.pairs.shape[1] + columns
+            pairs, candidates = found.pairs.flatten(0, 1)[place], found.candidates.flatten(0, 1)[place]
+        # One copy casts and turns them round.
+        turned = pairs.to(device).permute(3, 0, 2, 1).to(torch.float32, memory_format=torch.contiguous_format)
+        return CandidateFeatures(turned.permute(1, 3, 2, 0), candidates.to(device), found.events[users].to(device))
 
 
 def fit_second_stage(
@@ -106,33 +115,41 @@ def fit_second_stage(
     Raises:
         ValueError: If the model has no candidates, or the dataset fewer users than folds.
     """
-    base = model.model
-    stage = base.candidates
-    if stage is None:
+    reranker = model.model.candidates
+    if reranker is None:
         raise ValueError("the model has no second stage; give a num_candidates above 0")
     if len(dataset) < FOLDS:
         raise ValueError(f"a second stage needs {FOLDS} users with targets at least, and there are {len(dataset)}")
     training = model.training
     model.eval()
     model.config.candidate_attention = False
-    sample = _collect(model, processor, dataset)
-    if len(sample) < FOLDS:
-        model.train(training)
-        return SecondStageGain(sample.judged, 0.0, 0.0, 0.0)
+    chosen = spread_users(dataset)
+    with stage("collecting candidates", total=len(chosen), unit="users") as running:
+        sample, judged = _collect(model, processor, dataset, chosen, running)
+    gain = SecondStageGain(judged, 0.0, 0.0, 0.0)
+    if len(sample) >= FOLDS:
+        generator = torch.Generator().manual_seed(seed)
+        with stage("fitting the re-ranker", total=(FOLDS + 1) * _STEPS, unit="steps") as running:
+            gain = _cross_validated(reranker, sample, judged, k, generator, running)
+            if gain.pays:
+                _fit(reranker, sample, torch.arange(len(sample)), generator, running)
+        model.config.candidate_attention = gain.pays
+    model.train(training)
+    return gain
+
+
+def _cross_validated(
+    stage: XCatCandidateAttention, sample: _Sample, judged: int, k: int, generator: torch.Generator, running: Stage
+) -> SecondStageGain:
+    """The gain of users whose part of the sample was left out of the fit."""
     _standardise(stage, sample.found)
-    generator = torch.Generator().manual_seed(seed)
     folds = torch.randperm(len(sample), generator=generator).chunk(FOLDS)
     first = _ndcg(sample, sample.found.candidates[..., 0], k)
     scores = torch.zeros_like(sample.found.candidates[..., 0])
     for number, fold in enumerate(folds):
-        _fit(stage, sample, torch.cat([f for i, f in enumerate(folds) if i != number]), generator)
+        _fit(stage, sample, torch.cat([f for i, f in enumerate(folds) if i != number]), generator, running)
         scores[fold] = _rescored(stage, sample, fold)
-    gain = _gain(sample.judged, first, _ndcg(sample, scores, k) - first)
-    model.config.candidate_attention = gain.pays
-    if gain.pays:
-        _fit(stage, sample, torch.arange(len(sample)), generator)
-    model.train(training)
-    return gain
+    return _gain(judged, first, _ndcg(sample, scores, k) - first)
 
 
 def _gain(judged: int, first: torch.Tensor, gains: torch.Tensor) -> SecondStageGain:
@@ -143,15 +160,17 @@ def _gain(judged: int, first: torch.Tensor, gains: torch.Tensor) -> SecondStageG
 
 
 @torch.no_grad()
-def _collect(model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset) -> _Sample:
-    """The candidates of evenly spread users."""
-    base, stage, config = model.model, model.model.candidates, model.config
-    assert stage is not None
+def _collect(
+    model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset, chosen: np.ndarray, running: Stage
+) -> tuple[_Sample, int]:
+    """The candidates of (users,) rows, and how many of those have a target, among the candidates or not."""
+    base, reranker, config = model.model, model.model.candidates, model.config
+    assert reranker is not None
     table = base.item_side(base.items().float())
     sources = CandidateSources(base.items, table, base.neighbors, base.successors)
-    chosen = spread_users(dataset)
     width = max(len(targets) for targets in dataset["targets"])
     parts: list[_Sample] = []
+    judged = 0
     for part in np.array_split(chosen, -(-len(chosen) // max(1, _SCORES_AT_ONCE // len(table)))):
         rows = [dataset[int(i)] for i in part]
         inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
@@ -160,39 +179,45 @@ def _collect(model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset)
         targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(base.device)
         targets = nn.functional.pad(targets, (0, width - targets.shape[1]), value=-1)
         queries = base.query_side(states.float())
-        for some in torch.arange(len(rows), device=base.device).split(_BATCH):
+        judged += int((targets >= 0).any(1).sum())
+        places = _places(best.indices, targets)
+        # One part even of no users: there may be nobody with a target among the candidates.
+        for some in (places >= 0).any(1).nonzero().squeeze(1).split(_BATCH):
             given = base.untrained_bonus(best.indices[some])
-            found = stage.features(queries[some], recent[some], best.indices[some], best.values[some] - given, sources)
-            parts.append(_sample_of(found, best.indices[some], targets[some], given, config.candidate_window))
-    found, judged = [part.found for part in parts], sum(part.judged for part in parts)
-    return _Sample(
-        CandidateFeatures(
-            torch.cat([f.pairs for f in found]), torch.cat([f.candidates for f in found]),
-            torch.cat([f.events for f in found]),
-        ),
-        torch.cat([part.places for part in parts]),
-        torch.cat([part.given for part in parts]),
-        judged,
-    )  # fmt: skip
+            found = reranker.features(
+                queries[some], recent[some], best.indices[some], best.values[some] - given, sources
+            )
+            parts.append(_sample_of(found, places[some], given, config.candidate_window))
+        running.advance(len(part))
+    found = [part.found for part in parts]
+    features = CandidateFeatures(
+        torch.cat([f.pairs for f in found]),
+        torch.cat([f.candidates for f in found]),
+        torch.cat([f.events for f in found]),
+    )
+    places, given = torch.cat([part.places for part in parts]), torch.cat([part.given for part in parts])
+    return _Sample(features, places, given), judged
 
 
-def _sample_of(
-    found: CandidateFeatures, rows: torch.Tensor, targets: torch.Tensor, given: torch.Tensor, window: int
-) -> _Sample:
-    """Features of `window` events each, and the places of (users, targets) rows among (users, candidates) rows."""
-    missing = window - found.events.shape[1]
-    hits = (rows[:, None, :] == targets[:, :, None]) & (targets >= 0)[:, :, None]
+def _places(rows: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """(users, targets) numbers of (users, targets) rows among (users, candidates) rows, `_ELSEWHERE`, or `_NONE`."""
+    hits = rows[:, None, :] == targets[:, :, None]
     places = torch.where(hits.any(2), hits.int().argmax(2), _ELSEWHERE)
-    kept = hits.any(2).any(1)
+    return torch.where(targets < 0, _NONE, places)
+
+
+def _sample_of(found: CandidateFeatures, places: torch.Tensor, given: torch.Tensor, window: int) -> _Sample:
+    """Features of `window` events each, in half precision and in the main memory."""
+    missing = window - found.events.shape[1]
+    pairs = nn.functional.pad(found.pairs, (0, 0, 0, missing))
     return _Sample(
         CandidateFeatures(
-            nn.functional.pad(found.pairs[kept], (0, 0, 0, missing)).half().cpu(),
-            found.candidates[kept].cpu(),
-            nn.functional.pad(found.events[kept], (0, missing)).cpu(),
+            pairs.to("cpu", torch.float16, memory_format=torch.contiguous_format),
+            found.candidates.cpu(),
+            nn.functional.pad(found.events, (0, missing)).cpu(),
         ),
-        torch.where(targets < 0, _NONE, places)[kept].cpu(),
-        given[kept].cpu(),
-        int((targets >= 0).any(1).sum()),
+        places.cpu(),
+        given.cpu(),
     )
 
 
@@ -216,7 +241,37 @@ def _standardise(stage: XCatCandidateAttention, found: CandidateFeatures) -> Non
     stage.candidate_scale[rare.to(stage.candidate_scale.device)] = torch.inf
 
 
-def _fit(stage: XCatCandidateAttention, sample: _Sample, users: torch.Tensor, generator: torch.Generator) -> None:
+def _step_columns(
+    places: torch.Tensor, count: int, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Candidates of a step of the fit: the targets, the best ones, and a sample of the others (sampled softmax).
+
+    Args:
+        places: (users, targets) numbers of the targets among the candidates; below 0 for none.
+        count: Candidates of a user.
+        generator: Source of the sample, which all users of the step share.
+
+    Returns:
+        (users, columns) numbers of candidates; (users, columns) logarithms of how many candidates each one stands for,
+        -inf for none; (users, targets) columns of the targets.
+    """
+    users, targets = places.shape
+    if count <= _ALWAYS + _DRAWN + targets:
+        return torch.arange(count).expand(users, -1), torch.zeros(users, count), places.clamp(min=0)
+    drawn = _ALWAYS + torch.randperm(count - _ALWAYS, generator=generator)[:_DRAWN]
+    shared = torch.cat([torch.arange(_ALWAYS), drawn])
+    is_target = (shared[:, None] == places[:, None, :]).any(2)  # a target has a column of its own
+    others = torch.zeros(len(shared))
+    others[_ALWAYS:] = math.log((count - _ALWAYS) / _DRAWN)
+    stands_for = torch.cat([others.expand(users, -1).masked_fill(is_target, -torch.inf), torch.zeros(places.shape)], 1)
+    stands_for[:, len(shared) :].masked_fill_(places < 0, -torch.inf)
+    columns = torch.cat([shared.expand(users, -1), places.clamp(min=0)], 1)
+    return columns, stands_for, torch.arange(len(shared), len(shared) + targets).expand(users, -1)
+
+
+def _fit(
+    stage: XCatCandidateAttention, sample: _Sample, users: torch.Tensor, generator: torch.Generator, running: Stage
+) -> None:
     """Fit the weights to those of (users,) numbers who have a target among their candidates."""
     start = {name: torch.zeros_like(getattr(stage, name)) for name in _FITTED if hasattr(stage, name)}
     # Attention that is the same for all pairs has no slope to values of zero: begin with likeness counting.
@@ -234,15 +289,18 @@ def _fit(stage: XCatCandidateAttention, sample: _Sample, users: torch.Tensor, ge
         if not left:
             left = list(users[torch.randperm(len(users), generator=generator)].split(_BATCH))
         batch = left.pop()
-        found, places = sample.part(batch, stage.key.device), sample.places[batch].to(stage.key.device)
+        columns, stands_for, own = _step_columns(sample.places[batch], sample.given.shape[1], generator)
+        found = sample.part(batch, stage.key.device, columns)
         bonus, _ = torch.func.functional_call(stage, weights, (found,))
-        shares = torch.log_softmax(found.candidates[..., 0] + bonus, 1).gather(1, places.clamp(min=0))
-        wanted = places >= 0
-        loss = -((shares * wanted).sum(1) / wanted.sum(1)).mean()
+        scores = found.candidates[..., 0] + bonus + stands_for.to(bonus.device)
+        wanted = (sample.places[batch] >= 0).to(bonus.device)
+        shares = torch.log_softmax(scores, 1).gather(1, own.to(bonus.device)).masked_fill(~wanted, 0)
+        loss = -(shares.sum(1) / wanted.sum(1)).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
+        running.advance()
     for name, value in weights.items():
         getattr(stage, name).copy_(value.detach())
 
