@@ -87,8 +87,11 @@ class _Sample:
         if columns is None:
             pairs, candidates = found.pairs[users], found.candidates[users]
         else:
-            place = users[:, None] * found.pairs.shape[1] + columns
-            pairs, candidates = found.pairs.flatten(0, 1)[place], found.candidates.flatten(0, 1)[place]
+            place = (users[:, None] * found.pairs.shape[1] + columns).flatten()  # which is faster than two indices
+            pairs, candidates = (
+                part.flatten(0, 1).index_select(0, place).view(*columns.shape, *part.shape[2:])
+                for part in (found.pairs, found.candidates)
+            )
         # One copy casts and turns them round.
         turned = pairs.to(device).permute(3, 0, 2, 1).to(torch.float32, memory_format=torch.contiguous_format)
         return CandidateFeatures(turned.permute(1, 3, 2, 0), candidates.to(device), found.events[users].to(device))
