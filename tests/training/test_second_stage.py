@@ -12,6 +12,7 @@ from xcat_rec.evaluation.protocol import evaluate_ranker
 from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.modeling_xcat.candidates_xcat import CandidateFeatures, XCatCandidateAttention
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
+from xcat_rec.training import second_stage
 from xcat_rec.training.preparation import PreparedTraining
 from xcat_rec.training.second_stage import SecondStageGain, _standardise, fit_second_stage
 
@@ -150,3 +151,30 @@ def test_training_ends_with_it_where_it_pays(tmp_path: Path) -> None:
     assert trainer.evaluate()["eval_ndcg@10"] > 1.2 * shown[-1]
     trainer_of(start, tmp_path, num_train_epochs=1, tune_second_stage=False).train()
     assert start.model.config.candidate_attention
+
+
+def test_candidates_of_a_step_stand_for_all_and_hold_every_target() -> None:
+    generator = torch.Generator().manual_seed(0)
+    places = torch.tensor([[0, 150], [199, -1], [7, -2]])
+    columns, stands_for, own = second_stage._step_columns(places, 200, generator)
+    assert columns.shape == stands_for.shape == (3, 20 + 30 + 2)
+    # A drawn target is replaced by its own column, so the sum may miss the five other candidates it stands for.
+    assert (stands_for.exp().sum(1) - 200).abs().max() <= 6
+    for user, wanted in enumerate(places):
+        kept = columns[user][~stands_for[user].isneginf()].tolist()
+        assert len(kept) == len(set(kept)), "no candidate twice"
+        for place, column in zip(wanted.tolist(), own[user].tolist(), strict=True):
+            assert place < 0 or (columns[user, column] == place and stands_for[user, column] == 0)
+            assert place >= 0 or stands_for[user, column].isneginf()
+    everything, none, own = second_stage._step_columns(places.clamp(max=39), 40, generator)
+    assert everything.tolist() == [list(range(40))] * 3 and not none.any() and own[0].tolist() == [0, 39]
+
+
+def test_where_no_target_is_a_candidate_nothing_is_fitted(tmp_path: Path) -> None:
+    start = prepared(tmp_path, num_candidates=1)
+    rows = by_the_brand(start, 30)
+    best = XCatRecommender(start.model, start.processor).score_rows(list(rows)).argmax(1)
+    others = [[2 + (int(row) - 1) % 40] for row in best]
+    start.model.config.candidate_attention = True
+    gain = fit_second_stage(start.model, start.processor, rows.remove_columns("targets").add_column("targets", others))
+    assert (gain.users, gain.before, gain.after) == (30, 0.0, 0.0) and not start.model.config.candidate_attention

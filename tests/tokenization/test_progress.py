@@ -1,0 +1,92 @@
+"""Progress: nothing without a listener, a few lines in a log file, bars on a terminal."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+
+from xcat_rec.tokenization import progress_bars
+from xcat_rec.tokenization.progress import is_listened_to, listening, say, stage
+from xcat_rec.tokenization.progress_bars import ProgressBars, show_progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def work(steps: int, seconds: float) -> None:
+    with stage("encoding texts", total=steps, unit="texts") as running:
+        for _ in range(steps):
+            time.sleep(seconds / steps)
+            running.advance()
+
+
+def test_without_a_listener_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    work(3, 0.0)
+    say("epoch 1")
+    shown = capsys.readouterr()
+    assert not is_listened_to() and not shown.out and not shown.err
+
+
+def test_a_log_file_has_a_line_per_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_bars, "SHOWN_AFTER", 0.1)
+    log = io.StringIO()
+    with show_progress(log):
+        work(500, 1.0)
+        say("epoch 1: loss 2.500")
+    *tenths, end, said = log.getvalue().splitlines()
+    assert 7 <= len(tenths) <= 9, "the first ones come before a stage is shown"
+    assert all(line.startswith("encoding texts: ") and " of 500 texts (" in line for line in tenths)
+    assert "(90%)" in tenths[-1] and "left" in tenths[-1]
+    assert end == "encoding texts: 500 texts in 1 s" and said == "epoch 1: loss 2.500"
+    assert "\r" not in log.getvalue() and not is_listened_to()
+
+
+def test_a_short_stage_leaves_no_line() -> None:
+    log = io.StringIO()
+    with show_progress(log):
+        work(20, 0.1)
+    assert not log.getvalue()
+
+
+def test_silence_is_broken_by_the_innermost_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("SHOWN_AFTER", 0.1), ("QUIET", 0.3), ("_TICK", 0.05)):
+        monkeypatch.setattr(progress_bars, name, seconds)
+    log = io.StringIO()
+    with show_progress(log), stage("training", total=10, unit="steps"), stage("saving"):
+        time.sleep(1.0)
+    lines = log.getvalue().splitlines()
+    assert 2 <= lines.count("saving: 0 s so far") + lines.count("saving: 1 s so far") <= 4
+    monkeypatch.setattr(progress_bars, "_BUSY", 0.0)
+    log = io.StringIO()
+    with show_progress(log), stage("saving"):
+        time.sleep(0.6)
+    assert log.getvalue().splitlines() == ["saving: 1 s"], "a long stage is asked once a minute"
+
+
+def test_a_terminal_has_bars_that_end_with_their_stage() -> None:
+    terminal = Terminal()
+    with show_progress(terminal):
+        work(40, 1.2)
+        with stage("saving"):
+            time.sleep(1.1)
+    shown = terminal.getvalue()
+    assert "encoding texts" in shown and "40/40" in shown and "saving: 00:01" in shown
+
+
+def test_an_error_ends_the_stage_and_the_listening(monkeypatch: pytest.MonkeyPatch) -> None:
+    bars = ProgressBars(io.StringIO())
+    with pytest.raises(KeyError), listening(bars), stage("saving"):
+        raise KeyError
+    assert not bars._stages and not is_listened_to()
+    bars.close()
+
+
+def test_only_the_first_process_shows_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    log = io.StringIO()
+    with show_progress(log):
+        assert not is_listened_to()
