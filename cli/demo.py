@@ -68,6 +68,7 @@ def demo(
     from ..tokenization.sources.complete_journey import load_complete_journey
     from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
     from .console import messages, metrics_table, print_json, results
+    from .fit_card import popular_items
     from .fitting import FitRequest, check_output, fit_shop
     from .rendering import recommendation_table
 
@@ -102,7 +103,7 @@ def demo(
         f"trained in {outcome.train_seconds:.0f} s, {outcome.total_seconds:.0f} s in all, "
         f"peak memory {outcome.peak_memory_mb:.0f} MB"
     )
-    example = recommender.vocabulary.decode(test[0]["items"][-2:])
+    example = popular_items(recommender.model, recommender.vocabulary, 2)
     results.print(f"\nThe checkpoint lies in {output}. To load it:\n", markup=False)
     results.print(
         "    from xcat_rec import XCatRecommender\n"

@@ -50,6 +50,9 @@ def fit(
     config_file: Annotated[Path | None, typer.Option("--config", help="YAML file with any of the fields.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last saved epoch in the output folder.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a checkpoint in the output folder.")] = False,
+    show_values: Annotated[
+        bool, typer.Option("--show-values", help="Show values of customers in notes and errors; masked otherwise.")
+    ] = False,
     card: Annotated[bool, typer.Option("--card/--no-card", help="Whether to write a model card.")] = True,
     card_baselines: Annotated[
         str, typer.Option(help="Models of ids alone to train for the table of the card, such as sasrec,gru4rec.")
@@ -71,6 +74,7 @@ def fit(
         xcat fit --items items.csv --events events.parquet --columns item_id=sku --num-train-epochs 10
     """
     from ..tokenization.prepared import load_data
+    from ..tokenization.problems import values_shown
     from .card_baselines import check_names
     from .console import messages, metrics_table, print_json
     from .fit_card import fit_command, take_card
@@ -87,16 +91,17 @@ def fit(
     fields = split_fields(values)
     check_base(base, peft, output)
     check_output(output, resume, overwrite)
-    shop = load_data(
-        data,
-        items=items,
-        events=events,
-        columns=parse_columns(columns),
-        on_unknown_items=unknown_items,
-        time_format=time_format,
-        encoding=encoding,
-    )
-    messages.print(str(shop.report), markup=False, highlight=False)
+    with values_shown(show_values):
+        shop = load_data(
+            data,
+            items=items,
+            events=events,
+            columns=parse_columns(columns),
+            on_unknown_items=unknown_items,
+            time_format=time_format,
+            encoding=encoding,
+        )
+    messages.print(shop.report.describe(show_values), markup=False, highlight=False)
     outcome = fit_shop(
         FitRequest(
             shop=shop,
@@ -132,4 +137,4 @@ def fit(
         f"peak memory {outcome.peak_memory_mb:.0f} MB; checkpoint: {output}"
     )
     if json_output:
-        print_json({**outcome.to_dict(), "tables": shop.report.to_dict()})
+        print_json({**outcome.to_dict(), "tables": shop.report.to_dict(show_values)})

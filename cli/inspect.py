@@ -10,6 +10,9 @@ import typer
 from .options import Encoding, TimeFormat
 
 if TYPE_CHECKING:
+    import polars as pl
+
+    from ..tokenization.data_card import DataCard
     from ..tokenization.schema import ShopTables
 
 PAGE, CARD = "report.html", "README.md"
@@ -33,8 +36,18 @@ def inspect(
         Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
     ] = "error",
     push: Annotated[
-        str | None, typer.Option(help="Put the validated tables, card and report on the hub: NAMESPACE/NAME.")
+        str | None,
+        typer.Option(
+            help="Put items, events, card and report on the hub: NAMESPACE/NAME. Customers become numbers, and their "
+            "texts, their table and columns without a known meaning stay here."
+        ),
     ] = None,
+    user_data: Annotated[
+        bool, typer.Option("--user-data", help="Push ids, texts and table of customers too, as they are.")
+    ] = False,
+    show_values: Annotated[
+        bool, typer.Option("--show-values", help="Show values of customers in notes and errors; masked otherwise.")
+    ] = False,
     private: Annotated[bool, typer.Option("--private", help="Make the dataset on the hub private.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
@@ -51,28 +64,34 @@ def inspect(
     from ..tokenization.inspection import inspect_shop
     from ..tokenization.inspection_page import inspection_card, inspection_page, inspection_tables
     from ..tokenization.prepared import refuse_prepared
+    from ..tokenization.problems import values_shown
     from ..tokenization.sources import load_shop
     from .console import messages, print_json, results
     from .options import parse_columns
 
     _check(output, push)
+    if push is not None and show_values:
+        raise ValueError("--show-values writes values of customers into the report; leave it out to --push it")
     refuse_prepared(data, "inspect")
-    shop = load_shop(
-        data,
-        items=items,
-        events=events,
-        columns=parse_columns(columns),
-        on_unknown_items=unknown_items,
-        time_format=time_format,
-        encoding=encoding,
-    )
+    with values_shown(show_values):
+        shop = load_shop(
+            data,
+            items=items,
+            events=events,
+            columns=parse_columns(columns),
+            on_unknown_items=unknown_items,
+            time_format=time_format,
+            encoding=encoding,
+        )
     messages.print(f"inspecting {shop.name} ...")
-    report = inspect_shop(shop, split, tie_policy)
-    page, card = inspection_page(report), inspection_card(report, shop.card)
+    report = inspect_shop(shop, split, tie_policy, show_values=show_values)
+    tables = {} if push is None else _tables(shop, user_data)
+    described = shop.card if push is None else _card_of(shop.card, tables)
+    page, card = inspection_page(report, show_values), inspection_card(report, described)
     output.mkdir(parents=True, exist_ok=True)
     (output / PAGE).write_text(page, encoding="utf-8")
     (output / CARD).write_text(card, encoding="utf-8")
-    url = None if push is None else _push(shop, output, push, private)
+    url = None if push is None else _push(tables, output, push, private)
     if json_output:
         print_json({**report.to_dict(), "output": str(output), "url": url})
         return
@@ -80,7 +99,7 @@ def inspect(
         if rows:
             results.print(_table(title, rows))
     for problem in shop.problems:
-        results.print(f"note: {problem}", markup=False)
+        results.print(f"note: {problem.describe(show_values)}", markup=False)
     messages.print(f"report: {output / PAGE}; card: {output / CARD}" + (f"; pushed: {url}" if url else ""))
 
 
@@ -94,25 +113,45 @@ def _check(output: Path, push: str | None) -> None:
         raise ValueError(f"--push {push} is no name of a dataset; give NAMESPACE/NAME")
 
 
-def _push(shop: ShopTables, output: Path, name: str, private: bool) -> str:
+def _tables(shop: ShopTables, user_data: bool) -> dict[str, pl.LazyFrame]:
+    """The tables as they are pushed."""
+    from polars import col
+
+    from ..tokenization.event_times import with_times_to_write
+    from ..tokenization.pseudonyms import without_user_data
+
+    events = shop.events if user_data else without_user_data(shop.events)
+    tables = {"items": shop.items.lazy(), "events": with_times_to_write(events).lazy()}
+    if shop.promotions is not None:
+        # A promotion that reached one customer names that customer.
+        offers = shop.promotions if user_data else shop.promotions.filter(col("user_id").is_null())
+        tables["promotions"] = offers
+    if user_data and shop.users is not None:
+        tables["users"] = shop.users.lazy()
+    return tables
+
+
+def _card_of(card: DataCard, tables: dict[str, pl.LazyFrame]) -> DataCard:
+    """The card with the tables that are pushed."""
+    from dataclasses import replace
+
+    columns = {label: tuple(table.collect_schema().names()) for label, table in tables.items()}
+    return replace(card, columns=columns, rows={label: n for label, n in card.rows.items() if label in tables})
+
+
+def _push(tables: dict[str, pl.LazyFrame], output: Path, name: str, private: bool) -> str:
     """Upload tables, card and report; returns where they are."""
     import tempfile
 
     from huggingface_hub import HfApi
-
-    from ..tokenization.event_times import with_times_to_write
 
     api = HfApi()
     repository = api.create_repo(name, repo_type="dataset", private=private or None, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for file in (PAGE, CARD):
             (Path(folder) / file).write_bytes((output / file).read_bytes())
-        events = with_times_to_write(shop.events).lazy()
-        tables = {"items": shop.items.lazy(), "events": events, "promotions": shop.promotions}
-        tables["users"] = None if shop.users is None else shop.users.lazy()
         for label, table in tables.items():
-            if table is not None:
-                table.sink_parquet(Path(folder) / f"{label}.parquet")
+            table.sink_parquet(Path(folder) / f"{label}.parquet")
         api.upload_folder(
             repo_id=repository.repo_id, folder_path=folder, repo_type="dataset", commit_message="Upload tables"
         )

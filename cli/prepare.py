@@ -55,6 +55,9 @@ def prepare(
         Literal["local", "ray"], typer.Option(help="Where the work is done: here, or on a Ray cluster.")
     ] = "local",
     num_proc: Annotated[int, typer.Option(help="Processes, or tasks at a time on the Ray cluster.")] = 1,
+    show_values: Annotated[
+        bool, typer.Option("--show-values", help="Show values of customers in notes and errors; masked otherwise.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace another preparation in the output folder.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
@@ -78,6 +81,7 @@ def prepare(
     from ..tokenization.preparation_inputs import PreparationInputs
     from ..tokenization.prepared import refuse_prepared
     from ..tokenization.preparing import PrepareOptions, prepare_tables
+    from ..tokenization.problems import values_shown
     from .console import messages
     from .options import parse_columns
 
@@ -87,28 +91,30 @@ def prepare(
         split, tie_policy, seed, max_history, repeats, min_user_events, min_item_events, session_gap, cold_items,
         cold_policy,
     )  # fmt: skip
-    inputs = PreparationInputs(
-        data,
-        items=items,
-        events=events,
-        columns=parse_columns(columns),
-        on_unknown_items=unknown_items,
-        time_format=time_format,
-        encoding=encoding,
-    )
-    prepared = prepare_tables(
-        inputs, output, options, engine=engine, num_proc=num_proc, overwrite=overwrite, progress=messages.is_terminal
-    )
-    _tell(prepared, time.perf_counter() - begin, json_output)
+    with values_shown(show_values):
+        inputs = PreparationInputs(
+            data,
+            items=items,
+            events=events,
+            columns=parse_columns(columns),
+            on_unknown_items=unknown_items,
+            time_format=time_format,
+            encoding=encoding,
+        )
+        prepared = prepare_tables(
+            inputs, output, options, engine=engine, num_proc=num_proc, overwrite=overwrite,
+            progress=messages.is_terminal,
+        )  # fmt: skip
+    _tell(prepared, time.perf_counter() - begin, json_output, show_values)
 
 
-def _tell(prepared: PreparedFolder, seconds: float, json_output: bool) -> None:
+def _tell(prepared: PreparedFolder, seconds: float, json_output: bool, show_values: bool) -> None:
     """Print what was made."""
     from .console import messages, peak_memory_mb, print_json
 
     manifest = prepared.manifest
-    for problem in prepared.problems():
-        messages.print(f"note: {problem}", markup=False)
+    for problem in prepared.found or prepared.problems():
+        messages.print(f"note: {problem.describe(show_values)}", markup=False)
     rows = ", ".join(f"{count:,} {name}" for name, count in manifest["rows"].items())
     messages.print(f"{manifest['events']:,} events of {manifest['users']:,} users, {prepared.split}: {rows}")
     messages.print(f"{seconds:.0f} s, peak memory {peak_memory_mb():.0f} MB; prepared: {prepared.folder}")

@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..modeling_xcat.hub_xcat import LOADED, shared_files
+from ..modeling_xcat.hub_xcat import CARRIED, shared_files
 from ..modeling_xcat.saving_xcat import written_whole
 from ..tokenization.vocabulary import ItemVocabulary
 
@@ -139,7 +139,7 @@ def write_space(files: SpaceFiles, output: Path) -> list[str]:
         (unfinished / "README.md").write_text(readme, encoding="utf-8")
         if files.repository is None:
             (unfinished / CHECKPOINT_FOLDER).mkdir()
-            for path in shared_files(files.folder, LOADED):
+            for path in shared_files(files.folder, CARRIED):
                 shutil.copyfile(files.folder / path, unfinished / CHECKPOINT_FOLDER / path)
     return sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file())
 

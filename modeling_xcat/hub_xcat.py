@@ -29,7 +29,13 @@ from .saving_xcat import ADAPTER_CONFIG, MODEL
 LOADED = ("*.json", "*.safetensors", "*.arrow", "*.txt", "*.model")
 """What loading a checkpoint reads: settings, weights, catalogue, tokenizer. No code, nothing pickled."""
 
-SHARED = (*LOADED, "*.py", "*.md", "LICENSE*", ".eval_results/*")
+CARRIED = (
+    "*config.json", "*tokenizer*.json", "*tokens*.json", "*vocab*.json", "*vocab*.txt", "merges.txt",
+    "chat_template*", "*.model", "*.safetensors", "*.safetensors.index.json", "items.arrow",
+)  # fmt: skip
+"""What a checkpoint is made of. Other files beside it stay here: recommendations, tables and notes are private."""
+
+SHARED = (*CARRIED, "*.py", "README.md", "LICENSE*", ".eval_results/*")
 """What a repository holds besides: the code for those who lack the package, the card, the results."""
 
 CHECKPOINT = (*MODEL, "config.json", "items.arrow")

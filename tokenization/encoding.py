@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from .masking import mask
+
 logger = logging.getLogger(__name__)
 
 _SHARD_TEXTS = 1024
@@ -80,8 +82,8 @@ def _checked(states: np.ndarray, batch: list[str]) -> np.ndarray:
         raise ValueError(f"{len(batch)} texts became states of shape {found.shape}; give (texts, tokens, width)")
     broken = ~np.isfinite(found).all(axis=(1, 2))
     if broken.any():
-        example = batch[int(broken.argmax())][:80]
-        raise ValueError(f"{broken.sum()} of {len(batch)} texts have states that are not finite: {example!r}")
+        example = mask(batch[int(broken.argmax())])  # it may be a review
+        raise ValueError(f"{broken.sum()} of {len(batch)} texts have states that are not finite: {example!r} (masked)")
     return found
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from .event_times import event_columns
 from .problems import TableError, TableProblem
 from .schema import EVENT_SCHEMA, TableColumns, UnknownItems
-from .table_reader import TableReader
+from .table_reader import MAX_EVENT_TYPES, TableReader
 from .time_texts import find_order
 from .vocabulary import ItemVocabulary
 
@@ -35,6 +35,8 @@ class EventChunk:
     path: str
     row_groups: tuple[int, ...]
     rows: int
+    start: int = 0
+    """Rows of the file before it."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,9 @@ class EventFacts:
         return sum(self.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; an offending value becomes text."""
-        content = dataclasses.asdict(self)
-        for problem in content["problems"]:
-            problem["example"] = None if problem["example"] is None else str(problem["example"])
-        return content
+        """For JSON, from one process to another; an offending value becomes text and is not masked."""
+        problems = [problem.to_dict(show_values=True) for problem in self.problems]
+        return {**dataclasses.asdict(self), "problems": problems}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> EventFacts:
@@ -115,13 +115,13 @@ def cut_chunks(paths: Sequence[Path], rows: int = CHUNK_ROWS) -> list[EventChunk
     for path in paths:
         footer = _footer(path)
         groups: list[int] = []
-        held = 0
+        held = start = 0
         for group in range(footer.num_row_groups):
             groups.append(group)
             held += footer.row_group(group).num_rows
             if held >= rows or group == footer.num_row_groups - 1:
-                chunks.append(EventChunk(len(chunks), str(path), tuple(groups), held))
-                groups, held = [], 0
+                chunks.append(EventChunk(len(chunks), str(path), tuple(groups), held, start))
+                groups, held, start = [], 0, start + held
     return chunks
 
 
@@ -182,6 +182,10 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
     assert isinstance(raw, pl.DataFrame)
     reader = _ChunkReader(reading.columns, time_format=reading.time_format)
     events = reader.events(raw)
+    reader.problems = [
+        problem if problem.row is None else dataclasses.replace(problem, row=problem.row + chunk.start)
+        for problem in reader.problems
+    ]
     if events is None:
         return empty_events(), EventFacts([0], problems=reader.problems)
     items = pl.DataFrame({"item_id": _item_ids(reading.vocabulary)})
@@ -267,10 +271,15 @@ def _seen_from_above(whole: EventFacts) -> list[TableProblem]:
     found = []
     if len(whole.units) > 1:
         shown, remedy = " and ".join(whole.units), "bring all to one unit"
-        found.append(TableProblem("events", "timestamp", "mixed_timestamp_units", whole.total, shown, remedy, True))
+        found.append(
+            TableProblem("events", "timestamp", "mixed_timestamp_units", whole.total, shown, remedy, True, public=True)
+        )
     if 0 < whole.no_time < whole.total:
         remedy = "fill them, or leave the column out so that the column order alone counts"
         found.append(TableProblem("events", "timestamp", "null_timestamp", whole.no_time, None, remedy, True))
+    if len(whole.kinds) > MAX_EVENT_TYPES and not any(p.kind == "many_event_types" for p in whole.problems):
+        remedy = "an event type is a word such as buy or view; map another column, or leave it out"
+        found.append(TableProblem("events", "event_type", "many_event_types", len(whole.kinds), None, remedy, True))
     if not whole.total and not any(problem.fatal for problem in whole.problems):
         found.append(TableProblem("events", "", "empty_table", 0, None, "no event was left; check the ids", True))
     return found

@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 
 from .columns import read_texts
-from .event_chunks import EventFacts
 from .event_times import exact_time
 from .preparation_inputs import items_table
 from .schema import ShopTables
@@ -84,7 +83,9 @@ class Inspection:
         return asdict(self)
 
 
-def inspect_shop(shop: ShopTables, split: str = "auto", tie_policy: str = "file", seed: int = 0) -> Inspection:
+def inspect_shop(
+    shop: ShopTables, split: str = "auto", tie_policy: str = "file", seed: int = 0, *, show_values: bool = False
+) -> Inspection:
     """Count what is in a shop's tables.
 
     Args:
@@ -92,6 +93,7 @@ def inspect_shop(shop: ShopTables, split: str = "auto", tie_policy: str = "file"
         split: The split whose leaks are counted.
         tie_policy: The order of a user's events at one time.
         seed: Seed of shuffled ties.
+        show_values: Whether problems show values of users as they are, for a report that stays with you.
 
     Raises:
         ValueError: If the tables cannot be split so.
@@ -135,7 +137,7 @@ def inspect_shop(shop: ShopTables, split: str = "auto", tie_policy: str = "file"
         split=chosen.value,
         split_rows={name: len(part) for name, part in splits.items()},
         leaks=count_leaks(splits),
-        problems=EventFacts(problems=shop.problems).to_dict()["problems"],
+        problems=[problem.to_dict(show_values) for problem in shop.problems],
     )
 
 

@@ -21,8 +21,12 @@ _STYLE = (
 )
 
 
-def inspection_page(report: Inspection) -> str:
+def inspection_page(report: Inspection, show_values: bool = False) -> str:
     """The report as one HTML document, which loads nothing from anywhere.
+
+    Args:
+        report: The report.
+        show_values: Whether values of users are shown as they are, where the report has them.
 
     Raises:
         ImportError: If matplotlib is not installed.
@@ -35,7 +39,8 @@ def inspection_page(report: Inspection) -> str:
     parts += [_table(title, rows) for title, rows in inspection_tables(report).items() if rows]
     parts += [f"<h2>{html.escape(title)}</h2>{svg}" for title, svg in _plots(report)]
     if report.problems:
-        notes = "".join(f"<li>{html.escape(str(TableProblem(**problem)))}</li>" for problem in report.problems)
+        told = [TableProblem(**problem).describe(show_values) for problem in report.problems]
+        notes = "".join(f"<li>{html.escape(line)}</li>" for line in told)
         parts.append(f"<h2>Repaired, or to be known</h2><ul>{notes}</ul>")
     return "\n".join([*parts, "</body></html>", ""])
 

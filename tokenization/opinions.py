@@ -12,6 +12,7 @@ from .columns import read_keys, read_numbers, read_times
 from .entities import EntityMatcher, ModelEntities
 from .interests import InterestProfile, Opinions, ProfileOptions, build_profile
 from .keyphrases import KeyphraseExtractor
+from .masking import mask
 from .schema import TableColumns
 from .sentiment import Sentiment, polarities
 from .text_columns import TEXT_COLUMNS, joined_texts
@@ -81,10 +82,11 @@ def read_statements(
         raise ValueError(f"events, column {columns.timestamp!r}: {times.reading.question} Give the one that holds")
     unread = times.bad | times.mixed | times.values.is_null()
     if unread.any():
+        row = int(unread.arg_true()[0])
+        shown = mask(table[columns.timestamp][row])
         raise ValueError(
             f"events, column {columns.timestamp!r}: {unread.sum()} of {table.height} rows hold no time that can be "
-            f"read, for example {table[columns.timestamp].filter(unread)[0]!r}; write ISO 8601 or seconds, or give "
-            "time_format"
+            f"read, for example {shown!r} (masked, row {row + 1:,}); write ISO 8601 or seconds, or give time_format"
         )
     ratings = read_numbers(table[columns.rating])[0] if columns.rating in table.columns else None
     statements = pl.DataFrame({

@@ -31,10 +31,12 @@ class PreparedFolder:
     Args:
         folder: The folder.
         manifest: Which tables, options and hashes it was made of, and what it holds.
+        found: Problems with values of users, where the folder was made just now; those of the manifest are masked.
     """
 
     folder: Path
     manifest: dict[str, Any]
+    found: tuple[TableProblem, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def split(self) -> str:

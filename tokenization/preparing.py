@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -163,12 +163,12 @@ def _prepare(
         "event_types": facts.kinds, "rows": rows, "events": facts.total, "partitions": partitions,
         "items": load_items(str(output / VOCABULARY_FILE)).num_items,
         "users": sum(result["users"] for result in results), "ratings": facts.ratings, "times": facts.times,
-        "problems": EventFacts(problems=found).to_dict()["problems"],
+        "problems": [problem.to_dict() for problem in found],
     }  # fmt: skip
     prepared = write_manifest(output, manifest)
     tables.card(manifest).write(output)
     shutil.rmtree(work)
-    return prepared
+    return replace(prepared, found=tuple(found))
 
 
 def _engine(name: EngineName) -> type[LocalEngine] | Any:

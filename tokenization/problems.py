@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from .masking import is_moment, mask
 
 MAX_EXAMPLE = 80
 """Characters shown of an offending value."""
@@ -21,6 +24,7 @@ _WORDING = {
     "duplicate_user": "{count} rows repeat an id",
     "unknown_item": "{count} rows name an item that the items table lacks",
     "undescribed_item": "{count} items have events and no description",
+    "many_event_types": "{count} different values",
     "no_order": "there is neither a time nor an order of events",
     "bad_timestamp": "{count} rows hold no time that can be read",
     "ambiguous_date": "{count} rows hold dates that can be read in two ways",
@@ -56,9 +60,17 @@ _WORDING = {
 }
 
 
+_PUBLIC_KINDS = {
+    "key_type", "timestamp_unit", "encoding", "separator", "short_line", "line_ends", "padded_header",
+}  # fmt: skip
+"""Kinds whose example is a word of ours or a name of a column, not a value."""
+
+
 @dataclass(frozen=True)
 class TableProblem:
     """One thing that is wrong with a table.
+
+    An example from a column of users is shown as its shape (`mask`): a report may be published or pasted somewhere.
 
     Args:
         table: "items", "events", "users" or "promotions".
@@ -68,21 +80,59 @@ class TableProblem:
         example: One offending value; None where there is none to show.
         remedy: What to do, or what was done.
         fatal: Whether the tables are refused for it; otherwise it was repaired or has only to be known.
+        row: Row of the example in its table, counted from 1 without the header; None where it is not known.
+        public: Whether the example is not a value of users, though the table is: an item id.
+        masked: Whether the example is a shape already.
     """
 
     table: str
     column: str
     kind: str
     count: int
-    example: object
+    example: object = field(repr=False)
     remedy: str
     fatal: bool
+    row: int | None = None
+    public: bool = False
+    masked: bool = False
 
-    def __str__(self) -> str:
+    @property
+    def private(self) -> bool:
+        """Whether the example is a value of users, which is not shown unless one asks for it."""
+        known = self.public or self.table == "items" or self.kind in _PUBLIC_KINDS
+        return not known and self.example is not None and not is_moment(self.example)
+
+    def describe(self, show_values: bool = False) -> str:
+        """The problem in one line.
+
+        Args:
+            show_values: Whether values of users are shown as they are.
+        """
         place = f"{self.table}, column {self.column}" if self.column else self.table
         wording = _WORDING[self.kind]
-        shown = "" if self.example is None or "{example}" in wording else f", for example {_shorten(self.example)}"
-        return f"{place}: {wording.format(count=self.count, example=self.example)}{shown}; {self.remedy}"
+        example = self.example if "{example}" in wording and not self.private else self._example(show_values)
+        shown = "" if self.example is None or "{example}" in wording else f", for example {example}"
+        return f"{place}: {wording.format(count=self.count, example=example)}{shown}; {self.remedy}"
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def to_dict(self, show_values: bool = False) -> dict[str, Any]:
+        """For JSON; an example is shown as text.
+
+        Args:
+            show_values: Whether values of users are kept as they are.
+        """
+        hidden = self.private and not show_values and not self.masked
+        example = self.example if self.example is None or isinstance(self.example, str) else _shorten(self.example)
+        content = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**content, "example": mask(self.example) if hidden else example, "masked": hidden or self.masked}
+
+    def _example(self, show_values: bool) -> str:
+        if not self.private or (show_values and not self.masked):
+            return _shorten(self.example)
+        shape = self.example if self.masked else mask(self.example)
+        return f"{shape!r} (masked)" if self.row is None else f"{shape!r} (masked, row {self.row:,})"
 
 
 def _shorten(value: object) -> str:
@@ -98,15 +148,36 @@ class TableError(ValueError):
     Args:
         problems: The problems; fatal ones are listed first.
         name: Name of the shop.
+        show_values: Whether values of users are shown as they are.
     """
 
-    def __init__(self, problems: Iterable[TableProblem], name: str = "") -> None:
+    def __init__(self, problems: Iterable[TableProblem], name: str = "", show_values: bool = False) -> None:
+        self.name = name
         self.problems = sorted(problems, key=lambda problem: not problem.fatal)
         fatal = sum(problem.fatal for problem in self.problems)
         of = f" of {name}" if name else ""
         lines = [f"{fatal} problem{'s' if fatal != 1 else ''} with the tables{of}:"]
-        lines += [f"- {problem}{'' if problem.fatal else ' (not fatal)'}" for problem in self.problems]
+        lines += [f"- {p.describe(show_values)}{'' if p.fatal else ' (not fatal)'}" for p in self.problems]
         super().__init__("\n".join(lines))
+
+    def with_values(self) -> TableError:
+        """The same error with values of users as they are."""
+        return TableError(self.problems, self.name, show_values=True)
+
+
+@contextmanager
+def values_shown(wanted: bool = True) -> Iterator[None]:
+    """Let errors about tables that are raised within show values of users as they are.
+
+    Args:
+        wanted: Whether they are to.
+    """
+    try:
+        yield
+    except TableError as error:
+        if not wanted:
+            raise
+        raise error.with_values() from error
 
 
 @dataclass(frozen=True)
@@ -124,23 +195,23 @@ class TableReport:
     problems: tuple[TableProblem, ...] = ()
 
     def __str__(self) -> str:
-        sizes = ", ".join(f"{count:,} {table}" for table, count in self.rows.items())
-        return "\n".join([f"tables of {self.name}: {sizes}", *(f"note: {problem}" for problem in self.problems)])
+        return self.describe()
 
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON; an example is shown as text."""
-        return {
-            "name": self.name,
-            "rows": dict(self.rows),
-            "problems": [
-                {
-                    "table": problem.table,
-                    "column": problem.column,
-                    "kind": problem.kind,
-                    "count": problem.count,
-                    "example": None if problem.example is None else _shorten(problem.example),
-                    "remedy": problem.remedy,
-                }
-                for problem in self.problems
-            ],
-        }
+    def describe(self, show_values: bool = False) -> str:
+        """The report in lines.
+
+        Args:
+            show_values: Whether values of users are shown as they are.
+        """
+        sizes = ", ".join(f"{count:,} {table}" for table, count in self.rows.items())
+        notes = (f"note: {problem.describe(show_values)}" for problem in self.problems)
+        return "\n".join([f"tables of {self.name}: {sizes}", *notes])
+
+    def to_dict(self, show_values: bool = False) -> dict[str, Any]:
+        """For JSON; an example is shown as text.
+
+        Args:
+            show_values: Whether values of users are kept as they are.
+        """
+        problems = [problem.to_dict(show_values) for problem in self.problems]
+        return {"name": self.name, "rows": dict(self.rows), "problems": problems}

@@ -20,6 +20,7 @@ import torch
 from transformers import BatchFeature, PreTrainedConfig, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.utils import cached_file
 
+from .masking import mask
 from .packing import EventFeatures, pack_histories
 from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
 
@@ -239,8 +240,9 @@ class XCatProcessor(ProcessorMixin):
             )  # fmt: skip
         if kinds:
             logger.warning(
-                "%d of %d events are of a kind that the model was not trained on, for example %r; it knows %s",
-                len(kinds), sum(map(len, histories)), kinds[0], ", ".join(map(repr, codes)),
+                "%d of %d events are of a kind that the model was not trained on, for example %r (masked); it knows "
+                "%s",
+                len(kinds), sum(map(len, histories)), mask(kinds[0]), ", ".join(map(repr, codes)),
             )  # fmt: skip
         return rows
 

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from .event_times import event_columns, exact_time, exact_times
+from .masking import mask
 
 VALIDATION_QUANTILE, TEST_QUANTILE = 0.8, 0.9
 """The share of events before the two cuts of `global-time`, of users trained on in `user-level`, and of items (the
@@ -346,8 +347,8 @@ def _labels(split: pl.Series) -> np.ndarray:
     if strange:
         count = int(clean.is_in(strange).sum())
         raise ValueError(
-            f"events, column split: {count} rows have a value that is no split, for example {strange[0]!r}; "
-            "write train, validation or test"
+            f"events, column split: {count} rows have a value that is no split, for example {mask(strange[0])!r} "
+            "(masked); write train, validation or test"
         )
     return clean.replace_strict(known, return_dtype=pl.Int8).to_numpy()
 

@@ -36,6 +36,8 @@ from .time_texts import CLOCK_SKEW, DAY_FIRST, MONTH_FIRST, TimeReading, check_t
 
 UnknownItems = Literal["error", "drop"]
 
+MAX_EVENT_TYPES = 200
+"""Different event types that a shop may have."""
 _MAPPED = {field.name for field in dataclasses.fields(TableColumns)}
 _REMEDIES = {
     "padded_key": "they were cut off",
@@ -65,6 +67,7 @@ class TableReader:
         self.time_format = time_format
         self.file_order = file_order
         self.problems: list[TableProblem] = []
+        self._num_events = 0
 
     def items(self, table: pl.DataFrame) -> pl.DataFrame | None:
         """The items table with our columns; None if it has no ids."""
@@ -100,6 +103,7 @@ class TableReader:
         ids = self._keys("events", table, "item_id")
         times, order = self._order(table)
         event_type = read_texts(self._column(table, "event_type")).fill_null(DEFAULT_EVENT_TYPE)
+        self._kinds(event_type)
         rating = self._numbers("events", table, "rating")
         split = read_texts(self._column(table, "split"))
         if 0 < split.null_count() < split.len():
@@ -119,6 +123,7 @@ class TableReader:
         if times.microseconds is not None:
             ours.append(times.microseconds.rename(MICROSECOND))
         log = pl.DataFrame([*ours, *self._others(table, EVENT_SCHEMA)])
+        self._num_events = log.height
         self.repeated_events(log)
         return log
 
@@ -133,8 +138,9 @@ class TableReader:
         if repeated.any():
             once = people.unique("user_id", keep="first", maintain_order=True)
             example = people["user_id"].filter(repeated)[0]
-            count = people.height - once.height
-            self._add("users", "user_id", "duplicate_user", count, example, "the first row was kept", fatal=False)
+            count, remedy = people.height - once.height, "the first row was kept"
+            row = _first(repeated)
+            self._add("users", "user_id", "duplicate_user", count, example, remedy, fatal=False, row=row)
             people = once
         return people
 
@@ -195,6 +201,13 @@ class TableReader:
         self._add(label, "item_id", "float_key", ids.len(), ids[0], "the decimals were cut off", fatal=False)
         return table.with_columns(pl.col("item_id").str.replace(r"\.0+$", ""))
 
+    def _kinds(self, event_type: pl.Series) -> None:
+        """Refuse a column of event types that holds something else: its values are written into every checkpoint."""
+        count = event_type.n_unique()
+        if count > MAX_EVENT_TYPES:
+            remedy = "an event type is a word such as buy or view; map another column, or leave it out"
+            self._add("events", "event_type", "many_event_types", count, event_type[0], remedy, row=1)
+
     def repeated_events(self, log: pl.DataFrame) -> None:
         """Note events that say the same; a shop may mean two of them."""
         time = exact_time(log).alias("timestamp")
@@ -212,7 +225,9 @@ class TableReader:
         if counts.height:
             remedy = "they are kept, but can be neither trained on nor evaluated"
             example = counts["user_id"][0]
-            self._add("events", "user_id", "single_event_user", counts.height, example, remedy, fatal=False)
+            whole = events.height == self._num_events
+            row = _first(events["user_id"] == example) if whole else None  # rows of the table, while none is missing
+            self._add("events", "user_id", "single_event_user", counts.height, example, remedy, fatal=False, row=row)
 
     def _order(self, table: pl.DataFrame) -> tuple[TimeColumn, pl.Series]:
         """Times and order; one of the two is without gaps, or there is a fatal problem."""
@@ -348,13 +363,28 @@ class TableReader:
         if bad.any():
             example = self._column(table, column).filter(bad)[0]
             shown = example.to_list() if isinstance(example, pl.Series) else example
-            self._add(label, column, kind, int(bad.sum()), shown, remedy, fatal=fatal)
+            self._add(label, column, kind, int(bad.sum()), shown, remedy, fatal=fatal, row=_first(bad))
 
     def _add(
-        self, label: str, column: str, kind: str, count: int, example: object, remedy: str, *, fatal: bool = True
+        self,
+        label: str,
+        column: str,
+        kind: str,
+        count: int,
+        example: object,
+        remedy: str,
+        *,
+        fatal: bool = True,
+        row: int | None = None,
     ) -> None:
         name = self.columns.name_of(column) if column in _MAPPED else column
-        self.problems.append(TableProblem(label, name, kind, count, example, remedy, fatal))
+        public = column == "item_id" or kind == "repeated_event"  # whose example is an item too
+        self.problems.append(TableProblem(label, name, kind, count, example, remedy, fatal, row, public))
+
+
+def _first(rows: pl.Series) -> int:
+    """Number of the first row that is True, from 1."""
+    return int(rows.arg_true()[0]) + 1
 
 
 def _all_decimals(ids: pl.Series) -> bool:

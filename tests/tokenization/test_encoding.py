@@ -100,7 +100,7 @@ def test_a_cache_that_cannot_be_written_costs_only_the_cache(tmp_path: Path, cap
     [
         (np.zeros((1, 3), np.float32), r"1 texts became states of shape \(1, 3\); give \(texts, tokens, width\)"),
         (np.zeros((2, 1, 3), np.float32), r"1 texts became states of shape \(2, 1, 3\)"),
-        (np.full((1, 1, 3), np.nan, np.float32), "1 of 1 texts have states that are not finite: 'one'"),
+        (np.full((1, 1, 3), np.nan, np.float32), "1 of 1 texts have states that are not finite: 'xxx'"),
     ],
 )
 def test_states_that_cannot_be_are_refused_and_not_cached(tmp_path: Path, states: np.ndarray, message: str) -> None:

@@ -98,7 +98,7 @@ def test_a_clock_without_values_is_left_out(tmp_path: Path) -> None:
         ({"user_id": ["u"], "item_id": [["a"]]}, r"column item_id: the type cannot be an id.*List\(String\)"),
         (
             {"user_id": ["u"] * 2, "item_id": ["a"] * 2, "timestamp": ["2024-01-31", "soon"]},
-            "column timestamp: 1 rows hold no time that can be read, for example 'soon'",
+            "column timestamp: 1 rows hold no time that can be read, for example 'xxxx'",
         ),
         ({"user_id": ["u"] * 2, "item_id": ["a"] * 2, "order": ["1", None]}, "column order: 1 rows have no order"),
         (

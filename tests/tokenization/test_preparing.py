@@ -292,7 +292,7 @@ LATE = (pl.int_range(pl.len()) > 100).cast(pl.Int64)
         (lambda e: e.with_columns(timestamp=pl.when(LATE == 1).then("timestamp")), {}, "no time"),
         (lambda e: e.with_columns(timestamp=pl.col("timestamp") * (1 + 999 * LATE)), {}, "another unit"),
         (lambda e: e.with_columns(split=pl.lit(None)), {"split": "column"}, "rows have no value"),
-        (lambda e: e.with_columns(split=pl.lit("holdout")), {"split": "column"}, "'holdout'"),
+        (lambda e: e.with_columns(split=pl.lit("holdout")), {"split": "column"}, "'xxxxxxx'"),
         (lambda e: e.with_columns(timestamp=None, order=LATE), {"split": "global-time"}, "needs one for every event"),
         (lambda e: e.unique("user_id"), {}, "leaves no user with two training events"),
     ],

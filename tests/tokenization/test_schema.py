@@ -96,25 +96,27 @@ BROKEN = [
     ("events", drop("timestamp"), "no_order", "events: there is neither a time nor an order of events; give a column "
      "timestamp (or order); the table has the columns user_id, item_id"),
     ("events", put("timestamp", "2024-01-31", "yesterday", "2024-02-01", "2024-02-02"), "bad_timestamp",
-     "events, column timestamp: 1 rows hold no time that can be read, for example 'yesterday'; "
+     "events, column timestamp: 1 rows hold no time that can be read, for example 'xxxxxxxxx' (masked, row 2); "
      "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970, or give time_format, a strptime pattern "
      "such as '%d/%m/%Y %H:%M'"),
     ("events", put("timestamp", 1_600_000_000, -1, 1_600_000_050, -1), "bad_timestamp",
-     "events, column timestamp: 2 rows hold no time that can be read, for example -1; "
+     "events, column timestamp: 2 rows hold no time that can be read, for example '-9' (masked, row 2); "
      "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970, or give time_format, a strptime pattern "
      "such as '%d/%m/%Y %H:%M'"),
     ("events", put("timestamp", 1_600_000_000, None, 1_600_000_050, None), "null_timestamp",
      "events, column timestamp: 2 rows have no time; fill them, or give an order"),
     ("events", put("timestamp", 1_600_000_000, 1_600_000_100_000, 1_600_000_050, 1_600_000_060),
      "mixed_timestamp_units", "events, column timestamp: 1 rows are in another unit than the rest, for example "
-     "1600000100000; most are in seconds; bring all to one unit"),
+     "'9999999999999' (masked, row 2); most are in seconds; bring all to one unit"),
     ("events", put("timestamp", 1_600_000_000_000, 1_600_000_100, 1_600_000_050_000, 1_600_000_060_000),
      "mixed_timestamp_units", "events, column timestamp: 1 rows are in another unit than the rest, for example "
-     "1600000100; most are in milliseconds; bring all to one unit"),
+     "'9999999999' (masked, row 2); most are in milliseconds; bring all to one unit"),
     ("events", put("order", 0, 1, 0, 1.5), "bad_order",
-     "events, column order: 1 rows hold no whole number, for example 1.5; number a user's events 0, 1, 2, ..."),
+     "events, column order: 1 rows hold no whole number, for example '9.9' (masked, row 4); "
+     "number a user's events 0, 1, 2, ..."),
     ("events", put("is_target", "yes", "no", "maybe", "no"), "not_boolean",
-     "events, column is_target: 1 rows are neither true nor false, for example 'maybe'; write true and false"),
+     "events, column is_target: 1 rows are neither true nor false, for example 'xxxxx' (masked, row 3); "
+     "write true and false"),
 ]  # fmt: skip
 
 
@@ -192,7 +194,7 @@ def test_single_events_and_missing_titles_are_reported() -> None:
     assert problems(shop)["no_title"].count == 2
     assert problems(shop)["single_event_user"].count == 2
     assert str(problems(shop)["single_event_user"]).startswith(
-        "events, column user_id: 2 users have one event only, for example 'ann'; "
+        "events, column user_id: 2 users have one event only, for example 'xxx' (masked, row 1); "
     )
 
 

@@ -197,7 +197,7 @@ def test_complex_and_sparse_columns_of_pandas() -> None:
         (
             "items.json",
             b'[{"item_id": 1}, 2]',
-            r"items.json cannot be read by its suffix: its list holds the json int 2",
+            r"items.json cannot be read by its suffix: its list holds a json int and no object",
         ),
         ("items.csv", b"a,b\n1,2,3\n", r"items.csv cannot be read by its suffix: "),
         ("items.csv", b"x" * 200_000 + b',y\n"', r"items.csv cannot be read by its suffix: "),

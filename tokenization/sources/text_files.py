@@ -294,7 +294,7 @@ def _json_list(opened: TextFile) -> list[dict[str, Any]]:
         raise _unreadable(opened.path, str(error)) from error
     strange = next((row for row in rows if not isinstance(row, dict)), None)
     if strange is not None:
-        raise _unreadable(opened.path, f"its list holds the json {type(strange).__name__} {strange!r} and no object")
+        raise _unreadable(opened.path, f"its list holds a json {type(strange).__name__} and no object")
     return rows
 
 

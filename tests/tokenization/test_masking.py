@@ -1,0 +1,171 @@
+"""Values of customers in errors and reports: their shape and row, unless one asks for them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from xcat_rec.cli.app import main
+from xcat_rec.tokenization.event_chunks import EventFacts
+from xcat_rec.tokenization.inspection import inspect_shop
+from xcat_rec.tokenization.inspection_page import inspection_card
+from xcat_rec.tokenization.masking import is_moment, mask
+from xcat_rec.tokenization.opinions import read_statements
+from xcat_rec.tokenization.problems import TableError, TableProblem, values_shown
+from xcat_rec.tokenization.schema import ShopTables, validate_tables
+from xcat_rec.tokenization.sequences import build_splits, event_type_names
+from xcat_rec.tokenization.sources import load_shop
+from xcat_rec.tokenization.vocabulary import ItemVocabulary
+
+from ..personal_shop import PLANTED, emails, found_in, personal_events, phones, write_personal_shop
+from ..tiny_shop import events_table, items_table
+
+PERSON = "Zoë Øverland-001 <zoë.001@post.example>, +49 1577 5550037"
+
+
+@pytest.mark.parametrize(
+    ("value", "shape"),
+    [
+        ("a.b@c.de", "x.x@x.xx"), ("Müşerref Çelikkol", "Xxxxxxxx Xxxxxxxx"), ("张伟", "xx"), (None, "Xxxx"),
+        (1577555, "9999999"), ("٣٤", "99"), ("🎂", "x"), ("\u200bab", "\u200bxx"), ("a\x00", "x\x00"),
+        ("x" * 41, "x" * 40 + "... (41 characters)"), ([1, "b"], "[9, 'x']"),
+    ],
+)  # fmt: skip
+def test_a_shape_holds_no_letter_and_no_digit(value: object, shape: str) -> None:
+    assert mask(value) == shape
+
+
+def test_planted_texts_leave_nothing_in_their_shapes() -> None:
+    for text in PLANTED:
+        kept = set(mask(text)) - set("xX9 .,+-@")
+        assert not kept and not is_moment(text)
+
+
+@pytest.mark.parametrize("column", ["timestamp", "order", "is_target", "user_id"])
+def test_errors_about_columns_of_users_show_shapes_and_rows(column: str) -> None:
+    plain = {"timestamp": "2024-01-31", "order": "3", "is_target": "true"}
+    values: list[Any] = [plain.get(column)] * 4
+    if column == "user_id":
+        log = pl.DataFrame({"user_id": [[PERSON]] * 4, "item_id": ["a"] * 4, "order": range(4)})
+    else:
+        values[2] = PERSON
+        log = pl.DataFrame({"user_id": ["u"] * 4, "item_id": ["a"] * 4, "order": range(4), column: values})
+    with pytest.raises(TableError) as caught:
+        validate_tables(pl.DataFrame({"item_id": ["a"]}), log)
+    told = str(caught.value)
+    assert "Zoë" not in told and "5550037" not in told and PERSON not in repr(caught.value.problems)
+    if column != "user_id":
+        assert f"'{mask(PERSON)}' (masked, row 3)" in told
+        assert PERSON in str(caught.value.with_values())
+        with pytest.raises(TableError, match=r"Zoë"), values_shown():
+            validate_tables(pl.DataFrame({"item_id": ["a"]}), log)
+
+
+def shop() -> ShopTables:
+    people = pl.DataFrame({"user_id": [*emails(), *emails()[:2]], "phone": [*phones(), *phones()[:2]]})
+    return validate_tables(items_table(), personal_events(), users=people)
+
+
+def test_what_was_repaired_is_told_without_values() -> None:
+    report = shop().report
+    kinds = {problem.kind for problem in report.problems if problem.private}
+    assert kinds >= {"control_characters", "padded_key", "not_numeric", "single_event_user", "duplicate_user"}
+    assert not found_in(str(report)) and not found_in(str(report.problems))
+    assert not found_in(json.dumps(report.to_dict(), ensure_ascii=False))
+    assert found_in(report.describe(show_values=True)) and found_in(str(report.to_dict(show_values=True)))
+    log = personal_events()
+    for problem in report.problems:
+        if problem.kind in ("control_characters", "padded_key", "not_numeric"):
+            assert problem.row is not None and log[problem.column][problem.row - 1] == problem.example
+    single = next(problem for problem in report.problems if problem.kind == "single_event_user")
+    assert single.row is not None and log["user_id"][single.row - 1].strip("\u200b ") == single.example
+
+
+def test_examples_of_items_stay() -> None:
+    items = pl.concat([items_table(), items_table().head(1)])
+    with pytest.raises(TableError, match="column item_id: 1 rows repeat an id, for example 'item-00'; keep"):
+        validate_tables(items, events_table())
+    log = events_table().with_columns(item_id=pl.col("item_id").replace({"item-03": "kite"}))
+    with pytest.raises(TableError, match="name an item that the items table lacks, for example 'kite'; add"):
+        validate_tables(items_table(), log)
+
+
+def test_a_masked_problem_comes_back_masked() -> None:
+    problem = TableProblem("users", "mail", "not_numeric", 1, PERSON, "write numbers", False, row=7)
+    again = TableProblem(**problem.to_dict())
+    assert str(again) == str(problem) and PERSON not in again.describe(show_values=True)
+    open_again = TableProblem(**problem.to_dict(show_values=True))
+    assert str(open_again) == str(problem) and PERSON in open_again.describe(show_values=True)
+    facts = EventFacts.from_dict(EventFacts(problems=[problem]).to_dict())
+    assert facts.problems == [problem]
+
+
+def test_inspection_shows_values_where_one_asks_and_the_card_never() -> None:
+    tables = shop()
+    assert not found_in(str(inspect_shop(tables)))
+    report = inspect_shop(tables, show_values=True)
+    assert found_in(str(report.to_dict()))
+    assert not found_in(inspection_card(report, tables.card))
+
+
+def test_splits_times_and_kinds_are_masked() -> None:
+    tables = validate_tables(items_table(), events_table().with_columns(split=pl.lit(PERSON)))
+    vocabulary = ItemVocabulary(items_table().select("item_id").to_arrow())
+    with pytest.raises(ValueError, match=r"360|rows have a value that is no split") as caught:
+        build_splits(tables, vocabulary, event_type_names(tables), split="column")
+    assert "Zoë" not in str(caught.value) and "(masked)" in str(caught.value)
+    log = events_table().with_columns(timestamp=pl.lit("2024-01-31"), review_text=pl.lit(PERSON))
+    log = log.with_columns(timestamp=pl.when(pl.int_range(pl.len()) == 4).then(pl.lit(PERSON)).otherwise("timestamp"))
+    with pytest.raises(ValueError, match=r"1 of \d+ rows hold no time .* \(masked, row 5\)") as caught:
+        read_statements(log)
+    assert "Zoë" not in str(caught.value)
+
+
+def test_a_column_of_people_is_no_column_of_event_types() -> None:
+    log = pl.concat([events_table()] * 2).with_columns(
+        event_type=pl.format("anna.{}@post.example", pl.int_range(pl.len()))
+    )
+    with pytest.raises(
+        TableError, match=r"event_type: \d+ different values, .*'xxxx.9@xxxx.xxxxxxx' \(masked, row 1\)"
+    ):
+        validate_tables(items_table(), log)
+
+
+def test_objects_of_pandas_and_json_are_masked(tmp_path: Path) -> None:
+    log = events_table().to_pandas()
+    log["note"] = pd.Series([PERSON if n % 2 else n for n in range(len(log))], dtype=object)
+    told = str(load_shop(items=items_table().to_pandas(), events=log).report)
+    assert "column note" in told and "Zoë" not in told
+    items_table().write_csv(tmp_path / "items.csv")
+    (tmp_path / "events.json").write_text(json.dumps([PERSON, {"user_id": "u"}]))
+    with pytest.raises(ValueError, match="its list holds a json str and no object") as caught:
+        load_shop(tmp_path)
+    assert "Zoë" not in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["inspect", "prepare", "fit"])
+def test_commands_show_values_where_one_asks(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_personal_shop(tmp_path / "shop")
+    log = personal_events().with_columns(timestamp=pl.col("customer"))
+    log.write_csv(folder / "events.csv")
+    for shown in (False, True):
+        option = ["--show-values"] if shown else []
+        with pytest.raises(SystemExit) as stop:
+            main([command, str(folder), "--output", str(tmp_path / "out"), *option])
+        told = capsys.readouterr()
+        assert stop.value.code == 2 and "hold no time that can be read" in told.err
+        assert bool(found_in(told.err)) == shown and not found_in(told.out)
+
+
+def test_prepare_tells_values_and_writes_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_personal_shop(tmp_path / "shop")
+    with pytest.raises(SystemExit):
+        main(["prepare", str(folder), "--output", str(tmp_path / "out"), "--show-values"])
+    assert found_in(" ".join(capsys.readouterr().err.split()))
+    manifest = (tmp_path / "out" / "preparation.json").read_text()
+    assert not found_in(manifest) and '"masked": true' in manifest

@@ -1,0 +1,52 @@
+"""Values of a shop's customers as they may be shown to anyone: their shape, without their letters and digits."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_SHAPE = 40
+"""Characters of a value whose shape is shown."""
+
+_DATE = r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:\d{2}|\d{4}))"
+_MOMENT = re.compile(rf"{_DATE}(?:[ T]\d{{1,2}}:\d{{2}}(?::\d{{2}}(?:\.\d{{1,9}})?)?)?(?:Z|[+-]\d{{2}}:?\d{{2}})?")
+_KEPT = {"P", "S", "Z", "C"}
+
+
+def mask(value: object) -> str:
+    """The shape of a value: letters become x or X, digits 9; signs and blanks stay.
+
+    Args:
+        value: A value of a column of users.
+
+    Returns:
+        The shape; of a long value its beginning and the number of characters.
+
+    Example:
+        >>> print(mask("Anna.Berg@example.org"), mask(-17.5), mask("+49 (0)170 555"))
+        Xxxx.Xxxx@xxxxxxx.xxx -99.9 +99 (9)999 999
+    """
+    text = str(value)
+    shape = "".join(map(_shape, text[:MAX_SHAPE]))
+    return shape if len(text) <= MAX_SHAPE else f"{shape}... ({len(text):,} characters)"
+
+
+def is_moment(value: object) -> bool:
+    """Whether a value is a date or a date with a time in digits, in any order of its parts.
+
+    Example:
+        >>> [is_moment(text) for text in ("31/12/2024", "2024-01-31T12:00:00Z", "0170-555-123", "20240131")]
+        [True, True, False, False]
+    """
+    return isinstance(value, str) and _MOMENT.fullmatch(value.strip()) is not None
+
+
+def _shape(character: str) -> str:
+    category = unicodedata.category(character)
+    if category.startswith("N"):
+        return "9"
+    if category == "Lu":
+        return "X"
+    # Signs beyond ASCII include emoji and numerals that tell as much as letters do.
+    kept = category[0] in _KEPT and (character.isascii() or category in ("Cf", "Zs"))
+    return character if kept else "x"
