@@ -61,7 +61,7 @@ _WORDING = {
 
 
 _PUBLIC_KINDS = {
-    "key_type", "timestamp_unit", "encoding", "separator", "short_line", "line_ends", "padded_header",
+    "key_type", "timestamp_unit", "encoding", "separator", "short_line", "line_ends", "padded_header", "date_order",
 }  # fmt: skip
 """Kinds whose example is a word of ours or a name of a column, not a value."""
 
