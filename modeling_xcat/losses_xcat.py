@@ -38,7 +38,7 @@ def _workspace(rows: int, columns: int, dtype: torch.dtype, device: torch.device
     as the arithmetic. Other devices have allocators that keep it themselves.
     """
     size = rows * columns
-    if device.type != "cpu":
+    if device.type != "cpu" or torch.compiler.is_compiling():  # which plans memory itself
         return torch.empty(rows, columns, dtype=dtype, device=device)
     buffers: dict[Any, torch.Tensor] = _kept.__dict__
     if dtype not in buffers or buffers[dtype].numel() < size:

@@ -157,6 +157,11 @@ class XCatTrainingArguments(TrainingArguments):
             self.load_best_model_at_end = False
         self.bf16 = explicit
         super().__post_init__()
+        if getattr(self.accelerator_config, "dispatch_batches", None):
+            raise ValueError(
+                "dispatch_batches of accelerator_config is True; leave it out: histories are packed into rows, which "
+                "cannot be cut into the parts of processes"
+            )
         kind = torch.device(self.device).type
         if explicit and bf16_speedup(kind) < 1:
             warnings.warn(
@@ -205,10 +210,21 @@ class XCatTrainingArguments(TrainingArguments):
             "neftune_noise_alpha": "there are no embeddings of tokens to add noise to, but there is id_dropout",
             "remove_unused_columns": "the collators need every column",
             "batch_eval_metrics": "ranks of all users are gathered, and they are small",
+            "bf16_full_eval": "items are ranked in float32, whatever the precision of training",
+            "fp16_full_eval": "items are ranked in float32, whatever the precision of training",
+            "use_liger_kernel": "it has no kernel for this model",
+            "debug": "its checks of every layer's output do not take masks; look at grad_norm in the logs",
         }
         for name, reason in refused.items():
             if getattr(self, name):
                 raise ValueError(f"{name} is {getattr(self, name)}; leave it out: {reason}")
+        if not self.eval_do_concat_batches:
+            raise ValueError("eval_do_concat_batches is False; leave it out: metrics are of the ranks of all users")
+        if self.max_tokens_per_batch is not None and str(self.train_sampling_strategy) != "random":
+            raise ValueError(
+                f"train_sampling_strategy is {self.train_sampling_strategy}, and max_tokens_per_batch draws batches "
+                "of its own; leave one of them out"
+            )
         metric = self.metric_for_best_model or ""
         if metric.endswith("loss") and self.greater_is_better:
             raise ValueError(f"greater_is_better is True, and less of {metric} is better; leave it out")

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import Dataset, IterableDataset
+from datasets import Dataset, IterableDataset, Value
 
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..tokenization.user_interests import UserInterests
@@ -166,7 +167,17 @@ def training_rows(
     if arguments.new_category_weight != 1 and (category_codes >= 0).any():
         rows = weigh_new_categories(rows, category_codes, arguments.new_category_weight)
     if arguments.train_sampling_strategy in _BY_LENGTH and isinstance(rows, Dataset):
-        name = str(arguments.length_column_name)
-        if name not in rows.column_names:
-            rows = rows.add_column(name, pc.list_value_length(rows.with_format(None).data["items"]).to_pylist())
+        rows = _with_lengths(rows, str(arguments.length_column_name))
+    return rows
+
+
+def _with_lengths(rows: Dataset, name: str) -> Dataset:
+    """Rows with their number of events in a column, unless they have it."""
+    if name not in rows.column_names:
+        return rows.add_column(name, pc.list_value_length(rows.with_format(None).data["items"]).to_pylist())
+    if not pa.types.is_integer(rows.features[name].pa_type if isinstance(rows.features[name], Value) else pa.null()):
+        raise ValueError(
+            f"length_column_name is {name!r}, a column of {rows.features[name]}; give the name of a column of whole "
+            "numbers, or of none that is there, and lengths are counted"
+        )
     return rows
