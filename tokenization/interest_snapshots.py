@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import datasets
 import numpy as np
 
 from .interests import Opinions, ProfileOptions, build_profile
+
+if TYPE_CHECKING:
+    import datasets
 
 NO_INTERESTS: dict[str, list[Any]] = {"interest_states": [], "interest_kinds": [], "interest_positions": []}
 
@@ -106,6 +108,8 @@ def add_interests(
         if told is None:
             return NO_INTERESTS
         return snapshot_interests(told, np.asarray(row["timestamps"], dtype=np.int64), every, options, last)
+
+    import datasets
 
     columns = {
         "interest_states": datasets.List(datasets.List(datasets.Value("float32"), length=width or -1)),

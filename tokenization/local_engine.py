@@ -16,7 +16,8 @@ import pyarrow as pa
 from tqdm.auto import tqdm
 
 from .event_chunks import ChunkReading, EventChunk, EventFacts, read_chunk
-from .partitions import PARTITION, WORK, finished, number_partition, write_json
+from .partitions import PARTITION, finished, number_partition, write_json
+from .prepared import WORK
 
 _R = TypeVar("_R")
 Jobs = list[tuple[Callable[..., _R], tuple[Any, ...]]]

@@ -20,7 +20,8 @@ from .event_chunks import ROW, EventFacts, add_facts, event_facts, load_items
 from .event_filters import RepeatPolicy, add_sessions, core_counts, core_items, in_core, nothing_left, without_repeats
 from .event_times import exact_times
 from .local_engine import Engine
-from .partitions import WORK, SplitPlan, finish_partition, finished, in_order, user_problems, write_json
+from .partitions import SplitPlan, finish_partition, finished, in_order, user_problems, write_json
+from .prepared import WORK
 from .problems import TableProblem
 from .schema import EVENT_SCHEMA
 from .splits import SplitName, TiePolicy, first_events, item_parts, sort_events

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from .cold_items import FirstTimes, first_times, leave_out
 from .event_chunks import ROW, EventFacts, file_places, load_items
+from .prepared import SPLITS, WORK
 from .problems import TableProblem
 from .schema import ShopTables, TableColumns
 from .sequences import build_splits
@@ -29,9 +30,6 @@ from .splits import Cut, SplitName, TiePolicy, Timeline, cut_cold_items, cut_tim
 from .table_reader import TableReader
 from .vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 
-SPLITS = ("train", "validation", "test")
-WORK = "unfinished"
-"""Folder of what a killed run goes on from; gone when all is done."""
 PARTITION = "_partition"
 _NOBODY = "\x00"
 """A user beside all others; one event is neither trained on nor evaluated."""

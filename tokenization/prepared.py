@@ -7,21 +7,25 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import datasets
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from .data_card import DataCard
-from .partitions import SPLITS, WORK
 from .problems import TableProblem
 from .schema import EVENT_SCHEMA, ShopTables, TableColumns, UnknownItems
 from .sources import load_shop
 from .vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 
+if TYPE_CHECKING:
+    import datasets
+
 MANIFEST = "preparation.json"
+SPLITS = ("train", "validation", "test")
+WORK = "unfinished"
+"""Folder of what a killed run goes on from; gone when all is done."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class PreparedFolder:
 
     def splits(self) -> datasets.DatasetDict:
         """The splits; `datasets` converts the shards once and finds them in its cache afterwards."""
+        import datasets
+
         shards = {name: sorted(str(path) for path in (self.folder / name).glob("*.parquet")) for name in SPLITS}
         found = {name: datasets.Dataset.from_parquet(shards[name]) for name in SPLITS if shards[name]}
         features = datasets.Features({**found["train"].features, "targets": datasets.List(datasets.Value("int32"))})
@@ -63,6 +69,12 @@ class PreparedFolder:
     def problems(self) -> list[TableProblem]:
         """What was repaired in the tables or should be known of them."""
         return [TableProblem(**problem) for problem in self.manifest["problems"]]
+
+
+def _no_sequences() -> datasets.DatasetDict:
+    import datasets
+
+    return datasets.DatasetDict()
 
 
 @dataclass
@@ -78,7 +90,7 @@ class PreparedShop(ShopTables):
         made: Options that they were made with, as `PrepareOptions` has them.
     """
 
-    sequences: datasets.DatasetDict = field(default_factory=datasets.DatasetDict)
+    sequences: datasets.DatasetDict = field(default_factory=_no_sequences)
     event_types: list[str] = field(default_factory=list)
     made: dict[str, Any] = field(default_factory=dict)
 
@@ -112,6 +124,8 @@ class PreparedShop(ShopTables):
             vocabulary: The catalogue.
             event_types: Its kinds of event; one that it lacks is 0.
         """
+        import datasets
+
         ids = self.items["item_id"].to_arrow()
         rows = np.concatenate([np.arange(NUM_SPECIAL_ROWS), vocabulary.encode(ids)]).astype(np.int32)
         place = {name: code for code, name in enumerate(event_types, start=1)}
@@ -120,6 +134,8 @@ class PreparedShop(ShopTables):
 
 
 def _recoded(split: datasets.Dataset, rows: np.ndarray, codes: np.ndarray) -> datasets.Dataset:
+    import datasets
+
     table = split.with_format("arrow")[:]
     for name, values in (("items", rows), ("event_types", codes), ("targets", rows)):
         if name in table.column_names:

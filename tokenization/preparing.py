@@ -23,9 +23,9 @@ from .event_filters import RepeatPolicy, check_filters, check_session_times
 from .event_times import exact_times
 from .local_engine import Engine, LocalEngine
 from .partition_filters import Keeping, filter_log, part_items, partition_times, split_kept
-from .partitions import SPLITS, WORK, SplitPlan, finish_partition, shard_path, take_cold_items, trained_in
+from .partitions import SplitPlan, finish_partition, shard_path, take_cold_items, trained_in
 from .preparation_inputs import PreparationInputs
-from .prepared import PreparedFolder, check_folder, empty_folder, write_manifest
+from .prepared import SPLITS, WORK, PreparedFolder, check_folder, empty_folder, write_manifest
 from .problems import TableProblem
 from .splits import SplitName, TiePolicy, no_times, time_bounds
 from .vocabulary import VOCABULARY_FILE

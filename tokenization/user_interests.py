@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import datasets
 import numpy as np
 import polars as pl
 
@@ -19,6 +18,9 @@ from .interests import Opinions, ProfileOptions
 from .opinions import Statements, opinions_by_user, read_statements
 from .text_columns import TEXT_COLUMNS
 from .vocabulary import UNKNOWN_ROW, ItemVocabulary
+
+if TYPE_CHECKING:
+    import datasets
 
 NO_INTEREST, WORDS, ITEMS = "none", "words", "items"
 """No profiles; vectors of what users wrote; vectors of the items that their opinions are about."""

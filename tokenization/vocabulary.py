@@ -109,14 +109,19 @@ class ItemVocabulary:
         if name not in self.table.column_names:
             return codes, []
         try:
-            encoded = pc.dictionary_encode(pc.cast(self.table[name], pa.string())).combine_chunks()
+            column = pc.cast(self.table[name], pa.large_string()).combine_chunks()
         except pa.ArrowNotImplementedError:
             kind = self.table[name].type
             raise ValueError(f"items: column {name} holds {kind}; a feature is one value an item") from None
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], pa.string()).dictionary_encode()
-        codes[NUM_SPECIAL_ROWS:] = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
-        return codes, encoded.dictionary.to_pylist()
+        encoded = pc.dictionary_encode(column, null_encoding="encode")
+        found = np.from_dlpack(encoded.indices)  # Arrow's to_numpy and fill_null would import pandas
+        values: list[Any] = encoded.dictionary.to_pylist()
+        if None in values:
+            missing = values.index(None)
+            found = np.where(found == missing, -1, found - (found > missing))
+            del values[missing]
+        codes[NUM_SPECIAL_ROWS:] = found
+        return codes, values
 
     @cached_property
     def category_codes(self) -> np.ndarray:
