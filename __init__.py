@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .tokenization.sources import load_shop as load_shop
     from .tokenization.vocabulary import ItemVocabulary as ItemVocabulary
     from .training.arguments import XCatTrainingArguments as XCatTrainingArguments
+    from .training.collators import PackingCollator as PackingCollator
     from .training.preparation import PreparationOptions as PreparationOptions
     from .training.preparation import prepare_training as prepare_training
     from .training.trainer import XCatTrainer as XCatTrainer
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "ItemVocabulary": ".tokenization.vocabulary",
+    "PackingCollator": ".training.collators",
     "PreparationOptions": ".training.preparation",
     "TableColumns": ".tokenization.schema",
     "TableError": ".tokenization.schema",

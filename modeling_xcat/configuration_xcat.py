@@ -111,6 +111,9 @@ class XCatConfig(PreTrainedConfig):
         10
     """
 
+    keys_to_ignore_at_inference = [
+        "last_hidden_state", "hidden_states", "attentions", "cross_attentions", "memory_positions",
+    ]  # fmt: skip
     model_type = "xcat"
     sub_configs = {"text_config": AutoConfig}
 

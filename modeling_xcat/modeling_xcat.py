@@ -23,6 +23,7 @@ from .pretrained_xcat import XCatPreTrainedModel
 from .recent_xcat import RecentEvents
 from .repeats_xcat import XCatRepeats
 from .sampling_xcat import generalised_bce, sample_candidates
+from .signature_xcat import names_inputs
 from .text_xcat import XCatTextEncoder
 
 if TYPE_CHECKING:  # transformers reads this line and puts the pipeline's file beside the weights
@@ -360,13 +361,14 @@ class XCatForNextItem(XCatPreTrainedModel):
         config = self.config
         return config.use_text and config.soft_target_weight > 0 and config.uses_full_softmax
 
+    @names_inputs(XCatModel.forward)
     def forward(
         self,
         item_ids: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
-        label_weights: torch.Tensor | None = None,
+        loss_weights: torch.Tensor | None = None,
         query_positions: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
         output_attentions: bool | None = None,
@@ -382,7 +384,7 @@ class XCatForNextItem(XCatPreTrainedModel):
             attention_mask: (rows, length) 0 where there is no event.
             position_ids: (rows, length) positions within each history.
             labels: (rows, length) row of the item that follows each event, -100 where none counts.
-            label_weights: (rows, length) factor of each label's loss; None for 1.
+            loss_weights: (rows, length) factor of each label's loss; None for 1.
             query_positions: (queries,) positions in the flattened rows whose scores are wanted.
             num_items_in_batch: Labels over all processes and accumulation steps, which the summed loss is divided
                 by; None for those of this batch.
@@ -400,9 +402,9 @@ class XCatForNextItem(XCatPreTrainedModel):
         if labels is not None and item_text_numbers is not None:
             texts = self.model.encode_text(item_text_input_ids, item_text_attention_mask)
             with self.model.items.fresh_texts(item_text_numbers, texts):
-                loss, output = self._loss(item_ids, labels, label_weights, num_items_in_batch, inputs)
+                loss, output = self._loss(item_ids, labels, loss_weights, num_items_in_batch, inputs)
         elif labels is not None:
-            loss, output = self._loss(item_ids, labels, label_weights, num_items_in_batch, inputs)
+            loss, output = self._loss(item_ids, labels, loss_weights, num_items_in_batch, inputs)
         else:
             output = self.model(item_ids, **inputs)
         if query_positions is not None:
@@ -422,7 +424,7 @@ class XCatForNextItem(XCatPreTrainedModel):
         self,
         item_ids: torch.Tensor,
         labels: torch.Tensor,
-        label_weights: torch.Tensor | None,
+        loss_weights: torch.Tensor | None,
         num_items_in_batch: torch.Tensor | int | None,
         inputs: dict[str, Any],
     ) -> tuple[torch.Tensor, XCatModelOutput]:
@@ -456,7 +458,7 @@ class XCatForNextItem(XCatPreTrainedModel):
             output = self.model(item_ids, item_embeds=table[inverse[len(rows) :]].view(*item_ids.shape, -1), **inputs)
             index = torch.searchsorted(rows, targets)
         states = self.model.query_side(output.last_hidden_state.flatten(0, 1)[known].float())
-        weights = None if label_weights is None else label_weights.flatten()[known]
+        weights = None if loss_weights is None else loss_weights.flatten()[known]
         bonus_items = bonus = None
         if self.model.repeats is not None:
             bonus_items = torch.searchsorted(rows, recent.items).clamp(max=len(rows) - 1)

@@ -164,8 +164,8 @@ def pack_histories(
         batch["query_positions"] = torch.from_numpy(rows * width + offsets + lengths - 1)
         return batch
     batch["labels"] = spread(joined("items", np.int64, 1), IGNORED_LABEL)
-    if histories and "label_weights" in histories[0]:
-        batch["label_weights"] = spread(joined("label_weights", np.float32, 1))
+    if histories and "loss_weights" in histories[0]:
+        batch["loss_weights"] = spread(joined("loss_weights", np.float32, 1))
     return batch
 
 

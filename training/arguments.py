@@ -178,8 +178,13 @@ class XCatTrainingArguments(TrainingArguments):
         """Seed of the order of histories."""
         return self.seed if self.data_seed is None else self.data_seed
 
-    def count_steps(self) -> None:
-        """Evaluate, save and log ten times in a training, where that was to be once an epoch; for streams."""
+    def suit_stream(self) -> None:
+        """Evaluate, save and log ten times in a training where that was to be once an epoch; each process reads all.
+
+        A process takes its share of what it reads, for packed rows cannot be dispatched.
+        """
+        loading: Any = self.accelerator_config
+        loading.dispatch_batches = False
         for name in ("eval", "save", "logging"):
             if getattr(self, f"{name}_strategy") == "epoch":
                 setattr(self, f"{name}_strategy", type(getattr(self, f"{name}_strategy"))("steps"))

@@ -11,18 +11,32 @@ import torch
 
 from ..evaluation.ranks import pad_targets
 from ..evaluation.slices import SLICE_NAMES, target_slices
+from ..tokenization.packing import IGNORED_LABEL
 from ..tokenization.processing_xcat import XCatProcessor
 
 
 @dataclass
 class PackingCollator:
-    """Packs training histories into rows with labels."""
+    """Packs histories into rows with labels: all next events, or the targets of rows that have some.
+
+    So the loss that the stock `transformers.Trainer` computes in an evaluation is that of the targets.
+
+    Args:
+        processor: The processor.
+    """
 
     processor: XCatProcessor
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Make `XCatForNextItem` inputs of dataset rows."""
-        return self.processor.collate(rows, with_labels=True)
+        if any("targets" not in row for row in rows):
+            return self.processor.collate(rows, with_labels=True)
+        repeated = [row for row in rows for _ in row["targets"]]
+        batch = self.processor.collate(repeated)
+        labels = torch.full_like(batch["item_ids"], IGNORED_LABEL)
+        targets = torch.tensor([target for row in rows for target in row["targets"]])
+        labels.view(-1)[batch.pop("query_positions")] = targets
+        return {**batch, "labels": labels}
 
 
 @dataclass

@@ -117,8 +117,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
             check_interests(interests, self._given_rows, processing_class, bare)
             if isinstance(self._given_rows, IterableDataset):
                 check_stream(self._given_rows, args, bare.config.max_history)
-                args.count_steps()
-                args.accelerator_config.dispatch_batches = False  # each process reads it and takes its share
+                args.suit_stream()
         kwargs.setdefault("data_collator", PackingCollator(processing_class))
         self.tunes_text, self._texts_of_step = trains_text(bare), 0
         args.share_buffers(self.tunes_text)

@@ -111,7 +111,7 @@ def training_windows(dataset: Rows, max_history: int, max_events: int | None = N
 
 
 def weigh_new_categories(dataset: Rows, category_codes: np.ndarray, weight: float) -> Rows:
-    """Add the column `label_weights`: `weight` for each event that is its row's first in a category, 1 for others.
+    """Add the column `loss_weights`: `weight` for each event that is its row's first in a category, 1 for others.
 
     What users take up anew is drowned in training by what they come back for; the weight brings it up.
 
@@ -128,7 +128,7 @@ def weigh_new_categories(dataset: Rows, category_codes: np.ndarray, weight: floa
             first = np.zeros(len(codes), dtype=bool)
             first[np.unique(codes, return_index=True)[1]] = True
             weights.append(np.where(first & (codes >= 0), weight, 1.0).astype(np.float32))
-        return {"label_weights": weights}
+        return {"loss_weights": weights}
 
     return _mapped(dataset, weigh, "Weighing categories")
 

@@ -190,10 +190,10 @@ def test_a_weight_stays_with_its_label(sizes: list[int]) -> None:
     histories, number = [], 2
     for size in sizes:
         items = list(range(number, number + size))
-        histories.append({"items": items, "label_weights": [0.5 * item for item in items]})
+        histories.append({"items": items, "loss_weights": [0.5 * item for item in items]})
         number += size
     batch = pack_histories(histories, max_history=5, features=EventFeatures(), with_labels=True)
     labelled = batch["labels"] != IGNORED_LABEL
-    assert batch["label_weights"].dtype == torch.float32
-    assert torch.equal(batch["label_weights"][labelled], 0.5 * batch["labels"][labelled])
-    assert (batch["label_weights"][~labelled] == 0).all()
+    assert batch["loss_weights"].dtype == torch.float32
+    assert torch.equal(batch["loss_weights"][labelled], 0.5 * batch["labels"][labelled])
+    assert (batch["loss_weights"][~labelled] == 0).all()

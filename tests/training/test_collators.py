@@ -40,11 +40,11 @@ def test_training_batches_have_labels_and_codes(processor: XCatProcessor) -> Non
 def test_a_label_brings_the_weight_of_its_event(processor: XCatProcessor) -> None:
     row = {
         "items": [6, 4, 3], "event_types": [1, 1, 1], "ratings": [1.0] * 3, "timestamps": [0] * 3,
-        "label_weights": [1.0, 3.0, 2.0],
+        "loss_weights": [1.0, 3.0, 2.0],
     }  # fmt: skip
     batch = PackingCollator(processor)([row])
     assert batch["labels"].tolist() == [[4, 3, -100, -100]]
-    assert batch["label_weights"].tolist() == [[3.0, 2.0, 0.0, 0.0]]
+    assert batch["loss_weights"].tolist() == [[3.0, 2.0, 0.0, 0.0]]
 
 
 def test_evaluation_batches_carry_targets_with_their_slices(processor: XCatProcessor) -> None:

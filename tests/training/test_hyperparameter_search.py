@@ -33,7 +33,7 @@ def test_every_trial_trains_and_the_best_can_be_trained_again(tmp_path):
 
     def seen(model: Any) -> None:
         cut(model)
-        weights.append({round(float(w), 6) for row in trainer.train_dataset["label_weights"] for w in row})
+        weights.append({round(float(w), 6) for row in trainer.train_dataset["loss_weights"] for w in row})
 
     trainer._cut_rows = seen  # type: ignore[method-assign]
     drawn = []

@@ -66,7 +66,7 @@ def test_a_stream_has_the_windows_and_weights_of_its_rows_in_a_seeded_order(tmp_
     start.model.config.max_history = start.processor.max_history = 4
     rows = start.splits["train"]
     stream = rows.to_iterable_dataset()
-    read = lambda rows: [(row["items"], list(row["label_weights"])) for row in rows]  # noqa: E731
+    read = lambda rows: [(row["items"], list(row["loss_weights"])) for row in rows]  # noqa: E731
     whole = read(given(start, rows, tmp_path).train_dataset)
     plain = given(start, stream, tmp_path, max_steps=5, shuffle_buffer_size=0).train_dataset
     assert read(plain) == whole and len(whole) > len(rows)

@@ -102,7 +102,7 @@ def test_no_rows_have_no_windows() -> None:
 
 def test_the_first_event_in_a_category_is_weighed() -> None:
     weighed = weigh_new_categories(dataset_of([[2, 3, 4, 2, 5, 6, 7], [6, 4, 3]]), CATEGORIES, 3.0)
-    assert weighed["label_weights"] == [[3.0, 1.0, 3.0, 1.0, 1.0, 1.0, 3.0], [1.0, 3.0, 3.0]]
+    assert weighed["loss_weights"] == [[3.0, 1.0, 3.0, 1.0, 1.0, 1.0, 3.0], [1.0, 3.0, 3.0]]
 
 
 def test_rows_are_cut_before_they_are_weighed(tmp_path: Path) -> None:
@@ -112,9 +112,9 @@ def test_rows_are_cut_before_they_are_weighed(tmp_path: Path) -> None:
     )
     rows = training_rows(histories, arguments, 2, CATEGORIES)
     assert rows["items"] == [[4, 2, 5], [3, 4], [7, 2]]
-    assert rows["label_weights"] == [[2.0, 2.0, 1.0], [2.0, 2.0], [2.0, 2.0]]
+    assert rows["loss_weights"] == [[2.0, 2.0, 1.0], [2.0, 2.0], [2.0, 2.0]]
     arguments.new_category_weight = 1.0
-    assert "label_weights" not in training_rows(histories, arguments, 2, CATEGORIES).column_names
+    assert "loss_weights" not in training_rows(histories, arguments, 2, CATEGORIES).column_names
     arguments.new_category_weight = 2.0
     no_category = np.full(8, -1)
-    assert "label_weights" not in training_rows(histories, arguments, 2, no_category).column_names
+    assert "loss_weights" not in training_rows(histories, arguments, 2, no_category).column_names
