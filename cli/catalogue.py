@@ -23,6 +23,10 @@ def catalogue(
     replace: Annotated[
         bool, typer.Option("--replace", help="Drop the checkpoint's items that the table lacks.")
     ] = False,
+    cold_boost: Annotated[
+        float | None,
+        typer.Option(help="Score added to cold items (no training events) from now on, such as 0.25."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a checkpoint in the output folder.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
@@ -61,7 +65,7 @@ def catalogue(
     table, found = load_table(items, "items", encoding=encoding)
     table, report = validate_items(table, names, Path(items).name, found)
     messages.print(str(report), markup=False, highlight=False)
-    processor, added = add_items(model, processor, table, replace=replace)
+    processor, added = add_items(model, processor, table, replace=replace, cold_boost=cold_boost)
     note_catalogue(model, processor)
     with written_whole(output, replaced=(CARD_FILE,)) as unfinished:
         model.save_pretrained(unfinished)

@@ -42,9 +42,9 @@ def evaluate(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the order of ties; without it as in training.")] = None,
     k: Annotated[list[int] | None, typer.Option("-k", help="Cut-offs; may be repeated.")] = None,
-    untrained_bonus: Annotated[
+    cold_boost: Annotated[
         float | None,
-        typer.Option(help="Added to scores of items without training events, in place of the checkpoint's."),
+        typer.Option(help="Added to scores of cold items (no training events), in place of the checkpoint's: 0.25."),
     ] = None,
     by_history: Annotated[bool, typer.Option(help="Also show users apart by the length of their history.")] = False,
     by_category: Annotated[
@@ -82,11 +82,11 @@ def evaluate(
         raise ValueError(f"-k is {cutoffs[0]}; give at least 1")
     if part not in ("test", "validation"):
         raise ValueError(f"--part is {part!r}; give test or validation")
-    if untrained_bonus is not None and not math.isfinite(untrained_bonus):
-        raise ValueError(f"--untrained-bonus is {untrained_bonus}; give a number, such as 0.25")
+    if cold_boost is not None and not math.isfinite(cold_boost):
+        raise ValueError(f"--cold-boost is {cold_boost}; give a number, such as 0.25")
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
-    if untrained_bonus is not None:
-        recommender.model.config.untrained_bonus = untrained_bonus
+    if cold_boost is not None:
+        recommender.cold_boost = cold_boost
     catalogue = recommender.processor.catalogue
     column = category_column or (DEFAULT_COLUMN if by_category else None)
     if column is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,7 +14,7 @@ from .options import Encoding, TimeFormat
 
 if TYPE_CHECKING:
     from ..inference.batch import BatchRequest
-    from ..modeling_xcat.recommending_xcat import Recommendation
+    from ..modeling_xcat.recommending_xcat import Recommendations
     from ..tokenization.histories import Histories
 
 
@@ -21,7 +22,11 @@ def recommend(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
     history: Annotated[
-        str | None, typer.Option(help='Item ids of one user, oldest first: A,B or A,"B, large".')
+        str | None,
+        typer.Option(
+            help='Item ids of one user, oldest first: A,B or A,"B, large"; with times: A@2024-01-31,B@1706745600; '
+            '"" for a new customer.'
+        ),
     ] = None,
     users: Annotated[
         Path | None, typer.Option(help="Table of events of many users, with the columns of the events table.")
@@ -37,6 +42,14 @@ def recommend(
         list[str] | None, typer.Option(help="Leave this category out; may be repeated.")
     ] = None,
     cross_category: Annotated[bool, typer.Option(help="Keep to categories that the history lacks.")] = False,
+    cold_boost: Annotated[
+        float | None,
+        typer.Option(help="Added to scores of cold items (no training events), in place of the checkpoint's: 0.25."),
+    ] = None,
+    on_unknown: Annotated[
+        Literal["popular", "skip", "error"],
+        typer.Option(help="What users without a known item get: popular items, nothing, or an error for all of them."),
+    ] = "popular",
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="Where --output is made: in this process, or on a Ray cluster.")
     ] = "local",
@@ -52,23 +65,24 @@ def recommend(
 
         xcat recommend my-checkpoint --history B004756YJA,B004ZT0SSG -k 10
 
+        xcat recommend my-checkpoint --history B004756YJA@2024-01-31,B004ZT0SSG@2024-02-03T18:00
+
         xcat recommend me/my-shop --revision v1 --users events.parquet --json
 
         xcat recommend my-checkpoint --users events.parquet --engine ray --actors 4 --output found.parquet
     """
-    from ..inference.batch import BatchRequest, check_known
+    from ..inference.batch import BatchRequest
     from ..inference.recommender import XCatRecommender, saved_item_ids, saved_text_columns
+    from ..inference.timed_history import read_timed_history
     from ..modeling_xcat.filters_xcat import Filters
     from ..modeling_xcat.hub_xcat import locate_checkpoint
     from ..tokenization.histories import Histories, read_histories
-    from ..tokenization.prepared import refuse_prepared
     from .options import parse_columns
 
     if (history is None) == (users is None):
         raise ValueError("give either --history A,B,C or --users FILE")
     _check(k, output, users, engine)
-    ids = [] if history is None else _ids(history)
-    refuse_prepared(users, "give")
+    entries = [] if history is None else _entries(history)
     names = parse_columns(columns)
     formats = {"time_format": time_format, "encoding": encoding}
     filters = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category)
@@ -77,18 +91,19 @@ def recommend(
         folder = str(locate_checkpoint(checkpoint, revision=revision))
         histories = read_histories(users, names, saved_text_columns(folder), saved_item_ids(folder), **formats)
         _say(histories)
-        written = _write(output, folder, histories, BatchRequest(k, filters, tuple(text or ())), engine, actors)
+        request = BatchRequest(k, filters, tuple(text or ()), cold_boost, on_unknown)
+        written = _write(output, folder, histories, request, engine, actors)
         _show_written(output, len(histories.user_ids), written, json_output)
         return
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
-    histories = Histories(["history"], [ids])
-    if users is not None:
+    if users is None:
+        ids, times = read_timed_history(entries, recommender.vocabulary)
+        histories = Histories(["history"], [ids], timestamps=None if times is None else [times])
+    else:
         histories = read_histories(
             users, names, recommender.text_columns, recommender.vocabulary.column("item_id"), **formats
         )
         _say(histories)
-    if users is not None and not text:
-        check_known(recommender, histories.user_ids, histories.items)
     found = recommender.recommend_many(
         histories.items,
         k,
@@ -98,6 +113,8 @@ def recommend(
         timestamps=histories.timestamps,
         event_texts=histories.event_texts,
         filters=filters,
+        cold_boost=cold_boost,
+        on_unknown=on_unknown,
     )
     _show(found, None if users is None else histories.user_ids, json_output)
 
@@ -110,22 +127,23 @@ def _say(histories: Histories) -> None:
         messages.print(f"note: {problem}", markup=False)
 
 
-def _show(found: Sequence[Sequence[Recommendation]], users: Sequence[str] | None, json_output: bool) -> None:
+def _show(found: Sequence[Recommendations], users: Sequence[str] | None, json_output: bool) -> None:
     """Print recommendations, for JSON with the users where there are several."""
-    from .console import print_json, results
+    from .console import messages, print_json, results
     from .rendering import recommendation_table
 
-    names = ["history"] if users is None else users
-    if not json_output:
-        for name, items in zip(names, found, strict=True):
+    for note, count in Counter(note for items in found for note in items.notes).items():
+        of = "" if users is None else f" ({count:,} of {len(found):,} users)"
+        messages.print(f"note: {note}{of}", markup=False, highlight=False)
+    if json_output and users is None:
+        print_json(found[0].to_dict())
+    elif json_output:
+        named = zip(users or (), found, strict=True)
+        rows = [{"user_id": user, **item.to_dict(), **items.facts()} for user, items in named for item in items]
+        print_json({"recommendations": rows})
+    else:
+        for name, items in zip(["history"] if users is None else users, found, strict=True):
             results.print(recommendation_table(items, title=f"Recommendations for {name}"))
-        return
-    rows = [
-        {**({} if users is None else {"user_id": name}), **item.to_dict()}
-        for name, items in zip(names, found, strict=True)
-        for item in items
-    ]
-    print_json({"recommendations": rows})
 
 
 def _show_written(output: Path, users: int, rows: int, json_output: bool) -> None:
@@ -169,9 +187,9 @@ def _write(
     return write_recommendations(recommend_with_ray(checkpoint, table, request, actors), output)
 
 
-def _ids(history: str) -> list[str]:
-    """The ids of one line of CSV: one with a comma stands in double quotes."""
-    ids = [part.strip() for part in next(csv.reader([history], skipinitialspace=True), []) if part.strip()]
-    if not ids:
-        raise ValueError("--history is empty; give item ids with commas between")
-    return ids
+def _entries(history: str) -> list[str]:
+    """The entries of one line of CSV: one with a comma stands in double quotes. An empty line is a new customer."""
+    entries = [part.strip() for part in next(csv.reader([history], skipinitialspace=True), []) if part.strip()]
+    if history.strip() and not entries:
+        raise ValueError("--history has no item ids; give them with commas between, or --history '' for none")
+    return entries

@@ -5,17 +5,19 @@ Every engine cuts the same blocks and calls the same function on them, so none o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..modeling_xcat.arguments_xcat import whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..tokenization.histories import Histories
-from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
-from .recommender import XCatRecommender
+from .recommender import OnUnknown, XCatRecommender, check_unknown, saved_item_ids
 
 BLOCK_USERS = 256
 """Users a block: as many as are scored at a time."""
@@ -27,9 +29,13 @@ RECOMMENDATIONS = pa.schema(
         "score": pa.float64(),
         "title": pa.string(),
         "category": pa.string(),
+        "basis": pa.string(),
+        "unknown_items": pa.int32(),
+        "gaps_known": pa.bool_(),
     }
 )
-"""Columns of a table of recommendations; rank counts from 1."""
+"""Columns of a table of recommendations. `rank` counts from 1; the last three are the facts about the user's list, see
+`Recommendations`."""
 POSITION = "position"
 """Column that tells where a user stands in the order of first appearance."""
 
@@ -52,15 +58,19 @@ class BatchRequest:
         k: Recommendations a user; fewer come back where the filters leave fewer.
         filters: Which items may be recommended.
         texts: Texts of the user that stand beside every history.
+        cold_boost: Added to the scores of cold items; None for the checkpoint's.
+        on_unknown: What a user without a known item gets; see `XCatRecommender.recommend`.
     """
 
     k: int = 10
     filters: Filters = field(default_factory=Filters)
     texts: tuple[str, ...] = ()
+    cold_boost: float | None = None
+    on_unknown: OnUnknown = "popular"
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"k is {self.k}; give at least 1")
+        object.__setattr__(self, "k", whole_number("k", self.k))
+        check_unknown(0, 0, self.on_unknown)
 
 
 def histories_table(histories: Histories) -> pa.Table:
@@ -102,12 +112,10 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
         The columns of `RECOMMENDATIONS` and `position`; users in the order of the block, best item first.
 
     Raises:
-        ValueError: If no item of a user is in the catalogue, or a category of the filters is unknown.
+        ValueError: As `XCatRecommender.recommend_many`.
     """
     columns = block.to_pydict()
     users, items = columns["user_id"], columns["items"]
-    if not request.texts:
-        check_known(recommender, users, items)
     found = recommender.recommend_many(
         items,
         request.k,
@@ -117,12 +125,14 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
         timestamps=columns.get("timestamps"),
         event_texts=columns.get("event_texts"),
         filters=request.filters,
+        cold_boost=request.cold_boost,
+        on_unknown=request.on_unknown,
         explain=False,
     )
     rows = [
         {
             POSITION: position, "user_id": user, "rank": rank, "item_id": item.item_id, "score": item.score,
-            "title": item.title, "category": item.category,
+            "title": item.title, "category": item.category, **best.facts(),
         }
         for position, user, best in zip(columns[POSITION], users, found, strict=True)
         for rank, item in enumerate(best, start=1)
@@ -130,23 +140,27 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
     return pa.Table.from_pylist(rows, schema=RECOMMENDATIONS.insert(0, pa.field(POSITION, pa.int64())))
 
 
-def check_known(recommender: XCatRecommender, users: Sequence[str], items: Sequence[Sequence[str]]) -> None:
-    """Refuse users without a known item by their names: the number of a history says nothing.
+def check_histories(checkpoint: str, histories: pa.Table, request: BatchRequest) -> None:
+    """Count the users without a known item before hours of work on the first ones, if such users are an error.
 
     Args:
-        recommender: A loaded checkpoint.
-        users: Users.
-        items: Item ids of each.
+        checkpoint: Checkpoint folder or hub id.
+        histories: A table of histories.
+        request: What is wanted.
 
     Raises:
-        ValueError: If no item of a user is in the catalogue.
+        ValueError: If there are such users, and `on_unknown` of the request is "error".
     """
-    for user, history in zip(users, items, strict=True):
-        if (recommender.vocabulary.encode(history) < NUM_SPECIAL_ROWS).all():
-            raise ValueError(
-                f"user {user!r}: none of the {len(history)} items is in the catalogue, for example {history[0]!r}; "
-                "give item ids of the items table, or leave this user out"
-            )
+    if request.on_unknown != "error" or request.texts:
+        return
+    ids = saved_item_ids(checkpoint)
+    if ids is None:  # an adapter, or a repository
+        ids = XCatRecommender.from_pretrained(checkpoint).vocabulary.column("item_id")
+    known = pc.is_in(histories["items"].combine_chunks().flatten(), value_set=ids.combine_chunks())
+    users = histories.num_rows
+    owners = pc.list_parent_indices(histories["items"].combine_chunks()).to_numpy()
+    without = users - len(np.unique(owners[known.to_numpy(zero_copy_only=False)]))
+    check_unknown(without, users, request.on_unknown)
 
 
 def recommend_locally(checkpoint: str, histories: pa.Table, request: BatchRequest) -> Iterator[pa.Table]:
@@ -160,9 +174,8 @@ def recommend_locally(checkpoint: str, histories: pa.Table, request: BatchReques
     Yields:
         Tables of recommendations, users in order of first appearance.
     """
+    check_histories(checkpoint, histories, request)
     recommender = XCatRecommender.from_pretrained(checkpoint)
-    for block in [] if request.texts else blocks_of(histories.select(["user_id", "items"])):
-        check_known(recommender, *block.to_pydict().values())  # of all users, before hours of work on the first
     for block in blocks_of(histories):
         yield recommend_block(recommender, block, request)
 

@@ -10,7 +10,7 @@ import transformers
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.pipeline_xcat import XCatPipeline, columns_of
-from ..modeling_xcat.recommending_xcat import Recommendation
+from ..modeling_xcat.recommending_xcat import Recommendations
 from .registration import TASK
 
 _OF_PIPELINES = ("device", "batch_size", "k", "top_k")
@@ -35,7 +35,7 @@ class ItemRecommendationPipeline(XCatPipeline):
 
     def _forward(  # type: ignore[override]
         self, request: dict[str, Any], k: int = 10, explain: bool = True, **filters: Any
-    ) -> list[list[Recommendation]]:
+    ) -> list[Recommendations]:
         return self.recommender.recommend_many(
             **request, k=k, filters=Filters(**filters), explain=explain, batch_size=len(request["histories"])
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..tokenization.ray_cluster import connect_ray, import_ray
-from .batch import POSITION, RECOMMENDATIONS, BatchRequest, blocks_of, recommend_block
+from .batch import POSITION, RECOMMENDATIONS, BatchRequest, blocks_of, check_histories, recommend_block
 from .recommender import XCatRecommender
 
 ERROR = "error"
@@ -64,6 +64,7 @@ def recommend_with_ray(
     ray = import_ray()
     if Path(checkpoint).is_dir():
         checkpoint = str(Path(checkpoint).resolve())  # an actor's working directory is its own
+    check_histories(checkpoint, histories, request)
     with connect_ray(ray):
         cpus = int(ray.cluster_resources().get("CPU", 0))
         if actors > cpus:

@@ -7,25 +7,49 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pyarrow as pa
 import torch
 
+from ..modeling_xcat.arguments_xcat import finite_number, whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
-from ..modeling_xcat.recommending_xcat import ItemRanker, Recommendation
+from ..modeling_xcat.recommending_xcat import Basis, ItemRanker, Recommendation, Recommendations
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.text_columns import TEXT_COLUMNS
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 from ..training.checkpoints import load_model
 from ..training.interests import interest_reader
+from .requests import Requests, read_requests
 
 logger = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
+OnUnknown = Literal["popular", "skip", "error"]
+"""What a user gets whose history names no item of the catalogue: popular items, an empty list, or an error."""
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    # The OpenMP threads of a process do not exist in its forks, and a fork that waits for them never answers.
+    os.register_at_fork(after_in_child=_one_thread)
+
+
+class Embeddings(NamedTuple):
+    """Vectors of items, and whose they are.
+
+    Args:
+        ids: Item ids.
+        vectors: (items, hidden) float32, one row per id.
+    """
+
+    ids: list[str]
+    vectors: np.ndarray
 
 
 def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -117,11 +141,71 @@ class XCatRecommender:
 
     @torch.no_grad()
     def score_rows(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
-        """Scores (users, item rows) for dataset rows; special rows are -inf."""
+        """Scores (users, item rows) for dataset rows; special rows are -inf.
+
+        Column c is the item `recommender.column_ids[c]`, as it is of `score_catalogue` of the model.
+        """
         scores: torch.Tensor = self.model.model.score_states(
             *self.ranker.states(self.processor.collate(rows))[:2], self.ranker.items
         )
         return scores
+
+    @property
+    def column_ids(self) -> list[str]:
+        """Item ids of the columns of `score_rows` and `score_catalogue`; `[PAD]` and `[UNK]` come first."""
+        return self.vocabulary.decode(np.arange(len(self.vocabulary)))
+
+    def item_embeddings(self) -> Embeddings:
+        """Vectors of all items of the catalogue, in its order.
+
+        The dot product of a user's vector (`user_embeddings`) and an item's is the model's base score: that before
+        item-to-item weights, repeat bias, cold-item boost and re-ranker add to it. With cosine scoring (the default)
+        item vectors have length 1, so the cosine of the two ranks items alike.
+        """
+        vectors = self.ranker.items[NUM_SPECIAL_ROWS:].cpu().numpy().copy()
+        return Embeddings(self.vocabulary.column("item_id").to_pylist(), vectors)
+
+    @torch.no_grad()
+    def user_embeddings(
+        self, histories: Sequence[Sequence[str]], *, batch_size: int = 256, **details: Any
+    ) -> np.ndarray:
+        """Vectors of users by their histories; see `item_embeddings`.
+
+        Args:
+            histories: External item ids of each user, oldest first.
+            batch_size: Users encoded at a time.
+            **details: `event_types`, `ratings`, `timestamps`, `event_texts`, `texts`, as in `recommend_many`.
+
+        Returns:
+            (users, hidden) float32.
+
+        Raises:
+            ValueError: If an argument has the wrong shape, or a history names no item of the catalogue.
+        """
+        requests, batch_size = read_requests(histories, **details), whole_number("batch_size", batch_size)
+        self._check_texts(requests.texts)
+        missing = self.unknown_items(requests.histories) == [len(history) for history in requests.histories]
+        if missing.any():
+            raise ValueError(
+                f"histories: {int(missing.sum()):,} of {len(missing):,} name no item of the catalogue, and users "
+                "without one have no vector; leave them out"
+            )
+        users = range(len(requests))
+        parts = []
+        for start in range(0, len(users), batch_size):
+            states, _, _ = self.ranker.states(self._inputs(requests.of(users[start : start + batch_size]))[1])
+            parts.append(self.model.model.query_side(states).cpu().numpy())
+        width = self.ranker.items.shape[1]
+        return np.concatenate([np.zeros((0, width), dtype=np.float32), *parts])
+
+    @property
+    def cold_boost(self) -> float:
+        """Added to the scores of cold items (no training events); `untrained_bonus` of the configuration."""
+        return float(self.model.config.untrained_bonus)
+
+    @cold_boost.setter
+    def cold_boost(self, value: float) -> None:
+        self.model.config.untrained_bonus = finite_number("cold_boost", value)
 
     def recommend(
         self,
@@ -131,47 +215,57 @@ class XCatRecommender:
         texts: str | Sequence[str] | None = None,
         event_types: Sequence[str] | None = None,
         ratings: Sequence[float | None] | None = None,
-        timestamps: Sequence[int | None] | None = None,
+        timestamps: Sequence[Any] | None = None,
         event_texts: Sequence[str | None] | None = None,
         exclude_seen: bool = True,
-        exclude_categories: Sequence[str] = (),
-        only_categories: Sequence[str] | None = None,
+        exclude_categories: str | Sequence[str] = (),
+        only_categories: str | Sequence[str] | None = None,
         cross_category: bool = False,
+        cold_boost: float | None = None,
+        on_unknown: OnUnknown = "popular",
         explain: bool = True,
-    ) -> list[Recommendation]:
+    ) -> Recommendations:
         """Recommend items to one user.
 
         Args:
-            history: External item ids, oldest first.
+            history: External item ids, oldest first, in any list, array or column; `[]` for a new customer.
             k: Recommendations wanted; fewer come back where the filters leave fewer.
             texts: The user's own texts (queries, reviews, chat), for a model that reads interests.
-            event_types: Kind of each event, for a model that was trained on several kinds.
+            event_types: Type of each event, for a model that was trained on several types.
             ratings: Rating of each event, None for none.
-            timestamps: Seconds since 1970 of each event, None for unknown.
+            timestamps: Time of each event, None for unknown: seconds or milliseconds since 1970, datetimes, timestamps
+                of pandas or NumPy, or ISO 8601 texts, all of one kind and unit. Events are sorted by time where the
+                times do not ascend.
             event_texts: What the user wrote at each event (a review), for a model that reads interests.
             exclude_seen: Leave out the items of the history.
             exclude_categories: Categories to leave out.
             only_categories: Categories to keep to.
-            cross_category: Keep to categories that the history does not contain.
+            cross_category: Keep to items whose category the history does not contain.
+            cold_boost: Added to the scores of cold items, in place of the checkpoint's (`XCatRecommender.cold_boost`).
+            on_unknown: What a user without a known item gets; see `OnUnknown`.
             explain: Whether to find the events that carried each recommendation.
 
         Returns:
-            Recommendations, best first.
+            Recommendations, best first, and what they were computed from: `basis`, `unknown_items`, `gaps_known`.
 
         Raises:
-            ValueError: If the history is empty or all of it unknown, k is not positive, a category is unknown, or the
-                model does not read the texts that are given.
+            ValueError: If an argument has the wrong shape, k is not positive, a category is unknown, the filters go by
+                categories and the catalogue has none, the model does not read the texts that are given, or the history
+                names no known item and `on_unknown` is "error".
         """
-        filters = Filters(exclude_seen, exclude_categories, only_categories, cross_category)
+        if isinstance(history, str):
+            raise ValueError("history is a list of item ids; got a plain string, so put it into a list")
         return self.recommend_many(
             [history],
             k,
-            texts=[texts],
+            texts=None if texts is None else [texts],
             event_types=None if event_types is None else [event_types],
             ratings=None if ratings is None else [ratings],
             timestamps=None if timestamps is None else [timestamps],
             event_texts=None if event_texts is None else [event_texts],
-            filters=filters,
+            filters=Filters(exclude_seen, exclude_categories, only_categories, cross_category),
+            cold_boost=cold_boost,
+            on_unknown=on_unknown,
             explain=explain,
         )[0]
 
@@ -184,66 +278,95 @@ class XCatRecommender:
         texts: Sequence[str | Sequence[str] | None] | None = None,
         event_types: Sequence[Sequence[str]] | None = None,
         ratings: Sequence[Sequence[float | None]] | None = None,
-        timestamps: Sequence[Sequence[int | None]] | None = None,
+        timestamps: Sequence[Sequence[Any]] | None = None,
         event_texts: Sequence[Sequence[str | None]] | None = None,
         filters: Filters | None = None,
+        cold_boost: float | None = None,
+        on_unknown: OnUnknown = "popular",
         explain: bool = True,
         batch_size: int = 256,
-    ) -> list[list[Recommendation]]:
+    ) -> list[Recommendations]:
         """Recommend items to many users; see `recommend`.
 
         Args:
-            histories: One history a user.
-            k: Recommendations wanted a user.
-            texts: One entry a user, or None.
-            event_types: Kind of each event, one list a user, or None.
-            ratings: Rating of each event, one list a user, or None.
-            timestamps: Seconds since 1970 of each event, one list a user, or None.
-            event_texts: What was written at each event, one list a user, or None.
+            histories: One history per user.
+            k: Recommendations wanted per user.
+            texts: One entry per user, or None.
+            event_types: Type of each event, one list per user, or None.
+            ratings: Rating of each event, one list per user, or None.
+            timestamps: Time of each event, one list per user, or None; one kind and unit for all users.
+            event_texts: What was written at each event, one list per user, or None.
             filters: Which items may be recommended, the same for all users; None for the defaults.
+            cold_boost: As in `recommend`.
+            on_unknown: As in `recommend`; "error" counts all users without a known item.
             explain: Whether to find the events that carried each recommendation.
             batch_size: Users scored at a time.
         """
-        for name, number in (("k", k), ("batch_size", batch_size)):
-            if number < 1:
-                raise ValueError(f"{name} is {number}; give at least 1")
-        for name, given in (("texts", texts), ("event_texts", event_texts)):
-            if given is not None and len(given) != len(histories):
-                raise ValueError(f"{name} must have one entry a history: {len(histories)}, got {len(given)}")
-        self._check_texts(texts)
+        k, batch_size = whole_number("k", k), whole_number("batch_size", batch_size)
+        boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
+        requests = read_requests(
+            histories, texts=texts, event_types=event_types, ratings=ratings, timestamps=timestamps,
+            event_texts=event_texts,
+        )  # fmt: skip
+        self._check_texts(requests.texts)
         if event_texts is not None and self._interests is None:
             logger.warning("this model reads no interests, so event_texts make no difference")
         filters = filters or Filters()
         self.ranker.filter.allowed(filters)  # refused before anything is computed
-        results = list[list[Recommendation]]()
-        for start in range(0, len(histories), batch_size):
-            part = slice(start, start + batch_size)
-            rows = self.processor.history_rows(
-                histories[part],
-                event_types=_cut(event_types, part),
-                ratings=_cut(ratings, part),
-                timestamps=_cut(timestamps, part),
+        unknown = self.unknown_items(requests.histories)
+        bases = [self._basis(requests, user, int(count), on_unknown) for user, count in enumerate(unknown)]
+        check_unknown(sum(basis in ("popular", "none") for basis in bases), len(bases), on_unknown)
+        by_model = [user for user, basis in enumerate(bases) if basis in ("history", "texts")]
+        popular = self.ranker.popular(k, filters) if "popular" in bases else []
+        found: dict[int, list[Recommendation]] = {}
+        for start in range(0, len(by_model), batch_size):
+            part = by_model[start : start + batch_size]
+            rows, inputs = self._inputs(requests.of(part))
+            batch = self.ranker.recommend(inputs, [row["items"] for row in rows], k, filters, explain, boost)
+            found.update(zip(part, batch, strict=True))
+        return [
+            Recommendations(
+                found.get(user, popular if basis == "popular" else ()),
+                basis,
+                events=len(requests.histories[user]),
+                unknown_items=int(unknown[user]),
+                gaps_known=self._gaps_known(requests, user) if basis == "history" else None,
+                sorted_by_time=user in requests.sorted_by_time,
             )
-            for user, row in enumerate(rows, start=start):
-                if (row["items"] < NUM_SPECIAL_ROWS).all() and not (texts is not None and texts[user]):
-                    raise ValueError(
-                        f"history {user}: none of its {len(row['items'])} items is in the catalogue, for example "
-                        f"{str(histories[user][0])!r}; give item ids of the items table"
-                    )
-            if self._interests is not None:
-                self._interests.add_to_rows(
-                    rows,
-                    histories[part],
-                    self.processor.max_history,
-                    ratings=_cut(ratings, part),
-                    timestamps=_cut(timestamps, part),
-                    event_texts=_cut(event_texts, part),
-                    texts=_cut(texts, part),
-                )
-            read = _cut(texts, part) if self.model.model.reads_user_texts else None
-            inputs = self.processor.inputs_of(rows, read, layout="right")
-            results += self.ranker.recommend(inputs, [row["items"] for row in rows], k, filters, explain)
-        return results
+            for user, basis in enumerate(bases)
+        ]
+
+    def unknown_items(self, histories: Sequence[Sequence[str]]) -> np.ndarray:
+        """(users,) events of each history whose item is not in the catalogue."""
+        rows = self.vocabulary.encode([item for history in histories for item in history])
+        users = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
+        counts: np.ndarray = np.bincount(users[rows < NUM_SPECIAL_ROWS], minlength=len(histories))
+        return counts
+
+    def _basis(self, requests: Requests, user: int, unknown: int, on_unknown: OnUnknown) -> Basis:
+        if unknown < len(requests.histories[user]):
+            return "history"
+        if requests.texts is not None and requests.texts[user]:
+            return "texts"
+        return "popular" if on_unknown == "popular" else "none"
+
+    def _gaps_known(self, requests: Requests, user: int) -> bool | None:
+        config = self.model.config
+        if not config.num_time_gap_buckets:
+            return None
+        return requests.timestamps is not None and None not in requests.timestamps[user][-config.max_history :]
+
+    def _inputs(self, requests: Requests) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
+        """Dataset rows of some users, and the model's inputs made of them."""
+        details: dict[str, Any] = {"ratings": requests.ratings, "timestamps": requests.timestamps}
+        rows = self.processor.history_rows(requests.histories, event_types=requests.event_types, **details)
+        if self._interests is not None:
+            self._interests.add_to_rows(
+                rows, requests.histories, self.processor.max_history, event_texts=requests.event_texts,
+                texts=requests.texts, **details,
+            )  # fmt: skip
+        read = requests.texts if self.model.model.reads_user_texts else None
+        return rows, self.processor.inputs_of(rows, read, layout="right")
 
     def _check_texts(self, texts: Sequence[str | Sequence[str] | None] | None) -> None:
         """Refuse texts that would make no difference."""
@@ -254,5 +377,21 @@ class XCatRecommender:
             )
 
 
-def _cut(values: Sequence[_T] | None, part: slice) -> Sequence[_T] | None:
-    return None if values is None else values[part]
+def check_unknown(unknown: int, users: int, on_unknown: str) -> None:
+    """Refuse a choice that is none, or users without a known item where they are to be refused.
+
+    Args:
+        unknown: Users whose history names no item of the catalogue.
+        users: All users.
+        on_unknown: See `OnUnknown`.
+
+    Raises:
+        ValueError: If that is so.
+    """
+    if on_unknown not in get_args(OnUnknown):
+        raise ValueError(f"on_unknown is {on_unknown!r}; give one of {', '.join(get_args(OnUnknown))}")
+    if on_unknown == "error" and unknown:
+        raise ValueError(
+            f"histories: {unknown:,} of {users:,} users have no item of the catalogue; give item ids of the items "
+            "table, or on_unknown='popular' for popular items or 'skip' to leave these users out"
+        )

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from .arguments_xcat import category_names, truth
 from .ranking_xcat import Adjust
 
 
@@ -15,17 +16,43 @@ from .ranking_xcat import Adjust
 class Filters:
     """Which items may be recommended.
 
+    An item without a category is in no category: `only_categories` leaves it out, `exclude_categories` and
+    `cross_category` keep it.
+
     Args:
         exclude_seen: Leave out the items of the history.
-        exclude_categories: Categories to leave out.
-        only_categories: Categories to keep to; None for all.
-        cross_category: Keep to categories that the history does not contain.
+        exclude_categories: Categories to leave out; one name or any container of names.
+        only_categories: Categories to keep to, likewise; None for all.
+        cross_category: Keep to items whose category the history does not contain.
+
+    Raises:
+        ValueError: If a value has another type.
+
+    Example:
+        >>> Filters(only_categories="tents").only_categories
+        ('tents',)
     """
 
     exclude_seen: bool = True
-    exclude_categories: Sequence[str] = ()
-    only_categories: Sequence[str] | None = None
+    exclude_categories: str | Sequence[str] = ()
+    only_categories: str | Sequence[str] | None = None
     cross_category: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("exclude_seen", "cross_category"):
+            object.__setattr__(self, name, truth(name, getattr(self, name)))
+        excluded = category_names("exclude_categories", self.exclude_categories)
+        object.__setattr__(self, "exclude_categories", excluded or ())
+        object.__setattr__(self, "only_categories", category_names("only_categories", self.only_categories))
+
+    @property
+    def by_category(self) -> str | None:
+        """Name of an argument that goes by categories, if one is set."""
+        if self.cross_category:
+            return "cross_category"
+        if self.only_categories is not None:
+            return "only_categories"
+        return "exclude_categories" if self.exclude_categories else None
 
 
 class ItemFilter:
@@ -34,23 +61,31 @@ class ItemFilter:
     Args:
         vocabulary: The catalogue, an `ItemVocabulary`.
         device: Where scores are.
+
+    Attributes:
+        codes: (rows,) code of the category of every row, -1 for none.
     """
 
     def __init__(self, vocabulary: Any, device: torch.device) -> None:
-        self._codes = torch.as_tensor(vocabulary.category_codes).long().to(device)
+        self.codes = torch.as_tensor(vocabulary.category_codes).long().to(device)
         self._categories = {name: code for code, name in enumerate(vocabulary.categories)}
 
     def allowed(self, filters: Filters) -> torch.Tensor:
         """(rows,) True for the items that the categories of the filters leave in.
 
         Raises:
-            ValueError: If a category is unknown.
+            ValueError: If a category is unknown, or the catalogue has no categories and the filters go by them.
         """
-        allowed = torch.ones_like(self._codes, dtype=torch.bool)
+        if filters.by_category and not self._categories:
+            raise ValueError(
+                f"{filters.by_category}: no item of the catalogue has a category; leave {filters.by_category} out, or "
+                "fit or grow the checkpoint with an items table that has the column category"
+            )
+        allowed = torch.ones_like(self.codes, dtype=torch.bool)
         if filters.only_categories is not None:
-            allowed = torch.isin(self._codes, self._codes_of(filters.only_categories))
+            allowed = torch.isin(self.codes, self._codes_of(filters.only_categories))
         if filters.exclude_categories:
-            allowed &= ~torch.isin(self._codes, self._codes_of(filters.exclude_categories))
+            allowed &= ~torch.isin(self.codes, self._codes_of(filters.exclude_categories))
         return allowed
 
     def hide(self, filters: Filters, allowed: torch.Tensor, histories: Sequence[Sequence[int]]) -> Adjust:
@@ -64,15 +99,15 @@ class ItemFilter:
         Returns:
             A function for `ItemIndex.search`.
         """
-        device = self._codes.device
+        device = self.codes.device
         lengths = torch.tensor([len(history) for history in histories])
         users = torch.arange(len(histories)).repeat_interleave(lengths).to(device)
         rows = torch.cat([torch.as_tensor(history).long() for history in histories]).to(device)
         everything = bool(allowed.all())
-        # The last column stands for items without category (code -1), which may lie in a category that is known.
+        # The last column stands for items without a category (code -1), which are in no category that is known.
         known = torch.zeros(len(histories), len(self._categories) + 1, dtype=torch.bool, device=device)
-        known[users, self._codes[rows]] = True
-        known[:, -1] = True
+        known[users, self.codes[rows]] = True
+        known[:, -1] = False
 
         def hide(scores: torch.Tensor, start: int) -> None:
             stop = start + scores.shape[1]
@@ -82,16 +117,16 @@ class ItemFilter:
                 inside = (rows >= start) & (rows < stop)
                 scores[users[inside], rows[inside] - start] = -torch.inf
             if filters.cross_category:
-                scores.masked_fill_(known[:, self._codes[start:stop]], -torch.inf)
+                scores.masked_fill_(known[:, self.codes[start:stop]], -torch.inf)
 
         return hide
 
-    def _codes_of(self, names: Sequence[str]) -> torch.Tensor:
+    def _codes_of(self, names: str | Sequence[str]) -> torch.Tensor:
         unknown = [name for name in names if name not in self._categories]
         if unknown:
             known = ", ".join(sorted(self._categories)[:10])
             raise ValueError(
-                f"{unknown[0]!r} is no category of the catalogue's {len(self._categories)}; "
+                f"{unknown[0]!r} is not a category of the catalogue's {len(self._categories)}; "
                 f"it has, for example, {known}"
             )
-        return torch.tensor([self._categories[name] for name in names], device=self._codes.device)
+        return torch.tensor([self._categories[name] for name in names], device=self.codes.device)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .explanation_xcat import by_position, event_attention, event_shares
 from .filters_xcat import Filters, ItemFilter
+from .popular_xcat import popular_rows
 from .ranking_xcat import Adjust, ItemIndex
 from .recent_xcat import RecentEvents
 
 REASONS = 3
 """Events named per recommendation."""
+Basis = Literal["history", "texts", "popular", "none"]
+"""What a list was computed from: the known items of the history, the user's texts alone, the popularity of items, or
+nothing (an empty list of a user who was left out)."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,67 @@ class Recommendation:
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         return {**asdict(self), "because": [asdict(reason) for reason in self.because]}
+
+
+class Recommendations(list[Recommendation]):
+    """A list of recommendations, best first, that also states what it was computed from.
+
+    Args:
+        items: The recommendations.
+        basis: See `Basis`. The score of a popular item is its number of training events, divided by its rank among
+            the items of its category.
+        events: Events of the history.
+        unknown_items: Events whose item is not in the catalogue; the model learns nothing from them.
+        gaps_known: Whether the time of every event that the model read was given; None for a model that reads no
+            time gaps, and for a list that was not computed from a history.
+        sorted_by_time: Whether the events had to be sorted, because their times did not ascend.
+
+    Example:
+        >>> popular = Recommendations([], "popular", events=2, unknown_items=2)
+        >>> popular.notes
+        ['popular items: none of the 2 events names an item of the catalogue']
+    """
+
+    def __init__(
+        self,
+        items: Iterable[Recommendation] = (),
+        basis: Basis = "history",
+        *,
+        events: int = 0,
+        unknown_items: int = 0,
+        gaps_known: bool | None = None,
+        sorted_by_time: bool = False,
+    ) -> None:
+        super().__init__(items)
+        self.basis: Basis = basis
+        self.events = events
+        self.unknown_items = unknown_items
+        self.gaps_known = gaps_known
+        self.sorted_by_time = sorted_by_time
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the list should know, one sentence each."""
+        notes = []
+        if self.basis in ("popular", "none"):
+            what = "popular items" if self.basis == "popular" else "no recommendations"
+            named = f"none of the {self.events} events names an item of the catalogue"
+            notes.append(f"{what}: {named if self.events else 'the history is empty'}")
+        elif self.unknown_items:
+            notes.append(f"{self.unknown_items} of {self.events} events name items that are not in the catalogue")
+        if self.gaps_known is False:
+            notes.append("time gaps are unknown to the model: not every event has a time")
+        if self.sorted_by_time:
+            notes.append("the events were sorted by their times, which did not ascend")
+        return notes
+
+    def facts(self) -> dict[str, Any]:
+        """`basis`, `unknown_items` and `gaps_known`, which stand beside the items wherever a list is written."""
+        return {"basis": self.basis, "unknown_items": self.unknown_items, "gaps_known": self.gaps_known}
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, for JSON: `recommendations` and the facts about them."""
+        return {"recommendations": [item.to_dict() for item in self], **self.facts()}
 
 
 class ItemRanker:
@@ -71,7 +136,13 @@ class ItemRanker:
 
     @torch.no_grad()
     def recommend(
-        self, inputs: dict[str, Any], histories: Sequence[Any], k: int, filters: Filters, explain: bool = True
+        self,
+        inputs: dict[str, Any],
+        histories: Sequence[Any],
+        k: int,
+        filters: Filters,
+        explain: bool = True,
+        cold_boost: float | None = None,
     ) -> list[list[Recommendation]]:
         """Recommend items to some users.
 
@@ -81,13 +152,15 @@ class ItemRanker:
             k: Recommendations per user; fewer come back where the filters leave fewer.
             filters: Which items may be recommended.
             explain: Whether to find the events that carried each recommendation.
+            cold_boost: Added to the scores of cold items, in place of the configuration's `untrained_bonus`.
 
         Raises:
-            ValueError: If a category of the filters is unknown.
+            ValueError: As `ItemFilter.allowed`.
         """
         hide = self.filter.hide(filters, self.filter.allowed(filters), histories)
         states, recent, attention = self.states(inputs, explain)
-        scores, best, of_candidates = self._ranked(states, recent, k, hide)
+        boost = 0.0 if cold_boost is None else cold_boost - float(self.model.config.untrained_bonus)
+        scores, best, of_candidates = self._ranked(states, recent, k, hide, boost * (self._counts == 0).float())
         results = []
         for user, items in enumerate(histories):
             read = torch.as_tensor(items)[-self.model.config.max_history :].long()
@@ -116,25 +189,44 @@ class ItemRanker:
         attention = event_attention(output, positions, base.config.max_history) if explain else None
         return states.float(), recent, attention
 
+    def popular(self, k: int, filters: Filters) -> list[Recommendation]:
+        """The most popular items, varied by category; see `popular_rows`.
+
+        Args:
+            k: Recommendations; fewer come back where the filters leave fewer.
+            filters: Which items may be recommended.
+
+        Raises:
+            ValueError: As `ItemFilter.allowed`.
+        """
+        allowed = self.filter.allowed(filters)
+        allowed[:NUM_SPECIAL_ROWS] = False
+        return [self._item(row, score) for row, score in popular_rows(self.filter.codes, self._counts, allowed, k)]
+
     def _ranked(
-        self, states: torch.Tensor, recent: RecentEvents, k: int, hide: Adjust
+        self, states: torch.Tensor, recent: RecentEvents, k: int, hide: Adjust, boosts: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """The k best rows of every query with their scores, and what they attend to where there is a second stage."""
+        """The k best rows of every query with their scores, and what they attend to where there is a re-ranker.
+
+        (item rows,) boosts are added to the scores, besides what the configuration gives cold items.
+        """
         base = self.model.model
         if _scores_of_its_own(base):
-            scores = base.score_states(states, recent, self.items)
+            scores = base.score_states(states, recent, self.items) + boosts
             hide(scores, 0)
             return *scores.topk(min(k, scores.shape[1]), dim=1), None
         queries = base.query_side(states)
-        adjust = self._with_bonus(hide, recent)
+        adjust = self._with_bonus(hide, recent, boosts)
         if not base.has_second_stage:
             return *self._index.search(queries, k, adjust), None
         count = min(max(k, base.config.num_candidates), base.config.num_items)
         scores, rows = self._index.search(queries, count, adjust)
         candidates = min(base.config.num_candidates, count)
+        given = boosts[rows[:, :candidates]]  # no evidence, so the re-ranker does not see it
         rescored, attention = base.second_stage(
-            queries, recent, rows[:, :candidates], scores[:, :candidates], self.items
+            queries, recent, rows[:, :candidates], scores[:, :candidates] - given, self.items
         )
+        rescored = rescored + given
         best, order = rescored.sort(dim=1, descending=True, stable=True)
         first = rows.gather(1, order)
         attention = attention.gather(1, order[..., None].expand_as(attention))
@@ -144,7 +236,7 @@ class ItemRanker:
             torch.nn.functional.pad(attention, (0, 0, 0, count - candidates))[:, :k],
         )
 
-    def _with_bonus(self, hide: Adjust, recent: RecentEvents) -> Adjust:
+    def _with_bonus(self, hide: Adjust, recent: RecentEvents, boosts: torch.Tensor) -> Adjust:
         base = self.model.model
         bonuses = base.bonuses(recent)
 
@@ -152,8 +244,8 @@ class ItemRanker:
             for queries, rows, values in bonuses:
                 inside = (rows >= start) & (rows < start + scores.shape[1])
                 scores[queries[inside], rows[inside] - start] += values[inside]
-            if base.config.untrained_bonus:
-                scores += base.untrained_bonus(slice(start, start + scores.shape[1]))
+            block = slice(start, start + scores.shape[1])
+            scores += boosts[block] + base.untrained_bonus(block)
             hide(scores, start)
 
         return adjust
@@ -173,12 +265,12 @@ class ItemRanker:
             weights = attention[kept, : len(read)] if attention is not None else None
             shares = event_shares(weights, self.items[read], self.items[rows])
             reasons = [self._reasons(read, share) for share in shares]
-        found = []
-        for row, score, because in zip(rows.tolist(), scores.tolist(), reasons, strict=True):
-            item = self.vocabulary.item(row)
-            title = item.get("title") or item["item_id"]
-            found.append(Recommendation(item["item_id"], round(score, 6), title, item.get("category"), because))
-        return found
+        return [self._item(*found) for found in zip(rows.tolist(), scores.tolist(), reasons, strict=True)]
+
+    def _item(self, row: int, score: float, because: tuple[Reason, ...] = ()) -> Recommendation:
+        item = self.vocabulary.item(row)
+        title = item.get("title") or item["item_id"]
+        return Recommendation(item["item_id"], round(score, 6), title, item.get("category"), because)
 
     def _reasons(self, items: torch.Tensor, shares: torch.Tensor) -> tuple[Reason, ...]:
         by_item: dict[int, float] = {}

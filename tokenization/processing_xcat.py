@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
 logger = logging.getLogger(__name__)
 
 _CONFIG_FILE = "config.json"
+_NO_SECONDS = 1e11
+"""Numbers from here on would be seconds after the year 5000, so they are of another unit."""
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
 
 
@@ -183,6 +186,12 @@ class XCatProcessor(ProcessorMixin):
             ValueError: If a history is empty, shapes differ, or there are texts and the model does not read any.
         """
         rows = self.history_rows(histories, event_types=event_types, ratings=ratings, timestamps=timestamps)
+        unknown = sum(int((row["items"] == UNKNOWN_ROW).sum()) for row in rows)
+        if unknown:
+            logger.warning(
+                "%d of %d events name items that are not in the catalogue; they are read as the unknown item",
+                unknown, sum(len(row["items"]) for row in rows),
+            )  # fmt: skip
         if interests is not None and len(interests) != len(rows):
             raise ValueError(f"interests must have one entry a history: {len(rows)}, got {len(interests)}")
         for row, (vectors, kinds) in zip(rows, [pair or ((), ()) for pair in interests or ()], strict=False):
@@ -215,7 +224,8 @@ class XCatProcessor(ProcessorMixin):
     ) -> list[dict[str, Any]]:
         """Histories of external ids as dataset rows (`items`, `event_types`, `ratings`, `timestamps`).
 
-        Items and kinds of events that the processor does not know are read as unknown, and a warning counts them.
+        Items and event types that the processor does not know are read as unknown. A warning counts the events of an
+        unknown type; the unknown items are those of row `UNKNOWN_ROW`, for the caller to count.
         """
         if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
             raise ValueError("histories is a list of lists of item ids, one list a user; got a plain string")
@@ -223,12 +233,11 @@ class XCatProcessor(ProcessorMixin):
             if given is not None and len(given) != len(histories):
                 raise ValueError(f"{name} must have one list a history: {len(histories)}, got {len(given)}")
         codes = {name: code for code, name in enumerate(self.event_types, start=1)}
-        rows, unknown, kinds = [], list[str](), list[str]()
+        rows, kinds = [], list[str]()
         for user, ids in enumerate(histories):
             if not len(ids):
                 raise ValueError(f"history {user} is empty; give at least one item id")
             items = self.catalogue.encode(ids)
-            unknown.extend(str(i) for i, row in zip(ids, items, strict=True) if row == UNKNOWN_ROW)
             size = len(items)
             named = _of(event_types, user, size, "event_types", "")
             kinds.extend(kind for kind in named if codes and kind and kind not in codes)
@@ -236,13 +245,8 @@ class XCatProcessor(ProcessorMixin):
                 "items": items,
                 "event_types": [codes.get(kind, 0) for kind in named],
                 "ratings": [np.nan if r is None else r for r in _of(ratings, user, size, "ratings", None)],
-                "timestamps": [-1 if t is None else t for t in _of(timestamps, user, size, "timestamps", None)],
+                "timestamps": _seconds(_of(timestamps, user, size, "timestamps", None), user),
             })  # fmt: skip
-        if unknown:
-            logger.warning(
-                "%d of %d events name items that are not in the catalogue, for example %r; they are read as the "
-                "unknown item", len(unknown), sum(map(len, histories)), unknown[0],
-            )  # fmt: skip
         if kinds:
             logger.warning(
                 "%d of %d events are of a kind that the model was not trained on, for example %r (masked); it knows "
@@ -366,6 +370,17 @@ def _of(values: Sequence[Sequence[Any]] | None, user: int, size: int, name: str,
     if len(values[user]) != size:
         raise ValueError(f"{name} of history {user} has {len(values[user])} entries for {size} events")
     return values[user]
+
+
+def _seconds(times: Sequence[Any], user: int) -> list[float]:
+    """Seconds since 1970, -1 where a time is unknown; other units would be other gaps, and nobody would see it."""
+    wrong = [t for t in times if t is not None and not (isinstance(t, Real) and t < _NO_SECONDS)]
+    if wrong:
+        raise ValueError(
+            f"timestamps of history {user}: {len(wrong)} of {len(times)} are no seconds since 1970; give numbers such "
+            "as 1700000000 (XCatRecommender.recommend reads milliseconds, datetimes and ISO 8601 texts, too)"
+        )
+    return [-1 if t is None else t for t in times]
 
 
 def _read_settings(name: str, file: str, hub: dict[str, Any]) -> dict[str, Any]:

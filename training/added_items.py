@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def add_items(
     items: pl.DataFrame,
     *,
     replace: bool = False,
+    cold_boost: float | None = None,
     cache_dir: Path | None = None,
 ) -> tuple[XCatProcessor, AddedItems]:
     """Add items to a trained model's catalogue, by their texts alone; see `change_catalogue` for what each has.
@@ -56,16 +58,21 @@ def add_items(
         processor: Its processor.
         items: The items, as `validate_items` gives them.
         replace: Whether items that the table lacks are dropped.
+        cold_boost: Added to the scores of cold items (no training events) from now on: `untrained_bonus` of the
+            configuration. None to leave it as it is.
         cache_dir: Where text states are cached; None for the user's cache.
 
     Returns:
         A processor with the catalogue, and what became of it.
 
     Raises:
-        ValueError: If the table is empty, lacks a column that the model's texts are made of, or has another type of
-            column than the model's catalogue; or if there are new texts and the model carries no text encoder.
+        ValueError: If `cold_boost` is no finite number; if the table is empty, lacks a column that the model's texts
+            are made of, or has another type of column than the model's catalogue; or if there are new texts and the
+            model carries no text encoder.
     """
     old = processor.catalogue
+    if cold_boost is not None and not math.isfinite(cold_boost):
+        raise ValueError(f"cold_boost is {cold_boost}; give a number, such as 0.25")
     if not items.height:
         raise ValueError("the items table has no rows; give at least one item")
     given = text_vocabulary(items, processor.text_fields).table
@@ -74,6 +81,8 @@ def add_items(
     known = int((old.encode(ids) != UNKNOWN_ROW).sum())
     joined = ItemVocabulary(given) if replace else _joined(rest, given)
     changed = change_catalogue(model, processor, ordered_after(old, joined), cache_dir=cache_dir)
+    if cold_boost is not None:
+        model.config.untrained_bonus = float(cold_boost)
     dropped = rest.num_rows if replace else 0
     return changed, AddedItems(joined.num_items, items.height - known, known, dropped)
 

@@ -145,11 +145,15 @@ def checkpoint(encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 USES = {
     "no recommendations wanted": (["recommend", "-k", "0", "--history", "item-01"], ["-k is 0"]),
-    "no history": (["recommend", "--history", " , "], ["--history is empty"]),
+    "no history": (["recommend", "--history", " , "], ["--history has no item ids"]),
     "history and users": (["recommend", "--history", "item-01", "--users", "users.csv"], ["either --history"]),
     "no such table of users": (["recommend", "--users", "nobody.csv"], ["nobody.csv"]),
-    "a history of strangers": (["recommend", "--history", "kite,rope"], ["none of its 2 items", "'kite'"]),
-    "a stranger with a comma": (["recommend", "--history", '"kite, red",rope'], ["none of its 2", "'kite, red'"]),
+    "a history of strangers": (["recommend", "--history", "kite,rope", "--on-unknown", "error"], ["1 of 1 users"]),
+    "a time that is none": (["recommend", "--history", "item-01@2024-13-45"], ["1 of 1 times are no times"]),
+    "times of two kinds": (
+        ["recommend", "--history", "item-01@2024-01-31,item-02@1706745600"],
+        ["1 of 2 times are no times"],
+    ),
     "no such category": (["recommend", "--history", "item-01", "--only-category", "kites"], ["'kites'", "maps"]),
     "no such category to leave out": (["recommend", "--history", "item-01", "--exclude-category", "x"], ["'x'"]),
     "no tables": (["evaluate"], ["items and events"]),

@@ -112,7 +112,7 @@ def test_evaluate_goes_by_the_training_s_events(options, places, tmp_path, capsy
     lost, of_fit = judged["lost_to_untrained"], fitted["lost_to_untrained"]
     assert lost == pytest.approx({name: of_fit[name] for name in lost}, abs=1e-6)
     if "--cold-items" in options:
-        paid = run(["evaluate", str(output), str(places[0]), "--untrained-bonus", "1000", "--json"], capsys)
+        paid = run(["evaluate", str(output), str(places[0]), "--cold-boost", "1000", "--json"], capsys)
         assert paid["slices"]["cold"]["recall@10"] > judged["slices"]["cold"]["recall@10"]
         more = {name: share - lost[name] for name, share in paid["lost_to_untrained"].items()}
         assert min(more.values()) >= 0 and max(more.values()) > 0
@@ -190,11 +190,12 @@ def test_filters(fitted):
     assert {i.category for i in recommender.recommend(history, 100, exclude_categories=["maps"])} == {
         *CATEGORIES[:3], None
     }  # fmt: skip
-    assert {i.category for i in recommender.recommend(history, 100, cross_category=True)} == {"stoves", "maps"}
-    with pytest.raises(ValueError, match="'kites' is no category"):
+    elsewhere = {i.category for i in recommender.recommend(history, 100, cross_category=True)}
+    assert elsewhere == {"stoves", "maps", None}
+    with pytest.raises(ValueError, match="'kites' is not a category"):
         recommender.recommend(history, only_categories=["kites"])
-    with pytest.raises(ValueError, match="none of its 2 items is in the catalogue, for example 'kite'"):
-        recommender.recommend(["kite", "rope"])
+    with pytest.raises(ValueError, match="1 of 1 users have no item of the catalogue"):
+        recommender.recommend(["kite", "rope"], on_unknown="error")
     with pytest.raises(ValueError, match="k is 0"):
         recommender.recommend(history, 0)
 
@@ -234,9 +235,13 @@ def test_a_table_of_users_with_names_of_its_own_and_a_stranger_in_it(fitted, tmp
     assert named == run([*command, str(tmp_path / "plain.csv")], capsys)
     stranger = events_table(1).with_columns(user_id=pl.lit("newbie"), item_id=pl.lit("kite"))
     pl.concat([events_table(3), stranger]).write_csv(tmp_path / "stranger.csv")
+    mixed = run([*command, str(tmp_path / "stranger.csv")], capsys)["recommendations"]
+    assert mixed[:-2] == named["recommendations"]
+    assert [(row["user_id"], row["basis"]) for row in mixed[-2:]] == [("newbie", "popular")] * 2
+    assert run([*command, str(tmp_path / "stranger.csv"), "--on-unknown", "skip"], capsys) == named
     with pytest.raises(SystemExit) as stop:
-        main([*command, str(tmp_path / "stranger.csv")])
-    assert stop.value.code == 2 and "user 'newbie': none of the" in " ".join(capsys.readouterr().err.split())
+        main([*command, str(tmp_path / "stranger.csv"), "--on-unknown", "error"])
+    assert stop.value.code == 2 and "1 of 4 users have no item" in " ".join(capsys.readouterr().err.split())
 
 
 def test_scores_keep_no_graph_of_gradients(fitted):

@@ -87,6 +87,9 @@ def test_the_file_holds_what_recommend_many_gives(checkpoint, recommender, tmp_p
             "score": i.score,
             "title": i.title,
             "category": i.category,
+            "basis": "history",
+            "unknown_items": 0,
+            "gaps_known": True,
         }
         for user, found in zip(histories.user_ids, expected, strict=True)
         for rank, i in enumerate(found, 1)
@@ -120,22 +123,36 @@ def test_texts_are_refused_by_a_model_that_does_not_read_them(checkpoint, capsys
     assert code == 2 and "texts: 1 of 1 users have texts, and this model does not read what users write" in err
 
 
-def test_a_user_without_known_items_is_named(recommender):
-    histories = histories_table(Histories(["a", "b"], [["item-03"], ["kite", "rope"]]))
-    with pytest.raises(ValueError, match="user 'b': none of the 2 items is in the catalogue, for example 'kite'"):
-        recommend_block(recommender, histories, BatchRequest())
+STRANGERS = Histories(
+    ["ann@shop.example", "bob", "cy", "di"], [["item-03"], ["kite"], ["kite", "rope"], ["item-05", "kite"]]
+)
+
+
+def test_users_without_known_items_get_popular_items_or_nothing(checkpoint):
+    table = histories_table(STRANGERS)
+    popular = pa.concat_tables(batch.recommend_locally(str(checkpoint), table, BatchRequest(2))).to_pylist()
+    assert [(row["basis"], row["unknown_items"], row["gaps_known"]) for row in popular[::2]] == [
+        ("history", 0, False), ("popular", 1, None), ("popular", 2, None), ("history", 1, False)
+    ]  # fmt: skip
+    assert [row["item_id"] for row in popular[2:4]] == [row["item_id"] for row in popular[4:6]]
+    skipped = pa.concat_tables(batch.recommend_locally(str(checkpoint), table, BatchRequest(2, on_unknown="skip")))
+    assert skipped["user_id"].to_pylist() == ["ann@shop.example"] * 2 + ["di"] * 2
     with pytest.raises(ValueError, match="k is 0"):
         BatchRequest(k=0)
+    with pytest.raises(ValueError, match="on_unknown is 'guess'; give one of popular, skip, error"):
+        BatchRequest(on_unknown="guess")  # type: ignore[arg-type]
 
 
-def test_a_user_without_known_items_is_named_before_the_first_block(checkpoint):
-    table = histories_table(Histories(["ann", "bob"], [["item-03"], ["kite"]]))
+def test_all_users_without_known_items_are_counted_before_the_first_block(checkpoint, recommender):
+    table = histories_table(STRANGERS)
     asked = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch, "recommend_block", lambda *given: asked.append(given))
-        with pytest.raises(ValueError, match="user 'bob': none of the 1 items"):
-            list(batch.recommend_locally(str(checkpoint), table, BatchRequest(2)))
-    assert not asked
+        with pytest.raises(ValueError, match="histories: 2 of 4 users have no item of the catalogue") as refused:
+            list(batch.recommend_locally(str(checkpoint), table, BatchRequest(2, on_unknown="error")))
+    assert not asked and "bob" not in str(refused.value) and "kite" not in str(refused.value)
+    with pytest.raises(ValueError, match="2 of 4 users"):
+        recommender.recommend_many(STRANGERS.items, on_unknown="error")
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path):

@@ -10,6 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 import transformers
@@ -167,8 +169,14 @@ def test_filters_leave_out_what_they_say_and_nothing_else() -> None:
     assert kept(only_categories=["maps", "tents"]) == [i for i in everything if category[i] in ("maps", "tents")]
     assert kept(exclude_categories=["maps"]) == [i for i in everything if category[i] != "maps"]
     assert f"item-{NO_CATEGORY}" in kept(exclude_categories=["maps"])
-    assert kept(cross_category=True) == [i for i in everything if category[i] in ("stoves", "maps")]
-    assert kept(cross_category=True, exclude_categories=["stoves"]) == [i for i in everything if category[i] == "maps"]
+    elsewhere = ("stoves", "maps", None)  # an item without a category is in no category of the history
+    assert kept(cross_category=True) == [i for i in everything if category[i] in elsewhere]
+    assert kept(cross_category=np.True_) == kept(cross_category=True)
+    assert kept(cross_category=True, exclude_categories="stoves") == [
+        i for i in everything if category[i] in ("maps", None)
+    ]
+    for one in ("maps", ("maps",), {"maps"}, np.array(["maps"]), pd.Series(["maps"]), (name for name in ["maps"])):
+        assert kept(only_categories=one) == [i for i in everything if category[i] == "maps"]
     assert kept(only_categories=["maps"], exclude_categories=["maps"]) == []
     assert kept(only_categories=[]) == []
     assert ids(using.recommend(history, 3, only_categories=["maps"])) == kept(only_categories=["maps"])[:3]
@@ -213,32 +221,51 @@ def test_texts_are_refused_by_a_model_that_does_not_read_them(name: str) -> None
     assert saved["reads_texts"] is False and recommender("texts of users").processor.to_dict()["reads_texts"] is True
 
 
-def test_unknown_items_are_read_over_but_not_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_items_are_counted_in_the_result_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     using = recommender()
     with caplog.at_level(logging.WARNING):
         found = using.recommend(["item-03", "kite"], 40)
-    assert "1 of 2 events" in caplog.text
-    assert len(found) == 39
+    assert not caplog.records
+    assert (found.basis, found.unknown_items, len(found)) == ("history", 1, 39)
+    assert found.notes[0] == "1 of 2 events name items that are not in the catalogue"
     assert {reason.item_id for item in found for reason in item.because} == {"item-03"}
-    with pytest.raises(ValueError, match="history 1: none of its 2 items is in the catalogue, for example 'kite'"):
-        using.recommend_many([["item-03"], ["kite", "rope"]])
-    with pytest.raises(ValueError, match="history 3: none of its 1 items"):
-        using.recommend_many([["item-03"]] * 3 + [["kite"]], batch_size=2)
-    assert len(recommender("texts of users").recommend(["kite"], 5, texts="boots number 12")) == 5
+
+
+def test_texts_alone_are_a_basis_for_a_model_that_reads_them() -> None:
+    using = recommender("texts of users")
+    for history in (["kite"], []):
+        found = using.recommend(history, 5, texts="boots number 12")
+        assert len(found) == 5 and found.basis == "texts"
+    assert using.recommend([], 5, texts=["", " "]).basis == "popular"
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"history": []}, "history 0 is empty"),
+        ({"history": {"item-03": 1}}, "history 0 is a list of item ids; got a value of type dict"),
+        ({"history": None}, "history 0 is a list of item ids; got None"),
+        ({"history": ["item-03", None]}, "history 0 has no item id at place 1: the value is missing"),
+        ({"history": ["item-03", 1.5]}, "history 0 has no item id at place 1 but a value of type float"),
+        ({"history": ["item-03"], "k": 2.5}, "k is 2.5; give a whole number"),
+        ({"history": ["item-03"], "k": "10"}, "k is a value of type str; give a whole number"),
+        ({"history": ["item-03"], "k": True}, "k is a value of type bool; give a whole number"),
+        (
+            {"history": ["item-03"], "ratings": "5"},
+            "ratings of history 0 is a list of values, one per event; got a pl",
+        ),
+        ({"history": ["item-03"], "ratings": ["five"]}, "ratings of history 0 holds a value of type str; give num"),
+        ({"history": ["item-03"], "cross_category": "no"}, "cross_category is a value of type str; give True"),
+        ({"history": ["item-03"], "only_categories": [None]}, "only_categories holds None"),
+        ({"history": ["item-03"], "cold_boost": float("nan")}, "cold_boost is nan; give a number"),
+        ({"history": ["item-03"], "on_unknown": "guess"}, "on_unknown is 'guess'; give one of popular"),
         ({"history": "item-03"}, "plain string"),
         ({"history": ["item-03"], "k": 0}, "k is 0; give at least 1"),
         ({"histories": [["item-03"]], "batch_size": 0}, "batch_size is 0; give at least 1"),
         ({"histories": [["item-03"]], "batch_size": -1}, "batch_size is -1; give at least 1"),
         ({"histories": [["item-03"]], "texts": ["a", "b"]}, "texts must have one entry a history: 1, got 2"),
-        ({"histories": [["item-03"]], "event_texts": []}, "event_texts must have one entry a history: 1, got 0"),
-        ({"history": ["item-03"], "only_categories": ["kites"]}, "'kites' is no category of the catalogue's 4"),
-        ({"history": ["item-03"], "exclude_categories": ["maps", "kites"]}, "'kites' is no category"),
+        ({"histories": [["item-03"]], "event_texts": []}, "event_texts must have one list a history: 1, got 0"),
+        ({"history": ["item-03"], "only_categories": ["kites"]}, "'kites' is not a category of the catalogue's 4"),
+        ({"history": ["item-03"], "exclude_categories": ["maps", "kites"]}, "'kites' is not a category"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments: dict[str, Any], message: str) -> None:

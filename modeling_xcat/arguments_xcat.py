@@ -1,0 +1,119 @@
+"""Arguments of a request: any container or number of the field's libraries is taken, the rest is refused by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Set
+from numbers import Real
+from typing import Any
+
+_AS_LISTS = ("to_pylist", "to_list", "tolist")
+"""Methods of Arrow, of polars and pandas, and of NumPy and torch."""
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a single value of any library stands for none: None, NaN, NaT, `pandas.NA`.
+
+    Example:
+        >>> [is_missing(value) for value in (None, float("nan"), 0.0, "")]
+        [True, True, False, False]
+    """
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    return not hasattr(value, "__len__") and bool(value != value)
+
+
+def listed(name: str, values: Any, what: str) -> list[Any]:
+    """The values of any ordered container: list, tuple, generator, or array or column of a library.
+
+    Args:
+        name: Name of the argument, for errors.
+        values: The container.
+        what: What it holds, for errors.
+
+    Raises:
+        ValueError: If it is a text, a mapping, a set, or no container.
+    """
+    if getattr(getattr(values, "dtype", None), "kind", "") == "M" and not hasattr(values, "to_list"):
+        values = values.astype("datetime64[us]")  # NumPy's list of nanoseconds would hold numbers
+    method = next((getattr(values, found) for found in _AS_LISTS if hasattr(values, found)), None)
+    values = values if method is None else method()
+    if isinstance(values, str | bytes):
+        raise ValueError(f"{name} is a list of {what}; got a plain string, so put it into a list")
+    if not isinstance(values, Iterable) or isinstance(values, Mapping | Set):
+        raise ValueError(f"{name} is a list of {what}; got {kind_of(values)}")
+    return list(values)
+
+
+def whole_number(name: str, value: Any, least: int = 1) -> int:
+    """A whole number given as any number: 10, 10.0 or one of NumPy.
+
+    Raises:
+        ValueError: If it is no whole number, or below `least`.
+
+    Example:
+        >>> whole_number("k", 10.0)
+        10
+    """
+    number = _number(value)
+    if number is None or not number.is_integer():
+        raise ValueError(
+            f"{name} is {kind_of(value) if number is None else value}; give a whole number from {least} on"
+        )
+    if number < least:
+        raise ValueError(f"{name} is {int(number)}; give at least {least}")
+    return int(number)
+
+
+def finite_number(name: str, value: Any) -> float:
+    """A finite number.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    number = _number(value)
+    if number is None or not math.isfinite(number):
+        raise ValueError(f"{name} is {kind_of(value) if number is None else value}; give a number, such as 0.25")
+    return number
+
+
+def truth(name: str, value: Any) -> bool:
+    """True or False, also of NumPy.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    value = _scalar(value)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {kind_of(value)}; give True or False")
+    return value
+
+
+def category_names(name: str, given: Any) -> tuple[str, ...] | None:
+    """Names of categories, one or any container of them; None for None.
+
+    Raises:
+        ValueError: If something in it is no name.
+    """
+    if given is None or isinstance(given, str):
+        return None if given is None else (given,)
+    names = listed(name, list(given) if isinstance(given, Set) else given, "names of categories")
+    wrong = [one for one in names if is_missing(one) or not isinstance(one, str | Real)]
+    if wrong:
+        raise ValueError(f"{name} holds {kind_of(wrong[0])}; give names of categories")
+    return tuple(str(one) for one in names)
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, for errors, which do not repeat what may be about a customer."""
+    return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def _scalar(value: Any) -> Any:
+    """The Python value of a scalar, or of an array of one value, of a library."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+
+
+def _number(value: Any) -> float | None:
+    value = _scalar(value)
+    return float(value) if type(value) is not bool and isinstance(value, Real) else None
