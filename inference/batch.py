@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 
 from ..modeling_xcat.arguments_xcat import whole_number
 from ..modeling_xcat.filters_xcat import Filters
+from ..modeling_xcat.recommending_xcat import OnUnknown, check_unknown
 from ..tokenization.histories import Histories
-from .recommender import OnUnknown, XCatRecommender, check_unknown, saved_item_ids
+from .recommender import XCatRecommender, saved_item_ids
 
 BLOCK_USERS = 256
 """Users a block: as many as are scored at a time."""

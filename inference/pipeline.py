@@ -9,7 +9,7 @@ import transformers
 
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
-from ..modeling_xcat.pipeline_xcat import XCatPipeline, columns_of
+from ..modeling_xcat.pipeline_xcat import FILTERS, XCatPipeline, columns_of
 from ..modeling_xcat.recommending_xcat import Recommendations
 from .registration import TASK
 
@@ -34,10 +34,11 @@ class ItemRecommendationPipeline(XCatPipeline):
         return {"histories": histories, **columns}
 
     def _forward(  # type: ignore[override]
-        self, request: dict[str, Any], k: int = 10, explain: bool = True, **filters: Any
+        self, request: dict[str, Any], **options: Any
     ) -> list[Recommendations]:
+        filters = Filters(**{name: options.pop(name) for name in FILTERS if name in options})
         return self.recommender.recommend_many(
-            **request, k=k, filters=Filters(**filters), explain=explain, batch_size=len(request["histories"])
+            **request, **options, filters=filters, batch_size=max(1, len(request["histories"]))
         )
 
 

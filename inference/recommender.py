@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,14 @@ from ..modeling_xcat.arguments_xcat import finite_number, whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
-from ..modeling_xcat.recommending_xcat import Basis, ItemRanker, Recommendation, Recommendations
+from ..modeling_xcat.recommending_xcat import (
+    Basis,
+    ItemRanker,
+    OnUnknown,
+    Recommendation,
+    Recommendations,
+    check_unknown,
+)
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.text_columns import TEXT_COLUMNS
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
@@ -26,9 +33,6 @@ from ..training.interests import interest_reader
 from .requests import Requests, read_requests
 
 logger = logging.getLogger(__name__)
-
-OnUnknown = Literal["popular", "skip", "error"]
-"""What a user gets whose history names no item of the catalogue: popular items, an empty list, or an error."""
 
 
 def _one_thread() -> None:
@@ -375,23 +379,3 @@ class XCatRecommender:
                 f"texts: {sum(map(bool, texts or ()))} of {len(texts or ())} users have texts, and this model does "
                 "not read what users write; leave texts out, or train a model with interests='words'"
             )
-
-
-def check_unknown(unknown: int, users: int, on_unknown: str) -> None:
-    """Refuse a choice that is none, or users without a known item where they are to be refused.
-
-    Args:
-        unknown: Users whose history names no item of the catalogue.
-        users: All users.
-        on_unknown: See `OnUnknown`.
-
-    Raises:
-        ValueError: If that is so.
-    """
-    if on_unknown not in get_args(OnUnknown):
-        raise ValueError(f"on_unknown is {on_unknown!r}; give one of {', '.join(get_args(OnUnknown))}")
-    if on_unknown == "error" and unknown:
-        raise ValueError(
-            f"histories: {unknown:,} of {users:,} users have no item of the catalogue; give item ids of the items "
-            "table, or on_unknown='popular' for popular items or 'skip' to leave these users out"
-        )

@@ -57,9 +57,7 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
     """
     number = _number(value)
     if number is None or not number.is_integer():
-        raise ValueError(
-            f"{name} is {kind_of(value) if number is None else value}; give a whole number from {least} on"
-        )
+        raise ValueError(f"{name} is {_shown(value)}; give a whole number from {least} on")
     if number < least:
         raise ValueError(f"{name} is {int(number)}; give at least {least}")
     return int(number)
@@ -73,7 +71,7 @@ def finite_number(name: str, value: Any) -> float:
     """
     number = _number(value)
     if number is None or not math.isfinite(number):
-        raise ValueError(f"{name} is {kind_of(value) if number is None else value}; give a number, such as 0.25")
+        raise ValueError(f"{name} is {_shown(value)}; give a number, such as 0.25")
     return number
 
 
@@ -107,6 +105,10 @@ def category_names(name: str, given: Any) -> tuple[str, ...] | None:
 def kind_of(value: Any) -> str:
     """What a value is, for errors, which do not repeat what may be about a customer."""
     return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, Real) else kind_of(value)
 
 
 def _scalar(value: Any) -> Any:

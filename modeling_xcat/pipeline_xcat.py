@@ -13,9 +13,10 @@ from typing import Any
 from transformers import Pipeline
 from transformers.utils import logging
 
+from .arguments_xcat import finite_number, whole_number
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .filters_xcat import Filters
-from .recommending_xcat import ItemRanker, Recommendation
+from .recommending_xcat import ItemRanker, OnUnknown, Recommendation, check_unknown
 
 logger = logging.get_logger(__name__)
 
@@ -23,8 +24,8 @@ BATCH_SIZE = 256
 """Histories scored at a time."""
 EVENT_OPTIONS = ("texts", "event_types", "ratings", "timestamps", "event_texts")
 """Options with one value per history."""
-_FILTERS = tuple(field.name for field in fields(Filters))
-_OPTIONS = ("k", "top_k", "explain", *_FILTERS)
+FILTERS = tuple(field.name for field in fields(Filters))
+_OPTIONS = ("k", "top_k", "explain", "cold_boost", "on_unknown", *FILTERS)
 
 
 class XCatPipeline(Pipeline):
@@ -86,16 +87,16 @@ class XCatPipeline(Pipeline):
             k: Recommendations per history, 10 if None; `top_k` is another name for it.
             num_workers: Unused; histories need no loading.
             batch_size: Histories scored at a time.
-            **options: `exclude_seen`, `exclude_categories`, `only_categories`, `cross_category` and `explain`, as in
-                `XCatRecommender.recommend`; and the `EVENT_OPTIONS`, with one value per history.
+            **options: `exclude_seen`, `exclude_categories`, `only_categories`, `cross_category`, `cold_boost`,
+                `on_unknown` and `explain`, as in `XCatRecommender.recommend`; and the `EVENT_OPTIONS`, with one value
+                per history.
 
         Returns:
             Recommendations as dictionaries with `item_id`, `score`, `title`, `category` and `because`; a list of such
             lists for several histories; an iterator over such lists for an iterator or a dataset.
 
         Raises:
-            ValueError: If a history is no sequence of item ids, none of its items is known, or an option has no such
-                value.
+            ValueError: If a history is no sequence of item ids, or an option has no such value.
             TypeError: If there is no such option.
         """
         given = {name: options.pop(name) for name in EVENT_OPTIONS if name in options}
@@ -138,9 +139,7 @@ class XCatPipeline(Pipeline):
         if len(wanted) > 1:
             raise ValueError(f"k and top_k mean the same and are {' and '.join(map(str, sorted(wanted)))}; give one")
         for k in wanted:
-            if isinstance(k, bool) or not hasattr(k, "__index__") or k < 1:
-                raise ValueError(f"k is {k!r}; give a whole number of at least 1")
-            options["k"] = int(k)
+            options["k"] = whole_number("k", k)
         return {}, options, {}
 
     def preprocess(self, requests: list[dict[str, Any]]) -> dict[str, Any]:  # type: ignore[override]
@@ -149,22 +148,37 @@ class XCatPipeline(Pipeline):
         if events.pop("event_texts") is not None:
             logger.warning("event_texts make no difference here; import xcat_rec for a model that reads interests")
         texts = events.pop("texts")
-        rows = self.processor.history_rows(histories, **events)
-        for user, row in enumerate(rows):
-            if (row["items"] < NUM_SPECIAL_ROWS).all() and not (texts and texts[user]):
-                raise ValueError(
-                    f"history {user}: none of its {len(row['items'])} items is in the catalogue; give item ids of the "
-                    "items table"
-                )
+        # An empty history becomes one event of an unknown item, for the model reads one.
+        histories = [history if len(history) else [""] for history in histories]
+        filled = {
+            name: None if values is None else [value if len(value) else [None] for value in values]
+            for name, values in events.items()
+        }
+        rows = self.processor.history_rows(histories, **filled)
         return {
+            "unknown": [
+                bool((row["items"] < NUM_SPECIAL_ROWS).all()) and not (texts and texts[user])
+                for user, row in enumerate(rows)
+            ],
             "inputs": self.processor.inputs_of(rows, texts, layout="right"),
             "rows": [row["items"] for row in rows],
         }
 
     def _forward(  # type: ignore[override]
-        self, placed: dict[str, Any], k: int = 10, explain: bool = True, **filters: Any
+        self,
+        placed: dict[str, Any],
+        k: int = 10,
+        explain: bool = True,
+        cold_boost: float | None = None,
+        on_unknown: OnUnknown = "popular",
+        **filters: Any,
     ) -> list[list[Recommendation]]:
-        return self._ranker.recommend(placed["inputs"], placed["rows"], k, Filters(**filters), explain)
+        chosen = Filters(**filters)
+        boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
+        check_unknown(sum(placed["unknown"]), len(placed["unknown"]), on_unknown)
+        found = self._ranker.recommend(placed["inputs"], placed["rows"], k, chosen, explain, boost)
+        popular = self._ranker.popular(k, chosen) if on_unknown == "popular" and any(placed["unknown"]) else []
+        return [popular if unknown else of_user for unknown, of_user in zip(placed["unknown"], found, strict=True)]
 
     def postprocess(self, found: list[list[Recommendation]]) -> list[list[dict[str, Any]]]:  # type: ignore[override]
         """Recommendations as dictionaries."""

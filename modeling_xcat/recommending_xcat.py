@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -20,6 +20,8 @@ REASONS = 3
 Basis = Literal["history", "texts", "popular", "none"]
 """What a list was computed from: the known items of the history, the user's texts alone, the popularity of items, or
 nothing (an empty list of a user who was left out)."""
+OnUnknown = Literal["popular", "skip", "error"]
+"""What a user gets whose history names no item of the catalogue: popular items, an empty list, or an error."""
 
 
 @dataclass(frozen=True)
@@ -280,6 +282,26 @@ class ItemRanker:
         best = sorted(by_item.items(), key=lambda pair: -pair[1])[:REASONS]
         known = [(self.vocabulary.item(row), share) for row, share in best]
         return tuple(Reason(i["item_id"], i.get("title") or i["item_id"], round(share, 4)) for i, share in known)
+
+
+def check_unknown(unknown: int, users: int, on_unknown: str) -> None:
+    """Refuse a choice that is none, or users without a known item where they are to be refused.
+
+    Args:
+        unknown: Users whose history names no item of the catalogue.
+        users: All users.
+        on_unknown: See `OnUnknown`.
+
+    Raises:
+        ValueError: If that is so.
+    """
+    if on_unknown not in get_args(OnUnknown):
+        raise ValueError(f"on_unknown is {on_unknown!r}; give one of {', '.join(get_args(OnUnknown))}")
+    if on_unknown == "error" and unknown:
+        raise ValueError(
+            f"histories: {unknown:,} of {users:,} users have no item of the catalogue; give item ids of the items "
+            "table, or on_unknown='popular' for popular items or 'skip' to leave these users out"
+        )
 
 
 def _scores_of_its_own(model: Any) -> bool:

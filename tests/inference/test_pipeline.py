@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from xcat_rec import pipeline
+from xcat_rec.modeling_xcat.pipeline_xcat import XCatPipeline
 
+from ..tiny_shop import COLD
 from .test_recommender import HISTORIES, prepared, recommender
 
 
@@ -68,3 +70,18 @@ def test_requests_may_be_mappings_with_what_belongs_to_a_history():
 def test_what_cannot_be_answered_is_refused_by_name(call, error, words):
     with pytest.raises(error, match=words):
         using()(call[0], **call[1])
+
+
+def test_unknown_and_new_customers_get_popular_items_with_and_without_the_package():
+    start = prepared("transformer")
+    alone = XCatPipeline(start.model, start.processor, device="cpu")
+    histories = [["kite"], HISTORIES[0], [], ["rope", "item-22"]]
+    popular = [item.to_dict() for item in recommender().recommend([], 4)]
+    for one in (alone, using()):
+        found = one(histories, k=np.int64(4), event_types=[["buy"] * len(history) for history in histories])
+        assert found[0] == found[2] == one([], k=4) == popular
+        assert [item["because"] for item in found[1]] != [[]] * 4
+        assert one(histories, k=4, on_unknown="skip")[0] == []
+        with pytest.raises(ValueError, match=r"of \d users have no item of the catalogue"):
+            one(histories, on_unknown="error")
+        assert one(HISTORIES[0], k=1, cold_boost=100)[0]["item_id"] == f"item-{COLD}"

@@ -248,7 +248,7 @@ def test_texts_alone_are_a_basis_for_a_model_that_reads_them() -> None:
         ({"history": ["item-03", 1.5]}, "history 0 has no item id at place 1 but a value of type float"),
         ({"history": ["item-03"], "k": 2.5}, "k is 2.5; give a whole number"),
         ({"history": ["item-03"], "k": "10"}, "k is a value of type str; give a whole number"),
-        ({"history": ["item-03"], "k": True}, "k is a value of type bool; give a whole number"),
+        ({"history": ["item-03"], "k": True}, "k is True; give a whole number"),
         (
             {"history": ["item-03"], "ratings": "5"},
             "ratings of history 0 is a list of values, one per event; got a pl",
