@@ -195,6 +195,18 @@ class XCatConfig(PreTrainedConfig):
         return super().from_dict({k: v for k, v in config_dict.items() if k not in left}, **kwargs)
 
     @property
+    def output_attentions(self) -> bool | None:
+        """Whether attention weights are returned; such a call takes the eager implementation whatever is set."""
+        return self._output_attentions
+
+    @output_attentions.setter
+    def output_attentions(self, value: bool | None) -> None:
+        self._output_attentions = value
+
+    def validate_output_attentions(self) -> None:
+        """Every implementation of attention goes with `output_attentions`; other models take only the eager one."""
+
+    @property
     def num_items(self) -> int:
         """Items in the catalogue."""
         return self.num_item_rows - NUM_SPECIAL_ROWS

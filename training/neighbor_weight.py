@@ -73,7 +73,9 @@ def neighbor_weight_scores(
             rows = [dataset[int(i)] for i in part]
             inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
             positions = inputs.pop("query_positions", None)  # with them a whole model would score the catalogue, too
-            states, recent = base.pick((encode or base)(**inputs).last_hidden_state, positions, **inputs)
+            states, recent = base.pick(
+                (encode or base)(**inputs, return_dict=True).last_hidden_state, positions, **inputs
+            )
             scores = base.score_states(states, recent, table)
             queries, items, values = base.neighbors.bonus(recent, weight=1.0)
             targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(scores.device)

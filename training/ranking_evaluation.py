@@ -134,7 +134,7 @@ class RankingEvaluation(Trainer):
         encode = bare if self.is_fsdp_enabled else base
         losses, ranks, top = [], [], []
         with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
-            states, recent = base.pick(encode(**inputs).last_hidden_state, positions, **inputs)
+            states, recent = base.pick(encode(**inputs, return_dict=True).last_hidden_state, positions, **inputs)
             items = self._items_of(base)
             for part in torch.arange(len(states), device=states.device).split(max(1, SCORES_AT_ONCE // len(items))):
                 losses.append(head.target_losses(states[part], recent[part], targets[part], items))
