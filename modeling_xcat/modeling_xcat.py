@@ -68,7 +68,7 @@ class XCatModel(XCatPreTrainedModel):
         """The item encoder, which stands where other models have word embeddings."""
         return self.items
 
-    @can_return_tuple
+    @can_return_tuple  # type: ignore[untyped-decorator]
     def forward(
         self,
         item_ids: torch.Tensor,
