@@ -77,7 +77,8 @@ def fit(
     from ..tokenization.problems import values_shown
     from .card_baselines import check_names
     from .console import messages, metrics_table, print_json
-    from .fit_card import fit_command, take_card
+    from .fit_card import take_card
+    from .fit_command import fit_command, given_options
     from .fitting import FitRequest, check_base, check_output, fit_shop
     from .options import parse_columns, parse_extra, read_yaml, split_fields
 
@@ -116,18 +117,7 @@ def fit(
             lora_targets=tuple(name.strip() for name in lora_targets.split(",") if name.strip()),
             card=author,
             data=data,
-            command=fit_command(
-                data,
-                values,
-                base=base,
-                peft=peft,
-                lora_rank=lora_rank,
-                lora_targets=lora_targets,
-                unknown_items=unknown_items,
-                time_format=time_format,
-                encoding=encoding,
-                card_baselines=card_baselines or None,
-            ),
+            command=fit_command(data, values, given_options(context)),
             card_baselines=compared,
         )
     )
