@@ -14,6 +14,7 @@ from rich.table import Table
 
 from ..evaluation.bootstrap import paired_bootstrap
 from ..evaluation.protocol import LOST
+from ..modeling_xcat.saving_xcat import usual_permissions
 from ..training.recipes import RECIPES, is_own
 
 if TYPE_CHECKING:
@@ -234,12 +235,5 @@ def _replace(path: Path, write: Any) -> None:
         except BaseException:
             os.unlink(temporary.name)
             raise
-    os.chmod(temporary.name, 0o666 & ~_umask())
+    usual_permissions([Path(temporary.name)])
     os.replace(temporary.name, path)
-
-
-def _umask() -> int:
-    """What files are made without; it can be read only by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

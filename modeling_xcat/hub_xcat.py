@@ -24,7 +24,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from .saving_xcat import ADAPTER_CONFIG, MODEL
+from .saving_xcat import ADAPTER_CONFIG, MODEL, check_readable
 
 LOADED = ("*.json", "*.safetensors", "*.arrow", "*.txt", "*.model")
 """What loading a checkpoint reads: settings, weights, catalogue, tokenizer. No code, nothing pickled."""
@@ -98,13 +98,14 @@ def locate_checkpoint(
         files: Patterns of the files to fetch.
 
     Raises:
-        OSError: If there is no such folder or repository, or it may not or cannot be read.
+        OSError: If there is no such folder or repository, or it, or one of the files, may not or cannot be read.
         ValueError: If a revision is given for a folder.
     """
     path = Path(name_or_path)
     if path.is_dir():
         if revision is not None:
             raise ValueError(f"{path} is a folder and has no revision {revision!r}; leave the revision out")
+        check_readable(path / subfolder, files)
         return path / subfolder
     name = str(name_or_path)
     if not _REPOSITORY.fullmatch(name):
