@@ -290,13 +290,13 @@ def measure(content: bytes | memoryview, separator: str, *, quoted: bool = True)
         else:
             outside = np.full(1, not inside)
         feeds = block == _FEED
-        records += np.count_nonzero(feeds & outside)
-        inner += np.count_nonzero(feeds & ~outside)
-        separators += np.count_nonzero((block == mark) & outside)
+        records += int(np.count_nonzero(feeds & outside))
+        inner += int(np.count_nonzero(feeds & ~outside))
+        separators += int(np.count_nonzero((block == mark) & outside))
         lone = np.flatnonzero((block == _RETURN) & outside) + begin
-        returns += np.count_nonzero(data[np.minimum(lone + 1, len(data) - 1)] != _FEED)
+        returns += int(np.count_nonzero(data[np.minimum(lone + 1, len(data) - 1)] != _FEED))
     unfinished = len(data) > 0 and data[-1] != _FEED
-    return Layout(int(records + unfinished), int(separators), int(inner), int(returns), bool(inside))
+    return Layout(records + bool(unfinished), separators, inner, returns, bool(inside))
 
 
 def _header(content: bytes | memoryview, separator: str, *, quoted: bool = True) -> list[str]:

@@ -165,7 +165,9 @@ def read_json(opened: TextFile) -> pl.DataFrame:
     try:
         if listed:
             return pl.read_json(opened.content, infer_schema_length=None)
-        return pl.read_ndjson(opened.contents, infer_schema_length=None)
+        table = pl.read_ndjson(opened.contents, infer_schema_length=None)
+        if table.height in (count_lines(opened.view), _filled_lines(opened)):
+            return table
     except pl.exceptions.PolarsError:
         pass  # read once more below, which names the line
     rows = _json_list(opened) if listed else list(json_lines(opened))
@@ -221,6 +223,11 @@ def _json_list(opened: TextFile) -> list[dict[str, Any]]:
     if strange is not None:
         raise unreadable(opened.path, f"its list holds a json {type(strange).__name__} and no object")
     return rows
+
+
+def _filled_lines(opened: TextFile) -> int:
+    """Lines that are not blank: one object each, counted without a parser."""
+    return sum(1 for line in opened.content.split(b"\n") if line.strip())
 
 
 def count_lines(content: bytes | memoryview) -> int:
