@@ -29,6 +29,7 @@ from ..tokenization.user_interests import NO_INTEREST, UserInterests
 from ..tokenization.vocabulary import ItemVocabulary
 from .catalogue import add_returns, distinct_texts, fill_catalogue, fill_neighbors, fill_successors, training_counts
 from .interests import interest_settings, shop_interests
+from .split_cache import cached_splits
 from .windows import history_length
 
 RATING_BUCKETS_LIMIT = 11
@@ -55,7 +56,7 @@ class PreparationOptions:
         item_features: Columns of the items table that get an embedding a value; None for those of `DEFAULT_FEATURES`
             that there are.
         config: Fields of `XCatConfig` to override.
-        cache_dir: Where text states are cached; None for the user's cache.
+        cache_dir: Where text states and splits are cached; None for the user's cache and for that of `datasets`.
         split_seed: Seed of ties and cold items alone, so that runs of several seeds see one data set; None for `seed`.
         cold_items: Share of the items, from 0 to 0.5, whose training events are taken away.
         cold_policy: Which items: random or newest.
@@ -215,11 +216,15 @@ def split_events(
         kinds: The kinds of event.
     """
     if isinstance(shop, PreparedShop):
-        splits = shop.splits_for(vocabulary, kinds)
-    else:
-        seed = _split_seed(options)
-        splits = build_splits(shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=seed)
-    return _without_cold(splits, shop, options)
+        return _without_cold(shop.splits_for(vocabulary, kinds), shop, options)
+    seed = _split_seed(options)
+
+    def make() -> DatasetDict:
+        made = build_splits(shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=seed)
+        return _without_cold(made, shop, options)
+
+    settings = {**{name: getattr(options, name) for name in EVENT_OPTIONS}, "seed": seed, "kinds": kinds}
+    return cached_splits(make, shop, vocabulary, settings, options.cache_dir)
 
 
 def _without_cold(splits: DatasetDict, shop: ShopTables, options: PreparationOptions) -> DatasetDict:
