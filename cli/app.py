@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import atexit
 import errno
+import functools
 import gc
 import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -116,10 +117,23 @@ def separate_fields(args: Sequence[str], known: set[str]) -> tuple[list[str], li
 
 def load_command(name: str) -> Any:
     """Import a command's module and build the command from its function."""
-    function = getattr(import_module(f".{name}", __package__), name)
+    function = _shows_progress(getattr(import_module(f".{name}", __package__), name))
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
     single.command(name, cls=FieldCommand if name in TAKES_FIELDS else None)(function)
     return typer.main.get_command(single)
+
+
+def _shows_progress(function: Callable[..., None]) -> Callable[..., None]:
+    """The function of a command, with its stages shown on standard error while it runs."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        from ..tokenization.progress_bars import show_progress
+
+        with show_progress():
+            function(*args, **kwargs)
+
+    return run
 
 
 app = typer.Typer(
@@ -170,6 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     if arguments is None:
         _spare_garbage_collection()
+    _quieten_libraries()
     try:
         app(None if arguments is None else list(arguments), prog_name="xcat")
     except Exception as error:
@@ -184,6 +199,13 @@ def _spare_garbage_collection() -> None:
     """Collect garbage rarely, and at the end of the process not at all: all memory goes then."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     atexit.register(gc.freeze)
+
+
+def _quieten_libraries() -> None:
+    """Leave progress to this package, before the libraries read their settings: a log file gets no bars of theirs."""
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # which transformers goes by, too
 
 
 def exit_code_of(error: Exception) -> int | None:

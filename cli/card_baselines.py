@@ -13,6 +13,7 @@ from ..inference.recommender import XCatRecommender
 from ..modeling_baselines.knn import ItemKNNConfig, ItemKNNModel
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.progress import stage
 from ..training.arguments import XCatTrainingArguments
 from ..training.catalogue import fill_catalogue, fill_neighbors, training_counts
 from ..training.preparation import PreparedTraining
@@ -61,7 +62,8 @@ def fit_baselines(
     """
     check_names(names)
     rows = prepared.model.config.num_item_rows
-    knn = ItemKNNModel(ItemKNNConfig(num_item_rows=rows)).fit(prepared.splits["train"].with_format(None)["items"])
+    with stage(f"fitting {ITEM_KNN}"):
+        knn = ItemKNNModel(ItemKNNConfig(num_item_rows=rows)).fit(prepared.splits["train"].with_format(None)["items"])
     rankers: dict[str, Ranker] = {ITEM_KNN: knn}
     for name in names:
         messages.print(f"training {name}, for comparison")

@@ -20,6 +20,7 @@ from ..model_cards.card_data import XCatModelCardData
 from ..modeling_xcat.hub_xcat import fetched_commit, is_local
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, written_whole
+from ..tokenization.progress import stage
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import resolve_split
 from ..training.adapters import (
@@ -304,7 +305,7 @@ def _prepare(
 def _save(outcome: FitOutcome, card: XCatModelCardData | None) -> None:
     """Save a whole checkpoint, or an adapter with its catalogue where that is not the base's."""
     note_catalogue(outcome.prepared.model, outcome.prepared.processor)
-    with written_whole(outcome.output, replaced=_WEIGHT_FILES) as unfinished:
+    with stage("saving"), written_whole(outcome.output, replaced=_WEIGHT_FILES) as unfinished:
         if outcome.adapter is None:
             outcome.prepared.model.save_pretrained(unfinished)
         else:
@@ -313,5 +314,6 @@ def _save(outcome: FitOutcome, card: XCatModelCardData | None) -> None:
         if outcome.own_catalogue or outcome.adapter is None:
             outcome.prepared.processor.save_pretrained(unfinished)
         if card is not None:
-            write_card(card, unfinished)
+            with stage("writing the model card"):
+                write_card(card, unfinished)
     shutil.rmtree(outcome.output / TRAINING_FOLDER, ignore_errors=True)

@@ -239,7 +239,8 @@ def _cosines(of_events: torch.Tensor, of_candidates: torch.Tensor) -> torch.Tens
     """(queries, events, candidates) cosines of (queries, n, width) vectors; 0 where either is 0."""
     products = of_events @ of_candidates.mT
     lengths = of_events.norm(dim=-1)[:, :, None] * of_candidates.norm(dim=-1)[:, None, :]
-    return products / lengths.clamp(min=1e-12)
+    cosines: torch.Tensor = products / lengths.clamp(min=1e-12)
+    return cosines
 
 
 def _text_cosines(items: XCatItemEncoder, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:

@@ -21,6 +21,7 @@ from ..tokenization.event_filters import filter_events
 from ..tokenization.preparation_inputs import text_vocabulary
 from ..tokenization.prepared import PreparedShop
 from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.progress import stage
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import build_splits, event_type_names, resolve_split
 from ..tokenization.splits import SplitName
@@ -193,9 +194,10 @@ def split_shop(
         vocabulary, kinds = build_vocabulary(shop, options.text_fields), shop.event_types
         splits = _without_cold(DatasetDict(shop.sequences), shop, options)
     else:
-        vocabulary = build_vocabulary(shop, options.text_fields) if vocabulary is None else vocabulary
-        kinds = event_type_names(shop) if kinds is None else kinds
-        splits = split_events(shop, options, vocabulary, kinds)
+        with stage("splitting events"):
+            vocabulary = build_vocabulary(shop, options.text_fields) if vocabulary is None else vocabulary
+            kinds = event_type_names(shop) if kinds is None else kinds
+            splits = split_events(shop, options, vocabulary, kinds)
     if not len(splits["train"]):
         raise ValueError(
             f"events: split {options.split!r} leaves no user with two training events "
@@ -301,7 +303,8 @@ def prepare_training(
     settings = interest_settings(shop, options.interests, options.interest_columns) if read else None
     vocabulary, kinds, splits = split_shop(shop, options)
     set_seed(options.seed)
-    encoder_path, note = resolve_text_encoder(options.text_encoder)
+    with stage("finding the text encoder"):
+        encoder_path, note = resolve_text_encoder(options.text_encoder)
     config = _config(shop, vocabulary, kinds, encoder_path, history_length(splits["train"]), options)
     model = model_class(config)
     processor = XCatProcessor(
@@ -319,8 +322,9 @@ def prepare_training(
         reads_texts=model.model.reads_user_texts,
     )
     if config.text_config is not None:
-        pretrained = AutoModel.from_pretrained(encoder_path, dtype=torch.float32)
-        model.model.text.encoder.load_state_dict(pretrained.state_dict())
+        with stage("loading the text encoder"):
+            pretrained = AutoModel.from_pretrained(encoder_path, dtype=torch.float32)
+            model.model.text.encoder.load_state_dict(pretrained.state_dict())
     counts = training_counts(splits["train"].data["items"], len(vocabulary))
     fill_catalogue(model, processor, counts, precision=precision, cache_dir=options.cache_dir)
     histories = splits["train"].with_format(None)["items"]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..progress import stage
 from ..schema import ShopTables, TableColumns, UnknownItems, validate_tables
 from .amazon_five_core import AMAZON_2014, AMAZON_2018
 from .amazon_reviews import AMAZON_2023
@@ -66,18 +67,21 @@ def load_shop(
     """
     request = SourceRequest(Path(), (), columns, on_unknown_items, time_format=time_format, encoding=encoding)
     if data is None:
-        return _from_tables({"items": items, "events": events}, request)
+        with stage("reading tables"):
+            return _from_tables({"items": items, "events": events}, request)
     if items is not None or events is not None:
         raise ValueError("give either data or the tables items and events, not both")
     if isinstance(data, Mapping):
-        return _from_tables(data, request)
+        with stage("reading tables"):
+            return _from_tables(data, request)
     source, place = _find(data)
     if not source.takes_columns:
         if columns not in (None, TableColumns()):
             raise ValueError(f"data {source.name} has columns of its own; names of columns cannot be given for it")
         if time_format is not None or encoding is not None:
             raise ValueError(f"data {source.name} has one layout; leave time_format and encoding out")
-    return source.read(replace(request, folder=place.folder, selection=place.selection, name=place.name))
+    with stage("reading tables"):
+        return source.read(replace(request, folder=place.folder, selection=place.selection, name=place.name))
 
 
 def split_data(data: str | Path) -> tuple[str | None, str | None, tuple[str, ...]]:
