@@ -73,14 +73,17 @@ def fit(
 
         xcat fit --items items.csv --events events.parquet --columns item_id=sku --num-train-epochs 10
     """
-    from ..tokenization.prepared import load_data
-    from ..tokenization.problems import values_shown
-    from .card_baselines import check_names
-    from .console import messages, metrics_table, print_json
-    from .fit_card import take_card
-    from .fit_command import fit_command, given_options
-    from .fitting import FitRequest, check_base, check_output, fit_shop
-    from .options import parse_columns, parse_extra, read_yaml, split_fields
+    from ..tokenization.progress import stage
+
+    with stage("loading libraries"):
+        from ..tokenization.prepared import load_data
+        from ..tokenization.problems import values_shown
+        from .card_baselines import check_names
+        from .console import messages, metrics_table, print_json
+        from .fit_card import take_card
+        from .fit_command import fit_command, given_options
+        from .fitting import FitRequest, check_base, check_output, fit_shop
+        from .options import parse_columns, parse_extra, read_yaml, split_fields
 
     own = {"text_encoder": text_encoder, "split": split, "seed": seed, "interests": interests}
     given = parse_extra(context.args) | {name: value for name, value in own.items() if value is not None}

@@ -31,8 +31,9 @@ class ProgressBars:
     """Shows stages on a stream.
 
     On a terminal a stage has a bar, or a clock where its units cannot be counted. Elsewhere a stage that takes
-    `SHOWN_AFTER` seconds or more gets a line per tenth, with as much time between them, and one at its end. A stage that is silent for `QUIET` seconds
-    gets a line too, so that a long step is not mistaken for a halt; after five minutes once a minute.
+    `SHOWN_AFTER` seconds or more gets a line per tenth, with as much time between them, and one at its end. A stage
+    that is silent for `QUIET` seconds gets a line too, so that a long step is not mistaken for a halt; after five
+    minutes once a minute.
 
     Args:
         stream: Where to write; standard error if None.
