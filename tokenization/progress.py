@@ -17,7 +17,6 @@ class Stage:
         name: Name, such as "encoding texts".
         total: Units of work; None where they cannot be counted.
         unit: Name of a unit in the plural, such as "texts".
-        listener: Receiver of its progress; None for nobody.
         done: Units that are finished.
         started: Start, in seconds of `time.monotonic`.
     """
@@ -25,7 +24,6 @@ class Stage:
     name: str
     total: int | None = None
     unit: str = ""
-    listener: ProgressListener | None = None
     done: int = 0
     started: float = field(default_factory=time.monotonic)
 
@@ -36,8 +34,8 @@ class Stage:
             count: Units that were finished since the last call.
         """
         self.done += count
-        if self.listener is not None:
-            self.listener.advanced(self)
+        for listener in _listeners[-1:]:
+            listener.advanced(self)
 
 
 class ProgressListener(Protocol):
@@ -56,22 +54,17 @@ class ProgressListener(Protocol):
         """A line about the run, such as the metrics of an epoch."""
 
 
-_listeners: list[ProgressListener | None] = []
-
-
-def _listener() -> ProgressListener | None:
-    return _listeners[-1] if _listeners else None
+_listeners: list[ProgressListener] = []
 
 
 @contextmanager
-def stage(name: str, total: int | None = None, unit: str = "", *, shown: bool = True) -> Iterator[Stage]:
+def stage(name: str, total: int | None = None, unit: str = "") -> Iterator[Stage]:
     """Report a part of the work to the listener; without a listener nothing happens.
 
     Args:
         name: Name, such as "encoding texts".
         total: Units of work; None where they cannot be counted.
         unit: Name of a unit in the plural, such as "texts".
-        shown: Whether it is reported at all.
 
     Yields:
         The stage; call `advance` on it.
@@ -82,14 +75,14 @@ def stage(name: str, total: int | None = None, unit: str = "", *, shown: bool = 
         >>> running.done
         2
     """
-    listener = _listener() if shown else None
-    running = Stage(name, total, unit, listener)
-    if listener is not None:
+    running = Stage(name, total, unit)
+    listeners = _listeners[-1:]
+    for listener in listeners:
         listener.began(running)
     try:
         yield running
     finally:
-        if listener is not None:
+        for listener in listeners:
             listener.ended(running)
 
 
@@ -99,24 +92,24 @@ def say(text: str) -> None:
     Args:
         text: One line.
     """
-    if (listener := _listener()) is not None:
+    for listener in _listeners[-1:]:
         listener.said(text)
 
 
 def is_listened_to() -> bool:
-    """Whether a listener is set, be it None, which wants no progress."""
+    """Whether a listener is set."""
     return bool(_listeners)
 
 
 @contextmanager
-def listening(listener: ProgressListener | None) -> Iterator[None]:
+def listening(listener: ProgressListener) -> Iterator[None]:
     """Send progress to a listener.
 
     Args:
-        listener: The receiver, in place of an earlier one, until the block ends; None for nobody.
+        listener: The receiver, in place of an earlier one, until the block ends.
     """
     _listeners.append(listener)
     try:
         yield
     finally:
-        _listeners.pop()
+        _listeners.remove(listener)

@@ -7,7 +7,8 @@ from functools import cache
 
 import torch
 
-PRECISIONS = ("auto", "fp32", "bf16")
+from .argument_checks import PRECISIONS
+
 _PROBE_SIZE = 256
 _WORTHWHILE = 1.2
 
