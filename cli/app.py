@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import atexit
 import errno
+import functools
 import gc
 import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -62,34 +63,11 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """The command that is called, imported now."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from .suggestions import command_hint
-
-            ctx.fail(command_hint(args[0], list(COMMANDS)))
         name, stub, rest = super().resolve_command(ctx, args)
         return name, stub if stub is None or stub.name is None else load_command(stub.name), rest
 
 
-class HintingCommand(TyperCommand):
-    """A command that says of an option it does not have which one may be meant."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As click does, with a hint in the error for an unknown option."""
-        rest: list[str] = []
-        try:
-            rest = super().parse_args(ctx, args)
-        except Exception as error:
-            # Typer has a copy of click, or uses click's own, by its version.
-            option = getattr(error, "option_name", None)
-            if type(error).__name__ != "NoSuchOption" or option is None or self.name not in COMMANDS:
-                raise
-            from .suggestions import option_hint
-
-            ctx.fail(f"{option} is no option of xcat {self.name}{option_hint(option, str(self.name))}")
-        return rest
-
-
-class FieldCommand(HintingCommand):
+class FieldCommand(TyperCommand):
     """A command that hands `--some-field value` on in `context.args` where it has no such option itself.
 
     Click could let unknown options pass too, but would then take `--some-field` for a positional argument.
@@ -139,10 +117,23 @@ def separate_fields(args: Sequence[str], known: set[str]) -> tuple[list[str], li
 
 def load_command(name: str) -> Any:
     """Import a command's module and build the command from its function."""
-    function = getattr(import_module(f".{name}", __package__), name)
+    function = _shows_progress(getattr(import_module(f".{name}", __package__), name))
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-    single.command(name, cls=FieldCommand if name in TAKES_FIELDS else HintingCommand)(function)
+    single.command(name, cls=FieldCommand if name in TAKES_FIELDS else None)(function)
     return typer.main.get_command(single)
+
+
+def _shows_progress(function: Callable[..., None]) -> Callable[..., None]:
+    """The function of a command, with its stages shown on standard error while it runs."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        from ..tokenization.progress_bars import show_progress
+
+        with show_progress():
+            function(*args, **kwargs)
+
+    return run
 
 
 app = typer.Typer(
@@ -193,6 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     if arguments is None:
         _spare_garbage_collection()
+    _quieten_libraries()
     try:
         app(None if arguments is None else list(arguments), prog_name="xcat")
     except Exception as error:
@@ -207,6 +199,13 @@ def _spare_garbage_collection() -> None:
     """Collect garbage rarely, and at the end of the process not at all: all memory goes then."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     atexit.register(gc.freeze)
+
+
+def _quieten_libraries() -> None:
+    """Leave progress to this package, before the libraries read their settings: a log file gets no bars of theirs."""
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # which transformers goes by, too
 
 
 def exit_code_of(error: Exception) -> int | None:

@@ -76,10 +76,14 @@ def main() -> NoReturn:
     folder = Path(sys.argv[1])
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     try:
-        from .benching import BenchRequest, run_model
+        from ..tokenization.progress import stage
+        from ..tokenization.progress_bars import show_progress
 
-        request = BenchRequest(**json.loads((folder / REQUEST).read_text(encoding="utf-8")))
-        run = run_model(request, folder)
+        with show_progress():
+            with stage("loading libraries"):
+                from .benching import BenchRequest, run_model
+            request = BenchRequest(**json.loads((folder / REQUEST).read_text(encoding="utf-8")))
+            run = run_model(request, folder)
         np.savez(folder / USERS, **{name: values.astype(np.float32) for name, values in run.per_user.items()})  # type: ignore[arg-type]
         (folder / RESULT).write_text(json.dumps(run.row, allow_nan=False), encoding="utf-8")
     except Exception as error:

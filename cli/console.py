@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import resource
 import sys
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ..evaluation.categories import CategoryFigures
     from ..evaluation.protocol import RankingReport
 
-messages = Console(stderr=True)
+messages = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
 results = Console()
 PAIRS_SHOWN = 40
 """Pairs of categories that a table shows; all are in the JSON."""

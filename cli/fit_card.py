@@ -1,12 +1,9 @@
-"""The card of a fit: what is known before training, what comes out of it, and the command that does it again."""
+"""The card of a fit: what is known before training, and what comes out of it."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import json
-import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +11,9 @@ from ..evaluation.audits import Audit, audit_recommendations
 from ..model_cards.card_data import XCatModelCardData
 from ..model_cards.dataset_facts import DatasetFacts, describe_dataset
 from ..model_cards.markdown import is_hub_id
-from ..model_cards.scrubbing import is_secret_name
 from ..modeling_xcat.hub_xcat import fetched_commit
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
-from ..tokenization.sources import SOURCES, split_data
+from ..tokenization.sources import split_data
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation import PreparationOptions, PreparedTraining, select_events
@@ -26,7 +22,6 @@ if TYPE_CHECKING:
     from .fitting import FitOutcome, FitRequest
 
 _TOLD_ELSEWHERE = {"cache_dir", "config", "seed", "split", "split_seed", "text_encoder", "tie_policy"}
-_NOT_OF_THE_MODEL = {"cache_dir", "disable_tqdm", "push_to_hub", "report_to", "run_name"}
 
 
 def begin_card(
@@ -113,51 +108,25 @@ def complete_card(card: XCatModelCardData, outcome: FitOutcome, own_name: str) -
     card.own_name, card.results, card.audit = own_name, outcome.reports, audit
 
 
-def fit_command(
-    data: str | None,
-    fields: Mapping[str, Any],
-    base: str | None = None,
-    peft: str | None = None,
-    **options: Any,
-) -> str:
-    """The command that fits a model again.
+def take_card(values: dict[str, Any], wanted: bool = True) -> dict[str, Any] | None:
+    """Take the author's part of the card out of the fields of a configuration file.
 
     Args:
-        data: The data argument; DATA stands for a folder or tables, which are somewhere else for everybody.
-        fields: Fields that were given, on the command line or in a file.
-        base: The checkpoint that training begins with; BASE stands for a folder.
-        peft: Method of the adapter.
-        **options: Other options of the command; those of adapters are shown with an adapter only.
+        values: Fields; the section `card` is removed.
+        wanted: Whether a card is wanted at all; `card: false` in the file says no too.
 
-    Example:
-        >>> fit_command("shop/", {"hidden_size": 64, "text_fields": ("title", "brand"), "bf16": True})
-        'xcat fit DATA --output checkpoint --hidden-size 64 --text-fields title,brand --bf16 true'
+    Returns:
+        What the author says, or None for no card.
+
+    Raises:
+        ValueError: If the section is neither a mapping nor true or false, or a field is none of a card.
     """
-    name, path, parts = split_data(data) if data else (None, None, ())
-    shown = "DATA"
-    if name in SOURCES and path is None:
-        shown = str(name)
-    elif path and not Path(path).exists() and is_hub_id(path):
-        shown = str(data)
-    elif name:
-        shown = ":".join([name, "DATA", *([",".join(parts)] if parts else [])])
-    told = {"base": "BASE" if base and Path(base).exists() else base, "peft": peft}
-    told |= {option: value for option, value in options.items() if peft or not option.startswith("lora_")}
-    told = {option: value for option, value in told.items() if (option, value) != ("unknown_items", "error")}
-    words = ["xcat", "fit", shown, "--output", "checkpoint"]
-    for field, value in {**told, **fields}.items():
-        if field in _NOT_OF_THE_MODEL or field.startswith("hub_") or is_secret_name(field) or value is None:
-            continue
-        words += [f"--{field.replace('_', '-')}", _as_word(field, value)]
-    return shlex.join(words)
-
-
-def _as_word(field: str, value: Any) -> str:
-    if field == "text_encoder" and Path(str(value)).exists():
-        return "TEXT_ENCODER"
-    if isinstance(value, list | tuple) and all(isinstance(part, str | int) for part in value):
-        return ",".join(map(str, value))
-    return value if isinstance(value, str) else json.dumps(value)
+    section = values.pop("card", None)
+    if section is not None and not isinstance(section, dict | bool):
+        raise ValueError(f"card is {section!r}; give a section of `field: value` lines, or false for no card")
+    author = section if isinstance(section, dict) else {}
+    XCatModelCardData().given(author)
+    return None if section is False or not wanted else author
 
 
 def _changed_options(options: PreparationOptions) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -78,20 +78,6 @@ def prepare(
     """
     import time
 
-    from .usage import check_at_least, check_preparation, check_tables
-
-    begin = time.perf_counter()
-    chosen: dict[str, Any] = {
-        "split": split, "tie_policy": tie_policy, "seed": seed, "repeats": repeats, "min_user_events": min_user_events,
-        "min_item_events": min_item_events, "session_gap": session_gap, "cold_items": cold_items,
-        "cold_policy": cold_policy,
-    }  # fmt: skip
-    check_preparation(chosen)
-    check_at_least("--num-proc", num_proc, 1)
-    if max_history is not None:
-        check_at_least("--max-history", max_history, 1)
-    check_tables(data, items, events, columns)
-
     from ..tokenization.preparation_inputs import PreparationInputs
     from ..tokenization.prepared import refuse_prepared
     from ..tokenization.preparing import PrepareOptions, prepare_tables
@@ -99,8 +85,12 @@ def prepare(
     from .console import messages
     from .options import parse_columns
 
+    begin = time.perf_counter()
     refuse_prepared(data, "prepare")
-    options = PrepareOptions(**chosen, max_history=max_history)
+    options = PrepareOptions(
+        split, tie_policy, seed, max_history, repeats, min_user_events, min_item_events, session_gap, cold_items,
+        cold_policy,
+    )  # fmt: skip
     with values_shown(show_values):
         inputs = PreparationInputs(
             data,

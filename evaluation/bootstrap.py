@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..tokenization.progress import stage
+
 _DRAWS_AT_ONCE = 1 << 22
 
 
@@ -74,9 +76,11 @@ def _resampled_means(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     means = np.empty((samples, *values.shape[1:]))
     step = max(1, _DRAWS_AT_ONCE // values.size)
-    for start in range(0, samples, step):
-        drawn = generator.integers(len(values), size=(min(step, samples - start), len(values)))
-        means[start : start + step] = values[drawn].mean(1)
+    with stage("bootstrap intervals", samples, "samples") as running:
+        for start in range(0, samples, step):
+            drawn = generator.integers(len(values), size=(min(step, samples - start), len(values)))
+            means[start : start + step] = values[drawn].mean(1)
+            running.advance(len(drawn))
     return means
 
 

@@ -13,10 +13,12 @@ from ..modeling_baselines.popularity import (
     RepeatPurchaseConfig,
     RepeatPurchaseModel,
 )
+from ..tokenization.progress import stage
 from ..tokenization.vocabulary import ItemVocabulary
-from .baseline_names import POPULARITY, REPEAT_PURCHASE
 from .metrics import DEFAULT_KS
 from .protocol import Ranker, RankingReport, evaluate_ranker
+
+POPULARITY, REPEAT_PURCHASE = "popularity", "repeat-purchase"
 
 
 def compare_with_baselines(
@@ -38,18 +40,19 @@ def compare_with_baselines(
         vocabulary: The catalogue.
         trained: (rows,) bool, which items have training events.
         ks: Cut-offs.
-        progress: Whether to show progress bars.
+        progress: Whether to report progress (`show_progress`).
 
     Returns:
         Reports by name, the baselines first.
     """
     rows = len(vocabulary)
     histories = train.with_format(None)["items"]
-    baselines: dict[str, Ranker] = {
-        POPULARITY: PopularityModel(PopularityConfig(num_item_rows=rows)).fit(histories),
-        REPEAT_PURCHASE: RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=rows)).fit(histories),
-    }
+    with stage("fitting the baselines", shown=progress):
+        baselines: dict[str, Ranker] = {
+            POPULARITY: PopularityModel(PopularityConfig(num_item_rows=rows)).fit(histories),
+            REPEAT_PURCHASE: RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=rows)).fit(histories),
+        }
     return {
-        name: evaluate_ranker(ranker, test, vocabulary, trained=trained, ks=ks, progress=progress)
+        name: evaluate_ranker(ranker, test, vocabulary, trained=trained, ks=ks, progress=progress, name=name)
         for name, ranker in {**baselines, **rankers}.items()
     }

@@ -12,8 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 from datasets import Dataset
-from tqdm.auto import tqdm
 
+from ..tokenization.progress import stage
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .metrics import DEFAULT_KS, catalogue_coverage, check_cutoffs, per_user_metrics, summarise
 from .ranks import pad_targets, target_ranks, top_rows
@@ -140,6 +140,7 @@ def evaluate_ranker(
     ks: Sequence[int] = DEFAULT_KS,
     batch_size: int = 256,
     progress: bool = True,
+    name: str = "a model",
 ) -> RankingReport:
     """Rank the targets of a dataset against the whole catalogue, batch by batch.
 
@@ -153,7 +154,8 @@ def evaluate_ranker(
         trained: (rows of the vocabulary,) bool, which items have training events.
         ks: Cut-offs.
         batch_size: Users scored at once.
-        progress: Whether to show a progress bar on standard error.
+        progress: Whether to report progress (`show_progress`).
+        name: Name of the ranker in the progress.
 
     Returns:
         The report.
@@ -172,7 +174,8 @@ def evaluate_ranker(
     untrained = torch.from_numpy(~trained)
     untrained[:NUM_SPECIAL_ROWS] = False
     above = np.zeros_like(ranks) if untrained.any() else None
-    with _evaluation_mode(ranker), torch.no_grad(), tqdm(total=len(dataset), unit="user", disable=not progress) as bar:
+    running = stage(f"evaluating {name}", len(dataset), "users", shown=progress)
+    with _evaluation_mode(ranker), torch.no_grad(), running as bar:
         for start in range(0, len(dataset), batch_size):
             columns = rows_only[start : start + batch_size]
             rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
@@ -187,7 +190,7 @@ def evaluate_ranker(
             top[users] = top_rows(scores, k).cpu()
             for name, flags in target_slices(rows, vocabulary, trained).items():
                 slices[name][users, : targets.shape[1]] = flags
-            bar.update(len(rows))
+            bar.advance(len(rows))
     return report_from_ranks(ranks, slices, top, ks, vocabulary.num_items, above)
 
 

@@ -28,6 +28,7 @@ _NOT_OF_THE_FIT = {
     "do_predict",
     "accelerator_config",
     "do_train",
+    "greater_is_better",  # follows from the metric
     "hub_model_id",
     "output_dir",
     "report_to",

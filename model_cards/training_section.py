@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,7 +13,12 @@ from .markdown import cell, duration, line, metric_label, settings_table, table
 from .settings import model_settings, training_settings
 from .versions import package_versions
 
-LOGGED_METRICS = ("recall@10", "ndcg@10", "slices.switch.ndcg@10", "slices.new_category.ndcg@10")
+PLACES = {
+    "DATA": "the folder of the data", "PREPARED": "a new folder", "ITEMS": "the items table",
+    "EVENTS": "the events table", "BASE": "the folder of the base", "TEXT_ENCODER": "the folder of the text encoder",
+}  # fmt: skip
+"""Words of a command that stand for a file or folder of the machine it was run on."""
+LOGGED_METRICS = ("validation loss", "recall@10", "ndcg@10", "slices.switch.ndcg@10", "slices.new_category.ndcg@10")
 
 
 def training_section(data: XCatModelCardData) -> str:
@@ -31,10 +37,18 @@ def training_section(data: XCatModelCardData) -> str:
         "Settings of the preparation that are not at their default": settings_table(data.preparation),
         "Settings of the model that are not at their default": settings[0],
         "Settings of the training that are not at their default": settings[1],
-        "Command": f"```bash\n{line(data.command)}\n```" if data.command else "Not recorded.",
+        "Command": command_text(data.command) if data.command else "Not recorded.",
         "Versions": "\n".join(f"- {name} {number}" for name, number in package_versions().items()),
     }
     return "\n\n".join(f"### {heading}\n\n{text}" for heading, text in written.items())
+
+
+def command_text(command: str) -> str:
+    """The command in a block of code, with what the words in capitals stand for."""
+    words = [word for word in PLACES if re.search(rf"(?<![\w=-]){word}(?![\w])", command)]
+    told = "; ".join(f"`{word}` stands for {PLACES[word]}" for word in words)
+    block = f"```bash\n{' '.join(command.splitlines())}\n```"
+    return f"{block}\n\nReplace the words in capitals: {told}." if told else block
 
 
 def training_log(record: TrainingRecord) -> str:
@@ -43,7 +57,8 @@ def training_log(record: TrainingRecord) -> str:
     for entry in record.log:
         if "loss" in entry or any(name.startswith("eval_") for name in entry):
             row = rows.setdefault(int(entry.get("step", 0)), {})
-            row.update({name.removeprefix("eval_"): value for name, value in entry.items()})
+            names = {name: "validation loss" if name == "eval_loss" else name.removeprefix("eval_") for name in entry}
+            row.update({names[name]: value for name, value in entry.items()})
     if not rows:
         return "Nothing was logged."
     shown = [name for name in LOGGED_METRICS if any(_is_number(row.get(name)) for row in rows.values())]
@@ -83,6 +98,8 @@ def _listed(parts: Iterable[Ingredient]) -> str:
 
 
 def _logged_label(name: str) -> str:
+    if name == "validation loss":
+        return name
     part, _, metric = name.removeprefix("slices.").rpartition(".")
     return metric_label(metric) + (f" `{cell(part)}`" if part else "")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
 from .configuration_xcat import NETWORK_FROM, REPEATS_FROM, RETURNS_FROM, UNTRAINED_FROM, XCatConfig
+from .export_xcat import is_exporting
 from .items_xcat import XCatItemEncoder
 from .neighbors_xcat import XCatItemTable, XCatNeighbors, XCatSuccessors
 from .recent_xcat import RecentEvents
@@ -207,7 +210,10 @@ class XCatCandidateAttention(nn.Module):
             attention to the latest events, the latest first.
         """
         changed, attentions = [], []
-        for part in torch.arange(len(rows), device=rows.device).split(_QUERIES_AT_ONCE):
+        parts: Sequence[Any] = (slice(None),)  # a graph has no loop over a number of queries that it does not know
+        if not is_exporting():
+            parts = torch.arange(len(rows), device=rows.device).split(_QUERIES_AT_ONCE)
+        for part in parts:
             own = scores[part]
             bonus, attention = self(self.features(queries[part], recent[part], rows[part], own, sources))
             there = own > -torch.inf
@@ -233,7 +239,8 @@ def _cosines(of_events: torch.Tensor, of_candidates: torch.Tensor) -> torch.Tens
     """(queries, events, candidates) cosines of (queries, n, width) vectors; 0 where either is 0."""
     products = of_events @ of_candidates.mT
     lengths = of_events.norm(dim=-1)[:, :, None] * of_candidates.norm(dim=-1)[:, None, :]
-    return products / lengths.clamp(min=1e-12)
+    cosines: torch.Tensor = products / lengths.clamp(min=1e-12)
+    return cosines
 
 
 def _text_cosines(items: XCatItemEncoder, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
@@ -248,7 +255,7 @@ def _roots(table: XCatItemTable | None, rows: torch.Tensor, latest: torch.Tensor
     """(queries, events, candidates) roots of what a table has of a candidate at the item of an event."""
     (queries, count), events = rows.shape, latest.shape[1]
     found = torch.zeros(queries, events, count, device=rows.device)
-    if table is None or not events or not count:
+    if table is None or not (is_exporting() or (events and count)):
         return found
     ordered, order = rows.sort(dim=1)
     similarities = table.similarities[latest].float().flatten(1)

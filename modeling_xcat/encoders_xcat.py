@@ -7,6 +7,7 @@ from torch import nn
 
 from .attention_xcat import XCatAttentionBlock
 from .configuration_xcat import XCatConfig
+from .export_xcat import is_exporting
 from .layout_xcat import SequenceLayout
 
 
@@ -19,15 +20,16 @@ class XCatTransformerEncoder(nn.Module):
 
     def forward(
         self, states: torch.Tensor, layout: SequenceLayout, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        """Encode (rows, length, hidden) states; also returns the attention weights of each layer, if asked for."""
+    ) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
+        """Encode (rows, length, hidden) states: those after each layer, and its attention weights if asked for."""
         mask = layout.causal_mask()
-        attentions = []
+        hidden, attentions = [], []
         for layer in self.layers:
             states, weights = layer(states, None, mask, output_attentions)
+            hidden.append(states)
             if output_attentions:
                 attentions.append(weights)
-        return states, tuple(attentions)
+        return tuple(hidden), tuple(attentions)
 
 
 class XCatRecurrentEncoder(nn.Module):
@@ -49,19 +51,28 @@ class XCatRecurrentEncoder(nn.Module):
 
     def forward(
         self, states: torch.Tensor, layout: SequenceLayout, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        """Encode (rows, length, hidden) states; there are no attention weights to return."""
+    ) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
+        """Encode (rows, length, hidden) states: those after all layers; there are no attention weights."""
+        normed = self.norm(states)
+        if is_exporting():
+            return (states + self.dropout(self._encode_rows(normed, layout.mask)),), ()
         flat, history, position = layout.unpack_index()
         if not len(flat):
-            return states, ()
-        normed = self.norm(states)
+            return (states,), ()
         shape = (int(history[-1]) + 1, int(position.max()) + 1, states.shape[-1])
         unpacked = normed.new_zeros(shape).index_put((history, position), normed.flatten(0, 1)[flat])
         output, _ = self.recurrent(unpacked)
         residual = (
             torch.zeros_like(states).flatten(0, 1).index_put((flat,), output[history, position].to(states.dtype))
         )
-        return states + self.dropout(residual.view_as(states)), ()
+        return (states + self.dropout(residual.view_as(states)),), ()
+
+    def _encode_rows(self, normed: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The same for rows of one history each, in which no shape depends on values, as a graph needs it."""
+        order = (~mask).long().argsort(dim=1, stable=True)[..., None].expand_as(normed)  # events first
+        output, _ = self.recurrent(normed.gather(1, order))
+        residual = torch.zeros_like(output).scatter(1, order, output)
+        return residual * mask[..., None].to(residual.dtype)
 
 
 def build_behavior_encoder(config: XCatConfig) -> XCatTransformerEncoder | XCatRecurrentEncoder | None:

@@ -45,7 +45,7 @@ class XCatFusion(nn.Module):
 
     def forward(
         self, states: torch.Tensor, inputs: MemoryInputs, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...], torch.Tensor]:
+    ) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...], torch.Tensor]:
         """Fuse.
 
         Args:
@@ -54,8 +54,8 @@ class XCatFusion(nn.Module):
             output_attentions: Whether attention weights are wanted.
 
         Returns:
-            (rows, length, hidden) states, the weights of each layer, and the (rows, tokens) event positions of the
-            memory tokens, -1 for the null token and for texts of the user.
+            (rows, length, hidden) states after each layer, the weights of each layer, and the (rows, tokens) event
+            positions of the memory tokens, -1 for the null token and for texts of the user.
         """
         rows, length = inputs.item_ids.shape
         tokens = [part for part in (source(inputs) for source in self.sources.values()) if part is not None]
@@ -66,9 +66,10 @@ class XCatFusion(nn.Module):
         mask = torch.cat([sees_null, *masks], dim=-1)
         nowhere = torch.full((rows, 1), -1, device=states.device)
         event_positions = torch.cat([nowhere, *(part.event_positions for part in tokens)], dim=1)
-        attentions = []
+        hidden, attentions = [], []
         for layer in self.layers:
             states, weights = layer(states, memory, mask, output_attentions)
+            hidden.append(states)
             if output_attentions:
                 attentions.append(weights)
-        return states, tuple(attentions), event_positions
+        return tuple(hidden), tuple(attentions), event_positions

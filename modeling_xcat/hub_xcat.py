@@ -24,7 +24,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from .saving_xcat import ADAPTER_CONFIG, MODEL
+from .saving_xcat import ADAPTER_CONFIG, MODEL, check_readable
 
 LOADED = ("*.json", "*.safetensors", "*.arrow", "*.txt", "*.model")
 """What loading a checkpoint reads: settings, weights, catalogue, tokenizer. No code, nothing pickled."""
@@ -98,12 +98,18 @@ def locate_checkpoint(
         files: Patterns of the files to fetch.
 
     Raises:
-        OSError: If there is no such folder or repository, or it may not or cannot be read.
+        OSError: If there is no such folder or repository, or it, or one of the files, may not or cannot be read.
         ValueError: If a revision is given for a folder.
     """
-    if check_place(name_or_path, revision):
-        return Path(name_or_path) / subfolder
+    path = Path(name_or_path)
+    if path.is_dir():
+        if revision is not None:
+            raise ValueError(f"{path} is a folder and has no revision {revision!r}; leave the revision out")
+        check_readable(path / subfolder, files)
+        return path / subfolder
     name = str(name_or_path)
+    if not _REPOSITORY.fullmatch(name):
+        raise OSError(f"{name}: there is no such folder; a repository on the hub is named NAMESPACE/NAME")
     inside = f"{subfolder.strip('/')}/" if subfolder else ""
     try:
         folder = snapshot_download(
@@ -122,27 +128,6 @@ def locate_checkpoint(
     if not found.is_dir():
         raise OSError(f"{name}{f' in {subfolder}' if subfolder else ''} is no checkpoint: it holds no config.json")
     return found
-
-
-def check_place(name_or_path: str | os.PathLike[str], revision: str | None = None) -> bool:
-    """Whether a checkpoint is a folder; the hub is not asked.
-
-    Args:
-        name_or_path: A folder, or NAMESPACE/NAME on the hub.
-        revision: Branch, tag or commit of the repository.
-
-    Raises:
-        OSError: If there is no such folder and no repository can have the name.
-        ValueError: If a revision is given for a folder.
-    """
-    path = Path(name_or_path)
-    if path.is_dir():
-        if revision is not None:
-            raise ValueError(f"{path} is a folder and has no revision {revision!r}; leave the revision out")
-        return True
-    if not _REPOSITORY.fullmatch(str(name_or_path)):
-        raise OSError(f"{name_or_path}: there is no such folder; a repository on the hub is named NAMESPACE/NAME")
-    return False
 
 
 def fetched_commit(name_or_path: str | os.PathLike[str]) -> str | None:

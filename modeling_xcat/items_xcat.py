@@ -10,6 +10,7 @@ from torch import nn
 from transformers.activations import ACT2FN
 
 from .configuration_xcat import NETWORK_FROM, RETURNS_FROM, XCatConfig
+from .export_xcat import is_exporting
 
 _RETURNS_PRIOR = 10
 """Events, or returns, by which what is known of one item is drawn to the mean of the catalogue."""
@@ -103,6 +104,9 @@ class XCatItemEncoder(nn.Module):
         if rows is None:
             adapted: torch.Tensor = self.adaptor(self._states_of(None)[:, 0])
             return adapted.index_select(0, self.text_index)  # whose backward pass is several times that of indexing
+        if is_exporting():
+            alike: torch.Tensor = self.adaptor(self._states_of(self.text_index[rows])[:, 0])
+            return alike
         texts, inverse = torch.unique(self.text_index[rows], return_inverse=True)
         adapted = self.adaptor(self._states_of(texts)[:, 0])
         return adapted[inverse]

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 from transformers import initialization as init
+from transformers.utils import can_return_tuple
 
 from .candidates_xcat import CandidateSources, XCatCandidateAttention
 from .configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
 from .encoders_xcat import build_behavior_encoder
+from .export_xcat import is_exporting
 from .fusion_xcat import XCatFusion
 from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
@@ -66,6 +68,7 @@ class XCatModel(XCatPreTrainedModel):
         """The item encoder, which stands where other models have word embeddings."""
         return self.items
 
+    @can_return_tuple  # type: ignore[untyped-decorator]
     def forward(
         self,
         item_ids: torch.Tensor,
@@ -84,6 +87,7 @@ class XCatModel(XCatPreTrainedModel):
         interest_positions: torch.Tensor | None = None,
         item_embeds: torch.Tensor | None = None,
         output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
         **kwargs: Any,
     ) -> XCatModelOutput:
         """Encode histories.
@@ -105,18 +109,22 @@ class XCatModel(XCatPreTrainedModel):
             interest_document_ids: (rows, tokens).
             interest_positions: (rows, tokens).
             item_embeds: (rows, length, hidden) representations of the items, if they are computed already.
-            output_attentions: Whether to return attention weights.
-            **kwargs: What callers of every model pass along; unused.
+            output_attentions: Whether to return attention weights; None for what the configuration says.
+            output_hidden_states: Whether to return the states of all layers; None for what the configuration says.
+            **kwargs: What callers of every model pass along; unused, but for `return_dict`: False, there or in the
+                configuration, for a tuple of what is not None.
 
         Returns:
-            States and, if asked for, attention weights.
+            States and, if asked for, those of all layers and attention weights.
 
         Raises:
-            ValueError: If a history is longer than `config.max_history`.
+            ValueError: If a history is longer than `config.max_history`; a graph that was exported does not look.
         """
         layout = SequenceLayout.from_inputs(item_ids, attention_mask, position_ids)
-        self._check_lengths(layout)
-        wants = bool(output_attentions)
+        if not is_exporting():
+            self._check_lengths(layout)
+        wants = bool(self.config.output_attentions if output_attentions is None else output_attentions)
+        wants_states = bool(self.config.output_hidden_states if output_hidden_states is None else output_hidden_states)
         if item_embeds is None:
             item_embeds = self.embed_items(item_ids)
         positions = self.position_embeddings(layout.position_ids)
@@ -124,8 +132,10 @@ class XCatModel(XCatPreTrainedModel):
         attentions: tuple[torch.Tensor, ...] = ()
         cross_attentions: tuple[torch.Tensor, ...] = ()
         event_positions = None
+        hidden: tuple[torch.Tensor, ...] = (states,)
         if self.encoder is not None:
-            states, attentions = self.encoder(states, layout, wants)
+            after, attentions = self.encoder(states, layout, wants)
+            hidden += after
         if self.fusion is not None:
             inputs = MemoryInputs(
                 item_ids=item_ids,
@@ -140,9 +150,12 @@ class XCatModel(XCatPreTrainedModel):
                 interest_document_ids=interest_document_ids,
                 interest_positions=interest_positions,
             )
-            states, cross_attentions, event_positions = self.fusion(states, inputs, wants)
+            after, cross_attentions, event_positions = self.fusion(hidden[-1], inputs, wants)
+            hidden += after
+        last = self.output_norm(hidden[-1])
         return XCatModelOutput(
-            last_hidden_state=self.output_norm(states),
+            last_hidden_state=last,
+            hidden_states=(*hidden[:-1], last) if wants_states else None,
             attentions=attentions if wants else None,
             cross_attentions=cross_attentions if wants else None,
             memory_positions=event_positions if wants else None,
@@ -172,6 +185,9 @@ class XCatModel(XCatPreTrainedModel):
 
     def embed_items(self, item_ids: torch.Tensor) -> torch.Tensor:
         """Represent the items of (rows, length) histories, each distinct item once: (rows, length, hidden)."""
+        if is_exporting():
+            alike: torch.Tensor = self.items(item_ids.flatten()).view(*item_ids.shape, -1)
+            return alike
         rows, inverse = torch.unique(item_ids, return_inverse=True)
         represented: torch.Tensor = self.items(rows)
         return represented[inverse]
@@ -218,7 +234,7 @@ class XCatModel(XCatPreTrainedModel):
         Returns:
             (queries, hidden) states, the latest events before them, and the output of `forward`.
         """
-        output: XCatModelOutput = self(**inputs)
+        output: XCatModelOutput = self(**{**inputs, "return_dict": True})
         hidden: Any = output.last_hidden_state
         states, recent = self.pick(hidden, query_positions, **inputs)
         return states, recent, output
@@ -245,6 +261,8 @@ class XCatModel(XCatPreTrainedModel):
         self, item_ids: torch.Tensor, layout: SequenceLayout, query_positions: torch.Tensor
     ) -> RecentEvents:
         """The events before queries, as many as the longest history in (rows, length) `item_ids` has."""
+        if is_exporting():  # the length of the rows, which does not depend on values
+            return RecentEvents.of_queries(item_ids, layout, query_positions, item_ids.shape[1])
         longest = int(layout.position_ids.max()) + 1 if layout.position_ids.numel() else 1
         return RecentEvents.of_queries(item_ids, layout, query_positions, longest)
 
@@ -362,6 +380,7 @@ class XCatForNextItem(XCatPreTrainedModel):
         return config.use_text and config.soft_target_weight > 0 and config.uses_full_softmax
 
     @names_inputs(XCatModel.forward)
+    @can_return_tuple  # type: ignore[untyped-decorator]
     def forward(
         self,
         item_ids: torch.Tensor,
@@ -388,7 +407,7 @@ class XCatForNextItem(XCatPreTrainedModel):
             query_positions: (queries,) positions in the flattened rows whose scores are wanted.
             num_items_in_batch: Labels over all processes and accumulation steps, which the summed loss is divided
                 by; None for those of this batch.
-            output_attentions: Whether to return attention weights.
+            output_attentions: As in `XCatModel.forward`, which has `output_hidden_states` and `return_dict` too.
             item_text_numbers: (texts,) numbers of item texts to encode anew, with gradients; needs labels.
             item_text_input_ids: (texts, tokens) their token ids.
             item_text_attention_mask: (texts, tokens) 1 where there is a token.
@@ -397,7 +416,10 @@ class XCatForNextItem(XCatPreTrainedModel):
         Returns:
             Loss, scores and states, each where it was asked for.
         """
-        inputs.update(attention_mask=attention_mask, position_ids=position_ids, output_attentions=output_attentions)
+        inputs.update(
+            attention_mask=attention_mask, position_ids=position_ids, output_attentions=output_attentions,
+            return_dict=True,
+        )  # fmt: skip
         loss = logits = None
         if labels is not None and item_text_numbers is not None:
             texts = self.model.encode_text(item_text_input_ids, item_text_attention_mask)
@@ -415,6 +437,7 @@ class XCatForNextItem(XCatPreTrainedModel):
             loss=loss,
             logits=logits,
             last_hidden_state=output.last_hidden_state,
+            hidden_states=output.hidden_states,
             attentions=output.attentions,
             cross_attentions=output.cross_attentions,
             memory_positions=output.memory_positions,

@@ -75,7 +75,7 @@ class XCatNeighbors(XCatItemTable):
         keys = number * size + self.rows[latest].long()
         wanted = values > 0
         distinct, inverse = torch.unique(keys[wanted], return_inverse=True)
-        sums = values.new_zeros(len(distinct)).index_add_(0, inverse, values[wanted])
+        sums = values.new_zeros(distinct.shape).index_add_(0, inverse, values[wanted])
         if self.config.format_version > 1:
             had = torch.unique((number[:, 0] * size + recent.items)[recent.items > 0])
             new = ~torch.isin(distinct, had)

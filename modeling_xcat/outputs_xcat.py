@@ -14,7 +14,11 @@ class XCatModelOutput(ModelOutput):
 
     Args:
         last_hidden_state: (rows, length, hidden) states after the last fusion block, one an event.
-        attentions: One (rows, heads, length, length) tensor a self-attention layer, if asked for.
+        hidden_states: The states before the behaviour encoder and after each of its layers and each fusion block,
+            (rows, length, hidden) each, if asked for; the last one is `last_hidden_state`. A GRU or an LSTM counts as
+            one layer.
+        attentions: One (rows, heads, length, length) tensor a self-attention layer, if asked for; a GRU or an LSTM has
+            none.
         cross_attentions: One (rows, heads, length, memory tokens) tensor a fusion block, if asked for. Memory
             token 0 is the null token.
         memory_positions: (rows, memory tokens) event position that each memory token belongs to, -1 for those that
@@ -22,6 +26,7 @@ class XCatModelOutput(ModelOutput):
     """
 
     last_hidden_state: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
     attentions: tuple[torch.Tensor, ...] | None = None
     cross_attentions: tuple[torch.Tensor, ...] | None = None
     memory_positions: torch.Tensor | None = None
@@ -34,12 +39,13 @@ class XCatNextItemOutput(ModelOutput):
     Args:
         loss: Scalar cross-entropy in nats an event, if labels were given.
         logits: (queries, item rows) scores of the catalogue, if `query_positions` were given; special rows are -inf.
-        last_hidden_state, attentions, cross_attentions, memory_positions: As in `XCatModelOutput`.
+        last_hidden_state, hidden_states, attentions, cross_attentions, memory_positions: As in `XCatModelOutput`.
     """
 
     loss: torch.Tensor | None = None
     logits: torch.Tensor | None = None
     last_hidden_state: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
     attentions: tuple[torch.Tensor, ...] | None = None
     cross_attentions: tuple[torch.Tensor, ...] | None = None
     memory_positions: torch.Tensor | None = None

@@ -19,7 +19,7 @@ from .hub_xcat import CARD, NO_CARD, push_folder
 from .items_xcat import XCatItemEncoder
 from .neighbors_xcat import XCatItemTable
 from .repeats_xcat import XCatRepeats
-from .saving_xcat import MODEL, written_whole
+from .saving_xcat import MODEL, WEIGHTS, check_readable, written_whole
 from .text_xcat import XCatTextEncoder
 
 logger = logging.get_logger(__name__)
@@ -46,6 +46,8 @@ class XCatPreTrainedModel(PreTrainedModel):
 
         A warning says so where the checkpoint was saved by another class, whose additions are not loaded.
         """
+        if args and Path(args[0]).is_dir():
+            check_readable(Path(args[0]), WEIGHTS)  # transformers would call them missing
         loaded = super().from_pretrained(*args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info
         for part in model.modules():

@@ -54,7 +54,7 @@ def _occurrences(item_ids: torch.Tensor, layout: SequenceLayout) -> tuple[torch.
     """
     items, total = item_ids.flatten(), item_ids.numel()
     starts = (layout.mask & layout.position_ids.eq(0)).flatten().long().cumsum(0)
-    keys, order = torch.sort(starts * (int(items.max()) + 1 if total else 1) + items, stable=True)
+    keys, order = torch.sort(starts * (items.max() + 1 if total else 1) + items, stable=True)
     first = torch.ones_like(keys, dtype=torch.bool)
     first[1:] = keys[1:] != keys[:-1]
     index = torch.arange(total, device=items.device)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +23,7 @@ MODEL = (*WEIGHTS, ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 def written_whole(folder: str | os.PathLike[str], replaced: Sequence[str] = MODEL) -> Iterator[Path]:
     """Let files be written beside those of a folder, and put them in when all of them are there.
 
+    They get the permissions of a new file, 0666 without the umask; safetensors writes for its user alone.
     A fault before that leaves what was there as it was. From then on the old weights are gone and the new ones come
     last, so whenever a process is killed, what is in the folder is the old checkpoint, the new one, or none.
 
@@ -42,6 +44,7 @@ def written_whole(folder: str | os.PathLike[str], replaced: Sequence[str] = MODE
     unfinished.mkdir(parents=True)
     try:
         yield unfinished
+        usual_permissions(path for path in unfinished.rglob("*") if path.is_file())
         _move(unfinished, target, replaced)
     except Exception as error:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -55,6 +58,55 @@ def written_whole(folder: str | os.PathLike[str], replaced: Sequence[str] = MODE
         raise OSError(errno.ENOSPC, told) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def usual_permissions(files: Iterable[Path]) -> None:
+    """Give files the permissions of a new one, 0666 without the umask, which can be read only by making a file."""
+    for path in files:
+        probe = path.with_name(f".{path.name}.mode")
+        probe.touch()
+        mode = probe.stat().st_mode
+        probe.unlink()
+        if path.stat().st_mode != mode:
+            path.chmod(stat.S_IMODE(mode))
+
+
+def unreadable(path: Path) -> PermissionError:
+    """The error for a file or folder that is there and may not be read.
+
+    Args:
+        path: The file or folder.
+    """
+    found = path.stat()
+    try:
+        owner = path.owner()
+    except (KeyError, NotImplementedError):  # a user that has no name here
+        owner = str(found.st_uid)
+    right = "r" if path.is_file() else "rx"
+    told = (
+        f"may not be read (mode {stat.S_IMODE(found.st_mode):o}, owner {owner}); its owner can allow it with "
+        f"chmod a+{right}"
+    )
+    return PermissionError(errno.EACCES, told, str(path))
+
+
+def check_readable(folder: Path, patterns: Sequence[str] = ("*",)) -> None:
+    """Refuse a folder, or files in it, that may not be read; other loaders would call them missing.
+
+    Args:
+        folder: The folder; one that does not exist passes.
+        patterns: Patterns of the files.
+
+    Raises:
+        PermissionError: For the first of them.
+    """
+    if not folder.is_dir():
+        return
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise unreadable(folder)
+    for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
+        if path.exists() and not os.access(path, os.R_OK):
+            raise unreadable(path)
 
 
 def _move(unfinished: Path, target: Path, replaced: Sequence[str]) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from .masking import mask
+from .progress import stage
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def encode_texts(
         cache_key: Names everything that decides the states beside the text: encoder, pooling, precision.
         cache_dir: Folder of the cache; None for `XCAT_CACHE`, or `xcat_rec/text-states` in the cache of the hub.
         batch_size: Texts a batch.
-        progress: Whether to show a progress bar on standard error.
+        progress: Whether to report progress (`show_progress`).
 
     Returns:
         (texts, tokens, width) float32 states.
@@ -54,14 +54,14 @@ def encode_texts(
     wanted = set(keys.values())
     known = {key: states for key, states in _cached_states(folder) if key in wanted}
     missing = sorted((text for text in distinct if keys[text] not in known), key=len, reverse=True)
-    with tqdm(total=len(missing), desc="Encoding texts", unit="text", disable=not progress or not missing) as bar:
+    with stage("encoding texts", len(missing), "texts", shown=progress) as running:
         for start in range(0, len(missing), _SHARD_TEXTS):
             shard = missing[start : start + _SHARD_TEXTS]
             parts = []
             for first in range(0, len(shard), batch_size):
                 batch = shard[first : first + batch_size]
                 parts.append(_checked(encode_batch(batch), batch))
-                bar.update(len(batch))
+                running.advance(len(batch))
             states = np.concatenate(parts)
             _write_shard(folder, [keys[text] for text in shard], states)
             known.update(zip((keys[text] for text in shard), states, strict=True))

@@ -13,11 +13,11 @@ from typing import Any, Protocol, Self, TypeVar
 
 import polars as pl
 import pyarrow as pa
-from tqdm.auto import tqdm
 
 from .event_chunks import ChunkReading, EventChunk, EventFacts, read_chunk
 from .partitions import PARTITION, finished, number_partition, write_json
 from .prepared import WORK
+from .progress import stage
 
 _R = TypeVar("_R")
 Jobs = list[tuple[Callable[..., _R], tuple[Any, ...]]]
@@ -100,13 +100,12 @@ class LocalEngine:
 
     def run(self, jobs: Jobs[_R], title: str) -> list[_R]:
         """Run jobs, in processes of their own where more than one is wanted."""
-        bar = tqdm(total=len(jobs), desc=title, disable=not self.progress, delay=1)
         results: list[Any] = [None] * len(jobs)
-        with bar:
+        with stage(title, len(jobs), "parts", shown=self.progress) as running:
             if self.num_proc == 1 or len(jobs) == 1:
                 for place, (function, arguments) in enumerate(jobs):
                     results[place] = function(*arguments)
-                    bar.update()
+                    running.advance()
                 return results
             # Fresh processes: polars has threads, which a fork would leave behind.
             context = multiprocessing.get_context("spawn")
@@ -118,7 +117,7 @@ class LocalEngine:
                 try:
                     for future in as_completed(places):
                         results[places[future]] = future.result()
-                        bar.update()
+                        running.advance()
                 except BaseException:
                     pool.shutdown(cancel_futures=True)
                     raise

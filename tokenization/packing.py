@@ -112,6 +112,7 @@ def pack_histories(
     features: EventFeatures,
     mode: str = "packed",
     with_labels: bool = False,
+    width: int | None = None,
 ) -> dict[str, torch.Tensor]:
     """Lay histories out in rows.
 
@@ -123,6 +124,8 @@ def pack_histories(
         features: Which features become codes.
         mode: As for `place`.
         with_labels: Whether the last event only serves as a label.
+        width: Length of a row, no less than the longest history that is read; None for that length, or for
+            `max_history` where packed rows have labels.
 
     Returns:
         `item_ids`, `attention_mask`, `position_ids` (rows, length), the feature codes in use, and `labels` or, without
@@ -137,7 +140,8 @@ def pack_histories(
         raise ValueError(f"a history needs at least {1 + extra} event(s) here; leave empty ones out")
     kept = max_history + extra
     lengths = np.array([min(len(history["items"]), kept) - extra for history in histories], dtype=np.int64)
-    width = int(max_history if mode == "packed" and with_labels else lengths.max(initial=1))
+    if width is None:
+        width = int(max_history if mode == "packed" and with_labels else lengths.max(initial=1))
     rows, offsets, count = place(lengths, width, mode)  # type: ignore[arg-type]
     first = np.cumsum(lengths) - lengths
     position = np.arange(lengths.sum()) - np.repeat(first, lengths)

@@ -50,6 +50,8 @@ _WORDING = {
     "byte_order_mark": "the file began with a byte order mark",
     "encoding": "{count} rows were written in {example}",
     "separator": "{count} lines have {example} between their fields, which is not what the suffix says",
+    "backslash_quotes": "{count} fields have quotes, separators or line ends behind a backslash",
+    "letter_quotes": "{count} fields that no quotes surround have quotes inside",
     "short_line": "{count} lines had too few fields",
     "line_ends": "{count} lines ended in {example}",
     "padded_header": "{count} names of columns had blanks around them",

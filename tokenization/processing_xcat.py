@@ -21,6 +21,7 @@ from transformers.utils import cached_file
 
 from .masking import mask
 from .packing import EventFeatures, pack_histories
+from .padding import Padding, in_format, text_options
 from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
 
 logger = logging.getLogger(__name__)
@@ -163,7 +164,16 @@ class XCatProcessor(ProcessorMixin):
         ratings: Sequence[Sequence[float | None]] | None = None,
         timestamps: Sequence[Sequence[int | None]] | None = None,
         interests: Sequence[tuple[np.ndarray, np.ndarray] | None] | None = None,
-        layout: str = "left",
+        layout: str | None = None,
+        padding: bool | str = True,
+        truncation: bool | str | None = True,
+        max_length: int | None = None,
+        padding_side: str | None = None,
+        pad_to_multiple_of: int | None = None,
+        return_attention_mask: bool | None = True,
+        return_tensors: str | None = "pt",
+        text_kwargs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> BatchFeature:
         """Make model inputs.
 
@@ -177,14 +187,36 @@ class XCatProcessor(ProcessorMixin):
             timestamps: Seconds since 1970 of each event, None if unknown.
             interests: Interest profile of each history or None, as `InterestProfile.tokens` gives it, of vectors that
                 the model has whitened; known from the first event on.
-            layout: "left" or "right" padding, or "packed".
+            layout: "left" or "right" padding, or "packed"; "left" if neither it nor `padding_side` is given.
+            padding: True or "longest", "max_length" (every row has that many events), or False where all histories
+                have one length.
+            truncation: Whether of longer histories the latest events are kept; False refuses them.
+            max_length: Events per history, at most `max_history` and that if None.
+            padding_side: "left" or "right"; another name for these two layouts.
+            pad_to_multiple_of: What the width of the rows is a multiple of, where `max_length` allows it.
+            return_attention_mask: Whether the mask is returned; without it the model goes by the padded items.
+            return_tensors: "pt", "np", or None for lists.
+            text_kwargs: `max_length`, `truncation`, `padding` and `pad_to_multiple_of` for the texts, in tokens.
+            **kwargs: `common_kwargs` with `return_tensors`, as other processors take it.
 
         Returns:
             Inputs of `XCatModel.forward`, and `query_positions` to predict from.
 
         Raises:
-            ValueError: If a history is empty, shapes differ, or there are texts and the model does not read any.
+            ValueError: If a history is empty, shapes differ, there are texts and the model does not read any, or a
+                keyword has a value that is not known.
+            TypeError: If there is no such keyword.
         """
+        common = dict(kwargs.pop("common_kwargs", None) or {})
+        return_tensors = common.pop("return_tensors", return_tensors)
+        unknown = sorted({*common, *(name for name, value in kwargs.items() if value is not None)})
+        if unknown:
+            hint = "; texts of users are texts=" if unknown[0] == "text" else ""
+            raise TypeError(f"{type(self).__name__} takes no keyword {unknown[0]!r}{hint}")
+        how = Padding.of_keywords(
+            self.max_history, layout=layout, padding=padding, truncation=truncation, max_length=max_length,
+            padding_side=padding_side, pad_to_multiple_of=pad_to_multiple_of,
+        )  # fmt: skip
         rows = self.history_rows(histories, event_types=event_types, ratings=ratings, timestamps=timestamps)
         unknown = sum(int((row["items"] == UNKNOWN_ROW).sum()) for row in rows)
         if unknown:
@@ -199,7 +231,15 @@ class XCatProcessor(ProcessorMixin):
                 "interest_states": list(vectors), "interest_kinds": list(kinds),
                 "interest_positions": [0] * len(kinds),
             }  # fmt: skip
-        return BatchFeature(self.inputs_of(rows, texts, layout=layout))
+        batch = self.inputs_of(rows, texts, padding=how, text_kwargs=text_options(text_kwargs))
+        if return_attention_mask is False:
+            batch.pop("attention_mask")
+        return BatchFeature(in_format(batch, return_tensors))
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """What a call returns, in order, where the model reads all of it."""
+        return ["item_ids", "attention_mask", "position_ids", "event_type_ids", "rating_ids", "time_gap_ids"]
 
     def inputs_of(
         self,
@@ -207,11 +247,19 @@ class XCatProcessor(ProcessorMixin):
         texts: Sequence[str | Sequence[str] | None] | None = None,
         *,
         layout: str = "left",
+        padding: Padding | None = None,
+        text_kwargs: Mapping[str, Any] | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Model inputs of dataset rows and the users' texts; see `__call__`."""
-        batch = self.collate(rows, layout=layout)
+        """Model inputs of dataset rows and the users' texts; see `__call__`. A `padding` has the layout in it."""
+        if padding is None:
+            batch = self.collate(rows, layout=layout)
+        else:
+            batch = pack_histories(
+                rows, max_history=padding.max_length, features=self.features, mode=padding.layout,
+                width=padding.width([len(row["items"]) for row in rows]),
+            )  # fmt: skip
         if texts is not None:
-            batch.update(self._user_texts(texts, batch, len(rows)))
+            batch.update(self._user_texts(texts, batch, len(rows), text_kwargs or {}))
         return batch
 
     def history_rows(
@@ -271,16 +319,18 @@ class XCatProcessor(ProcessorMixin):
             with_labels=with_labels,
         )
 
-    def tokenize(self, texts: Sequence[str]) -> BatchFeature:
-        """Token ids and mask (texts, length) of plain texts."""
-        tokens = self.tokenizer(
-            list(texts), truncation=True, max_length=self.max_text_length, padding=True, return_tensors="pt",
-            return_token_type_ids=False,
-        )  # fmt: skip
+    def tokenize(self, texts: Sequence[str], **options: Any) -> BatchFeature:
+        """Token ids and mask (texts, length) of plain texts; options of the tokenizer take precedence."""
+        own = {"truncation": True, "max_length": self.max_text_length, "padding": True}
+        tokens = self.tokenizer(list(texts), return_tensors="pt", return_token_type_ids=False, **{**own, **options})
         return BatchFeature(dict(tokens))
 
     def _user_texts(
-        self, texts: Sequence[str | Sequence[str] | None], batch: dict[str, torch.Tensor], users: int
+        self,
+        texts: Sequence[str | Sequence[str] | None],
+        batch: dict[str, torch.Tensor],
+        users: int,
+        options: Mapping[str, Any],
     ) -> dict[str, torch.Tensor]:
         if isinstance(texts, str) or len(texts) != users:
             raise ValueError(f"texts must have one entry a history: {users}, got {len(texts)}")
@@ -293,7 +343,7 @@ class XCatProcessor(ProcessorMixin):
                 f"texts: {len(set(owner))} of {users} users have texts, and this model does not read what users "
                 "write; leave texts out"
             )
-        tokens = self.tokenize([text for entries in per_user for text in entries])
+        tokens = self.tokenize([text for entries in per_user for text in entries], **options)
         mask, width = batch["attention_mask"], batch["item_ids"].shape[1]
         starts = (mask.bool() & batch["position_ids"].eq(0)).long().cumsum(1) - 1
         last = batch["query_positions"][torch.tensor(owner)]

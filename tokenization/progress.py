@@ -17,6 +17,7 @@ class Stage:
         name: Name, such as "encoding texts".
         total: Units of work; None where they cannot be counted.
         unit: Name of a unit in the plural, such as "texts".
+        listener: Receiver of its progress; None for nobody.
         done: Units that are finished.
         started: Start, in seconds of `time.monotonic`.
     """
@@ -24,6 +25,7 @@ class Stage:
     name: str
     total: int | None = None
     unit: str = ""
+    listener: ProgressListener | None = None
     done: int = 0
     started: float = field(default_factory=time.monotonic)
 
@@ -34,8 +36,8 @@ class Stage:
             count: Units that were finished since the last call.
         """
         self.done += count
-        for listener in _listeners[-1:]:
-            listener.advanced(self)
+        if self.listener is not None:
+            self.listener.advanced(self)
 
 
 class ProgressListener(Protocol):
@@ -54,17 +56,22 @@ class ProgressListener(Protocol):
         """A line about the run, such as the metrics of an epoch."""
 
 
-_listeners: list[ProgressListener] = []
+_listeners: list[ProgressListener | None] = []
+
+
+def _listener() -> ProgressListener | None:
+    return _listeners[-1] if _listeners else None
 
 
 @contextmanager
-def stage(name: str, total: int | None = None, unit: str = "") -> Iterator[Stage]:
+def stage(name: str, total: int | None = None, unit: str = "", *, shown: bool = True) -> Iterator[Stage]:
     """Report a part of the work to the listener; without a listener nothing happens.
 
     Args:
         name: Name, such as "encoding texts".
         total: Units of work; None where they cannot be counted.
         unit: Name of a unit in the plural, such as "texts".
+        shown: Whether it is reported at all.
 
     Yields:
         The stage; call `advance` on it.
@@ -75,14 +82,14 @@ def stage(name: str, total: int | None = None, unit: str = "") -> Iterator[Stage
         >>> running.done
         2
     """
-    running = Stage(name, total, unit)
-    listeners = _listeners[-1:]
-    for listener in listeners:
+    listener = _listener() if shown else None
+    running = Stage(name, total, unit, listener)
+    if listener is not None:
         listener.began(running)
     try:
         yield running
     finally:
-        for listener in listeners:
+        if listener is not None:
             listener.ended(running)
 
 
@@ -92,24 +99,24 @@ def say(text: str) -> None:
     Args:
         text: One line.
     """
-    for listener in _listeners[-1:]:
+    if (listener := _listener()) is not None:
         listener.said(text)
 
 
 def is_listened_to() -> bool:
-    """Whether a listener is set."""
+    """Whether a listener is set, be it None, which wants no progress."""
     return bool(_listeners)
 
 
 @contextmanager
-def listening(listener: ProgressListener) -> Iterator[None]:
+def listening(listener: ProgressListener | None) -> Iterator[None]:
     """Send progress to a listener.
 
     Args:
-        listener: The receiver, in place of an earlier one, until the block ends.
+        listener: The receiver, in place of an earlier one, until the block ends; None for nobody.
     """
     _listeners.append(listener)
     try:
         yield
     finally:
-        _listeners.remove(listener)
+        _listeners.pop()

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from .progress import Stage, listening
 
 SHOWN_AFTER = 2.0
-"""Seconds after which a stage is shown in a log file; on a terminal after `_BAR_AFTER`."""
+"""Seconds after which a stage is shown in a log file, and between its lines; on a terminal after `_BAR_AFTER`."""
 QUIET = 4.0
 """Seconds without a line after which a log file gets one, in the first `_BUSY` seconds of a stage."""
 
@@ -31,8 +31,9 @@ class ProgressBars:
     """Shows stages on a stream.
 
     On a terminal a stage has a bar, or a clock where its units cannot be counted. Elsewhere a stage that takes
-    `SHOWN_AFTER` seconds or more gets a line per tenth and one at its end. A stage that is silent for `QUIET` seconds
-    gets a line too, so that a long step is not mistaken for a halt; after five minutes once a minute.
+    `SHOWN_AFTER` seconds or more gets a line per tenth, with as much time between them, and one at its end. A stage
+    that is silent for `QUIET` seconds gets a line too, so that a long step is not mistaken for a halt; after five
+    minutes once a minute.
 
     Args:
         stream: Where to write; standard error if None.
@@ -44,7 +45,7 @@ class ProgressBars:
         self._live = self._stream.isatty() if live is None else live
         self._stages: list[Stage] = []
         self._bars: dict[int, tqdm[None]] = {}
-        self._tenths: dict[int, int] = {}
+        self._lines: dict[int, tuple[int, float]] = {}
         self._last_line = time.monotonic()
         self._lock = threading.RLock()
         self._closed = threading.Event()
@@ -73,8 +74,9 @@ class ProgressBars:
                     bar.update(stage.done - bar.n)
             elif stage.total and age >= SHOWN_AFTER and stage.done < stage.total:
                 tenth = stage.done * _PARTS // stage.total
-                if tenth > self._tenths.get(id(stage), 0):
-                    self._tenths[id(stage)] = tenth
+                last, line_at = self._lines.get(id(stage), (0, 0.0))
+                if tenth > last and age - line_at >= SHOWN_AFTER:
+                    self._lines[id(stage)] = tenth, age
                     self._line(_status(stage, age))
 
     def ended(self, stage: Stage) -> None:
@@ -82,7 +84,7 @@ class ProgressBars:
         age = time.monotonic() - stage.started
         with self._lock:
             self._stages = [other for other in self._stages if other is not stage]
-            self._tenths.pop(id(stage), None)
+            self._lines.pop(id(stage), None)
             if (bar := self._bars.pop(id(stage), None)) is not None:
                 bar.close()
             elif not self._live and age >= SHOWN_AFTER:

@@ -2,31 +2,66 @@
 
 from __future__ import annotations
 
-import sys
+from contextlib import ExitStack
 from typing import Any
 
-from tqdm.auto import tqdm
-from transformers import (
-    EarlyStoppingCallback,
-    ProgressCallback,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import has_length
+
+from ..tokenization.progress import Stage, say, stage
 
 
-class EpochProgress(ProgressCallback):
-    """The Trainer's progress bars, and one short line an evaluation; all of it on standard error.
+class EpochProgress(TrainerCallback):
+    """Reports training and evaluations as stages (`tokenization.progress`), and one short line per evaluation.
 
     Args:
         metrics: Names of the metrics to show.
     """
 
     def __init__(self, metrics: tuple[str, ...] = ("recall@10", "ndcg@10")) -> None:
-        super().__init__()
         self.metrics = metrics
         self.loss: float | None = None
+        self._training = _OpenStage()
+        self._evaluation = _OpenStage()
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Begin the stage of the training."""
+        if state.is_world_process_zero:
+            self._training.begin("training", state.max_steps, "steps").done = state.global_step
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Count the step."""
+        if (running := self._training.stage) is not None:
+            running.advance(state.global_step - running.done)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """End the stage of the training."""
+        self._training.end()
+
+    def on_prediction_step(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        eval_dataloader: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Count the batch of an evaluation."""
+        if state.is_world_process_zero and has_length(eval_dataloader):
+            running = self._evaluation.stage or self._evaluation.begin("evaluating", len(eval_dataloader), "batches")
+            running.advance()
+
+    def on_predict(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any = None, **kwargs: Any
+    ) -> None:
+        """End the stage of the prediction."""
+        self._evaluation.end()
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **kwargs: Any
@@ -37,8 +72,8 @@ class EpochProgress(ProgressCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any = None, **kwargs: Any
     ) -> None:
-        """Close the bar of the evaluation and show its metrics."""
-        super().on_evaluate(args, state, control, **kwargs)
+        """End the stage of the evaluation and report its metrics."""
+        self._evaluation.end()
         if state.is_world_process_zero and metrics:
             first = next((name for name in metrics if name.endswith("_runtime")), "eval_runtime")
             prefix = first.removesuffix("_runtime")  # of several sets the name is in it
@@ -47,7 +82,26 @@ class EpochProgress(ProgressCallback):
                 shown.insert(0, f"loss {metrics[f'{prefix}_loss']:.3f}")
             loss = "" if self.loss is None else f"loss {float(self.loss):.3f}, "
             of = prefix.removeprefix("eval").removeprefix("_") or "validation"
-            tqdm.write(f"epoch {state.epoch or 0:.0f}: {loss}{of} {', '.join(shown)}", file=sys.stderr)
+            say(f"epoch {state.epoch or 0:.0f}: {loss}{of} {', '.join(shown)}")
+
+
+class _OpenStage:
+    """A stage that one call of a callback begins and another one ends."""
+
+    def __init__(self) -> None:
+        self.stage: Stage | None = None
+        self._open = ExitStack()
+
+    def begin(self, name: str, total: int, unit: str) -> Stage:
+        """Begin the stage."""
+        self.end()
+        self.stage = self._open.enter_context(stage(name, total, unit))
+        return self.stage
+
+    def end(self) -> None:
+        """End the stage, if it is open."""
+        self._open.close()
+        self.stage = None
 
 
 class EarlyStoppingOfSets(EarlyStoppingCallback):

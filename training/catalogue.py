@@ -18,6 +18,7 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.text_xcat import fit_whitening
 from ..tokenization.encoder import TextEncoder
 from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.progress import stage
 from ..tokenization.vocabulary import ItemVocabulary
 from .lent_neighbors import lend_neighbors
 from .precision import use_bf16
@@ -90,15 +91,17 @@ def nearest_rows(states: torch.Tensor, text_index: torch.Tensor, neighbours: int
     nearest[:NUM_SPECIAL_ROWS] = 0
     count = min(neighbours, len(vectors) - 1)
     empty = ~vectors.any(dim=1)
-    for start in range(0, len(vectors) if count > 0 else 0, block):
-        similarity = vectors[start : start + block] @ vectors.T
-        own = torch.arange(len(similarity))
-        similarity[own, start + own] = -torch.inf
-        similarity[:, empty] = -torch.inf
-        similarity[empty[start : start + block]] = -torch.inf
-        best = similarity.topk(count, dim=1)
-        part = nearest[start + NUM_SPECIAL_ROWS : start + NUM_SPECIAL_ROWS + len(own), :count]
-        part.copy_(torch.where(best.values.isneginf(), part, (best.indices + NUM_SPECIAL_ROWS).int()))
+    with stage("finding neighbours by text", len(vectors), "items") as running:
+        for start in range(0, len(vectors) if count > 0 else 0, block):
+            similarity = vectors[start : start + block] @ vectors.T
+            own = torch.arange(len(similarity))
+            similarity[own, start + own] = -torch.inf
+            similarity[:, empty] = -torch.inf
+            similarity[empty[start : start + block]] = -torch.inf
+            best = similarity.topk(count, dim=1)
+            part = nearest[start + NUM_SPECIAL_ROWS : start + NUM_SPECIAL_ROWS + len(own), :count]
+            part.copy_(torch.where(best.values.isneginf(), part, (best.indices + NUM_SPECIAL_ROWS).int()))
+            running.advance(len(own))
     return nearest
 
 
@@ -229,14 +232,15 @@ def fill_neighbors(
     if memory is None:
         return
     size, count = len(memory.rows), config.num_neighbors
-    if config.format_version < REGRESSION_FROM:
-        rows, similarities = nearest_by_cosine(histories, size, count)
-    else:
-        texts = (items.text_states[:, 0].cpu(), items.text_index.cpu()) if config.use_text else None
-        rows, similarities = weights_by_regression(histories, size, count, texts, elsewhere=elsewhere)
-    memory.rows.copy_(rows)
-    memory.similarities.copy_(similarities)
-    lend_neighbors(model)
+    with stage("computing item-to-item weights"):
+        if config.format_version < REGRESSION_FROM:
+            rows, similarities = nearest_by_cosine(histories, size, count)
+        else:
+            texts = (items.text_states[:, 0].cpu(), items.text_index.cpu()) if config.use_text else None
+            rows, similarities = weights_by_regression(histories, size, count, texts, elsewhere=elsewhere)
+        memory.rows.copy_(rows)
+        memory.similarities.copy_(similarities)
+        lend_neighbors(model)
 
 
 @torch.no_grad()
@@ -249,7 +253,8 @@ def fill_successors(model: XCatForNextItem, histories: Iterable[list[int]]) -> N
     """
     table = model.model.successors
     if table is not None:
-        rows, shares = strongest_successors(histories, *table.rows.shape)
+        with stage("counting item transitions"):
+            rows, shares = strongest_successors(histories, *table.rows.shape)
         table.rows.copy_(rows)
         table.similarities.copy_(shares)
 
@@ -263,6 +268,7 @@ def add_returns(model: XCatForNextItem, histories: Iterable[list[int]]) -> None:
     """
     items = model.model.items
     if hasattr(items, "return_counts"):
-        counts, gaps = count_returns(histories, len(items.return_counts))
+        with stage("counting repeat purchases"):
+            counts, gaps = count_returns(histories, len(items.return_counts))
         items.return_counts += counts.to(items.return_counts.device)
         items.return_gaps += gaps.to(items.return_gaps.device)

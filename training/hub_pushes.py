@@ -17,6 +17,7 @@ from transformers.utils.hub import PushInProgress
 
 from ..modeling_xcat.hub_xcat import CARD, SHARED, check_base_name, push_folder
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.saving_xcat import usual_permissions
 from ..tokenization.processing_xcat import XCatProcessor, catalogue_digest
 from .adapters import bare_model
 
@@ -67,6 +68,7 @@ class HubPushes(Trainer):
             card.write_bytes(before) if before is not None else card.unlink(missing_ok=True)
             # A pickle that nothing reads, with the token for the hub in it.
             (Path(output_dir or self._output) / ARGUMENTS_FILE).unlink(missing_ok=True)
+            usual_permissions(Path(output_dir or self._output).glob("*.safetensors"))  # of an adapter
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write the card into the output folder; that of transformers would say nothing true.

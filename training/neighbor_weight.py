@@ -15,6 +15,7 @@ from ..evaluation.ranks import pad_targets
 from ..modeling_xcat.configuration_xcat import REGRESSION_FROM
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.progress import stage
 from .user_samples import spread_users
 
 WEIGHTS = (0.0, 5.0, 10.0, 20.0, 30.0, 40.0, 60.0, 80.0, 120.0)
@@ -64,22 +65,26 @@ def neighbor_weight_scores(
     if weights is None:
         weights = WEIGHTS if model.config.format_version >= REGRESSION_FROM else OLD_WEIGHTS
     found: dict[float, list[np.ndarray]] = {float(weight): [] for weight in weights}
-    with _without_what_is_asked(model):
+    count = max(LEAST_USERS, MOST_SCORES // model.config.num_item_rows) if most_users is None else most_users
+    chosen = spread_users(dataset, count)
+    shown = stage("choosing the memory weight", len(chosen), "users")
+    with _without_what_is_asked(model), shown as running:
         table = base.item_side(base.items().float())
-        most = max(LEAST_USERS, MOST_SCORES // len(table)) if most_users is None else most_users
-        chosen = spread_users(dataset, most)
         size = max(1, _SCORES_AT_ONCE // len(table))
         for part in np.array_split(chosen, -(-len(chosen) // size)):
             rows = [dataset[int(i)] for i in part]
             inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
             positions = inputs.pop("query_positions", None)  # with them a whole model would score the catalogue, too
-            states, recent = base.pick((encode or base)(**inputs).last_hidden_state, positions, **inputs)
+            states, recent = base.pick(
+                (encode or base)(**inputs, return_dict=True).last_hidden_state, positions, **inputs
+            )
             scores = base.score_states(states, recent, table)
             queries, items, values = base.neighbors.bonus(recent, weight=1.0)
             targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(scores.device)
             asked = _Asked(scores, targets, queries, items, values, k)
             for weight, lists in found.items():
                 lists.append(per_user_metrics(asked.ranks(weight).cpu().numpy(), [k])[f"ndcg@{k}"])
+            running.advance(len(part))
     return {weight: float(np.nanmean(np.concatenate(lists))) for weight, lists in found.items()}
 
 

@@ -7,8 +7,7 @@ from functools import cache
 
 import torch
 
-from .argument_checks import PRECISIONS
-
+PRECISIONS = ("auto", "fp32", "bf16")
 _PROBE_SIZE = 256
 _WORTHWHILE = 1.2
 

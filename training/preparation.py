@@ -21,6 +21,7 @@ from ..tokenization.event_filters import filter_events
 from ..tokenization.preparation_inputs import text_vocabulary
 from ..tokenization.prepared import PreparedShop
 from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.progress import stage
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import build_splits, event_type_names, resolve_split
 from ..tokenization.splits import SplitName
@@ -29,6 +30,7 @@ from ..tokenization.user_interests import NO_INTEREST, UserInterests
 from ..tokenization.vocabulary import ItemVocabulary
 from .catalogue import add_returns, distinct_texts, fill_catalogue, fill_neighbors, fill_successors, training_counts
 from .interests import interest_settings, shop_interests
+from .split_cache import cached_splits
 from .windows import history_length
 
 RATING_BUCKETS_LIMIT = 11
@@ -55,7 +57,7 @@ class PreparationOptions:
         item_features: Columns of the items table that get an embedding a value; None for those of `DEFAULT_FEATURES`
             that there are.
         config: Fields of `XCatConfig` to override.
-        cache_dir: Where text states are cached; None for the user's cache.
+        cache_dir: Where text states and splits are cached; None for the user's cache and for that of `datasets`.
         split_seed: Seed of ties and cold items alone, so that runs of several seeds see one data set; None for `seed`.
         cold_items: Share of the items, from 0 to 0.5, whose training events are taken away.
         cold_policy: Which items: random or newest.
@@ -192,9 +194,10 @@ def split_shop(
         vocabulary, kinds = build_vocabulary(shop, options.text_fields), shop.event_types
         splits = _without_cold(DatasetDict(shop.sequences), shop, options)
     else:
-        vocabulary = build_vocabulary(shop, options.text_fields) if vocabulary is None else vocabulary
-        kinds = event_type_names(shop) if kinds is None else kinds
-        splits = split_events(shop, options, vocabulary, kinds)
+        with stage("splitting events"):
+            vocabulary = build_vocabulary(shop, options.text_fields) if vocabulary is None else vocabulary
+            kinds = event_type_names(shop) if kinds is None else kinds
+            splits = split_events(shop, options, vocabulary, kinds)
     if not len(splits["train"]):
         raise ValueError(
             f"events: split {options.split!r} leaves no user with two training events "
@@ -215,11 +218,15 @@ def split_events(
         kinds: The kinds of event.
     """
     if isinstance(shop, PreparedShop):
-        splits = shop.splits_for(vocabulary, kinds)
-    else:
-        seed = _split_seed(options)
-        splits = build_splits(shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=seed)
-    return _without_cold(splits, shop, options)
+        return _without_cold(shop.splits_for(vocabulary, kinds), shop, options)
+    seed = _split_seed(options)
+
+    def make() -> DatasetDict:
+        made = build_splits(shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=seed)
+        return _without_cold(made, shop, options)
+
+    settings = {**{name: getattr(options, name) for name in EVENT_OPTIONS}, "seed": seed, "kinds": kinds}
+    return cached_splits(make, shop, vocabulary, settings, options.cache_dir)
 
 
 def _without_cold(splits: DatasetDict, shop: ShopTables, options: PreparationOptions) -> DatasetDict:
@@ -296,7 +303,8 @@ def prepare_training(
     settings = interest_settings(shop, options.interests, options.interest_columns) if read else None
     vocabulary, kinds, splits = split_shop(shop, options)
     set_seed(options.seed)
-    encoder_path, note = resolve_text_encoder(options.text_encoder)
+    with stage("finding the text encoder"):
+        encoder_path, note = resolve_text_encoder(options.text_encoder)
     config = _config(shop, vocabulary, kinds, encoder_path, history_length(splits["train"]), options)
     model = model_class(config)
     processor = XCatProcessor(
@@ -314,8 +322,9 @@ def prepare_training(
         reads_texts=model.model.reads_user_texts,
     )
     if config.text_config is not None:
-        pretrained = AutoModel.from_pretrained(encoder_path, dtype=torch.float32)
-        model.model.text.encoder.load_state_dict(pretrained.state_dict())
+        with stage("loading the text encoder"):
+            pretrained = AutoModel.from_pretrained(encoder_path, dtype=torch.float32)
+            model.model.text.encoder.load_state_dict(pretrained.state_dict())
     counts = training_counts(splits["train"].data["items"], len(vocabulary))
     fill_catalogue(model, processor, counts, precision=precision, cache_dir=options.cache_dir)
     histories = splits["train"].with_format(None)["items"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from ..evaluation.protocol import report_from_ranks
 from ..evaluation.ranks import target_ranks, top_rows
 from ..evaluation.slices import SLICE_NAMES
 from ..modeling_xcat.modeling_xcat import XCatModel
+from ..tokenization.progress import is_listened_to, listening
+from ..tokenization.progress_bars import show_progress
 from .adapters import bare_model
 from .arguments import XCatTrainingArguments
 from .collators import QueryCollator
@@ -91,7 +93,8 @@ class RankingEvaluation(Trainer):
         """As in `Trainer`, with the mean loss of the targets; the catalogue is represented once, not once a batch."""
         self._evaluated_items, self._losses = [], []
         try:
-            output = super().evaluation_loop(*args, **kwargs)
+            with self._shown():
+                output = super().evaluation_loop(*args, **kwargs)
             metrics: Any = output.metrics
             prefix = kwargs.get("metric_key_prefix", "eval")
             losses = torch.cat(self._losses or [torch.empty(0)])
@@ -103,6 +106,12 @@ class RankingEvaluation(Trainer):
             return output
         finally:
             self._evaluated_items, self._losses = None, []
+
+    def _shown(self) -> AbstractContextManager[None]:
+        """Bars as every trainer has them, where nobody listens to progress yet; none with `disable_tqdm`."""
+        if self.args.disable_tqdm:
+            return listening(None)
+        return nullcontext() if is_listened_to() else show_progress()
 
     def _items_of(self, base: XCatModel) -> torch.Tensor:
         kept = [] if self._evaluated_items is None else self._evaluated_items
@@ -134,7 +143,7 @@ class RankingEvaluation(Trainer):
         encode = bare if self.is_fsdp_enabled else base
         losses, ranks, top = [], [], []
         with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
-            states, recent = base.pick(encode(**inputs).last_hidden_state, positions, **inputs)
+            states, recent = base.pick(encode(**inputs, return_dict=True).last_hidden_state, positions, **inputs)
             items = self._items_of(base)
             for part in torch.arange(len(states), device=states.device).split(max(1, SCORES_AT_ONCE // len(items))):
                 losses.append(head.target_losses(states[part], recent[part], targets[part], items))

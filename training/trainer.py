@@ -19,9 +19,9 @@ from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallbac
 
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.progress import stage
 from ..tokenization.user_interests import UserInterests
 from .adapters import bare_model, parameter_counts
-from .argument_checks import check_deciding_metric
 from .arguments import XCatTrainingArguments
 from .callbacks import EarlyStoppingOfSets, EpochProgress, TrainedParameters
 from .catalogue import refresh_text_states
@@ -39,6 +39,7 @@ from .trainer_checks import (
     check_adaptor_refresh,
     check_arguments,
     check_batches,
+    check_deciding_metric,
     check_interests,
     check_stream,
 )
@@ -232,6 +233,11 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
         if self.model_init is None:
             self._make_ready()
         self._train_batch_size = self.args.train_batch_size  # which may have been changed since, after a search
+        with self._shown():
+            return self._train_and_tune(*args, **kwargs)
+
+    def _train_and_tune(self, *args: Any, **kwargs: Any) -> Any:
+        """Train, then choose on the validation split what is not trained."""
         try:
             result = self._train_sharded(*args, **kwargs) if self.is_fsdp_enabled else super().train(*args, **kwargs)
         finally:
@@ -325,7 +331,8 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         best = self.state.best_metric
         self.state.best_metric = _finite(best)
-        super()._save_checkpoint(*args, **kwargs)
+        with stage("saving the state"):
+            super()._save_checkpoint(*args, **kwargs)
         self.state.best_metric = best
         # What is kept is not saved: who goes on from here refreshes first, and so does who goes on without a break.
         self._adaptor_of_step = None

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from datasets import Dataset, IterableDataset, Value
 
 from ..modeling_xcat.configuration_xcat import XCatConfig
+from ..tokenization.progress import stage
 from ..tokenization.user_interests import UserInterests
 from .arguments import XCatTrainingArguments, sized_for
 
@@ -136,7 +137,8 @@ def weigh_new_categories(dataset: Rows, category_codes: np.ndarray, weight: floa
 def _mapped(dataset: Rows, function: Callable[..., Any], shown: str) -> Rows:
     """Rows after a function of batches; a stream has no bar to show."""
     options = {"desc": shown} if isinstance(dataset, Dataset) else {}
-    mapped: Rows = dataset.map(function, batched=True, **options)
+    with stage(shown.lower()):
+        mapped: Rows = dataset.map(function, batched=True, **options)
     return mapped
 
 

@@ -10,8 +10,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from xcat_rec.cli.app import main
-from xcat_rec.cli.fit_card import fit_command
-from xcat_rec.cli.options import take_card
+from xcat_rec.cli.fit_card import take_card
 
 from ..model_cards.card_pattern import CARD
 from ..tiny_shop import save_text_encoder, write_shop
@@ -53,6 +52,9 @@ def test_what_the_author_says_stands_beside_what_was_measured(
     assert "### Exposure by category" in card and "### Exposure by brand" in card
     (command,) = re.findall(r"^xcat fit .*$", card, re.MULTILINE)
     assert command.startswith("xcat fit DATA --output checkpoint --seed 3 --hidden-size 32 ")
+    assert (
+        "`DATA` stands for the folder of the data; `TEXT_ENCODER` stands for the folder of the text encoder." in card
+    )
     assert command.endswith(" --text-encoder TEXT_ENCODER --split leave-one-out")
     assert str(tmp_path) not in card and str(places[0].parent) not in card
     assert (tmp_path / "fit" / ".eval_results" / "shop-events-next.yaml").is_file()
@@ -111,21 +113,3 @@ def test_the_section_of_the_file() -> None:
     assert take_card({"card": True}) == take_card({}) == {}
     with pytest.raises(ValueError, match="card is 'yes'; give a section"):
         take_card({"card": "yes"})
-
-
-def test_the_command_names_no_place_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "base").mkdir()
-    fields = {
-        "text_encoder": str(tmp_path), "hub_token": "q8sW2xkPz", "hub_model_id": "me/x", "push_to_hub": True,
-        "cache_dir": "/home/jo", "item_features": ["brand"], "max_steps": None, "learning_rate": 1e-3,
-    }  # fmt: skip
-    assert fit_command("complete-journey", fields, base="base", peft="lora", lora_rank=4, unknown_items="error") == (
-        "xcat fit complete-journey --output checkpoint --base BASE --peft lora --lora-rank 4 "
-        "--text-encoder TEXT_ENCODER --item-features brand --learning-rate 0.001"
-    )
-    assert fit_command("shop/events", {}, base="shop/base", lora_rank=4, unknown_items="drop") == (
-        "xcat fit shop/events --output checkpoint --base shop/base --unknown-items drop"
-    )
-    assert fit_command("amazon-2023:reviews/:All_Beauty", {}).startswith("xcat fit amazon-2023:DATA:All_Beauty ")
-    assert fit_command(None, {}) == "xcat fit DATA --output checkpoint"

@@ -28,6 +28,8 @@ for revision in sys.argv[3:]:
     assert config.model_type == "xcat" and "xcat_rec" not in sys.modules
     assert type(model).__module__.startswith("transformers_modules") and type(model).__name__ == "XCatForNextItem"
     assert processor.vocabulary.item(5)["title"] == "tents number 3"
+    arrays = processor(histories, return_tensors="np", padding="max_length", padding_side="right")
+    assert type(arrays["item_ids"]).__name__ == "ndarray" and arrays["item_ids"].shape == (len(histories), 8)
     told.append(model.score_catalogue(**processor(histories))[:, 2:].tolist())
 print(json.dumps(told))
 """

@@ -156,7 +156,7 @@ TRAINING = rf"""
 ### Log
 
 (?:Nothing was logged\.
-|\| epoch \| step \| training loss \|(?: [A-Z]\w*@\d+(?: `\w+`)? \|)*
+|\| epoch \| step \| training loss \|(?: validation loss \|)?(?: [A-Z]\w*@\d+(?: `\w+`)? \|)*
 \|(?:---\|)+
 (?:\|(?: (?:\*\*)?(?:\d+(?:\.\d+)?|-)(?:\*\*)? \|)+\n)+
 Metrics are of the validation targets\.(?: The row in bold is the checkpoint\.)?
@@ -179,7 +179,7 @@ Metrics are of the validation targets\.(?: The row in bold is the checkpoint\.)?
 {SETTINGS}
 ### Command
 
-(?:Not recorded\.\n|```bash\nxcat [^\n]+\n```\n)
+(?:Not recorded\.\n|```bash\nxcat [^\n]+\n```\n(?:\nReplace the words in capitals: [^\n]+\.\n)?)
 ### Versions
 
 (?:- [\w-]+ \d[^\n]*\n)+"""

@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import torch
@@ -108,7 +109,7 @@ def test_unknown_items_keep_their_place_and_are_counted(caplog: pytest.LogCaptur
         ({"histories": [["item-01"]], "event_types": [["buy"], ["buy"]]}, "event_types must have .* 1, got 2"),
         ({"histories": [["item-01"]], "texts": "boots"}, "texts must have one entry a history: 1"),
         ({"histories": [["item-01"]], "texts": ["boots", "maps"]}, "texts must have one entry a history: 1, got 2"),
-        ({"histories": [["item-01"]], "layout": "middle"}, "'middle' is not one of"),
+        ({"histories": [["item-01"]], "layout": "middle"}, "layout is 'middle'; give one of"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(arguments: dict[str, Any], message: str) -> None:
@@ -194,3 +195,64 @@ def test_the_digest_is_that_of_the_ids_in_their_order(ids: list[str], data: st.D
     other = data.draw(st.permutations(ids))
     digest = catalogue_digest(ItemVocabulary(pa.table({"item_id": pa.array(other, pa.string())})))
     assert (digest == expected_digest(ids)) == (other == ids)
+
+
+LONG = [["item-00", "item-01", "item-02"], ["item-03"], [f"item-0{i}" for i in range(7)]]
+
+
+def test_the_usual_keywords_of_a_processor_do_what_they_say() -> None:
+    using = make()
+    plain = using(LONG)
+    assert plain["item_ids"].shape == (3, 5) and plain["attention_mask"].sum(1).tolist() == [3, 1, 5]
+    assert type(plain).__name__ == "BatchFeature" and using(LONG).to("meta")["item_ids"].is_meta
+    arrays = using(LONG, return_tensors="np")
+    assert all(type(value) is np.ndarray and value.tolist() == plain[name].tolist() for name, value in arrays.items())
+    assert using(LONG, return_tensors=None)["item_ids"] == plain["item_ids"].tolist()
+    assert using(LONG, common_kwargs={"return_tensors": "np"})["item_ids"].tolist() == plain["item_ids"].tolist()
+    right = using(LONG, padding_side="right")
+    assert right["item_ids"][1].tolist() == [5, 0, 0, 0, 0] and plain["item_ids"][1].tolist() == [0, 0, 0, 0, 5]
+    assert all(right[name].equal(value) for name, value in using(LONG, layout="right").items())
+    cut = using(LONG, max_length=2, truncation=True)
+    assert cut["item_ids"].tolist() == [[3, 4], [0, 5], [7, 8]]  # the latest events
+    assert using(LONG[:2], padding="max_length")["item_ids"].shape == (2, 5)
+    assert using(LONG[:2], padding="max_length", max_length=4)["item_ids"].shape == (2, 4)
+    assert using(LONG[:2], pad_to_multiple_of=2)["item_ids"].shape == (2, 4)
+    assert using(LONG, pad_to_multiple_of=4)["item_ids"].shape == (3, 5)  # the model reads no more
+    assert using([LONG[0]] * 2, padding=False, truncation=False)["item_ids"].shape == (2, 3)
+    assert "attention_mask" not in using(LONG, return_attention_mask=False)
+    wide = using(LONG[:1], ["boots number 3"], text_kwargs={"max_length": 3, "padding": "max_length"})
+    assert wide["user_text_input_ids"].shape == (1, 1, 3)
+    assert set(plain) - {"query_positions"} == set(using.model_input_names)
+
+
+def test_positions_of_queries_go_with_the_width() -> None:
+    for keywords in ({"padding": "max_length"}, {"padding": "max_length", "padding_side": "right"}):
+        batch = make()(LONG[:2], **keywords)
+        assert batch["item_ids"].flatten()[batch["query_positions"]].tolist() == [4, 5]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "words"),
+    [
+        ({"return_tensors": "tf"}, ValueError, "return_tensors is 'tf'; give 'pt', 'np' or None"),
+        ({"padding": "most"}, ValueError, "padding is 'most'"),
+        ({"padding": False}, ValueError, "padding is False, and the histories have 1 to 5 events"),
+        ({"truncation": False}, ValueError, "1 of 3 histories have more than 5 events, the longest 7"),
+        ({"truncation": "only_second"}, ValueError, "truncation is 'only_second'"),
+        ({"max_length": 6}, ValueError, "max_length is 6, and the model reads 5 events"),
+        ({"max_length": 0}, ValueError, "max_length is 0"),
+        ({"padding_side": "middle"}, ValueError, "padding_side is 'middle'"),
+        ({"padding_side": "left", "layout": "right"}, ValueError, "layout is 'right' and padding_side 'left'"),
+        ({"layout": "up"}, ValueError, "layout is 'up'"),
+        ({"layout": "packed", "padding": "max_length"}, ValueError, "packed rows have no padding"),
+        ({"text": ["boots"]}, TypeError, "no keyword 'text'; texts of users are texts="),
+        ({"return_offsets_mapping": True}, TypeError, "no keyword 'return_offsets_mapping'"),
+        ({"text_kwargs": {"stride": 1}}, TypeError, "text_kwargs has 'stride'"),
+        ({"common_kwargs": {"device": "cpu"}}, TypeError, "no keyword 'device'"),
+    ],
+)
+def test_keywords_that_mean_nothing_here_are_refused_by_name(
+    keywords: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        make()(LONG, **keywords)

@@ -32,7 +32,7 @@ def test_without_a_listener_nothing_is_shown(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_log_file_has_a_line_per_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress_bars, "SHOWN_AFTER", 0.1)
+    monkeypatch.setattr(progress_bars, "SHOWN_AFTER", 0.05)
     log = io.StringIO()
     with show_progress(log):
         work(500, 1.0)
@@ -43,6 +43,12 @@ def test_a_log_file_has_a_line_per_tenth(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "(90%)" in tenths[-1] and "left" in tenths[-1]
     assert end == "encoding texts: 500 texts in 1 s" and said == "epoch 1: loss 2.500"
     assert "\r" not in log.getvalue() and not is_listened_to()
+
+    monkeypatch.setattr(progress_bars, "SHOWN_AFTER", 0.3)
+    log = io.StringIO()
+    with show_progress(log):
+        work(500, 1.0)
+    assert len(log.getvalue().splitlines()) <= 4, "a quick stage has fewer"
 
 
 def test_a_short_stage_leaves_no_line() -> None:

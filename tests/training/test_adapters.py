@@ -92,6 +92,9 @@ def test_only_the_adapter_learns(method, start, base, tmp_path):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     loss = train(model, start, tmp_path, max_steps=3, warmup_steps=0, eval_strategy="no", save_strategy="no")
     assert loss.state.global_step == 3
+    loss.save_model(str(tmp_path / "saved"))
+    saved = {file.name: file.stat().st_mode for file in (tmp_path / "saved").iterdir() if file.is_file()}
+    assert "adapter_model.safetensors" in saved and len(set(saved.values())) == 1  # readable for others, too
     kept = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
     assert kept and not any("lora_" in name or "hada_" in name for name in kept)
     assert all(torch.equal(before[name], model.state_dict()[name]) for name in kept)

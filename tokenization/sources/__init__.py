@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..progress import stage
 from ..schema import ShopTables, TableColumns, UnknownItems, validate_tables
 from .amazon_five_core import AMAZON_2014, AMAZON_2018
 from .amazon_reviews import AMAZON_2023
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from .generic import TableSource
 
-__all__ = ["SOURCES", "check_source", "load_complete_journey", "load_shop", "read_table", "split_data"]
+__all__ = ["SOURCES", "load_complete_journey", "load_shop", "read_table", "split_data"]
 
 SOURCES: dict[str, DataSource] = {
     source.name: source
@@ -66,17 +67,21 @@ def load_shop(
     """
     request = SourceRequest(Path(), (), columns, on_unknown_items, time_format=time_format, encoding=encoding)
     if data is None:
-        return _from_tables({"items": items, "events": events}, request)
-    _check_either(items, events)
+        with stage("reading tables"):
+            return _from_tables({"items": items, "events": events}, request)
+    if items is not None or events is not None:
+        raise ValueError("give either data or the tables items and events, not both")
     if isinstance(data, Mapping):
-        return _from_tables(data, request)
+        with stage("reading tables"):
+            return _from_tables(data, request)
     source, place = _find(data)
     if not source.takes_columns:
         if columns not in (None, TableColumns()):
             raise ValueError(f"data {source.name} has columns of its own; names of columns cannot be given for it")
         if time_format is not None or encoding is not None:
             raise ValueError(f"data {source.name} has one layout; leave time_format and encoding out")
-    return source.read(replace(request, folder=place.folder, selection=place.selection, name=place.name))
+    with stage("reading tables"):
+        return source.read(replace(request, folder=place.folder, selection=place.selection, name=place.name))
 
 
 def split_data(data: str | Path) -> tuple[str | None, str | None, tuple[str, ...]]:
@@ -102,78 +107,28 @@ def split_data(data: str | Path) -> tuple[str | None, str | None, tuple[str, ...
     return name, path or None, tuple(part for part in parts.split(",") if part)
 
 
-def check_source(data: str | Path | None, *, items: object = None, events: object = None) -> None:
-    """Refuse what `load_shop` would not find, before anything is read; the hub is not asked.
-
-    Args:
-        data: As in `load_shop`.
-        items: As in `load_shop`.
-        events: As in `load_shop`.
-
-    Raises:
-        FileNotFoundError: If the folder or one of the tables does not exist.
-        ValueError: If it is not clear which tables are meant.
-    """
-    tables = {"items": items, "events": events}
-    if data is None:
-        _check_both(tables)
-        for source in tables.values():
-            named = isinstance(source, str | Path) and not HUB_ID.fullmatch(str(source))
-            if named and not Path(str(source)).expanduser().exists():
-                raise FileNotFoundError(f"table {source} does not exist")
-        return
-    _check_either(items, events)
-    name, path, _ = split_data(data)
-    if path is None:
-        _check_path(str(name))
-    else:
-        _check_folder(data, path)
-
-
-def _check_both(tables: Mapping[str, object]) -> None:
-    missing = [label for label in ("items", "events") if tables.get(label) is None]
-    if missing:
-        raise ValueError(f"no {' and '.join(missing)} table was given; give data, or both items and events")
-
-
-def _check_either(items: object, events: object) -> None:
-    if items is not None or events is not None:
-        raise ValueError("give either data or the tables items and events, not both")
-
-
-def _check_path(name: str) -> None:
-    if SOURCES[name].packaged is None:
-        raise ValueError(f"data {name!r} needs a path: {name}:FOLDER, or {name}:NAMESPACE/NAME on the hub")
-
-
-def _check_folder(data: str | Path, path: str) -> None:
-    folder = Path(path).expanduser()
-    if folder.is_dir() or (not folder.exists() and HUB_ID.fullmatch(path)):
-        return
-    what = "is no folder" if folder.exists() else "does not exist"
-    raise FileNotFoundError(
-        f"data {str(data)!r} {what}; give a folder with an items and an events table, "
-        f"or SOURCE:FOLDER with one of the known sources: {', '.join(SOURCES)}"
-    )
-
-
 def _find(data: str | Path) -> tuple[DataSource, SourceRequest]:
     """The source, and which folder and parts of it to read."""
     name, path, selection = split_data(data)
     if path is None:
         assert name is not None
-        _check_path(name)
         source = SOURCES[name]
-        assert source.packaged is not None
+        if source.packaged is None:
+            raise ValueError(f"data {name!r} needs a path: {name}:FOLDER, or {name}:NAMESPACE/NAME on the hub")
         return source, SourceRequest(source.packaged(), selection)
     folder = Path(path).expanduser()
     if folder.is_dir():
         names = [file.name for file in list_folder(folder)]
         return SOURCES[name] if name else _recognise(names), SourceRequest(folder, selection)
-    _check_folder(data, path)
-    files = list_files(path)
-    source = SOURCES[name] if name else _recognise([file.rpartition("/")[2] for file in files])
-    return source, SourceRequest(fetch(path, source.patterns(selection)), selection, name=path)
+    if not folder.exists() and HUB_ID.fullmatch(path):
+        files = list_files(path)
+        source = SOURCES[name] if name else _recognise([file.rpartition("/")[2] for file in files])
+        return source, SourceRequest(fetch(path, source.patterns(selection)), selection, name=path)
+    what = "is no folder" if folder.exists() else "does not exist"
+    raise FileNotFoundError(
+        f"data {str(data)!r} {what}; give a folder with an items and an events table, "
+        f"or SOURCE:FOLDER with one of the known sources: {', '.join(SOURCES)}"
+    )
 
 
 def _recognise(names: Sequence[str]) -> DataSource:
@@ -182,7 +137,9 @@ def _recognise(names: Sequence[str]) -> DataSource:
 
 
 def _from_tables(tables: Mapping[str, TableSource | None], request: SourceRequest) -> ShopTables:
-    _check_both(tables)
+    missing = [label for label in ("items", "events") if tables.get(label) is None]
+    if missing:
+        raise ValueError(f"no {' and '.join(missing)} table was given; give data, or both items and events")
     read, found = {}, []
     for label in ("items", "events", "users", "promotions"):
         source = tables.get(label)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,9 @@ import polars as pl
 import pyarrow as pa
 
 from ..problems import TableError, TableProblem
+from .csv_files import find_separator, read_csv
 from .hub import HUB_ID
-from .text_files import PACKED, find_separator, open_text, read_csv, read_json, unpack
+from .text_files import PACKED, open_text, read_json, unpack
 
 if TYPE_CHECKING:
     import datasets
@@ -42,9 +42,6 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _JSON = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".parquet", *_SEPARATORS, *_JSON, ".arrow", ".feather")
 """Suffixes of files that can be read; each may be followed by `.gz` or `.zst`."""
-
-_TWICE = re.compile(r"(.+)_duplicated_\d+")
-"""How polars calls a column of a csv file whose name was there before."""
 
 
 def read_table(source: TableSource, *, encoding: str | None = None) -> pl.DataFrame:
@@ -171,20 +168,19 @@ def _read_path(source: str | Path, label: str, encoding: str | None) -> tuple[pl
     opened = open_text(path, label, encoding)
     if suffix in _JSON:
         return read_json(opened), opened.problems
-    table = read_csv(opened, find_separator(opened, _SEPARATORS[suffix]))
-    return _once(table, label, opened.problems), opened.problems
+    table, names = read_csv(opened, find_separator(opened, _SEPARATORS[suffix]))
+    return _once(table, names, label, opened.problems), opened.problems
 
 
-def _once(table: pl.DataFrame, label: str, problems: list[TableProblem]) -> pl.DataFrame:
+def _once(table: pl.DataFrame, names: list[str], label: str, problems: list[TableProblem]) -> pl.DataFrame:
     """A table of a csv file without columns that were there before; they are refused where they differ."""
-    for name in table.columns:
-        found = _TWICE.fullmatch(name)
-        if found is None or found[1] not in table.columns:
-            continue
-        same = table[name].equals(table[found[1]], check_names=False)
-        problems.append(_repeated(label, found[1], same))
-        table = table.drop(name)
-    return table
+    columns: dict[str, pl.Series] = {}
+    for name, column in zip(names, table, strict=True):
+        if name in columns:
+            problems.append(_repeated(label, name, columns[name].equals(column, check_names=False)))
+        else:
+            columns[name] = column.alias(name)
+    return pl.DataFrame(columns)
 
 
 def _repeated(label: str, name: str, same: bool) -> TableProblem:

@@ -10,6 +10,7 @@ import polars as pl
 
 from ..data_card import DataCard
 from ..schema import ShopTables
+from .generic import read_table
 from .recbole import atomic_tables
 from .source import DataSource, SourceRequest, build_shop
 
@@ -52,8 +53,8 @@ def read_movielens(request: SourceRequest) -> ShopTables:
     if request.find(r".+\.inter(?:\.gz)?"):
         return _read_packaged(request)
     ratings, movies = request.only("ratings.csv"), request.only("movies.csv")
-    events = pl.read_csv(ratings, infer_schema=False).rename({"userId": "user_id", "movieId": "item_id"})
-    items = pl.read_csv(movies, infer_schema=False).rename({"movieId": "item_id"})
+    events = read_table(ratings).rename({"userId": "user_id", "movieId": "item_id"})
+    items = read_table(movies).rename({"movieId": "item_id"})
     return _shop(items.with_columns(pl.col("genres").str.replace_all("|", ", ", literal=True)), events)
 
 

@@ -14,8 +14,9 @@ import polars as pl
 from ..data_card import DataCard
 from ..problems import TableProblem
 from ..schema import ShopTables, TableColumns
+from .csv_files import read_csv
 from .source import DataSource, SourceRequest, build_shop
-from .text_files import open_text, read_csv
+from .text_files import open_text
 
 _TYPES = ("token", "token_seq", "float", "float_seq")
 _NAMES = {
@@ -42,7 +43,8 @@ def read_atomic(path: Path, label: str, encoding: str | None = None) -> tuple[pl
         ValueError: If a field has no type or an unknown one, or the file is no table.
     """
     opened = open_text(path, label, encoding)
-    table = read_csv(opened, "\t", quote=None)
+    table, names = read_csv(opened, "\t", quote=None)
+    table.columns = names
     columns = []
     for header in table.columns:
         name, _, kind = header.strip().rpartition(":")

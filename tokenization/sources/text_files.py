@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import gzip
-import io
 import json
 import mmap
 import os
@@ -14,8 +12,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -25,7 +24,6 @@ from .encodings import guess_encoding, mark_of, utf8_fault, wide_without_mark
 _HEAD = 1 << 20
 PACKED = (".gz", ".zst")
 """Suffixes of packed files, behind the one that says what is in them."""
-_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass
@@ -88,7 +86,7 @@ def unpack(path: Path) -> Path | bytes:
     except (gzip.BadGzipFile, EOFError, zlib.error, pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError | PermissionError):
             raise
-        raise _unreadable(path, f"{error}") from error
+        raise unreadable(path, f"{error}") from error
 
 
 def open_text(path: Path, table: str, encoding: str | None = None) -> TextFile:
@@ -107,7 +105,7 @@ def open_text(path: Path, table: str, encoding: str | None = None) -> TextFile:
     head = opened.head()
     if b"\r" in head and b"\n" not in head:
         opened.contents = opened.content.replace(b"\r", b"\n")
-        opened.note("line_ends", _lines(opened.contents), "CR", "they were read as line ends")
+        opened.note("line_ends", count_lines(opened.contents), "CR", "they were read as line ends")
     elif b"\r\n" in head:
         opened.note("line_ends", opened.content.count(b"\r\n"), "CR LF", "they were read as line ends")
     return opened
@@ -129,15 +127,15 @@ def _decode(opened: TextFile, encoding: str | None) -> None:
             return
         name = None if encoding is not None or mark else guess_encoding(opened.content)
         if name is None:
-            raise _unreadable(opened.path, _bad_byte(opened.content, fault, "UTF-8"))
+            raise unreadable(opened.path, _bad_byte(opened.content, fault, "UTF-8"))
     assert name is not None
     try:
         opened.contents = opened.content.decode(name).removeprefix("\ufeff").encode()
     except UnicodeDecodeError as error:
-        raise _unreadable(opened.path, _bad_byte(opened.content, error.start, name)) from error
+        raise unreadable(opened.path, _bad_byte(opened.content, error.start, name)) from error
     if encoding is None:
         remedy = "they were read as such; if that is wrong, give encoding"
-        opened.note("encoding", _lines(opened.contents), name, remedy)
+        opened.note("encoding", count_lines(opened.contents), name, remedy)
 
 
 def _known(encoding: str) -> str:
@@ -155,79 +153,6 @@ def _bad_byte(content: bytes, place: int, encoding: str) -> str:
     )
 
 
-def find_separator(opened: TextFile, usual: str) -> str:
-    """What stands between the fields of a table with a header: the usual, or what does so in a header without it."""
-    head = opened.head().split(b"\n", 1)[0]
-    header = head.decode(errors="replace")
-    try:
-        fields = {mark: len(next(csv.reader([header], delimiter=mark), [])) for mark in (usual, *_SEPARATORS)}
-    except csv.Error:  # it is no header, which reading the table will tell better
-        return usual
-    found = next((mark for mark, count in fields.items() if count > 1), usual)
-    if found != usual:
-        opened.note("separator", _lines(opened.content), _SEPARATORS[found], "they were read so")
-    return found
-
-
-def read_csv(opened: TextFile, separator: str = ",", quote: str | None = '"') -> pl.DataFrame:
-    """Read a table with a header; every column is text. Lines with too few fields are filled up and counted.
-
-    Were types guessed, the id 007 would become 7 in one table and stay in the other.
-
-    Raises:
-        ValueError: If a line has too many fields, quotes that do not close, or bytes that are no UTF-8; it is named.
-    """
-    try:
-        table = pl.read_csv(opened.contents, separator=separator, quote_char=quote, infer_schema=False)
-    except pl.exceptions.NoDataError:
-        return pl.DataFrame()
-    except pl.exceptions.PolarsError as error:
-        reason = _csv_fault(opened.content, separator) or str(error).splitlines()[0]
-        raise _unreadable(opened.path, reason) from error
-    # A line that is too short leaves the last column empty.
-    if table.width > 1 and table[:, -1].null_count():
-        count, example = _short_lines(opened.content, separator, quote)
-        if count:
-            opened.note("short_line", count, example, "what is missing was left empty")
-    return table
-
-
-def _short_lines(content: bytes, separator: str, quote: str | None) -> tuple[int, str]:
-    """Lines with fewer fields than the header, and the first of them; blank ones are among them."""
-    plain = quote is None or quote.encode() not in content
-    lines = _lines(content)
-    if plain and content.count(separator.encode()) == content.split(b"\n", 1)[0].count(separator.encode()) * lines:
-        return 0, ""
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL
-    csv.field_size_limit(max(csv.field_size_limit(), len(content)))
-    reader = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=separator, quoting=quoting)
-    width, count, begin, example = 0, 0, 1, ""
-    for row in reader:
-        if not width:
-            width = len(row)
-        elif len(row) < width:
-            count += 1
-            example = example or f"line {begin} with {len(row)} of {width} fields"
-        begin = reader.line_num + 1
-    return count, example
-
-
-def _csv_fault(content: bytes, separator: str) -> str | None:
-    """The first line that is no csv, and why; None if Python finds nothing wrong either."""
-    reader = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=separator, strict=True)
-    width, begin = 0, 1
-    try:
-        for row in reader:
-            if not width:
-                width = len(row)
-            elif len(row) > width:
-                return f"line {begin} has {len(row)} fields and the header {width}"
-            begin = reader.line_num + 1
-    except csv.Error as error:
-        return f"line {begin} has quotes that do not close or stand inside a field ({error})"
-    return None
-
-
 def read_json(opened: TextFile) -> pl.DataFrame:
     """Read json lines, or one list of objects. NaN, which json does not know but Python writes, is read too.
 
@@ -240,7 +165,9 @@ def read_json(opened: TextFile) -> pl.DataFrame:
     try:
         if listed:
             return pl.read_json(opened.content, infer_schema_length=None)
-        return pl.read_ndjson(opened.contents, infer_schema_length=None)
+        table = pl.read_ndjson(opened.contents, infer_schema_length=None)
+        if table.height in (count_lines(opened.view), _filled_lines(opened)):
+            return table
     except pl.exceptions.PolarsError:
         pass  # read once more below, which names the line
     rows = _json_list(opened) if listed else list(json_lines(opened))
@@ -281,9 +208,9 @@ def json_lines(opened: TextFile) -> Iterator[dict[str, Any]]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise _unreadable(opened.path, f"line {number} is no json: {error}") from error
+            raise unreadable(opened.path, f"line {number} is no json: {error}") from error
         if not isinstance(row, dict):
-            raise _unreadable(opened.path, f"line {number} is a json {type(row).__name__} and no object")
+            raise unreadable(opened.path, f"line {number} is a json {type(row).__name__} and no object")
         yield row
 
 
@@ -291,16 +218,24 @@ def _json_list(opened: TextFile) -> list[dict[str, Any]]:
     try:
         rows: list[dict[str, Any]] = json.loads(opened.content)
     except ValueError as error:
-        raise _unreadable(opened.path, str(error)) from error
+        raise unreadable(opened.path, str(error)) from error
     strange = next((row for row in rows if not isinstance(row, dict)), None)
     if strange is not None:
-        raise _unreadable(opened.path, f"its list holds a json {type(strange).__name__} and no object")
+        raise unreadable(opened.path, f"its list holds a json {type(strange).__name__} and no object")
     return rows
 
 
-def _lines(content: bytes) -> int:
-    return content.count(b"\n") + (not content.endswith(b"\n"))
+def _filled_lines(opened: TextFile) -> int:
+    """Lines that are not blank: one object each, counted without a parser."""
+    return sum(1 for line in opened.content.split(b"\n") if line.strip())
 
 
-def _unreadable(path: Path, reason: str) -> ValueError:
+def count_lines(content: bytes | memoryview) -> int:
+    """Lines of a text, the last one with or without a line end."""
+    feeds = int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord("\n")))
+    return feeds + (bytes(content[-1:]) != b"\n")
+
+
+def unreadable(path: Path, reason: str) -> ValueError:
+    """The error for a file that cannot be read as its suffix has it."""
     return ValueError(f"table {path} cannot be read by its suffix: {reason}; check that it is whole")

@@ -1,0 +1,143 @@
+"""The command in a card, which trains the model again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..model_cards.markdown import is_hub_id
+from ..model_cards.scrubbing import is_secret_name
+from ..tokenization.prepared import is_prepared, open_prepared
+from ..tokenization.schema import TableColumns
+from ..tokenization.sources import SOURCES, split_data
+from .options import parse_value
+
+NOT_SHOWN = {
+    "data", "output", "config_file", "resume", "overwrite", "card", "json_output", "show_values",
+}  # fmt: skip
+"""Parameters of `xcat fit` that do not change the model, or are shown otherwise; all others are in the command."""
+FIELDS_NOT_SHOWN = {"cache_dir", "disable_tqdm", "push_to_hub", "report_to", "run_name"}
+"""Fields that do not change the model."""
+_PLACES = {"items", "events", "base", "text_encoder"}
+"""Options that may name a file or folder, which is somewhere else for everybody."""
+_PREPARED_NAMES = {"on_unknown_items": "unknown_items"}
+"""Entries of a manifest that have another name as an option."""
+
+
+def given_options(context: Any) -> dict[str, Any]:
+    """Options of a command that are not at their default, by name.
+
+    Args:
+        context: The context of click.
+    """
+    options = [p for p in context.command.params if p.param_type_name == "option" and p.name not in NOT_SHOWN]
+    values = {option.name: context.params.get(option.name) for option in options}
+    return {p.name: values[p.name] for p in options if values[p.name] not in (None, (), p.get_default(context))}
+
+
+def fit_command(data: str | None, fields: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> str:
+    """The command that fits a model again.
+
+    A file or folder of this machine is named by a word in capitals (DATA, ITEMS.csv, TEXT_ENCODER), which the reader
+    replaces; of a prepared folder, the command that prepares it stands first.
+
+    Args:
+        data: The data argument.
+        fields: Fields that were given, on the command line or in a file.
+        options: Other options of the command, as `given_options` gives them.
+
+    Example:
+        >>> fit_command("shop/", {"hidden_size": 64, "text_fields": ("title", "brand"), "bf16": True})
+        'xcat fit DATA --output checkpoint --hidden-size 64 --text-fields title,brand --bf16 true'
+    """
+    prepared = data is not None and is_prepared(data)
+    alone = not prepared and data is None and options is not None and "items" in options
+    shown = ["PREPARED"] if prepared else [] if alone else [_data_word(data)]
+    words = ["xcat", "fit", *shown, "--output", "checkpoint"]
+    for name, value in (options or {}).items():
+        if name not in fields:
+            words += _option(name, value)
+    for name, value in fields.items():
+        if name in FIELDS_NOT_SHOWN or name.startswith("hub_") or is_secret_name(name) or value is None:
+            continue
+        words += [f"--{name.replace('_', '-')}", _place(name, value) or _as_word(value)]
+    first = f"{_prepare_command(str(data))} && " if prepared else ""
+    return first + shlex.join(words)
+
+
+def _data_word(data: str | None) -> str:
+    name, path, parts = split_data(data) if data else (None, None, ())
+    if name in SOURCES and path is None:
+        return str(name)
+    if path and not Path(path).exists() and is_hub_id(path):
+        return str(data)
+    return ":".join([name, "DATA", *([",".join(parts)] if parts else [])]) if name else "DATA"
+
+
+def _prepare_command(folder: str) -> str:
+    """The command that prepares a folder again, from its manifest."""
+    request = dict(open_prepared(folder).manifest["request"])
+    made, columns = request.pop("options", {}), request.pop("columns", {})
+    mapping = {name: column for name, column in columns.items() if column != getattr(TableColumns(), name, None)}
+    words = ["xcat", "prepare", "DATA", "--output", "PREPARED"]
+    if mapping:
+        words += ["--columns", ",".join(f"{name}={column}" for name, column in mapping.items())]
+    defaults = _prepare_defaults() | {"on_unknown_items": "error"}
+    told = {name: value for name, value in {**request, **made}.items() if name not in ("layout", "inputs")}
+    for name, value in told.items():
+        if value is not None and _plain(value) != _plain(defaults.get(name)):
+            words += _option(_PREPARED_NAMES.get(name, name), value)
+    return shlex.join(words)
+
+
+def _prepare_defaults() -> dict[str, Any]:
+    from ..tokenization.preparing import PrepareOptions
+
+    return dataclasses.asdict(PrepareOptions())
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, list | tuple) else value
+
+
+def _option(name: str, value: Any) -> list[str]:
+    """An option of the command line with its value; a switch has none."""
+    option = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{option}" if value else f"--no-{option}"]
+    if isinstance(value, list | tuple):
+        value = ",".join(map(str, value))
+    return [f"--{option}", _place(name, str(value)) or str(value)]
+
+
+def _place(name: str, value: Any) -> str | None:
+    """The word for a file or folder of this machine; None for what is none."""
+    if not isinstance(value, str | os.PathLike) or not (name in _PLACES or Path(value).is_absolute()):
+        return None
+    path = Path(value)
+    if not path.exists():
+        return None
+    return name.upper() + ("".join(path.suffixes) if path.is_file() else "")
+
+
+def _as_word(value: Any) -> str:
+    """A value of a field as one word, which `parse_value` reads as the same value."""
+    if isinstance(value, list | tuple):
+        joined = ",".join(map(str, value))
+        plain = all(isinstance(part, int) or (isinstance(part, str) and "," not in part) for part in value)
+        return joined if plain and value and _reads(joined) in (joined, value[0]) else json.dumps(list(value))
+    if isinstance(value, str):
+        return value if _reads(value) == value else json.dumps(value)
+    return json.dumps(value, default=str)
+
+
+def _reads(word: str) -> Any:
+    try:
+        return parse_value(word)
+    except ValueError:
+        return None
