@@ -9,7 +9,15 @@ import typer
 
 def push(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub to copy.")],
-    repository: Annotated[str, typer.Argument(help="NAMESPACE/NAME on the hub; made if there is none.")],
+    repository: Annotated[
+        str | None, typer.Argument(help="NAMESPACE/NAME on the hub; made if there is none.", show_default=False)
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of a checkpoint, push a metric as a Space: recall, ndcg, mrr, hit_rate, coverage, all."
+        ),
+    ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
     revision: Annotated[str | None, typer.Option(help="Branch to push to; made if there is none.")] = None,
     create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of pushing.")] = False,
@@ -17,7 +25,7 @@ def push(
         str | None, typer.Option(help="For an adapter: NAMESPACE/NAME of its base, if it was trained on a folder.")
     ] = None,
     tag: Annotated[str | None, typer.Option(help="Name for this state, such as v1.")] = None,
-    message: Annotated[str, typer.Option(help="Title of the commit.")] = "Upload checkpoint",
+    message: Annotated[str | None, typer.Option(help="Title of the commit.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Put a checkpoint on the hub: model, catalogue, tokenizer, code and card, in one commit; or an adapter alone.
@@ -34,7 +42,17 @@ def push(
         xcat push my-checkpoint them/their-shop --create-pr
 
         xcat push my-adapter me/my-adapter --base-repo me/my-shop
+
+        xcat push --metric ndcg me/ndcg   # then, anywhere: evaluate.load("me/ndcg")
     """
+    if metric is not None:
+        if repository is not None or base_repo is not None or tag is not None:
+            raise ValueError("--metric takes one NAMESPACE/NAME, and no checkpoint, --base-repo or --tag")
+        _push_metric(metric, checkpoint, private, revision, create_pr, message, json_output)
+        return
+    if repository is None:
+        raise ValueError(f"there is no repository to push {checkpoint} to; give NAMESPACE/NAME after it")
+
     from ..modeling_xcat.hub_xcat import SHARED, locate_checkpoint, push_folder, shared_files
     from ..training.adapters import is_adapter
     from ..training.checkpoints import check_adapter, check_checkpoint
@@ -54,7 +72,7 @@ def push(
         revision=revision,
         create_pr=create_pr,
         tag=tag,
-        message=message,
+        message=message or "Upload checkpoint",
         base_repo=base_repo,
     )
     pushed = shared_files(folder)
@@ -68,3 +86,26 @@ def push(
             "repository": commit.repo_url.repo_id, "revision": commit.pr_revision or revision or "main",
             "commit": commit.oid, "url": str(where), "pull_request": commit.pr_url, "tag": tag, "files": pushed,
         })  # fmt: skip
+
+
+def _push_metric(
+    metric: str,
+    repository: str,
+    private: bool,
+    revision: str | None,
+    create_pr: bool,
+    message: str | None,
+    json_output: bool,
+) -> None:
+    from ..evaluation.modules import COMBINED, push_metric
+    from .console import messages, print_json
+
+    name = COMBINED if metric == "all" else metric
+    commit = push_metric(
+        name, repository, private=private or None, revision=revision, create_pr=create_pr,
+        message=message or f"Upload metric {name}",
+    )  # fmt: skip
+    where = commit.pr_url or commit.commit_url
+    messages.print(f'{where}; evaluate.load("{repository}") loads it', markup=False)
+    if json_output:
+        print_json({"repository": repository, "metric": name, "commit": commit.oid, "url": str(where)})

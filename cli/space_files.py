@@ -8,13 +8,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..evaluation.modules import GRADIO
 from ..modeling_xcat.hub_xcat import CARRIED, shared_files
 from ..modeling_xcat.saving_xcat import written_whole
 from ..tokenization.vocabulary import ItemVocabulary
 
 CHECKPOINT_FOLDER = "checkpoint"
 SHOWN_ITEMS = 2000
-GRADIO = "6.31.0"
 
 APP = '''"""A page that recommends items to a history; written by `xcat space`."""
 

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from ..tokenization.vocabulary import ItemVocabulary
-from .metrics import per_user_metrics, summarise
 from .protocol import RankingReport
 from .ranks import pad_targets
+from .recommendation_ranking.ranking_metrics import per_user_metrics, summarise
 
 DEFAULT_COLUMN = "category"
 MOST_CATEGORIES = 20

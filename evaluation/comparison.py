@@ -15,8 +15,8 @@ from ..modeling_baselines.popularity import (
 )
 from ..tokenization.progress import stage
 from ..tokenization.vocabulary import ItemVocabulary
-from .metrics import DEFAULT_KS
 from .protocol import Ranker, RankingReport, evaluate_ranker
+from .recommendation_ranking.ranking_metrics import DEFAULT_KS
 
 POPULARITY, REPEAT_PURCHASE = "popularity", "repeat-purchase"
 

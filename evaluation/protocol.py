@@ -15,8 +15,14 @@ from datasets import Dataset
 
 from ..tokenization.progress import stage
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
-from .metrics import DEFAULT_KS, catalogue_coverage, check_cutoffs, per_user_metrics, summarise
 from .ranks import pad_targets, target_ranks, top_rows
+from .recommendation_ranking.ranking_metrics import (
+    DEFAULT_KS,
+    catalogue_coverage,
+    check_cutoffs,
+    per_user_metrics,
+    summarise,
+)
 from .slices import SLICE_NAMES, target_slices
 
 LOST = "lost_to_untrained"

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from datasets import Dataset
 
-from ..evaluation.metrics import per_user_metrics
 from ..evaluation.ranks import pad_targets
+from ..evaluation.recommendation_ranking.ranking_metrics import per_user_metrics
 from ..modeling_xcat.configuration_xcat import REGRESSION_FROM
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor

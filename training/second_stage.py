@@ -10,8 +10,8 @@ import torch
 from datasets import Dataset
 from torch import nn
 
-from ..evaluation.metrics import per_user_metrics
 from ..evaluation.ranks import pad_targets
+from ..evaluation.recommendation_ranking.ranking_metrics import per_user_metrics
 from ..modeling_xcat.candidates_xcat import CandidateFeatures, CandidateSources, XCatCandidateAttention
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor

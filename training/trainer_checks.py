@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset, IterableDataset
 
-from ..evaluation.metrics import METRIC_NAMES
+from ..evaluation.recommendation_ranking.ranking_metrics import METRIC_NAMES
 from ..evaluation.slices import SLICE_NAMES
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.interest_snapshots import NO_INTERESTS

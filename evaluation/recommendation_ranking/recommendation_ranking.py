@@ -1,21 +1,20 @@
 """Ranking metrics for lists of recommendations, as an `evaluate` module.
 
-`evaluate` copies this file to another folder before it imports it, so nothing can be imported relatively here; and it
-finds the file's imports with a regular expression that reads one import a line.
+`evaluate` copies this file and `ranking_metrics.py` to another folder before it imports them, so nothing else of the
+package can be imported here; and it finds the file's imports with a regular expression that reads one import per line.
 """
 
-import importlib
 from typing import Any
 
 import datasets
 import evaluate
 import numpy as np
 
-_metrics = importlib.import_module("xcat_rec.evaluation.metrics")
+from .ranking_metrics import ABOUT, DEFAULT_KS, catalogue_coverage, check_cutoffs, per_user_metrics, summarise
 
-_DESCRIPTION = """
-Recall, NDCG and MRR of ranked recommendations, with any number of relevant items a user, and catalogue coverage.
-"""
+METRICS = ("recall", "ndcg", "mrr", "hit_rate", "coverage")
+
+_DESCRIPTION = "\n".join(ABOUT[name] for name in METRICS)
 
 _CITATION = """
 @article{jarvelin2002cumulated,
@@ -29,18 +28,19 @@ _CITATION = """
 }
 """
 
-_INPUTS_DESCRIPTION = """
+_INPUTS_DESCRIPTION = f"""
 Args:
-    predictions: one list of recommended items a user, best first; all lists of one length
-    references: one list of relevant items a user; a user without any is left out
+    predictions: one list of recommended items per user, best first; all lists of one length
+    references: one list of relevant items per user; a user without any is left out
     ks: cut-offs, none longer than the lists; by default those of 1, 5, 10, 20 and 50 that are not
-    num_items: items in the catalogue, for coverage; None leaves coverage out
+    num_items: items in the catalogue, for coverage; where there are other metrics, None leaves coverage out
 Returns:
-    recall@k, ndcg@k, mrr@k and, with num_items, coverage@k, for each k
+    {", ".join(f"{name}@k" for name in METRICS)}, for each k
 Examples:
-    >>> metric = RecommendationRanking()  # or evaluate.load(path of the folder recommendation_ranking)
-    >>> metric.compute(predictions=[["tent", "lamp"]], references=[["lamp"]], ks=[2])["mrr@2"]
-    0.5
+    >>> metric = RecommendationRanking()  # or evaluate.load(path of the folder of this file)
+    >>> found = metric.compute(predictions=[["tent", "lamp"]], references=[["lamp"]], ks=[2], num_items=4)
+    >>> sorted(found) == sorted(f"{{name}}@2" for name in {METRICS})
+    True
 """
 
 
@@ -70,16 +70,19 @@ class RecommendationRanking(evaluate.Metric):  # type: ignore[misc]  # evaluate 
         if len(lengths) != 1:
             raise ValueError(f"the lists of recommendations have lengths {sorted(lengths)}; give all of one length")
         length = lengths.pop()
-        cutoffs = _metrics.check_cutoffs([k for k in _metrics.DEFAULT_KS if k <= length] if ks is None else ks)
+        cutoffs = check_cutoffs([k for k in DEFAULT_KS if k <= length] if ks is None else ks)
         if cutoffs[-1] > length:
             raise ValueError(
                 f"lists of {length} recommendations cannot tell metrics at {cutoffs[-1]}; give longer ones"
             )
+        of_users = [name for name in METRICS if name != "coverage"]
+        if not of_users and num_items is None:
+            raise ValueError("coverage is a share of the catalogue; give num_items, the number of its items")
         ranks = _ranks_in_lists(predictions, references, length + 1)
-        results: dict[str, float] = _metrics.summarise(_metrics.per_user_metrics(ranks, cutoffs))
-        if num_items is not None:
+        results: dict[str, float] = summarise(per_user_metrics(ranks, cutoffs, names=of_users))
+        if num_items is not None and "coverage" in METRICS:
             _, rows = np.unique(np.asarray(predictions), return_inverse=True)
-            results |= _metrics.catalogue_coverage(rows.reshape(len(predictions), length), cutoffs, num_items)
+            results |= catalogue_coverage(rows.reshape(len(predictions), length), cutoffs, num_items)
         return results
 
 

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xcat_rec.evaluation.metrics import catalogue_coverage, check_cutoffs, per_user_metrics, summarise
+from xcat_rec.evaluation.recommendation_ranking.ranking_metrics import (
+    catalogue_coverage,
+    check_cutoffs,
+    per_user_metrics,
+    summarise,
+)
 
 
 def brute_force(ranks: list[int], k: int) -> tuple[float, float, float]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import xcat_rec
-from xcat_rec.evaluation.metrics import per_user_metrics, summarise
+from xcat_rec.evaluation.recommendation_ranking.ranking_metrics import METRIC_NAMES, per_user_metrics, summarise
 
 FOLDER = Path(xcat_rec.__file__).parent / "evaluation" / "recommendation_ranking"
 
@@ -27,8 +27,9 @@ def test_loads_from_its_folder_and_computes_by_hand(metric: evaluate.Metric) -> 
     second = 1 / (1 + 1 / np.log2(3))
     assert results == pytest.approx(
         {
-            "recall@1": 0.25, "ndcg@1": 0.5, "mrr@1": 0.5, "coverage@1": 2 / 6,
-            "recall@3": 0.75, "ndcg@3": (1 / np.log2(3) + second) / 2, "mrr@3": 0.75, "coverage@3": 3 / 6,
+            "recall@1": 0.25, "ndcg@1": 0.5, "mrr@1": 0.5, "hit_rate@1": 0.5, "coverage@1": 2 / 6,
+            "recall@3": 0.75, "ndcg@3": (1 / np.log2(3) + second) / 2, "mrr@3": 0.75, "hit_rate@3": 1.0,
+            "coverage@3": 3 / 6,
         }
     )  # fmt: skip
 
@@ -43,14 +44,18 @@ def test_agrees_with_the_metrics_of_ranks(metric: evaluate.Metric) -> None:
             found = np.flatnonzero(predictions[user] == item)
             ranks[user, place] = found[0] + 1 if len(found) else 10_000
     results = metric.compute(predictions=predictions.tolist(), references=references)
-    assert results == pytest.approx(summarise(per_user_metrics(ranks, [1, 5, 10, 20])))
+    assert results == pytest.approx(
+        summarise(per_user_metrics(ranks, [1, 5, 10, 20], names=(*METRIC_NAMES, "hit_rate")))
+    )
 
 
 def test_batches_add_up_and_users_without_references_are_left_out(metric: evaluate.Metric) -> None:
     metric.add_batch(predictions=[[1, 2], [3, 4]], references=[[1], []])
     metric.add_batch(predictions=[[5, 6]], references=[[5, 5, 9]])  # a repeated reference counts once
     half = 1 / (1 + 1 / np.log2(3))
-    assert metric.compute(ks=[2]) == pytest.approx({"recall@2": 0.75, "ndcg@2": (1 + half) / 2, "mrr@2": 1.0})
+    assert metric.compute(ks=[2]) == pytest.approx(
+        {"recall@2": 0.75, "ndcg@2": (1 + half) / 2, "mrr@2": 1.0, "hit_rate@2": 1.0}
+    )
 
 
 def test_lists_shorter_than_a_cutoff_are_refused(metric: evaluate.Metric) -> None:

@@ -1,4 +1,8 @@
-"""Ranking metrics of one user each, from the ranks of the user's targets."""
+"""Ranking metrics of one user each, from the ranks of the user's targets.
+
+The one definition of every metric: the library evaluates with this file, and each `evaluate` module has a copy of it
+beside its script. So it needs nothing but numpy.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +12,37 @@ import numpy as np
 
 DEFAULT_KS = (1, 5, 10, 20, 50)
 METRIC_NAMES = ("recall", "ndcg", "mrr")
+"""Metrics that the library's own evaluations report; `hit_rate` and `coverage` can be asked for, too."""
+ABOUT = {
+    "recall": "Recall@k: the share of a user's relevant items that are among the k best recommendations.",
+    "ndcg": "NDCG@k with binary gains: relevant items count 1 / log2(1 + rank), relative to the best possible order.",
+    "mrr": "MRR@k: 1 / rank of the first relevant item, and 0 where it is not among the k best recommendations.",
+    "hit_rate": "Hit rate@k: the share of users with a relevant item among the k best recommendations.",
+    "coverage": "Catalogue coverage@k: the share of all items that are among the k best recommendations of any user.",
+}
+"""Definition of each metric, in one sentence."""
 
 
 def per_user_metrics(
-    ranks: np.ndarray, ks: Sequence[int] = DEFAULT_KS, relevant: np.ndarray | None = None
+    ranks: np.ndarray,
+    ks: Sequence[int] = DEFAULT_KS,
+    relevant: np.ndarray | None = None,
+    names: Sequence[str] = METRIC_NAMES,
 ) -> dict[str, np.ndarray]:
-    """Recall, NDCG and MRR at several cut-offs, one value a user.
+    """Recall, NDCG, MRR and hit rate at several cut-offs, one value per user.
 
     * `recall@k` is the share of the targets with a rank up to k (with one target: the hit rate).
     * `ndcg@k` has binary gains and the ideal of min(k, targets) hits at the top (Jarvelin and Kekalainen, "Cumulated
       gain-based evaluation of IR techniques", TOIS 2002, with the discount 1 / log2(1 + rank)).
     * `mrr@k` is 1 / rank of the best-ranked target, and 0 where that rank exceeds k (Voorhees, TREC-8, 1999).
+    * `hit_rate@k` is 1 where any target has a rank up to k, and else 0.
 
     Args:
         ranks: (users, targets) ranks from 1; 0 or less is padding.
         ks: Cut-offs.
         relevant: (users, targets) bool, which targets count; None for all of them. The ranks stay those among the
             whole catalogue.
+        names: Metrics wanted.
 
     Returns:
         Name, such as `recall@10`, to (users,) float64 values; NaN for a user with no target that counts.
@@ -55,9 +73,13 @@ def per_user_metrics(
     values: dict[str, np.ndarray] = {}
     for k in cutoffs:
         hits = counted & (ranks <= k)
-        values[f"recall@{k}"] = hits.sum(1) / divisor
-        values[f"ndcg@{k}"] = (discounts * hits).sum(1) / ideal[np.minimum(divisor, k) - 1]
-        values[f"mrr@{k}"] = np.where(best <= k, 1 / best, 0.0)
+        at_k = {
+            "recall": hits.sum(1) / divisor,
+            "ndcg": (discounts * hits).sum(1) / ideal[np.minimum(divisor, k) - 1],
+            "mrr": np.where(best <= k, 1 / best, 0.0),
+            "hit_rate": (best <= k).astype(np.float64),
+        }
+        values |= {f"{name}@{k}": at_k[name] for name in names}
     return {name: np.where(without, np.nan, value) for name, value in values.items()}
 
 

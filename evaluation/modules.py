@@ -1,0 +1,211 @@
+"""The ranking metrics as `evaluate` modules of their own: written to a folder, loaded, or pushed as a Space."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ..modeling_xcat.hub_xcat import HUB_ERRORS, hub_error
+from .recommendation_ranking.ranking_metrics import ABOUT
+
+COMBINED = "recommendation_ranking"
+METRIC_MODULES = (*ABOUT, COMBINED)
+"""Names of the modules: one per metric, and one with all of them."""
+
+GRADIO = "6.31.0"
+"""Version of gradio that the pages of Spaces are written for."""
+
+_SOURCE = Path(__file__).parent / COMBINED
+_DEFINITIONS = "ranking_metrics.py"
+_METRICS = re.compile(r"^METRICS = .*$", re.MULTILINE)
+_REQUIREMENTS = "evaluate>=0.4.5\ndatasets>=4.0\nnumpy>=1.26\n"
+
+_APP = '''"""A page that computes the metric; written by `xcat push --metric`."""
+
+import json
+import os
+
+import evaluate
+import gradio as gr
+
+metric = evaluate.load(os.path.join(os.path.dirname(os.path.abspath(__file__)), {script!r}))
+
+
+def compute(predictions, references, ks, num_items):
+    """The metric of lists given as JSON."""
+    try:
+        return metric.compute(
+            predictions=json.loads(predictions), references=json.loads(references),
+            ks=[int(k) for k in ks.split(",")], num_items=int(num_items) or None,
+        )
+    except (ValueError, TypeError) as error:
+        raise gr.Error(str(error)) from error
+
+
+demo = gr.Interface(
+    compute,
+    [
+        gr.Textbox('[["tent", "lamp"], ["boots", "tent"]]', label="Recommendations per user, best first, as JSON"),
+        gr.Textbox('[["lamp"], ["kite"]]', label="Relevant items per user, as JSON"),
+        gr.Textbox("1,2", label="Cut-offs"),
+        gr.Number(4, precision=0, label="Items in the catalogue, for coverage; 0 if unknown"),
+    ],
+    gr.JSON(label="Result"),
+    title={title!r},
+    description=metric.description,
+)
+
+if __name__ == "__main__":
+    demo.launch()
+'''
+
+_README = """---
+title: {title}
+emoji: 📏
+colorFrom: blue
+colorTo: green
+sdk: gradio
+sdk_version: {gradio}
+app_file: app.py
+pinned: false
+license: apache-2.0
+tags:
+- evaluate
+- metric
+- recommendation
+description: >-
+  {short}
+---
+
+# {title}
+
+{about}
+
+## Use
+
+```python
+import evaluate
+
+metric = evaluate.load("{place}")
+metric.compute(predictions=[["tent", "lamp"], ["boots", "tent"]], references=[["lamp"], ["kite"]], ks=[1, 2]{more})
+```
+
+- `predictions`: one list of recommended items per user, best first, all of one length; ids are texts or whole numbers.
+- `references`: one list of relevant items per user; a user without any is left out.
+- `ks`: cut-offs, by default those of 1, 5, 10, 20 and 50 that the lists reach.
+- `num_items`: items in the catalogue, which coverage is a share of.
+
+The result maps `{name}@k` and the like to numbers from 0 to 1, means over users. An item that is not in a user's list
+counts as ranked below it, so no sampling of items is needed.
+"""
+
+
+def write_metric(name: str, folder: str | Path, place: str | None = None) -> Path:
+    """Write the `evaluate` module of a metric, with the page and the card of a Space.
+
+    Args:
+        name: One of `METRIC_MODULES`.
+        folder: Where the module's folder is made.
+        place: NAMESPACE/NAME that it is pushed to; None for a folder that is loaded from here.
+
+    Returns:
+        The folder, whose name is that of the module: `evaluate.load` takes it, without a network.
+
+    Raises:
+        ValueError: If there is no such metric.
+    """
+    if name not in METRIC_MODULES:
+        raise ValueError(f"there is no metric {name!r}; give one of {', '.join(METRIC_MODULES)}")
+    chosen = tuple(ABOUT) if name == COMBINED else (name,)
+    called = name if place is None else place.rpartition("/")[2]
+    target = Path(folder) / called
+    target.mkdir(parents=True, exist_ok=True)
+    script = (_SOURCE / f"{COMBINED}.py").read_text(encoding="utf-8")
+    title = name.replace("_", " ").capitalize() if name not in ("ndcg", "mrr") else name.upper()
+    card = _README.format(
+        title=title, gradio=GRADIO, short=ABOUT.get(name, "Metrics of ranked recommendations."),
+        about="\n".join(f"- {ABOUT[one]}" for one in chosen), place=place or target, name=chosen[0],
+        more=", num_items=4" if "coverage" in chosen else "",
+    )  # fmt: skip
+    files = {
+        f"{called}.py": _METRICS.sub(f"METRICS = {json.dumps(list(chosen))}", script),
+        _DEFINITIONS: (_SOURCE / _DEFINITIONS).read_text(encoding="utf-8"),
+        "app.py": _APP.format(script=f"{called}.py", title=title),
+        "requirements.txt": _REQUIREMENTS,
+        "README.md": card,
+    }
+    for file, content in files.items():
+        (target / file).write_text(content, encoding="utf-8")
+    return target
+
+
+def load_metric(name: str) -> Any:
+    """The `evaluate` module of a metric, without a network.
+
+    Args:
+        name: One of `METRIC_MODULES`.
+
+    Raises:
+        ValueError: If there is no such metric.
+
+    Example:
+        >>> load_metric("recall").compute(predictions=[["tent", "lamp"]], references=[["lamp"]], ks=[1, 2])
+        {'recall@1': 0.0, 'recall@2': 1.0}
+    """
+    import evaluate
+
+    with tempfile.TemporaryDirectory() as place:  # evaluate keeps a copy of its own
+        return evaluate.load(str(write_metric(name, place)))
+
+
+def push_metric(
+    name: str,
+    repository: str,
+    *,
+    private: bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+    message: str = "Upload metric",
+    token: str | bool | None = None,
+) -> Any:
+    """Put the `evaluate` module of a metric on the hub, as a Space, in one commit.
+
+    Args:
+        name: One of `METRIC_MODULES`.
+        repository: NAMESPACE/NAME of the Space; made if there is none.
+        private: Whether it is made private; None for the namespace's default.
+        revision: Branch to push to; None for the main branch.
+        create_pr: Whether to open a pull request instead of changing the branch.
+        message: Title of the commit.
+        token: Token for the hub; None for `HF_TOKEN` or that of `hf auth login`.
+
+    Returns:
+        The commit.
+
+    Raises:
+        OSError: If the hub refuses or cannot be reached.
+        ValueError: If there is no such metric, or the repository's name is not NAMESPACE/NAME.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    if repository.count("/") != 1 or not all(repository.split("/")):
+        raise ValueError(f"{repository} is no name of a repository; give NAMESPACE/NAME")
+    api = HfApi(token=token)
+    with tempfile.TemporaryDirectory() as place:
+        folder = write_metric(name, place, repository)
+        try:
+            space = api.create_repo(
+                repository, repo_type="space", space_sdk="gradio", private=private, exist_ok=True
+            ).repo_id
+            if revision is not None:
+                api.create_branch(space, branch=revision, repo_type="space", exist_ok=True)
+            return api.create_commit(
+                space,
+                [CommitOperationAdd(path.name, str(path)) for path in sorted(folder.iterdir())],
+                repo_type="space", revision=revision, create_pr=create_pr, commit_message=message,
+            )  # fmt: skip
+        except HUB_ERRORS as error:
+            raise hub_error(error, repository, revision) from error

@@ -1,0 +1,50 @@
+"""The ranking metrics as `evaluate` modules, each alone in a folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import evaluate
+import pytest
+import yaml
+
+from xcat_rec.evaluation.modules import COMBINED, METRIC_MODULES, load_metric, write_metric
+
+BY_HAND = {"recall": 0.25, "ndcg": 0.315465, "mrr": 0.25, "hit_rate": 0.5, "coverage": 0.6}
+ASKED = {"predictions": [["tent", "lamp"], ["boots", "tent"]], "references": [["lamp", "map"], ["kite"]], "ks": [2]}
+"""Of the first user's two items one is found, at rank 2; NDCG is (1 / log2(3)) / (1 + 1 / log2(3)), halved."""
+
+
+@pytest.mark.parametrize("name", METRIC_MODULES)
+def test_each_metric_is_a_module_of_its_own(name: str, tmp_path: Path) -> None:
+    folder = write_metric(name, tmp_path)
+    expected = BY_HAND if name == COMBINED else {name: BY_HAND[name]}
+    found = evaluate.load(str(folder)).compute(**ASKED, num_items=5)
+    expected = {**expected, **({"ndcg": 0.5 * 0.63093 / 1.63093} if "ndcg" in expected else {})}
+    assert found == pytest.approx({f"{one}@2": value for one, value in expected.items()}, abs=1e-4)
+    card = (folder / "README.md").read_text()
+    settings = yaml.safe_load(card.split("---")[1])
+    assert settings["sdk"] == "gradio" and settings["app_file"] == "app.py" and "metric" in settings["tags"]
+    compile((folder / "app.py").read_text(), "app.py", "exec")
+    assert f'"{folder}"' in card
+
+
+def test_a_module_needs_nothing_of_the_package(tmp_path: Path) -> None:
+    folder = write_metric("mrr", tmp_path)
+    code = f"""
+import sys
+sys.modules["xcat_rec"] = None
+import evaluate
+print(evaluate.load({str(folder)!r}).compute(predictions=[[3, 4]], references=[[4]], ks=[2]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.strip() == "{'mrr@2': 0.5}", done.stderr[-2000:]
+
+
+def test_what_a_module_cannot_compute_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no metric 'auc'; give one of recall, ndcg"):
+        load_metric("auc")
+    with pytest.raises(ValueError, match="give num_items"):
+        load_metric("coverage").compute(**ASKED)
