@@ -66,6 +66,7 @@ def inspect(
     from ..tokenization.prepared import refuse_prepared
     from ..tokenization.problems import values_shown
     from ..tokenization.sources import load_shop
+    from ..tokenization.unknown_tokens import unknown_note
     from .console import messages, print_json, results
     from .options import parse_columns
 
@@ -100,6 +101,9 @@ def inspect(
             results.print(_table(title, rows))
     for problem in shop.problems:
         results.print(f"note: {problem.describe(show_values)}", markup=False)
+    note = unknown_note(report.unknown_tokens or 0.0, "titles")
+    if note is not None:
+        results.print(f"note: {note}", markup=False)
     messages.print(f"report: {output / PAGE}; card: {output / CARD}" + (f"; pushed: {url}" if url else ""))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import datasets
@@ -15,6 +16,8 @@ from .event_times import exact_time
 from .preparation_inputs import items_table
 from .schema import ShopTables
 from .sequences import build_splits, event_type_names, resolve_split
+from .text_encoders import local_default
+from .unknown_tokens import unknown_share
 from .vocabulary import ItemVocabulary
 
 CURVE_POINTS = 200
@@ -52,6 +55,8 @@ class Inspection:
         split_rows: Sequences of each part.
         leaks: What a part knows of another; each should be 0.
         problems: What was repaired in the tables or should be known.
+        unknown_tokens: Share of the tokens of titles that the default text encoder does not know; None where it is
+            neither cached nor installed, or there are no titles.
     """
 
     name: str
@@ -77,6 +82,7 @@ class Inspection:
     split_rows: dict[str, int]
     leaks: dict[str, int]
     problems: list[dict[str, Any]] = field(default_factory=list)
+    unknown_tokens: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -138,6 +144,7 @@ def inspect_shop(
         split_rows={name: len(part) for name, part in splits.items()},
         leaks=count_leaks(splits),
         problems=[problem.to_dict(show_values) for problem in shop.problems],
+        unknown_tokens=_unknown_tokens(titles),
     )
 
 
@@ -246,6 +253,24 @@ def _counts(values: pl.Series, by_name: bool = False) -> dict[str, int]:
     counted = values.rename(name).drop_nulls().value_counts()
     ordered = counted.sort(name) if by_name else counted.sort(["count", name], descending=[True, False])
     return dict(ordered.iter_rows())
+
+
+def _unknown_tokens(titles: pl.Series) -> float | None:
+    """Share of tokens that the default text encoder does not know, by its tokenizer alone and without a network."""
+    folder = local_default()
+    file = None if folder is None else Path(folder) / "tokenizer.json"
+    if file is None or not file.is_file() or titles.is_empty():
+        return None
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    unknown = tokenizer.token_to_id("[UNK]")
+
+    def token_ids(texts: list[str]) -> list[list[int]]:
+        return [found.ids for found in tokenizer.encode_batch(texts, add_special_tokens=False)]
+
+    tokenizer.no_padding()
+    return 0.0 if unknown is None else unknown_share(titles.to_list(), token_ids, unknown)
 
 
 def _languages(titles: pl.Series) -> dict[str, int] | None:

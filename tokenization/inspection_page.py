@@ -87,6 +87,11 @@ def inspection_tables(report: Inspection) -> dict[str, list[tuple[str, str]]]:
         ],
         "Missing": [(name, f"{count:,} of {items:,}") for name, count in report.missing.items()],
         "Languages of titles": [(code, f"{count:,}") for code, count in (report.languages or {}).items()],
+        "Text encoder": [
+            ("tokens of titles that the default one does not know", f"{share:.1%}")
+            for share in (report.unknown_tokens,)
+            if share is not None
+        ],
         "Duplicates": [(name.replace("_", " "), f"{count:,}") for name, count in report.duplicates.items()],
         f"Split {report.split}": [
             *((name, f"{count:,}") for name, count in report.split_rows.items()),

@@ -22,6 +22,7 @@ from transformers.utils import cached_file
 from .masking import mask
 from .packing import EventFeatures, pack_histories
 from .padding import Padding, in_format, text_options
+from .unknown_tokens import warn_of_unknown
 from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
 
 logger = logging.getLogger(__name__)
@@ -209,10 +210,10 @@ class XCatProcessor(ProcessorMixin):
         """
         common = dict(kwargs.pop("common_kwargs", None) or {})
         return_tensors = common.pop("return_tensors", return_tensors)
-        unknown = sorted({*common, *(name for name, value in kwargs.items() if value is not None)})
-        if unknown:
-            hint = "; texts of users are texts=" if unknown[0] == "text" else ""
-            raise TypeError(f"{type(self).__name__} takes no keyword {unknown[0]!r}{hint}")
+        strange = sorted({*common, *(name for name, value in kwargs.items() if value is not None)})
+        if strange:
+            hint = "; texts of users are texts=" if strange[0] == "text" else ""
+            raise TypeError(f"{type(self).__name__} takes no keyword {strange[0]!r}{hint}")
         how = Padding.of_keywords(
             self.max_history, layout=layout, padding=padding, truncation=truncation, max_length=max_length,
             padding_side=padding_side, pad_to_multiple_of=pad_to_multiple_of,
@@ -343,7 +344,9 @@ class XCatProcessor(ProcessorMixin):
                 f"texts: {len(set(owner))} of {users} users have texts, and this model does not read what users "
                 "write; leave texts out"
             )
-        tokens = self.tokenize([text for entries in per_user for text in entries], **options)
+        given = [text for entries in per_user for text in entries]
+        warn_of_unknown(self.tokenizer, given, "texts of users")
+        tokens = self.tokenize(given, **options)
         mask, width = batch["attention_mask"], batch["item_ids"].shape[1]
         starts = (mask.bool() & batch["position_ids"].eq(0)).long().cumsum(1) - 1
         last = batch["query_positions"][torch.tensor(owner)]

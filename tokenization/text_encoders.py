@@ -49,6 +49,12 @@ def packaged_copy() -> str | None:
     return str(folder) if (folder / "config.json").is_file() else None
 
 
+def local_default() -> str | None:
+    """Folder of the default text encoder, cached or packaged; None where it would have to be downloaded."""
+    cached = _cached_folder(DEFAULT_TEXT_ENCODER)
+    return packaged_copy() if cached is None else str(cached)
+
+
 def _cached_folder(repo: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 

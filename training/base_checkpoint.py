@@ -20,6 +20,7 @@ from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.schema import ShopTables
+from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.user_interests import NO_INTEREST
 from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
 from .catalogue import (
@@ -199,6 +200,7 @@ def _change_texts(
             f"items: {len(new)} of {len(texts) - 1} texts are not known to the base, for example {new[0][:80]!r}, and "
             "it carries no text encoder; keep to its catalogue or take a base with one"
         )
+    warn_of_unknown(processor.tokenizer, new, "texts of new items")
     place_text_states(model, missing, text_states(model, processor, new, precision="fp32", cache_dir=cache))
 
 

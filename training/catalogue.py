@@ -19,6 +19,7 @@ from ..modeling_xcat.text_xcat import fit_whitening
 from ..tokenization.encoder import TextEncoder
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
+from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.vocabulary import ItemVocabulary
 from .lent_neighbors import lend_neighbors
 from .precision import use_bf16
@@ -201,6 +202,7 @@ def fill_catalogue(
     if not config.use_text:
         return
     texts, index = distinct_texts(vocabulary)
+    warn_of_unknown(processor.tokenizer, texts[1:], "texts of items")
     states = (
         encode(texts) if encode else text_states(model, processor, texts, precision=precision, cache_dir=cache_dir)
     )

@@ -13,6 +13,7 @@ from ..tokenization.opinions import Statements
 from ..tokenization.prepared import PreparedShop
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.schema import ShopTables
+from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.user_interests import InterestReader, InterestSettings, UserInterests, read_shop_statements
 from .catalogue import text_states
 
@@ -40,6 +41,7 @@ def interest_reader(
 
     @torch.no_grad()
     def encode(texts: list[str]) -> np.ndarray:
+        warn_of_unknown(processor.tokenizer, texts, "texts of users")
         states = text_states(model, processor, texts, precision=precision, cache_dir=cache_dir, keep=keep)
         whitened: np.ndarray = text.whiten(states[:, 0].to(text.mean.device)).float().cpu().numpy()
         return whitened

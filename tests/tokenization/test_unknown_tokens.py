@@ -1,0 +1,63 @@
+"""Texts that the text encoder does not read are measured, and the warning names a remedy."""
+
+from __future__ import annotations
+
+import logging
+
+import polars as pl
+import pytest
+from transformers import AutoTokenizer
+
+from xcat_rec import PreparationOptions, prepare_training
+from xcat_rec.tokenization.inspection import inspect_shop
+from xcat_rec.tokenization.inspection_page import inspection_tables
+from xcat_rec.tokenization.schema import ShopTables, validate_tables
+from xcat_rec.tokenization.text_encoders import packaged_copy
+from xcat_rec.tokenization.unknown_tokens import share_unknown_to, unknown_note, warn_of_unknown
+
+from ..tiny_shop import SMALL, events_table, items_table, shop
+
+CHINESE = [
+    "户外双人防雨帐篷", "透气登山靴", "便携式燃气炉具", "折叠野营桌椅套装", "不锈钢保温水壶", "轻量羽绒睡袋",
+    "防水徒步地图", "头戴式充电照明灯", "儿童遮阳帽", "速干运动毛巾",
+]  # fmt: skip
+ENGLISH = ["Two-person tent, waterproof", "Hiking boots", "Gas stove", "Folding camping table", "Down sleeping bag"]
+
+needs_encoder = pytest.mark.skipif(packaged_copy() is None, reason="the packaged text encoder is needed (extra demo)")
+
+
+def chinese_shop() -> ShopTables:
+    titles = [f"{CHINESE[i % len(CHINESE)]}{CHINESE[i // len(CHINESE)]}" for i in range(len(items_table()))]
+    items = items_table().with_columns(pl.Series("title", titles), brand=pl.lit(None, pl.String))
+    return validate_tables(items, events_table(12), name="a shop in Chinese")
+
+
+@needs_encoder
+def test_english_is_read_and_chinese_is_not() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(packaged_copy())
+    assert share_unknown_to(tokenizer, ENGLISH) == 0 and unknown_note(0.05, "titles") is None
+    assert 0.4 < share_unknown_to(tokenizer, CHINESE) < 0.9
+    assert share_unknown_to(tokenizer, []) == share_unknown_to(tokenizer, [""]) == 0
+
+
+@needs_encoder
+def test_a_fit_warns_of_titles_it_cannot_read(caplog: pytest.LogCaptureFixture) -> None:
+    options = PreparationOptions(text_encoder=packaged_copy(), config={**SMALL, "text_tokens_per_item": 1})
+    with caplog.at_level(logging.WARNING):
+        start = prepare_training(chinese_shop(), options)
+    (told,) = [record.getMessage() for record in caplog.records if "does not know" in record.getMessage()]
+    assert told.startswith("texts of items: the text encoder does not know ")
+    assert "text_encoder='intfloat/multilingual-e5-small'" in told and not any(title in told for title in CHINESE)
+    caplog.clear()
+    for _ in range(2):  # once, for a service asks again and again
+        warn_of_unknown(start.processor.tokenizer, ["我想要一个帐篷"], "texts of users")
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.startswith("texts of users") and "帐篷" not in told
+
+
+@needs_encoder
+def test_inspect_reports_the_share() -> None:
+    shares = [inspect_shop(one).unknown_tokens for one in (shop(12), chinese_shop())]
+    assert shares[0] == 0 and 0.4 < shares[1] < 0.9
+    rows = inspection_tables(inspect_shop(chinese_shop()))["Text encoder"]
+    assert rows == [("tokens of titles that the default one does not know", f"{shares[1]:.1%}")]

@@ -1,0 +1,69 @@
+"""Texts that a text encoder does not read: the share of their tokens that its vocabulary lacks.
+
+Self-contained, because it travels with a checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+UNKNOWN_SHARE = 0.1
+"""Share of unknown tokens above which a warning is given; English titles have under 1 %."""
+MULTILINGUAL_ENCODER = "intfloat/multilingual-e5-small"
+"""A text encoder of 100 languages, as small as the default one."""
+_SAMPLE = 2_000
+
+
+def unknown_share(texts: Sequence[str], token_ids: Callable[[list[str]], list[list[int]]], unknown: int) -> float:
+    """Share of the tokens of texts that are unknown, over an even sample of at most 2,000 texts; 0 without tokens.
+
+    Args:
+        texts: Texts.
+        token_ids: Texts to token ids, without special tokens.
+        unknown: Id of the unknown token.
+    """
+    step = max(1, len(texts) // _SAMPLE)
+    ids = token_ids(list(texts[::step][:_SAMPLE]))
+    total = sum(map(len, ids))
+    return sum(row.count(unknown) for row in ids) / total if total else 0.0
+
+
+def share_unknown_to(tokenizer: Any, texts: Sequence[str]) -> float:
+    """`unknown_share` for a tokenizer of `transformers`; 0 for one that knows every byte."""
+    if tokenizer.unk_token_id is None or not len(texts):
+        return 0.0
+
+    def token_ids(given: list[str]) -> list[list[int]]:
+        options = {"add_special_tokens": False, "return_attention_mask": False, "verbose": False}
+        found: list[list[int]] = tokenizer(given, **options)["input_ids"]
+        return found
+
+    return unknown_share(texts, token_ids, tokenizer.unk_token_id)
+
+
+def unknown_note(share: float, what: str) -> str | None:
+    """A note for people where a share of unknown tokens is large; None where it is not.
+
+    Args:
+        share: Share of unknown tokens.
+        what: Name of the texts, such as "texts of items".
+    """
+    if share <= UNKNOWN_SHARE:
+        return None
+    return (
+        f"{what}: the text encoder does not know {share:.0%} of their tokens, so it does not read their language or "
+        f"script; train with an encoder that does, such as text_encoder={MULTILINGUAL_ENCODER!r} (100 languages)"
+    )
+
+
+def warn_of_unknown(tokenizer: Any, texts: Sequence[str], what: str) -> None:
+    """Log `unknown_note` for texts, where there is one; once per tokenizer and name of texts."""
+    warned = vars(tokenizer).setdefault("_xcat_warned", set())
+    note = None if what in warned else unknown_note(share_unknown_to(tokenizer, texts), what)
+    if note is not None:
+        warned.add(what)
+        logger.warning("%s", note)
