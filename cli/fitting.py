@@ -245,6 +245,7 @@ def fit_shop(request: FitRequest) -> FitOutcome:
             processing_class=prepared.processor,
             interests=prepared.interests,
         )
+        trainer.ranked_later = (len(request.card_baselines) + 4) * len(prepared.splits["test"])
         if card is not None:
             attach_card(trainer, card)
         checkpoint = last_checkpoint(request.output) if request.resume else None

@@ -9,6 +9,7 @@ from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl,
 from transformers.trainer_utils import has_length
 
 from ..tokenization.progress import Stage, say, stage
+from .user_samples import QUICK_USERS
 
 
 class EpochProgress(TrainerCallback):
@@ -29,6 +30,11 @@ class EpochProgress(TrainerCallback):
     ) -> None:
         """Begin the stage of the training."""
         if state.is_world_process_zero:
+            if getattr(args, "quick", False):
+                say(
+                    f"quick: {args.num_train_epochs:g} epochs without evaluations between them, and at most "
+                    f"{QUICK_USERS:,} users for the memory weight and the re-ranker; metrics are lower than without"
+                )
             self._training.begin("training", state.max_steps, "steps").done = state.global_step
 
     def on_step_end(

@@ -27,6 +27,8 @@ LEAST_USERS = 4096
 MOST_SCORES = 1 << 29
 """The choice is made on all users of the split, or on as many, evenly spread, as have this many scores together, but
 not on fewer than `LEAST_USERS`, among whom weights that are close differ by less than chance."""
+USERS_IN_TRAINING = 2048
+"""Users on whom it is chosen before an evaluation in training, which ranks others with it, too."""
 
 _SCORES_AT_ONCE = 1 << 22
 

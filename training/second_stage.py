@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +18,7 @@ from ..modeling_xcat.candidates_xcat import CandidateFeatures, CandidateSources,
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import Stage, stage
-from .user_samples import spread_users
+from .user_samples import MOST_USERS, QUICK_USERS, spread_users
 
 FOLDS = 3
 """Parts of the users, each judged by weights that were fitted on the others."""
@@ -26,7 +28,9 @@ STANDARD_ERRORS = 2.0
 _FITTED = ("key", "value", "ages", "weight", "expand", "expand_bias", "contract")
 _STEPS = 300
 _BATCH = 128
-_RATE = 2e-2
+_MEASURED = 3
+_DISTANCE = 6.0
+"""Peak learning rate times steps: fewer steps are longer, so that weights get as far and shrink as much."""
 _DECAY = 1.0
 """Weight decay of AdamW: by the last step a weight without slope has shrunk to a twentieth."""
 _ALWAYS, _DRAWN = 20, 30
@@ -98,7 +102,13 @@ class _Sample:
 
 
 def fit_second_stage(
-    model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset, *, k: int = 10, seed: int = 0
+    model: XCatForNextItem,
+    processor: XCatProcessor,
+    dataset: Dataset,
+    *,
+    k: int = 10,
+    seed: int = 0,
+    quick: bool = False,
 ) -> SecondStageGain:
     """Fit the weights of the second stage, and switch it on if users that it was not fitted on gain from it.
 
@@ -111,6 +121,7 @@ def fit_second_stage(
         dataset: Rows with `items` and `targets` that the model was not trained on.
         k: Cut-off of the NDCG.
         seed: Seed of folds, initial weights and batches.
+        quick: Whether half the steps and at most `QUICK_USERS` have to do.
 
     Returns:
         What it is worth.
@@ -126,23 +137,30 @@ def fit_second_stage(
     training = model.training
     model.eval()
     model.config.candidate_attention = False
-    chosen = spread_users(dataset)
+    steps = _STEPS // 2 if quick else _STEPS
+    chosen = spread_users(dataset, QUICK_USERS if quick else MOST_USERS)
     with stage("collecting candidates", total=len(chosen), unit="users") as running:
         sample, judged = _collect(model, processor, dataset, chosen, running)
     gain = SecondStageGain(judged, 0.0, 0.0, 0.0)
     if len(sample) >= FOLDS:
         generator = torch.Generator().manual_seed(seed)
-        with stage("fitting the re-ranker", total=(FOLDS + 1) * _STEPS, unit="steps") as running:
-            gain = _cross_validated(reranker, sample, judged, k, generator, running)
+        with stage("fitting the re-ranker", total=(FOLDS + 1) * steps, unit="steps") as running:
+            gain = _cross_validated(reranker, sample, judged, k, generator, running, steps)
             if gain.pays:
-                _fit(reranker, sample, torch.arange(len(sample)), generator, running)
+                _fit(reranker, sample, torch.arange(len(sample)), generator, running, steps)
         model.config.candidate_attention = gain.pays
     model.train(training)
     return gain
 
 
 def _cross_validated(
-    stage: XCatCandidateAttention, sample: _Sample, judged: int, k: int, generator: torch.Generator, running: Stage
+    stage: XCatCandidateAttention,
+    sample: _Sample,
+    judged: int,
+    k: int,
+    generator: torch.Generator,
+    running: Stage,
+    steps: int,
 ) -> SecondStageGain:
     """The gain of users whose part of the sample was left out of the fit."""
     _standardise(stage, sample.found)
@@ -150,9 +168,31 @@ def _cross_validated(
     first = _ndcg(sample, sample.found.candidates[..., 0], k)
     scores = torch.zeros_like(sample.found.candidates[..., 0])
     for number, fold in enumerate(folds):
-        _fit(stage, sample, torch.cat([f for i, f in enumerate(folds) if i != number]), generator, running)
+        _fit(stage, sample, torch.cat([f for i, f in enumerate(folds) if i != number]), generator, running, steps)
         scores[fold] = _rescored(stage, sample, fold)
     return _gain(judged, first, _ndcg(sample, scores, k) - first)
+
+
+def fit_seconds(stage: XCatCandidateAttention, quick: bool = False) -> float:
+    """Seconds that the fit of a re-ranker takes once its features are there, measured on a few steps of made-up ones.
+
+    Args:
+        stage: The re-ranker; it is left as it is.
+        quick: As for `fit_second_stage`.
+    """
+    config, features = stage.config, len(stage.key)
+    shape = (_BATCH, config.num_candidates, config.candidate_window)
+    found = CandidateFeatures(
+        torch.zeros(*shape, features, dtype=torch.float16),
+        torch.zeros(*shape[:2], len(stage.weight)),
+        torch.ones(_BATCH, config.candidate_window, dtype=torch.bool),
+    )
+    sample = _Sample(found, torch.zeros(_BATCH, 1, dtype=torch.long), torch.zeros(shape[:2]))
+    users, generator, copied = torch.arange(_BATCH), torch.Generator().manual_seed(0), copy.deepcopy(stage)
+    for _ in range(2):  # the first time is slower
+        started = time.perf_counter()
+        _fit(copied, sample, users, generator, Stage(""), _MEASURED)
+    return (time.perf_counter() - started) / _MEASURED * (FOLDS + 1) * (_STEPS // 2 if quick else _STEPS)
 
 
 def _gain(judged: int, first: torch.Tensor, gains: torch.Tensor) -> SecondStageGain:
@@ -273,7 +313,12 @@ def _step_columns(
 
 
 def _fit(
-    stage: XCatCandidateAttention, sample: _Sample, users: torch.Tensor, generator: torch.Generator, running: Stage
+    stage: XCatCandidateAttention,
+    sample: _Sample,
+    users: torch.Tensor,
+    generator: torch.Generator,
+    running: Stage,
+    steps: int,
 ) -> None:
     """Fit the weights to those of (users,) numbers who have a target among their candidates."""
     start = {name: torch.zeros_like(getattr(stage, name)) for name in _FITTED if hasattr(stage, name)}
@@ -285,10 +330,10 @@ def _fit(
             drawn = torch.rand(start[name].shape, generator=generator) * 2 - 1
             start[name] = (bound * drawn).to(stage.expand.device)
     weights = {name: value.requires_grad_() for name, value in start.items()}
-    optimizer = torch.optim.AdamW(weights.values(), lr=_RATE, weight_decay=_DECAY)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, _STEPS)
+    optimizer = torch.optim.AdamW(weights.values(), lr=_DISTANCE / steps, weight_decay=_DECAY)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
     left: list[torch.Tensor] = []
-    for _ in range(_STEPS if len(users) else 0):
+    for _ in range(steps if len(users) else 0):
         if not left:
             left = list(users[torch.randperm(len(users), generator=generator)].split(_BATCH))
         batch = left.pop()

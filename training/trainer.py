@@ -28,12 +28,13 @@ from .catalogue import refresh_text_states
 from .collators import PackingCollator, QueryCollator
 from .hub_pushes import HubPushes
 from .hyperparameter_search import HyperparameterSearch
-from .neighbor_weight import LEAST_USERS, neighbor_weight_scores
+from .neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
 from .ranking_evaluation import RankingEvaluation
 from .row_adam import RowAdamW, clip_row_gradients
 from .row_datasets import as_rows, evaluation_sets
 from .second_stage import FOLDS, fit_second_stage
 from .text_tuning import TextTuningCollator, text_learning_rate, trains_text
+from .time_estimate import TimeEstimate, WorkBesideSteps, work_beside_steps
 from .token_batches import OrderOfEpoch, TokenBatchSampler
 from .trainer_checks import (
     check_adaptor_refresh,
@@ -43,7 +44,7 @@ from .trainer_checks import (
     check_interests,
     check_stream,
 )
-from .user_samples import spread_users
+from .user_samples import QUICK_USERS, spread_users
 from .windows import training_rows
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
 
     Attributes:
         trained_parameters: Counts the parameters that training changes.
+        ranked_later: Users that are ranked after training, once per model; for the estimate of the time.
 
     Raises:
         TypeError: If the arguments are not `XCatTrainingArguments`, or the data sets hold no rows.
@@ -83,6 +85,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
 
     args: XCatTrainingArguments
     model_init: Any
+    ranked_later: int = 0
 
     def __init__(
         self,
@@ -150,6 +153,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
         # Of the two, Trainer has added one; both print every log to standard output.
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(EpochProgress())
+            self.add_callback(TimeEstimate(self._work_beside_steps))
         self.remove_callback(PrinterCallback)
         self.trained_parameters = TrainedParameters()
         self.add_callback(self.trained_parameters)
@@ -272,12 +276,17 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
         model: Any = self.model
         return bare_model(model) is model and not getattr(model, "_hf_peft_config_loaded", False)
 
+    def _work_beside_steps(self) -> WorkBesideSteps:
+        sets: dict[str, Any] = self.eval_dataset if isinstance(self.eval_dataset, dict) else {"": self.eval_dataset}
+        chosen_on = self.deciding_set if self._trains_whole else None
+        return work_beside_steps(self.args, bare_model(self.model), sets, chosen_on, self.ranked_later)
+
     def _tune(self, model: XCatForNextItem, validation: Dataset) -> None:
         """Choose what is not trained on users whose next item the model has not seen."""
         processor = self.query_collator.processor
-        self._tune_neighbor_weight(model, validation)
+        self._tune_neighbor_weight(model, validation, QUICK_USERS if self.args.quick else None)
         if self.args.tune_second_stage and model.config.num_candidates and len(validation) >= FOLDS:
-            gain = fit_second_stage(model, processor, validation, seed=self.args.seed)
+            gain = fit_second_stage(model, processor, validation, seed=self.args.seed, quick=self.args.quick)
             logger.info("second stage: %s", gain)
 
     def _tune_neighbor_weight(
@@ -356,7 +365,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
         validation = self.deciding_set
         if self.is_in_train and eval_dataset is None and validation is not None:
             if self._trains_whole and len(validation):
-                self._tune_neighbor_weight(bare_model(self.model), validation, LEAST_USERS)
+                self._tune_neighbor_weight(bare_model(self.model), validation, USERS_IN_TRAINING)
             eval_dataset = self._users_in_training(self.eval_dataset)
         return super().evaluate(eval_dataset, *args, **kwargs)
 

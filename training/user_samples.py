@@ -8,6 +8,9 @@ from datasets import Dataset
 MOST_USERS = 30_000
 """Users that decide on an epoch, and from whom a second stage learns, at most."""
 
+QUICK_USERS = 4096
+"""Users on whom a quick training makes its choices, at most."""
+
 
 def spread_users(dataset: Dataset, most: int | None = MOST_USERS) -> np.ndarray:
     """Rows of a split, evenly spread: all of them, or so many where there are more.

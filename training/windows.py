@@ -13,7 +13,7 @@ from datasets import Dataset, IterableDataset, Value
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..tokenization.progress import stage
 from ..tokenization.user_interests import UserInterests
-from .arguments import XCatTrainingArguments, sized_for
+from .arguments import QUICK_SHARE, XCatTrainingArguments, sized_for
 
 Rows = TypeVar("Rows", Dataset, IterableDataset)
 MOST_HISTORY = 200
@@ -73,10 +73,11 @@ def size_training(
         config: Configuration of the model that is trained on them.
     """
     labels, windows = count_labels(train, config.max_history, arguments.max_train_events)
-    own = (arguments.learning_rate, arguments.num_train_epochs, arguments.early_stopping_patience)
+    share = QUICK_SHARE if arguments.quick else 1.0
+    own = (arguments.learning_rate, arguments.num_train_epochs / share, arguments.early_stopping_patience)
     for name, value in sized_for(config.num_items, labels / max(1, windows), labels, *own).items():
         if name not in given:
-            setattr(arguments, name, value)
+            setattr(arguments, name, share * value if name == "num_train_epochs" else value)
 
 
 def training_windows(dataset: Rows, max_history: int, max_events: int | None = None) -> Rows:

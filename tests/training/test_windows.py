@@ -95,6 +95,15 @@ def test_training_is_sized_by_the_log_but_for_what_is_given(tmp_path: Path) -> N
     assert sized("num_train_epochs", "per_device_train_batch_size") == [128, 2e-3, 20, 8]
 
 
+def test_a_quick_training_has_a_tenth_of_the_epochs(tmp_path: Path) -> None:
+    config = XCatConfig(num_item_rows=2 + 4, max_history=30)
+    for chosen, lengths, epochs in (({}, [61, 61], 1.5), ({}, [3], 1.0), ({"num_train_epochs": 4}, [61, 61], 4)):
+        arguments = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, quick=True, **chosen)
+        assert (arguments.eval_strategy, arguments.load_best_model_at_end) == ("no", False)
+        size_training(arguments, chosen, dataset(lengths), config)
+        assert arguments.num_train_epochs == pytest.approx(epochs)
+
+
 def test_no_rows_have_no_windows() -> None:
     empty = dataset([3]).select([])
     assert len(training_windows(empty, 4)) == 0

@@ -1,0 +1,61 @@
+"""The estimate of a run's time, and a quick run."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from pathlib import Path
+
+import pytest
+from transformers import TrainerControl, TrainerState
+
+from xcat_rec.tokenization.progress_bars import show_progress
+from xcat_rec.training.arguments import XCatTrainingArguments
+from xcat_rec.training.time_estimate import TimeEstimate, WorkBesideSteps
+
+from .test_trainer import prepared, trainer_of
+
+
+def test_what_is_left_follows_from_what_was_measured(tmp_path: Path) -> None:
+    arguments = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, per_device_train_batch_size=10)
+    state, control = TrainerState(max_steps=100, num_train_epochs=10), TrainerControl()
+    estimate = TimeEstimate(lambda: WorkBesideSteps(50, 100, 3.0, 200))
+    estimate.on_train_begin(arguments, state, control)
+    log = io.StringIO()
+    with show_progress(log):
+        for state.global_step in range(1, 11):
+            time.sleep(0.15)
+            estimate.on_step_end(arguments, state, control)
+        state.epoch = 1.0
+        training, rest = estimate.seconds_left(arguments, state)
+        assert training == pytest.approx(0.15 * 90 + 9 * 50 * 0.5 * 0.015, rel=0.2)
+        assert rest == pytest.approx(3.0 + 300 * 0.5 * 0.015, rel=0.2)
+        time.sleep(0.5)
+        estimate.on_evaluate(arguments, state, control)
+    training, rest = estimate.seconds_left(arguments, state)
+    assert training == pytest.approx(0.15 * 90 + 9 * 0.5, rel=0.2) and rest == pytest.approx(3.0 + 300 * 0.01, rel=0.2)
+    first, second = log.getvalue().splitlines()
+    assert re.fullmatch(r"time left: at most \d+ s \(training \d+ s, choices and final evaluation \d+ s\)", first)
+    assert second.startswith("time left: at most")
+
+
+def test_training_reports_an_estimate_its_stages_and_what_quick_costs(tmp_path: Path) -> None:
+    start, log = prepared(tmp_path), io.StringIO()
+    trainer = trainer_of(start, tmp_path, disable_tqdm=False, quick=True, num_train_epochs=10)
+    assert trainer.args.num_train_epochs == 1
+    trainer.ranked_later = 60
+    with show_progress(log):
+        trainer.train()
+    told = log.getvalue()
+    assert "quick: 1 epochs without evaluations between them, and at most 4,096 users" in told
+    assert told.count("time left: ") == 1 and "\r" not in told
+    assert not [entry for entry in trainer.state.log_history if "eval_loss" in entry]
+    assert trainer.evaluate()["eval_ndcg@10"] > 0
+
+
+def test_a_trainer_without_bars_is_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    start, log = prepared(tmp_path), io.StringIO()
+    with show_progress(log):
+        trainer_of(start, tmp_path, num_train_epochs=1).train()
+    assert not log.getvalue()
