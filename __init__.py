@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .evaluation.protocol import evaluate_ranker as evaluate_ranker
     from .inference.pipeline import pipeline as pipeline
     from .inference.recommender import XCatRecommender as XCatRecommender
+    from .model_cards.run_cards import XCatTrainer as XCatTrainer
     from .modeling_xcat.configuration_xcat import XCatConfig as XCatConfig
     from .modeling_xcat.modeling_xcat import XCatForNextItem as XCatForNextItem
     from .modeling_xcat.modeling_xcat import XCatModel as XCatModel
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from .training.collators import PackingCollator as PackingCollator
     from .training.preparation import PreparationOptions as PreparationOptions
     from .training.preparation import prepare_training as prepare_training
-    from .training.trainer import XCatTrainer as XCatTrainer
 
 __version__ = "0.1.0"
 
@@ -40,7 +40,7 @@ _EXPORTS = {
     "XCatModel": ".modeling_xcat.modeling_xcat",
     "XCatProcessor": ".tokenization.processing_xcat",
     "XCatRecommender": ".inference.recommender",
-    "XCatTrainer": ".training.trainer",
+    "XCatTrainer": ".model_cards.run_cards",
     "XCatTrainingArguments": ".training.arguments",
     "evaluate_ranker": ".evaluation.protocol",
     "load_shop": ".tokenization.sources",

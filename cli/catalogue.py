@@ -41,13 +41,14 @@ def catalogue(
         xcat catalogue them/their-shop my-items.csv --replace --output mine --columns item_id=sku,title=name
     """
     from ..modeling_xcat.hub_xcat import SHARED, locate_checkpoint
+    from ..modeling_xcat.origin_xcat import CARD_FILE
     from ..modeling_xcat.saving_xcat import written_whole
     from ..tokenization.schema import validate_items
     from ..tokenization.sources.generic import load_table
     from ..training.adapters import is_adapter
     from ..training.added_items import add_items
     from ..training.base_checkpoint import load_base
-    from ..training.hub_pushes import CARD_FILE, note_catalogue
+    from ..training.hub_pushes import note_catalogue
     from .console import messages, print_json
     from .fitting import check_output
     from .options import parse_columns

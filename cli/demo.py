@@ -65,10 +65,10 @@ def demo(
         xcat demo --households 200 --epochs 2
     """
     from ..inference.recommender import XCatRecommender
+    from ..model_cards.run_cards import popular_items
     from ..tokenization.sources.complete_journey import load_complete_journey
     from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
     from .console import messages, metrics_table, print_json, results
-    from .fit_card import popular_items
     from .fitting import FitRequest, check_output, fit_shop
     from .rendering import recommendation_table
 

@@ -11,10 +11,9 @@ from ..evaluation.audits import Audit, audit_recommendations
 from ..model_cards.card_data import XCatModelCardData
 from ..model_cards.dataset_facts import DatasetFacts, describe_dataset
 from ..model_cards.markdown import is_hub_id
+from ..model_cards.run_cards import popular_items
 from ..modeling_xcat.hub_xcat import fetched_commit
-from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.sources import split_data
-from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation import PreparationOptions, PreparedTraining, select_events
 
@@ -74,19 +73,6 @@ def begin_card(
         example_history=popular_items(prepared.model, vocabulary, 3),
         dataset=dataset,
     ).given(request.card or {})
-
-
-def popular_items(model: XCatForNextItem, vocabulary: ItemVocabulary, count: int) -> list[str]:
-    """Ids of the items with the most training events, for an example; the history of a customer is not one to show.
-
-    Args:
-        model: A model with its catalogue in place.
-        vocabulary: The catalogue.
-        count: How many.
-    """
-    counts = model.model.items.item_counts[NUM_SPECIAL_ROWS:]
-    best = counts.argsort(descending=True, stable=True)[:count] + NUM_SPECIAL_ROWS
-    return vocabulary.decode(best.tolist())
 
 
 def complete_card(card: XCatModelCardData, outcome: FitOutcome, own_name: str) -> None:

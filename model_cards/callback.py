@@ -14,7 +14,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from ..training.adapters import bare_model, parameter_counts
 from ..training.callbacks import TrainedParameters
 from .card import build_card
-from .card_data import XCatModelCardData
+from .card_data import TrainingRecord, XCatModelCardData
 from .settings import describe_hardware
 
 logger = logging.getLogger(__name__)
@@ -104,11 +104,20 @@ class ModelCardCallback(TrainerCallback):
         record.emissions = next(filter(None, map(emissions_of, others)), None)
 
     def _take_over(self, state: TrainerState) -> None:
-        record = self.data.training
-        record.log = [dict(entry) for entry in state.log_history]
-        arguments = record.arguments
-        best = state.best_global_step if arguments is not None and arguments.load_best_model_at_end else None
-        record.best_step = best or None
+        take_over(self.data.training, state)
+
+
+def take_over(record: TrainingRecord, state: TrainerState) -> None:
+    """Note the log of a trainer so far, and its best step.
+
+    Args:
+        record: The record, whose arguments are there.
+        state: The state of the trainer.
+    """
+    record.log = [dict(entry) for entry in state.log_history]
+    arguments = record.arguments
+    best = state.best_global_step if arguments is not None and arguments.load_best_model_at_end else None
+    record.best_step = best or None
 
 
 def emissions_of(callback: Any) -> dict[str, Any] | None:

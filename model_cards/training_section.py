@@ -54,7 +54,9 @@ def command_text(command: str) -> str:
 def training_log(record: TrainingRecord) -> str:
     """Loss and validation metrics by epoch; the weights of the row in bold are those of the checkpoint."""
     rows: dict[int, dict[str, Any]] = {}
-    for entry in record.log:
+    ends = [place for place, entry in enumerate(record.log) if "train_runtime" in entry]
+    end = ends[-1] if ends else len(record.log)
+    for entry in record.log[:end]:
         if "loss" in entry or any(name.startswith("eval_") for name in entry):
             row = rows.setdefault(int(entry.get("step", 0)), {})
             names = {name: "validation loss" if name == "eval_loss" else name.removeprefix("eval_") for name in entry}
@@ -72,7 +74,19 @@ def training_log(record: TrainingRecord) -> str:
     what = "Metrics are of the validation targets."
     if record.best_step in rows:
         what += " The row in bold is the checkpoint."
-    return f"{table(head, lines)}\n\n{what}"
+    later = [told for entry in record.log[end:] if (told := _evaluation(entry))]
+    lines_of_later = "".join(f"\n\nEvaluated after training: {told}." for told in later)
+    return f"{table(head, lines)}\n\n{what}{lines_of_later}"
+
+
+def _evaluation(entry: dict[str, Any]) -> str:
+    """Metrics of an evaluation by hand, with the prefix that names its users; empty for another entry of the log."""
+    found = []
+    for name, value in entry.items():
+        metric = next((metric for metric in LOGGED_METRICS if name.endswith(f"_{metric}")), None)
+        if metric is not None and _is_number(value):
+            found.append(f"`{cell(name.removesuffix(f'_{metric}'))}` {_logged_label(metric)} {value:.4f}")
+    return ", ".join(found)
 
 
 def machine_and_time(record: TrainingRecord) -> str:

@@ -41,21 +41,24 @@ SHARED = (*CARRIED, "*.py", "README.md", "LICENSE*", ".eval_results/*")
 CHECKPOINT = (*MODEL, "config.json", "items.arrow")
 """Files of a checkpoint that a push takes out of the repository where it does not bring them."""
 
-CARD = """---
+NOTHING_RECORDED = "Nothing was recorded of its training data and quality."
+"""Stands in the card of a model of which nothing is known."""
+
+CARD = f"""---
 library_name: xcat-rec
 pipeline_tag: other
 tags:
 - recommendation
 ---
 
-# {title}
+# {{title}}
 
-A recommender made with xcat-rec. Nothing was recorded of its training data and quality.
+A recommender made with xcat-rec. {NOTHING_RECORDED}
 
 ```python
 from xcat_rec import XCatRecommender
 
-recommender = XCatRecommender.from_pretrained("{name}")
+recommender = XCatRecommender.from_pretrained("{{name}}")
 ```
 """
 """The card of a model of which nothing is known but its name."""

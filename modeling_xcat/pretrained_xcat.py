@@ -18,11 +18,14 @@ from .fusion_xcat import XCatFusion
 from .hub_xcat import CARD, NO_CARD, push_folder
 from .items_xcat import XCatItemEncoder
 from .neighbors_xcat import XCatItemTable
+from .origin_xcat import CARD_FILE, card_of_origin
 from .repeats_xcat import XCatRepeats
 from .saving_xcat import MODEL, WEIGHTS, check_readable, written_whole
 from .text_xcat import XCatTextEncoder
 
 logger = logging.get_logger(__name__)
+_FOLDERS = 3
+"""Folders of a model that are remembered."""
 OWN_CLASSES = frozenset({"XCatModel", "XCatForNextItem"})
 """Names of the models of this library, any of which a checkpoint of another may be loaded as."""
 
@@ -39,6 +42,7 @@ class XCatPreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
     _can_compile_fullgraph = False
     _no_split_modules = ["XCatAttentionBlock"]
+    _folders: tuple[str, ...] = ()  # that the model was saved into, the latest first
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
@@ -70,11 +74,20 @@ class XCatPreTrainedModel(PreTrainedModel):
             return
         with written_whole(save_directory) as unfinished:
             super().save_pretrained(unfinished, **kwargs)
+        self._folders = (os.path.abspath(save_directory), *self._folders)[:_FOLDERS]
 
     def _upload_modified_files(self, working_dir: str | os.PathLike[str], repo_id: str, *_: Any, **kwargs: Any) -> Any:
-        """The last step of `push_to_hub`: one commit that replaces the weights, with no card that says nothing."""
-        card = Path(working_dir) / "README.md"
-        if card.is_file() and NO_CARD in card.read_text(encoding="utf-8"):
+        """The last step of `push_to_hub`: one commit that replaces the weights.
+
+        A model that is still the checkpoint it came from, or was saved as, brings the card of the checkpoint.
+        """
+        card = Path(working_dir) / CARD_FILE
+        origins, commit = (*self._folders, self.name_or_path), getattr(self.config, "_commit_hash", None)
+        kept = card_of_origin(origins, Path(working_dir), commit)
+        there = card.read_text(encoding="utf-8") if card.is_file() else NO_CARD
+        if kept is not None:
+            card.write_text(kept, encoding="utf-8")
+        elif NO_CARD in there:
             card.write_text(CARD.format(title=repo_id.rpartition("/")[2], name=repo_id), encoding="utf-8")
         return push_folder(
             working_dir,

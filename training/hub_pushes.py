@@ -15,8 +15,9 @@ from transformers import Trainer
 from transformers.trainer_utils import HubStrategy
 from transformers.utils.hub import PushInProgress
 
-from ..modeling_xcat.hub_xcat import CARD, SHARED, check_base_name, push_folder
+from ..modeling_xcat.hub_xcat import CARD, NOTHING_RECORDED, SHARED, check_base_name, push_folder
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.origin_xcat import CARD_FILE, card_of_origin
 from ..modeling_xcat.saving_xcat import usual_permissions
 from ..tokenization.processing_xcat import XCatProcessor, catalogue_digest
 from .adapters import bare_model
@@ -25,7 +26,8 @@ logger = logging.getLogger(__name__)
 
 ARGUMENTS_FILE = "training_args.bin"
 STATE_FILE = "trainer_state.json"
-CARD_FILE = "README.md"
+OF_RUN = "<!-- Written anew with every save. Delete this line to keep what you change. -->"
+"""Stands in the card of a run, which is written again; a card without it is kept."""
 
 
 class HubPushes(Trainer):
@@ -35,8 +37,9 @@ class HubPushes(Trainer):
     while the next state is written into it. Here a state is set aside, and pushed as it was.
 
     Attributes:
-        card: What gives the text of the model card when a state is pushed; None for the card in the output folder, or
-            for one that says no more than how to load the model.
+        card: What gives the text of the model card when a state is pushed; None for the card that somebody has put
+            into the output folder, or for the card of the run.
+            Where there is no card at all, one says how to load the model.
     """
 
     card: Callable[[], str] | None = None
@@ -80,11 +83,39 @@ class HubPushes(Trainer):
         if not self.is_world_process_zero():
             return
         path = self._output / CARD_FILE
+        name = str(self.hub_model_id or self.args.hub_model_id or path.absolute().parent.name)
+        text = self._card_text(self._output) or CARD.format(title=name.rpartition("/")[2], name=name)
+        path.write_text(text, encoding="utf-8")
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """As in `Trainer`, with the card of the run beside the model.
+
+        Args:
+            output_dir: The folder; None for that of the arguments.
+            _internal_call: Whether the trainer itself calls, which writes a card where it needs one.
+        """
+        super().save_model(output_dir, _internal_call)
+        folder = Path(output_dir or self._output)
+        text = None if _internal_call or not self.args.should_save else self._card_text(folder)
+        if text is not None:
+            (folder / CARD_FILE).write_text(text, encoding="utf-8")
+
+    def card_of_run(self) -> str | None:
+        """The text of the card of this run; None where nothing was trained, and without `model_cards.run_cards`."""
+        return None
+
+    def _card_text(self, folder: Path) -> str | None:
+        """The text of the card of a folder that holds the model; None where nothing is known."""
         if self.card is not None:
-            path.write_text(self.card(), encoding="utf-8")
-        elif not path.exists():
-            name = str(self.hub_model_id or self.args.hub_model_id or path.absolute().parent.name)
-            path.write_text(CARD.format(title=name.rpartition("/")[2], name=name), encoding="utf-8")
+            return self.card()
+        there = folder / CARD_FILE
+        text = there.read_text(encoding="utf-8") if there.is_file() else ""
+        if text and OF_RUN not in text and NOTHING_RECORDED not in text:
+            return text
+        model = bare_model(self.model)
+        return self.card_of_run() or card_of_origin(
+            (model.name_or_path,), folder, getattr(model.config, "_commit_hash", None)
+        )
 
     def push_to_hub(
         self,
