@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from .options import Encoding, TimeFormat
-
-if TYPE_CHECKING:
-    import numpy as np
-    from datasets import Dataset, DatasetDict
-
-    from ..inference.recommender import XCatRecommender
-    from ..tokenization.schema import ShopTables
-    from ..training.preparation import PreparationOptions
 
 
 def evaluate(
@@ -70,14 +62,14 @@ def evaluate(
     """
     from ..evaluation.categories import DEFAULT_COLUMN, check_category_column
     from ..evaluation.categories import by_category as parted_by_category
-    from ..evaluation.comparison import compare_with_baselines
+    from ..inference.checkpoint_evaluation import DEFAULT_CUTOFFS, MODEL_NAME, evaluate_on, evaluation_data
     from ..inference.recommender import XCatRecommender
     from ..tokenization.prepared import load_data
     from .console import category_table, messages, metrics_table, print_json
-    from .fitting import MODEL_NAME, report_dict
+    from .fitting import report_dict
     from .options import parse_columns
 
-    cutoffs = sorted(set(k or [10, 20]))
+    cutoffs = sorted(set(k or DEFAULT_CUTOFFS))
     if cutoffs[0] < 1:
         raise ValueError(f"-k is {cutoffs[0]}; give at least 1")
     if part not in ("test", "validation"):
@@ -101,142 +93,26 @@ def evaluate(
         encoding=encoding,
     )
     messages.print(str(shop.report), markup=False, highlight=False)
-    options = _options(shop, recommender, {"split": split, "tie_policy": tie_policy, "seed": seed})
-    splits, unknown = _splits(shop, recommender, part, options)
-    reports = compare_with_baselines(
-        {MODEL_NAME: recommender}, splits["train"], splits[part], catalogue,
-        trained=recommender.trained, ks=cutoffs,
-    )  # fmt: skip
+    judging = evaluation_data(recommender, shop, part=part, split=split, tie_policy=tie_policy, seed=seed)
+    for note in judging.notes:
+        messages.print(f"note: {note}", markup=False, highlight=False)
+    reports = evaluate_on(recommender, judging, cutoffs)
     messages.print(
         metrics_table(
             reports,
             k=10 if 10 in cutoffs else cutoffs[0],
-            title=f"{shop.name}, {options.split}, {part}",
+            title=f"{shop.name}, {judging.options.split}, {part}",
             by_history=by_history,
         )
     )
     judged = report_dict(reports[MODEL_NAME])
     if column is not None:
-        parted = parted_by_category(reports[MODEL_NAME], splits[part], catalogue, column)
+        parted = parted_by_category(reports[MODEL_NAME], judging.splits[part], catalogue, column)
         messages.print(category_table(parted))
         judged["by_category"] = parted.rows
     if json_output:
         del reports[MODEL_NAME]
         baselines = {name: report_dict(report) for name, report in reports.items()}
-        print_json({**judged, "baselines": baselines, "unknown_items": unknown, "tables": shop.report.to_dict()})
-
-
-def _options(shop: ShopTables, recommender: XCatRecommender, given: dict[str, Any]) -> PreparationOptions:
-    """How events are chosen and split: as is given, else as in training, else as by default."""
-    from ..tokenization.prepared import PreparedShop
-    from ..tokenization.sequences import resolve_split
-    from ..tokenization.splits import SplitName
-    from ..training.preparation import EVENT_OPTIONS, PreparationOptions, resolve_options
-    from .console import messages
-
-    given = {name: value for name, value in given.items() if value is not None}
-    saved = recommender.processor.event_settings or {}
-    trained = {name: saved[name] for name in (*EVENT_OPTIONS, "seed") if name in saved}
-    own = dict(trained)
-    if isinstance(shop, PreparedShop):  # which was chosen and split before, but for cold items
-        later = () if shop.made.get("cold_items") else ("cold_items", "cold_policy", "seed")
-        own = {name: trained[name] for name in later if name in trained}
-    if own.get("split") == SplitName.COLUMN and shop.events["split"].null_count():
-        own["split"] = "auto"
-    options = resolve_options(shop, PreparationOptions(**{**own, **given}))
-    options.split = str(resolve_split(shop, options.split))
-    if trained.get("split", options.split) != options.split:
-        messages.print(
-            f"note: the checkpoint was trained with the split {trained['split']}; of the log that it was trained on, "
-            f"the split {options.split} may ask for events that it has seen",
-            markup=False,
+        print_json(
+            {**judged, "baselines": baselines, "unknown_items": judging.unknown_items, "tables": shop.report.to_dict()}
         )
-    return options
-
-
-def _splits(
-    shop: ShopTables, recommender: XCatRecommender, part: str, options: PreparationOptions
-) -> tuple[DatasetDict, dict[str, int]]:
-    """The parts of the split, in rows of the checkpoint's catalogue, and how much of what is judged it lacks.
-
-    What is judged has its interests.
-
-    Raises:
-        ValueError: If the split leaves no user, or as `_unknown_items`.
-    """
-    from ..training.interests import shop_interests
-    from ..training.preparation import check_parts, select_events, split_events
-
-    processor = recommender.processor
-    selected = select_events(shop, options)
-    splits = split_events(selected, options, processor.catalogue, processor.event_types)
-    unknown = _unknown_items(selected, recommender, splits[part], part, options)
-    check_parts(selected, splits, options.split, (part,))
-    interests = shop_interests(shop, recommender.model, processor)
-    if interests is not None:
-        splits[part] = interests.added(splits[part])
-    return splits, unknown
-
-
-def _unknown_items(
-    shop: ShopTables, recommender: XCatRecommender, judged: Dataset, part: str, options: PreparationOptions
-) -> dict[str, int]:
-    """Count, and say, what the checkpoint's catalogue lacks of the targets and of the histories that are judged.
-
-    Args:
-        shop: The tables, after `select_events`.
-        recommender: The checkpoint.
-        judged: The part in rows of its catalogue, which has lost the targets that the catalogue lacks.
-        part: Name of the part.
-        options: How events are split.
-
-    Raises:
-        ValueError: If there are targets, and none of them is an item that the checkpoint has.
-    """
-    from ..tokenization.vocabulary import UNKNOWN_ROW
-    from ..training.preparation import build_vocabulary, split_events
-    from .console import messages
-
-    catalogue, kinds = recommender.processor.catalogue, recommender.processor.event_types
-    own = build_vocabulary(shop, ())
-    whole, known = judged, catalogue
-    if (catalogue.encode(own.column("item_id")) == UNKNOWN_ROW).any():
-        whole, known = split_events(shop, options, own, kinds)[part], own  # the same cut, with every target
-    targets = known.decode(_flat(whole, "targets"))
-    lost = [name for name, row in zip(targets, catalogue.encode(targets), strict=True) if row == UNKNOWN_ROW]
-    if lost and not len(judged):
-        raise ValueError(
-            f"events, column item_id: none of the {len(lost):,} targets of {part} is an item that the checkpoint has, "
-            f"for example {lost[0]!r}; add the items with xcat catalogue, or give tables with ids that it knows"
-        )
-    history = _flat(judged, "items")
-    counts = {
-        "targets": len(lost),
-        "all_targets": len(targets),
-        "users": len(whole) - len(judged),
-        "all_users": len(whole),
-        "history_events": int((history == UNKNOWN_ROW).sum()),
-        "all_history_events": len(history),
-    }
-    said = []
-    if lost:
-        said.append(
-            f"{len(lost):,} of {len(targets):,} targets are such items, for example {lost[0]!r}, and are left out for "
-            "every model, which flatters the figures"
-        )
-    if counts["history_events"]:
-        said.append(f"{counts['history_events']:,} of {len(history):,} events of the histories are read as unknown")
-    if said:
-        messages.print(
-            f"note: the tables have items that the checkpoint does not have: {'; '.join(said)}; add them with "
-            "xcat catalogue",
-            markup=False,
-            highlight=False,
-        )
-    return counts
-
-
-def _flat(split: Dataset, column: str) -> np.ndarray:
-    """The values of a column of lists, one after the other."""
-    values: np.ndarray = split.with_format("arrow")[:][column].combine_chunks().flatten().to_numpy()
-    return values
