@@ -27,6 +27,8 @@ _RESERVED = {
     "event_types",
 }
 """Fields that the command sets itself."""
+_OTHER_NAMES = {"cold_boost": "untrained_bonus"}
+"""Options and the fields that they are, where the name of a saved field is not that of the option."""
 
 
 def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:
@@ -100,6 +102,7 @@ def split_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
         ({}, {f.name: f for f in dataclasses.fields(owner) if f.name not in _RESERVED}) for owner in owners
     ]
     for name, value in values.items():
+        name = _OTHER_NAMES.get(name, name)
         for chosen, fields in rooms:
             if name in fields and name != "config":
                 chosen[name] = _typed(name, value, fields[name])

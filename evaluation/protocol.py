@@ -186,7 +186,7 @@ def evaluate_ranker(
             columns = rows_only[start : start + batch_size]
             rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
             users = slice(start, start + len(rows))
-            scores = ranker.score_rows(rows)
+            scores = torch.as_tensor(ranker.score_rows(rows))  # of NumPy, too
             _check_layout(scores, len(rows), len(vocabulary))
             targets = pad_targets([row["targets"] for row in rows])
             wanted = torch.from_numpy(targets)

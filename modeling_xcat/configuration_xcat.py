@@ -10,13 +10,14 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 NUM_SPECIAL_ROWS = 2
 """Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 """Version of checkpoints, of what they hold and what that means; a newer one than the installed code knows is refused.
 
 1: the first. 2: the neighbour memory adds nothing to items of the history. 3: there is a second stage. 4: the
 neighbour memory holds weights of a regression in place of cosines, and the second stage is a network. 5: the second
 stage knows what follows what. 6: it knows how often and how long ago a user had a candidate. 7: it knows which
-candidates no training event names. 8: it knows which items users come back to, and after how many events.
+candidates no training event names. 8: it knows which items users come back to, and after how many events. 9: for it
+the number of training events of a cold item is unknown, and not 0.
 """
 SECOND_STAGE_FROM = 3
 """Format version from which on there are candidates."""
@@ -30,6 +31,8 @@ UNTRAINED_FROM = 7
 """Format version from which on the second stage knows which candidates no training event names."""
 RETURNS_FROM = 8
 """Format version from which on the second stage knows which items users come back to, and after how many events."""
+UNKNOWN_COUNTS_FROM = 9
+"""Format version from which on the re-ranker takes the number of training events of a cold item as unknown."""
 
 BEHAVIOR_ENCODERS = ("transformer", "gru", "lstm")
 SCORINGS = ("cosine", "dot")

@@ -219,11 +219,11 @@ class XCatProcessor(ProcessorMixin):
             padding_side=padding_side, pad_to_multiple_of=pad_to_multiple_of,
         )  # fmt: skip
         rows = self.history_rows(histories, event_types=event_types, ratings=ratings, timestamps=timestamps)
-        unknown = sum(int((row["items"] == UNKNOWN_ROW).sum()) for row in rows)
-        if unknown:
+        missing = sum(int((row["items"] == UNKNOWN_ROW).sum()) for row in rows)
+        if missing:
             logger.warning(
                 "%d of %d events name items that are not in the catalogue; they are read as the unknown item",
-                unknown, sum(len(row["items"]) for row in rows),
+                missing, sum(len(row["items"]) for row in rows),
             )  # fmt: skip
         if interests is not None and len(interests) != len(rows):
             raise ValueError(f"interests must have one entry a history: {len(rows)}, got {len(interests)}")

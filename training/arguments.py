@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import torch
 from accelerate.utils import broadcast_object_list
 from transformers import TrainingArguments
 
+from ..modeling_xcat.arguments_xcat import listed, whole_number
 from .precision import PRECISIONS, bf16_speedup, use_bf16
 from .user_samples import MOST_USERS
 
@@ -268,6 +270,9 @@ class XCatTrainingArguments(TrainingArguments):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}; give at least {least}")
+        given: Any = self.metric_ks
+        cutoffs = listed("metric_ks", [given] if isinstance(given, Real) else given, "cut-offs, such as 10")
+        self.metric_ks = [whole_number("metric_ks", k, least=-1) for k in cutoffs]
         if not self.metric_ks or min(self.metric_ks) < 1:
             raise ValueError(f"metric_ks is {self.metric_ks}; give at least one cut-off, each 1 or more")
         if self.new_category_weight <= 0:

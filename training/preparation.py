@@ -89,6 +89,12 @@ class PreparationOptions:
     interests: str = NO_INTEREST
     interest_columns: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("text_fields", "item_features", "interest_columns"):
+            value: Any = getattr(self, name)
+            if isinstance(value, str):  # the letters of which are no columns
+                setattr(self, name, (value,))
+
 
 @dataclass
 class PreparedTraining:

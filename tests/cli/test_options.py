@@ -16,6 +16,10 @@ def test_fields_go_where_they_belong():
     )
 
 
+def test_the_boost_of_cold_items_has_its_name_in_every_command():
+    assert split_fields({"cold_boost": 0.5}) == ({}, {"untrained_bonus": 0.5}, {})
+
+
 def test_whole_numbers_may_be_written_as_floats_and_lists_with_commas():
     preparation, config, training = split_fields(
         {"text_fields": "title,brand", "hidden_size": 64.0, "num_train_epochs": 3, "metric_ks": [5]}

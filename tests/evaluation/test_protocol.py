@@ -76,6 +76,15 @@ def test_by_hand() -> None:
     assert report.per_user["slices.cold.recall@1"].tolist() == pytest.approx([math.nan, math.nan, 1], nan_ok=True)
 
 
+def test_scores_may_be_an_array_of_numpy() -> None:
+    class Plain(FixedRanker):
+        def score_rows(self, rows: list[dict[str, Any]]) -> Any:
+            return super().score_rows(rows).numpy()
+
+    found = evaluate_ranker(Plain(SCORES), dataset_of(ROWS), VOCABULARY, trained=TRAINED, ks=[1, 2], progress=False)
+    assert found.metrics == evaluate_fixed().metrics
+
+
 def test_what_trained_targets_lose_to_untrained_items() -> None:
     report = evaluate_fixed()  # the untrained lamp ties with ann's dome, which is 3rd among all and 2nd among the rest
     assert report.lost_to_untrained["recall@1"] == 0

@@ -31,6 +31,7 @@ CONFIGURATIONS = {
     "format 5": {"format_version": 5},
     "format 6": {"format_version": 6},
     "format 7": {"format_version": 7},
+    "format 8": {"format_version": 8},
 }
 every_configuration = pytest.mark.parametrize("changes", CONFIGURATIONS.values(), ids=list(CONFIGURATIONS))
 
@@ -215,6 +216,19 @@ def test_the_second_stage_does_not_see_a_bonus_of_untrained_items(changes):
         before = scores()[:, 2:]
         model.config.untrained_bonus = -1.5
         torch.testing.assert_close(scores()[:, 2:], before - 1.5 * untrained, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("version", "of_cold"), [(8, -6.0), (9, 0.0)])
+@torch.no_grad()
+def test_the_count_of_a_cold_item_is_unknown_and_not_far_below_all_others(version, of_cold):
+    stage = XCatCandidateAttention(XCatConfig(num_candidates=3, candidate_window=0, format_version=version))
+    count = 4
+    stage.weight[count], stage.candidate_mean[count], stage.candidate_scale[count] = 2.0, 3.0, 1.0
+    candidates = torch.zeros(1, 3, len(stage.weight))
+    candidates[0, :, count] = torch.tensor([0.0, 3.0, 5.0])  # logarithms of 1 + training events: none, the mean, many
+    nothing = torch.zeros(1, 3, 0, len(stage.pair_mean))
+    bonus, _ = stage(CandidateFeatures(nothing, candidates, torch.zeros(1, 0, dtype=torch.bool)))
+    assert bonus[0].tolist() == [of_cold, 0.0, 4.0]
 
 
 @torch.no_grad()

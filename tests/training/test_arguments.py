@@ -56,6 +56,7 @@ def test_slow_bf16_is_done_as_told_with_a_warning(fields, tmp_path, speed):
 
 def test_the_deciding_metric_is_computed(tmp_path):
     assert made(tmp_path, metric_for_best_model="recall@5").metric_ks == [5, 10, 20]
+    assert made(tmp_path, metric_ks=(5, 10.0)).metric_ks == [5, 10] and made(tmp_path, metric_ks=10).metric_ks == [10]
     assert made(tmp_path, metric_for_best_model="slices.switch.ndcg@10").metric_ks == [10, 20]
 
 
@@ -72,6 +73,8 @@ def test_an_unknown_precision_is_refused(tmp_path):
     ("fields", "message"),
     [
         ({"metric_ks": []}, r"metric_ks is \[\]"),
+        ({"metric_ks": "10"}, "metric_ks is a list of cut-offs, such as 10; got a plain string"),
+        ({"metric_ks": [5, 2.5]}, "metric_ks is 2.5; give a whole number"),
         ({"metric_ks": [5, 0]}, r"metric_ks is \[5, 0\]"),
         ({"per_device_train_batch_size": 0}, "per_device_train_batch_size is 0; give at least 1"),
         ({"per_device_eval_batch_size": -2}, "per_device_eval_batch_size is -2"),
