@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from .event_times import event_columns
 from .problems import TableError, TableProblem
 from .schema import EVENT_SCHEMA, TableColumns, UnknownItems
+from .sources.hub import HUB_SCHEME, open_parquet_file
 from .table_reader import MAX_EVENT_TYPES, TableReader
 from .time_texts import find_order
 from .vocabulary import ItemVocabulary
@@ -29,7 +30,7 @@ _PLACE_BITS = 40
 
 @dataclass(frozen=True)
 class EventChunk:
-    """Some row groups of a parquet file."""
+    """Some row groups of a parquet file, here or on the hub."""
 
     number: int
     path: str
@@ -105,7 +106,7 @@ class _ChunkReader(TableReader):
         """Left to the partitions, where all events of a user are together."""
 
 
-def cut_chunks(paths: Sequence[Path], rows: int = CHUNK_ROWS) -> list[EventChunk]:
+def cut_chunks(paths: Sequence[str | Path], rows: int = CHUNK_ROWS) -> list[EventChunk]:
     """Cut parquet files into chunks of whole row groups.
 
     Raises:
@@ -126,7 +127,7 @@ def cut_chunks(paths: Sequence[Path], rows: int = CHUNK_ROWS) -> list[EventChunk
 
 
 def log_time_format(
-    paths: Sequence[Path], columns: TableColumns, time_format: str | None
+    paths: Sequence[str | Path], columns: TableColumns, time_format: str | None
 ) -> tuple[str | None, list[TableProblem]]:
     """The format of the times of a whole log, of which a chunk may not show whether the day or the month is first.
 
@@ -146,20 +147,29 @@ def log_time_format(
     if time_format is not None or not texts:
         return time_format, []
     reader = TableReader(columns)
-    reading = find_order(pl.scan_parquet(texts).select(name), name)
+    reading = find_order(pl.concat([_column(path, name) for path in texts]), name)
     reader.date_order("events", "timestamp", reading)
     return reading.order, reader.problems
 
 
-def _is_text(path: Path, name: str) -> bool:
+def _column(path: str | Path, name: str) -> pl.LazyFrame:
+    """A column of a file; of a file on the hub it is held, without the others."""
+    if not str(path).startswith(HUB_SCHEME):
+        return pl.scan_parquet(path).select(name)
+    read = pl.from_arrow(pq.ParquetFile(open_parquet_file(path)).read(columns=[name]))
+    assert isinstance(read, pl.DataFrame)
+    return read.lazy()
+
+
+def _is_text(path: str | Path, name: str) -> bool:
     schema = _footer(path).schema.to_arrow_schema()
     kind = schema.field(name).type if name in schema.names else pa.null()
     return bool(pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _footer(path: Path) -> pq.FileMetaData:
+def _footer(path: str | Path) -> pq.FileMetaData:
     try:
-        return pq.read_metadata(path)
+        return pq.read_metadata(open_parquet_file(path))
     except (OSError, ValueError) as error:
         raise ValueError(f"table {path} cannot be read as parquet: {error}; check that it is whole") from error
 
@@ -175,7 +185,8 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
         Our columns (`event_columns`) and `ROW`, in the order of the file, and what was found. An empty table where
         something is fatal.
     """
-    file = pq.ParquetFile(chunk.path)
+    # Columns of a file on the hub are fetched in few requests.
+    file = pq.ParquetFile(open_parquet_file(chunk.path), pre_buffer=chunk.path.startswith(HUB_SCHEME))
     wanted = [reading.columns.name_of(name) for name in EVENT_SCHEMA]
     present = [name for name in file.schema_arrow.names if name in wanted]
     raw = pl.from_arrow(file.read_row_groups(list(chunk.row_groups), columns=present))

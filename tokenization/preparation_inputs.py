@@ -20,6 +20,7 @@ from .problems import TableError, TableProblem
 from .schema import ShopTables, TableColumns, UnknownItems
 from .sources import load_shop
 from .sources.generic import find_optional_table, find_table, load_table
+from .sources.hub import HUB_ID, HubLog, find_log
 from .table_reader import TableReader
 from .time_texts import check_time_format
 from .vocabulary import ItemVocabulary
@@ -34,7 +35,7 @@ class WrittenTables:
 
     Args:
         name: Name of the shop.
-        events: Parquet files of the log, in order.
+        events: Parquet files of the log, in order; addresses of those on the hub.
         columns: Names of its columns.
         problems: What was repaired in the small tables, or should be known.
         time_format: Format of the times of the log.
@@ -42,7 +43,7 @@ class WrittenTables:
     """
 
     name: str
-    events: list[Path]
+    events: Sequence[str | Path]
     columns: TableColumns
     problems: list[TableProblem]
     time_format: str | None
@@ -53,7 +54,8 @@ class PreparationInputs:
     """The tables of a shop: streamed where the log is parquet in the user's own layout, otherwise loaded as one.
 
     Args:
-        data: What `load_shop` takes, or a folder with `items.*` and a folder `events/` of parquet files.
+        data: What `load_shop` takes, or a folder with `items.*` and a folder `events/` of parquet files, here or on
+            the hub, where the log is read from the hub and not downloaded first.
         items: The items table, in place of `data`.
         events: The events table: a file, or a folder of parquet files.
         columns: Names of the columns; None for our own.
@@ -83,8 +85,13 @@ class PreparationInputs:
         self.on_unknown_items: UnknownItems = on_unknown_items
         self.time_format, self.encoding = time_format, encoding
         self.shop: ShopTables | None = None
+        self.events: Sequence[str | Path]
         found = _streamed(data, items, events)
-        if found is None:
+        log = _on_hub(data) if found is None and items is None and events is None else None
+        self._hashes = None if log is None else log.hashes
+        if log is not None:
+            self.name, self.files, self.events = str(data), log.small, log.events
+        elif found is None:
             self.shop = load_shop(
                 data, items=items, events=events, columns=columns, on_unknown_items=on_unknown_items,
                 time_format=time_format, encoding=encoding,
@@ -110,7 +117,9 @@ class PreparationInputs:
         if self.shop is not None:
             tables = {"items": self.shop.items, "events": self.shop.events}
             return {**told, "inputs": {name: _rows_hash(table) for name, table in tables.items()}}
-        paths = [*self.files.values(), *self.events]
+        if self._hashes is not None:
+            return {**told, "inputs": self._hashes}
+        paths = [*self.files.values(), *map(Path, self.events)]
         return {**told, "inputs": {str(path.resolve()): _file_hash(path) for path in paths}}
 
     def write_tables(self, output: Path, work: Path) -> WrittenTables:
@@ -225,6 +234,13 @@ def _streamed(
         if path is not None:
             small[name] = path
     return folder.resolve().name, small, log
+
+
+def _on_hub(data: str | Path | None) -> HubLog | None:
+    """The tables of a dataset on the hub, where its log can be streamed."""
+    if data is None or Path(data).expanduser().exists() or not HUB_ID.fullmatch(str(data)):
+        return None
+    return find_log(str(data))
 
 
 def _parquet_files(path: Path) -> list[Path]:

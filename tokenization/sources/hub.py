@@ -5,8 +5,11 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+HUB_SCHEME = "hf://"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -51,3 +54,73 @@ def fetch(name: str, patterns: Sequence[str]) -> Path:
             f"dataset {name} on the hub has no file {' or '.join(patterns)}; it has {', '.join(files[:10])}"
         )
     return Path(snapshot_download(name, repo_type="dataset", allow_patterns=wanted))
+
+
+@dataclass(frozen=True)
+class HubLog:
+    """A shop on the hub whose log is read from where it is.
+
+    Args:
+        small: Name of each small table to its file, which was downloaded.
+        events: Addresses of the parquet files of the log at one commit, in order; `open_parquet_file` opens them.
+        hashes: What identifies the content of every file, by a name without the commit.
+    """
+
+    small: dict[str, Path]
+    events: list[str]
+    hashes: dict[str, str]
+
+
+def find_log(name: str) -> HubLog | None:
+    """The tables of a dataset whose folder has `items.*` and a log in parquet; None if it has another layout.
+
+    Args:
+        name: Its id; a dataset that does not exist has no log either.
+    """
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled
+    from huggingface_hub.hf_api import RepoFile
+
+    try:
+        commit = HfApi().dataset_info(name).sha
+        tree = HfApi().list_repo_tree(name, repo_type="dataset", revision=commit, recursive=True)
+        files = {PurePosixPath(file.path): file for file in tree if isinstance(file, RepoFile)}
+    except (HTTPError, OfflineModeIsEnabled, OSError):
+        return None  # load_shop says what is wrong
+    log = sorted(path for path in files if path.suffix.lower() == ".parquet" and _folder_of_log(path) is not None)
+    folders = {_folder_of_log(path) for path in log}
+    if len(folders) != 1:
+        return None
+    (folder,) = folders
+    beside = {label: [path for path in files if path.parent == folder and path.name.split(".")[0] == label]
+              for label in ("items", "users", "promotions")}  # fmt: skip
+    if len(beside["items"]) != 1 or any(len(found) > 1 for found in beside.values()):
+        return None
+    small = {
+        label: Path(hf_hub_download(name, str(found[0]), repo_type="dataset", revision=commit))
+        for label, found in beside.items()
+        if found
+    }
+    used = [*log, *(path for found in beside.values() for path in found)]
+    hashes = {f"{HUB_SCHEME}datasets/{name}/{path}": _content_hash(files[path]) for path in used}
+    return HubLog(small, [f"{HUB_SCHEME}datasets/{name}@{commit}/{path}" for path in log], hashes)
+
+
+def _folder_of_log(path: PurePosixPath) -> PurePosixPath | None:
+    """The folder of `events.parquet`, or the one above `events/*.parquet`."""
+    if path.stem == "events":
+        return path.parent
+    return path.parent.parent if path.parent.name == "events" else None
+
+
+def _content_hash(file: Any) -> str:
+    return str(file.blob_id if file.lfs is None else file.lfs.sha256)
+
+
+def open_parquet_file(path: str | Path) -> Any:
+    """What `pyarrow.parquet` reads: a path, or a file on the hub of which only the parts that are read are fetched."""
+    if not str(path).startswith(HUB_SCHEME):
+        return path
+    from huggingface_hub import HfFileSystem
+
+    return HfFileSystem().open(str(path).removeprefix(HUB_SCHEME), "rb")
