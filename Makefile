@@ -34,8 +34,8 @@ demo: venv  ## train, judge, recommend and reload on real retail data
 test: venv  ## run the tests (without those marked slow)
 	$(THREADS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
 
-slow: venv  ## run the tests marked slow, and those that need Ray, which it installs
-	$(INSTALL) -e ".[ray]"
+slow: venv  ## run the tests marked slow, and those that need Ray or ONNX, which it installs
+	$(INSTALL) -e ".[ray,onnx]"
 	$(THREADS) $(BIN)/python -m pytest tests/inference/test_ray_engine.py tests/tokenization/test_preparing.py -m "not slow"
 	$(THREADS) $(BIN)/python -m pytest -m slow
 
