@@ -112,7 +112,8 @@ def _most_told(statements: Statements, count: int) -> list[str]:
 
 def _catalogue(items: pl.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
     """Text and category of each item."""
-    from ..tokenization.columns import read_keys, read_texts
+    from ..tokenization.columns import read_texts
+    from ..tokenization.keys import read_keys
     from ..tokenization.text import DEFAULT_TEXT_FIELDS, item_texts
 
     ids = read_keys(items["item_id"]) if "item_id" in items.columns else None

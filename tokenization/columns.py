@@ -1,4 +1,4 @@
-"""Reading one column of a table that somebody else made: ids, times, numbers, flags and texts.
+"""Reading one column of a table that somebody else made: times, numbers, flags and texts.
 
 Every reader is lenient in what it takes and says which rows it could not read, so that the caller can count them.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from .keys import CleanedColumn, found_repairs
 from .time_texts import CLOCK_SKEW, EXCEL, SHORT_DATE, TimeReading, find_order, read_moments
 
 # Seconds reach 1e11 in the year 5138, milliseconds passed it in 1973; each finer unit is a factor of 1,000 away.
@@ -35,7 +36,6 @@ MAX_TEXT = 10_000
 """Characters kept of a text; an encoder reads far fewer, and a title of a megabyte would be tokenized whole."""
 
 _CONTROL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]"
-_UNSEEN = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F\x{200B}\x{FEFF}]"
 _FLAGS = {"true": True, "t": True, "yes": True, "1": True, "1.0": True} | {
     "false": False, "f": False, "no": False, "0": False, "0.0": False,
 }  # fmt: skip
@@ -60,59 +60,6 @@ class TimeColumn:
     unit: str = "seconds"
     microseconds: pl.Series | None = None
     reading: TimeReading = field(default_factory=TimeReading)
-
-
-@dataclass(frozen=True)
-class CleanedColumn:
-    """A column as read, and what was repaired in it.
-
-    Args:
-        values: The values, null where there is none.
-        repairs: For each kind of problem (rows,), True for rows that were repaired; kinds without any are left out.
-    """
-
-    values: pl.Series
-    repairs: dict[str, pl.Series]
-
-
-def read_keys(column: pl.Series) -> pl.Series | None:
-    """Ids as strings, null where one is missing or empty; None for a type that cannot be an id.
-
-    Blanks around an id and characters that cannot be seen are no part of it. Whole floats lose their ".0": pandas
-    turns a column of numbers with a gap into floats.
-    """
-    cleaned = clean_keys(column)
-    return None if cleaned is None else cleaned.values
-
-
-def clean_keys(column: pl.Series) -> CleanedColumn | None:
-    """As `read_keys`, with what was repaired: `padded_key`, `control_characters`; `separator_key` is only noted.
-
-    Example:
-        >>> cleaned = clean_keys(pl.Series("item_id", [" A1", "A2", ""]))
-        >>> cleaned.values.to_list(), cleaned.repairs["padded_key"].to_list()
-        (['A1', 'A2', None], [True, False, False])
-    """
-    dtype = column.dtype
-    if dtype.is_float():
-        gaps = column.fill_nan(None)
-        whole = gaps.cast(pl.Int64, strict=False)
-        equal = (whole == gaps).fill_null(True).all() and whole.null_count() == gaps.null_count()
-        return CleanedColumn((whole if equal else gaps).cast(pl.String), {})
-    if dtype.is_integer() or isinstance(dtype, pl.Null):
-        return CleanedColumn(column.cast(pl.String), {})
-    if not isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
-        return None
-    text = column.cast(pl.String)
-    odd = text.str.contains(_UNSEEN)
-    seen = text.str.replace_all(_UNSEEN, "") if odd.any() else text
-    keys = seen.str.strip_chars()
-    repairs = {
-        "control_characters": odd,
-        "padded_key": (keys != seen) & (keys != ""),
-        "separator_key": keys.str.contains(r"[,\t\r\n]"),
-    }
-    return CleanedColumn(_where(keys != "", keys), _found(repairs))
 
 
 def read_texts(column: pl.Series, separator: str = " ") -> pl.Series:
@@ -157,7 +104,7 @@ def clean_texts(column: pl.Series, separator: str | None = None) -> CleanedColum
     repairs["long_text"] = text.str.len_chars() > MAX_TEXT
     if repairs["long_text"].any():
         text = text.str.slice(0, MAX_TEXT)
-    return CleanedColumn(text, _found(repairs))
+    return CleanedColumn(text, found_repairs(repairs))
 
 
 def nan_rows(column: pl.Series) -> pl.Series:
@@ -167,11 +114,6 @@ def nan_rows(column: pl.Series) -> pl.Series:
     if isinstance(column.dtype, pl.String):
         return column.str.strip_chars().str.to_lowercase().is_in(["nan", "-nan"]).fill_null(False)
     return pl.Series(column.name, [False], pl.Boolean).new_from_index(0, len(column))
-
-
-def _found(repairs: dict[str, pl.Series]) -> dict[str, pl.Series]:
-    filled = {kind: rows.fill_null(False) for kind, rows in repairs.items()}
-    return {kind: rows for kind, rows in filled.items() if rows.any()}
 
 
 def _is_list(dtype: pl.DataType) -> bool:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .event_times import event_columns
+from .keys import KeyStyle, key_style
 from .problems import TableError, TableProblem
 from .schema import EVENT_SCHEMA, TableColumns, UnknownItems
+from .sources.generic import from_arrow, tidy_header
 from .sources.hub import HUB_SCHEME, open_parquet_file
 from .table_reader import MAX_EVENT_TYPES, TableReader
 from .time_texts import find_order
@@ -26,6 +27,8 @@ CHUNK_ROWS = 4_000_000
 ROW = "_row"
 """Column that keeps the order of the file: number of the chunk, then the place in it."""
 _PLACE_BITS = 40
+_KEYS = ("user_id", "item_id", "basket_id", "event_type", "split")
+"""Columns whose values are ids, or read by the rule of ids."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,21 @@ class EventChunk:
 
 
 @dataclass(frozen=True)
+class LogStyle:
+    """How a whole log is written, of which a chunk may show less.
+
+    Args:
+        time_format: Format of times, as the user gave it or as it was found.
+        keys: How ids are written, by the user's name of the column.
+        problems: What is to be noted or asked.
+    """
+
+    time_format: str | None = None
+    keys: Mapping[str, KeyStyle] = field(default_factory=dict)
+    problems: Sequence[TableProblem] = ()
+
+
+@dataclass(frozen=True)
 class ChunkReading:
     """How chunks are read.
 
@@ -48,13 +66,13 @@ class ChunkReading:
         vocabulary: File of the item vocabulary.
         columns: Names of the columns of the events table.
         on_unknown_items: What to do with events of items that the vocabulary lacks.
-        time_format: Format of times; that of the whole log, as `log_time_format` finds it.
+        style: How the whole log is written.
     """
 
     vocabulary: str
     columns: TableColumns = field(default_factory=TableColumns)
     on_unknown_items: UnknownItems = "error"
-    time_format: str | None = None
+    style: LogStyle = LogStyle()
 
 
 @dataclass
@@ -126,45 +144,55 @@ def cut_chunks(paths: Sequence[str | Path], rows: int = CHUNK_ROWS) -> list[Even
     return chunks
 
 
-def log_time_format(
-    paths: Sequence[str | Path], columns: TableColumns, time_format: str | None
-) -> tuple[str | None, list[TableProblem]]:
-    """The format of the times of a whole log, of which a chunk may not show whether the day or the month is first.
+def log_style(paths: Sequence[str | Path], columns: TableColumns, time_format: str | None) -> LogStyle:
+    """Find how a log is written: the order of short dates, and whether ids are whole numbers.
 
     Args:
         paths: Parquet files of the log.
         columns: Names of its columns.
-        time_format: Format that the user gave; it takes precedence.
-
-    Returns:
-        The format for `ChunkReading`, and what is to be noted or asked.
+        time_format: Format of times that the user gave; it takes precedence.
 
     Raises:
         ValueError: If a file is not a parquet file.
     """
-    name = columns.timestamp
-    texts = [path for path in paths if _is_text(path, name)]
+    keys: dict[str, KeyStyle] = {}
+    texts: list[pl.LazyFrame] = []
+    for path in paths:
+        schema = from_arrow(_footer(path).schema.to_arrow_schema().empty_table()).schema
+        there = {name.strip(): name for name in schema}
+        for name in (columns.name_of(column) for column in _KEYS):
+            if name in there:
+                style = _style_in(path, there[name])
+                keys[name] = style.joined(keys[name]) if name in keys else style
+        timed = there.get(columns.timestamp)
+        if timed is not None and isinstance(schema[timed], pl.String | pl.Categorical | pl.Enum):
+            texts += [part.select(pl.col(timed).cast(pl.String).alias("text")) for part in _parts(path, timed)]
     if time_format is not None or not texts:
-        return time_format, []
+        return LogStyle(time_format, keys)
     reader = TableReader(columns)
-    reading = find_order(pl.concat([_column(path, name) for path in texts]), name)
+    reading = find_order(pl.concat(texts), "text")
     reader.date_order("events", "timestamp", reading)
-    return reading.order, reader.problems
+    return LogStyle(reading.order, keys, reader.problems)
 
 
-def _column(path: str | Path, name: str) -> pl.LazyFrame:
-    """A column of a file; of a file on the hub it is held, without the others."""
+def _style_in(path: str | Path, name: str) -> KeyStyle:
+    """How the ids in a column of a file are written; as soon as some are names, no more of it are fetched."""
+    style = KeyStyle()
+    for part in _parts(path, name):
+        style = style.joined(key_style(part, name))
+        if not style.numbers:
+            break
+    return style
+
+
+def _parts(path: str | Path, name: str) -> Iterator[pl.LazyFrame]:
+    """A column of a file, by row groups where it lies on the hub."""
     if not str(path).startswith(HUB_SCHEME):
-        return pl.scan_parquet(path).select(name)
-    read = pl.from_arrow(pq.ParquetFile(open_parquet_file(path)).read(columns=[name]))
-    assert isinstance(read, pl.DataFrame)
-    return read.lazy()
-
-
-def _is_text(path: str | Path, name: str) -> bool:
-    schema = _footer(path).schema.to_arrow_schema()
-    kind = schema.field(name).type if name in schema.names else pa.null()
-    return bool(pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
+        yield pl.scan_parquet(path, glob=False).select(name)
+        return
+    file = pq.ParquetFile(open_parquet_file(path))
+    for group in range(file.num_row_groups):
+        yield from_arrow(file.read_row_group(group, columns=[name])).lazy()
 
 
 def _footer(path: str | Path) -> pq.FileMetaData:
@@ -188,10 +216,10 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
     # Columns of a file on the hub are fetched in few requests.
     file = pq.ParquetFile(open_parquet_file(chunk.path), pre_buffer=chunk.path.startswith(HUB_SCHEME))
     wanted = [reading.columns.name_of(name) for name in EVENT_SCHEMA]
-    present = [name for name in file.schema_arrow.names if name in wanted]
-    raw = pl.from_arrow(file.read_row_groups(list(chunk.row_groups), columns=present))
-    assert isinstance(raw, pl.DataFrame)
-    reader = _ChunkReader(reading.columns, time_format=reading.time_format)
+    present = [name for name in file.schema_arrow.names if name.strip() in wanted]
+    raw, found = tidy_header(from_arrow(file.read_row_groups(list(chunk.row_groups), columns=present)), [], "events")
+    reader = _ChunkReader(reading.columns, time_format=reading.style.time_format, styles=reading.style.keys)
+    reader.problems += found if not chunk.start else []  # once a file
     events = reader.events(raw)
     reader.problems = [
         problem if problem.row is None else dataclasses.replace(problem, row=problem.row + chunk.start)
@@ -200,15 +228,10 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
     if events is None:
         return empty_events(), EventFacts([0], problems=reader.problems)
     items = pl.DataFrame({"item_id": _item_ids(reading.vocabulary)})
-    joined, events = reader.known_items(items, events, reading.on_unknown_items)
-    problems = [
-        dataclasses.replace(problem, fatal=True, remedy="write them without decimals")
-        if problem.kind == "float_key" and joined is not items and problem.table == "items"
-        else problem
-        for problem in reader.problems
-        # A chunk may have lost all of its events, the log not.
-        if (problem.table, problem.column, problem.kind) != ("events", reading.columns.item_id, "empty_table")
-    ]
+    _, events = reader.known_items(items, events, reading.on_unknown_items)
+    # A chunk may have lost all of its events, the log not.
+    lost = ("events", reading.columns.item_id, "empty_table")
+    problems = [problem for problem in reader.problems if (problem.table, problem.column, problem.kind) != lost]
     if any(problem.fatal for problem in problems):
         return empty_events(), EventFacts([0], problems=problems)
     events = events.select(event_columns(events))

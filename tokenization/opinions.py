@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from .columns import read_keys, read_numbers, read_times
+from .columns import read_numbers, read_times
 from .entities import EntityMatcher, ModelEntities
 from .interests import InterestProfile, Opinions, ProfileOptions, build_profile
 from .keyphrases import KeyphraseExtractor
+from .keys import read_keys
 from .masking import mask
 from .schema import TableColumns
 from .sentiment import Sentiment, polarities

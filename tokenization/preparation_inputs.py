@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from .data_card import DataCard
-from .event_chunks import log_time_format
+from .event_chunks import LogStyle, log_style
 from .event_times import event_columns, with_times_to_write
 from .item_texts import item_texts
 from .problems import TableError, TableProblem
@@ -38,7 +38,7 @@ class WrittenTables:
         events: Parquet files of the log, in order; addresses of those on the hub.
         columns: Names of its columns.
         problems: What was repaired in the small tables, or should be known.
-        time_format: Format of the times of the log.
+        style: How the log is written.
         card: Makes the data-set card from the manifest.
     """
 
@@ -46,7 +46,7 @@ class WrittenTables:
     events: Sequence[str | Path]
     columns: TableColumns
     problems: list[TableProblem]
-    time_format: str | None
+    style: LogStyle
     card: Callable[[dict[str, Any]], DataCard]
 
 
@@ -137,8 +137,8 @@ class PreparationInputs:
         for label, path in self.files.items():
             tables[label], problems = load_table(path, label, encoding=self.encoding)
             reader.problems += problems
-        time_format, asked = log_time_format(self.events, self.columns, self.time_format)
-        reader.problems += asked
+        style = log_style(self.events, self.columns, self.time_format)
+        reader.problems += style.problems
         items = reader.items(tables["items"])
         users = reader.users(tables["users"]) if "users" in tables else None
         promotions = reader.promotions(tables["promotions"]) if "promotions" in tables else None
@@ -157,7 +157,7 @@ class PreparationInputs:
                 last_event=times[1],
             )  # fmt: skip
 
-        return WrittenTables(self.name, self.events, self.columns, reader.problems, time_format, card)
+        return WrittenTables(self.name, self.events, self.columns, reader.problems, style, card)
 
     @staticmethod
     def _write_shop(shop: ShopTables, output: Path, work: Path) -> WrittenTables:
@@ -178,7 +178,9 @@ class PreparationInputs:
                 shop.card, rows=rows, users=manifest["users"], first_event=times[0], last_event=times[1]
             )
 
-        return WrittenTables(shop.name, [path], TableColumns(), problems, None, card)
+        return WrittenTables(
+            shop.name, [path], TableColumns(), problems, log_style([path], TableColumns(), None), card
+        )
 
 
 def items_table(items: pl.DataFrame) -> pa.Table:

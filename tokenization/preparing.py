@@ -139,7 +139,7 @@ def _prepare(
     write_manifest(output, {"complete": False, "request": request})
     tables = inputs.write_tables(output, work)
     reading = ChunkReading(
-        str((work / VOCABULARY_FILE).resolve()), tables.columns, inputs.on_unknown_items, tables.time_format
+        str((work / VOCABULARY_FILE).resolve()), tables.columns, inputs.on_unknown_items, tables.style
     )
     chunks = cut_chunks(tables.events)
     partitions = max(1, -(-sum(chunk.rows for chunk in chunks) // PARTITION_EVENTS))

@@ -19,6 +19,7 @@ _WORDING = {
     "null_key": "{count} rows have no value",
     "padded_key": "{count} rows had blanks around an id",
     "float_key": "{count} rows wrote a whole number with decimals",
+    "unsafe_key": "{count} rows hold an id as a float so large that several whole numbers became one",
     "separator_key": "{count} rows have a comma, a tab or a line break in an id",
     "duplicate_item": "{count} rows repeat an id",
     "duplicate_user": "{count} rows repeat an id",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import time
+from collections.abc import Mapping
 from typing import Literal
 
 import polars as pl
@@ -12,16 +13,15 @@ import polars as pl
 from .columns import (
     SECONDS_1973,
     TimeColumn,
-    clean_keys,
     clean_texts,
     nan_rows,
     read_flags,
-    read_keys,
     read_numbers,
     read_texts,
     read_times,
 )
 from .event_times import exact_time
+from .keys import KeyStyle, clean_keys, meet_keys
 from .problems import TableProblem
 from .table_columns import (
     CATEGORY_SEPARATOR,
@@ -46,6 +46,7 @@ _REMEDIES = {
     "long_text": "the rest was cut off",
     "nested_list": "the first list was taken",
     "listed_text": "it was read as a list",
+    "float_key": "the decimals were cut off",
 }
 
 
@@ -56,13 +57,22 @@ class TableReader:
         columns: Names of the columns.
         file_order: Whether events without time and order are in the order of the table; otherwise they are refused.
         time_format: How times are written; see `read_times`.
+        styles: How the ids of some columns are written, by the user's name of the column, where the tables are parts.
 
     Raises:
         ValueError: If the time format is neither a name nor a pattern.
     """
 
-    def __init__(self, columns: TableColumns, *, file_order: bool = False, time_format: str | None = None) -> None:
+    def __init__(
+        self,
+        columns: TableColumns,
+        *,
+        file_order: bool = False,
+        time_format: str | None = None,
+        styles: Mapping[str, KeyStyle] | None = None,
+    ) -> None:
         check_time_format(time_format)
+        self.styles = styles or {}
         self.columns = columns
         self.time_format = time_format
         self.file_order = file_order
@@ -102,20 +112,16 @@ class TableReader:
         users = self._keys("events", table, "user_id")
         ids = self._keys("events", table, "item_id")
         times, order = self._order(table)
-        event_type = read_texts(self._column(table, "event_type")).fill_null(DEFAULT_EVENT_TYPE)
+        event_type = self._labels(table, "event_type").fill_null(DEFAULT_EVENT_TYPE)
         self._kinds(event_type)
         rating = self._numbers("events", table, "rating")
-        split = read_texts(self._column(table, "split"))
+        split = self._labels(table, "split")
         if 0 < split.null_count() < split.len():
             remedy = "fill them, or only --split column goes by it, and refuses them"
             self._add("events", "split", "partial_split", split.null_count(), None, remedy, fatal=False)
         is_target, bad = read_flags(self._column(table, "is_target"))
         self._rows("events", table, "is_target", "not_boolean", bad, "write true and false")
-        basket = self._column(table, "basket_id")
-        baskets = read_keys(basket) if self.columns.basket_id in table.columns else basket.cast(pl.String)
-        if baskets is None:
-            kind = str(basket.dtype)
-            self._add("events", "basket_id", "key_type", table.height, kind, "give texts or whole numbers")
+        baskets = self._keys("events", table, "basket_id", required=False)
         if users is None or ids is None or baskets is None:
             return None
         read = (users, ids, times.values, order, event_type, rating, split, is_target, baskets)
@@ -157,10 +163,8 @@ class TableReader:
             elif name in ("kind", "place"):
                 values = read_texts(column)
             else:
-                values = read_keys(column)
+                values = self._keys("promotions", table, name, required=False)
                 if values is None:
-                    remedy = "give texts or whole numbers"
-                    self._add("promotions", name, "key_type", table.height, str(column.dtype), remedy)
                     values = pl.Series(name, [None] * table.height, pl.String)
             read.append(values.rename(name).cast(dtype))
         return pl.DataFrame(read).lazy()
@@ -169,10 +173,8 @@ class TableReader:
         self, items: pl.DataFrame, events: pl.DataFrame, policy: UnknownItems
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The two tables with ids that meet, and without events of unknown items if those are to be dropped."""
+        events = self.ids_of(items, events)
         unknown = _unknown(items, events)
-        if unknown.any():
-            items, events = self._without_decimals("items", items), self._without_decimals("events", events)
-            unknown = _unknown(items, events)
         if not unknown.any():
             return items, events
         example = events["item_id"].filter(unknown)[0]
@@ -188,18 +190,18 @@ class TableReader:
         return items, kept
 
     def ids_of(self, catalogue: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-        """Events with ids that meet those of a catalogue which stays as it is; unknown items stay too."""
-        if _all_decimals(catalogue["item_id"]) or not _unknown(catalogue, events).any():
-            return events
-        return self._without_decimals("events", events)
+        """Events with ids that meet those of a catalogue which stays as it is; unknown items stay too.
 
-    def _without_decimals(self, label: str, table: pl.DataFrame) -> pl.DataFrame:
-        """Ids 1.0, 2.0 as 1, 2, if all are so: a table went through pandas before it was written as csv."""
-        ids = table["item_id"]
-        if not _all_decimals(ids):
-            return table
-        self._add(label, "item_id", "float_key", ids.len(), ids[0], "the decimals were cut off", fatal=False)
-        return table.with_columns(pl.col("item_id").str.replace(r"\.0+$", ""))
+        A table may have gone through pandas, which writes 1.0 for 1, and the other not.
+        """
+        if not _unknown(catalogue, events).any():
+            return events
+        ids, changed = meet_keys(catalogue["item_id"], events["item_id"])
+        if changed.any():
+            example = events["item_id"].filter(changed)[0]
+            remedy = "they were written as in the items table"
+            self._add("events", "item_id", "float_key", int(changed.sum()), example, remedy, fatal=False)
+        return events.with_columns(item_id=ids)
 
     def _kinds(self, event_type: pl.Series) -> None:
         """Refuse a column of event types that holds something else: its values are written into every checkpoint."""
@@ -312,23 +314,43 @@ class TableReader:
     def _has(self, table: pl.DataFrame) -> str:
         return f"the table has the columns {', '.join(table.columns) or '(none)'}"
 
+    def _name(self, column: str) -> str:
+        return self.columns.name_of(column) if column in _MAPPED else column
+
     def _column(self, table: pl.DataFrame, column: str) -> pl.Series:
-        name = self.columns.name_of(column) if column in _MAPPED else column
+        name = self._name(column)
         return table[name] if name in table.columns else pl.Series(name, [None] * table.height, pl.Null)
 
-    def _keys(self, label: str, table: pl.DataFrame, column: str) -> pl.Series | None:
-        name = self.columns.name_of(column)
+    def _keys(self, label: str, table: pl.DataFrame, column: str, *, required: bool = True) -> pl.Series | None:
+        """Ids; None where the column is required and missing, or its type cannot be an id."""
+        name = self._name(column)
         if name not in table.columns:
-            return None
-        cleaned = clean_keys(table[name])
+            return None if required else pl.Series(name, [None] * table.height, pl.String)
+        cleaned = clean_keys(table[name], self.styles.get(name))
         if cleaned is None:
             kind = str(table[name].dtype)
             self._add(label, column, "key_type", table.height, kind, "give texts or whole numbers")
             return None
-        self._repaired(label, table, column, cleaned.repairs)
-        if cleaned.values.null_count():
+        repairs = dict(cleaned.repairs)
+        unsafe = repairs.pop("unsafe_key", None)
+        if unsafe is not None:
+            remedy = "read the column as whole numbers or texts before it becomes floats (in pandas dtype='Int64')"
+            self._rows(label, table, column, "unsafe_key", unsafe, remedy)
+        self._repaired(label, table, column, repairs)
+        if required and cleaned.values.null_count():
             remedy = "fill them or leave these rows out"
             self._add(label, column, "null_key", cleaned.values.null_count(), None, remedy)
+        return cleaned.values
+
+    def _labels(self, table: pl.DataFrame, column: str) -> pl.Series:
+        """Event types or splits: texts, and numbers by the rule of ids."""
+        given = self._column(table, column)
+        if not given.dtype.is_numeric() and not isinstance(given.dtype, pl.String):
+            return read_texts(given)
+        cleaned = clean_keys(given, self.styles.get(given.name))
+        assert cleaned is not None
+        repaired = {kind: rows for kind, rows in cleaned.repairs.items() if kind == "float_key"}
+        self._repaired("events", table, column, repaired)
         return cleaned.values
 
     def _repaired(self, label: str, table: pl.DataFrame, column: str, repairs: dict[str, pl.Series]) -> None:
@@ -377,7 +399,7 @@ class TableReader:
         fatal: bool = True,
         row: int | None = None,
     ) -> None:
-        name = self.columns.name_of(column) if column in _MAPPED else column
+        name = self._name(column)
         public = column == "item_id" or kind == "repeated_event"  # whose example is an item too
         self.problems.append(TableProblem(label, name, kind, count, example, remedy, fatal, row, public))
 
@@ -385,10 +407,6 @@ class TableReader:
 def _first(rows: pl.Series) -> int:
     """Number of the first row that is True, from 1."""
     return int(rows.arg_true()[0]) + 1
-
-
-def _all_decimals(ids: pl.Series) -> bool:
-    return bool(len(ids) and ids.str.contains(r"^-?\d+\.0+$").fill_null(True).all())
 
 
 def _unknown(items: pl.DataFrame, events: pl.DataFrame) -> pl.Series:

@@ -146,8 +146,9 @@ def test_events_are_read_as_those_of_a_shop(
     [
         (["1.0", "2.0"], ["1", "2"], ["1", "2"]),
         (["1.0", "9.0"], ["1", "2"], ["1", "9"]),  # an unknown item stays one
-        (["1.0", "9.0"], ["1.0", "2.0"], ["1.0", "9.0"]),
-        (["1.0", "x"], ["1", "2"], ["1.0", "x"]),
+        (["1.0", "9.0"], ["1.0", "2.0"], ["1.0", "9"]),
+        (["1.0", "x"], ["1", "2"], ["1", "x"]),
+        (["1", "x"], ["1", "2"], ["1", "x"]),
     ],
 )
 def test_ids_meet_those_of_the_catalogue(
@@ -156,8 +157,7 @@ def test_ids_meet_those_of_the_catalogue(
     pl.DataFrame({"user_id": ["u", "u"], "item_id": ids}).write_csv(tmp_path / "users.csv")
     found = read_histories(tmp_path / "users.csv", catalogue=pa.chunked_array([catalogue]))
     assert found.items == [expected]
-    cut = ids != expected
-    assert [(problem.kind, problem.count) for problem in found.problems] == ([("float_key", 2)] if cut else [])
+    assert {problem.kind for problem in found.problems} == ({"float_key"} if ids != expected else set())
 
 
 def test_texts_follow_their_events(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xcat_rec.tokenization.columns import read_keys, read_times
+from xcat_rec.tokenization.columns import read_times
+from xcat_rec.tokenization.keys import read_keys
 from xcat_rec.tokenization.schema import (
     EVENT_SCHEMA,
     ITEM_SCHEMA,

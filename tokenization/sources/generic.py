@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute  # makes it a part of pa
+import pyarrow.ipc  # likewise
 
 from ..problems import TableError, TableProblem
 from .csv_files import find_separator, read_csv
@@ -27,10 +29,13 @@ Contents: TypeAlias = Path | bytes
 
 
 def _read_arrow(contents: Contents) -> pl.DataFrame:
-    try:
-        return pl.read_ipc(contents)
-    except pl.exceptions.ComputeError:
-        return pl.read_ipc_stream(contents)
+    source = pa.memory_map(str(contents)) if isinstance(contents, Path) else pa.BufferReader(contents)
+    with source:
+        try:
+            return from_arrow(pa.ipc.open_file(source).read_all())
+        except pa.ArrowInvalid:
+            source.seek(0)
+            return from_arrow(pa.ipc.open_stream(source).read_all())
 
 
 _BINARY: dict[str, Callable[[Contents], pl.DataFrame]] = {
@@ -77,17 +82,17 @@ def load_table(
         As `read_table`.
     """
     if isinstance(source, pl.DataFrame):
-        return _tidy_header(source, [], label)
+        return tidy_header(source, [], label)
     if isinstance(source, pl.LazyFrame):
-        return _tidy_header(source.collect(), [], label)
+        return tidy_header(source.collect(), [], label)
     if isinstance(source, str | Path):
-        return _tidy_header(*_read_path(source, label, encoding), label)
-    return _tidy_header(*_read_object(source, label), label)
+        return tidy_header(*_read_path(source, label, encoding), label)
+    return tidy_header(*_read_object(source, label), label)
 
 
 def _read_object(source: Any, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:
     if isinstance(source, pa.Table):
-        return _from_arrow(source), []
+        return from_arrow(source), []
     # Looked up by name, so that nobody pays for importing a library that their table is not from.
     library, kind = type(source).__module__.split(".")[0], type(source).__name__
     if library == "pandas" and kind == "DataFrame":
@@ -95,7 +100,7 @@ def _read_object(source: Any, label: str) -> tuple[pl.DataFrame, list[TableProbl
     if library == "datasets" and hasattr(source, "keys"):
         return _read_object(_only_split(source, "the dataset"), label)
     if library == "datasets" and hasattr(source, "with_format"):
-        return _from_arrow(source.with_format("arrow")[:]), []
+        return from_arrow(source.with_format("arrow")[:]), []
     raise TypeError(
         f"a {type(source).__module__}.{kind} is no table; give a file, a pandas or polars data frame, an Arrow table, "
         "a datasets.Dataset, or the id of a dataset on the hub"
@@ -162,7 +167,7 @@ def _read_path(source: str | Path, label: str, encoding: str | None) -> tuple[pl
     if suffix in _BINARY:
         try:
             return _BINARY[suffix](unpack(path)), []
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(f"table {path} cannot be read by its suffix: {reason}; check that it is whole") from error
     opened = open_text(path, label, encoding)
@@ -188,10 +193,16 @@ def _repeated(label: str, name: str, same: bool) -> TableProblem:
     return TableProblem(label, name, "repeated_header", 2, None, remedy, fatal=not same)
 
 
-def _tidy_header(
+def tidy_header(
     table: pl.DataFrame, problems: list[TableProblem], label: str
 ) -> tuple[pl.DataFrame, list[TableProblem]]:
-    """A table whose names of columns have no blanks around them."""
+    """A table whose names of columns have no blanks around them, and the problems with what was found.
+
+    Args:
+        table: The table.
+        problems: What was found so far.
+        label: Which table it is.
+    """
     stripped = {name: name.strip() for name in table.columns if name != name.strip()}
     clash = [name for name in stripped.values() if name in table.columns]
     if clash or len(set(stripped.values())) < len(stripped):
@@ -232,13 +243,13 @@ def _from_pandas(frame: Any, label: str) -> tuple[pl.DataFrame, list[TableProble
         # By place, for a name may be there twice.
         column, problem = _pandas_column(frame.iloc[:, place], label, name)
         if name in columns:
-            same = _from_arrow(pa.table({name: column})).equals(_from_arrow(pa.table({name: columns[name]})))
+            same = from_arrow(pa.table({name: column})).equals(from_arrow(pa.table({name: columns[name]})))
             problems.append(_repeated(label, name, same))
             continue
         columns[name] = column
         if problem is not None:
             problems.append(problem)
-    return _from_arrow(pa.table(columns)), problems
+    return from_arrow(pa.table(columns)), problems
 
 
 def _pandas_column(column: Any, label: str, name: str) -> tuple[pa.Array, TableProblem | None]:
@@ -256,7 +267,15 @@ def _pandas_column(column: Any, label: str, name: str) -> tuple[pa.Array, TableP
     return pa.array([None if value is None else str(value) for value in values], pa.string()), problem
 
 
-def _from_arrow(table: pa.Table) -> pl.DataFrame:
+def from_arrow(table: pa.Table) -> pl.DataFrame:
+    """A table of Arrow as a data frame of polars; types that polars lacks become those that it has."""
+    for place, column in enumerate(table.columns):
+        kind = column.type
+        if pa.types.is_run_end_encoded(kind):
+            chunks = [pa.compute.run_end_decode(chunk) for chunk in column.chunks]
+            table = table.set_column(place, table.field(place).name, pa.chunked_array(chunks, kind.value_type))
+        elif pa.types.is_decimal256(kind):
+            table = table.set_column(place, table.field(place).name, column.cast(pa.string()))
     frame = pl.from_arrow(table)
     if not isinstance(frame, pl.DataFrame):
         raise TypeError(f"an Arrow table became a {type(frame).__name__}")

@@ -1,0 +1,196 @@
+"""Ids of users, items, baskets and the like as texts, by one rule for all columns, tables and formats."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+_UNSEEN = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F\x{200B}\x{FEFF}]"
+_WHOLE = r"^-?\d+(?:\.0+)?$"
+_DECIMALS = r"\.0+$"
+_NUMBER = r"^-?\d+(?:\.\d+)?(?:[eE]\+\d+)?$"
+_EXPONENT = r"[eE]\+\d+$"
+_SAFE = {pl.Float16: 2**11, pl.Float32: 2**24, pl.Float64: 2**53}
+"""Whole numbers of a floating-point type from which on not every one has a value of its own."""
+_UUID_BYTES = 16
+
+
+@dataclass(frozen=True)
+class CleanedColumn:
+    """A column as read, and what was repaired in it.
+
+    Args:
+        values: The values, null where there is none.
+        repairs: For each kind of problem (rows,), True for rows that were repaired; kinds without any are left out.
+    """
+
+    values: pl.Series
+    repairs: dict[str, pl.Series]
+
+
+@dataclass(frozen=True)
+class KeyStyle:
+    """How the ids of a whole column are written, of which a part may show less.
+
+    Args:
+        numbers: Whether all are numbers.
+        whole: Whether all are whole numbers, with or without decimals.
+        decimals: Whether some are written with decimals, as 7.0.
+        texts: Whether all bytes are texts in UTF-8, without control characters.
+        uuids: Whether all have the 16 bytes of a UUID.
+    """
+
+    numbers: bool = True
+    whole: bool = True
+    decimals: bool = False
+    texts: bool = True
+    uuids: bool = True
+
+    def joined(self, other: KeyStyle) -> KeyStyle:
+        """The style of two parts of a column."""
+        return KeyStyle(
+            self.numbers and other.numbers, self.whole and other.whole, self.decimals or other.decimals,
+            self.texts and other.texts, self.uuids and other.uuids,
+        )  # fmt: skip
+
+
+def key_style(frame: pl.DataFrame | pl.LazyFrame, name: str) -> KeyStyle:
+    """Find how the ids of a column are written.
+
+    Args:
+        frame: The table; a lazy one is read as a stream.
+        name: Name of the column.
+    """
+    frame = frame.lazy()
+    dtype = frame.collect_schema()[name]
+    if isinstance(dtype, pl.Binary):
+        uuids = frame.select((pl.col(name).bin.size() == _UUID_BYTES).all()).collect(engine="streaming").item()
+        return KeyStyle(texts=_are_texts(frame, name), uuids=uuids)
+    if dtype.is_float():
+        values = pl.col(name).fill_nan(None)
+        whole = frame.select((values == values.floor()).fill_null(True).all()).collect(engine="streaming").item()
+        return KeyStyle(whole=whole, decimals=True)
+    if not (dtype.is_decimal() or isinstance(dtype, pl.String | pl.Categorical | pl.Enum)):
+        return KeyStyle()
+    text = pl.col(name).cast(pl.String).str.strip_chars()
+    text = pl.when(text != "").then(text)
+    found = frame.select(
+        numbers=text.str.contains(_NUMBER).fill_null(True).all(),
+        whole=text.str.contains(_WHOLE).fill_null(True).all(),
+        decimals=text.str.contains(_DECIMALS).fill_null(False).any(),
+    )
+    return KeyStyle(**found.collect(engine="streaming").row(0, named=True))
+
+
+def _are_texts(frame: pl.LazyFrame, name: str) -> bool:
+    text = pl.col(name).cast(pl.String)
+    try:
+        seen = frame.select(~text.str.contains(_UNSEEN).fill_null(False).any()).collect(engine="streaming").item()
+    except pl.exceptions.ComputeError:  # not UTF-8
+        return False
+    return bool(seen)
+
+
+def read_keys(column: pl.Series) -> pl.Series | None:
+    """Ids as texts, null where one is missing or empty; None for a type that cannot be an id."""
+    cleaned = clean_keys(column)
+    return None if cleaned is None else cleaned.values
+
+
+def clean_keys(column: pl.Series, style: KeyStyle | None = None) -> CleanedColumn | None:
+    """As `read_keys`, with what was repaired.
+
+    Blanks around an id and characters that cannot be seen are not part of it. Where all ids are whole numbers they
+    lose their decimals: pandas turns a column of numbers with a gap into floats. Bytes are texts, else UUIDs, else
+    hexadecimal numbers.
+
+    Args:
+        column: The ids.
+        style: How the column of which these are a part is written; None to find out.
+
+    Returns:
+        The ids, and which were repaired: `padded_key`, `control_characters`, `float_key`. `separator_key` is only
+        noted. `unsafe_key` is not repaired: these are floats so large that several whole numbers became one.
+
+    Example:
+        >>> cleaned = clean_keys(pl.Series("item_id", [" A1", "A2", ""]))
+        >>> cleaned.values.to_list(), cleaned.repairs["padded_key"].to_list()
+        (['A1', 'A2', None], [True, False, False])
+        >>> clean_keys(pl.Series("item_id", ["7.0", "8"])).values.to_list()
+        ['7', '8']
+    """
+    dtype = column.dtype
+    if dtype.is_integer() or isinstance(dtype, pl.Null):
+        return CleanedColumn(column.cast(pl.String), {})
+    if not (dtype.is_numeric() or isinstance(dtype, pl.String | pl.Categorical | pl.Enum | pl.Binary)):
+        return None
+    style = style or key_style(column.to_frame("key"), "key")
+    if isinstance(dtype, pl.Binary):
+        return _clean_texts(_binary_texts(column, style), style)
+    if not dtype.is_float():
+        return _clean_texts(column.cast(pl.String), style)
+    values = column.fill_nan(None)
+    large = (values.abs() >= _SAFE[type(dtype)]).fill_null(False)
+    text = (values.cast(pl.Int128, strict=False) if style.whole else values).cast(pl.String)
+    given = values.is_not_null() if style.whole else large & False
+    return CleanedColumn(text, found_repairs({"float_key": given & ~large, "unsafe_key": large}))
+
+
+def meet_keys(known: pl.Series, keys: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Ids with decimals where those that are known have them, and without where they have none.
+
+    Args:
+        known: Ids that stay as they are.
+        keys: Ids that are to meet them.
+
+    Returns:
+        The ids, and which were changed.
+
+    Example:
+        >>> met, changed = meet_keys(pl.Series(["1", "2.0", "A"]), pl.Series(["1.0", "2", "3.0"]))
+        >>> met.to_list(), changed.to_list()
+        (['1', '2.0', '3.0'], [True, True, False])
+    """
+    plain = known.drop_nulls().str.replace(_DECIMALS, "")
+    table = pl.DataFrame({"plain": plain, "known": known.drop_nulls()}).unique("plain", keep="none")
+    strange = keys.is_not_null() & ~keys.is_in(known.drop_nulls().implode()) & keys.str.contains(_WHOLE)
+    asked = pl.DataFrame({"plain": keys.str.replace(_DECIMALS, ""), "key": keys})
+    found = asked.join(table, on="plain", how="left", maintain_order="left")["known"]
+    changed = strange.fill_null(False) & found.is_not_null()
+    return pl.select(pl.when(changed).then(found).otherwise(keys)).to_series().rename(keys.name), changed
+
+
+def _clean_texts(text: pl.Series, style: KeyStyle) -> CleanedColumn:
+    odd = text.str.contains(_UNSEEN)
+    seen = text.str.replace_all(_UNSEEN, "") if odd.any() else text
+    keys = seen.str.strip_chars()
+    repairs = {
+        "control_characters": odd,
+        "padded_key": (keys != seen) & (keys != ""),
+        "separator_key": keys.str.contains(r"[,\t\r\n]"),
+    }
+    if style.whole and style.decimals:
+        repairs["float_key"] = keys.str.contains(_DECIMALS)
+        large = keys.cast(pl.Float64, strict=False).abs() >= _SAFE[pl.Float64]
+        repairs["unsafe_key"] = repairs["float_key"] & large
+        keys = keys.str.replace(_DECIMALS, "")
+    elif style.numbers and not style.whole:
+        repairs["unsafe_key"] = keys.str.contains(_EXPONENT)
+    keys = pl.select(pl.when(keys != "").then(keys)).to_series().rename(text.name)
+    return CleanedColumn(keys, found_repairs(repairs))
+
+
+def _binary_texts(column: pl.Series, style: KeyStyle) -> pl.Series:
+    if style.texts:
+        return column.cast(pl.String, strict=False)
+    write: Callable[[bytes], str] = (lambda value: str(uuid.UUID(bytes=value))) if style.uuids else bytes.hex
+    return pl.Series(column.name, [None if value is None else write(value) for value in column], pl.String)
+
+
+def found_repairs(repairs: dict[str, pl.Series]) -> dict[str, pl.Series]:
+    """The kinds of repairs that some row needed."""
+    filled = {kind: rows.fill_null(False) for kind, rows in repairs.items()}
+    return {kind: rows for kind, rows in filled.items() if rows.any()}
