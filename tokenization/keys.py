@@ -13,7 +13,7 @@ _WHOLE = r"^-?\d+(?:\.0+)?$"
 _DECIMALS = r"\.0+$"
 _NUMBER = r"^-?\d+(?:\.\d+)?(?:[eE]\+\d+)?$"
 _EXPONENT = r"[eE]\+\d+$"
-_SAFE = {pl.Float16: 2**11, pl.Float32: 2**24, pl.Float64: 2**53}
+_SAFE: dict[type[pl.DataType], int] = {pl.Float16: 2**11, pl.Float32: 2**24, pl.Float64: 2**53}
 """Whole numbers of a floating-point type from which on not every one has a value of its own."""
 _UUID_BYTES = 16
 
