@@ -161,7 +161,7 @@ def _check(requests: list[BenchRequest], cold_items: float, cold_policy: str, ou
         recipe = find_recipe(name)
         XCatConfig(**{**recipe.config, **config})
         with TemporaryDirectory() as folder:
-            XCatTrainingArguments(**{**recipe.training, **training, "output_dir": folder})
+            XCatTrainingArguments(**recipe.training_fields({**training, "output_dir": folder}))
 
 
 def _run_missing(requests: list[BenchRequest], results: BenchResults) -> None:

@@ -245,7 +245,7 @@ def _train(
         options.config.pop("item_features", None)  # columns that were asked for go before the recipe's none
     if not (options.config.get("use_text", True) and options.config.get("num_fusion_layers", 1)):
         options.interests = NO_INTEREST  # a model without text has nowhere to put them
-    arguments = XCatTrainingArguments(**{**recipe.training, **training, "seed": request.seed})
+    arguments = XCatTrainingArguments(**recipe.training_fields({**training, "seed": request.seed}))
     precision = "bf16" if arguments.bf16 else "fp32"
     prepared = _prepare(request, shop, options, precision)
     for note in prepared.notes:

@@ -26,7 +26,7 @@ IDS_ONLY = tuple(name for name, recipe in RECIPES.items() if recipe.config.get("
 """Recipes that read no text, which can be trained on what was prepared for any model."""
 _OF_THE_RUN = (
     "seed", "precision", "use_cpu", "disable_tqdm", "metric_ks", "per_device_eval_batch_size", "num_train_epochs",
-    "max_steps", "max_train_events",
+    "max_steps", "max_train_events", "quick",
 )  # fmt: skip
 """Fields of the training that hold for the baselines too; the others are what a recipe says, or the defaults."""
 _OF_THE_DATA = ("num_item_rows", "event_types", "num_rating_buckets", "num_time_gap_buckets", "max_history")
@@ -73,7 +73,7 @@ def fit_baselines(
 
 def _train(recipe: Recipe, prepared: PreparedTraining, training: Mapping[str, Any], folder: Path) -> XCatRecommender:
     shared = {name: training[name] for name in _OF_THE_RUN if name in training}
-    arguments = XCatTrainingArguments(**{**recipe.training, **shared, "output_dir": str(folder)})
+    arguments = XCatTrainingArguments(**recipe.training_fields({**shared, "output_dir": str(folder)}))
     set_seed(arguments.seed)
     data = {name: getattr(prepared.model.config, name) for name in _OF_THE_DATA}
     model = XCatForNextItem(XCatConfig(**{**data, **recipe.config}))

@@ -13,14 +13,13 @@ from transformers import TrainingArguments
 
 from ..modeling_xcat.arguments_xcat import listed, whole_number
 from .precision import PRECISIONS, bf16_speedup, use_bf16
+from .recipes import QUICK_SHARE
 from .user_samples import MOST_USERS
 
 DEFAULT_RATE = 2e-3
 DEFAULT_EPOCHS = 10.0
 DEFAULT_PATIENCE = 5
 DEFAULT_WARMUP = 50
-QUICK_SHARE = 0.1
-"""Share of the epochs that `quick` trains."""
 _HISTORIES = 128
 _LEAST_HISTORIES = 16
 _SHORT = 8.0

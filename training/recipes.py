@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+QUICK_SHARE = 0.1
+"""Share of the epochs that `quick` trains."""
 OWN = "xcat"
 """The library's model with its defaults; names that begin with it are variants of it."""
 
@@ -30,6 +32,21 @@ class Recipe:
     config: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     reference: str = ""
+
+    def training_fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Fields of `XCatTrainingArguments`: the recipe's, replaced by given ones; `quick` shortens its epochs.
+
+        Args:
+            given: Fields that take precedence.
+
+        Example:
+            >>> find_recipe("sasrec").training_fields({"quick": True, "seed": 1})["num_train_epochs"]
+            3.0
+        """
+        fields = {**self.training, **given}
+        if given.get("quick") and "num_train_epochs" in self.training and "num_train_epochs" not in given:
+            fields["num_train_epochs"] = QUICK_SHARE * self.training["num_train_epochs"]
+        return fields
 
 
 _IDS_ONLY: dict[str, Any] = {

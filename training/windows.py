@@ -13,7 +13,8 @@ from datasets import Dataset, IterableDataset, Value
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..tokenization.progress import stage
 from ..tokenization.user_interests import UserInterests
-from .arguments import QUICK_SHARE, XCatTrainingArguments, sized_for
+from .arguments import XCatTrainingArguments, sized_for
+from .recipes import QUICK_SHARE
 
 Rows = TypeVar("Rows", Dataset, IterableDataset)
 MOST_HISTORY = 200
