@@ -37,7 +37,7 @@ from ..modeling_xcat.hub_xcat import fetched_commit, is_local
 from ..tokenization.preparation_inputs import items_table
 from ..tokenization.prepared import load_data
 from ..tokenization.schema import ShopTables
-from ..tokenization.sequences import resolve_split, trained_items
+from ..tokenization.sequences import resolve_split, target_histories, trained_items
 from ..tokenization.user_interests import NO_INTEREST
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..training.arguments import XCatTrainingArguments
@@ -342,7 +342,7 @@ def _count(request: BenchRequest, shop: ShopTables, options: PreparationOptions)
     vocabulary, _, splits = split_shop(shop, options)
     judged = _check_splits(request, shop, options, splits, vocabulary)
     start = time.perf_counter()
-    histories, rows = splits["train"].with_format(None)["items"], len(vocabulary)
+    histories, rows = target_histories(splits["train"]), len(vocabulary)
     model: PopularityModel | RepeatPurchaseModel | ItemKNNModel
     again = not name.endswith(UNSEEN)
     if name.removesuffix(UNSEEN) == ITEM_KNN:

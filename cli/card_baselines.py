@@ -14,6 +14,7 @@ from ..modeling_baselines.knn import ItemKNNConfig, ItemKNNModel
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.progress import stage
+from ..tokenization.sequences import target_histories, target_items
 from ..training.arguments import XCatTrainingArguments
 from ..training.catalogue import fill_catalogue, fill_neighbors, training_counts
 from ..training.preparation import PreparedTraining
@@ -63,7 +64,7 @@ def fit_baselines(
     check_names(names)
     rows = prepared.model.config.num_item_rows
     with stage(f"fitting {ITEM_KNN}"):
-        knn = ItemKNNModel(ItemKNNConfig(num_item_rows=rows)).fit(prepared.splits["train"].with_format(None)["items"])
+        knn = ItemKNNModel(ItemKNNConfig(num_item_rows=rows)).fit(target_histories(prepared.splits["train"]))
     rankers: dict[str, Ranker] = {ITEM_KNN: knn}
     for name in names:
         messages.print(f"training {name}, for comparison")
@@ -78,8 +79,8 @@ def _train(recipe: Recipe, prepared: PreparedTraining, training: Mapping[str, An
     data = {name: getattr(prepared.model.config, name) for name in _OF_THE_DATA}
     model = XCatForNextItem(XCatConfig(**{**data, **recipe.config}))
     train = prepared.splits["train"]
-    fill_catalogue(model, prepared.processor, training_counts(train.data["items"], data["num_item_rows"]))
-    fill_neighbors(model, train.with_format(None)["items"])
+    fill_catalogue(model, prepared.processor, training_counts(target_items(train), data["num_item_rows"]))
+    fill_neighbors(model, target_histories(train))
     trainer = XCatTrainer(
         model,
         arguments,

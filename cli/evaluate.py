@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Encoding, TimeFormat
+from .options import TARGETS_HELP, Encoding, TimeFormat
 
 
 def evaluate(
@@ -33,6 +33,7 @@ def evaluate(
         str | None, typer.Option(help="file or shuffle: order of events at one time; without it as in training.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the order of ties; without it as in training.")] = None,
+    target_event_types: Annotated[str | None, typer.Option(help=f"{TARGETS_HELP[:-1]}, as in training.")] = None,
     k: Annotated[list[int] | None, typer.Option("-k", help="Cut-offs; may be repeated.")] = None,
     cold_boost: Annotated[
         float | None,
@@ -65,9 +66,10 @@ def evaluate(
     from ..inference.checkpoint_evaluation import DEFAULT_CUTOFFS, MODEL_NAME, evaluate_on, evaluation_data
     from ..inference.recommender import XCatRecommender
     from ..tokenization.prepared import load_data
+    from ..training.preparation import roles_of
     from .console import category_table, messages, metrics_table, print_json
     from .fitting import report_dict
-    from .options import parse_columns
+    from .options import parse_columns, parse_event_types
 
     cutoffs = sorted(set(k or DEFAULT_CUTOFFS))
     if cutoffs[0] < 1:
@@ -93,7 +95,11 @@ def evaluate(
         encoding=encoding,
     )
     messages.print(str(shop.report), markup=False, highlight=False)
-    judging = evaluation_data(recommender, shop, part=part, split=split, tie_policy=tie_policy, seed=seed)
+    judging = evaluation_data(
+        recommender, shop, part=part, split=split, tie_policy=tie_policy, seed=seed,
+        target_event_types=parse_event_types(target_event_types),
+    )  # fmt: skip
+    messages.print(f"event types: {roles_of(shop, judging.options)}", markup=False, highlight=False)
     for note in judging.notes:
         messages.print(f"note: {note}", markup=False, highlight=False)
     reports = evaluate_on(recommender, judging, cutoffs)

@@ -34,7 +34,14 @@ from ..training.adapters import (
 from ..training.arguments import XCatTrainingArguments
 from ..training.base_checkpoint import prepare_from_base
 from ..training.hub_pushes import note_catalogue
-from ..training.preparation import PreparationOptions, PreparedTraining, check_parts, prepare_training, resolve_options
+from ..training.preparation import (
+    PreparationOptions,
+    PreparedTraining,
+    check_parts,
+    prepare_training,
+    resolve_options,
+    roles_of,
+)
 from ..training.trainer import XCatTrainer
 from ..training.windows import size_training
 from .card_baselines import check_names, fit_baselines
@@ -227,6 +234,7 @@ def fit_shop(request: FitRequest) -> FitOutcome:
     arguments.share_precision()
     messages.print(f"preparing {request.shop.name} ...")
     prepared, trained_model, own_catalogue = _prepare(request, options, "bf16" if arguments.bf16 else "fp32")
+    messages.print(f"event types: {roles_of(request.shop, options)}", markup=False, highlight=False)
     parameters = parameter_counts(trained_model)
     for note in prepared.notes:
         messages.print(f"note: {note}", markup=False)

@@ -152,6 +152,20 @@ def _listed(option: str, value: Any, kind: str) -> Any:
     return tuple(parts) if kind.startswith("tuple") else parts
 
 
+def parse_event_types(text: str | None) -> tuple[str, ...] | None:
+    """Event types with commas between; None without any, for the default.
+
+    Example:
+        >>> parse_event_types("purchase, order"), parse_event_types(None)
+        (('purchase', 'order'), None)
+    """
+    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+TARGETS_HELP = "Event types to predict, such as purchase,order; without it their names decide."
+NEGATIVE_HELP = "Negative event types, such as return,hide; without it their names decide."
+
+
 def parse_columns(text: str | None) -> Any:
     """`TableColumns` from `item_id=sku,title=name`; the defaults from None.
 

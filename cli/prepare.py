@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import Encoding, TimeFormat
+from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, TimeFormat
 
 if TYPE_CHECKING:
     from ..tokenization.prepared import PreparedFolder
@@ -48,6 +48,8 @@ def prepare(
         float, typer.Option(help="Share of the items, up to 0.5, whose training events are taken away.")
     ] = 0.0,
     cold_policy: Annotated[Literal["random", "newest"], typer.Option(help="Which items those are.")] = "random",
+    target_event_types: Annotated[str | None, typer.Option(help=TARGETS_HELP)] = None,
+    negative_event_types: Annotated[str | None, typer.Option(help=NEGATIVE_HELP)] = None,
     unknown_items: Annotated[
         Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
     ] = "error",
@@ -83,13 +85,13 @@ def prepare(
     from ..tokenization.preparing import PrepareOptions, prepare_tables
     from ..tokenization.problems import values_shown
     from .console import messages
-    from .options import parse_columns
+    from .options import parse_columns, parse_event_types
 
     begin = time.perf_counter()
     refuse_prepared(data, "prepare")
     options = PrepareOptions(
         split, tie_policy, seed, max_history, repeats, min_user_events, min_item_events, session_gap, cold_items,
-        cold_policy,
+        cold_policy, parse_event_types(target_event_types), parse_event_types(negative_event_types),
     )  # fmt: skip
     with values_shown(show_values):
         inputs = PreparationInputs(
@@ -115,11 +117,23 @@ def _tell(prepared: PreparedFolder, seconds: float, json_output: bool, show_valu
     manifest = prepared.manifest
     for problem in prepared.found or prepared.problems():
         messages.print(f"note: {problem.describe(show_values)}", markup=False)
+    messages.print(f"event types: {prepared.roles}", markup=False, highlight=False)
     rows = ", ".join(f"{count:,} {name}" for name, count in manifest["rows"].items())
     messages.print(f"{manifest['events']:,} events of {manifest['users']:,} users, {prepared.split}: {rows}")
     messages.print(f"{seconds:.0f} s, peak memory {peak_memory_mb():.0f} MB; prepared: {prepared.folder}")
     if json_output:
-        kept = ("name", "split", "event_types", "rows", "events", "users", "partitions", "problems")
+        kept = (
+            "name",
+            "split",
+            "event_types",
+            "target_event_types",
+            "negative_event_types",
+            "rows",
+            "events",
+            "users",
+            "partitions",
+            "problems",
+        )
         print_json({
             "output": str(prepared.folder), **{name: manifest[name] for name in kept}, "seconds": round(seconds, 1),
             "peak_memory_mb": round(peak_memory_mb()),

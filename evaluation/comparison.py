@@ -14,6 +14,7 @@ from ..modeling_baselines.popularity import (
     RepeatPurchaseModel,
 )
 from ..tokenization.progress import stage
+from ..tokenization.sequences import target_histories
 from ..tokenization.vocabulary import ItemVocabulary
 from .protocol import Ranker, RankingReport, evaluate_ranker
 from .recommendation_ranking.ranking_metrics import DEFAULT_KS
@@ -35,7 +36,7 @@ def compare_with_baselines(
 
     Args:
         rankers: What is judged, by the name it has in tables.
-        train: Training split, which the baselines count.
+        train: Training split, whose target events the baselines count.
         test: The split that is ranked.
         vocabulary: The catalogue.
         trained: (rows,) bool, which items have training events.
@@ -46,7 +47,7 @@ def compare_with_baselines(
         Reports by name, the baselines first.
     """
     rows = len(vocabulary)
-    histories = train.with_format(None)["items"]
+    histories = target_histories(train)
     with stage("fitting the baselines", shown=progress):
         baselines: dict[str, Ranker] = {
             POPULARITY: PopularityModel(PopularityConfig(num_item_rows=rows)).fit(histories),

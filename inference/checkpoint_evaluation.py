@@ -12,9 +12,10 @@ from datasets import Dataset, DatasetDict
 
 from ..evaluation.comparison import compare_with_baselines
 from ..evaluation.protocol import RankingReport
+from ..tokenization.event_roles import saved_roles
 from ..tokenization.prepared import PreparedShop, load_data
 from ..tokenization.schema import ShopTables
-from ..tokenization.sequences import resolve_split
+from ..tokenization.sequences import event_type_names, resolve_split
 from ..tokenization.splits import SplitName
 from ..tokenization.vocabulary import UNKNOWN_ROW
 from ..training.interests import shop_interests
@@ -153,6 +154,11 @@ def _options(
     if isinstance(shop, PreparedShop):  # which was chosen and split before, but for cold items
         later = () if shop.made.get("cold_items") else ("cold_items", "cold_policy", "seed")
         own = {name: trained[name] for name in later if name in trained}
+    elif given.get("target_event_types") is None:
+        roles = saved_roles(event_type_names(shop), saved)
+        own |= {"target_event_types": roles.targets, "negative_event_types": roles.negative}
+    else:
+        own.pop("negative_event_types", None)  # by their names, for a target may be one of them
     if own.get("split") == SplitName.COLUMN and shop.events["split"].null_count():
         own["split"] = "auto"
     options = resolve_options(shop, PreparationOptions(**{**own, **given}))

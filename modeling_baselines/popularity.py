@@ -118,6 +118,7 @@ class RepeatPurchaseModel(CountingModel):
     """
 
     config_class = RepeatPurchaseConfig
+    least_role = 1
 
     def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         """As `CatalogueScorer.forward`."""

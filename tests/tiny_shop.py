@@ -56,7 +56,7 @@ def events_table(users: int = USERS, seed: int = 0) -> pl.DataFrame:
             rows.append({
                 "user_id": f"user-{user:02d}", "item_id": f"item-{COLD if last else item:02d}",
                 "timestamp": 1_700_000_000 + user + DAY * n * int(generator.integers(1, 3)) + 40 * DAY * (n > 3),
-                "event_type": ("buy", "view")[int(generator.integers(2))],
+                "event_type": ("buy", "purchase")[int(generator.integers(2))],
                 "rating": float(generator.integers(1, 6)) if generator.random() < 0.5 else None,
             })  # fmt: skip
             item = (item + STEP) % (ITEMS - 1)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .event_roles import ROLES, TARGET
 from .vocabulary import NUM_SPECIAL_ROWS
 
 MAX_COLD_SHARE = 0.5
@@ -85,12 +86,15 @@ class FirstTimes:
 
 
 def first_times(train: datasets.Dataset) -> FirstTimes:
-    """First training events of the items.
+    """First training events of the items; events of types that are not predicted do not count.
 
     Args:
         train: Training sequences, with `items` and `timestamps`.
     """
     items, times = _flat(train, "items"), _flat(train, "timestamps")
+    if ROLES in train.column_names:
+        counted = _flat(train, ROLES) == TARGET
+        items, times = items[counted], times[counted]
     rows, first = _earliest(items, times)
     known = rows >= NUM_SPECIAL_ROWS
     return FirstTimes(rows[known], first[known], len(times), int((times < 0).sum()))
@@ -152,8 +156,14 @@ def leave_out(train: datasets.Dataset, rows: np.ndarray) -> datasets.Dataset:
     lists = table["items"].combine_chunks()
     lengths = pc.list_value_length(lists).to_numpy()
     kept = ~np.isin(lists.flatten().to_numpy(zero_copy_only=False), rows)
-    left = np.bincount(np.repeat(np.arange(len(lengths)), lengths)[kept], minlength=len(lengths))
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    left = np.bincount(owner[kept], minlength=len(lengths))
     long_enough = left >= MIN_EVENTS
+    if ROLES in table.column_names:
+        first = np.zeros(len(kept), dtype=bool)
+        first[np.flatnonzero(kept)[np.unique(owner[kept], return_index=True)[1]]] = True
+        labels = kept & ~first & (_flat(train, ROLES) == TARGET)
+        long_enough &= np.bincount(owner[labels], minlength=len(lengths)) > 0
     kept &= np.repeat(long_enough, lengths)
     offsets = np.append(0, np.cumsum(left[long_enough]))
     columns = {}

@@ -18,6 +18,7 @@ from .problems import TableError, TableProblem
 from .schema import EVENT_SCHEMA, TableColumns, UnknownItems
 from .sources.generic import from_arrow, tidy_header
 from .sources.hub import HUB_SCHEME, open_parquet_file
+from .table_columns import EVENT_INPUTS
 from .table_reader import MAX_EVENT_TYPES, TableReader
 from .time_texts import find_order
 from .vocabulary import ItemVocabulary
@@ -215,7 +216,7 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
     """
     # Columns of a file on the hub are fetched in few requests.
     file = pq.ParquetFile(open_parquet_file(chunk.path), pre_buffer=chunk.path.startswith(HUB_SCHEME))
-    wanted = [reading.columns.name_of(name) for name in EVENT_SCHEMA]
+    wanted = [reading.columns.name_of(name) for name in EVENT_INPUTS]
     present = [name for name in file.schema_arrow.names if name.strip() in wanted]
     raw, found = tidy_header(from_arrow(file.read_row_groups(list(chunk.row_groups), columns=present)), [], "events")
     reader = _ChunkReader(reading.columns, time_format=reading.style.time_format, styles=reading.style.keys)

@@ -13,6 +13,7 @@ from .problems import TableError, TableProblem
 from .schema import TableColumns
 from .sources.generic import load_table
 from .splits import SplitName, TiePolicy, sort_events
+from .table_columns import QUANTITY
 from .table_reader import TableReader
 from .text_columns import joined_texts
 
@@ -83,6 +84,8 @@ def read_histories(
         log = reader.ids_of(pl.DataFrame({"item_id": pl.Series(catalogue, dtype=pl.String)}), log)
     ordered = sort_events(log, SplitName.LEAVE_ONE_OUT, TiePolicy.FILE, 0).events
     kept = {title: name for title, name in _FIELDS.items() if columns.name_of(name) in table.columns}
+    if QUANTITY in log.columns:
+        kept["event_types"] = "event_type"  # a quantity below zero made returns
     if log["timestamp"].null_count() == log.height:
         kept.pop("timestamps", None)
     texts = [name for name in text_columns if name in table.columns]

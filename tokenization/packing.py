@@ -120,6 +120,7 @@ def pack_histories(
         histories: One mapping a history with `items` (vocabulary rows) and, for the features in use, `event_types`,
             `ratings` and `timestamps` of the same length; and, if it has interest profiles, `interest_states`,
             `interest_kinds` and `interest_positions` (place in `items` of the first event that may know of it).
+            With `event_roles`, only events of role 1 are labels.
         max_history: Events read of a history, the latest ones.
         features: Which features become codes.
         mode: As for `place`.
@@ -167,7 +168,10 @@ def pack_histories(
     if not with_labels:
         batch["query_positions"] = torch.from_numpy(rows * width + offsets + lengths - 1)
         return batch
-    batch["labels"] = spread(joined("items", np.int64, 1), IGNORED_LABEL)
+    labels = joined("items", np.int64, 1)
+    if histories and "event_roles" in histories[0]:
+        labels = np.where(joined("event_roles", np.int64, 1) == 1, labels, IGNORED_LABEL)
+    batch["labels"] = spread(labels, IGNORED_LABEL)
     if histories and "loss_weights" in histories[0]:
         batch["loss_weights"] = spread(joined("loss_weights", np.float32, 1))
     return batch

@@ -22,17 +22,16 @@ import pyarrow.parquet as pq
 
 from .cold_items import FirstTimes, first_times, leave_out
 from .event_chunks import ROW, EventFacts, file_places, load_items
+from .event_roles import EventRoles
 from .prepared import SPLITS, WORK
 from .problems import TableProblem
 from .schema import ShopTables, TableColumns
 from .sequences import build_splits
-from .splits import Cut, SplitName, TiePolicy, Timeline, cut_cold_items, cut_time, sort_events
+from .splits import Cut, SplitName, TiePolicy, Timeline, cut_cold_items, cut_time
 from .table_reader import TableReader
 from .vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 
 PARTITION = "_partition"
-_NOBODY = "\x00"
-"""A user beside all others; one event is neither trained on nor evaluated."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,7 @@ class SplitPlan:
         tie_policy: The order of a user's events at one time.
         seed: Seed of shuffled ties.
         max_history: Events kept of an evaluation history; None for all.
+        roles: Roles of the event types of the whole log.
         time_bounds: First times of validation and test in microseconds since 1970, where the split is by time.
         item_parts: File with the part of each item, where the split is by items; see `cut_cold_items`.
         noted: Whether what is to be known of the users has been noted already.
@@ -57,6 +57,7 @@ class SplitPlan:
     tie_policy: TiePolicy
     seed: int
     max_history: int | None
+    roles: EventRoles
     time_bounds: tuple[int, int] | None = None
     item_parts: str | None = None
     noted: bool = False
@@ -85,15 +86,15 @@ def split_partition(events: pl.DataFrame, plan: SplitPlan) -> tuple[datasets.Dat
         events = events.with_columns(order=pl.lit(None, pl.Int64))
     if split is SplitName.COLUMN:
         events = _with_a_mark(events, facts.marked)
-    if split is SplitName.GLOBAL_TIME and plan.time_bounds is not None:
-        events, split = _labelled_by_time(events, plan.time_bounds), SplitName.COLUMN
     vocabulary = load_items(plan.vocabulary)
     cut: Callable[[Timeline], Cut] | None = None
+    if plan.time_bounds is not None:
+        cut = partial(cut_time, bounds=plan.time_bounds)
     if plan.item_parts is not None:
         cut = partial(_cut_items, vocabulary=vocabulary, parts=np.load(plan.item_parts))
     built = build_splits(
         ShopTables(pl.DataFrame(), events), vocabulary, facts.kinds, split=split,
-        tie_policy=TiePolicy.FILE, seed=plan.seed, max_history=plan.max_history, cut=cut,
+        tie_policy=TiePolicy.FILE, seed=plan.seed, max_history=plan.max_history, cut=cut, roles=plan.roles,
     )  # fmt: skip
     return built, problems
 
@@ -204,25 +205,6 @@ def _with_a_mark(events: pl.DataFrame, marked: bool) -> pl.DataFrame:
         return events.clear()
     mark = pl.int_range(pl.len()) == trained[0]
     return events.with_columns(is_target=mark)
-
-
-def _labelled_by_time(events: pl.DataFrame, bounds: tuple[int, int]) -> pl.DataFrame:
-    """Events sorted and cut by `sort_events` and `cut_time`, with the outcome as order, split and mark."""
-    timeline = sort_events(events, SplitName.GLOBAL_TIME, TiePolicy.FILE, 0)
-    cut = cut_time(timeline, bounds)
-    target = cut.validation.target | cut.test.target
-    # What follows the last target of a user, or has none after it, is in no history.
-    ends = np.maximum(cut.validation.history, cut.test.history)[timeline.user]
-    kept = cut.train | target | (timeline.position < ends)
-    label = np.where(cut.train, "train", np.where(cut.test.target, "test", "validation"))
-    labelled = timeline.events.select(events.columns).with_columns(
-        pl.Series("order", timeline.position), pl.Series("split", label), pl.Series("is_target", target)
-    )
-    # One event without a time: the order, which is known by now, counts alone.
-    nobody = pl.DataFrame(
-        {"user_id": [_NOBODY], "item_id": [""], "order": [0], "split": ["train"], "is_target": [True]}
-    )
-    return pl.concat([labelled.filter(pl.Series(kept)), nobody], how="diagonal_relaxed")
 
 
 def _cut_items(timeline: Timeline, vocabulary: ItemVocabulary, parts: np.ndarray) -> Cut:

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from .data_card import DataCard
+from .event_roles import EventRoles, saved_roles
 from .problems import TableProblem
 from .schema import EVENT_SCHEMA, ShopTables, TableColumns, UnknownItems
 from .sources import load_shop
@@ -51,6 +52,11 @@ class PreparedFolder:
     def event_types(self) -> list[str]:
         """Kinds of event, in the order of their codes."""
         return list(self.manifest["event_types"])
+
+    @property
+    def roles(self) -> EventRoles:
+        """Roles of the event types."""
+        return saved_roles(self.event_types, self.manifest)
 
     def vocabulary(self) -> ItemVocabulary:
         """The item vocabulary."""
@@ -251,8 +257,16 @@ def load_prepared(folder: str | Path) -> PreparedShop:
     )  # fmt: skip
     return PreparedShop(
         items, events, prepared.problems(), manifest["name"], card=card, sequences=prepared.splits(),
-        split=prepared.split, event_types=prepared.event_types, made=manifest["request"]["options"],
+        split=prepared.split, event_types=prepared.event_types, made=_made(manifest),
     )  # fmt: skip
+
+
+def _made(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a preparation, with the roles of event types that it found; without any in an old folder."""
+    found = {
+        name: tuple(manifest[name]) for name in ("target_event_types", "negative_event_types") if name in manifest
+    }
+    return {**manifest["request"]["options"], **found}
 
 
 def check_folder(folder: Path, request: dict[str, Any], overwrite: bool) -> PreparedFolder | None:

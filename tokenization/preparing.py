@@ -20,6 +20,7 @@ import numpy as np
 from .cold_items import ColdPolicy, check_cold, nothing_trained, pick_cold
 from .event_chunks import ChunkReading, EventChunk, EventFacts, cut_chunks, load_items, merge_facts, read_chunk
 from .event_filters import RepeatPolicy, check_filters, check_session_times
+from .event_roles import EventRoles, event_roles
 from .event_times import exact_times
 from .local_engine import Engine, LocalEngine
 from .partition_filters import Keeping, filter_log, part_items, partition_times, split_kept
@@ -51,6 +52,8 @@ class PrepareOptions:
         session_gap: Seconds without an event after which a session ends; 0 for no sessions.
         cold_items: Share of the items, from 0 to 0.5, whose training events are taken away.
         cold_policy: Which items: random or newest.
+        target_event_types: Event types that are predicted; None for the default by their names, see `event_roles`.
+        negative_event_types: Event types that are negative, such as returns; None for the default.
     """
 
     split: str = "auto"
@@ -63,6 +66,8 @@ class PrepareOptions:
     session_gap: int = 0
     cold_items: float = 0.0
     cold_policy: str = ColdPolicy.RANDOM
+    target_event_types: tuple[str, ...] | None = None
+    negative_event_types: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_filters(self.repeats, self.min_user_events, self.min_item_events, self.session_gap)
@@ -147,6 +152,7 @@ def _prepare(
         # A worker of a cluster has a working directory of its own.
         log = _Log(running, chunks, reading, partitions, output.resolve(), options, tables.name)
         facts, split, results, noted = log.split()
+        roles = log.roles(facts)
         rows = {name: sum(result["rows"][name] for result in results) for name in SPLITS}
         if not rows["train"]:
             raise ValueError(
@@ -160,7 +166,9 @@ def _prepare(
     shards = {name: len(list(shard_path(output, name, 0).parent.glob("*.parquet"))) for name in SPLITS}
     manifest = {
         "shards": shards, "complete": True, "request": request, "name": tables.name, "split": split.value,
-        "event_types": facts.kinds, "rows": rows, "events": facts.total, "partitions": partitions,
+        "event_types": facts.kinds, "target_event_types": list(roles.targets),
+        "negative_event_types": list(roles.negative),
+        "rows": rows, "events": facts.total, "partitions": partitions,
         "items": load_items(str(output / VOCABULARY_FILE)).num_items,
         "users": sum(result["users"] for result in results), "ratings": facts.ratings, "times": facts.times,
         "problems": [problem.to_dict() for problem in found],
@@ -266,8 +274,16 @@ class _Log:
             )
         return SplitPlan(
             str((self.output / VOCABULARY_FILE).resolve()), facts, split, TiePolicy(options.tie_policy), options.seed,
-            options.max_history, bounds, noted=self._filtered,
+            options.max_history, self.roles(facts), bounds, noted=self._filtered,
         )  # fmt: skip
+
+    def roles(self, facts: EventFacts) -> EventRoles:
+        """Roles of the event types that are used.
+
+        Raises:
+            ValueError: As `event_roles`.
+        """
+        return event_roles(facts.kinds, self.options.target_event_types, self.options.negative_event_types)
 
     def _times(self) -> Iterator[np.ndarray]:
         if self._filtered:

@@ -40,6 +40,7 @@ _WORDING = {
     "not_numeric": "{count} rows hold no number",
     "nan_number": "{count} rows are NaN",
     "not_boolean": "{count} rows are neither true nor false",
+    "negative_quantity": "{count} rows have a quantity below zero",
     "no_title": "{count} rows have no title",
     "partial_split": "{count} rows have no value",
     "control_characters": "{count} rows held control characters",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import datasets
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from .event_roles import ROLES, TARGET, EventRoles, event_roles
 from .schema import ShopTables
 from .splits import (
     Cut,
@@ -32,7 +34,7 @@ _SEQUENCE = {
     "ratings": datasets.List(datasets.Value("float32")),
     "timestamps": datasets.List(datasets.Value("int64")),
 }
-_WITH_TARGETS = {**_SEQUENCE, "targets": datasets.List(datasets.Value("int32"))}
+_TARGETS = datasets.List(datasets.Value("int32"))
 _CUTS: dict[SplitName, Callable[[Timeline], Cut]] = {
     SplitName.LEAVE_ONE_OUT: cut_last,
     SplitName.LAST_BASKET: cut_last,
@@ -75,6 +77,7 @@ def build_splits(
     seed: int = 0,
     max_history: int | None = None,
     cut: Callable[[Timeline], Cut] | None = None,
+    roles: EventRoles | None = None,
 ) -> datasets.DatasetDict:
     """Turn events into training sequences and evaluation queries.
 
@@ -87,10 +90,12 @@ def build_splits(
         seed: Seed of shuffled ties.
         max_history: Events kept of an evaluation history, the latest; None for all.
         cut: Where the events are cut, in place of the split's own way.
+        roles: Which event types are predicted, context or negative; None for the default by their names.
 
     Returns:
-        `train` (sequences of two events or more), `validation` and `test` (histories with `targets`). Lists of a row
-        have one length: `items` rows, `event_types` codes, `ratings` (NaN for none), `timestamps` (-1 for none).
+        `train` (sequences of two events or more, one of them a label), `validation` and `test` (histories with
+        `targets`). Lists of a row have one length: `items` rows, `event_types` codes, `ratings` (NaN for none),
+        `timestamps` (-1 for none) and, where some event types are not predicted, `event_roles`.
 
     Raises:
         ValueError: If the split or policy is unknown, or the tables lack what it needs.
@@ -100,21 +105,59 @@ def build_splits(
         raise ValueError(f"tie_policy is {tie_policy!r}; give one of {', '.join(TiePolicy)}")
     if max_history is not None and max_history < 1:
         raise ValueError(f"max_history is {max_history}; give a number from 1, or None for the whole history")
-    timeline = sort_events(shop.events, name, TiePolicy(tie_policy), seed)
+    roles = event_roles(event_type_names(shop)) if roles is None else roles
+    timeline = sort_events(shop.events, name, TiePolicy(tie_policy), seed, roles)
     coded = _coded(timeline, vocabulary, event_types)
     made = (cut or _CUTS[name])(timeline)
     train = _gather(coded.filter(pl.Series(made.train))).filter(pl.col("items").list.len() > 1)
+    sequence = _SEQUENCE
+    if roles.all_targets:
+        coded, train = coded.drop(ROLES), train.drop(ROLES)
+    else:
+        sequence = {**_SEQUENCE, ROLES: datasets.List(datasets.Value("int8"))}
+        train = train.filter(pl.col(ROLES).list.slice(1).list.max() == TARGET)
+    with_targets = {**sequence, "targets": _TARGETS}
     return datasets.DatasetDict({
-        "train": _dataset(train, _SEQUENCE),
-        "validation": _dataset(_queries(timeline, coded, made.validation, max_history), _WITH_TARGETS),
-        "test": _dataset(_queries(timeline, coded, made.test, max_history), _WITH_TARGETS),
+        "train": _dataset(train, sequence),
+        "validation": _dataset(_queries(timeline, coded, made.validation, max_history), with_targets),
+        "test": _dataset(_queries(timeline, coded, made.test, max_history), with_targets),
     })  # fmt: skip
 
 
+def target_items(train: datasets.Dataset) -> pa.ChunkedArray:
+    """Item rows of the target events of training sequences, a list per user: the evidence that models count.
+
+    Events of types that are not predicted, such as returns, are left out.
+
+    Args:
+        train: Training sequences.
+
+    Example:
+        >>> row = {"items": [[2, 3, 2]], "event_roles": [[1, 0, -1]]}
+        >>> target_items(datasets.Dataset.from_dict(row)).to_pylist()
+        [[2]]
+    """
+    names = ["items", *([ROLES] if ROLES in train.column_names else [])]
+    table = train.select_columns(names).with_format("arrow")[:]
+    if ROLES not in names:
+        return table["items"]
+    items = table["items"].combine_chunks()
+    wanted = pc.equal(table[ROLES].combine_chunks().flatten(), TARGET)
+    ends = np.append(0, np.cumsum(wanted.to_numpy(zero_copy_only=False)))
+    bounds = np.append(0, np.cumsum(pc.list_value_length(items).to_numpy()))
+    kept = pa.ListArray.from_arrays(pa.array(ends[bounds], pa.int32()), items.flatten().filter(wanted))
+    return pa.chunked_array([kept])
+
+
+def target_histories(train: datasets.Dataset) -> Iterable[list[int]]:
+    """As `target_items`, one list of Python per user."""
+    plain: Iterable[list[int]] = train.with_format(None)["items"]
+    return target_items(train).to_pylist() if ROLES in train.column_names else plain
+
+
 def trained_items(train: datasets.Dataset, num_rows: int) -> np.ndarray:
-    """(rows,) True for items that a training sequence names."""
-    column = train.with_format("arrow")[:]["items"]
-    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    """(rows,) True for items that a target event of a training sequence names."""
+    flat = target_items(train).combine_chunks().flatten().to_numpy(zero_copy_only=False)
     trained: np.ndarray = np.bincount(flat, minlength=num_rows) > 0
     trained[:NUM_SPECIAL_ROWS] = False
     return trained
@@ -136,6 +179,7 @@ def _coded(timeline: Timeline, vocabulary: ItemVocabulary, event_types: Sequence
         pl.col("timestamp").fill_null(-1).alias("timestamps"),
         pl.Series("user", timeline.user),
         pl.Series("position", timeline.position),
+        pl.Series(ROLES, timeline.roles, pl.Int8),
     )
 
 
@@ -156,7 +200,7 @@ def _queries(timeline: Timeline, coded: pl.DataFrame, held: Held, max_history: i
 
 
 def _gather(coded: pl.DataFrame) -> pl.DataFrame:
-    lists = ("items", "event_types", "ratings", "timestamps")
+    lists = [name for name in ("items", "event_types", "ratings", "timestamps", ROLES) if name in coded.columns]
     return coded.group_by("user", maintain_order=True).agg(pl.col("user_id").first(), *lists)
 
 

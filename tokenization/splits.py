@@ -13,6 +13,7 @@ from enum import StrEnum
 import numpy as np
 import polars as pl
 
+from .event_roles import TARGET, EventRoles
 from .event_times import event_columns, exact_time, exact_times
 from .masking import mask
 
@@ -36,6 +37,7 @@ class SplitName(StrEnum):
     `leave-one-out` tests on a user's last event, `last-basket` on the last basket, `global-time` on the first event
     (or basket) after a point in time, `column` on what the table says, `user-level` on the last event of users whom
     training never sees, `cold-items` on a user's first event with an item that came late and that training never sees.
+    Everywhere only events of a predicted type count as such an event; see `event_roles`.
     """
 
     LEAVE_ONE_OUT = "leave-one-out"
@@ -63,6 +65,7 @@ class Timeline:
         starts: (users + 1,) where each user's events start.
         unit: (events,) number of the unit (event or basket) within its user, from 0.
         unit_time: (events,) microseconds since 1970 of the unit's last event, or None if events have no times.
+        roles: (events,) `TARGET` for events that may be predicted, `CONTEXT` or `NEGATIVE` for others.
     """
 
     events: pl.DataFrame
@@ -70,12 +73,19 @@ class Timeline:
     starts: np.ndarray
     unit: np.ndarray
     unit_time: np.ndarray | None
+    roles: np.ndarray
 
     @property
     def position(self) -> np.ndarray:
         """(events,) place of each event within its user."""
         place: np.ndarray = np.arange(len(self.user)) - self.starts[self.user]
         return place
+
+    @property
+    def predictable(self) -> np.ndarray:
+        """(events,) True for events that may be targets."""
+        may: np.ndarray = self.roles == TARGET
+        return may
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,9 @@ class Cut:
     test: Held
 
 
-def sort_events(events: pl.DataFrame, split: SplitName, tie_policy: TiePolicy, seed: int) -> Timeline:
+def sort_events(
+    events: pl.DataFrame, split: SplitName, tie_policy: TiePolicy, seed: int, roles: EventRoles | None = None
+) -> Timeline:
     """Sort events into a timeline.
 
     Users follow each other as they first appear. A user's events are sorted by time, then by the column `order`, then
@@ -112,6 +124,7 @@ def sort_events(events: pl.DataFrame, split: SplitName, tie_policy: TiePolicy, s
         split: Decides whether events or baskets are the units.
         tie_policy: What to do with ties.
         seed: Seed of the draw.
+        roles: Roles of the event types; None for targets alone.
     """
     timed = events["timestamp"].null_count() == 0
     clock = "_time" if timed else "order"
@@ -144,7 +157,8 @@ def sort_events(events: pl.DataFrame, split: SplitName, tie_policy: TiePolicy, s
     number = np.cumsum(unit_change)
     within = number - number[starts[:-1]][user] if frame.height else number
     times = frame[clock if unit is None else f"_unit_{clock}"].to_numpy() if timed else None
-    return Timeline(frame, user, starts, within, times)
+    found = EventRoles(()) if roles is None else roles
+    return Timeline(frame, user, starts, within, times, found.of(frame["event_type"]).to_numpy())
 
 
 def _with_units(frame: pl.DataFrame, split: SplitName, clock: str) -> tuple[pl.DataFrame, str | None]:
@@ -160,16 +174,17 @@ def _with_units(frame: pl.DataFrame, split: SplitName, clock: str) -> tuple[pl.D
 
 
 def cut_last(timeline: Timeline) -> Cut:
-    """The last unit of a user is test, the one before validation, what precedes them training.
+    """The targets of a user's last unit with any are test, those of the one before validation.
 
-    Users with fewer than three units are trained on only.
+    What precedes the validation unit is training. What follows a target, such as its return, is in no history of it.
+    Users with fewer than three units with targets are trained on only.
     """
-    users = len(timeline.starts) - 1
-    units = timeline.unit[timeline.starts[1:] - 1] + 1 if users else np.zeros(0, dtype=np.int64)
+    number, units = _target_units(timeline)
     held = (units >= 3)[timeline.user]
-    from_end = units[timeline.user] - 1 - timeline.unit
+    from_end = np.where(number >= 0, units[timeline.user] - 1 - number, -1)
     test, validation = held & (from_end == 0), held & (from_end == 1)
-    return Cut(~test & ~validation, _hold(timeline, validation), _hold(timeline, test))
+    before = timeline.unit < _first_unit(timeline, validation)[timeline.user]
+    return Cut(~held | before, _hold_in_unit(timeline, validation), _hold_in_unit(timeline, test))
 
 
 def cut_time(timeline: Timeline, bounds: tuple[int, int] | None = None) -> Cut:
@@ -192,8 +207,8 @@ def cut_time(timeline: Timeline, bounds: tuple[int, int] | None = None) -> Cut:
     first, second = time_bounds(exact_times(timeline.events).to_numpy(writable=True)) if bounds is None else bounds
     return Cut(
         times < first,
-        _hold(timeline, _first_units(timeline, (times >= first) & (times < second))),
-        _hold(timeline, _first_units(timeline, times >= second)),
+        _hold_in_unit(timeline, _first_units(timeline, timeline.predictable & (times >= first) & (times < second))),
+        _hold_in_unit(timeline, _first_units(timeline, timeline.predictable & (times >= second))),
     )
 
 
@@ -213,7 +228,8 @@ def cut_column(timeline: Timeline) -> Cut:
 
     Where `is_target` marks events, those of the validation and test users are the targets. Otherwise every event of
     the split is a target; of a user all of whose events belong to it (users were split, not events) the last one is.
-    The history is everything before the first target. Training ends at a user's first event that is held out.
+    An event of a type that is not predicted is never a target. The history is everything before the first target.
+    Training ends at a user's first event that is held out.
 
     Raises:
         ValueError: If the column is missing, has gaps, or has values that are no split.
@@ -221,28 +237,28 @@ def cut_column(timeline: Timeline) -> Cut:
     label = _labels(timeline.events["split"])
     marks = timeline.events["is_target"].fill_null(False).to_numpy()
     whole = timeline.starts[timeline.user + 1] - timeline.starts[timeline.user]
-    last = timeline.position == whole - 1
+    last = _last_targets(timeline)
     held = []
     for kind in (_VALIDATION, _TEST):
         inside = label == kind
         if marks.any():
-            held.append(_hold(timeline, inside & marks))
+            held.append(_hold(timeline, inside & marks & timeline.predictable))
         else:
             only = np.bincount(timeline.user[inside], minlength=len(timeline.starts) - 1)[timeline.user] == whole
-            held.append(_hold(timeline, inside & (~only | last)))
+            held.append(_hold(timeline, inside & np.where(only, last, timeline.predictable)))
     first_held = _first_position(timeline, (label != _TRAIN) | held[0].target | held[1].target)
     return Cut((label == _TRAIN) & (timeline.position < first_held[timeline.user]), held[0], held[1])
 
 
 def cut_users(timeline: Timeline) -> Cut:
-    """Users are split, not events: 80 % are trained on, 10 % are validation and 10 % test, each with the last event.
+    """Users are split, not events: 80 % are trained on, 10 % are validation and 10 % test, each with the last target.
 
     To which part a user belongs is decided by a hash of the id alone, so it stays the same when users come and go, and
     from one machine to the next.
     """
     ids = timeline.events["user_id"].gather(timeline.starts[:-1]).to_list()
     part = np.array([share_of(name) for name in ids])[timeline.user] if ids else np.zeros(0)
-    last = timeline.position == np.diff(timeline.starts)[timeline.user] - 1
+    last = _last_targets(timeline)
     validation = last & (part >= VALIDATION_QUANTILE) & (part < TEST_QUANTILE)
     return Cut(
         part < VALIDATION_QUANTILE, _hold(timeline, validation), _hold(timeline, last & (part >= TEST_QUANTILE))
@@ -283,7 +299,11 @@ def cut_cold_items(timeline: Timeline, parts: np.ndarray | None = None) -> Cut:
         parts = item_parts(*first_events(items, exact_times(timeline.events).to_numpy()))[items]
     before = timeline.unit < _first_unit(timeline, parts != _TRAIN)[timeline.user]
     return Cut(
-        before, *(_hold_in_unit(timeline, _first_units(timeline, parts == part)) for part in (_VALIDATION, _TEST))
+        before,
+        *(
+            _hold_in_unit(timeline, _first_units(timeline, timeline.predictable & (parts == part)))
+            for part in (_VALIDATION, _TEST)
+        ),
     )
 
 
@@ -367,6 +387,27 @@ def _hold_in_unit(timeline: Timeline, target: np.ndarray) -> Held:
     found = np.bincount(timeline.user[target], minlength=len(begins)) > 0
     history = np.where(found, begins, 0)
     return Held(target & (history > 0)[timeline.user], history)
+
+
+def _target_units(timeline: Timeline) -> tuple[np.ndarray, np.ndarray]:
+    """(events,) number of a target among its user's units with targets, -1 for other events; (users,) units."""
+    places = np.flatnonzero(timeline.predictable)
+    user, unit = timeline.user[places], timeline.unit[places]
+    opens = np.ones(len(places), dtype=np.int64)
+    opens[1:] = (user[1:] != user[:-1]) | (unit[1:] != unit[:-1])
+    counts = np.bincount(user, weights=opens, minlength=len(timeline.starts) - 1).astype(np.int64)
+    number = np.full(len(timeline.user), -1, dtype=np.int64)
+    number[places] = np.cumsum(opens) - 1 - (np.cumsum(counts) - counts)[user]
+    return number, counts
+
+
+def _last_targets(timeline: Timeline) -> np.ndarray:
+    """(events,) True for the last event of each user that may be a target."""
+    last = np.full(len(timeline.starts) - 1, -1, dtype=np.int64)
+    may = timeline.predictable
+    np.maximum.at(last, timeline.user[may], timeline.position[may])
+    found: np.ndarray = timeline.position == last[timeline.user]
+    return found
 
 
 def _first_position(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:

@@ -28,6 +28,9 @@ EVENT_SCHEMA: dict[str, pl.DataType] = {
     "is_target": pl.Boolean(),
     "basket_id": pl.String(),
 }
+QUANTITY = "quantity"
+EVENT_INPUTS: dict[str, pl.DataType] = {**EVENT_SCHEMA, QUANTITY: pl.Float64()}
+"""Columns of events that are read. A quantity stays where the table has one; below zero it makes a return."""
 MICROSECOND = "_microsecond"
 """A column of events beside those of `EVENT_SCHEMA`, where some time has a fraction: microseconds beyond the whole
 seconds of `timestamp`, which models read."""
@@ -67,6 +70,7 @@ class TableColumns:
         split: Events: which split an event belongs to (train, validation, test).
         is_target: Events: whether the event is to be predicted.
         basket_id: Events: which basket the event belongs to.
+        quantity: Events: how many items, a number; an event with a number below zero is of the type "return".
     """
 
     item_id: str = "item_id"
@@ -83,6 +87,7 @@ class TableColumns:
     split: str = "split"
     is_target: str = "is_target"
     basket_id: str = "basket_id"
+    quantity: str = "quantity"
 
     def name_of(self, canonical: str) -> str:
         """Name in the user's table of a column of ours."""

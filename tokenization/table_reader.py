@@ -20,16 +20,19 @@ from .columns import (
     read_texts,
     read_times,
 )
+from .event_roles import RETURN, is_negative
 from .event_times import exact_time
 from .keys import KeyStyle, clean_keys, meet_keys
 from .problems import TableProblem
 from .table_columns import (
     CATEGORY_SEPARATOR,
     DEFAULT_EVENT_TYPE,
+    EVENT_INPUTS,
     EVENT_SCHEMA,
     ITEM_SCHEMA,
     MICROSECOND,
     PROMOTION_SCHEMA,
+    QUANTITY,
     TableColumns,
 )
 from .time_texts import CLOCK_SKEW, DAY_FIRST, MONTH_FIRST, TimeReading, check_time_format
@@ -108,11 +111,11 @@ class TableReader:
 
     def events(self, table: pl.DataFrame) -> pl.DataFrame | None:
         """The events table with our columns; None if it has no ids."""
-        self._table("events", table, EVENT_SCHEMA, ("user_id", "item_id"))
+        self._table("events", table, EVENT_INPUTS, ("user_id", "item_id"))
         users = self._keys("events", table, "user_id")
         ids = self._keys("events", table, "item_id")
         times, order = self._order(table)
-        event_type = self._labels(table, "event_type").fill_null(DEFAULT_EVENT_TYPE)
+        event_type, quantity = self._event_types(table)
         self._kinds(event_type)
         rating = self._numbers("events", table, "rating")
         split = self._labels(table, "split")
@@ -128,10 +131,27 @@ class TableReader:
         ours = [values.rename(n).cast(t) for (n, t), values in zip(EVENT_SCHEMA.items(), read, strict=True)]
         if times.microseconds is not None:
             ours.append(times.microseconds.rename(MICROSECOND))
-        log = pl.DataFrame([*ours, *self._others(table, EVENT_SCHEMA)])
+        log = pl.DataFrame([*ours, *quantity, *self._others(table, EVENT_INPUTS)])
         self._num_events = log.height
         self.repeated_events(log)
         return log
+
+    def _event_types(self, table: pl.DataFrame) -> tuple[pl.Series, list[pl.Series]]:
+        """Type of each event, a return where the quantity is below zero; and the quantities, if there are any."""
+        types = self._labels(table, "event_type").fill_null(DEFAULT_EVENT_TYPE)
+        if self.columns.quantity not in table.columns:
+            return types, []
+        quantity = table[self.columns.quantity]
+        if not quantity.dtype.is_numeric():
+            quantity = self._numbers("events", table, QUANTITY)
+        below = (quantity < 0).fill_null(False)
+        if below.any():
+            remedy = f"they were read as event type {RETURN}, which is never predicted"
+            self._rows("events", table, QUANTITY, "negative_quantity", below, remedy, fatal=False)
+            kept = pl.Series([name for name in types.unique().to_list() if is_negative(name)], dtype=pl.String)
+            returned = below & ~types.is_in(kept.implode())
+            types = pl.select(pl.when(returned).then(pl.lit(RETURN)).otherwise(types)).to_series()
+        return types.rename("event_type"), [quantity.rename(QUANTITY)]
 
     def users(self, table: pl.DataFrame) -> pl.DataFrame | None:
         """The users table with our name of the id, one row a user; None if it has no ids."""

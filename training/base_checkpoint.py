@@ -20,6 +20,7 @@ from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.schema import ShopTables
+from ..tokenization.sequences import target_histories, target_items
 from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.user_interests import NO_INTEREST
 from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
@@ -289,10 +290,10 @@ def _recount(model: XCatForNextItem, train: Any) -> None:
     if memory is not None:
         drop_lent(memory, items.item_counts)
     elsewhere = items.user_counts()
-    items.item_counts += training_counts(train.data["items"], model.config.num_item_rows)
+    items.item_counts += training_counts(target_items(train), model.config.num_item_rows)
     tables = [table for table in (memory, model.model.successors) if table is not None]
     before = [(table.rows.clone(), table.similarities.clone()) for table in tables]
-    histories = train.with_format(None)["items"]
+    histories = target_histories(train)
     add_returns(model, histories)
     fill_neighbors(model, histories, elsewhere)
     fill_successors(model, histories)

@@ -18,12 +18,13 @@ from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.cold_items import choose_cold_items, without_items
 from ..tokenization.event_filters import filter_events
+from ..tokenization.event_roles import EventRoles, event_roles, saved_roles
 from ..tokenization.preparation_inputs import text_vocabulary
 from ..tokenization.prepared import PreparedShop
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
 from ..tokenization.schema import ShopTables
-from ..tokenization.sequences import build_splits, event_type_names, resolve_split
+from ..tokenization.sequences import build_splits, event_type_names, resolve_split, target_histories, target_items
 from ..tokenization.splits import SplitName
 from ..tokenization.text import DEFAULT_TEXT_ENCODER, resolve_text_encoder
 from ..tokenization.user_interests import NO_INTEREST, UserInterests
@@ -68,6 +69,9 @@ class PreparationOptions:
         interests: Interest profiles of users as memory: none, words (what they wrote), or items (what their opinions
             are about).
         interest_columns: Columns of the events table with texts for them; the usual names if empty.
+        target_event_types: Event types that are predicted; None for the default by their names, see `event_roles`.
+            Events of other types only stand in histories.
+        negative_event_types: Event types that are negative, such as returns; None for the default by their names.
     """
 
     text_encoder: str | None = None
@@ -88,6 +92,8 @@ class PreparationOptions:
     session_gap: int = 0
     interests: str = NO_INTEREST
     interest_columns: tuple[str, ...] = ()
+    target_event_types: tuple[str, ...] | None = None
+    negative_event_types: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("text_fields", "item_features", "interest_columns"):
@@ -122,7 +128,8 @@ def build_vocabulary(
 
 
 EVENT_OPTIONS = (
-    "split", "tie_policy", "repeats", "min_user_events", "min_item_events", "session_gap", "cold_items", "cold_policy",
+    "split", "tie_policy", "repeats", "min_user_events", "min_item_events", "session_gap", "target_event_types",
+    "negative_event_types", "cold_items", "cold_policy",
 )  # fmt: skip
 """Options that choose and split events; sequences that were prepared have theirs."""
 
@@ -225,13 +232,16 @@ def split_events(
     """
     if isinstance(shop, PreparedShop):
         return _without_cold(shop.splits_for(vocabulary, kinds), shop, options)
-    seed = _split_seed(options)
+    seed, roles = _split_seed(options), roles_of(shop, options)
 
     def make() -> DatasetDict:
-        made = build_splits(shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=seed)
+        made = build_splits(
+            shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=seed, roles=roles
+        )
         return _without_cold(made, shop, options)
 
     settings = {**{name: getattr(options, name) for name in EVENT_OPTIONS}, "seed": seed, "kinds": kinds}
+    settings |= {"target_event_types": roles.targets, "negative_event_types": roles.negative}
     return cached_splits(make, shop, vocabulary, settings, options.cache_dir)
 
 
@@ -279,10 +289,23 @@ def check_parts(shop: ShopTables, splits: DatasetDict, split: str, parts: Sequen
             )
 
 
+def roles_of(shop: ShopTables, options: PreparationOptions) -> EventRoles:
+    """Roles of the event types of a shop; of a prepared one, those it was prepared with.
+
+    Raises:
+        ValueError: As `event_roles`.
+    """
+    if isinstance(shop, PreparedShop):
+        return saved_roles(shop.event_types, shop.made)
+    return event_roles(event_type_names(shop), options.target_event_types, options.negative_event_types)
+
+
 def event_settings(shop: ShopTables, options: PreparationOptions) -> dict[str, Any]:
     """How the events of a shop are chosen and split, as a processor keeps it: `EVENT_OPTIONS` and their seed."""
     options = resolve_options(shop, options)
     settings = {name: getattr(options, name) for name in EVENT_OPTIONS}
+    roles = roles_of(shop, options)
+    settings |= {"target_event_types": list(roles.targets), "negative_event_types": list(roles.negative)}
     plain = {name: str(value) if isinstance(value, str) else value for name, value in settings.items()}
     return {**plain, "split": str(resolve_split(shop, options.split)), "seed": _split_seed(options)}
 
@@ -331,9 +354,9 @@ def prepare_training(
         with stage("loading the text encoder"):
             pretrained = AutoModel.from_pretrained(encoder_path, dtype=torch.float32)
             model.model.text.encoder.load_state_dict(pretrained.state_dict())
-    counts = training_counts(splits["train"].data["items"], len(vocabulary))
+    counts = training_counts(target_items(splits["train"]), len(vocabulary))
     fill_catalogue(model, processor, counts, precision=precision, cache_dir=options.cache_dir)
-    histories = splits["train"].with_format(None)["items"]
+    histories = target_histories(splits["train"])
     add_returns(model, histories)
     fill_neighbors(model, histories)
     fill_successors(model, histories)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from datasets import Dataset, IterableDataset, Value
 
 from ..modeling_xcat.configuration_xcat import XCatConfig
+from ..tokenization.event_roles import ROLES, TARGET
 from ..tokenization.progress import stage
 from ..tokenization.user_interests import UserInterests
 from .arguments import XCatTrainingArguments, sized_for
@@ -40,12 +41,16 @@ def count_labels(train: Dataset, max_history: int, max_events: int | None = None
     """Events to predict, and windows that `training_windows` cuts with any of them.
 
     Args:
-        train: Rows with the list column `items`.
+        train: Rows with the list column `items`, and `event_roles` where some events are not predicted.
         max_history: Events that a model reads.
         max_events: Events used of a user, the latest; None for all.
     """
     lengths = pc.list_value_length(train.data["items"]).to_numpy()
-    return int(_labels(lengths, max_events).sum()), count_windows(lengths, max_history, max_events)
+    windows, labels = count_windows(lengths, max_history, max_events), _labels(lengths, max_events)
+    if ROLES not in train.column_names:
+        return int(labels.sum()), windows
+    rows = zip(train.with_format("numpy")[ROLES], labels, strict=True)
+    return sum(int((roles[len(roles) - count :] == TARGET).sum()) for roles, count in rows), windows
 
 
 def count_windows(lengths: np.ndarray, max_history: int, max_events: int | None = None) -> int:
@@ -85,7 +90,7 @@ def training_windows(dataset: Rows, max_history: int, max_events: int | None = N
     """Cut training sequences into windows that a model can read whole, losing no event.
 
     Windows are cut from the end, so that the latest one is full; neighbours share one event, which is the label of
-    one and the first input of the other.
+    one and the first input of the other. Windows without a label, of events that are not predicted, are left out.
 
     Args:
         dataset: Rows with the list columns `items`, `event_types`, `ratings`, `timestamps`.
@@ -100,6 +105,9 @@ def training_windows(dataset: Rows, max_history: int, max_events: int | None = N
             first = 0 if max_events is None else max(0, end - max_events)
             while end > first + 1:
                 start = max(first, end - max_history - 1)
+                if ROLES in batch and TARGET not in batch[ROLES][i][start + 1 : end]:
+                    end = start + 1
+                    continue
                 for name, values in batch.items():
                     value = values[i]
                     windows[name].append(value[start:end] if isinstance(value, list) else value)

@@ -387,7 +387,7 @@ def test_fit_takes_the_sequences(tmp_path):
     vocabulary, kinds, splits = split_shop(shop, PreparationOptions(cold_items=0.1))
     tables = validate_tables(shop_items(), events_table())
     same, same_kinds, expected = split_shop(tables, PreparationOptions(split="last-basket", cold_items=0.1))
-    assert vocabulary.table.equals(same.table) and kinds == same_kinds == ["buy", "view"]
+    assert vocabulary.table.equals(same.table) and kinds == same_kinds == ["buy", "purchase"]
     assert rows_of(splits) == rows_of(expected)
     for options, message in (
         (

@@ -1,0 +1,177 @@
+"""Roles of event types: predicted (targets), context of a history, or negative."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+TARGET, CONTEXT, NEGATIVE = 1, 0, -1
+"""Roles of events, as the column `event_roles` of sequences has them."""
+ROLES = "event_roles"
+RETURN = "return"
+"""Event type of rows with a quantity below zero."""
+
+_NEGATIVE = re.compile(
+    r"\b(returns?|returned|returning|refund(s|ed|ing)?|cancel(s|led|ed|lation|lations)?|charge ?backs?|void(ed)?"
+    r"|hide|hides|hidden|dislike[sd]?|unlike[sd]?|remove[sd]?|removefrom\w+|removal|delete[sd]?|unsubscribe[sd]?"
+    r"|unfollow(s|ed)?|block(s|ed)?|reject(s|ed)?|decline[sd]?|hate[sd]?|skip(s|ped)?|report(s|ed)?|complaints?"
+    r"|downvote[sd]?|thumbs? ?down|not ?interested|dismiss(es|ed)?)\b"
+    r"|退货|退款|退单|退换|退回|取消|撤销|隐藏|不感兴趣|不喜欢|点踩|踩|拉黑|删除|移除|移出|屏蔽|举报|讨厌|差评|投诉|拒绝|跳过"
+)
+_TIERS = (
+    r"\b(impressions?|exposures?|exposed|shows?|shown|displays?|displayed|search(es|ed)?|query|queries|scroll(s|ed)?"
+    r"|hover(s|ed)?|login|logins|logout|sessions?)\b|曝光|展示|展现|搜索|检索|登录",
+    r"\b(views?|viewed|clicks?|clicked|pv|page ?views?|item ?views?|product ?views?|view ?items?|details?|browse[sd]?"
+    r"|browsing|detail ?views?|visits?|visited|opens?|opened|select(s|ed)?|preview(s|ed)?)\b"
+    r"|浏览|点击|查看|访问|观看|看过|详情",
+    r"\b(carts?|add ?to ?(cart|basket|bag|wish ?list)|carted|baskets?|add(s|ed)?|begin|wish ?lists?|favou?rite[sd]?"
+    r"|favs?|save[sd]?|collect(s|ed)?|bookmark(s|ed)?|shares?|shared)\b|加购|加入购物车|购物车|收藏|心愿单|关注|分享",
+)
+"""Names that say less than a purchase, the least first: shown, viewed, put aside."""
+_PURCHASE = (
+    r"\b(purchase[sd]?|buys?|buy ?now|bought|orders?|ordered|transactions?|check ?outs?|sales?|sold|pay|pays|paid"
+    r"|payments?|invoices?|invoiced|bookings?|booked|reservations?|reserved|rents?|rented|rentals?)\b"
+    r"|购买|已购|买|下单|支付|付款|成交|订单|交易|结算|销售"
+)
+_KNOWN = tuple(re.compile(pattern) for pattern in (*_TIERS, _PURCHASE))
+_OTHER = len(_TIERS) - 0.5
+"""Rank of a name without a known word (rating, review, interaction): above what was put aside, below a purchase."""
+
+
+@dataclass(frozen=True)
+class EventRoles:
+    """Event types by role. A type that is not named is context.
+
+    Args:
+        targets: Types that are predicted, in training and in evaluation.
+        context: Types that only stand in histories.
+        negative: Types that speak against an item, such as returns; they stand in histories too.
+    """
+
+    targets: tuple[str, ...]
+    context: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
+
+    @property
+    def all_targets(self) -> bool:
+        """Whether every event is predicted."""
+        return not self.context and not self.negative
+
+    def of(self, event_types: pl.Series) -> pl.Series:
+        """The role of each event: `TARGET`, `CONTEXT` or `NEGATIVE`."""
+        if self.all_targets:
+            return pl.Series(ROLES, [TARGET], pl.Int8).new_from_index(0, len(event_types))
+        codes = dict.fromkeys(self.targets, TARGET) | dict.fromkeys(self.negative, NEGATIVE)
+        roles = event_types.cast(pl.String).replace_strict(codes, default=CONTEXT, return_dtype=pl.Int8)
+        return roles.rename(ROLES)
+
+    def __str__(self) -> str:
+        parts = (
+            ("predicted", self.targets),
+            ("context only", self.context),
+            ("negative, context only", self.negative),
+        )
+        return "; ".join(f"{', '.join(names)} ({role})" for role, names in parts if names)
+
+
+def event_roles(
+    event_types: Iterable[str],
+    target_event_types: Sequence[str] | None = None,
+    negative_event_types: Sequence[str] | None = None,
+) -> EventRoles:
+    """Assign a role to each event type of a log.
+
+    By default the names decide, in English and Chinese. Negative types (return, refund, cancel, hide, dislike, remove)
+    are never predicted. Of the others the strongest are: purchases, else types without a known word (rating,
+    interaction), else carts and wish lists, else views and clicks, else impressions and searches. A log whose types
+    are all negative has nothing else to predict, so all of them are targets.
+
+    Args:
+        event_types: Event types of the log.
+        target_event_types: Types that are predicted; None for the default.
+        negative_event_types: Types that are negative; None for the default. A type named as a target is not negative.
+
+    Raises:
+        ValueError: If an option names a type that the log does not have, both options name one, or nothing is left to
+            predict.
+
+    Example:
+        >>> print(event_roles(["purchase", "return", "view"]))
+        purchase (predicted); view (context only); return (negative, context only)
+        >>> print(event_roles(["view", "click"]))
+        click, view (predicted)
+    """
+    names = sorted(set(event_types))
+    _check(names, target_event_types=target_event_types, negative_event_types=negative_event_types)
+    if negative_event_types is None:
+        negative = {name for name in names if is_negative(name)} - set(target_event_types or ())
+    else:
+        negative = set(negative_event_types)
+    if target_event_types is None:
+        rest = [name for name in names if name not in negative]
+        if not rest and negative_event_types is None:
+            rest, negative = names, set()
+        best = max(map(_rank, rest), default=0)
+        targets = {name for name in rest if _rank(name) == best}
+    else:
+        targets = set(target_event_types)
+    both = sorted(targets & negative)
+    if both:
+        raise ValueError(f"{both[0]!r} is named in target_event_types and in negative_event_types; name it once")
+    if not targets and names:
+        raise ValueError(f"no event type is left to predict of {', '.join(names)}; give target_event_types")
+    ordered = (targets, set(names) - targets - negative, negative)
+    return EventRoles(*(tuple(name for name in names if name in group) for group in ordered))
+
+
+def saved_roles(event_types: Iterable[str], saved: Mapping[str, Sequence[str] | None]) -> EventRoles:
+    """The roles of a log's event types for a model that was trained on another log.
+
+    Args:
+        event_types: Event types of the log.
+        saved: Event settings of the model. Without `target_event_types`, as in old checkpoints, every type is a
+            target. A type that the model does not know is negative if its name says so, otherwise context. If the log
+            has none of the model's targets, names decide.
+    """
+    names = sorted(set(event_types))
+    targets, negative = saved.get("target_event_types"), saved.get("negative_event_types") or ()
+    if targets is None:
+        return EventRoles(tuple(names))
+    known = [name for name in names if name in targets]
+    if not known:
+        return event_roles(names)
+    by_name = [name for name in names if name not in known and is_negative(name)]
+    return event_roles(names, known, [name for name in names if name in negative or name in by_name])
+
+
+def is_negative(event_type: str) -> bool:
+    """Whether a name is that of a negative event, in English or Chinese."""
+    return bool(_NEGATIVE.search(_words(event_type)))
+
+
+def _check(names: Collection[str], **given: Sequence[str] | None) -> None:
+    for option, wanted in given.items():
+        if isinstance(wanted, str):
+            raise ValueError(f"{option} is the text {wanted!r}; give a list of event types")
+        unknown = [name for name in wanted or () if name not in names]
+        if unknown:
+            raise ValueError(
+                f"{option} names {unknown[0]!r}, which is not an event type of this log; it has {', '.join(names)}"
+            )
+    if given["target_event_types"] is not None and not given["target_event_types"]:
+        raise ValueError("target_event_types is empty; name a type to predict, or leave it out for the default")
+
+
+def _rank(name: str) -> float:
+    """How strong an event of this name is: the weakest known word counts (`view_cart` is a view)."""
+    words = _words(name)
+    return next((rank for rank, pattern in enumerate(_KNOWN) if pattern.search(words)), _OTHER)
+
+
+def _words(name: str) -> str:
+    """A name in lower case with a blank between its words: `addToCart` and `add_to_cart` are `add to cart`."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\W_]+", " ", name)
+    return " ".join(parted.lower().split())
