@@ -40,7 +40,7 @@ slow: venv  ## run the tests marked slow, and those that need Ray or ONNX, which
 	$(THREADS) $(BIN)/python -m pytest -m slow
 
 spaces: .cache/venv-spaces/.installed  ## start a Space and ask it, and measure emissions, in an environment of their own
-	$(THREADS) .cache/venv-spaces/bin/python -m pytest tests/cli/test_space.py tests/model_cards/test_callback.py
+	$(THREADS) .cache/venv-spaces/bin/python -m pytest tests/cli/test_space.py tests/model_cards/test_callback.py tests/evaluation/test_modules.py
 
 .cache/venv-spaces/.installed: pyproject.toml constraints.txt
 	test -x .cache/venv-spaces/bin/python || $(PYTHON) -m venv .cache/venv-spaces

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,10 @@ def test_what_a_module_cannot_compute_is_refused() -> None:
         load_metric("auc")
     with pytest.raises(ValueError, match="give num_items"):
         load_metric("coverage").compute(**ASKED)
+
+
+def test_the_page_computes_the_metric(tmp_path: Path) -> None:
+    pytest.importorskip("gradio")
+    page = runpy.run_path(str(write_metric("recall", tmp_path) / "app.py"))
+    found = page["demo"].fn('[["tent", "lamp"], ["boots", "tent"]]', '[["lamp"], ["kite"]]', "1,2", 0)
+    assert found == {"recall@1": 0.0, "recall@2": 0.5}
