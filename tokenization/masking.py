@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 MAX_SHAPE = 40
 """Characters of a value whose shape is shown."""
 
+_MOST_DIGITS = 5
+"""Digits that a name of a column may have; numbers of telephones, customers and seconds have more."""
 _DATE = r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:\d{2}|\d{4}))"
 _MOMENT = re.compile(rf"{_DATE}(?:[ T]\d{{1,2}}:\d{{2}}(?::\d{{2}}(?:\.\d{{1,9}})?)?)?(?:Z|[+-]\d{{2}}:?\d{{2}})?")
 _KEPT = {"P", "S", "Z", "C"}
@@ -39,6 +42,23 @@ def is_moment(value: object) -> bool:
         [True, True, False, False]
     """
     return isinstance(value, str) and _MOMENT.fullmatch(value.strip()) is not None
+
+
+def holds_values(names: Sequence[str]) -> bool:
+    """Whether names of columns look like values: a file without a header has its first customer for a header.
+
+    Example:
+        >>> holds_values(["sku", "customer id"]), holds_values(["ann@post.example", "Ann", "sku-1"])
+        (False, True)
+    """
+    return any("@" in name or is_moment(name) or sum(map(str.isdigit, name)) > _MOST_DIGITS for name in names)
+
+
+def name_columns(names: Sequence[str]) -> str:
+    """The columns of a table as a message names them; their shapes where they look like values."""
+    if not holds_values(names):
+        return ", ".join(names) or "(none)"
+    return f"{', '.join(map(mask, names))} (its first line holds values, it seems; write names of columns above it)"
 
 
 def _shape(character: str) -> str:

@@ -13,7 +13,7 @@ from .entities import EntityMatcher, ModelEntities
 from .interests import InterestProfile, Opinions, ProfileOptions, build_profile
 from .keyphrases import KeyphraseExtractor
 from .keys import read_keys
-from .masking import mask
+from .masking import mask, name_columns
 from .schema import TableColumns
 from .sentiment import Sentiment, polarities
 from .text_columns import TEXT_COLUMNS, joined_texts
@@ -43,8 +43,10 @@ class Statements:
         """
         found = self.table.filter(pl.col("user_id") == user_id)
         if found.is_empty():
-            near = self.table["user_id"].head(1).to_list()
-            raise ValueError(f"no row is of user {user_id!r}; a user of this table is {near[0]!r}")
+            shapes = ", ".join(f"{mask(user)!r}" for user in self.table["user_id"].head(1))
+            raise ValueError(
+                f"no row is of user {user_id!r}; ids of this table have the shape {shapes or 'of nothing'}"
+            )
         return Statements(found, self.scale)
 
 
@@ -71,11 +73,11 @@ def read_statements(
     required = [columns.user_id, columns.timestamp, *(wanted if text_columns is not None else ())]
     missing = [name for name in required if name not in table.columns]
     if missing:
-        raise ValueError(f"events has no column {missing[0]!r}; it has {', '.join(table.columns)}")
+        raise ValueError(f"events has no column {missing[0]!r}; it has {name_columns(table.columns)}")
     if not wanted and columns.rating not in table.columns:
         raise ValueError(
             f"events has neither a text nor the rating {columns.rating!r}; name its text with text_columns; it has "
-            f"{', '.join(table.columns)}"
+            f"{name_columns(table.columns)}"
         )
     check_time_format(time_format)
     times = read_times(table[columns.timestamp], time_format)

@@ -23,6 +23,7 @@ from .columns import (
 from .event_roles import RETURN, is_negative
 from .event_times import exact_time
 from .keys import KeyStyle, clean_keys, meet_keys
+from .masking import holds_values, name_columns
 from .problems import TableProblem
 from .table_columns import (
     CATEGORY_SEPARATOR,
@@ -324,7 +325,7 @@ class TableReader:
             if name not in table.columns and (column in required or name != defaults[column]):
                 # What is one of ours already is not the one that is sought.
                 ours = {self.columns.name_of(other) for other in schema}
-                free = [other for other in table.columns if other not in ours]
+                free = [n for n in table.columns if n not in ours and not holds_values(table.columns)]
                 near = difflib.get_close_matches(name, free, n=1, cutoff=0.5)
                 guess = near[0] if near else "its name there"
                 ways = f"TableColumns({column}={guess!r}), --columns {column}={guess}"
@@ -332,7 +333,7 @@ class TableReader:
                 self._add(label, column, "missing_column", table.height, None, remedy)
 
     def _has(self, table: pl.DataFrame) -> str:
-        return f"the table has the columns {', '.join(table.columns) or '(none)'}"
+        return f"the table has the columns {name_columns(table.columns)}"
 
     def _name(self, column: str) -> str:
         return self.columns.name_of(column) if column in _MAPPED else column

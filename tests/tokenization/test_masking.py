@@ -169,3 +169,28 @@ def test_prepare_tells_values_and_writes_none(tmp_path: Path, capsys: pytest.Cap
     assert found_in(" ".join(capsys.readouterr().err.split()))
     manifest = (tmp_path / "out" / "preparation.json").read_text()
     assert not found_in(manifest) and '"masked": true' in manifest
+
+
+def test_a_file_without_a_header_does_not_name_its_first_customer(tmp_path: Path) -> None:
+    items_table().write_csv(tmp_path / "items.csv")
+    (tmp_path / "events.csv").write_text(f"{PERSON.replace(',', '')},item-01,1600000000\nb@c.de,item-02,1600000001\n")
+    with pytest.raises(TableError, match="its first line holds values, it seems; write names of columns") as caught:
+        load_shop(tmp_path)
+    assert "Zoë" not in str(caught.value) and "5550037" not in str(caught.value)
+    with pytest.raises(ValueError, match="ids of this table have the shape 'xxxx-99'") as caught:
+        read_statements(events_table()).of_user("nobody")
+    assert "user-0" not in str(caught.value)
+
+
+def test_a_damaged_file_is_told_by_its_line(tmp_path: Path) -> None:
+    items_table().write_csv(tmp_path / "items.csv")
+    head = "user_id,item_id,timestamp,review\n"
+    mail = emails()[3]
+    for content in (
+        f"{head}{mail},item-01,1,text,more,{mail}\n", f'{head}"{mail},item-01,1\nx,item-02,2\n',
+        f'{head}u,item-01,1,"he "{mail}" said\nx,item-02,2,"q"\n',
+    ):  # fmt: skip
+        (tmp_path / "events.csv").write_text(content)
+        with pytest.raises(ValueError, match="line 2 has") as caught:
+            load_shop(tmp_path)
+        assert not found_in(str(caught.value)) and "kundenpost" not in str(caught.value)

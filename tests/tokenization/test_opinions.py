@@ -46,7 +46,7 @@ def test_tables_that_cannot_be_read_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         read_statements(table, text_columns=text_columns)
-    with pytest.raises(ValueError, match="no row is of user 'z'; a user of this table is 'b'"):
+    with pytest.raises(ValueError, match="no row is of user 'z'; ids of this table have the shape 'x'"):
         read_statements(events()).of_user("z")
 
 
