@@ -77,11 +77,13 @@ def recommend(
     from ..modeling_xcat.filters_xcat import Filters
     from ..modeling_xcat.hub_xcat import locate_checkpoint
     from ..tokenization.histories import Histories, read_histories
+    from ..tokenization.prepared import refuse_prepared
     from .options import parse_columns
 
     if (history is None) == (users is None):
         raise ValueError("give either --history A,B,C or --users FILE")
     _check(k, output, users, engine)
+    refuse_prepared(users, "give")
     entries = [] if history is None else _entries(history)
     names = parse_columns(columns)
     formats = {"time_format": time_format, "encoding": encoding}

@@ -41,6 +41,10 @@ _FLAGS = {"true": True, "t": True, "yes": True, "1": True, "1.0": True} | {
 }  # fmt: skip
 
 
+_PLAIN_COMMA = r"^[+-]?(?:\d+(?:,\d+)?|,\d+)$|^(?i)nan$"
+_THOUSANDS = r"^[+-]?[1-9]\d{0,2},\d{3}$"
+
+
 @dataclass(frozen=True)
 class TimeColumn:
     """Times as read.
@@ -162,10 +166,36 @@ def read_numbers(column: pl.Series) -> tuple[pl.Series, pl.Series]:
     given = column
     if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
         given = read_texts(column)
+        given = given.str.replace_all(",", ".") if comma_style(given) else given
     numbers = given.cast(pl.Float64, strict=False)
     given_number = given.is_not_null() & ~numbers.is_nan().fill_null(False)
     numbers = _where(numbers.is_finite(), numbers)
     return numbers, given_number & numbers.is_null()
+
+
+def comma_style(text: pl.Series) -> bool:
+    """Whether the numbers of a column of texts are written with decimal commas.
+
+    All of them are plain, and some have a comma that cannot stand between thousands. 1,234 alone can be either, and is
+    not read.
+
+    Example:
+        >>> comma_style(pl.Series(["12,50", "1,234", "3"])), comma_style(pl.Series(["1,234", "3"]))
+        (True, False)
+    """
+    commas = text.str.contains(",", literal=True)
+    if not commas.any():
+        return False
+    plain = text.str.contains(_PLAIN_COMMA).fill_null(True).all()
+    return bool(plain and (commas & ~text.str.contains(_THOUSANDS)).any())
+
+
+def comma_rows(column: pl.Series) -> pl.Series:
+    """(rows,) True for numbers that are written with a decimal comma, where the column has such."""
+    text = read_texts(column) if isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum) else None
+    if text is None or not comma_style(text):
+        return pl.Series(column.name, [False], pl.Boolean).new_from_index(0, len(column))
+    return text.str.contains(",", literal=True).fill_null(False)
 
 
 def read_flags(column: pl.Series) -> tuple[pl.Series, pl.Series]:

@@ -38,6 +38,7 @@ _WORDING = {
     "bad_order": "{count} rows hold no whole number",
     "null_order": "{count} rows have no order",
     "not_numeric": "{count} rows hold no number",
+    "decimal_comma": "{count} rows hold a number with a decimal comma",
     "nan_number": "{count} rows are NaN",
     "not_boolean": "{count} rows are neither true nor false",
     "negative_quantity": "{count} rows have a quantity below zero",

@@ -14,6 +14,7 @@ from .columns import (
     SECONDS_1973,
     TimeColumn,
     clean_texts,
+    comma_rows,
     nan_rows,
     read_flags,
     read_numbers,
@@ -388,6 +389,8 @@ class TableReader:
     def _numbers(self, label: str, table: pl.DataFrame, column: str) -> pl.Series:
         numbers, bad = read_numbers(self._column(table, column))
         self._rows(label, table, column, "not_numeric", bad, "they were left empty; write plain numbers", fatal=False)
+        commas = comma_rows(self._column(table, column))
+        self._rows(label, table, column, "decimal_comma", commas, "they were read as decimals", fatal=False)
         nan = nan_rows(self._column(table, column))
         self._rows(label, table, column, "nan_number", nan, "they were left empty", fatal=False)
         return numbers

@@ -16,6 +16,7 @@ from ..problems import TableError, TableProblem
 from .csv_files import find_separator, read_csv
 from .hub import HUB_ID
 from .text_files import PACKED, open_text, read_json, unpack
+from .workbooks import SHEETS, read_workbook
 
 if TYPE_CHECKING:
     import datasets
@@ -45,7 +46,7 @@ _BINARY: dict[str, Callable[[Contents], pl.DataFrame]] = {
 }
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _JSON = (".jsonl", ".ndjson", ".json")
-SUFFIXES = (".parquet", *_SEPARATORS, *_JSON, ".arrow", ".feather")
+SUFFIXES = (".parquet", *_SEPARATORS, *_JSON, ".arrow", ".feather", *SHEETS)
 """Suffixes of files that can be read; each may be followed by `.gz` or `.zst`."""
 
 
@@ -53,8 +54,9 @@ def read_table(source: TableSource, *, encoding: str | None = None) -> pl.DataFr
     """Read a table, whatever it is in.
 
     Args:
-        source: A file (parquet, csv, tsv, json lines, arrow or feather, also with .gz or .zst), a pandas or polars
-            data frame, an Arrow table, a `datasets.Dataset`, or the id of a dataset on the hub ("namespace/name").
+        source: A file (parquet, csv, tsv, json lines, json, arrow, feather, xlsx, xls or ods, also with
+            .gz or .zst), a pandas or polars data frame, an Arrow table, a `datasets.Dataset`, or the id of a dataset
+            on the hub ("namespace/name").
         encoding: Encoding of a file of text, such as "cp1252"; None to find out.
 
     Raises:
@@ -170,6 +172,8 @@ def _read_path(source: str | Path, label: str, encoding: str | None) -> tuple[pl
         except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(f"table {path} cannot be read by its suffix: {reason}; check that it is whole") from error
+    if suffix in SHEETS:
+        return read_workbook(path, unpack(path), label), []
     opened = open_text(path, label, encoding)
     if suffix in _JSON:
         return read_json(opened), opened.problems
