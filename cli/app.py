@@ -11,8 +11,6 @@ import errno
 import functools
 import gc
 import os
-import re
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -227,20 +225,9 @@ def exit_code_of(error: Exception) -> int | None:
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    from .options import with_options
+
     return with_options(str(error).strip()) or type(error).__name__
-
-
-def with_options(text: str) -> str:
-    """A message of the library, which names arguments of Python, with the options of the command line.
-
-    >>> with_options("Give time_format='%d/%m/%Y %H:%M' or encoding='cp1252'")
-    "Give --time-format '%d/%m/%Y %H:%M' or --encoding cp1252"
-    """
-    return re.sub(
-        r"\b(time_format|encoding)=(?:'([^']*)'|\"([^\"]*)\")",
-        lambda found: f"--{found[1].replace('_', '-')} {shlex.quote(found[2] or found[3] or '')}",
-        text,
-    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .options import Encoding, TimeFormat
+from .options import Encoding, TimeFormat, with_options
 
 if TYPE_CHECKING:
     from .bench_results import BenchResults
@@ -102,7 +102,7 @@ def bench(
         messages.print(f"xcat: error: {error}", markup=False)
         raise typer.Exit(1) from None
     for note in results.rows[0]["data"].get("notes", []):
-        messages.print(f"note: {note}", markup=False, highlight=False)
+        messages.print(with_options(f"note: {note}"), markup=False, highlight=False)
     messages.print(results_table(results.rows, title=_title(results.rows[0]["data"])))
     compared = compare_models(results.rows, results.users)
     messages.print("\n".join(comparison_lines(compared)), markup=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Encoding
+from .options import Encoding, with_options
 
 if TYPE_CHECKING:
     from ..training.added_items import AddedItems
@@ -65,7 +65,7 @@ def catalogue(
     model, processor = load_base(folder)
     table, found = load_table(items, "items", encoding=encoding)
     table, report = validate_items(table, names, Path(items).name, found)
-    messages.print(str(report), markup=False, highlight=False)
+    messages.print(with_options(str(report)), markup=False, highlight=False)
     processor, added = add_items(model, processor, table, replace=replace, cold_boost=cold_boost)
     note_catalogue(model, processor)
     with written_whole(output, replaced=(CARD_FILE,)) as unfinished:

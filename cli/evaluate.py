@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import TARGETS_HELP, Encoding, TimeFormat
+from .options import TARGETS_HELP, Encoding, TimeFormat, with_options
 
 
 def evaluate(
@@ -94,7 +94,7 @@ def evaluate(
         time_format=time_format,
         encoding=encoding,
     )
-    messages.print(str(shop.report), markup=False, highlight=False)
+    messages.print(with_options(str(shop.report)), markup=False, highlight=False)
     judging = evaluation_data(
         recommender, shop, part=part, split=split, tie_policy=tie_policy, seed=seed,
         target_event_types=parse_event_types(target_event_types),

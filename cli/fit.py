@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import Encoding, TimeFormat
+from .options import Encoding, TimeFormat, with_options
 
 
 def fit(
@@ -105,7 +105,7 @@ def fit(
             time_format=time_format,
             encoding=encoding,
         )
-    messages.print(shop.report.describe(show_values), markup=False, highlight=False)
+    messages.print(with_options(shop.report.describe(show_values)), markup=False, highlight=False)
     outcome = fit_shop(
         FitRequest(
             shop=shop,

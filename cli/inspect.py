@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import Encoding, TimeFormat
+from .options import Encoding, TimeFormat, with_options
 
 if TYPE_CHECKING:
     import polars as pl
@@ -103,7 +103,7 @@ def inspect(
         results.print(f"note: {problem.describe(show_values)}", markup=False)
     note = unknown_note(report.unknown_tokens or 0.0, "titles")
     if note is not None:
-        results.print(f"note: {note}", markup=False)
+        results.print(with_options(f"note: {note}"), markup=False)
     messages.print(f"report: {output / PAGE}; card: {output / CARD}" + (f"; pushed: {url}" if url else ""))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -182,3 +184,16 @@ def parse_columns(text: str | None) -> Any:
             raise ValueError(f"--columns has {part!r}; give name=column with a name among {', '.join(names)}")
         chosen[name] = column
     return TableColumns(**chosen)
+
+
+def with_options(text: str) -> str:
+    """A message of the library, which names arguments of Python, with the options of the command line.
+
+    >>> with_options("Give time_format='%d/%m/%Y %H:%M' or encoding='cp1252'")
+    "Give --time-format '%d/%m/%Y %H:%M' or --encoding cp1252"
+    """
+    return re.sub(
+        r"\b(time_format|encoding)=(?:'([^']*)'|\"([^\"]*)\")",
+        lambda found: f"--{found[1].replace('_', '-')} {shlex.quote(found[2] or found[3] or '')}",
+        text,
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import Encoding, TimeFormat
+from .options import Encoding, TimeFormat, with_options
 
 if TYPE_CHECKING:
     from ..inference.batch import BatchRequest
@@ -126,7 +126,7 @@ def _say(histories: Histories) -> None:
     from .console import messages
 
     for problem in histories.problems:
-        messages.print(f"note: {problem}", markup=False)
+        messages.print(with_options(f"note: {problem}"), markup=False)
 
 
 def _show(found: Sequence[Recommendations], users: Sequence[str] | None, json_output: bool) -> None:
