@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -67,6 +68,16 @@ def test_fit_learns_and_says_so(fitted):
     assert {"model.safetensors", "items.arrow", "config.json", "processor_config.json", "README.md"} <= names
     assert not [name for name in names if name.endswith((".bin", ".pt", ".pkl"))]
     assert "training" not in names
+
+
+def test_every_file_of_a_checkpoint_is_strict_json_or_yaml(fitted):
+    output, _ = fitted
+    files = list(output.rglob("*.json"))
+    assert {"config.json", "processor_config.json"} <= {file.name for file in files}
+    for file in files:
+        json.loads(file.read_text(), parse_constant=lambda name, file=file: pytest.fail(f"{name} in {file}"))
+    metadata = (output / "README.md").read_text().split("---\n")[1]
+    assert "model-index" in metadata and not re.search(r"\.(nan|inf)\b", metadata, re.IGNORECASE)
 
 
 def test_the_card_tells_what_was_measured(fitted):

@@ -194,6 +194,22 @@ def test_training_runs_with(name, found, tmp_path):
     assert any(not torch.equal(value, before[key]) for key, value in trainer.model.state_dict().items())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["softmax", "sampled_softmax", "gbce"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_compiled_model_trains_as_the_plain_one(objective, precision, tmp_path):
+    config = {"objective": objective, "soft_target_weight": 0.3, "hidden_dropout": 0.0, "id_dropout": 0.0}
+    losses = []
+    for compiled in (False, True):
+        trainer = trainer_of(
+            prepared(tmp_path, **config), tmp_path, max_steps=3, torch_compile=compiled, precision=precision,
+            tune_second_stage=False, logging_steps=1, logging_strategy="steps",
+        )  # fmt: skip
+        trainer.train()
+        losses.append([entry["loss"] for entry in trainer.state.log_history if "loss" in entry])
+    assert losses[1] == pytest.approx(losses[0], rel=0.02 if precision == "bf16" else 1e-3)
+
+
 @pytest.mark.parametrize("strategy", ["group_by_length", "batch_rebalance", "sequential"])
 def test_training_takes_rows_in_other_orders(strategy, found, tmp_path):
     start = found["start"]
