@@ -78,6 +78,7 @@ def evaluate_checkpoint(
     part: str = "test",
     ks: Sequence[int] = DEFAULT_CUTOFFS,
     revision: str | None = None,
+    cold_boost: float | None = None,
     **options: Any,
 ) -> CheckpointEvaluation:
     """Rank the targets of a split against the whole catalogue, beside popularity and repeat purchase.
@@ -91,6 +92,7 @@ def evaluate_checkpoint(
         part: "test" or "validation".
         ks: Cut-offs.
         revision: Branch, tag or commit of a hub repository.
+        cold_boost: Added to the scores of cold items, in place of the checkpoint's.
         **options: Fields of `PreparationOptions` about events (`split`, `tie_policy`, `seed`, ...), which take
             precedence over those of the training.
 
@@ -109,7 +111,12 @@ def evaluate_checkpoint(
     if not isinstance(shop, ShopTables):
         shop = load_data(os.fspath(shop), on_unknown_items="drop")
     data = evaluation_data(checkpoint, shop, part=part, **options)
-    reports = evaluate_on(checkpoint, data, ks)
+    before = checkpoint.cold_boost
+    checkpoint.cold_boost = before if cold_boost is None else cold_boost
+    try:
+        reports = evaluate_on(checkpoint, data, ks)
+    finally:
+        checkpoint.cold_boost = before
     return CheckpointEvaluation(reports.pop(MODEL_NAME), reports, data)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..modeling_xcat.arguments_xcat import finite_number
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.preparation_inputs import text_vocabulary
 from ..tokenization.processing_xcat import XCatProcessor
@@ -71,8 +71,7 @@ def add_items(
             model carries no text encoder.
     """
     old = processor.catalogue
-    if cold_boost is not None and not math.isfinite(cold_boost):
-        raise ValueError(f"cold_boost is {cold_boost}; give a number, such as 0.25")
+    boost = model.config.untrained_bonus if cold_boost is None else finite_number("cold_boost", cold_boost)
     if not items.height:
         raise ValueError("the items table has no rows; give at least one item")
     given = text_vocabulary(items, processor.text_fields).table
@@ -81,8 +80,7 @@ def add_items(
     known = int((old.encode(ids) != UNKNOWN_ROW).sum())
     joined = ItemVocabulary(given) if replace else _joined(rest, given)
     changed = change_catalogue(model, processor, ordered_after(old, joined), cache_dir=cache_dir)
-    if cold_boost is not None:
-        model.config.untrained_bonus = float(cold_boost)
+    model.config.untrained_bonus = boost
     dropped = rest.num_rows if replace else 0
     return changed, AddedItems(joined.num_items, items.height - known, known, dropped)
 

@@ -1,0 +1,93 @@
+"""`xcat recommend`: new customers, times in a history, shops without categories, the boost of cold items."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from xcat_rec.inference.checkpoint_evaluation import evaluate_checkpoint
+from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.tokenization.schema import validate_tables
+from xcat_rec.training.preparation import PreparationOptions, prepare_training
+
+from ..tiny_shop import COLD, SMALL, events_table, items_table, save_text_encoder
+from .commands import refused, run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoints of a shop with categories and of one without, and their events."""
+    folder = tmp_path_factory.mktemp("recommend")
+    encoder = str(save_text_encoder(folder / "encoder"))
+    for name, items in (("shop", items_table()), ("plain", items_table().drop("category"))):
+        fields = ("title", "brand", "category") if name == "shop" else ("title", "brand")
+        options = PreparationOptions(text_encoder=encoder, split="leave-one-out", config=SMALL, text_fields=fields)
+        start = prepare_training(validate_tables(items, events_table(), name=name), options)
+        start.model.save_pretrained(folder / name)
+        start.processor.save_pretrained(folder / name)
+    events_table(5).write_csv(folder / "users.csv")
+    return folder
+
+
+def test_a_new_customer_and_one_with_times(folder, capsys):
+    command = ["recommend", str(folder / "shop"), "-k", "4", "--json", "--history"]
+    popular = run([*command, ""], capsys)
+    assert (popular["basis"], popular["unknown_items"], len(popular["recommendations"])) == ("popular", 0, 4)
+    assert run([*command, "kite"], capsys) == {**popular, "unknown_items": 1}
+    plain = run([*command, "item-03,kite,item-10"], capsys)
+    assert (plain["basis"], plain["unknown_items"], plain["gaps_known"]) == ("history", 1, False)
+    timed = run([*command, "item-03@1700000000,item-10@1700600000"], capsys)
+    assert timed["gaps_known"] is True
+    expected = XCatRecommender.from_pretrained(folder / "shop").recommend(
+        ["item-03", "item-10"], 4, timestamps=[1_700_000_000, 1_700_600_000]
+    )
+    assert timed["recommendations"] == expected.to_dict()["recommendations"]
+
+
+@pytest.mark.parametrize(
+    ("option", "argument"),
+    [
+        (["--cross-category"], "cross_category"),
+        (["--only-category", "tents"], "only_categories"),
+        (["--exclude-category", "tents"], "exclude_categories"),
+    ],
+)
+def test_filters_by_category_are_errors_in_a_shop_without_categories(folder, option, argument, tmp_path, capsys):
+    words = [f"{argument}: no item of the catalogue has a category"]
+    command = ["recommend", str(folder / "plain"), *option]
+    refused([*command, "--history", "item-03"], capsys, words)
+    refused([*command, "--history", ""], capsys, words)
+    refused([*command, "--users", str(folder / "users.csv")], capsys, words)
+    output = tmp_path / "found.parquet"
+    refused([*command, "--users", str(folder / "users.csv"), "--output", str(output)], capsys, words)
+    assert not output.exists()
+    plain = run(["recommend", str(folder / "plain"), "--history", "", "-k", "3", "--json"], capsys)
+    scores = [item["score"] for item in plain["recommendations"]]
+    counts = XCatRecommender.from_pretrained(folder / "plain").model.model.items.item_counts
+    assert scores == counts.sort(descending=True).values[:3].tolist()  # by popularity alone
+
+
+def test_the_boost_of_cold_items(folder, tmp_path, capsys):
+    command = ["recommend", str(folder / "shop"), "-k", "1", "--cold-boost", "1000"]
+    assert run([*command, "--history", "item-03", "--json"], capsys)["recommendations"][0]["item_id"] == f"item-{COLD}"
+    output = tmp_path / "found.parquet"
+    run([*command, "--users", str(folder / "users.csv"), "--output", str(output), "--json"], capsys)
+    found = pq.read_table(output)["item_id"].to_pylist()
+    assert found.count(f"item-{COLD}") >= 4  # all but a user who has had it
+    items_table().head(1).with_columns(item_id=pl.lit("new")).write_csv(tmp_path / "new.csv")
+    catalogue = ["catalogue", str(folder / "shop"), str(tmp_path / "new.csv"), "--output", str(tmp_path / "grown")]
+    run([*catalogue, "--cold-boost", "0.75", "--json"], capsys)
+    assert XCatRecommender.from_pretrained(tmp_path / "grown").cold_boost == 0.75
+    refused([*catalogue, "--cold-boost", "nan", "--overwrite"], capsys, ["cold_boost is nan; give a number"])
+    refused([*command[:-1], "inf", "--history", "item-03"], capsys, ["cold_boost is inf; give a number"])
+
+
+def test_the_boost_of_an_evaluation_is_that_of_this_evaluation(folder):
+    recommender = XCatRecommender.from_pretrained(folder / "shop")
+    shop = validate_tables(items_table(), events_table(), name="shop")
+    plain, boosted = (evaluate_checkpoint(recommender, shop, cold_boost=boost) for boost in (None, 1000))
+    assert boosted.report.slices["cold"]["recall@10"] == 1.0 > plain.report.slices["cold"]["recall@10"]
+    assert recommender.cold_boost == 0.25
