@@ -35,15 +35,6 @@ from .requests import Requests, read_requests
 logger = logging.getLogger(__name__)
 
 
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-if hasattr(os, "register_at_fork"):
-    # The OpenMP threads of a process do not exist in its forks, and a fork that waits for them never answers.
-    os.register_at_fork(after_in_child=_one_thread)
-
-
 class Embeddings(NamedTuple):
     """Vectors of items, and whose they are.
 

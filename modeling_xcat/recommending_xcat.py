@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -22,6 +23,15 @@ Basis = Literal["history", "texts", "popular", "none"]
 nothing (an empty list of a user who was left out)."""
 OnUnknown = Literal["popular", "skip", "error"]
 """What a user gets whose history names no item of the catalogue: popular items, an empty list, or an error."""
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    # The OpenMP threads of a process do not exist in its forks, and a fork that waits for them never answers.
+    os.register_at_fork(after_in_child=_one_thread)
 
 
 @dataclass(frozen=True)
