@@ -185,7 +185,7 @@ def free_moment(order: str | None) -> pl.Expr:
         rf"(?i)^({_MONTH}) (\d{{1,2}}) ({_CLOCK})((?: [a-z]{{3,4}}| [+-]\d{{4}})?) (\d{{4}})$", "$2 $1 $5 $3$4"
     )
     text = text.str.replace(r"^(\d{4})(\d\d)(\d\d)[Tt ](\d\d)(\d\d)(\d\d)?", "$1-$2-$3 $4:$5:${6}")
-    text = text.str.replace(r"(\d\d:\d\d):($|[^\d])", "$1$2")
+    text = text.str.replace(r"(\d\d:\d\d):($|[^\d])", "$1$2").str.replace(r"(?i),? at (\d)", " $1")
     parts = text.str.extract_groups(_PARTS).struct
     date = parts.field("date").str.strip_chars(" ,")
     day = _year_month_day(date, order)
@@ -207,6 +207,7 @@ def _year_month_day(date: pl.Expr, order: str | None) -> pl.Expr:
     """A date as 2009-12-01, null where its form is not known."""
     shapes = {
         r"^(?P<y>\d{4})[-/. ](?P<m>\d{1,2})[-/. ](?P<d>\d{1,2})$": "",
+        r"^(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)$": "",
         rf"(?i)^(?P<d>\d{{1,2}})(?:st|nd|rd|th|\.)?[ /-]*(?:of )?(?P<m>{_MONTH})[ ./,-]*(?P<y>\d{{4}}|\d\d)$": "",
         rf"(?i)^(?P<m>{_MONTH})[ ./-]*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[ ./,-]+(?P<y>\d{{4}}|\d\d)$": "",
         rf"(?i)^(?P<y>\d{{4}})[ ./-]*(?P<m>{_MONTH})[ ./-]*(?P<d>\d{{1,2}})$": "",

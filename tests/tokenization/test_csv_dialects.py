@@ -122,6 +122,12 @@ CASES = {
     "NULL of MySQL": (b'"a","b"\n"1",\\N\n"2","x \\"y\\""\n', [("1", None), ("2", 'x "y"')], "backslash_quotes"),
     "a folder in quotes": (b'a,b\n"C:\\x\\",1\n"D:\\",2\n', [("C:\\x\\", "1"), ("D:\\", "2")], None),
     "blank lines before": (b"\n\r\na,b\n1,2\n", [("1", "2")], None),
+    "ragged rows with backslashes": (
+        b'a,b,c\n1,"x \\"y\\"",z\n2,"y"\n',
+        [("1", 'x "y"', "z"), ("2", "y", None)],
+        "short_line",
+    ),
+    "NUL in a field": (b"a,b\n1,x\x00y\n2,z\n", [("1", "x\x00y"), ("2", "z")], None),
     "ragged rows": (b"a,b,c\n1,2\n3,4,5\n", [("1", "2", None), ("3", "4", "5")], "short_line"),
 }
 

@@ -122,6 +122,7 @@ class _Reading:
         remedy: What was done.
         layout: Records and fields of the content.
         names: Its header.
+        certain: Whether it can be right although rows are ragged.
     """
 
     content: bytes | memoryview
@@ -130,6 +131,7 @@ class _Reading:
     remedy: str = ""
     layout: Layout = Layout()
     names: Sequence[str] = ()
+    certain: bool = True
 
     @property
     def is_table(self) -> bool:
@@ -153,8 +155,7 @@ def _dialect(opened: TextFile, separator: str, quote: str | None) -> _Reading:
         if layout.fault:
             continue
         reading = replace(reading, layout=layout, names=_header(reading.content, separator))
-        # A backslash before a separator may be a letter: it is an escape only where that makes a table.
-        if reading.is_table or (found is None and rewrite is not _undo_escapes):
+        if reading.is_table or (found is None and reading.certain):
             found = reading
         if reading.is_table:
             break
@@ -225,22 +226,24 @@ def _undo_escapes(view: memoryview, separator: str) -> _Reading:
         rb'(?s)(?<![^%b\r\n])(?:(?P<quoted>"(?:[^"\\]++|\\.|"")*+"(?=[%b\r\n]|\Z))'
         rb'|(?!")[^%b\r\n\\"]*+(?:"|\\.)(?:[^%b\r\n\\]++|\\.)*+)'
     )
-    count = 0
+    count = loose = 0
 
     def plain(found: re.Match[bytes]) -> bytes:
-        nonlocal count
+        nonlocal count, loose
         text = found[0]
         if b"\\" not in text and found["quoted"] is not None:
             return text
         if text == rb"\N":
             return b""
         count += 1
+        loose += found["quoted"] is None
         inner = text if found["quoted"] is None else text[1:-1]
         doubled = found["quoted"] is not None
         return _wrapped(escape.sub(lambda part: _character(part, doubled), inner))
 
     content = re.sub(pattern % ((mark,) * 4), plain, view)
-    return _Reading(content, count, "backslash_quotes", "they were read without the backslash")
+    # Outside quotes a backslash may be a letter: it is an escape only where that makes a table.
+    return _Reading(content, count, "backslash_quotes", "they were read without the backslash", certain=not loose)
 
 
 def _character(part: re.Match[bytes], doubled: bool) -> bytes:
