@@ -62,7 +62,7 @@ def test_the_order_of_a_date_is_found_or_asked(texts: list[str | None], order: s
     st.lists(st.datetimes(datetime.datetime(1970, 1, 1), datetime.datetime(2020, 1, 1)), min_size=1, max_size=8),
     st.sampled_from(["%d/%m/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%d.%m.%y %H:%M:%S", "%d %b %Y %H:%M:%S"]),
 )
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 def test_a_pattern_reads_what_it_wrote_and_a_found_order_agrees(
     moments: list[datetime.datetime], pattern: str
 ) -> None:
