@@ -53,7 +53,12 @@ def compare_with_baselines(
             POPULARITY: PopularityModel(PopularityConfig(num_item_rows=rows)).fit(histories),
             REPEAT_PURCHASE: RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=rows)).fit(histories),
         }
-    return {
-        name: evaluate_ranker(ranker, test, vocabulary, trained=trained, ks=ks, progress=progress, name=name)
-        for name, ranker in {**baselines, **rankers}.items()
-    }
+    reports = {}
+    models = {**baselines, **rankers}
+    with stage("evaluating models", len(models), "models", shown=progress) as running:
+        for name, ranker in models.items():
+            reports[name] = evaluate_ranker(
+                ranker, test, vocabulary, trained=trained, ks=ks, progress=progress, name=name
+            )
+            running.advance()
+    return reports

@@ -1,11 +1,14 @@
 """Configuration of the XCat models."""
 
 import math
+import os
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from .saving_xcat import code_of_main_left_out
 
 NUM_SPECIAL_ROWS = 2
 """Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
@@ -208,6 +211,11 @@ class XCatConfig(PreTrainedConfig):
 
     def validate_output_attentions(self) -> None:
         """Every implementation of attention goes with `output_attentions`; other models take only the eager one."""
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any) -> Any:
+        """As in `PreTrainedConfig`; the code of a class that is defined in `__main__` is left out."""
+        with code_of_main_left_out(self):
+            return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     @property
     def num_items(self) -> int:

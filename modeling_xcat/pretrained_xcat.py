@@ -20,7 +20,7 @@ from .items_xcat import XCatItemEncoder
 from .neighbors_xcat import XCatItemTable
 from .origin_xcat import CARD_FILE, card_of_origin
 from .repeats_xcat import XCatRepeats
-from .saving_xcat import MODEL, WEIGHTS, check_readable, written_whole
+from .saving_xcat import MODEL, WEIGHTS, check_readable, code_of_main_left_out, written_whole
 from .text_xcat import XCatTextEncoder
 
 logger = logging.get_logger(__name__)
@@ -70,9 +70,10 @@ class XCatPreTrainedModel(PreTrainedModel):
     ) -> None:
         """As in `PreTrainedModel`, but whole or not at all; see `written_whole`."""
         if not is_main_process or kwargs.get("push_to_hub"):
-            super().save_pretrained(save_directory, is_main_process=is_main_process, **kwargs)
+            with code_of_main_left_out(self):
+                super().save_pretrained(save_directory, is_main_process=is_main_process, **kwargs)
             return
-        with written_whole(save_directory) as unfinished:
+        with written_whole(save_directory) as unfinished, code_of_main_left_out(self):
             super().save_pretrained(unfinished, **kwargs)
         self._folders = (os.path.abspath(save_directory), *self._folders)[:_FOLDERS]
 

@@ -9,6 +9,11 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from transformers.utils import logging
+
+logger = logging.get_logger(__name__)
 
 UNFINISHED = ".unfinished"
 WEIGHTS = ("model*.safetensors", "model*.safetensors.index.json")
@@ -58,6 +63,34 @@ def written_whole(folder: str | os.PathLike[str], replaced: Sequence[str] = MODE
         raise OSError(errno.ENOSPC, told) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextmanager
+def code_of_main_left_out(thing: Any) -> Iterator[None]:
+    """Save an object whose class is defined in `__main__` without its code, which has no file to copy.
+
+    Transformers would warn with the whole object, which is a page of modules or settings; here it is a line, once.
+
+    Args:
+        thing: A model or a configuration.
+    """
+    kind: Any = type(thing)
+    if kind.__module__ != "__main__" or kind._auto_class is None:
+        yield
+        return
+    logger.warning_once(
+        f"class {kind.__name__} is defined in __main__, so its code is not saved with the checkpoint; put it into a "
+        "module of its own to have it saved"
+    )
+    own = vars(kind).get("_auto_class")
+    kind._auto_class = None
+    try:
+        yield
+    finally:
+        if own is None:
+            del kind._auto_class  # it is that of the class above again
+        else:
+            kind._auto_class = own
 
 
 def usual_permissions(files: Iterable[Path]) -> None:

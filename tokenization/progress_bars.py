@@ -20,7 +20,7 @@ QUIET = 4.0
 """Seconds without a line after which a log file gets one, in the first `_BUSY` seconds of a stage."""
 
 _BAR_AFTER = 0.5
-_BUSY = 300.0
+_BUSY = 900.0
 _QUIET_LATER = 60.0
 _PARTS = 10
 """Lines per stage in a log file: one per tenth."""
@@ -32,8 +32,8 @@ class ProgressBars:
 
     On a terminal a stage has a bar, or a clock where its units cannot be counted. Elsewhere a stage that takes
     `SHOWN_AFTER` seconds or more gets a line per tenth, with as much time between them, and one at its end. A stage
-    that is silent for `QUIET` seconds gets a line too, so that a long step is not mistaken for a halt; after five
-    minutes once a minute.
+    that is silent for `QUIET` seconds gets a line too, so that a long step is not mistaken for a halt; after a
+    quarter of an hour once a minute.
 
     Args:
         stream: Where to write; standard error if None.
@@ -126,8 +126,8 @@ class ProgressBars:
         quiet = QUIET if now - self._stages[0].started < _BUSY else _QUIET_LATER
         if now - self._last_line >= quiet:
             old = [running for running in self._stages if now - running.started >= SHOWN_AFTER]
-            if old:
-                self._line(_status(old[-1], now - old[-1].started))
+            running = (old or self._stages)[-1]
+            self._line(_status(running, now - running.started))
 
     def _line(self, text: str) -> None:
         if self._live:

@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,3 +134,30 @@ def test_other_weights_do_not_stay(tmp_path: Path) -> None:
         (unfinished / "model.safetensors").write_text("new")
     files = {file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file()}
     assert files == {"model.safetensors", "notes.txt", "deep/a.txt"}
+
+
+def test_a_class_of_main_is_saved_with_a_line_and_not_with_a_page(tmp_path: Path) -> None:
+    program = f"""
+from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
+
+class Config(XCatConfig):
+    pass
+
+class Model(XCatForNextItem):
+    config_class = Config
+
+model = Model(Config(num_item_rows=6, hidden_size=8, num_attention_heads=2, use_text=False, num_fusion_layers=0))
+for name in "ab":
+    model.save_pretrained({str(tmp_path)!r} + "/" + name)
+assert Model._auto_class and model._auto_class and model.config._auto_class
+assert XCatForNextItem.from_pretrained({str(tmp_path)!r} + "/b").config.num_item_rows == 6
+"""
+    environment = os.environ | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stderr.splitlines() if "__main__" in line]
+    assert len(told) == 2 and all(len(line) < 250 for line in told), done.stderr
+    assert len(done.stderr.splitlines()) <= 4, done.stderr
