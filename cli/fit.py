@@ -22,6 +22,9 @@ def fit(
     columns: Annotated[
         str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
     ] = None,
+    guess_columns: Annotated[
+        bool, typer.Option("--guess-columns", help="Print the --columns that names and values propose, and stop.")
+    ] = False,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     text_encoder: Annotated[str | None, typer.Option(help="Hub id or folder of the text encoder.")] = None,
@@ -74,7 +77,11 @@ def fit(
         xcat fit --items items.csv --events events.parquet --columns item_id=sku --num-train-epochs 10
     """
     from ..tokenization.progress import stage
+    from .guessing import show_guess
 
+    if guess_columns:
+        show_guess(data, items, events, encoding)
+        return
     with stage("loading libraries"):
         from ..tokenization.prepared import load_data
         from ..tokenization.problems import values_shown

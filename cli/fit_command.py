@@ -18,7 +18,7 @@ from ..tokenization.sources import SOURCES, split_data
 from .options import parse_value
 
 NOT_SHOWN = {
-    "data", "output", "config_file", "resume", "overwrite", "card", "json_output", "show_values",
+    "data", "output", "config_file", "resume", "overwrite", "card", "json_output", "show_values", "guess_columns",
 }  # fmt: skip
 """Parameters of `xcat fit` that do not change the model, or are shown otherwise; all others are in the command."""
 FIELDS_NOT_SHOWN = {"cache_dir", "disable_tqdm", "push_to_hub", "report_to", "run_name"}

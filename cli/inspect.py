@@ -28,6 +28,9 @@ def inspect(
     columns: Annotated[
         str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
     ] = None,
+    guess_columns: Annotated[
+        bool, typer.Option("--guess-columns", help="Print the --columns that names and values propose, and stop.")
+    ] = False,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     split: Annotated[str, typer.Option(help="The split whose leaks are counted; see xcat fit --help.")] = "auto",
@@ -68,8 +71,12 @@ def inspect(
     from ..tokenization.sources import load_shop
     from ..tokenization.unknown_tokens import unknown_note
     from .console import messages, print_json, results
+    from .guessing import show_guess
     from .options import parse_columns
 
+    if guess_columns:
+        show_guess(data, items, events, encoding)
+        return
     _check(output, push)
     if push is not None and show_values:
         raise ValueError("--show-values writes values of customers into the report; leave it out to --push it")
@@ -96,6 +103,8 @@ def inspect(
     if json_output:
         print_json({**report.to_dict(), "output": str(output), "url": url})
         return
+    for warning in report.warnings:
+        messages.print(f"warning: {warning}", markup=False, highlight=False)
     for title, rows in inspection_tables(report).items():
         if rows:
             results.print(_table(title, rows))

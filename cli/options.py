@@ -169,7 +169,9 @@ NEGATIVE_HELP = "Negative event types, such as return,hide; without it their nam
 
 
 def parse_columns(text: str | None) -> Any:
-    """`TableColumns` from `item_id=sku,title=name`; the defaults from None.
+    r"""`TableColumns` from `item_id=sku,title=name`; the defaults from None.
+
+    A comma within a name has a backslash: `user_id=Customer\, ID`. Blanks and further equals signs stay as they are.
 
     Raises:
         ValueError: If a part is not `name=column`, or the name is no field of `TableColumns`.
@@ -178,11 +180,11 @@ def parse_columns(text: str | None) -> Any:
 
     names = [field.name for field in dataclasses.fields(TableColumns)]
     chosen: dict[str, str] = {}
-    for part in filter(None, (text or "").split(",")):
+    for part in filter(None, re.split(r"(?<!\\),", text or "")):
         name, equals, column = part.partition("=")
         if not equals or name not in names:
             raise ValueError(f"--columns has {part!r}; give name=column with a name among {', '.join(names)}")
-        chosen[name] = column
+        chosen[name] = re.sub(r"\\([,\\])", r"\1", column)
     return TableColumns(**chosen)
 
 

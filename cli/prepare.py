@@ -25,6 +25,9 @@ def prepare(
     columns: Annotated[
         str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
     ] = None,
+    guess_columns: Annotated[
+        bool, typer.Option("--guess-columns", help="Print the --columns that names and values propose, and stop.")
+    ] = False,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     split: Annotated[str, typer.Option(help="auto, or how events are split; see xcat fit --help.")] = "auto",
@@ -85,8 +88,12 @@ def prepare(
     from ..tokenization.preparing import PrepareOptions, prepare_tables
     from ..tokenization.problems import values_shown
     from .console import messages
+    from .guessing import show_guess
     from .options import parse_columns, parse_event_types
 
+    if guess_columns:
+        show_guess(data, items, events, encoding)
+        return
     begin = time.perf_counter()
     refuse_prepared(data, "prepare")
     options = PrepareOptions(

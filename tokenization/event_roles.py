@@ -68,6 +68,11 @@ class EventRoles:
         roles = event_types.cast(pl.String).replace_strict(codes, default=CONTEXT, return_dtype=pl.Int8)
         return roles.rename(ROLES)
 
+    def to_dict(self) -> dict[str, str]:
+        """Role of each type, in words."""
+        named = ((self.targets, "target"), (self.context, "context"), (self.negative, "negative"))
+        return {name: role for names, role in named for name in names}
+
     def __str__(self) -> str:
         parts = (
             ("predicted", self.targets),

@@ -11,7 +11,9 @@ import datasets
 import numpy as np
 import polars as pl
 
+from .baskets import basket_advice
 from .columns import read_texts
+from .event_roles import EventRoles, event_roles
 from .event_times import exact_time
 from .preparation_inputs import items_table
 from .schema import ShopTables
@@ -55,6 +57,8 @@ class Inspection:
         split_rows: Sequences of each part.
         leaks: What a part knows of another; each should be 0.
         problems: What was repaired in the tables or should be known.
+        event_roles: Role of each event type: target, context or negative.
+        warnings: What to decide before a model is trained, in sentences.
         unknown_tokens: Share of the tokens of titles that the default text encoder does not know; None where it is
             neither cached nor installed, or there are no titles.
     """
@@ -83,6 +87,8 @@ class Inspection:
     leaks: dict[str, int]
     problems: list[dict[str, Any]] = field(default_factory=list)
     unknown_tokens: float | None = None
+    event_roles: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -106,8 +112,9 @@ def inspect_shop(
     """
     vocabulary = ItemVocabulary(items_table(shop.items))
     chosen = resolve_split(shop, split)
+    roles = event_roles(event_type_names(shop))
     splits = build_splits(
-        shop, vocabulary, event_type_names(shop), split=chosen, tie_policy=tie_policy, seed=seed
+        shop, vocabulary, event_type_names(shop), split=chosen, tie_policy=tie_policy, seed=seed, roles=roles
     )  # fmt: skip
     events, items = shop.events, shop.items
     lengths = events.group_by("user_id").len()["len"]
@@ -143,9 +150,29 @@ def inspect_shop(
         split=chosen.value,
         split_rows={name: len(part) for name, part in splits.items()},
         leaks=count_leaks(splits),
+        event_roles=roles.to_dict(),
+        warnings=_warnings(events, chosen, roles),
         problems=[problem.to_dict(show_values) for problem in shop.problems],
         unknown_tokens=_unknown_tokens(titles),
     )
+
+
+def _warnings(events: pl.DataFrame, split: str, roles: EventRoles) -> list[str]:
+    """What to decide before a model is trained: which event types are predicted, and whether baskets are split."""
+    found = []
+    others = events["event_type"].is_in([*roles.context, *roles.negative])
+    if others.any():
+        found.append(
+            f"{int(others.sum()):,} of {events.height:,} events are of types that are not predicted: {roles}; name "
+            "others in target_event_types if they are to be"
+        )
+    elif len(roles.targets) > 1:
+        found.append(
+            f"all {len(roles.targets)} event types are predicted: {', '.join(roles.targets)}; if some only give "
+            "context, name those to predict in target_event_types"
+        )
+    advice = basket_advice(events, split, roles)
+    return [*found, *([advice] if advice else [])]
 
 
 def switch_rate(ordered: pl.DataFrame, items: pl.DataFrame) -> float | None:

@@ -77,7 +77,10 @@ def inspection_tables(report: Inspection) -> dict[str, list[tuple[str, str]]]:
     return {
         "Sizes": [*sizes, ("users with events", f"{report.users:,}"), *times],
         "Events a user": [(_quantile(name), f"{value:,.1f}") for name, value in report.lengths.items()],
-        "Behaviour": [*rates, *((f"events: {kind}", f"{count:,}") for kind, count in report.event_types.items())],
+        "Behaviour": [*rates, *(
+                (f"events: {kind} ({report.event_roles.get(kind, 'target')})", f"{count:,}")
+                for kind, count in report.event_types.items()
+            )],
         "Popularity": [
             *shares,
             ("items without events", f"{report.items_without_events:,}"),

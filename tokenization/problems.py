@@ -154,20 +154,24 @@ class TableError(ValueError):
         problems: The problems; fatal ones are listed first.
         name: Name of the shop.
         show_values: Whether values of users are shown as they are.
+        hint: A last line with what may mend them; empty for none.
     """
 
-    def __init__(self, problems: Iterable[TableProblem], name: str = "", show_values: bool = False) -> None:
-        self.name = name
+    def __init__(
+        self, problems: Iterable[TableProblem], name: str = "", show_values: bool = False, hint: str = ""
+    ) -> None:
+        self.name, self.hint = name, hint
         self.problems = sorted(problems, key=lambda problem: not problem.fatal)
         fatal = sum(problem.fatal for problem in self.problems)
         of = f" of {name}" if name else ""
         lines = [f"{fatal} problem{'s' if fatal != 1 else ''} with the tables{of}:"]
         lines += [f"- {p.describe(show_values)}{'' if p.fatal else ' (not fatal)'}" for p in self.problems]
+        lines += [hint] if hint else []
         super().__init__("\n".join(lines))
 
     def with_values(self) -> TableError:
         """The same error with values of users as they are."""
-        return TableError(self.problems, self.name, show_values=True)
+        return TableError(self.problems, self.name, show_values=True, hint=self.hint)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from .column_guess import guess_of_tables
 from .data_card import DataCard
 from .problems import TableError, TableProblem, TableReport
 from .table_columns import (
@@ -117,9 +118,17 @@ def validate_tables(
     people = None if users is None else reader.users(users)
     offers = reader.promotions(promotions) if isinstance(promotions, pl.DataFrame) else promotions
     if catalogue is None or log is None or any(problem.fatal for problem in reader.problems):
-        raise TableError(reader.problems, name)
+        raise TableError(reader.problems, name, hint=_proposed(reader.problems, items, events))
     counted = (card or DataCard(name)).counted(catalogue, log, people, offers)
     return ShopTables(catalogue, log, reader.problems, name, people, offers, counted)
+
+
+def _proposed(problems: Iterable[TableProblem], items: pl.DataFrame, events: pl.DataFrame) -> str:
+    """A mapping of columns, where one is missing and names and values tell which it may be."""
+    if not any(problem.kind == "missing_column" for problem in problems):
+        return ""
+    option = guess_of_tables(items, events).option
+    return f"proposed by names and values: {option}" if option else ""
 
 
 def validate_items(

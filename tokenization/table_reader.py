@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import shlex
 import time
 from collections.abc import Mapping
 from typing import Literal
 
 import polars as pl
 
+from .column_guess import columns_text
 from .columns import (
     SECONDS_1973,
     TimeColumn,
@@ -329,7 +331,8 @@ class TableReader:
                 free = [n for n in table.columns if n not in ours and not holds_values(table.columns)]
                 near = difflib.get_close_matches(name, free, n=1, cutoff=0.5)
                 guess = near[0] if near else "its name there"
-                ways = f"TableColumns({column}={guess!r}), --columns {column}={guess}"
+                option = shlex.quote(columns_text({column: guess}))
+                ways = f"TableColumns({column}={guess!r}), --columns {option}"
                 remedy = f"map it with {ways}; {self._has(table)}"
                 self._add(label, column, "missing_column", table.height, None, remedy)
 

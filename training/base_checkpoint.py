@@ -44,6 +44,7 @@ from .preparation import (
     add_interests,
     build_vocabulary,
     event_settings,
+    split_advice,
     split_shop,
 )
 
@@ -249,7 +250,7 @@ def prepare_from_base(
     vocabulary = ordered_after(old, build_vocabulary(shop, options.text_fields))
     new = int((old.encode(vocabulary.column("item_id")) == UNKNOWN_ROW).sum())
     gone = old.num_items - (vocabulary.num_items - new)
-    notes = []
+    notes = [told for told in (split_advice(shop, options),) if told]
     changed = not same_catalogue(old, vocabulary, model.config.item_features or {})
     weight = model.config.neighbor_weight
     if changed:

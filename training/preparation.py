@@ -16,6 +16,7 @@ from transformers.activations import ACT2FN
 
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.baskets import basket_advice
 from ..tokenization.cold_items import choose_cold_items, without_items
 from ..tokenization.event_filters import filter_events
 from ..tokenization.event_roles import EventRoles, event_roles, saved_roles
@@ -300,6 +301,13 @@ def roles_of(shop: ShopTables, options: PreparationOptions) -> EventRoles:
     return event_roles(event_type_names(shop), options.target_event_types, options.negative_event_types)
 
 
+def split_advice(shop: ShopTables, options: PreparationOptions) -> str | None:
+    """What to know of the split where events come in baskets; None where there is nothing to say."""
+    if isinstance(shop, PreparedShop):
+        return None
+    return basket_advice(shop.events, resolve_split(shop, options.split), roles_of(shop, options))
+
+
 def event_settings(shop: ShopTables, options: PreparationOptions) -> dict[str, Any]:
     """How the events of a shop are chosen and split, as a processor keeps it: `EVENT_OPTIONS` and their seed."""
     options = resolve_options(shop, options)
@@ -361,9 +369,8 @@ def prepare_training(
     fill_neighbors(model, histories)
     fill_successors(model, histories)
     interests = add_interests(shop, model, processor, splits, options, precision)
-    return PreparedTraining(
-        model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, [note] if note else [], interests
-    )
+    notes = [told for told in (note, split_advice(shop, options)) if told]
+    return PreparedTraining(model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, notes, interests)
 
 
 def add_interests(

@@ -1,0 +1,35 @@
+"""`--guess-columns`: the proposed mapping of a shop's columns, printed as the option to copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def show_guess(data: str | None, items: str | None, events: str | None, encoding: str | None = None) -> None:
+    """Print the mapping that names, values and ids propose, and its confidence.
+
+    Args:
+        data: Folder with `items.*` and `events.*`.
+        items: The items table, in place of `data`.
+        events: The events table, in place of `data`.
+        encoding: Encoding of text files; None to find out.
+
+    Raises:
+        ValueError: If there are no two tables to look at.
+        FileNotFoundError: If a table does not exist.
+    """
+    from ..tokenization.column_guess import guess_of_tables
+    from ..tokenization.sources.generic import find_table, read_table
+    from .console import messages, results
+
+    if data is not None:
+        if not Path(data).is_dir():
+            raise ValueError(f"--guess-columns looks at tables of your own; {data} is not a folder with them")
+        items, events = (str(find_table(Path(data), name)) for name in ("items", "events"))
+    if items is None or events is None:
+        raise ValueError("--guess-columns needs a folder with items.* and events.*, or both --items and --events")
+    guess = guess_of_tables(read_table(items, encoding=encoding), read_table(events, encoding=encoding))
+    for part in str(guess).split("; "):
+        messages.print(part, markup=False, highlight=False)
+    text = guess.option or "no option is needed: the tables have our own names"
+    results.print(text, markup=False, highlight=False, soft_wrap=True)
