@@ -76,10 +76,10 @@ def empty(table: Table) -> None:
 BROKEN = [
     # table, what is done to it, kind, its whole message
     ("items", drop("item_id"), "missing_column", "items, column item_id: the column is missing; map it with "
-     "TableColumns(item_id='its name there'), --columns item_id=its name there; the table has the columns title, "
+     "TableColumns(item_id='its name there'), --columns 'item_id=its name there'; the table has the columns title, "
      "price"),
     ("events", drop("user_id"), "missing_column", "events, column user_id: the column is missing; map it with "
-     "TableColumns(user_id='its name there'), --columns user_id=its name there; the table has the columns item_id, "
+     "TableColumns(user_id='its name there'), --columns 'user_id=its name there'; the table has the columns item_id, "
      "timestamp"),
     ("items", empty, "empty_table", "items: the table has no rows; give a table with at least one row"),
     ("events", empty, "empty_table", "events: the table has no rows; give a table with at least one row"),
