@@ -287,7 +287,7 @@ def worker(folder: Path) -> None:
     metrics = trainer.evaluate()
     if trainer.is_world_process_zero():
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-        kept = {name: value for name, value in metrics.items() if "@" in name or "num_targets" in name}
+        kept = {n: value for n, value in metrics.items() if "@" in n or "num_targets" in n or n == "eval_loss"}
         (folder / f"{world}.json").write_text(json.dumps({"losses": losses, "metrics": kept}))
 
 
