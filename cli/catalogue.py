@@ -45,6 +45,7 @@ def catalogue(
     from ..modeling_xcat.saving_xcat import written_whole
     from ..tokenization.schema import validate_items
     from ..tokenization.sources.generic import load_table
+    from ..tokenization.table_columns import saved_columns
     from ..training.adapters import is_adapter
     from ..training.added_items import add_items
     from ..training.base_checkpoint import load_base
@@ -56,7 +57,6 @@ def catalogue(
     if output.exists() and Path(checkpoint).exists() and output.samefile(checkpoint):
         raise ValueError(f"--output {output} is the checkpoint itself; give another folder")
     check_output(output, resume=False, overwrite=overwrite)
-    names = parse_columns(columns)
     folder = locate_checkpoint(checkpoint, files=SHARED, revision=revision)
     if not (folder / "config.json").is_file() and is_adapter(folder):
         raise ValueError(
@@ -64,6 +64,7 @@ def catalogue(
         )
     model, processor = load_base(folder)
     table, found = load_table(items, "items", encoding=encoding)
+    names = parse_columns(columns) if columns else saved_columns(processor.event_settings)
     table, report = validate_items(table, names, Path(items).name, found)
     messages.print(with_options(str(report)), markup=False, highlight=False)
     processor, added = add_items(model, processor, table, replace=replace, cold_boost=cold_boost)

@@ -17,6 +17,7 @@ from ..tokenization.prepared import PreparedShop, load_data
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import event_type_names, resolve_split
 from ..tokenization.splits import SplitName
+from ..tokenization.table_columns import saved_columns
 from ..tokenization.vocabulary import UNKNOWN_ROW
 from ..training.interests import shop_interests
 from ..training.preparation import (
@@ -109,7 +110,11 @@ def evaluate_checkpoint(
     if not isinstance(checkpoint, XCatRecommender):
         checkpoint = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     if not isinstance(shop, ShopTables):
-        shop = load_data(os.fspath(shop), on_unknown_items="drop")
+        shop = load_data(
+            os.fspath(shop),
+            columns=saved_columns(checkpoint.processor.event_settings),
+            on_unknown_items="drop",
+        )
     data = evaluation_data(checkpoint, shop, part=part, **options)
     before = checkpoint.cold_boost
     checkpoint.cold_boost = before if cold_boost is None else cold_boost

@@ -26,6 +26,7 @@ from ..modeling_xcat.recommending_xcat import (
     check_unknown,
 )
 from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.table_columns import SavedColumns, saved_columns
 from ..tokenization.text_columns import TEXT_COLUMNS
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 from ..training.checkpoints import load_model
@@ -58,6 +59,17 @@ def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
         return TEXT_COLUMNS
     settings = json.loads(file.read_text(encoding="utf-8")).get("interest_settings")
     return () if settings is None else tuple(settings["text_columns"])
+
+
+def saved_mapping(folder: str | os.PathLike[str]) -> SavedColumns | None:
+    """Names of columns in the tables that the checkpoint of a folder was trained on; None for our own.
+
+    Args:
+        folder: A checkpoint folder.
+    """
+    file = Path(folder) / "processor_config.json"
+    settings = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return saved_columns(settings.get("event_settings"))
 
 
 def saved_item_ids(folder: str | os.PathLike[str]) -> pa.ChunkedArray | None:

@@ -83,7 +83,7 @@ def read_histories(
     if catalogue is not None:
         log = reader.ids_of(pl.DataFrame({"item_id": pl.Series(catalogue, dtype=pl.String)}), log)
     ordered = sort_events(log, SplitName.LEAVE_ONE_OUT, TiePolicy.FILE, 0).events
-    kept = {title: name for title, name in _FIELDS.items() if columns.name_of(name) in table.columns}
+    kept = {title: name for title, name in _FIELDS.items() if reader.columns.name_of(name) in table.columns}
     if QUANTITY in log.columns:
         kept["event_types"] = "event_type"  # a quantity below zero made returns
     if log["timestamp"].null_count() == log.height:

@@ -18,6 +18,7 @@ from .event_roles import EventRoles, saved_roles
 from .problems import TableProblem
 from .schema import EVENT_SCHEMA, ShopTables, TableColumns, UnknownItems
 from .sources import load_shop
+from .table_columns import SavedColumns
 from .vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def load_data(
         )  # fmt: skip
     if time_format is not None or encoding is not None:
         raise ValueError(f"{data} was prepared, and its times are read already; leave time_format and encoding out")
-    if columns not in (None, TableColumns()):
+    if columns not in (None, TableColumns()) and not isinstance(columns, SavedColumns):
         raise ValueError(f"--columns: {data} was prepared, and its columns have our names; leave them out")
     return load_prepared(str(data))
 

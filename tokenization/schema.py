@@ -53,6 +53,7 @@ class ShopTables:
         promotions: The columns of `PROMOTION_SCHEMA`, read when it is collected; None where there are none.
         card: What the data set is.
         split: The split that was made already, where the events are no log any more; empty for a log.
+        columns: Names of the columns in the user's tables.
     """
 
     items: pl.DataFrame
@@ -63,6 +64,7 @@ class ShopTables:
     promotions: pl.LazyFrame | None = None
     card: DataCard = field(default_factory=lambda: DataCard("shop"))
     split: str = ""
+    columns: TableColumns = field(default_factory=TableColumns)
 
     @property
     def report(self) -> TableReport:
@@ -120,7 +122,8 @@ def validate_tables(
     if catalogue is None or log is None or any(problem.fatal for problem in reader.problems):
         raise TableError(reader.problems, name, hint=_proposed(reader.problems, items, events))
     counted = (card or DataCard(name)).counted(catalogue, log, people, offers)
-    return ShopTables(catalogue, log, reader.problems, name, people, offers, counted)
+    named = columns or TableColumns()
+    return ShopTables(catalogue, log, reader.problems, name, people, offers, counted, columns=named)
 
 
 def _proposed(problems: Iterable[TableProblem], items: pl.DataFrame, events: pl.DataFrame) -> str:

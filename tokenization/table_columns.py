@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -93,3 +95,24 @@ class TableColumns:
         """Name in the user's table of a column of ours."""
         name: str = getattr(self, canonical)
         return name
+
+    def of_table(self, names: Collection[str]) -> TableColumns:
+        """The mapping for a table with columns of these names."""
+        return self
+
+
+@dataclass(frozen=True)
+class SavedColumns(TableColumns):
+    """The mapping of the tables that a model was trained on: a name holds where a table has it and not our own."""
+
+    def of_table(self, names: Collection[str]) -> TableColumns:
+        """The names of ours that the table lacks, as it has them."""
+        return TableColumns(**{
+            ours: column for ours, column in vars(self).items() if column in names and ours not in names
+        })  # fmt: skip
+
+
+def saved_columns(event_settings: Mapping[str, Any] | None) -> SavedColumns | None:
+    """The mapping in the event settings of a model; None where its tables had our names."""
+    named = (event_settings or {}).get("columns")
+    return SavedColumns(**named) if named else None

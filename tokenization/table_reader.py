@@ -80,7 +80,7 @@ class TableReader:
     ) -> None:
         check_time_format(time_format)
         self.styles = styles or {}
-        self.columns = columns
+        self.columns = self._given = columns
         self.time_format = time_format
         self.file_order = file_order
         self.problems: list[TableProblem] = []
@@ -88,6 +88,7 @@ class TableReader:
 
     def items(self, table: pl.DataFrame) -> pl.DataFrame | None:
         """The items table with our columns; None if it has no ids."""
+        self.columns = self._given.of_table(table.columns)
         self._table("items", table, ITEM_SCHEMA, ("item_id",))
         ids = self._keys("items", table, "item_id")
         read: dict[str, pl.Series] = {}
@@ -115,6 +116,7 @@ class TableReader:
 
     def events(self, table: pl.DataFrame) -> pl.DataFrame | None:
         """The events table with our columns; None if it has no ids."""
+        self.columns = self._given.of_table(table.columns)
         self._table("events", table, EVENT_INPUTS, ("user_id", "item_id"))
         users = self._keys("events", table, "user_id")
         ids = self._keys("events", table, "item_id")
@@ -159,6 +161,7 @@ class TableReader:
 
     def users(self, table: pl.DataFrame) -> pl.DataFrame | None:
         """The users table with our name of the id, one row a user; None if it has no ids."""
+        self.columns = self._given.of_table(table.columns)
         self._table("users", table, {"user_id": pl.String()}, ("user_id",))
         ids = self._keys("users", table, "user_id")
         if ids is None:

@@ -18,6 +18,7 @@ from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.baskets import basket_advice
 from ..tokenization.cold_items import choose_cold_items, without_items
+from ..tokenization.column_guess import changed_columns
 from ..tokenization.event_filters import filter_events
 from ..tokenization.event_roles import EventRoles, event_roles, saved_roles
 from ..tokenization.preparation_inputs import text_vocabulary
@@ -314,6 +315,8 @@ def event_settings(shop: ShopTables, options: PreparationOptions) -> dict[str, A
     settings = {name: getattr(options, name) for name in EVENT_OPTIONS}
     roles = roles_of(shop, options)
     settings |= {"target_event_types": list(roles.targets), "negative_event_types": list(roles.negative)}
+    named = changed_columns(shop.columns)
+    settings |= {"columns": named} if named else {}
     plain = {name: str(value) if isinstance(value, str) else value for name, value in settings.items()}
     return {**plain, "split": str(resolve_split(shop, options.split)), "seed": _split_seed(options)}
 

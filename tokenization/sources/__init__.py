@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..progress import stage
 from ..schema import ShopTables, TableColumns, UnknownItems, validate_tables
+from ..table_columns import SavedColumns
 from .amazon_five_core import AMAZON_2014, AMAZON_2018
 from .amazon_reviews import AMAZON_2023
 from .complete_journey import COMPLETE_JOURNEY, load_complete_journey
@@ -76,7 +77,7 @@ def load_shop(
             return _from_tables(data, request)
     source, place = _find(data)
     if not source.takes_columns:
-        if columns not in (None, TableColumns()):
+        if columns not in (None, TableColumns()) and not isinstance(columns, SavedColumns):
             raise ValueError(f"data {source.name} has columns of its own; names of columns cannot be given for it")
         if time_format is not None or encoding is not None:
             raise ValueError(f"data {source.name} has one layout; leave time_format and encoding out")
