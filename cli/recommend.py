@@ -34,7 +34,10 @@ def recommend(
     columns: Annotated[str | None, typer.Option(help="Names of its columns: item_id=sku,user_id=customer.")] = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
-    text: Annotated[list[str] | None, typer.Option(help="A text of the user (query, chat); may be repeated.")] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="A text of the user, for a model of fit --interests; may be repeated."),
+    ] = None,
     k: Annotated[int, typer.Option("-k", help="Recommendations a user.")] = 10,
     include_seen: Annotated[bool, typer.Option(help="Recommend items of the history too.")] = False,
     only_category: Annotated[list[str] | None, typer.Option(help="Keep to this category; may be repeated.")] = None,
