@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -12,15 +12,15 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from .column_reader import TableStyle
 from .event_times import event_columns
-from .keys import KeyStyle, key_style
 from .problems import TableError, TableProblem
 from .schema import EVENT_SCHEMA, TableColumns, UnknownItems
 from .sources.generic import from_arrow, tidy_header
 from .sources.hub import HUB_SCHEME, open_parquet_file
 from .table_columns import EVENT_INPUTS
 from .table_reader import MAX_EVENT_TYPES, TableReader
-from .time_texts import find_order
+from .time_texts import TimeReading
 from .vocabulary import ItemVocabulary
 
 CHUNK_ROWS = 4_000_000
@@ -28,8 +28,6 @@ CHUNK_ROWS = 4_000_000
 ROW = "_row"
 """Column that keeps the order of the file: number of the chunk, then the place in it."""
 _PLACE_BITS = 40
-_KEYS = ("user_id", "item_id", "basket_id", "event_type", "split")
-"""Columns whose values are ids, or read by the rule of ids."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +43,6 @@ class EventChunk:
 
 
 @dataclass(frozen=True)
-class LogStyle:
-    """How a whole log is written, of which a chunk may show less.
-
-    Args:
-        time_format: Format of times, as the user gave it or as it was found.
-        keys: How ids are written, by the user's name of the column.
-        problems: What is to be noted or asked.
-    """
-
-    time_format: str | None = None
-    keys: Mapping[str, KeyStyle] = field(default_factory=dict)
-    problems: Sequence[TableProblem] = ()
-
-
-@dataclass(frozen=True)
 class ChunkReading:
     """How chunks are read.
 
@@ -68,12 +51,14 @@ class ChunkReading:
         columns: Names of the columns of the events table.
         on_unknown_items: What to do with events of items that the vocabulary lacks.
         style: How the whole log is written.
+        time_format: Format of times that the user gave.
     """
 
     vocabulary: str
     columns: TableColumns = field(default_factory=TableColumns)
     on_unknown_items: UnknownItems = "error"
-    style: LogStyle = LogStyle()
+    style: TableStyle = field(default_factory=TableStyle)
+    time_format: str | None = None
 
 
 @dataclass
@@ -89,7 +74,6 @@ class EventFacts:
         kinds: Kinds of event.
         ratings: Lowest and highest rating; None where there is none.
         times: First and last time; None where there is none.
-        units: Units that times were read in.
         problems: What was repaired, or is wrong.
     """
 
@@ -101,7 +85,6 @@ class EventFacts:
     kinds: list[str] = field(default_factory=list)
     ratings: list[float] | None = None
     times: list[int] | None = None
-    units: list[str] = field(default_factory=list)
     problems: list[TableProblem] = field(default_factory=list)
 
     @property
@@ -124,6 +107,9 @@ class _ChunkReader(TableReader):
     def repeated_events(self, log: pl.DataFrame) -> None:
         """Left to the partitions, where all events of a user are together."""
 
+    def date_order(self, label: str, column: str, reading: TimeReading) -> None:
+        """Noted once, for the whole log."""
+
 
 def cut_chunks(paths: Sequence[str | Path], rows: int = CHUNK_ROWS) -> list[EventChunk]:
     """Cut parquet files into chunks of whole row groups.
@@ -133,7 +119,7 @@ def cut_chunks(paths: Sequence[str | Path], rows: int = CHUNK_ROWS) -> list[Even
     """
     chunks: list[EventChunk] = []
     for path in paths:
-        footer = _footer(path)
+        footer = read_footer(path)
         groups: list[int] = []
         held = start = 0
         for group in range(footer.num_row_groups):
@@ -145,58 +131,12 @@ def cut_chunks(paths: Sequence[str | Path], rows: int = CHUNK_ROWS) -> list[Even
     return chunks
 
 
-def log_style(paths: Sequence[str | Path], columns: TableColumns, time_format: str | None) -> LogStyle:
-    """Find how a log is written: the order of short dates, and whether ids are whole numbers.
-
-    Args:
-        paths: Parquet files of the log.
-        columns: Names of its columns.
-        time_format: Format of times that the user gave; it takes precedence.
+def read_footer(path: str | Path) -> pq.FileMetaData:
+    """The metadata of a parquet file, here or on the hub.
 
     Raises:
-        ValueError: If a file is not a parquet file.
+        ValueError: If it is not a parquet file.
     """
-    keys: dict[str, KeyStyle] = {}
-    texts: list[pl.LazyFrame] = []
-    for path in paths:
-        schema = from_arrow(_footer(path).schema.to_arrow_schema().empty_table()).schema
-        there = {name.strip(): name for name in schema}
-        for name in (columns.name_of(column) for column in _KEYS):
-            if name in there:
-                style = _style_in(path, there[name])
-                keys[name] = style.joined(keys[name]) if name in keys else style
-        timed = there.get(columns.timestamp)
-        if timed is not None and isinstance(schema[timed], pl.String | pl.Categorical | pl.Enum):
-            texts += [part.select(pl.col(timed).cast(pl.String).alias("text")) for part in _parts(path, timed)]
-    if time_format is not None or not texts:
-        return LogStyle(time_format, keys)
-    reader = TableReader(columns)
-    reading = find_order(pl.concat(texts), "text")
-    reader.date_order("events", "timestamp", reading)
-    return LogStyle(reading.order, keys, reader.problems)
-
-
-def _style_in(path: str | Path, name: str) -> KeyStyle:
-    """How the ids in a column of a file are written; as soon as some are names, no more of it are fetched."""
-    style = KeyStyle()
-    for part in _parts(path, name):
-        style = style.joined(key_style(part, name))
-        if not style.numbers:
-            break
-    return style
-
-
-def _parts(path: str | Path, name: str) -> Iterator[pl.LazyFrame]:
-    """A column of a file, by row groups where it lies on the hub."""
-    if not str(path).startswith(HUB_SCHEME):
-        yield pl.scan_parquet(path, glob=False).select(name)
-        return
-    file = pq.ParquetFile(open_parquet_file(path))
-    for group in range(file.num_row_groups):
-        yield from_arrow(file.read_row_group(group, columns=[name])).lazy()
-
-
-def _footer(path: str | Path) -> pq.FileMetaData:
     try:
         return pq.read_metadata(open_parquet_file(path))
     except (OSError, ValueError) as error:
@@ -219,7 +159,7 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
     wanted = [reading.columns.name_of(name) for name in EVENT_INPUTS]
     present = [name for name in file.schema_arrow.names if name.strip() in wanted]
     raw, found = tidy_header(from_arrow(file.read_row_groups(list(chunk.row_groups), columns=present)), [], "events")
-    reader = _ChunkReader(reading.columns, time_format=reading.style.time_format, styles=reading.style.keys)
+    reader = _ChunkReader(reading.columns, time_format=reading.time_format, style=reading.style)
     reader.problems += found if not chunk.start else []  # once a file
     events = reader.events(raw)
     reader.problems = [
@@ -248,7 +188,6 @@ def event_facts(events: pl.DataFrame, problems: list[TableProblem]) -> EventFact
         problems: What was found when they were read.
     """
     times, ratings = events["timestamp"].drop_nulls(), events["rating"].drop_nulls()
-    units = [str(problem.example) for problem in problems if problem.kind == "timestamp_unit"] or ["seconds"]
     low, high = ratings.min(), ratings.max()
     first, last = times.min(), times.max()
     return EventFacts(
@@ -260,7 +199,6 @@ def event_facts(events: pl.DataFrame, problems: list[TableProblem]) -> EventFact
         kinds=sorted(events["event_type"].drop_nulls().unique().to_list()),
         ratings=None if low is None else [float(low), float(high)],  # type: ignore[arg-type]
         times=None if first is None else [int(first), int(last)],  # type: ignore[arg-type]
-        units=units if len(times) else [],
         problems=problems,
     )
 
@@ -289,7 +227,6 @@ def add_facts(parts: Iterable[EventFacts]) -> EventFacts:
         whole.no_split += part.no_split
         whole.marked |= part.marked
         whole.kinds = sorted({*whole.kinds, *part.kinds})
-        whole.units = sorted({*whole.units, *part.units})
         whole.ratings = _span(whole.ratings, part.ratings)
         whole.times = _span(whole.times, part.times)
         for problem in part.problems:
@@ -304,11 +241,6 @@ def add_facts(parts: Iterable[EventFacts]) -> EventFacts:
 
 def _seen_from_above(whole: EventFacts) -> list[TableProblem]:
     found = []
-    if len(whole.units) > 1:
-        shown, remedy = " and ".join(whole.units), "bring all to one unit"
-        found.append(
-            TableProblem("events", "timestamp", "mixed_timestamp_units", whole.total, shown, remedy, True, public=True)
-        )
     if 0 < whole.no_time < whole.total:
         remedy = "fill them, or leave the column out so that the column order alone counts"
         found.append(TableProblem("events", "timestamp", "null_timestamp", whole.no_time, None, remedy, True))

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from ..modeling_xcat.arguments_xcat import is_missing, kind_of
-from .columns import read_times
 from .table_columns import EVENT_SCHEMA, MICROSECOND
+from .time_columns import read_times
 from .time_texts import CLOCK_SKEW
 
 _SECOND = 10**6

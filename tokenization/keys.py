@@ -57,6 +57,12 @@ class KeyStyle:
         )  # fmt: skip
 
 
+def text_of(name: str) -> pl.Expr:
+    """The texts of a column without blanks around them, null where nothing is left."""
+    text = pl.col(name).cast(pl.String).str.strip_chars()
+    return pl.when(text != "").then(text).alias(name)
+
+
 def key_style(frame: pl.DataFrame | pl.LazyFrame, name: str) -> KeyStyle:
     """Find how the ids of a column are written.
 
@@ -75,8 +81,7 @@ def key_style(frame: pl.DataFrame | pl.LazyFrame, name: str) -> KeyStyle:
         return KeyStyle(whole=whole, decimals=True)
     if not (dtype.is_decimal() or isinstance(dtype, pl.String | pl.Categorical | pl.Enum)):
         return KeyStyle()
-    text = pl.col(name).cast(pl.String).str.strip_chars()
-    text = pl.when(text != "").then(text)
+    text = text_of(name)
     found = frame.select(
         numbers=text.str.contains(_NUMBER).fill_null(True).all(),
         whole=text.str.contains(_WHOLE).fill_null(True).all(),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from .columns import read_numbers, read_times
+from .columns import read_numbers
 from .entities import EntityMatcher, ModelEntities
 from .interests import InterestProfile, Opinions, ProfileOptions, build_profile
 from .keyphrases import KeyphraseExtractor
@@ -17,6 +17,7 @@ from .masking import mask, name_columns
 from .schema import TableColumns
 from .sentiment import Sentiment, polarities
 from .text_columns import TEXT_COLUMNS, joined_texts
+from .time_columns import read_times
 from .time_texts import check_time_format
 
 ENTITIES_SHOWN = 10

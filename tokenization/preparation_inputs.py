@@ -12,16 +12,18 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from .column_reader import TableStyle
 from .data_card import DataCard
-from .event_chunks import LogStyle, log_style
 from .event_times import event_columns, with_times_to_write
 from .item_texts import item_texts
+from .log_styles import log_style
 from .problems import TableError, TableProblem
 from .schema import ShopTables, TableColumns, UnknownItems
 from .sources import load_shop
 from .sources.generic import find_optional_table, find_table, load_table
 from .sources.hub import HUB_ID, HubLog, find_log
 from .table_reader import TableReader
+from .time_columns import TimeStyle
 from .time_texts import check_time_format
 from .vocabulary import ItemVocabulary
 
@@ -39,6 +41,7 @@ class WrittenTables:
         columns: Names of its columns.
         problems: What was repaired in the small tables, or should be known.
         style: How the log is written.
+        time_format: Format of its times that the user gave.
         card: Makes the data-set card from the manifest.
     """
 
@@ -46,7 +49,8 @@ class WrittenTables:
     events: Sequence[str | Path]
     columns: TableColumns
     problems: list[TableProblem]
-    style: LogStyle
+    style: TableStyle
+    time_format: str | None
     card: Callable[[dict[str, Any]], DataCard]
 
 
@@ -137,8 +141,8 @@ class PreparationInputs:
         for label, path in self.files.items():
             tables[label], problems = load_table(path, label, encoding=self.encoding)
             reader.problems += problems
-        style = log_style(self.events, self.columns, self.time_format)
-        reader.problems += style.problems
+        style, found = log_style(self.events, self.columns, self.time_format)
+        reader.problems += found
         items = reader.items(tables["items"])
         users = reader.users(tables["users"]) if "users" in tables else None
         promotions = reader.promotions(tables["promotions"]) if "promotions" in tables else None
@@ -157,7 +161,7 @@ class PreparationInputs:
                 last_event=times[1],
             )  # fmt: skip
 
-        return WrittenTables(self.name, self.events, self.columns, reader.problems, style, card)
+        return WrittenTables(self.name, self.events, self.columns, reader.problems, style, self.time_format, card)
 
     @staticmethod
     def _write_shop(shop: ShopTables, output: Path, work: Path) -> WrittenTables:
@@ -178,9 +182,9 @@ class PreparationInputs:
                 shop.card, rows=rows, users=manifest["users"], first_event=times[0], last_event=times[1]
             )
 
-        return WrittenTables(
-            shop.name, [path], TableColumns(), problems, log_style([path], TableColumns(), None), card
-        )
+        style, _ = log_style([path], TableColumns(), None)
+        style = dataclasses.replace(style, times={"timestamp": TimeStyle()})  # seconds, however few they are
+        return WrittenTables(shop.name, [path], TableColumns(), problems, style, None, card)
 
 
 def items_table(items: pl.DataFrame) -> pa.Table:

@@ -144,8 +144,9 @@ def _prepare(
     write_manifest(output, {"complete": False, "request": request})
     tables = inputs.write_tables(output, work)
     reading = ChunkReading(
-        str((work / VOCABULARY_FILE).resolve()), tables.columns, inputs.on_unknown_items, tables.style
-    )
+        str((work / VOCABULARY_FILE).resolve()), tables.columns, inputs.on_unknown_items, tables.style,
+        tables.time_format,
+    )  # fmt: skip
     chunks = cut_chunks(tables.events)
     partitions = max(1, -(-sum(chunk.rows for chunk in chunks) // PARTITION_EVENTS))
     with _engine(engine)(chunks, reading, partitions, output, num_proc, progress) as running:

@@ -64,6 +64,10 @@ def read(text: str) -> pl.DataFrame:
     return pl.read_csv(text.encode(), infer_schema=False)
 
 
+def in_days(*times: str) -> Callable[[Path], dict]:
+    return lambda folder: tables(events=read(timed(*times)))(folder) | {"time_format": "excel"}
+
+
 def titles(shop: ShopTables) -> list[str]:
     return shop.items["title"].to_list()
 
@@ -128,8 +132,13 @@ CASES: dict[str, Dirt] = {
         r"December 2009 \(time_format='day-first'\) or 12 January 2009 \(time_format='month-first'\)\? Give the",
     ),
     "days of a spreadsheet": Dirt(
-        files(events=timed("40148.3229166667", "40149", "40150.5", "40151")), ("timestamp_unit", 4),
+        in_days("40148.3229166667", "40149", "40150.5", "40151"),
+        ("timestamp_unit", 4),
         lambda shop: times(shop) == [1_259_653_500, 1_259_712_000, 1_259_841_600, 1_259_884_800],
+    ),
+    "numbers that may be days of a spreadsheet": Dirt(
+        files(events=timed("40148.5", "40149", "40150", "40151")), ("early_timestamp", 4),
+        lambda shop: times(shop) == [40_148, 40_149, 40_150, 40_151],
     ),
     "windows line ends": Dirt(
         files(ITEMS.replace("\n", "\r\n")), ("line_ends", 4),

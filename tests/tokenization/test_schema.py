@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xcat_rec.tokenization.columns import read_times
 from xcat_rec.tokenization.keys import read_keys
 from xcat_rec.tokenization.schema import (
     EVENT_SCHEMA,
@@ -21,6 +20,7 @@ from xcat_rec.tokenization.schema import (
     TableProblem,
     validate_tables,
 )
+from xcat_rec.tokenization.time_columns import read_times
 
 Table = dict[str, list[object]]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.tokenization.columns import read_times
+from xcat_rec.tokenization.time_columns import read_times
 from xcat_rec.tokenization.time_texts import check_time_format, find_order, read_moments
 
 MORNING = "2009-12-01 07:45:00"
