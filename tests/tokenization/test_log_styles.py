@@ -15,6 +15,7 @@ from xcat_rec.tokenization.event_times import event_columns, exact_time
 from xcat_rec.tokenization.preparation_inputs import PreparationInputs
 from xcat_rec.tokenization.problems import TableError
 from xcat_rec.tokenization.schema import validate_tables
+from xcat_rec.tokenization.table_columns import MICROSECOND
 from xcat_rec.tokenization.vocabulary import VOCABULARY_FILE
 
 ITEMS = pl.DataFrame({"item_id": ["A", "B"], "title": ["Tent", "Lamp"]})
@@ -55,9 +56,8 @@ def whole(events: pl.DataFrame, time_format: str | None) -> Outcome:
 
 
 def _plain(log: pl.DataFrame) -> pl.DataFrame:
-    return (
-        log.with_columns(exact=exact_time(log)).select("exact", *event_columns(log)).drop("_microsecond", strict=False)
-    )
+    ours = [name for name in event_columns(log) if name != MICROSECOND]  # a chunk without fractions lacks it
+    return log.select(*ours, exact=exact_time(log))
 
 
 def agree(events: pl.DataFrame, time_format: str | None = None) -> Outcome:
@@ -105,7 +105,7 @@ def logs(draw: st.DrawFn) -> tuple[pl.DataFrame, str | None]:
 
 
 @given(logs())
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_chunks_are_read_as_the_whole(log: tuple[pl.DataFrame, str | None]) -> None:
     agree(*log)
 
