@@ -45,7 +45,7 @@ def catalogue(
     from ..modeling_xcat.saving_xcat import written_whole
     from ..tokenization.schema import validate_items
     from ..tokenization.sources.generic import load_table
-    from ..tokenization.table_columns import saved_columns
+    from ..tokenization.table_columns import saved_columns, table_formats
     from ..training.adapters import is_adapter
     from ..training.added_items import add_items
     from ..training.base_checkpoint import load_base
@@ -63,7 +63,8 @@ def catalogue(
             f"{checkpoint} is an adapter; merge it with its base first (load_adapted, merge_and_unload) and save that"
         )
     model, processor = load_base(folder)
-    table, found = load_table(items, "items", encoding=encoding)
+    formats = table_formats(processor.event_settings, encoding=encoding)
+    table, found = load_table(items, "items", encoding=formats["encoding"])
     names = parse_columns(columns) if columns else saved_columns(processor.event_settings)
     table, report = validate_items(table, names, Path(items).name, found)
     messages.print(with_options(str(report)), markup=False, highlight=False)

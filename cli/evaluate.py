@@ -66,7 +66,7 @@ def evaluate(
     from ..inference.checkpoint_evaluation import DEFAULT_CUTOFFS, MODEL_NAME, evaluate_on, evaluation_data
     from ..inference.recommender import XCatRecommender
     from ..tokenization.prepared import load_data
-    from ..tokenization.table_columns import saved_columns
+    from ..tokenization.table_columns import saved_columns, table_formats
     from ..training.preparation import roles_of
     from .console import category_table, messages, metrics_table, print_json
     from .fitting import report_dict
@@ -92,8 +92,7 @@ def evaluate(
         events=events,
         columns=parse_columns(columns) if columns else saved_columns(recommender.processor.event_settings),
         on_unknown_items="drop",
-        time_format=time_format,
-        encoding=encoding,
+        **table_formats(recommender.processor.event_settings, time_format, encoding),
     )
     messages.print(with_options(str(shop.report)), markup=False, highlight=False)
     judging = evaluation_data(

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..model_cards.markdown import is_hub_id
 from ..model_cards.scrubbing import is_secret_name
+from ..tokenization.column_guess import columns_text
 from ..tokenization.prepared import is_prepared, open_prepared
 from ..tokenization.schema import TableColumns
 from ..tokenization.sources import SOURCES, split_data
@@ -86,7 +87,7 @@ def _prepare_command(folder: str) -> str:
     mapping = {name: column for name, column in columns.items() if column != getattr(TableColumns(), name, None)}
     words = ["xcat", "prepare", "DATA", "--output", "PREPARED"]
     if mapping:
-        words += ["--columns", ",".join(f"{name}={column}" for name, column in mapping.items())]
+        words += ["--columns", columns_text(mapping)]
     defaults = _prepare_defaults() | {"on_unknown_items": "error"}
     told = {name: value for name, value in {**request, **made}.items() if name not in ("layout", "inputs")}
     for name, value in told.items():

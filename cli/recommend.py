@@ -75,13 +75,13 @@ def recommend(
         xcat recommend my-checkpoint --users events.parquet --engine ray --actors 4 --output found.parquet
     """
     from ..inference.batch import BatchRequest
-    from ..inference.recommender import XCatRecommender, saved_item_ids, saved_mapping, saved_text_columns
+    from ..inference.recommender import XCatRecommender, saved_event_settings, saved_item_ids, saved_text_columns
     from ..inference.timed_history import read_timed_history
     from ..modeling_xcat.filters_xcat import Filters
     from ..modeling_xcat.hub_xcat import locate_checkpoint
     from ..tokenization.histories import Histories, read_histories
     from ..tokenization.prepared import refuse_prepared
-    from ..tokenization.table_columns import saved_columns
+    from ..tokenization.table_columns import saved_columns, table_formats
     from .options import parse_columns
 
     if (history is None) == (users is None):
@@ -89,12 +89,13 @@ def recommend(
     _check(k, output, users, engine)
     refuse_prepared(users, "give")
     entries = [] if history is None else _entries(history)
-    formats = {"time_format": time_format, "encoding": encoding}
     filters = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category)
     if output is not None and users is not None:
         # Once for all processes: each would ask the hub otherwise, and might find another commit there.
         folder = str(locate_checkpoint(checkpoint, revision=revision))
-        names = parse_columns(columns) if columns else saved_mapping(folder)
+        settings = saved_event_settings(folder)
+        names = parse_columns(columns) if columns else saved_columns(settings)
+        formats = table_formats(settings, time_format, encoding)
         histories = read_histories(users, names, saved_text_columns(folder), saved_item_ids(folder), **formats)
         _say(histories)
         request = BatchRequest(k, filters, tuple(text or ()), cold_boost, on_unknown)
@@ -106,7 +107,9 @@ def recommend(
         ids, times = read_timed_history(entries, recommender.vocabulary)
         histories = Histories(["history"], [ids], timestamps=None if times is None else [times])
     else:
-        names = parse_columns(columns) if columns else saved_columns(recommender.processor.event_settings)
+        settings = recommender.processor.event_settings or {}
+        names = parse_columns(columns) if columns else saved_columns(settings)
+        formats = table_formats(settings, time_format, encoding)
         histories = read_histories(
             users, names, recommender.text_columns, recommender.vocabulary.column("item_id"), **formats
         )

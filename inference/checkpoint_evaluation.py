@@ -17,7 +17,7 @@ from ..tokenization.prepared import PreparedShop, load_data
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import event_type_names, resolve_split
 from ..tokenization.splits import SplitName
-from ..tokenization.table_columns import saved_columns
+from ..tokenization.table_columns import saved_columns, table_formats
 from ..tokenization.vocabulary import UNKNOWN_ROW
 from ..training.interests import shop_interests
 from ..training.preparation import (
@@ -114,6 +114,7 @@ def evaluate_checkpoint(
             os.fspath(shop),
             columns=saved_columns(checkpoint.processor.event_settings),
             on_unknown_items="drop",
+            **table_formats(checkpoint.processor.event_settings),
         )
     data = evaluation_data(checkpoint, shop, part=part, **options)
     before = checkpoint.cold_boost

@@ -26,7 +26,6 @@ from ..modeling_xcat.recommending_xcat import (
     check_unknown,
 )
 from ..tokenization.processing_xcat import XCatProcessor
-from ..tokenization.table_columns import SavedColumns, saved_columns
 from ..tokenization.text_columns import TEXT_COLUMNS
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 from ..training.checkpoints import load_model
@@ -61,15 +60,15 @@ def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
     return () if settings is None else tuple(settings["text_columns"])
 
 
-def saved_mapping(folder: str | os.PathLike[str]) -> SavedColumns | None:
-    """Names of columns in the tables that the checkpoint of a folder was trained on; None for our own.
+def saved_event_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Settings of events in the checkpoint of a folder: among them names of columns, time format and encoding.
 
     Args:
         folder: A checkpoint folder.
     """
     file = Path(folder) / "processor_config.json"
     settings = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return saved_columns(settings.get("event_settings"))
+    return settings.get("event_settings") or {}
 
 
 def saved_item_ids(folder: str | os.PathLike[str]) -> pa.ChunkedArray | None:

@@ -15,7 +15,7 @@ from .columns import comma_rows, nan_rows, read_numbers, read_texts
 from .keys import KeyStyle, clean_keys
 from .masking import holds_values, name_columns
 from .problems import TableProblem
-from .table_columns import MICROSECOND, TableColumns
+from .table_columns import MICROSECOND, SavedFormat, TableColumns, is_chosen
 from .time_columns import TimeColumn, TimeStyle, read_times
 from .time_texts import DAY_FIRST, MONTH_FIRST, TimeReading, check_time_format
 
@@ -67,13 +67,16 @@ class ColumnReader:
 
     def _times(self, label: str, table: pl.DataFrame, column: str) -> TimeColumn:
         """Times of a column; those that cannot be read are refused, and dates that can be read in two ways."""
-        times = read_times(self._column(table, column), self.time_format, self.style.times.get(self._name(column)))
+        given = self._column(table, column)
+        times = read_times(given, self.time_format, self.style.times.get(self._name(column)))
+        if isinstance(self.time_format, SavedFormat) and times.bad.any():
+            times = read_times(given)
         self.date_order(label, column, times.reading)
         if times.reading.question:
             return times
         remedy = "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970, or give time_format, a strptime "
         remedy += "pattern such as '%d/%m/%Y %H:%M'"
-        if self.time_format is not None:
+        if is_chosen(self.time_format):
             remedy = f"time_format={self.time_format!r} does not read them; correct it or leave it out"
         self._rows(label, table, column, "bad_timestamp", times.bad, remedy)
         return times

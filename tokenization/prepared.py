@@ -18,7 +18,7 @@ from .event_roles import EventRoles, saved_roles
 from .problems import TableProblem
 from .schema import EVENT_SCHEMA, ShopTables, TableColumns, UnknownItems
 from .sources import load_shop
-from .table_columns import SavedColumns
+from .table_columns import SavedColumns, is_chosen
 from .vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def load_data(
             data, items=items, events=events, columns=columns, on_unknown_items=on_unknown_items,
             time_format=time_format, encoding=encoding,
         )  # fmt: skip
-    if time_format is not None or encoding is not None:
+    if is_chosen(time_format) or is_chosen(encoding):
         raise ValueError(f"{data} was prepared, and its times are read already; leave time_format and encoding out")
     if columns not in (None, TableColumns()) and not isinstance(columns, SavedColumns):
         raise ValueError(f"--columns: {data} was prepared, and its columns have our names; leave them out")
@@ -251,7 +251,7 @@ def load_prepared(folder: str | Path) -> PreparedShop:
     )
     empty = pl.DataFrame(schema=EVENT_SCHEMA)
     events = pl.concat([empty, extremes], how="diagonal").select(list(EVENT_SCHEMA))
-    times = manifest["times"] or (None, None)
+    times, request = manifest["times"] or (None, None), manifest["request"]
     card = DataCard(
         manifest["name"], rows={"items": items.height, "events": manifest["events"]}, users=manifest["users"],
         first_event=times[0], last_event=times[1],
@@ -259,6 +259,8 @@ def load_prepared(folder: str | Path) -> PreparedShop:
     return PreparedShop(
         items, events, prepared.problems(), manifest["name"], card=card, sequences=prepared.splits(),
         split=prepared.split, event_types=prepared.event_types, made=_made(manifest),
+        columns=TableColumns(**request.get("columns", {})), time_format=request.get("time_format"),
+        encoding=request.get("encoding"),
     )  # fmt: skip
 
 

@@ -54,6 +54,8 @@ class ShopTables:
         card: What the data set is.
         split: The split that was made already, where the events are no log any more; empty for a log.
         columns: Names of the columns in the user's tables.
+        time_format: Format of their times, where it was given.
+        encoding: Encoding of their files, where it was given.
     """
 
     items: pl.DataFrame
@@ -65,6 +67,8 @@ class ShopTables:
     card: DataCard = field(default_factory=lambda: DataCard("shop"))
     split: str = ""
     columns: TableColumns = field(default_factory=TableColumns)
+    time_format: str | None = None
+    encoding: str | None = None
 
     @property
     def report(self) -> TableReport:
@@ -123,7 +127,9 @@ def validate_tables(
         raise TableError(reader.problems, name, hint=_proposed(reader.problems, items, events))
     counted = (card or DataCard(name)).counted(catalogue, log, people, offers)
     named = columns or TableColumns()
-    return ShopTables(catalogue, log, reader.problems, name, people, offers, counted, columns=named)
+    return ShopTables(
+        catalogue, log, reader.problems, name, people, offers, counted, columns=named, time_format=time_format
+    )
 
 
 def _proposed(problems: Iterable[TableProblem], items: pl.DataFrame, events: pl.DataFrame) -> str:

@@ -112,6 +112,38 @@ class SavedColumns(TableColumns):
         })  # fmt: skip
 
 
+class SavedFormat(str):
+    """A time format or encoding of the tables that a model was trained on; a table with another is read as it is."""
+
+    __slots__ = ()
+
+
+def is_chosen(value: str | None) -> bool:
+    """Whether a time format or an encoding was given for the table at hand."""
+    return value is not None and not isinstance(value, SavedFormat)
+
+
+def table_formats(
+    event_settings: Mapping[str, Any] | None, time_format: str | None = None, encoding: str | None = None
+) -> dict[str, str | None]:
+    """The arguments `time_format` and `encoding` for a table that a model is to read.
+
+    Args:
+        event_settings: Event settings of the model, with the formats of the tables that it was trained on.
+        time_format: What was given for this table, which takes precedence.
+        encoding: Likewise.
+
+    Example:
+        >>> table_formats({"time_format": "day-first", "encoding": "cp1252"}, encoding="utf-8")
+        {'time_format': 'day-first', 'encoding': 'utf-8'}
+    """
+    saved = event_settings or {}
+    given = {"time_format": time_format, "encoding": encoding}
+    return {
+        name: SavedFormat(saved[name]) if value is None and saved.get(name) else value for name, value in given.items()
+    }
+
+
 def saved_columns(event_settings: Mapping[str, Any] | None) -> SavedColumns | None:
     """The mapping in the event settings of a model; None where its tables had our names."""
     named = (event_settings or {}).get("columns")

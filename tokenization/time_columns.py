@@ -25,6 +25,8 @@ _COMPACT = {
 microseconds): those would lie in 1970, in summer 1976 or after 2590."""
 _EXCEL_EPOCH = 25_569
 """Days from the first day of spreadsheets, 1899-12-30, to 1970."""
+_EXCEL_LAST = 2_958_466
+"""The first day that spreadsheets do not have, 10000-01-01."""
 _EXCEL_DAYS = "days of a spreadsheet"
 
 
@@ -153,7 +155,8 @@ def _fractions(microseconds: pl.Series) -> pl.Series | None:
 def _from_numbers(numbers: pl.Series, bad: pl.Series, unit: str) -> TimeColumn:
     if unit == _EXCEL_DAYS:
         # Rounded to milliseconds, for a day in a float is exact to a few microseconds.
-        moments = ((numbers - _EXCEL_EPOCH) * 86_400_000).round().cast(pl.Int64, strict=False) * 1000
+        days = where(numbers < _EXCEL_LAST, numbers)
+        moments = ((days - _EXCEL_EPOCH) * 86_400_000).round().cast(pl.Int64, strict=False) * 1000
         return replace(_from_moments(moments, numbers.is_not_null() | bad), unit=unit)
     if unit in _COMPACT:
         dates = numbers.to_frame("number").select(_compact_dates(pl.col("number"), unit)).to_series()

@@ -317,6 +317,8 @@ def event_settings(shop: ShopTables, options: PreparationOptions) -> dict[str, A
     settings |= {"target_event_types": list(roles.targets), "negative_event_types": list(roles.negative)}
     named = changed_columns(shop.columns)
     settings |= {"columns": named} if named else {}
+    formats = {"time_format": shop.time_format, "encoding": shop.encoding}
+    settings |= {name: value for name, value in formats.items() if value is not None}
     plain = {name: str(value) if isinstance(value, str) else value for name, value in settings.items()}
     return {**plain, "split": str(resolve_split(shop, options.split)), "seed": _split_seed(options)}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..progress import stage
 from ..schema import ShopTables, TableColumns, UnknownItems, validate_tables
-from ..table_columns import SavedColumns
+from ..table_columns import SavedColumns, is_chosen
 from .amazon_five_core import AMAZON_2014, AMAZON_2018
 from .amazon_reviews import AMAZON_2023
 from .complete_journey import COMPLETE_JOURNEY, load_complete_journey
@@ -69,20 +69,22 @@ def load_shop(
     request = SourceRequest(Path(), (), columns, on_unknown_items, time_format=time_format, encoding=encoding)
     if data is None:
         with stage("reading tables"):
-            return _from_tables({"items": items, "events": events}, request)
+            return replace(_from_tables({"items": items, "events": events}, request), encoding=encoding)
     if items is not None or events is not None:
         raise ValueError("give either data or the tables items and events, not both")
     if isinstance(data, Mapping):
         with stage("reading tables"):
-            return _from_tables(data, request)
+            return replace(_from_tables(data, request), encoding=encoding)
     source, place = _find(data)
     if not source.takes_columns:
         if columns not in (None, TableColumns()) and not isinstance(columns, SavedColumns):
             raise ValueError(f"data {source.name} has columns of its own; names of columns cannot be given for it")
-        if time_format is not None or encoding is not None:
+        if is_chosen(time_format) or is_chosen(encoding):
             raise ValueError(f"data {source.name} has one layout; leave time_format and encoding out")
+        request = replace(request, time_format=None, encoding=None)
+    request = replace(request, folder=place.folder, selection=place.selection, name=place.name)
     with stage("reading tables"):
-        return source.read(replace(request, folder=place.folder, selection=place.selection, name=place.name))
+        return replace(source.read(request), encoding=request.encoding)
 
 
 def split_data(data: str | Path) -> tuple[str | None, str | None, tuple[str, ...]]:

@@ -19,6 +19,7 @@ import polars as pl
 import pyarrow as pa
 
 from ..problems import TableProblem
+from ..table_columns import is_chosen
 from .encodings import guess_encoding, mark_of, utf8_fault, wide_without_mark
 
 _HEAD = 1 << 20
@@ -115,7 +116,7 @@ def _decode(opened: TextFile, encoding: str | None) -> None:
     """Bring a file to UTF-8 without a byte order mark."""
     head = opened.head()
     mark, name = mark_of(head) or (b"", wide_without_mark(head))
-    if encoding is not None:
+    if encoding is not None and is_chosen(encoding):
         name = _known(encoding)
         mark = mark if name.startswith("utf") else b""
     if name in (None, "utf-8", "utf-8-sig"):
@@ -125,7 +126,10 @@ def _decode(opened: TextFile, encoding: str | None) -> None:
         fault = utf8_fault(opened.view)
         if fault is None:
             return
-        name = None if encoding is not None or mark else guess_encoding(opened.content)
+        if is_chosen(encoding) or mark:
+            name = None
+        else:
+            name = guess_encoding(opened.content) if encoding is None else _known(encoding)
         if name is None:
             raise unreadable(opened.path, _bad_byte(opened.content, fault, "UTF-8"))
     assert name is not None
@@ -133,7 +137,7 @@ def _decode(opened: TextFile, encoding: str | None) -> None:
         opened.contents = opened.content.decode(name).removeprefix("\ufeff").encode()
     except UnicodeDecodeError as error:
         raise unreadable(opened.path, _bad_byte(opened.content, error.start, name)) from error
-    if encoding is None:
+    if not is_chosen(encoding):
         remedy = "they were read as such; if that is wrong, give encoding"
         opened.note("encoding", count_lines(opened.contents), name, remedy)
 
