@@ -18,6 +18,7 @@ from .problems import TableError, TableProblem
 from .schema import EVENT_SCHEMA, TableColumns, UnknownItems
 from .sources.generic import from_arrow, tidy_header
 from .sources.hub import HUB_SCHEME, open_parquet_file
+from .sources.text_files import check_permission
 from .table_columns import EVENT_INPUTS
 from .table_reader import MAX_EVENT_TYPES, TableReader
 from .time_texts import TimeReading
@@ -135,8 +136,10 @@ def read_footer(path: str | Path) -> pq.FileMetaData:
     """The metadata of a parquet file, here or on the hub.
 
     Raises:
+        PermissionError: If it may not be read.
         ValueError: If it is not a parquet file.
     """
+    check_permission(Path(path))
     try:
         return pq.read_metadata(open_parquet_file(path))
     except (OSError, ValueError) as error:

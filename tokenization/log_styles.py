@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .column_reader import ColumnReader, TableStyle
@@ -88,8 +89,9 @@ def _style_in(path: str | Path, name: str) -> KeyStyle:
 
 
 def _parts(path: str | Path, column: str, name: str) -> Iterator[pl.LazyFrame]:
-    """A column of a file under another name, by row groups where it lies on the hub."""
-    if not str(path).startswith(HUB_SCHEME):
+    """A column of a file under another name; by row groups on the hub, and where polars lacks a type."""
+    kinds = read_footer(path).schema.to_arrow_schema().types
+    if not (str(path).startswith(HUB_SCHEME) or any(map(pa.types.is_decimal256, kinds))):
         yield pl.scan_parquet(path, glob=False).select(pl.col(column).alias(name))
         return
     file = pq.ParquetFile(open_parquet_file(path))

@@ -22,6 +22,7 @@ from .schema import ShopTables, TableColumns, UnknownItems
 from .sources import load_shop
 from .sources.generic import find_optional_table, find_table, load_table
 from .sources.hub import HUB_ID, HubLog, find_log
+from .sources.text_files import check_permission
 from .table_reader import TableReader
 from .time_columns import TimeStyle
 from .time_texts import check_time_format
@@ -256,6 +257,7 @@ def _parquet_files(path: Path) -> list[Path]:
 
 
 def _file_hash(path: Path) -> str:
+    check_permission(path)
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 

@@ -11,11 +11,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute  # makes it a part of pa
 import pyarrow.ipc  # likewise
+import pyarrow.parquet  # likewise
 
 from ..problems import TableError, TableProblem
 from .csv_files import find_separator, read_csv
 from .hub import HUB_ID
-from .text_files import PACKED, open_text, read_json, unpack
+from .text_files import PACKED, check_permission, open_text, read_json, unpack
 from .workbooks import SHEETS, read_workbook
 
 if TYPE_CHECKING:
@@ -39,8 +40,16 @@ def _read_arrow(contents: Contents) -> pl.DataFrame:
             return from_arrow(pa.ipc.open_stream(source).read_all())
 
 
+def _read_parquet(contents: Contents) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(contents)
+    except pl.exceptions.InvalidOperationError:  # a type that Arrow has and polars lacks, such as long decimals
+        source = str(contents) if isinstance(contents, Path) else pa.BufferReader(contents)
+        return from_arrow(pa.parquet.read_table(source))
+
+
 _BINARY: dict[str, Callable[[Contents], pl.DataFrame]] = {
-    ".parquet": pl.read_parquet,
+    ".parquet": _read_parquet,
     ".arrow": _read_arrow,
     ".feather": _read_arrow,
 }
@@ -166,6 +175,7 @@ def _read_path(source: str | Path, label: str, encoding: str | None) -> tuple[pl
         raise ValueError(
             f"table {path} has no known suffix; name it one of {', '.join(SUFFIXES)} (or that and .gz or .zst)"
         )
+    check_permission(path)
     if suffix in _BINARY:
         try:
             return _BINARY[suffix](unpack(path)), []

@@ -240,6 +240,18 @@ def count_lines(content: bytes | memoryview) -> int:
     return feeds + (bytes(content[-1:]) != b"\n")
 
 
+def check_permission(path: Path) -> None:
+    """Refuse a file that is there and may not be read, as one of a checkpoint is refused.
+
+    Raises:
+        PermissionError: If it may not be read; it names the mode and the owner.
+    """
+    if path.exists() and not os.access(path, os.R_OK):
+        from ...modeling_xcat.saving_xcat import unreadable as forbidden
+
+        raise forbidden(path)
+
+
 def unreadable(path: Path, reason: str) -> ValueError:
     """The error for a file that cannot be read as its suffix has it."""
     return ValueError(f"table {path} cannot be read by its suffix: {reason}; check that it is whole")
