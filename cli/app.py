@@ -61,11 +61,34 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """The command that is called, imported now."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from .suggestions import command_hint
+
+            ctx.fail(command_hint(args[0], list(COMMANDS)))
         name, stub, rest = super().resolve_command(ctx, args)
         return name, stub if stub is None or stub.name is None else load_command(stub.name), rest
 
 
-class FieldCommand(TyperCommand):
+class HintingCommand(TyperCommand):
+    """A command that says of an option it does not have which one may be meant."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As click does, with a hint in the error for an unknown option."""
+        rest: list[str] = []
+        try:
+            rest = super().parse_args(ctx, args)
+        except Exception as error:
+            # Typer has a copy of click, or uses click's own, by its version.
+            option = getattr(error, "option_name", None)
+            if type(error).__name__ != "NoSuchOption" or option is None or self.name not in COMMANDS:
+                raise
+            from .suggestions import option_hint
+
+            ctx.fail(f"{option} is no option of xcat {self.name}{option_hint(option, str(self.name))}")
+        return rest
+
+
+class FieldCommand(HintingCommand):
     """A command that hands `--some-field value` on in `context.args` where it has no such option itself.
 
     Click could let unknown options pass too, but would then take `--some-field` for a positional argument.
@@ -117,7 +140,7 @@ def load_command(name: str) -> Any:
     """Import a command's module and build the command from its function."""
     function = _shows_progress(getattr(import_module(f".{name}", __package__), name))
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-    single.command(name, cls=FieldCommand if name in TAKES_FIELDS else None)(function)
+    single.command(name, cls=FieldCommand if name in TAKES_FIELDS else HintingCommand)(function)
     return typer.main.get_command(single)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from .options import Encoding, TimeFormat, with_options
+from .usage import check_results, check_tables
 
 if TYPE_CHECKING:
     from .bench_results import BenchResults
@@ -70,14 +71,19 @@ def bench(
 
         xcat bench new-shop/ --models text-knn,xcat,xcat-fine-tuned,xcat-zero-shot --base old-shop-checkpoint
     """
+    cold = {"cold_items": cold_items, "cold_policy": cold_policy} if cold_items else {}
+    fields = _fields(context.args, {"split": split, "tie_policy": tie_policy, **cold})
+    planned = _planned(models, seeds, base)
+    _check_usage(fields, [model for model, _ in planned], base, (cold_items, cold_policy))
+    check_results(output, resume)
+    check_tables(data, items, events, columns)
+
     from ..evaluation.categories import DEFAULT_COLUMN
     from .bench_results import BenchResults, compare_models, comparison_lines, results_table
     from .bench_worker import RunFailedError
     from .benching import BenchRequest
     from .console import messages, print_json
 
-    cold = {"cold_items": cold_items, "cold_policy": cold_policy} if cold_items else {}
-    fields = _fields(context.args, {"split": split, "tie_policy": tie_policy, **cold})
     tables: dict[str, Any] = {
         "data": data,
         "items": items,
@@ -91,9 +97,9 @@ def bench(
         BenchRequest(
             model, seed, **tables, unknown_items=unknown_items, fields=fields, base=base, category_column=column
         )
-        for model, seed in _planned(models, seeds, base)
+        for model, seed in planned
     ]
-    _check(requests, cold_items, cold_policy, output)
+    _check(requests, output)
     results = BenchResults(output)
     results.open(resume, requests[0].options)
     try:
@@ -112,7 +118,7 @@ def bench(
 
 def _planned(models: str, seeds: int, base: str | None) -> list[tuple[str, int]]:
     """(model, seed) of every run: trained models once a seed, the others once."""
-    from .benching import BASELINE_SEED, FROM_BASE, ONCE, check_model
+    from .model_names import BASELINE_SEED, FROM_BASE, ONCE, check_model
 
     if seeds < 1:
         raise ValueError(f"--seeds is {seeds}; give the number of runs of each trained model, at least 1")
@@ -138,12 +144,27 @@ def _fields(arguments: list[str], own: dict[str, Any]) -> dict[str, Any]:
     return given | {name: value for name, value in own.items() if value is not None}
 
 
-def _check(requests: list[BenchRequest], cold_items: float, cold_policy: str, output: Path) -> None:
-    """Refuse what can be refused before the first of many runs."""
+def _check_usage(fields: dict[str, Any], models: list[str], base: str | None, cold: tuple[float, str]) -> None:
+    """Refuse fields and names that cannot be, before torch is imported."""
+    from ..tokenization.cold_items import check_cold
+    from ..training.recipes import RECIPES
+    from .options import split_fields
+    from .usage import check_checkpoint, check_fields
+
+    check_cold(*cold)
+    preparation, config, training = split_fields(fields, "bench")
+    check_fields(preparation, config, training)
+    for recipe in (RECIPES[model] for model in dict.fromkeys(models) if model in RECIPES):
+        check_fields(preparation, {**recipe.config, **config}, {**recipe.training, **training})
+    if base is not None:
+        check_checkpoint(base)
+
+
+def _check(requests: list[BenchRequest], output: Path) -> None:
+    """Refuse what only the classes and the base can tell, before the first of many runs."""
     from tempfile import TemporaryDirectory
 
     from ..modeling_xcat.configuration_xcat import XCatConfig
-    from ..tokenization.cold_items import check_cold
     from ..training.arguments import XCatTrainingArguments
     from ..training.base_checkpoint import check_base_options
     from ..training.preparation import PreparationOptions
@@ -151,8 +172,7 @@ def _check(requests: list[BenchRequest], cold_items: float, cold_policy: str, ou
     from .fitting import check_base
     from .options import split_fields
 
-    check_cold(cold_items, cold_policy)
-    preparation, config, training = split_fields(requests[0].fields)
+    preparation, config, training = split_fields(requests[0].fields, "bench")
     if requests[0].base is not None:
         check_base(requests[0].base, None, output)
         options = PreparationOptions(**{**preparation, "text_encoder": None, "config": config})

@@ -16,6 +16,7 @@ from ..evaluation.bootstrap import paired_bootstrap
 from ..evaluation.protocol import LOST
 from ..modeling_xcat.saving_xcat import usual_permissions
 from ..training.recipes import RECIPES, is_own
+from .usage import check_results
 
 if TYPE_CHECKING:
     from .benching import BenchRun
@@ -33,14 +34,9 @@ class BenchResults:
 
     Args:
         path: The JSON file.
-
-    Raises:
-        ValueError: If the name does not end in .json.
     """
 
     def __init__(self, path: Path) -> None:
-        if path.suffix != ".json":
-            raise ValueError(f"--output is {path}; give the name of a .json file")
         self.path = path
         self.users_path = path.with_suffix(".users.npz")
         self.rows: list[Row] = []
@@ -56,12 +52,9 @@ class BenchResults:
         Raises:
             ValueError: If there is a file and it is not to be resumed, or its rows do not go with those to come.
         """
+        check_results(self.path, resume)
         if not self.path.exists():
-            if not self.path.absolute().parent.is_dir():
-                raise ValueError(f"--output {self.path}: there is no folder {self.path.parent}; make it first")
             return
-        if not resume:
-            raise ValueError(f"--output {self.path} is there already; add --resume to go on with it, or remove it")
         self.rows = read_rows(self.path)
         if not self.users_path.is_file() and self.rows:
             raise ValueError(f"--resume: {self.users_path}, which belongs to {self.path}, is missing; begin anew")

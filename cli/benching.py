@@ -13,8 +13,8 @@ import numpy as np
 from datasets import DatasetDict
 from transformers import PreTrainedConfig
 
+from ..evaluation.baseline_names import REPEAT_PURCHASE
 from ..evaluation.categories import by_category, check_category_column
-from ..evaluation.comparison import POPULARITY, REPEAT_PURCHASE
 from ..evaluation.judged_data import judged_digest
 from ..evaluation.protocol import LOST, Ranker, RankingReport, evaluate_ranker
 from ..inference.recommender import XCatRecommender
@@ -56,20 +56,19 @@ from ..training.recipes import OWN, RECIPES, find_recipe
 from ..training.trainer import XCatTrainer
 from ..training.windows import size_training
 from .console import messages, peak_memory_mb
+from .model_names import (
+    FINE_TUNED,
+    FROM_BASE,
+    ITEM_KNN,
+    ITEM_REGRESSION,
+    TEXT_KNN,
+    UNSEEN,
+    ZERO_SHOT,
+    check_model,
+)
 from .options import parse_columns, split_fields
 from .provenance import describe_machine, installed_versions, source_commit
 
-ITEM_KNN, ITEM_REGRESSION, TEXT_KNN = "item-knn", "item-regression", "text-knn"
-NEIGHBOURS = (ITEM_KNN, ITEM_REGRESSION, TEXT_KNN)
-UNSEEN = "-unseen"
-"""What the names of neighbour models end with that leave out what a user had."""
-BASELINES = (POPULARITY, REPEAT_PURCHASE, *NEIGHBOURS, *(name + UNSEEN for name in NEIGHBOURS))
-ZERO_SHOT, FINE_TUNED = "xcat-zero-shot", "xcat-fine-tuned"
-FROM_BASE = (ZERO_SHOT, FINE_TUNED)
-"""Models that begin with a checkpoint, as a rule of another shop: judged as it is, or trained on this one first."""
-ONCE = (*BASELINES, ZERO_SHOT)
-"""Models that nothing random enters, so that one run says all."""
-BASELINE_SEED = 0
 SPLIT_SEED = 0
 """Seed of ties and cold items where none is given: every run sees the same; its own is that of its training."""
 USER_METRICS = ("recall@10", "ndcg@10")
@@ -157,19 +156,6 @@ class _Fitted:
     precision: str = "fp32"
     epochs: float | None = None
     validation: dict[str, float | None] | None = None
-
-
-def check_model(name: str, base: str | None = None) -> None:
-    """Refuse a model that is not known, or has no checkpoint to begin with.
-
-    Raises:
-        ValueError: If it is so; the known ones are listed.
-    """
-    known = (*BASELINES, *RECIPES, *FROM_BASE)
-    if name not in known:
-        raise ValueError(f"--models has {name!r}, which is no model; known are {', '.join(known)}")
-    if name in FROM_BASE and base is None:
-        raise ValueError(f"--models has {name!r}, which begins with a checkpoint; name it: --base CHECKPOINT")
 
 
 def run_model(request: BenchRequest, folder: Path) -> BenchRun:

@@ -18,30 +18,17 @@ from ..tokenization.sequences import target_histories, target_items
 from ..training.arguments import XCatTrainingArguments
 from ..training.catalogue import fill_catalogue, fill_neighbors, training_counts
 from ..training.preparation import PreparedTraining
-from ..training.recipes import RECIPES, Recipe, find_recipe
+from ..training.recipes import Recipe, find_recipe
 from ..training.trainer import XCatTrainer
-from .benching import ITEM_KNN
 from .console import messages
+from .model_names import ITEM_KNN, check_names
 
-IDS_ONLY = tuple(name for name, recipe in RECIPES.items() if recipe.config.get("use_text") is False)
-"""Recipes that read no text, which can be trained on what was prepared for any model."""
 _OF_THE_RUN = (
     "seed", "precision", "use_cpu", "disable_tqdm", "metric_ks", "per_device_eval_batch_size", "num_train_epochs",
     "max_steps", "max_train_events", "quick",
 )  # fmt: skip
 """Fields of the training that hold for the baselines too; the others are what a recipe says, or the defaults."""
 _OF_THE_DATA = ("num_item_rows", "event_types", "num_rating_buckets", "num_time_gap_buckets", "max_history")
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Refuse what is no model of ids alone.
-
-    Raises:
-        ValueError: If a name is none of `IDS_ONLY`.
-    """
-    unknown = [name for name in names if name not in IDS_ONLY]
-    if unknown:
-        raise ValueError(f"--card-baselines has {unknown[0]!r}; give some of {', '.join(IDS_ONLY)}")
 
 
 def fit_baselines(

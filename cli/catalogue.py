@@ -40,6 +40,17 @@ def catalogue(
 
         xcat catalogue them/their-shop my-items.csv --replace --output mine --columns item_id=sku,title=name
     """
+    from .options import parse_columns
+    from .output_folders import check_output
+    from .usage import check_checkpoint, check_file_to_read
+
+    if output.exists() and Path(checkpoint).exists() and output.samefile(checkpoint):
+        raise ValueError(f"--output {output} is the checkpoint itself; give another folder")
+    check_output(output, resume=False, overwrite=overwrite)
+    parse_columns(columns)
+    check_checkpoint(checkpoint, revision)
+    check_file_to_read("ITEMS", items)
+
     from ..modeling_xcat.hub_xcat import SHARED, locate_checkpoint
     from ..modeling_xcat.origin_xcat import CARD_FILE
     from ..modeling_xcat.saving_xcat import written_whole
@@ -51,12 +62,7 @@ def catalogue(
     from ..training.base_checkpoint import load_base
     from ..training.hub_pushes import note_catalogue
     from .console import messages, print_json
-    from .fitting import check_output
-    from .options import parse_columns
 
-    if output.exists() and Path(checkpoint).exists() and output.samefile(checkpoint):
-        raise ValueError(f"--output {output} is the checkpoint itself; give another folder")
-    check_output(output, resume=False, overwrite=overwrite)
     folder = locate_checkpoint(checkpoint, files=SHARED, revision=revision)
     if not (folder / "config.json").is_file() and is_adapter(folder):
         raise ValueError(

@@ -64,15 +64,23 @@ def demo(
 
         xcat demo --households 200 --epochs 2
     """
+    from .output_folders import check_output
+    from .usage import check_at_least
+
+    check_output(output, overwrite=True)
+    check_at_least("--epochs", epochs, 1)
+    check_at_least("--seed", seed, 0)
+    if households is not None:
+        check_at_least("--households", households, 1)
+
     from ..inference.recommender import XCatRecommender
     from ..model_cards.run_cards import popular_items
     from ..tokenization.sources.complete_journey import load_complete_journey
     from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
     from .console import messages, metrics_table, print_json, results
-    from .fitting import FitRequest, check_output, fit_shop
+    from .fitting import FitRequest, fit_shop
     from .rendering import recommendation_table
 
-    check_output(output, overwrite=True)
     fewer = "" if households is None else f" --households {households}"
     households = SMALL_HOUSEHOLDS if small and households is None else households
     shop = load_complete_journey(max_households=households)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
 import typer
@@ -61,9 +60,20 @@ def evaluate(
 
         xcat evaluate my-checkpoint my-shop/ --by-category --category-column department
     """
+    from .usage import check_at_least, check_checkpoint, check_finite, check_split, check_tables
+
+    cutoffs = sorted(set(k or (10, 20)))
+    check_at_least("-k", cutoffs[0], 1)
+    if part not in ("test", "validation"):
+        raise ValueError(f"--part is {part!r}; give test or validation")
+    check_finite("--cold-boost", cold_boost)
+    check_split(split, tie_policy)
+    check_checkpoint(checkpoint, revision)
+    check_tables(data, items, events, columns)
+
     from ..evaluation.categories import DEFAULT_COLUMN, check_category_column
     from ..evaluation.categories import by_category as parted_by_category
-    from ..inference.checkpoint_evaluation import DEFAULT_CUTOFFS, MODEL_NAME, evaluate_on, evaluation_data
+    from ..inference.checkpoint_evaluation import MODEL_NAME, evaluate_on, evaluation_data
     from ..inference.recommender import XCatRecommender
     from ..tokenization.prepared import load_data
     from ..tokenization.table_columns import saved_columns, table_formats
@@ -72,13 +82,6 @@ def evaluate(
     from .fitting import report_dict
     from .options import parse_columns, parse_event_types
 
-    cutoffs = sorted(set(k or DEFAULT_CUTOFFS))
-    if cutoffs[0] < 1:
-        raise ValueError(f"-k is {cutoffs[0]}; give at least 1")
-    if part not in ("test", "validation"):
-        raise ValueError(f"--part is {part!r}; give test or validation")
-    if cold_boost is not None and not math.isfinite(cold_boost):
-        raise ValueError(f"--cold-boost is {cold_boost}; give a number, such as 0.25")
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     if cold_boost is not None:
         recommender.cold_boost = cold_boost

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from .options import Encoding, TimeFormat, with_options
+from .usage import DEFAULT_RANK
 
 
 def fit(
@@ -32,7 +33,7 @@ def fit(
     peft: Annotated[
         str | None, typer.Option(help="Train an adapter on the base in place of its weights: lora, dora or loha.")
     ] = None,
-    lora_rank: Annotated[int, typer.Option(help="Rank of the adapter's matrices.")] = 8,
+    lora_rank: Annotated[int, typer.Option(help="Rank of the adapter's matrices.")] = DEFAULT_RANK,
     lora_targets: Annotated[
         str, typer.Option(help="Where the adapter sits: some of behavior,fusion,items,text.")
     ] = "behavior,fusion,items",
@@ -76,21 +77,15 @@ def fit(
 
         xcat fit --items items.csv --events events.parquet --columns item_id=sku --num-train-epochs 10
     """
-    from ..tokenization.progress import stage
-    from .guessing import show_guess
-
     if guess_columns:
+        from .guessing import show_guess
+
         show_guess(data, items, events, encoding)
         return
-    with stage("loading libraries"):
-        from ..tokenization.prepared import load_data
-        from ..tokenization.problems import values_shown
-        from .card_baselines import check_names
-        from .console import messages, metrics_table, print_json
-        from .fit_card import take_card
-        from .fit_command import fit_command, given_options
-        from .fitting import FitRequest, check_base, check_output, fit_shop
-        from .options import parse_columns, parse_extra, read_yaml, split_fields
+    from .model_names import check_names
+    from .options import parse_columns, parse_extra, read_yaml, split_fields, take_card
+    from .output_folders import check_base_choice, check_output
+    from .usage import check_adapter_options, check_checkpoint, check_fields, check_tables, check_text_encoder
 
     own = {"text_encoder": text_encoder, "split": split, "seed": seed, "interests": interests}
     given = parse_extra(context.args) | {name: value for name, value in own.items() if value is not None}
@@ -100,8 +95,26 @@ def fit(
     check_names(compared)
     values |= given
     fields = split_fields(values)
-    check_base(base, peft, output)
+    check_fields(*fields)
+    groups = tuple(name.strip() for name in lora_targets.split(",") if name.strip())
+    check_adapter_options(peft, lora_rank, groups)
+    check_base_choice(base, peft, output)
+    if base is not None:
+        check_checkpoint(base)
+    check_text_encoder(fields[0].get("text_encoder"))
+    check_tables(data, items, events, columns)
     check_output(output, resume, overwrite)
+
+    from ..tokenization.progress import stage
+
+    with stage("loading libraries"):
+        from ..tokenization.prepared import load_data
+        from ..tokenization.problems import values_shown
+        from .console import messages, metrics_table, print_json
+        from .fit_command import fit_command, given_options
+        from .fitting import FitRequest, check_base, fit_shop
+
+    check_base(base, peft, output)
     with values_shown(show_values):
         shop = load_data(
             data,
@@ -124,7 +137,7 @@ def fit(
             base=base,
             peft=peft,
             lora_rank=lora_rank,
-            lora_targets=tuple(name.strip() for name in lora_targets.split(",") if name.strip()),
+            lora_targets=groups,
             card=author,
             data=data,
             command=fit_command(data, values, given_options(context)),

@@ -94,27 +94,6 @@ def complete_card(card: XCatModelCardData, outcome: FitOutcome, own_name: str) -
     card.own_name, card.results, card.audit = own_name, outcome.reports, audit
 
 
-def take_card(values: dict[str, Any], wanted: bool = True) -> dict[str, Any] | None:
-    """Take the author's part of the card out of the fields of a configuration file.
-
-    Args:
-        values: Fields; the section `card` is removed.
-        wanted: Whether a card is wanted at all; `card: false` in the file says no too.
-
-    Returns:
-        What the author says, or None for no card.
-
-    Raises:
-        ValueError: If the section is neither a mapping nor true or false, or a field is none of a card.
-    """
-    section = values.pop("card", None)
-    if section is not None and not isinstance(section, dict | bool):
-        raise ValueError(f"card is {section!r}; give a section of `field: value` lines, or false for no card")
-    author = section if isinstance(section, dict) else {}
-    XCatModelCardData().given(author)
-    return None if section is False or not wanted else author
-
-
 def _changed_options(options: PreparationOptions) -> dict[str, Any]:
     defaults = PreparationOptions()
     names = [field.name for field in dataclasses.fields(options) if field.name not in _TOLD_ELSEWHERE]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -25,7 +24,6 @@ from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import resolve_split
 from ..training.adapters import (
     DEFAULT_GROUPS,
-    METHODS,
     add_adapter,
     is_adapter,
     parameter_counts,
@@ -44,15 +42,16 @@ from ..training.preparation import (
 )
 from ..training.trainer import XCatTrainer
 from ..training.windows import size_training
-from .card_baselines import check_names, fit_baselines
+from .card_baselines import fit_baselines
 from .console import messages, peak_memory_mb
 from .fit_card import begin_card, complete_card
+from .model_names import check_names
+from .output_folders import TRAINING_FOLDER, check_base_choice, last_checkpoint
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 MODEL_NAME = "XCat"
-TRAINING_FOLDER = "training"
 _WEIGHT_FILES = (
     "config.json", "model.safetensors", "items.arrow", ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE, ".eval_results/*",
 )  # fmt: skip
@@ -144,44 +143,6 @@ def report_dict(report: RankingReport) -> dict[str, Any]:
     }
 
 
-def check_output(output: Path, resume: bool = False, overwrite: bool = False) -> None:
-    """Refuse an output folder that holds something else, before any work is done.
-
-    Args:
-        output: The folder.
-        resume: Whether an unfinished training in it is gone on with.
-        overwrite: Whether a checkpoint of ours in it may be replaced; anything else is refused all the same.
-
-    Raises:
-        ValueError: If the folder is a file, or not empty; or if there is nothing to resume.
-    """
-    if int(os.environ.get("RANK", "0")):
-        return  # the first process looks; the others would find what it has begun to write
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"--output {output} is a file; give a folder")
-    unfinished = last_checkpoint(output) is not None
-    if resume:
-        if not unfinished:
-            raise ValueError(f"--resume: {output} holds no unfinished training; leave --resume out to begin anew")
-    elif output.exists() and any(output.iterdir()):
-        if not unfinished and [entry.name for entry in output.iterdir()] == [TRAINING_FOLDER]:
-            shutil.rmtree(output / TRAINING_FOLDER)  # of a run that ended before its first checkpoint
-            return
-        if overwrite and (unfinished or any((output / name).is_file() for name in ("items.arrow", ADAPTER_CONFIG))):
-            shutil.rmtree(output / TRAINING_FOLDER, ignore_errors=True)
-            return
-        remedy = (
-            "add --resume to go on with it" if unfinished else "give another folder, add --overwrite, or remove it"
-        )
-        raise ValueError(f"--output {output} is not empty; {remedy}")
-
-
-def last_checkpoint(output: Path) -> Path | None:
-    """The newest checkpoint of an unfinished training that was written to its end; Trainer writes its state last."""
-    whole = [state.parent for state in (output / TRAINING_FOLDER).glob("checkpoint-*/trainer_state.json")]
-    return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
-
-
 def check_base(base: str | None, peft: str | None, output: Path) -> None:
     """Refuse a base and an adapter that cannot be, before any data is read.
 
@@ -189,17 +150,10 @@ def check_base(base: str | None, peft: str | None, output: Path) -> None:
         ImportError: If an adapter is wanted and peft is not installed.
         ValueError: If an adapter has no base, the base is one itself, or the output would replace it.
     """
-    if base is None:
-        if peft is not None:
-            raise ValueError(f"--peft {peft} trains an adapter on a trained checkpoint; name it: --base CHECKPOINT")
-        return
+    check_base_choice(base, peft, output)
     if peft is not None:
         require_peft()
-        if peft not in METHODS:
-            raise ValueError(f"--peft is {peft!r}; give one of {', '.join(METHODS)}")
-    if Path(base).exists() and output.exists() and Path(base).samefile(output):
-        raise ValueError(f"--output {output} is the base itself; give another folder")
-    if is_adapter(base):
+    if base is not None and is_adapter(base):
         raise ValueError(
             f"--base {base} is an adapter; give its base, or merge the two first (load_adapted, merge_and_unload)"
         )

@@ -64,6 +64,19 @@ def inspect(
 
         xcat inspect my-shop/ --push me/my-shop --private
     """
+    from .usage import check_split, check_tables
+
+    if guess_columns:
+        from .guessing import show_guess
+
+        show_guess(data, items, events, encoding)
+        return
+    _check(output, push)
+    if push is not None and show_values:
+        raise ValueError("--show-values writes values of customers into the report; leave it out to --push it")
+    check_split(split, tie_policy)
+    check_tables(data, items, events, columns)
+
     from ..tokenization.inspection import inspect_shop
     from ..tokenization.inspection_page import inspection_card, inspection_page, inspection_tables
     from ..tokenization.prepared import refuse_prepared
@@ -71,15 +84,8 @@ def inspect(
     from ..tokenization.sources import load_shop
     from ..tokenization.unknown_tokens import unknown_note
     from .console import messages, print_json, results
-    from .guessing import show_guess
     from .options import parse_columns
 
-    if guess_columns:
-        show_guess(data, items, events, encoding)
-        return
-    _check(output, push)
-    if push is not None and show_values:
-        raise ValueError("--show-values writes values of customers into the report; leave it out to --push it")
     refuse_prepared(data, "inspect")
     with values_shown(show_values):
         shop = load_shop(

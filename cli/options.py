@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,13 +12,16 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from .option_fields import CONFIG, PREPARATION, TRAINING, OptionField, option_fields
+from .suggestions import option_hint
+
 TimeFormat = Annotated[
     str | None,
     typer.Option(help="Format of times: day-first, month-first, excel or a strptime pattern; found if left out."),
 ]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of files of text, such as cp1252; found if left out.")]
 
-_RESERVED = {
+RESERVED = {
     "output_dir",
     "data_seed",
     "dtype",
@@ -89,19 +91,21 @@ def read_yaml(path: Path | None) -> dict[str, Any]:
     return {str(name).replace("-", "_"): value for name, value in values.items()}
 
 
-def split_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def split_fields(
+    values: Mapping[str, Any], command: str = "fit"
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Sort fields into those of preparation, of `XCatConfig` and of `XCatTrainingArguments`.
+
+    Args:
+        values: Fields by name.
+        command: Name of the command that was given them.
 
     Raises:
         ValueError: If a field belongs to none of them, or its value has the wrong type; similar names are suggested.
     """
-    from ..modeling_xcat.configuration_xcat import XCatConfig
-    from ..training.arguments import XCatTrainingArguments
-    from ..training.preparation import PreparationOptions
-
-    owners: tuple[Any, ...] = (PreparationOptions, XCatConfig, XCatTrainingArguments)
-    rooms: list[tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]] = [
-        ({}, {f.name: f for f in dataclasses.fields(owner) if f.name not in _RESERVED}) for owner in owners
+    rooms: list[tuple[dict[str, Any], dict[str, OptionField]]] = [
+        ({}, {name: field for name, field in option_fields(owner).items() if name not in RESERVED})
+        for owner in (PREPARATION, CONFIG, TRAINING)
     ]
     for name, value in values.items():
         name = _OTHER_NAMES.get(name, name)
@@ -110,15 +114,13 @@ def split_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
                 chosen[name] = _typed(name, value, fields[name])
                 break
         else:
-            known = sorted({n for _, fields in rooms for n in fields})
-            near = difflib.get_close_matches(name, known, n=3)
-            hint = f"; did you mean {' or '.join('--' + n.replace('_', '-') for n in near)}?" if near else ""
-            raise ValueError(f"--{name.replace('_', '-')} is no option{hint}")
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} is no option{option_hint(option, command)}")
     return rooms[0][0], rooms[1][0], rooms[2][0]
 
 
-def _typed(name: str, value: Any, declared: dataclasses.Field[Any]) -> Any:
-    kind = str(declared.type)
+def _typed(name: str, value: Any, declared: OptionField) -> Any:
+    kind = declared.kind
     option = f"--{name.replace('_', '-')}"
     if kind.startswith(("tuple", "list")):
         return _listed(option, value, kind)
@@ -199,3 +201,27 @@ def with_options(text: str) -> str:
         lambda found: f"--{found[1].replace('_', '-')} {shlex.quote(found[2] or found[3] or '')}",
         text,
     )
+
+
+def take_card(values: dict[str, Any], wanted: bool = True) -> dict[str, Any] | None:
+    """Take the author's part of the card out of the fields of a configuration file.
+
+    Args:
+        values: Fields; the section `card` is removed.
+        wanted: Whether a card is wanted at all; `card: false` in the file says no too.
+
+    Returns:
+        What the author says, or None for no card.
+
+    Raises:
+        ValueError: If the section is neither a mapping nor true or false, or a field is none of a card.
+    """
+    section = values.pop("card", None)
+    if section is not None and not isinstance(section, dict | bool):
+        raise ValueError(f"card is {section!r}; give a section of `field: value` lines, or false for no card")
+    author = section if isinstance(section, dict) else {}
+    if author:
+        from ..model_cards.card_data import XCatModelCardData
+
+        XCatModelCardData().given(author)
+    return None if section is False or not wanted else author

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -83,22 +83,36 @@ def prepare(
     """
     import time
 
+    if guess_columns:
+        from .guessing import show_guess
+
+        show_guess(data, items, events, encoding)
+        return
+    from .usage import check_at_least, check_preparation, check_tables
+
+    begin = time.perf_counter()
+    chosen: dict[str, Any] = {
+        "split": split, "tie_policy": tie_policy, "seed": seed, "repeats": repeats, "min_user_events": min_user_events,
+        "min_item_events": min_item_events, "session_gap": session_gap, "cold_items": cold_items,
+        "cold_policy": cold_policy,
+    }  # fmt: skip
+    check_preparation(chosen)
+    check_at_least("--num-proc", num_proc, 1)
+    if max_history is not None:
+        check_at_least("--max-history", max_history, 1)
+    check_tables(data, items, events, columns)
+
     from ..tokenization.preparation_inputs import PreparationInputs
     from ..tokenization.prepared import refuse_prepared
     from ..tokenization.preparing import PrepareOptions, prepare_tables
     from ..tokenization.problems import values_shown
     from .console import messages
-    from .guessing import show_guess
     from .options import parse_columns, parse_event_types
 
-    if guess_columns:
-        show_guess(data, items, events, encoding)
-        return
-    begin = time.perf_counter()
     refuse_prepared(data, "prepare")
     options = PrepareOptions(
-        split, tie_policy, seed, max_history, repeats, min_user_events, min_item_events, session_gap, cold_items,
-        cold_policy, parse_event_types(target_event_types), parse_event_types(negative_event_types),
+        **chosen, max_history=max_history, target_event_types=parse_event_types(target_event_types),
+        negative_event_types=parse_event_types(negative_event_types),
     )  # fmt: skip
     with values_shown(show_values):
         inputs = PreparationInputs(

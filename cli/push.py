@@ -52,14 +52,17 @@ def push(
         return
     if repository is None:
         raise ValueError(f"there is no repository to push {checkpoint} to; give NAMESPACE/NAME after it")
+    if repository.count("/") != 1:
+        raise ValueError(f"{repository} is no name of a repository; give NAMESPACE/NAME")
+    from .usage import check_checkpoint as check_there
+
+    check_there(checkpoint)
 
     from ..modeling_xcat.hub_xcat import SHARED, locate_checkpoint, push_folder, shared_files
     from ..training.adapters import is_adapter
     from ..training.checkpoints import check_adapter, check_checkpoint
     from .console import messages, print_json
 
-    if repository.count("/") != 1:
-        raise ValueError(f"{repository} is no name of a repository; give NAMESPACE/NAME")
     folder = locate_checkpoint(checkpoint, files=SHARED)
     if (folder / "config.json").is_file() or not is_adapter(folder):
         check_checkpoint(folder, checkpoint)

@@ -74,6 +74,18 @@ def recommend(
 
         xcat recommend my-checkpoint --users events.parquet --engine ray --actors 4 --output found.parquet
     """
+    from .options import parse_columns
+    from .usage import check_checkpoint, check_file_to_read, check_finite
+
+    if (history is None) == (users is None):
+        raise ValueError("give either --history A,B,C or --users FILE")
+    _check(k, output, users, engine)
+    check_finite("--cold-boost", cold_boost)
+    entries = [] if history is None else _entries(history)
+    parse_columns(columns)
+    check_checkpoint(checkpoint, revision)
+    check_file_to_read("--users", users)
+
     from ..inference.batch import BatchRequest
     from ..inference.recommender import XCatRecommender, saved_event_settings, saved_item_ids, saved_text_columns
     from ..inference.timed_history import read_timed_history
@@ -82,13 +94,8 @@ def recommend(
     from ..tokenization.histories import Histories, read_histories
     from ..tokenization.prepared import refuse_prepared
     from ..tokenization.table_columns import saved_columns, table_formats
-    from .options import parse_columns
 
-    if (history is None) == (users is None):
-        raise ValueError("give either --history A,B,C or --users FILE")
-    _check(k, output, users, engine)
     refuse_prepared(users, "give")
-    entries = [] if history is None else _entries(history)
     filters = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category)
     if output is not None and users is not None:
         # Once for all processes: each would ask the hub otherwise, and might find another commit there.
@@ -166,18 +173,16 @@ def _show_written(output: Path, users: int, rows: int, json_output: bool) -> Non
 
 def _check(k: int, output: Path | None, users: Path | None, engine: str) -> None:
     """Refuse what cannot be recommended or written, before any work is done."""
-    if k < 1:
-        raise ValueError(f"-k is {k}; give at least 1")
+    from .usage import check_at_least, check_file_to_write
+
+    check_at_least("-k", k, 1)
     if output is None:
         if engine != "local":
             raise ValueError(f"--engine {engine} writes a file; add --output FILE.parquet")
         return
     if users is None:
         raise ValueError(f"--output {output} holds recommendations for many users; give --users FILE")
-    if output.suffix != ".parquet":
-        raise ValueError(f"--output {output} is written as parquet; give a name that ends in .parquet")
-    if not output.absolute().parent.is_dir():
-        raise ValueError(f"--output {output}: there is no folder {output.parent}; make it first")
+    check_file_to_write("--output", output, ".parquet")
     if engine == "ray":
         from ..tokenization.ray_cluster import import_ray
 

@@ -27,13 +27,17 @@ def space(
 
         hf upload me/my-space my-space . --repo-type space
     """
+    from .usage import check_checkpoint as check_there
+
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ValueError(f"{output} is not empty; give another folder")
+    check_there(checkpoint, revision)
+
     from ..modeling_xcat.hub_xcat import locate_checkpoint
     from ..training.checkpoints import check_checkpoint
     from .console import messages, print_json
     from .space_files import SpaceFiles, write_space
 
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ValueError(f"{output} is not empty; give another folder")
     folder = locate_checkpoint(checkpoint, revision=revision)
     check_checkpoint(folder, checkpoint)
     copied = Path(checkpoint).is_dir()

@@ -16,10 +16,9 @@ from ..modeling_baselines.popularity import (
 from ..tokenization.progress import stage
 from ..tokenization.sequences import target_histories
 from ..tokenization.vocabulary import ItemVocabulary
+from .baseline_names import POPULARITY, REPEAT_PURCHASE
 from .protocol import Ranker, RankingReport, evaluate_ranker
 from .recommendation_ranking.ranking_metrics import DEFAULT_KS
-
-POPULARITY, REPEAT_PURCHASE = "popularity", "repeat-purchase"
 
 
 def compare_with_baselines(

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
-from .ranks import pad_targets
 
 TARGET_SLICES = ("switch", "new_category", "cold", "unseen")
 """Slices by what the target is to the user."""
@@ -50,6 +49,8 @@ def target_slices(
     codes = vocabulary.category_codes
     if trained.shape != codes.shape:
         raise ValueError(f"trained has shape {trained.shape} and the vocabulary {len(codes)} rows; give one flag each")
+    from .ranks import pad_targets  # which imports torch; names of slices are read without it
+
     targets = pad_targets([row["targets"] for row in rows])
     lengths = np.fromiter((len(row["items"]) for row in rows), dtype=np.int64, count=len(rows))
     items = np.fromiter(chain.from_iterable(row["items"] for row in rows), np.int64, count=int(lengths.sum()))

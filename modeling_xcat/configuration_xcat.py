@@ -1,6 +1,5 @@
 """Configuration of the XCat models."""
 
-import math
 import os
 from typing import Any
 
@@ -8,10 +7,9 @@ from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from .limits_xcat import NUM_SPECIAL_ROWS as NUM_SPECIAL_ROWS
+from .limits_xcat import check_choices, check_sizes
 from .saving_xcat import code_of_main_left_out
-
-NUM_SPECIAL_ROWS = 2
-"""Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
 
 FORMAT_VERSION = 9
 """Version of checkpoints, of what they hold and what that means; a newer one than the installed code knows is refused.
@@ -36,11 +34,6 @@ RETURNS_FROM = 8
 """Format version from which on the second stage knows which items users come back to, and after how many events."""
 UNKNOWN_COUNTS_FROM = 9
 """Format version from which on the re-ranker takes the number of training events of a cold item as unknown."""
-
-BEHAVIOR_ENCODERS = ("transformer", "gru", "lstm")
-SCORINGS = ("cosine", "dot")
-REPEATS = ("off", "jointly", "apart")
-OBJECTIVES = ("auto", "softmax", "sampled_softmax", "gbce")
 
 
 @strict
@@ -184,8 +177,9 @@ class XCatConfig(PreTrainedConfig):
         if isinstance(self.format_version, int) and self.format_version < SUCCESSORS_FROM:
             self.num_successors = 0
         super().__post_init__(**kwargs)
-        self._check_sizes()
-        self._check_choices()
+        check_sizes(self)
+        check_choices(self)
+        _check_format(self.format_version)
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
@@ -226,53 +220,6 @@ class XCatConfig(PreTrainedConfig):
     def uses_full_softmax(self) -> bool:
         """Whether training normalises over the whole catalogue."""
         return self.objective == "softmax" or (self.objective == "auto" and self.num_items <= self.full_softmax_limit)
-
-    def _check_sizes(self) -> None:
-        at_least = {
-            "hidden_size": 1, "intermediate_size": 1, "num_attention_heads": 1, "num_behavior_layers": 0,
-            "num_fusion_layers": 0, "text_dim": 1, "text_tokens_per_item": 1, "num_texts": 1, "max_history": 1,
-            "num_item_rows": NUM_SPECIAL_ROWS, "num_rating_buckets": 0, "num_time_gap_buckets": 0,
-            "num_negatives": 1, "num_soft_targets": 1, "num_neighbors": 0, "neighbor_window": 1, "neighbor_weight": 0,
-            "repeat_weight": 0, "num_candidates": 0, "candidate_window": 0, "candidate_hidden": 1, "num_successors": 0,
-        }  # fmt: skip
-        for name, least in at_least.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"XCatConfig.{name} is {getattr(self, name)}; give at least {least}.")
-        heads = self.num_attention_heads
-        if self.hidden_size % heads:
-            raise ValueError(
-                f"XCatConfig.hidden_size ({self.hidden_size}) must be a multiple of num_attention_heads ({heads}); "
-                f"try hidden_size={-(-self.hidden_size // heads) * heads}."
-            )
-        for name in ("hidden_dropout", "attention_dropout", "id_dropout", "soft_target_weight"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"XCatConfig.{name} is {getattr(self, name)}; give a share from 0 to below 1.")
-        if not 0 < self.neighbor_decay <= 1:
-            raise ValueError(f"XCatConfig.neighbor_decay is {self.neighbor_decay}; give a share above 0 and up to 1.")
-        if not 0 <= self.gbce_calibration <= 1:
-            raise ValueError(f"XCatConfig.gbce_calibration is {self.gbce_calibration}; give a number from 0 to 1.")
-        if not math.isfinite(self.untrained_bonus):
-            raise ValueError(f"XCatConfig.untrained_bonus is {self.untrained_bonus}; give a number, such as 0.25.")
-        if self.temperature <= 0:
-            raise ValueError(f"XCatConfig.temperature is {self.temperature}; give a positive number, such as 0.05.")
-        _check_format(self.format_version)
-
-    def _check_choices(self) -> None:
-        for name, choices in (
-            ("behavior_encoder", BEHAVIOR_ENCODERS),
-            ("scoring", SCORINGS),
-            ("objective", OBJECTIVES),
-            ("repeats", REPEATS),
-        ):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"XCatConfig.{name} is {getattr(self, name)!r}; give one of {', '.join(choices)}.")
-        if not (self.use_text or self.use_item_ids or self.item_features):
-            raise ValueError("An item needs at least one of use_text, use_item_ids and item_features.")
-        for name, size in (self.item_features or {}).items():
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(
-                    f"XCatConfig.item_features[{name!r}] is {size!r}; give its number of values, 1 or more."
-                )
 
 
 def _check_format(version: Any) -> None:

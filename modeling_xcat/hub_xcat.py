@@ -104,15 +104,10 @@ def locate_checkpoint(
         OSError: If there is no such folder or repository, or it, or one of the files, may not or cannot be read.
         ValueError: If a revision is given for a folder.
     """
-    path = Path(name_or_path)
-    if path.is_dir():
-        if revision is not None:
-            raise ValueError(f"{path} is a folder and has no revision {revision!r}; leave the revision out")
-        check_readable(path / subfolder, files)
-        return path / subfolder
+    if check_place(name_or_path, revision):
+        check_readable(Path(name_or_path) / subfolder, files)
+        return Path(name_or_path) / subfolder
     name = str(name_or_path)
-    if not _REPOSITORY.fullmatch(name):
-        raise OSError(f"{name}: there is no such folder; a repository on the hub is named NAMESPACE/NAME")
     inside = f"{subfolder.strip('/')}/" if subfolder else ""
     try:
         folder = snapshot_download(
@@ -131,6 +126,27 @@ def locate_checkpoint(
     if not found.is_dir():
         raise OSError(f"{name}{f' in {subfolder}' if subfolder else ''} is no checkpoint: it holds no config.json")
     return found
+
+
+def check_place(name_or_path: str | os.PathLike[str], revision: str | None = None) -> bool:
+    """Whether a checkpoint is a folder; the hub is not asked.
+
+    Args:
+        name_or_path: A folder, or NAMESPACE/NAME on the hub.
+        revision: Branch, tag or commit of the repository.
+
+    Raises:
+        OSError: If there is no such folder and no repository can have the name.
+        ValueError: If a revision is given for a folder.
+    """
+    path = Path(name_or_path)
+    if path.is_dir():
+        if revision is not None:
+            raise ValueError(f"{path} is a folder and has no revision {revision!r}; leave the revision out")
+        return True
+    if not _REPOSITORY.fullmatch(str(name_or_path)):
+        raise OSError(f"{name_or_path}: there is no such folder; a repository on the hub is named NAMESPACE/NAME")
+    return False
 
 
 def fetched_commit(name_or_path: str | os.PathLike[str]) -> str | None:

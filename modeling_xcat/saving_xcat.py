@@ -11,10 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from transformers.utils import logging
-
-logger = logging.get_logger(__name__)
-
 UNFINISHED = ".unfinished"
 WEIGHTS = ("model*.safetensors", "model*.safetensors.index.json")
 """What makes a folder a checkpoint: without one of these files nothing loads it."""
@@ -78,7 +74,9 @@ def code_of_main_left_out(thing: Any) -> Iterator[None]:
     if kind.__module__ != "__main__" or kind._auto_class is None:
         yield
         return
-    logger.warning_once(
+    from transformers.utils import logging  # names of files are read from here without transformers
+
+    logging.get_logger(__name__).warning_once(
         f"class {kind.__name__} is defined in __main__, so its code is not saved with the checkpoint; put it into a "
         "module of its own to have it saved"
     )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .event_roles import ROLES, TARGET
 from .vocabulary import NUM_SPECIAL_ROWS
+
+if TYPE_CHECKING:
+    import datasets
 
 MAX_COLD_SHARE = 0.5
 MIN_EVENTS = 2
@@ -56,6 +59,7 @@ def choose_cold_items(
         ValueError: If the share or the policy is out of range, or "newest" finds events without a time.
 
     Example:
+        >>> import datasets
         >>> train = datasets.Dataset.from_dict({"items": [[2, 3], [3, 4]], "timestamps": [[1, 2], [2, 9]]})
         >>> choose_cold_items(train, 0.4, "newest").tolist()
         [4]
@@ -140,6 +144,7 @@ def without_items(train: datasets.Dataset, rows: np.ndarray) -> datasets.Dataset
         ValueError: If no sequence is left.
 
     Example:
+        >>> import datasets
         >>> train = datasets.Dataset.from_dict({"user_id": ["a", "b"], "items": [[2, 3, 4], [3, 4]]})
         >>> without_items(train, np.array([3]))["items"][:]
         [[2, 4]]
@@ -152,6 +157,8 @@ def without_items(train: datasets.Dataset, rows: np.ndarray) -> datasets.Dataset
 
 def leave_out(train: datasets.Dataset, rows: np.ndarray) -> datasets.Dataset:
     """As `without_items`, for a part of the users: there may be none left."""
+    import datasets
+
     table = train.with_format("arrow")[:]
     lists = table["items"].combine_chunks()
     lengths = pc.list_value_length(lists).to_numpy()

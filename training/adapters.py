@@ -15,22 +15,16 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import VOCABULARY_FILE
+from .adapter_choices import DEFAULT_GROUPS as DEFAULT_GROUPS
+from .adapter_choices import GROUPS as GROUPS
+from .adapter_choices import METHODS as METHODS
+from .adapter_choices import check_groups, check_method
 from .base_checkpoint import change_catalogue, load_base
 from .catalogue import refresh_text_states
 from .checkpoints import check_adapter
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
-
-METHODS = ("lora", "dora", "loha")
-GROUPS = {
-    "behavior": "model.encoder.",
-    "fusion": "model.fusion.",
-    "items": "model.items.adaptor.",
-    "text": "model.text.encoder.",
-}
-"""Parts of the model that an adapter can be put on, and the prefix of their modules' names."""
-DEFAULT_GROUPS = ("behavior", "fusion", "items")
 
 
 def bare_model(model: Any) -> XCatForNextItem:
@@ -70,9 +64,8 @@ def target_modules(model: XCatForNextItem, groups: Sequence[str] = DEFAULT_GROUP
 
     wanted = BY_ARCHITECTURE.get(getattr(model.config.text_config, "model_type", ""))
     names: list[str] = []
+    check_groups(groups)
     for group in groups:
-        if group not in GROUPS:
-            raise ValueError(f"--lora-targets names {group!r}; give some of {', '.join(GROUPS)}, with commas between")
         found = [n for n, m in model.named_modules() if n.startswith(GROUPS[group]) and isinstance(m, nn.Linear)]
         # Nothing reaches what the model itself keeps out of training, nor would an adapter on it be trained.
         found = [n for n in found if group == "text" or model.get_submodule(n).weight.requires_grad]
@@ -115,8 +108,7 @@ def add_adapter(
         ValueError: If a choice is unknown or the rank is not positive.
     """
     peft = require_peft()
-    if method not in METHODS:
-        raise ValueError(f"--peft is {method!r}; give one of {', '.join(METHODS)}")
+    check_method(method)
     if rank < 1:
         raise ValueError(f"--lora-rank is {rank}; give a whole number from 1, such as 8")
     names = target_modules(model, groups)

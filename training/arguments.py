@@ -12,7 +12,8 @@ from accelerate.utils import broadcast_object_list
 from transformers import TrainingArguments
 
 from ..modeling_xcat.arguments_xcat import listed, whole_number
-from .precision import PRECISIONS, bf16_speedup, use_bf16
+from .argument_checks import check_numbers, check_precision, check_refused
+from .precision import bf16_speedup, use_bf16
 from .recipes import QUICK_SHARE
 from .user_samples import MOST_USERS
 
@@ -157,12 +158,14 @@ class XCatTrainingArguments(TrainingArguments):
     logging_strategy: str = field(default="epoch", metadata={"help": "When to log the training loss."})
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision is {self.precision!r}; give {', '.join(PRECISIONS)}")
+        check_precision(self.precision)
         if self.quick:
             self._hurry()
-        self._check_numbers()
-        self._check_others()
+        given: Any = self.metric_ks
+        cutoffs = listed("metric_ks", [given] if isinstance(given, Real) else given, "cut-offs, such as 10")
+        self.metric_ks = [whole_number("metric_ks", k, least=-1) for k in cutoffs]
+        check_numbers(self)
+        check_refused(self)
         explicit = bool(self.bf16) or self.precision == "bf16"
         wanted = _cutoff(self.metric_for_best_model or "")
         if wanted > 0 and wanted not in self.metric_ks:
@@ -232,56 +235,6 @@ class XCatTrainingArguments(TrainingArguments):
         ):
             if getattr(self, name) == usual:
                 setattr(self, name, hurried)
-
-    def _check_others(self) -> None:
-        """Refuse arguments of `TrainingArguments` that mean nothing here, before they end in the middle of a step."""
-        refused = {
-            "label_smoothing_factor": "labels are smoothed by soft_target_weight of the model's configuration",
-            "neftune_noise_alpha": "there are no embeddings of tokens to add noise to, but there is id_dropout",
-            "remove_unused_columns": "the collators need every column",
-            "batch_eval_metrics": "ranks of all users are gathered, and they are small",
-            "bf16_full_eval": "items are ranked in float32, whatever the precision of training",
-            "fp16_full_eval": "items are ranked in float32, whatever the precision of training",
-            "use_liger_kernel": "it has no kernel for this model",
-            "debug": "its checks of every layer's output do not take masks; look at grad_norm in the logs",
-        }
-        for name, reason in refused.items():
-            if getattr(self, name):
-                raise ValueError(f"{name} is {getattr(self, name)}; leave it out: {reason}")
-        if not self.eval_do_concat_batches:
-            raise ValueError("eval_do_concat_batches is False; leave it out: metrics are of the ranks of all users")
-        if self.max_tokens_per_batch is not None and str(self.train_sampling_strategy) != "random":
-            raise ValueError(
-                f"train_sampling_strategy is {self.train_sampling_strategy}, and max_tokens_per_batch draws batches "
-                "of its own; leave one of them out"
-            )
-        metric = self.metric_for_best_model or ""
-        if metric.endswith("loss") and self.greater_is_better:
-            raise ValueError(f"greater_is_better is True, and less of {metric} is better; leave it out")
-
-    def _check_numbers(self) -> None:
-        at_least = {
-            "per_device_train_batch_size": 1, "per_device_eval_batch_size": 1, "early_stopping_patience": 0,
-            "max_train_events": 2, "max_tokens_per_batch": 2, "trained_texts_per_step": 1,
-            "adaptor_refresh_steps": 1, "max_eval_users": 1, "shuffle_buffer_size": 0,
-        }  # fmt: skip
-        for name, least in at_least.items():
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name} is {value}; give at least {least}")
-        given: Any = self.metric_ks
-        cutoffs = listed("metric_ks", [given] if isinstance(given, Real) else given, "cut-offs, such as 10")
-        self.metric_ks = [whole_number("metric_ks", k, least=-1) for k in cutoffs]
-        if not self.metric_ks or min(self.metric_ks) < 1:
-            raise ValueError(f"metric_ks is {self.metric_ks}; give at least one cut-off, each 1 or more")
-        if self.new_category_weight <= 0:
-            raise ValueError(f"new_category_weight is {self.new_category_weight}; give a positive number, such as 2")
-        for name, example in (("learning_rate", 0.001), ("text_encoder_learning_rate", 5e-5)):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ValueError(f"{name} is {value}; give a positive number, such as {example}")
-        if self.num_train_epochs <= 0 and self.max_steps <= 0:
-            raise ValueError(f"num_train_epochs is {self.num_train_epochs}; give a positive number")
 
 
 def sized_for(

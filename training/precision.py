@@ -7,7 +7,8 @@ from functools import cache
 
 import torch
 
-PRECISIONS = ("auto", "fp32", "bf16")
+from .argument_checks import check_precision
+
 _PROBE_SIZE = 256
 _WORTHWHILE = 1.2
 
@@ -44,6 +45,5 @@ def use_bf16(precision: str, device_type: str = "cpu") -> bool:
     Raises:
         ValueError: If it is none of them.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; give {', '.join(PRECISIONS)}")
+    check_precision(precision)
     return precision == "bf16" or (precision == "auto" and bf16_is_worthwhile(device_type))

@@ -22,6 +22,7 @@ from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
 from ..tokenization.user_interests import UserInterests
 from .adapters import bare_model, parameter_counts
+from .argument_checks import check_deciding_metric
 from .arguments import XCatTrainingArguments
 from .callbacks import EarlyStoppingOfSets, EpochProgress, TrainedParameters
 from .catalogue import refresh_text_states
@@ -40,7 +41,6 @@ from .trainer_checks import (
     check_adaptor_refresh,
     check_arguments,
     check_batches,
-    check_deciding_metric,
     check_interests,
     check_stream,
 )

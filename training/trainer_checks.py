@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from datasets import Dataset, IterableDataset
 
-from ..evaluation.recommendation_ranking.ranking_metrics import METRIC_NAMES
-from ..evaluation.slices import SLICE_NAMES
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.interest_snapshots import NO_INTERESTS
 from ..tokenization.processing_xcat import XCatProcessor
@@ -25,27 +21,6 @@ def check_arguments(args: Any) -> None:
     """Refuse other training arguments, which lack what this trainer goes by."""
     if not isinstance(args, XCatTrainingArguments):
         raise TypeError(f"args is of {type(args).__name__}; give XCatTrainingArguments, which takes the same fields")
-
-
-def check_deciding_metric(args: XCatTrainingArguments, eval_dataset: Any = None) -> None:
-    """Refuse a metric that no evaluation will give, before hours of training end at the first one."""
-    if args.eval_strategy == "no":
-        return
-    name = args.metric_for_best_model or ""
-    ranked, slices = "|".join(METRIC_NAMES), "|".join(SLICE_NAMES)
-    sets = "".join(f"|{re.escape(key)}_" for key in eval_dataset) if isinstance(eval_dataset, Mapping) else ""
-    pattern = rf"(eval_)?({sets})(loss|(((slices\.({slices})\.)?({ranked}))|coverage)@[1-9]\d*)"
-    if args.load_best_model_at_end and not re.fullmatch(pattern, name):
-        raise ValueError(
-            f"metric_for_best_model is {name!r}; give {', '.join(METRIC_NAMES)} or coverage with a cut-off, such as "
-            f"ndcg@10, or one of a slice, such as slices.{SLICE_NAMES[0]}.ndcg@10, or eval_loss"
-            + (f", each with the name of a set before it, such as {next(iter(eval_dataset))}_ndcg@10" if sets else "")
-        )
-    if args.prediction_loss_only and not name.endswith("loss"):
-        raise ValueError(
-            f"prediction_loss_only is True, and metric_for_best_model is {name!r}, for which items are ranked; give "
-            "metric_for_best_model='eval_loss', or leave prediction_loss_only out"
-        )
 
 
 def check_stream(rows: IterableDataset, args: XCatTrainingArguments, max_history: int) -> None:

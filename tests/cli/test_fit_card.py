@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from xcat_rec.cli.app import main
-from xcat_rec.cli.fit_card import take_card
+from xcat_rec.cli.options import take_card
 
 from ..model_cards.card_pattern import CARD
 from ..tiny_shop import save_text_encoder, write_shop

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .generic import TableSource
 
-__all__ = ["SOURCES", "load_complete_journey", "load_shop", "read_table", "split_data"]
+__all__ = ["SOURCES", "check_source", "load_complete_journey", "load_shop", "read_table", "split_data"]
 
 SOURCES: dict[str, DataSource] = {
     source.name: source
@@ -70,8 +70,7 @@ def load_shop(
     if data is None:
         with stage("reading tables"):
             return replace(_from_tables({"items": items, "events": events}, request), encoding=encoding)
-    if items is not None or events is not None:
-        raise ValueError("give either data or the tables items and events, not both")
+    _check_either(items, events)
     if isinstance(data, Mapping):
         with stage("reading tables"):
             return replace(_from_tables(data, request), encoding=encoding)
@@ -110,28 +109,78 @@ def split_data(data: str | Path) -> tuple[str | None, str | None, tuple[str, ...
     return name, path or None, tuple(part for part in parts.split(",") if part)
 
 
-def _find(data: str | Path) -> tuple[DataSource, SourceRequest]:
-    """The source, and which folder and parts of it to read."""
-    name, path, selection = split_data(data)
+def check_source(data: str | Path | None, *, items: object = None, events: object = None) -> None:
+    """Refuse what `load_shop` would not find, before anything is read; the hub is not asked.
+
+    Args:
+        data: As in `load_shop`.
+        items: As in `load_shop`.
+        events: As in `load_shop`.
+
+    Raises:
+        FileNotFoundError: If the folder or one of the tables does not exist.
+        ValueError: If it is not clear which tables are meant.
+    """
+    tables = {"items": items, "events": events}
+    if data is None:
+        _check_both(tables)
+        for source in tables.values():
+            named = isinstance(source, str | Path) and not HUB_ID.fullmatch(str(source))
+            if named and not Path(str(source)).expanduser().exists():
+                raise FileNotFoundError(f"table {source} does not exist")
+        return
+    _check_either(items, events)
+    name, path, _ = split_data(data)
     if path is None:
-        assert name is not None
-        source = SOURCES[name]
-        if source.packaged is None:
-            raise ValueError(f"data {name!r} needs a path: {name}:FOLDER, or {name}:NAMESPACE/NAME on the hub")
-        return source, SourceRequest(source.packaged(), selection)
+        _check_path(str(name))
+    else:
+        _check_folder(data, path)
+
+
+def _check_both(tables: Mapping[str, object]) -> None:
+    missing = [label for label in ("items", "events") if tables.get(label) is None]
+    if missing:
+        raise ValueError(f"no {' and '.join(missing)} table was given; give data, or both items and events")
+
+
+def _check_either(items: object, events: object) -> None:
+    if items is not None or events is not None:
+        raise ValueError("give either data or the tables items and events, not both")
+
+
+def _check_path(name: str) -> None:
+    if SOURCES[name].packaged is None:
+        raise ValueError(f"data {name!r} needs a path: {name}:FOLDER, or {name}:NAMESPACE/NAME on the hub")
+
+
+def _check_folder(data: str | Path, path: str) -> None:
     folder = Path(path).expanduser()
-    if folder.is_dir():
-        names = [file.name for file in list_folder(folder)]
-        return SOURCES[name] if name else _recognise(names), SourceRequest(folder, selection)
-    if not folder.exists() and HUB_ID.fullmatch(path):
-        files = list_files(path)
-        source = SOURCES[name] if name else _recognise([file.rpartition("/")[2] for file in files])
-        return source, SourceRequest(fetch(path, source.patterns(selection)), selection, name=path)
+    if folder.is_dir() or (not folder.exists() and HUB_ID.fullmatch(path)):
+        return
     what = "is no folder" if folder.exists() else "does not exist"
     raise FileNotFoundError(
         f"data {str(data)!r} {what}; give a folder with an items and an events table, "
         f"or SOURCE:FOLDER with one of the known sources: {', '.join(SOURCES)}"
     )
+
+
+def _find(data: str | Path) -> tuple[DataSource, SourceRequest]:
+    """The source, and which folder and parts of it to read."""
+    name, path, selection = split_data(data)
+    if path is None:
+        assert name is not None
+        _check_path(name)
+        source = SOURCES[name]
+        assert source.packaged is not None
+        return source, SourceRequest(source.packaged(), selection)
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        names = [file.name for file in list_folder(folder)]
+        return SOURCES[name] if name else _recognise(names), SourceRequest(folder, selection)
+    _check_folder(data, path)
+    files = list_files(path)
+    source = SOURCES[name] if name else _recognise([file.rpartition("/")[2] for file in files])
+    return source, SourceRequest(fetch(path, source.patterns(selection)), selection, name=path)
 
 
 def _recognise(names: Sequence[str]) -> DataSource:
@@ -140,9 +189,7 @@ def _recognise(names: Sequence[str]) -> DataSource:
 
 
 def _from_tables(tables: Mapping[str, TableSource | None], request: SourceRequest) -> ShopTables:
-    missing = [label for label in ("items", "events") if tables.get(label) is None]
-    if missing:
-        raise ValueError(f"no {' and '.join(missing)} table was given; give data, or both items and events")
+    _check_both(tables)
     read, found = {}, []
     for label in ("items", "events", "users", "promotions"):
         source = tables.get(label)

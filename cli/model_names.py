@@ -1,0 +1,46 @@
+"""Names of the models that bench runs and that a card may show, checked without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..evaluation.baseline_names import POPULARITY, REPEAT_PURCHASE
+from ..training.recipes import RECIPES
+
+ITEM_KNN, ITEM_REGRESSION, TEXT_KNN = "item-knn", "item-regression", "text-knn"
+NEIGHBOURS = (ITEM_KNN, ITEM_REGRESSION, TEXT_KNN)
+UNSEEN = "-unseen"
+"""What the names of neighbour models end with that leave out what a user had."""
+BASELINES = (POPULARITY, REPEAT_PURCHASE, *NEIGHBOURS, *(name + UNSEEN for name in NEIGHBOURS))
+ZERO_SHOT, FINE_TUNED = "xcat-zero-shot", "xcat-fine-tuned"
+FROM_BASE = (ZERO_SHOT, FINE_TUNED)
+"""Models that begin with a checkpoint, as a rule of another shop: judged as it is, or trained on this one first."""
+ONCE = (*BASELINES, ZERO_SHOT)
+"""Models that nothing random enters, so that one run says all."""
+BASELINE_SEED = 0
+IDS_ONLY = tuple(name for name, recipe in RECIPES.items() if recipe.config.get("use_text") is False)
+"""Recipes that read no text, which can be trained on what was prepared for any model."""
+
+
+def check_model(name: str, base: str | None = None) -> None:
+    """Refuse a model that is not known, or has no checkpoint to begin with.
+
+    Raises:
+        ValueError: If it is so; the known ones are listed.
+    """
+    known = (*BASELINES, *RECIPES, *FROM_BASE)
+    if name not in known:
+        raise ValueError(f"--models has {name!r}, which is no model; known are {', '.join(known)}")
+    if name in FROM_BASE and base is None:
+        raise ValueError(f"--models has {name!r}, which begins with a checkpoint; name it: --base CHECKPOINT")
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse what is no model of ids alone.
+
+    Raises:
+        ValueError: If a name is none of `IDS_ONLY`.
+    """
+    unknown = [name for name in names if name not in IDS_ONLY]
+    if unknown:
+        raise ValueError(f"--card-baselines has {unknown[0]!r}; give some of {', '.join(IDS_ONLY)}")

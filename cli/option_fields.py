@@ -1,0 +1,167 @@
+"""Names, types and defaults of the options that are dataclass fields, read from source.
+
+Importing the classes would import torch and transformers, which takes seconds; a misspelt option is refused at once.
+`tests/cli/test_option_fields.py` compares the result with the classes.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+UNKNOWN: Any = object()
+"""Stands for a default that only the class itself can compute."""
+PREPARATION, CONFIG, TRAINING = "PreparationOptions", "XCatConfig", "XCatTrainingArguments"
+_SOURCES = {
+    PREPARATION: (("", "training/preparation.py"),),
+    CONFIG: (("transformers", "configuration_utils.py"), ("", "modeling_xcat/configuration_xcat.py")),
+    TRAINING: (("transformers", "training_args.py"), ("", "training/arguments.py")),
+}
+"""Files of each class, base class first."""
+_CLASSES = {"configuration_utils.py": "PreTrainedConfig", "training_args.py": "TrainingArguments"}
+_ENUMERATIONS = (("transformers", "trainer_utils.py"), ("transformers", "training_args.py"))
+
+
+@dataclass(frozen=True)
+class OptionField:
+    """A field of a dataclass.
+
+    Args:
+        name: Its name.
+        kind: Its annotation, as text.
+        default: Its default; `UNKNOWN` for one that is computed.
+        choices: Values that it may have, where transformers declares an enumeration; else empty.
+    """
+
+    name: str
+    kind: str
+    default: Any = UNKNOWN
+    choices: tuple[str, ...] = ()
+
+
+@functools.cache
+def option_fields(owner: str) -> dict[str, OptionField]:
+    """Fields of a class by name, inherited ones included.
+
+    Args:
+        owner: `PREPARATION`, `CONFIG` or `TRAINING`.
+
+    Example:
+        >>> option_fields(CONFIG)["hidden_size"]
+        OptionField(name='hidden_size', kind='int', default=128, choices=())
+    """
+    found: dict[str, OptionField] = {}
+    for package, file in _SOURCES[owner]:
+        path = _folder(package) / file
+        for statement in _class_body(path, _CLASSES.get(file, owner)):
+            kind = ast.unparse(statement.annotation)
+            if not isinstance(statement.target, ast.Name) or kind.startswith("ClassVar"):
+                continue
+            name = statement.target.id
+            inherited = found[name].choices if name in found else ()
+            found[name] = OptionField(name, kind, _default(statement.value, path), _choices(kind) or inherited)
+    return found
+
+
+def literal_keys(package: str, file: str, name: str) -> tuple[str, ...]:
+    """Keys of a dictionary that stands in a module's source.
+
+    Args:
+        package: Package that is installed; empty for ours.
+        file: File in it.
+        name: Name of the dictionary.
+
+    Example:
+        >>> "tensorboard" in literal_keys(
+        ...     "transformers", "integrations/integration_utils.py", "INTEGRATION_TO_CALLBACK"
+        ... )
+        True
+    """
+    value = _assigned(_folder(package) / file, name)
+    keys = value.keys if isinstance(value, ast.Dict) else []
+    return tuple(str(key.value) for key in keys if isinstance(key, ast.Constant))
+
+
+def _folder(package: str) -> Path:
+    if not package:
+        return Path(__file__).parent.parent
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _class_body(path: Path, name: str) -> Iterator[ast.AnnAssign]:
+    for node in _tree(path).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            yield from (statement for statement in node.body if isinstance(statement, ast.AnnAssign))
+
+
+def _default(value: ast.expr | None, path: Path) -> Any:
+    """The value of a default: a literal, `field(default=...)`, or a constant of this module or one that it imports."""
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "field":
+        arguments = {keyword.arg: keyword.value for keyword in value.keywords}
+        if "default_factory" not in arguments:
+            return _default(arguments.get("default"), path)
+        factory = arguments["default_factory"]
+        if isinstance(factory, ast.Lambda):
+            return _default(factory.body, path)
+        return {"dict": {}, "list": []}.get(ast.unparse(factory), UNKNOWN)
+    if isinstance(value, ast.Name):
+        return _default(_assigned(path, value.id), path) if _assigned(path, value.id) else _imported(path, value.id)
+    try:
+        return UNKNOWN if value is None else ast.literal_eval(value)
+    except ValueError:
+        return UNKNOWN
+
+
+def _assigned(path: Path, name: str) -> ast.expr | None:
+    """What a module assigns to a name, alone or as one of a tuple."""
+    for node in _tree(path).body:
+        if not isinstance(node, ast.Assign):
+            continue
+        for target in node.targets:
+            if isinstance(target, ast.Name) and target.id == name:
+                return node.value
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                names = [part.id if isinstance(part, ast.Name) else "" for part in target.elts]
+                if name in names:
+                    return node.value.elts[names.index(name)]
+    return None
+
+
+def _imported(path: Path, name: str) -> Any:
+    """The constant of a module of ours that this one imports it from."""
+    for node in _tree(path).body:
+        if isinstance(node, ast.ImportFrom) and node.level and node.module and name in {a.name for a in node.names}:
+            folder = path.parents[node.level - 1]
+            source = folder.joinpath(*node.module.split(".")).with_suffix(".py")
+            return _default(ast.Name(name), source) if source.is_file() else UNKNOWN
+    return UNKNOWN
+
+
+@functools.cache
+def _enumerations() -> dict[str, tuple[str, ...]]:
+    found = {}
+    for package, file in _ENUMERATIONS:
+        for node in _tree(_folder(package) / file).body:
+            if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "ExplicitEnum" for base in node.bases):
+                values = [part.value for part in node.body if isinstance(part, ast.Assign)]
+                found[node.name] = tuple(str(v.value) for v in values if isinstance(v, ast.Constant))
+    return found
+
+
+def _choices(kind: str) -> tuple[str, ...]:
+    """Values of the enumeration that an annotation such as `SchedulerType | str` names."""
+    names = [part.strip() for part in kind.split("|")]
+    return next((values for name, values in _enumerations().items() if name in names), ())

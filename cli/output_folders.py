@@ -1,0 +1,64 @@
+"""Folders that a fit writes to and begins with, checked without torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG
+from ..training.adapter_choices import check_method
+
+TRAINING_FOLDER = "training"
+
+
+def check_output(output: Path, resume: bool = False, overwrite: bool = False) -> None:
+    """Refuse an output folder that holds something else, before any work is done.
+
+    Args:
+        output: The folder.
+        resume: Whether an unfinished training in it is gone on with.
+        overwrite: Whether a checkpoint of ours in it may be replaced; anything else is refused all the same.
+
+    Raises:
+        ValueError: If the folder is a file, or not empty; or if there is nothing to resume.
+    """
+    if int(os.environ.get("RANK", "0")):
+        return  # the first process looks; the others would find what it has begun to write
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"--output {output} is a file; give a folder")
+    unfinished = last_checkpoint(output) is not None
+    if resume:
+        if not unfinished:
+            raise ValueError(f"--resume: {output} holds no unfinished training; leave --resume out to begin anew")
+    elif output.exists() and any(output.iterdir()):
+        if not unfinished and [entry.name for entry in output.iterdir()] == [TRAINING_FOLDER]:
+            shutil.rmtree(output / TRAINING_FOLDER)  # of a run that ended before its first checkpoint
+            return
+        if overwrite and (unfinished or any((output / name).is_file() for name in ("items.arrow", ADAPTER_CONFIG))):
+            shutil.rmtree(output / TRAINING_FOLDER, ignore_errors=True)
+            return
+        remedy = (
+            "add --resume to go on with it" if unfinished else "give another folder, add --overwrite, or remove it"
+        )
+        raise ValueError(f"--output {output} is not empty; {remedy}")
+
+
+def last_checkpoint(output: Path) -> Path | None:
+    """The newest checkpoint of an unfinished training that was written to its end; Trainer writes its state last."""
+    whole = [state.parent for state in (output / TRAINING_FOLDER).glob("checkpoint-*/trainer_state.json")]
+    return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+
+
+def check_base_choice(base: str | None, peft: str | None, output: Path) -> None:
+    """Refuse an adapter without a base, an unknown method, and an output that is the base.
+
+    Raises:
+        ValueError: If it is so.
+    """
+    if base is None and peft is not None:
+        raise ValueError(f"--peft {peft} trains an adapter on a trained checkpoint; name it: --base CHECKPOINT")
+    if peft is not None:
+        check_method(peft)
+    if base is not None and Path(base).exists() and output.exists() and Path(base).samefile(output):
+        raise ValueError(f"--output {output} is the base itself; give another folder")

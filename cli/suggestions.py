@@ -1,0 +1,99 @@
+"""Suggestions for misspelt options and commands, and for options of another command."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from .option_fields import CONFIG, PREPARATION, TRAINING, option_fields
+
+_OTHER_WORDS = {
+    "batch": "per-device-train-batch-size", "bs": "per-device-train-batch-size", "device": "use-cpu",
+    "dim": "hidden-size", "dir": "output", "embedding-dim": "hidden-size", "export": "output", "folder": "output",
+    "layers": "num-behavior-layers", "lr": "learning-rate", "max-len": "max-history", "max-length": "max-history",
+    "n": "k", "num": "k", "out": "output", "rank": "lora-rank", "sequence-length": "max-history", "top-k": "k",
+    "topk": "k", "user": "users", "wd": "weight-decay", "workers": "dataloader-num-workers",
+}  # fmt: skip
+"""Words of other libraries."""
+_OTHER_COMMANDS = {
+    "add": "catalogue", "benchmark": "bench", "catalog": "catalogue", "compare": "bench", "eval": "evaluate",
+    "finetune": "fit", "predict": "recommend", "preprocess": "prepare", "profile": "interests", "report": "inspect",
+    "serve": "space", "test": "evaluate", "train": "fit", "upload": "push", "validate": "evaluate",
+}  # fmt: skip
+
+
+def command_hint(name: str, commands: Sequence[str]) -> str:
+    """The message for an unknown command.
+
+    Example:
+        >>> command_hint("train", ["fit", "evaluate"]), command_hint("evalute", ["fit", "evaluate"])
+        ("No such command 'train'. Did you mean fit?", "No such command 'evalute'. Did you mean evaluate?")
+    """
+    other = _OTHER_COMMANDS.get(name.lower())
+    near = (
+        [other]
+        if other is not None and other in commands
+        else difflib.get_close_matches(name.lower(), commands, n=2, cutoff=0.5)
+    )
+    hint = f" Did you mean {' or '.join(near)}?" if near else f" Commands are {', '.join(commands)}."
+    return f"No such command {name!r}.{hint}"
+
+
+def option_hint(option: str, command: str) -> str:
+    """What to say of an option that a command does not have: which commands have it, and what may be meant.
+
+    Args:
+        option: The option, such as `--epochs`.
+        command: Name of the command.
+
+    Returns:
+        Clauses that begin with a semicolon, or nothing.
+    """
+    from .app import COMMANDS
+
+    options = {name: all_options(name) for name in COMMANDS}
+    having = [f"xcat {name}" for name, own in options.items() if option in own and name != command]
+    near = similar(option, options[command])
+    if not having and not near:
+        others = {name: similar(option, own) for name, own in options.items() if name != command}
+        near = next(([f"{found[0]} of xcat {name}"] for name, found in others.items() if found), [])
+    told = f"; it is one of {' and '.join(having)}" if having else ""
+    return told + (f"; did you mean {' or '.join(near)}?" if near else "")
+
+
+def similar(option: str, known: Iterable[str]) -> list[str]:
+    """Up to three options that are meant: another library's word, the same words and more, or similar letters.
+
+    Example:
+        >>> similar("--epochs", ["--num-train-epochs", "--eval-steps"]), similar("--lr", ["--learning-rate"])
+        (['--num-train-epochs'], ['--learning-rate'])
+    """
+    options = sorted(set(known))
+    name = option.lstrip("-").replace("_", "-")
+    other = _OTHER_WORDS.get(name, name)
+    written = f"-{other}" if len(other) == 1 else f"--{other}"
+    if written in options:
+        return [written]
+    words = set(name.split("-"))
+    more = [one for one in options if words <= set(one.lstrip("-").split("-")) and len(name) > 2]
+    if more:
+        return sorted(more, key=lambda one: (not one.startswith("--num-train"), one.count("-"), one))[:3]
+    near = difflib.get_close_matches(option, [one for one in options if one.startswith("--")], n=3, cutoff=0.7)
+    return near[:3]
+
+
+def field_options() -> list[str]:
+    """Options of `fit` and `bench` that are fields of a dataclass."""
+    from .options import RESERVED
+
+    names = {name for owner in (PREPARATION, CONFIG, TRAINING) for name in option_fields(owner)}
+    return [f"--{name.replace('_', '-')}" for name in sorted(names - RESERVED)]
+
+
+def all_options(command: str) -> list[str]:
+    """Options of a command, `--no-` forms and fields included."""
+    from .app import TAKES_FIELDS, load_command
+
+    parameters = load_command(command).params
+    own = [option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)]
+    return [option for option in own if option.startswith("-")] + (field_options() if command in TAKES_FIELDS else [])

@@ -1,0 +1,234 @@
+"""Bad usage, refused before torch is imported: names, numbers, files and folders.
+
+What takes a model or the tables to find out is refused later, by the code that has them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from .option_fields import CONFIG, PREPARATION, TRAINING, UNKNOWN, literal_keys, option_fields
+
+DEFAULT_RANK = 8
+"""Rank of an adapter's matrices where none is given."""
+
+
+def check_at_least(option: str, value: float, least: int) -> None:
+    """Refuse a number that is too small.
+
+    Args:
+        option: The option, as it is written.
+        value: Its value.
+        least: The smallest value.
+
+    Raises:
+        ValueError: If it is smaller.
+    """
+    if value < least:
+        raise ValueError(f"{option} is {value}; give at least {least}")
+
+
+def check_finite(option: str, value: float | None) -> None:
+    """Refuse an infinite number, or NaN.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    if value is not None and not math.isfinite(value):
+        raise ValueError(f"{option} is {value}; give a number, such as 0.25")
+
+
+def check_file_to_write(option: str, file: Path | None, suffix: str) -> None:
+    """Refuse a file that cannot be written.
+
+    Args:
+        option: The option, as it is written.
+        file: The file; None for none.
+        suffix: What its name has to end in.
+
+    Raises:
+        ValueError: If its name ends otherwise, or its folder does not exist.
+    """
+    if file is None:
+        return
+    if file.suffix != suffix:
+        raise ValueError(f"{option} {file} is written as {suffix[1:]}; give a name that ends in {suffix}")
+    if file.is_dir():
+        raise ValueError(f"{option} {file} is a folder; give a file in it")
+    if not file.absolute().parent.is_dir():
+        raise ValueError(f"{option} {file}: there is no folder {file.parent}; make it first")
+
+
+def check_results(file: Path, resume: bool) -> None:
+    """Refuse a file of results of `bench` that cannot be written, or that would be replaced.
+
+    Args:
+        file: The file.
+        resume: Whether it may be there.
+
+    Raises:
+        ValueError: If it is so.
+    """
+    check_file_to_write("--output", file, ".json")
+    if file.exists() and not resume:
+        raise ValueError(f"--output {file} is there already; add --resume to go on with it, or remove it")
+
+
+def check_file_to_read(option: str, file: Path | str | None) -> None:
+    """Refuse a file that is not there, unless it can be the id of a dataset on the hub.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+    """
+    from ..tokenization.sources.hub import HUB_ID
+
+    named = file is not None and not (isinstance(file, str) and HUB_ID.fullmatch(file))
+    if named and not Path(str(file)).expanduser().exists():
+        raise FileNotFoundError(f"{option}: table {file} does not exist")
+
+
+def check_checkpoint(checkpoint: str, revision: str | None = None) -> None:
+    """Refuse a checkpoint that is not there.
+
+    Raises:
+        OSError: If there is no such folder, or the folder holds no checkpoint.
+        ValueError: If a revision is given for a folder.
+    """
+    from ..modeling_xcat.hub_xcat import check_place
+    from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG
+
+    folder = Path(checkpoint)
+    if check_place(checkpoint, revision) and not any((folder / n).is_file() for n in ("config.json", ADAPTER_CONFIG)):
+        raise OSError(f"{checkpoint} is no checkpoint: it holds no config.json")
+
+
+def check_tables(data: str | None, items: str | None, events: str | None, columns: str | None = None) -> None:
+    """Refuse tables that are not there, and a mapping of columns that is none.
+
+    Raises:
+        FileNotFoundError: If the folder or a table does not exist.
+        ValueError: If it is not clear which tables are meant, or the mapping is none.
+    """
+    from ..tokenization.sources import check_source
+    from .options import parse_columns
+
+    parse_columns(columns)
+    check_source(data, items=items, events=events)
+
+
+def check_split(split: str | None, tie_policy: str | None = None) -> None:
+    """Refuse an unknown split or order of ties.
+
+    Raises:
+        ValueError: If one is.
+    """
+    from ..tokenization.splits import SplitName, TiePolicy
+
+    if split is not None and split != "auto" and split not in list(SplitName):
+        raise ValueError(f"split is {split!r}; give auto or one of {', '.join(SplitName)}")
+    if tie_policy is not None and tie_policy not in list(TiePolicy):
+        raise ValueError(f"tie_policy is {tie_policy!r}; give one of {', '.join(TiePolicy)}")
+
+
+def check_preparation(values: Mapping[str, Any]) -> None:
+    """Refuse fields of `PreparationOptions` that are out of range.
+
+    Args:
+        values: Fields that are given; defaults stand for the others.
+
+    Raises:
+        ValueError: If one is.
+    """
+    from ..tokenization.cold_items import check_cold
+    from ..tokenization.event_filters import check_filters
+
+    options = _with_defaults(PREPARATION, values)
+    check_split(options.split, options.tie_policy)
+    check_filters(options.repeats, options.min_user_events, options.min_item_events, options.session_gap)
+    check_cold(options.cold_items, options.cold_policy)
+    if options.seed < 0:
+        raise ValueError(f"Seed is {options.seed}; give 0 or more")
+    if "interests" in values and options.interests != "none":
+        from ..tokenization.user_interests import check_about
+
+        check_about(options.interests)
+
+
+def check_config(values: Mapping[str, Any]) -> None:
+    """As `check_preparation`, for fields of `XCatConfig`."""
+    from ..modeling_xcat.limits_xcat import check_choices, check_sizes
+
+    config = _with_defaults(CONFIG, values)
+    check_sizes(config)
+    check_choices(config)
+    activations = literal_keys("transformers", "activations.py", "ACT2CLS")
+    if config.hidden_act not in activations:
+        raise ValueError(f"hidden_act is {config.hidden_act!r}; give one of {', '.join(sorted(activations))}")
+
+
+def check_training(values: Mapping[str, Any]) -> None:
+    """As `check_preparation`, for fields of `XCatTrainingArguments`."""
+    from ..training.argument_checks import check_deciding_metric, check_numbers, check_refused
+
+    fields, args = option_fields(TRAINING), _with_defaults(TRAINING, values)
+    for name, value in values.items():
+        if fields[name].choices and value not in fields[name].choices:
+            raise ValueError(f"{name} is {value!r}; give one of {', '.join(fields[name].choices)}")
+    check_numbers(args)
+    check_refused(args)
+    if args.save_strategy != "no":
+        check_deciding_metric(args)
+    _check_loggers(args.report_to)
+
+
+def check_fields(preparation: Mapping[str, Any], config: Mapping[str, Any], training: Mapping[str, Any]) -> None:
+    """`check_preparation`, `check_config` and `check_training`."""
+    check_preparation(preparation)
+    check_config(config)
+    check_training(training)
+
+
+def check_adapter_options(peft: str | None, rank: int, groups: tuple[str, ...]) -> None:
+    """Refuse a rank or parts of the model without an adapter, and such as cannot be.
+
+    Raises:
+        ValueError: If it is so.
+    """
+    from ..training.adapter_choices import DEFAULT_GROUPS, check_groups
+
+    check_at_least("--lora-rank", rank, 1)
+    check_groups(groups)
+    if not groups:
+        raise ValueError("--lora-targets is empty; give some of behavior, fusion, items, text")
+    for option, given in (("--lora-rank", rank != DEFAULT_RANK), ("--lora-targets", groups != DEFAULT_GROUPS)):
+        if peft is None and given:
+            raise ValueError(f"{option} is for an adapter; add --peft lora, or leave {option} out")
+
+
+def check_text_encoder(name: str | None) -> None:
+    """Refuse a text encoder that is written as a folder and is not there.
+
+    Raises:
+        OSError: If it is not there.
+    """
+    if name is not None and name.startswith((".", "/", "~")) and not Path(name).expanduser().is_dir():
+        raise OSError(
+            f"--text-encoder {name}: there is no such folder; give a folder, or the id of a model on the hub"
+        )
+
+
+def _check_loggers(given: Any) -> None:
+    known = literal_keys("transformers", "integrations/integration_utils.py", "INTEGRATION_TO_CALLBACK")
+    for name in [given] if isinstance(given, str) else list(given or ()):
+        if name not in ("none", "all", *known):
+            raise ValueError(f"report_to is {name!r}; give none, all or some of {', '.join(sorted(known))}")
+
+
+def _with_defaults(owner: str, values: Mapping[str, Any]) -> SimpleNamespace:
+    """The fields of a class; one with a default that is computed is missing unless it is given."""
+    defaults = {name: field.default for name, field in option_fields(owner).items() if field.default is not UNKNOWN}
+    return SimpleNamespace(**{**defaults, **values})

@@ -1,0 +1,67 @@
+"""Ranges and names that fields of the configuration may have, checked without torch."""
+
+import math
+from typing import Any
+
+NUM_SPECIAL_ROWS = 2
+"""Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
+
+BEHAVIOR_ENCODERS = ("transformer", "gru", "lstm")
+SCORINGS = ("cosine", "dot")
+REPEATS = ("off", "jointly", "apart")
+OBJECTIVES = ("auto", "softmax", "sampled_softmax", "gbce")
+
+
+def check_sizes(config: Any) -> None:
+    """Refuse sizes and shares that are out of range or do not fit together.
+
+    Args:
+        config: An `XCatConfig`, or any object with its fields.
+
+    Raises:
+        ValueError: If one is; it names the field.
+    """
+    at_least = {
+        "hidden_size": 1, "intermediate_size": 1, "num_attention_heads": 1, "num_behavior_layers": 0,
+        "num_fusion_layers": 0, "text_dim": 1, "text_tokens_per_item": 1, "num_texts": 1, "max_history": 1,
+        "num_item_rows": NUM_SPECIAL_ROWS, "num_rating_buckets": 0, "num_time_gap_buckets": 0,
+        "num_negatives": 1, "num_soft_targets": 1, "num_neighbors": 0, "neighbor_window": 1, "neighbor_weight": 0,
+        "repeat_weight": 0, "num_candidates": 0, "candidate_window": 0, "candidate_hidden": 1, "num_successors": 0,
+    }  # fmt: skip
+    for name, least in at_least.items():
+        if getattr(config, name) < least:
+            raise ValueError(f"XCatConfig.{name} is {getattr(config, name)}; give at least {least}.")
+    heads = config.num_attention_heads
+    if config.hidden_size % heads:
+        raise ValueError(
+            f"XCatConfig.hidden_size ({config.hidden_size}) must be a multiple of num_attention_heads ({heads}); "
+            f"try hidden_size={-(-config.hidden_size // heads) * heads}."
+        )
+    for name in ("hidden_dropout", "attention_dropout", "id_dropout", "soft_target_weight"):
+        if not 0 <= getattr(config, name) < 1:
+            raise ValueError(f"XCatConfig.{name} is {getattr(config, name)}; give a share from 0 to below 1.")
+    if not 0 < config.neighbor_decay <= 1:
+        raise ValueError(f"XCatConfig.neighbor_decay is {config.neighbor_decay}; give a share above 0 and up to 1.")
+    if not 0 <= config.gbce_calibration <= 1:
+        raise ValueError(f"XCatConfig.gbce_calibration is {config.gbce_calibration}; give a number from 0 to 1.")
+    if not math.isfinite(config.untrained_bonus):
+        raise ValueError(f"XCatConfig.untrained_bonus is {config.untrained_bonus}; give a number, such as 0.25.")
+    if config.temperature <= 0:
+        raise ValueError(f"XCatConfig.temperature is {config.temperature}; give a positive number, such as 0.05.")
+
+
+def check_choices(config: Any) -> None:
+    """As `check_sizes`, for fields that are one of several names, and what represents an item."""
+    for name, choices in (
+        ("behavior_encoder", BEHAVIOR_ENCODERS),
+        ("scoring", SCORINGS),
+        ("objective", OBJECTIVES),
+        ("repeats", REPEATS),
+    ):
+        if getattr(config, name) not in choices:
+            raise ValueError(f"XCatConfig.{name} is {getattr(config, name)!r}; give one of {', '.join(choices)}.")
+    if not (config.use_text or config.use_item_ids or config.item_features):
+        raise ValueError("An item needs at least one of use_text, use_item_ids and item_features.")
+    for name, size in (config.item_features or {}).items():
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"XCatConfig.item_features[{name!r}] is {size!r}; give its number of values, 1 or more.")

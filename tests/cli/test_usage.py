@@ -1,0 +1,158 @@
+"""Bad usage is answered with exit code 2 before torch, transformers and datasets are imported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "transformers", "datasets", "pandas", "sklearn", "accelerate")
+CASES = {
+    "unknown command": (["train", "shop"], ["No such command 'train'", "fit"]),
+    "misspelt command": (["recomend"], ["recommend"]),
+    "other word": (["fit", "shop", "--epochs", "3"], ["--epochs", "--num-train-epochs", "xcat demo"]),
+    "misspelt": (["fit", "shop", "--hiden-size", "64"], ["--hiden-size", "--hidden-size"]),
+    "misspelt own option": (["fit", "shop", "--spilt", "auto"], ["--spilt", "--split"]),
+    "other command": (["fit", "shop", "--users", "users.csv"], ["--users", "xcat recommend"]),
+    "field elsewhere": (["recommend", "ckpt", "--hidden-size", "4"], ["--hidden-size", "xcat fit"]),
+    "other word for k": (["recommend", "ckpt", "--top-k", "4"], ["--top-k", "-k"]),
+    "number is a word": (["fit", "shop", "--hidden-size", "wide"], ["--hidden-size", "wide"]),
+    "sizes do not fit": (["fit", "shop", "--hidden-size", "30"], ["hidden_size", "30", "num_attention_heads"]),
+    "unknown name": (["fit", "shop", "--behavior-encoder", "cnn"], ["behavior_encoder", "cnn", "gru"]),
+    "unknown activation": (["fit", "shop", "--hidden-act", "gello"], ["hidden_act", "gello", "gelu"]),
+    "unknown split": (["fit", "shop", "--split", "random"], ["random", "leave-one-out"]),
+    "unknown ties": (["fit", "shop", "--tie-policy", "coin"], ["coin", "shuffle"]),
+    "unknown repeats": (["fit", "shop", "--repeats", "never"], ["repeats"]),
+    "unknown interests": (["fit", "shop", "--interests", "all"], ["interests", "words"]),
+    "cold share": (["fit", "shop", "--cold-items", "0.9"], ["cold_items", "0.9"]),
+    "unknown metric": (["fit", "shop", "--metric-for-best-model", "f1"], ["metric_for_best_model", "f1", "ndcg@10"]),
+    "unknown scheduler": (["fit", "shop", "--lr-scheduler-type", "zigzag"], ["zigzag", "cosine"]),
+    "unknown logger": (["fit", "shop", "--report-to", "papyrus"], ["papyrus", "tensorboard"]),
+    "unknown precision": (["fit", "shop", "--precision", "int3"], ["int3", "fp32"]),
+    "rate below 0": (["fit", "shop", "--learning-rate", "-1"], ["learning_rate", "-1"]),
+    "no epochs": (["fit", "shop", "--num-train-epochs", "0"], ["num_train_epochs"]),
+    "unknown baseline": (["fit", "shop", "--card-baselines", "bert4rec"], ["bert4rec", "sasrec"]),
+    "no configuration file": (["fit", "shop", "--config", "nowhere.yaml"], ["nowhere.yaml"]),
+    "no data": (["fit", "nowhere"], ["nowhere", "does not exist"]),
+    "no data at all": (["fit"], ["items and events"]),
+    "data and tables": (["fit", "shop", "--items", "a.csv"], ["either data or the tables"]),
+    "no items table": (["fit", "--items", "a.csv", "--events", "b.csv"], ["a.csv", "does not exist"]),
+    "unknown column": (["fit", "shop", "--columns", "sku=item"], ["sku=item", "item_id"]),
+    "no encoder": (["fit", "shop", "--text-encoder", "./nowhere"], ["nowhere"]),
+    "output in use": (["fit", "shop", "--output", "shop"], ["not empty"]),
+    "nothing to resume": (["fit", "shop", "--output", "new", "--resume"], ["--resume"]),
+    "adapter without base": (["fit", "shop", "--peft", "lora"], ["--base"]),
+    "rank without adapter": (["fit", "shop", "--lora-rank", "4"], ["--lora-rank", "--peft"]),
+    "unknown adapter": (["fit", "shop", "--base", "ckpt", "--peft", "ia3"], ["ia3", "lora"]),
+    "no base": (["fit", "shop", "--base", "nowhere"], ["nowhere"]),
+    "evaluate: no checkpoint": (["evaluate", "nowhere", "shop"], ["nowhere", "no such folder"]),
+    "evaluate: empty folder": (["evaluate", "empty", "shop"], ["config.json"]),
+    "evaluate: no data": (["evaluate", "ckpt", "nowhere"], ["nowhere", "does not exist"]),
+    "evaluate: part": (["evaluate", "ckpt", "shop", "--part", "train"], ["'train'", "validation"]),
+    "evaluate: split": (["evaluate", "ckpt", "shop", "--split", "random"], ["random", "last-basket"]),
+    "evaluate: cut-off": (["evaluate", "ckpt", "shop", "-k", "0"], ["-k is 0"]),
+    "evaluate: revision of a folder": (["evaluate", "ckpt", "shop", "--revision", "v1"], ["revision", "v1"]),
+    "bench: model": (["bench", "shop", "--models", "sasrecc"], ["sasrecc", "sasrec"]),
+    "bench: seed": (["bench", "shop", "--seed", "1"], ["--seeds"]),
+    "bench: output": (["bench", "shop", "--output", "nowhere/b.json"], ["nowhere", "make it first"]),
+    "bench: suffix": (["bench", "shop", "--output", "b.csv"], [".json"]),
+    "bench: field": (["bench", "shop", "--hiden-size", "8"], ["--hidden-size"]),
+    "bench: no data": (["bench", "nowhere"], ["nowhere", "does not exist"]),
+    "recommend: both": (["recommend", "ckpt", "--history", "a", "--users", "b.csv"], ["either --history"]),
+    "recommend: neither": (["recommend", "ckpt"], ["--history"]),
+    "recommend: k": (["recommend", "ckpt", "--history", "a", "-k", "0"], ["-k is 0"]),
+    "recommend: users": (["recommend", "ckpt", "--users", "nobody.csv"], ["nobody.csv"]),
+    "recommend: checkpoint": (["recommend", "nowhere", "--history", "a"], ["nowhere"]),
+    "recommend: output": (
+        ["recommend", "ckpt", "--users", "shop/events.csv", "--output", "no/x.parquet"], ["make it first"],
+    ),
+    "catalogue: items": (["catalogue", "ckpt", "nowhere.csv", "--output", "new"], ["nowhere.csv"]),
+    "catalogue: itself": (["catalogue", "ckpt", "shop/items.csv", "--output", "ckpt"], ["the checkpoint itself"]),
+    "inspect: data": (["inspect", "nowhere"], ["nowhere"]),
+    "inspect: split": (["inspect", "shop", "--split", "random"], ["random"]),
+    "prepare: data": (["prepare", "nowhere"], ["nowhere"]),
+    "prepare: processes": (["prepare", "shop", "--num-proc", "0"], ["--num-proc"]),
+    "interests: data": (["interests", "nowhere"], ["nowhere"]),
+    "interests: time": (["interests", "shop", "--before", "soon"], ["--before", "soon"]),
+    "push: name": (["push", "ckpt", "me"], ["NAMESPACE/NAME"]),
+    "push: checkpoint": (["push", "nowhere", "me/shop"], ["nowhere"]),
+    "space: checkpoint": (["space", "nowhere", "new"], ["nowhere"]),
+    "space: output": (["space", "ckpt", "shop"], ["not empty"]),
+    "demo: epochs": (["demo", "--epochs", "0", "--output", "new"], ["--epochs"]),
+}  # fmt: skip
+
+RUNNER = """
+import io, json, os, sys
+import huggingface_hub, polars, pyarrow.compute, rich.console, yaml  # light, but not for every fork anew
+from contextlib import redirect_stderr
+from xcat_rec.cli.app import main
+from xcat_rec.cli.suggestions import field_options
+
+field_options()  # read once for all forks
+answers = {}
+for name, arguments in json.load(sys.stdin).items():
+    reading, writing = os.pipe()
+    if not os.fork():
+        shown, code = io.StringIO(), None
+        try:
+            with redirect_stderr(shown):
+                main(arguments)
+        except SystemExit as stop:
+            code = stop.code
+        except BaseException as error:
+            shown.write(repr(error))
+        loaded = [module for module in %r if module in sys.modules]
+        os.write(writing, json.dumps([code, shown.getvalue()[-4000:], loaded]).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        answers[name] = json.load(answer)
+    os.wait()
+print(json.dumps(answers))
+""" % (HEAVY,)  # noqa: UP031 there are braces in it
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("usage")
+    for name in ("shop", "empty", "ckpt"):
+        (folder / name).mkdir()
+    (folder / "shop" / "items.csv").write_text("item_id,title\na,A\n")
+    (folder / "shop" / "events.csv").write_text("user_id,item_id,timestamp\nu,a,1\n")
+    (folder / "ckpt" / "config.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def answers(folder: Path) -> dict[str, list]:
+    """The exit code, messages and heavy modules of each case, run in a fork of a process that has none of them."""
+    cases = json.dumps({name: arguments for name, (arguments, _) in CASES.items()})
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER], input=cases, capture_output=True, text=True, cwd=folder, check=True
+    )
+    found: dict[str, list] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_usage(case, answers):
+    code, message, loaded = answers[case]
+    plain = " ".join(message.replace("│", " ").split())
+    assert code == 2, plain
+    for word in CASES[case][1]:
+        assert word in plain, plain
+    assert not loaded, plain
+
+
+def test_bad_usage_is_answered_within_a_second(folder):
+    command = [str(Path(sys.executable).with_name("xcat")), "fit", "shop", "--epochs", "3"]
+    seconds = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        assert subprocess.run(command, capture_output=True, cwd=folder).returncode == 2
+        seconds.append(time.perf_counter() - begin)
+    assert min(seconds) < 1.0

@@ -1,0 +1,36 @@
+"""Names of adapter methods and of the parts of a model that they are put on, checked without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+METHODS = ("lora", "dora", "loha")
+GROUPS = {
+    "behavior": "model.encoder.",
+    "fusion": "model.fusion.",
+    "items": "model.items.adaptor.",
+    "text": "model.text.encoder.",
+}
+"""Parts of the model that an adapter can be put on, and the prefix of their modules' names."""
+DEFAULT_GROUPS = ("behavior", "fusion", "items")
+
+
+def check_method(method: str) -> None:
+    """Refuse an unknown method.
+
+    Raises:
+        ValueError: If it is none of `METHODS`.
+    """
+    if method not in METHODS:
+        raise ValueError(f"--peft is {method!r}; give one of {', '.join(METHODS)}")
+
+
+def check_groups(groups: Sequence[str]) -> None:
+    """Refuse an unknown part of the model.
+
+    Raises:
+        ValueError: If one is none of `GROUPS`.
+    """
+    for group in groups:
+        if group not in GROUPS:
+            raise ValueError(f"--lora-targets names {group!r}; give some of {', '.join(GROUPS)}, with commas between")

@@ -1,0 +1,101 @@
+"""Training arguments that are refused, checked without torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..evaluation.recommendation_ranking.ranking_metrics import METRIC_NAMES
+from ..evaluation.slices import SLICE_NAMES
+
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def check_precision(precision: str) -> None:
+    """Refuse an unknown precision.
+
+    Raises:
+        ValueError: If it is none of `PRECISIONS`.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; give {', '.join(PRECISIONS)}")
+
+
+def check_refused(args: Any) -> None:
+    """Refuse arguments of `TrainingArguments` that mean nothing here, before they end in the middle of a step."""
+    refused = {
+        "label_smoothing_factor": "labels are smoothed by soft_target_weight of the model's configuration",
+        "neftune_noise_alpha": "there are no embeddings of tokens to add noise to, but there is id_dropout",
+        "remove_unused_columns": "the collators need every column",
+        "batch_eval_metrics": "ranks of all users are gathered, and they are small",
+        "bf16_full_eval": "items are ranked in float32, whatever the precision of training",
+        "fp16_full_eval": "items are ranked in float32, whatever the precision of training",
+        "use_liger_kernel": "it has no kernel for this model",
+        "debug": "its checks of every layer's output do not take masks; look at grad_norm in the logs",
+    }
+    for name, reason in refused.items():
+        if getattr(args, name):
+            raise ValueError(f"{name} is {getattr(args, name)}; leave it out: {reason}")
+    if not args.eval_do_concat_batches:
+        raise ValueError("eval_do_concat_batches is False; leave it out: metrics are of the ranks of all users")
+    if args.max_tokens_per_batch is not None and str(args.train_sampling_strategy) != "random":
+        raise ValueError(
+            f"train_sampling_strategy is {args.train_sampling_strategy}, and max_tokens_per_batch draws batches "
+            "of its own; leave one of them out"
+        )
+    metric = args.metric_for_best_model or ""
+    if metric.endswith("loss") and args.greater_is_better:
+        raise ValueError(f"greater_is_better is True, and less of {metric} is better; leave it out")
+
+
+def check_numbers(args: Any) -> None:
+    """Refuse numbers out of range.
+
+    Args:
+        args: `XCatTrainingArguments`, or any object with its fields.
+
+    Raises:
+        ValueError: If one is; it names the field.
+    """
+    check_precision(args.precision)
+    at_least = {
+        "per_device_train_batch_size": 1, "per_device_eval_batch_size": 1, "early_stopping_patience": 0,
+        "max_train_events": 2, "max_tokens_per_batch": 2, "trained_texts_per_step": 1,
+        "adaptor_refresh_steps": 1, "max_eval_users": 1, "shuffle_buffer_size": 0,
+    }  # fmt: skip
+    for name, least in at_least.items():
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise ValueError(f"{name} is {value}; give at least {least}")
+    if not args.metric_ks or min(args.metric_ks) < 1:
+        raise ValueError(f"metric_ks is {args.metric_ks}; give at least one cut-off, each 1 or more")
+    if args.new_category_weight <= 0:
+        raise ValueError(f"new_category_weight is {args.new_category_weight}; give a positive number, such as 2")
+    for name, example in (("learning_rate", 0.001), ("text_encoder_learning_rate", 5e-5)):
+        value = getattr(args, name)
+        if value is not None and value <= 0:
+            raise ValueError(f"{name} is {value}; give a positive number, such as {example}")
+    if args.num_train_epochs <= 0 and args.max_steps <= 0:
+        raise ValueError(f"num_train_epochs is {args.num_train_epochs}; give a positive number")
+
+
+def check_deciding_metric(args: Any, eval_dataset: Any = None) -> None:
+    """Refuse a metric that no evaluation will give, before hours of training end at the first one."""
+    if args.eval_strategy == "no":
+        return
+    name = args.metric_for_best_model or ""
+    ranked, slices = "|".join(METRIC_NAMES), "|".join(SLICE_NAMES)
+    sets = "".join(f"|{re.escape(key)}_" for key in eval_dataset) if isinstance(eval_dataset, Mapping) else ""
+    pattern = rf"(eval_)?({sets})(loss|(((slices\.({slices})\.)?({ranked}))|coverage)@[1-9]\d*)"
+    if args.load_best_model_at_end and not re.fullmatch(pattern, name):
+        raise ValueError(
+            f"metric_for_best_model is {name!r}; give {', '.join(METRIC_NAMES)} or coverage with a cut-off, such as "
+            f"ndcg@10, or one of a slice, such as slices.{SLICE_NAMES[0]}.ndcg@10, or eval_loss"
+            + (f", each with the name of a set before it, such as {next(iter(eval_dataset))}_ndcg@10" if sets else "")
+        )
+    if args.prediction_loss_only and not name.endswith("loss"):
+        raise ValueError(
+            f"prediction_loss_only is True, and metric_for_best_model is {name!r}, for which items are ranked; give "
+            "metric_for_best_model='eval_loss', or leave prediction_loss_only out"
+        )
