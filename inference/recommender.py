@@ -237,7 +237,8 @@ class XCatRecommender:
             history: External item ids, oldest first, in any list, array or column; `[]` for a new customer.
             k: Recommendations wanted; fewer come back where the filters leave fewer.
             texts: The user's own texts (queries, reviews, chat), for a model that reads interests.
-            event_types: Type of each event, for a model that was trained on several types.
+            event_types: Type of each event, for a model that was trained on several types; None for events of the
+                (first) type that the model predicts, such as purchases.
             ratings: Rating of each event, None for none.
             timestamps: Time of each event, None for unknown: seconds or milliseconds since 1970, datetimes, timestamps
                 of pandas or NumPy, or ISO 8601 texts, all of one kind and unit. Events are sorted by time where the
@@ -298,7 +299,7 @@ class XCatRecommender:
             histories: One history per user.
             k: Recommendations wanted per user.
             texts: One entry per user, or None.
-            event_types: Type of each event, one list per user, or None.
+            event_types: Type of each event, one list per user, or None, as in `recommend`.
             ratings: Rating of each event, one list per user, or None.
             timestamps: Time of each event, one list per user, or None; one kind and unit for all users.
             event_texts: What was written at each event, one list per user, or None.

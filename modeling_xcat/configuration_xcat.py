@@ -52,6 +52,8 @@ class XCatConfig(PreTrainedConfig):
         num_texts: Distinct item texts; items with one text share its states.
         item_features: Categorical attributes of items, name to number of values (value 0 means missing).
         event_types: Names of the kinds of event (view, purchase, ...), coded from 1; 0 is an unknown kind.
+        negative_event_types: Those of `event_types` that speak against an item, such as returns. The encoder reads
+            them as events of their type; for memories and second stage they do not count as having the item.
         num_rating_buckets: Buckets of ratings with 0 for no rating; 0 switches ratings off.
         num_time_gap_buckets: Logarithmic buckets of the time since the previous event; 0 switches gaps off.
         max_history: Longest history, in events, that the model reads; the latest events are kept. `prepare_training`
@@ -125,6 +127,7 @@ class XCatConfig(PreTrainedConfig):
     num_texts: int = 1
     item_features: dict[str, int] | None = None
     event_types: list[str] | None = None
+    negative_event_types: list[str] | None = None
     num_rating_buckets: int = 0
     num_time_gap_buckets: int = 0
     max_history: int = 50
@@ -171,6 +174,7 @@ class XCatConfig(PreTrainedConfig):
             self.text_config = _text_config(self.text_config)
         self.item_features = dict(self.item_features or {})
         self.event_types = list(self.event_types or [])
+        self.negative_event_types = list(self.negative_event_types or [])
         self.memory_sources = ["item_text"] if self.memory_sources is None else list(self.memory_sources)
         if isinstance(self.format_version, int) and self.format_version < SECOND_STAGE_FROM:
             self.num_candidates = 0
@@ -215,6 +219,12 @@ class XCatConfig(PreTrainedConfig):
     def num_items(self) -> int:
         """Items in the catalogue."""
         return self.num_item_rows - NUM_SPECIAL_ROWS
+
+    @property
+    def negative_codes(self) -> list[int]:
+        """Codes of `negative_event_types`."""
+        codes = {name: code for code, name in enumerate(self.event_types or (), start=1)}
+        return [codes[name] for name in self.negative_event_types or ()]
 
     @property
     def uses_full_softmax(self) -> bool:

@@ -62,6 +62,11 @@ def check_choices(config: Any) -> None:
             raise ValueError(f"XCatConfig.{name} is {getattr(config, name)!r}; give one of {', '.join(choices)}.")
     if not (config.use_text or config.use_item_ids or config.item_features):
         raise ValueError("An item needs at least one of use_text, use_item_ids and item_features.")
+    for name in config.negative_event_types or ():
+        if name not in (config.event_types or ()):
+            raise ValueError(
+                f"XCatConfig.negative_event_types has {name!r}, which is not in event_types; name it there, too."
+            )
     for name, size in (config.item_features or {}).items():
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"XCatConfig.item_features[{name!r}] is {size!r}; give its number of values, 1 or more.")

@@ -246,6 +246,7 @@ class XCatModel(XCatPreTrainedModel):
         item_ids: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
+        event_type_ids: torch.Tensor | None = None,
         **inputs: Any,
     ) -> tuple[torch.Tensor, RecentEvents]:
         """States and latest events of queries, from (rows, length, hidden) states; see `encode_queries`."""
@@ -255,16 +256,29 @@ class XCatModel(XCatPreTrainedModel):
             last = torch.ones_like(history, dtype=torch.bool)
             last[:-1] = history[:-1] != history[1:]
             query_positions = flat[last]
-        return hidden.flatten(0, 1)[query_positions], self.recent_events(item_ids, layout, query_positions)
+        recent = self.recent_events(item_ids, layout, query_positions, event_type_ids)
+        return hidden.flatten(0, 1)[query_positions], recent
 
     def recent_events(
-        self, item_ids: torch.Tensor, layout: SequenceLayout, query_positions: torch.Tensor
+        self,
+        item_ids: torch.Tensor,
+        layout: SequenceLayout,
+        query_positions: torch.Tensor,
+        event_type_ids: torch.Tensor | None = None,
     ) -> RecentEvents:
-        """The events before queries, as many as the longest history in (rows, length) `item_ids` has."""
+        """The events before queries, as many as the longest history in (rows, length) `item_ids` has.
+
+        Training, validation and recommendation read events here alone, so that all count the same: a purchase and a
+        view count as having the item, and an event of `negative_event_types` does not.
+        """
+        codes = self.config.negative_codes
+        negative = None
+        if event_type_ids is not None and codes:
+            negative = torch.isin(event_type_ids, torch.tensor(codes, device=event_type_ids.device))
         if is_exporting():  # the length of the rows, which does not depend on values
-            return RecentEvents.of_queries(item_ids, layout, query_positions, item_ids.shape[1])
+            return RecentEvents.of_queries(item_ids, layout, query_positions, item_ids.shape[1], negative)
         longest = int(layout.position_ids.max()) + 1 if layout.position_ids.numel() else 1
-        return RecentEvents.of_queries(item_ids, layout, query_positions, longest)
+        return RecentEvents.of_queries(item_ids, layout, query_positions, longest, negative)
 
     @torch.no_grad()
     def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
@@ -431,7 +445,7 @@ class XCatForNextItem(XCatPreTrainedModel):
             output = self.model(item_ids, **inputs)
         if query_positions is not None:
             logits = self.model.score_states(
-                *self.model.pick(output.last_hidden_state, query_positions, item_ids, attention_mask, position_ids)
+                *self.model.pick(output.last_hidden_state, query_positions, item_ids=item_ids, **inputs)
             )
         return XCatNextItemOutput(
             loss=loss,
@@ -455,7 +469,8 @@ class XCatForNextItem(XCatPreTrainedModel):
         known = labels.flatten() >= NUM_SPECIAL_ROWS
         targets = labels.flatten()[known]
         layout = SequenceLayout.from_inputs(item_ids, inputs["attention_mask"], inputs["position_ids"])
-        recent = self.model.recent_events(item_ids, layout, known.nonzero().squeeze(1))
+        places = known.nonzero().squeeze(1)
+        recent = self.model.recent_events(item_ids, layout, places, inputs.get("event_type_ids"))
         log_inclusion = soft_targets = None
         if self.config.uses_full_softmax:
             keeps = self.keep_texts and self.training

@@ -14,7 +14,7 @@ class RecentEvents:
     """The latest events of histories, the latest first.
 
     Args:
-        items: (queries, length) item rows; 0 where a history is shorter.
+        items: (queries, length) item rows; 0 where a history is shorter, and at negative events, such as returns.
         counts: (queries, length) how often the history has named that item by then, where this event is the latest
             to do so; 0 at earlier events of the same item, so that every item is counted once.
     """
@@ -28,7 +28,12 @@ class RecentEvents:
 
     @classmethod
     def of_queries(
-        cls, item_ids: torch.Tensor, layout: SequenceLayout, query_positions: torch.Tensor, length: int
+        cls,
+        item_ids: torch.Tensor,
+        layout: SequenceLayout,
+        query_positions: torch.Tensor,
+        length: int,
+        negative: torch.Tensor | None = None,
     ) -> RecentEvents:
         """Read them off the rows of a model's input.
 
@@ -37,13 +42,20 @@ class RecentEvents:
             layout: Where histories lie in the rows.
             query_positions: (queries,) positions in the flattened rows.
             length: Events wanted of each history, at most.
+            negative: (rows, length) True at events that do not count as having their item. They keep their place, so
+                that the ages of the other events are the same. None for no such events.
         """
+        if negative is not None:
+            item_ids = item_ids.masked_fill(negative, 0)
         ages = torch.arange(length, device=item_ids.device)
         within = layout.position_ids.flatten()[query_positions, None] >= ages
         places = (query_positions[:, None] - ages).clamp(min=0)
         ordinals, following = _occurrences(item_ids, layout)
         latest = within & (following[places] > query_positions[:, None])
-        return cls(item_ids.flatten()[places] * within, ordinals[places] * latest)
+        items = item_ids.flatten()[places] * within
+        if negative is not None:
+            latest = latest & items.ne(0)
+        return cls(items, ordinals[places] * latest)
 
 
 def _occurrences(item_ids: torch.Tensor, layout: SequenceLayout) -> tuple[torch.Tensor, torch.Tensor]:

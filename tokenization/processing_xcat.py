@@ -144,6 +144,12 @@ class XCatProcessor(ProcessorMixin):
         )
 
     @property
+    def default_event_type(self) -> str:
+        """Type of events whose type is not given: the first that the model predicts; "" if it is not known."""
+        targets = (self.event_settings or {}).get("target_event_types") or ()
+        return next((name for name in targets if name in self.event_types), "")
+
+    @property
     def catalogue(self) -> ItemVocabulary:
         """The item vocabulary.
 
@@ -183,7 +189,8 @@ class XCatProcessor(ProcessorMixin):
                 place as the unknown item, and a warning counts them.
             texts: The users' own texts (queries, reviews, chat), for a model with the memory source "user_text": for
                 each history one text, several, or None. They are known from the first event on.
-            event_types: Kind of each event, in the shape of `histories`.
+            event_types: Kind of each event, in the shape of `histories`; None, or "" for an event, is
+                `default_event_type`.
             ratings: Rating of each event, None for none.
             timestamps: Seconds since 1970 of each event, None if unknown.
             interests: Interest profile of each history or None, as `InterestProfile.tokens` gives it, of vectors that
@@ -274,7 +281,8 @@ class XCatProcessor(ProcessorMixin):
         """Histories of external ids as dataset rows (`items`, `event_types`, `ratings`, `timestamps`).
 
         Items and event types that the processor does not know are read as unknown. A warning counts the events of an
-        unknown type; the unknown items are those of row `UNKNOWN_ROW`, for the caller to count.
+        unknown type; the unknown items are those of row `UNKNOWN_ROW`, for the caller to count. An event without a
+        type is of `default_event_type`.
         """
         if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
             raise ValueError("histories is a list of lists of item ids, one list a user; got a plain string")
@@ -288,7 +296,7 @@ class XCatProcessor(ProcessorMixin):
                 raise ValueError(f"history {user} is empty; give at least one item id")
             items = self.catalogue.encode(ids)
             size = len(items)
-            named = _of(event_types, user, size, "event_types", "")
+            named = [kind or self.default_event_type for kind in _of(event_types, user, size, "event_types", "")]
             kinds.extend(kind for kind in named if codes and kind and kind not in codes)
             rows.append({
                 "items": items,

@@ -259,7 +259,10 @@ def prepare_from_base(
     else:
         _change_soft_targets(model)
     _, _, splits = split_shop(shop, options, processor.catalogue, processor.event_types)
-    processor.event_settings = event_settings(shop, options)
+    processor.event_settings = settings = event_settings(shop, options)
+    before = set(model.config.negative_event_types or ()) - set(settings["target_event_types"])
+    negative = before | set(settings["negative_event_types"])
+    model.config.negative_event_types = [name for name in processor.event_types if name in negative]
     interests = add_interests(shop, model, processor, splits, options, "fp32")
     if recount:
         model.config.neighbor_history = False  # a log tells

@@ -425,6 +425,7 @@ def _config(
         )
     has_times = "timestamp" in shop.events.columns and shop.events["timestamp"].null_count() < shop.events.height
     features = {name: len(vocabulary.codes(name)[1]) + 1 for name in feature_columns(shop, options)}
+    named = options.config.get("event_types") or kinds
     measured: dict[str, Any] = {
         "text_config": text_config,
         "text_dim": text_config.hidden_size,
@@ -432,6 +433,7 @@ def _config(
         "num_texts": len(distinct_texts(vocabulary)[0]),
         "item_features": features,
         "event_types": kinds,
+        "negative_event_types": [name for name in roles_of(shop, options).negative if name in named],
         "num_rating_buckets": _rating_scale(shop)[0],
         "num_time_gap_buckets": TIME_GAP_BUCKETS if has_times else 0,
         "max_history": history,

@@ -78,3 +78,40 @@ def test_what_a_user_had_is_no_soft_target() -> None:
     found = model(**inputs).loss
     model.config.soft_target_weight = 0.0
     torch.testing.assert_close(found, model(**inputs).loss)
+
+
+def test_a_return_does_not_count_as_having_the_item() -> None:
+    """A bought and returned counts once, as long ago as it was bought; of B, which was only returned, nothing."""
+    ids, types = torch.tensor([[2, 4, 2, 3]]), torch.tensor([[1, 1, 2, 2]])
+    last = torch.tensor([3])
+    model = tiny_model(tiny_config(negative_event_types=["view"])).model
+    _, found, _ = model.encode_queries(last, item_ids=ids, event_type_ids=types)
+    assert found.items.tolist() == [[0, 0, 4, 2]] and found.counts.tolist() == [[0, 0, 1, 1]]
+    assert model.repeats is not None and model.neighbors is not None
+    _, rows, values = model.repeats.bonus(found)
+    ages, counts = 100 * model.repeats.ages, 100 * model.repeats.counts
+    assert rows.tolist() == [4, 2]
+    torch.testing.assert_close(values, torch.stack([ages[1] + counts[0], ages[2] + counts[0]]))
+    plain = RecentEvents(torch.tensor([[0, 0, 4, 2]]), torch.tensor([[0, 0, 1, 1]]))
+    for one, other in zip(model.neighbors.bonus(found), model.neighbors.bonus(plain), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_returns_count_for_training_as_for_scores() -> None:
+    """The loss of a labelled event goes by the same memories as the scores of a query at its place."""
+    config = tiny_config(negative_event_types=["view"], num_neighbors=0, num_candidates=0, soft_target_weight=0.0)
+    model = tiny_model(config).eval()
+    ids, types = torch.tensor([[2, 4, 2]]), torch.tensor([[1, 1, 2]])
+    labels = torch.tensor([[-100, -100, 5]])
+    output = model(ids, event_type_ids=types, labels=labels, query_positions=torch.tensor([2]))
+    expected = torch.nn.functional.cross_entropy(output.logits[:, 2:], torch.tensor([3]))
+    torch.testing.assert_close(output.loss, expected)
+
+
+def test_without_negative_types_scores_are_those_of_before() -> None:
+    inputs = {"item_ids": torch.tensor([[2, 4, 2, 3]]), "event_type_ids": torch.tensor([[1, 1, 1, 1]])}
+    scores = [
+        tiny_model(tiny_config(**changes)).model.score_catalogue(**inputs)
+        for changes in ({}, {"negative_event_types": ["view"]})
+    ]
+    assert torch.equal(*scores)
