@@ -78,7 +78,7 @@ def inspect(
     check_tables(data, items, events, columns)
 
     from ..tokenization.inspection import inspect_shop
-    from ..tokenization.inspection_page import inspection_card, inspection_page, inspection_tables
+    from ..tokenization.inspection_page import check_matplotlib, inspection_card, inspection_page, inspection_tables
     from ..tokenization.prepared import refuse_prepared
     from ..tokenization.problems import values_shown
     from ..tokenization.sources import load_shop
@@ -86,6 +86,7 @@ def inspect(
     from .console import messages, print_json, results
     from .options import parse_columns
 
+    check_matplotlib()
     refuse_prepared(data, "inspect")
     with values_shown(show_values):
         shop = load_shop(

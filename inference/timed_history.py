@@ -18,8 +18,8 @@ def read_timed_history(
     """Read the entries `item`, `item@time` and `item@`.
 
     An item id may contain an `@`. An entry that is an id of the catalogue as it stands is that id. Otherwise the part
-    after the last `@` is a time if it looks like one, and part of the id if not. In `item@` the id is what stands
-    before the last `@`, and its time is unknown.
+    after the last `@` is a time if it looks like one, or if the part before it is an id of the catalogue; else it is
+    part of the id. In `item@` the id is what stands before the last `@`, and its time is unknown.
 
     Args:
         entries: Entries, oldest first.
@@ -38,10 +38,11 @@ def read_timed_history(
         (['a', 'b@2020-01-01', 'c@home'], [1706659200, None, None])
     """
     known = vocabulary.encode(entries) != UNKNOWN_ROW
+    parts = [entry.rpartition("@") for entry in entries]
+    known_parts = vocabulary.encode([item for item, _, _ in parts]) != UNKNOWN_ROW
     ids, times = [], list[str | None]()
-    for entry, is_id in zip(entries, known, strict=True):
-        item, at, time = entry.rpartition("@")
-        timed = bool(item and at and not is_id and (not time or _TIME.fullmatch(time)))
+    for entry, is_id, (item, at, time), is_item in zip(entries, known, parts, known_parts, strict=True):
+        timed = bool(item and at and not is_id and (not time or is_item or _TIME.fullmatch(time)))
         ids.append(item if timed else entry)
         times.append(time if timed and time else None)
     if not any(times):

@@ -32,16 +32,18 @@ def listed(name: str, values: Any, what: str) -> list[Any]:
         what: What it holds, for errors.
 
     Raises:
-        ValueError: If it is a text, a mapping, a set, or no container.
+        ValueError: If it is a text, a table, a mapping, a set, or no container.
     """
     if getattr(getattr(values, "dtype", None), "kind", "") == "M" and not hasattr(values, "to_list"):
         values = values.astype("datetime64[us]")  # NumPy's list of nanoseconds would hold numbers
+    given = values
     method = next((getattr(values, found) for found in _AS_LISTS if hasattr(values, found)), None)
     values = values if method is None else method()
     if isinstance(values, str | bytes):
         raise ValueError(f"{name} is a list of {what}; got a plain string, so put it into a list")
-    if not isinstance(values, Iterable) or isinstance(values, Mapping | Set):
-        raise ValueError(f"{name} is a list of {what}; got {kind_of(values)}")
+    table = hasattr(given, "columns")  # of pandas, polars and Arrow; iterating gives names or rows
+    if table or not isinstance(values, Iterable) or isinstance(values, Mapping | Set):
+        raise ValueError(f"{name} is a list of {what}; got {kind_of(given)}")
     return list(values)
 
 

@@ -169,6 +169,7 @@ class ItemRanker:
         Raises:
             ValueError: As `ItemFilter.allowed`.
         """
+        k = min(k, self.model.config.num_items)  # memory grows with k
         hide = self.filter.hide(filters, self.filter.allowed(filters), histories)
         states, recent, attention = self.states(inputs, explain)
         boost = 0.0 if cold_boost is None else cold_boost - float(self.model.config.untrained_bonus)

@@ -103,11 +103,21 @@ def inspection_tables(report: Inspection) -> dict[str, list[tuple[str, str]]]:
     }  # fmt: skip
 
 
-def _plots(report: Inspection) -> list[tuple[str, str]]:
+def check_matplotlib() -> None:
+    """Refuse a report that cannot be drawn.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+    """
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise ImportError("the HTML report needs matplotlib: pip install 'xcat-rec[inspect]'") from error
+
+
+def _plots(report: Inspection) -> list[tuple[str, str]]:
+    check_matplotlib()
+    from matplotlib.figure import Figure
 
     def draw(plot: Callable[[Any], None]) -> str:
         figure = Figure(figsize=(8, 3), layout="constrained")

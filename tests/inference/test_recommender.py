@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 import transformers
@@ -259,6 +261,8 @@ def test_texts_alone_are_a_basis_for_a_model_that_reads_them() -> None:
         ({"history": ["item-03"], "cold_boost": float("nan")}, "cold_boost is nan; give a number"),
         ({"history": ["item-03"], "on_unknown": "guess"}, "on_unknown is 'guess'; give one of popular"),
         ({"history": "item-03"}, "plain string"),
+        ({"history": pl.DataFrame({"item_id": ["item-03"]})}, "got a value of type DataFrame"),
+        ({"history": pa.table({"item_id": ["item-03"]})}, "got a value of type Table"),
         ({"history": ["item-03"], "k": 0}, "k is 0; give at least 1"),
         ({"histories": [["item-03"]], "batch_size": 0}, "batch_size is 0; give at least 1"),
         ({"histories": [["item-03"]], "batch_size": -1}, "batch_size is -1; give at least 1"),
@@ -271,6 +275,13 @@ def test_texts_alone_are_a_basis_for_a_model_that_reads_them() -> None:
 def test_what_cannot_be_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         recommender().recommend_many(**arguments) if "histories" in arguments else recommender().recommend(**arguments)
+
+
+@every_model
+def test_more_than_the_catalogue_has_is_the_catalogue(name: str) -> None:
+    using = recommender(name)
+    everything = ids(using.recommend(HISTORIES[0], len(using.vocabulary), explain=False))
+    assert ids(using.recommend(HISTORIES[0], 10**12, explain=False)) == everything
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])

@@ -257,10 +257,13 @@ def test_a_history_in_one_line_may_have_times() -> None:
         (["d@2024-01-31@"], ["d@2024-01-31"], None),  # an id that is not there, and no time
         (["c@2024-01-31@2024-01-31"], ["c@2024-01-31"], [1_706_659_200]),
         (["@a", "x@123"], ["@a", "x@123"], None),
+        (["a@13/12/2009 10:33"], ["a"], [1_260_700_380]),
     ]:
         assert read_timed_history(entries, shop) == (items, times)
     with pytest.raises(ValueError, match="the times of the history: 1 of 1 times are no times"):
         read_timed_history(["a@2024-31-01"], shop)
+    with pytest.raises(ValueError, match="the times of the history: 1 of 1 times are no times"):
+        read_timed_history(["a@home"], shop)  # the id is there, so the rest is meant as a time
 
 
 FORK = """
