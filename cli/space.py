@@ -17,7 +17,8 @@ def space(
 ) -> None:
     """Write a Space: a Gradio app, its requirements and the README with the settings the hub reads.
 
-    A folder is copied into the Space; a repository is loaded by its id at the commit it has now.
+    A folder is copied into the Space; a repository is loaded by its id at the commit it has now. The page runs the code
+    beside the weights, so it needs no xcat-rec; read that code first if the checkpoint is not yours.
 
     Examples:
 
@@ -36,7 +37,7 @@ def space(
     from ..modeling_xcat.hub_xcat import locate_checkpoint
     from ..training.checkpoints import check_checkpoint
     from .console import messages, print_json
-    from .space_files import SpaceFiles, write_space
+    from .space_files import INTERESTS, SpaceFiles, reads_interests, write_space
 
     folder = locate_checkpoint(checkpoint, revision=revision)
     check_checkpoint(folder, checkpoint)
@@ -45,5 +46,7 @@ def space(
     files = SpaceFiles(folder, None if copied else checkpoint, None if copied else folder.name, title)
     names = write_space(files, output)
     messages.print(f"Space: {output}; start it with `python app.py` there", markup=False)
+    if reads_interests(folder):
+        messages.print(f"note: {INTERESTS}", markup=False)
     if json_output:
         print_json({"output": str(output), "files": names})

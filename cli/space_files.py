@@ -5,70 +5,22 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from transformers.dynamic_module_utils import get_relative_import_files
 
 from ..evaluation.modules import GRADIO
 from ..modeling_xcat.hub_xcat import CARRIED, shared_files
 from ..modeling_xcat.saving_xcat import written_whole
-from ..tokenization.vocabulary import ItemVocabulary
+from . import space_catalogue
+from .space_app import BODY, SETTINGS
 
 CHECKPOINT_FOLDER = "checkpoint"
-SHOWN_ITEMS = 2000
-
-APP = '''"""A page that recommends items to a history; written by `xcat space`."""
-
-import os
-
-import gradio as gr
-
-from xcat_rec import XCatRecommender
-
-CHECKPOINT = {checkpoint}
-REVISION = {revision}
-SHOWN_ITEMS = {shown_items}
-
-if REVISION is None:  # the checkpoint lies beside this file
-    CHECKPOINT = os.path.join(os.path.dirname(os.path.abspath(__file__)), CHECKPOINT)
-recommender = XCatRecommender.from_pretrained(CHECKPOINT, revision=REVISION)
-vocabulary = recommender.vocabulary
-
-
-def choices():
-    """The first items of the catalogue by title; other ids can be typed in."""
-    names = vocabulary.table.column_names
-    table = vocabulary.table.slice(0, SHOWN_ITEMS).select([n for n in ("item_id", "title") if n in names])
-    return [(str(row.get("title") or row["item_id"]), row["item_id"]) for row in table.to_pylist()]
-
-
-def recommend(history, k, cross_category):
-    """Rows of a table: item, title, category, score, and the events the recommendation rests on."""
-    if not history:
-        raise gr.Error("Choose at least one item.")
-    try:
-        found = recommender.recommend([str(item) for item in history], int(k), cross_category=bool(cross_category))
-    except ValueError as error:
-        raise gr.Error(str(error)) from error
-    return [
-        [item.item_id, item.title, item.category or "", round(item.score, 3), ", ".join(r.title for r in item.because)]
-        for item in found
-    ]
-
-
-with gr.Blocks(title={title}) as demo:
-    gr.Markdown("# " + {title})
-    history = gr.Dropdown(
-        choices(), value={example}, multiselect=True, allow_custom_value=True, label="History, oldest first"
-    )
-    k = gr.Slider(1, 50, value=10, step=1, label="Recommendations")
-    cross_category = gr.Checkbox(False, label="Only categories that the history lacks")
-    button = gr.Button("Recommend", variant="primary")
-    table = gr.Dataframe(headers=["item", "title", "category", "score", "because of"], interactive=False)
-    button.click(recommend, [history, k, cross_category], table, api_name="recommend")
-
-if __name__ == "__main__":
-    demo.launch()
-'''
+REQUIRED = ("numpy", "pyarrow", "transformers")
+"""What the code of a checkpoint imports, beside torch."""
 
 README = """---
 title: {title}
@@ -85,8 +37,10 @@ license: apache-2.0
 # {plain_title}
 
 Recommends items to a history of items with {source}, a model made with xcat-rec.
+The package xcat-rec is not needed: the page runs the code beside the weights.
 Start it here with `pip install -r requirements.txt` and `python app.py`.
 """
+INTERESTS = "The page does not read interests of users, which this model was trained with; the package xcat-rec does."
 
 
 @dataclass(frozen=True)
@@ -116,18 +70,22 @@ def write_space(files: SpaceFiles, output: Path) -> list[str]:
     Returns:
         Paths of the files, in the folder.
     """
-    vocabulary = ItemVocabulary.load(files.folder)
     name = (files.repository or files.folder.absolute().name).rpartition("/")[2]
     title = files.title or f"Recommendations of {name}"
     fields = {
         "checkpoint": repr(files.repository or CHECKPOINT_FOLDER),
         "revision": repr(files.revision),
-        "shown_items": SHOWN_ITEMS,
         "title": repr(title),
-        "example": repr(vocabulary.column("item_id").slice(0, 2).to_pylist()),
     }
+    config = json.loads((files.folder / "config.json").read_text(encoding="utf-8"))
+    if "custom_pipelines" not in config:
+        raise ValueError(
+            f"{files.repository or files.folder} has no pipeline beside its weights, since an earlier version saved "
+            "it; load it with XCatRecommender.from_pretrained, and save its model and processor again"
+        )
     with written_whole(output) as unfinished:
-        (unfinished / "app.py").write_text(APP.format(**fields), encoding="utf-8")
+        (unfinished / "app.py").write_text(SETTINGS.format(**fields) + BODY, encoding="utf-8")
+        shutil.copyfile(space_catalogue.__file__, unfinished / "catalogue.py")
         (unfinished / "requirements.txt").write_text(requirements(), encoding="utf-8")
         readme = README.format(
             title=json.dumps(title, ensure_ascii=False),
@@ -136,17 +94,45 @@ def write_space(files: SpaceFiles, output: Path) -> list[str]:
             models="" if files.repository is None else f"models:\n- {files.repository}\n",
             source=f"`{files.repository}`" if files.repository else "the checkpoint beside it",
         )
+        if reads_interests(files.folder):
+            readme += f"{INTERESTS}\n"
         (unfinished / "README.md").write_text(readme, encoding="utf-8")
         if files.repository is None:
             (unfinished / CHECKPOINT_FOLDER).mkdir()
-            for path in shared_files(files.folder, CARRIED):
+            for path in (*shared_files(files.folder, CARRIED), *code_files(files.folder, config)):
                 shutil.copyfile(files.folder / path, unfinished / CHECKPOINT_FOLDER / path)
     return sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file())
 
 
-def requirements() -> str:
-    """What the Space needs, in the versions it was written with; the hub brings gradio itself."""
-    from .. import __version__
+def reads_interests(folder: Path) -> bool:
+    """Whether a checkpoint was trained with interests of users, which its code without the package does not read."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return "interests" in config.get("memory_sources", ())
 
-    torch = importlib.metadata.version("torch").partition("+")[0]
-    return f"--extra-index-url https://download.pytorch.org/whl/cpu\nxcat-rec=={__version__}\ntorch=={torch}\n"
+
+def code_files(folder: Path, config: Mapping[str, Any]) -> list[str]:
+    """Names of the files of code that a checkpoint's settings name, and of those that they import.
+
+    Args:
+        folder: The checkpoint.
+        config: What its config.json holds.
+
+    Raises:
+        OSError: If one is missing.
+    """
+    processor = json.loads((folder / "processor_config.json").read_text(encoding="utf-8"))
+    named = [*config.get("auto_map", {}).values(), *processor.get("auto_map", {}).values()]
+    named += [task["impl"] for task in config["custom_pipelines"].values()]
+    modules = {folder / f"{name.partition('.')[0]}.py" for name in named}
+    missing = sorted(path.name for path in modules if not path.is_file())
+    if missing:
+        raise OSError(f"{folder} lacks its code ({', '.join(missing)}); save its model and processor again")
+    imported = {Path(path) for module in modules for path in get_relative_import_files(module)}
+    return sorted(path.name for path in modules | imported)
+
+
+def requirements() -> str:
+    """What the Space needs, in the versions it was written with. The hub brings that gradio itself."""
+    versions = {name: importlib.metadata.version(name).partition("+")[0] for name in ("torch", *REQUIRED)}
+    lines = [f"{name}=={version}" for name, version in sorted({"gradio": GRADIO, **versions}.items())]
+    return "\n".join(["--extra-index-url https://download.pytorch.org/whl/cpu", *lines, ""])

@@ -1,0 +1,174 @@
+"""The catalogue of a Space: search, prices and pictures of its items, and recommendations as HTML.
+
+Self-contained: `xcat space` copies this file into the Space, as `catalogue.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_PICTURE_NAME = re.compile(
+    r"((main|primary|product|item)[_ ]?)?(image|img|im|picture|pic|photo|thumbnail)s?([_ ]?(url|uri|link|src)s?)?",
+    re.IGNORECASE,
+)
+_PICTURE_KINDS = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
+
+
+class Catalogue:
+    """Items that a visitor can search and look at.
+
+    Args:
+        table: One row per item, with `item_id`; `title`, `price`, `currency` and columns of pictures are used where
+            the table has them.
+        counts: (items,) training events of each item; the more popular of two matches comes first.
+
+    Example:
+        >>> table = pa.table({"item_id": ["A1", "B2", "C3"], "title": ["Steak knife", "Green tea", "Tea pot"]})
+        >>> catalogue = Catalogue(table, np.array([9, 1, 5]))
+        >>> catalogue.search("tea"), catalogue.search("TEA green"), catalogue.search("b2", 1)
+        ((['C3', 'B2', 'A1'], 3), (['B2'], 1), (['B2'], 1))
+    """
+
+    def __init__(self, table: pa.Table, counts: np.ndarray) -> None:
+        self.table, self.counts = table, counts
+        self._ids: list[str] = table["item_id"].to_pylist()
+        self._rows = {item: row for row, item in enumerate(self._ids)}
+        self._folded_ids = folded(table["item_id"])
+        titles = table["title"] if "title" in table.column_names else pa.nulls(table.num_rows)
+        text = pc.fill_null(pc.cast(titles, pa.large_string()), "")
+        self._searched = pc.binary_join_element_wise(self._folded_ids, folded(text), pa.scalar(" ", pa.large_string()))
+        self._pictures = [name for name in table.column_names if _PICTURE_NAME.fullmatch(name)]
+
+    def __contains__(self, item: str) -> bool:
+        return item in self._rows
+
+    def search(self, query: str, limit: int = 20) -> tuple[list[str], int]:
+        """Items that have every word of a query in their title or id, in any order; all items for an empty query.
+
+        Case and accents make no difference. An item with that very id comes first, then those in which every word
+        begins a word ("tea" finds "tea pot" before "steak"), each group by popularity.
+
+        Args:
+            query: Words.
+            limit: Items returned at most.
+
+        Returns:
+            Ids, best first, and how many items match.
+        """
+        text: str = folded(pa.array([query]))[0].as_py()
+        words = text.split()
+        match = np.ones(len(self._ids), dtype=bool)
+        for word in words:
+            match &= _flags(pc.match_substring(self._searched, word))
+        rows = match.nonzero()[0]
+        inside = self._searched.take(pa.array(rows))
+        begins = np.ones(len(rows), dtype=bool)
+        for word in words:
+            begins &= _flags(pc.match_substring_regex(inside, r"(^|[^\pL\pN])" + re.escape(word)))
+        same = _flags(pc.equal(self._folded_ids.take(pa.array(rows)), pa.scalar(text.strip(), pa.large_string())))
+        order = np.lexsort((rows, -self.counts[rows], ~begins, ~same))[:limit]
+        return [self._ids[row] for row in rows[order]], len(rows)
+
+    def item(self, item: str) -> dict[str, Any]:
+        """All columns of an item; the id alone for one that is not in the catalogue."""
+        row = self._rows.get(item)
+        values: dict[str, Any] = {"item_id": item} if row is None else self.table.slice(row, 1).to_pylist()[0]
+        return values
+
+    def title(self, item: str) -> str:
+        """Title of an item, its id where it has none."""
+        return str(self.item(item).get("title") or item)
+
+    def price(self, item: str) -> str:
+        """Price of an item as text, with its currency where the catalogue has that; nothing where there is none."""
+        values = self.item(item)
+        price, currency = values.get("price"), values.get("currency")
+        if price is None or price != price:  # NaN
+            return ""
+        text = str(price) if isinstance(price, str) else f"{price:,.2f}"
+        return f"{text} {currency}" if currency else text
+
+    def picture(self, item: str) -> str | None:
+        """Address of an item's picture, which may hold the picture itself; None where there is none."""
+        values = self.item(item)
+        return next((found for name in self._pictures if (found := picture_address(values.get(name)))), None)
+
+
+def folded(texts: Any) -> Any:
+    """Texts without case and accents, as a `large_string` array of Arrow.
+
+    Example:
+        >>> folded(pa.array(["Café NOIR"])).to_pylist()
+        ['cafe noir']
+    """
+    plain = pc.utf8_normalize(pc.cast(texts, pa.large_string()), form="NFKD")
+    plain = pc.utf8_lower(pc.replace_substring_regex(plain, pattern=r"\p{M}", replacement=""))
+    return plain.combine_chunks() if isinstance(plain, pa.ChunkedArray) else plain
+
+
+def picture_address(value: Any) -> str | None:
+    """Address of a picture for a page.
+
+    Args:
+        value: A web address, the bytes of a picture, a list of them, or a mapping that holds one (as a picture of
+            `datasets`). Files of a machine are no addresses.
+
+    Example:
+        >>> picture_address([{"path": "C:/a.png", "large": "//shop.example/a.png"}])
+        'https://shop.example/a.png'
+    """
+    if isinstance(value, str):
+        if value.startswith("//"):
+            value = f"https:{value}"
+        return value if re.match(r"https?://|data:image/", value, re.IGNORECASE) else None
+    if isinstance(value, bytes):
+        kind = next((kind for start, kind in _PICTURE_KINDS if value.startswith(start)), None)
+        return kind and f"data:image/{kind};base64,{base64.b64encode(value).decode()}"
+    inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return next((found for one in inside if (found := picture_address(one))), None)
+
+
+def cards(found: Sequence[Mapping[str, Any]], catalogue: Catalogue, note: str, scores: bool = True) -> str:
+    """Recommendations as HTML: a note, and a card per item with picture, title, category, price and reasons.
+
+    Args:
+        found: Recommendations, as the pipeline returns them.
+        catalogue: The catalogue.
+        note: What the list was computed from.
+        scores: Whether to show scores.
+    """
+    pictures = [catalogue.picture(one["item_id"]) for one in found]
+    parts = [f'<p class="xcat-note">{html.escape(note)}</p>']
+    for place, (one, picture) in enumerate(zip(found, pictures, strict=True), start=1):
+        image = ""
+        if picture:
+            image = (
+                f'<img src="{html.escape(picture)}" alt="" loading="lazy" referrerpolicy="no-referrer" '
+                "onerror=\"this.style.visibility='hidden'\">"
+            )
+        elif any(pictures):
+            image = '<span class="xcat-blank"></span>'
+        facts = [one["category"], catalogue.price(one["item_id"]), one["item_id"]]
+        if scores:
+            facts.append(f"score {one['score']:.3f}")
+        reasons = ", ".join(f"{reason['title']} ({reason['weight']:.0%})" for reason in one["because"])
+        lines = [
+            f"<b>{place}. {html.escape(str(one['title']))}</b>",
+            f"<span>{html.escape(' · '.join(str(fact) for fact in facts if fact))}</span>",
+            f"<span>because of {html.escape(reasons)}</span>" if reasons else "",
+        ]
+        parts.append(f'<div class="xcat-card">{image}<div>{"".join(lines)}</div></div>')
+    return "\n".join(parts)
+
+
+def _flags(found: Any) -> np.ndarray:
+    flags: np.ndarray = np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
+    return flags
