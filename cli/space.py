@@ -17,8 +17,8 @@ def space(
 ) -> None:
     """Write a Space: a Gradio app, its requirements and the README with the settings the hub reads.
 
-    A folder is copied into the Space; a repository is loaded by its id at the commit it has now. The page runs the code
-    beside the weights, so it needs no xcat-rec; read that code first if the checkpoint is not yours.
+    A folder is copied into the Space; a repository is loaded by its id at the commit it has now. The page runs the
+    code beside the weights, so it needs no xcat-rec; read that code first if the checkpoint is not yours.
 
     Examples:
 

@@ -118,7 +118,9 @@ with gr.Blocks(title=TITLE) as demo:
     words.input(search, [words, history], [found, shown], trigger_mode="always_last", **hidden)
     found.input(tick, [found, shown, history], history, **hidden)
     history.input(lambda history, shown: ticked(shown, history or []), [history, shown], found, **hidden)
-    example_button.click(lambda shown: (chosen_items(example), ticked(shown, example)), shown, [history, found], **hidden)
+    example_button.click(
+        lambda shown: (chosen_items(example), ticked(shown, example)), shown, [history, found], **hidden
+    )
     button.click(show, [history, k, cross_category, wish], result, api_visibility="private")
     gr.api(recommend, api_name="recommend")
 
