@@ -42,12 +42,13 @@ def catalogue(
     """
     from .options import parse_columns
     from .output_folders import check_output
-    from .usage import check_checkpoint, check_file_to_read
+    from .usage import check_checkpoint, check_file_to_read, check_finite
 
     if output.exists() and Path(checkpoint).exists() and output.samefile(checkpoint):
         raise ValueError(f"--output {output} is the checkpoint itself; give another folder")
     check_output(output, resume=False, overwrite=overwrite)
     parse_columns(columns)
+    check_finite("--cold-boost", cold_boost)
     check_checkpoint(checkpoint, revision)
     check_file_to_read("ITEMS", items)
 

@@ -81,8 +81,8 @@ def test_the_boost_of_cold_items(folder, tmp_path, capsys):
     catalogue = ["catalogue", str(folder / "shop"), str(tmp_path / "new.csv"), "--output", str(tmp_path / "grown")]
     run([*catalogue, "--cold-boost", "0.75", "--json"], capsys)
     assert XCatRecommender.from_pretrained(tmp_path / "grown").cold_boost == 0.75
-    refused([*catalogue, "--cold-boost", "nan", "--overwrite"], capsys, ["cold_boost is nan; give a number"])
-    refused([*command[:-1], "inf", "--history", "item-03"], capsys, ["cold_boost is inf; give a number"])
+    refused([*catalogue, "--cold-boost", "nan", "--overwrite"], capsys, ["--cold-boost is nan; give a number"])
+    refused([*command[:-1], "inf", "--history", "item-03"], capsys, ["--cold-boost is inf; give a number"])
 
 
 def test_the_boost_of_an_evaluation_is_that_of_this_evaluation(folder):
