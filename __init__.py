@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .modeling_xcat.configuration_xcat import XCatConfig as XCatConfig
     from .modeling_xcat.modeling_xcat import XCatForNextItem as XCatForNextItem
     from .modeling_xcat.modeling_xcat import XCatModel as XCatModel
+    from .tokenization.column_guess import guess_columns as guess_columns
     from .tokenization.processing_xcat import XCatProcessor as XCatProcessor
     from .tokenization.schema import TableColumns as TableColumns
     from .tokenization.schema import TableError as TableError
@@ -46,6 +47,7 @@ _EXPORTS = {
     "XCatTrainingArguments": ".training.arguments",
     "evaluate_checkpoint": ".inference.checkpoint_evaluation",
     "evaluate_ranker": ".evaluation.protocol",
+    "guess_columns": ".tokenization.column_guess",
     "load_metric": ".evaluation.modules",
     "load_shop": ".tokenization.sources",
     "pipeline": ".inference.pipeline",
