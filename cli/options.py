@@ -173,8 +173,8 @@ NEGATIVE_HELP = "Negative event types, such as return,hide; without it their nam
 def parse_columns(text: str | None) -> Any:
     r"""`TableColumns` from `item_id=sku,title=name`; the defaults from None.
 
-    A comma within a name has a backslash, `user_id=Customer\, ID`, and so has a backslash before a comma or at the end.
-    Blanks and further equals signs stay as they are.
+    A comma within a name has a backslash, `user_id=Customer\, ID`, and so has a backslash before a comma or at the
+    end. Blanks and further equals signs stay as they are.
 
     Raises:
         ValueError: If a part is not `name=column`, or the name is no field of `TableColumns`.
