@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .options import Encoding, TimeFormat, with_options
+from .options import Encoding, MissingUsers, TimeFormat, with_options
 from .usage import check_results, check_tables
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def bench(
     unknown_items: Annotated[
         Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
     ] = "error",
+    missing_users: MissingUsers = "error",
     cold_items: Annotated[
         float, typer.Option(help="Share of the items, up to 0.5, whose training events are taken away.")
     ] = 0.0,
@@ -95,7 +96,14 @@ def bench(
     column = category_column or (DEFAULT_COLUMN if by_category else None)
     requests = [
         BenchRequest(
-            model, seed, **tables, unknown_items=unknown_items, fields=fields, base=base, category_column=column
+            model,
+            seed,
+            **tables,
+            unknown_items=unknown_items,
+            missing_users=missing_users,
+            fields=fields,
+            base=base,
+            category_column=column,
         )
         for model, seed in planned
     ]

@@ -87,6 +87,7 @@ class BenchRequest:
         events: As in `load_shop`.
         columns: Names of columns, as `parse_columns` reads them.
         unknown_items: "error" or "drop".
+        missing_users: "error" or "drop".
         time_format: As in `load_shop`.
         encoding: As in `load_shop`.
         fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments` by name; the latter two hold
@@ -103,6 +104,7 @@ class BenchRequest:
     events: str | None = None
     columns: str | None = None
     unknown_items: str = "error"
+    missing_users: str = "error"
     time_format: str | None = None
     encoding: str | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -120,6 +122,8 @@ class BenchRequest:
             named["category_column"] = self.category_column
         formats = {"time_format": self.time_format, "encoding": self.encoding}
         named |= {name: value for name, value in formats.items() if value is not None}
+        if self.missing_users != "error":
+            named["missing_users"] = self.missing_users
         fields = {name: value for name, value in self.fields.items() if name != "cache_dir"}
         encoder = fields.get("text_encoder")
         if isinstance(encoder, str) and Path(encoder).is_dir():
@@ -173,6 +177,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     shop = load_data(
         request.data, items=request.items, events=request.events, columns=parse_columns(request.columns),
         on_unknown_items="drop" if request.unknown_items == "drop" else "error",
+        on_missing_users="drop" if request.missing_users == "drop" else "error",
         time_format=request.time_format, encoding=request.encoding,
     )  # fmt: skip
     if request.category_column is not None:

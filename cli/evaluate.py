@@ -95,6 +95,7 @@ def evaluate(
         events=events,
         columns=parse_columns(columns) if columns else saved_columns(recommender.processor.event_settings),
         on_unknown_items="drop",
+        on_missing_users="drop",
         **table_formats(recommender.processor.event_settings, time_format, encoding),
     )
     messages.print(with_options(str(shop.report)), markup=False, highlight=False)

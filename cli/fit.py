@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import Encoding, TimeFormat, with_options
+from .options import Encoding, MissingUsers, TimeFormat, with_options
 from .usage import DEFAULT_RANK
 
 
@@ -51,6 +51,7 @@ def fit(
     unknown_items: Annotated[
         Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
     ] = "error",
+    missing_users: MissingUsers = "error",
     config_file: Annotated[Path | None, typer.Option("--config", help="YAML file with any of the fields.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last saved epoch in the output folder.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a checkpoint in the output folder.")] = False,
@@ -122,6 +123,7 @@ def fit(
             events=events,
             columns=parse_columns(columns),
             on_unknown_items=unknown_items,
+            on_missing_users=missing_users,
             time_format=time_format,
             encoding=encoding,
         )

@@ -26,7 +26,7 @@ FIELDS_NOT_SHOWN = {"cache_dir", "disable_tqdm", "push_to_hub", "report_to", "ru
 """Fields that do not change the model."""
 _PLACES = {"items", "events", "base", "text_encoder"}
 """Options that may name a file or folder, which is somewhere else for everybody."""
-_PREPARED_NAMES = {"on_unknown_items": "unknown_items"}
+_PREPARED_NAMES = {"on_unknown_items": "unknown_items", "on_missing_users": "missing_users"}
 """Entries of a manifest that have another name as an option."""
 
 
@@ -88,7 +88,7 @@ def _prepare_command(folder: str) -> str:
     words = ["xcat", "prepare", "DATA", "--output", "PREPARED"]
     if mapping:
         words += ["--columns", columns_text(mapping)]
-    defaults = _prepare_defaults() | {"on_unknown_items": "error"}
+    defaults = _prepare_defaults() | dict.fromkeys(_PREPARED_NAMES, "error")
     told = {name: value for name, value in {**request, **made}.items() if name not in ("layout", "inputs")}
     for name, value in told.items():
         if value is not None and _plain(value) != _plain(defaults.get(name)):

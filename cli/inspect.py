@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import Encoding, TimeFormat, with_options
+from .options import Encoding, MissingUsers, TimeFormat, with_options
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,6 +38,7 @@ def inspect(
     unknown_items: Annotated[
         Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
     ] = "error",
+    missing_users: MissingUsers = "error",
     push: Annotated[
         str | None,
         typer.Option(
@@ -95,6 +96,7 @@ def inspect(
             events=events,
             columns=parse_columns(columns),
             on_unknown_items=unknown_items,
+            on_missing_users=missing_users,
             time_format=time_format,
             encoding=encoding,
         )

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import yaml
@@ -20,6 +20,7 @@ TimeFormat = Annotated[
     typer.Option(help="Format of times: day-first, month-first, excel or a strptime pattern; found if left out."),
 ]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of files of text, such as cp1252; found if left out.")]
+MissingUsers = Annotated[Literal["error", "drop"], typer.Option(help="What to do with events without a user.")]
 
 RESERVED = {
     "output_dir",
@@ -198,7 +199,7 @@ def with_options(text: str) -> str:
     "Give --time-format '%d/%m/%Y %H:%M' or --encoding cp1252"
     """
     return re.sub(
-        r"\b(time_format|encoding)=(?:'([^']*)'|\"([^\"]*)\")",
+        r"\b(?:on_)?(time_format|encoding|missing_users)=(?:'([^']*)'|\"([^\"]*)\")",
         lambda found: f"--{found[1].replace('_', '-')} {shlex.quote(found[2] or found[3] or '')}",
         text,
     )

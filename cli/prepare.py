@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, TimeFormat
+from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, MissingUsers, TimeFormat
 
 if TYPE_CHECKING:
     from ..tokenization.prepared import PreparedFolder
@@ -56,6 +56,7 @@ def prepare(
     unknown_items: Annotated[
         Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
     ] = "error",
+    missing_users: MissingUsers = "error",
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="Where the work is done: here, or on a Ray cluster.")
     ] = "local",
@@ -121,6 +122,7 @@ def prepare(
             events=events,
             columns=parse_columns(columns),
             on_unknown_items=unknown_items,
+            on_missing_users=missing_users,
             time_format=time_format,
             encoding=encoding,
         )

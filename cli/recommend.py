@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import Encoding, TimeFormat, with_options
+from .options import Encoding, MissingUsers, TimeFormat, with_options
 
 if TYPE_CHECKING:
     from ..inference.batch import BatchRequest
@@ -34,6 +34,7 @@ def recommend(
     columns: Annotated[str | None, typer.Option(help="Names of its columns: item_id=sku,user_id=customer.")] = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
+    missing_users: MissingUsers = "error",
     text: Annotated[
         list[str] | None,
         typer.Option(help="A text of the user, for a model of fit --interests; may be repeated."),
@@ -103,7 +104,9 @@ def recommend(
         settings = saved_event_settings(folder)
         names = parse_columns(columns) if columns else saved_columns(settings)
         formats = table_formats(settings, time_format, encoding)
-        histories = read_histories(users, names, saved_text_columns(folder), saved_item_ids(folder), **formats)
+        histories = read_histories(
+            users, names, saved_text_columns(folder), saved_item_ids(folder), on_missing_users=missing_users, **formats
+        )
         _say(histories)
         request = BatchRequest(k, filters, tuple(text or ()), cold_boost, on_unknown)
         written = _write(output, folder, histories, request, engine, actors)
@@ -118,7 +121,12 @@ def recommend(
         names = parse_columns(columns) if columns else saved_columns(settings)
         formats = table_formats(settings, time_format, encoding)
         histories = read_histories(
-            users, names, recommender.text_columns, recommender.vocabulary.column("item_id"), **formats
+            users,
+            names,
+            recommender.text_columns,
+            recommender.vocabulary.column("item_id"),
+            on_missing_users=missing_users,
+            **formats,
         )
         _say(histories)
     found = recommender.recommend_many(

@@ -114,6 +114,7 @@ def evaluate_checkpoint(
             os.fspath(shop),
             columns=saved_columns(checkpoint.processor.event_settings),
             on_unknown_items="drop",
+            on_missing_users="drop",
             **table_formats(checkpoint.processor.event_settings),
         )
     data = evaluation_data(checkpoint, shop, part=part, **options)

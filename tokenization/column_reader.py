@@ -139,6 +139,8 @@ class ColumnReader:
         self._repaired(label, table, column, repairs)
         if required and cleaned.values.null_count():
             remedy = "fill them or leave these rows out"
+            if label == "events" and column == "user_id":
+                remedy += ': on_missing_users="drop"'
             self._add(label, column, "null_key", cleaned.values.null_count(), None, remedy)
         return cleaned.values
 

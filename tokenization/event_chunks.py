@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from .column_reader import TableStyle
 from .event_times import event_columns
 from .problems import TableError, TableProblem
-from .schema import EVENT_SCHEMA, TableColumns, UnknownItems
+from .schema import EVENT_SCHEMA, MissingUsers, TableColumns, UnknownItems
 from .sources.generic import from_arrow, tidy_header
 from .sources.hub import HUB_SCHEME, open_parquet_file
 from .sources.text_files import check_permission
@@ -53,6 +53,7 @@ class ChunkReading:
         on_unknown_items: What to do with events of items that the vocabulary lacks.
         style: How the whole log is written.
         time_format: Format of times that the user gave.
+        on_missing_users: What to do with events without a user.
     """
 
     vocabulary: str
@@ -60,6 +61,7 @@ class ChunkReading:
     on_unknown_items: UnknownItems = "error"
     style: TableStyle = field(default_factory=TableStyle)
     time_format: str | None = None
+    on_missing_users: MissingUsers = "error"
 
 
 @dataclass
@@ -162,7 +164,10 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
     wanted = [reading.columns.name_of(name) for name in EVENT_INPUTS]
     present = [name for name in file.schema_arrow.names if name.strip() in wanted]
     raw, found = tidy_header(from_arrow(file.read_row_groups(list(chunk.row_groups), columns=present)), [], "events")
-    reader = _ChunkReader(reading.columns, time_format=reading.time_format, style=reading.style)
+    reader = _ChunkReader(
+        reading.columns, time_format=reading.time_format, style=reading.style,
+        on_missing_users=reading.on_missing_users,
+    )  # fmt: skip
     reader.problems += found if not chunk.start else []  # once a file
     events = reader.events(raw)
     reader.problems = [
@@ -174,8 +179,10 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
     items = pl.DataFrame({"item_id": _item_ids(reading.vocabulary)})
     _, events = reader.known_items(items, events, reading.on_unknown_items)
     # A chunk may have lost all of its events, the log not.
-    lost = ("events", reading.columns.item_id, "empty_table")
-    problems = [problem for problem in reader.problems if (problem.table, problem.column, problem.kind) != lost]
+    lost = [reading.columns.item_id, reading.columns.user_id]
+    problems = [
+        problem for problem in reader.problems if not (problem.kind == "empty_table" and problem.column in lost)
+    ]
     if any(problem.fatal for problem in problems):
         return empty_events(), EventFacts([0], problems=problems)
     events = events.select(event_columns(events))

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from .problems import TableError, TableProblem
-from .schema import TableColumns
+from .schema import MissingUsers, TableColumns
 from .sources.generic import load_table
 from .splits import SplitName, TiePolicy, sort_events
 from .table_columns import QUANTITY
@@ -54,6 +54,7 @@ def read_histories(
     *,
     time_format: str | None = None,
     encoding: str | None = None,
+    on_missing_users: MissingUsers = "error",
 ) -> Histories:
     """Read users and their histories, as the events of a shop are read and put in order.
 
@@ -65,6 +66,7 @@ def read_histories(
         catalogue: Item ids of the model, which those of the table are to meet; None to take them as they are.
         time_format: How times are written, as in `load_shop`.
         encoding: Encoding of a file of text, as in `load_shop`.
+        on_missing_users: "error" refuses events without a user, "drop" leaves them out.
 
     Returns:
         Users in order of first appearance, with their events.
@@ -75,7 +77,7 @@ def read_histories(
     """
     columns = columns or TableColumns()
     table, problems = load_table(path, "events", encoding=encoding)
-    reader = TableReader(columns, file_order=True, time_format=time_format)
+    reader = TableReader(columns, file_order=True, time_format=time_format, on_missing_users=on_missing_users)
     reader.problems += problems
     log = reader.events(table)
     if log is None or any(problem.fatal for problem in reader.problems):
@@ -90,7 +92,9 @@ def read_histories(
         kept.pop("timestamps", None)
     texts = [name for name in text_columns if name in table.columns]
     if texts:
-        ordered = ordered.with_columns(event_texts=joined_texts(table, texts).gather(ordered["_file"]))
+        ordered = ordered.with_columns(
+            event_texts=joined_texts(table.filter(reader.with_user), texts).gather(ordered["_file"])
+        )
         kept["event_texts"] = "event_texts"
     lists = ordered.group_by("user_id", maintain_order=True).agg(
         **{title: pl.col(name) for title, name in kept.items()}

@@ -18,12 +18,12 @@ from .event_times import event_columns, with_times_to_write
 from .item_texts import item_texts
 from .log_styles import log_style
 from .problems import TableError, TableProblem
-from .schema import ShopTables, TableColumns, UnknownItems
+from .schema import MissingUsers, ShopTables, TableColumns, UnknownItems
 from .sources import load_shop
 from .sources.generic import find_optional_table, find_table, load_table
 from .sources.hub import HUB_ID, HubLog, find_log
 from .sources.text_files import check_permission
-from .table_reader import TableReader
+from .table_reader import TableReader, check_missing_users
 from .time_columns import TimeStyle
 from .time_texts import check_time_format
 from .vocabulary import ItemVocabulary
@@ -65,6 +65,7 @@ class PreparationInputs:
         events: The events table: a file, or a folder of parquet files.
         columns: Names of the columns; None for our own.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
+        on_missing_users: "error" refuses events without a user, "drop" leaves them out.
         time_format: How times are written, as in `load_shop`.
         encoding: Encoding of files of text, as in `load_shop`.
 
@@ -82,12 +83,15 @@ class PreparationInputs:
         events: str | Path | None = None,
         columns: TableColumns | None = None,
         on_unknown_items: UnknownItems = "error",
+        on_missing_users: MissingUsers = "error",
         time_format: str | None = None,
         encoding: str | None = None,
     ) -> None:
         check_time_format(time_format)
         self.columns = columns or TableColumns()
+        check_missing_users(on_missing_users)
         self.on_unknown_items: UnknownItems = on_unknown_items
+        self.on_missing_users: MissingUsers = on_missing_users
         self.time_format, self.encoding = time_format, encoding
         self.shop: ShopTables | None = None
         self.events: Sequence[str | Path]
@@ -99,7 +103,7 @@ class PreparationInputs:
         elif found is None:
             self.shop = load_shop(
                 data, items=items, events=events, columns=columns, on_unknown_items=on_unknown_items,
-                time_format=time_format, encoding=encoding,
+                on_missing_users=on_missing_users, time_format=time_format, encoding=encoding,
             )  # fmt: skip
             self.name = self.shop.name
         else:
@@ -119,6 +123,8 @@ class PreparationInputs:
         # Left out where they are not given: so a folder that was prepared before there were these options still fits.
         formats = {"time_format": self.time_format, "encoding": self.encoding}
         told |= {name: value for name, value in formats.items() if value is not None}
+        if self.on_missing_users != "error":
+            told["on_missing_users"] = self.on_missing_users
         if self.shop is not None:
             tables = {"items": self.shop.items, "events": self.shop.events}
             return {**told, "inputs": {name: _rows_hash(table) for name, table in tables.items()}}

@@ -16,7 +16,7 @@ import pyarrow as pa
 from .data_card import DataCard
 from .event_roles import EventRoles, saved_roles
 from .problems import TableProblem
-from .schema import EVENT_SCHEMA, ShopTables, TableColumns, UnknownItems
+from .schema import EVENT_SCHEMA, MissingUsers, ShopTables, TableColumns, UnknownItems
 from .sources import load_shop
 from .table_columns import SavedColumns, is_chosen
 from .vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
@@ -167,6 +167,7 @@ def load_data(
     events: str | None = None,
     columns: TableColumns | None = None,
     on_unknown_items: UnknownItems = "error",
+    on_missing_users: MissingUsers = "error",
     time_format: str | None = None,
     encoding: str | None = None,
 ) -> ShopTables:
@@ -180,7 +181,7 @@ def load_data(
     if not is_prepared(data) or items is not None or events is not None:
         return load_shop(
             data, items=items, events=events, columns=columns, on_unknown_items=on_unknown_items,
-            time_format=time_format, encoding=encoding,
+            on_missing_users=on_missing_users, time_format=time_format, encoding=encoding,
         )  # fmt: skip
     if is_chosen(time_format) or is_chosen(encoding):
         raise ValueError(f"{data} was prepared, and its times are read already; leave time_format and encoding out")

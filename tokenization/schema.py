@@ -19,7 +19,7 @@ from .table_columns import (
     USER_SCHEMA,
     TableColumns,
 )
-from .table_reader import TableReader, UnknownItems
+from .table_reader import MissingUsers, TableReader, UnknownItems
 
 __all__ = [
     "CATEGORY_SEPARATOR",
@@ -28,6 +28,7 @@ __all__ = [
     "ITEM_SCHEMA",
     "PROMOTION_SCHEMA",
     "USER_SCHEMA",
+    "MissingUsers",
     "ShopTables",
     "TableColumns",
     "TableError",
@@ -86,6 +87,7 @@ def validate_tables(
     name: str = "shop",
     *,
     on_unknown_items: UnknownItems = "error",
+    on_missing_users: MissingUsers = "error",
     users: pl.DataFrame | None = None,
     promotions: pl.DataFrame | pl.LazyFrame | None = None,
     card: DataCard | None = None,
@@ -100,6 +102,7 @@ def validate_tables(
         columns: Names of the columns; None for our own.
         name: Name of the shop, for messages.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
+        on_missing_users: "error" refuses events without a user, "drop" leaves them out.
         users: One row a user, if there is such a table.
         promotions: One row a promotion: a table with some of the columns of `PROMOTION_SCHEMA`, or one that has them
             all and is read later.
@@ -110,11 +113,12 @@ def validate_tables(
 
     Raises:
         TableError: If anything fatal is wrong; it lists everything that is wrong.
-        ValueError: If `on_unknown_items` is neither "error" nor "drop", or the time format cannot be used.
+        ValueError: If `on_unknown_items` or `on_missing_users` is neither "error" nor "drop", or the time format
+            cannot be used.
     """
     if on_unknown_items not in ("error", "drop"):
         raise ValueError(f"on_unknown_items is {on_unknown_items!r}; give 'error' or 'drop'")
-    reader = TableReader(columns or TableColumns(), time_format=time_format)
+    reader = TableReader(columns or TableColumns(), time_format=time_format, on_missing_users=on_missing_users)
     reader.problems.extend(found)
     catalogue = reader.items(items)
     log = reader.events(events)

@@ -27,6 +27,7 @@ from .time_columns import SECONDS_1973, TimeColumn
 from .time_texts import CLOCK_SKEW
 
 UnknownItems = Literal["error", "drop"]
+MissingUsers = Literal["error", "drop"]
 
 MAX_EVENT_TYPES = 200
 """Different event types that a shop may have."""
@@ -40,9 +41,10 @@ class TableReader(ColumnReader):
         file_order: Whether events without time and order are in the order of the table; otherwise they are refused.
         time_format: How times are written; see `read_times`.
         style: How the columns are written, where the tables are parts of others.
+        on_missing_users: "error" refuses events without a user, "drop" leaves them out.
 
     Raises:
-        ValueError: If the time format is neither a name nor a pattern.
+        ValueError: If the time format is neither a name nor a pattern, or `on_missing_users` is neither of the two.
     """
 
     def __init__(
@@ -52,11 +54,16 @@ class TableReader(ColumnReader):
         file_order: bool = False,
         time_format: str | None = None,
         style: TableStyle | None = None,
+        on_missing_users: MissingUsers = "error",
     ) -> None:
         super().__init__(columns, time_format, style)
+        check_missing_users(on_missing_users)
+        self.on_missing_users: MissingUsers = on_missing_users
         self._given = columns
         self.file_order = file_order
         self._num_events = 0
+        self.with_user = pl.Series(dtype=pl.Boolean)
+        """Rows of the table of events that have a user."""
 
     def items(self, table: pl.DataFrame) -> pl.DataFrame | None:
         """The items table with our columns; None if it has no ids."""
@@ -90,7 +97,8 @@ class TableReader(ColumnReader):
         """The events table with our columns; None if it has no ids."""
         self.columns = self._given.of_table(table.columns)
         self._table("events", table, EVENT_INPUTS, ("user_id", "item_id"))
-        users = self._keys("events", table, "user_id")
+        drop = self.on_missing_users == "drop" and self._name("user_id") in table.columns
+        users = self._keys("events", table, "user_id", required=not drop)
         ids = self._keys("events", table, "item_id")
         times, order = self._order(table)
         event_type, quantity = self._event_types(table)
@@ -111,8 +119,21 @@ class TableReader(ColumnReader):
             ours.append(times.microseconds.rename(MICROSECOND))
         log = pl.DataFrame([*ours, *quantity, *self._others(table, EVENT_INPUTS)])
         self._num_events = log.height
+        log = self._with_users(log)
         self.repeated_events(log)
         return log
+
+    def _with_users(self, log: pl.DataFrame) -> pl.DataFrame:
+        """Events that have a user. Others are dropped here, after the rows of all notes are counted."""
+        self.with_user = log["user_id"].is_not_null()
+        missing = log["user_id"].null_count()
+        if not missing or self.on_missing_users == "error":
+            return log
+        self._add("events", "user_id", "null_key", missing, None, "they were dropped", fatal=False)
+        kept = log.filter(self.with_user)
+        if kept.is_empty():
+            self._add("events", "user_id", "empty_table", 0, None, "no event names a user; check the column")
+        return kept
 
     def _event_types(self, table: pl.DataFrame) -> tuple[pl.Series, list[pl.Series]]:
         """Type of each event, a return where the quantity is below zero; and the quantities, if there are any."""
@@ -270,6 +291,16 @@ class TableReader(ColumnReader):
             elif 0 < no_order < number:
                 self._add("events", "order", "null_order", no_order, None, "fill them, or give times")
         return times, order.cast(pl.Int64, strict=False)
+
+
+def check_missing_users(policy: str) -> None:
+    """Refuse what is no choice for events without a user.
+
+    Raises:
+        ValueError: If it is neither "error" nor "drop".
+    """
+    if policy not in ("error", "drop"):
+        raise ValueError(f"on_missing_users is {policy!r}; give 'error' or 'drop'")
 
 
 def _unknown(items: pl.DataFrame, events: pl.DataFrame) -> pl.Series:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 
 import polars as pl
+import pytest
+
+from xcat_rec.cli.app import main
 
 from ..tiny_shop import events_table, items_table, save_text_encoder
 from .commands import run
@@ -22,19 +25,28 @@ def test_invoices_from_guess_to_recommendation(tmp_path, capsys):
         Quantity=pl.when(index % 9 == 4).then(-1).otherwise(2),
         **{"Customer ID": "user_id"},
     )  # fmt: skip
+    nobody = pl.lit(None).alias("Customer ID")
+    events = pl.concat([events, events.gather_every(4).with_columns(nobody)], how="vertical_relaxed")
     items.write_csv(shop / "items.csv")
     events.write_csv(shop / "events.csv")
     checkpoint = str(tmp_path / "checkpoint")
     mapping = "item_id=StockCode,title=Description,user_id=Customer ID,timestamp=InvoiceDate,quantity=Quantity"
     encoder = str(save_text_encoder(tmp_path / "encoder"))
     fit = ["fit", str(shop), "--output", checkpoint, "--columns", mapping, "--text-encoder", encoder, "--json"]
+    with pytest.raises(SystemExit):
+        main([*fit, *OPTIONS])
+    assert "events, column Customer ID" in (error := capsys.readouterr().err) and "--missing-users drop" in error
+    fit += ["--missing-users", "drop"]
     told = run([*fit, *OPTIONS, "--num-train-epochs", "1"], capsys)
     settings = json.loads((tmp_path / "checkpoint" / "processor_config.json").read_text())["event_settings"]
     assert settings["target_event_types"] == ["interaction"] and settings["negative_event_types"] == ["return"]
     assert settings["columns"]["user_id"] == "Customer ID"
     judged = run(["evaluate", checkpoint, str(shop), "--json"], capsys)
     assert judged["metrics"] == {name: told["metrics"][name] for name in judged["metrics"]}
-    found = run(["recommend", checkpoint, "--users", str(shop / "events.csv"), "-k", "2", "--json"], capsys)
+    found = run(
+        ["recommend", checkpoint, "--users", str(shop / "events.csv"), "--missing-users", "drop", "-k", "2", "--json"],
+        capsys,
+    )
     assert len(found["recommendations"]) == 2 * 60
     new = tmp_path / "new.csv"
     new.write_text("StockCode,Description\nnew,tents number 3\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..progress import stage
-from ..schema import ShopTables, TableColumns, UnknownItems, validate_tables
+from ..schema import MissingUsers, ShopTables, TableColumns, UnknownItems, validate_tables
 from ..table_columns import SavedColumns, is_chosen
 from .amazon_five_core import AMAZON_2014, AMAZON_2018
 from .amazon_reviews import AMAZON_2023
@@ -42,6 +42,7 @@ def load_shop(
     events: TableSource | None = None,
     columns: TableColumns | None = None,
     on_unknown_items: UnknownItems = "error",
+    on_missing_users: MissingUsers = "error",
     time_format: str | None = None,
     encoding: str | None = None,
 ) -> ShopTables:
@@ -56,6 +57,7 @@ def load_shop(
         events: The events table.
         columns: Names of the columns; None for our own.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
+        on_missing_users: "error" refuses events without a user, "drop" leaves them out.
         time_format: Format of times: "day-first" or "month-first" for dates such as 01/12/2009, "excel" for days of a
             spreadsheet, a strptime pattern, or None to find out.
         encoding: Encoding of files of text, such as "cp1252"; None to find out.
@@ -66,7 +68,10 @@ def load_shop(
         TableError: If the tables cannot be used.
         ImportError: If a data set's package is not installed.
     """
-    request = SourceRequest(Path(), (), columns, on_unknown_items, time_format=time_format, encoding=encoding)
+    request = SourceRequest(
+        Path(), (), columns, on_unknown_items, time_format=time_format, encoding=encoding,
+        on_missing_users=on_missing_users,
+    )  # fmt: skip
     if data is None:
         with stage("reading tables"):
             return replace(_from_tables({"items": items, "events": events}, request), encoding=encoding)
@@ -199,4 +204,5 @@ def _from_tables(tables: Mapping[str, TableSource | None], request: SourceReques
     return validate_tables(
         read["items"], read["events"], request.columns, on_unknown_items=request.on_unknown_items,
         users=read.get("users"), promotions=read.get("promotions"), found=found, time_format=request.time_format,
+        on_missing_users=request.on_missing_users,
     )  # fmt: skip

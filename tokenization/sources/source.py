@@ -12,7 +12,7 @@ import polars as pl
 
 from ..data_card import DataCard
 from ..problems import TableProblem
-from ..schema import ShopTables, TableColumns, UnknownItems, validate_tables
+from ..schema import MissingUsers, ShopTables, TableColumns, UnknownItems, validate_tables
 
 MAX_DEPTH = 3
 """Folders below the one that was given in which files are looked for."""
@@ -30,6 +30,7 @@ class SourceRequest:
         name: What to call a shop whose files do not say it; empty for the folder's name.
         time_format: How times are written, as in `load_shop`.
         encoding: Encoding of files of text; None to find out.
+        on_missing_users: What to do with events without a user.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class SourceRequest:
     name: str = ""
     time_format: str | None = None
     encoding: str | None = None
+    on_missing_users: MissingUsers = "error"
 
     def find(self, pattern: str) -> list[tuple[Path, str]]:
         """Files whose names match a regular expression, with what its first group holds, sorted by that.

@@ -28,6 +28,7 @@ def _read(request: SourceRequest) -> ShopTables:
         request.columns,
         request.name or folder.resolve().name,
         on_unknown_items=request.on_unknown_items,
+        on_missing_users=request.on_missing_users,
         users=extra.get("users"),
         promotions=extra.get("promotions"),
         found=found,
