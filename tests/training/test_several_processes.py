@@ -321,7 +321,9 @@ def test_the_configuration_for_fsdp2_trains_judges_and_saves(tmp_path):
     loaded.model = XCatForNextItem.from_pretrained(tmp_path / "final")
     assert shown(loaded.evaluate()) == pytest.approx(expected, abs=1e-4, nan_ok=True)
     for name, value in whole.model.state_dict().items():
-        bound = 2e-2 if ".candidates." in name else 1e-3  # fitted afterwards, to scores that are the same to rounding
+        # Fitted afterwards, to scores that are the same to rounding: two candidates that rounding exchanges are drawn
+        # in other steps, so these weights differ a little more. The metrics above are the same.
+        bound = 5e-2 if ".candidates." in name else 1e-3
         assert torch.allclose(loaded.model.state_dict()[name].float(), value.float(), atol=bound), name
     fitted = {entry.name for entry in (tmp_path / "fitted").iterdir()}
     assert {"model.safetensors", "modeling_xcat.py", "items.arrow", "README.md"} <= fitted and "training" not in fitted
@@ -405,4 +407,6 @@ def test_the_command_runs_as_two_processes(launcher, tmp_path):
     assert len(answers) == 1 and json.loads(answers[0])["epochs"] == 2
     assert {"model.safetensors", "items.arrow", "README.md"} <= {entry.name for entry in output.iterdir()}
     assert not (output / "training").exists()
-    assert done.stderr.count("preparing ") == 2  # one a process: accelerate can start fewer than it was asked for
+    assert done.stderr.count("preparing ") == 1  # the first process alone reports
+    card = (output / "README.md").read_text(encoding="utf-8")
+    assert "- Processes: 2." in card  # accelerate can start fewer than it was asked for
