@@ -15,7 +15,7 @@ from .columns import comma_rows, nan_rows, read_numbers, read_texts
 from .keys import KeyStyle, clean_keys
 from .masking import holds_values, name_columns
 from .problems import TableProblem
-from .table_columns import MICROSECOND, SavedFormat, TableColumns, is_chosen
+from .table_columns import MICROSECOND, QUANTITY, SavedFormat, TableColumns, is_chosen
 from .time_columns import TimeColumn, TimeStyle, read_times
 from .time_texts import DAY_FIRST, MONTH_FIRST, TimeReading, check_time_format
 
@@ -169,7 +169,10 @@ class ColumnReader:
     def _numbers(self, label: str, table: pl.DataFrame, column: str) -> pl.Series:
         commas = self.style.commas.get(self._name(column))
         numbers, bad = read_numbers(self._column(table, column), commas)
-        self._rows(label, table, column, "not_numeric", bad, "they were left empty; write plain numbers", fatal=False)
+        remedy = "they were left empty; write plain numbers"
+        if column == QUANTITY:
+            remedy = "they were left empty, and are no returns unless a minus sign begins them; write plain numbers"
+        self._rows(label, table, column, "not_numeric", bad, remedy, fatal=False)
         rows = comma_rows(self._column(table, column), commas)
         self._rows(label, table, column, "decimal_comma", rows, "they were read as decimals", fatal=False)
         nan = nan_rows(self._column(table, column))

@@ -22,6 +22,10 @@ _FLAGS = {"true": True, "t": True, "yes": True, "1": True, "1.0": True} | {
 
 
 _PLAIN_COMMA = r"^[+-]?(?:\d+(?:,\d+)?|,\d+)$|^(?i)nan$"
+_MINUS_SIGN = "[\u2212\ufe63\uff0d\u2012\u2013]"
+"""A minus sign, or a dash that is written for one."""
+_IN_BRACKETS = r"^\(\s*([\d.,]+)\s*\)$"
+_MINUS_BEHIND = r"^([\d.,]+)\s*-$"
 _THOUSANDS = r"^[+-]?[1-9]\d{0,2},\d{3}$"
 
 
@@ -135,12 +139,33 @@ def numbers_of(name: str, dtype: pl.DataType, *, commas: bool) -> tuple[pl.Expr,
         dtype: Its type; none that `holds_no_numbers`.
         commas: Whether its numbers have decimal commas.
     """
-    given = text_of(name) if is_text(dtype) else pl.col(name)
+    given = number_text(name) if is_text(dtype) else pl.col(name)
     given = given.str.replace_all(",", ".") if commas else given
     numbers = given.cast(pl.Float64, strict=False)
     finite = pl.when(numbers.is_finite()).then(numbers)
     bad = given.is_not_null() & ~numbers.is_nan().fill_null(False) & finite.is_null()
     return finite.alias(name), bad.alias(name)
+
+
+def number_text(name: str) -> pl.Expr:
+    """The texts of a column of numbers, with a minus sign in front of those below zero, however that is written.
+
+    Example:
+        >>> odd = pl.DataFrame({"sold": ["(1)", "1-", "- 1", "\u22121", "1 - 2"]})
+        >>> odd.select(number_text("sold")).to_series().to_list()
+        ['-1', '-1', '-1', '-1', '1 - 2']
+    """
+    text = text_of(name).str.replace(_MINUS_SIGN, "-")
+    text = text.str.replace(_IN_BRACKETS, "-$1").str.replace(_MINUS_BEHIND, "-$1")
+    return text.str.replace(r"^-\s+", "-").alias(name)
+
+
+def minus_rows(column: pl.Series) -> pl.Series:
+    """(rows,) True for texts that begin with a minus sign and hold a digit, whether they are numbers or not."""
+    if not is_text(column.dtype):
+        return pl.Series(column.name, [False], pl.Boolean).new_from_index(0, len(column))
+    below = number_text(column.name).str.contains(r"^-.*\d").fill_null(False)
+    return column.to_frame().select(below.alias(column.name)).to_series()
 
 
 def read_numbers(column: pl.Series, commas: bool | None = None) -> tuple[pl.Series, pl.Series]:
@@ -174,7 +199,7 @@ def comma_style(frame: pl.DataFrame | pl.LazyFrame, name: str) -> bool:
         >>> comma_style(pl.DataFrame({"price": ["1,234", "3"]}), "price")
         False
     """
-    texts = frame.lazy().select(text=text_of(name))
+    texts = frame.lazy().select(text=number_text(name))
     text = pl.col("text")
     commas = texts.filter(text.str.contains(",", literal=True))
     unlike = commas.select((~text.str.contains(_THOUSANDS)).any())

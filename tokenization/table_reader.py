@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 
 from .column_reader import ColumnReader, TableStyle, first_row
-from .columns import clean_texts, read_flags, read_numbers, read_texts
+from .columns import clean_texts, minus_rows, read_flags, read_numbers, read_texts
 from .event_roles import RETURN, is_negative
 from .event_times import exact_time
 from .keys import meet_keys
@@ -143,7 +143,7 @@ class TableReader(ColumnReader):
         quantity = table[self.columns.quantity]
         if not quantity.dtype.is_numeric():
             quantity = self._numbers("events", table, QUANTITY)
-        below = (quantity < 0).fill_null(False)
+        below = (quantity < 0).fill_null(False) | (quantity.is_null() & minus_rows(table[self.columns.quantity]))
         if below.any():
             remedy = f"they were read as event type {RETURN}, which is never predicted"
             self._rows("events", table, QUANTITY, "negative_quantity", below, remedy, fatal=False)

@@ -165,6 +165,41 @@ def test_quantities_below_zero_are_returns():
     assert (found.column, found.count, found.fatal) == ("Quantity", 2, False)
 
 
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("-1", -1), ("(1)", -1), ("\u22121", -1), ("1-", -1), ("- 1", -1), ("( 2.5 )", -2.5), ("-1,000", None),
+        ("(1,000)", None), ("-1 pc", None), ("3", 3), ("+3", 3), ("3 pc", None), ("-", None), ("n/a", None),
+    ],
+)  # fmt: skip
+def test_quantities_below_zero_are_returns_however_they_are_written(written, number):
+    """A thousand or one and no more: what cannot be read is a return by its sign."""
+    events = pl.DataFrame({
+        "user_id": ["u"] * 3, "item_id": list("aab"), "timestamp": [1_600_000_000 + n for n in range(3)],
+        "quantity": ["2", written, "1"],
+    })  # fmt: skip
+    shop = validate_tables(pl.DataFrame({"item_id": ["a", "b"], "title": ["A", "B"]}), events)
+    returned = (number or 0) < 0 or written in ("-1,000", "(1,000)", "-1 pc")
+    assert shop.events["quantity"].to_list() == [2, number, 1]
+    assert shop.events["event_type"].to_list() == [
+        "interaction",
+        "return" if returned else "interaction",
+        "interaction",
+    ]
+    noted = {problem.kind: problem for problem in shop.problems}
+    assert ("negative_quantity" in noted) == returned and ("not_numeric" in noted) == (number is None)
+    assert number is not None or "are no returns unless a minus sign begins them" in str(noted["not_numeric"])
+
+
+def test_decimal_commas_below_zero():
+    events = pl.DataFrame({
+        "user_id": ["u"] * 3, "item_id": list("aab"), "timestamp": [1_600_000_000 + n for n in range(3)],
+        "quantity": ["2,5", "1,25-", "(1,234)"],
+    })  # fmt: skip
+    shop = validate_tables(pl.DataFrame({"item_id": ["a", "b"], "title": ["A", "B"]}), events)
+    assert shop.events["quantity"].to_list() == [2.5, -1.25, -1.234]
+
+
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("name", ["leave-one-out", "last-basket", "global-time", "user-level", "cold-items"])
 def test_out_of_core_makes_the_same_rows(tmp_path, name):
