@@ -80,6 +80,7 @@ def bench(
     check_tables(data, items, events, columns)
 
     from ..evaluation.categories import DEFAULT_COLUMN
+    from ..tokenization.event_roles import EventRoles
     from .bench_results import BenchResults, compare_models, comparison_lines, results_table
     from .bench_worker import RunFailedError
     from .benching import BenchRequest
@@ -115,6 +116,9 @@ def bench(
     except RunFailedError as error:
         messages.print(f"xcat: error: {error}", markup=False)
         raise typer.Exit(1) from None
+    if "event_roles" in results.rows[0]["data"]:  # which files of before do not have
+        roles = EventRoles.from_dict(results.rows[0]["data"]["event_roles"])
+        messages.print(f"event types: {roles}", markup=False, highlight=False)
     for note in results.rows[0]["data"].get("notes", []):
         messages.print(with_options(f"note: {note}"), markup=False, highlight=False)
     messages.print(results_table(results.rows, title=_title(results.rows[0]["data"])))

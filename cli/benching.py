@@ -49,6 +49,7 @@ from ..training.preparation import (
     check_parts,
     prepare_training,
     resolve_options,
+    roles_of,
     select_events,
     split_shop,
 )
@@ -208,7 +209,10 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         "epochs": fitted.epochs,
         "validation": fitted.validation,
         "config": fitted.config,
-        "data": _describe_data(select_events(shop, options), fitted, options, report),
+        "data": {
+            **_describe_data(select_events(shop, options), fitted, options, report),
+            "event_roles": roles_of(shop, options).to_dict(),
+        },
         "options": request.options,
         "machine": describe_machine(fitted.precision),
         "versions": installed_versions(),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import TARGETS_HELP, Encoding, TimeFormat, with_options
+from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, TimeFormat, with_options
 
 
 def evaluate(
@@ -33,6 +33,7 @@ def evaluate(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the order of ties; without it as in training.")] = None,
     target_event_types: Annotated[str | None, typer.Option(help=f"{TARGETS_HELP[:-1]}, as in training.")] = None,
+    negative_event_types: Annotated[str | None, typer.Option(help=f"{NEGATIVE_HELP[:-1]}, as in training.")] = None,
     k: Annotated[list[int] | None, typer.Option("-k", help="Cut-offs; may be repeated.")] = None,
     cold_boost: Annotated[
         float | None,
@@ -102,6 +103,7 @@ def evaluate(
     judging = evaluation_data(
         recommender, shop, part=part, split=split, tie_policy=tie_policy, seed=seed,
         target_event_types=parse_event_types(target_event_types),
+        negative_event_types=parse_event_types(negative_event_types),
     )  # fmt: skip
     messages.print(f"event types: {roles_of(shop, judging.options)}", markup=False, highlight=False)
     for note in judging.notes:

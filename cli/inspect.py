@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import Encoding, MissingUsers, TimeFormat, with_options
+from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, MissingUsers, TimeFormat, with_options
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,6 +35,8 @@ def inspect(
     encoding: Encoding = None,
     split: Annotated[str, typer.Option(help="The split whose leaks are counted; see xcat fit --help.")] = "auto",
     tie_policy: Annotated[str, typer.Option(help="Order of a user's events at one time: file or shuffle.")] = "file",
+    target_event_types: Annotated[str | None, typer.Option(help=TARGETS_HELP)] = None,
+    negative_event_types: Annotated[str | None, typer.Option(help=NEGATIVE_HELP)] = None,
     unknown_items: Annotated[
         Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
     ] = "error",
@@ -85,7 +87,7 @@ def inspect(
     from ..tokenization.sources import load_shop
     from ..tokenization.unknown_tokens import unknown_note
     from .console import messages, print_json, results
-    from .options import parse_columns
+    from .options import parse_columns, parse_event_types
 
     check_matplotlib()
     refuse_prepared(data, "inspect")
@@ -101,7 +103,10 @@ def inspect(
             encoding=encoding,
         )
     messages.print(f"inspecting {shop.name} ...")
-    report = inspect_shop(shop, split, tie_policy, show_values=show_values)
+    report = inspect_shop(
+        shop, split, tie_policy, show_values=show_values, target_event_types=parse_event_types(target_event_types),
+        negative_event_types=parse_event_types(negative_event_types),
+    )  # fmt: skip
     tables = {} if push is None else _tables(shop, user_data)
     described = shop.card if push is None else _card_of(shop.card, tables)
     page, card = inspection_page(report, show_values), inspection_card(report, described)

@@ -170,7 +170,8 @@ def _options(
         own = {name: trained[name] for name in later if name in trained}
     elif given.get("target_event_types") is None:
         roles = saved_roles(event_type_names(shop), saved)
-        own |= {"target_event_types": roles.targets, "negative_event_types": roles.negative}
+        targets = tuple(name for name in roles.targets if name not in given.get("negative_event_types", ()))
+        own |= {"target_event_types": targets, "negative_event_types": roles.negative}
     else:
         own.pop("negative_event_types", None)  # by their names, for a target may be one of them
     if own.get("split") == SplitName.COLUMN and shop.events["split"].null_count():

@@ -68,6 +68,12 @@ class EventRoles:
         roles = event_types.cast(pl.String).replace_strict(codes, default=CONTEXT, return_dtype=pl.Int8)
         return roles.rename(ROLES)
 
+    @classmethod
+    def from_dict(cls, named: Mapping[str, str]) -> EventRoles:
+        """The roles that `to_dict` gave."""
+        words = ("target", "context", "negative")
+        return cls(*(tuple(name for name, role in named.items() if role == word) for word in words))
+
     def to_dict(self) -> dict[str, str]:
         """Role of each type, in words."""
         named = ((self.targets, "target"), (self.context, "context"), (self.negative, "negative"))

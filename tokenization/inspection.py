@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,14 @@ class Inspection:
 
 
 def inspect_shop(
-    shop: ShopTables, split: str = "auto", tie_policy: str = "file", seed: int = 0, *, show_values: bool = False
+    shop: ShopTables,
+    split: str = "auto",
+    tie_policy: str = "file",
+    seed: int = 0,
+    *,
+    show_values: bool = False,
+    target_event_types: Sequence[str] | None = None,
+    negative_event_types: Sequence[str] | None = None,
 ) -> Inspection:
     """Count what is in a shop's tables.
 
@@ -106,13 +114,15 @@ def inspect_shop(
         tie_policy: The order of a user's events at one time.
         seed: Seed of shuffled ties.
         show_values: Whether problems show values of users as they are, for a report that stays with you.
+        target_event_types: As in `event_roles`.
+        negative_event_types: As in `event_roles`.
 
     Raises:
-        ValueError: If the tables cannot be split so.
+        ValueError: If the tables cannot be split so, or as `event_roles`.
     """
     vocabulary = ItemVocabulary(items_table(shop.items))
     chosen = resolve_split(shop, split)
-    roles = event_roles(event_type_names(shop))
+    roles = event_roles(event_type_names(shop), target_event_types, negative_event_types)
     splits = build_splits(
         shop, vocabulary, event_type_names(shop), split=chosen, tie_policy=tie_policy, seed=seed, roles=roles
     )  # fmt: skip

@@ -36,11 +36,14 @@ def inspection_page(report: Inspection, show_values: bool = False) -> str:
         "<!doctype html>", f'<html lang="en"><head><meta charset="utf-8"><title>{name}</title>',
         f"<style>{_STYLE}</style></head><body>", f"<h1>{name}</h1>",
     ]  # fmt: skip
+    if report.warnings:
+        told = "".join(f"<li>{html.escape(line)}</li>" for line in report.warnings)
+        parts.append(f"<h2>To decide before training</h2><ul>{told}</ul>")
     parts += [_table(title, rows) for title, rows in inspection_tables(report).items() if rows]
     parts += [f"<h2>{html.escape(title)}</h2>{svg}" for title, svg in _plots(report)]
     if report.problems:
-        told = [TableProblem(**problem).describe(show_values) for problem in report.problems]
-        notes = "".join(f"<li>{html.escape(line)}</li>" for line in told)
+        lines = [TableProblem(**problem).describe(show_values) for problem in report.problems]
+        notes = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
         parts.append(f"<h2>Repaired, or to be known</h2><ul>{notes}</ul>")
     return "\n".join([*parts, "</body></html>", ""])
 

@@ -17,7 +17,8 @@ import pytest
 from xcat_rec.cli import bench_worker, benching
 from xcat_rec.cli.app import main
 from xcat_rec.cli.bench_results import user_key
-from xcat_rec.cli.benching import BASELINES, NEIGHBOURS, UNSEEN, BenchRequest, run_model
+from xcat_rec.cli.benching import BenchRequest, run_model
+from xcat_rec.cli.model_names import BASELINES, NEIGHBOURS, UNSEEN
 from xcat_rec.cli.provenance import cpu_name, source_commit
 from xcat_rec.evaluation.protocol import evaluate_ranker
 from xcat_rec.evaluation.slices import HISTORY_SLICES
@@ -97,6 +98,21 @@ def test_rows_say_what_was_measured_and_how(benched):
     assert "NaN" not in output.read_text() and str(output.parent.parent) not in output.read_text()
     for word in ("item-knn", "seed 0 (3 of 3)", "switch", "cold", "95% interval"):
         assert word in shown
+
+
+def test_roles_of_event_types_are_said_once(places, tmp_path, capsys):
+    events = pl.read_csv(places[0] / "events.csv")
+    kinds = pl.Series("event_type", ["buy", "buy", "view", "return"]).gather(pl.arange(events.height, eager=True) % 4)
+    events.with_columns(kinds).write_csv(tmp_path / "events.csv")
+    (tmp_path / "items.csv").write_bytes((places[0] / "items.csv").read_bytes())
+    output = tmp_path / "bench.json"
+    code, _, shown = run(
+        ["bench", str(tmp_path), "--models", "popularity,repeat-purchase", "--output", str(output)], capsys
+    )
+    assert code == 0, shown
+    assert shown.count("event types: buy (predicted); view (context only); return (negative, context only)") == 1
+    for row in json.loads(output.read_text()):
+        assert row["data"]["event_roles"] == {"buy": "target", "view": "context", "return": "negative"}
 
 
 def test_values_of_single_users_lie_beside(benched):

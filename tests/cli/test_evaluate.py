@@ -9,7 +9,10 @@ import polars as pl
 import pytest
 
 from xcat_rec.cli.app import main
+from xcat_rec.inference.checkpoint_evaluation import evaluation_data
+from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.tokenization.schema import validate_tables
+from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.training.preparation import PreparationOptions, prepare_training
 
 from ..tiny_shop import SMALL, events_table, items_table, save_text_encoder
@@ -79,6 +82,21 @@ def test_a_target_that_is_left_out_of_a_basket_is_counted_too(checkpoint, tmp_pa
     assert (judged["num_targets"], judged["num_users"]) == (1, 1)
 
 
+def test_roles_of_event_types_can_be_given(checkpoint, tmp_path, capsys):
+    data = write(tmp_path / "shop", {"cid": "item-03 item-04 item-05 item-06 item-07"})
+    events = pl.read_csv(Path(data) / "events.csv")
+    kinds = pl.Series("event_type", ["buy", "buy", "buy", "hold", "buy"])
+    events.with_columns(kinds).write_csv(Path(data) / "events.csv")
+    run(["evaluate", str(checkpoint), data, "--negative-event-types", "hold", "--json"], capsys)
+    recommender = XCatRecommender.from_pretrained(checkpoint)
+    saved = recommender.processor.event_settings
+    recommender.processor.event_settings = {**saved, "target_event_types": ["buy", "hold"], "negative_event_types": []}
+    own = evaluation_data(recommender, load_shop(data)).options
+    assert (own.target_event_types, own.negative_event_types) == (("buy", "hold"), ())
+    given = evaluation_data(recommender, load_shop(data), negative_event_types=["hold"]).options
+    assert (given.target_event_types, given.negative_event_types) == (("buy",), ["hold"])
+
+
 def test_nothing_is_said_where_every_item_is_known(checkpoint, tmp_path, capsys):
     data = write(tmp_path / "shop", {"cid": HISTORIES["cid"]})
     with pytest.raises(SystemExit):
@@ -105,5 +123,7 @@ def test_why_nothing_can_be_judged_is_said(histories, words, checkpoint, tmp_pat
 
 
 def test_a_category_column_of_lists_is_refused_before_the_tables_are_read(checkpoint, tmp_path, capsys):
-    command = ["evaluate", str(checkpoint), str(tmp_path / "no-shop"), "--category-column", "tags"]
+    shop = write(tmp_path / "shop", HISTORIES)
+    (tmp_path / "shop" / "events.csv").write_text("no table")
+    command = ["evaluate", str(checkpoint), shop, "--category-column", "tags"]
     refused(command, capsys, ["column tags holds", "list", "give --category-column with one of", "brand"])

@@ -88,6 +88,22 @@ def test_page_is_one_file_and_safe(shop):
     assert "users have one event only" in page
 
 
+def test_page_says_what_to_decide(shop):
+    page = inspection_page(inspect_shop(shop))
+    assert "<h2>To decide before training</h2><ul><li>1 of 5 events are of types that are not predicted" in page
+    assert "buy (predicted); view (context only)" in page
+    together = shop.events.with_columns(pl.lit(YEAR_2000).alias("timestamp"), pl.lit("buy").alias("event_type"))
+    baskets = validate_tables(shop.items, together.select("user_id", "item_id", "event_type", "timestamp"))
+    assert "choose the split last-basket" in inspection_page(inspect_shop(baskets, "leave-one-out"))
+
+
+def test_roles_can_be_given(shop):
+    found = inspect_shop(shop, target_event_types=["buy"], negative_event_types=["view"])
+    assert found.event_roles == {"buy": "target", "view": "negative"}
+    with pytest.raises(ValueError, match="target_event_types names 'sale', which is not an event type of this log"):
+        inspect_shop(shop, target_event_types=["sale"])
+
+
 def test_card_can_be_read_by_the_hub(shop):
     card = inspection_card(inspect_shop(shop), shop.card)
     _, head, body = card.split("---\n", 2)
@@ -112,6 +128,21 @@ def test_command(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["inspect", str(data), "--output", str(tmp_path / "report")])
     assert not stop.value.code and "boots" in capsys.readouterr().out
+
+
+def test_command_takes_roles(tmp_path, capsys):
+    data = write_shop(tmp_path / "shop")
+    events = pl.read_csv(data / "events.csv")
+    kinds = pl.Series("event_type", ["buy", "buy", "call", "view"]).gather(pl.arange(events.height, eager=True) % 4)
+    events.with_columns(kinds).write_csv(data / "events.csv")
+    given = ["--target-event-types", "buy,call", "--negative-event-types", "view"]
+    with pytest.raises(SystemExit) as stop:
+        main(["inspect", str(data), "--output", str(tmp_path / "report"), *given, "--json"])
+    shown = capsys.readouterr()
+    assert not stop.value.code, shown.err
+    told = json.loads(shown.out.splitlines()[-1])
+    assert told["event_roles"] == {"buy": "target", "call": "target", "view": "negative"}
+    assert "buy, call (predicted); view (negative, context only)" in (tmp_path / "report" / "report.html").read_text()
 
 
 def test_bad_input(tmp_path, capsys):
