@@ -39,6 +39,17 @@ _PURCHASE = (
 _KNOWN = tuple(re.compile(pattern) for pattern in (*_TIERS, _PURCHASE))
 _OTHER = len(_TIERS) - 0.5
 """Rank of a name without a known word (rating, review, interaction): above what was put aside, below a purchase."""
+_NEGATED = -1.0
+"""Rank of a name such as `not purchased`: it says that something did not happen."""
+_NEGATION = re.compile(r"\b(not|non|no|never|without|un|\w+n t|cannot)\b(?= ?\S)|未|没|不")
+_NEGATED_BEFORE = re.compile(
+    r"(\b(not|non|no|never|without|un|\w+n t|cannot)\b( (yet|been|be|fully|being|longer|a|any))* |未|没有?|不)$"
+)
+_JOINED = re.compile(
+    r"\b(un|non)(?=(purchas|buy|bought|order|transact|sold|paid|pay|invoic|book|reserv|rent|view|click|visit|open|shown"
+    r"|cart|return|refund|cancel))"
+)
+"""Negations that are written in one with their word, such as `unpaid`."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +108,8 @@ def event_roles(
 
     By default the names decide, in English and Chinese. Negative types (return, refund, cancel, hide, dislike, remove)
     are never predicted. Of the others the strongest are: purchases, else types without a known word (rating,
-    interaction), else carts and wish lists, else views and clicks, else impressions and searches. A log whose types
-    are all negative has nothing else to predict, so all of them are targets.
+    interaction), else carts and wish lists, else views and clicks, else impressions and searches. A negated name
+    (not purchased, unpaid, 未购买) is context. A log whose types are all negative or negated is refused.
 
     Args:
         event_types: Event types of the log.
@@ -123,17 +134,19 @@ def event_roles(
         negative = set(negative_event_types)
     if target_event_types is None:
         rest = [name for name in names if name not in negative]
-        if not rest and negative_event_types is None:
-            rest, negative = names, set()
-        best = max(map(_rank, rest), default=0)
-        targets = {name for name in rest if _rank(name) == best}
+        best = max(map(_rank, rest), default=_NEGATED)
+        targets = {name for name in rest if _rank(name) == best > _NEGATED}
     else:
         targets = set(target_event_types)
     both = sorted(targets & negative)
     if both:
         raise ValueError(f"{both[0]!r} is named in target_event_types and in negative_event_types; name it once")
     if not targets and names:
-        raise ValueError(f"no event type is left to predict of {', '.join(names)}; give target_event_types")
+        raise ValueError(
+            f"no event type is left to predict of {', '.join(names)}: by name, or as you said, all are negative or "
+            "say that something did not happen; which of them shall be predicted? Give target_event_types, or a "
+            "column event_type with purchases or views"
+        )
     ordered = (targets, set(names) - targets - negative, negative)
     return EventRoles(*(tuple(name for name in names if name in group) for group in ordered))
 
@@ -160,7 +173,7 @@ def saved_roles(event_types: Iterable[str], saved: Mapping[str, Sequence[str] | 
 
 def is_negative(event_type: str) -> bool:
     """Whether a name is that of a negative event, in English or Chinese."""
-    return bool(_NEGATIVE.search(_words(event_type)))
+    return _says(_NEGATIVE, _words(event_type))
 
 
 def _check(names: Collection[str], **given: Sequence[str] | None) -> None:
@@ -179,10 +192,16 @@ def _check(names: Collection[str], **given: Sequence[str] | None) -> None:
 def _rank(name: str) -> float:
     """How strong an event of this name is: the weakest known word counts (`view_cart` is a view)."""
     words = _words(name)
-    return next((rank for rank, pattern in enumerate(_KNOWN) if pattern.search(words)), _OTHER)
+    unknown = _NEGATED if _NEGATION.search(words) else _OTHER
+    return next((rank for rank, pattern in enumerate(_KNOWN) if _says(pattern, words)), unknown)
+
+
+def _says(pattern: re.Pattern[str], words: str) -> bool:
+    """Whether a word of the pattern is there, and not negated."""
+    return any(not _NEGATED_BEFORE.search(words[: found.start()]) for found in pattern.finditer(words))
 
 
 def _words(name: str) -> str:
     """A name in lower case with a blank between its words: `addToCart` and `add_to_cart` are `add to cart`."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\W_]+", " ", name)
-    return " ".join(parted.lower().split())
+    return _JOINED.sub(r"\1 ", " ".join(parted.lower().split()))

@@ -35,13 +35,48 @@ DAY = 86_400
         (["浏览", "加购", "购买", "退货"], ["购买"], ["退货"]),
         (["点击", "曝光", "不感兴趣"], ["点击"], ["不感兴趣"]),
         (["1", "2"], ["1", "2"], []),
-        (["return"], ["return"], []),
+        (["purchased", "not purchased"], ["purchased"], []),
+        (["view", "not_purchased"], ["view"], []),
+        (["view", "unpaid", "non-purchase", "noPurchase", "not yet bought", "didn't buy"], ["view"], []),
+        (["paid", "un-paid"], ["paid"], []),
+        (["浏览", "未购买", "没买", "不购买", "没有下单"], ["浏览"], []),
+        (["购买", "未付款", "不喜欢"], ["购买"], ["不喜欢"]),
+        (["buy", "not returned", "未退货", "not interested"], ["buy"], ["not interested"]),
+        (["view", "like", "not liked"], ["like"], []),
+        (["unit", "note", "union"], ["note", "union", "unit"], []),
+        (["purchase", "purchase non-member"], ["purchase", "purchase non-member"], []),
     ],
 )
 def test_names_decide(names, targets, negative):
     roles = event_roles(names)
     assert (list(roles.targets), list(roles.negative)) == (targets, negative)
     assert set(roles.context) == set(names) - set(targets) - set(negative)
+
+
+@pytest.mark.parametrize(
+    "names", [["return"], ["refund", "return"], ["退货"], ["return", "not purchased"], ["not purchased"]]
+)
+def test_a_log_of_negative_events_alone_is_refused(names):
+    with pytest.raises(ValueError, match=rf"no event type is left to predict of {', '.join(sorted(names))}: .* Give"):
+        event_roles(names)
+    assert event_roles(names, names[:1]).targets == (names[0],)
+
+
+def test_a_log_of_returns_alone_is_refused_by_every_way(tmp_path):
+    from ..tiny_shop import events_table
+    from ..tiny_shop import items_table as shop_items
+
+    events = events_table().with_columns(quantity=-1)
+    shop = validate_tables(shop_items(), events)
+    with pytest.raises(ValueError, match="no event type is left to predict of return"):
+        build_splits(shop, ItemVocabulary(items_table(shop.items)), event_type_names(shop))
+    data = write(tmp_path / "shop", shop_items(), events)
+    with pytest.raises(ValueError, match="no event type is left to predict of return"):
+        prepare_tables(PreparationInputs(data), tmp_path / "out", progress=False)
+    options = PrepareOptions(target_event_types=("return",))
+    assert prepare_tables(PreparationInputs(data), tmp_path / "out", options, progress=False).roles.targets == (
+        "return",
+    )
 
 
 def test_an_option_overrides_the_names():
