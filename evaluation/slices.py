@@ -17,6 +17,17 @@ HISTORY_LIMITS = {"history_0_5": 5, "history_6_10": 10, "history_11_20": 20, "hi
 """Slices by the number of events in the history, with the most that each has; every target is in one of them."""
 HISTORY_SLICES = tuple(HISTORY_LIMITS)
 SLICE_NAMES = TARGET_SLICES + HISTORY_SLICES
+SLICE_MEANINGS = {
+    "switch": "the category differs from that of the last event",
+    "new_category": "the category is not in the user's history",
+    "cold": "the item has no training events",
+    "unseen": "the item is not in the user's history",
+    "history_0_5": "the history has at most 5 events",
+    "history_6_10": "the history has 6 to 10 events",
+    "history_11_20": "the history has 11 to 20 events",
+    "history_21_up": "the history has 21 events or more",
+}
+"""Ends of a sentence that begins with "targets where", for cards and reports."""
 
 
 def target_slices(

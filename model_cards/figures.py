@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from ..evaluation.audits import HEAD, HISTORIES, Audit, ExposureAudit, PopularityAudit
+from ..evaluation.slices import SLICE_MEANINGS
 from .card_data import XCatModelCardData
 from .markdown import cell, line, table
-from .results import SAMPLES, SLICES, comparison, measured_limits, told_slices, verdict
+from .results import SAMPLES, comparison, measured_limits, told_slices, verdict
 
 VALUES_SHOWN = 8
 NOT_MEASURED = "No test targets were ranked, so there are no figures."
@@ -30,7 +31,7 @@ def figures_section(data: XCatModelCardData) -> str:
     ]
     for name in told_slices(report):
         count = int(report.slices[name].get("num_targets", 0))
-        meaning = f"{SLICES[name]}; " if name in SLICES else ""
+        meaning = f"{SLICE_MEANINGS[name]}; " if name in SLICE_MEANINGS else ""
         parts.append(f"### Targets in `{line(name)}` ({meaning}{count:,} targets)")
         parts.append(_compared(data, name) if count else "There were none, so nothing was measured.")
     return "\n\n".join(parts)

@@ -46,10 +46,12 @@ def settings_table(settings: Mapping[str, Any]) -> str:
     shown = {name: value for name, value in settings.items() if not is_secret_name(name)}
     if not shown:
         return "All at their defaults."
-    return table(["setting", "value"], [[f"`{cell(name)}`", f"`{cell(_plain(v))}`"] for name, v in shown.items()])
+    return table(
+        ["setting", "value"], [[f"`{cell(name)}`", f"`{cell(plain_setting(v))}`"] for name, v in shown.items()]
+    )
 
 
-def _plain(value: Any) -> str:
+def plain_setting(value: Any) -> str:
     if isinstance(value, Mapping):
         value = {name: entry for name, entry in value.items() if not is_secret_name(str(name))}
     return json.dumps(value, ensure_ascii=False, default=str).replace("`", "'")

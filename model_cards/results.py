@@ -10,12 +10,6 @@ from ..evaluation.protocol import RankingReport
 from ..evaluation.slices import HISTORY_SLICES
 from .markdown import cell, line, metric_label, table
 
-SLICES = {
-    "switch": "category differs from that of the last event",
-    "new_category": "category absent from the whole history",
-    "cold": "item without training events",
-    "unseen": "item absent from the user's history",
-}
 SAMPLES = 1000
 DECIDING = "ndcg@10"
 

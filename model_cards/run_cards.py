@@ -16,7 +16,7 @@ from .card import build_card
 from .card_data import TrainingRecord, XCatModelCardData
 from .settings import describe_hardware
 
-__all__ = ["XCatTrainer", "card_of_run", "popular_items"]
+__all__ = ["XCatTrainer", "card_of_run", "example_histories", "popular_items"]
 
 
 def card_of_run(trainer: Any) -> str | None:
@@ -60,6 +60,18 @@ def popular_items(model: XCatForNextItem, vocabulary: ItemVocabulary, count: int
     counts = model.model.items.item_counts[NUM_SPECIAL_ROWS:]
     best = counts.argsort(descending=True, stable=True)[:count] + NUM_SPECIAL_ROWS
     return vocabulary.decode(best.tolist())
+
+
+def example_histories(model: XCatForNextItem, vocabulary: ItemVocabulary, count: int = 3) -> list[list[str]]:
+    """Short histories for examples: popular items, three at a time. None is the history of a customer.
+
+    Args:
+        model: A model with its catalogue in place.
+        vocabulary: The catalogue.
+        count: Histories wanted; a catalogue of fewer items has fewer.
+    """
+    items = popular_items(model, vocabulary, 3 * count)
+    return [items[place : place + 3] for place in range(0, len(items), 3)]
 
 
 XCatTrainer.card_of_run = card_of_run  # type: ignore[method-assign, assignment]  # cards are a floor above training

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .card_data import TrainingRecord, XCatModelCardData
@@ -51,16 +51,29 @@ def command_text(command: str) -> str:
     return f"{block}\n\nReplace the words in capitals: {told}." if told else block
 
 
-def training_log(record: TrainingRecord) -> str:
-    """Loss and validation metrics by epoch; the weights of the row in bold are those of the checkpoint."""
+def logged_steps(log: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Losses and validation metrics of a training, by step; what was evaluated after it is left out.
+
+    Args:
+        log: The trainer's history of logs.
+    """
     rows: dict[int, dict[str, Any]] = {}
-    ends = [place for place, entry in enumerate(record.log) if "train_runtime" in entry]
-    end = ends[-1] if ends else len(record.log)
-    for entry in record.log[:end]:
+    for entry in log[: _end_of_training(log)]:
         if "loss" in entry or any(name.startswith("eval_") for name in entry):
             row = rows.setdefault(int(entry.get("step", 0)), {})
             names = {name: "validation loss" if name == "eval_loss" else name.removeprefix("eval_") for name in entry}
             row.update({names[name]: value for name, value in entry.items()})
+    return rows
+
+
+def _end_of_training(log: Sequence[Mapping[str, Any]]) -> int:
+    ends = [place for place, entry in enumerate(log) if "train_runtime" in entry]
+    return ends[-1] if ends else len(log)
+
+
+def training_log(record: TrainingRecord) -> str:
+    """Loss and validation metrics by epoch; the weights of the row in bold are those of the checkpoint."""
+    rows = logged_steps(record.log)
     if not rows:
         return "Nothing was logged."
     shown = [name for name in LOGGED_METRICS if any(_is_number(row.get(name)) for row in rows.values())]
@@ -74,7 +87,7 @@ def training_log(record: TrainingRecord) -> str:
     what = "Metrics are of the validation targets."
     if record.best_step in rows:
         what += " The row in bold is the checkpoint."
-    later = [told for entry in record.log[end:] if (told := _evaluation(entry))]
+    later = [told for entry in record.log[_end_of_training(record.log) :] if (told := _evaluation(entry))]
     lines_of_later = "".join(f"\n\nEvaluated after training: {told}." for told in later)
     return f"{table(head, lines)}\n\n{what}{lines_of_later}"
 

@@ -112,10 +112,10 @@ def test_figures_stand_beside_baselines_with_intervals(tmp_path: Path) -> None:
     assert "| XCat | **1.0000** [1.0000, 1.0000] | **0.5" in whole
     assert whole.index("| XCat |") < whole.index("| popularity |")
     assert "NDCG@10 of XCat minus that of popularity: +0." in whole and "; XCat is better." in whole
-    other = card.split("### Targets in `new_category` (category absent from the whole history; 5 targets)")[1]
+    other = card.split("### Targets in `new_category` (the category is not in the user's history; 5 targets)")[1]
     assert "| popularity | **1.0000** [1.0000, 1.0000] | **1.0000** [1.0000, 1.0000] |" in other.split("###")[0]
     assert "; popularity is better." in other.split("###")[0]
-    assert "### Targets in `cold` (item without training events; 0 targets)\n\nThere were none" in card
+    assert "### Targets in `cold` (the item has no training events; 0 targets)\n\nThere were none" in card
     assert "history_" not in card, "slices by length of history are for who asks"
 
 

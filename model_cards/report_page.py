@@ -1,0 +1,341 @@
+"""The report of an evaluation as one HTML file, which loads nothing from anywhere."""
+
+from __future__ import annotations
+
+import datetime
+import html
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..evaluation.protocol import RankingReport
+from ..evaluation.slices import SLICE_MEANINGS
+from ..inference.recommender import XCatRecommender
+from .charts import interval_chart, line_chart
+from .markdown import line, metric_label, plain_setting
+from .results import SAMPLES, interval_of, value_of, verdict
+from .run_cards import example_histories
+from .scrubbing import is_secret_name, scrub
+from .training_section import command_text, logged_steps
+from .versions import package_versions
+
+SHOWN = 5
+"""Recommendations per example."""
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;color:#1c2128;max-width:46rem;margin:0 auto;padding:1rem}
+h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2.2rem}h3{font-size:1rem;margin:1.6rem 0 .2rem}
+h1,h2,h3,p,li,td,th{overflow-wrap:anywhere}
+table{border-collapse:collapse;margin:.6rem 0;width:100%}
+th,td{padding:.35rem .45rem;border-bottom:1px solid #d8dee4;text-align:right;vertical-align:top}
+th{font-weight:600}th:first-child,td:first-child{text-align:left}
+.facts td,.facts th{text-align:left}.facts th{font-weight:400;color:#57606a;width:40%}
+.scroll{overflow-x:auto}.i{display:block;color:#57606a;font-size:.78rem}
+.best{font-weight:700}.muted{color:#57606a}
+svg{display:block;width:100%;max-width:34rem;height:auto;margin:.6rem 0}
+svg text{font:11px system-ui,sans-serif;fill:#57606a}svg .n{font-size:12px;fill:#1c2128}
+svg .g{stroke:#e4e8ec}svg .k{stroke:#57606a;stroke-dasharray:4 3}svg .w{stroke-width:3}
+pre{background:#f3f5f7;padding:.7rem;white-space:pre-wrap;overflow-wrap:anywhere;border-radius:6px}
+summary{cursor:pointer;margin:.6rem 0}ol,ul{padding-left:1.4rem}
+@media(max-width:480px){body{font-size:14px;padding:.8rem}th,td{padding:.3rem .25rem}.i{font-size:.72rem}}
+"""
+
+
+@dataclass(frozen=True)
+class ReportContext:
+    """What a report tells beside the metrics; all of it is optional.
+
+    Args:
+        facts: Name to value of what the metrics are of: data, split, users, machine.
+        curves: Name of a model to its `learning_curve`.
+        recommender: Gives a few example recommendations with their reasons.
+        findings: Sentences on which differences are real, in place of the comparison with the best other model.
+        settings: Heading to settings by name; secrets are left out.
+        notes: Warnings about the data, without values of users.
+        command: Command that makes these metrics again.
+    """
+
+    facts: Mapping[str, object] | None = None
+    curves: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
+    recommender: XCatRecommender | None = None
+    findings: Sequence[str] = ()
+    settings: Mapping[str, Mapping[str, Any]] | None = None
+    notes: Sequence[str] = ()
+    command: str | None = None
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    reports: Mapping[str, RankingReport],
+    *,
+    title: str = "Evaluation",
+    own: str | None = None,
+    context: ReportContext | None = None,
+) -> Path:
+    """Write metrics by model with bootstrap intervals, and what is known beside them, as one HTML file.
+
+    The file loads nothing from anywhere, every text in it is escaped, and local paths and secrets are removed. It
+    holds no user ids, histories or values of single users.
+
+    Args:
+        path: The file; its folder must exist.
+        reports: Reports by name of the model, such as `evaluate_checkpoint` and `compare_with_baselines` give.
+        title: Heading of the page.
+        own: Name of the model that is compared with the best of the others; None to compare none.
+        context: What the report tells beside the metrics.
+
+    Returns:
+        The file.
+
+    Raises:
+        OSError: If the file cannot be written.
+        ValueError: If there is no report, or `own` is none of them.
+
+    Example (not run: it needs a checkpoint):
+        found = xcat_rec.evaluate_checkpoint("CKPT", "my-shop/")
+        write_report("page.html", {"XCat": found.report, **found.baselines}, own="XCat")
+    """
+    if not reports or (own is not None and own not in reports):
+        raise ValueError(f"own is {own!r} and there are reports of {list(reports)}; give one of these names, or None")
+    target = Path(path)
+    page = report_page(reports, title=title, own=own, context=context or ReportContext())
+    target.write_text(page, encoding="utf-8", errors="replace")
+    return target
+
+
+def report_page(reports: Mapping[str, RankingReport], *, title: str, own: str | None, context: ReportContext) -> str:
+    """The page as text; arguments as in `write_report`."""
+    sections = {
+        "Results": _results(reports, own, context.findings),
+        "Results by slice": _slices(reports, own),
+        "Learning curve": _curves(context.curves or {}),
+        "Example recommendations": _examples(context.recommender) if context.recommender is not None else "",
+        "Data warnings": _list(context.notes),
+        "Settings": _settings(context.settings or {}),
+        "Command": _command(context.command) if context.command else "",
+        "Versions": _facts(package_versions()),
+    }
+    name = _text(title)
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    parts = [
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{name}</title><style>{_STYLE}</style></head><body>",
+        f"<h1>{name}</h1>",
+        _facts({**(context.facts or {}), "Written": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"}),
+        *(f"<h2>{heading}</h2>\n{content}" for heading, content in sections.items() if content),
+        "</body></html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def learning_curve(log: Sequence[Mapping[str, Any]], best_step: int | None = None) -> list[dict[str, Any]]:
+    """Training loss, validation loss and NDCG by epoch.
+
+    Args:
+        log: The trainer's history of logs, `trainer.state.log_history`.
+        best_step: Step whose weights the checkpoint holds; None for the last.
+
+    Returns:
+        Points with `epoch`, those of `training loss`, `validation loss` and one `ndcg@k` that were logged, and `kept`
+        at the step of the checkpoint.
+
+    >>> learning_curve([{"loss": 4.0, "epoch": 1.0, "step": 9}, {"eval_ndcg@10": 0.2, "epoch": 1.0, "step": 9}], 9)
+    [{'epoch': 1.0, 'training loss': 4.0, 'ndcg@10': 0.2, 'kept': True}]
+    """
+    rows = logged_steps(log)
+    cutoffs = sorted({int(name[5:]) for row in rows.values() for name in row if re.fullmatch(r"ndcg@\d+", name)})
+    metric = f"ndcg@{_cutoff(cutoffs)}" if cutoffs else ""
+    names = {"loss": "training loss", "validation loss": "validation loss", metric: metric}
+    points = []
+    for step, row in sorted(rows.items()):
+        found = {told: float(row[name]) for name, told in names.items() if _is_number(row.get(name))}
+        if found:
+            kept = {"kept": True} if step == best_step else {}
+            points.append({"epoch": round(float(row.get("epoch") or 0), 3), **found, **kept})
+    return points
+
+
+def _results(reports: Mapping[str, RankingReport], own: str | None, findings: Sequence[str]) -> str:
+    first = next(iter(reports.values()))
+    cutoffs = sorted({int(name.rpartition("@")[2]) for report in reports.values() for name in report.metrics})
+    deciding = f"ndcg@{_cutoff(cutoffs)}"
+    drawn = {line(n): (value_of(r, deciding), interval_of(r, deciding)) for n, r in reports.items()}
+    told = [*findings, *([verdict(reports, own)] if own is not None else [])]
+    tables = [_table(reports, own, [f"{name}@{k}" for name in ("recall", "ndcg", "mrr", "coverage")]) for k in cutoffs]
+    return "\n".join([
+        f"<p>Each model ranks every item of the catalogue for {first.num_users:,} users, who have "
+        f"{first.num_targets:,} held-out targets. Higher is better, and 1 is the most. The best value of a column is "
+        "bold.</p>",
+        '<ul class="muted"><li>Recall: share of the targets among the first items of the list.</li>'
+        "<li>NDCG: as recall, but a target counts more the higher it stands.</li>"
+        "<li>MRR: one divided by the place of the first target.</li>"
+        "<li>Coverage: share of the catalogue that is in the lists of all users.</li>"
+        "<li>The number after @ is the length of the list.</li>"
+        f"<li>Small figures: the 95 % interval of {SAMPLES:,} bootstrap samples of the users. Where intervals of two "
+        "models overlap widely, the data do not tell which is better.</li></ul>",
+        *tables,
+        *(f"<p>{_text(sentence)}</p>" for sentence in told if sentence),
+        interval_chart(metric_label(deciding), drawn),
+    ])  # fmt: skip
+
+
+def _slices(reports: Mapping[str, RankingReport], own: str | None) -> str:
+    first = next(iter(reports.values()))
+    k = _cutoff([int(name.rpartition("@")[2]) for name in first.metrics])
+    parts, empty = [], []
+    for name, values in first.slices.items():
+        heading, count = name.replace("_", " "), int(values.get("num_targets", 0))
+        if not count:
+            empty.append(heading)
+            continue
+        meaning = f"Targets where {SLICE_MEANINGS[name]}: " if name in SLICE_MEANINGS else "Targets: "
+        share = count / first.num_targets
+        parts.append(f"<h3>{_text(heading)}</h3><p>{_text(meaning)}{count:,} of {first.num_targets:,} ({share:.0%}).")
+        parts[-1] += "</p>"
+        parts.append(_table(reports, own, [f"{metric}@{k}" for metric in ("recall", "ndcg", "mrr")], name))
+        if own is not None and (sentence := verdict(reports, own, name)):
+            parts.append(f"<p>{_text(sentence)}</p>")
+    if not parts:
+        return ""
+    if empty:
+        parts.append(f'<p class="muted">No target is in these slices: {_text(", ".join(empty))}.</p>')
+    return "\n".join([_displacement(reports, k), *parts])
+
+
+def _displacement(reports: Mapping[str, RankingReport], k: int) -> str:
+    """What targets with training events lose to cold items."""
+    shares = {name: report.lost_to_untrained.get(f"ndcg@{k}", math.nan) for name, report in reports.items()}
+    told = {name: f"{share:.1%}" for name, share in shares.items() if math.isfinite(share)}
+    if not told:
+        return ""
+    what = f"Share of NDCG@{k} that items with training events lose because cold items are ranked above them:"
+    return f"<p>{what}</p>{_facts(told)}"
+
+
+def _table(
+    reports: Mapping[str, RankingReport], own: str | None, metrics: Sequence[str], part: str | None = None
+) -> str:
+    """Models by metrics, the own model first; metrics that no model has are left out."""
+    metrics = [name for name in metrics if any(math.isfinite(value_of(r, name, part)) for r in reports.values())]
+    best = {name: max(v for r in reports.values() if math.isfinite(v := value_of(r, name, part))) for name in metrics}
+    head = "".join(f"<th>{_text(metric_label(name))}</th>" for name in metrics)
+    rows = []
+    for model in sorted(reports, key=lambda name: name != own):
+        cells = [f"<td>{_text(model)}</td>"]
+        for name in metrics:
+            value, found = value_of(reports[model], name, part), interval_of(reports[model], name, part)
+            number = f"{value:.4f}" if math.isfinite(value) else "n/a"
+            mark = ' class="best"' if value == best[name] and value > 0 else ""
+            interval = "" if found is None else f' <span class="i">{found.low:.4f} to {found.high:.4f}</span>'
+            cells.append(f"<td><span{mark}>{number}</span>{interval}</td>")
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    return f'<div class="scroll"><table><tr><th>model</th>{head}</tr>{"".join(rows)}</table></div>'
+
+
+def _curves(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    parts = []
+    for model, points in curves.items():
+        names = list(dict.fromkeys(name for point in points for name in point if name not in ("epoch", "kept")))
+        if not names:
+            continue
+        kept = next((float(point["epoch"]) for point in points if point.get("kept")), None)
+        lines = {name: [(float(p["epoch"]), float(p[name])) for p in points if name in p] for name in names}
+        losses = {name: found for name, found in lines.items() if name.endswith("loss")}
+        ranks = {metric_label(name): found for name, found in lines.items() if name not in losses}
+        head = "".join(f"<th>{_text(name if name in losses else metric_label(name))}</th>" for name in names)
+        rows = [
+            f"<tr><td>{point['epoch']:g}</td>"
+            + "".join(f"<td>{f'{point[name]:.4f}' if name in point else ''}</td>" for name in names)
+            + "</tr>"
+            for point in points
+        ]
+        parts += [
+            f"<h3>{_text(model)}</h3>",
+            line_chart("Loss", losses, kept),
+            line_chart("Validation metric", ranks, kept),
+            "" if kept is None else f'<p class="muted">The dashed line is the checkpoint: epoch {kept:g}.</p>',
+            f'<details><summary>The same as numbers</summary><div class="scroll"><table><tr><th>epoch</th>{head}</tr>',
+            f"{''.join(rows)}</table></div></details>",
+        ]
+    told = "Loss is lower where the model fits better. NDCG is of the validation targets, and higher is better."
+    return f"<p>{told}</p>\n" + "\n".join(parts) if parts else ""
+
+
+def _examples(recommender: XCatRecommender) -> str:
+    """Lists for histories of popular items, with the events that each item rests on."""
+    catalogue = recommender.processor.catalogue
+    titles = dict(zip(catalogue.column("item_id").to_pylist(), _titles(recommender), strict=True))
+    parts = [
+        "<p>The histories below are made of the most popular items, oldest first. None is the history of a customer. "
+        "A per cent figure is the share of the recommendation that rests on that item of the history.</p>"
+    ]
+    for number, history in enumerate(example_histories(recommender.model, catalogue), start=1):
+        had = "".join(f"<li>{_item(titles[item], item)}</li>" for item in history)
+        parts.append(f"<h3>Example {number}</h3><p>History:</p><ul>{had}</ul><p>Recommended:</p><ol>")
+        for found in recommender.recommend(history, k=SHOWN):
+            category = f' <span class="muted">in <bdi>{_text(found.category)}</bdi></span>' if found.category else ""
+            because = ", ".join(
+                f"{_item(reason.title, reason.item_id)} ({reason.weight:.0%})" for reason in found.because
+            )
+            reasons = f'<br><span class="muted">because of {because}</span>' if because else ""
+            parts.append(f"<li>{_item(found.title, found.item_id)}{category}{reasons}</li>")
+        parts.append("</ol>")
+    return "\n".join(parts)
+
+
+def _titles(recommender: XCatRecommender) -> list[str | None]:
+    table = recommender.processor.catalogue.table
+    return table["title"].to_pylist() if "title" in table.column_names else [None] * table.num_rows
+
+
+def _item(title: str | None, item_id: str) -> str:
+    """A title as it is in the catalogue, or the id where there is none."""
+    return f"<bdi>{_escape(title or item_id)}</bdi>"
+
+
+def _settings(settings: Mapping[str, Mapping[str, Any]]) -> str:
+    parts = []
+    for heading, values in settings.items():
+        shown = {name: plain_setting(value) for name, value in values.items() if not is_secret_name(name)}
+        if shown:
+            parts.append(f"<h3>{_text(heading)}</h3>{_facts(shown)}")
+    return "<p>Settings that are not at their default.</p>" + "\n".join(parts) if parts else ""
+
+
+def _command(command: str) -> str:
+    places = command_text(command).rpartition("```")[2].replace("`", "").strip()
+    return f"<pre><code>{_text(command)}</code></pre>" + (f"<p>{_text(places)}</p>" if places else "")
+
+
+def _facts(rows: Mapping[str, object]) -> str:
+    cells = "".join(f"<tr><th>{_text(name)}</th><td>{_text(value)}</td></tr>" for name, value in rows.items())
+    return f'<table class="facts">{cells}</table>'
+
+
+def _list(lines: Iterable[str]) -> str:
+    entries = "".join(f"<li>{_text(sentence)}</li>" for sentence in lines)
+    return f"<ul>{entries}</ul>" if entries else ""
+
+
+def _text(value: object) -> str:
+    """A text of ours or of a setting: without local paths and secrets, and escaped."""
+    return _escape(scrub(str(value)))
+
+
+def _escape(text: object) -> str:
+    return html.escape(line(_CONTROL.sub("", str(text))))
+
+
+def _cutoff(cutoffs: Sequence[int]) -> int:
+    """The cut-off that is shown where one is: 10, or the smallest."""
+    return 10 if 10 in cutoffs else min(cutoffs)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
