@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .options import Encoding, MissingUsers, TimeFormat, with_options
-from .usage import check_results, check_tables
+from .options import Encoding, MissingUsers, Report, TimeFormat, with_options
+from .usage import check_report, check_results, check_tables
 
 if TYPE_CHECKING:
     from .bench_results import BenchResults
@@ -56,6 +56,7 @@ def bench(
         str | None, typer.Option(help="Column of the items table for --by-category, such as department.")
     ] = None,
     resume: Annotated[bool, typer.Option(help="Keep the runs of the file and run those that are missing.")] = False,
+    report: Report = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Fit several models on a shop's tables, each run in a process of its own, and judge them on one test split.
@@ -77,6 +78,7 @@ def bench(
     planned = _planned(models, seeds, base)
     _check_usage(fields, [model for model, _ in planned], base, (cold_items, cold_policy))
     check_results(output, resume)
+    check_report(report)
     check_tables(data, items, events, columns)
 
     from ..evaluation.categories import DEFAULT_COLUMN
@@ -124,6 +126,11 @@ def bench(
     messages.print(results_table(results.rows, title=_title(results.rows[0]["data"])))
     compared = compare_models(results.rows, results.users)
     messages.print("\n".join(comparison_lines(compared)), markup=False)
+    if report is not None:
+        from .fit_command import other_command
+        from .report_files import report_bench
+
+        report_bench(report, results, comparison_lines(compared), fields, other_command(context, None, data))
     if json_output:
         print_json({"runs": results.rows, "comparisons": compared})
 

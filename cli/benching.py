@@ -18,6 +18,7 @@ from ..evaluation.categories import by_category, check_category_column
 from ..evaluation.judged_data import judged_digest
 from ..evaluation.protocol import LOST, Ranker, RankingReport, evaluate_ranker
 from ..inference.recommender import XCatRecommender
+from ..model_cards.report_page import learning_curve
 from ..model_cards.settings import model_settings, training_settings
 from ..modeling_baselines.knn import (
     ItemKNNConfig,
@@ -161,6 +162,7 @@ class _Fitted:
     precision: str = "fp32"
     epochs: float | None = None
     validation: dict[str, float | None] | None = None
+    curve: list[dict[str, Any]] | None = None
 
 
 def run_model(request: BenchRequest, folder: Path) -> BenchRun:
@@ -208,6 +210,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         "peak_memory_mb": round(peak_memory_mb()),
         "epochs": fitted.epochs,
         "validation": fitted.validation,
+        "curve": fitted.curve,
         "config": fitted.config,
         "data": {
             **_describe_data(select_events(shop, options), fitted, options, report),
@@ -249,6 +252,7 @@ def _train(
     judged = _check_splits(request, shop, options, prepared.splits, vocabulary, ("validation", "test"))
     size_training(arguments, training, prepared.splits["train"], prepared.model.config)
     start, epochs = time.perf_counter(), 0.0
+    curve: list[dict[str, Any]] = []
     if request.model != ZERO_SHOT:
         trainer = XCatTrainer(
             prepared.model,
@@ -260,6 +264,8 @@ def _train(
         )
         start = time.perf_counter()
         epochs = float(trainer.train().metrics.get("epoch", 0))
+        best = trainer.state.best_global_step if arguments.load_best_model_at_end else None
+        curve = learning_curve(trainer.state.log_history, best)
     end = time.perf_counter()
     recommender = XCatRecommender(prepared.model, prepared.processor)
     validation = evaluate_ranker(recommender, prepared.splits["validation"], vocabulary, trained=prepared.trained)
@@ -278,6 +284,7 @@ def _train(
         precision=precision,
         epochs=round(epochs, 2),
         validation=json.loads(validation.to_json())["metrics"],
+        curve=curve or None,
     )
 
 

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, TimeFormat, with_options
+from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, Report, TimeFormat, with_options
 
 
 def evaluate(
+    context: typer.Context,
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
     data: Annotated[
         str | None, typer.Argument(help="Folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset.")
@@ -46,6 +47,7 @@ def evaluate(
     category_column: Annotated[
         str | None, typer.Option(help="Column of the items table for --by-category, such as department.")
     ] = None,
+    report: Report = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Rank the targets of a split against the whole catalogue, beside popularity and repeat purchase.
@@ -61,7 +63,7 @@ def evaluate(
 
         xcat evaluate my-checkpoint my-shop/ --by-category --category-column department
     """
-    from .usage import check_at_least, check_checkpoint, check_finite, check_split, check_tables
+    from .usage import check_at_least, check_checkpoint, check_finite, check_report, check_split, check_tables
 
     cutoffs = sorted(set(k or (10, 20)))
     check_at_least("-k", cutoffs[0], 1)
@@ -71,6 +73,7 @@ def evaluate(
     check_split(split, tie_policy)
     check_checkpoint(checkpoint, revision)
     check_tables(data, items, events, columns)
+    check_report(report)
 
     from ..evaluation.categories import DEFAULT_COLUMN, check_category_column
     from ..evaluation.categories import by_category as parted_by_category
@@ -122,6 +125,12 @@ def evaluate(
         parted = parted_by_category(reports[MODEL_NAME], judging.splits[part], catalogue, column)
         messages.print(category_table(parted))
         judged["by_category"] = parted.rows
+    if report is not None:
+        from .fit_command import other_command
+        from .report_files import report_evaluation
+
+        command = other_command(context, checkpoint, data)
+        report_evaluation(report, reports, recommender, judging, shop, command)
     if json_output:
         del reports[MODEL_NAME]
         baselines = {name: report_dict(report) for name, report in reports.items()}

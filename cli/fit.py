@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import Encoding, MissingUsers, TimeFormat, with_options
+from .options import Encoding, MissingUsers, Report, TimeFormat, with_options
 from .usage import DEFAULT_RANK
 
 
@@ -62,6 +62,7 @@ def fit(
     card_baselines: Annotated[
         str, typer.Option(help="Models of ids alone to train for the table of the card, such as sasrec,gru4rec.")
     ] = "",
+    report: Report = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Train on a shop's tables and judge the result beside baselines.
@@ -86,7 +87,14 @@ def fit(
     from .model_names import check_names
     from .options import parse_columns, parse_extra, read_yaml, split_fields, take_card
     from .output_folders import check_base_choice, check_output
-    from .usage import check_adapter_options, check_checkpoint, check_fields, check_tables, check_text_encoder
+    from .usage import (
+        check_adapter_options,
+        check_checkpoint,
+        check_fields,
+        check_report,
+        check_tables,
+        check_text_encoder,
+    )
 
     own = {"text_encoder": text_encoder, "split": split, "seed": seed, "interests": interests}
     given = parse_extra(context.args) | {name: value for name, value in own.items() if value is not None}
@@ -104,6 +112,7 @@ def fit(
         check_checkpoint(base)
     check_text_encoder(fields[0].get("text_encoder"))
     check_tables(data, items, events, columns)
+    check_report(report, output)
     check_output(output, resume, overwrite)
 
     from ..tokenization.progress import stage
@@ -144,6 +153,7 @@ def fit(
             data=data,
             command=fit_command(data, values, given_options(context)),
             card_baselines=compared,
+            report=report,
         )
     )
     messages.print(metrics_table(outcome.reports, title=f"{shop.name}, {outcome.split}, test"))

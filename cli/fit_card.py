@@ -68,7 +68,7 @@ def begin_card(
         tie_policy=options.tie_policy,
         seeds=seeds,
         notes=tuple(prepared.notes),
-        preparation=_changed_options(options),
+        preparation=changed_options(options),
         command=request.command,
         example_history=popular_items(prepared.model, vocabulary, 3),
         dataset=dataset,
@@ -94,7 +94,8 @@ def complete_card(card: XCatModelCardData, outcome: FitOutcome, own_name: str) -
     card.own_name, card.results, card.audit = own_name, outcome.reports, audit
 
 
-def _changed_options(options: PreparationOptions) -> dict[str, Any]:
+def changed_options(options: PreparationOptions) -> dict[str, Any]:
+    """Options that are not at their default and that a card does not tell elsewhere."""
     defaults = PreparationOptions()
     names = [field.name for field in dataclasses.fields(options) if field.name not in _TOLD_ELSEWHERE]
     return {name: getattr(options, name) for name in names if getattr(options, name) != getattr(defaults, name)}

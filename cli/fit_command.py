@@ -20,6 +20,7 @@ from .options import parse_value
 
 NOT_SHOWN = {
     "data", "output", "config_file", "resume", "overwrite", "card", "json_output", "show_values", "guess_columns",
+    "report",
 }  # fmt: skip
 """Parameters of `xcat fit` that do not change the model, or are shown otherwise; all others are in the command."""
 FIELDS_NOT_SHOWN = {"cache_dir", "disable_tqdm", "push_to_hub", "report_to", "run_name"}
@@ -69,6 +70,26 @@ def fit_command(data: str | None, fields: Mapping[str, Any], options: Mapping[st
         words += [f"--{name.replace('_', '-')}", _place(name, value) or _as_word(value)]
     first = f"{_prepare_command(str(data))} && " if prepared else ""
     return first + shlex.join(words)
+
+
+def other_command(context: Any, checkpoint: str | None, data: str | None) -> str:
+    """The command of `xcat evaluate` or `xcat bench`, with words in capitals for files and folders of this machine.
+
+    Args:
+        context: The context of click, with fields in `args`.
+        checkpoint: The checkpoint argument, where there is one.
+        data: The data argument.
+    """
+    words = ["xcat", context.command.name]
+    if checkpoint is not None:
+        words.append(checkpoint if is_hub_id(checkpoint) and not Path(checkpoint).exists() else "CHECKPOINT")
+    words += [] if data is None and context.params.get("items") else [_data_word(data)]
+    for name, value in given_options(context).items():
+        if name == "k":
+            words += [part for cutoff in value for part in ("-k", str(cutoff))]
+        else:
+            words += _option(name, value)
+    return shlex.join([*words, *(_place("text_encoder", word) or word for word in context.args)])
 
 
 def _data_word(data: str | None) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..evaluation.comparison import compare_with_baselines
 from ..evaluation.protocol import LOST, RankingReport
 from ..inference.recommender import XCatRecommender
-from ..model_cards.callback import attach_card
+from ..model_cards.callback import ModelCardCallback, attach_card
 from ..model_cards.card import CARD_FILE, write_card
 from ..model_cards.card_data import XCatModelCardData
 from ..modeling_xcat.hub_xcat import fetched_commit, is_local
@@ -47,6 +47,7 @@ from .console import messages, peak_memory_mb
 from .fit_card import begin_card, complete_card
 from .model_names import check_names
 from .output_folders import TRAINING_FOLDER, check_base_choice, last_checkpoint
+from .report_files import report_fit
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -76,6 +77,7 @@ class FitRequest:
         card: What the author says in the card, fields of `AUTHOR_FIELDS`; None for no card.
         data: The data as it was named on the command line.
         command: Command that fits the model again, for the card.
+        report: HTML file that the results are written to as a page; None for none.
         card_baselines: Models of ids alone to train and judge beside it, some of `card_baselines.IDS_ONLY`.
     """
 
@@ -93,6 +95,7 @@ class FitRequest:
     data: str | None = None
     command: str | None = None
     card_baselines: tuple[str, ...] = ()
+    report: Path | None = None
 
 
 @dataclass
@@ -195,7 +198,7 @@ def fit_shop(request: FitRequest) -> FitOutcome:
     check_parts(request.shop, prepared.splits, options.split, ("validation", "test"))
     size_training(arguments, training, prepared.splits["train"], prepared.model.config)
     split = resolve_split(request.shop, options.split)
-    card = None if request.card is None else begin_card(request, options, prepared, arguments, split)
+    card = begin_card(request, options, prepared, arguments, split)
     messages.print(f"training {parameters[0]:,} of {parameters[1]:,} parameters")
     start = time.perf_counter()
     with _nothing_left_behind(request.output):
@@ -208,8 +211,10 @@ def fit_shop(request: FitRequest) -> FitOutcome:
             interests=prepared.interests,
         )
         trainer.ranked_later = (len(request.card_baselines) + 4) * len(prepared.splits["test"])
-        if card is not None:
+        if request.card is not None:
             attach_card(trainer, card)
+        elif request.report is not None:
+            trainer.add_callback(ModelCardCallback(card, trainer))
         checkpoint = last_checkpoint(request.output) if request.resume else None
         state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
@@ -239,9 +244,10 @@ def fit_shop(request: FitRequest) -> FitOutcome:
         own_catalogue=own_catalogue,
     )
     if trainer.is_world_process_zero():
-        if card is not None:
-            complete_card(card, outcome, MODEL_NAME)
-        _save(outcome, card)
+        complete_card(card, outcome, MODEL_NAME)
+        _save(outcome, None if request.card is None else card)
+        if request.report is not None:
+            report_fit(request.report, outcome, card, request.shop)
         if arguments.push_to_hub:
             trainer.push_output(request.output)
     trainer.accelerator.wait_for_everyone()

@@ -15,6 +15,7 @@ import yaml
 from .option_fields import CONFIG, PREPARATION, TRAINING, OptionField, option_fields
 from .suggestions import option_hint
 
+Report = Annotated[Path | None, typer.Option(help="HTML file to write the results to as a page: page.html.")]
 TimeFormat = Annotated[
     str | None,
     typer.Option(help="Format of times: day-first, month-first, excel or a strptime pattern; found if left out."),

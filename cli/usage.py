@@ -78,6 +78,21 @@ def check_results(file: Path, resume: bool) -> None:
         raise ValueError(f"--output {file} is there already; add --resume to go on with it, or remove it")
 
 
+def check_report(file: Path | None, made: Path | None = None) -> None:
+    """Refuse a report that could not be written.
+
+    Args:
+        file: The HTML file; None for none.
+        made: A folder that the command makes, in which the report may lie.
+
+    Raises:
+        ValueError: If it is so.
+    """
+    inside = file is not None and made is not None and file.absolute().parent == made.absolute()
+    if not (inside and file is not None and file.suffix == ".html" and not file.is_dir()):
+        check_file_to_write("--report", file, ".html")
+
+
 def check_file_to_read(option: str, file: Path | str | None) -> None:
     """Refuse a file that is not there, unless it can be the id of a dataset on the hub.
 

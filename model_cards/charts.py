@@ -70,8 +70,10 @@ def line_chart(label: str, series: Mapping[str, Sequence[tuple[float, float]]], 
         y = place(first, tick)[1]
         parts.append(f'<line class="g" x1="{_LEFT}" y1="{y:.1f}" x2="{WIDTH - _RIGHT}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_short(tick)}</text>')
-    for tick in (tick for tick in _ticks(first, last, whole=True) if first <= tick <= last):
-        parts.append(f'<text x="{place(tick, low)[0]:.1f}" y="{bottom + 16}" text-anchor="middle">{tick:g}</text>')
+    parts += [
+        f'<text x="{place(tick, low)[0]:.1f}" y="{bottom + 16}" text-anchor="middle">{tick:g}</text>'
+        for tick in _ticks(first, last, whole=True)
+    ]
     middle = (_LEFT + WIDTH - _RIGHT) / 2
     parts.append(f'<text x="{middle:.0f}" y="{bottom + 31}" text-anchor="middle">epoch</text>')
     if kept is not None:

@@ -52,6 +52,7 @@ def settings_table(settings: Mapping[str, Any]) -> str:
 
 
 def plain_setting(value: Any) -> str:
+    """The value of a setting as JSON, without secrets."""
     if isinstance(value, Mapping):
         value = {name: entry for name, entry in value.items() if not is_secret_name(str(name))}
     return json.dumps(value, ensure_ascii=False, default=str).replace("`", "'")

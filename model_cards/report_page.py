@@ -29,7 +29,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1c2128;max-width:46rem;margin:0 auto;padding:1rem}
 h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2.2rem}h3{font-size:1rem;margin:1.6rem 0 .2rem}
-h1,h2,h3,p,li,td,th{overflow-wrap:anywhere}
+h1,h2,h3,p,li,.facts td,.facts th{overflow-wrap:anywhere}
 table{border-collapse:collapse;margin:.6rem 0;width:100%}
 th,td{padding:.35rem .45rem;border-bottom:1px solid #d8dee4;text-align:right;vertical-align:top}
 th{font-weight:600}th:first-child,td:first-child{text-align:left}
@@ -41,7 +41,7 @@ svg text{font:11px system-ui,sans-serif;fill:#57606a}svg .n{font-size:12px;fill:
 svg .g{stroke:#e4e8ec}svg .k{stroke:#57606a;stroke-dasharray:4 3}svg .w{stroke-width:3}
 pre{background:#f3f5f7;padding:.7rem;white-space:pre-wrap;overflow-wrap:anywhere;border-radius:6px}
 summary{cursor:pointer;margin:.6rem 0}ol,ul{padding-left:1.4rem}
-@media(max-width:480px){body{font-size:14px;padding:.8rem}th,td{padding:.3rem .25rem}.i{font-size:.72rem}}
+@media(max-width:480px){body{font-size:14px;padding:.8rem}th,td{padding:.3rem .25rem}.i,th{font-size:.72rem}}
 """
 
 
@@ -165,7 +165,7 @@ def _results(reports: Mapping[str, RankingReport], own: str | None, findings: Se
     first = next(iter(reports.values()))
     cutoffs = sorted({int(name.rpartition("@")[2]) for report in reports.values() for name in report.metrics})
     deciding = f"ndcg@{_cutoff(cutoffs)}"
-    drawn = {line(n): (value_of(r, deciding), interval_of(r, deciding)) for n, r in reports.items()}
+    drawn = {_clean(scrub(n)): (value_of(r, deciding), interval_of(r, deciding)) for n, r in reports.items()}
     told = [*findings, *([verdict(reports, own)] if own is not None else [])]
     tables = [_table(reports, own, [f"{name}@{k}" for name in ("recall", "ndcg", "mrr", "coverage")]) for k in cutoffs]
     return "\n".join([
@@ -196,7 +196,7 @@ def _slices(reports: Mapping[str, RankingReport], own: str | None) -> str:
             continue
         meaning = f"Targets where {SLICE_MEANINGS[name]}: " if name in SLICE_MEANINGS else "Targets: "
         share = count / first.num_targets
-        parts.append(f"<h3>{_text(heading)}</h3><p>{_text(meaning)}{count:,} of {first.num_targets:,} ({share:.0%}).")
+        parts.append(f"<h3>{_text(heading)}</h3><p>{_text(meaning)} {count:,} of {first.num_targets:,} ({share:.0%}).")
         parts[-1] += "</p>"
         parts.append(_table(reports, own, [f"{metric}@{k}" for metric in ("recall", "ndcg", "mrr")], name))
         if own is not None and (sentence := verdict(reports, own, name)):
@@ -329,7 +329,12 @@ def _text(value: object) -> str:
 
 
 def _escape(text: object) -> str:
-    return html.escape(line(_CONTROL.sub("", str(text))))
+    return html.escape(_clean(text))
+
+
+def _clean(text: object) -> str:
+    """One line without control characters."""
+    return line(_CONTROL.sub("", str(text)))
 
 
 def _cutoff(cutoffs: Sequence[int]) -> int:

@@ -32,9 +32,20 @@ def test_no_shared_artefact_tells_of_a_customer(hub: Hub, alice: Client, tmp_pat
     encoder = str(save_text_encoder(tmp_path / "encoder"))
     assert len(PLANTED) == 240 and len(found_in_file(shop / "events.csv")) > 200 < len(set(PLANTED))
     fit = ["--text-encoder", encoder, "--split", "leave-one-out", *SMALL]
+    out.mkdir()
     words = ["--interests", "words", "--interest-columns", "review_text"]
     told = alice.commands(
-        ["fit", str(shop), "--output", str(out / "checkpoint"), *fit, *words, "--json"],
+        [
+            "fit",
+            str(shop),
+            "--output",
+            str(out / "checkpoint"),
+            *fit,
+            *words,
+            "--report",
+            str(out / "fit.html"),
+            "--json",
+        ],
         ["inspect", str(shop), "--output", str(out / "inspection"), "--json"],
         ["inspect", str(shop), "--output", str(out / "pushed"), "--push", "alice/data"],
         ["prepare", str(shop), "--output", str(out / "prepared"), "--json"],
@@ -42,7 +53,16 @@ def test_no_shared_artefact_tells_of_a_customer(hub: Hub, alice: Client, tmp_pat
         ["push", str(out / "checkpoint"), "alice/shop"],
         ["space", str(out / "checkpoint"), str(out / "space")],
         ["space", "alice/shop", str(out / "linked-space")],
-        ["evaluate", str(out / "second"), str(shop), "--by-history", "--by-category", "--json"],
+        [
+            "evaluate",
+            str(out / "second"),
+            str(shop),
+            "--by-history",
+            "--by-category",
+            "--json",
+            "--report",
+            str(out / "evaluate.html"),
+        ],
         ["push", str(out / "prepared"), "alice/prepared"],
     )
     assert [one.code for one in told] == [0] * 9 + [2], [one.err for one in told]
@@ -63,6 +83,7 @@ def test_no_shared_artefact_tells_of_a_customer(hub: Hub, alice: Client, tmp_pat
     for (name, path), content in pushed.items():
         assert not found_in_file(Path(path), content), (name, path)
     kinds = {path.name for path in shared} | {PurePosixPath(path).name for _, path in pushed}
+    assert kinds >= {"fit.html", "evaluate.html"}
     assert kinds >= {
         "README.md", "config.json", "processor_config.json", "model.safetensors", "items.arrow", "tokenizer.json",
         "tokenizer_config.json", "preparation.json", "report.html", "app.py", "requirements.txt", "items.parquet",

@@ -1,0 +1,129 @@
+"""The page of a report: its numbers are those of the reports, and no text can break out of it."""
+
+from __future__ import annotations
+
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from xcat_rec.model_cards.report_page import ReportContext, learning_curve, write_report
+from xcat_rec.model_cards.results import interval_of
+
+from .example_card import example_card, example_results
+
+LOG = [
+    {"loss": 4.0, "epoch": 1.0, "step": 10},
+    {"eval_loss": 4.25, "eval_ndcg@10": 0.125, "epoch": 1.0, "step": 10},
+    {"loss": 3.5, "epoch": 2.0, "step": 20},
+    {"eval_loss": 3.75, "eval_ndcg@10": 0.375, "epoch": 2.0, "step": 20},
+    {"train_runtime": 3.0, "epoch": 2.0, "step": 20},
+    {"eval_ndcg@10": 0.9, "epoch": 2.0, "step": 20},
+]
+VOID = {"meta", "br", "line", "circle", "polyline"}
+
+
+class Page(HTMLParser):
+    """Tags that are balanced, and the cells of tables by the heading above them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.heading = ""
+        self.cells: dict[str, list[list[str]]] = {}
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag in ("h1", "h2", "h3"):
+            self.heading = ""
+        if tag == "tr":
+            self.cells.setdefault(self.heading, []).append([])
+        if tag in ("td", "th"):
+            self.cells[self.heading][-1].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in VOID
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("h1", "h2", "h3"):
+            self.heading += data
+        if "td" in self.open or "th" in self.open:
+            self.cells[self.heading][-1][-1] += data
+
+
+def test_every_number_of_the_tables_is_that_of_the_report(tmp_path: Path) -> None:
+    reports = example_results()
+    context = ReportContext(curves={"XCat": learning_curve(LOG, 20)})
+    path = write_report(tmp_path / "page.html", reports, own="XCat", context=context)
+    page = Page(path.read_text(encoding="utf-8"))
+    parts = {"Results": None} | {
+        name.replace("_", " "): name for name, m in reports["XCat"].slices.items() if m["num_targets"]
+    }
+    assert "cold" not in parts and len(parts) == 5
+    for heading, part in parts.items():
+        head, *rows = page.cells[heading]
+        assert [row[0] for row in rows] == ["XCat", "popularity"]
+        for row in rows:
+            report = reports[row[0]]
+            for label, shown in zip(head[1:], row[1:], strict=True):
+                metric = label.lower()
+                value = report.metrics[metric] if part is None else report.slices[part][metric]
+                found = interval_of(report, metric, part)
+                expected = [value, *((found.low, found.high) if found else ())]
+                assert re.findall(r"\d\.\d{4}", shown) == [f"{number:.4f}" for number in expected], (heading, metric)
+                assert (found is None) == (metric == "coverage@10")
+    assert page.cells["XCat"] == [
+        ["epoch", "training loss", "validation loss", "NDCG@10"],
+        ["1", "4.0000", "4.2500", "0.1250"],
+        ["2", "3.5000", "3.7500", "0.3750"],
+    ]
+
+
+def test_no_text_breaks_out_and_nothing_is_loaded(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=y>\x00\ud800"
+    reports = {f"XCat{evil}": example_results()["XCat"], evil: example_results()["popularity"]}
+    context = ReportContext(
+        facts={evil: evil},
+        curves={evil: learning_curve(LOG)},
+        findings=[evil],
+        settings={evil: {evil: evil, "hub_token": "hf_abcdefghijklmnopqrstuv", "folder": "/home/jo/shop"}},
+        notes=[evil],
+        command=f"xcat fit DATA --brand '{evil}'",
+    )
+    path = write_report(tmp_path / "page.html", reports, title=evil, own=f"XCat{evil}", context=context)
+    text = path.read_text(encoding="utf-8")
+    page = Page(text)
+    assert not page.tags & {"script", "img", "link", "iframe", "a"} and "\x00" not in text
+    assert not page.attributes & {"src", "href", "onerror", "style"}
+    assert "http" not in text.replace("http-equiv", "") and "hf_abc" not in text and "/home/jo" not in text
+    assert "&lt;script&gt;alert(1)" in text and "the folder of the data" in text
+
+
+def test_a_report_without_users_values_or_training_has_no_intervals_and_no_curve(tmp_path: Path) -> None:
+    report = example_results()["XCat"]
+    report.per_user.clear()
+    report.metrics["mrr@10"] = math.nan
+    text = write_report(tmp_path / "page.html", {"XCat": report}).read_text(encoding="utf-8")
+    assert Page(text).cells["Results"][0] == ["model", "Recall@10", "NDCG@10", "Coverage@10"]
+    assert 'class="i"' not in text and "Learning curve" not in text
+    for wrong, own in ((example_results(), "other"), ({}, None)):
+        with pytest.raises(ValueError, match="give one of these names"):
+            write_report(tmp_path / "page.html", wrong, own=own)
+
+
+def test_the_curve_is_that_of_the_log_of_the_card(tmp_path: Path) -> None:
+    points = learning_curve(example_card(tmp_path).training.log)
+    assert [(point["epoch"], point["training loss"]) for point in points] == [(1.0, 4.0), (2.0, 3.5)]
