@@ -16,10 +16,16 @@ SMALL = [
 ]  # fmt: skip
 
 
+NAMES = ("recall@10", "ndcg@10", "mrr@10", "coverage@10")
+
+
 def numbers(file: Path) -> dict[str, list[str]]:
-    """First row of numbers of the results by model, without intervals."""
-    rows = Page(file.read_text(encoding="utf-8")).cells["Results"]
-    return {row[0]: [cell.split()[0] for cell in row[1:]] for row in rows if row[0] != "model"}
+    """Numbers of the results by model, of all cut-offs in a row, without intervals."""
+    found: dict[str, list[str]] = {}
+    for model, *cells in Page(file.read_text(encoding="utf-8")).cells["Results"]:
+        if model != "model":
+            found.setdefault(model, []).extend(cell.split()[0] for cell in cells)
+    return found
 
 
 def test_pages_of_fit_and_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,19 +35,18 @@ def test_pages_of_fit_and_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture
     fitted = run(["fit", shop, *given, *SMALL, "--json"], capsys)
     text = (output / "page.html").read_text(encoding="utf-8")
     page = Page(text)
-    names = ("recall@10", "ndcg@10", "mrr@10", "coverage@10")
     fit_rows = [row for row in page.cells["Results"] if row[0] == "XCat"]
     shown = [[cell.split()[0] for cell in row[1:]] for row in fit_rows]
-    assert [f"{fitted['metrics'][name]:.4f}" for name in names] in shown
+    assert [f"{fitted['metrics'][name]:.4f}" for name in NAMES] in shown
     assert len(page.cells["XCat"]) == 3, "one line per epoch and the head"
     assert "Example 3" in page.cells or "<h3>Example 3</h3>" in text
     assert "because of" in text and "user-" not in text and str(tmp_path) not in text
     assert "xcat fit DATA --output checkpoint" in text and not (output / "README.md").exists()
     judged = run(["evaluate", str(output), shop, "-k", "10", "--report", str(tmp_path / "e.html"), "--json"], capsys)
     found = numbers(tmp_path / "e.html")
-    assert found["XCat"] == [f"{judged['metrics'][name]:.4f}" for name in names]
+    assert found["XCat"] == [f"{judged['metrics'][name]:.4f}" for name in NAMES]
     for name, baseline in judged["baselines"].items():
-        assert found[name] == [f"{baseline['metrics'][metric]:.4f}" for metric in names]
+        assert found[name] == [f"{baseline['metrics'][metric]:.4f}" for metric in NAMES]
     assert "xcat evaluate CHECKPOINT DATA -k 10" in (tmp_path / "e.html").read_text(encoding="utf-8")
 
 
@@ -52,7 +57,7 @@ def test_the_page_of_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     found = numbers(tmp_path / "b.html")
     assert set(found) == {"popularity", "item-knn"}
     for row in done["runs"]:
-        assert f"{row['metrics']['ndcg@10']:.4f}" in found[row["model"]]
+        assert found[row["model"]][8:12] == [f"{row['metrics'][name]:.4f}" for name in NAMES]  # @1, @5, then @10
     assert "user-" not in (tmp_path / "b.html").read_text(encoding="utf-8")
 
 
