@@ -13,6 +13,7 @@ import pytest
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.saving_xcat import check_readable, usual_permissions
 
+from ..superuser import WITHOUT_PRIVILEGES
 from .test_saving_xcat import model
 
 
@@ -42,14 +43,11 @@ def test_files_of_others_keep_theirs(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
 
 
-LOAD = """
-import os, sys
+LOAD = f"""{WITHOUT_PRIVILEGES}
+import sys
 from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 
-if os.getuid() == 0:
-    os.setgid(65534)
-    os.setuid(65534)
 for load in (XCatForNextItem, XCatRecommender):
     try:
         load.from_pretrained(sys.argv[1])
@@ -59,10 +57,7 @@ for load in (XCatForNextItem, XCatRecommender):
 
 
 def test_what_may_not_be_read_is_not_called_missing(tmp_path: Path) -> None:
-    """As another user, for the superuser may read everything."""
     model(0.5).save_pretrained(tmp_path / "checkpoint")
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
     (tmp_path / "checkpoint" / "model.safetensors").chmod(0o200)
     home = {**os.environ, "HF_HOME": str(tmp_path / "home"), "HOME": str(tmp_path / "home")}
     done = subprocess.run(
