@@ -41,7 +41,7 @@ svg text{font:11px system-ui,sans-serif;fill:#57606a}svg .n{font-size:12px;fill:
 svg .g{stroke:#e4e8ec}svg .k{stroke:#57606a;stroke-dasharray:4 3}svg .w{stroke-width:3}
 pre{background:#f3f5f7;padding:.7rem;white-space:pre-wrap;overflow-wrap:anywhere;border-radius:6px}
 summary{cursor:pointer;margin:.6rem 0}ol,ul{padding-left:1.4rem}
-@media(max-width:480px){body{font-size:14px;padding:.8rem}th,td{padding:.3rem .25rem}.i,th{font-size:.72rem}}
+@media(max-width:560px){body{font-size:14px;padding:.8rem}th,td{padding:.3rem .25rem}.i,th{font-size:.72rem}}
 """
 
 
@@ -224,7 +224,7 @@ def _table(
     """Models by metrics, the own model first; metrics that no model has are left out."""
     metrics = [name for name in metrics if any(math.isfinite(value_of(r, name, part)) for r in reports.values())]
     best = {name: max(v for r in reports.values() if math.isfinite(v := value_of(r, name, part))) for name in metrics}
-    head = "".join(f"<th>{_text(metric_label(name))}</th>" for name in metrics)
+    head = "".join(f"<th>{_text(metric_label(name)).replace('@', '<wbr>@')}</th>" for name in metrics)
     rows = []
     for model in sorted(reports, key=lambda name: name != own):
         cells = [f"<td>{_text(model)}</td>"]

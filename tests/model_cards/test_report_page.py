@@ -22,7 +22,7 @@ LOG = [
     {"train_runtime": 3.0, "epoch": 2.0, "step": 20},
     {"eval_ndcg@10": 0.9, "epoch": 2.0, "step": 20},
 ]
-VOID = {"meta", "br", "line", "circle", "polyline"}
+VOID = {"meta", "br", "wbr", "line", "circle", "polyline"}
 
 
 class Page(HTMLParser):
