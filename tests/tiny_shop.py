@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +83,6 @@ def write_shop(folder: Path, users: int = USERS, suffix: str = "csv") -> Path:
     return folder
 
 
-@cache
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
     """Words of the shop, whole."""
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *CATEGORIES, "number", "brand", *map(str, range(ITEMS))]
