@@ -10,6 +10,7 @@ import atexit
 import errno
 import functools
 import gc
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -150,7 +151,9 @@ def _shows_progress(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
         from ..tokenization.progress_bars import show_progress
+        from .argument_options import current_command
 
+        current_command.set(function.__name__)
         with show_progress():
             function(*args, **kwargs)
 
@@ -206,6 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if arguments is None:
         _spare_garbage_collection()
     _quieten_libraries()
+    _translate_warnings()
     try:
         app(None if arguments is None else list(arguments), prog_name="xcat")
     except Exception as error:
@@ -229,6 +233,19 @@ def _quieten_libraries() -> None:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # which transformers goes by, too
 
 
+def _translate_warnings() -> None:
+    """Let warnings that the library logs name options of the command line, as its errors do."""
+
+    def translate(record: logging.LogRecord) -> bool:
+        from .argument_options import with_options
+
+        record.msg, record.args = with_options(record.getMessage()), ()
+        return True
+
+    if logging.lastResort is not None and not logging.lastResort.filters:
+        logging.lastResort.addFilter(translate)
+
+
 def exit_code_of(error: Exception) -> int | None:
     """The exit code for an error that a user can mend, or None for a fault of the program, which shows its traceback.
 
@@ -238,7 +255,9 @@ def exit_code_of(error: Exception) -> int | None:
     if isinstance(error, OSError):
         return BAD_INPUT if error.errno in _BAD_PATH else 1
     if isinstance(error, ImportError):
-        return BAD_INPUT if "xcat-rec[" in str(error) else None  # a missing extra
+        from ..tokenization.extras import MissingExtraError
+
+        return BAD_INPUT if isinstance(error, MissingExtraError) else None
     from huggingface_hub.errors import StrictDataclassClassValidationError, StrictDataclassFieldValidationError
 
     mendable = (ValueError, StrictDataclassClassValidationError, StrictDataclassFieldValidationError)
@@ -248,7 +267,7 @@ def exit_code_of(error: Exception) -> int | None:
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    from .options import with_options
+    from .argument_options import with_options
 
     return with_options(str(error).strip()) or type(error).__name__
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .options import Encoding, MissingUsers, Report, TimeFormat, with_options
+from .options import Encoding, MissingUsers, Report, TimeFormat
 from .usage import check_report, check_results, check_tables
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def bench(
     from .bench_results import BenchResults, compare_models, comparison_lines, results_table
     from .bench_worker import RunFailedError
     from .benching import BenchRequest
-    from .console import messages, print_json
+    from .console import messages, print_json, say
 
     tables: dict[str, Any] = {
         "data": data,
@@ -116,13 +116,13 @@ def bench(
     try:
         _run_missing(requests, results)
     except RunFailedError as error:
-        messages.print(f"xcat: error: {error}", markup=False)
+        say(f"xcat: error: {error}")
         raise typer.Exit(1) from None
     if "event_roles" in results.rows[0]["data"]:  # which files of before do not have
         roles = EventRoles.from_dict(results.rows[0]["data"]["event_roles"])
         messages.print(f"event types: {roles}", markup=False, highlight=False)
     for note in results.rows[0]["data"].get("notes", []):
-        messages.print(with_options(f"note: {note}"), markup=False, highlight=False)
+        say(f"note: {note}")
     messages.print(results_table(results.rows, title=_title(results.rows[0]["data"])))
     compared = compare_models(results.rows, results.users)
     messages.print("\n".join(comparison_lines(compared)), markup=False)

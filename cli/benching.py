@@ -57,7 +57,7 @@ from ..training.preparation import (
 from ..training.recipes import OWN, RECIPES, find_recipe
 from ..training.trainer import XCatTrainer
 from ..training.windows import size_training
-from .console import messages, peak_memory_mb
+from .console import peak_memory_mb, say
 from .model_names import (
     FINE_TUNED,
     FROM_BASE,
@@ -247,7 +247,7 @@ def _train(
     precision = "bf16" if arguments.bf16 else "fp32"
     prepared = _prepare(request, shop, options, precision)
     for note in prepared.notes:
-        messages.print(f"note: {note}", markup=False)
+        say(f"note: {note}")
     vocabulary = prepared.processor.catalogue
     judged = _check_splits(request, shop, options, prepared.splits, vocabulary, ("validation", "test"))
     size_training(arguments, training, prepared.splits["train"], prepared.model.config)

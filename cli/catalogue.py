@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Encoding, with_options
+from .options import Encoding
 
 if TYPE_CHECKING:
     from ..training.added_items import AddedItems
@@ -62,7 +62,7 @@ def catalogue(
     from ..training.added_items import add_items
     from ..training.base_checkpoint import load_base
     from ..training.hub_pushes import note_catalogue
-    from .console import messages, print_json
+    from .console import messages, print_json, say
 
     folder = locate_checkpoint(checkpoint, files=SHARED, revision=revision)
     if not (folder / "config.json").is_file() and is_adapter(folder):
@@ -74,7 +74,7 @@ def catalogue(
     table, found = load_table(items, "items", encoding=formats["encoding"])
     names = parse_columns(columns) if columns else saved_columns(processor.event_settings)
     table, report = validate_items(table, names, Path(items).name, found)
-    messages.print(with_options(str(report)), markup=False, highlight=False)
+    say(str(report))
     processor, added = add_items(model, processor, table, replace=replace, cold_boost=cold_boost)
     note_catalogue(model, processor)
     with written_whole(output, replaced=(CARD_FILE,)) as unfinished:

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .argument_options import with_options
+
 if TYPE_CHECKING:
     from ..evaluation.categories import CategoryFigures
     from ..evaluation.protocol import RankingReport
@@ -22,6 +24,11 @@ messages = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
 results = Console()
 PAIRS_SHOWN = 40
 """Pairs of categories that a table shows; all are in the JSON."""
+
+
+def say(text: str) -> None:
+    """Print a message on standard error, with the options of the running command for the arguments it names."""
+    messages.print(with_options(text), markup=False, highlight=False)
 
 
 def print_json(content: Any) -> None:

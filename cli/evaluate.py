@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, Report, TimeFormat, with_options
+from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, Report, TimeFormat
 
 
 def evaluate(
@@ -82,7 +82,7 @@ def evaluate(
     from ..tokenization.prepared import load_data
     from ..tokenization.table_columns import saved_columns, table_formats
     from ..training.preparation import roles_of
-    from .console import category_table, messages, metrics_table, print_json
+    from .console import category_table, messages, metrics_table, print_json, say
     from .fitting import report_dict
     from .options import parse_columns, parse_event_types
 
@@ -102,7 +102,7 @@ def evaluate(
         on_missing_users="drop",
         **table_formats(recommender.processor.event_settings, time_format, encoding),
     )
-    messages.print(with_options(str(shop.report)), markup=False, highlight=False)
+    say(str(shop.report))
     judging = evaluation_data(
         recommender, shop, part=part, split=split, tie_policy=tie_policy, seed=seed,
         target_event_types=parse_event_types(target_event_types),
@@ -110,7 +110,7 @@ def evaluate(
     )  # fmt: skip
     messages.print(f"event types: {roles_of(shop, judging.options)}", markup=False, highlight=False)
     for note in judging.notes:
-        messages.print(f"note: {note}", markup=False, highlight=False)
+        say(f"note: {note}")
     reports = evaluate_on(recommender, judging, cutoffs)
     messages.print(
         metrics_table(

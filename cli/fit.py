@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import Encoding, MissingUsers, Report, TimeFormat, with_options
+from .options import Encoding, MissingUsers, Report, TimeFormat
 from .usage import DEFAULT_RANK
 
 
@@ -120,7 +120,7 @@ def fit(
     with stage("loading libraries"):
         from ..tokenization.prepared import load_data
         from ..tokenization.problems import values_shown
-        from .console import messages, metrics_table, print_json
+        from .console import messages, metrics_table, print_json, say
         from .fit_command import fit_command, given_options
         from .fitting import FitRequest, check_base, fit_shop
 
@@ -136,7 +136,7 @@ def fit(
             time_format=time_format,
             encoding=encoding,
         )
-    messages.print(with_options(shop.report.describe(show_values)), markup=False, highlight=False)
+    say(shop.report.describe(show_values))
     outcome = fit_shop(
         FitRequest(
             shop=shop,

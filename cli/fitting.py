@@ -43,7 +43,7 @@ from ..training.preparation import (
 from ..training.trainer import XCatTrainer
 from ..training.windows import size_training
 from .card_baselines import fit_baselines
-from .console import messages, peak_memory_mb
+from .console import messages, peak_memory_mb, say
 from .fit_card import begin_card, complete_card
 from .model_names import check_names
 from .output_folders import TRAINING_FOLDER, check_base_choice, last_checkpoint
@@ -194,7 +194,7 @@ def fit_shop(request: FitRequest) -> FitOutcome:
     messages.print(f"event types: {roles_of(request.shop, options)}", markup=False, highlight=False)
     parameters = parameter_counts(trained_model)
     for note in prepared.notes:
-        messages.print(f"note: {note}", markup=False)
+        say(f"note: {note}")
     check_parts(request.shop, prepared.splits, options.split, ("validation", "test"))
     size_training(arguments, training, prepared.splits["train"], prepared.model.config)
     split = resolve_split(request.shop, options.split)

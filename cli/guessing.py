@@ -20,6 +20,7 @@ def show_guess(data: str | None, items: str | None, events: str | None, encoding
     """
     from ..tokenization.column_guess import guess_of_tables
     from ..tokenization.sources.generic import find_table, read_table
+    from .argument_options import with_options
     from .console import messages, results
 
     if data is not None:
@@ -31,5 +32,5 @@ def show_guess(data: str | None, items: str | None, events: str | None, encoding
     guess = guess_of_tables(read_table(items, encoding=encoding), read_table(events, encoding=encoding))
     for part in str(guess).split("; "):
         messages.print(part, markup=False, highlight=False)
-    text = guess.option or "no option is needed: the tables have our own names"
+    text = with_options(guess.call) or "no option is needed: the tables have our own names"
     results.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, MissingUsers, TimeFormat, with_options
+from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, MissingUsers, TimeFormat
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,7 +86,8 @@ def inspect(
     from ..tokenization.problems import values_shown
     from ..tokenization.sources import load_shop
     from ..tokenization.unknown_tokens import unknown_note
-    from .console import messages, print_json, results
+    from .argument_options import with_options
+    from .console import messages, print_json, results, say
     from .options import parse_columns, parse_event_types
 
     check_matplotlib()
@@ -118,12 +119,12 @@ def inspect(
         print_json({**report.to_dict(), "output": str(output), "url": url})
         return
     for warning in report.warnings:
-        messages.print(f"warning: {warning}", markup=False, highlight=False)
+        say(f"warning: {warning}")
     for title, rows in inspection_tables(report).items():
         if rows:
             results.print(_table(title, rows))
     for problem in shop.problems:
-        results.print(f"note: {problem.describe(show_values)}", markup=False)
+        results.print(with_options(f"note: {problem.describe(show_values)}"), markup=False)
     note = unknown_note(report.unknown_tokens or 0.0, "titles")
     if note is not None:
         results.print(with_options(f"note: {note}"), markup=False)

@@ -129,11 +129,11 @@ def _encoder(name: str | None) -> Callable[[list[str]], np.ndarray]:
     from ..tokenization.encoder import TextEncoder
     from ..tokenization.text import resolve_text_encoder
     from ..training.precision import use_bf16
-    from .console import messages
+    from .console import say
 
     folder, note = resolve_text_encoder(name)
     if note:
-        messages.print(note, markup=False)
+        say(note)
     encoder = TextEncoder.from_pretrained(folder, bf16=use_bf16("auto"))
     return lambda texts: encoder.encode(texts)[:, 0]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,7 +32,7 @@ RESERVED = {
     "event_types",
 }
 """Fields that the command sets itself."""
-_OTHER_NAMES = {"cold_boost": "untrained_bonus"}
+OTHER_NAMES = {"cold_boost": "untrained_bonus"}
 """Options and the fields that they are, where the name of a saved field is not that of the option."""
 
 
@@ -110,7 +109,7 @@ def split_fields(
         for owner in (PREPARATION, CONFIG, TRAINING)
     ]
     for name, value in values.items():
-        name = _OTHER_NAMES.get(name, name)
+        name = OTHER_NAMES.get(name, name)
         for chosen, fields in rooms:
             if name in fields and name != "config":
                 chosen[name] = _typed(name, value, fields[name])
@@ -191,19 +190,6 @@ def parse_columns(text: str | None) -> Any:
             raise ValueError(f"--columns has {part!r}; give name=column with a name among {', '.join(names)}")
         chosen[name] = re.sub(r"\\([,\\])", r"\1", column)
     return TableColumns(**chosen)
-
-
-def with_options(text: str) -> str:
-    """A message of the library, which names arguments of Python, with the options of the command line.
-
-    >>> with_options("Give time_format='%d/%m/%Y %H:%M' or encoding='cp1252'")
-    "Give --time-format '%d/%m/%Y %H:%M' or --encoding cp1252"
-    """
-    return re.sub(
-        r"\b(?:on_)?(time_format|encoding|missing_users)=(?:'([^']*)'|\"([^\"]*)\")",
-        lambda found: f"--{found[1].replace('_', '-')} {shlex.quote(found[2] or found[3] or '')}",
-        text,
-    )
 
 
 def take_card(values: dict[str, Any], wanted: bool = True) -> dict[str, Any] | None:

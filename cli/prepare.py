@@ -135,11 +135,11 @@ def prepare(
 
 def _tell(prepared: PreparedFolder, seconds: float, json_output: bool, show_values: bool) -> None:
     """Print what was made."""
-    from .console import messages, peak_memory_mb, print_json
+    from .console import messages, peak_memory_mb, print_json, say
 
     manifest = prepared.manifest
     for problem in prepared.found or prepared.problems():
-        messages.print(f"note: {problem.describe(show_values)}", markup=False)
+        say(f"note: {problem.describe(show_values)}")
     messages.print(f"event types: {prepared.roles}", markup=False, highlight=False)
     rows = ", ".join(f"{count:,} {name}" for name, count in manifest["rows"].items())
     messages.print(f"{manifest['events']:,} events of {manifest['users']:,} users, {prepared.split}: {rows}")

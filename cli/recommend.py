@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import Encoding, MissingUsers, TimeFormat, with_options
+from .options import Encoding, MissingUsers, TimeFormat
 
 if TYPE_CHECKING:
     from ..inference.batch import BatchRequest
@@ -37,7 +37,7 @@ def recommend(
     missing_users: MissingUsers = "error",
     text: Annotated[
         list[str] | None,
-        typer.Option(help="A text of the user, for a model of fit --interests; may be repeated."),
+        typer.Option(help="A text of the user, for a model of xcat fit --interests; may be repeated."),
     ] = None,
     k: Annotated[int, typer.Option("-k", help="Recommendations a user.")] = 10,
     include_seen: Annotated[bool, typer.Option(help="Recommend items of the history too.")] = False,
@@ -146,20 +146,20 @@ def recommend(
 
 def _say(histories: Histories) -> None:
     """What was repaired in the table, or should be known."""
-    from .console import messages
+    from .console import say
 
     for problem in histories.problems:
-        messages.print(with_options(f"note: {problem}"), markup=False)
+        say(f"note: {problem}")
 
 
 def _show(found: Sequence[Recommendations], users: Sequence[str] | None, json_output: bool) -> None:
     """Print recommendations, for JSON with the users where there are several."""
-    from .console import messages, print_json, results
+    from .console import print_json, results, say
     from .rendering import recommendation_table
 
     for note, count in Counter(note for items in found for note in items.notes).items():
         of = "" if users is None else f" ({count:,} of {len(found):,} users)"
-        messages.print(f"note: {note}{of}", markup=False, highlight=False)
+        say(f"note: {note}{of}")
     if json_output and users is None:
         print_json(found[0].to_dict())
     elif json_output:

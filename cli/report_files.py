@@ -16,10 +16,10 @@ from ..model_cards.markdown import duration
 from ..model_cards.report_page import ReportContext, learning_curve, write_report
 from ..model_cards.settings import model_settings, training_settings
 from ..tokenization.schema import ShopTables
+from .argument_options import with_options
 from .bench_results import BenchResults, by_model, values_of
 from .console import messages
 from .fit_card import changed_options
-from .options import with_options
 
 if TYPE_CHECKING:
     from ..inference.recommender import XCatRecommender

@@ -84,10 +84,10 @@ def similar(option: str, known: Iterable[str]) -> list[str]:
 
 def field_options() -> list[str]:
     """Options of `fit` and `bench` that are fields of a dataclass."""
-    from .options import RESERVED
+    from .options import OTHER_NAMES, RESERVED
 
     names = {name for owner in (PREPARATION, CONFIG, TRAINING) for name in option_fields(owner)}
-    return [f"--{name.replace('_', '-')}" for name in sorted(names - RESERVED)]
+    return [f"--{name.replace('_', '-')}" for name in sorted((names | set(OTHER_NAMES)) - RESERVED)]
 
 
 def all_options(command: str) -> list[str]:

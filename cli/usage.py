@@ -166,7 +166,7 @@ def check_preparation(values: Mapping[str, Any]) -> None:
     check_filters(options.repeats, options.min_user_events, options.min_item_events, options.session_gap)
     check_cold(options.cold_items, options.cold_policy)
     if options.seed < 0:
-        raise ValueError(f"Seed is {options.seed}; give 0 or more")
+        raise ValueError(f"seed is {options.seed}; give 0 or more")
     if "interests" in values and options.interests != "none":
         from ..tokenization.user_interests import check_about
 

@@ -57,7 +57,7 @@ def check_category_column(schema: pa.Schema, column: str) -> None:
     what = f"there is no column {column!r} to part the figures by"
     if column in schema.names:
         what = f"column {column} holds {schema.field(column).type}, not one value an item"
-    raise ValueError(f"items: {what}; give --category-column with one of {', '.join(plain)}")
+    raise ValueError(f"items: {what}; choose one of {', '.join(plain)}")
 
 
 def _has_text(kind: pa.DataType) -> bool:

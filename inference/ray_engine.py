@@ -60,7 +60,7 @@ def recommend_with_ray(
         ValueError: If the cluster has fewer CPUs than actors are wanted, or as `recommend_block` raises.
     """
     if actors < 1:
-        raise ValueError(f"--actors is {actors}; give at least 1")
+        raise ValueError(f"actors is {actors}; give at least 1")
     ray = import_ray()
     if Path(checkpoint).is_dir():
         checkpoint = str(Path(checkpoint).resolve())  # an actor's working directory is its own
@@ -68,9 +68,7 @@ def recommend_with_ray(
     with connect_ray(ray):
         cpus = int(ray.cluster_resources().get("CPU", 0))
         if actors > cpus:
-            raise ValueError(
-                f"--actors is {actors} and the Ray cluster has {cpus} CPUs; give --actors {cpus} or fewer"
-            )
+            raise ValueError(f"actors is {actors} and the Ray cluster has {cpus} CPUs; give actors={cpus} or fewer")
         ray.data.DataContext.get_current().enable_progress_bars = False
         blocks = list(blocks_of(histories))
         recommended = ray.data.from_arrow(blocks).map_batches(

@@ -236,7 +236,7 @@ def _check_format(version: Any) -> None:
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise ValueError(
             f"This checkpoint was made by a newer xcat-rec: it has format version {version!r}, and this code knows up "
-            f"to {FORMAT_VERSION}; update xcat-rec (pip install --upgrade xcat-rec)."
+            f"to {FORMAT_VERSION}; update xcat-rec, as its README describes the installation."
         )
 
 

@@ -324,7 +324,7 @@ def check_base_name(base: str | None, adapter: str) -> None:
         told = "names no base" if not base else "names a folder of this machine as its base"
         raise ValueError(
             f"the adapter {adapter} {told}, where others cannot find it; push the base too and name its repository: "
-            f"xcat push ... --base-repo NAMESPACE/NAME, or {_BASE} in the adapter's configuration"
+            f"base_repo='NAMESPACE/NAME', or {_BASE} in the adapter's configuration"
         )
 
 
@@ -412,7 +412,9 @@ def _refusal(error: HfHubHTTPError, name: str, hub: str, login: str) -> OSError:
     if status == 401:
         return OSError(f"{name}: {hub} does not know the token; {login}")
     if status == 403:
-        return OSError(f"{name}: the token may not do this ({told or 'forbidden'}); use one that may, or --create-pr")
+        return OSError(
+            f"{name}: the token may not do this ({told or 'forbidden'}); use one that may, or create_pr=True"
+        )
     if status == 412:
         return OSError(errno.EIO, f"{name}: somebody else pushed meanwhile and nothing was changed; push again")
     if status == 429:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -62,10 +61,10 @@ class ColumnGuess:
     problems: tuple[str, ...] = ()
 
     @property
-    def option(self) -> str:
-        """The command-line option, ready for a shell; empty where the tables have our own names."""
-        named = changed_columns(self.columns)
-        return f"--columns {shlex.quote(columns_text(named))}" if named else ""
+    def call(self) -> str:
+        """The mapping as code, `TableColumns(...)`; empty where the tables have our own names."""
+        named = ", ".join(f"{name}={column!r}" for name, column in changed_columns(self.columns).items())
+        return f"TableColumns({named})" if named else ""
 
     def __str__(self) -> str:
         told = [

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from .column_guess import columns_text
 from .columns import comma_rows, nan_rows, read_numbers, read_texts
 from .keys import KeyStyle, clean_keys
 from .masking import holds_values, name_columns
@@ -74,7 +72,9 @@ class ColumnReader:
         self.date_order(label, column, times.reading)
         if times.reading.question:
             return times
-        remedy = "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970, or give time_format, a strptime "
+        remedy = (
+            "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970, or give time_format=, a strptime "
+        )
         remedy += "pattern such as '%d/%m/%Y %H:%M'"
         if is_chosen(self.time_format):
             remedy = f"time_format={self.time_format!r} does not read them; correct it or leave it out"
@@ -106,8 +106,7 @@ class ColumnReader:
                 free = [n for n in table.columns if n not in ours and not holds_values(table.columns)]
                 near = difflib.get_close_matches(name, free, n=1, cutoff=0.5)
                 guess = near[0] if near else "its name there"
-                option = shlex.quote(columns_text({column: guess}))
-                ways = f"TableColumns({column}={guess!r}), --columns {option}"
+                ways = f"TableColumns({column}={guess!r})"
                 remedy = f"map it with {ways}; {self._has(table)}"
                 self._add(label, column, "missing_column", table.height, None, remedy)
 

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from .cleaning import clean_text
+from .extras import MissingExtraError
 
 _PATH = re.compile(r"\s+>\s+")
 _SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
@@ -56,7 +57,7 @@ class EntityMatcher:
         try:
             from ahocorasick_rs import AhoCorasick
         except ImportError as error:
-            raise ImportError("entities need ahocorasick_rs; pip install 'xcat-rec[text]'") from error
+            raise MissingExtraError("entities need ahocorasick_rs", "text") from error
         known: dict[str, tuple[str, str]] = {}
         for kind, given in names.items():
             for name in given:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .data_card import DataCard
+from .extras import MissingExtraError
 from .inspection import Inspection
 from .problems import TableProblem
 
@@ -115,7 +116,7 @@ def check_matplotlib() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
-        raise ImportError("the HTML report needs matplotlib: pip install 'xcat-rec[inspect]'") from error
+        raise MissingExtraError("the HTML report needs matplotlib", "inspect") from error
 
 
 def _plots(report: Inspection) -> list[tuple[str, str]]:

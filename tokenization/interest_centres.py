@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .extras import MissingExtraError
+
 
 def interest_centres(vectors: np.ndarray, distance: float) -> np.ndarray:
     """Group vectors by average linkage of cosine distances; for some hundreds of vectors.
@@ -30,7 +32,7 @@ def interest_centres(vectors: np.ndarray, distance: float) -> np.ndarray:
     try:
         from sklearn.cluster import AgglomerativeClustering
     except ImportError as error:
-        raise ImportError("interest centres need scikit-learn; pip install 'xcat-rec[text]'") from error
+        raise MissingExtraError("interest centres need scikit-learn", "text") from error
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     model = AgglomerativeClustering(None, metric="cosine", linkage="average", distance_threshold=distance)
     labels = model.fit_predict(unit)

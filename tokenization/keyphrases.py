@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .extras import MissingExtraError
 from .words import split_words, stop_words
 
 
@@ -34,7 +35,7 @@ class KeyphraseExtractor:
         try:
             from sklearn.feature_extraction.text import TfidfVectorizer
         except ImportError as error:
-            raise ImportError("keyphrases need scikit-learn; pip install 'xcat-rec[text]'") from error
+            raise MissingExtraError("keyphrases need scikit-learn", "text") from error
         self.stops = stop_words(languages)
         self.longest = longest
         self._vectorizer: Any = TfidfVectorizer(analyzer=self._phrases, sublinear_tf=True, norm=None)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
+from .extras import MissingExtraError
+
 UNKNOWN_LANGUAGE = "und"
 """The code of ISO 639-2 for a language that could not be determined."""
 
@@ -64,7 +66,7 @@ def _identifier(languages: tuple[str, ...]) -> Any:
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError as error:
-        raise ImportError("language detection needs py3langid; pip install 'xcat-rec[text]'") from error
+        raise MissingExtraError("language detection needs py3langid", "text") from error
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     identifier.set_languages(list(languages))
     return identifier

@@ -90,7 +90,7 @@ def read_statements(
         shown = mask(table[columns.timestamp][row])
         raise ValueError(
             f"events, column {columns.timestamp!r}: {unread.sum()} of {table.height} rows hold no time that can be "
-            f"read, for example {shown!r} (masked, row {row + 1:,}); write ISO 8601 or seconds, or give time_format"
+            f"read, for example {shown!r} (masked, row {row + 1:,}); write ISO 8601 or seconds, or give time_format="
         )
     ratings = read_numbers(table[columns.rating])[0] if columns.rating in table.columns else None
     statements = pl.DataFrame({

@@ -117,10 +117,9 @@ class PreparedShop(ShopTables):
         made = {name: self.made.get(name, defaults[name]) for name in wanted} | {"split": self.split}
         for name, value in wanted.items():
             if value not in (defaults[name], made[name]):
-                option = f"--{name.replace('_', '-')}"
                 raise ValueError(
-                    f"{option} is {value}, and {self.name} was prepared with {made[name]}; run xcat prepare with "
-                    f"{option} {value}, or give the tables"
+                    f"{name} is {value!r}, and {self.name} was prepared with {made[name]!r}; prepare the tables "
+                    f"again with {name}={value!r}, or give the tables"
                 )
         return made
 
@@ -184,9 +183,9 @@ def load_data(
             on_missing_users=on_missing_users, time_format=time_format, encoding=encoding,
         )  # fmt: skip
     if is_chosen(time_format) or is_chosen(encoding):
-        raise ValueError(f"{data} was prepared, and its times are read already; leave time_format and encoding out")
+        raise ValueError(f"{data} was prepared, and its times are read already; leave time_format= and encoding= out")
     if columns not in (None, TableColumns()) and not isinstance(columns, SavedColumns):
-        raise ValueError(f"--columns: {data} was prepared, and its columns have our names; leave them out")
+        raise ValueError(f"{data} was prepared, and its columns have our names; leave columns= out")
     return load_prepared(str(data))
 
 
@@ -283,18 +282,18 @@ def check_folder(folder: Path, request: dict[str, Any], overwrite: bool) -> Prep
         ValueError: If the folder is a file or holds something else.
     """
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"--output {folder} is a file; give a folder")
+        raise ValueError(f"folder {folder} is a file; give another")
     if not folder.exists() or not any(folder.iterdir()):
         return None
     if not (folder / MANIFEST).is_file():
-        raise ValueError(f"--output {folder} is not empty; give another folder")
+        raise ValueError(f"folder {folder} is not empty; give another folder")
     manifest = _read(folder / MANIFEST)
     if manifest.get("request") == json.loads(json.dumps(request)):
         return open_prepared(folder) if manifest["complete"] else None
     if not overwrite:
         raise ValueError(
-            f"--output {folder} holds a preparation of other tables or with other options; give another folder, "
-            "or add --overwrite"
+            f"folder {folder} holds a preparation of other tables or with other options; give another folder, "
+            "or overwrite=True"
         )
     empty_folder(folder)
     return None

@@ -264,7 +264,7 @@ class _Log:
         options, split = self.options, _resolve(self.options, facts)
         bounds = None
         if split in (SplitName.GLOBAL_TIME, SplitName.COLD_ITEMS) and facts.no_time:
-            other = "use leave-one-out" if split is SplitName.GLOBAL_TIME else "use --cold-items with another split"
+            other = "use leave-one-out" if split is SplitName.GLOBAL_TIME else "use cold_items= with another split"
             raise no_times(facts.no_time, facts.total, split, other)
         if split is SplitName.GLOBAL_TIME:
             bounds = _time_bounds(self._times(), facts.total)

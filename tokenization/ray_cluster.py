@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .extras import MissingExtraError
+
 
 def import_ray() -> Any:
     """Ray, with its data library.
@@ -18,7 +20,7 @@ def import_ray() -> Any:
         import ray
         import ray.data
     except ImportError as error:
-        raise ImportError("--engine ray needs Ray: pip install 'xcat-rec[ray]'") from error
+        raise MissingExtraError("engine='ray' needs Ray", "ray") from error
     return ray
 
 

@@ -140,8 +140,8 @@ def _proposed(problems: Iterable[TableProblem], items: pl.DataFrame, events: pl.
     """A mapping of columns, where one is missing and names and values tell which it may be."""
     if not any(problem.kind == "missing_column" for problem in problems):
         return ""
-    option = guess_of_tables(items, events).option
-    return f"proposed by names and values: {option}" if option else ""
+    call = guess_of_tables(items, events).call
+    return f"proposed by names and values: {call}" if call else ""
 
 
 def validate_items(

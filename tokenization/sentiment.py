@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .extras import MissingExtraError
 from .languages import detect_language
 from .words import split_words
 
@@ -114,7 +115,7 @@ class LearnedSentiment:
             from sklearn.linear_model import LogisticRegression
             from sklearn.pipeline import make_pipeline
         except ImportError as error:
-            raise ImportError("learning sentiment needs scikit-learn; pip install 'xcat-rec[text]'") from error
+            raise MissingExtraError("learning sentiment needs scikit-learn", "text") from error
         words = TfidfVectorizer(analyzer=_words_and_pairs, min_df=2 if len(texts) > 1000 else 1, sublinear_tf=True)
         model = make_pipeline(words, LogisticRegression(C=4.0, max_iter=300, class_weight="balanced"))
         return cls(model.fit(list(texts), sides))
@@ -182,7 +183,7 @@ def _vader() -> Any:
     try:
         from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
     except ImportError as error:
-        raise ImportError("English sentiment needs vaderSentiment; pip install 'xcat-rec[text]'") from error
+        raise MissingExtraError("English sentiment needs vaderSentiment", "text") from error
     return SentimentIntensityAnalyzer()
 
 
@@ -191,5 +192,5 @@ def _snownlp() -> Any:
     try:
         from snownlp import SnowNLP
     except ImportError as error:
-        raise ImportError("Chinese sentiment needs snownlp; pip install 'xcat-rec[text]'") from error
+        raise MissingExtraError("Chinese sentiment needs snownlp", "text") from error
     return SnowNLP

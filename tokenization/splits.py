@@ -292,7 +292,7 @@ def cut_cold_items(timeline: Timeline, parts: np.ndarray | None = None) -> Cut:
     if timeline.unit_time is None:
         raise no_times(
             timeline.events["timestamp"].null_count(), timeline.events.height, SplitName.COLD_ITEMS,
-            "use --cold-items SHARE with another split",
+            "use cold_items= with another split",
         )  # fmt: skip
     if parts is None:
         items = timeline.events["item_id"].rank("dense").to_numpy().astype(np.int64) - 1

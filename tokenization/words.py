@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 
 from .cleaning import clean_text
+from .extras import MissingExtraError
 
 Segmenter = Callable[[str], list[str]]
 
@@ -58,7 +59,7 @@ def stop_words(languages: tuple[str, ...] = ("en", "zh")) -> frozenset[str]:
     try:
         import stopwordsiso
     except ImportError as error:
-        raise ImportError("stop words need stopwordsiso; pip install 'xcat-rec[text]'") from error
+        raise MissingExtraError("stop words need stopwordsiso", "text") from error
     known = stopwordsiso.langs()
     unknown = [code for code in languages if code not in known]
     if unknown:
@@ -82,6 +83,6 @@ def _cut_chinese() -> Segmenter:
     try:
         import rjieba
     except ImportError as error:
-        raise ImportError("Chinese words need rjieba; pip install 'xcat-rec[text]'") from error
+        raise MissingExtraError("Chinese words need rjieba", "text") from error
     cut: Segmenter = rjieba.cut
     return cut

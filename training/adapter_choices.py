@@ -22,7 +22,7 @@ def check_method(method: str) -> None:
         ValueError: If it is none of `METHODS`.
     """
     if method not in METHODS:
-        raise ValueError(f"--peft is {method!r}; give one of {', '.join(METHODS)}")
+        raise ValueError(f"method={method!r} is no adapter; give one of {', '.join(METHODS)}")
 
 
 def check_groups(groups: Sequence[str]) -> None:
@@ -33,4 +33,6 @@ def check_groups(groups: Sequence[str]) -> None:
     """
     for group in groups:
         if group not in GROUPS:
-            raise ValueError(f"--lora-targets names {group!r}; give some of {', '.join(GROUPS)}, with commas between")
+            raise ValueError(
+                f"groups=[{group!r}] is no part of the model; give some of {', '.join(GROUPS)}, with commas between"
+            )

@@ -13,6 +13,7 @@ from transformers.utils import cached_file
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG
+from ..tokenization.extras import MissingExtraError
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import VOCABULARY_FILE
 from .adapter_choices import DEFAULT_GROUPS as DEFAULT_GROUPS
@@ -73,13 +74,13 @@ def target_modules(model: XCatForNextItem, groups: Sequence[str] = DEFAULT_GROUP
             found = [n for n in found if (n.endswith(tuple(wanted)) if wanted else "pooler" not in n)]
         if not found and tuple(groups) != DEFAULT_GROUPS:
             raise ValueError(
-                f"--lora-targets names {group}, but this model has no linear layer there "
+                f"groups=[{group!r}]: this model has no linear layer there "
                 f"(behavior_encoder {model.config.behavior_encoder!r}, use_text {model.config.use_text}); "
                 f"give others of {', '.join(GROUPS)}"
             )
         names += found
     if not names:
-        raise ValueError(f"this model has no linear layer in {', '.join(groups)}; give --lora-targets text")
+        raise ValueError(f"this model has no linear layer in {', '.join(groups)}; give groups=['text']")
     return names
 
 
@@ -110,7 +111,7 @@ def add_adapter(
     peft = require_peft()
     check_method(method)
     if rank < 1:
-        raise ValueError(f"--lora-rank is {rank}; give a whole number from 1, such as 8")
+        raise ValueError(f"rank={rank} is too small; give a whole number from 1, such as 8")
     names = target_modules(model, groups)
     if method == "loha":
         config: PeftConfig = peft.LoHaConfig(r=rank, alpha=2 * rank, target_modules=names)
@@ -211,7 +212,7 @@ def require_peft() -> Any:
     try:
         import peft
     except ImportError as error:
-        raise ImportError("adapters need peft: pip install 'xcat-rec[peft]'") from error
+        raise MissingExtraError("adapters need peft", "peft") from error
     return peft
 
 

@@ -323,10 +323,10 @@ def _of_base(
     if fixed:
         raise ValueError(
             f"{fixed[0]} is {options.config[fixed[0]]!r}, and {getattr(config, fixed[0])!r} in the base {base}, whose "
-            f"weights depend on it; leave it out. With --base these may change: {', '.join(sorted(CHANGEABLE))}"
+            f"weights depend on it; leave it out. With base= these may change: {', '.join(sorted(CHANGEABLE))}"
         )
     if options.text_encoder is not None:
-        raise ValueError(f"--text-encoder {options.text_encoder}: the base {base} brings its own; leave it out")
+        raise ValueError(f"text_encoder={options.text_encoder!r}: the base {base} brings its own; leave it out")
     own: dict[str, Any] = {
         "text_fields": tuple(processor.text_fields),
         "max_text_length": processor.max_text_length,

@@ -287,7 +287,7 @@ def check_parts(shop: ShopTables, splits: DatasetDict, split: str, parts: Sequen
             name = resolve_split(shop, split)
             raise ValueError(
                 f"events: split {str(name)!r} leaves no user in {part} ({shop.events.height} rows); {_NEEDED[name]}, "
-                "or choose another --split"
+                "or choose another split="
             )
 
 

@@ -15,6 +15,7 @@ from huggingface_hub.errors import StrictDataclassFieldValidationError
 
 import xcat_rec
 from xcat_rec.cli import app as cli_app
+from xcat_rec.tokenization.extras import MissingExtraError
 from xcat_rec.tokenization.schema import TableError, TableProblem
 
 XCAT = Path(sys.executable).with_name("xcat")
@@ -121,7 +122,7 @@ def test_bad_arguments(arguments: list[str], message: str, capsys: pytest.Captur
         ),
         (OSError("the text encoder is not reachable; pass --text-encoder"), 2, "pass --text-encoder"),
         (OSError(errno.ENOSPC, "No space left on device", "checkpoint"), 1, "checkpoint: No space left on device"),
-        (ImportError("pip install 'xcat-rec[demo]'"), 2, "xcat-rec[demo]"),
+        (MissingExtraError("the demo needs data", "demo"), 2, "[demo]"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )

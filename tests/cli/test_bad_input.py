@@ -43,8 +43,8 @@ TABLES = {
 ARGUMENTS = {
     "no such option": (["--hiden-size", "64"], ["--hiden-size", "--hidden-size"]),
     "a number is a word": (["--hidden-size", "wide"], ["--hidden-size", "wide"]),
-    "sizes do not fit": (["--hidden-size", "30", "--num-attention-heads", "4"], ["hidden_size", "30"]),
-    "no such encoder": (["--behavior-encoder", "cnn"], ["behavior_encoder", "cnn", "gru"]),
+    "sizes do not fit": (["--hidden-size", "30", "--num-attention-heads", "4"], ["--hidden-size", "30"]),
+    "no such encoder": (["--behavior-encoder", "cnn"], ["--behavior-encoder", "cnn", "gru"]),
     "no such split": (["--split", "random"], ["random", "leave-one-out"]),
     "no split column": (["--split", "column"], ["split"]),
     "no such text field": (["--text-fields", "slogan"], ["slogan", "title"]),
@@ -52,20 +52,20 @@ ARGUMENTS = {
     "a value without an option": (["--seed", "1", "--columns", "sku"], ["sku", "item_id"]),
     "no such configuration file": (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
     "no such encoder folder": (["--text-encoder", "./nowhere"], ["nowhere"]),
-    "no such metric": (["--metric-for-best-model", "accuracy"], ["metric_for_best_model", "'accuracy'", "ndcg@10"]),
-    "a cut-off of nothing": (["--metric-ks", "5,0"], ["metric_ks", "[5, 0]"]),
+    "no such metric": (["--metric-for-best-model", "accuracy"], ["--metric-for-best-model", "'accuracy'", "ndcg@10"]),
+    "a cut-off of nothing": (["--metric-ks", "5,0"], ["--metric-ks", "[5, 0]"]),
     "a cut-off is a word": (["--metric-ks", "five"], ["--metric-ks", "'five'"]),
-    "nothing to learn with": (["--learning-rate", "-1"], ["learning_rate", "-1"]),
-    "no epochs": (["--num-train-epochs", "0"], ["num_train_epochs", "0"]),
-    "no batch": (["--per-device-train-batch-size", "0"], ["per_device_train_batch_size", "0"]),
+    "nothing to learn with": (["--learning-rate", "-1"], ["--learning-rate", "-1"]),
+    "no epochs": (["--num-train-epochs", "0"], ["--num-train-epochs", "0"]),
+    "no batch": (["--per-device-train-batch-size", "0"], ["--per-device-train-batch-size", "0"]),
     "an option without its value": (["--hidden-size", "--use-cpu"], ["--hidden-size", "number"]),
-    "no such activation": (["--hidden-act", "gello"], ["hidden_act", "'gello'", "gelu"]),
-    "no such memory": (["--memory-sources", "images"], ["memory_sources", "images", "item_text"]),
-    "no such feature": (["--item-features", "size"], ["item_features", "'size'", "brand"]),
-    "texts longer than the encoder reads": (["--max-text-length", "999"], ["max_text_length", "999", "64"]),
+    "no such activation": (["--hidden-act", "gello"], ["--hidden-act", "'gello'", "gelu"]),
+    "no such memory": (["--memory-sources", "images"], ["--memory-sources", "images", "item_text"]),
+    "no such feature": (["--item-features", "size"], ["--item-features", "'size'", "brand"]),
+    "texts longer than the encoder reads": (["--max-text-length", "999"], ["--max-text-length", "999", "64"]),
     "no such logger": (["--report-to", "papyrus"], ["papyrus", "tensorboard"]),
     "no such scheduler": (["--lr-scheduler-type", "zigzag"], ["zigzag", "cosine"]),
-    "a seed below 0": (["--seed", "-1"], ["Seed", "0"]),
+    "a seed below 0": (["--seed", "-1"], ["--seed", "0"]),
     "an option of the machine": (["--output-dir", "elsewhere"], ["--output-dir", "no option"]),
     "one table of two": (["--items", "items.csv"], ["either data or the tables"]),
 }
@@ -96,10 +96,10 @@ def test_arguments(arguments, words, encoder, tmp_path, capsys):
 def test_what_shows_only_in_training_leaves_nothing_either(encoder, tmp_path, capsys):
     data, output = str(write_shop(tmp_path / "shop", 10)), tmp_path / "checkpoint"
     arguments = ["fit", data, "--output", str(output), "--text-encoder", encoder, "--metric-for-best-model", "mrr"]
-    refused([*arguments, "--use-cpu"], capsys, ["metric_for_best_model", "ndcg@10"])
+    refused([*arguments, "--use-cpu"], capsys, ["--metric-for-best-model", "ndcg@10"])
     assert not output.exists()
     output.mkdir()
-    refused([*arguments, "--use-cpu"], capsys, ["metric_for_best_model"])
+    refused([*arguments, "--use-cpu"], capsys, ["--metric-for-best-model"])
     assert output.is_dir(), "a folder that was there before is not ours to remove"
 
 

@@ -71,4 +71,4 @@ def test_filters_are_options(encoder: str, tmp_path: Path, capsys: pytest.Captur
     with pytest.raises(SystemExit) as stop:
         main(["fit", str(tmp_path), "--output", str(tmp_path / "no"), *fixed, "--min-item-events", "999"])
     assert stop.value.code == 2 and not (tmp_path / "no").exists()
-    assert "make min_user_events and min_item_events smaller" in capsys.readouterr().err
+    assert "make --min-user-events and --min-item-events smaller" in capsys.readouterr().err

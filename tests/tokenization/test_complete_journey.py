@@ -105,5 +105,5 @@ def test_what_cannot_be_loaded_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(FileNotFoundError, match=r"has no campaign_descriptions\.parquet; complete-journey has eight"):
         load_shop(tmp_path)
     monkeypatch.setattr(complete_journey.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install 'xcat-rec\[demo\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e .*\[demo\]"):
         load_complete_journey()

@@ -163,5 +163,5 @@ def test_bad_input(tmp_path, capsys):
 
 def test_without_matplotlib_the_extra_is_named(shop, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"pip install 'xcat-rec\[inspect\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e .*\[inspect\]"):
         inspection_page(inspect_shop(shop))

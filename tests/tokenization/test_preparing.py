@@ -262,7 +262,7 @@ def test_other_tables_are_told_by_their_hash(tmp_path):
     data = write(tmp_path / "shop", shop_items(), shuffled())
     prepare_tables(PreparationInputs(data), tmp_path / "out", progress=False)
     write(data, shop_items(), shuffled().reverse())
-    with pytest.raises(ValueError, match="--overwrite"):
+    with pytest.raises(ValueError, match="overwrite=True"):
         prepare_tables(PreparationInputs(data), tmp_path / "out", progress=False)
     prepared = prepare_tables(PreparationInputs(data), tmp_path / "out", overwrite=True, progress=False)
     assert rows_of(prepared.splits()) == rows_of(in_memory(shop_items(), shuffled().reverse(), PrepareOptions()))
@@ -327,7 +327,7 @@ def test_command(tmp_path, capsys):
     assert shop.split == "leave-one-out" and shop.card.users == 60 and len(shop.sequences["test"]) == 60
     with pytest.raises(SystemExit) as stop:
         main(["prepare", str(data), "--output", str(data / "items.parquet")])
-    assert stop.value.code == 2 and "is a file; give a folder" in capsys.readouterr().err
+    assert stop.value.code == 2 and "is a file; give another" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -372,7 +372,7 @@ def test_two_ray_nodes_give_the_files_of_one_process(options, tmp_path):
 def test_without_ray_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     data = write(tmp_path / "shop", shop_items(), events_table())
-    with pytest.raises(ImportError, match=r"pip install 'xcat-rec\[ray\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e .*\[ray\]"):
         prepare_tables(PreparationInputs(data), tmp_path / "out", engine="ray")
     assert not (tmp_path / "out").exists()
 
@@ -392,10 +392,13 @@ def test_fit_takes_the_sequences(tmp_path):
     for options, message in (
         (
             PreparationOptions(split="leave-one-out"),
-            "--split is leave-one-out, and shop was prepared with last-basket",
+            "split is 'leave-one-out', and shop was prepared with 'last-basket'",
         ),
-        (PreparationOptions(tie_policy="shuffle"), "prepared with file"),
-        (PreparationOptions(repeats="first"), "--repeats is first, and shop was prepared with keep; run xcat prepare"),
+        (PreparationOptions(tie_policy="shuffle"), "prepared with 'file'"),
+        (
+            PreparationOptions(repeats="first"),
+            "repeats is 'first', and shop was prepared with 'keep'; prepare the tables again",
+        ),
         (PreparationOptions(min_user_events=3), "--min-user-events is 3, and shop was prepared with 0"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -417,7 +420,7 @@ def test_the_options_of_the_folder_are_taken(tmp_path):
     _, _, expected = split_shop(tables, PreparationOptions(**wanted, seed=3))
     for options in (PreparationOptions(), PreparationOptions(**wanted)):
         assert rows_of(split_shop(shop, options)[2]) == rows_of(expected)
-    with pytest.raises(ValueError, match=r"--cold-items is 0.1, and shop was prepared with 0.2"):
+    with pytest.raises(ValueError, match=r"cold_items is 0.1, and shop was prepared with 0.2"):
         split_shop(shop, PreparationOptions(cold_items=0.1))
 
 
@@ -468,7 +471,7 @@ def test_commands_read_the_folder(tmp_path, capsys, monkeypatch):
         kept = ("users", "items", "events", "split", "tie_policy", "test_users")
         assert {name: one["data"][name] for name in kept} == {name: other["data"][name] for name in kept}
     _, error = run(["evaluate", "checkpoint", "out", "--split", "leave-one-out"], capsys, 2)
-    assert "shop was prepared with last-basket" in error
+    assert "shop was prepared with 'last-basket'" in error
     _, error = run(["fit", "out", "--output", "other", "--columns", "title=name"], capsys, 2)
     assert "its columns have our names" in error
     for command in (["inspect", "out"], ["interests", "out"], ["prepare", "out", "--output", "two"],

@@ -76,10 +76,10 @@ def empty(table: Table) -> None:
 BROKEN = [
     # table, what is done to it, kind, its whole message
     ("items", drop("item_id"), "missing_column", "items, column item_id: the column is missing; map it with "
-     "TableColumns(item_id='its name there'), --columns 'item_id=its name there'; the table has the columns title, "
+     "TableColumns(item_id='its name there'); the table has the columns title, "
      "price"),
     ("events", drop("user_id"), "missing_column", "events, column user_id: the column is missing; map it with "
-     "TableColumns(user_id='its name there'), --columns 'user_id=its name there'; the table has the columns item_id, "
+     "TableColumns(user_id='its name there'); the table has the columns item_id, "
      "timestamp"),
     ("items", empty, "empty_table", "items: the table has no rows; give a table with at least one row"),
     ("events", empty, "empty_table", "events: the table has no rows; give a table with at least one row"),
@@ -91,18 +91,18 @@ BROKEN = [
      'events, column user_id: 2 rows have no value; fill them or leave these rows out: on_missing_users="drop"'),
     ("events", put("item_id", "tent", "kite", "kite", "stove"), "unknown_item",
      "events, column item_id: 2 rows name an item that the items table lacks, for example 'kite'; "
-     'add the items, or drop these events: on_unknown_items="drop", --unknown-items drop'),
+     'add the items, or drop these events: on_unknown_items="drop"'),
     ("events", put("user_id", [1], [2], [3], [4]), "key_type",
      "events, column user_id: the type cannot be an id, for example 'List(Int64)'; give texts or whole numbers"),
     ("events", drop("timestamp"), "no_order", "events: there is neither a time nor an order of events; give a column "
      "timestamp (or order); the table has the columns user_id, item_id"),
     ("events", put("timestamp", "2024-01-31", "yesterday", "2024-02-01", "2024-02-02"), "bad_timestamp",
      "events, column timestamp: 1 rows hold no time that can be read, for example 'xxxxxxxxx' (masked, row 2); "
-     "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970, or give time_format, a strptime pattern "
+     "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970, or give time_format=, a strptime pattern "
      "such as '%d/%m/%Y %H:%M'"),
     ("events", put("timestamp", 1_600_000_000, -1, 1_600_000_050, -1), "bad_timestamp",
      "events, column timestamp: 2 rows hold no time that can be read, for example '-9' (masked, row 2); "
-     "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970, or give time_format, a strptime pattern "
+     "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970, or give time_format=, a strptime pattern "
      "such as '%d/%m/%Y %H:%M'"),
     ("events", put("timestamp", 1_600_000_000, None, 1_600_000_050, None), "null_timestamp",
      "events, column timestamp: 2 rows have no time; fill them, or give an order"),
@@ -136,7 +136,9 @@ def test_broken_table_is_refused_with_one_clear_message(
 
 
 def test_the_guess_of_a_name_is_none_of_our_columns() -> None:
-    with pytest.raises(TableError, match=r"--columns user_id=customer; the table has .* customer, item_id, timestamp"):
+    with pytest.raises(
+        TableError, match=r"TableColumns\(user_id='customer'\); the table has .* customer, item_id, timestamp"
+    ):
         validate(items(), {"customer": ["ann"], "item_id": ["tent"], "timestamp": [10**9]})
 
 
@@ -312,7 +314,7 @@ def test_compact_times_among_texts_of_times_are_read() -> None:
 def test_a_split_that_is_not_whole_is_told() -> None:
     shop = validate(items(), {**events(), "split": ["train", None, "train", "test"]})
     assert str(problems(shop)["partial_split"]) == (
-        "events, column split: 1 rows have no value; fill them, or only --split column goes by it, and refuses them"
+        "events, column split: 1 rows have no value; fill them, or only split='column' goes by it, and refuses them"
     )
 
 

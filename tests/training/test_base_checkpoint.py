@@ -227,7 +227,7 @@ def test_the_note_counts_new_and_dropped_items(base):
         ({"config": {"hidden_size": 64}}, r"hidden_size is 64, and 32 in the base .*leave it out"),
         ({"config": {"width": 64}}, r"'width' is no field of XCatConfig"),
         ({"config": {"id_dropout": 2}}, r"id_dropout is 2; give a share"),
-        ({"text_encoder": "other/encoder"}, r"--text-encoder other/encoder: the base .* brings its own"),
+        ({"text_encoder": "other/encoder"}, r"text_encoder='other/encoder': the base .* brings its own"),
         ({"text_fields": ("title",)}, r"text_fields is \('title',\), and \('title', .*\) in the base"),
         ({"item_features": ("category",)}, r"item_features is \('category',\), and \('brand',\) in the base"),
     ],

@@ -160,7 +160,7 @@ TRICKS: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "no configuration": (missing("config.json"), OSError, r"it holds no config\.json"),
     "a newer format": (
         lambda folder: change(folder / "config.json", format_version=99, hidden_size="wide", new_field=1),
-        ValueError, r"made by a newer xcat-rec: it has format version 99.*pip install --upgrade xcat-rec",
+        ValueError, r"made by a newer xcat-rec: it has format version 99.*update xcat-rec",
     ),
     "a width that is a word": (
         lambda folder: change(folder / "config.json", hidden_size="wide"), ValueError, r"config\.json.*hidden_size",

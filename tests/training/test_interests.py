@@ -192,9 +192,7 @@ def test_without_interests_nothing_is_read(encoder: Path) -> None:
 
 def test_what_cannot_be_read_is_refused(encoder: Path, tmp_path: Path) -> None:
     options = options_of(encoder)
-    with pytest.raises(
-        ValueError, match=r"reads texts of events, and none of the columns review_title.*--interests i"
-    ):
+    with pytest.raises(ValueError, match=r"reads texts of events, and none of the columns review_title.*interests='i"):
         prepare_training(shop(), options)
     with pytest.raises(ValueError, match="interests is 'talk'; give none, words or items"):
         prepare_training(tables(), replace(options, interests="talk"))

@@ -84,7 +84,7 @@ def load_shop(
         if columns not in (None, TableColumns()) and not isinstance(columns, SavedColumns):
             raise ValueError(f"data {source.name} has columns of its own; names of columns cannot be given for it")
         if is_chosen(time_format) or is_chosen(encoding):
-            raise ValueError(f"data {source.name} has one layout; leave time_format and encoding out")
+            raise ValueError(f"data {source.name} has one layout; leave time_format= and encoding= out")
         request = replace(request, time_format=None, encoding=None)
     request = replace(request, folder=place.folder, selection=place.selection, name=place.name)
     with stage("reading tables"):

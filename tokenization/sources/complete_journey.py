@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from ..data_card import DataCard
+from ..extras import MissingExtraError
 from ..schema import PROMOTION_SCHEMA, ShopTables, validate_tables
 from .source import DataSource, SourceRequest
 
@@ -105,7 +106,7 @@ def packaged_folder() -> Path:
     """
     found = importlib.util.find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
-        raise ImportError(f"the data set complete-journey needs the package {PACKAGE}: pip install 'xcat-rec[demo]'")
+        raise MissingExtraError(f"the data set complete-journey needs the package {PACKAGE}", "demo")
     return Path(next(iter(found.submodule_search_locations))) / "data"
 
 

@@ -116,7 +116,7 @@ def atomic_tables(request: SourceRequest) -> AtomicTables:
             option = "user_id" if ours == columns.user_id else "item_id"
             raise ValueError(
                 f"table {files[0][0]}: the field {ours} is missing; it has {', '.join(events.columns)}; name yours "
-                f"with --columns {option}=FIELD"
+                f"with TableColumns({option}='FIELD')"
             )
     tables = {}
     for kind in ("item", "user"):

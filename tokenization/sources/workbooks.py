@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ..extras import MissingExtraError
 from .text_files import unreadable
 
 SHEETS = (".xlsx", ".xls", ".ods")
@@ -28,7 +29,7 @@ def read_workbook(path: Path, contents: Path | bytes, label: str) -> pl.DataFram
     try:
         import fastexcel
     except ImportError as error:
-        raise ImportError(f"table {path} needs fastexcel: pip install 'xcat-rec[excel]'") from error
+        raise MissingExtraError(f"table {path} needs fastexcel", "excel") from error
     source = contents if isinstance(contents, bytes) else contents.read_bytes()
     try:
         sheet = _choose(path, fastexcel.read_excel(source).sheet_names, label)

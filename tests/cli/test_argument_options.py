@@ -1,0 +1,109 @@
+"""Messages of the library name arguments of Python, and those of a command its options."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import xcat_rec
+from xcat_rec.cli.app import COMMANDS
+from xcat_rec.cli.argument_options import with_options
+from xcat_rec.cli.suggestions import all_options
+
+ROOT = Path(xcat_rec.__file__).parent
+LIBRARY = ("modeling_xcat", "modeling_baselines", "tokenization", "training", "evaluation", "inference")
+IN_PYTHON_ONLY = {
+    "base", "history", "interests", "model", "model_class", "model_init", "padding", "processing_class", "processor",
+    "precision", "text_kwargs", "truncation", "vocabulary", "dtype",
+}  # fmt: skip
+"""Arguments of calls that no command makes, or not with a value from its options."""
+
+
+def messages(*rooms: str) -> Iterator[tuple[str, str]]:
+    """Place and text of every message of some rooms; a value that is put in becomes 'x' or 7."""
+    for file in (file for room in rooms for file in sorted(ROOT.glob(room))):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        parts = {id(v) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for v in node.values}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                text = "".join(str(v.value) if isinstance(v, ast.Constant) else _placeholder(v) for v in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings | parts:
+                text = node.value
+            else:
+                continue
+            if re.search(r"[a-z,;] [a-z]", text) and not re.search(r"[<>\n@]|\\b", text):
+                yield f"{file.relative_to(ROOT)}:{node.lineno}", re.sub(r"pip install [^;)]*", "", text)
+
+
+def _placeholder(value: ast.expr) -> str:
+    if isinstance(value, ast.FormattedValue) and ast.unparse(value.value) in ("column", "option"):
+        return "user_id"
+    quoted = isinstance(value, ast.FormattedValue) and value.conversion == ord("r")
+    return "'x'" if quoted else "7"
+
+
+EVERY_MESSAGE = list(messages(*(f"{room}/**/*.py" for room in LIBRARY)))
+
+
+def test_the_library_names_no_options():
+    found = [(place, text) for place, text in EVERY_MESSAGE if re.search(r"(?<![\w-])--[a-z]", text)]
+    assert len(EVERY_MESSAGE) > 300
+    assert found == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_message_of_the_library_names_options_of_the_command(command):
+    own = set(all_options(command))
+    known = {option.lstrip("-").replace("-", "_") for name in COMMANDS for option in all_options(name)}
+    wrong = []
+    for place, text in EVERY_MESSAGE:
+        told = with_options(text, command)
+        python = {name for name in re.findall(r"(?<![\w.-])([a-z]\w*)=", told) if name in known} - IN_PYTHON_ONLY
+        fields = re.findall(r"\bXCatConfig\.(\w+)", told)
+        calls = "TableColumns(" in told or {f"--{name.replace('_', '-')}" for name in fields} & own
+        elsewhere = re.findall(r"xcat (\w+) (-[\w-]+)", told)
+        options = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", told)) - {option for _, option in elsewhere}
+        wrong_there = [(other, option) for other, option in elsewhere if option not in all_options(other)]
+        bare = set(re.findall(r"(?<![\w./'-])([a-z]+(?:_[a-z]+)+)(?![\w'(\[=./-])", told))
+        bare = {name for name in bare if f"--{name.replace('_', '-')}" in own}
+        if python or calls or bare or not options <= own or wrong_there:
+            wrong.append((place, told))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_names_options_that_it_has(command):
+    """Options that its own file names; those of another command stand behind `xcat NAME`."""
+    own = {*all_options(command), "--help"}
+    for place, text in messages(f"cli/{command}.py"):
+        others = {option for _, option in re.findall(r"xcat (\w+)[^;:]*? (--[a-z][\w-]+)", text)}
+        assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", text)) - others <= own, (place, text)
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "told"),
+    [
+        ("fit", "split is 'random'; give auto", "--split is 'random'; give auto"),
+        ("fit", "events: split 'x' leaves nobody", "events: split 'x' leaves nobody"),
+        ("fit", "no column 'time_format' is there", "no column 'time_format' is there"),
+        ("fit", "the folder /data/time_format/x is empty", "the folder /data/time_format/x is empty"),
+        ("fit", "give use_text=False", "give --use-text false"),
+        ("fit", "give load_best_model_at_end=True", "give --load-best-model-at-end"),
+        ("fit", "XCatConfig.hidden_size (30); try hidden_size=32.", "--hidden-size (30); try --hidden-size 32."),
+        ("fit", 'give TableColumns(user_id="John\'s id")', "give --columns 'user_id=John'\"'\"'s id'"),
+        ("fit", "give TableColumns(user_id='a, b', item_id='c')", r"give --columns 'user_id=a\, b,item_id=c'"),
+        ("fit", "groups=['text'] do", "--lora-targets text do"),
+        ("recommend", "give exclude_seen=False", "give --include-seen"),
+        ("recommend", "only_categories holds None", "--only-category holds None"),
+        ("recommend", "leave texts out", "leave texts out"),
+        ("evaluate", "give on_unknown_items='drop'", "give xcat fit --unknown-items drop"),
+        ("evaluate", "give encoding='cp1252'", "give --encoding cp1252"),
+    ],
+)
+def test_translation(command, text, told):
+    assert with_options(text, command) == told

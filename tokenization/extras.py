@@ -1,0 +1,31 @@
+"""Packages of an extra that are not installed, and the command that installs them."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+_ROOT = Path(__file__).parent.parent
+
+
+class MissingExtraError(ImportError):
+    """A package of an extra is not installed.
+
+    Args:
+        subject: What needs the package, and its verb and object: "adapters need peft".
+        extra: The extra that has the package.
+
+    Example:
+        >>> "adapters need peft; pip install" in str(MissingExtraError("adapters need peft", "peft"))
+        True
+    """
+
+    def __init__(self, subject: str, extra: str) -> None:
+        super().__init__(f"{subject}; {install_command(extra)}")
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra: from the clone that the package runs from, or from the package index."""
+    if (_ROOT / "pyproject.toml").is_file():
+        return f"pip install -e {shlex.quote(f'{_ROOT.resolve()}[{extra}]')}"
+    return f"pip install {shlex.quote(f'xcat-rec[{extra}]')}"
