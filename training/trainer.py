@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import copy
 import logging
 import math
 from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate import PartialState
 from datasets import Dataset, IterableDataset
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
@@ -30,6 +28,7 @@ from .collators import PackingCollator, QueryCollator
 from .hub_pushes import HubPushes
 from .hyperparameter_search import HyperparameterSearch
 from .neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
+from .process_group import end_process_group_at_exit
 from .ranking_evaluation import RankingEvaluation
 from .row_adam import RowAdamW, clip_row_gradients
 from .row_datasets import as_rows, evaluation_sets
@@ -143,8 +142,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
                 "nothing; train it with DDP (configs/accelerate/gpu_ddp.yaml), or freeze it"
             )
         if args.world_size > 1:
-            # A process group that was left open aborted an interpreter that ended, once.
-            atexit.register(PartialState().destroy_process_group)
+            end_process_group_at_exit()
         if self.compute_metrics is None:
             self.compute_metrics = self.ranking_metrics
         if args.early_stopping_patience and args.load_best_model_at_end:

@@ -28,6 +28,7 @@ from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.collators import PackingCollator
 from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.process_group import end_process_group
 from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop, write_shop
@@ -215,7 +216,7 @@ def sharded(folder: Path) -> None:
         "buffer": list(model.model.items.text_states.shape),
     }
     (folder / f"sharded-{distributed.get_rank()}.json").write_text(json.dumps(found))
-    distributed.destroy_process_group()
+    end_process_group()
 
 
 def test_sharded_tables_give_the_same_loss_and_gradients(tmp_path):
