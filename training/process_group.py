@@ -5,8 +5,8 @@ import time
 
 from accelerate import PartialState
 
-# Threads of gloo need far less to let go of their last collective; no process trains for less.
-GRACE_SECONDS = 0.1
+# Threads of gloo need a few milliseconds to let go of their last collective, on a busy machine more.
+GRACE_SECONDS = 0.5
 
 
 def end_process_group() -> None:
