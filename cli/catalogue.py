@@ -82,6 +82,12 @@ def catalogue(
         processor.save_pretrained(unfinished)
         _write_card(folder / CARD_FILE, unfinished / CARD_FILE, added)
     messages.print(f"{added}; checkpoint: {output}", markup=False)
+    if added.new:
+        boost = model.config.untrained_bonus
+        say(
+            f"note: new items are scored by their texts alone, plus {boost:g}; a higher cold_boost= here, or in "
+            "xcat recommend, shows them more often"
+        )
     if json_output:
         print_json({
             "output": str(output), "num_items": added.items, "num_new": added.new,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -125,6 +126,7 @@ def fit(
         from .fitting import FitRequest, check_base, fit_shop
 
     check_base(base, peft, output)
+    begun = time.perf_counter()
     with values_shown(show_values):
         shop = load_data(
             data,
@@ -154,6 +156,7 @@ def fit(
             command=fit_command(data, values, given_options(context)),
             card_baselines=compared,
             report=report,
+            begun=begun,
         )
     )
     messages.print(metrics_table(outcome.reports, title=f"{shop.name}, {outcome.split}, test"))

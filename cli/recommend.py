@@ -158,6 +158,8 @@ def _show(found: Sequence[Recommendations], users: Sequence[str] | None, json_ou
     from .rendering import recommendation_table
 
     for note, count in Counter(note for items in found for note in items.notes).items():
+        with_times = "write item@time in --history" if users is None else "fill the column timestamp of --users"
+        note = note.replace("give timestamps= for all events", with_times)
         of = "" if users is None else f" ({count:,} of {len(found):,} users)"
         say(f"note: {note}{of}")
     if json_output and users is None:

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+from huggingface_hub import ModelCard
 from transformers.dynamic_module_utils import get_relative_import_files
 
 from ..evaluation.modules import GRADIO
 from ..modeling_xcat.hub_xcat import CARRIED, shared_files
+from ..modeling_xcat.origin_xcat import CARD_FILE
 from ..modeling_xcat.saving_xcat import written_whole
 from . import space_catalogue
 from .space_app import BODY, SETTINGS
@@ -31,8 +34,7 @@ sdk: gradio
 sdk_version: {gradio}
 app_file: app.py
 pinned: false
-license: apache-2.0
-{models}---
+{licence}{models}---
 
 # {plain_title}
 
@@ -88,6 +90,7 @@ def write_space(files: SpaceFiles, output: Path) -> list[str]:
         shutil.copyfile(space_catalogue.__file__, unfinished / "catalogue.py")
         (unfinished / "requirements.txt").write_text(requirements(), encoding="utf-8")
         readme = README.format(
+            licence=card_licence(files.folder),
             title=json.dumps(title, ensure_ascii=False),
             plain_title=title,
             gradio=GRADIO,
@@ -102,6 +105,15 @@ def write_space(files: SpaceFiles, output: Path) -> list[str]:
             for path in (*shared_files(files.folder, CARRIED), *code_files(files.folder, config)):
                 shutil.copyfile(files.folder / path, unfinished / CHECKPOINT_FOLDER / path)
     return sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file())
+
+
+def card_licence(folder: Path) -> str:
+    """Lines of metadata with the licence that the checkpoint's own card states; empty where it states none."""
+    if not (folder / CARD_FILE).is_file():
+        return ""
+    stated = ModelCard.load(folder / CARD_FILE, ignore_metadata_errors=True).data.to_dict()
+    fields = {name: stated[name] for name in ("license", "license_name", "license_link") if stated.get(name)}
+    return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True) if fields else ""
 
 
 def reads_interests(folder: Path) -> bool:

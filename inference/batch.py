@@ -18,6 +18,7 @@ from ..modeling_xcat.arguments_xcat import whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.recommending_xcat import OnUnknown, check_unknown
 from ..tokenization.histories import Histories
+from ..tokenization.progress import stage
 from .recommender import XCatRecommender, saved_item_ids
 
 BLOCK_USERS = 256
@@ -177,8 +178,10 @@ def recommend_locally(checkpoint: str, histories: pa.Table, request: BatchReques
     """
     check_histories(checkpoint, histories, request)
     recommender = XCatRecommender.from_pretrained(checkpoint)
-    for block in blocks_of(histories):
-        yield recommend_block(recommender, block, request)
+    with stage("recommending", histories.num_rows, "events") as progress:
+        for block in blocks_of(histories):
+            yield recommend_block(recommender, block, request)
+            progress.advance(block.num_rows)
 
 
 def write_recommendations(tables: Iterable[pa.Table], path: Path) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from ..modeling_xcat.arguments_xcat import finite_number, whole_number
+from ..modeling_xcat.arguments_xcat import finite_number, truth, whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
@@ -26,6 +26,7 @@ from ..modeling_xcat.recommending_xcat import (
     check_unknown,
 )
 from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.progress import stage
 from ..tokenization.text_columns import TEXT_COLUMNS
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 from ..training.checkpoints import load_model
@@ -311,6 +312,7 @@ class XCatRecommender:
         """
         k, batch_size = whole_number("k", k), whole_number("batch_size", batch_size)
         boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
+        explain = truth("explain", explain)
         requests = read_requests(
             histories, texts=texts, event_types=event_types, ratings=ratings, timestamps=timestamps,
             event_texts=event_texts,
@@ -326,11 +328,13 @@ class XCatRecommender:
         by_model = [user for user, basis in enumerate(bases) if basis in ("history", "texts")]
         popular = self.ranker.popular(k, filters) if "popular" in bases else []
         found: dict[int, list[Recommendation]] = {}
-        for start in range(0, len(by_model), batch_size):
-            part = by_model[start : start + batch_size]
-            rows, inputs = self._inputs(requests.of(part))
-            batch = self.ranker.recommend(inputs, [row["items"] for row in rows], k, filters, explain, boost)
-            found.update(zip(part, batch, strict=True))
+        with stage("recommending", len(by_model), "users", shown=len(by_model) > batch_size) as progress:
+            for start in range(0, len(by_model), batch_size):
+                part = by_model[start : start + batch_size]
+                rows, inputs = self._inputs(requests.of(part))
+                batch = self.ranker.recommend(inputs, [row["items"] for row in rows], k, filters, explain, boost)
+                found.update(zip(part, batch, strict=True))
+                progress.advance(len(part))
         return [
             Recommendations(
                 found.get(user, popular if basis == "popular" else ()),

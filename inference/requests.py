@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -124,6 +125,8 @@ def _rating(value: Any) -> float | None:
         return None
     if type(value) is bool or not isinstance(value, Real):
         raise ValueError(kind_of(value))
+    if not math.isfinite(float(value)):
+        raise ValueError(f"the rating {value}")
     return float(value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from ..tokenization.problems import without_advice
 from .card_data import XCatModelCardData
 from .losses import CITATIONS, losses_of, parts_of
 from .markdown import cell, facts_table, is_hub_id, line, usable_id
@@ -50,8 +51,8 @@ from xcat_rec import XCatRecommender
 recommender = XCatRecommender.from_pretrained("{name}")
 recommender.recommend({json.dumps(history, ensure_ascii=False)}, k=10)
 ```""",
-        "From the command line:",
-        f"```bash\npip install xcat-rec\nxcat recommend {name} --history {_shell_list(history)} -k 10\n```",
+        "From the command line, with xcat-rec installed from a clone of its repository:",
+        f"```bash\nxcat recommend {name} --history {_shell_list(history)} -k 10\n```",
     ]
     if data.adapter:
         parts.append("The checkpoint is an adapter: its base is loaded first, from where the adapter says it is.")
@@ -89,7 +90,7 @@ def data_section(data: XCatModelCardData) -> str:
     rows.append(["Order of simultaneous events", cell(TIES.get(data.tie_policy, data.tie_policy))])
     rows.append(["Seeds", cell(", ".join(f"{name} {n}" for name, n in data.seeds.items())) or "not recorded"])
     found = [*problems, *data.notes]
-    told = "\n".join(f"- {line(note).removesuffix('.')}." for note in found) or "- Nothing."
+    told = "\n".join(f"- {line(without_advice(note)).removesuffix('.')}." for note in found) or "- Nothing."
     return f"{facts_table(rows)}\n\nWhat was repaired, or should be known:\n\n{told}"
 
 

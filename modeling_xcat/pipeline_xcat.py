@@ -13,7 +13,7 @@ from typing import Any
 from transformers import Pipeline
 from transformers.utils import logging
 
-from .arguments_xcat import finite_number, whole_number
+from .arguments_xcat import finite_number, kind_of, truth, whole_number
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .filters_xcat import Filters
 from .recommending_xcat import ItemRanker, OnUnknown, Recommendation, check_unknown
@@ -105,6 +105,8 @@ class XCatPipeline(Pipeline):
         own = (self._preprocess_params, self._forward_params, self._postprocess_params)
         steps = [old | new for old, new in zip(own, self._sanitize_parameters(**options), strict=True)]
         size = batch_size or self._batch_size or BATCH_SIZE
+        if not isinstance(inputs, Iterable) and not hasattr(inputs, "__getitem__"):
+            raise ValueError(f"inputs is {kind_of(inputs)}; give a list of item ids, or a list of such lists")
         if isinstance(inputs, str):
             raise ValueError("give a list of item ids, or a list of such lists; got a plain string")
         if not isinstance(inputs, Mapping | Sequence) and not hasattr(inputs, "__array__"):
@@ -138,6 +140,8 @@ class XCatPipeline(Pipeline):
         wanted = {options.pop(name) for name in ("k", "top_k") if name in options}
         if len(wanted) > 1:
             raise ValueError(f"k and top_k mean the same and are {' and '.join(map(str, sorted(wanted)))}; give one")
+        if "explain" in options:
+            options["explain"] = truth("explain", options["explain"])
         for k in wanted:
             options["k"] = whole_number("k", k)
         return {}, options, {}

@@ -58,6 +58,9 @@ class Recommendation:
         return {**asdict(self), "because": [asdict(reason) for reason in self.because]}
 
 
+GAPS_UNKNOWN = "time gaps are unknown to the model: not every event has a time"
+
+
 class Recommendations(list[Recommendation]):
     """A list of recommendations, best first, that also states what it was computed from.
 
@@ -105,7 +108,7 @@ class Recommendations(list[Recommendation]):
         elif self.unknown_items:
             notes.append(f"{self.unknown_items} of {self.events} events name items that are not in the catalogue")
         if self.gaps_known is False:
-            notes.append("time gaps are unknown to the model: not every event has a time")
+            notes.append(f"{GAPS_UNKNOWN}; give timestamps= for all events")
         if self.sorted_by_time:
             notes.append("the events were sorted by their times, which did not ascend")
         return notes

@@ -11,7 +11,7 @@ from typing import Any
 from .data_card import DataCard
 from .extras import MissingExtraError
 from .inspection import Inspection
-from .problems import TableProblem
+from .problems import TableProblem, without_advice
 
 SHOWN_CATEGORIES = 20
 _STYLE = (
@@ -61,7 +61,7 @@ def inspection_card(report: Inspection, card: DataCard) -> str:
             lines = "\n".join(f"| {_cell(label)} | {_cell(value)} |" for label, value in rows)
             parts.append(f"## {title}\n\n| | |\n|---|---:|\n{lines}")
     if report.problems:
-        notes = "\n".join(f"- {_cell(str(TableProblem(**problem)))}" for problem in report.problems)
+        notes = "\n".join(f"- {_cell(without_advice(str(TableProblem(**problem))))}" for problem in report.problems)
         parts.append(f"## Repaired, or to be known\n\n{notes}")
     return "\n\n".join(parts) + "\n"
 

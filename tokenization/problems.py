@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -145,6 +146,22 @@ def _shorten(value: object) -> str:
         return f"{value[:MAX_EXAMPLE]!r}... ({len(value):,} characters)"
     whole = repr(value)
     return whole if len(whole) <= 2 * MAX_EXAMPLE else whole[:MAX_EXAMPLE] + "..."
+
+
+_ADVICE = re.compile(
+    r"; (?:if [^,;]+, |or |and )*(?:add|bring|call|choose|correct|fill|fit|give|leave|make|map|name|number|prepare|"
+    r"quote|read|run|set|train|use|write|\w+=\S+ )\b[^;]*"
+)
+
+
+def without_advice(text: str) -> str:
+    """A note without its clauses that advise the owner of the tables, for what is shared with others.
+
+    Example:
+        >>> without_advice("3 rows repeat an event; they were kept; repeats='first' keeps the first")
+        '3 rows repeat an event; they were kept'
+    """
+    return _ADVICE.sub("", text)
 
 
 class TableError(ValueError):

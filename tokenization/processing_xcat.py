@@ -286,6 +286,8 @@ class XCatProcessor(ProcessorMixin):
         """
         if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
             raise ValueError("histories is a list of lists of item ids, one list a user; got a plain string")
+        if not len(histories):
+            raise ValueError("histories is empty; give at least one history")
         for name, given in (("event_types", event_types), ("ratings", ratings), ("timestamps", timestamps)):
             if given is not None and len(given) != len(histories):
                 raise ValueError(f"{name} must have one list a history: {len(histories)}, got {len(given)}")

@@ -35,8 +35,8 @@ class AddedItems:
 
     def __str__(self) -> str:
         return (
-            f"{self.items:,} items: {self.new:,} are new, {self.named_again:,} were known and are as the table has "
-            f"them, {self.dropped:,} are dropped"
+            f"{self.items:,} items: {self.new:,} are new, {self.named_again:,} were known and now have the "
+            f"table's texts, {self.dropped:,} are dropped"
         )
 
 

@@ -111,7 +111,7 @@ class _OpenStage:
 
 
 class EarlyStoppingOfSets(EarlyStoppingCallback):
-    """Early stopping where several sets are evaluated, of which one has the metric that decides."""
+    """Early stopping by the evaluations that have the metric that decides: of one set, or before a test set."""
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any = None, **kwargs: Any

@@ -13,7 +13,7 @@ from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, Trainer, set_seed
+from transformers import PrinterCallback, ProgressCallback, Trainer, set_seed
 
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
@@ -146,8 +146,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
         if self.compute_metrics is None:
             self.compute_metrics = self.ranking_metrics
         if args.early_stopping_patience and args.load_best_model_at_end:
-            kind = EarlyStoppingOfSets if isinstance(eval_dataset, dict) else EarlyStoppingCallback
-            self.add_callback(kind(args.early_stopping_patience))
+            self.add_callback(EarlyStoppingOfSets(args.early_stopping_patience))
         # Of the two, Trainer has added one; both print every log to standard output.
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(EpochProgress())

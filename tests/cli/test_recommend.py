@@ -50,9 +50,9 @@ def test_a_new_customer_and_one_with_times(folder, capsys):
 @pytest.mark.parametrize(
     ("option", "argument"),
     [
-        (["--cross-category"], "cross_category"),
-        (["--only-category", "tents"], "only_categories"),
-        (["--exclude-category", "tents"], "exclude_categories"),
+        (["--cross-category"], "--cross-category"),
+        (["--only-category", "tents"], "--only-category"),
+        (["--exclude-category", "tents"], "--exclude-category"),
     ],
 )
 def test_filters_by_category_are_errors_in_a_shop_without_categories(folder, option, argument, tmp_path, capsys):

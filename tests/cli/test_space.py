@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
+from huggingface_hub import ModelCard
 
 from xcat_rec.cli.app import main
 from xcat_rec.cli.space_catalogue import Catalogue, cards
@@ -203,3 +204,15 @@ def wait_for(page: subprocess.Popen[str]) -> None:
         if "To create a public link" in line:  # the last thing it says
             return
     raise AssertionError(page.stderr.read())
+
+
+def test_the_licence_is_the_one_of_the_card(checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "licensed"
+    shutil.copytree(checkpoint, folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    write_space(SpaceFiles(folder, None, None), tmp_path / "none")
+    assert "license" not in ModelCard.load(tmp_path / "none" / "README.md").data.to_dict()
+    (folder / "README.md").write_text("---\nlicense: other\nlicense_name: shop-terms\n---\n# A model\n")
+    write_space(SpaceFiles(folder, None, None), tmp_path / "other")
+    stated = ModelCard.load(tmp_path / "other" / "README.md").data.to_dict()
+    assert (stated["license"], stated["license_name"]) == ("other", "shop-terms")

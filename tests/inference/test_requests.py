@@ -162,7 +162,7 @@ def test_a_result_says_whether_time_gaps_are_known() -> None:
     assert using.recommend(HISTORY, 3, timestamps=SECONDS).gaps_known is True
     without = using.recommend(HISTORY, 3)
     assert without.gaps_known is False and without.notes == [
-        "time gaps are unknown to the model: not every event has a time"
+        "time gaps are unknown to the model: not every event has a time; give timestamps= for all events"
     ]
     assert using.recommend(HISTORY, 3, timestamps=[None, *SECONDS[1:]]).gaps_known is False
     assert {i.score for i in without} != {i.score for i in using.recommend(HISTORY, 3, timestamps=SECONDS)}

@@ -75,10 +75,9 @@ recommender = XCatRecommender\.from_pretrained\("(?P<id>[\w./-]+)"\)
 recommender\.recommend\(\["[^\n]+"\], k=10\)
 ```
 
-From the command line:
+From the command line, with xcat-rec installed from a clone of its repository:
 
 ```bash
-pip install xcat-rec
 xcat recommend (?P=id) --history [^\n]+ -k 10
 ```
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from accelerate.data_loader import BatchSamplerShard, SkipBatchSampler
 from datasets import Dataset
 from transformers import TrainerCallback
@@ -147,6 +148,15 @@ def test_training_stops_early(tmp_path):
     )
     trainer.train()
     assert trainer.state.epoch == 3
+
+
+def test_a_later_evaluation_of_the_test_set_says_nothing_of_early_stopping(tmp_path, monkeypatch):
+    start, told = prepared(tmp_path), []
+    trainer = trainer_of(start, tmp_path, num_train_epochs=1, early_stopping_patience=2)
+    trainer.train()
+    monkeypatch.setattr(transformers.trainer_callback.logger, "warning", lambda *given: told.append(given))
+    found = trainer.evaluate(start.splits["test"], metric_key_prefix="test")
+    assert "test_ndcg@10" in found and told == []
 
 
 def test_so_many_users_decide_in_training_and_all_are_judged_after_it(tmp_path):
