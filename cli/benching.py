@@ -253,6 +253,8 @@ def _train(
     size_training(arguments, training, prepared.splits["train"], prepared.model.config)
     start, epochs = time.perf_counter(), 0.0
     curve: list[dict[str, Any]] = []
+    recommender = XCatRecommender(prepared.model, prepared.processor)
+    chosen_on: Ranker = recommender
     if request.model != ZERO_SHOT:
         trainer = XCatTrainer(
             prepared.model,
@@ -266,9 +268,9 @@ def _train(
         epochs = float(trainer.train().metrics.get("epoch", 0))
         best = trainer.state.best_global_step if arguments.load_best_model_at_end else None
         curve = learning_curve(trainer.state.log_history, best)
+        chosen_on = trainer.held_out_ranker(recommender)
     end = time.perf_counter()
-    recommender = XCatRecommender(prepared.model, prepared.processor)
-    validation = evaluate_ranker(recommender, prepared.splits["validation"], vocabulary, trained=prepared.trained)
+    validation = evaluate_ranker(chosen_on, prepared.splits["validation"], vocabulary, trained=prepared.trained)
     trained = {} if request.model == ZERO_SHOT else training_settings(arguments)
     settings = {"model": model_settings(prepared.model.config), "training": trained}
     if request.base is not None and request.model in FROM_BASE:

@@ -28,7 +28,7 @@ def evaluate(
             "without it that of the checkpoint's training."
         ),
     ] = None,
-    part: Annotated[str, typer.Option(help="test or validation.")] = "test",
+    part: Annotated[str, typer.Option(help="test, or validation (without the re-ranker, fitted on it).")] = "test",
     tie_policy: Annotated[
         str | None, typer.Option(help="file or shuffle: order of events at one time; without it as in training.")
     ] = None,

@@ -34,7 +34,8 @@ from .recommender import XCatRecommender
 MODEL_NAME = "XCat"
 """Name of the checkpoint in tables beside its baselines."""
 DEFAULT_CUTOFFS = (10, 20)
-PARTS = ("test", "validation")
+VALIDATION = "validation"
+PARTS = ("test", VALIDATION)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def evaluate_checkpoint(
     """Rank the targets of a split against the whole catalogue, beside popularity and repeat purchase.
 
     Events are chosen and split as they were for the checkpoint's training, except for what is given. Targets that are
-    not items of the checkpoint are left out, for all models, and counted. `xcat evaluate` calls this file.
+    not items of the checkpoint are left out, for all models, and counted. The validation split is ranked without the
+    re-ranker, which was fitted on its users. `xcat evaluate` calls this file.
 
     Args:
         checkpoint: A folder, NAMESPACE/NAME on the hub, or a recommender.
@@ -128,11 +130,20 @@ def evaluate_checkpoint(
 
 
 def evaluate_on(recommender: XCatRecommender, data: EvaluationData, ks: Sequence[int]) -> dict[str, RankingReport]:
-    """Metrics of a checkpoint, by the name `MODEL_NAME`, and of the baselines."""
-    return compare_with_baselines(
-        {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part], recommender.processor.catalogue,
-        trained=recommender.trained, ks=ks,
-    )  # fmt: skip
+    """Metrics of a checkpoint, by the name `MODEL_NAME`, and of the baselines.
+
+    On the validation split the re-ranker is left out: it was fitted on these users.
+    """
+    config = recommender.model.config
+    before = config.candidate_attention
+    config.candidate_attention = before and data.part != VALIDATION
+    try:
+        return compare_with_baselines(
+            {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part], recommender.processor.catalogue,
+            trained=recommender.trained, ks=ks,
+        )  # fmt: skip
+    finally:
+        config.candidate_attention = before
 
 
 def evaluation_data(
@@ -152,6 +163,8 @@ def evaluation_data(
     if part not in PARTS:
         raise ValueError(f"part is {part!r}; give test or validation")
     notes: list[str] = []
+    if part == VALIDATION and recommender.model.model.has_second_stage:
+        notes.append("the re-ranker is left out of the metrics: it was fitted on the validation split of the training")
     options = _options(shop, recommender, given, notes)
     splits, unknown = _splits(shop, recommender, part, options, notes)
     return EvaluationData(splits, part, options, unknown, notes)

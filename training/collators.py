@@ -13,6 +13,7 @@ from ..evaluation.ranks import pad_targets
 from ..evaluation.slices import SLICE_NAMES, target_slices
 from ..tokenization.packing import IGNORED_LABEL
 from ..tokenization.processing_xcat import XCatProcessor
+from .held_out import HeldOutWeights
 
 
 @dataclass
@@ -47,16 +48,18 @@ class QueryCollator:
         processor: The processor.
         trained: (rows of the vocabulary,) bool, which items have training events.
         new_category_weight: Weight in the loss of a target whose category is not among the events read.
+        held_out: Weights of the re-ranker by fold, if it was fitted on some of the users.
     """
 
     processor: XCatProcessor
     trained: np.ndarray
     new_category_weight: float = 1.0
+    held_out: HeldOutWeights | None = None
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Make model inputs, `targets` (users, most targets) padded with -1, `target_weights`, and `target_slices`.
 
-        The slices are (users, most targets, slices).
+        The slices are (users, most targets, slices). With `held_out` there are (users,) `folds`, too.
         """
         if any("targets" not in row for row in rows):
             raise ValueError("rows to evaluate have no targets; give a validation or test split of build_splits")
@@ -65,6 +68,8 @@ class QueryCollator:
         targets = pad_targets([row["targets"] for row in rows])
         batch["targets"] = torch.from_numpy(targets)
         batch["target_weights"] = torch.from_numpy(self._weights(rows, targets))
+        if self.held_out is not None:
+            batch["folds"] = self.held_out.folds_of(rows)
         batch["target_slices"] = torch.from_numpy(np.stack([flags[name] for name in SLICE_NAMES], axis=-1)).long()
         return batch
 

@@ -11,15 +11,17 @@ import torch
 from torch import nn
 from transformers import EvalPrediction, Trainer
 
-from ..evaluation.protocol import report_from_ranks
+from ..evaluation.protocol import Ranker, report_from_ranks
 from ..evaluation.ranks import target_ranks, top_rows
 from ..evaluation.slices import SLICE_NAMES
 from ..modeling_xcat.modeling_xcat import XCatModel
+from ..modeling_xcat.recent_xcat import RecentEvents
 from ..tokenization.progress import is_listened_to, listening
 from ..tokenization.progress_bars import show_progress
 from .adapters import bare_model
 from .arguments import XCatTrainingArguments
 from .collators import QueryCollator
+from .held_out import HeldOutRanker
 from .row_datasets import as_dataset
 
 SCORES_AT_ONCE = 1 << 25
@@ -42,6 +44,9 @@ class RankingEvaluation(Trainer):
     An evaluation gathers ranks of the targets and top-k rows, never scores over the catalogue. Which rows are ranked,
     and in which order, depends on the data set alone and on no argument of the training loader.
 
+    The re-ranker is fitted on users of the validation split at the end of training. Wherever their rows are evaluated
+    by this trainer, each is scored by weights of the cross-validation that were fitted without it (`held_out.py`).
+
     Attributes:
         query_collator: Collator of rows with targets.
     """
@@ -63,6 +68,20 @@ class RankingEvaluation(Trainer):
         if not isinstance(sets, dict):
             return None
         return VALIDATION if VALIDATION in sets else next(iter(sets))
+
+    def held_out_ranker(self, recommender: Ranker) -> Ranker:
+        """A recommender of the trained model, with honest scores of the users that its re-ranker was fitted on.
+
+        Args:
+            recommender: The recommender, such as `XCatRecommender(model, processor)`.
+
+        Returns:
+            The same, or one that scores each of these users by weights that were fitted without them.
+        """
+        held_out, reranker = self.query_collator.held_out, bare_model(self.model).model.candidates
+        if held_out is None or reranker is None:
+            return recommender
+        return HeldOutRanker(recommender, reranker, held_out)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """As in `Trainer`, with the collator that carries targets; a new loader at every call."""
@@ -135,7 +154,7 @@ class RankingEvaluation(Trainer):
         inputs = self._prepare_inputs(inputs)
         targets, flags = inputs.pop("targets"), inputs.pop("target_slices")
         weights = inputs.pop("target_weights")
-        positions = inputs.pop("query_positions", None)
+        positions, folds = inputs.pop("query_positions", None), inputs.pop("folds", None)
         bare = self.accelerator.unwrap_model(model)
         head = bare_model(bare)
         base = head.model
@@ -149,13 +168,30 @@ class RankingEvaluation(Trainer):
                 losses.append(head.target_losses(states[part], recent[part], targets[part], items))
                 if prediction_loss_only:
                     continue
-                scores = base.score_states(states[part], recent[part], items)
+                scores = self._scores(base, states[part], recent[part], items, None if folds is None else folds[part])
                 ranks.append(target_ranks(scores, targets[part]))
                 top.append(top_rows(scores, max(self.args.metric_ks)))
         self._gather_losses(torch.cat(losses) * weights)
         if prediction_loss_only:
             return None, None, None
         return None, (torch.cat(ranks), torch.cat(top)), (targets, flags)
+
+    def _scores(
+        self,
+        base: XCatModel,
+        states: torch.Tensor,
+        recent: RecentEvents,
+        items: torch.Tensor,
+        folds: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """(queries, item rows) scores; users that the re-ranker was fitted on are scored by weights without them."""
+        held_out = self.query_collator.held_out
+        if folds is None or held_out is None or not base.has_second_stage:
+            return base.score_states(states, recent, items)
+        assert base.candidates is not None
+        return held_out.scores(
+            base.candidates, folds, lambda chosen: base.score_states(states[chosen], recent[chosen], items)
+        )
 
     def _gather_losses(self, losses: torch.Tensor) -> None:
         """Keep the losses of this batch in all processes, of each user once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from ..modeling_xcat.candidates_xcat import CandidateFeatures, CandidateSources,
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import Stage, stage
+from .held_out import HeldOutWeights, fingerprint
 from .user_samples import MOST_USERS, QUICK_USERS, spread_users
 
 FOLDS = 3
@@ -53,12 +54,14 @@ class SecondStageGain:
         before: Their mean NDCG@k without it.
         after: Their mean NDCG@k with it.
         standard_error: Of the mean difference.
+        held_out: Weights by fold of users, from which `after` was computed; None where nothing was fitted.
     """
 
     users: int
     before: float
     after: float
     standard_error: float
+    held_out: HeldOutWeights | None = field(repr=False, compare=False, default=None)
 
     @property
     def pays(self) -> bool:
@@ -74,11 +77,13 @@ class _Sample:
         found: Their features; those of pairs in half precision, with the features of a candidate side by side.
         places: (users, targets) number of each target among the candidates, `_ELSEWHERE`, or `_NONE`.
         given: (users, candidates) `untrained_bonus` of each, which no weight is fitted to and all are ranked with.
+        rows: Fingerprint of the row of each user.
     """
 
     found: CandidateFeatures
     places: torch.Tensor
     given: torch.Tensor
+    rows: list[int]
 
     def __len__(self) -> int:
         return len(self.places)
@@ -142,7 +147,7 @@ def fit_second_stage(
     with stage("collecting candidates", total=len(chosen), unit="users") as running:
         sample, judged = _collect(model, processor, dataset, chosen, running)
     gain = SecondStageGain(judged, 0.0, 0.0, 0.0)
-    if len(sample) >= FOLDS:
+    if len(set(sample.rows)) >= FOLDS:
         generator = torch.Generator().manual_seed(seed)
         with stage("fitting the re-ranker", total=(FOLDS + 1) * steps, unit="steps") as running:
             gain = _cross_validated(reranker, sample, judged, k, generator, running, steps)
@@ -164,13 +169,25 @@ def _cross_validated(
 ) -> SecondStageGain:
     """The gain of users whose part of the sample was left out of the fit."""
     _standardise(stage, sample.found)
-    folds = torch.randperm(len(sample), generator=generator).chunk(FOLDS)
+    folds = _folds(sample.rows, generator)
+    fold_of = torch.tensor([folds[row] for row in sample.rows])
     first = _ndcg(sample, sample.found.candidates[..., 0], k)
     scores = torch.zeros_like(sample.found.candidates[..., 0])
-    for number, fold in enumerate(folds):
-        _fit(stage, sample, torch.cat([f for i, f in enumerate(folds) if i != number]), generator, running, steps)
-        scores[fold] = _rescored(stage, sample, fold)
-    return _gain(judged, first, _ndcg(sample, scores, k) - first)
+    weights = []
+    for number in range(FOLDS):
+        left_out = (fold_of == number).nonzero().squeeze(1)
+        _fit(stage, sample, (fold_of != number).nonzero().squeeze(1), generator, running, steps)
+        scores[left_out] = _rescored(stage, sample, left_out)
+        weights.append({name: getattr(stage, name).clone() for name in _FITTED if hasattr(stage, name)})
+    gain = _gain(judged, first, _ndcg(sample, scores, k) - first)
+    return replace(gain, held_out=HeldOutWeights(folds, weights))
+
+
+def _folds(rows: list[int], generator: torch.Generator) -> dict[int, int]:
+    """Fold of every row by its fingerprint; rows that are the same are in one fold."""
+    different = list(dict.fromkeys(rows))
+    parts = torch.randperm(len(different), generator=generator).tensor_split(FOLDS)
+    return {different[i]: number for number, part in enumerate(parts) for i in part.tolist()}
 
 
 def fit_seconds(stage: XCatCandidateAttention, quick: bool = False) -> float:
@@ -187,7 +204,7 @@ def fit_seconds(stage: XCatCandidateAttention, quick: bool = False) -> float:
         torch.zeros(*shape[:2], len(stage.weight)),
         torch.ones(_BATCH, config.candidate_window, dtype=torch.bool),
     )
-    sample = _Sample(found, torch.zeros(_BATCH, 1, dtype=torch.long), torch.zeros(shape[:2]))
+    sample = _Sample(found, torch.zeros(_BATCH, 1, dtype=torch.long), torch.zeros(shape[:2]), [])
     users, generator, copied = torch.arange(_BATCH), torch.Generator().manual_seed(0), copy.deepcopy(stage)
     for _ in range(2):  # the first time is slower
         started = time.perf_counter()
@@ -230,7 +247,8 @@ def _collect(
             found = reranker.features(
                 queries[some], recent[some], best.indices[some], best.values[some] - given, sources
             )
-            parts.append(_sample_of(found, places[some], given, config.candidate_window))
+            own = [fingerprint(rows[i]) for i in some.tolist()]
+            parts.append(_sample_of(found, places[some], given, own, config.candidate_window))
         running.advance(len(part))
     found = [part.found for part in parts]
     features = CandidateFeatures(
@@ -239,7 +257,7 @@ def _collect(
         torch.cat([f.events for f in found]),
     )
     places, given = torch.cat([part.places for part in parts]), torch.cat([part.given for part in parts])
-    return _Sample(features, places, given), judged
+    return _Sample(features, places, given, [row for part in parts for row in part.rows]), judged
 
 
 def _places(rows: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -249,7 +267,9 @@ def _places(rows: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return torch.where(targets < 0, _NONE, places)
 
 
-def _sample_of(found: CandidateFeatures, places: torch.Tensor, given: torch.Tensor, window: int) -> _Sample:
+def _sample_of(
+    found: CandidateFeatures, places: torch.Tensor, given: torch.Tensor, rows: list[int], window: int
+) -> _Sample:
     """Features of `window` events each, in half precision and in the main memory."""
     missing = window - found.events.shape[1]
     pairs = nn.functional.pad(found.pairs, (0, 0, 0, missing))
@@ -261,6 +281,7 @@ def _sample_of(found: CandidateFeatures, places: torch.Tensor, given: torch.Tens
         ),
         places.cpu(),
         given.cpu(),
+        rows,
     )
 
 

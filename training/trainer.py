@@ -266,6 +266,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
         model.keep_texts, self._adaptor_of_step = self.args.adaptor_refresh_steps > 1, None
         if self._trains_whole and self.args.tune_second_stage:
             model.config.candidate_attention = False  # until it is fitted to what comes out
+            self.query_collator.held_out = None
 
     @property
     def _trains_whole(self) -> bool:
@@ -285,6 +286,10 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
         if self.args.tune_second_stage and model.config.num_candidates and len(validation) >= FOLDS:
             gain = fit_second_stage(model, processor, validation, seed=self.args.seed, quick=self.args.quick)
             logger.info("second stage: %s", gain)
+            self.query_collator.held_out = gain.held_out if gain.pays else None
+            self.log(
+                {"first_stage_ndcg@10": gain.before, "re_ranked_ndcg@10": gain.after if gain.pays else gain.before}
+            )
 
     def _tune_neighbor_weight(
         self, model: XCatForNextItem, validation: Dataset, most_users: int | None = None
