@@ -56,7 +56,6 @@ from ..training.preparation import (
 )
 from ..training.recipes import OWN, RECIPES, find_recipe
 from ..training.trainer import XCatTrainer
-from ..training.windows import size_training
 from .console import peak_memory_mb, say
 from .model_names import (
     FINE_TUNED,
@@ -250,7 +249,6 @@ def _train(
         say(f"note: {note}")
     vocabulary = prepared.processor.catalogue
     judged = _check_splits(request, shop, options, prepared.splits, vocabulary, ("validation", "test"))
-    size_training(arguments, training, prepared.splits["train"], prepared.model.config)
     start, epochs = time.perf_counter(), 0.0
     curve: list[dict[str, Any]] = []
     recommender = XCatRecommender(prepared.model, prepared.processor)
@@ -264,7 +262,7 @@ def _train(
             processing_class=prepared.processor,
             interests=prepared.interests,
         )
-        start = time.perf_counter()
+        arguments, start = trainer.args, time.perf_counter()
         epochs = float(trainer.train().metrics.get("epoch", 0))
         best = trainer.state.best_global_step if arguments.load_best_model_at_end else None
         curve = learning_curve(trainer.state.log_history, best)

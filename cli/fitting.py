@@ -41,7 +41,6 @@ from ..training.preparation import (
     roles_of,
 )
 from ..training.trainer import XCatTrainer
-from ..training.windows import size_training
 from .card_baselines import fit_baselines
 from .console import messages, peak_memory_mb, say
 from .fit_card import begin_card, complete_card
@@ -198,7 +197,6 @@ def fit_shop(request: FitRequest) -> FitOutcome:
     for note in prepared.notes:
         say(f"note: {note}")
     check_parts(request.shop, prepared.splits, options.split, ("validation", "test"))
-    size_training(arguments, training, prepared.splits["train"], prepared.model.config)
     split = resolve_split(request.shop, options.split)
     card = begin_card(request, options, prepared, arguments, split)
     messages.print(f"training {parameters[0]:,} of {parameters[1]:,} parameters")

@@ -117,6 +117,8 @@ def _default(value: ast.expr | None, path: Path) -> Any:
         if isinstance(factory, ast.Lambda):
             return _default(factory.body, path)
         return {"dict": {}, "list": []}.get(ast.unparse(factory), UNKNOWN)
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "from_data":
+        return _default(value.args[0], path)
     if isinstance(value, ast.Name):
         return _default(_assigned(path, value.id), path) if _assigned(path, value.id) else _imported(path, value.id)
     try:

@@ -13,6 +13,7 @@ from transformers import TrainingArguments
 
 from ..modeling_xcat.arguments_xcat import listed, whole_number
 from .argument_checks import check_numbers, check_precision, check_refused
+from .data_defaults import depends_on_data, from_data
 from .precision import bf16_speedup, use_bf16
 from .recipes import QUICK_SHARE
 from .user_samples import MOST_USERS
@@ -20,8 +21,8 @@ from .user_samples import MOST_USERS
 DEFAULT_RATE = 2e-3
 DEFAULT_EPOCHS = 10.0
 DEFAULT_PATIENCE = 5
-DEFAULT_WARMUP = 50
-_HISTORIES = 128
+DEFAULT_WARMUP = 50.0
+DEFAULT_HISTORIES = 128
 _LEAST_HISTORIES = 16
 _SHORT = 8.0
 """Events of a history up to which a batch is a number of histories, and beyond which of events."""
@@ -50,7 +51,7 @@ class XCatTrainingArguments(TrainingArguments):
         metadata={"help": "auto (bf16 where this machine is measurably faster at it), fp32 or bf16."},
     )
     early_stopping_patience: int = field(
-        default=DEFAULT_PATIENCE,
+        default=from_data(DEFAULT_PATIENCE),
         metadata={
             "help": "Evaluations without improvement after which training stops, over a dense log more if left out; "
             "0 never stops, nor does a run without load_best_model_at_end."
@@ -127,16 +128,23 @@ class XCatTrainingArguments(TrainingArguments):
     metric_ks: list[int] = field(
         default_factory=lambda: [10, 20], metadata={"help": "Cut-offs k of the ranking metrics."}
     )
-    per_device_train_batch_size: int = field(default=128, metadata={"help": "Histories a training batch."})
+    seed: int = field(default=0, metadata={"help": "Seed of training; give PreparationOptions the same."})
+    per_device_train_batch_size: int = field(
+        default=from_data(DEFAULT_HISTORIES),
+        metadata={"help": "Histories per training batch; from the data if left out."},
+    )
     per_device_eval_batch_size: int = field(default=256, metadata={"help": "Users an evaluation batch."})
-    learning_rate: float = field(default=DEFAULT_RATE, metadata={"help": "Peak learning rate of AdamW."})
+    learning_rate: float = field(
+        default=from_data(DEFAULT_RATE),
+        metadata={"help": "Peak learning rate of AdamW; higher for a large catalogue if left out."},
+    )
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
     num_train_epochs: float = field(
-        default=DEFAULT_EPOCHS,
+        default=from_data(DEFAULT_EPOCHS),
         metadata={"help": "Epochs at most; over a long log fewer and a dense one more, if left out."},
     )
     lr_scheduler_type: str = field(default="linear", metadata={"help": "Learning rate schedule."})
-    warmup_steps: float = field(default=DEFAULT_WARMUP, metadata={"help": "Steps of linear warm-up."})
+    warmup_steps: float = field(default=from_data(DEFAULT_WARMUP), metadata={"help": "Steps of linear warm-up."})
     eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate: no, steps or epoch."})
     save_strategy: str = field(default="epoch", metadata={"help": "When to save: no, steps, epoch or best."})
     save_total_limit: int | None = field(default=1, metadata={"help": "Checkpoints kept besides the best."})
@@ -161,6 +169,7 @@ class XCatTrainingArguments(TrainingArguments):
         check_precision(self.precision)
         if self.quick:
             self._hurry()
+        self.warmup_steps = float(self.warmup_steps)
         given: Any = self.metric_ks
         cutoffs = listed("metric_ks", [given] if isinstance(given, Real) else given, "cut-offs, such as 10")
         self.metric_ks = [whole_number("metric_ks", k, least=-1) for k in cutoffs]
@@ -226,15 +235,14 @@ class XCatTrainingArguments(TrainingArguments):
         self.bf16, self.mixed_precision = bool(chosen[0]), str(chosen[1])
 
     def _hurry(self) -> None:
-        """Replace defaults by those of `quick`; what is given otherwise stays."""
-        for name, usual, hurried in (
-            ("num_train_epochs", DEFAULT_EPOCHS, DEFAULT_EPOCHS * QUICK_SHARE),
-            ("warmup_steps", DEFAULT_WARMUP, QUICK_SHARE),  # below 1: a share of the steps
-            ("eval_strategy", "epoch", "no"),
-            ("save_strategy", "epoch", "no"),
-        ):
-            if getattr(self, name) == usual:
-                setattr(self, name, hurried)
+        """Replace defaults by those of `quick`; values that were given stay."""
+        if depends_on_data(self.num_train_epochs):
+            self.num_train_epochs = from_data(QUICK_SHARE * self.num_train_epochs)
+        if depends_on_data(self.warmup_steps):
+            self.warmup_steps = QUICK_SHARE  # below 1: a share of the steps
+        for name in ("eval_strategy", "save_strategy"):
+            if getattr(self, name) == "epoch":
+                setattr(self, name, "no")
 
 
 def sized_for(
@@ -274,8 +282,8 @@ def sized_for(
     while times < _MOST_TIMES and num_items >= 2 * times * _ITEMS_OF_A_BATCH:
         times *= 2
     sized: dict[str, Any] = {}
-    histories = max(_LEAST_HISTORIES, round(_HISTORIES * times * min(1.0, _SHORT / max(window, 1.0))))
-    if histories != _HISTORIES:
+    histories = max(_LEAST_HISTORIES, round(DEFAULT_HISTORIES * times * min(1.0, _SHORT / max(window, 1.0))))
+    if histories != DEFAULT_HISTORIES:
         sized["per_device_train_batch_size"] = histories
     if times > 1:
         sized["learning_rate"] = learning_rate * times**0.5

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .data_defaults import SIZED, from_data
+
 QUICK_SHARE = 0.1
 """Share of the epochs that `quick` trains."""
 OWN = "xcat"
@@ -34,19 +36,17 @@ class Recipe:
     reference: str = ""
 
     def training_fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Fields of `XCatTrainingArguments`: the recipe's, replaced by given ones; `quick` shortens its epochs.
+        """Fields of `XCatTrainingArguments`: the recipe's numbers as starting values, and those that were given.
 
         Args:
             given: Fields that take precedence.
 
         Example:
-            >>> find_recipe("sasrec").training_fields({"quick": True, "seed": 1})["num_train_epochs"]
-            3.0
+            >>> find_recipe("sasrec").training_fields({"seed": 1, "learning_rate": 2e-3})
+            {'new_category_weight': 1.0, 'learning_rate': 0.002, 'num_train_epochs': 30.0, 'seed': 1}
         """
-        fields = {**self.training, **given}
-        if given.get("quick") and "num_train_epochs" in self.training and "num_train_epochs" not in given:
-            fields["num_train_epochs"] = QUICK_SHARE * self.training["num_train_epochs"]
-        return fields
+        own = {name: from_data(value) if name in SIZED else value for name, value in self.training.items()}
+        return {**own, **given}
 
 
 _IDS_ONLY: dict[str, Any] = {
@@ -68,8 +68,8 @@ _IDS_ONLY: dict[str, Any] = {
 }
 _SASREC: dict[str, Any] = {**_IDS_ONLY, "num_behavior_layers": 2, "hidden_act": "relu", "hidden_dropout": 0.4}
 _ALIKE: dict[str, Any] = {"new_category_weight": 1.0}
-_SLOW: dict[str, Any] = {**_ALIKE, "learning_rate": 1e-3, "num_train_epochs": 20}
-_LONG: dict[str, Any] = {**_SLOW, "num_train_epochs": 30}
+_SLOW: dict[str, Any] = {**_ALIKE, "learning_rate": 1e-3, "num_train_epochs": 20.0}
+_LONG: dict[str, Any] = {**_SLOW, "num_train_epochs": 30.0}
 _SASREC_REFERENCE = 'Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018'
 
 _LIST = (

@@ -44,7 +44,7 @@ from .trainer_checks import (
     check_stream,
 )
 from .user_samples import QUICK_USERS, spread_users
-from .windows import training_rows
+from .windows import resolve_sizes, training_rows
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -62,7 +62,8 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
     Args:
         model: The model with its catalogue in place, or a `PeftModel` around it; None with `model_init`, which makes
             one for every run of `train`, as `hyperparameter_search` needs it.
-        args: Training arguments.
+        args: Training arguments. Batch size, learning rate, epochs and patience that were left out are chosen for
+            `train_dataset`; `trainer.args` then is a copy that has them.
         train_dataset: Rows with `items`, `event_types`, `ratings`, `timestamps`, as `build_splits` makes them: a
             `Dataset`, a torch `Subset` of one, a list, or a stream (`IterableDataset`), which is shuffled in a buffer.
         eval_dataset: The same with `targets`: the validation split, on which memory and second stage are tuned, too.
@@ -118,6 +119,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
         if train_dataset is not None:
             self._given_rows = as_rows(train_dataset, "train_dataset")
             check_interests(interests, self._given_rows, processing_class, bare)
+            args = resolve_sizes(args, self._given_rows, bare.config)
             if isinstance(self._given_rows, IterableDataset):
                 check_stream(self._given_rows, args, bare.config.max_history)
                 args.suit_stream()

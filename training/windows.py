@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import copy
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..tokenization.event_roles import ROLES, TARGET
 from ..tokenization.progress import stage
 from ..tokenization.user_interests import UserInterests
 from .arguments import XCatTrainingArguments, sized_for
+from .data_defaults import SIZED, depends_on_data
 from .recipes import QUICK_SHARE
 
 Rows = TypeVar("Rows", Dataset, IterableDataset)
@@ -63,27 +65,37 @@ def _labels(lengths: np.ndarray, max_events: int | None) -> np.ndarray:
     return labels
 
 
-def size_training(
-    arguments: XCatTrainingArguments,
-    given: Collection[str],
-    train: Dataset,
-    config: XCatConfig,
-) -> None:
-    """Set what `sized_for` says of a shop, but for fields that were given.
+def resolve_sizes(
+    arguments: XCatTrainingArguments, train: Dataset | IterableDataset, config: XCatConfig
+) -> XCatTrainingArguments:
+    """Choose batch size, learning rate, epochs and patience for the data, as `sized_for` computes them.
 
     Args:
-        arguments: Changed in place; rate, epochs and patience are those of a shop that is neither large nor long nor
-            dense.
-        given: Names of fields that stay.
-        train: Training sequences.
+        arguments: Left as they are. Values that were given take precedence; defaults are the starting values.
+        train: Training sequences; for a stream, whose length is not known, the starting values are used.
         config: Configuration of the model that is trained on them.
+
+    Returns:
+        Arguments with the chosen values; the same object if all values were given.
     """
+    start = {name: value for name in SIZED if depends_on_data(value := getattr(arguments, name))}
+    if not start:
+        return arguments
+    sized = _sizes(arguments, train, config) if isinstance(train, Dataset) else {}
+    resolved = copy.copy(arguments)
+    for name, value in start.items():
+        plain = int if isinstance(value, int) else float
+        setattr(resolved, name, plain(sized.get(name, value)))
+    return resolved
+
+
+def _sizes(arguments: XCatTrainingArguments, train: Dataset, config: XCatConfig) -> dict[str, Any]:
+    """The values of `sized_for`, with the epochs of a quick training shortened."""
     labels, windows = count_labels(train, config.max_history, arguments.max_train_events)
     share = QUICK_SHARE if arguments.quick else 1.0
     own = (arguments.learning_rate, arguments.num_train_epochs / share, arguments.early_stopping_patience)
-    for name, value in sized_for(config.num_items, labels / max(1, windows), labels, *own).items():
-        if name not in given:
-            setattr(arguments, name, share * value if name == "num_train_epochs" else value)
+    sized = sized_for(config.num_items, labels / max(1, windows), labels, *own)
+    return {name: share * value if name == "num_train_epochs" else value for name, value in sized.items()}
 
 
 def training_windows(dataset: Rows, max_history: int, max_events: int | None = None) -> Rows:

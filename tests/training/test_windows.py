@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,14 +13,16 @@ import pytest
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import HfArgumentParser
 
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.training.arguments import XCatTrainingArguments
+from xcat_rec.training.data_defaults import depends_on_data, from_data
 from xcat_rec.training.windows import (
     count_labels,
     history_length,
-    size_training,
+    resolve_sizes,
     training_rows,
     training_windows,
     weigh_new_categories,
@@ -82,26 +86,49 @@ def test_nine_of_ten_histories_are_read_whole_within_limits(lengths: list[int], 
     assert history_length(dataset(lengths)) == read
 
 
-def test_training_is_sized_by_the_log_but_for_what_is_given(tmp_path: Path) -> None:
-    names = ("per_device_train_batch_size", "learning_rate", "num_train_epochs", "early_stopping_patience")
+SIZED = ("per_device_train_batch_size", "learning_rate", "num_train_epochs", "early_stopping_patience")
 
-    def sized(*given: str) -> list[float]:
-        arguments = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, num_train_epochs=20)
-        config = XCatConfig(num_item_rows=2 + 4, max_history=30)
-        size_training(arguments, given, dataset([61, 61]), config)  # 120 labels, 30 an item, in windows of 30
-        return [getattr(arguments, name) for name in names]
 
-    assert sized() == [34, 2e-3, 30, 8]
-    assert sized("num_train_epochs", "per_device_train_batch_size") == [128, 2e-3, 20, 8]
+def resolved(folder: Path, lengths: list[int], **given: Any) -> list[float]:
+    """The sizes for sequences of a catalogue of four items, of which a model reads 30."""
+    arguments = XCatTrainingArguments(output_dir=str(folder), use_cpu=True, precision="fp32", **given)
+    sized = resolve_sizes(arguments, dataset(lengths), XCatConfig(num_item_rows=2 + 4, max_history=30))
+    assert not any(depends_on_data(value) for value in vars(sized).values())
+    return [getattr(sized, name) for name in SIZED]
+
+
+def test_training_is_sized_by_the_data_but_for_what_is_given(tmp_path: Path) -> None:
+    dense = [61, 61]  # 120 targets, 30 per item, in windows of 30
+    assert resolved(tmp_path, dense) == [34, 2e-3, 15, 8]
+    assert resolved(tmp_path, dense, num_train_epochs=from_data(20)) == [34, 2e-3, 30, 8]
+    assert resolved(tmp_path, dense, num_train_epochs=20, per_device_train_batch_size=7) == [7, 2e-3, 20, 8]
+
+
+def test_a_value_that_equals_its_default_is_given_all_the_same(tmp_path: Path) -> None:
+    given = {"per_device_train_batch_size": 128, "learning_rate": 2e-3, "num_train_epochs": 10.0}
+    assert resolved(tmp_path, [61, 61], **given, early_stopping_patience=5) == [128, 2e-3, 10, 5]
+
+
+def test_arguments_that_were_sized_can_be_used_for_other_data(tmp_path: Path) -> None:
+    arguments = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, precision="fp32")
+    config = XCatConfig(num_item_rows=2 + 4, max_history=30)
+    first, second = (resolve_sizes(arguments, dataset(lengths), config) for lengths in ([61, 61], [3]))
+    assert (first.num_train_epochs, second.num_train_epochs, arguments.num_train_epochs) == (15, 10, 10)
+
+
+def test_defaults_that_were_parsed_or_copied_still_depend_on_the_data(tmp_path: Path) -> None:
+    line = ["--output_dir", str(tmp_path), "--use_cpu", "--learning_rate", "2e-3"]
+    (parsed,) = HfArgumentParser(XCatTrainingArguments).parse_args_into_dataclasses(line)
+    for arguments in (parsed, pickle.loads(pickle.dumps(parsed))):
+        assert [depends_on_data(getattr(arguments, name)) for name in SIZED] == [True, False, True, True]
 
 
 def test_a_quick_training_has_a_tenth_of_the_epochs(tmp_path: Path) -> None:
-    config = XCatConfig(num_item_rows=2 + 4, max_history=30)
-    for chosen, lengths, epochs in (({}, [61, 61], 1.5), ({}, [3], 1.0), ({"num_train_epochs": 4}, [61, 61], 4)):
-        arguments = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, quick=True, **chosen)
-        assert (arguments.eval_strategy, arguments.load_best_model_at_end) == ("no", False)
-        size_training(arguments, chosen, dataset(lengths), config)
-        assert arguments.num_train_epochs == pytest.approx(epochs)
+    cases = (({}, [61, 61], 1.5), ({}, [3], 1.0), ({"num_train_epochs": 10}, [61, 61], 10))
+    for chosen, lengths, epochs in cases:
+        assert resolved(tmp_path, lengths, quick=True, **chosen)[2] == pytest.approx(epochs)
+    quick = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, quick=True, warmup_steps=50)
+    assert (quick.eval_strategy, quick.load_best_model_at_end, quick.warmup_steps) == ("no", False, 50)
 
 
 def test_no_rows_have_no_windows() -> None:
