@@ -26,7 +26,8 @@ FLOORS = {
     "inference": 2,
     "serving": 3,
     "model_cards": 3,
-    "cli": 4,
+    "workflows": 4,
+    "cli": 5,
 }
 FLAT_ROOM = "modeling_xcat"
 FLAT_THIRD_PARTY = {"torch", "transformers", "huggingface_hub"}

@@ -15,7 +15,6 @@ from typing import Any
 
 import polars as pl
 
-from xcat_rec.cli.fitting import FitRequest, fit_shop
 from xcat_rec.evaluation.protocol import evaluate_ranker
 from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.tokenization.schema import ShopTables
@@ -23,6 +22,7 @@ from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.training.adapters import DEFAULT_GROUPS
 from xcat_rec.training.base_checkpoint import prepare_from_base
 from xcat_rec.training.preparation import PreparationOptions
+from xcat_rec.workflows.fit import FitRequest, fit_shop
 
 WAYS: dict[str, dict[str, Any]] = {
     "base": {},

@@ -7,7 +7,6 @@ stderr; the exit code is 0 when done and 2 for bad input, which gives one messag
 from __future__ import annotations
 
 import atexit
-import errno
 import functools
 import gc
 import logging
@@ -19,6 +18,8 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from ..workflows.errors import TRACEBACK_VARIABLE, exit_code_of
 
 COMMANDS = {
     "prepare": "Make sequences of a shop's tables, out of core, for fit to read.",
@@ -36,14 +37,9 @@ COMMANDS = {
 TAKES_FIELDS = {"fit", "bench"}
 """Commands with an option for every field of configuration and training arguments, read from `context.args`."""
 
-BAD_INPUT = 2
-TRACEBACK_VARIABLE = "XCAT_TRACEBACK"
-
 GARBAGE_THRESHOLDS = (100_000, 20, 100)
 """Of `gc.set_threshold`: imports of torch and transformers make millions of objects that stay, and looking through
 them again and again takes a quarter of the time of a short command."""
-
-_BAD_PATH = (None, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EACCES, errno.EEXIST, errno.EPERM, errno.EROFS)
 
 
 class LazyGroup(TyperGroup):
@@ -244,24 +240,6 @@ def _translate_warnings() -> None:
 
     if logging.lastResort is not None and not logging.lastResort.filters:
         logging.lastResort.addFilter(translate)
-
-
-def exit_code_of(error: Exception) -> int | None:
-    """The exit code for an error that a user can mend, or None for a fault of the program, which shows its traceback.
-
-    Args:
-        error: What a command raised.
-    """
-    if isinstance(error, OSError):
-        return BAD_INPUT if error.errno in _BAD_PATH else 1
-    if isinstance(error, ImportError):
-        from ..tokenization.extras import MissingExtraError
-
-        return BAD_INPUT if isinstance(error, MissingExtraError) else None
-    from huggingface_hub.errors import StrictDataclassClassValidationError, StrictDataclassFieldValidationError
-
-    mendable = (ValueError, StrictDataclassClassValidationError, StrictDataclassFieldValidationError)
-    return BAD_INPUT if isinstance(error, mendable) else None
 
 
 def _message(error: Exception) -> str:

@@ -11,8 +11,8 @@ from .options import Encoding, MissingUsers, Report, TimeFormat
 from .usage import check_report, check_results, check_tables
 
 if TYPE_CHECKING:
+    from ..workflows.bench import BenchRequest
     from .bench_results import BenchResults
-    from .benching import BenchRequest
 
 DEFAULT_MODELS = "popularity,repeat-purchase,item-knn,text-knn,sasrec,xcat"
 
@@ -83,9 +83,9 @@ def bench(
 
     from ..evaluation.categories import DEFAULT_COLUMN
     from ..tokenization.event_roles import EventRoles
+    from ..workflows.bench import BenchRequest
+    from ..workflows.bench_worker import RunFailedError
     from .bench_results import BenchResults, compare_models, comparison_lines, results_table
-    from .bench_worker import RunFailedError
-    from .benching import BenchRequest
     from .console import messages, print_json, say
 
     tables: dict[str, Any] = {
@@ -137,7 +137,7 @@ def bench(
 
 def _planned(models: str, seeds: int, base: str | None) -> list[tuple[str, int]]:
     """(model, seed) of every run: trained models once a seed, the others once."""
-    from .model_names import BASELINE_SEED, FROM_BASE, ONCE, check_model
+    from ..workflows.baselines import BASELINE_SEED, FROM_BASE, ONCE, check_model
 
     if seeds < 1:
         raise ValueError(f"--seeds is {seeds}; give the number of runs of each trained model, at least 1")
@@ -188,7 +188,7 @@ def _check(requests: list[BenchRequest], output: Path) -> None:
     from ..training.base_checkpoint import check_base_options
     from ..training.preparation import PreparationOptions
     from ..training.recipes import RECIPES, find_recipe
-    from .fitting import check_base
+    from ..workflows.fit import check_base
     from .options import split_fields
 
     preparation, config, training = split_fields(requests[0].fields, "bench")
@@ -206,8 +206,8 @@ def _check(requests: list[BenchRequest], output: Path) -> None:
 def _run_missing(requests: list[BenchRequest], results: BenchResults) -> None:
     from dataclasses import replace
 
-    from .bench_worker import run_in_process
-    from .console import messages
+    from ..workflows.bench_worker import run_in_process
+    from .console import messages, say
 
     for number, request in enumerate(requests, start=1):
         label = f"{request.model}, seed {request.seed} ({number} of {len(requests)})"
@@ -215,7 +215,10 @@ def _run_missing(requests: list[BenchRequest], results: BenchResults) -> None:
             messages.print(f"{label}: is there", markup=False)
             continue
         messages.print(f"{label} ...", markup=False)
-        results.add(run_in_process(replace(request, judged=results.judged)))
+        run = run_in_process(replace(request, judged=results.judged))
+        for note in run.notes:
+            say(f"note: {note}")
+        results.add(run)
 
 
 def _title(data: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from ..training.recipes import RECIPES, is_own
 from .usage import check_results
 
 if TYPE_CHECKING:
-    from .benching import BenchRun
+    from ..workflows.bench import BenchRun
 
 NOTHING = "-"
 DECIDING_METRIC = "ndcg@10"

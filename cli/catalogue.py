@@ -40,8 +40,8 @@ def catalogue(
 
         xcat catalogue them/their-shop my-items.csv --replace --output mine --columns item_id=sku,title=name
     """
-    from .options import parse_columns
-    from .output_folders import check_output
+    from ..workflows.fields import parse_columns
+    from ..workflows.output_folders import check_output
     from .usage import check_checkpoint, check_file_to_read, check_finite
 
     if output.exists() and Path(checkpoint).exists() and output.samefile(checkpoint):

@@ -64,7 +64,7 @@ def demo(
 
         xcat demo --households 200 --epochs 2
     """
-    from .output_folders import check_output
+    from ..workflows.output_folders import check_output
     from .usage import check_at_least
 
     check_output(output, overwrite=True)
@@ -77,8 +77,8 @@ def demo(
     from ..model_cards.run_cards import popular_items
     from ..tokenization.sources.complete_journey import load_complete_journey
     from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
-    from .console import messages, metrics_table, print_json, results
-    from .fitting import FitRequest, fit_shop
+    from ..workflows.fit import FitRequest, fit_shop
+    from .console import messages, metrics_table, print_json, results, say
     from .rendering import recommendation_table
 
     fewer = "" if households is None else f" --households {households}"
@@ -98,7 +98,8 @@ def demo(
             },
             data="complete-journey",
             command=f"xcat demo{' --small' if small else ''}{fewer} --epochs {epochs} --seed {seed}",
-        )
+        ),
+        tell=say,
     )
     results.print(metrics_table(outcome.reports, title=f"{shop.name}: last basket of each household, full catalogue"))
     recommender = XCatRecommender.from_pretrained(output)

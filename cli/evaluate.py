@@ -82,9 +82,10 @@ def evaluate(
     from ..tokenization.prepared import load_data
     from ..tokenization.table_columns import saved_columns, table_formats
     from ..training.preparation import roles_of
+    from ..workflows.fields import parse_columns
+    from ..workflows.fit import report_dict
     from .console import category_table, messages, metrics_table, print_json, say
-    from .fitting import report_dict
-    from .options import parse_columns, parse_event_types
+    from .options import parse_event_types
 
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     if cold_boost is not None:

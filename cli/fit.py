@@ -85,9 +85,10 @@ def fit(
 
         show_guess(data, items, events, encoding)
         return
-    from .model_names import check_names
-    from .options import parse_columns, parse_extra, read_yaml, split_fields, take_card
-    from .output_folders import check_base_choice, check_output
+    from ..workflows.baselines import check_names
+    from ..workflows.fields import parse_columns
+    from ..workflows.output_folders import check_base_choice, check_output
+    from .options import parse_extra, read_yaml, split_fields, take_card
     from .usage import (
         check_adapter_options,
         check_checkpoint,
@@ -121,9 +122,9 @@ def fit(
     with stage("loading libraries"):
         from ..tokenization.prepared import load_data
         from ..tokenization.problems import values_shown
+        from ..workflows.fit import FitRequest, check_base, fit_shop
         from .console import messages, metrics_table, print_json, say
         from .fit_command import fit_command, given_options
-        from .fitting import FitRequest, check_base, fit_shop
 
     check_base(base, peft, output)
     begun = time.perf_counter()
@@ -159,6 +160,10 @@ def fit(
             begun=begun,
         )
     )
+    if report is not None:
+        from .report_files import report_fit
+
+        report_fit(report, outcome, shop)
     messages.print(metrics_table(outcome.reports, title=f"{shop.name}, {outcome.split}, test"))
     messages.print(
         f"trained in {outcome.train_seconds:.0f} s, {outcome.total_seconds:.0f} s in all, "

@@ -86,9 +86,10 @@ def inspect(
     from ..tokenization.problems import values_shown
     from ..tokenization.sources import load_shop
     from ..tokenization.unknown_tokens import unknown_note
+    from ..workflows.fields import parse_columns
     from .argument_options import with_options
     from .console import messages, print_json, results, say
-    from .options import parse_columns, parse_event_types
+    from .options import parse_event_types
 
     check_matplotlib()
     refuse_prepared(data, "inspect")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 import yaml
 
-from .option_fields import CONFIG, PREPARATION, TRAINING, OptionField, option_fields
+from ..workflows import fields
 from .suggestions import option_hint
 
 Report = Annotated[Path | None, typer.Option(help="HTML file to write the results to as a page: page.html.")]
@@ -21,19 +19,6 @@ TimeFormat = Annotated[
 ]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of files of text, such as cp1252; found if left out.")]
 MissingUsers = Annotated[Literal["error", "drop"], typer.Option(help="What to do with events without a user.")]
-
-RESERVED = {
-    "output_dir",
-    "data_seed",
-    "dtype",
-    "text_config",
-    "num_item_rows",
-    "num_texts",
-    "event_types",
-}
-"""Fields that the command sets itself."""
-OTHER_NAMES = {"cold_boost": "untrained_bonus"}
-"""Options and the fields that they are, where the name of a saved field is not that of the option."""
 
 
 def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:
@@ -95,66 +80,20 @@ def read_yaml(path: Path | None) -> dict[str, Any]:
 def split_fields(
     values: Mapping[str, Any], command: str = "fit"
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Sort fields into those of preparation, of `XCatConfig` and of `XCatTrainingArguments`.
+    """Sort fields as `workflows.fields.split_fields` does; similar options are suggested for an unknown one.
 
     Args:
         values: Fields by name.
         command: Name of the command that was given them.
 
     Raises:
-        ValueError: If a field belongs to none of them, or its value has the wrong type; similar names are suggested.
+        ValueError: If a field is unknown, or its value has the wrong type.
     """
-    rooms: list[tuple[dict[str, Any], dict[str, OptionField]]] = [
-        ({}, {name: field for name, field in option_fields(owner).items() if name not in RESERVED})
-        for owner in (PREPARATION, CONFIG, TRAINING)
-    ]
-    for name, value in values.items():
-        name = OTHER_NAMES.get(name, name)
-        for chosen, fields in rooms:
-            if name in fields and name != "config":
-                chosen[name] = _typed(name, value, fields[name])
-                break
-        else:
-            option = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{option} is no option{option_hint(option, command)}")
-    return rooms[0][0], rooms[1][0], rooms[2][0]
-
-
-def _typed(name: str, value: Any, declared: OptionField) -> Any:
-    kind = declared.kind
-    option = f"--{name.replace('_', '-')}"
-    if kind.startswith(("tuple", "list")):
-        return _listed(option, value, kind)
-    if "Path" in kind:
-        return None if value is None else Path(str(value))
-    if "str" in kind and "bool" not in kind and isinstance(value, bool):
-        return "yes" if value else "no"  # YAML takes the words yes and no for true and false
-    if isinstance(value, bool) and "bool" not in kind and "str" not in kind and ("int" in kind or "float" in kind):
-        raise ValueError(f"{option} is {value}; give a number")
-    if "int" in kind and "float" not in kind and "list" not in kind and "dict" not in kind:
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
-        if not isinstance(value, int) and value is not None and "str" not in kind:
-            raise ValueError(f"{option} is {value!r}; give a whole number")
-    elif "float" in kind and not isinstance(value, int | float) and value is not None and "str" not in kind:
-        raise ValueError(f"{option} is {value!r}; give a number")
-    elif "bool" in kind and not isinstance(value, bool) and value is not None and "str" not in kind:
-        raise ValueError(f"{option} is {value!r}; give true or false")
-    return value
-
-
-def _listed(option: str, value: Any, kind: str) -> Any:
-    """A list or tuple from a YAML list, or from values with commas between."""
-    if value is None:
-        return None if "None" in kind else ()
-    given = list(value) if isinstance(value, list | tuple) else str(value).split(",")
-    parts: list[Any] = [part.strip() if isinstance(part, str) else part for part in given]
-    if "int" in kind:
-        try:
-            parts = [int(str(part)) for part in parts]
-        except ValueError:
-            raise ValueError(f"{option} is {value!r}; give whole numbers with commas between") from None
-    return tuple(parts) if kind.startswith("tuple") else parts
+    try:
+        return fields.split_fields(values)
+    except fields.UnknownFieldError as error:
+        option = f"--{error.name.replace('_', '-')}"
+        raise ValueError(f"{option} is no option{option_hint(option, command)}") from None
 
 
 def parse_event_types(text: str | None) -> tuple[str, ...] | None:
@@ -169,27 +108,6 @@ def parse_event_types(text: str | None) -> tuple[str, ...] | None:
 
 TARGETS_HELP = "Event types to predict, such as purchase,order; without it their names decide."
 NEGATIVE_HELP = "Negative event types, such as return,hide; without it their names decide."
-
-
-def parse_columns(text: str | None) -> Any:
-    r"""`TableColumns` from `item_id=sku,title=name`; the defaults from None.
-
-    A comma within a name has a backslash, `user_id=Customer\, ID`, and so has a backslash before a comma or at the
-    end. Blanks and further equals signs stay as they are.
-
-    Raises:
-        ValueError: If a part is not `name=column`, or the name is no field of `TableColumns`.
-    """
-    from ..tokenization.schema import TableColumns
-
-    names = [field.name for field in dataclasses.fields(TableColumns)]
-    chosen: dict[str, str] = {}
-    for part in re.findall(r"(?:\\[,\\]|[^,])+", text or ""):
-        name, equals, column = part.partition("=")
-        if not equals or name not in names:
-            raise ValueError(f"--columns has {part!r}; give name=column with a name among {', '.join(names)}")
-        chosen[name] = re.sub(r"\\([,\\])", r"\1", column)
-    return TableColumns(**chosen)
 
 
 def take_card(values: dict[str, Any], wanted: bool = True) -> dict[str, Any] | None:

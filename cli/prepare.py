@@ -107,8 +107,9 @@ def prepare(
     from ..tokenization.prepared import refuse_prepared
     from ..tokenization.preparing import PrepareOptions, prepare_tables
     from ..tokenization.problems import values_shown
+    from ..workflows.fields import parse_columns
     from .console import messages
-    from .options import parse_columns, parse_event_types
+    from .options import parse_event_types
 
     refuse_prepared(data, "prepare")
     options = PrepareOptions(
@@ -135,7 +136,8 @@ def prepare(
 
 def _tell(prepared: PreparedFolder, seconds: float, json_output: bool, show_values: bool) -> None:
     """Print what was made."""
-    from .console import messages, peak_memory_mb, print_json, say
+    from ..training.provenance import peak_memory_mb
+    from .console import messages, print_json, say
 
     manifest = prepared.manifest
     for problem in prepared.found or prepared.problems():

@@ -75,7 +75,7 @@ def recommend(
 
         xcat recommend my-checkpoint --users events.parquet --engine ray --actors 4 --output found.parquet
     """
-    from .options import parse_columns
+    from ..workflows.fields import parse_columns
     from .usage import check_checkpoint, check_file_to_read, check_finite
 
     if (history is None) == (users is None):

@@ -11,30 +11,30 @@ import numpy as np
 
 from ..evaluation.protocol import LOST, RankingReport
 from ..inference.checkpoint_evaluation import MODEL_NAME, EvaluationData
-from ..model_cards.card_data import XCatModelCardData
 from ..model_cards.markdown import duration
 from ..model_cards.report_page import ReportContext, learning_curve, write_report
 from ..model_cards.settings import model_settings, training_settings
 from ..tokenization.schema import ShopTables
+from ..workflows.fit_card import changed_options
 from .argument_options import with_options
 from .bench_results import BenchResults, by_model, values_of
 from .console import messages
-from .fit_card import changed_options
 
 if TYPE_CHECKING:
     from ..inference.recommender import XCatRecommender
-    from .fitting import FitOutcome
+    from ..workflows.fit import FitOutcome
 
 
-def report_fit(path: Path, outcome: FitOutcome, card: XCatModelCardData, shop: ShopTables) -> None:
+def report_fit(path: Path, outcome: FitOutcome, shop: ShopTables) -> None:
     """Write the page of a fit.
 
     Args:
         path: The file.
         outcome: What came of the fit.
-        card: What is known of the model and its training, whether or not a card is written.
         shop: The tables, whose warnings are shown without values of users.
     """
+    card = outcome.card
+    assert card is not None
     record = card.training
     settings = {"Preparation": dict(card.preparation)}
     settings["Model"] = {} if record.config is None else model_settings(record.config)

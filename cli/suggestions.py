@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from .option_fields import CONFIG, PREPARATION, TRAINING, option_fields
+from ..workflows.option_fields import CONFIG, PREPARATION, TRAINING, option_fields
 
 _OTHER_WORDS = {
     "batch": "per-device-train-batch-size", "bs": "per-device-train-batch-size", "device": "use-cpu",
@@ -84,7 +84,7 @@ def similar(option: str, known: Iterable[str]) -> list[str]:
 
 def field_options() -> list[str]:
     """Options of `fit` and `bench` that are fields of a dataclass."""
-    from .options import OTHER_NAMES, RESERVED
+    from ..workflows.fields import OTHER_NAMES, RESERVED
 
     names = {name for owner in (PREPARATION, CONFIG, TRAINING) for name in option_fields(owner)}
     return [f"--{name.replace('_', '-')}" for name in sorted((names | set(OTHER_NAMES)) - RESERVED)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from .option_fields import CONFIG, PREPARATION, TRAINING, UNKNOWN, literal_keys, option_fields
+from ..workflows.option_fields import CONFIG, PREPARATION, TRAINING, UNKNOWN, literal_keys, option_fields
 
 DEFAULT_RANK = 8
 """Rank of an adapter's matrices where none is given."""
@@ -129,7 +129,7 @@ def check_tables(data: str | None, items: str | None, events: str | None, column
         ValueError: If it is not clear which tables are meant, or the mapping is none.
     """
     from ..tokenization.sources import check_source
-    from .options import parse_columns
+    from ..workflows.fields import parse_columns
 
     parse_columns(columns)
     check_source(data, items=items, events=events)

@@ -17,9 +17,6 @@ import pytest
 from xcat_rec.cli import bench_worker, benching
 from xcat_rec.cli.app import main
 from xcat_rec.cli.bench_results import user_key
-from xcat_rec.cli.benching import BenchRequest, run_model
-from xcat_rec.cli.model_names import BASELINES, NEIGHBOURS, UNSEEN
-from xcat_rec.cli.provenance import cpu_name, source_commit
 from xcat_rec.evaluation.protocol import evaluate_ranker
 from xcat_rec.evaluation.slices import HISTORY_SLICES
 from xcat_rec.inference.recommender import XCatRecommender
@@ -27,6 +24,9 @@ from xcat_rec.tokenization.sequences import trained_items
 from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.training.base_checkpoint import prepare_from_base
 from xcat_rec.training.preparation import PreparationOptions
+from xcat_rec.training.provenance import cpu_name, source_commit
+from xcat_rec.workflows.baselines import BASELINES, NEIGHBOURS, UNSEEN
+from xcat_rec.workflows.bench import BenchRequest, run_model
 
 from ..tiny_shop import CATEGORIES, COLD, ITEMS, TWINS, USERS, events_table, items_table, save_text_encoder, write_shop
 

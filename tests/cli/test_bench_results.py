@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from xcat_rec.cli.bench_results import BenchResults, compare_models
-from xcat_rec.cli.benching import BenchRun
+from xcat_rec.workflows.bench import BenchRun
 
 
 def row_of(model: str, seed: int) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from xcat_rec.cli.options import parse_columns, parse_extra, read_yaml, split_fields
+from xcat_rec.cli.options import parse_extra, read_yaml, split_fields
+from xcat_rec.workflows.fields import parse_columns
 
 
 def test_fields_go_where_they_belong():

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from xcat_rec.cli.app import main
-from xcat_rec.cli.benching import BenchRequest, run_model
+from xcat_rec.workflows.bench import BenchRequest, run_model
 
 from ..tiny_shop import save_text_encoder
 from ..tokenization.layouts import LAYOUTS, write_tables

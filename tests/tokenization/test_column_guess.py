@@ -9,11 +9,11 @@ import pytest
 
 from xcat_rec.cli.app import main
 from xcat_rec.cli.argument_options import with_options
-from xcat_rec.cli.options import parse_columns
 from xcat_rec.tokenization.baskets import basket_advice
 from xcat_rec.tokenization.column_guess import columns_text, guess_columns
 from xcat_rec.tokenization.event_roles import event_roles
 from xcat_rec.tokenization.schema import TableColumns, TableError, validate_tables
+from xcat_rec.workflows.fields import parse_columns
 
 EVENTS = """Invoice,StockCode,Quantity,InvoiceDate,Price,Customer ID
 1,a,12,2009-12-01 07:45,6.95,u

@@ -5,7 +5,6 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from xcat_rec.cli.benching import BenchRequest
 from xcat_rec.cli.fit_command import fit_command
 from xcat_rec.tokenization import event_chunks, preparing
 from xcat_rec.tokenization.histories import read_histories
@@ -13,6 +12,7 @@ from xcat_rec.tokenization.preparation_inputs import PreparationInputs
 from xcat_rec.tokenization.preparing import prepare_tables
 from xcat_rec.tokenization.schema import TableError, validate_tables
 from xcat_rec.tokenization.sources import load_shop
+from xcat_rec.workflows.bench import BenchRequest
 
 from ..tiny_shop import events_table, items_table
 from .test_preparing import PrepareOptions, in_memory, rows_of, write

@@ -18,7 +18,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xcat_rec.cli.app import main
-from xcat_rec.cli.benching import run_model
 from xcat_rec.tokenization import event_chunks, local_engine, preparing, ray_preparing
 from xcat_rec.tokenization.cold_items import choose_cold_items, without_items
 from xcat_rec.tokenization.event_filters import filter_events
@@ -28,6 +27,7 @@ from xcat_rec.tokenization.preparing import PrepareOptions, prepare_tables
 from xcat_rec.tokenization.schema import TableError, validate_tables
 from xcat_rec.tokenization.sequences import build_splits, event_type_names
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
+from xcat_rec.workflows.bench import run_model
 
 from ..tiny_shop import events_table, save_text_encoder
 from ..tiny_shop import items_table as shop_items
@@ -462,7 +462,9 @@ def test_commands_read_the_folder(tmp_path, capsys, monkeypatch):
     judged, _ = run(["evaluate", "checkpoint", "out", "--json"], capsys)
     assert judged["metrics"] and judged["metrics"].items() <= told["metrics"].items() and judged["num_users"] == 60
     with monkeypatch.context() as patch:
-        patch.setattr("xcat_rec.cli.bench_worker.run_in_process", lambda request: run_model(request, tmp_path / "run"))
+        patch.setattr(
+            "xcat_rec.workflows.bench_worker.run_in_process", lambda request: run_model(request, tmp_path / "run")
+        )
         benched, _ = run(["bench", "out", "--models", "popularity,item-knn", "--json"], capsys)
         tables = ["bench", "shop", "--split", "last-basket", "--output", "tables.json"]
         again, _ = run([*tables, "--models", "popularity,item-knn", "--json"], capsys)

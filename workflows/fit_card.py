@@ -18,7 +18,7 @@ from ..training.arguments import XCatTrainingArguments
 from ..training.preparation import PreparationOptions, PreparedTraining, select_events
 
 if TYPE_CHECKING:
-    from .fitting import FitOutcome, FitRequest
+    from .fit import FitOutcome, FitRequest
 
 _TOLD_ELSEWHERE = {"cache_dir", "config", "seed", "split", "split_seed", "text_encoder", "tie_policy"}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from ..training.catalogue import fill_catalogue, fill_neighbors, training_counts
 from ..training.preparation import PreparedTraining
 from ..training.recipes import Recipe, find_recipe
 from ..training.trainer import XCatTrainer
-from .console import messages
-from .model_names import ITEM_KNN, check_names
+from .baselines import ITEM_KNN, check_names
+
+logger = logging.getLogger(__name__)
 
 _OF_THE_RUN = (
     "seed", "precision", "use_cpu", "disable_tqdm", "metric_ks", "per_device_eval_batch_size", "num_train_epochs",
@@ -32,7 +34,11 @@ _OF_THE_DATA = ("num_item_rows", "event_types", "num_rating_buckets", "num_time_
 
 
 def fit_baselines(
-    names: Sequence[str], prepared: PreparedTraining, training: Mapping[str, Any], folder: Path
+    names: Sequence[str],
+    prepared: PreparedTraining,
+    training: Mapping[str, Any],
+    folder: Path,
+    tell: Callable[[str], None] = logger.info,
 ) -> dict[str, Ranker]:
     """Fit item-kNN, and the models that are named.
 
@@ -41,6 +47,7 @@ def fit_baselines(
         prepared: What the model was trained on.
         training: Fields of `XCatTrainingArguments` of the run.
         folder: Where trainers may write; the caller removes it.
+        tell: Called with messages about the progress.
 
     Returns:
         What can be judged, by its name in tables.
@@ -54,7 +61,7 @@ def fit_baselines(
         knn = ItemKNNModel(ItemKNNConfig(num_item_rows=rows)).fit(target_histories(prepared.splits["train"]))
     rankers: dict[str, Ranker] = {ITEM_KNN: knn}
     for name in names:
-        messages.print(f"training {name}, for comparison")
+        tell(f"training {name}, for comparison")
         rankers[name] = _train(find_recipe(name), prepared, training, folder / name)
     return rankers
 

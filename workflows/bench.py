@@ -54,10 +54,15 @@ from ..training.preparation import (
     select_events,
     split_shop,
 )
+from ..training.provenance import (
+    describe_machine,
+    installed_versions,
+    peak_memory_mb,
+    source_commit,
+)
 from ..training.recipes import OWN, RECIPES, find_recipe
 from ..training.trainer import XCatTrainer
-from .console import peak_memory_mb, say
-from .model_names import (
+from .baselines import (
     FINE_TUNED,
     FROM_BASE,
     ITEM_KNN,
@@ -67,8 +72,7 @@ from .model_names import (
     ZERO_SHOT,
     check_model,
 )
-from .options import parse_columns, split_fields
-from .provenance import describe_machine, installed_versions, source_commit
+from .fields import parse_columns, split_fields
 
 SPLIT_SEED = 0
 """Seed of ties and cold items where none is given: every run sees the same; its own is that of its training."""
@@ -141,10 +145,12 @@ class BenchRun:
     Args:
         row: The object that stands in the file.
         per_user: Name of a metric to (users of the test split,) values; NaN for a user without such a target.
+        notes: Warnings about the data, in sentences.
     """
 
     row: dict[str, Any]
     per_user: dict[str, np.ndarray]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,6 +168,7 @@ class _Fitted:
     epochs: float | None = None
     validation: dict[str, float | None] | None = None
     curve: list[dict[str, Any]] | None = None
+    notes: Sequence[str] = ()
 
 
 def run_model(request: BenchRequest, folder: Path) -> BenchRun:
@@ -224,7 +231,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         parted = by_category(report, fitted.splits["test"], fitted.vocabulary, request.category_column)
         row["by_category"] = parted.rows
     wanted = {name for name in report.per_user if name.rpartition(".")[2] in USER_METRICS}
-    return BenchRun(row, {name: report.per_user[name] for name in sorted(wanted)})
+    return BenchRun(row, {name: report.per_user[name] for name in sorted(wanted)}, tuple(fitted.notes))
 
 
 def _train(
@@ -245,8 +252,6 @@ def _train(
     arguments = XCatTrainingArguments(**recipe.training_fields({**training, "seed": request.seed}))
     precision = "bf16" if arguments.bf16 else "fp32"
     prepared = _prepare(request, shop, options, precision)
-    for note in prepared.notes:
-        say(f"note: {note}")
     vocabulary = prepared.processor.catalogue
     judged = _check_splits(request, shop, options, prepared.splits, vocabulary, ("validation", "test"))
     start, epochs = time.perf_counter(), 0.0
@@ -285,6 +290,7 @@ def _train(
         epochs=round(epochs, 2),
         validation=json.loads(validation.to_json())["metrics"],
         curve=curve or None,
+        notes=prepared.notes,
     )
 
 
@@ -315,7 +321,7 @@ def _check_splits(
         raise ValueError(
             f"the test split of {shop.name}, {len(splits['test']):,} users, is not the one that the other runs of the "
             f"file were judged on: their users, histories, targets or items differ (digest {judged[:12]}, "
-            f"{str(request.judged)[:12]} in the file); give the tables as they were, or another --output"
+            f"{str(request.judged)[:12]} in the file); give the tables as they were, or another output="
         )
     return judged
 

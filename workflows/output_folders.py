@@ -26,11 +26,13 @@ def check_output(output: Path, resume: bool = False, overwrite: bool = False) ->
     if int(os.environ.get("RANK", "0")):
         return  # the first process looks; the others would find what it has begun to write
     if output.exists() and not output.is_dir():
-        raise ValueError(f"--output {output} is a file; give a folder")
+        raise ValueError(f"output={str(output)!r} is a file; give a folder")
     unfinished = last_checkpoint(output) is not None
     if resume:
         if not unfinished:
-            raise ValueError(f"--resume: {output} holds no unfinished training; leave --resume out to begin anew")
+            raise ValueError(
+                f"resume=True: {output} holds no unfinished training; leave resume=True out to begin again"
+            )
     elif output.exists() and any(output.iterdir()):
         if not unfinished and [entry.name for entry in output.iterdir()] == [TRAINING_FOLDER]:
             shutil.rmtree(output / TRAINING_FOLDER)  # of a run that ended before its first checkpoint
@@ -39,9 +41,11 @@ def check_output(output: Path, resume: bool = False, overwrite: bool = False) ->
             shutil.rmtree(output / TRAINING_FOLDER, ignore_errors=True)
             return
         remedy = (
-            "add --resume to go on with it" if unfinished else "give another folder, add --overwrite, or remove it"
+            "give resume=True to go on with it"
+            if unfinished
+            else "give another folder or overwrite=True, or remove it"
         )
-        raise ValueError(f"--output {output} is not empty; {remedy}")
+        raise ValueError(f"output={str(output)!r} is not empty; {remedy}")
 
 
 def last_checkpoint(output: Path) -> Path | None:
@@ -57,8 +61,8 @@ def check_base_choice(base: str | None, peft: str | None, output: Path) -> None:
         ValueError: If it is so.
     """
     if base is None and peft is not None:
-        raise ValueError(f"--peft {peft} trains an adapter on a trained checkpoint; name it: --base CHECKPOINT")
+        raise ValueError(f"peft={peft!r} trains an adapter on a trained checkpoint; give it: base='CHECKPOINT'")
     if peft is not None:
         check_method(peft)
     if base is not None and Path(base).exists() and output.exists() and Path(base).samefile(output):
-        raise ValueError(f"--output {output} is the base itself; give another folder")
+        raise ValueError(f"output={str(output)!r} is the base itself; give another folder")

@@ -1,10 +1,11 @@
-"""The main job: tables to a trained, judged, saved checkpoint with its card. `xcat fit` and `xcat demo` share it."""
+"""Fit: tables to a trained, evaluated and saved checkpoint with its card."""
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,16 +41,17 @@ from ..training.preparation import (
     resolve_options,
     roles_of,
 )
+from ..training.provenance import peak_memory_mb
 from ..training.trainer import XCatTrainer
+from .baselines import check_names
 from .card_baselines import fit_baselines
-from .console import messages, peak_memory_mb, say
 from .fit_card import begin_card, complete_card
-from .model_names import check_names
 from .output_folders import TRAINING_FOLDER, check_base_choice, last_checkpoint
-from .report_files import report_fit
 
 if TYPE_CHECKING:
     from peft import PeftModel
+
+logger = logging.getLogger(__name__)
 
 MODEL_NAME = "XCat"
 _WEIGHT_FILES = (
@@ -76,7 +78,6 @@ class FitRequest:
         card: What the author says in the card, fields of `AUTHOR_FIELDS`; None for no card.
         data: The data as it was named on the command line.
         command: Command that fits the model again, for the card.
-        report: HTML file that the results are written to as a page; None for none.
         begun: Start of the whole command, in seconds of `time.perf_counter`; None for now.
         card_baselines: Models of ids alone to train and judge beside it, some of `card_baselines.IDS_ONLY`.
     """
@@ -95,7 +96,6 @@ class FitRequest:
     data: str | None = None
     command: str | None = None
     card_baselines: tuple[str, ...] = ()
-    report: Path | None = None
     begun: float | None = None
 
 
@@ -118,6 +118,10 @@ class FitOutcome:
     """The `PeftModel`, where an adapter was trained."""
     own_catalogue: bool = True
     """Whether the catalogue is another than the base's."""
+    arguments: XCatTrainingArguments | None = None
+    """Training arguments with the values that were chosen for the data."""
+    card: XCatModelCardData | None = None
+    """Facts of the model and its training, whether or not a card was written."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: the model's own figures at the top, the baselines' below."""
@@ -159,7 +163,7 @@ def check_base(base: str | None, peft: str | None, output: Path) -> None:
         require_peft()
     if base is not None and is_adapter(base):
         raise ValueError(
-            f"--base {base} is an adapter; give its base, or merge the two first (load_adapted, merge_and_unload)"
+            f"base={base!r} is an adapter; give its base, or merge the two first (load_adapted, merge_and_unload)"
         )
 
 
@@ -175,31 +179,39 @@ def _nothing_left_behind(output: Path) -> Iterator[None]:
         raise
 
 
-def fit_shop(request: FitRequest) -> FitOutcome:
-    """Prepare, train, judge on the test split, and save model, processor and card."""
+def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> FitOutcome:
+    """Prepare, train, evaluate on the test split, and save model, processor and card.
+
+    Args:
+        request: The data, the model and its training.
+        tell: Called with every message about the progress, such as warnings about the data.
+
+    Raises:
+        ValueError: If tables, fields or the output cannot be used.
+    """
     begin = request.begun or time.perf_counter()
     check_names(request.card_baselines)
     options = resolve_options(request.shop, PreparationOptions(**request.preparation, config=dict(request.config)))
     training = {"seed": options.seed, **request.training}
     arguments = XCatTrainingArguments(output_dir=str(request.output / TRAINING_FOLDER), **training)
     if arguments.push_to_hub and not arguments.hub_model_id:
-        raise ValueError("--push-to-hub needs a place; add --hub-model-id NAMESPACE/NAME")
+        raise ValueError("push_to_hub needs a repository; give hub_model_id='NAMESPACE/NAME'")
     if arguments.push_to_hub and request.peft and request.base and is_local(request.base):
         raise ValueError(
-            f"--push-to-hub: the adapter would name the folder {request.base} as its base, where others cannot find "
-            "it; push the base first and give --base NAMESPACE/NAME, or push later with xcat push ... --base-repo"
+            f"push_to_hub=True: the adapter would name the folder {request.base} as its base, which others cannot "
+            "find; push the base first and give base='NAMESPACE/NAME', or push the adapter later with its base_repo="
         )
     arguments.share_precision()
-    messages.print(f"preparing {request.shop.name} ...")
+    tell(f"preparing {request.shop.name} ...")
     prepared, trained_model, own_catalogue = _prepare(request, options, "bf16" if arguments.bf16 else "fp32")
-    messages.print(f"event types: {roles_of(request.shop, options)}", markup=False, highlight=False)
+    tell(f"event types: {roles_of(request.shop, options)}")
     parameters = parameter_counts(trained_model)
     for note in prepared.notes:
-        say(f"note: {note}")
+        tell(f"note: {note}")
     check_parts(request.shop, prepared.splits, options.split, ("validation", "test"))
     split = resolve_split(request.shop, options.split)
     card = begin_card(request, options, prepared, arguments, split)
-    messages.print(f"training {parameters[0]:,} of {parameters[1]:,} parameters")
+    tell(f"training {parameters[0]:,} of {parameters[1]:,} parameters")
     start = time.perf_counter()
     with _nothing_left_behind(request.output):
         trainer = XCatTrainer(
@@ -213,14 +225,14 @@ def fit_shop(request: FitRequest) -> FitOutcome:
         trainer.ranked_later = (len(request.card_baselines) + 4) * len(prepared.splits["test"])
         if request.card is not None:
             attach_card(trainer, card)
-        elif request.report is not None:
+        else:
             trainer.add_callback(ModelCardCallback(card, trainer))
         checkpoint = last_checkpoint(request.output) if request.resume else None
         state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
     recommender = XCatRecommender(prepared.model, prepared.processor)
     compared = fit_baselines(
-        request.card_baselines, prepared, training, request.output / TRAINING_FOLDER / "card-baselines"
+        request.card_baselines, prepared, training, request.output / TRAINING_FOLDER / "card-baselines", tell
     )
     reports = compare_with_baselines(
         {**compared, MODEL_NAME: recommender},
@@ -242,12 +254,12 @@ def fit_shop(request: FitRequest) -> FitOutcome:
         parameters=trainer.trained_parameters.counts or parameters,
         adapter=trained_model if request.peft else None,
         own_catalogue=own_catalogue,
+        arguments=trainer.args,
+        card=card,
     )
     if trainer.is_world_process_zero():
         complete_card(card, outcome, MODEL_NAME)
         _save(outcome, None if request.card is None else card)
-        if request.report is not None:
-            report_fit(request.report, outcome, card, request.shop)
         if arguments.push_to_hub:
             trainer.push_output(request.output)
     trainer.accelerator.wait_for_everyone()

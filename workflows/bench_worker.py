@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from .app import BAD_INPUT, TRACEBACK_VARIABLE, exit_code_of
+from .errors import BAD_INPUT, TRACEBACK_VARIABLE, exit_code_of
 
 if TYPE_CHECKING:
-    from .benching import BenchRequest, BenchRun
+    from .bench import BenchRequest, BenchRun
 
 REQUEST, RESULT, USERS, ERROR = "request.json", "result.json", "users.npz", "error.txt"
 FAILED = 1
@@ -45,13 +45,13 @@ def run_in_process(request: BenchRequest) -> BenchRun:
         ValueError: If the input is bad.
         RunFailedError: If the process failed otherwise, or was killed.
     """
-    from .benching import BenchRun
+    from .bench import BenchRun
 
     with TemporaryDirectory(prefix="xcat-bench-") as name:
         folder = Path(name)
         (folder / REQUEST).write_text(json.dumps(asdict(request), default=str), encoding="utf-8")
         # -P keeps folders of the working directory, such as datasets/, from standing in for packages.
-        command = [sys.executable, "-P", "-m", "xcat_rec.cli.bench_worker", name]
+        command = [sys.executable, "-P", "-m", "xcat_rec.workflows.bench_worker", name]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
             code = child.wait()
         if code:
@@ -61,7 +61,8 @@ def run_in_process(request: BenchRequest) -> BenchRun:
             raise ValueError(message) if code == BAD_INPUT and error.is_file() else RunFailedError(message)
         with np.load(folder / USERS) as arrays:
             per_user = {key: arrays[key] for key in arrays.files}
-        return BenchRun(json.loads((folder / RESULT).read_text(encoding="utf-8")), per_user)
+        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        return BenchRun(result["row"], per_user, tuple(result["notes"]))
 
 
 def _end_with_parent(folder: Path) -> None:
@@ -81,11 +82,13 @@ def main() -> NoReturn:
 
         with show_progress():
             with stage("loading libraries"):
-                from .benching import BenchRequest, run_model
+                from .bench import BenchRequest, run_model
             request = BenchRequest(**json.loads((folder / REQUEST).read_text(encoding="utf-8")))
             run = run_model(request, folder)
         np.savez(folder / USERS, **{name: values.astype(np.float32) for name, values in run.per_user.items()})  # type: ignore[arg-type]
-        (folder / RESULT).write_text(json.dumps(run.row, allow_nan=False), encoding="utf-8")
+        (folder / RESULT).write_text(
+            json.dumps({"row": run.row, "notes": run.notes}, allow_nan=False), encoding="utf-8"
+        )
     except Exception as error:
         code = exit_code_of(error)
         if code is None or os.environ.get(TRACEBACK_VARIABLE):

@@ -30,9 +30,9 @@ def check_model(name: str, base: str | None = None) -> None:
     """
     known = (*BASELINES, *RECIPES, *FROM_BASE)
     if name not in known:
-        raise ValueError(f"--models has {name!r}, which is no model; known are {', '.join(known)}")
+        raise ValueError(f"models has {name!r}, which is no model; known are {', '.join(known)}")
     if name in FROM_BASE and base is None:
-        raise ValueError(f"--models has {name!r}, which begins with a checkpoint; name it: --base CHECKPOINT")
+        raise ValueError(f"models has {name!r}, which begins with a checkpoint; give base='CHECKPOINT'")
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -43,4 +43,4 @@ def check_names(names: Sequence[str]) -> None:
     """
     unknown = [name for name in names if name not in IDS_ONLY]
     if unknown:
-        raise ValueError(f"--card-baselines has {unknown[0]!r}; give some of {', '.join(IDS_ONLY)}")
+        raise ValueError(f"card_baselines has {unknown[0]!r}; give some of {', '.join(IDS_ONLY)}")

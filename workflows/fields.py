@@ -1,0 +1,117 @@
+"""Fields of preparation, configuration and training arguments that are given together, by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..tokenization.schema import TableColumns
+from .option_fields import CONFIG, PREPARATION, TRAINING, OptionField, option_fields
+
+RESERVED = {
+    "output_dir",
+    "data_seed",
+    "dtype",
+    "text_config",
+    "num_item_rows",
+    "num_texts",
+    "event_types",
+}
+"""Fields that the command sets itself."""
+OTHER_NAMES = {"cold_boost": "untrained_bonus"}
+"""Options and the fields that they are, where the name of a saved field is not that of the option."""
+
+
+class UnknownFieldError(ValueError):
+    """A name that is a field of none of the classes.
+
+    Args:
+        name: The name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not a field of {PREPARATION}, {CONFIG} or {TRAINING}")
+        self.name = name
+
+
+def split_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Sort fields into those of preparation, of `XCatConfig` and of `XCatTrainingArguments`.
+
+    Args:
+        values: Fields by name.
+
+    Raises:
+        UnknownFieldError: If a field belongs to none of them.
+        ValueError: If its value has the wrong type.
+    """
+    rooms: list[tuple[dict[str, Any], dict[str, OptionField]]] = [
+        ({}, {name: field for name, field in option_fields(owner).items() if name not in RESERVED})
+        for owner in (PREPARATION, CONFIG, TRAINING)
+    ]
+    for name, value in values.items():
+        name = OTHER_NAMES.get(name, name)
+        for chosen, fields in rooms:
+            if name in fields and name != "config":
+                chosen[name] = _typed(name, value, fields[name])
+                break
+        else:
+            raise UnknownFieldError(name)
+    return rooms[0][0], rooms[1][0], rooms[2][0]
+
+
+def _typed(name: str, value: Any, declared: OptionField) -> Any:
+    kind = declared.kind
+    if kind.startswith(("tuple", "list")):
+        return _listed(name, value, kind)
+    if "Path" in kind:
+        return None if value is None else Path(str(value))
+    if "str" in kind and "bool" not in kind and isinstance(value, bool):
+        return "yes" if value else "no"  # YAML takes the words yes and no for true and false
+    if isinstance(value, bool) and "bool" not in kind and "str" not in kind and ("int" in kind or "float" in kind):
+        raise ValueError(f"{name} is {value}; give a number")
+    if "int" in kind and "float" not in kind and "list" not in kind and "dict" not in kind:
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if not isinstance(value, int) and value is not None and "str" not in kind:
+            raise ValueError(f"{name} is {value!r}; give a whole number")
+    elif "float" in kind and not isinstance(value, int | float) and value is not None and "str" not in kind:
+        raise ValueError(f"{name} is {value!r}; give a number")
+    elif "bool" in kind and not isinstance(value, bool) and value is not None and "str" not in kind:
+        raise ValueError(f"{name} is {value!r}; give true or false")
+    return value
+
+
+def _listed(name: str, value: Any, kind: str) -> Any:
+    """A list or tuple from a YAML list, or from values with commas between."""
+    if value is None:
+        return None if "None" in kind else ()
+    given = list(value) if isinstance(value, list | tuple) else str(value).split(",")
+    parts: list[Any] = [part.strip() if isinstance(part, str) else part for part in given]
+    if "int" in kind:
+        try:
+            parts = [int(str(part)) for part in parts]
+        except ValueError:
+            raise ValueError(f"{name} is {value!r}; give whole numbers with commas between") from None
+    return tuple(parts) if kind.startswith("tuple") else parts
+
+
+def parse_columns(text: str | None) -> Any:
+    r"""`TableColumns` from `item_id=sku,title=name`; the defaults from None.
+
+    A comma within a name has a backslash, `user_id=Customer\, ID`, and so has a backslash before a comma or at the
+    end. Blanks and further equals signs stay as they are.
+
+    Raises:
+        ValueError: If a part is not `name=column`, or the name is no field of `TableColumns`.
+    """
+    names = [field.name for field in dataclasses.fields(TableColumns)]
+    chosen: dict[str, str] = {}
+    for part in re.findall(r"(?:\\[,\\]|[^,])+", text or ""):
+        name, equals, column = part.partition("=")
+        if not equals or name not in names:
+            raise ValueError(f"columns has {part!r}; give name=column with a name among {', '.join(names)}")
+        chosen[name] = re.sub(r"\\([,\\])", r"\1", column)
+    return TableColumns(**chosen)
