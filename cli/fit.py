@@ -156,9 +156,9 @@ def fit(
             data=data,
             command=fit_command(data, values, given_options(context)),
             card_baselines=compared,
-            report=report,
             begun=begun,
-        )
+        ),
+        tell=say,
     )
     if report is not None:
         from .report_files import report_fit

@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from xcat_rec.cli import bench_worker, benching
 from xcat_rec.cli.app import main
 from xcat_rec.cli.bench_results import user_key
 from xcat_rec.evaluation.protocol import evaluate_ranker
@@ -25,6 +24,8 @@ from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.training.base_checkpoint import prepare_from_base
 from xcat_rec.training.preparation import PreparationOptions
 from xcat_rec.training.provenance import cpu_name, source_commit
+from xcat_rec.workflows import bench as benching
+from xcat_rec.workflows import bench_worker
 from xcat_rec.workflows.baselines import BASELINES, NEIGHBOURS, UNSEEN
 from xcat_rec.workflows.bench import BenchRequest, run_model
 
@@ -237,7 +238,7 @@ def test_a_process_that_fails_ends_the_command(places, tmp_path, capfd, monkeypa
 def test_a_run_ends_with_its_parent(tmp_path):
     """A child that is told nothing any more leaves, whatever it does."""
     code = (
-        "import sys, threading, time\nfrom pathlib import Path\nfrom xcat_rec.cli import bench_worker\n"
+        "import sys, threading, time\nfrom pathlib import Path\nfrom xcat_rec.workflows import bench_worker\n"
         "watch = {'target': bench_worker._end_with_parent, 'args': (Path(sys.argv[1]),), 'daemon': True}\n"
         "threading.Thread(**watch).start()\ntime.sleep(60)\n"
     )

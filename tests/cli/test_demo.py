@@ -8,11 +8,11 @@ from typing import NoReturn
 import pytest
 from huggingface_hub import constants
 
-from xcat_rec.cli import fitting
 from xcat_rec.cli.app import main
 from xcat_rec.tokenization import text_encoders
 from xcat_rec.tokenization.sources import complete_journey
 from xcat_rec.tokenization.text_encoders import DEFAULT_TEXT_ENCODER, PACKAGED_COPY, resolve_text_encoder
+from xcat_rec.workflows import fit as fitting
 from xcat_rec.workflows.fit import FitRequest
 
 from ..tiny_shop import shop
