@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..tokenization.schema import TableColumns
 from .option_fields import CONFIG, PREPARATION, TRAINING, OptionField, option_fields
 
 RESERVED = {
@@ -107,6 +106,8 @@ def parse_columns(text: str | None) -> Any:
     Raises:
         ValueError: If a part is not `name=column`, or the name is no field of `TableColumns`.
     """
+    from ..tokenization.schema import TableColumns
+
     names = [field.name for field in dataclasses.fields(TableColumns)]
     chosen: dict[str, str] = {}
     for part in re.findall(r"(?:\\[,\\]|[^,])+", text or ""):

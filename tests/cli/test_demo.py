@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from huggingface_hub import constants
@@ -22,7 +22,7 @@ from ..tiny_shop import shop
 def test_nothing_is_downloaded_where_the_hub_answers(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     asked: list[FitRequest] = []
 
-    def stop_here(request: FitRequest) -> NoReturn:
+    def stop_here(request: FitRequest, **_: Any) -> NoReturn:
         asked.append(request)
         raise ValueError("far enough")
 

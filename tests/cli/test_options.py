@@ -34,14 +34,14 @@ def test_whole_numbers_may_be_written_as_floats_and_lists_with_commas():
     ("values", "message"),
     [
         ({"hiden_size": 1}, "--hiden-size is no option; did you mean --hidden-size"),
-        ({"hidden_size": 1.5}, "--hidden-size is 1.5; give a whole number"),
-        ({"learning_rate": "fast"}, "--learning-rate is 'fast'; give a number"),
-        ({"use_text": "perhaps"}, "--use-text is 'perhaps'; give true or false"),
+        ({"hidden_size": 1.5}, "hidden_size is 1.5; give a whole number"),
+        ({"learning_rate": "fast"}, "learning_rate is 'fast'; give a number"),
+        ({"use_text": "perhaps"}, "use_text is 'perhaps'; give true or false"),
         ({"num_item_rows": 5}, "--num-item-rows is no option"),
         ({"dtype": "float16"}, "--dtype is no option"),
-        ({"metric_ks": "five"}, "--metric-ks is 'five'; give whole numbers with commas between"),
-        ({"hidden_size": True}, "--hidden-size is True; give a number"),
-        ({"learning_rate": True}, "--learning-rate is True; give a number"),
+        ({"metric_ks": "five"}, "metric_ks is 'five'; give whole numbers with commas between"),
+        ({"hidden_size": True}, "hidden_size is True; give a number"),
+        ({"learning_rate": True}, "learning_rate is True; give a number"),
     ],
 )
 def test_wrong_fields_are_refused(values, message):

@@ -12,6 +12,7 @@ from transformers import TrainerControl, TrainerState
 
 from xcat_rec.tokenization.progress_bars import show_progress
 from xcat_rec.training.arguments import XCatTrainingArguments
+from xcat_rec.training.data_defaults import from_data
 from xcat_rec.training.time_estimate import TimeEstimate, WorkBesideSteps
 
 from .test_trainer import prepared, trainer_of
@@ -42,7 +43,7 @@ def test_what_is_left_follows_from_what_was_measured(tmp_path: Path) -> None:
 
 def test_training_reports_an_estimate_its_stages_and_what_quick_costs(tmp_path: Path) -> None:
     start, log = prepared(tmp_path), io.StringIO()
-    trainer = trainer_of(start, tmp_path, disable_tqdm=False, quick=True, num_train_epochs=10)
+    trainer = trainer_of(start, tmp_path, disable_tqdm=False, quick=True, num_train_epochs=from_data(10.0))
     assert trainer.args.num_train_epochs == 1
     trainer.ranked_later = 60
     with show_progress(log):
