@@ -11,47 +11,111 @@ from .inference.registration import register_when_loaded as _register_when_loade
 TYPE_CHECKING = False  # type checkers take the name for true; importing `typing` would cost more than all the rest
 if TYPE_CHECKING:
     from .evaluation.modules import load_metric as load_metric
+    from .evaluation.protocol import Ranker as Ranker
+    from .evaluation.protocol import RankingReport as RankingReport
     from .evaluation.protocol import evaluate_ranker as evaluate_ranker
     from .inference.checkpoint_evaluation import evaluate_checkpoint as evaluate_checkpoint
     from .inference.pipeline import pipeline as pipeline
     from .inference.recommender import XCatRecommender as XCatRecommender
+    from .model_cards.callback import attach_card as attach_card
+    from .model_cards.card import write_card as write_card
+    from .model_cards.card_data import XCatModelCardData as XCatModelCardData
     from .model_cards.run_cards import XCatTrainer as XCatTrainer
+    from .modeling_baselines.knn import ItemKNNConfig as ItemKNNConfig
+    from .modeling_baselines.knn import ItemKNNModel as ItemKNNModel
+    from .modeling_baselines.knn import ItemRegressionConfig as ItemRegressionConfig
+    from .modeling_baselines.knn import ItemRegressionModel as ItemRegressionModel
+    from .modeling_baselines.knn import TextKNNConfig as TextKNNConfig
+    from .modeling_baselines.knn import TextKNNModel as TextKNNModel
+    from .modeling_baselines.popularity import PopularityConfig as PopularityConfig
+    from .modeling_baselines.popularity import PopularityModel as PopularityModel
+    from .modeling_baselines.popularity import RepeatPurchaseConfig as RepeatPurchaseConfig
+    from .modeling_baselines.popularity import RepeatPurchaseModel as RepeatPurchaseModel
     from .modeling_xcat.configuration_xcat import XCatConfig as XCatConfig
+    from .modeling_xcat.filters_xcat import Filters as Filters
     from .modeling_xcat.modeling_xcat import XCatForNextItem as XCatForNextItem
     from .modeling_xcat.modeling_xcat import XCatModel as XCatModel
+    from .modeling_xcat.recommending_xcat import Recommendation as Recommendation
+    from .modeling_xcat.recommending_xcat import Recommendations as Recommendations
     from .tokenization.column_guess import guess_columns as guess_columns
+    from .tokenization.preparation_inputs import PreparationInputs as PreparationInputs
+    from .tokenization.prepared import load_data as load_data
     from .tokenization.processing_xcat import XCatProcessor as XCatProcessor
     from .tokenization.schema import TableColumns as TableColumns
     from .tokenization.schema import TableError as TableError
     from .tokenization.sources import load_shop as load_shop
     from .tokenization.vocabulary import ItemVocabulary as ItemVocabulary
+    from .training.adapters import add_adapter as add_adapter
+    from .training.adapters import load_adapted as load_adapted
     from .training.arguments import XCatTrainingArguments as XCatTrainingArguments
     from .training.collators import PackingCollator as PackingCollator
     from .training.preparation import PreparationOptions as PreparationOptions
     from .training.preparation import prepare_training as prepare_training
+    from .workflows.add_items import add_items as add_items
+    from .workflows.bench_models import BenchResult as BenchResult
+    from .workflows.bench_models import bench as bench
+    from .workflows.evaluate import evaluate as evaluate
+    from .workflows.fit import FitResult as FitResult
+    from .workflows.fit import fit as fit
+    from .workflows.inspect import inspect as inspect
+    from .workflows.load import load as load
+    from .workflows.prepare import prepare as prepare
+    from .workflows.push import push as push
 
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "BenchResult": ".workflows.bench_models",
+    "Filters": ".modeling_xcat.filters_xcat",
+    "FitResult": ".workflows.fit",
+    "ItemKNNConfig": ".modeling_baselines.knn",
+    "ItemKNNModel": ".modeling_baselines.knn",
+    "ItemRegressionConfig": ".modeling_baselines.knn",
+    "ItemRegressionModel": ".modeling_baselines.knn",
     "ItemVocabulary": ".tokenization.vocabulary",
     "PackingCollator": ".training.collators",
+    "PopularityConfig": ".modeling_baselines.popularity",
+    "PopularityModel": ".modeling_baselines.popularity",
+    "PreparationInputs": ".tokenization.preparation_inputs",
     "PreparationOptions": ".training.preparation",
+    "Ranker": ".evaluation.protocol",
+    "RankingReport": ".evaluation.protocol",
+    "Recommendation": ".modeling_xcat.recommending_xcat",
+    "Recommendations": ".modeling_xcat.recommending_xcat",
+    "RepeatPurchaseConfig": ".modeling_baselines.popularity",
+    "RepeatPurchaseModel": ".modeling_baselines.popularity",
     "TableColumns": ".tokenization.schema",
     "TableError": ".tokenization.schema",
+    "TextKNNConfig": ".modeling_baselines.knn",
+    "TextKNNModel": ".modeling_baselines.knn",
     "XCatConfig": ".modeling_xcat.configuration_xcat",
     "XCatForNextItem": ".modeling_xcat.modeling_xcat",
     "XCatModel": ".modeling_xcat.modeling_xcat",
+    "XCatModelCardData": ".model_cards.card_data",
     "XCatProcessor": ".tokenization.processing_xcat",
     "XCatRecommender": ".inference.recommender",
     "XCatTrainer": ".model_cards.run_cards",
     "XCatTrainingArguments": ".training.arguments",
+    "add_adapter": ".training.adapters",
+    "add_items": ".workflows.add_items",
+    "attach_card": ".model_cards.callback",
+    "bench": ".workflows.bench_models",
+    "evaluate": ".workflows.evaluate",
     "evaluate_checkpoint": ".inference.checkpoint_evaluation",
     "evaluate_ranker": ".evaluation.protocol",
+    "fit": ".workflows.fit",
     "guess_columns": ".tokenization.column_guess",
+    "inspect": ".workflows.inspect",
+    "load": ".workflows.load",
+    "load_adapted": ".training.adapters",
+    "load_data": ".tokenization.prepared",
     "load_metric": ".evaluation.modules",
     "load_shop": ".tokenization.sources",
     "pipeline": ".inference.pipeline",
+    "prepare": ".workflows.prepare",
     "prepare_training": ".training.preparation",
+    "push": ".workflows.push",
+    "write_card": ".model_cards.card",
 }
 
 __all__ = ["__version__", *_EXPORTS]

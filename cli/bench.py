@@ -73,9 +73,11 @@ def bench(
 
         xcat bench new-shop/ --models text-knn,xcat,xcat-fine-tuned,xcat-zero-shot --base old-shop-checkpoint
     """
+    from ..workflows.baselines import plan_runs
+
     cold = {"cold_items": cold_items, "cold_policy": cold_policy} if cold_items else {}
     fields = _fields(context.args, {"split": split, "tie_policy": tie_policy, **cold})
-    planned = _planned(models, seeds, base)
+    planned = plan_runs(models.split(","), seeds, base)
     _check_usage(fields, [model for model, _ in planned], base, (cold_items, cold_policy))
     check_results(output, resume)
     check_report(report)
@@ -84,8 +86,10 @@ def bench(
     from ..evaluation.categories import DEFAULT_COLUMN
     from ..tokenization.event_roles import EventRoles
     from ..workflows.bench import BenchRequest
+    from ..workflows.bench_models import check_requests
     from ..workflows.bench_worker import RunFailedError
-    from .bench_results import BenchResults, compare_models, comparison_lines, results_table
+    from ..workflows.results import compare_models
+    from .bench_results import BenchResults, comparison_lines, results_table
     from .console import messages, print_json, say
 
     tables: dict[str, Any] = {
@@ -110,7 +114,7 @@ def bench(
         )
         for model, seed in planned
     ]
-    _check(requests, output)
+    check_requests(requests)
     results = BenchResults(output)
     results.open(resume, requests[0].options)
     try:
@@ -133,22 +137,6 @@ def bench(
         report_bench(report, results, comparison_lines(compared), fields, other_command(context, None, data))
     if json_output:
         print_json({"runs": results.rows, "comparisons": compared})
-
-
-def _planned(models: str, seeds: int, base: str | None) -> list[tuple[str, int]]:
-    """(model, seed) of every run: trained models once a seed, the others once."""
-    from ..workflows.baselines import BASELINE_SEED, FROM_BASE, ONCE, check_model
-
-    if seeds < 1:
-        raise ValueError(f"--seeds is {seeds}; give the number of runs of each trained model, at least 1")
-    names = list(dict.fromkeys(name.strip() for name in models.split(",") if name.strip()))
-    if not names:
-        raise ValueError(f"--models is {models!r}; give names with commas between, such as {DEFAULT_MODELS}")
-    for name in names:
-        check_model(name, base)
-    if base is not None and not set(names) & set(FROM_BASE):
-        raise ValueError(f"--base {base} is for {' and '.join(FROM_BASE)}; add one of them to --models")
-    return [(name, seed) for name in names for seed in ([BASELINE_SEED] if name in ONCE else range(seeds))]
 
 
 def _fields(arguments: list[str], own: dict[str, Any]) -> dict[str, Any]:
@@ -177,30 +165,6 @@ def _check_usage(fields: dict[str, Any], models: list[str], base: str | None, co
         check_fields(preparation, {**recipe.config, **config}, {**recipe.training, **training})
     if base is not None:
         check_checkpoint(base)
-
-
-def _check(requests: list[BenchRequest], output: Path) -> None:
-    """Refuse what only the classes and the base can tell, before the first of many runs."""
-    from tempfile import TemporaryDirectory
-
-    from ..modeling_xcat.configuration_xcat import XCatConfig
-    from ..training.arguments import XCatTrainingArguments
-    from ..training.base_checkpoint import check_base_options
-    from ..training.preparation import PreparationOptions
-    from ..training.recipes import RECIPES, find_recipe
-    from ..workflows.fit import check_base
-    from .options import split_fields
-
-    preparation, config, training = split_fields(requests[0].fields, "bench")
-    if requests[0].base is not None:
-        check_base(requests[0].base, None, output)
-        options = PreparationOptions(**{**preparation, "text_encoder": None, "config": config})
-        check_base_options(options, requests[0].base)
-    for name in dict.fromkeys(request.model for request in requests if request.model in RECIPES):
-        recipe = find_recipe(name)
-        XCatConfig(**{**recipe.config, **config})
-        with TemporaryDirectory() as folder:
-            XCatTrainingArguments(**recipe.training_fields({**training, "output_dir": folder}))
 
 
 def _run_missing(requests: list[BenchRequest], results: BenchResults) -> None:

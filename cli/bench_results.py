@@ -12,21 +12,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from rich.table import Table
 
-from ..evaluation.bootstrap import paired_bootstrap
 from ..evaluation.protocol import LOST
 from ..modeling_xcat.saving_xcat import usual_permissions
-from ..training.recipes import RECIPES, is_own
+from ..workflows.results import Row, by_model, user_key
 from .usage import check_results
 
 if TYPE_CHECKING:
     from ..workflows.bench import BenchRun
 
 NOTHING = "-"
-DECIDING_METRIC = "ndcg@10"
 _COLUMNS = (("", "recall@10"), ("", "ndcg@10"), ("switch", "ndcg@10"), ("new_category", "ndcg@10"))
 _COLD_COLUMNS = (("cold", "ndcg@10"), (LOST, "ndcg@10"))
-
-Row = dict[str, Any]
 
 
 class BenchResults:
@@ -109,19 +105,6 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def user_key(model: str, seed: int, metric: str) -> str:
-    """The name of an array of single users' values, such as `xcat/0/ndcg@10`."""
-    return f"{model}/{seed}/{metric}"
-
-
-def by_model(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows of each model, in the order in which models first appear."""
-    grouped: dict[str, list[Row]] = {}
-    for row in rows:
-        grouped.setdefault(row["model"], []).append(row)
-    return grouped
-
-
 def values_of(rows: Sequence[Row], part: str, metric: str) -> list[float]:
     """A metric's values over runs, those that are numbers.
 
@@ -158,38 +141,6 @@ def shown_columns(rows: Sequence[Row]) -> list[tuple[str, str]]:
     """(slice, metric) of the columns of a table; those of cold items only where there are cold targets."""
     cold = any(row["slices"].get("cold", {}).get("num_targets") for row in rows)
     return [*_COLUMNS, *(_COLD_COLUMNS if cold else [])]
-
-
-def compare_models(rows: Sequence[Row], users: Mapping[str, np.ndarray], samples: int = 1000) -> list[dict[str, Any]]:
-    """How each trained model differs in NDCG@10 from the best model that is not ours.
-
-    A user's value is the mean over seeds, and users are drawn, so that the interval is about other users of the same
-    shop, not about other seeds.
-
-    Args:
-        rows: Runs.
-        users: Values of single users by `user_key`.
-        samples: Draws of the bootstrap.
-
-    Returns:
-        One mapping a trained model with `model`, `baseline`, `metric`, `difference`, `low`, `high`, `level`, `users`.
-    """
-    means = {
-        model: np.mean([users[user_key(model, row["seed"], DECIDING_METRIC)] for row in group], axis=0)
-        for model, group in by_model(rows).items()
-    }
-    compared = []
-    for model in means:
-        rivals = [name for name in means if name != model and not is_own(name)]
-        if not (model in RECIPES or is_own(model)) or not rivals:
-            continue
-        best = max(rivals, key=lambda name: float(np.nanmean(means[name])))
-        interval = paired_bootstrap(means[model], means[best], samples=samples)
-        compared.append({
-            "model": model, "baseline": best, "metric": DECIDING_METRIC, "difference": interval.mean,
-            "low": interval.low, "high": interval.high, "level": interval.level, "users": interval.num_users,
-        })  # fmt: skip
-    return compared
 
 
 def results_table(rows: Sequence[Row], title: str = "") -> Table:

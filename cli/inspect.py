@@ -81,12 +81,13 @@ def inspect(
     check_tables(data, items, events, columns)
 
     from ..tokenization.inspection import inspect_shop
-    from ..tokenization.inspection_page import check_matplotlib, inspection_card, inspection_page, inspection_tables
+    from ..tokenization.inspection_page import check_matplotlib, inspection_tables
     from ..tokenization.prepared import refuse_prepared
     from ..tokenization.problems import values_shown
     from ..tokenization.sources import load_shop
     from ..tokenization.unknown_tokens import unknown_note
     from ..workflows.fields import parse_columns
+    from ..workflows.inspect import write_inspection
     from .argument_options import with_options
     from .console import messages, print_json, results, say
     from .options import parse_event_types
@@ -111,10 +112,7 @@ def inspect(
     )  # fmt: skip
     tables = {} if push is None else _tables(shop, user_data)
     described = shop.card if push is None else _card_of(shop.card, tables)
-    page, card = inspection_page(report, show_values), inspection_card(report, described)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / PAGE).write_text(page, encoding="utf-8")
-    (output / CARD).write_text(card, encoding="utf-8")
+    write_inspection(report, described, output, show_values=show_values)
     url = None if push is None else _push(tables, output, push, private)
     if json_output:
         print_json({**report.to_dict(), "output": str(output), "url": url})

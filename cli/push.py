@@ -58,18 +58,11 @@ def push(
 
     check_there(checkpoint)
 
-    from ..modeling_xcat.hub_xcat import SHARED, locate_checkpoint, push_folder, shared_files
-    from ..training.adapters import is_adapter
-    from ..training.checkpoints import check_adapter, check_checkpoint
+    from ..workflows.push import push as push_checkpoint
     from .console import messages, print_json
 
-    folder = locate_checkpoint(checkpoint, files=SHARED)
-    if (folder / "config.json").is_file() or not is_adapter(folder):
-        check_checkpoint(folder, checkpoint)
-    else:
-        check_adapter(folder, checkpoint)
-    commit = push_folder(
-        folder,
+    pushed = push_checkpoint(
+        checkpoint,
         repository,
         private=private or None,
         revision=revision,
@@ -78,16 +71,15 @@ def push(
         message=message or "Upload checkpoint",
         base_repo=base_repo,
     )
-    pushed = shared_files(folder)
-    left = sorted({path.name for path in folder.iterdir()} - {path.partition("/")[0] for path in pushed})
-    if left:
-        messages.print(f"note: left out, for it is no part of a checkpoint: {', '.join(left)}", markup=False)
-    where = commit.pr_url or commit.commit_url
-    messages.print(f"{len(pushed)} files: {where}", markup=False)
+    commit = pushed.commit
+    if pushed.left_out:
+        left = ", ".join(pushed.left_out)
+        messages.print(f"note: left out, for it is no part of a checkpoint: {left}", markup=False)
+    messages.print(f"{len(pushed.files)} files: {pushed.url}", markup=False)
     if json_output:
         print_json({
             "repository": commit.repo_url.repo_id, "revision": commit.pr_revision or revision or "main",
-            "commit": commit.oid, "url": str(where), "pull_request": commit.pr_url, "tag": tag, "files": pushed,
+            "commit": commit.oid, "url": pushed.url, "pull_request": commit.pr_url, "tag": tag, "files": pushed.files,
         })  # fmt: skip
 
 

@@ -16,16 +16,17 @@ from ..model_cards.report_page import ReportContext, learning_curve, write_repor
 from ..model_cards.settings import model_settings, training_settings
 from ..tokenization.schema import ShopTables
 from ..workflows.fit_card import changed_options
+from ..workflows.results import by_model
 from .argument_options import with_options
-from .bench_results import BenchResults, by_model, values_of
+from .bench_results import BenchResults, values_of
 from .console import messages
 
 if TYPE_CHECKING:
     from ..inference.recommender import XCatRecommender
-    from ..workflows.fit import FitOutcome
+    from ..workflows.fit import FitResult
 
 
-def report_fit(path: Path, outcome: FitOutcome, shop: ShopTables) -> None:
+def report_fit(path: Path, outcome: FitResult, shop: ShopTables) -> None:
     """Write the page of a fit.
 
     Args:

@@ -44,3 +44,30 @@ def check_names(names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in IDS_ONLY]
     if unknown:
         raise ValueError(f"card_baselines has {unknown[0]!r}; give some of {', '.join(IDS_ONLY)}")
+
+
+def plan_runs(models: Sequence[str], seeds: int, base: str | None = None) -> list[tuple[str, int]]:
+    """(model, seed) of every run: one run per seed for trained models, one for the others.
+
+    Args:
+        models: Names of models; blanks around them and repetitions are left out.
+        seeds: Runs per trained model.
+        base: Checkpoint that the models of `FROM_BASE` begin with.
+
+    Raises:
+        ValueError: If a name is unknown, there is none, or the base is for none of them.
+
+    Example:
+        >>> plan_runs(["popularity", "sasrec"], 2)
+        [('popularity', 0), ('sasrec', 0), ('sasrec', 1)]
+    """
+    if seeds < 1:
+        raise ValueError(f"seeds is {seeds}; give the number of runs of each trained model, at least 1")
+    names = list(dict.fromkeys(name.strip() for name in models if name.strip()))
+    if not names:
+        raise ValueError(f"models holds no name; give some of {', '.join((*BASELINES, *RECIPES))}")
+    for name in names:
+        check_model(name, base)
+    if base is not None and not set(names) & set(FROM_BASE):
+        raise ValueError(f"base={base!r} is for {' and '.join(FROM_BASE)}; add one of them to models=")
+    return [(name, seed) for name in names for seed in ([BASELINE_SEED] if name in ONCE else range(seeds))]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..evaluation.comparison import compare_with_baselines
@@ -20,6 +22,7 @@ from ..model_cards.card_data import XCatModelCardData
 from ..modeling_xcat.hub_xcat import fetched_commit, is_local
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, written_whole
+from ..tokenization.prepared import load_data
 from ..tokenization.progress import stage
 from ..tokenization.schema import ShopTables
 from ..tokenization.sequences import resolve_split
@@ -45,8 +48,9 @@ from ..training.provenance import peak_memory_mb
 from ..training.trainer import XCatTrainer
 from .baselines import check_names
 from .card_baselines import fit_baselines
+from .fields import split_fields
 from .fit_card import begin_card, complete_card
-from .output_folders import TRAINING_FOLDER, check_base_choice, last_checkpoint
+from .output_folders import TRAINING_FOLDER, check_base_choice, check_output, last_checkpoint
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -100,8 +104,20 @@ class FitRequest:
 
 
 @dataclass
-class FitOutcome:
-    """What came of it."""
+class FitResult:
+    """A trained model, its metrics, and what the training took.
+
+    Args:
+        recommender: The trained model with its catalogue.
+        prepared: The data and the model that were trained.
+        reports: Metrics on the test split by name of the model; `MODEL_NAME` for the trained one.
+        split: Name of the split.
+        output: Folder of the checkpoint.
+        train_seconds: Seconds of training.
+        total_seconds: Seconds in all.
+        peak_memory_mb: Largest resident memory of the process.
+        epochs: Epochs that were trained.
+    """
 
     recommender: XCatRecommender
     prepared: PreparedTraining
@@ -179,7 +195,7 @@ def _nothing_left_behind(output: Path) -> Iterator[None]:
         raise
 
 
-def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> FitOutcome:
+def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> FitResult:
     """Prepare, train, evaluate on the test split, and save model, processor and card.
 
     Args:
@@ -241,7 +257,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         prepared.processor.catalogue,
         trained=prepared.trained,
     )
-    outcome = FitOutcome(
+    outcome = FitResult(
         recommender=recommender,
         prepared=prepared,
         reports=reports,
@@ -266,6 +282,63 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     return outcome
 
 
+def fit(
+    data: str | os.PathLike[str] | ShopTables,
+    output: str | os.PathLike[str],
+    *,
+    base: str | None = None,
+    peft: str | None = None,
+    lora_rank: int = 8,
+    lora_targets: Sequence[str] = DEFAULT_GROUPS,
+    card: Mapping[str, Any] | None = MappingProxyType({}),
+    card_baselines: Sequence[str] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+    tell: Callable[[str], None] = logger.info,
+    **fields: Any,
+) -> FitResult:
+    """Train a model, evaluate it beside baselines and save it; `xcat fit` with the same defaults.
+
+    Args:
+        data: Tables, or what `load_data` loads: a folder, SOURCE:PATH, a hub dataset or a prepared folder. Give
+            `load_shop(..., columns=...)` for tables whose columns have other names.
+        output: Folder of the checkpoint.
+        base: Checkpoint to begin with, a folder or NAMESPACE/NAME on the hub; None for a new model.
+        peft: Method of an adapter that is trained on the base, such as "lora"; None to train the weights themselves.
+        lora_rank: Rank of the adapter.
+        lora_targets: Parts of the model that it is put on.
+        card: What the author states in the model card, such as `{"license": "mit"}`; None for no card.
+        card_baselines: Models without texts to train and compare with in the card, such as "sasrec".
+        resume: Whether to resume an unfinished training in `output`.
+        overwrite: Whether a checkpoint in `output` may be replaced.
+        tell: Called with every message about the progress, such as warnings about the data; they are logged if left
+            out.
+        **fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments`: `split="last-basket"`,
+            `hidden_size=64`, `num_train_epochs=3`.
+
+    Returns:
+        The trained model and its metrics; `result.reports["XCat"].metrics["ndcg@10"]` is one of them.
+
+    Raises:
+        ValueError: If the tables, a field or the output cannot be used.
+
+    Example (not run: it trains for minutes):
+        fit("my-shop", "CKPT", split="leave-one-out", seed=1).recommender.recommend(["1082185"])
+    """
+    output = Path(output)
+    preparation, config, training = split_fields(fields)
+    check_output(output, resume, overwrite)
+    check_base(base, peft, output)
+    check_names(card_baselines)
+    shop = data if isinstance(data, ShopTables) else load_data(os.fspath(data))
+    request = FitRequest(
+        shop, output, preparation, config, training, resume=resume, base=base, peft=peft, lora_rank=lora_rank,
+        lora_targets=tuple(lora_targets), card=None if card is None else dict(card),
+        data=None if isinstance(data, ShopTables) else os.fspath(data), card_baselines=tuple(card_baselines),
+    )  # fmt: skip
+    return fit_shop(request, tell)
+
+
 def _prepare(
     request: FitRequest, options: PreparationOptions, precision: str
 ) -> tuple[PreparedTraining, XCatForNextItem | PeftModel, bool]:
@@ -283,7 +356,7 @@ def _prepare(
     return prepared, adapted, changed
 
 
-def _save(outcome: FitOutcome, card: XCatModelCardData | None) -> None:
+def _save(outcome: FitResult, card: XCatModelCardData | None) -> None:
     """Save a whole checkpoint, or an adapter with its catalogue where that is not the base's."""
     note_catalogue(outcome.prepared.model, outcome.prepared.processor)
     with stage("saving"), written_whole(outcome.output, replaced=_WEIGHT_FILES) as unfinished:

@@ -18,7 +18,7 @@ from ..training.arguments import XCatTrainingArguments
 from ..training.preparation import PreparationOptions, PreparedTraining, select_events
 
 if TYPE_CHECKING:
-    from .fit import FitOutcome, FitRequest
+    from .fit import FitRequest, FitResult
 
 _TOLD_ELSEWHERE = {"cache_dir", "config", "seed", "split", "split_seed", "text_encoder", "tie_policy"}
 
@@ -75,7 +75,7 @@ def begin_card(
     ).given(request.card or {})
 
 
-def complete_card(card: XCatModelCardData, outcome: FitOutcome, own_name: str) -> None:
+def complete_card(card: XCatModelCardData, outcome: FitResult, own_name: str) -> None:
     """Add what was measured.
 
     Args:

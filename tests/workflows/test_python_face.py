@@ -1,0 +1,102 @@
+"""The functions of the Python face: fit, evaluate, bench, prepare, inspect, push, add_items, load."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import xcat_rec
+from xcat_rec.workflows.inspect import CARD, PAGE
+
+from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop, write_shop
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("face")
+    return write_shop(folder / "shop"), str(save_text_encoder(folder / "encoder"))
+
+
+@pytest.fixture(scope="module")
+def fitted(places: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> xcat_rec.FitResult:
+    output = tmp_path_factory.mktemp("fitted") / "checkpoint"
+    fields: dict[str, Any] = {**SMALL, **QUICK, "num_train_epochs": 2, "text_encoder": places[1]}
+    return xcat_rec.fit(shop(), output, card={"license": "mit"}, **fields)
+
+
+def test_fit_saves_what_it_returns(fitted, capsys):
+    metrics = fitted.reports["XCat"].metrics
+    again = xcat_rec.evaluate(fitted.output, shop())
+    assert again.report.metrics["ndcg@10"] == pytest.approx(metrics["ndcg@10"])
+    assert set(again.baselines) < set(fitted.reports)
+    assert "license: mit" in (fitted.output / "README.md").read_text()
+    loaded = xcat_rec.load(fitted.output)
+    found = [item.item_id for item in loaded.recommend(["item-01", "item-08"], k=3)]
+    assert found == [item.item_id for item in fitted.recommender.recommend(["item-01", "item-08"], k=3)]
+    assert capsys.readouterr().out == ""
+
+
+def test_progress_goes_to_the_caller_alone(places, tmp_path, capsys):
+    told: list[str] = []
+    fields = {**SMALL, **QUICK, "max_steps": 1, "text_encoder": places[1]}
+    xcat_rec.fit(str(places[0]), tmp_path / "out", card=None, tell=told.append, **fields)
+    assert told[0] == "preparing shop ..." and any("parameters" in line for line in told)
+    assert capsys.readouterr().out == "" and not (tmp_path / "out" / "README.md").exists()
+
+
+def test_add_items_writes_another_checkpoint(fitted, tmp_path):
+    new = pl.DataFrame({"item_id": ["new"], "title": ["tents number 3"], "brand": ["brand 1"], "category": ["tents"]})
+    grown = xcat_rec.add_items(fitted.output, new, tmp_path / "grown", cold_boost=0.5)
+    assert (grown.added.new, grown.added.items, grown.cold_boost) == (1, 41, 0.5)
+    assert "new" in xcat_rec.load(tmp_path / "grown").vocabulary.table["item_id"].to_pylist()
+
+
+def test_prepare_and_inspect_read_the_same_tables(places, tmp_path, capsys):
+    prepared = xcat_rec.prepare(places[0], tmp_path / "prepared", min_user_events=7)
+    counted = xcat_rec.inspect(places[0], tmp_path / "report")
+    assert prepared.manifest["users"] < counted.users == 60
+    assert (tmp_path / "report" / PAGE).is_file() and (tmp_path / "report" / CARD).is_file()
+    assert not any(capsys.readouterr())
+
+
+def test_bench_gives_runs_and_means(places):
+    told: list[str] = []
+    result = xcat_rec.bench(places[0], ["popularity"], tell=told.append)
+    assert told == ["popularity, seed 0 (1 of 1) ..."] and not result.comparisons
+    assert result.mean("recall@10") == {"popularity": result.runs[0].row["metrics"]["recall@10"]}
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda folder: xcat_rec.fit(shop(), folder / "x", hiden_size=3), "hiden_size is not a field of"),
+        (lambda folder: xcat_rec.fit(shop(), folder / "x", peft="lora"), "peft='lora' .* base="),
+        (lambda folder: xcat_rec.fit(shop(), folder / "x", resume=True), "resume=True: .* no unfinished training"),
+        (lambda folder: xcat_rec.fit(shop(), folder / "x", card_baselines=["xcat"]), "card_baselines has 'xcat'"),
+        (lambda folder: xcat_rec.fit(shop(), folder / "x", push_to_hub=True), "hub_model_id="),
+        (lambda folder: xcat_rec.fit(shop(), folder), "output=.* is not empty"),
+        (lambda folder: xcat_rec.bench(folder, ["xcat-zero-shot"]), "begins with a checkpoint; give base="),
+        (lambda folder: xcat_rec.bench(folder, ["sasrec"], seeds=0), "seeds is 0"),
+        (lambda folder: xcat_rec.bench(folder, ["sasrec"], seed=3), "seed is 3; give seeds=N"),
+        (lambda folder: xcat_rec.inspect(shop(), folder / "file"), "output=.* is a file"),
+        (lambda folder: xcat_rec.push(folder, "name"), "give NAMESPACE/NAME"),
+    ],
+)
+def test_errors_name_arguments_not_options(call, words, tmp_path):
+    (tmp_path / "file").write_text("something else")
+    with pytest.raises(ValueError, match=words) as refused:
+        call(tmp_path)
+    assert not re.search(r"(?<!\w)--\w", str(refused.value))
+
+
+def test_no_error_of_a_workflow_names_an_option():
+    for path in (ROOT / "workflows").glob("*.py"):
+        for error in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise)):
+            assert not re.search(r"(?<!\w)--\w", ast.unparse(error)), f"{path.name}: {ast.unparse(error)}"

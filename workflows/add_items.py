@@ -1,0 +1,113 @@
+"""Add items: a checkpoint with items that it was not trained on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..modeling_xcat.hub_xcat import SHARED, locate_checkpoint
+from ..modeling_xcat.origin_xcat import CARD_FILE
+from ..modeling_xcat.saving_xcat import written_whole
+from ..tokenization.problems import TableReport
+from ..tokenization.schema import TableColumns, validate_items
+from ..tokenization.sources.generic import load_table
+from ..tokenization.table_columns import saved_columns, table_formats
+from ..training import added_items
+from ..training.adapters import is_adapter
+from ..training.added_items import AddedItems
+from ..training.base_checkpoint import load_base
+from ..training.hub_pushes import note_catalogue
+from .output_folders import check_output
+
+if TYPE_CHECKING:
+    from ..tokenization.sources.generic import TableSource
+
+
+@dataclass(frozen=True)
+class GrownCheckpoint:
+    """A checkpoint with added items.
+
+    Args:
+        output: Its folder.
+        added: How many items are new, named again and dropped.
+        tables: What was repaired in the items table.
+        cold_boost: Score that is added to cold items.
+    """
+
+    output: Path
+    added: AddedItems
+    tables: TableReport
+    cold_boost: float
+
+
+def add_items(
+    checkpoint: str | os.PathLike[str],
+    items: TableSource,
+    output: str | os.PathLike[str],
+    *,
+    columns: TableColumns | None = None,
+    encoding: str | None = None,
+    replace: bool = False,
+    cold_boost: float | None = None,
+    overwrite: bool = False,
+    revision: str | None = None,
+) -> GrownCheckpoint:
+    """Write a checkpoint with further items, which it scores by their texts alone; nothing is trained.
+
+    Args:
+        checkpoint: A folder, or NAMESPACE/NAME on the hub.
+        items: Items table: a file or a data frame.
+        output: Folder of the new checkpoint.
+        columns: Names of the columns; None for those of the checkpoint's training.
+        encoding: Encoding of a file of text; None for that of the checkpoint's training, or to find it.
+        replace: Whether the checkpoint's items that the table lacks are dropped.
+        cold_boost: Score added to cold items (no training events) from now on; None to leave it as it is.
+        overwrite: Whether a checkpoint in `output` may be replaced.
+        revision: Branch, tag or commit of a hub repository.
+
+    Raises:
+        ValueError: If the checkpoint is an adapter, or the table cannot be used.
+        OSError: If there is no such checkpoint.
+
+    Example (not run: it needs a checkpoint):
+        add_items("CKPT", "new-items.parquet", "GROWN").added.new
+    """
+    output, name = Path(output), os.fspath(checkpoint)
+    if output.exists() and Path(name).exists() and output.samefile(name):
+        raise ValueError(f"output={str(output)!r} is the checkpoint itself; give another folder")
+    check_output(output, overwrite=overwrite)
+    folder = locate_checkpoint(name, files=SHARED, revision=revision)
+    if not (folder / "config.json").is_file() and is_adapter(folder):
+        raise ValueError(
+            f"{name} is an adapter; merge it with its base first (load_adapted, merge_and_unload) and save that"
+        )
+    model, processor = load_base(folder)
+    formats = table_formats(processor.event_settings, encoding=encoding)
+    table, found = load_table(items, "items", encoding=formats["encoding"])
+    label = Path(items).name if isinstance(items, str | os.PathLike) else "items"
+    table, report = validate_items(table, columns or saved_columns(processor.event_settings), label, found)
+    processor, added = added_items.add_items(model, processor, table, replace=replace, cold_boost=cold_boost)
+    note_catalogue(model, processor)
+    with written_whole(output, replaced=(CARD_FILE,)) as unfinished:
+        model.save_pretrained(unfinished)
+        processor.save_pretrained(unfinished)
+        _write_card(folder / CARD_FILE, unfinished / CARD_FILE, added)
+    return GrownCheckpoint(output, added, report, float(model.config.untrained_bonus))
+
+
+def _write_card(source: Path, target: Path, added: AddedItems) -> None:
+    """The card of before, which says first that its figures are of another catalogue, and gives none to the hub."""
+    if not source.is_file():
+        return
+    from huggingface_hub import ModelCard
+
+    card = ModelCard.load(source, ignore_metadata_errors=True)
+    card.data.eval_results = None
+    card.text = (
+        f"> **With other items than it was trained on.** `xcat catalogue` gave this checkpoint {added}. The new ones "
+        "are known by their texts alone, and nothing was trained: figures below are those of the catalogue before.\n\n"
+        f"{card.text.lstrip()}"
+    )
+    target.write_text(str(card), encoding="utf-8")

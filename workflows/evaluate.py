@@ -1,0 +1,7 @@
+"""Evaluate: a checkpoint on tables, beside baselines."""
+
+from __future__ import annotations
+
+from ..inference.checkpoint_evaluation import evaluate_checkpoint as evaluate
+
+__all__ = ["evaluate"]

@@ -1,0 +1,75 @@
+"""Inspect: what is in the tables of a shop, as numbers, a page and a data-set card."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ..tokenization.data_card import DataCard
+from ..tokenization.inspection import Inspection, inspect_shop
+from ..tokenization.inspection_page import check_matplotlib, inspection_card, inspection_page
+from ..tokenization.prepared import refuse_prepared
+from ..tokenization.schema import ShopTables
+from ..tokenization.sources import load_shop
+
+PAGE, CARD = "report.html", "README.md"
+
+
+def inspect(
+    data: str | os.PathLike[str] | ShopTables, output: str | os.PathLike[str] | None = None, **options: Any
+) -> Inspection:
+    """Count lengths, categories, popularity, texts, languages, duplicates and leaks; as `xcat inspect` does.
+
+    Args:
+        data: Tables, or what `load_shop` loads: a folder, SOURCE:PATH, or a hub dataset.
+        output: Folder to write the page and the data-set card to; None to write nothing.
+        **options: Arguments of `inspect_shop`: `split`, `tie_policy`, `show_values`, ...
+
+    Returns:
+        The numbers, with `warnings` among them.
+
+    Raises:
+        ValueError: If the tables cannot be split so, or `output` holds something else.
+        ImportError: If a page is wanted and matplotlib is not installed.
+
+    Example (not run: it needs tables):
+        inspect("my-shop").warnings
+    """
+    if output is not None:
+        check_matplotlib()
+        check_report_folder(Path(output))
+    if not isinstance(data, ShopTables):
+        refuse_prepared(os.fspath(data), "inspect")
+        data = load_shop(os.fspath(data))
+    report = inspect_shop(data, **options)
+    if output is not None:
+        write_inspection(report, data.card, Path(output), show_values=bool(options.get("show_values")))
+    return report
+
+
+def check_report_folder(output: Path) -> None:
+    """Refuse a folder that the page and the card cannot be written to.
+
+    Raises:
+        ValueError: If it is a file, or holds a README.md of something else.
+    """
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"output={str(output)!r} is a file; give a folder")
+    if (output / CARD).exists() and not (output / PAGE).exists():
+        raise ValueError(f"output={str(output)!r} has a README.md that is not from a report; give another folder")
+
+
+def write_inspection(report: Inspection, card: DataCard, output: Path, *, show_values: bool = False) -> None:
+    """Write the page and the data-set card.
+
+    Args:
+        report: The numbers.
+        card: Facts of the data set.
+        output: Folder; made if there is none.
+        show_values: Whether values of users are shown, for a report that is not shared.
+    """
+    page, text = inspection_page(report, show_values), inspection_card(report, card)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / PAGE).write_text(page, encoding="utf-8")
+    (output / CARD).write_text(text, encoding="utf-8")

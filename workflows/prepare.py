@@ -1,0 +1,49 @@
+"""Prepare: tables to sequences, out of core."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ..tokenization.preparation_inputs import PreparationInputs
+from ..tokenization.prepared import PreparedFolder, refuse_prepared
+from ..tokenization.preparing import EngineName, PrepareOptions, prepare_tables
+
+
+def prepare(
+    data: str | os.PathLike[str] | PreparationInputs,
+    output: str | os.PathLike[str],
+    *,
+    engine: EngineName = "local",
+    num_proc: int = 1,
+    overwrite: bool = False,
+    progress: bool = False,
+    **options: Any,
+) -> PreparedFolder:
+    """Make sequences of tables that need not fit into memory, for `fit` to read; `xcat prepare` with its defaults.
+
+    Args:
+        data: What `load_shop` takes: a folder, SOURCE:PATH, or a hub dataset. For columns with other names give
+            `PreparationInputs(..., columns=...)`.
+        output: Folder of the result. An unfinished preparation in it is resumed.
+        engine: "local" or "ray".
+        num_proc: Processes, or tasks at a time on the Ray cluster.
+        overwrite: Whether another preparation in the folder may be replaced.
+        progress: Whether to show bars on standard error.
+        **options: Fields of `PrepareOptions`: `split="last-basket"`, `min_user_events=5`.
+
+    Raises:
+        ValueError: If the folder holds something else, or the tables cannot be split so.
+        TableError: If the tables cannot be used.
+
+    Example (not run: it writes a folder):
+        fit(prepare("my-shop", "PREPARED", min_user_events=5).folder, "CKPT")
+    """
+    if not isinstance(data, PreparationInputs):
+        refuse_prepared(os.fspath(data), "prepare")
+        data = PreparationInputs(os.fspath(data))
+    chosen = PrepareOptions(**options)
+    return prepare_tables(
+        data, Path(output), chosen, engine=engine, num_proc=num_proc, overwrite=overwrite, progress=progress
+    )

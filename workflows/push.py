@@ -1,0 +1,61 @@
+"""Push: a checkpoint or an adapter put on the hub."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from huggingface_hub import CommitInfo
+
+from ..modeling_xcat.hub_xcat import SHARED, locate_checkpoint, push_folder, shared_files
+from ..training.adapters import is_adapter
+from ..training.checkpoints import check_adapter, check_checkpoint
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """A push that is done.
+
+    Args:
+        commit: The commit on the hub.
+        files: Files of the checkpoint.
+        left_out: Files and folders beside them that are not part of a checkpoint.
+    """
+
+    commit: CommitInfo
+    files: list[str]
+    left_out: list[str]
+
+    @property
+    def url(self) -> str:
+        """The pull request, or the commit."""
+        return str(self.commit.pr_url or self.commit.commit_url)
+
+
+def push(checkpoint: str | os.PathLike[str], repository: str, **options: Any) -> PushResult:
+    """Put a checkpoint on the hub: model, catalogue, tokenizer, code and card, in one commit; or an adapter alone.
+
+    Args:
+        checkpoint: A folder, or NAMESPACE/NAME on the hub to copy.
+        repository: NAMESPACE/NAME; made if there is none.
+        **options: Arguments of `push_folder`: `private`, `revision`, `create_pr`, `tag`, `message`, `base_repo`, ...
+
+    Raises:
+        ValueError: If a file of the checkpoint is damaged, or `repository` is not NAMESPACE/NAME.
+        OSError: If there is no such checkpoint.
+
+    Example (not run: it writes to the hub):
+        push("CKPT", "me/my-shop", private=True).url
+    """
+    if repository.count("/") != 1:
+        raise ValueError(f"repository={repository!r} is no name of a repository; give NAMESPACE/NAME")
+    folder = locate_checkpoint(checkpoint, files=SHARED)
+    if (folder / "config.json").is_file() or not is_adapter(folder):
+        check_checkpoint(folder, os.fspath(checkpoint))
+    else:
+        check_adapter(folder, os.fspath(checkpoint))
+    commit = push_folder(folder, repository, **options)
+    pushed = shared_files(folder)
+    left = sorted({path.name for path in folder.iterdir()} - {path.partition("/")[0] for path in pushed})
+    return PushResult(commit, list(pushed), left)
