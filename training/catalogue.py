@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import torch
+from datasets import Dataset
 
 from ..modeling_baselines.cooccurrence import nearest_by_cosine
 from ..modeling_baselines.regression import weights_by_regression
@@ -19,6 +20,7 @@ from ..modeling_xcat.text_xcat import fit_whitening
 from ..tokenization.encoder import TextEncoder
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
+from ..tokenization.sequences import target_histories, target_items
 from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.vocabulary import ItemVocabulary
 from .lent_neighbors import lend_neighbors
@@ -214,6 +216,31 @@ def fill_catalogue(
     items.text_index.copy_(torch.from_numpy(index))
     if hasattr(model, "soft_target_rows"):
         model.soft_target_rows.copy_(nearest_rows(items.text_states[:, 0], items.text_index, config.num_soft_targets))
+
+
+def fill_item_table(
+    model: XCatForNextItem,
+    processor: XCatProcessor,
+    train: Dataset,
+    *,
+    precision: str = "auto",
+    cache_dir: Path | None = None,
+) -> None:
+    """Fill everything that a model stores of its catalogue: texts, counts, repeats, neighbours and transitions.
+
+    Args:
+        model: A model whose configuration has the catalogue's sizes.
+        processor: The processor with the catalogue.
+        train: Training sequences.
+        precision: Arithmetic of the text encoder: auto, fp32 or bf16.
+        cache_dir: Where text states are cached; None for the user's cache.
+    """
+    counts = training_counts(target_items(train), len(processor.catalogue))
+    fill_catalogue(model, processor, counts, precision=precision, cache_dir=cache_dir)
+    histories = target_histories(train)
+    add_returns(model, histories)
+    fill_neighbors(model, histories)
+    fill_successors(model, histories)
 
 
 @torch.no_grad()

@@ -26,12 +26,12 @@ from ..tokenization.prepared import PreparedShop
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
 from ..tokenization.schema import ShopTables
-from ..tokenization.sequences import build_splits, event_type_names, resolve_split, target_histories, target_items
+from ..tokenization.sequences import build_splits, event_type_names, resolve_split
 from ..tokenization.splits import SplitName
 from ..tokenization.text import DEFAULT_TEXT_ENCODER, resolve_text_encoder
 from ..tokenization.user_interests import NO_INTEREST, UserInterests
 from ..tokenization.vocabulary import ItemVocabulary
-from .catalogue import add_returns, distinct_texts, fill_catalogue, fill_neighbors, fill_successors, training_counts
+from .catalogue import distinct_texts, fill_item_table
 from .interests import interest_settings, shop_interests
 from .split_cache import cached_splits
 from .windows import history_length
@@ -367,12 +367,7 @@ def prepare_training(
         with stage("loading the text encoder"):
             pretrained = AutoModel.from_pretrained(encoder_path, dtype=torch.float32)
             model.model.text.encoder.load_state_dict(pretrained.state_dict())
-    counts = training_counts(target_items(splits["train"]), len(vocabulary))
-    fill_catalogue(model, processor, counts, precision=precision, cache_dir=options.cache_dir)
-    histories = target_histories(splits["train"])
-    add_returns(model, histories)
-    fill_neighbors(model, histories)
-    fill_successors(model, histories)
+    fill_item_table(model, processor, splits["train"], precision=precision, cache_dir=options.cache_dir)
     interests = add_interests(shop, model, processor, splits, options, precision)
     notes = [told for told in (note, split_advice(shop, options)) if told]
     return PreparedTraining(model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, notes, interests)

@@ -15,9 +15,9 @@ from ..modeling_baselines.knn import ItemKNNConfig, ItemKNNModel
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.progress import stage
-from ..tokenization.sequences import target_histories, target_items
+from ..tokenization.sequences import target_histories
 from ..training.arguments import XCatTrainingArguments
-from ..training.catalogue import fill_catalogue, fill_neighbors, training_counts
+from ..training.catalogue import fill_item_table
 from ..training.preparation import PreparedTraining
 from ..training.recipes import Recipe, find_recipe
 from ..training.trainer import XCatTrainer
@@ -73,8 +73,7 @@ def _train(recipe: Recipe, prepared: PreparedTraining, training: Mapping[str, An
     data = {name: getattr(prepared.model.config, name) for name in _OF_THE_DATA}
     model = XCatForNextItem(XCatConfig(**{**data, **recipe.config}))
     train = prepared.splits["train"]
-    fill_catalogue(model, prepared.processor, training_counts(target_items(train), data["num_item_rows"]))
-    fill_neighbors(model, target_histories(train))
+    fill_item_table(model, prepared.processor, train)
     trainer = XCatTrainer(
         model,
         arguments,

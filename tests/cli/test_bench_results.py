@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xcat_rec.cli.bench_results import BenchResults, compare_models
+from xcat_rec.cli.bench_results import BenchResults
 from xcat_rec.workflows.bench import BenchRun
+from xcat_rec.workflows.results import compare_models
 
 
 def row_of(model: str, seed: int) -> dict[str, Any]:
