@@ -15,7 +15,6 @@ import polars as pl
 import pytest
 
 from xcat_rec.cli.app import main
-from xcat_rec.cli.bench_results import user_key
 from xcat_rec.evaluation.protocol import evaluate_ranker
 from xcat_rec.evaluation.slices import HISTORY_SLICES
 from xcat_rec.inference.recommender import XCatRecommender
@@ -28,6 +27,7 @@ from xcat_rec.workflows import bench as benching
 from xcat_rec.workflows import bench_worker
 from xcat_rec.workflows.baselines import BASELINES, NEIGHBOURS, UNSEEN
 from xcat_rec.workflows.bench import BenchRequest, run_model
+from xcat_rec.workflows.results import user_key
 
 from ..tiny_shop import CATEGORIES, COLD, ITEMS, TWINS, USERS, events_table, items_table, save_text_encoder, write_shop
 
@@ -148,7 +148,7 @@ def test_resume_runs_what_is_missing(benched, places, tmp_path, capsys):
     code, _, shown = run(given, capsys)
     assert code == 2 and "add --resume to go on" in shown
     code, _, shown = run([*given, "--cold-items", "0.2", "--resume"], capsys)
-    assert code == 2 and "popularity, seed 0" in shown and "another cold_items, cold_policy" in shown
+    assert code == 2 and "popularity, seed 0" in shown and "another --cold-items, --cold-policy" in shown
     code, out, shown = run([*given, "--json", "--resume"], capsys)
     assert code == 0, shown
     assert "popularity, seed 0 (1 of 3): is there" in shown
@@ -193,9 +193,9 @@ REFUSED = {
     "no seeds": (["--seeds", "0"], ["--seeds is 0"]),
     "one seed": (["--seed", "3"], ["--seed 3", "--seeds N", "--split-seed S"]),
     "no such field": (["--hiden-size", "64"], ["--hiden-size", "--hidden-size"]),
-    "sizes do not fit": (["--hidden-size", "30", "--models", "xcat"], ["hidden_size", "30"]),
-    "no epochs": (["--num-train-epochs", "0", "--models", "xcat"], ["num_train_epochs", "0"]),
-    "too cold": (["--cold-items", "0.7"], ["cold_items is 0.7", "0 to 0.5"]),
+    "sizes do not fit": (["--hidden-size", "30", "--models", "xcat"], ["--hidden-size", "30"]),
+    "no epochs": (["--num-train-epochs", "0", "--models", "xcat"], ["--num-train-epochs", "0"]),
+    "too cold": (["--cold-items", "0.7"], ["--cold-items is 0.7", "0 to 0.5"]),
     "no such policy": (["--cold-items", "0.1", "--cold-policy", "oldest"], ["'oldest'", "random, newest"]),
     "no JSON": (["--output", "bench.csv"], ["bench.csv", ".json"]),
     "nothing to begin with": (["--models", "xcat-zero-shot"], ["'xcat-zero-shot'", "--base CHECKPOINT"]),
@@ -354,7 +354,7 @@ def test_options_that_contradict_the_base_are_refused_before_any_run(old_and_new
     command = ["bench", str(shop), "--models", "popularity,xcat-fine-tuned", "--base", str(base)]
     output = tmp_path / "bench.json"
     code, _, shown = run([*command, "--output", str(output), "--hidden-size", "64"], capsys)
-    assert code == 2 and "hidden_size is 64, and 32 in the base" in shown and not output.exists()
+    assert code == 2 and "--hidden-size is 64, and 32 in the base" in shown and not output.exists()
 
 
 def test_a_category_column_of_lists_is_refused_before_training(places, tmp_path, monkeypatch):
@@ -362,7 +362,7 @@ def test_a_category_column_of_lists_is_refused_before_training(places, tmp_path,
     items_table().with_columns(pl.concat_list("brand", "category").alias("tags")).write_parquet(shop / "items.parquet")
     monkeypatch.setattr(benching, "split_shop", lambda *given: pytest.fail("there is work done"))
     request = BenchRequest("popularity", data=str(shop), fields=FIELDS, category_column="tags")
-    with pytest.raises(ValueError, match=r"column tags holds .*list.*, not one value an item; give --category-column"):
+    with pytest.raises(ValueError, match=r"column tags holds .*list.*, not one value an item; choose one of"):
         run_model(request, tmp_path)
 
 

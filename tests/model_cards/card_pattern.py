@@ -159,7 +159,9 @@ TRAINING = rf"""
 \|(?:---\|)+
 (?:\|(?: (?:\*\*)?(?:\d+(?:\.\d+)?|-)(?:\*\*)? \|)+\n)+
 Metrics are of the validation targets\.(?: The row in bold is the checkpoint\.)?
-)
+(?:
+Evaluated after training: [^\n]+\.
+)?)
 ### Machine and time
 
 - Machine: [^\n]+\.
