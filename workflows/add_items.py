@@ -19,7 +19,7 @@ from ..training.adapters import is_adapter
 from ..training.added_items import AddedItems
 from ..training.base_checkpoint import load_base
 from ..training.hub_pushes import note_catalogue
-from .output_folders import check_output
+from .output_folders import check_other_folder, check_output
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
@@ -75,8 +75,7 @@ def add_items(
         add_items("CKPT", "new-items.parquet", "GROWN").added.new
     """
     output, name = Path(output), os.fspath(checkpoint)
-    if output.exists() and Path(name).exists() and output.samefile(name):
-        raise ValueError(f"output={str(output)!r} is the checkpoint itself; give another folder")
+    check_other_folder(name, output)
     check_output(output, overwrite=overwrite)
     folder = locate_checkpoint(name, files=SHARED, revision=revision)
     if not (folder / "config.json").is_file() and is_adapter(folder):

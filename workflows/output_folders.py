@@ -64,3 +64,13 @@ def check_base_choice(base: str | None, peft: str | None, output: Path) -> None:
         check_method(peft)
     if base is not None and Path(base).exists() and output.exists() and Path(base).samefile(output):
         raise ValueError(f"output={str(output)!r} is the base itself; give another folder")
+
+
+def check_other_folder(checkpoint: str, output: Path) -> None:
+    """Refuse an output that is the checkpoint that is read.
+
+    Raises:
+        ValueError: If it is so.
+    """
+    if output.exists() and Path(checkpoint).exists() and output.samefile(checkpoint):
+        raise ValueError(f"output={str(output)!r} is the checkpoint itself; give another folder")
