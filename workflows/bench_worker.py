@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+from ..tokenization.progress import is_listened_to
 from .errors import BAD_INPUT, TRACEBACK_VARIABLE, exit_code_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 REQUEST, RESULT, USERS, ERROR = "request.json", "result.json", "users.npz", "error.txt"
 FAILED = 1
+SHOWN = "shown"
+"""Argument of a child whose progress is shown, because its parent shows its own."""
 
 
 class RunFailedError(RuntimeError):
@@ -52,6 +55,7 @@ def run_in_process(request: BenchRequest) -> BenchRun:
         (folder / REQUEST).write_text(json.dumps(asdict(request), default=str), encoding="utf-8")
         # -P keeps folders of the working directory, such as datasets/, from standing in for packages.
         command = [sys.executable, "-P", "-m", "xcat_rec.workflows.bench_worker", name]
+        command += [SHOWN] * is_listened_to()
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
             code = child.wait()
         if code:
@@ -77,10 +81,10 @@ def main() -> NoReturn:
     folder = Path(sys.argv[1])
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     try:
-        from ..tokenization.progress import stage
+        from ..tokenization.progress import listening, stage
         from ..tokenization.progress_bars import show_progress
 
-        with show_progress():
+        with show_progress() if SHOWN in sys.argv else listening(None):
             with stage("loading libraries"):
                 from .bench import BenchRequest, run_model
             request = BenchRequest(**json.loads((folder / REQUEST).read_text(encoding="utf-8")))

@@ -66,10 +66,11 @@ def test_prepare_and_inspect_read_the_same_tables(places, tmp_path, capsys):
     assert not any(capsys.readouterr())
 
 
-def test_bench_gives_runs_and_means(places):
+def test_bench_gives_runs_and_means(places, capfd):
     told: list[str] = []
     result = xcat_rec.bench(places[0], ["popularity"], tell=told.append)
     assert told == ["popularity, seed 0 (1 of 1) ..."] and not result.comparisons
+    assert not any(capfd.readouterr())
     assert result.mean("recall@10") == {"popularity": result.runs[0].row["metrics"]["recall@10"]}
 
 
