@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ..workflows.baselines import DEFAULT_MODELS, plan_runs
 from .options import Encoding, MissingUsers, Report, TimeFormat
 from .usage import check_report, check_results, check_tables
 
@@ -14,15 +15,13 @@ if TYPE_CHECKING:
     from ..workflows.bench import BenchRequest
     from .bench_results import BenchResults
 
-DEFAULT_MODELS = "popularity,repeat-purchase,item-knn,text-knn,sasrec,xcat"
-
 
 def bench(
     context: typer.Context,
     data: Annotated[
         str | None, typer.Argument(help="Folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset.")
     ] = None,
-    models: Annotated[str, typer.Option(help="Names of models with commas between.")] = DEFAULT_MODELS,
+    models: Annotated[str, typer.Option(help="Names of models with commas between.")] = ",".join(DEFAULT_MODELS),
     seeds: Annotated[int, typer.Option(help="Runs of each trained model, with seeds from 0.")] = 3,
     output: Annotated[Path, typer.Option(help="JSON file the results are written to, run by run.")] = Path(
         "bench.json"
@@ -73,8 +72,6 @@ def bench(
 
         xcat bench new-shop/ --models text-knn,xcat,xcat-fine-tuned,xcat-zero-shot --base old-shop-checkpoint
     """
-    from ..workflows.baselines import plan_runs
-
     cold = {"cold_items": cold_items, "cold_policy": cold_policy} if cold_items else {}
     fields = _fields(context.args, {"split": split, "tie_policy": tie_policy, **cold})
     planned = plan_runs(models.split(","), seeds, base)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..evaluation.baseline_names import POPULARITY, REPEAT_PURCHASE
-from ..training.recipes import RECIPES
+from ..training.recipes import OWN, RECIPES
 
 ITEM_KNN, ITEM_REGRESSION, TEXT_KNN = "item-knn", "item-regression", "text-knn"
 NEIGHBOURS = (ITEM_KNN, ITEM_REGRESSION, TEXT_KNN)
@@ -18,6 +18,8 @@ FROM_BASE = (ZERO_SHOT, FINE_TUNED)
 ONCE = (*BASELINES, ZERO_SHOT)
 """Models that nothing random enters, so that one run says all."""
 BASELINE_SEED = 0
+DEFAULT_MODELS = (POPULARITY, REPEAT_PURCHASE, ITEM_KNN, TEXT_KNN, "sasrec", OWN)
+"""Models of a benchmark if none are named."""
 IDS_ONLY = tuple(name for name, recipe in RECIPES.items() if recipe.config.get("use_text") is False)
 """Recipes that read no text, which can be trained on what was prepared for any model."""
 

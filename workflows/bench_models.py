@@ -15,7 +15,7 @@ from ..training.arguments import XCatTrainingArguments
 from ..training.base_checkpoint import check_base_options
 from ..training.preparation import PreparationOptions
 from ..training.recipes import RECIPES, find_recipe
-from .baselines import plan_runs
+from .baselines import DEFAULT_MODELS, plan_runs
 from .bench import BenchRequest, BenchRun
 from .bench_worker import run_in_process
 from .fields import split_fields
@@ -23,8 +23,6 @@ from .fit import check_base
 from .results import by_model, compare_models, user_key
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_MODELS = ("popularity", "repeat-purchase", "item-knn", "text-knn", "sasrec", "xcat")
 
 
 @dataclass(frozen=True)
