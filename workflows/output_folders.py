@@ -59,7 +59,7 @@ def check_base_choice(base: str | None, peft: str | None, output: Path) -> None:
         ValueError: If it is so.
     """
     if base is None and peft is not None:
-        raise ValueError(f"peft={peft!r} trains an adapter on a trained checkpoint; give it: base='CHECKPOINT'")
+        raise ValueError(f"peft={peft!r} trains an adapter on a trained checkpoint; name it: base='CHECKPOINT'")
     if peft is not None:
         check_method(peft)
     if base is not None and Path(base).exists() and output.exists() and Path(base).samefile(output):

@@ -115,14 +115,14 @@ def test_what_cannot_be_is_refused_before_training(places, tmp_path, capsys):
     assert "--peft lora trains an adapter on a trained checkpoint; name it: --base" in refused(
         [*start, "--peft", "lora"], capsys
     )
-    assert "--peft is 'prefix'; give one of lora, dora, loha" in refused(
+    assert "--peft prefix is no adapter; give one of lora, dora, loha" in refused(
         [*start, "--base", str(base), "--peft", "prefix"], capsys
     )
     assert "--lora-rank is 0" in refused([*start, "--base", str(base), "--peft", "lora", "--lora-rank", "0"], capsys)
     assert "--lora-targets names 'head'" in refused(
         [*start, "--base", str(base), "--peft", "lora", "--lora-targets", "head"], capsys
     )
-    assert "hidden_size is 64, and 32 in the base" in refused(
+    assert "--hidden-size is 64, and 32 in the base" in refused(
         [*start, "--base", str(base), "--hidden-size", "64"], capsys
     )
     assert "is the base itself" in refused(
