@@ -119,7 +119,7 @@ def test_what_cannot_be_is_refused_before_training(places, tmp_path, capsys):
         [*start, "--base", str(base), "--peft", "prefix"], capsys
     )
     assert "--lora-rank is 0" in refused([*start, "--base", str(base), "--peft", "lora", "--lora-rank", "0"], capsys)
-    assert "--lora-targets names 'head'" in refused(
+    assert "--lora-targets head is no part of the model" in refused(
         [*start, "--base", str(base), "--peft", "lora", "--lora-targets", "head"], capsys
     )
     assert "--hidden-size is 64, and 32 in the base" in refused(
