@@ -29,8 +29,11 @@ _PARTS = (
     r"(?i)^(?P<date>.*?)(?:[t,\s]\s*(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
     r"\s*(?:(?P<half>[ap])\.?m\.?)?\s*(?:z|utc|gmt)?\s*(?P<zone>[+-]\d\d(?::?\d\d)?)?\s*(?:z|utc|gmt)?(?:\[.*\])?)?$"
 )
-SHORT_DATE = r"^\s*(\d{1,2})\s?[-/.]\s?(\d{1,2})\s?[-/.]\s?(\d{4}|\d\d)(?:$|[^\d])"
+SHORT_DATE = r"^\s*(\d{1,2}\s?[-/.]\s?\d{1,2}\s?[-/.]\s?(?:\d{4}|\d\d))(?:$|[^\d])"
 """A date whose first number is not a year of four digits: it can be read in several orders."""
+_PLAIN_SHORT = r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})((?: \d{1,2}:\d\d(?::\d\d)?)?)$"
+_AS_ISO = {DAY_FIRST: (_PLAIN_SHORT, "${3}-${2}-${1}${4}"), MONTH_FIRST: (_PLAIN_SHORT, "${3}-${1}-${2}${4}")}
+"""The usual short dates become ISO 8601 with one replacement, which is many times faster than `free_moment`."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ def read_moments(text: pl.Series, time_format: str | None = None) -> pl.Series:
         except pl.exceptions.PolarsError as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"time_format is {time_format!r}, which is not a strptime pattern: {reason}") from error
-    moments = text.to_frame("text").select(_iso_moment()).to_series()
+    plain = text.str.replace(*_AS_ISO[time_format]) if time_format in _AS_ISO else text
+    moments = plain.to_frame("text").select(_iso_moment()).to_series()
     left = moments.is_null() & text.is_not_null()
     if left.any():
         # Exports repeat their times, one for each line of an invoice.
@@ -120,7 +124,9 @@ def find_order(frame: pl.DataFrame | pl.LazyFrame, name: str) -> TimeReading:
         name: Name of the column.
     """
     text = pl.col(name).cast(pl.String).str.strip_chars()
-    short = frame.lazy().select(text=text).filter(pl.col("text").str.contains(SHORT_DATE))
+    # One row per day: the clock does not change the order, and a log has many times on few days.
+    days = frame.lazy().select(shown=text, text=text.str.extract(SHORT_DATE)).drop_nulls()
+    days = days.group_by("text", maintain_order=True).agg(pl.col("shown").first(), rows=pl.len())
     latest = (int(time.time()) + CLOCK_SKEW) * 10**6
     # A short year read wrongly lies in the future, as in 24-01-31, which is not the 24th of 2031.
     long_year = pl.col("text").str.contains(r"^[^a-zA-Z]*[-/.]\s?\d{4}")
@@ -129,12 +135,12 @@ def find_order(frame: pl.DataFrame | pl.LazyFrame, name: str) -> TimeReading:
     pairs = ((DAY_FIRST, MONTH_FIRST), (DAY_FIRST, YEAR_FIRST), (MONTH_FIRST, YEAR_FIRST))
     unlike = {pair: pl.col(pair[0]) != pl.col(pair[1]) for pair in pairs}
     told = (
-        short.with_columns(**usable)
+        days.with_columns(**usable)
         .select(
-            rows=pl.len(),
-            **{order: pl.col(order).count() for order in ORDERS},
+            rows=pl.col("rows").sum(),
+            **{order: pl.col("rows").filter(pl.col(order).is_not_null()).sum() for order in ORDERS},
             **{
-                "|".join(pair): pl.struct("text", *pair).filter(differs.fill_null(False)).first()
+                "|".join(pair): pl.struct("shown", *pair).filter(differs.fill_null(False)).first()
                 for pair, differs in unlike.items()
             },
         )
@@ -151,9 +157,9 @@ def _decide(told: Mapping[str, Any]) -> TimeReading:
     best = [order for order in ORDERS if told[order] == most]
     for first, second in ((a, b) for a in best for b in best if ORDERS.index(a) < ORDERS.index(b)):
         shown = told[f"{first}|{second}"]
-        if shown is not None and shown["text"] is not None:
+        if shown is not None and shown["shown"] is not None:
             ways = " or ".join(f"{_shown(shown[order])} (time_format={order!r})" for order in (first, second))
-            return TimeReading(rows=told["rows"], question=f"is {shown['text']!r} {ways}?")
+            return TimeReading(rows=told["rows"], question=f"is {shown['shown']!r} {ways}?")
     return TimeReading(best[0], told["rows"])
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xcat_rec.tokenization.time_columns import read_times
-from xcat_rec.tokenization.time_texts import check_time_format, find_order, read_moments
+from xcat_rec.tokenization.time_texts import check_time_format, find_order, free_moment, read_moments
 
 MORNING = "2009-12-01 07:45:00"
 TEXTS = {
@@ -74,6 +74,26 @@ def test_a_pattern_reads_what_it_wrote_and_a_found_order_agrees(
     if not found.reading.question and not found.bad.any() and any(moment.day > 12 for moment in moments):
         # A short year may be read as a day: only a year of four digits settles the order for certain.
         assert "%y" in pattern or found.values.to_list() == seconds
+
+
+@pytest.mark.parametrize("order", ["day-first", "month-first"])
+def test_short_dates_that_become_iso_are_read_as_all_others(order: str) -> None:
+    texts = [
+        f"{day}{sep}{month}{sep}2009{clock}"
+        for day in ("1", "01", "28", "31", "32") for month in ("2", "02", "12", "13", "0")
+        for sep in "/.-" for clock in ("", " 7:45", " 07:45", " 23:59:59", " 24:00", " 7:60", " 7:5")
+    ]  # fmt: skip
+    slowly = pl.DataFrame({"text": texts}).select(free_moment(order)).to_series()
+    assert read_moments(pl.Series(texts), order).to_list() == slowly.to_list()
+    assert 0 < slowly.null_count() < len(texts)
+
+
+def test_the_order_is_decided_by_rows_not_by_days() -> None:
+    rows = ["01/13/2009 7:45", "01/13/2009 8:00", "01/13/2009 9:30", "13/01/2009", "14/01/2009", "x", None]
+    reading = find_order(pl.DataFrame({"time": rows}), "time")
+    assert (reading.order, reading.rows) == ("month-first", 5)
+    asked = find_order(pl.DataFrame({"time": ["05/05/2009 7:45", "01/12/2009 7:45", "01/12/2009 8:00"]}), "time")
+    assert asked.question.startswith("is '01/12/2009 7:45' 1 December 2009") and asked.rows == 3
 
 
 def test_a_fraction_is_read_as_python_writes_it() -> None:
