@@ -86,7 +86,7 @@ def bench(
     from ..workflows.bench_models import check_requests
     from ..workflows.bench_worker import RunFailedError
     from ..workflows.results import compare_models
-    from .bench_results import BenchResults, comparison_lines, results_table
+    from .bench_results import BenchResults, comparison_lines, comparison_table, mean_reports, results_table
     from .console import messages, print_json, say
 
     tables: dict[str, Any] = {
@@ -124,14 +124,17 @@ def bench(
         messages.print(f"event types: {roles}", markup=False, highlight=False)
     for note in results.rows[0]["data"].get("notes", []):
         say(f"note: {note}")
-    messages.print(results_table(results.rows, title=_title(results.rows[0]["data"])))
+    reports = mean_reports(results)
+    messages.print(results_table(results.rows, reports, title=_title(results.rows[0]["data"])), highlight=False)
     compared = compare_models(results.rows, results.users)
-    messages.print("\n".join(comparison_lines(compared)), markup=False)
+    if compared:
+        messages.print("", comparison_table(compared), highlight=False, sep="\n")
     if report is not None:
         from .fit_command import other_command
         from .report_files import report_bench
 
-        report_bench(report, results, comparison_lines(compared), fields, other_command(context, None, data))
+        command = other_command(context, None, data)
+        report_bench(report, results.rows, reports, comparison_lines(compared), fields, command)
     if json_output:
         print_json({"runs": results.rows, "comparisons": compared})
 

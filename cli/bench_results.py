@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from rich.table import Table
 
-from ..evaluation.protocol import LOST
+from ..evaluation.protocol import LOST, RankingReport
 from ..modeling_xcat.saving_xcat import usual_permissions
 from ..workflows.results import Row, by_model, user_key
+from .metric_tables import metrics_table
+from .plain_tables import Column, PlainTable
 from .usage import check_results
 
 if TYPE_CHECKING:
     from ..workflows.bench import BenchRun
 
 NOTHING = "-"
-_COLUMNS = (("", "recall@10"), ("", "ndcg@10"), ("switch", "ndcg@10"), ("new_category", "ndcg@10"))
-_COLD_COLUMNS = (("cold", "ndcg@10"), (LOST, "ndcg@10"))
+_BLOCKS = (("", "recall@10"), ("", "ndcg@10"), ("switch", "ndcg@10"), ("new_category", "ndcg@10"))
+_COLD_BLOCKS = (("cold", "ndcg@10"), (LOST, "ndcg@10"))
 
 
 class BenchResults:
@@ -137,26 +140,81 @@ def spread(values: Sequence[float], digits: int = 4) -> str:
     return f"{mean} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else mean
 
 
-def shown_columns(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """(slice, metric) of the columns of a table; those of cold items only where there are cold targets."""
+def bench_blocks(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """(slice, metric) of the blocks of a table; those of cold items only where there are cold targets."""
     cold = any(row["slices"].get("cold", {}).get("num_targets") for row in rows)
-    return [*_COLUMNS, *(_COLD_COLUMNS if cold else [])]
+    return [*_BLOCKS, *(_COLD_BLOCKS if cold else [])]
 
 
-def results_table(rows: Sequence[Row], title: str = "") -> Table:
-    """One line a model: means and spreads over seeds."""
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))  # fits into 80 columns
-    table.add_column("model", no_wrap=True)
-    table.add_column("seeds", justify="right")
-    columns = shown_columns(rows)
-    for part, metric in columns:
-        table.add_column(f"{part} {metric}".strip().replace("_", " "), justify="right")
-    table.add_column("fit, s", justify="right")
-    for model, group in by_model(rows).items():
-        figures = [spread(values_of(group, part, metric)) for part, metric in columns]
-        seconds = spread([float(row["fit_seconds"]) for row in group], digits=1)
-        table.add_row(model, str(len(group)), *(figure.replace(" ±", "\n±") for figure in (*figures, seconds)))
-    return table
+def mean_reports(results: BenchResults) -> dict[str, RankingReport]:
+    """One report per model: means over its runs, and per user the mean over its runs."""
+    found = {}
+    for model, rows in by_model(results.rows).items():
+        first = rows[0]
+        keys = [key.split("/", 2)[2] for key in results.users if key.startswith(f"{model}/{first['seed']}/")]
+        per_user = {
+            key: np.mean([results.users[f"{model}/{row['seed']}/{key}"] for row in rows], axis=0) for key in keys
+        }
+        slices = {name: _means(rows, name, metrics) for name, metrics in first["slices"].items()}
+        found[model] = RankingReport(
+            metrics=_means(rows, "", first["metrics"]),
+            slices=slices,
+            num_users=first["data"]["test_users"],
+            num_targets=first["data"]["test_targets"],
+            per_user=per_user,
+            lost_to_untrained=_means(rows, LOST, first.get(LOST) or {}),
+        )
+    return found
+
+
+def _means(rows: Sequence[Row], part: str, metrics: Mapping[str, Any]) -> dict[str, float]:
+    values = {name: values_of(rows, part, name) for name in metrics}
+    return {name: float(np.mean(found)) if found else math.nan for name, found in values.items()}
+
+
+def results_table(rows: Sequence[Row], reports: Mapping[str, RankingReport], title: str = "") -> PlainTable:
+    """Metrics of the models of a benchmark with intervals over users and deviations over seeds, and seconds.
+
+    Args:
+        rows: Runs.
+        reports: What `mean_reports` makes of them.
+        title: Line above the table.
+    """
+    grouped = by_model(rows)
+
+    def deviation(model: str, block: tuple[str, str]) -> str:
+        values = values_of(grouped[model], *block)
+        if len(values) < 2:
+            return ""
+        found = float(np.std(values, ddof=1))
+        return f"± {100 * found:.1f} %" if block[0] == LOST else f"± {found:.4f}"
+
+    several = max(map(len, grouped.values())) > 1
+    table = metrics_table(reports, bench_blocks(rows), title, deviation if several else None)
+    seconds = {model: [float(row["fit_seconds"]) for row in group] for model, group in grouped.items()}
+    beside = {model: f"± {np.std(found, ddof=1):.1f}" if len(found) > 1 else "" for model, found in seconds.items()}
+    timed = [
+        ("", "fit, s", model, f"{np.mean(seconds[model]):.1f}  ", *([beside[model]] if several else []), "")
+        for model in sorted(seconds, key=lambda name: float(np.mean(seconds[name])))
+    ]
+    runs = ", ".join(f"{model} {len(group)}" for model, group in grouped.items())
+    told = [f"runs: {runs}; values are means over seeds"]
+    told += ["±: sample standard deviation over seeds"] if several else []
+    return replace(table, rows=[*table.rows, "", *timed], below=[*table.below, *told])
+
+
+def comparison_table(compared: Sequence[Mapping[str, Any]]) -> PlainTable:
+    """One line per comparison."""
+    first = compared[0]
+    rows = [
+        (one["model"], one["baseline"], f"{one['difference']:+.4f}", f"{one['low']:+.4f} to {one['high']:+.4f}")
+        for one in compared
+    ]
+    columns = (
+        Column("model", cut=True), Column("minus", cut=True), Column(first["metric"], right=True),
+        Column(f"{100 * first['level']:.0f} % interval", right=True),
+    )  # fmt: skip
+    return PlainTable(f"Difference to the best baseline, {first['users']:,} users", columns, rows)
 
 
 def comparison_lines(compared: Sequence[Mapping[str, Any]]) -> list[str]:

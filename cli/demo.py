@@ -78,7 +78,8 @@ def demo(
     from ..tokenization.sources.complete_journey import load_complete_journey
     from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
     from ..workflows.fit import FitRequest, fit_shop
-    from .console import messages, metrics_table, print_json, results, say
+    from .console import messages, print_json, results, say
+    from .metric_tables import metrics_table, shown_blocks
     from .rendering import recommendation_table
 
     fewer = "" if households is None else f" --households {households}"
@@ -101,13 +102,15 @@ def demo(
         ),
         tell=say,
     )
-    results.print(metrics_table(outcome.reports, title=f"{shop.name}: last basket of each household, full catalogue"))
+    title = f"{shop.name}: last basket of each household, full catalogue"
+    results.print(metrics_table(outcome.reports, shown_blocks(outcome.reports), title), highlight=False)
     recommender = XCatRecommender.from_pretrained(output)
     test = outcome.prepared.splits["test"]
     for row in test.select(range(min(HOUSEHOLDS_SHOWN, len(test)))):
         history = recommender.vocabulary.decode(row["items"])
         title = f"household {row['user_id']}, after {len(history)} purchases"
-        results.print(recommendation_table(recommender.recommend(history, RECOMMENDATIONS_SHOWN), title))
+        found = recommender.recommend(history, RECOMMENDATIONS_SHOWN)
+        results.print(recommendation_table(found, title, recommender.vocabulary, reasons=True), highlight=False)
     messages.print(
         f"trained in {outcome.train_seconds:.0f} s, {outcome.total_seconds:.0f} s in all, "
         f"peak memory {outcome.peak_memory_mb:.0f} MB"

@@ -84,7 +84,8 @@ def evaluate(
     from ..training.preparation import roles_of
     from ..workflows.fields import parse_columns
     from ..workflows.fit import report_dict
-    from .console import category_table, messages, metrics_table, print_json, say
+    from .console import messages, print_json, say
+    from .metric_tables import category_table, metrics_table, shown_blocks
     from .options import parse_event_types
 
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
@@ -113,18 +114,13 @@ def evaluate(
     for note in judging.notes:
         say(f"note: {note}")
     reports = evaluate_on(recommender, judging, cutoffs)
-    messages.print(
-        metrics_table(
-            reports,
-            k=10 if 10 in cutoffs else cutoffs[0],
-            title=f"{shop.name}, {judging.options.split}, {part}",
-            by_history=by_history,
-        )
-    )
+    blocks = shown_blocks(reports, 10 if 10 in cutoffs else cutoffs[0], by_history)
+    title = f"{shop.name}, {judging.options.split}, {part}"
+    messages.print(metrics_table(reports, blocks, title), highlight=False)
     judged = report_dict(reports[MODEL_NAME])
     if column is not None:
         parted = parted_by_category(reports[MODEL_NAME], judging.splits[part], catalogue, column)
-        messages.print(category_table(parted))
+        messages.print("", category_table(parted), highlight=False, sep="\n")
         judged["by_category"] = parted.rows
     if report is not None:
         from .fit_command import other_command

@@ -123,8 +123,9 @@ def fit(
         from ..tokenization.prepared import load_data
         from ..tokenization.problems import values_shown
         from ..workflows.fit import FitRequest, check_base, fit_shop
-        from .console import messages, metrics_table, print_json, say
+        from .console import messages, print_json, say
         from .fit_command import fit_command, given_options
+        from .metric_tables import metrics_table, shown_blocks
 
     check_base(base, peft, output)
     begun = time.perf_counter()
@@ -164,7 +165,8 @@ def fit(
         from .report_files import report_fit
 
         report_fit(report, outcome, shop)
-    messages.print(metrics_table(outcome.reports, title=f"{shop.name}, {outcome.split}, test"))
+    title = f"{shop.name}, {outcome.split}, test"
+    messages.print(metrics_table(outcome.reports, shown_blocks(outcome.reports), title), highlight=False)
     messages.print(
         f"trained in {outcome.train_seconds:.0f} s, {outcome.total_seconds:.0f} s in all, "
         f"peak memory {outcome.peak_memory_mb:.0f} MB; checkpoint: {output}"

@@ -91,6 +91,7 @@ def inspect(
     from .argument_options import with_options
     from .console import messages, print_json, results, say
     from .options import parse_event_types
+    from .rendering import inspection_table
 
     check_matplotlib()
     refuse_prepared(data, "inspect")
@@ -121,7 +122,7 @@ def inspect(
         say(f"warning: {warning}")
     for title, rows in inspection_tables(report).items():
         if rows:
-            results.print(_table(title, rows))
+            results.print(inspection_table(title, rows), "", highlight=False, sep="\n")
     for problem in shop.problems:
         results.print(with_options(f"note: {problem.describe(show_values)}"), markup=False)
     note = unknown_note(report.unknown_tokens or 0.0, "titles")
@@ -183,15 +184,3 @@ def _push(tables: dict[str, pl.LazyFrame], output: Path, name: str, private: boo
             repo_id=repository.repo_id, folder_path=folder, repo_type="dataset", commit_message="Upload tables"
         )
     return str(repository)
-
-
-def _table(title: str, rows: list[tuple[str, str]]) -> object:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(title), show_header=False)
-    table.add_column(overflow="fold")
-    table.add_column(justify="right")
-    for label, value in rows:
-        table.add_row(escape(label), escape(value))
-    return table

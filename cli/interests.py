@@ -56,6 +56,7 @@ def interests(
     from ..tokenization.prepared import refuse_prepared
     from ..tokenization.sources import read_table
     from .console import print_json, results
+    from .rendering import profile_tables
 
     options = ProfileOptions(half_life_days=half_life_days)
     if users < 1:
@@ -80,7 +81,8 @@ def interests(
         print_json({"profiles": [{"user_id": name, **profile.to_dict()} for name, profile in found]})
         return
     for name, profile in found:
-        results.print(f"{name}\n{profile.describe()}\n", markup=False, highlight=False, soft_wrap=True)
+        for table in profile_tables(name, profile):
+            results.print(table, "", highlight=False, sep="\n")
 
 
 def _file(data: str, name: str) -> Path:

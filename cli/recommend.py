@@ -54,6 +54,9 @@ def recommend(
         Literal["popular", "skip", "error"],
         typer.Option(help="What users without a known item get: popular items, nothing, or an error for all of them."),
     ] = "popular",
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="Print below each item the events of the history that it rests on.")
+    ] = False,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="Where --output is made: in this process, or on a Ray cluster.")
     ] = "local",
@@ -63,11 +66,11 @@ def recommend(
     actors: Annotated[int, typer.Option(help="Loaded models on the Ray cluster.")] = 2,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Recommend items, with titles, scores and the events each rests on.
+    """Recommend items, with titles, categories, prices and scores.
 
     Examples:
 
-        xcat recommend my-checkpoint --history B004756YJA,B004ZT0SSG -k 10
+        xcat recommend my-checkpoint --history B004756YJA,B004ZT0SSG -k 10 --reasons
 
         xcat recommend my-checkpoint --history B004756YJA@2024-01-31,B004ZT0SSG@2024-02-03T18:00
 
@@ -141,7 +144,17 @@ def recommend(
         cold_boost=cold_boost,
         on_unknown=on_unknown,
     )
-    _show(found, None if users is None else histories.user_ids, json_output)
+    owners = None if users is None else histories.user_ids
+    _say_notes(found, owners)
+    if json_output:
+        _show_json(found, owners)
+        return
+    from .console import results
+    from .rendering import recommendation_table
+
+    for name, items in zip(owners or ["history"], found, strict=True):
+        table = recommendation_table(items, f"Recommendations for {name}", recommender.vocabulary, reasons)
+        results.print(table, "", highlight=False, sep="\n")
 
 
 def _say(histories: Histories) -> None:
@@ -152,25 +165,27 @@ def _say(histories: Histories) -> None:
         say(f"note: {problem}")
 
 
-def _show(found: Sequence[Recommendations], users: Sequence[str] | None, json_output: bool) -> None:
-    """Print recommendations, for JSON with the users where there are several."""
-    from .console import print_json, results, say
-    from .rendering import recommendation_table
+def _say_notes(found: Sequence[Recommendations], users: Sequence[str] | None) -> None:
+    """What a reader of the lists should know, each note once with the number of users."""
+    from .console import say
 
     for note, count in Counter(note for items in found for note in items.notes).items():
         with_times = "write item@time in --history" if users is None else "fill the column timestamp of --users"
         note = note.replace("give timestamps= for all events", with_times)
         of = "" if users is None else f" ({count:,} of {len(found):,} users)"
         say(f"note: {note}{of}")
-    if json_output and users is None:
+
+
+def _show_json(found: Sequence[Recommendations], users: Sequence[str] | None) -> None:
+    """Print recommendations as JSON, with the users where there are several."""
+    from .console import print_json
+
+    if users is None:
         print_json(found[0].to_dict())
-    elif json_output:
-        named = zip(users or (), found, strict=True)
-        rows = [{"user_id": user, **item.to_dict(), **items.facts()} for user, items in named for item in items]
-        print_json({"recommendations": rows})
-    else:
-        for name, items in zip(["history"] if users is None else users, found, strict=True):
-            results.print(recommendation_table(items, title=f"Recommendations for {name}"))
+        return
+    named = zip(users, found, strict=True)
+    rows = [{"user_id": user, **item.to_dict(), **items.facts()} for user, items in named for item in items]
+    print_json({"recommendations": rows})
 
 
 def _show_written(output: Path, users: int, rows: int, json_output: bool) -> None:

@@ -1,23 +1,80 @@
-"""Recommendations as a table for people."""
+"""Recommendations, interest profiles and facts about tables, as tables for people."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from rich.table import Table
+from .plain_tables import Column, PlainTable, one_line
+from .space_catalogue import price_text
 
-from ..modeling_xcat.recommending_xcat import Recommendation
+if TYPE_CHECKING:
+    from ..modeling_xcat.recommending_xcat import Recommendation
+    from ..tokenization.interests import InterestProfile
+    from ..tokenization.vocabulary import ItemVocabulary
+
+_INDENT = " " * 4
 
 
-def recommendation_table(found: Sequence[Recommendation], title: str) -> Table:
-    """One line a recommendation: rank, title, category, score and the events it rests on."""
-    table = Table(title=title)
-    table.add_column("", justify="right")
-    for name in ("item", "title", "category"):
-        table.add_column(name, overflow="fold")
-    table.add_column("score", justify="right")
-    table.add_column("because of", overflow="fold")
-    for rank, item in enumerate(found, start=1):
-        because = "; ".join(f"{reason.title} ({reason.weight:.0%})" for reason in item.because[:2])
-        table.add_row(str(rank), item.item_id, item.title, item.category or "-", f"{item.score:.2f}", because)
-    return table
+def recommendation_table(
+    found: Sequence[Recommendation], title: str, vocabulary: ItemVocabulary, reasons: bool = False
+) -> PlainTable:
+    """One line per recommendation: rank, id, title, category, price where there is one, and score.
+
+    Args:
+        found: The recommendations, best first.
+        title: Line above them.
+        vocabulary: The catalogue, which has the prices.
+        reasons: Whether to write the events that an item rests on below it.
+    """
+    items = vocabulary.encode([item.item_id for item in found]) if found else ()
+    prices = [price_text(vocabulary.item(int(row))) for row in items]
+    columns = [
+        Column(right=True), Column("item", cut=True), Column("title", cut=True), Column("category", cut=True),
+        *([Column("price", right=True)] if any(prices) else []), Column("score", right=True),
+    ]  # fmt: skip
+    rows: list[Sequence[str] | str] = []
+    for rank, (item, price) in enumerate(zip(found, prices, strict=True), start=1):
+        priced = [price] if any(prices) else []
+        rows.append((str(rank), item.item_id, item.title, item.category or "-", *priced, f"{item.score:.2f}"))
+        if reasons and item.because:
+            because = "; ".join(f"{one_line(reason.title)} ({reason.weight:.0%})" for reason in item.because)
+            rows.append(f"{_INDENT}because of {because}")
+    return PlainTable(title, columns, rows)
+
+
+def profile_tables(name: str, profile: InterestProfile) -> list[PlainTable]:
+    """The interests of a user: by category, in groups, and names and phrases of the user's texts.
+
+    Args:
+        name: The user.
+        profile: The user's interests.
+    """
+    if not profile.opinions:
+        return [PlainTable(name, (Column(),), ["Nothing is known of this user's interests."])]
+    categories = [
+        (one.category or "(no category)", f"{one.liking:.2f}", f"{one.disliking:.2f}", str(one.opinions))
+        for one in profile.categories
+    ]
+    centres = [
+        (str(number), f"{one.weight:.0%}", str(one.opinions), "; ".join(one.examples))
+        for number, one in enumerate(profile.centres, start=1)
+    ]
+    names = [(name, kind, str(times), f"{liked:+.2f}") for kind, name, times, liked in profile.entities]
+    liking = [Column(heading, right=True) for heading in ("liking", "disliking", "opinions")]
+    share = [Column(heading, right=True) for heading in ("interest", "share", "opinions")]
+    times = [Column(heading, right=True) for heading in ("times", "liked")]
+    tables = [
+        PlainTable(f"{name}: {profile.opinions:,} opinions", (Column("category", cut=True), *liking), categories),
+        PlainTable("", (*share, Column("about", cut=True)), centres),
+        PlainTable("", (Column("name", cut=True), Column("kind", cut=True), *times), names),
+    ]
+    found = [table for table in tables if table.rows]
+    if profile.keyphrases:
+        found.append(PlainTable("", (Column(),), (), ("phrases: " + ", ".join(profile.keyphrases),)))
+    return found
+
+
+def inspection_table(title: str, rows: Sequence[tuple[str, str]]) -> PlainTable:
+    """One line per fact about a shop's tables."""
+    return PlainTable(title, (Column(cut=True), Column(right=True)), rows)

@@ -7,18 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..evaluation.protocol import LOST, RankingReport
+from ..evaluation.protocol import RankingReport
 from ..inference.checkpoint_evaluation import MODEL_NAME, EvaluationData
 from ..model_cards.markdown import duration
 from ..model_cards.report_page import ReportContext, learning_curve, write_report
 from ..model_cards.settings import model_settings, training_settings
 from ..tokenization.schema import ShopTables
 from ..workflows.fit_card import changed_options
-from ..workflows.results import by_model
+from ..workflows.results import Row, by_model
 from .argument_options import with_options
-from .bench_results import BenchResults, values_of
 from .console import messages
 
 if TYPE_CHECKING:
@@ -77,17 +74,22 @@ def report_evaluation(
 
 
 def report_bench(
-    path: Path, results: BenchResults, findings: Sequence[str], fields: Mapping[str, Any], command: str
+    path: Path,
+    rows: Sequence[Row],
+    reports: Mapping[str, RankingReport],
+    findings: Sequence[str],
+    fields: Mapping[str, Any],
+    command: str,
 ) -> None:
     """Write the page of a benchmark: means over seeds, with intervals over users."""
-    data = results.rows[0]["data"]
-    runs = {model: len(group) for model, group in by_model(results.rows).items()}
+    data = rows[0]["data"]
+    runs = {model: len(group) for model, group in by_model(rows).items()}
     facts = {
         "Data": data["name"], "Split": f"{data['split']}, test",
         "Runs": ", ".join(f"{model} {count}" for model, count in runs.items()),
         "Metrics": "means over the runs of a model",
     }  # fmt: skip
-    curves = {row["model"]: row["curve"] for row in reversed(results.rows) if row.get("curve")}
+    curves = {row["model"]: row["curve"] for row in reversed(rows) if row.get("curve")}
     context = ReportContext(
         facts=facts,
         curves={model: curves[model] for model in runs if model in curves},
@@ -96,33 +98,7 @@ def report_bench(
         notes=[with_options(note) for note in data.get("notes", [])],
         command=command,
     )
-    _write(path, mean_reports(results), f"Benchmark on {data['name']}", None, context)
-
-
-def mean_reports(results: BenchResults) -> dict[str, RankingReport]:
-    """One report per model: means over its runs, and per user the mean over its runs."""
-    found = {}
-    for model, rows in by_model(results.rows).items():
-        first = rows[0]
-        keys = [key.split("/", 2)[2] for key in results.users if key.startswith(f"{model}/{first['seed']}/")]
-        per_user = {
-            key: np.mean([results.users[f"{model}/{row['seed']}/{key}"] for row in rows], axis=0) for key in keys
-        }
-        slices = {name: _means(rows, name, metrics) for name, metrics in first["slices"].items()}
-        found[model] = RankingReport(
-            metrics=_means(rows, "", first["metrics"]),
-            slices=slices,
-            num_users=first["data"]["test_users"],
-            num_targets=first["data"]["test_targets"],
-            per_user=per_user,
-            lost_to_untrained=_means(rows, LOST, first.get(LOST) or {}),
-        )
-    return found
-
-
-def _means(rows: Sequence[dict[str, Any]], part: str, metrics: Mapping[str, Any]) -> dict[str, float]:
-    values = {name: values_of(rows, part, name) for name in metrics}
-    return {name: float(np.mean(found)) if found else float("nan") for name, found in values.items()}
+    _write(path, reports, f"Benchmark on {data['name']}", None, context)
 
 
 def _notes(shop: ShopTables, others: Sequence[str]) -> list[str]:

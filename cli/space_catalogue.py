@@ -89,17 +89,26 @@ class Catalogue:
 
     def price(self, item: str) -> str:
         """Price of an item as text, with its currency where the catalogue has that; nothing where there is none."""
-        values = self.item(item)
-        price, currency = values.get("price"), values.get("currency")
-        if price is None or price != price:  # NaN
-            return ""
-        text = str(price) if isinstance(price, str) else f"{price:,.2f}"
-        return f"{text} {currency}" if currency else text
+        return price_text(self.item(item))
 
     def picture(self, item: str) -> str | None:
         """Address of an item's picture, which may hold the picture itself; None where there is none."""
         values = self.item(item)
         return next((found for name in self._pictures if (found := picture_address(values.get(name)))), None)
+
+
+def price_text(values: Mapping[str, Any]) -> str:
+    """Price of an item from its columns, with its currency where it has one; an empty text without a price.
+
+    Example:
+        >>> price_text({"price": 1234.5, "currency": "EUR"}), price_text({"price": None})
+        ('1,234.50 EUR', '')
+    """
+    price, currency = values.get("price"), values.get("currency")
+    if price is None or price != price:  # NaN
+        return ""
+    text = str(price) if isinstance(price, str) else f"{price:,.2f}"
+    return f"{text} {currency}" if currency else text
 
 
 def folded(texts: Any) -> Any:

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..tokenization.progress import stage
 
+SAMPLES = 1000
+"""Bootstrap samples of intervals that are shown."""
 _DRAWS_AT_ONCE = 1 << 22
 
 
@@ -38,7 +40,7 @@ class Interval:
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
-def confidence_interval(values: np.ndarray, samples: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:
+def confidence_interval(values: np.ndarray, samples: int = SAMPLES, seed: int = 0, level: float = 0.95) -> Interval:
     """Percentile bootstrap interval of a mean over users (Efron and Tibshirani, 1993, chapter 13).
 
     Args:
@@ -53,17 +55,45 @@ def confidence_interval(values: np.ndarray, samples: int = 1000, seed: int = 0, 
     Raises:
         ValueError: If no value is left, or `samples` or `level` are out of range.
     """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1:
+        raise ValueError(f"values have shape {values.shape}; give one a user")
+    return confidence_intervals(values[:, None], samples, seed, level)[0]
+
+
+def confidence_intervals(
+    values: np.ndarray, samples: int = SAMPLES, seed: int = 0, level: float = 0.95
+) -> list[Interval]:
+    """Intervals of several metrics of the same users, as `confidence_interval` gives them; users are drawn once.
+
+    Args:
+        values: (users, metrics) values; a user without such a target has NaN in all of them and is left out.
+        samples: How many times the users are drawn anew.
+        seed: Seed of the draws.
+        level: Share of the resampled means within the interval.
+
+    Returns:
+        One interval per metric.
+
+    Raises:
+        ValueError: If no value is left, a user has some of the values only, or `samples` or `level` are out of range.
+    """
     if samples < 1 or not 0 < level < 1:
         raise ValueError(
             f"samples is {samples} and level {level}; give samples of 1 or more and a level within 0 to 1"
         )
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 1:
-        raise ValueError(f"values have shape {values.shape}; give one a user")
-    present = values[~np.isnan(values)]
+    missing = np.isnan(values)
+    partly = int((missing.any(1) != missing.all(1)).sum())
+    if partly:
+        raise ValueError(f"{partly} of {len(values)} users have some of the metrics only; give metrics of one slice")
+    present = values[~missing.any(1)]
     if not len(present):
         raise ValueError(f"none of {len(values)} users has a value; the slice is empty, so leave it out")
-    return _interval(float(present.mean()), _resampled_means(present, samples, seed), level, len(present))
+    means = _resampled_means(present, samples, seed)
+    return [
+        _interval(float(mean), column, level, len(present))
+        for mean, column in zip(present.mean(0), means.T, strict=True)
+    ]
 
 
 def _interval(mean: float, resampled: np.ndarray, level: float, num_users: int) -> Interval:
@@ -72,14 +102,17 @@ def _interval(mean: float, resampled: np.ndarray, level: float, num_users: int) 
 
 
 def _resampled_means(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    """(samples, ...) means of (users, ...) values over users drawn anew."""
+    """(samples, columns) means of (users, columns) values over users drawn anew."""
     generator = np.random.default_rng(seed)
-    means = np.empty((samples, *values.shape[1:]))
-    step = max(1, _DRAWS_AT_ONCE // values.size)
+    users = len(values)
+    means = np.empty((samples, values.shape[1]))
+    step = max(1, _DRAWS_AT_ONCE // users)
     with stage("bootstrap intervals", samples, "samples") as running:
         for start in range(0, samples, step):
-            drawn = generator.integers(len(values), size=(min(step, samples - start), len(values)))
-            means[start : start + step] = values[drawn].mean(1)
+            drawn = generator.integers(users, size=(min(step, samples - start), users))
+            drawn += np.arange(len(drawn))[:, None] * users  # so that one count is of all samples
+            times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
+            means[start : start + step] = times @ values / users
             running.advance(len(drawn))
     return means
 

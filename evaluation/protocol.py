@@ -15,6 +15,7 @@ from datasets import Dataset
 
 from ..tokenization.progress import stage
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from .bootstrap import Interval, confidence_intervals, paired_bootstrap
 from .ranks import pad_targets, target_ranks, top_rows
 from .recommendation_ranking.ranking_metrics import (
     DEFAULT_KS,
@@ -69,6 +70,70 @@ class RankingReport:
     lost_to_untrained: dict[str, float] = field(default_factory=dict)
     top: np.ndarray | None = field(repr=False, compare=False, default=None)
     ranks: np.ndarray | None = field(repr=False, compare=False, default=None)
+    _intervals: dict[str, Interval] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _differences: dict[tuple[str, int], tuple[RankingReport, Interval]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    def value(self, metric: str, part: str | None = None) -> float:
+        """A metric.
+
+        Args:
+            metric: Its name, such as `ndcg@10`.
+            part: A slice; None for all targets.
+
+        Returns:
+            The mean over users; NaN if it was not measured.
+        """
+        values = self.metrics if part is None else self.slices.get(part, {})
+        return float(values.get(metric, math.nan))
+
+    def interval(self, metric: str, part: str | None = None) -> Interval | None:
+        """The 95 % bootstrap interval of a metric, computed once per report and slice.
+
+        Args:
+            metric: As in `value`.
+            part: As in `value`.
+
+        Returns:
+            The interval; None where the values of single users are not kept, or there are none.
+        """
+        key = _key_of(metric, part)
+        if key not in self.per_user or not math.isfinite(self.value(metric, part)):
+            return None
+        if key not in self._intervals:
+            names = self.metrics if part is None else self.slices[part]
+            keys = [found for name in names if (found := _key_of(name, part)) in self.per_user]
+            values = np.stack([self.per_user[found] for found in keys], axis=1)
+            self._intervals.update(zip(keys, confidence_intervals(values), strict=True))
+        return self._intervals[key]
+
+    def intervals(self) -> dict[str, Interval]:
+        """The intervals of all metrics that have one, under their keys in `flat`."""
+        keys: list[tuple[str, str | None]] = [(name, None) for name in self.metrics]
+        keys += [(name, part) for part, metrics in self.slices.items() for name in metrics]
+        found = {_key_of(name, part): self.interval(name, part) for name, part in keys}
+        return {key: interval for key, interval in found.items() if interval is not None}
+
+    def difference(self, other: RankingReport, metric: str, part: str | None = None) -> Interval | None:
+        """A metric of this report minus that of another one on the same users, computed once per pair.
+
+        Args:
+            other: The other report.
+            metric: As in `value`.
+            part: As in `value`.
+
+        Returns:
+            The paired bootstrap interval; None where one of them has no values of single users.
+        """
+        key = _key_of(metric, part)
+        missing = key not in self.per_user or key not in other.per_user
+        if missing or not math.isfinite(self.value(metric, part)):
+            return None
+        place = (key, id(other))
+        if place not in self._differences:  # which keep the other report, so that no later one gets its id
+            self._differences[place] = other, paired_bootstrap(self.per_user[key], other.per_user[key])
+        return self._differences[place][1]
 
     def flat(self) -> dict[str, float]:
         """All metrics in one mapping, those of a slice as `slices.<name>.<metric>`."""
@@ -239,6 +304,10 @@ def _check_layout(scores: torch.Tensor, users: int, rows: int) -> None:
 
 def _slice_key(name: str, metric: str) -> str:
     return f"slices.{name}.{metric}"
+
+
+def _key_of(metric: str, part: str | None) -> str:
+    return metric if part is None else _slice_key(part, metric)
 
 
 def _without_nan(metrics: Mapping[str, float]) -> dict[str, float | None]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from ..evaluation.audits import HEAD, HISTORIES, Audit, ExposureAudit, PopularityAudit
+from ..evaluation.bootstrap import SAMPLES
 from ..evaluation.slices import SLICE_MEANINGS
 from .card_data import XCatModelCardData
 from .markdown import cell, line, table
-from .results import SAMPLES, comparison, measured_limits, told_slices, verdict
+from .results import comparison, measured_limits, told_slices, verdict
 
 VALUES_SHOWN = 8
 NOT_MEASURED = "No test targets were ranked, so there are no figures."

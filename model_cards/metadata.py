@@ -9,7 +9,6 @@ import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
 from .markdown import is_hub_id, line, metric_label, slug, usable_id
-from .results import interval_of
 from .scrubbing import scrub
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def eval_result_files(data: XCatModelCardData) -> dict[str, str]:
     value = math.nan if report is None else report.metrics.get(BENCHMARK_METRIC, math.nan)
     if report is None or not is_hub_id(data.dataset_id) or not data.benchmark_task or not math.isfinite(value):
         return {}
-    found = interval_of(report, BENCHMARK_METRIC)
+    found = report.interval(BENCHMARK_METRIC)
     between = "" if found is None else f", {found.level:.0%} interval {found.low:.4f} to {found.high:.4f}"
     source = f"https://huggingface.co/{data.model_id}" if usable_id(data.model_id) == data.model_id else None
     entry = EvalResultEntry(

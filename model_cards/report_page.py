@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.bootstrap import SAMPLES
 from ..evaluation.protocol import RankingReport
 from ..evaluation.slices import SLICE_MEANINGS
 from ..inference.recommender import XCatRecommender
 from .charts import interval_chart, line_chart
 from .markdown import line, metric_label, plain_setting
-from .results import SAMPLES, interval_of, value_of, verdict
+from .results import verdict
 from .run_cards import example_histories
 from .scrubbing import is_secret_name, scrub
 from .training_section import command_text, logged_steps
@@ -165,7 +166,7 @@ def _results(reports: Mapping[str, RankingReport], own: str | None, findings: Se
     first = next(iter(reports.values()))
     cutoffs = sorted({int(name.rpartition("@")[2]) for report in reports.values() for name in report.metrics})
     deciding = f"ndcg@{_cutoff(cutoffs)}"
-    drawn = {_clean(scrub(n)): (value_of(r, deciding), interval_of(r, deciding)) for n, r in reports.items()}
+    drawn = {_clean(scrub(n)): (r.value(deciding), r.interval(deciding)) for n, r in reports.items()}
     told = [*findings, *([verdict(reports, own)] if own is not None else [])]
     tables = [_table(reports, own, [f"{name}@{k}" for name in ("recall", "ndcg", "mrr", "coverage")]) for k in cutoffs]
     return "\n".join([
@@ -222,14 +223,14 @@ def _table(
     reports: Mapping[str, RankingReport], own: str | None, metrics: Sequence[str], part: str | None = None
 ) -> str:
     """Models by metrics, the own model first; metrics that no model has are left out."""
-    metrics = [name for name in metrics if any(math.isfinite(value_of(r, name, part)) for r in reports.values())]
-    best = {name: max(v for r in reports.values() if math.isfinite(v := value_of(r, name, part))) for name in metrics}
+    metrics = [name for name in metrics if any(math.isfinite(r.value(name, part)) for r in reports.values())]
+    best = {name: max(v for r in reports.values() if math.isfinite(v := r.value(name, part))) for name in metrics}
     head = "".join(f"<th>{_text(metric_label(name)).replace('@', '<wbr>@')}</th>" for name in metrics)
     rows = []
     for model in sorted(reports, key=lambda name: name != own):
         cells = [f"<td>{_text(model)}</td>"]
         for name in metrics:
-            value, found = value_of(reports[model], name, part), interval_of(reports[model], name, part)
+            value, found = reports[model].value(name, part), reports[model].interval(name, part)
             number = f"{value:.4f}" if math.isfinite(value) else "n/a"
             mark = ' class="best"' if value == best[name] and value > 0 else ""
             interval = "" if found is None else f' <span class="i">{found.low:.4f} to {found.high:.4f}</span>'

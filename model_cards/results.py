@@ -5,27 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ..evaluation.bootstrap import Interval, confidence_interval, paired_bootstrap
+from ..evaluation.bootstrap import Interval
 from ..evaluation.protocol import RankingReport
 from ..evaluation.slices import HISTORY_SLICES
 from .markdown import cell, line, metric_label, table
 
-SAMPLES = 1000
 DECIDING = "ndcg@10"
-
-
-def value_of(report: RankingReport, metric: str, part: str | None = None) -> float:
-    """A metric overall or in a slice; NaN if it was not measured."""
-    values = report.metrics if part is None else report.slices.get(part, {})
-    return float(values.get(metric, math.nan))
-
-
-def interval_of(report: RankingReport, metric: str, part: str | None = None) -> Interval | None:
-    """Bootstrap interval of a metric, or None where the values of single users are not kept or there are none."""
-    values = report.per_user.get(_key(metric, part))
-    if values is None or not math.isfinite(value_of(report, metric, part)):
-        return None
-    return confidence_interval(values, samples=SAMPLES)
 
 
 def comparison(reports: Mapping[str, RankingReport], own: str, metrics: Sequence[str], part: str | None = None) -> str:
@@ -38,14 +23,14 @@ def comparison(reports: Mapping[str, RankingReport], own: str, metrics: Sequence
         part: A slice; None for all targets.
     """
     best = {
-        name: max((v for r in reports.values() if math.isfinite(v := value_of(r, name, part))), default=None)
+        name: max((v for r in reports.values() if math.isfinite(v := r.value(name, part))), default=None)
         for name in metrics
     }
     rows = []
     for model in sorted(reports, key=lambda name: name != own):
         cells = [cell(model)]
         for name in metrics:
-            value, found = value_of(reports[model], name, part), interval_of(reports[model], name, part)
+            value, found = reports[model].value(name, part), reports[model].interval(name, part)
             number = f"{value:.4f}" if math.isfinite(value) else "n/a"
             number = f"**{number}**" if value == best[name] and value > 0 else number
             cells.append(number if found is None else f"{number} [{found.low:.4f}, {found.high:.4f}]")
@@ -55,7 +40,7 @@ def comparison(reports: Mapping[str, RankingReport], own: str, metrics: Sequence
 
 def strongest_rival(reports: Mapping[str, RankingReport], own: str, part: str | None = None) -> str | None:
     """The best of the other models by NDCG@10, or None if none was measured."""
-    others = {n: value_of(r, DECIDING, part) for n, r in reports.items() if n != own}
+    others = {n: r.value(DECIDING, part) for n, r in reports.items() if n != own}
     others = {name: value for name, value in others.items() if math.isfinite(value)}
     return max(others, key=lambda name: others[name], default=None)
 
@@ -63,13 +48,7 @@ def strongest_rival(reports: Mapping[str, RankingReport], own: str, part: str | 
 def difference(reports: Mapping[str, RankingReport], own: str, part: str | None = None) -> Interval | None:
     """NDCG@10 of this model minus that of its strongest rival, on the same users."""
     rival = strongest_rival(reports, own, part)
-    key = _key(DECIDING, part)
-    if rival is None or not math.isfinite(value_of(reports[own], DECIDING, part)):
-        return None
-    pair = [reports[name].per_user.get(key) for name in (own, rival)]
-    if pair[0] is None or pair[1] is None:
-        return None
-    return paired_bootstrap(pair[0], pair[1], samples=SAMPLES)
+    return None if rival is None else reports[own].difference(reports[rival], DECIDING, part)
 
 
 def verdict(reports: Mapping[str, RankingReport], own: str, part: str | None = None) -> str:
@@ -107,7 +86,3 @@ def measured_limits(reports: Mapping[str, RankingReport], own: str) -> list[str]
         elif found is not None and rival is not None and not found.excludes_zero:
             limits.append(f"{where}, it is not shown to be better than {line(rival)}.")
     return limits
-
-
-def _key(metric: str, part: str | None) -> str:
-    return metric if part is None else f"slices.{part}.{metric}"

@@ -27,14 +27,14 @@ STANDARD_ERRORS = 2.0
 """What the gain in NDCG has to be, in its own standard errors, for the second stage to be used."""
 
 _FITTED = ("key", "value", "ages", "weight", "expand", "expand_bias", "contract")
-_STEPS = 300
+_STEPS = 600
 _BATCH = 128
 _MEASURED = 3
 _DISTANCE = 6.0
 """Peak learning rate times steps: fewer steps are longer, so that weights get as far and shrink as much."""
 _DECAY = 1.0
 """Weight decay of AdamW: by the last step a weight without slope has shrunk to a twentieth."""
-_ALWAYS, _DRAWN = 20, 30
+_ALWAYS, _DRAWN = 40, 60
 """Candidates of a step of the fit: the best ones, and some of the others at random, which stand for all of those."""
 _LEAST_DEVIATION = 1e-3
 _LEAST_SHARE = 0.01
@@ -126,7 +126,7 @@ def fit_second_stage(
         dataset: Rows with `items` and `targets` that the model was not trained on.
         k: Cut-off of the NDCG.
         seed: Seed of folds, initial weights and batches.
-        quick: Whether half the steps and at most `QUICK_USERS` have to do.
+        quick: Whether a quarter of the steps and at most `QUICK_USERS` have to do.
 
     Returns:
         What it is worth.
@@ -142,7 +142,7 @@ def fit_second_stage(
     training = model.training
     model.eval()
     model.config.candidate_attention = False
-    steps = _STEPS // 2 if quick else _STEPS
+    steps = _STEPS // 4 if quick else _STEPS
     chosen = spread_users(dataset, QUICK_USERS if quick else MOST_USERS)
     with stage("collecting candidates", total=len(chosen), unit="users") as running:
         sample, judged = _collect(model, processor, dataset, chosen, running)
@@ -209,7 +209,7 @@ def fit_seconds(stage: XCatCandidateAttention, quick: bool = False) -> float:
     for _ in range(2):  # the first time is slower
         started = time.perf_counter()
         _fit(copied, sample, users, generator, Stage(""), _MEASURED)
-    return (time.perf_counter() - started) / _MEASURED * (FOLDS + 1) * (_STEPS // 2 if quick else _STEPS)
+    return (time.perf_counter() - started) / _MEASURED * (FOLDS + 1) * (_STEPS // 4 if quick else _STEPS)
 
 
 def _gain(judged: int, first: torch.Tensor, gains: torch.Tensor) -> SecondStageGain:

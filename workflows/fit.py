@@ -157,10 +157,11 @@ class FitResult:
 
 
 def report_dict(report: RankingReport) -> dict[str, Any]:
-    """A report for JSON: `metrics`, `slices`, what is lost to untrained items, and counts."""
+    """A report for JSON: `metrics`, `slices`, 95 % `intervals`, what is lost to untrained items, and counts."""
     return {
         "metrics": report.metrics,
         "slices": report.slices,
+        "intervals": {key: [found.low, found.high] for key, found in report.intervals().items()},
         LOST: report.lost_to_untrained,
         "num_users": report.num_users,
         "num_targets": report.num_targets,

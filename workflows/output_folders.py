@@ -30,7 +30,9 @@ def check_output(output: Path, resume: bool = False, overwrite: bool = False) ->
     unfinished = last_checkpoint(output) is not None
     if resume:
         if not unfinished:
-            raise ValueError(f"resume=True: {output} holds no unfinished training; leave resume out to begin again")
+            raise ValueError(
+                f"resume=True: {output} holds no unfinished training; leave out resume=True to begin again"
+            )
     elif output.exists() and any(output.iterdir()):
         if not unfinished and [entry.name for entry in output.iterdir()] == [TRAINING_FOLDER]:
             shutil.rmtree(output / TRAINING_FOLDER)  # of a run that ended before its first checkpoint

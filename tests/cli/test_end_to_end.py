@@ -26,6 +26,7 @@ from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import CATEGORIES, COLD, events_table, save_text_encoder, write_shop
 from .commands import run
+from .widths import check_width
 
 XCAT = Path(sys.executable).with_name("xcat")
 OPTIONS = [
@@ -156,12 +157,13 @@ def test_evaluate_by_history_and_by_category(fitted, places, capsys):
     assert sum(lengths) == judged["num_targets"] and min(lengths[:2]) > 0 == sum(lengths[2:])
     with pytest.raises(SystemExit):
         main(command)
-    assert "history" not in capsys.readouterr().err
+    assert "hist 6-10" not in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([*command, "--by-history", "--by-category", "--json"])
     shown = capsys.readouterr()
+    check_width(shown.err)
     rows = json.loads(shown.out.splitlines()[-1])["by_category"]
-    assert "history_6_10 ndcg@10" in shown.err and "history_21_up" not in shown.err
+    assert "hist 6-10" in shown.err and "hist 21+" not in shown.err
     assert {row["source"] for row in rows} <= {None, "no category", *CATEGORIES}
     assert all(row.keys() == {"source", "target", "num_targets", "recall@10", "ndcg@10"} for row in rows)
     targets = {alone: [row for row in rows if (row["source"] is None) == alone] for alone in (True, False)}
@@ -360,7 +362,7 @@ def test_training_goes_on_after_a_kill(places, tmp_path, capsys, steps):
     shutil.copy(output / "training" / "checkpoint-12" / "model.safetensors", half)
     with pytest.raises(SystemExit) as stop:
         main(again)
-    assert stop.value.code == 2 and "add --resume" in capsys.readouterr().err
+    assert stop.value.code == 2 and "give --resume" in capsys.readouterr().err
     resumed = run([*again, "--resume"], capsys)
     assert steps == list(range(13, 37))
     assert resumed["epochs"] == whole["epochs"] == 6
@@ -383,7 +385,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_begun_anew(places, tmp_
     (half / "model.safetensors").write_bytes(b"half")
     with pytest.raises(SystemExit) as stop:
         main([*fit_arguments(*places, output, 1), "--resume"])
-    assert stop.value.code == 2 and "leave --resume out" in capsys.readouterr().err
+    assert stop.value.code == 2 and "to begin again" in capsys.readouterr().err
     assert run(fit_arguments(*places, output, 1), capsys)["epochs"] == 1
     assert (output / "model.safetensors").stat().st_size > 1000 and not (output / "training").exists()
 

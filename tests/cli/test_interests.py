@@ -12,6 +12,8 @@ from transformers import AutoConfig, BertForTokenClassification
 from tests.tiny_shop import save_text_encoder, tiny_tokenizer, write_shop
 from xcat_rec.cli.app import main
 
+from .widths import check_width
+
 
 def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as left:
@@ -26,8 +28,9 @@ def test_profiles_are_printed_for_people_and_as_json(
     shop, encoder = write_shop(tmp_path / "shop"), str(save_text_encoder(tmp_path / "encoder"))
     assert run(str(shop), "--user", "user-01", "--text-encoder", encoder) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("user-01\n")
+    assert printed.startswith("user-01: 5 opinions\n")
     assert "liking" in printed
+    check_width(printed)
     assert run(str(shop), "--users", "2", "--text-encoder", encoder, "--json") == 0
     profiles = json.loads(capsys.readouterr().out.splitlines()[-1])["profiles"]
     assert len(profiles) == 2
@@ -60,7 +63,7 @@ def test_names_come_from_a_model_of_ones_own(
         (("--before", "soon"), "--before is 'soon'"),
         (("--users", "0"), "--users is 0"),
         (("--text-column", "chat"), "events has no column 'chat'"),
-        (("--half-life-days", "0"), "half_life_days is 0"),
+        (("--half-life-days", "0"), "--half-life-days is 0"),
     ],
 )
 def test_what_cannot_be_is_refused(

@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from xcat_rec.cli.app import main
 from xcat_rec.inference.checkpoint_evaluation import evaluate_checkpoint
 from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.tokenization.schema import validate_tables
@@ -15,6 +16,7 @@ from xcat_rec.training.preparation import PreparationOptions, prepare_training
 
 from ..tiny_shop import COLD, SMALL, events_table, items_table, save_text_encoder
 from .commands import refused, run
+from .widths import check_width
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +93,13 @@ def test_the_boost_of_an_evaluation_is_that_of_this_evaluation(folder):
     plain, boosted = (evaluate_checkpoint(recommender, shop, cold_boost=boost) for boost in (None, 1000))
     assert boosted.report.slices["cold"]["recall@10"] == 1.0 > plain.report.slices["cold"]["recall@10"]
     assert recommender.cold_boost == 0.25
+
+
+def test_the_table_has_a_line_per_item(folder, capsys):
+    command = ["recommend", str(folder / "shop"), "-k", "4", "--history", "item-03,item-10"]
+    with pytest.raises(SystemExit) as stop:
+        main(command)
+    printed = capsys.readouterr().out
+    lines = [line for line in printed.splitlines() if line.strip()]
+    assert stop.value.code == 0 and len(lines) == 2 + 4
+    check_width(printed)

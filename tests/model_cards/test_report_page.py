@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from xcat_rec.model_cards.report_page import ReportContext, learning_curve, write_report
-from xcat_rec.model_cards.results import interval_of
 
 from .example_card import example_card, example_results
 
@@ -81,7 +80,7 @@ def test_every_number_of_the_tables_is_that_of_the_report(tmp_path: Path) -> Non
             for label, shown in zip(head[1:], row[1:], strict=True):
                 metric = label.lower()
                 value = report.metrics[metric] if part is None else report.slices[part][metric]
-                found = interval_of(report, metric, part)
+                found = report.interval(metric, part)
                 expected = [value, *((found.low, found.high) if found else ())]
                 assert re.findall(r"\d\.\d{4}", shown) == [f"{number:.4f}" for number in expected], (heading, metric)
                 assert (found is None) == (metric == "coverage@10")

@@ -1,0 +1,139 @@
+"""Tables of metrics: a block per metric, in it one line per model, the best first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from ..evaluation.bootstrap import SAMPLES
+from ..evaluation.categories import METRICS, CategoryFigures
+from ..evaluation.protocol import LOST, RankingReport
+from ..evaluation.slices import HISTORY_SLICES, SLICE_MEANINGS, TARGET_SLICES
+from ..tokenization.progress import stage
+from .plain_tables import Column, PlainTable
+
+PAIRS_SHOWN = 40
+"""Pairs of categories that a table shows; all are in the JSON."""
+HEADINGS = {"": "all", "new_category": "new cat.", LOST: "lost"} | {
+    name: name.replace("history_", "hist ").replace("_up", "+").replace("_", "-") for name in HISTORY_SLICES
+}
+"""Short names of slices; other slices have their own name."""
+
+Block = tuple[str, str]
+"""A slice, empty for all targets or `LOST`, and a metric."""
+
+
+def shown_blocks(reports: Mapping[str, RankingReport], k: int = 10, by_history: bool = False) -> list[Block]:
+    """Blocks of a table about an evaluation: all targets, then every slice that has targets.
+
+    Args:
+        reports: Reports by name of the model.
+        k: Cut-off.
+        by_history: Whether to show slices by length of history, too.
+    """
+    first = next(iter(reports.values()))
+    shown = (*TARGET_SLICES, *(HISTORY_SLICES if by_history else ()))
+    slices = [name for name, part in first.slices.items() if name in shown and part["num_targets"]]
+    names = (f"recall@{k}", f"ndcg@{k}")
+    blocks = [("", name) for name in (*names, f"coverage@{k}")]
+    blocks += [(part, name) for part in slices for name in names]
+    if "cold" in slices and all(report.lost_to_untrained for report in reports.values()):
+        blocks += [(LOST, name) for name in names]
+    return blocks
+
+
+def metrics_table(
+    reports: Mapping[str, RankingReport],
+    blocks: Sequence[Block],
+    title: str = "",
+    deviation: Callable[[str, Block], str] | None = None,
+) -> PlainTable:
+    """One line per slice, metric and model, with its 95 % interval; the models of a block by value, best first.
+
+    Args:
+        reports: Reports by name of the model.
+        blocks: Slices and metrics, in their order.
+        title: Line above the table.
+        deviation: Gives what stands beside the value of a model in a block; None for no such column.
+    """
+    rows: list[Sequence[str] | str] = []
+    with stage("bootstrap intervals", len(blocks), "metrics") as running:
+        for block in blocks:
+            rows += [*_block(reports, block, deviation), ""]
+            running.advance()
+    spread = () if deviation is None else (Column("over seeds", right=True),)
+    columns = (
+        Column("targets"), Column("metric"), Column("model", cut=True), Column("value", right=True), *spread,
+        Column("95 % interval", right=True),
+    )  # fmt: skip
+    return PlainTable(title, columns, rows[:-1], _explanations(reports, blocks))
+
+
+def _block(
+    reports: Mapping[str, RankingReport], block: Block, deviation: Callable[[str, Block], str] | None
+) -> list[Sequence[str]]:
+    part, metric = block
+    lost = part == LOST
+    values = {
+        model: report.lost_to_untrained.get(metric, math.nan) if lost else report.value(metric, part or None)
+        for model, report in reports.items()
+    }
+    found = [value for value in values.values() if math.isfinite(value)]
+    best = min(found, default=0.0) if lost else max(found, default=0.0)
+    rows: list[Sequence[str]] = []
+    # Numbers that are not known come last; equal ones stay in the order of the models.
+    for model in sorted(values, key=lambda name: _order(values[name], lost)):
+        value = values[model]
+        interval = None if lost else reports[model].interval(metric, part or None)
+        marked = value == best and (lost or best > 0) and len(values) > 1
+        shown = (f"{100 * value:.1f} %" if lost else f"{value:.4f}") if math.isfinite(value) else "-"
+        beside = () if deviation is None else (deviation(model, block),)
+        ends = "" if interval is None else f"{interval.low:.4f}-{interval.high:.4f}"
+        rows.append((HEADINGS.get(part, part), metric, model, shown + (" *" if marked else "  "), *beside, ends))
+    return rows
+
+
+def _order(value: float, ascending: bool) -> float:
+    if not math.isfinite(value):
+        return math.inf
+    return value if ascending else -value
+
+
+def _explanations(reports: Mapping[str, RankingReport], blocks: Sequence[Block]) -> list[str]:
+    """What stands below a table: its slices in plain words, and what the interval and the mark are."""
+    first = next(iter(reports.values()))
+    lines = [f"all: {first.num_targets:,} targets of {first.num_users:,} users"]
+    for part in dict.fromkeys(part for part, _ in blocks):
+        if part in SLICE_MEANINGS:
+            count = int(first.slices[part]["num_targets"])
+            lines.append(f"{HEADINGS.get(part, part)}: {count:,} targets where {SLICE_MEANINGS[part]}")
+        elif part == LOST:
+            lines.append(
+                "lost: share of the metric that is lost to cold items, which are ranked above targets with training "
+                "events; lower is better"
+            )
+    if len(reports) > 1:
+        lines.append("*: best of the block")
+    lines.append(f"95 % interval: {SAMPLES:,} bootstrap samples of the users")
+    return lines
+
+
+def category_table(figures: CategoryFigures) -> PlainTable:
+    """Metrics by category of the target, then by the pairs of source and target with most targets."""
+    alone = [row for row in figures.rows if row["source"] is None]
+    pairs = sorted((row for row in figures.rows if row["source"] is not None), key=lambda row: -row["num_targets"])
+    rows: list[Sequence[str] | str] = []
+    for part in (alone, pairs[:PAIRS_SHOWN]):
+        for row in part:
+            source = "any" if row["source"] is None else row["source"]
+            values = ["-" if math.isnan(row[metric]) else f"{row[metric]:.4f}" for metric in METRICS]
+            rows.append((source, row["target"], f"{row['num_targets']:,}", *values))
+        rows.append("")
+    notes = [f"{figures.joined:,} categories are joined as other"] if figures.joined else []
+    if len(pairs) > PAIRS_SHOWN:
+        notes.append(f"{len(pairs) - PAIRS_SHOWN:,} pairs with fewer targets are in --json")
+    numbers = [Column(name, right=True) for name in ("targets", *METRICS)]
+    columns = (Column("last event", cut=True), Column("target", cut=True), *numbers)
+    while rows and rows[-1] == "":
+        rows.pop()
+    return PlainTable(f"by {figures.column} of the last event and of the target", columns, rows, notes)
