@@ -97,7 +97,7 @@ def test_rows_say_what_was_measured_and_how(benched):
     assert xcat["config"]["model"]["hidden_size"] == 32 and "hidden_dropout" not in xcat["config"]["model"]
     assert xcat["config"]["training"]["per_device_train_batch_size"] == 10
     assert "NaN" not in output.read_text() and str(output.parent.parent) not in output.read_text()
-    for word in ("item-knn", "seed 0 (3 of 3)", "switch", "cold", "95% interval"):
+    for word in ("item-knn", "seed 0 (3 of 3)", "switch", "cold", "95 % interval"):
         assert word in shown
 
 

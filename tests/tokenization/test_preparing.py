@@ -399,7 +399,7 @@ def test_fit_takes_the_sequences(tmp_path):
             PreparationOptions(repeats="first"),
             "repeats is 'first', and shop was prepared with 'keep'; prepare the tables again",
         ),
-        (PreparationOptions(min_user_events=3), "--min-user-events is 3, and shop was prepared with 0"),
+        (PreparationOptions(min_user_events=3), "min_user_events is 3, and shop was prepared with 0"),
     ):
         with pytest.raises(ValueError, match=message):
             split_shop(shop, options)
