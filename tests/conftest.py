@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
+
+import pytest
 
 # Set before torch, polars or huggingface_hub is imported, for they read it once.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS"):
@@ -14,3 +17,18 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 _caches = tempfile.TemporaryDirectory(prefix="xcat-tests-", ignore_cleanup_errors=True)
 os.environ["HF_HOME"] = _caches.name
 os.environ["XCAT_CACHE"] = os.path.join(_caches.name, "text-states")
+
+ROOT = Path(__file__).parents[1]
+
+
+class _FolderOfTheRepository:
+    """Collects the repository as a folder: it is a package, which pytest imports, but a clone may have any name."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Dir | None:
+        return pytest.Dir.from_parent(parent, path=path) if path == ROOT else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register what a conftest below the repository's root cannot do for the root."""
+    config.pluginmanager.register(_FolderOfTheRepository())
