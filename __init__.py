@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from .workflows.fit import FitResult as FitResult
     from .workflows.fit import fit as fit
     from .workflows.inspect import inspect as inspect
+    from .workflows.interests import interests as interests
     from .workflows.load import load as load
     from .workflows.prepare import prepare as prepare
     from .workflows.push import push as push
@@ -106,6 +107,7 @@ _EXPORTS = {
     "fit": ".workflows.fit",
     "guess_columns": ".tokenization.column_guess",
     "inspect": ".workflows.inspect",
+    "interests": ".workflows.interests",
     "load": ".workflows.load",
     "load_adapted": ".training.adapters",
     "load_data": ".tokenization.prepared",

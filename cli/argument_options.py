@@ -17,7 +17,7 @@ current_command: ContextVar[str] = ContextVar("current_command", default="fit")
 _PARAMETERS = {
     "exclude_categories": "exclude_category", "groups": "lora_targets", "method": "peft",
     "on_missing_users": "missing_users", "on_unknown_items": "unknown_items", "only_categories": "only_category",
-    "rank": "lora_rank", "texts": "text", "untrained_bonus": "cold_boost",
+    "rank": "lora_rank", "text_columns": "text_column", "texts": "text", "untrained_bonus": "cold_boost",
 }  # fmt: skip
 """Arguments of the library with another name than the command's parameter."""
 _OPPOSITES = {"exclude_seen": "include_seen"}

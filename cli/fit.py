@@ -120,6 +120,7 @@ def fit(
     from ..tokenization.progress import stage
 
     with stage("loading libraries"):
+        from ..inference.saved_tables import table_options
         from ..tokenization.prepared import load_data
         from ..tokenization.problems import values_shown
         from ..workflows.fit import FitRequest, check_base, fit_shop
@@ -134,11 +135,9 @@ def fit(
             data,
             items=items,
             events=events,
-            columns=parse_columns(columns),
             on_unknown_items=unknown_items,
             on_missing_users=missing_users,
-            time_format=time_format,
-            encoding=encoding,
+            **table_options(base, parse_columns(columns) if columns else None, time_format, encoding),
         )
     say(shop.report.describe(show_values))
     outcome = fit_shop(

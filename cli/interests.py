@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from .options import Encoding, TimeFormat
-
-if TYPE_CHECKING:
-    import numpy as np
-    import polars as pl
-
-    from ..tokenization.entities import EntityMatcher, ModelEntities
-    from ..tokenization.keyphrases import KeyphraseExtractor
-    from ..tokenization.opinions import Statements
-    from ..tokenization.sentiment import Sentiment
 
 
 def interests(
@@ -30,6 +19,12 @@ def interests(
         typer.Option(help="Column of events with a text; may be repeated. Left out: the usual names."),
     ] = None,
     before: Annotated[str | None, typer.Option(help="Read only what came before this time (ISO 8601).")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Checkpoint whose names of columns, time format and encoding are used.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
+    ] = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     half_life_days: Annotated[float, typer.Option(help="Days after which an opinion counts half.")] = 180.0,
@@ -50,109 +45,29 @@ def interests(
         xcat interests my-shop/ --user U1
 
         xcat interests my-shop/ --user U1 --before 2023-01-01 --json
+
+        xcat interests my-shop/ --checkpoint my-checkpoint
     """
-    from ..tokenization.interests import ProfileOptions
-    from ..tokenization.opinions import full_profile, opinions_of, read_statements
-    from ..tokenization.prepared import refuse_prepared
-    from ..tokenization.sources import read_table
-    from .console import print_json, results
+    from .usage import check_at_least, check_checkpoint
+
+    check_at_least("--users", users, 1)
+    if checkpoint is not None:
+        check_checkpoint(checkpoint)
+
+    from ..workflows.fields import parse_columns
+    from ..workflows.interests import interests as profiles_of
+    from .console import print_json, results, say
     from .rendering import profile_tables
 
-    options = ProfileOptions(half_life_days=half_life_days)
-    if users < 1:
-        raise ValueError(f"--users is {users}; give at least 1")
-    refuse_prepared(data, "give")
-    at = None if before is None else _seconds(before)
-    statements = read_statements(
-        read_table(_file(data, "events"), encoding=encoding), text_columns=text_column, time_format=time_format
-    )
-    items = read_table(_file(data, "items"), encoding=encoding)
-    asked = user or _most_told(statements, users)
-    chosen = [(name, statements.of_user(name)) for name in asked]
-    texts, categories = _catalogue(items)
-    encode = _encoder(text_encoder)
-    sentiment = _sentiment(sentiment_model)
-    entities, keyphrases = _finders(items, statements, entity_model)
-    found = []
-    for name, told in chosen:
-        opinions = opinions_of(told, encode, texts, categories, sentiment)
-        found.append((name, full_profile(told, opinions, at, options, entities, keyphrases)))
+    found = profiles_of(
+        data, user, checkpoint=checkpoint, columns=parse_columns(columns) if columns else None,
+        text_columns=text_column, before=before, time_format=time_format, encoding=encoding,
+        half_life_days=half_life_days, text_encoder=text_encoder, sentiment_model=sentiment_model,
+        entity_model=entity_model, users=users, tell=say,
+    )  # fmt: skip
     if json_output:
-        print_json({"profiles": [{"user_id": name, **profile.to_dict()} for name, profile in found]})
+        print_json({"profiles": [{"user_id": name, **profile.to_dict()} for name, profile in found.items()]})
         return
-    for name, profile in found:
+    for name, profile in found.items():
         for table in profile_tables(name, profile):
             results.print(table, "", highlight=False, sep="\n")
-
-
-def _file(data: str, name: str) -> Path:
-    folder = Path(data)
-    if not folder.is_dir():
-        raise ValueError(f"{data} is no folder; give one with items.* and events.*")
-    files = sorted(path for path in folder.iterdir() if path.name.split(".")[0] == name)
-    if len(files) != 1:
-        raise ValueError(f"{data} holds {len(files)} files {name}.*; it must hold one")
-    return files[0]
-
-
-def _seconds(time: str) -> int:
-    from datetime import UTC, datetime
-
-    try:
-        moment = datetime.fromisoformat(time)
-    except ValueError as error:
-        raise ValueError(f"--before is {time!r}; write ISO 8601, such as 2023-01-31") from error
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-
-
-def _most_told(statements: Statements, count: int) -> list[str]:
-    from polars import col
-
-    counts = statements.table.group_by("user_id").len().sort(col("len"), "user_id", descending=[True, False])
-    return [str(user) for user in counts["user_id"].head(count)]
-
-
-def _catalogue(items: pl.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
-    """Text and category of each item."""
-    from ..tokenization.columns import read_texts
-    from ..tokenization.keys import read_keys
-    from ..tokenization.text import DEFAULT_TEXT_FIELDS, item_texts
-
-    ids = read_keys(items["item_id"]) if "item_id" in items.columns else None
-    if ids is None:
-        raise ValueError(f"items has no column 'item_id' with ids; it has {', '.join(items.columns)}")
-    texts = item_texts(items, [name for name in DEFAULT_TEXT_FIELDS if name in items.columns])
-    categories = read_texts(items["category"], " > ").fill_null("").to_list() if "category" in items.columns else []
-    return dict(zip(ids, texts, strict=True)), dict(zip(ids, categories, strict=bool(categories)))
-
-
-def _encoder(name: str | None) -> Callable[[list[str]], np.ndarray]:
-    """The encoder, loaded, and one state a text."""
-    from ..tokenization.encoder import TextEncoder
-    from ..tokenization.text import resolve_text_encoder
-    from ..training.precision import use_bf16
-    from .console import say
-
-    folder, note = resolve_text_encoder(name)
-    if note:
-        say(note)
-    encoder = TextEncoder.from_pretrained(folder, bf16=use_bf16("auto"))
-    return lambda texts: encoder.encode(texts)[:, 0]
-
-
-def _sentiment(model: str | None) -> Sentiment | None:
-    from ..tokenization.sentiment import ModelSentiment
-
-    return None if model is None else ModelSentiment(model)
-
-
-def _finders(
-    items: pl.DataFrame, statements: Statements, model: str | None
-) -> tuple[EntityMatcher | ModelEntities, KeyphraseExtractor | None]:
-    """What finds names and phrases; no phrases where nobody wrote."""
-    from ..tokenization.entities import EntityMatcher, ModelEntities
-    from ..tokenization.keyphrases import KeyphraseExtractor
-
-    texts = [text for text in statements.table["text"] if text]
-    entities = EntityMatcher.of_catalogue(items) if model is None else ModelEntities(model)
-    return entities, KeyphraseExtractor().fit(texts) if texts else None

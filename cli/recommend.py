@@ -91,7 +91,8 @@ def recommend(
     check_file_to_read("--users", users)
 
     from ..inference.batch import BatchRequest
-    from ..inference.recommender import XCatRecommender, saved_event_settings, saved_item_ids, saved_text_columns
+    from ..inference.recommender import XCatRecommender, saved_item_ids, saved_text_columns
+    from ..inference.saved_tables import saved_event_settings
     from ..inference.timed_history import read_timed_history
     from ..modeling_xcat.filters_xcat import Filters
     from ..modeling_xcat.hub_xcat import locate_checkpoint

@@ -26,6 +26,7 @@ from ..training.preparation import (
     build_vocabulary,
     check_parts,
     resolve_options,
+    roles_of,
     select_events,
     split_events,
 )
@@ -196,6 +197,10 @@ def _options(
             f"the checkpoint was trained with the split {trained['split']}; of the log that it was trained on, "
             f"the split {options.split} may ask for events that it has seen"
         )
+    kinds = shop.event_types if isinstance(shop, PreparedShop) else event_type_names(shop)
+    before, now = saved_roles(kinds, saved), roles_of(shop, options)
+    if before.to_dict() != now.to_dict():
+        notes.append(f"event types have other roles than in the checkpoint's training: {now}; in training: {before}")
     return options
 
 

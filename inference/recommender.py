@@ -61,17 +61,6 @@ def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
     return () if settings is None else tuple(settings["text_columns"])
 
 
-def saved_event_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Settings of events in the checkpoint of a folder: among them names of columns, time format and encoding.
-
-    Args:
-        folder: A checkpoint folder.
-    """
-    file = Path(folder) / "processor_config.json"
-    settings = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return settings.get("event_settings") or {}
-
-
 def saved_item_ids(folder: str | os.PathLike[str]) -> pa.ChunkedArray | None:
     """Item ids of a checkpoint folder; None for an adapter whose base has them.
 

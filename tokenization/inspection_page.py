@@ -14,6 +14,7 @@ from .inspection import Inspection
 from .problems import TableProblem, without_advice
 
 SHOWN_CATEGORIES = 20
+_TO_DECIDE = "To decide before training"
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;margin:1rem 0}"
@@ -39,7 +40,7 @@ def inspection_page(report: Inspection, show_values: bool = False) -> str:
     ]  # fmt: skip
     if report.warnings:
         told = "".join(f"<li>{html.escape(line)}</li>" for line in report.warnings)
-        parts.append(f"<h2>To decide before training</h2><ul>{told}</ul>")
+        parts.append(f"<h2>{_TO_DECIDE}</h2><ul>{told}</ul>")
     parts += [_table(title, rows) for title, rows in inspection_tables(report).items() if rows]
     parts += [f"<h2>{html.escape(title)}</h2>{svg}" for title, svg in _plots(report)]
     if report.problems:
@@ -56,6 +57,9 @@ def inspection_card(report: Inspection, card: DataCard) -> str:
         for name in card.columns
     )
     parts = [card.to_markdown().rstrip().replace("\n---\n", f"\nconfigs:{configs}\n---\n", 1)]
+    if report.warnings:
+        told = "\n".join(f"- {_cell(line)}" for line in report.warnings)
+        parts.append(f"## {_TO_DECIDE}\n\n{told}")
     for title, rows in inspection_tables(report).items():
         if rows:
             lines = "\n".join(f"| {_cell(label)} | {_cell(value)} |" for label, value in rows)

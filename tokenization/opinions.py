@@ -16,6 +16,7 @@ from .keys import read_keys
 from .masking import mask, name_columns
 from .schema import TableColumns
 from .sentiment import Sentiment, polarities
+from .table_columns import SavedFormat
 from .text_columns import TEXT_COLUMNS, joined_texts
 from .time_columns import read_times
 from .time_texts import check_time_format
@@ -69,10 +70,15 @@ def read_statements(
     Raises:
         ValueError: If there is no column of users, of times, or neither text nor rating, or a time cannot be read.
     """
-    columns = columns or TableColumns()
+    columns = (columns or TableColumns()).of_table(table.columns)
     wanted = list(text_columns) if text_columns is not None else [n for n in TEXT_COLUMNS if n in table.columns]
-    required = [columns.user_id, columns.timestamp, *(wanted if text_columns is not None else ())]
-    missing = [name for name in required if name not in table.columns]
+    for ours in ("user_id", "timestamp"):
+        if columns.name_of(ours) not in table.columns:
+            raise ValueError(
+                f"events has no column {columns.name_of(ours)!r}; map it with TableColumns({ours}='its name there'); "
+                f"it has {name_columns(table.columns)}"
+            )
+    missing = [name for name in wanted if name not in table.columns]
     if missing:
         raise ValueError(f"events has no column {missing[0]!r}; it has {name_columns(table.columns)}")
     if not wanted and columns.rating not in table.columns:
@@ -82,6 +88,8 @@ def read_statements(
         )
     check_time_format(time_format)
     times = read_times(table[columns.timestamp], time_format)
+    if isinstance(time_format, SavedFormat) and times.bad.any():
+        times = read_times(table[columns.timestamp])
     if times.reading.question:
         raise ValueError(f"events, column {columns.timestamp!r}: {times.reading.question} Give the one that holds")
     unread = times.bad | times.mixed | times.values.is_null()

@@ -18,6 +18,7 @@ from ..evaluation.categories import by_category, check_category_column
 from ..evaluation.judged_data import judged_digest
 from ..evaluation.protocol import LOST, Ranker, RankingReport, evaluate_ranker
 from ..inference.recommender import XCatRecommender
+from ..inference.saved_tables import table_options
 from ..model_cards.report_page import learning_curve
 from ..model_cards.settings import model_settings, training_settings
 from ..modeling_baselines.knn import (
@@ -90,11 +91,12 @@ class BenchRequest:
         data: As in `load_shop`.
         items: As in `load_shop`.
         events: As in `load_shop`.
-        columns: Names of columns, as `parse_columns` reads them.
+        columns: Names of columns, as `parse_columns` reads them; None for those of the base's training, for every
+            model of the file, or our own.
         unknown_items: "error" or "drop".
         missing_users: "error" or "drop".
-        time_format: As in `load_shop`.
-        encoding: As in `load_shop`.
+        time_format: As in `load_shop`; None for that of the base's training, or to find out.
+        encoding: Likewise.
         fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments` by name; the latter two hold
             for trained models.
         base: Checkpoint that the models of `FROM_BASE` begin with, a folder or repository.
@@ -183,11 +185,12 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     """
     check_model(request.model, request.base)
     preparation, config, training = split_fields(request.fields)
+    named = parse_columns(request.columns) if request.columns else None
     shop = load_data(
-        request.data, items=request.items, events=request.events, columns=parse_columns(request.columns),
+        request.data, items=request.items, events=request.events,
         on_unknown_items="drop" if request.unknown_items == "drop" else "error",
         on_missing_users="drop" if request.missing_users == "drop" else "error",
-        time_format=request.time_format, encoding=request.encoding,
+        **table_options(request.base, named, request.time_format, request.encoding),
     )  # fmt: skip
     if request.category_column is not None:
         check_category_column(items_table(shop.items.head(0)).schema, request.category_column)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..evaluation.comparison import compare_with_baselines
 from ..evaluation.protocol import LOST, RankingReport
 from ..inference.recommender import XCatRecommender
+from ..inference.saved_tables import table_options
 from ..model_cards.callback import ModelCardCallback, attach_card
 from ..model_cards.card import CARD_FILE, write_card
 from ..model_cards.card_data import XCatModelCardData
@@ -302,7 +303,8 @@ def fit(
 
     Args:
         data: Tables, or what `load_data` loads: a folder, SOURCE:PATH, a hub dataset or a prepared folder. Give
-            `load_shop(..., columns=...)` for tables whose columns have other names.
+            `load_shop(..., columns=...)` for tables whose columns have other names; those of the base's tables are
+            known.
         output: Folder of the checkpoint.
         base: Checkpoint to begin with, a folder or NAMESPACE/NAME on the hub; None for a new model.
         peft: Method of an adapter that is trained on the base, such as "lora"; None to train the weights themselves.
@@ -331,7 +333,7 @@ def fit(
     check_output(output, resume, overwrite)
     check_base(base, peft, output)
     check_names(card_baselines)
-    shop = data if isinstance(data, ShopTables) else load_data(os.fspath(data))
+    shop = data if isinstance(data, ShopTables) else load_data(os.fspath(data), **table_options(base))
     request = FitRequest(
         shop, output, preparation, config, training, resume=resume, base=base, peft=peft, lora_rank=lora_rank,
         lora_targets=tuple(lora_targets), card=None if card is None else dict(card),

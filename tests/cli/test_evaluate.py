@@ -91,10 +91,19 @@ def test_roles_of_event_types_can_be_given(checkpoint, tmp_path, capsys):
     recommender = XCatRecommender.from_pretrained(checkpoint)
     saved = recommender.processor.event_settings
     recommender.processor.event_settings = {**saved, "target_event_types": ["buy", "hold"], "negative_event_types": []}
-    own = evaluation_data(recommender, load_shop(data)).options
-    assert (own.target_event_types, own.negative_event_types) == (("buy", "hold"), ())
-    given = evaluation_data(recommender, load_shop(data), negative_event_types=["hold"]).options
-    assert (given.target_event_types, given.negative_event_types) == (("buy",), ["hold"])
+    own = evaluation_data(recommender, load_shop(data))
+    assert (own.options.target_event_types, own.options.negative_event_types) == (
+        ("buy", "hold"),
+        (),
+    )
+    assert not own.notes
+    given = evaluation_data(recommender, load_shop(data), negative_event_types=["hold"])
+    assert (given.options.target_event_types, given.options.negative_event_types) == (("buy",), ["hold"])
+    assert given.notes == [
+        "event types have other roles than in the checkpoint's training: buy (predicted); hold (negative, context "
+        "only); in training: buy, hold (predicted)"
+    ]
+    assert not evaluation_data(recommender, load_shop(data), target_event_types=["buy", "hold"]).notes
 
 
 def test_nothing_is_said_where_every_item_is_known(checkpoint, tmp_path, capsys):

@@ -113,6 +113,7 @@ def test_card_can_be_read_by_the_hub(shop):
         {"config_name": "items", "data_files": "items.parquet"},
         {"config_name": "events", "data_files": "events.parquet", "default": True},
     ]
+    assert "## To decide before training\n\n- 1 of 5 events are of types that are not predicted" in body
     assert "| y\\|z | 1 |" in body and "| train | 1 |" in body
 
 

@@ -1,0 +1,102 @@
+"""Names of columns, time format and encoding of a checkpoint hold for the commands that begin with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from xcat_rec import interests, load_data
+from xcat_rec.inference.saved_tables import saved_event_settings, table_options
+from xcat_rec.tokenization.schema import validate_tables
+from xcat_rec.training.preparation import PreparationOptions, prepare_training
+from xcat_rec.workflows.bench import BenchRequest, run_model
+from xcat_rec.workflows.fit import fit
+
+from ..tiny_shop import QUICK, SMALL, events_table, items_table, save_text_encoder
+from .commands import refused, run
+
+NAMES = {"item_id": "StockCode", "title": "Description", "user_id": "Customer", "timestamp": "Day", "rating": "Stars"}
+FORMATS = {"time_format": "day-first", "encoding": "cp1250"}
+DAY = 86_400
+
+
+def write_tables(folder: Path, users: int) -> Path:
+    """The tiny shop under own names, with dates that can be read in two ways, and titles beyond ASCII."""
+    folder.mkdir()
+    items = items_table().with_columns(pl.col("title") + " dveří")
+    hours = 1_260_000_000 + 3600 * pl.int_range(pl.len()).over("user_id")
+    day = pl.from_epoch(hours // (40 * DAY) * (40 * DAY) + hours % DAY).dt.strftime("%d/%m/%Y %H:%M")
+    events = events_table(users).with_columns(day.alias("timestamp"))
+    for name, table in (("items", items), ("events", events)):
+        table = table.rename({ours: own for ours, own in NAMES.items() if ours in table.columns})
+        (folder / f"{name}.csv").write_bytes(table.write_csv().encode("cp1250"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, str]:
+    """Tables under own names, an untrained checkpoint of such tables, and its text encoder."""
+    folder = tmp_path_factory.mktemp("mapping")
+    encoder = str(save_text_encoder(folder / "encoder"))
+    shop = validate_tables(items_table(), events_table(20))
+    prepared = prepare_training(shop, PreparationOptions(text_encoder=encoder, config=SMALL))
+    settings = prepared.processor.event_settings or {}
+    prepared.processor.event_settings = {**settings, "columns": NAMES, **FORMATS}
+    prepared.model.save_pretrained(folder / "base")
+    prepared.processor.save_pretrained(folder / "base")
+    return str(write_tables(folder / "shop", 20)), str(folder / "base"), encoder
+
+
+def test_options_of_tables_are_those_given_else_those_of_the_checkpoint(places, tmp_path):
+    shop, base, _ = places
+    found = load_data(shop, **table_options(base))
+    assert found.items["title"][0].endswith("dveří") and found.events.height == events_table(20).height
+    assert table_options(None) == {"columns": None, "time_format": None, "encoding": None}
+    assert table_options(base, time_format="month-first")["time_format"] == "month-first"
+    adapter = tmp_path / "adapter_config.json"
+    for named, settings in ((base, saved_event_settings(base)), (str(tmp_path), {}), (None, {})):
+        adapter.write_text(json.dumps({"base_model_name_or_path": named}))
+        assert saved_event_settings(tmp_path) == settings
+
+
+def test_fit_begins_with_the_mapping_of_its_base(places, tmp_path, capsys):
+    shop, base, _ = places
+    quick = ["--num-train-epochs", "1", "--per-device-train-batch-size", "16", "--precision", "fp32", "--use-cpu"]
+    told = run(["fit", shop, "--base", base, "--output", str(tmp_path / "tuned"), *quick, "--json"], capsys)
+    settings = saved_event_settings(tmp_path / "tuned")
+    assert (settings["columns"], settings["time_format"], settings["encoding"]) == (NAMES, *FORMATS.values())
+    fields = {**QUICK, "num_train_epochs": 1, "per_device_train_batch_size": 16}
+    again = fit(shop, tmp_path / "again", base=base, card=None, **fields)
+    assert again.reports["XCat"].num_targets == told["num_targets"] == 20
+    refused(
+        ["fit", shop, "--base", base, "--columns", "item_id=sku", "--output", str(tmp_path / "no")], capsys, ["sku"]
+    )
+
+
+def test_every_run_of_bench_has_the_mapping_of_the_base(places, tmp_path):
+    shop, base, _ = places
+    fields = {"split": "leave-one-out", "precision": "fp32", "use_cpu": True}
+    rows = [
+        run_model(BenchRequest(model, data=shop, base=base, fields=fields), tmp_path).row
+        for model in ("popularity", "xcat-zero-shot")
+    ]
+    assert rows[0]["data"]["judged"] == rows[1]["data"]["judged"] and rows[0]["data"]["test_users"] == 20
+
+
+def test_interests_are_read_with_the_mapping(places, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("XCAT_CACHE", str(tmp_path / "cache"))
+    shop, base, encoder = places
+    asked = ["interests", shop, "--user", "user-01", "--text-encoder", encoder]
+    saved = run([*asked, "--checkpoint", base, "--json"], capsys)["profiles"]
+    columns = ",".join(f"{ours}={own}" for ours, own in NAMES.items())
+    formats = ["--time-format", "day-first", "--encoding", "cp1250"]
+    assert run([*asked, "--columns", columns, *formats, "--json"], capsys)["profiles"] == saved
+    assert saved[0]["opinions"] > 0 and saved[0]["categories"]
+    profile = interests(shop, ["user-01"], checkpoint=base, text_encoder=encoder)["user-01"]
+    assert json.loads(json.dumps({"user_id": "user-01", **profile.to_dict()})) == saved[0]
+    refused([*asked, "--encoding", "cp1250"], capsys, ["no column 'user_id'", "--columns 'user_id=its name there'"])
+    named = columns.replace("item_id=StockCode,", "")
+    refused([*asked, "--columns", named, *formats], capsys, ["items, column item_id", "--columns"])

@@ -1,0 +1,131 @@
+"""Interests: what users are interested in, out of what they wrote and rated."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from ..inference.saved_tables import table_options
+from ..tokenization.encoder import TextEncoder
+from ..tokenization.entities import EntityMatcher, ModelEntities
+from ..tokenization.interests import InterestProfile, ProfileOptions
+from ..tokenization.keyphrases import KeyphraseExtractor
+from ..tokenization.opinions import Statements, full_profile, opinions_of, read_statements
+from ..tokenization.prepared import refuse_prepared
+from ..tokenization.schema import TableColumns, validate_items
+from ..tokenization.sentiment import ModelSentiment
+from ..tokenization.sources.generic import find_table, load_table
+from ..tokenization.text import DEFAULT_TEXT_FIELDS, item_texts, resolve_text_encoder
+from ..training.precision import use_bf16
+
+logger = logging.getLogger(__name__)
+
+
+def interests(
+    data: str | os.PathLike[str],
+    user: Sequence[str] | None = None,
+    *,
+    checkpoint: str | os.PathLike[str] | None = None,
+    columns: TableColumns | None = None,
+    text_columns: Sequence[str] | None = None,
+    before: str | None = None,
+    time_format: str | None = None,
+    encoding: str | None = None,
+    half_life_days: float = 180.0,
+    text_encoder: str | None = None,
+    sentiment_model: str | None = None,
+    entity_model: str | None = None,
+    users: int = 3,
+    tell: Callable[[str], None] = logger.info,
+) -> dict[str, InterestProfile]:
+    """Make interest profiles of users, as `xcat interests` does.
+
+    Args:
+        data: Folder with `items.*` and `events.*`; events have texts or ratings.
+        user: Ids of the users; None for those who wrote most.
+        checkpoint: Checkpoint whose names of columns, time format and encoding are used: a folder, or NAMESPACE/NAME
+            on the hub.
+        columns: Names of the columns; None for those of the checkpoint's training, or our own.
+        text_columns: Columns of events with texts; None for the usual names.
+        before: Time in ISO 8601; only what came before it is read. None for all.
+        time_format: Format of times, as in `load_shop`; None for that of the checkpoint's training, or to find out.
+        encoding: Encoding of files of text, likewise.
+        half_life_days: Days after which an opinion counts half.
+        text_encoder: Folder or hub id of the text encoder; None for the default.
+        sentiment_model: Text-classification model for texts without rating; None for the lexicon.
+        entity_model: Token-classification model that finds names; None for the names of the catalogue.
+        users: How many users, where `user` is None.
+        tell: Called with what was repaired in the tables; logged if left out.
+
+    Returns:
+        Id of a user to the profile.
+
+    Raises:
+        ValueError: If a table or an option cannot be used, or there is no such user.
+        OSError: If there is no such checkpoint.
+
+    Example (not run: it needs tables and a text encoder):
+        interests("my-shop", ["U1"])["U1"].categories
+    """
+    options = ProfileOptions(half_life_days=half_life_days)
+    if users < 1:
+        raise ValueError(f"users is {users}; give at least 1")
+    refuse_prepared(os.fspath(data), "give")
+    at = None if before is None else _seconds(before)
+    told = table_options(checkpoint, columns, time_format, encoding)
+    events, problems = load_table(_file(data, "events"), "events", encoding=told["encoding"])
+    statements = read_statements(events, told["columns"], text_columns, time_format=told["time_format"])
+    raw, found = load_table(_file(data, "items"), "items", encoding=told["encoding"])
+    items, report = validate_items(raw, told["columns"], found=found)
+    for problem in (*problems, *report.problems):
+        tell(f"note: {problem}")
+    asked = user or _most_told(statements, users)
+    chosen = {name: statements.of_user(name) for name in asked}
+    ids, written = items["item_id"], item_texts(items, [n for n in DEFAULT_TEXT_FIELDS if n in items.columns])
+    texts = dict(zip(ids, written, strict=True))
+    categories = dict(zip(ids, items["category"].fill_null(""), strict=True))
+    encode = _encoder(text_encoder, tell)
+    sentiment = None if sentiment_model is None else ModelSentiment(sentiment_model)
+    entities = EntityMatcher.of_catalogue(items) if entity_model is None else ModelEntities(entity_model)
+    said = [text for text in statements.table["text"] if text]
+    keyphrases = KeyphraseExtractor().fit(said) if said else None
+    return {
+        name: full_profile(
+            of, opinions_of(of, encode, texts, categories, sentiment), at, options, entities, keyphrases
+        )
+        for name, of in chosen.items()
+    }
+
+
+def _file(data: str | os.PathLike[str], name: str) -> Path:
+    if not Path(data).is_dir():
+        raise ValueError(f"{data} is no folder; give one with items.* and events.*")
+    return find_table(Path(data), name)
+
+
+def _seconds(time: str) -> int:
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError as error:
+        raise ValueError(f"before is {time!r}; write ISO 8601, such as 2023-01-31") from error
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def _most_told(statements: Statements, count: int) -> list[str]:
+    counts = statements.table.group_by("user_id").len().sort(pl.col("len"), "user_id", descending=[True, False])
+    return [str(user) for user in counts["user_id"].head(count)]
+
+
+def _encoder(name: str | None, tell: Callable[[str], None]) -> Callable[[list[str]], np.ndarray]:
+    """The encoder, loaded, and one state a text."""
+    folder, note = resolve_text_encoder(name)
+    if note:
+        tell(note)
+    encoder = TextEncoder.from_pretrained(folder, bf16=use_bf16("auto"))
+    return lambda texts: encoder.encode(texts)[:, 0]
