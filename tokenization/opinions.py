@@ -73,11 +73,9 @@ def read_statements(
     columns = (columns or TableColumns()).of_table(table.columns)
     wanted = list(text_columns) if text_columns is not None else [n for n in TEXT_COLUMNS if n in table.columns]
     for ours in ("user_id", "timestamp"):
-        if columns.name_of(ours) not in table.columns:
-            raise ValueError(
-                f"events has no column {columns.name_of(ours)!r}; map it with TableColumns({ours}='its name there'); "
-                f"it has {name_columns(table.columns)}"
-            )
+        name, way = columns.name_of(ours), f"TableColumns({ours}='its name there')"
+        if name not in table.columns:
+            raise ValueError(f"events has no column {name!r}; map it with {way}; it has {name_columns(table.columns)}")
     missing = [name for name in wanted if name not in table.columns]
     if missing:
         raise ValueError(f"events has no column {missing[0]!r}; it has {name_columns(table.columns)}")

@@ -72,7 +72,9 @@ def test_fit_begins_with_the_mapping_of_its_base(places, tmp_path, capsys):
     again = fit(shop, tmp_path / "again", base=base, card=None, **fields)
     assert again.reports["XCat"].num_targets == told["num_targets"] == 20
     refused(
-        ["fit", shop, "--base", base, "--columns", "item_id=sku", "--output", str(tmp_path / "no")], capsys, ["sku"]
+        ["fit", shop, "--base", base, "--columns", "item_id=sku", "--output", str(tmp_path / "no")],
+        capsys,
+        ["column sku: the column is missing"],
     )
 
 
