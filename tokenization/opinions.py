@@ -72,10 +72,12 @@ def read_statements(
     """
     columns = (columns or TableColumns()).of_table(table.columns)
     wanted = list(text_columns) if text_columns is not None else [n for n in TEXT_COLUMNS if n in table.columns]
-    for ours in ("user_id", "timestamp"):
-        name, way = columns.name_of(ours), f"TableColumns({ours}='its name there')"
-        if name not in table.columns:
-            raise ValueError(f"events has no column {name!r}; map it with {way}; it has {name_columns(table.columns)}")
+    for column in ("user_id", "timestamp"):
+        if columns.name_of(column) not in table.columns:
+            raise ValueError(
+                f"events has no column {columns.name_of(column)!r}; map it with "
+                f"TableColumns({column}='its name there'); it has {name_columns(table.columns)}"
+            )
     missing = [name for name in wanted if name not in table.columns]
     if missing:
         raise ValueError(f"events has no column {missing[0]!r}; it has {name_columns(table.columns)}")

@@ -95,12 +95,11 @@ def interests(
     entities = EntityMatcher.of_catalogue(items) if entity_model is None else ModelEntities(entity_model)
     said = [text for text in statements.table["text"] if text]
     keyphrases = KeyphraseExtractor().fit(said) if said else None
-    return {
-        name: full_profile(
-            of, opinions_of(of, encode, texts, categories, sentiment), at, options, entities, keyphrases
-        )
-        for name, of in chosen.items()
-    }
+    profiles = {}
+    for name, of_user in chosen.items():
+        opinions = opinions_of(of_user, encode, texts, categories, sentiment)
+        profiles[name] = full_profile(of_user, opinions, at, options, entities, keyphrases)
+    return profiles
 
 
 def _file(data: str | os.PathLike[str], name: str) -> Path:
