@@ -101,6 +101,19 @@ class FieldCommand(HintingCommand):
         ctx.args = fields
         return fields
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """As typer does, with the fields in panels after the command's own options."""
+        from .field_help import field_parameters, long_names
+
+        own, epilog = list(self.params), self.epilog
+        taken = {option for parameter in own for option in parameter.opts}
+        self.params = [*own, *(field for field in field_parameters() if field.opts[0] not in taken)]
+        self.epilog = long_names(self.params)
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self.params, self.epilog = own, epilog
+
 
 def separate_fields(args: Sequence[str], known: set[str]) -> tuple[list[str], list[str]]:
     """Part a command's own arguments from those of fields.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,14 @@ class OptionField:
         kind: Its annotation, as text.
         default: Its default; `UNKNOWN` for one that is computed.
         choices: Values that it may have, where transformers declares an enumeration; else empty.
+        help: First sentence of what its class says of it, on one line; empty if it says nothing.
     """
 
     name: str
     kind: str
     default: Any = UNKNOWN
     choices: tuple[str, ...] = ()
+    help: str = field(default="", repr=False)
 
 
 @functools.cache
@@ -63,8 +66,11 @@ def option_fields(owner: str) -> dict[str, OptionField]:
             if not isinstance(statement.target, ast.Name) or kind.startswith("ClassVar"):
                 continue
             name = statement.target.id
-            inherited = found[name].choices if name in found else ()
-            found[name] = OptionField(name, kind, _default(statement.value, path), _choices(kind) or inherited)
+            before = found.get(name, OptionField(name, kind))
+            told = _metadata_help(statement.value) or _docstring_help(path, _CLASSES.get(file, owner), name)
+            found[name] = OptionField(
+                name, kind, _default(statement.value, path), _choices(kind) or before.choices, told or before.help
+            )
     return found
 
 
@@ -105,6 +111,32 @@ def _class_body(path: Path, name: str) -> Iterator[ast.AnnAssign]:
     for node in _tree(path).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             yield from (statement for statement in node.body if isinstance(statement, ast.AnnAssign))
+
+
+def _metadata_help(value: ast.expr | None) -> str:
+    """The help of `field(metadata={"help": ...})`."""
+    for keyword in value.keywords if isinstance(value, ast.Call) else ():
+        if keyword.arg == "metadata" and isinstance(keyword.value, ast.Dict):
+            parts = zip(keyword.value.keys, keyword.value.values, strict=True)
+            return next((_sentence(str(_default(text, Path()))) for key, text in parts if _is_help(key)), "")
+    return ""
+
+
+def _is_help(key: ast.expr | None) -> bool:
+    return isinstance(key, ast.Constant) and key.value == "help"
+
+
+def _docstring_help(path: Path, name: str, entry: str) -> str:
+    """What the docstring of a class says of an argument: `name: text` or `name (type): text`."""
+    node = next(node for node in _tree(path).body if isinstance(node, ast.ClassDef) and node.name == name)
+    found = re.search(
+        rf"^( *){entry}(?: \([^\n]*\))?:((?: [^\n]*)?(?:\n\1 +\S[^\n]*)*)", ast.get_docstring(node) or "", re.MULTILINE
+    )
+    return _sentence(found[2]) if found else ""
+
+
+def _sentence(text: str) -> str:
+    return re.split(r"(?<=[.;])\s", " ".join(text.split()), maxsplit=1)[0].rstrip(".;")
 
 
 def _default(value: ast.expr | None, path: Path) -> Any:

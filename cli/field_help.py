@@ -1,0 +1,67 @@
+"""The options of `fit` and `bench` that are fields of a dataclass, as their help lists them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Any
+
+import typer
+
+from ..workflows.fields import RESERVED
+from ..workflows.option_fields import CONFIG, PREPARATION, TRAINING, UNKNOWN, OptionField, option_fields
+from .suggestions import field_options
+
+_COMMON = (
+    "num_train_epochs", "learning_rate", "per_device_train_batch_size", "quick", "hidden_size", "max_history",
+    "num_behavior_layers", "repeats", "text_fields", "min_user_events",
+)  # fmt: skip
+_WHOLE = 32
+"""Letters of a name that a panel of 80 columns shows."""
+_PANELS = {PREPARATION: "Data and split", CONFIG: "Model", TRAINING: "Training"}
+
+
+def field_parameters() -> list[Any]:
+    """One parameter of the command line for every field, for the help alone: the common ones first."""
+    found: dict[str, tuple[str, OptionField]] = {}
+    for owner, panel in _PANELS.items():
+        for name, field in option_fields(owner).items():
+            if name not in RESERVED:
+                found.setdefault(name, (panel, field))
+    common = {name: ("Common fields", found[name][1]) for name in _COMMON if name in found}
+    infos = {name: _option(name, panel, field) for name, (panel, field) in (common | {**found, **common}).items()}
+    for option in field_options():  # short names of fields above
+        name = option[2:].replace("-", "_")
+        infos.setdefault(name, typer.Option(option, metavar="X", rich_help_panel="Other names"))
+    return _parameters(infos)
+
+
+def long_names(parameters: list[Any]) -> str:
+    """The names that a panel of 80 columns cuts, in full."""
+    names = [parameter.opts[0] for parameter in parameters if len(parameter.opts[0]) > _WHOLE]
+    return f"Long names in full: {' '.join(names)}"
+
+
+def _option(name: str, panel: str, field: OptionField) -> Any:
+    option = f"--{name.replace('_', '-')}"
+    default = "" if field.default in (UNKNOWN, None, "", [], {}) else f" [default: {field.default}]"
+    return typer.Option(
+        option, help=(field.help + default).strip(), metavar="X", show_default=False, rich_help_panel=panel
+    )
+
+
+def _parameters(infos: dict[str, Any]) -> list[Any]:
+    """What typer makes of a function with these options."""
+
+    def fields(**_: Any) -> None: ...
+
+    told: Any = fields
+    told.__annotations__ = {name: Annotated[str | None, info] for name, info in infos.items()}
+    told.__signature__ = inspect.Signature(
+        [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+            for name, annotation in told.__annotations__.items()
+        ]
+    )
+    single = typer.Typer(add_completion=False)
+    single.command("fields")(fields)
+    return list(typer.main.get_command(single).params)

@@ -1,0 +1,28 @@
+"""The help of `fit` and `bench` lists every option that they take."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from xcat_rec.cli.suggestions import all_options
+
+
+@pytest.mark.parametrize("command", ["fit", "bench"])
+def test_every_option_stands_in_the_help(command):
+    code = "import sys; from xcat_rec.cli.app import app; app([sys.argv[1], '--help'], standalone_mode=False);"
+    code += "assert 'torch' not in sys.modules"
+    environment = {**os.environ, "COLUMNS": "80", "TERMINAL_WIDTH": "80", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, command], capture_output=True, text=True, env=environment, check=True
+    )
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    words = set(done.stdout.replace("│", " ").replace(",", " ").replace("/", " ").split())
+    missing = [one for one in all_options(command) if one not in words and one.rstrip("/") not in words]
+    assert not missing
+    assert "--repeats" in words
+    shown = done.stdout
+    assert shown.index("Common fields") < shown.index("Data and split") < shown.index("Training ─")
