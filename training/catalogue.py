@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import torch
-from datasets import Dataset
 
 from ..modeling_baselines.cooccurrence import nearest_by_cosine
 from ..modeling_baselines.regression import weights_by_regression
@@ -25,6 +25,9 @@ from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.vocabulary import ItemVocabulary
 from .lent_neighbors import lend_neighbors
 from .precision import use_bf16
+
+if TYPE_CHECKING:  # serving reads this file, too, and needs no data sets
+    from datasets import Dataset
 
 
 def distinct_texts(vocabulary: ItemVocabulary) -> tuple[list[str], np.ndarray]:

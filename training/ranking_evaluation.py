@@ -88,12 +88,12 @@ class RankingEvaluation(Trainer):
         if eval_dataset is not None and not isinstance(eval_dataset, str):
             eval_dataset = as_dataset(eval_dataset, "eval_dataset")
         with self._loads_for_evaluation():
-            return super().get_eval_dataloader(eval_dataset)
+            return _with_rows(super().get_eval_dataloader(eval_dataset), "eval_dataset")
 
     def get_test_dataloader(self, test_dataset: Any) -> Any:
         """As in `Trainer`, with the collator that carries targets."""
         with self._loads_for_evaluation():
-            return super().get_test_dataloader(as_dataset(test_dataset, "test_dataset"))
+            return _with_rows(super().get_test_dataloader(as_dataset(test_dataset, "test_dataset")), "test_dataset")
 
     @contextmanager
     def _loads_for_evaluation(self) -> Iterator[None]:
@@ -227,3 +227,9 @@ class RankingEvaluation(Trainer):
             num_items=self.query_collator.processor.catalogue.num_items,
         )
         return {name: value for name, value in report.flat().items() if not np.isnan(value)}
+
+
+def _with_rows(loader: Any, name: str) -> Any:
+    if not len(loader.dataset):
+        raise ValueError(f"{name} has no rows; give rows with items and targets, as build_splits makes them")
+    return loader

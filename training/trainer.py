@@ -41,6 +41,7 @@ from .trainer_checks import (
     check_arguments,
     check_batches,
     check_interests,
+    check_rows,
     check_stream,
 )
 from .user_samples import QUICK_USERS, spread_users
@@ -175,6 +176,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
 
     def get_train_dataloader(self) -> Any:
         """As in `Trainer`, or by number of events where `max_tokens_per_batch` says so."""
+        check_rows(self.train_dataset)
         limit = self.args.max_tokens_per_batch
         if limit is None or self.train_dataset is None:
             loader = super().get_train_dataloader()

@@ -42,6 +42,15 @@ def check_stream(rows: IterableDataset, args: XCatTrainingArguments, max_history
     )
 
 
+def check_rows(rows: Any) -> None:
+    """Refuse training rows that hold no next event to predict."""
+    if isinstance(rows, Dataset) and max(map(len, rows.with_format(None)["items"]), default=0) < 2:
+        raise ValueError(
+            f"train_dataset has {len(rows)} rows, none with two events or more; give rows with a history and a next "
+            "event"
+        )
+
+
 def check_batches(loader: Any, rows: Any, args: XCatTrainingArguments) -> None:
     """Refuse a training without a batch, which would end at once with the weights that it began with."""
     if args.dataloader_drop_last and isinstance(rows, Dataset) and not len(loader):

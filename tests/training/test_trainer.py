@@ -323,3 +323,21 @@ def test_two_processes_train_and_evaluate_as_one(tmp_path):
     assert together["metrics"].keys() == alone["metrics"].keys()
     for name, value in alone["metrics"].items():
         assert together["metrics"][name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
+
+
+def test_sets_without_rows_are_refused_by_name(tmp_path):
+    start = prepared(tmp_path)
+    train, validation = start.splits["train"], start.splits["validation"]
+    args = XCatTrainingArguments(output_dir=str(tmp_path / "out"), **QUICK)
+    for rows, count in (
+        (train.select([]), 0),
+        (train.map(lambda row: {n: v[:1] if isinstance(v, list) else v for n, v in row.items()}), len(train)),
+    ):
+        trainer = XCatTrainer(start.model, args, rows, validation, start.processor)
+        with pytest.raises(ValueError, match=rf"^train_dataset has {count} rows, none with two events or more"):
+            trainer.train()
+    trainer = XCatTrainer(start.model, args, train, validation.select([]), start.processor)
+    with pytest.raises(ValueError, match=r"^eval_dataset has no rows"):
+        trainer.evaluate()
+    with pytest.raises(ValueError, match=r"^test_dataset has no rows"):
+        trainer.predict(validation.select([]))
