@@ -20,7 +20,6 @@ from ..modeling_xcat.text_xcat import fit_whitening
 from ..tokenization.encoder import TextEncoder
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
-from ..tokenization.sequences import target_histories, target_items
 from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.vocabulary import ItemVocabulary
 from .lent_neighbors import lend_neighbors
@@ -238,6 +237,8 @@ def fill_item_table(
         precision: Arithmetic of the text encoder: auto, fp32 or bf16.
         cache_dir: Where text states are cached; None for the user's cache.
     """
+    from ..tokenization.sequences import target_histories, target_items  # which imports datasets
+
     counts = training_counts(target_items(train), len(processor.catalogue))
     fill_catalogue(model, processor, counts, precision=precision, cache_dir=cache_dir)
     histories = target_histories(train)
