@@ -12,7 +12,7 @@ from typing import Any
 
 from ..model_cards.markdown import is_hub_id
 from ..model_cards.scrubbing import is_secret_name
-from ..tokenization.column_guess import columns_text
+from ..tokenization.column_guess import changed_columns, columns_text
 from ..tokenization.prepared import is_prepared, open_prepared
 from ..tokenization.schema import TableColumns
 from ..tokenization.sources import SOURCES, split_data
@@ -105,7 +105,7 @@ def _prepare_command(folder: str) -> str:
     """The command that prepares a folder again, from its manifest."""
     request = dict(open_prepared(folder).manifest["request"])
     made, columns = request.pop("options", {}), request.pop("columns", {})
-    mapping = {name: column for name, column in columns.items() if column != getattr(TableColumns(), name, None)}
+    mapping = changed_columns(TableColumns(**columns))
     words = ["xcat", "prepare", "DATA", "--output", "PREPARED"]
     if mapping:
         words += ["--columns", columns_text(mapping)]

@@ -26,7 +26,10 @@ def inspect(
     items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
     events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
     columns: Annotated[
-        str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
+        str | None,
+        typer.Option(
+            help="Names of your columns: item_id=sku,title=name, or of one table: events.item_id=product_id."
+        ),
     ] = None,
     guess_columns: Annotated[
         bool, typer.Option("--guess-columns", help="Print the --columns that names and values propose, and stop.")

@@ -23,7 +23,10 @@ def interests(
         str | None, typer.Option(help="Checkpoint whose names of columns, time format and encoding are used.")
     ] = None,
     columns: Annotated[
-        str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
+        str | None,
+        typer.Option(
+            help="Names of your columns: item_id=sku,title=name, or of one table: events.item_id=product_id."
+        ),
     ] = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,

@@ -23,7 +23,10 @@ def prepare(
         str | None, typer.Option(help="Events table or folder of parquet files, in place of DATA.")
     ] = None,
     columns: Annotated[
-        str | None, typer.Option(help="Names of your columns: item_id=sku,title=name,timestamp=time.")
+        str | None,
+        typer.Option(
+            help="Names of your columns: item_id=sku,title=name, or of one table: events.item_id=product_id."
+        ),
     ] = None,
     guess_columns: Annotated[
         bool, typer.Option("--guess-columns", help="Print the --columns that names and values propose, and stop.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -52,7 +52,8 @@ class ColumnGuess:
 
     Args:
         columns: The names, for `load_shop(columns=...)`.
-        confidence: From 0 to 1, by our name of each column that was found; 1 where a table has our own name.
+        confidence: From 0 to 1, by our name of each column that was found, `events.item_id` where it holds in one
+            table alone; 1 where a table has our own name.
         problems: What could not be found, in sentences.
     """
 
@@ -66,28 +67,33 @@ class ColumnGuess:
         named = ", ".join(f"{name}={column!r}" for name, column in changed_columns(self.columns).items())
         return f"TableColumns({named})" if named else ""
 
+    def _column(self, name: str) -> str:
+        return self.columns.by_table[name] if name in self.columns.by_table else self.columns.name_of(name)
+
     def __str__(self) -> str:
         told = [
-            f"{name} is {self.columns.name_of(name)!r} ({_word(sure)} confidence)"
-            for name, sure in self.confidence.items()
+            f"{name} is {self._column(name)!r} ({_word(sure)} confidence)" for name, sure in self.confidence.items()
         ]
         return "; ".join([*told, *self.problems])
 
 
-def changed_columns(columns: TableColumns) -> dict[str, str]:
-    """The names of a mapping that are not our own."""
-    ours = vars(TableColumns())
-    return {name: column for name, column in vars(columns).items() if name in ours and column != name}
+def changed_columns(columns: TableColumns) -> dict[str, Any]:
+    """The names of a mapping that are not our own, as arguments of `TableColumns`."""
+    return {name: column for name, column in columns.to_dict().items() if column != name}
 
 
-def columns_text(named: Mapping[str, str]) -> str:
+def columns_text(named: Mapping[str, Any]) -> str:
     r"""A mapping as one text, `user_id=Customer ID,item_id=sku`; a comma or backslash within a name has a backslash.
+
+    Args:
+        named: Arguments of `TableColumns`.
 
     Example:
         >>> print(columns_text({"user_id": "Customer, ID", "item_id": "sku"}))
         user_id=Customer\, ID,item_id=sku
     """
-    return ",".join(f"{name}={_escaped(column)}" for name, column in named.items())
+    flat = {name: column for name, column in named.items() if name != "by_table"} | dict(named.get("by_table", {}))
+    return ",".join(f"{name}={_escaped(column)}" for name, column in flat.items())
 
 
 def _escaped(column: str) -> str:
@@ -114,18 +120,25 @@ def guess_of_tables(items: pl.DataFrame, events: pl.DataFrame) -> ColumnGuess:
     of_items, of_events = items.head(_SAMPLE), events.head(_SAMPLE)
     problems: list[str] = []
     found = _item_id(items, of_events)
-    names: dict[str, tuple[str, float]] = {} if found is None else {"item_id": found}
-    taken = {found[0]} if found else set()
+    ids = () if found is None else found[:2]
+    names: dict[str, tuple[str, float]] = {} if found is None else {"item_id": (found[0], found[2])}
     # A title is what says most; a text called description is a title where nothing else is one.
-    events_found = _assign(of_events, _EVENT, EVENT_INPUTS, names, set(taken))
-    items_found = _assign(of_items, _ITEM, ITEM_SCHEMA, names, set(taken))
+    events_found = _assign(of_events, _EVENT, EVENT_INPUTS, names, set(ids[1:]))
+    items_found = _assign(of_items, _ITEM, ITEM_SCHEMA, names, set(ids[:1]))
     if "title" not in items_found and "description" in items_found:
         items_found["title"] = items_found.pop("description")
     names |= events_found | items_found
     for name, table in (("item_id", "both tables"), ("user_id", "events"), ("timestamp", "events")):
         if name not in names and not (name == "timestamp" and "order" in events.columns):
             problems.append(f"no column of {table} looks like {name}")
-    columns = replace(TableColumns(), **{name: column for name, (column, _) in names.items()})
+    by_table: dict[str, str] = {}
+    if found is not None and found[0] != found[1]:
+        own = {"items.item_id": found[0], "events.item_id": found[1]}
+        by_table = {name: column for name, column in own.items() if column != "item_id"}
+        names = {name: (column, found[2]) for name, column in by_table.items()} | names
+        del names["item_id"]
+    chosen: dict[str, Any] = {name: column for name, (column, _) in names.items() if name not in by_table}
+    columns = TableColumns(**chosen, by_table=by_table)
     return ColumnGuess(columns, {name: sure for name, (_, sure) in names.items()}, tuple(problems))
 
 
@@ -190,18 +203,31 @@ def _share(values: pl.Series, pattern: str) -> float:
     return float(values.str.contains(pattern).mean() or 0.0) if values.dtype == pl.String else 0.0  # type: ignore[arg-type]
 
 
-def _item_id(items: pl.DataFrame, events: pl.DataFrame) -> tuple[str, float] | None:
-    """The column of one name in both tables whose values identify items and occur in events."""
-    best: tuple[float, str] = (0.0, "")
-    for column in (name for name in items.columns if name in events.columns):
-        ids, named = items[column].cast(pl.String, strict=False).drop_nulls(), events[column]
-        named = named.cast(pl.String, strict=False).drop_nulls()
-        if ids.is_empty() or named.is_empty() or ids.n_unique() < 0.99 * ids.len():
+def _item_id(items: pl.DataFrame, events: pl.DataFrame) -> tuple[str, str, float] | None:
+    """Columns of items and of events, most often of one name: the values of the first identify items and occur there.
+
+    Under two names, both are known for ids of items, or the values are texts that name no number.
+    """
+    texts, logged = ({name: table[name].cast(pl.String, strict=False).drop_nulls()
+        for name, kind in table.schema.items() if not kind.is_nested() and not kind.is_temporal()}
+        for table in (items, events))  # fmt: skip
+    best: tuple[float, bool, str, str] = (0.0, False, "", "")
+    for column, ids in texts.items():
+        if ids.is_empty() or ids.n_unique() < 0.99 * ids.len():
             continue
-        overlap = float(named.is_in(ids.unique().implode()).mean() or 0.0)  # type: ignore[arg-type]
-        by_name = 1.0 if column == "item_id" else _score(items, column, "item_id", _ITEM["item_id"])
-        best = max(best, (overlap * (0.6 + 0.4 * by_name), column))
-    return (best[1], min(1.0, best[0])) if best[0] > 0.3 else None
+        known, numbers = ids.unique().implode(), bool(ids.str.contains(r"^[\d.+-]+$").any())
+        for other, named in logged.items():
+            by_name = min(_id_name(items, column), _id_name(events, other))
+            if named.is_empty() or (column != other and numbers and not by_name):
+                continue
+            overlap = float(named.is_in(known).mean() or 0.0)  # type: ignore[arg-type]
+            best = max(best, (overlap * (0.6 + 0.4 * by_name), column == other, column, other))
+    sure, _, column, other = best
+    return (column, other, min(1.0, sure)) if sure > 0.3 else None
+
+
+def _id_name(table: pl.DataFrame, column: str) -> float:
+    return 1.0 if column == "item_id" else _score(table, column, "item_id", _ITEM["item_id"])
 
 
 def _spelled(column: str) -> str:

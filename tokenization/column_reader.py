@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +12,11 @@ from .columns import comma_rows, nan_rows, read_numbers, read_texts
 from .keys import KeyStyle, clean_keys
 from .masking import holds_values, name_columns
 from .problems import TableProblem
-from .table_columns import MICROSECOND, QUANTITY, SavedFormat, TableColumns, is_chosen
+from .table_columns import MICROSECOND, QUANTITY, SavedFormat, TableColumns, column_names, is_chosen
 from .time_columns import TimeColumn, TimeStyle, read_times
 from .time_texts import DAY_FIRST, MONTH_FIRST, TimeReading, check_time_format
 
-_MAPPED = {field.name for field in dataclasses.fields(TableColumns)}
+_MAPPED = set(column_names())
 _REMEDIES = {
     "padded_key": "they were cut off",
     "separator_key": "they were kept; quote them in csv files",
@@ -62,6 +61,8 @@ class ColumnReader:
         self.time_format = time_format
         self.style = style or TableStyle()
         self.problems: list[TableProblem] = []
+        self._found: set[str] = set()
+        """Columns of ours that a table had so far."""
 
     def _times(self, label: str, table: pl.DataFrame, column: str) -> TimeColumn:
         """Times of a column; those that cannot be read are refused, and dates that can be read in two ways."""
@@ -97,16 +98,20 @@ class ColumnReader:
         """Note an empty table, and columns that are required or were mapped and are not there."""
         if table.is_empty():
             self._add(label, "", "empty_table", 0, None, "give a table with at least one row")
-        defaults = {f.name: f.default for f in dataclasses.fields(TableColumns)}
+        before = frozenset(self._found)
         for column in schema:
             name = self.columns.name_of(column)
-            if name not in table.columns and (column in required or name != defaults[column]):
+            if name in table.columns:
+                self._found.add(column)
+            elif column in required or name != column:
                 # What is one of ours already is not the one that is sought.
                 ours = {self.columns.name_of(other) for other in schema}
                 free = [n for n in table.columns if n not in ours and not holds_values(table.columns)]
                 near = difflib.get_close_matches(name, free, n=1, cutoff=0.5)
                 guess = near[0] if near else "its name there"
                 ways = f"TableColumns({column}={guess!r})"
+                if column in before:  # in another table, whose name for it is right
+                    ways = f"TableColumns(by_table={ {f'{label}.{column}': guess} })"
                 remedy = f"map it with {ways}; {self._has(table)}"
                 self._add(label, column, "missing_column", table.height, None, remedy)
 

@@ -161,11 +161,12 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
     """
     # Columns of a file on the hub are fetched in few requests.
     file = pq.ParquetFile(open_parquet_file(chunk.path), pre_buffer=chunk.path.startswith(HUB_SCHEME))
-    wanted = [reading.columns.name_of(name) for name in EVENT_INPUTS]
+    columns = reading.columns.of_table([name.strip() for name in file.schema_arrow.names], "events")
+    wanted = [columns.name_of(name) for name in EVENT_INPUTS]
     present = [name for name in file.schema_arrow.names if name.strip() in wanted]
     raw, found = tidy_header(from_arrow(file.read_row_groups(list(chunk.row_groups), columns=present)), [], "events")
     reader = _ChunkReader(
-        reading.columns, time_format=reading.time_format, style=reading.style,
+        columns, time_format=reading.time_format, style=reading.style,
         on_missing_users=reading.on_missing_users,
     )  # fmt: skip
     reader.problems += found if not chunk.start else []  # once a file
@@ -179,7 +180,7 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
     items = pl.DataFrame({"item_id": _item_ids(reading.vocabulary)})
     _, events = reader.known_items(items, events, reading.on_unknown_items)
     # A chunk may have lost all of its events, the log not.
-    lost = [reading.columns.item_id, reading.columns.user_id]
+    lost = [columns.item_id, columns.user_id]
     problems = [
         problem for problem in reader.problems if not (problem.kind == "empty_table" and problem.column in lost)
     ]

@@ -40,11 +40,12 @@ def log_style(
     Raises:
         ValueError: If a file is not a parquet file, or the time format cannot be used.
     """
+    schemas = [from_arrow(read_footer(path).schema.to_arrow_schema().empty_table()).schema for path in paths]
+    columns = columns.of_table({name.strip() for schema in schemas for name in schema}, "events")
     keys: dict[str, KeyStyle] = {}
     numbers: dict[str, list[pl.LazyFrame]] = {columns.name_of(name): [] for name in _NUMBERS}
     times: list[pl.LazyFrame] = []
-    for path in paths:
-        schema = from_arrow(read_footer(path).schema.to_arrow_schema().empty_table()).schema
+    for path, schema in zip(paths, schemas, strict=True):
         there = {name.strip(): name for name in schema}
         for name in (columns.name_of(column) for column in _KEYS):
             if name in there:

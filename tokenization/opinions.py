@@ -70,7 +70,7 @@ def read_statements(
     Raises:
         ValueError: If there is no column of users, of times, or neither text nor rating, or a time cannot be read.
     """
-    columns = (columns or TableColumns()).of_table(table.columns)
+    columns = (columns or TableColumns()).of_table(table.columns, "events")
     wanted = list(text_columns) if text_columns is not None else [n for n in TEXT_COLUMNS if n in table.columns]
     for column in ("user_id", "timestamp"):
         if columns.name_of(column) not in table.columns:

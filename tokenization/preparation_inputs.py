@@ -117,7 +117,7 @@ class PreparationInputs:
     def describe(self, options: Any) -> dict[str, Any]:
         """The request in the manifest: options and hashes of all tables."""
         told = {
-            "layout": LAYOUT, "options": dataclasses.asdict(options), "columns": dataclasses.asdict(self.columns),
+            "layout": LAYOUT, "options": dataclasses.asdict(options), "columns": self.columns.to_dict(),
             "on_unknown_items": self.on_unknown_items,
         }  # fmt: skip
         # Left out where they are not given: so a folder that was prepared before there were these options still fits.

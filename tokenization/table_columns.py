@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import polars as pl
 
 DEFAULT_EVENT_TYPE = "interaction"
 CATEGORY_SEPARATOR = " > "
+TABLES = ("items", "events", "users", "promotions")
+"""Tables of a shop."""
 
 ITEM_SCHEMA: dict[str, pl.DataType] = {
     "item_id": pl.String(),
@@ -73,6 +75,11 @@ class TableColumns:
         is_target: Events: whether the event is to be predicted.
         basket_id: Events: which basket the event belongs to.
         quantity: Events: how many items, a number; an event with a number below zero is of the type "return".
+        by_table: Names that hold in one table alone, where two tables have a column under different names:
+            `{"items.item_id": "asin", "events.item_id": "product_id"}`. They take precedence.
+
+    Raises:
+        ValueError: If a key of `by_table` is not the name of a table, a dot and a name of ours.
     """
 
     item_id: str = "item_id"
@@ -90,26 +97,55 @@ class TableColumns:
     is_target: str = "is_target"
     basket_id: str = "basket_id"
     quantity: str = "quantity"
+    by_table: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key in self.by_table:
+            label, _, name = key.partition(".")
+            if label not in TABLES or name not in column_names():
+                raise ValueError(
+                    f"by_table has {key!r}; give TABLE.name, a table among {', '.join(TABLES)} and a name among "
+                    f"{', '.join(column_names())}"
+                )
 
     def name_of(self, canonical: str) -> str:
         """Name in the user's table of a column of ours."""
         name: str = getattr(self, canonical)
         return name
 
-    def of_table(self, names: Collection[str]) -> TableColumns:
-        """The mapping for a table with columns of these names."""
-        return self
+    def of_table(self, names: Collection[str], label: str) -> TableColumns:
+        """The mapping for one table: its own names are among the others, and `by_table` is empty.
+
+        Args:
+            names: Names of the table's columns.
+            label: Which table it is: items, events, users or promotions.
+        """
+        prefix = f"{label}."
+        own: dict[str, Any] = {
+            key.removeprefix(prefix): column for key, column in self.by_table.items() if key.startswith(prefix)
+        }
+        return replace(self, **own, by_table={})
+
+    def to_dict(self) -> dict[str, Any]:
+        """All names, for JSON; `by_table` only where it names any."""
+        return {name: value for name, value in asdict(self).items() if name != "by_table" or value}
+
+
+def column_names() -> list[str]:
+    """Our names of the columns that can be mapped."""
+    return [one.name for one in fields(TableColumns) if one.name != "by_table"]
 
 
 @dataclass(frozen=True)
 class SavedColumns(TableColumns):
     """The mapping of the tables that a model was trained on: a name holds where a table has it and not our own."""
 
-    def of_table(self, names: Collection[str]) -> TableColumns:
+    def of_table(self, names: Collection[str], label: str) -> TableColumns:
         """The names of ours that the table lacks, as it has them."""
-        return TableColumns(**{
-            ours: column for ours, column in vars(self).items() if column in names and ours not in names
-        })  # fmt: skip
+        mapped = super().of_table(names, label)
+        lacking = [ours for ours in column_names() if ours not in names and mapped.name_of(ours) in names]
+        held: dict[str, Any] = {ours: mapped.name_of(ours) for ours in lacking}
+        return TableColumns(**held)
 
 
 class SavedFormat(str):

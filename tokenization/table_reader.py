@@ -67,7 +67,7 @@ class TableReader(ColumnReader):
 
     def items(self, table: pl.DataFrame) -> pl.DataFrame | None:
         """The items table with our columns; None if it has no ids."""
-        self.columns = self._given.of_table(table.columns)
+        self.columns = self._given.of_table(table.columns, "items")
         self._table("items", table, ITEM_SCHEMA, ("item_id",))
         ids = self._keys("items", table, "item_id")
         read: dict[str, pl.Series] = {}
@@ -95,7 +95,7 @@ class TableReader(ColumnReader):
 
     def events(self, table: pl.DataFrame) -> pl.DataFrame | None:
         """The events table with our columns; None if it has no ids."""
-        self.columns = self._given.of_table(table.columns)
+        self.columns = self._given.of_table(table.columns, "events")
         self._table("events", table, EVENT_INPUTS, ("user_id", "item_id"))
         drop = self.on_missing_users == "drop" and self._name("user_id") in table.columns
         users = self._keys("events", table, "user_id", required=not drop)
@@ -154,7 +154,7 @@ class TableReader(ColumnReader):
 
     def users(self, table: pl.DataFrame) -> pl.DataFrame | None:
         """The users table with our name of the id, one row a user; None if it has no ids."""
-        self.columns = self._given.of_table(table.columns)
+        self.columns = self._given.of_table(table.columns, "users")
         self._table("users", table, {"user_id": pl.String()}, ("user_id",))
         ids = self._keys("users", table, "user_id")
         if ids is None:
@@ -172,6 +172,7 @@ class TableReader(ColumnReader):
 
     def promotions(self, table: pl.DataFrame) -> pl.LazyFrame:
         """A table of promotions with the columns of `PROMOTION_SCHEMA`; what it lacks is null."""
+        self.columns = self._given.of_table(table.columns, "promotions")
         read: list[pl.Series] = []
         for name, dtype in PROMOTION_SCHEMA.items():
             column = self._column(table, name)

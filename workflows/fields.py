@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,19 +99,26 @@ def _listed(name: str, value: Any, kind: str) -> Any:
 def parse_columns(text: str | None) -> Any:
     r"""`TableColumns` from `item_id=sku,title=name`; the defaults from None.
 
+    A name with a table before it, `events.item_id=product_id`, holds in that table alone.
+
     A comma within a name has a backslash, `user_id=Customer\, ID`, and so has a backslash before a comma or at the
     end. Blanks and further equals signs stay as they are.
 
     Raises:
         ValueError: If a part is not `name=column`, or the name is no field of `TableColumns`.
     """
-    from ..tokenization.schema import TableColumns
+    from ..tokenization.table_columns import TABLES, TableColumns, column_names
 
-    names = [field.name for field in dataclasses.fields(TableColumns)]
+    names = column_names()
     chosen: dict[str, str] = {}
+    by_table: dict[str, str] = {}
     for part in re.findall(r"(?:\\[,\\]|[^,])+", text or ""):
         name, equals, column = part.partition("=")
-        if not equals or name not in names:
-            raise ValueError(f"columns has {part!r}; give name=column with a name among {', '.join(names)}")
-        chosen[name] = re.sub(r"\\([,\\])", r"\1", column)
-    return TableColumns(**chosen)
+        table, dot, ours = name.rpartition(".")
+        if not equals or ours not in names or (dot and table not in TABLES):
+            raise ValueError(
+                f"columns has {part!r}; give name=column with a name among {', '.join(names)}; for one table alone "
+                "such as events.item_id=column"
+            )
+        (by_table if dot else chosen)[name] = re.sub(r"\\([,\\])", r"\1", column)
+    return TableColumns(**chosen, by_table=by_table)

@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 from xcat_rec import interests, load_data
+from xcat_rec.cli.app import main
+from xcat_rec.cli.fit_command import fit_command
 from xcat_rec.inference.saved_tables import saved_event_settings, table_options
 from xcat_rec.tokenization.schema import validate_tables
 from xcat_rec.training.preparation import PreparationOptions, prepare_training
@@ -102,3 +104,32 @@ def test_interests_are_read_with_the_mapping(places, tmp_path, capsys, monkeypat
     refused([*asked, "--encoding", "cp1250"], capsys, ["no column 'user_id'", "--columns 'user_id=its name there'"])
     named = columns.replace("item_id=StockCode,", "")
     refused([*asked, "--columns", named, *formats], capsys, ["items, column item_id", "--columns"])
+
+
+def test_a_column_with_two_names_from_fit_to_catalogue(places, tmp_path, capsys):
+    names = {"items.item_id": "asin", "events.item_id": "product_id"}
+    mapping = ",".join(f"{name}={column}" for name, column in names.items())
+    shop, checkpoint, encoder = tmp_path / "shop", str(tmp_path / "checkpoint"), places[2]
+    shop.mkdir()
+    items_table().rename({"item_id": "asin"}).write_csv(shop / "items.csv")
+    events_table(20).rename({"item_id": "product_id"}).write_csv(shop / "events.csv")
+    with pytest.raises(SystemExit):
+        main(["fit", str(shop), "--guess-columns"])
+    assert capsys.readouterr().out.strip() == f"--columns {mapping}"
+    prepare = ["prepare", str(shop), "--columns", mapping, "--split", "leave-one-out"]
+    run([*prepare, "--output", str(tmp_path / "ready"), "--json"], capsys)
+    assert f"--columns {mapping} " in fit_command(str(tmp_path / "ready"), {})
+    quick = ["--num-train-epochs", "1", "--per-device-train-batch-size", "16", "--precision", "fp32", "--use-cpu"]
+    fitted = ["fit", str(shop), "--columns", mapping, "--text-encoder", encoder, "--hidden-size", "32", *quick]
+    told = run([*fitted, "--num-attention-heads", "2", "--output", checkpoint, "--json"], capsys)
+    assert f" --columns {mapping} " in (tmp_path / "checkpoint" / "README.md").read_text()
+    assert saved_event_settings(checkpoint)["columns"] == {"by_table": names}
+    judged = run(["evaluate", checkpoint, str(shop), "--json"], capsys)
+    assert judged["metrics"] == {name: told["metrics"][name] for name in judged["metrics"]}
+    users = ["recommend", checkpoint, "--users", str(shop / "events.csv"), "-k", "2"]
+    assert len(run([*users, "--json"], capsys)["recommendations"]) == 2 * 20
+    run([*users, "--output", str(tmp_path / "found.parquet"), "--json"], capsys)
+    assert pl.read_parquet(tmp_path / "found.parquet")["user_id"].n_unique() == 20
+    (tmp_path / "new.csv").write_text("asin,title\nnew,tents number 3\n")
+    grown = ["catalogue", checkpoint, str(tmp_path / "new.csv"), "--output", str(tmp_path / "grown"), "--json"]
+    assert run(grown, capsys)["num_new"] == 1

@@ -100,7 +100,7 @@ def atomic_tables(request: SourceRequest) -> AtomicTables:
         FileNotFoundError: If there is no `.inter` file.
         ValueError: If there are several data sets, or a file cannot be read.
     """
-    columns = request.columns or TableColumns()
+    named = request.columns or TableColumns()
     files = request.find(r"(.+?)(?:\.(?:train|valid|test))?\.inter(?:\.gz)?")
     stems = sorted({stem for _, stem in files})
     if not stems:
@@ -111,6 +111,7 @@ def atomic_tables(request: SourceRequest) -> AtomicTables:
             f"one as recbole:{request.folder}:{stems[0]}"
         )
     events, found = _interactions([path for path, _ in files], request.encoding)
+    columns = named.of_table(events.columns, "events")
     for ours in (columns.user_id, columns.item_id):
         if ours not in events.columns:
             option = "user_id" if ours == columns.user_id else "item_id"
@@ -124,8 +125,10 @@ def atomic_tables(request: SourceRequest) -> AtomicTables:
         if path is not None:
             tables[kind], more = read_atomic(path, f"{kind}s", request.encoding)
             found += more
-    items = tables.get("item", pl.DataFrame(schema={columns.item_id: pl.String}))
-    return AtomicTables(stems[0], _ours(items, columns), events, tables.get("user"), found)
+    items = tables.get("item", pl.DataFrame(schema={named.of_table((), "items").item_id: pl.String}))
+    return AtomicTables(
+        stems[0], _ours(items, named.of_table(items.columns, "items")), events, tables.get("user"), found
+    )
 
 
 def _interactions(paths: Sequence[Path], encoding: str | None) -> tuple[pl.DataFrame, list[TableProblem]]:

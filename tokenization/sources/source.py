@@ -132,14 +132,20 @@ def build_shop(
         found: Problems found before.
         time_format: How times are written, as in `load_shop`.
     """
-    key = (columns or TableColumns()).item_id
+    named = columns or TableColumns()
+    key, log_key = named.of_table(items.columns, "items").item_id, named.of_table(events.columns, "events").item_id
     problems = list(found)
     once = items.unique(key, keep="first", maintain_order=True)
     if once.height < items.height:
         count, example = items.height - once.height, items.filter(items[key].is_duplicated())[key][0]
         remedy = "the first row was kept"
         problems.append(TableProblem("items", key, "duplicate_item", count, example, remedy, fatal=False))
-    missing = events.select(key).drop_nulls().unique(maintain_order=True).join(once, on=key, how="anti")
+    missing = (
+        events.select(pl.col(log_key).alias(key))
+        .drop_nulls()
+        .unique(maintain_order=True)
+        .join(once, on=key, how="anti")
+    )
     if missing.height:
         remedy = "they were added without a title"
         example = missing[key][0]
