@@ -98,6 +98,7 @@ class PreparationOptions:
     negative_event_types: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        self.cache_dir = None if self.cache_dir is None else Path(self.cache_dir)
         for name in ("text_fields", "item_features", "interest_columns"):
             value: Any = getattr(self, name)
             if isinstance(value, str):  # the letters of which are no columns

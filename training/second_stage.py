@@ -27,8 +27,9 @@ STANDARD_ERRORS = 2.0
 """What the gain in NDCG has to be, in its own standard errors, for the second stage to be used."""
 
 _FITTED = ("key", "value", "ages", "weight", "expand", "expand_bias", "contract")
-_STEPS = 600
 _BATCH = 128
+_STEPS, _MOST_STEPS, _PASSES = 300, 600, 8
+"""Steps of a fit: as many as make so many passes over the users, between two bounds."""
 _MEASURED = 3
 _DISTANCE = 6.0
 """Peak learning rate times steps: fewer steps are longer, so that weights get as far and shrink as much."""
@@ -126,7 +127,7 @@ def fit_second_stage(
         dataset: Rows with `items` and `targets` that the model was not trained on.
         k: Cut-off of the NDCG.
         seed: Seed of folds, initial weights and batches.
-        quick: Whether a quarter of the steps and at most `QUICK_USERS` have to do.
+        quick: Whether half the fewest steps and at most `QUICK_USERS` have to do.
 
     Returns:
         What it is worth.
@@ -142,13 +143,12 @@ def fit_second_stage(
     training = model.training
     model.eval()
     model.config.candidate_attention = False
-    steps = _STEPS // 4 if quick else _STEPS
     chosen = spread_users(dataset, QUICK_USERS if quick else MOST_USERS)
     with stage("collecting candidates", total=len(chosen), unit="users") as running:
         sample, judged = _collect(model, processor, dataset, chosen, running)
     gain = SecondStageGain(judged, 0.0, 0.0, 0.0)
     if len(set(sample.rows)) >= FOLDS:
-        generator = torch.Generator().manual_seed(seed)
+        generator, steps = torch.Generator().manual_seed(seed), _steps(len(sample), quick)
         with stage("fitting the re-ranker", total=(FOLDS + 1) * steps, unit="steps") as running:
             gain = _cross_validated(reranker, sample, judged, k, generator, running, steps)
             if gain.pays:
@@ -209,7 +209,14 @@ def fit_seconds(stage: XCatCandidateAttention, quick: bool = False) -> float:
     for _ in range(2):  # the first time is slower
         started = time.perf_counter()
         _fit(copied, sample, users, generator, Stage(""), _MEASURED)
-    return (time.perf_counter() - started) / _MEASURED * (FOLDS + 1) * (_STEPS // 4 if quick else _STEPS)
+    return (time.perf_counter() - started) / _MEASURED * (FOLDS + 1) * _steps(MOST_USERS, quick)
+
+
+def _steps(users: int, quick: bool) -> int:
+    """Steps of one fit to so many users with a target among their candidates."""
+    if quick:
+        return _STEPS // 2
+    return min(_MOST_STEPS, max(_STEPS, -(-_PASSES * users // _BATCH)))
 
 
 def _gain(judged: int, first: torch.Tensor, gains: torch.Tensor) -> SecondStageGain:

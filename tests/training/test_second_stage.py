@@ -14,7 +14,7 @@ from xcat_rec.modeling_xcat.candidates_xcat import CandidateFeatures, XCatCandid
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.training import second_stage
 from xcat_rec.training.preparation import PreparedTraining
-from xcat_rec.training.second_stage import SecondStageGain, _standardise, fit_second_stage
+from xcat_rec.training.second_stage import SecondStageGain, _standardise, _steps, fit_second_stage
 
 from .test_trainer import prepared, trainer_of
 
@@ -178,3 +178,8 @@ def test_where_no_target_is_a_candidate_nothing_is_fitted(tmp_path: Path) -> Non
     start.model.config.candidate_attention = True
     gain = fit_second_stage(start.model, start.processor, rows.remove_columns("targets").add_column("targets", others))
     assert (gain.users, gain.before, gain.after) == (30, 0.0, 0.0) and not start.model.config.candidate_attention
+
+
+def test_steps_follow_the_number_of_users():
+    assert [_steps(users, False) for users in (0, 60, 4800, 6400, 9600, 30_000)] == [300, 300, 300, 400, 600, 600]
+    assert [_steps(users, True) for users in (60, 30_000)] == [150, 150]
