@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 
 from ..inference.saved_tables import table_options
-from ..tokenization.encoder import TextEncoder
 from ..tokenization.entities import EntityMatcher, ModelEntities
 from ..tokenization.interests import InterestProfile, ProfileOptions
 from ..tokenization.keyphrases import KeyphraseExtractor
@@ -22,7 +21,6 @@ from ..tokenization.schema import TableColumns, validate_items
 from ..tokenization.sentiment import ModelSentiment
 from ..tokenization.sources.generic import find_table, load_table
 from ..tokenization.text import DEFAULT_TEXT_FIELDS, item_texts, resolve_text_encoder
-from ..training.precision import use_bf16
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +121,9 @@ def _most_told(statements: Statements, count: int) -> list[str]:
 
 def _encoder(name: str | None, tell: Callable[[str], None]) -> Callable[[list[str]], np.ndarray]:
     """The encoder, loaded, and one state a text."""
+    from ..tokenization.encoder import TextEncoder  # which imports torch, and bad options are answered before
+    from ..training.precision import use_bf16
+
     folder, note = resolve_text_encoder(name)
     if note:
         tell(note)

@@ -157,7 +157,7 @@ def test_candidates_of_a_step_stand_for_all_and_hold_every_target() -> None:
     generator = torch.Generator().manual_seed(0)
     places = torch.tensor([[0, 150], [199, -1], [7, -2]])
     columns, stands_for, own = second_stage._step_columns(places, 200, generator)
-    assert columns.shape == stands_for.shape == (3, 20 + 30 + 2)
+    assert columns.shape == stands_for.shape == (3, 40 + 60 + 2)
     # A drawn target is replaced by its own column, so the sum may miss the five other candidates it stands for.
     assert (stands_for.exp().sum(1) - 200).abs().max() <= 6
     for user, wanted in enumerate(places):
