@@ -55,6 +55,11 @@ _WORDING = {
     "encoding": "{count} rows were written in {example}",
     "separator": "{count} lines have {example} between their fields, which is not what the suffix says",
     "backslash_quotes": "{count} fields have quotes, separators or line ends behind a backslash",
+    "backslash_letters": "{count} fields have tabs, line ends or backslashes written with a backslash",
+    "null_marks": "{count} fields are {example}, the mark of a database for a missing value",
+    "formula_texts": "{count} fields are texts written as formulas of Excel",
+    "index_column": "a column without a name numbers the {count} rows from 0",
+    "nameless_column": "{count} columns have no name",
     "letter_quotes": "{count} fields that no quotes surround have quotes inside",
     "short_line": "{count} lines had too few fields",
     "line_ends": "{count} lines ended in {example}",
@@ -68,6 +73,7 @@ _WORDING = {
 
 _PUBLIC_KINDS = {
     "key_type", "timestamp_unit", "encoding", "separator", "short_line", "line_ends", "padded_header", "date_order",
+    "null_marks",
 }  # fmt: skip
 """Kinds whose example is a word of ours or a name of a column, not a value."""
 

@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from .foreign_fields import plain_fields
 from .text_files import TextFile, count_lines, unreadable
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SAMPLE = 1 << 16
 _BLOCK = 1 << 20
 _QUOTE, _RETURN, _FEED = 34, 13, 10
+_LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def read_csv(opened: TextFile, separator: str = ",", quote: str | None = '"') ->
         count, example = _short_lines(bytes(content), separator, quote)
         if count:
             opened.note("short_line", count, example, "what is missing was left empty")
-    return table, names
+    return plain_fields(opened, table, content), names
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def _dialect(opened: TextFile, separator: str, quote: str | None) -> _Reading:
         names = _header(view, separator, quoted=False)
         return _Reading(view, layout=measure(view, separator, quoted=False), names=names)
     found = None
-    for rewrite in (_as_it_is, _split_returns, *_quote_rewritings(view, separator)):
+    for rewrite in (_undo_letters, _split_returns, *_quote_rewritings(view, separator)):
         reading = rewrite(view, separator)
         layout = measure(reading.content, separator) if reading.count or found is None else Layout(fault=True)
         if layout.fault:
@@ -161,7 +163,8 @@ def _dialect(opened: TextFile, separator: str, quote: str | None) -> _Reading:
             break
     if found is None:
         raise unreadable(opened.path, _fault(bytes(view), separator, quote) or "its quotes do not close")
-    if len(found.names) > 1 and (found.layout.inner_lines or not found.is_table):
+    opening = found.kind != "backslash_letters"  # where quotes are letters, and none joins lines
+    if opening and len(found.names) > 1 and (found.layout.inner_lines or not found.is_table):
         _refuse_even_lines(opened, view, separator, len(found.names))
     if found.kind:
         opened.note(found.kind, found.count, "CR" if found.kind == "line_ends" else None, found.remedy)
@@ -176,8 +179,27 @@ def _quote_rewritings(view: memoryview, separator: str) -> Sequence[Callable[[me
     return (_undo_escapes, _quote_letters) if escaped else (_quote_letters, _undo_escapes)
 
 
-def _as_it_is(view: memoryview, separator: str) -> _Reading:
-    return _Reading(view)
+def _undo_letters(view: memoryview, separator: str) -> _Reading:
+    r"""Tabs and line ends as \t and \n, as Postgres' COPY writes them; any other file as it is.
+
+    A path such as C:\new has a backslash too: a field \N must be there, and no backslash that is no escape.
+    """
+    if separator != "\t" or not re.search(rb"(?<![^\t\r\n])\\N(?=[\t\r\n]|\Z)", view):
+        return _Reading(view)
+    if re.search(rb'(?<![^\t\r\n])"|(?<!\\)(?:\\\\)*\\(?:[^\\bfnrtvN]|\Z)', view):
+        return _Reading(view)
+    count = 0
+
+    def plain(found: re.Match[bytes]) -> bytes:
+        nonlocal count
+        if found[0] == rb"\N":
+            return found[0]
+        count += b"\\" in found[0]
+        return _wrapped(re.sub(rb"\\(.)", lambda part: _LETTERS.get(part[1], part[1]), found[0]))
+
+    content = re.sub(rb'(?<![^\t\r\n])[^\t\r\n\\"]*+[\\"][^\t\r\n]*+', plain, view)
+    remedy = "they were read as these characters"
+    return _Reading(content, count, "backslash_letters", remedy) if count else _Reading(view)
 
 
 def _split_returns(view: memoryview, separator: str) -> _Reading:
@@ -233,8 +255,8 @@ def _undo_escapes(view: memoryview, separator: str) -> _Reading:
         text = found[0]
         if b"\\" not in text and found["quoted"] is not None:
             return text
-        if text == rb"\N":
-            return b""
+        if text == rb"\N":  # read_csv makes it missing
+            return text
         count += 1
         loose += found["quoted"] is None
         inner = text if found["quoted"] is None else text[1:-1]

@@ -15,6 +15,7 @@ import pyarrow.parquet  # likewise
 
 from ..problems import TableError, TableProblem
 from .csv_files import find_separator, read_csv
+from .foreign_fields import name_all
 from .hub import HUB_ID
 from .text_files import PACKED, check_permission, open_text, read_json, unpack
 from .workbooks import SHEETS, read_workbook
@@ -186,9 +187,12 @@ def _read_path(source: str | Path, label: str, encoding: str | None) -> tuple[pl
         return read_workbook(path, unpack(path), label), []
     opened = open_text(path, label, encoding)
     if suffix in _JSON:
-        return read_json(opened), opened.problems
-    table, names = read_csv(opened, find_separator(opened, _SEPARATORS[suffix]))
-    return _once(table, names, label, opened.problems), opened.problems
+        table = read_json(opened)
+    else:
+        table, names = read_csv(opened, find_separator(opened, _SEPARATORS[suffix]))
+        table, names = name_all(table, names, label, opened.problems)
+        table = _once(table, names, label, opened.problems)
+    return table, opened.notes_of(table.height)
 
 
 def _once(table: pl.DataFrame, names: list[str], label: str, problems: list[TableProblem]) -> pl.DataFrame:

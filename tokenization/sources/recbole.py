@@ -67,7 +67,7 @@ def read_atomic(path: Path, label: str, encoding: str | None = None) -> tuple[pl
             column = column.str.split(" ")
             column = column.cast(pl.List(pl.Float64), strict=False) if kind == "float_seq" else column
         columns.append(column.alias(name))
-    return table.select(columns), opened.problems
+    return table.select(columns), opened.notes_of(table.height)
 
 
 @dataclass(frozen=True)

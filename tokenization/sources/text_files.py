@@ -10,7 +10,7 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,10 @@ class TextFile:
     def note(self, kind: str, count: int, example: object, remedy: str) -> None:
         """Add what was repaired."""
         self.problems.append(TableProblem(self.table, "", kind, count, example, remedy, fatal=False))
+
+    def notes_of(self, rows: int) -> list[TableProblem]:
+        """What was repaired in a table of this many rows; decoding knows lines alone, and a header is no row."""
+        return [replace(problem, count=rows) if problem.kind == "encoding" else problem for problem in self.problems]
 
 
 def unpack(path: Path) -> Path | bytes:
