@@ -21,6 +21,7 @@ $(VENV)/.created:
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	@echo "installing into $(VENV): a minute or more, in which pip says nothing"
 	$(INSTALL) -e ".[demo,test]"
 	@touch $@
 

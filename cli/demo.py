@@ -73,11 +73,14 @@ def demo(
     if households is not None:
         check_at_least("--households", households, 1)
 
-    from ..inference.recommender import XCatRecommender
-    from ..model_cards.run_cards import popular_items
-    from ..tokenization.sources.complete_journey import load_complete_journey
-    from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
-    from ..workflows.fit import FitRequest, fit_shop
+    from ..tokenization.progress import stage
+
+    with stage("loading libraries"):
+        from ..inference.recommender import XCatRecommender
+        from ..model_cards.run_cards import popular_items
+        from ..tokenization.sources.complete_journey import load_complete_journey
+        from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
+        from ..workflows.fit import FitRequest, fit_shop
     from .console import messages, print_json, results, say
     from .metric_tables import metrics_table, shown_blocks
     from .rendering import recommendation_table

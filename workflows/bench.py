@@ -259,8 +259,7 @@ def _train(
     judged = _check_splits(request, shop, options, prepared.splits, vocabulary, ("validation", "test"))
     start, epochs = time.perf_counter(), 0.0
     curve: list[dict[str, Any]] = []
-    recommender = XCatRecommender(prepared.model, prepared.processor)
-    chosen_on: Ranker = recommender
+    trainer: XCatTrainer | None = None
     if request.model != ZERO_SHOT:
         trainer = XCatTrainer(
             prepared.model,
@@ -274,8 +273,9 @@ def _train(
         epochs = float(trainer.train().metrics.get("epoch", 0))
         best = trainer.state.best_global_step if arguments.load_best_model_at_end else None
         curve = learning_curve(trainer.state.log_history, best)
-        chosen_on = trainer.held_out_ranker(recommender)
     end = time.perf_counter()
+    recommender = XCatRecommender(prepared.model, prepared.processor)  # after training: it keeps the items' vectors
+    chosen_on: Ranker = recommender if trainer is None else trainer.held_out_ranker(recommender)
     validation = evaluate_ranker(chosen_on, prepared.splits["validation"], vocabulary, trained=prepared.trained)
     trained = {} if request.model == ZERO_SHOT else training_settings(arguments)
     settings = {"model": model_settings(prepared.model.config), "training": trained}

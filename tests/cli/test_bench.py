@@ -27,6 +27,7 @@ from xcat_rec.workflows import bench as benching
 from xcat_rec.workflows import bench_worker
 from xcat_rec.workflows.baselines import BASELINES, NEIGHBOURS, UNSEEN
 from xcat_rec.workflows.bench import BenchRequest, run_model
+from xcat_rec.workflows.fit import MODEL_NAME, fit
 from xcat_rec.workflows.results import user_key
 
 from ..tiny_shop import CATEGORIES, COLD, ITEMS, TWINS, USERS, events_table, items_table, save_text_encoder, write_shop
@@ -99,6 +100,14 @@ def test_rows_say_what_was_measured_and_how(benched):
     assert "NaN" not in output.read_text() and str(output.parent.parent) not in output.read_text()
     for word in ("item-knn", "seed 0 (3 of 3)", "switch", "cold", "95 % interval"):
         assert word in shown
+
+
+def test_a_run_has_the_figures_of_fit(places, tmp_path):
+    """The recommender that is judged has the items as they are after training, not as they were before."""
+    fields = {**FIELDS, "num_train_epochs": 3, "learning_rate": 0.01, "text_encoder": str(places[1])}
+    row = run_model(BenchRequest("xcat", data=str(places[0]), fields=fields), tmp_path / "run").row
+    fitted = fit(places[0], tmp_path / "checkpoint", card=None, **fields)
+    assert row["metrics"] == pytest.approx(fitted.reports[MODEL_NAME].metrics)
 
 
 def test_roles_of_event_types_are_said_once(places, tmp_path, capsys):
