@@ -98,9 +98,7 @@ def test_a_benchmark_of_what_reads_texts_alone(model: str, places: tuple[Path, P
     found = ranks_within(run.per_user["ndcg@10"])
     if model == "xcat-no-id":  # a single item of a test history has a bonus of its own, its twin has none
         learned = run.row["validation"]
-        assert learned["recall@1"] == 0 and learned["mrr@5"] > 0.375, (
-            "most targets come second"
-        )  # .5 each; the others at .25 at best
+        assert learned["recall@1"] == 0 and learned["mrr@5"] > 0.4, "most targets come second"
     else:
         assert found and not any(rank % 2 for rank in found), found
 
