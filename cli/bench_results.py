@@ -194,7 +194,7 @@ def results_table(rows: Sequence[Row], reports: Mapping[str, RankingReport], tit
     seconds = {model: [float(row["fit_seconds"]) for row in group] for model, group in grouped.items()}
     beside = {model: f"± {np.std(found, ddof=1):.1f}" if len(found) > 1 else "" for model, found in seconds.items()}
     timed = [
-        ("", "fit, s", model, f"{np.mean(seconds[model]):.1f}  ", *([beside[model]] if several else []), "")
+        ("", "fit, s", model, f"{np.mean(seconds[model]):.1f}", *([beside[model]] if several else []), "")
         for model in sorted(seconds, key=lambda name: float(np.mean(seconds[name])))
     ]
     runs = ", ".join(f"{model} {len(group)}" for model, group in grouped.items())

@@ -85,11 +85,11 @@ def _block(
     for model in sorted(values, key=lambda name: _order(values[name], lost)):
         value = values[model]
         interval = None if lost else reports[model].interval(metric, part or None)
-        marked = value == best and (lost or best > 0) and len(values) > 1
+        marked = value == best and len(set(found)) > 1
         shown = (f"{100 * value:.1f} %" if lost else f"{value:.4f}") if math.isfinite(value) else "-"
         beside = () if deviation is None else (deviation(model, block),)
         ends = "" if interval is None else f"{interval.low:.4f}-{interval.high:.4f}"
-        rows.append((HEADINGS.get(part, part), metric, model, shown + (" *" if marked else "  "), *beside, ends))
+        rows.append((HEADINGS.get(part, part), metric, model, ("* " if marked else "") + shown, *beside, ends))
     return rows
 
 

@@ -191,7 +191,7 @@ def _slices(reports: Mapping[str, RankingReport], own: str | None) -> str:
     k = _cutoff([int(name.rpartition("@")[2]) for name in first.metrics])
     parts, empty = [], []
     for name, values in first.slices.items():
-        heading, count = name.replace("_", " "), int(values.get("num_targets", 0))
+        heading, count = _slice_heading(name), int(values.get("num_targets", 0))
         if not count:
             empty.append(heading)
             continue
@@ -207,6 +207,15 @@ def _slices(reports: Mapping[str, RankingReport], own: str | None) -> str:
     if empty:
         parts.append(f'<p class="muted">No target is in these slices: {_text(", ".join(empty))}.</p>')
     return "\n".join([_displacement(reports, k), *parts])
+
+
+def _slice_heading(name: str) -> str:
+    """Name of a slice for people.
+
+    >>> _slice_heading("new_category"), _slice_heading("history_6_10")
+    ('new category', 'history 6-10')
+    """
+    return re.sub(r"(?<=\d)_(?=\d)", "-", name).replace("_", " ")
 
 
 def _displacement(reports: Mapping[str, RankingReport], k: int) -> str:

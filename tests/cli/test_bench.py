@@ -31,6 +31,7 @@ from xcat_rec.workflows.fit import MODEL_NAME, fit
 from xcat_rec.workflows.results import user_key
 
 from ..tiny_shop import CATEGORIES, COLD, ITEMS, TWINS, USERS, events_table, items_table, save_text_encoder, write_shop
+from .widths import check_width
 
 FIELDS = {
     "split": "leave-one-out", "num_train_epochs": 1, "per_device_train_batch_size": 10, "hidden_size": 32,
@@ -98,6 +99,10 @@ def test_rows_say_what_was_measured_and_how(benched):
     assert xcat["config"]["model"]["hidden_size"] == 32 and "hidden_dropout" not in xcat["config"]["model"]
     assert xcat["config"]["training"]["per_device_train_batch_size"] == 10
     assert "NaN" not in output.read_text() and str(output.parent.parent) not in output.read_text()
+    check_width(shown)
+    for row in rows:
+        line = next(line for line in shown.splitlines() if line.split()[:3] == ["switch", "ndcg@10", row["model"]])
+        assert f" {row['slices']['switch']['ndcg@10']:.4f} " in line and "-0." in line, line
     for word in ("item-knn", "seed 0 (3 of 3)", "switch", "cold", "95 % interval"):
         assert word in shown
 

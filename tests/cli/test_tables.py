@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from rich.cells import cell_len
@@ -19,7 +30,8 @@ from xcat_rec.modeling_xcat.recommending_xcat import Reason, Recommendation
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.workflows.baselines import BASELINES
 
-from ..tiny_shop import write_shop
+from ..tiny_shop import items_table, save_text_encoder, write_shop
+from .commands import run
 from .widths import check_width
 
 RANKS = np.arange(1, 61)[:, None]
@@ -45,7 +57,7 @@ def test_one_line_per_metric_and_model_in_80_columns(capsys: pytest.CaptureFixtu
     interval = confidence_interval(own.per_user["ndcg@10"])
     line = next(line for line in printed.splitlines() if line.startswith("all") and "ndcg@10" in line)
     assert line.split() == [
-        "all", "ndcg@10", "xcat-fine-tuned", f"{own.metrics['ndcg@10']:.4f}", "*",
+        "all", "ndcg@10", "xcat-fine-tuned", "*", f"{own.metrics['ndcg@10']:.4f}",
         f"{interval.low:.4f}-{interval.high:.4f}",
     ]  # fmt: skip
     for model in found:
@@ -89,3 +101,85 @@ def test_inspect_in_80_columns(tmp_path, capsys) -> None:
         main(["inspect", str(shop), "--output", str(tmp_path / "report")])
     assert stop.value.code == 0
     check_width(capsys.readouterr().out)
+
+
+TITLE, CATEGORY = "手工绘制陶瓷马克杯礼盒装" * 5, "厨房用品和餐具 > 陶瓷 > 马克杯和茶杯 > 礼品"
+FIT = [
+    "--hidden-size", "32", "--num-attention-heads", "2", "--max-history", "8", "--num-train-epochs", "1",
+    "--precision", "fp32", "--use-cpu", "--per-device-train-batch-size", "10", "--split", "leave-one-out", "--no-card",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def long_shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
+    """A shop with long Chinese titles and categories, a checkpoint of it, and what a command of it begins with."""
+    folder = tmp_path_factory.mktemp("long")
+    shop, encoder = write_shop(folder / "手工陶瓷商店"), save_text_encoder(folder / "encoder")
+    named = items_table().with_columns(
+        title=pl.format("{} {}", pl.lit(TITLE), pl.col("title")),
+        category=pl.format("{} {}", pl.lit(CATEGORY), pl.col("category")),
+    )
+    named.write_csv(shop / "items.csv")
+    return shop, folder / "checkpoint", ["--text-encoder", str(encoder)]
+
+
+def printed_by(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    shown = capsys.readouterr()
+    assert not stop.value.code, shown.err
+    check_width(shown.err + shown.out)
+    return shown.err + shown.out
+
+
+def test_commands_about_long_chinese_titles(
+    long_shop: tuple[Path, Path, list[str]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shop, checkpoint, encoder = long_shop
+    models = ("popularity", "repeat-purchase", "item-knn", "XCat")
+    fitted = printed_by(["fit", str(shop), "--output", str(checkpoint), *encoder, *FIT], capsys)
+    given = ["evaluate", str(checkpoint), str(shop)]
+    judged = run([*given, "--json"], capsys)
+    shown = printed_by([*given, "--by-history", "--by-category"], capsys)
+    for printed, names in ((fitted, models), (shown, (*models[:2], "XCat"))):
+        for model in names:
+            (line,) = [found for found in printed.splitlines() if found.split()[:3] == ["switch", "ndcg@10", model]]
+            assert re.fullmatch(r"switch .* \d\.\d{4} +\d\.\d{4}-\d\.\d{4}", line)
+    (line,) = [found for found in shown.splitlines() if found.split()[:3] == ["all", "ndcg@10", "XCat"]]
+    low, high = judged["intervals"]["ndcg@10"]
+    assert f"{judged['metrics']['ndcg@10']:.4f}" in line and line.endswith(f"{low:.4f}-{high:.4f}")
+    told = printed_by(["interests", str(shop), "--user", "user-01", *encoder], capsys)
+    assert re.search(r"^厨房用品.* +\d\.\d\d +\d\.\d\d +\d+$", told, re.MULTILINE)
+    told = printed_by(["inspect", str(shop), "--output", str(tmp_path / "inspection")], capsys)
+    assert re.search(r"^厨房用品.* [\d,]+$", told, re.MULTILINE)
+    for reasons in ([], ["--reasons"]):
+        command = ["recommend", str(checkpoint), "-k", "4", "--history", "item-03,item-10", *reasons]
+        told = printed_by(command, capsys)
+        rows = [found for found in told.splitlines() if re.match(r" ?\d  item-\d\d  手工", found)]
+        assert len(rows) == 4 and all(re.search(r"  厨房.*  +\d+\.\d\d +-?\d+\.\d\d$", found) for found in rows)
+        assert told.count("    because of 手工") == (4 if reasons else 0)
+
+
+def test_a_terminal_of_80_columns(long_shop: tuple[Path, Path, list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    shop, checkpoint, encoder = long_shop
+    if not checkpoint.exists():
+        printed_by(["fit", str(shop), "--output", str(checkpoint), *encoder, *FIT], capsys)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = [str(Path(sys.executable).with_name("xcat")), "recommend", str(checkpoint), "--history", "item-03"]
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"TERM": "xterm"}
+    with subprocess.Popen(
+        [*command, "--reasons"], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    ) as done:
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 4096):
+                shown += part
+        except OSError:  # the terminal is closed at the end of the process
+            pass
+    os.close(ours)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n")
+    assert done.returncode == 0, text
+    check_width(text)
+    assert len(re.findall(r"^ ?\d+  item-\d\d  .*\d\.\d\d$", text, re.MULTILINE)) == 10, text

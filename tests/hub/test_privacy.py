@@ -63,9 +63,13 @@ def test_no_shared_artefact_tells_of_a_customer(hub: Hub, alice: Client, tmp_pat
             "--report",
             str(out / "evaluate.html"),
         ],
+        [
+            *("bench", str(shop), "--models", "popularity,item-knn", "--split", "leave-one-out", "--json"),
+            *("--output", str(out / "bench.json"), "--report", str(out / "bench.html")),
+        ],
         ["push", str(out / "prepared"), "alice/prepared"],
     )
-    assert [one.code for one in told] == [0] * 9 + [2], [one.err for one in told]
+    assert [one.code for one in told] == [0] * 10 + [2], [one.err for one in told]
     for one in told:
         assert not found_in(one.out) and not found_in(one.err)
     notes = " ".join(told[0].err.split())
@@ -83,7 +87,7 @@ def test_no_shared_artefact_tells_of_a_customer(hub: Hub, alice: Client, tmp_pat
     for (name, path), content in pushed.items():
         assert not found_in_file(Path(path), content), (name, path)
     kinds = {path.name for path in shared} | {PurePosixPath(path).name for _, path in pushed}
-    assert kinds >= {"fit.html", "evaluate.html"}
+    assert kinds >= {"fit.html", "evaluate.html", "bench.html", "bench.json", "bench.users.npz"}
     assert kinds >= {
         "README.md", "config.json", "processor_config.json", "model.safetensors", "items.arrow", "tokenizer.json",
         "tokenizer_config.json", "preparation.json", "report.html", "app.py", "requirements.txt", "items.parquet",
