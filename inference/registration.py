@@ -8,7 +8,7 @@ its registry has been imported: at once, or later by a hook in the import system
 from __future__ import annotations
 
 import sys
-import threading
+from _thread import get_ident  # `threading` would cost as much as all the rest of `import xcat_rec`
 
 TASK = "item-recommendation"
 
@@ -66,7 +66,7 @@ class _Watcher:
     """
 
     def __init__(self) -> None:
-        self._running = threading.local()
+        self._running: dict[int, int] = {}  # thread -> its imports under way
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> object:
         """The specification of a module, whose loader tells when the module has been executed."""
@@ -80,12 +80,15 @@ class _Watcher:
             return None
 
         def exec_module(module: object) -> None:
-            self._running.depth = getattr(self._running, "depth", 0) + 1
+            thread = get_ident()
+            outer = self._running.get(thread, 0)
+            self._running[thread] = outer + 1
             try:
                 execute(module)
             finally:
-                self._running.depth -= 1
-            if not self._running.depth:
+                self._running[thread] = outer
+            if not outer:
+                del self._running[thread]
                 register_loaded()
 
         spec.loader.exec_module = exec_module  # type: ignore[union-attr,method-assign]
