@@ -37,11 +37,11 @@ test: venv  ## run the tests (without those marked slow)
 
 slow: venv  ## run the tests marked slow, and those that need Ray or ONNX, which it installs
 	$(INSTALL) -e ".[ray,onnx]"
-	$(THREADS) $(BIN)/python -m pytest tests/inference/test_ray_engine.py tests/tokenization/test_preparing.py -m "not slow"
+	$(THREADS) $(BIN)/python -m pytest tests/serving/test_ray_engine.py tests/tokenization/out_of_core/test_prepare.py -m "not slow"
 	$(THREADS) $(BIN)/python -m pytest -m slow
 
 spaces: .cache/venv-spaces/.installed  ## start a Space and ask it, and measure emissions, in an environment of their own
-	$(THREADS) .cache/venv-spaces/bin/python -m pytest tests/cli/test_space.py tests/model_cards/test_callback.py tests/evaluation/test_modules.py
+	$(THREADS) .cache/venv-spaces/bin/python -m pytest tests/serving/test_space.py tests/model_cards/test_callback.py tests/evaluation/test_modules.py
 
 .cache/venv-spaces/.installed: pyproject.toml constraints.txt
 	test -x .cache/venv-spaces/bin/python || $(PYTHON) -m venv .cache/venv-spaces

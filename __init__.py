@@ -6,17 +6,16 @@ classes and `pipeline` of transformers find what is here as soon as both package
 
 from __future__ import annotations
 
-from .inference.registration import register_when_loaded as _register_when_loaded
+from .registration import register_when_loaded as _register_when_loaded
 
 TYPE_CHECKING = False  # type checkers take the name for true; importing `typing` would cost more than all the rest
 if TYPE_CHECKING:
+    from .checkpoints.adapters import add_adapter as add_adapter
+    from .checkpoints.adapters import load_adapted as load_adapted
     from .evaluation.modules import load_metric as load_metric
-    from .evaluation.protocol import Ranker as Ranker
-    from .evaluation.protocol import RankingReport as RankingReport
-    from .evaluation.protocol import evaluate_ranker as evaluate_ranker
-    from .inference.checkpoint_evaluation import evaluate_checkpoint as evaluate_checkpoint
-    from .inference.pipeline import pipeline as pipeline
-    from .inference.recommender import XCatRecommender as XCatRecommender
+    from .evaluation.ranker_evaluation import Ranker as Ranker
+    from .evaluation.ranker_evaluation import RankingReport as RankingReport
+    from .evaluation.ranker_evaluation import evaluate_ranker as evaluate_ranker
     from .model_cards.callback import attach_card as attach_card
     from .model_cards.card import write_card as write_card
     from .model_cards.card_data import XCatModelCardData as XCatModelCardData
@@ -37,23 +36,24 @@ if TYPE_CHECKING:
     from .modeling_xcat.modeling_xcat import XCatModel as XCatModel
     from .modeling_xcat.recommending_xcat import Recommendation as Recommendation
     from .modeling_xcat.recommending_xcat import Recommendations as Recommendations
-    from .tokenization.column_guess import guess_columns as guess_columns
-    from .tokenization.preparation_inputs import PreparationInputs as PreparationInputs
-    from .tokenization.prepared import load_data as load_data
+    from .ranking.pipelines import pipeline as pipeline
+    from .ranking.recommender import XCatRecommender as XCatRecommender
+    from .tokenization.out_of_core.inputs import PreparationInputs as PreparationInputs
+    from .tokenization.out_of_core.prepared_folder import load_data as load_data
     from .tokenization.processing_xcat import XCatProcessor as XCatProcessor
-    from .tokenization.schema import TableColumns as TableColumns
-    from .tokenization.schema import TableError as TableError
     from .tokenization.sources import load_shop as load_shop
+    from .tokenization.tables.column_guess import guess_columns as guess_columns
+    from .tokenization.tables.schema import TableColumns as TableColumns
+    from .tokenization.tables.schema import TableError as TableError
     from .tokenization.vocabulary import ItemVocabulary as ItemVocabulary
-    from .training.adapters import add_adapter as add_adapter
-    from .training.adapters import load_adapted as load_adapted
     from .training.arguments import XCatTrainingArguments as XCatTrainingArguments
     from .training.collators import PackingCollator as PackingCollator
-    from .training.preparation import PreparationOptions as PreparationOptions
-    from .training.preparation import prepare_training as prepare_training
+    from .training.preparation.prepare import PreparationOptions as PreparationOptions
+    from .training.preparation.prepare import prepare_training as prepare_training
     from .workflows.add_items import add_items as add_items
     from .workflows.bench_models import BenchResult as BenchResult
     from .workflows.bench_models import bench as bench
+    from .workflows.checkpoint_evaluation import evaluate_checkpoint as evaluate_checkpoint
     from .workflows.evaluate import evaluate as evaluate
     from .workflows.fit import FitResult as FitResult
     from .workflows.fit import fit as fit
@@ -77,16 +77,16 @@ _EXPORTS = {
     "PackingCollator": ".training.collators",
     "PopularityConfig": ".modeling_baselines.popularity",
     "PopularityModel": ".modeling_baselines.popularity",
-    "PreparationInputs": ".tokenization.preparation_inputs",
-    "PreparationOptions": ".training.preparation",
-    "Ranker": ".evaluation.protocol",
-    "RankingReport": ".evaluation.protocol",
+    "PreparationInputs": ".tokenization.out_of_core.inputs",
+    "PreparationOptions": ".training.preparation.prepare",
+    "Ranker": ".evaluation.ranker_evaluation",
+    "RankingReport": ".evaluation.ranker_evaluation",
     "Recommendation": ".modeling_xcat.recommending_xcat",
     "Recommendations": ".modeling_xcat.recommending_xcat",
     "RepeatPurchaseConfig": ".modeling_baselines.popularity",
     "RepeatPurchaseModel": ".modeling_baselines.popularity",
-    "TableColumns": ".tokenization.schema",
-    "TableError": ".tokenization.schema",
+    "TableColumns": ".tokenization.tables.schema",
+    "TableError": ".tokenization.tables.schema",
     "TextKNNConfig": ".modeling_baselines.knn",
     "TextKNNModel": ".modeling_baselines.knn",
     "XCatConfig": ".modeling_xcat.configuration_xcat",
@@ -94,28 +94,28 @@ _EXPORTS = {
     "XCatModel": ".modeling_xcat.modeling_xcat",
     "XCatModelCardData": ".model_cards.card_data",
     "XCatProcessor": ".tokenization.processing_xcat",
-    "XCatRecommender": ".inference.recommender",
+    "XCatRecommender": ".ranking.recommender",
     "XCatTrainer": ".model_cards.run_cards",
     "XCatTrainingArguments": ".training.arguments",
-    "add_adapter": ".training.adapters",
+    "add_adapter": ".checkpoints.adapters",
     "add_items": ".workflows.add_items",
     "attach_card": ".model_cards.callback",
     "bench": ".workflows.bench_models",
     "evaluate": ".workflows.evaluate",
-    "evaluate_checkpoint": ".inference.checkpoint_evaluation",
-    "evaluate_ranker": ".evaluation.protocol",
+    "evaluate_checkpoint": ".workflows.checkpoint_evaluation",
+    "evaluate_ranker": ".evaluation.ranker_evaluation",
     "fit": ".workflows.fit",
-    "guess_columns": ".tokenization.column_guess",
+    "guess_columns": ".tokenization.tables.column_guess",
     "inspect": ".workflows.inspect",
     "interests": ".workflows.interests",
     "load": ".workflows.load",
-    "load_adapted": ".training.adapters",
-    "load_data": ".tokenization.prepared",
+    "load_adapted": ".checkpoints.adapters",
+    "load_data": ".tokenization.out_of_core.prepared_folder",
     "load_metric": ".evaluation.modules",
     "load_shop": ".tokenization.sources",
-    "pipeline": ".inference.pipeline",
+    "pipeline": ".ranking.pipelines",
     "prepare": ".workflows.prepare",
-    "prepare_training": ".training.preparation",
+    "prepare_training": ".training.preparation.prepare",
     "push": ".workflows.push",
     "write_card": ".model_cards.card",
 }

@@ -19,15 +19,17 @@ from pathlib import Path
 PACKAGE = "xcat_rec"
 FLOORS = {
     "modeling_xcat": 0,
-    "modeling_baselines": 0,
+    "modeling_baselines": 1,
     "tokenization": 1,
-    "training": 2,
+    "catalogue": 2,
     "evaluation": 2,
-    "inference": 2,
-    "serving": 3,
-    "model_cards": 3,
-    "workflows": 4,
-    "cli": 5,
+    "checkpoints": 3,
+    "ranking": 4,
+    "training": 5,
+    "serving": 5,
+    "model_cards": 6,
+    "workflows": 7,
+    "cli": 8,
 }
 FLAT_ROOM = "modeling_xcat"
 FLAT_THIRD_PARTY = {"torch", "transformers", "huggingface_hub"}

@@ -15,13 +15,13 @@ from typing import Any
 
 import polars as pl
 
-from xcat_rec.evaluation.protocol import evaluate_ranker
-from xcat_rec.inference.recommender import XCatRecommender
-from xcat_rec.tokenization.schema import ShopTables
+from xcat_rec.checkpoints.adapters import DEFAULT_GROUPS
+from xcat_rec.evaluation.ranker_evaluation import evaluate_ranker
+from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.sources import load_shop
-from xcat_rec.training.adapters import DEFAULT_GROUPS
-from xcat_rec.training.base_checkpoint import prepare_from_base
-from xcat_rec.training.preparation import PreparationOptions
+from xcat_rec.tokenization.tables.schema import ShopTables
+from xcat_rec.training.preparation.from_base import prepare_from_base
+from xcat_rec.training.preparation.prepare import PreparationOptions
 from xcat_rec.workflows.fit import FitRequest, fit_shop
 
 WAYS: dict[str, dict[str, Any]] = {

@@ -21,13 +21,13 @@ import numpy as np
 import polars as pl
 from machine import machine_line
 
-from xcat_rec.tokenization.encoder import TextEncoder
-from xcat_rec.tokenization.entities import EntityMatcher
-from xcat_rec.tokenization.keyphrases import KeyphraseExtractor
-from xcat_rec.tokenization.opinions import Statements, full_profile, opinions_of, read_statements
-from xcat_rec.tokenization.sentiment import LearnedSentiment, Sentiment, lexicon_sentiment
+from xcat_rec.tokenization.interests.entities import EntityMatcher
+from xcat_rec.tokenization.interests.keyphrases import KeyphraseExtractor
+from xcat_rec.tokenization.interests.opinions import Statements, full_profile, opinions_of, read_statements
+from xcat_rec.tokenization.interests.sentiment import LearnedSentiment, Sentiment, lexicon_sentiment
 from xcat_rec.tokenization.sources import read_table
 from xcat_rec.tokenization.text import clean_text, item_texts, resolve_text_encoder
+from xcat_rec.tokenization.text.text_encoder import TextEncoder
 
 
 def table_of(folder: str, name: str) -> pl.DataFrame | None:

@@ -23,8 +23,8 @@ from machine import machine_line
 
 from xcat_rec.modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
-from xcat_rec.training.precision import bf16_is_worthwhile
-from xcat_rec.training.row_adam import RowAdamW
+from xcat_rec.tokenization.text.precision import bf16_is_worthwhile
+from xcat_rec.training.optimizers import RowAdamW
 
 CASES = (("softmax", 1_000_000), ("sampled_softmax", 1_000_000), ("sampled_softmax", 10_000_000))
 GROWTH_ITEMS = (10_000, 30_000, 100_000, 300_000, 1_000_000)

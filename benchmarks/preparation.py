@@ -26,8 +26,8 @@ START, SPAN = 1_600_000_000, 2 * 365 * 86_400
 PREPARE = """
 import json, resource, sys, time
 from pathlib import Path
-from xcat_rec.tokenization.preparation_inputs import PreparationInputs
-from xcat_rec.tokenization.preparing import PrepareOptions, prepare_tables
+from xcat_rec.tokenization.out_of_core.inputs import PreparationInputs
+from xcat_rec.tokenization.out_of_core.prepare import PrepareOptions, prepare_tables
 
 def main():
     data, output, num_proc, engine = sys.argv[1:]

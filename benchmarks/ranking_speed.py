@@ -19,11 +19,11 @@ from datasets import Dataset
 from machine import best_seconds, copy_gigabytes, machine_line
 from training_speed import drawn_sequences, stored_sequences
 
-from xcat_rec.evaluation.protocol import evaluate_ranker
-from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.evaluation.ranker_evaluation import evaluate_ranker
 from xcat_rec.modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.ranking_xcat import ItemIndex
+from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 

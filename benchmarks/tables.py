@@ -16,7 +16,7 @@ import numpy as np
 
 from xcat_rec.cli.bench_results import by_model, read_rows, spread, user_key, values_of
 from xcat_rec.evaluation.bootstrap import paired_bootstrap, relative_bootstrap
-from xcat_rec.evaluation.protocol import LOST
+from xcat_rec.evaluation.ranker_evaluation import LOST
 from xcat_rec.evaluation.slices import HISTORY_SLICES, TARGET_SLICES
 
 METRICS = ("recall@10", "ndcg@10")

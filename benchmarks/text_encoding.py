@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from machine import machine_line
 
-from xcat_rec.tokenization.encoder import TextEncoder
 from xcat_rec.tokenization.sources import read_table
 from xcat_rec.tokenization.text import clean_text, resolve_text_encoder
-from xcat_rec.training.precision import bf16_speedup, use_bf16
+from xcat_rec.tokenization.text.precision import bf16_speedup, use_bf16
+from xcat_rec.tokenization.text.text_encoder import TextEncoder
 
 
 def titles_of(folder: str, limit: int | None) -> list[str]:

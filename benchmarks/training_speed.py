@@ -26,14 +26,14 @@ from machine import best_seconds, machine_line, product_gflops, run_peer
 from step_profile import StepProfile, print_profile
 from transformers import BertTokenizerFast, TrainerCallback
 
+from xcat_rec.catalogue.item_table import training_counts
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.modeling_xcat.items_xcat import XCatTextAdaptor
-from xcat_rec.modeling_xcat.losses_xcat import chunked_cross_entropy
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
+from xcat_rec.modeling_xcat.softmax_loss_xcat import chunked_cross_entropy
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
 from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.catalogue import training_counts
 from xcat_rec.training.trainer import XCatTrainer
 
 TEXT_DIM = 384
@@ -52,9 +52,9 @@ def drawn_sequences(users: int, items: int, mean_length: float, seed: int = 0) -
 
 def stored_sequences(folder: str) -> tuple[list[list[int]], int]:
     """Training sequences of a shop, and the number of its items."""
-    from xcat_rec.tokenization.sequences import build_splits, event_type_names
+    from xcat_rec.tokenization.sequences.build import build_splits, event_type_names
     from xcat_rec.tokenization.sources import load_shop
-    from xcat_rec.training.preparation import build_vocabulary
+    from xcat_rec.training.preparation.prepare import build_vocabulary
 
     shop = load_shop(folder)
     vocabulary = build_vocabulary(shop, ("title",))

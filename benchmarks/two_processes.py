@@ -27,12 +27,12 @@ from machine import machine_line
 from training_speed import TEXT_DIM, CountingCollator, StepClock, drawn_sequences
 from transformers import BertTokenizerFast, set_seed
 
+from xcat_rec.catalogue.item_table import training_counts
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
 from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.catalogue import training_counts
 from xcat_rec.training.trainer import XCatTrainer
 
 METRIC = "eval_ndcg@10"

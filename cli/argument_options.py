@@ -59,7 +59,7 @@ def with_options(text: str, command: str | None = None) -> str:
 
 def _translated(found: re.Match[str], command: str) -> str:
     if found["columns"] is not None:
-        from ..tokenization.column_guess import columns_text
+        from ..tokenization.tables.column_guess import columns_text
 
         keywords = ast.parse(found[0], mode="eval").body.keywords  # type: ignore[attr-defined]
         mapping = columns_text({word.arg: ast.literal_eval(word.value) for word in keywords})

@@ -81,7 +81,7 @@ def bench(
     check_tables(data, items, events, columns)
 
     from ..evaluation.categories import DEFAULT_COLUMN
-    from ..tokenization.event_roles import EventRoles
+    from ..tokenization.tables.event_roles import EventRoles
     from ..workflows.bench import BenchRequest
     from ..workflows.bench_models import check_requests
     from ..workflows.bench_worker import RunFailedError
@@ -153,7 +153,7 @@ def _fields(arguments: list[str], own: dict[str, Any]) -> dict[str, Any]:
 
 def _check_usage(fields: dict[str, Any], models: list[str], base: str | None, cold: tuple[float, str]) -> None:
     """Refuse fields and names that cannot be, before torch is imported."""
-    from ..tokenization.cold_items import check_cold
+    from ..tokenization.sequences.held_out_items import check_cold
     from ..training.recipes import RECIPES
     from .options import split_fields
     from .usage import check_checkpoint, check_fields

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from ..evaluation.protocol import LOST, RankingReport
+from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..modeling_xcat.saving_xcat import usual_permissions
 from ..workflows.results import Row, by_model, user_key
 from .metric_tables import metrics_table

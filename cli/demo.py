@@ -76,8 +76,8 @@ def demo(
     from ..tokenization.progress import stage
 
     with stage("loading libraries"):
-        from ..inference.recommender import XCatRecommender
         from ..model_cards.run_cards import popular_items
+        from ..ranking.recommender import XCatRecommender
         from ..tokenization.sources.complete_journey import load_complete_journey
         from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
         from ..workflows.fit import FitRequest, fit_shop

@@ -77,11 +77,11 @@ def evaluate(
 
     from ..evaluation.categories import DEFAULT_COLUMN, check_category_column
     from ..evaluation.categories import by_category as parted_by_category
-    from ..inference.checkpoint_evaluation import MODEL_NAME, evaluate_on, evaluation_data
-    from ..inference.recommender import XCatRecommender
-    from ..tokenization.prepared import load_data
-    from ..tokenization.table_columns import saved_columns, table_formats
-    from ..training.preparation import roles_of
+    from ..ranking.recommender import XCatRecommender
+    from ..tokenization.out_of_core.prepared_folder import load_data
+    from ..tokenization.tables.table_columns import saved_columns, table_formats
+    from ..training.preparation.prepare import roles_of
+    from ..workflows.checkpoint_evaluation import MODEL_NAME, evaluate_on, evaluation_data
     from ..workflows.fields import parse_columns
     from ..workflows.fit import report_dict
     from .console import messages, print_json, say

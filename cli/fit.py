@@ -123,9 +123,9 @@ def fit(
     from ..tokenization.progress import stage
 
     with stage("loading libraries"):
-        from ..inference.saved_tables import table_options
-        from ..tokenization.prepared import load_data
-        from ..tokenization.problems import values_shown
+        from ..checkpoints.saved_tables import table_options
+        from ..tokenization.out_of_core.prepared_folder import load_data
+        from ..tokenization.tables.problems import values_shown
         from ..workflows.fit import FitRequest, check_base, fit_shop
         from .console import messages, print_json, say
         from .fit_command import fit_command, given_options

@@ -12,10 +12,10 @@ from typing import Any
 
 from ..model_cards.markdown import is_hub_id
 from ..model_cards.scrubbing import is_secret_name
-from ..tokenization.column_guess import changed_columns, columns_text
-from ..tokenization.prepared import is_prepared, open_prepared
-from ..tokenization.schema import TableColumns
+from ..tokenization.out_of_core.prepared_folder import is_prepared, open_prepared
 from ..tokenization.sources import SOURCES, split_data
+from ..tokenization.tables.column_guess import changed_columns, columns_text
+from ..tokenization.tables.schema import TableColumns
 from .options import parse_value
 
 NOT_SHOWN = {
@@ -118,7 +118,7 @@ def _prepare_command(folder: str) -> str:
 
 
 def _prepare_defaults() -> dict[str, Any]:
-    from ..tokenization.preparing import PrepareOptions
+    from ..tokenization.out_of_core.prepare import PrepareOptions
 
     return dataclasses.asdict(PrepareOptions())
 

@@ -18,8 +18,8 @@ def show_guess(data: str | None, items: str | None, events: str | None, encoding
         ValueError: If there are no two tables to look at.
         FileNotFoundError: If a table does not exist.
     """
-    from ..tokenization.column_guess import guess_of_tables
     from ..tokenization.sources.generic import find_table, read_table
+    from ..tokenization.tables.column_guess import guess_of_tables
     from .argument_options import with_options
     from .console import messages, results
 

@@ -12,8 +12,8 @@ from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, MissingUsers, TimeFo
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..tokenization.data_card import DataCard
-    from ..tokenization.schema import ShopTables
+    from ..tokenization.tables.data_card import DataCard
+    from ..tokenization.tables.schema import ShopTables
 
 PAGE, CARD = "report.html", "README.md"
 
@@ -83,11 +83,11 @@ def inspect(
     check_split(split, tie_policy)
     check_tables(data, items, events, columns)
 
-    from ..tokenization.inspection import inspect_shop
-    from ..tokenization.inspection_page import check_matplotlib, inspection_tables
-    from ..tokenization.prepared import refuse_prepared
-    from ..tokenization.problems import values_shown
+    from ..tokenization.inspection.inspect import inspect_shop
+    from ..tokenization.inspection.page import check_matplotlib, inspection_tables
+    from ..tokenization.out_of_core.prepared_folder import refuse_prepared
     from ..tokenization.sources import load_shop
+    from ..tokenization.tables.problems import values_shown
     from ..tokenization.unknown_tokens import unknown_note
     from ..workflows.fields import parse_columns
     from ..workflows.inspect import write_inspection
@@ -148,8 +148,8 @@ def _tables(shop: ShopTables, user_data: bool) -> dict[str, pl.LazyFrame]:
     """The tables as they are pushed."""
     from polars import col
 
-    from ..tokenization.event_times import with_times_to_write
-    from ..tokenization.pseudonyms import without_user_data
+    from ..tokenization.tables.event_times import with_times_to_write
+    from ..tokenization.tables.pseudonyms import without_user_data
 
     events = shop.events if user_data else without_user_data(shop.events)
     tables = {"items": shop.items.lazy(), "events": with_times_to_write(events).lazy()}

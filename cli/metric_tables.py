@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..evaluation.bootstrap import SAMPLES
 from ..evaluation.categories import METRICS, CategoryFigures
-from ..evaluation.protocol import LOST, RankingReport
+from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..evaluation.slices import HISTORY_SLICES, SLICE_MEANINGS, TARGET_SLICES
 from ..tokenization.progress import stage
 from .plain_tables import Column, PlainTable

@@ -10,7 +10,7 @@ import typer
 from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, MissingUsers, TimeFormat
 
 if TYPE_CHECKING:
-    from ..tokenization.prepared import PreparedFolder
+    from ..tokenization.out_of_core.prepared_folder import PreparedFolder
 
 
 def prepare(
@@ -106,10 +106,10 @@ def prepare(
         check_at_least("--max-history", max_history, 1)
     check_tables(data, items, events, columns)
 
-    from ..tokenization.preparation_inputs import PreparationInputs
-    from ..tokenization.prepared import refuse_prepared
-    from ..tokenization.preparing import PrepareOptions, prepare_tables
-    from ..tokenization.problems import values_shown
+    from ..tokenization.out_of_core.inputs import PreparationInputs
+    from ..tokenization.out_of_core.prepare import PrepareOptions, prepare_tables
+    from ..tokenization.out_of_core.prepared_folder import refuse_prepared
+    from ..tokenization.tables.problems import values_shown
     from ..workflows.fields import parse_columns
     from .console import messages
     from .options import parse_event_types

@@ -13,9 +13,9 @@ import typer
 from .options import Encoding, MissingUsers, TimeFormat
 
 if TYPE_CHECKING:
-    from ..inference.batch import BatchRequest
     from ..modeling_xcat.recommending_xcat import Recommendations
-    from ..tokenization.histories import Histories
+    from ..serving.batch import BatchRequest
+    from ..tokenization.sequences.histories import Histories
 
 
 def recommend(
@@ -90,15 +90,15 @@ def recommend(
     check_checkpoint(checkpoint, revision)
     check_file_to_read("--users", users)
 
-    from ..inference.batch import BatchRequest
-    from ..inference.recommender import XCatRecommender, saved_item_ids, saved_text_columns
-    from ..inference.saved_tables import saved_event_settings
-    from ..inference.timed_history import read_timed_history
+    from ..checkpoints.saved_tables import saved_event_settings
     from ..modeling_xcat.filters_xcat import Filters
     from ..modeling_xcat.hub_xcat import locate_checkpoint
-    from ..tokenization.histories import Histories, read_histories
-    from ..tokenization.prepared import refuse_prepared
-    from ..tokenization.table_columns import saved_columns, table_formats
+    from ..ranking.recommender import XCatRecommender, saved_item_ids, saved_text_columns
+    from ..ranking.timed_history import read_timed_history
+    from ..serving.batch import BatchRequest
+    from ..tokenization.out_of_core.prepared_folder import refuse_prepared
+    from ..tokenization.sequences.histories import Histories, read_histories
+    from ..tokenization.tables.table_columns import saved_columns, table_formats
 
     refuse_prepared(users, "give")
     filters = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category)
@@ -210,7 +210,7 @@ def _check(k: int, output: Path | None, users: Path | None, engine: str) -> None
         raise ValueError(f"--output {output} holds recommendations for many users; give --users FILE")
     check_file_to_write("--output", output, ".parquet")
     if engine == "ray":
-        from ..tokenization.ray_cluster import import_ray
+        from ..tokenization.out_of_core.ray_cluster import import_ray
 
         import_ray()
 
@@ -218,12 +218,12 @@ def _check(k: int, output: Path | None, users: Path | None, engine: str) -> None
 def _write(
     output: Path, checkpoint: str, histories: Histories, request: BatchRequest, engine: str, actors: int
 ) -> int:
-    from ..inference.batch import histories_table, recommend_locally, write_recommendations
+    from ..serving.batch import histories_table, recommend_locally, write_recommendations
 
     table = histories_table(histories)
     if engine == "local":
         return write_recommendations(recommend_locally(checkpoint, table, request), output)
-    from ..inference.ray_engine import recommend_with_ray
+    from ..serving.ray_engine import recommend_with_ray
 
     return write_recommendations(recommend_with_ray(checkpoint, table, request, actors), output)
 

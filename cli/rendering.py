@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..serving.space_catalogue import price_text
 from .plain_tables import Column, PlainTable, one_line
-from .space_catalogue import price_text
 
 if TYPE_CHECKING:
     from ..modeling_xcat.recommending_xcat import Recommendation
-    from ..tokenization.interests import InterestProfile
+    from ..tokenization.interests.profiles import InterestProfile
     from ..tokenization.vocabulary import ItemVocabulary
 
 _INDENT = " " * 4

@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..evaluation.protocol import RankingReport
-from ..inference.checkpoint_evaluation import MODEL_NAME, EvaluationData
+from ..evaluation.ranker_evaluation import RankingReport
 from ..model_cards.markdown import duration
 from ..model_cards.report_page import ReportContext, learning_curve, write_report
 from ..model_cards.settings import model_settings, training_settings
-from ..tokenization.schema import ShopTables
+from ..tokenization.tables.schema import ShopTables
+from ..workflows.checkpoint_evaluation import MODEL_NAME, EvaluationData
 from ..workflows.fit_card import changed_options
 from ..workflows.results import Row, by_model
 from .argument_options import with_options
 from .console import messages
 
 if TYPE_CHECKING:
-    from ..inference.recommender import XCatRecommender
+    from ..ranking.recommender import XCatRecommender
     from ..workflows.fit import FitResult
 
 

@@ -34,10 +34,10 @@ def space(
         raise ValueError(f"{output} is not empty; give another folder")
     check_there(checkpoint, revision)
 
+    from ..checkpoints.check import check_checkpoint
     from ..modeling_xcat.hub_xcat import locate_checkpoint
-    from ..training.checkpoints import check_checkpoint
+    from ..serving.space import INTERESTS, SpaceFiles, reads_interests, write_space
     from .console import messages, print_json
-    from .space_files import INTERESTS, SpaceFiles, reads_interests, write_space
 
     folder = locate_checkpoint(checkpoint, revision=revision)
     check_checkpoint(folder, checkpoint)

@@ -141,7 +141,7 @@ def check_split(split: str | None, tie_policy: str | None = None) -> None:
     Raises:
         ValueError: If one is.
     """
-    from ..tokenization.splits import SplitName, TiePolicy
+    from ..tokenization.sequences.splits import SplitName, TiePolicy
 
     if split is not None and split != "auto" and split not in list(SplitName):
         raise ValueError(f"split is {split!r}; give auto or one of {', '.join(SplitName)}")
@@ -158,8 +158,8 @@ def check_preparation(values: Mapping[str, Any]) -> None:
     Raises:
         ValueError: If one is.
     """
-    from ..tokenization.cold_items import check_cold
-    from ..tokenization.event_filters import check_filters
+    from ..tokenization.sequences.filters import check_filters
+    from ..tokenization.sequences.held_out_items import check_cold
 
     options = _with_defaults(PREPARATION, values)
     check_split(options.split, options.tie_policy)
@@ -168,7 +168,7 @@ def check_preparation(values: Mapping[str, Any]) -> None:
     if options.seed < 0:
         raise ValueError(f"seed is {options.seed}; give 0 or more")
     if "interests" in values and options.interests != "none":
-        from ..tokenization.user_interests import check_about
+        from ..tokenization.interests.reader import check_about
 
         check_about(options.interests)
 
@@ -213,7 +213,7 @@ def check_adapter_options(peft: str | None, rank: int, groups: tuple[str, ...]) 
     Raises:
         ValueError: If it is so.
     """
-    from ..training.adapter_choices import DEFAULT_GROUPS, check_groups
+    from ..checkpoints.adapter_choices import DEFAULT_GROUPS, check_groups
 
     check_at_least("--lora-rank", rank, 1)
     check_groups(groups)

@@ -1,1 +1,32 @@
-"""Floor 2: one definition of a rank, a metric and a slice, shared by training, evaluation and the command line."""
+"""Floor 2: one definition of a rank, a metric and a slice, for training, evaluation and the command line."""
+
+from __future__ import annotations
+
+from ..lazy_names import lazy_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .bootstrap import confidence_interval as confidence_interval
+    from .bootstrap import paired_bootstrap as paired_bootstrap
+    from .categories import by_category as by_category
+    from .fingerprint import judged_digest as judged_digest
+    from .ranker_evaluation import Ranker as Ranker
+    from .ranker_evaluation import RankingReport as RankingReport
+    from .ranker_evaluation import evaluate_ranker as evaluate_ranker
+    from .ranks import target_ranks as target_ranks
+    from .slices import target_slices as target_slices
+
+_EXPORTS = {
+    "evaluate_ranker": ".ranker_evaluation",  # metrics of any ranker on a test split
+    "Ranker": ".ranker_evaluation",  # what `evaluate_ranker` needs of a model
+    "RankingReport": ".ranker_evaluation",  # its result, with values per user
+    "target_ranks": ".ranks",  # rank of each target among all items
+    "target_slices": ".slices",  # slices of a target: cross-category, new to the user, cold, ...
+    "by_category": ".categories",  # metrics per category of the target
+    "paired_bootstrap": ".bootstrap",  # confidence interval of a difference
+    "confidence_interval": ".bootstrap",  # confidence interval of a mean
+    "judged_digest": ".fingerprint",  # hash of the evaluated users and targets
+}
+
+__all__ = [*_EXPORTS]
+__getattr__, __dir__ = lazy_names(__name__, _EXPORTS)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from ..tokenization.vocabulary import ItemVocabulary
-from .protocol import RankingReport
+from .ranker_evaluation import RankingReport
 from .ranks import pad_targets
 from .recommendation_ranking.ranking_metrics import per_user_metrics, summarise
 

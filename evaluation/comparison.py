@@ -14,10 +14,10 @@ from ..modeling_baselines.popularity import (
     RepeatPurchaseModel,
 )
 from ..tokenization.progress import stage
-from ..tokenization.sequences import target_histories
+from ..tokenization.sequences.build import target_histories
 from ..tokenization.vocabulary import ItemVocabulary
 from .baseline_names import POPULARITY, REPEAT_PURCHASE
-from .protocol import Ranker, RankingReport, evaluate_ranker
+from .ranker_evaluation import Ranker, RankingReport, evaluate_ranker
 from .recommendation_ranking.ranking_metrics import DEFAULT_KS
 
 

@@ -11,11 +11,12 @@ from typing import Any, ParamSpec
 
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from ..training.adapters import bare_model, parameter_counts
+from ..checkpoints.adapters import parameter_counts
+from ..checkpoints.load import bare_model
 from ..training.callbacks import TrainedParameters
+from ..training.provenance import describe_hardware
 from .card import build_card
 from .card_data import TrainingRecord, XCatModelCardData
-from .settings import describe_hardware
 
 logger = logging.getLogger(__name__)
 _P = ParamSpec("_P")

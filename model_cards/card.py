@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from .card_data import XCatModelCardData
-from .figures import audit_section, figures_section, limits_section
+from .figures_section import audit_section, figures_section, limits_section
 from .markdown import line
 from .metadata import LIBRARY, eval_result_files
 from .scrubbing import scrub

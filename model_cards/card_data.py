@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import ModelCardData
 
-from ..evaluation.audits import Audit
-from ..evaluation.protocol import RankingReport
+from ..evaluation.audits.exposure import Audit
+from ..evaluation.ranker_evaluation import RankingReport
 from .dataset_facts import DatasetFacts
 
 if TYPE_CHECKING:

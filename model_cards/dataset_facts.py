@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from ..tokenization.schema import ShopTables
+from ..tokenization.tables.schema import ShopTables
 from ..tokenization.vocabulary import ItemVocabulary
 
 _ROWS_AT_ONCE = 1 << 17

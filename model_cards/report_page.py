@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from ..evaluation.bootstrap import SAMPLES
-from ..evaluation.protocol import RankingReport
+from ..evaluation.ranker_evaluation import RankingReport
 from ..evaluation.slices import SLICE_MEANINGS
-from ..inference.recommender import XCatRecommender
+from ..ranking.recommender import XCatRecommender
+from ..training.provenance import package_versions
 from .charts import interval_chart, line_chart
 from .markdown import line, metric_label, plain_setting
 from .results import verdict
 from .run_cards import example_histories
 from .scrubbing import is_secret_name, scrub
 from .training_section import command_text, logged_steps
-from .versions import package_versions
 
 SHOWN = 5
 """Recommendations per example."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ..evaluation.bootstrap import Interval
-from ..evaluation.protocol import RankingReport
+from ..evaluation.ranker_evaluation import RankingReport
 from ..evaluation.slices import HISTORY_SLICES
 from .markdown import cell, line, metric_label, table
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..checkpoints.adapters import parameter_counts
+from ..checkpoints.load import bare_model
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import ItemVocabulary
-from ..training.adapters import bare_model, parameter_counts
-from ..training.hub_pushes import OF_RUN
+from ..training.hub import OF_RUN
+from ..training.provenance import describe_hardware
 from ..training.trainer import XCatTrainer
 from .callback import take_over
 from .card import build_card
 from .card_data import TrainingRecord, XCatModelCardData
-from .settings import describe_hardware
 
 __all__ = ["XCatTrainer", "card_of_run", "example_histories", "popular_items"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 
-from ..tokenization.problems import without_advice
+from ..tokenization.tables.problems import without_advice
+from ..training.provenance import package_versions
 from .card_data import XCatModelCardData
-from .losses import CITATIONS, losses_of, parts_of
 from .markdown import cell, facts_table, is_hub_id, line, usable_id
-from .versions import package_versions
+from .method import CITATIONS, losses_of, parts_of
 
 LIBRARY_CITATION = """@software{xcat_rec,
   title = {xcat-rec: cross-attention recommendation across item categories},

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import platform
 from typing import TYPE_CHECKING, Any
 
 from .scrubbing import is_secret_name
@@ -61,23 +59,6 @@ def training_settings(arguments: XCatTrainingArguments) -> dict[str, Any]:
         if _tells_something(field.name, _NOT_OF_THE_FIT) and (value or None) != (default or None):
             changed[field.name] = value
     return changed
-
-
-def describe_hardware() -> str:
-    """The machine in one line: processor and its capability, cores, memory, GPUs.
-
-    The capability is named since precision, and with it time, depends on it more than on anything else.
-    """
-    import torch
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    parts = [f"{platform.machine()} CPU with {torch.backends.cpu.get_cpu_capability()}", f"{cores} cores"]
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        parts.append(f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB of memory")
-    if torch.cuda.is_available():
-        count = torch.cuda.device_count()
-        parts.append(f"{count} x {torch.cuda.get_device_name(0)}")
-    return ", ".join(parts)
 
 
 def _tells_something(name: str, left_out: set[str]) -> bool:

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..training.provenance import package_versions
 from .card_data import TrainingRecord, XCatModelCardData
-from .losses import Ingredient, losses_of, parts_of
 from .markdown import cell, duration, line, metric_label, settings_table, table
+from .method import Ingredient, losses_of, parts_of
 from .settings import model_settings, training_settings
-from .versions import package_versions
 
 PLACES = {
     "DATA": "the folder of the data", "PREPARED": "a new folder", "ITEMS": "the items table",

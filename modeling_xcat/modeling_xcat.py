@@ -10,22 +10,22 @@ from torch import nn
 from transformers import initialization as init
 from transformers.utils import can_return_tuple
 
-from .candidates_xcat import CandidateSources, XCatCandidateAttention
+from .behavior_xcat import build_behavior_encoder
 from .configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
-from .encoders_xcat import build_behavior_encoder
 from .export_xcat import is_exporting
 from .fusion_xcat import XCatFusion
 from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
-from .losses_xcat import chunked_cross_entropy
 from .memory_xcat import MemoryInputs
+from .negatives_xcat import generalised_bce, sample_candidates
 from .neighbors_xcat import XCatNeighbors, XCatSuccessors
 from .outputs_xcat import XCatModelOutput, XCatNextItemOutput
 from .pretrained_xcat import XCatPreTrainedModel
-from .recent_xcat import RecentEvents
+from .recent_events_xcat import RecentEvents
 from .repeats_xcat import XCatRepeats
-from .sampling_xcat import generalised_bce, sample_candidates
+from .reranker_xcat import CandidateSources, XCatCandidateAttention
 from .signature_xcat import names_inputs
+from .softmax_loss_xcat import chunked_cross_entropy
 from .text_xcat import XCatTextEncoder
 
 if TYPE_CHECKING:  # transformers reads this line and puts the pipeline's file beside the weights

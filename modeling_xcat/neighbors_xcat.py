@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from .configuration_xcat import REGRESSION_FROM, XCatConfig
-from .recent_xcat import RecentEvents
+from .recent_events_xcat import RecentEvents
 
 
 class XCatItemTable(nn.Module):

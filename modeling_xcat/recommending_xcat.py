@@ -14,7 +14,7 @@ from .explanation_xcat import by_position, event_attention, event_shares
 from .filters_xcat import Filters, ItemFilter
 from .popular_xcat import popular_rows
 from .ranking_xcat import Adjust, ItemIndex
-from .recent_xcat import RecentEvents
+from .recent_events_xcat import RecentEvents
 
 REASONS = 3
 """Events named per recommendation."""

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from .configuration_xcat import XCatConfig
-from .recent_xcat import RecentEvents
+from .recent_events_xcat import RecentEvents
 
 _AGES = 8
 _COUNTS = 6

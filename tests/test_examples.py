@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import xcat_rec
-from xcat_rec.tokenization.text_encoders import packaged_copy
+from xcat_rec.tokenization.text.default_encoder import packaged_copy
 
 from .tiny_shop import QUICK, SMALL, events_table, items_table
 

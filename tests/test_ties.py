@@ -19,15 +19,15 @@ from datasets import Dataset, Features, List, Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.evaluation.protocol import evaluate_ranker
-from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.evaluation.ranker_evaluation import evaluate_ranker
 from xcat_rec.modeling_baselines.knn import TextKNNConfig, TextKNNModel
-from xcat_rec.tokenization.schema import validate_tables
+from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.tokenization.tables.schema import validate_tables
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.neighbor_weight import neighbor_weight_scores
-from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.preparation.prepare import PreparationOptions, PreparedTraining, prepare_training
 from xcat_rec.training.trainer import XCatTrainer
+from xcat_rec.training.tuning.neighbor_weight import neighbor_weight_scores
 from xcat_rec.workflows.bench import TEXT_KNN, BenchRequest, run_model
 
 from .tiny_shop import CATEGORIES, QUICK, SMALL, save_text_encoder

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from xcat_rec.tokenization.schema import ShopTables, validate_tables
+from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
 
 ITEMS, USERS, STEP = 40, 60, 7
 CATEGORIES = ("tents", "boots", "stoves", "maps")

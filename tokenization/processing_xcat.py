@@ -98,7 +98,7 @@ class XCatProcessor(ProcessorMixin):
         interest_settings: How the interests of users are read, `InterestSettings` as a mapping; None for a model that
             reads none.
         event_settings: How the events that the model was trained on were chosen and split, `EVENT_OPTIONS` of
-            `training.preparation` and the seed of ties and cold items; None where that is not known.
+            `training.preparation.prepare` and the seed of ties and cold items; None where that is not known.
         reads_texts: Whether the model takes texts of users; that of checkpoints of earlier versions does.
         catalogue_digest: Digest of the catalogue that it was saved with; unused here, see `check_digests`.
     """

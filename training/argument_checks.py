@@ -8,18 +8,7 @@ from typing import Any
 
 from ..evaluation.recommendation_ranking.ranking_metrics import METRIC_NAMES
 from ..evaluation.slices import SLICE_NAMES
-
-PRECISIONS = ("auto", "fp32", "bf16")
-
-
-def check_precision(precision: str) -> None:
-    """Refuse an unknown precision.
-
-    Raises:
-        ValueError: If it is none of `PRECISIONS`.
-    """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; give {', '.join(PRECISIONS)}")
+from ..tokenization.text.precision import check_precision
 
 
 def check_refused(args: Any) -> None:

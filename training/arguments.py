@@ -12,11 +12,11 @@ from accelerate.utils import broadcast_object_list
 from transformers import TrainingArguments
 
 from ..modeling_xcat.arguments_xcat import listed, whole_number
-from .argument_checks import check_numbers, check_precision, check_refused
+from ..tokenization.text.precision import bf16_speedup, check_precision, use_bf16
+from .argument_checks import check_numbers, check_refused
 from .data_defaults import depends_on_data, from_data
-from .precision import bf16_speedup, use_bf16
 from .recipes import QUICK_SHARE
-from .user_samples import MOST_USERS
+from .tuning.user_samples import MOST_USERS
 
 DEFAULT_RATE = 2e-3
 DEFAULT_EPOCHS = 10.0

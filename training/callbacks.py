@@ -9,7 +9,7 @@ from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl,
 from transformers.trainer_utils import has_length
 
 from ..tokenization.progress import Stage, say, stage
-from .user_samples import QUICK_USERS
+from .tuning.user_samples import QUICK_USERS
 
 
 class EpochProgress(TrainerCallback):

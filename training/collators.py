@@ -13,7 +13,7 @@ from ..evaluation.ranks import pad_targets
 from ..evaluation.slices import SLICE_NAMES, target_slices
 from ..tokenization.packing import IGNORED_LABEL
 from ..tokenization.processing_xcat import XCatProcessor
-from .held_out import HeldOutWeights
+from .tuning.held_out import HeldOutWeights
 
 
 @dataclass

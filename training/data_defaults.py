@@ -1,8 +1,9 @@
 """Defaults that depend on the data, kept apart from values that were given.
 
 The number of histories per batch, the learning rate, epochs and patience have a starting value. `resolve_sizes` of
-`training.windows` turns it into the value for a data set. A value that the caller gives is never changed. The type of
-the number tells the two apart: `HfArgumentParser` passes every default on, and it stays a default.
+`training.preparation.windows` turns it into the value for a data set. A value that the caller gives is never
+changed. The type of the number tells the two apart: `HfArgumentParser` passes every default on, and it stays a
+default.
 """
 
 from __future__ import annotations

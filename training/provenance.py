@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +79,34 @@ def peak_memory_mb() -> float:
     """Largest resident memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1024 if sys.platform != "darwin" else peak / 1024**2
+
+
+def describe_hardware() -> str:
+    """The machine in one line: processor and its capability, cores, memory, GPUs.
+
+    The capability is named since precision, and with it time, depends on it more than on anything else.
+    """
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    parts = [f"{platform.machine()} CPU with {torch.backends.cpu.get_cpu_capability()}", f"{cores} cores"]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        parts.append(f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB of memory")
+    if torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        parts.append(f"{count} x {torch.cuda.get_device_name(0)}")
+    return ", ".join(parts)
+
+
+PACKAGES = ("xcat-rec", "transformers", "torch", "accelerate", "datasets", "tokenizers", "peft")
+
+
+def package_versions() -> dict[str, str]:
+    """Name to version of what is installed, Python first."""
+    found = {"Python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

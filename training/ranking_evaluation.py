@@ -11,18 +11,18 @@ import torch
 from torch import nn
 from transformers import EvalPrediction, Trainer
 
-from ..evaluation.protocol import Ranker, report_from_ranks
+from ..checkpoints.load import bare_model
+from ..evaluation.ranker_evaluation import Ranker, report_from_ranks
 from ..evaluation.ranks import target_ranks, top_rows
 from ..evaluation.slices import SLICE_NAMES
 from ..modeling_xcat.modeling_xcat import XCatModel
-from ..modeling_xcat.recent_xcat import RecentEvents
+from ..modeling_xcat.recent_events_xcat import RecentEvents
 from ..tokenization.progress import is_listened_to, listening
 from ..tokenization.progress_bars import show_progress
-from .adapters import bare_model
 from .arguments import XCatTrainingArguments
 from .collators import QueryCollator
-from .held_out import HeldOutRanker
 from .row_datasets import as_dataset
+from .tuning.held_out import HeldOutRanker
 
 SCORES_AT_ONCE = 1 << 25
 """Scores that an evaluation holds at a time (128 MiB in float32), whatever the size of catalogue and batch."""

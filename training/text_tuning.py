@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..catalogue.item_table import distinct_texts
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
-from .catalogue import distinct_texts
 
 
 def trains_text(model: XCatForNextItem) -> bool:

@@ -13,9 +13,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.progress import say
 from .arguments import XCatTrainingArguments
-from .neighbor_weight import USERS_IN_TRAINING
-from .second_stage import fit_seconds
-from .user_samples import MOST_USERS, QUICK_USERS
+from .tuning.neighbor_weight import USERS_IN_TRAINING
+from .tuning.reranker import fit_seconds
+from .tuning.user_samples import MOST_USERS, QUICK_USERS
 
 LEAST_STEPS = 5
 LEAST_SECONDS = 1.0

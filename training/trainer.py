@@ -15,27 +15,27 @@ from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, ProgressCallback, Trainer, set_seed
 
+from ..catalogue.item_table import refresh_text_states
+from ..checkpoints.adapters import parameter_counts
+from ..checkpoints.load import bare_model
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.interests.reader import UserInterests
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
-from ..tokenization.user_interests import UserInterests
-from .adapters import bare_model, parameter_counts
 from .argument_checks import check_deciding_metric
 from .arguments import XCatTrainingArguments
 from .callbacks import EarlyStoppingOfSets, EpochProgress, TrainedParameters
-from .catalogue import refresh_text_states
 from .collators import PackingCollator, QueryCollator
-from .hub_pushes import HubPushes
+from .hub import HubPushes
 from .hyperparameter_search import HyperparameterSearch
-from .neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
+from .optimizers import RowAdamW, clip_row_gradients
+from .preparation.windows import resolve_sizes, training_rows
 from .process_group import end_process_group_at_exit
 from .ranking_evaluation import RankingEvaluation
-from .row_adam import RowAdamW, clip_row_gradients
 from .row_datasets import as_rows, evaluation_sets
-from .second_stage import FOLDS, fit_second_stage
+from .samplers import OrderOfEpoch, TokenBatchSampler
 from .text_tuning import TextTuningCollator, text_learning_rate, trains_text
 from .time_estimate import TimeEstimate, WorkBesideSteps, work_beside_steps
-from .token_batches import OrderOfEpoch, TokenBatchSampler
 from .trainer_checks import (
     check_adaptor_refresh,
     check_arguments,
@@ -44,8 +44,9 @@ from .trainer_checks import (
     check_rows,
     check_stream,
 )
-from .user_samples import QUICK_USERS, spread_users
-from .windows import resolve_sizes, training_rows
+from .tuning.neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
+from .tuning.reranker import FOLDS, fit_second_stage
+from .tuning.user_samples import QUICK_USERS, spread_users
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -8,13 +8,13 @@ import numpy as np
 from datasets import Dataset, IterableDataset
 
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
-from ..tokenization.interest_snapshots import NO_INTERESTS
+from ..tokenization.interests.reader import UserInterests
+from ..tokenization.interests.snapshots import NO_INTERESTS
 from ..tokenization.processing_xcat import XCatProcessor
-from ..tokenization.user_interests import UserInterests
 from .arguments import XCatTrainingArguments
+from .preparation.windows import count_windows
 from .row_datasets import COUNTED_ROWS
 from .text_tuning import trains_text
-from .windows import count_windows
 
 
 def check_arguments(args: Any) -> None:

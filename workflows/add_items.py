@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..catalogue import added_items
+from ..catalogue.added_items import AddedItems
+from ..checkpoints.adapters import is_adapter
+from ..checkpoints.load import load_base, note_catalogue
 from ..modeling_xcat.hub_xcat import SHARED, locate_checkpoint
 from ..modeling_xcat.origin_xcat import CARD_FILE
 from ..modeling_xcat.saving_xcat import written_whole
-from ..tokenization.problems import TableReport
-from ..tokenization.schema import TableColumns, validate_items
 from ..tokenization.sources.generic import load_table
-from ..tokenization.table_columns import saved_columns, table_formats
-from ..training import added_items
-from ..training.adapters import is_adapter
-from ..training.added_items import AddedItems
-from ..training.base_checkpoint import load_base
-from ..training.hub_pushes import note_catalogue
+from ..tokenization.tables.problems import TableReport
+from ..tokenization.tables.schema import TableColumns, validate_items
+from ..tokenization.tables.table_columns import saved_columns, table_formats
 from .output_folders import check_other_folder, check_output
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ import numpy as np
 from datasets import DatasetDict
 from transformers import PreTrainedConfig
 
+from ..catalogue.item_table import distinct_texts
+from ..checkpoints.saved_tables import table_options
 from ..evaluation.baseline_names import REPEAT_PURCHASE
 from ..evaluation.categories import by_category, check_category_column
-from ..evaluation.judged_data import judged_digest
-from ..evaluation.protocol import LOST, Ranker, RankingReport, evaluate_ranker
-from ..inference.recommender import XCatRecommender
-from ..inference.saved_tables import table_options
+from ..evaluation.fingerprint import judged_digest
+from ..evaluation.ranker_evaluation import LOST, Ranker, RankingReport, evaluate_ranker
 from ..model_cards.report_page import learning_curve
 from ..model_cards.settings import model_settings, training_settings
 from ..modeling_baselines.knn import (
@@ -36,16 +36,16 @@ from ..modeling_baselines.popularity import (
     RepeatPurchaseModel,
 )
 from ..modeling_xcat.hub_xcat import fetched_commit, is_local
-from ..tokenization.preparation_inputs import items_table
-from ..tokenization.prepared import load_data
-from ..tokenization.schema import ShopTables
-from ..tokenization.sequences import resolve_split, target_histories, trained_items
-from ..tokenization.user_interests import NO_INTEREST
+from ..ranking.recommender import XCatRecommender
+from ..tokenization.interests.reader import NO_INTEREST
+from ..tokenization.out_of_core.inputs import items_table
+from ..tokenization.out_of_core.prepared_folder import load_data
+from ..tokenization.sequences.build import resolve_split, target_histories, trained_items
+from ..tokenization.tables.schema import ShopTables
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..training.arguments import XCatTrainingArguments
-from ..training.base_checkpoint import prepare_from_base
-from ..training.catalogue import distinct_texts
-from ..training.preparation import (
+from ..training.preparation.from_base import prepare_from_base
+from ..training.preparation.prepare import (
     PreparationOptions,
     PreparedTraining,
     check_parts,

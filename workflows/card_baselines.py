@@ -9,16 +9,16 @@ from typing import Any
 
 from transformers import set_seed
 
-from ..evaluation.protocol import Ranker
-from ..inference.recommender import XCatRecommender
+from ..catalogue.item_table import fill_item_table
+from ..evaluation.ranker_evaluation import Ranker
 from ..modeling_baselines.knn import ItemKNNConfig, ItemKNNModel
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..ranking.recommender import XCatRecommender
 from ..tokenization.progress import stage
-from ..tokenization.sequences import target_histories
+from ..tokenization.sequences.build import target_histories
 from ..training.arguments import XCatTrainingArguments
-from ..training.catalogue import fill_item_table
-from ..training.preparation import PreparedTraining
+from ..training.preparation.prepare import PreparedTraining
 from ..training.recipes import Recipe, find_recipe
 from ..training.trainer import XCatTrainer
 from .baselines import ITEM_KNN, check_names

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ..inference.checkpoint_evaluation import evaluate_checkpoint as evaluate
+from .checkpoint_evaluation import evaluate_checkpoint as evaluate
 
 __all__ = ["evaluate"]

@@ -107,7 +107,7 @@ def parse_columns(text: str | None) -> Any:
     Raises:
         ValueError: If a part is not `name=column`, or the name is no field of `TableColumns`.
     """
-    from ..tokenization.table_columns import TABLES, TableColumns, column_names
+    from ..tokenization.tables.table_columns import TABLES, TableColumns, column_names
 
     names = column_names()
     chosen: dict[str, str] = {}

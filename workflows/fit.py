@@ -13,31 +13,31 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ..evaluation.comparison import compare_with_baselines
-from ..evaluation.protocol import LOST, RankingReport
-from ..inference.recommender import XCatRecommender
-from ..inference.saved_tables import table_options
-from ..model_cards.callback import ModelCardCallback, attach_card
-from ..model_cards.card import CARD_FILE, write_card
-from ..model_cards.card_data import XCatModelCardData
-from ..modeling_xcat.hub_xcat import fetched_commit, is_local
-from ..modeling_xcat.modeling_xcat import XCatForNextItem
-from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, written_whole
-from ..tokenization.prepared import load_data
-from ..tokenization.progress import stage
-from ..tokenization.schema import ShopTables
-from ..tokenization.sequences import resolve_split
-from ..training.adapters import (
+from ..checkpoints.adapters import (
     DEFAULT_GROUPS,
     add_adapter,
     is_adapter,
     parameter_counts,
     require_peft,
 )
+from ..checkpoints.load import note_catalogue
+from ..checkpoints.saved_tables import table_options
+from ..evaluation.comparison import compare_with_baselines
+from ..evaluation.ranker_evaluation import LOST, RankingReport
+from ..model_cards.callback import ModelCardCallback, attach_card
+from ..model_cards.card import CARD_FILE, write_card
+from ..model_cards.card_data import XCatModelCardData
+from ..modeling_xcat.hub_xcat import fetched_commit, is_local
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, written_whole
+from ..ranking.recommender import XCatRecommender
+from ..tokenization.out_of_core.prepared_folder import load_data
+from ..tokenization.progress import stage
+from ..tokenization.sequences.build import resolve_split
+from ..tokenization.tables.schema import ShopTables
 from ..training.arguments import XCatTrainingArguments
-from ..training.base_checkpoint import prepare_from_base
-from ..training.hub_pushes import note_catalogue
-from ..training.preparation import (
+from ..training.preparation.from_base import prepare_from_base
+from ..training.preparation.prepare import (
     PreparationOptions,
     PreparedTraining,
     check_parts,
@@ -77,7 +77,7 @@ class FitRequest:
         training: Fields of `XCatTrainingArguments`.
         resume: Whether to go on from the last saved epoch in `output`.
         base: Checkpoint to begin with, a folder or repository; None to begin anew.
-        peft: Method of `training.adapters` that puts an adapter on the base; None to train the weights themselves.
+        peft: Method of `checkpoints.adapters` that puts an adapter on the base; None to train the weights themselves.
         lora_rank: Rank of the adapter.
         lora_targets: Parts of the model that it is put on.
         card: What the author says in the card, fields of `AUTHOR_FIELDS`; None for no card.

@@ -7,7 +7,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..evaluation.audits import Audit, audit_recommendations
+from ..evaluation.audits.exposure import Audit, audit_recommendations
 from ..model_cards.card_data import XCatModelCardData
 from ..model_cards.dataset_facts import DatasetFacts, describe_dataset
 from ..model_cards.markdown import is_hub_id
@@ -15,7 +15,7 @@ from ..model_cards.run_cards import popular_items
 from ..modeling_xcat.hub_xcat import fetched_commit
 from ..tokenization.sources import split_data
 from ..training.arguments import XCatTrainingArguments
-from ..training.preparation import PreparationOptions, PreparedTraining, select_events
+from ..training.preparation.prepare import PreparationOptions, PreparedTraining, select_events
 
 if TYPE_CHECKING:
     from .fit import FitRequest, FitResult

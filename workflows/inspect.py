@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..tokenization.data_card import DataCard
-from ..tokenization.inspection import Inspection, inspect_shop
-from ..tokenization.inspection_page import check_matplotlib, inspection_card, inspection_page
-from ..tokenization.prepared import refuse_prepared
-from ..tokenization.schema import ShopTables
+from ..tokenization.inspection.inspect import Inspection, inspect_shop
+from ..tokenization.inspection.page import check_matplotlib, inspection_card, inspection_page
+from ..tokenization.out_of_core.prepared_folder import refuse_prepared
 from ..tokenization.sources import load_shop
+from ..tokenization.tables.data_card import DataCard
+from ..tokenization.tables.schema import ShopTables
 
 PAGE, CARD = "report.html", "README.md"
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ..inference.saved_tables import table_options
-from ..tokenization.entities import EntityMatcher, ModelEntities
-from ..tokenization.interests import InterestProfile, ProfileOptions
-from ..tokenization.keyphrases import KeyphraseExtractor
-from ..tokenization.opinions import Statements, full_profile, opinions_of, read_statements
-from ..tokenization.prepared import refuse_prepared
-from ..tokenization.schema import TableColumns, validate_items
-from ..tokenization.sentiment import ModelSentiment
+from ..checkpoints.saved_tables import table_options
+from ..tokenization.interests.entities import EntityMatcher, ModelEntities
+from ..tokenization.interests.keyphrases import KeyphraseExtractor
+from ..tokenization.interests.opinions import Statements, full_profile, opinions_of, read_statements
+from ..tokenization.interests.profiles import InterestProfile, ProfileOptions
+from ..tokenization.interests.sentiment import ModelSentiment
+from ..tokenization.out_of_core.prepared_folder import refuse_prepared
 from ..tokenization.sources.generic import find_table, load_table
+from ..tokenization.tables.schema import TableColumns, validate_items
 from ..tokenization.text import DEFAULT_TEXT_FIELDS, item_texts, resolve_text_encoder
 
 logger = logging.getLogger(__name__)
@@ -121,8 +121,10 @@ def _most_told(statements: Statements, count: int) -> list[str]:
 
 def _encoder(name: str | None, tell: Callable[[str], None]) -> Callable[[list[str]], np.ndarray]:
     """The encoder, loaded, and one state a text."""
-    from ..tokenization.encoder import TextEncoder  # which imports torch, and bad options are answered before
-    from ..training.precision import use_bf16
+    from ..tokenization.text.precision import use_bf16
+    from ..tokenization.text.text_encoder import (
+        TextEncoder,
+    )  # which imports torch, and bad options are answered before
 
     folder, note = resolve_text_encoder(name)
     if note:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..inference.recommender import XCatRecommender
+from ..ranking.recommender import XCatRecommender
 
 
 def load(checkpoint: str | os.PathLike[str], *, revision: str | None = None, **kwargs: Any) -> XCatRecommender:

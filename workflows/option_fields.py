@@ -19,7 +19,7 @@ UNKNOWN: Any = object()
 """Stands for a default that only the class itself can compute."""
 PREPARATION, CONFIG, TRAINING = "PreparationOptions", "XCatConfig", "XCatTrainingArguments"
 _SOURCES = {
-    PREPARATION: (("", "training/preparation.py"),),
+    PREPARATION: (("", "training/preparation/prepare.py"),),
     CONFIG: (("transformers", "configuration_utils.py"), ("", "modeling_xcat/configuration_xcat.py")),
     TRAINING: (("transformers", "training_args.py"), ("", "training/arguments.py")),
 }

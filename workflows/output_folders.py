@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
+from ..checkpoints.adapter_choices import check_method
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG
-from ..training.adapter_choices import check_method
 
 TRAINING_FOLDER = "training"
 

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..tokenization.preparation_inputs import PreparationInputs
-from ..tokenization.prepared import PreparedFolder, refuse_prepared
-from ..tokenization.preparing import EngineName, PrepareOptions, prepare_tables
+from ..tokenization.out_of_core.inputs import PreparationInputs
+from ..tokenization.out_of_core.prepare import EngineName, PrepareOptions, prepare_tables
+from ..tokenization.out_of_core.prepared_folder import PreparedFolder, refuse_prepared
 
 
 def prepare(

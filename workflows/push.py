@@ -8,9 +8,9 @@ from typing import Any
 
 from huggingface_hub import CommitInfo
 
+from ..checkpoints.adapters import is_adapter
+from ..checkpoints.check import check_adapter, check_checkpoint
 from ..modeling_xcat.hub_xcat import SHARED, locate_checkpoint, push_folder, shared_files
-from ..training.adapters import is_adapter
-from ..training.checkpoints import check_adapter, check_checkpoint
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from huggingface_hub.errors import StrictDataclassFieldValidationError
 import xcat_rec
 from xcat_rec.cli import app as cli_app
 from xcat_rec.tokenization.extras import MissingExtraError
-from xcat_rec.tokenization.schema import TableError, TableProblem
+from xcat_rec.tokenization.tables.schema import TableError, TableProblem
 
 XCAT = Path(sys.executable).with_name("xcat")
 

@@ -15,13 +15,13 @@ import polars as pl
 import pytest
 
 from xcat_rec.cli.app import main
-from xcat_rec.evaluation.protocol import evaluate_ranker
+from xcat_rec.evaluation.ranker_evaluation import evaluate_ranker
 from xcat_rec.evaluation.slices import HISTORY_SLICES
-from xcat_rec.inference.recommender import XCatRecommender
-from xcat_rec.tokenization.sequences import trained_items
+from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.tokenization.sequences.build import trained_items
 from xcat_rec.tokenization.sources import load_shop
-from xcat_rec.training.base_checkpoint import prepare_from_base
-from xcat_rec.training.preparation import PreparationOptions
+from xcat_rec.training.preparation.from_base import prepare_from_base
+from xcat_rec.training.preparation.prepare import PreparationOptions
 from xcat_rec.training.provenance import cpu_name, source_commit
 from xcat_rec.workflows import bench as benching
 from xcat_rec.workflows import bench_worker

@@ -9,9 +9,9 @@ import pytest
 from huggingface_hub import constants
 
 from xcat_rec.cli.app import main
-from xcat_rec.tokenization import text_encoders
 from xcat_rec.tokenization.sources import complete_journey
-from xcat_rec.tokenization.text_encoders import DEFAULT_TEXT_ENCODER, PACKAGED_COPY, resolve_text_encoder
+from xcat_rec.tokenization.text import default_encoder
+from xcat_rec.tokenization.text.default_encoder import DEFAULT_TEXT_ENCODER, PACKAGED_COPY, resolve_text_encoder
 from xcat_rec.workflows import fit as fitting
 from xcat_rec.workflows.fit import FitRequest
 
@@ -27,7 +27,7 @@ def test_nothing_is_downloaded_where_the_hub_answers(monkeypatch: pytest.MonkeyP
         raise ValueError("far enough")
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(text_encoders, "_hub_answers", lambda: True)
+    monkeypatch.setattr(default_encoder, "_hub_answers", lambda: True)
     monkeypatch.setattr(complete_journey, "load_complete_journey", lambda **_: shop())
     monkeypatch.setattr(fitting, "fit_shop", stop_here)
     with pytest.raises(SystemExit):

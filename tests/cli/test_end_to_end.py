@@ -19,9 +19,9 @@ from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from xcat_rec.cli.app import main
-from xcat_rec.inference.pipeline import pipeline
-from xcat_rec.inference.recommender import XCatRecommender
-from xcat_rec.tokenization.histories import read_histories
+from xcat_rec.ranking.pipelines import pipeline
+from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.tokenization.sequences.histories import read_histories
 from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import CATEGORIES, COLD, events_table, save_text_encoder, write_shop

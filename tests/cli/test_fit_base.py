@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from xcat_rec.cli.app import main
-from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.ranking.recommender import XCatRecommender
 
 from ..model_cards.card_pattern import CARD
 from ..tiny_shop import events_table, items_table, save_text_encoder, write_shop

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from xcat_rec.inference.checkpoint_evaluation import evaluate_checkpoint
-from xcat_rec.training.base_checkpoint import load_base
+from xcat_rec.checkpoints.load import load_base
+from xcat_rec.workflows.checkpoint_evaluation import evaluate_checkpoint
 
 from ..tiny_shop import events_table, items_table, save_text_encoder
 from .commands import refused, run

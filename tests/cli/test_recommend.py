@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from xcat_rec.cli.app import main
-from xcat_rec.inference.checkpoint_evaluation import evaluate_checkpoint
-from xcat_rec.inference.recommender import XCatRecommender
-from xcat_rec.tokenization.schema import validate_tables
-from xcat_rec.training.preparation import PreparationOptions, prepare_training
+from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.tokenization.tables.schema import validate_tables
+from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.workflows.checkpoint_evaluation import evaluate_checkpoint
 
 from ..tiny_shop import COLD, SMALL, events_table, items_table, save_text_encoder
 from .commands import refused, run

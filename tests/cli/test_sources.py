@@ -13,7 +13,7 @@ from xcat_rec.cli.app import main
 from xcat_rec.workflows.bench import BenchRequest, run_model
 
 from ..tiny_shop import save_text_encoder
-from ..tokenization.layouts import LAYOUTS, write_tables
+from ..tokenization.sources.layouts import LAYOUTS, write_tables
 
 OPTIONS = [
     "--hidden-size", "16", "--intermediate-size", "16", "--num-attention-heads", "1", "--max-history", "8",

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from xcat_rec.training.preparation import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
 
 NOT_FOR_SERVING = {
     "datasets", "evaluate", "matplotlib", "multiprocess", "pandas", "peft", "polars.testing", "sentence_transformers",
-    "transformers.trainer", "transformers.training_args", "xcat_rec.training.trainer", "xcat_rec.evaluation.protocol",
+    "transformers.trainer", "transformers.training_args", "xcat_rec.training.trainer",
+    "xcat_rec.evaluation.ranker_evaluation",
 }  # fmt: skip
 
 

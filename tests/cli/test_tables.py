@@ -24,7 +24,7 @@ from xcat_rec.cli.metric_tables import metrics_table, shown_blocks
 from xcat_rec.cli.plain_tables import Column, PlainTable, clipped
 from xcat_rec.cli.rendering import recommendation_table
 from xcat_rec.evaluation.bootstrap import confidence_interval
-from xcat_rec.evaluation.protocol import RankingReport, report_from_ranks
+from xcat_rec.evaluation.ranker_evaluation import RankingReport, report_from_ranks
 from xcat_rec.evaluation.slices import HISTORY_SLICES, SLICE_MEANINGS, SLICE_NAMES, TARGET_SLICES
 from xcat_rec.modeling_xcat.recommending_xcat import Reason, Recommendation
 from xcat_rec.tokenization.vocabulary import ItemVocabulary

@@ -18,7 +18,7 @@ from xcat_rec.evaluation.categories import (
     by_category,
     check_category_column,
 )
-from xcat_rec.evaluation.protocol import report_from_ranks
+from xcat_rec.evaluation.ranker_evaluation import report_from_ranks
 from xcat_rec.evaluation.ranks import pad_targets
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.catalogue.item_table import add_returns
 from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION
-from xcat_rec.training.catalogue import add_returns
-from xcat_rec.training.preparation import PreparationOptions, prepare_training
+from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
 

@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
 import xcat_rec  # noqa: F401  registers the model
-from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
+from xcat_rec.ranking.recommender import XCatRecommender
 
 from .make_checkpoint import EXPECTED, HISTORIES, TEXTS
 

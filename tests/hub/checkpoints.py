@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.preparation.prepare import PreparationOptions, PreparedTraining, prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
 

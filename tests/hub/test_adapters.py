@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.ranking.recommender import XCatRecommender
 
 from ..tiny_shop import events_table, items_table, save_text_encoder, write_shop
 from .checkpoints import HISTORIES, save_checkpoint
@@ -116,9 +116,9 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tests.tiny_shop import QUICK, shop
 from xcat_rec import XCatTrainer, XCatTrainingArguments
-from xcat_rec.training.adapters import add_adapter
-from xcat_rec.training.base_checkpoint import prepare_from_base
-from xcat_rec.training.preparation import PreparationOptions
+from xcat_rec.checkpoints.adapters import add_adapter
+from xcat_rec.training.preparation.from_base import prepare_from_base
+from xcat_rec.training.preparation.prepare import PreparationOptions
 
 args = XCatTrainingArguments(
     output_dir="out", push_to_hub=True, hub_strategy="checkpoint", hub_model_id="alice/trained", hub_always_push=True,

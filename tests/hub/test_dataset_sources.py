@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..tokenization.layouts import write_amazon_2023, write_tables
+from ..tokenization.sources.layouts import write_amazon_2023, write_tables
 from .conftest import Client
 
 CODE = """

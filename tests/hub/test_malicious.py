@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.ranking.recommender import XCatRecommender
 
 from .checkpoints import save_checkpoint
 from .conftest import Client

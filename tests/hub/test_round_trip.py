@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.ranking.recommender import XCatRecommender
 
 from .checkpoints import HISTORIES, save_checkpoint
 from .conftest import Client

@@ -10,9 +10,9 @@ from .conftest import Client
 CODE = """
 import json, pathlib, sys
 from huggingface_hub import HfApi
-from xcat_rec.tokenization.preparation_inputs import PreparationInputs
-from xcat_rec.tokenization.prepared import load_prepared
-from xcat_rec.tokenization.preparing import PrepareOptions, prepare_tables
+from xcat_rec.tokenization.out_of_core.inputs import PreparationInputs
+from xcat_rec.tokenization.out_of_core.prepared_folder import load_prepared
+from xcat_rec.tokenization.out_of_core.prepare import PrepareOptions, prepare_tables
 
 folder, home = sys.argv[1], pathlib.Path(".")
 api, options = HfApi(), PrepareOptions(split="global-time")

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from xcat_rec import XCatConfig, XCatTrainingArguments
-from xcat_rec.evaluation.audits import audit_recommendations
-from xcat_rec.evaluation.protocol import RankingReport, report_from_ranks
+from xcat_rec.evaluation.audits.exposure import audit_recommendations
+from xcat_rec.evaluation.ranker_evaluation import RankingReport, report_from_ranks
 from xcat_rec.model_cards.card_data import TrainingRecord, XCatModelCardData
 from xcat_rec.model_cards.dataset_facts import DatasetFacts
 from xcat_rec.tokenization.vocabulary import ItemVocabulary

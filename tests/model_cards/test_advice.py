@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xcat_rec.tokenization.problems import TableProblem, without_advice
+from xcat_rec.tokenization.tables.problems import TableProblem, without_advice
 
 
 @pytest.mark.parametrize(

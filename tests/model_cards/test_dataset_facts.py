@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from xcat_rec.model_cards.dataset_facts import content_hash, describe_dataset
-from xcat_rec.tokenization.schema import validate_tables
 from xcat_rec.tokenization.sources import load_shop
+from xcat_rec.tokenization.tables.schema import validate_tables
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
-from xcat_rec.training.preparation import build_vocabulary
+from xcat_rec.training.preparation.prepare import build_vocabulary
 
 from ..tiny_shop import ITEMS, USERS, events_table, items_table, shop, write_shop
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from xcat_rec import XCatConfig, XCatTrainingArguments
-from xcat_rec.model_cards.settings import describe_hardware, model_settings, training_settings
+from xcat_rec.model_cards.settings import model_settings, training_settings
+from xcat_rec.training.provenance import describe_hardware
 
 
 def test_model_settings() -> None:

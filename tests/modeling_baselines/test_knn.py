@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModel
 
-from xcat_rec.evaluation.protocol import Ranker
+from xcat_rec.evaluation.ranker_evaluation import Ranker
 from xcat_rec.modeling_baselines import cooccurrence, reading
 from xcat_rec.modeling_baselines.knn import (
     HistoryKNNModel,

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModel
 
-from xcat_rec.evaluation.protocol import Ranker, evaluate_ranker
+from xcat_rec.evaluation.ranker_evaluation import Ranker, evaluate_ranker
 from xcat_rec.modeling_baselines import reading
 from xcat_rec.modeling_baselines.popularity import (
     CountingModel,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION, XCatConfig
-from xcat_rec.modeling_xcat.recent_xcat import RecentEvents
+from xcat_rec.modeling_xcat.recent_events_xcat import RecentEvents
 from xcat_rec.tokenization.packing import EventFeatures, pack_histories
 
 from .conftest import ROWS, tiny_config, tiny_model

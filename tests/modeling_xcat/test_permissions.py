@@ -45,7 +45,7 @@ def test_files_of_others_keep_theirs(tmp_path: Path) -> None:
 
 LOAD = f"""{WITHOUT_PRIVILEGES}
 import sys
-from xcat_rec.inference.recommender import XCatRecommender
+from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 
 for load in (XCatForNextItem, XCatRecommender):

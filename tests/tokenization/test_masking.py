@@ -11,15 +11,15 @@ import polars as pl
 import pytest
 
 from xcat_rec.cli.app import main
-from xcat_rec.tokenization.event_chunks import EventFacts
-from xcat_rec.tokenization.inspection import inspect_shop
-from xcat_rec.tokenization.inspection_page import inspection_card
+from xcat_rec.tokenization.inspection.inspect import inspect_shop
+from xcat_rec.tokenization.inspection.page import inspection_card
+from xcat_rec.tokenization.interests.opinions import read_statements
 from xcat_rec.tokenization.masking import is_moment, mask
-from xcat_rec.tokenization.opinions import read_statements
-from xcat_rec.tokenization.problems import TableError, TableProblem, values_shown
-from xcat_rec.tokenization.schema import ShopTables, validate_tables
-from xcat_rec.tokenization.sequences import build_splits, event_type_names
+from xcat_rec.tokenization.out_of_core.chunks import EventFacts
+from xcat_rec.tokenization.sequences.build import build_splits, event_type_names
 from xcat_rec.tokenization.sources import load_shop
+from xcat_rec.tokenization.tables.problems import TableError, TableProblem, values_shown
+from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
 from ..personal_shop import PLANTED, emails, found_in, personal_events, phones, write_personal_shop

@@ -9,10 +9,10 @@ import pytest
 from transformers import AutoTokenizer
 
 from xcat_rec import PreparationOptions, prepare_training
-from xcat_rec.tokenization.inspection import inspect_shop
-from xcat_rec.tokenization.inspection_page import inspection_tables
-from xcat_rec.tokenization.schema import ShopTables, validate_tables
-from xcat_rec.tokenization.text_encoders import packaged_copy
+from xcat_rec.tokenization.inspection.inspect import inspect_shop
+from xcat_rec.tokenization.inspection.page import inspection_tables
+from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
+from xcat_rec.tokenization.text.default_encoder import packaged_copy
 from xcat_rec.tokenization.unknown_tokens import share_unknown_to, unknown_note, warn_of_unknown
 
 from ..tiny_shop import SMALL, events_table, items_table, shop

@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
+from xcat_rec.catalogue.change import change_catalogue
+from xcat_rec.catalogue.item_table import refresh_text_states
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.base_checkpoint import change_catalogue
-from xcat_rec.training.catalogue import refresh_text_states
 from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import QUICK

@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import HfArgumentParser, Trainer
 
+from xcat_rec.tokenization.text import precision
 from xcat_rec.training import arguments as arguments_module
-from xcat_rec.training import precision
 from xcat_rec.training.arguments import XCatTrainingArguments, sized_for
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
+from xcat_rec.checkpoints.adapters import parameter_counts
 from xcat_rec.model_cards.callback import attach_card
 from xcat_rec.model_cards.card import build_card
 from xcat_rec.model_cards.card_data import XCatModelCardData
-from xcat_rec.training.adapters import parameter_counts
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.preparation import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
 from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop

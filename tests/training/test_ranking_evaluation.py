@@ -13,8 +13,8 @@ from torch.utils.data import Subset
 
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.collators import PackingCollator
+from xcat_rec.training.preparation.windows import weigh_new_categories
 from xcat_rec.training.trainer import XCatTrainer
-from xcat_rec.training.windows import weigh_new_categories
 
 from ..tiny_shop import QUICK
 from .test_trainer import prepared, trainer_of

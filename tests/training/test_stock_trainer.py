@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import Trainer, TrainingArguments
 
-from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem, XCatModel
+from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.training.collators import PackingCollator
 
 from .test_trainer import prepared, trainer_of

@@ -20,14 +20,14 @@ from datasets import Dataset
 from transformers import TrainerCallback
 
 from xcat_rec.evaluation.comparison import compare_with_baselines
-from xcat_rec.inference.recommender import XCatRecommender
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
+from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.preparation import PreparationOptions, PreparedTraining, prepare_training
-from xcat_rec.training.row_adam import RowAdamW
-from xcat_rec.training.token_batches import OrderOfEpoch
+from xcat_rec.training.optimizers import RowAdamW
+from xcat_rec.training.preparation.prepare import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.preparation.windows import training_windows
+from xcat_rec.training.samplers import OrderOfEpoch
 from xcat_rec.training.trainer import XCatTrainer
-from xcat_rec.training.windows import training_windows
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop
 

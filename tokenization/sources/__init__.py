@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..progress import stage
-from ..schema import MissingUsers, ShopTables, TableColumns, UnknownItems, validate_tables
-from ..table_columns import SavedColumns, is_chosen
+from ..tables.schema import MissingUsers, ShopTables, TableColumns, UnknownItems, validate_tables
+from ..tables.table_columns import SavedColumns, is_chosen
 from .amazon_five_core import AMAZON_2014, AMAZON_2018
 from .amazon_reviews import AMAZON_2023
 from .complete_journey import COMPLETE_JOURNEY, load_complete_journey

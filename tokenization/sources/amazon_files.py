@@ -10,10 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
-from ..columns import clean_texts
-from ..data_card import DataCard
-from ..problems import TableProblem
-from ..schema import CATEGORY_SEPARATOR, ShopTables
+from ..tables.data_card import DataCard
+from ..tables.problems import TableProblem
+from ..tables.schema import CATEGORY_SEPARATOR, ShopTables
+from ..tables.values import clean_texts
 from .source import build_shop
 from .text_files import json_lines, open_text
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
-from ..data_card import DataCard
-from ..schema import ShopTables
+from ..tables.data_card import DataCard
+from ..tables.schema import ShopTables
 from .amazon_files import amazon_shop, is_literal, literal_lines, read_lines
 from .source import DataSource, SourceRequest
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from ..data_card import DataCard
-from ..schema import ShopTables
+from ..tables.data_card import DataCard
+from ..tables.schema import ShopTables
 from .amazon_files import amazon_shop, read_lines
 from .source import DataSource, SourceRequest
 

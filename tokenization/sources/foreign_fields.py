@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 
-from ..problems import TableProblem
+from ..tables.problems import TableProblem
 from .text_files import TextFile
 
 _NULL = r"\N"

@@ -13,7 +13,7 @@ import pyarrow.compute  # makes it a part of pa
 import pyarrow.ipc  # likewise
 import pyarrow.parquet  # likewise
 
-from ..problems import TableError, TableProblem
+from ..tables.problems import TableError, TableProblem
 from .csv_files import find_separator, read_csv
 from .foreign_fields import name_all
 from .hub import HUB_ID

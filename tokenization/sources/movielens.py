@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from ..data_card import DataCard
-from ..schema import ShopTables
+from ..tables.data_card import DataCard
+from ..tables.schema import ShopTables
 from .generic import read_table
 from .recbole import atomic_tables
 from .source import DataSource, SourceRequest, build_shop

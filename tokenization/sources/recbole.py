@@ -11,9 +11,9 @@ from pathlib import Path
 
 import polars as pl
 
-from ..data_card import DataCard
-from ..problems import TableProblem
-from ..schema import ShopTables, TableColumns
+from ..tables.data_card import DataCard
+from ..tables.problems import TableProblem
+from ..tables.schema import ShopTables, TableColumns
 from .csv_files import read_csv
 from .source import DataSource, SourceRequest, build_shop
 from .text_files import open_text

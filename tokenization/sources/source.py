@@ -10,9 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-from ..data_card import DataCard
-from ..problems import TableProblem
-from ..schema import MissingUsers, ShopTables, TableColumns, UnknownItems, validate_tables
+from ..tables.data_card import DataCard
+from ..tables.problems import TableProblem
+from ..tables.schema import MissingUsers, ShopTables, TableColumns, UnknownItems, validate_tables
 
 MAX_DEPTH = 3
 """Folders below the one that was given in which files are looked for."""

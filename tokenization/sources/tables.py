@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..schema import ShopTables, validate_tables
+from ..tables.schema import ShopTables, validate_tables
 from .generic import find_optional_table, find_table, load_table
 from .source import DataSource, SourceRequest, list_folder
 

@@ -18,8 +18,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from ..problems import TableProblem
-from ..table_columns import is_chosen
+from ..tables.problems import TableProblem
+from ..tables.table_columns import is_chosen
 from .encodings import guess_encoding, mark_of, utf8_fault, wide_without_mark
 
 _HEAD = 1 << 20

@@ -1,0 +1,98 @@
+"""Items that come to a trained checkpoint, or take the place of its own, without training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..modeling_xcat.arguments_xcat import finite_number
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.out_of_core.inputs import text_vocabulary
+from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
+from .change import change_catalogue, ordered_after
+
+
+@dataclass(frozen=True)
+class AddedItems:
+    """What became of a catalogue.
+
+    Args:
+        items: Items that it has now.
+        new: Items that the model had not known.
+        named_again: Items that it had known and that were given once more.
+        dropped: Items that it has no longer.
+    """
+
+    items: int
+    new: int
+    named_again: int
+    dropped: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.items:,} items: {self.new:,} are new, {self.named_again:,} were known and now have the "
+            f"table's texts, {self.dropped:,} are dropped"
+        )
+
+
+def add_items(
+    model: XCatForNextItem,
+    processor: XCatProcessor,
+    items: pl.DataFrame,
+    *,
+    replace: bool = False,
+    cold_boost: float | None = None,
+    cache_dir: Path | None = None,
+) -> tuple[XCatProcessor, AddedItems]:
+    """Add items to a trained model's catalogue, by their texts alone; see `change_catalogue` for what each has.
+
+    An item that the model knows and that is named again is as the table has it, and keeps what was learnt of it.
+
+    Args:
+        model: The model; its catalogue is changed in place, recommenders of it have to be made anew.
+        processor: Its processor.
+        items: The items, as `validate_items` gives them.
+        replace: Whether items that the table lacks are dropped.
+        cold_boost: Added to the scores of cold items (no training events) from now on: `untrained_bonus` of the
+            configuration. None to leave it as it is.
+        cache_dir: Where text states are cached; None for the user's cache.
+
+    Returns:
+        A processor with the catalogue, and what became of it.
+
+    Raises:
+        ValueError: If `cold_boost` is no finite number; if the table is empty, lacks a column that the model's texts
+            are made of, or has another type of column than the model's catalogue; or if there are new texts and the
+            model carries no text encoder.
+    """
+    old = processor.catalogue
+    boost = model.config.untrained_bonus if cold_boost is None else finite_number("cold_boost", cold_boost)
+    if not items.height:
+        raise ValueError("the items table has no rows; give at least one item")
+    given = text_vocabulary(items, processor.text_fields).table
+    ids = given["item_id"].combine_chunks()
+    rest = old.table.filter(pc.invert(pc.is_in(old.table["item_id"], value_set=ids)))
+    known = int((old.encode(ids) != UNKNOWN_ROW).sum())
+    joined = ItemVocabulary(given) if replace else _joined(rest, given)
+    changed = change_catalogue(model, processor, ordered_after(old, joined), cache_dir=cache_dir)
+    model.config.untrained_bonus = boost
+    dropped = rest.num_rows if replace else 0
+    return changed, AddedItems(joined.num_items, items.height - known, known, dropped)
+
+
+def _joined(rest: pa.Table, given: pa.Table) -> ItemVocabulary:
+    for name in set(rest.column_names) & set(given.column_names):
+        fields = [table.schema.field(name) for table in (given, rest)]
+        try:
+            pa.unify_schemas([pa.schema([one]) for one in fields], promote_options="permissive")
+        except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+            raise ValueError(
+                f"items, column {name}: {fields[0].type} in the table and {fields[1].type} in the checkpoint's "
+                "catalogue; give one type, or leave the column out"
+            ) from error
+    return ItemVocabulary(rest).extended(given)

@@ -1,0 +1,162 @@
+"""A trained model with another catalogue: items keep what the model learned about them."""
+
+from __future__ import annotations
+
+from copy import copy
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import nn
+
+from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.unknown_tokens import warn_of_unknown
+from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
+from .cold_start import lend_neighbors, remember_texts
+from .item_table import distinct_texts, feature_codes, nearest_rows, place_categories, place_text_states, text_states
+
+_STRANGE = 10
+"""A catalogue is strange to a base that was trained on less than one in so many of its items."""
+_SHOWN = ("item_id", "text", "title", "category", "brand", "price")
+
+
+def ordered_after(base: ItemVocabulary, vocabulary: ItemVocabulary) -> ItemVocabulary:
+    """The items of a vocabulary, those of a base first and in its order, so that a grown catalogue keeps its rows."""
+    rows = base.encode(vocabulary.column("item_id"))
+    order = np.argsort(np.where(rows == UNKNOWN_ROW, len(base), rows), kind="stable")
+    return ItemVocabulary(vocabulary.table.take(pa.array(order)).combine_chunks())
+
+
+def same_catalogue(one: ItemVocabulary, other: ItemVocabulary, features: dict[str, int]) -> bool:
+    """Whether two vocabularies have the same items in the same order, and the same of them is read and shown."""
+    return all(_column(one, name).equals(_column(other, name)) for name in (*_SHOWN, *features))
+
+
+def _column(vocabulary: ItemVocabulary, name: str) -> pa.Array:
+    if name not in vocabulary.table.column_names:
+        return pa.nulls(vocabulary.num_items, pa.string())
+    column = vocabulary.column(name).combine_chunks()
+    return pc.cast(column, pa.string()) if not pa.types.is_nested(column.type) else column
+
+
+def change_catalogue(
+    model: XCatForNextItem,
+    processor: XCatProcessor,
+    vocabulary: ItemVocabulary,
+    *,
+    cache_dir: Path | None = None,
+) -> XCatProcessor:
+    """Give a trained model another catalogue, in place.
+
+    Items that the model knows keep what it knows of them: id embedding, counts, neighbours, and the states of their
+    text unless that changed. A new item has its text, encoded in float32 and whitened as the base's were, and those
+    values of its features that the base knows; it has no id, and neighbours that `lend_neighbors` gives it. Items that
+    are not in the new catalogue are forgotten. Where the base was trained on less than half of the new catalogue the
+    second stage is put out of use: what it learnt of counts and memory says nothing of such a catalogue. Where it was
+    trained on less than a tenth, items have neighbours by their texts alone (`remember_texts`), and the weight of
+    those: what few items could lend says nothing.
+
+    Args:
+        model: The model, with the catalogue of the processor.
+        processor: Its processor.
+        vocabulary: The new catalogue.
+        cache_dir: Where text states are cached; None for the user's cache.
+
+    Returns:
+        A processor with the new catalogue.
+
+    Raises:
+        ValueError: If there are new texts and the model carries no text encoder.
+    """
+    items, config, old = model.model.items, model.config, processor.catalogue
+    source = np.concatenate([np.arange(NUM_SPECIAL_ROWS), old.encode(vocabulary.column("item_id"))])
+    rows = torch.from_numpy(source)
+    learned = _learned_values(old, items.feature_values.numpy(), config.item_features or {})
+    if config.use_text:
+        _change_texts(model, processor, vocabulary, cache_dir)
+    items.item_counts = items.item_counts[rows]
+    if hasattr(items, "return_counts"):
+        items.return_counts, items.return_gaps = items.return_counts[rows], items.return_gaps[rows]
+    items.feature_values = feature_codes(vocabulary, config.item_features or {}, learned)
+    if config.use_item_ids:
+        items.id_embeddings = _taken(items.id_embeddings, rows)
+    now = torch.zeros(len(old), dtype=torch.int32)
+    kept = (rows != UNKNOWN_ROW).nonzero().squeeze(1)
+    now[rows[kept]] = kept.int()
+    for table in (model.model.neighbors, model.model.successors):
+        if table is not None:
+            table.rows = now[table.rows[rows].long()]
+            table.similarities = table.similarities[rows] * (table.rows > 0)
+    config.num_item_rows = len(vocabulary)
+    known = int((items.item_counts > 0).sum())
+    if 2 * known < config.num_items:
+        config.candidate_attention = False
+    place_categories(model, vocabulary)
+    if _STRANGE * known >= config.num_items or not remember_texts(model):
+        lend_neighbors(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))
+    change_soft_targets(model)
+    changed = copy(processor)
+    changed.vocabulary = vocabulary
+    return changed
+
+
+def _learned_values(old: ItemVocabulary, codes: np.ndarray, features: dict[str, int]) -> dict[str, list[str]]:
+    """The value of every code of every feature, read off the rows: the order of values in a table may have changed."""
+    learned = {}
+    for i, (name, size) in enumerate(features.items()):
+        values = [f"\0{code}" for code in range(1, size)]  # no column holds these
+        place, known = old.codes(name)
+        for row in np.unique(codes[:, i], return_index=True)[1]:
+            if codes[row, i] and place[row] >= 0:
+                values[codes[row, i] - 1] = known[place[row]]
+        learned[name] = values
+    return learned
+
+
+def _taken(table: nn.Embedding, rows: torch.Tensor) -> nn.Embedding:
+    """The rows of a table; 0 for items it does not know, which keeps them out of the way until they are trained."""
+    known = (rows != UNKNOWN_ROW)[:, None].to(table.weight.dtype)
+    known[UNKNOWN_ROW] = 1
+    weight = table.weight.detach()[rows] * known
+    taken = nn.Embedding(len(rows), table.embedding_dim, padding_idx=table.padding_idx, _weight=weight)
+    taken.weight.requires_grad_(table.weight.requires_grad)
+    return taken
+
+
+def _change_texts(
+    model: XCatForNextItem, processor: XCatProcessor, vocabulary: ItemVocabulary, cache: Path | None
+) -> None:
+    items = model.model.items
+    place = {text: number for number, text in enumerate(distinct_texts(processor.catalogue)[0])}
+    texts, index = distinct_texts(vocabulary)
+    source = torch.tensor([place.get(text, -1) for text in texts])
+    missing = (source < 0).nonzero().squeeze(1)
+    states, valid = items.text_states[source.clamp(min=0)], items.text_token_mask[source.clamp(min=0)]
+    items.text_states, items.text_token_mask, items.text_index = states, valid, torch.from_numpy(index)
+    items.kept_texts = None
+    model.config.num_texts = len(texts)
+    if not len(missing):
+        return
+    new = [texts[number] for number in missing.tolist()]
+    if model.model.text.encoder is None:
+        raise ValueError(
+            f"items: {len(new)} of {len(texts) - 1} texts are not known to the base, for example {new[0][:80]!r}, and "
+            "it carries no text encoder; keep to its catalogue or take a base with one"
+        )
+    warn_of_unknown(processor.tokenizer, new, "texts of new items")
+    place_text_states(model, missing, text_states(model, processor, new, precision="fp32", cache_dir=cache))
+
+
+def change_soft_targets(model: XCatForNextItem) -> None:
+    """Compute the label smoothing over text neighbours for the catalogue that the model has now."""
+    if not model._has_soft_targets:
+        if hasattr(model, "soft_target_rows"):
+            del model.soft_target_rows
+        return
+    items = model.model.items
+    nearest = nearest_rows(items.text_states[:, 0], items.text_index, model.config.num_soft_targets)
+    model.register_buffer("soft_target_rows", nearest)

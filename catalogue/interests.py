@@ -1,0 +1,110 @@
+"""Interests of users for a model: its own text states are the vectors of their profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.interests.opinions import Statements
+from ..tokenization.interests.reader import InterestReader, InterestSettings, UserInterests, read_shop_statements
+from ..tokenization.out_of_core.prepared_folder import PreparedShop
+from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.tables.schema import ShopTables
+from ..tokenization.unknown_tokens import warn_of_unknown
+from .item_table import text_states
+
+
+def interest_reader(
+    model: XCatForNextItem,
+    processor: XCatProcessor,
+    *,
+    precision: str = "fp32",
+    cache_dir: Path | None = None,
+    keep: bool = False,
+) -> InterestReader | None:
+    """The reader of interests of a model; None for a model that reads none.
+
+    Args:
+        model: A model whose catalogue is in place.
+        processor: Its processor.
+        precision: Arithmetic of the text encoder: auto, fp32 or bf16.
+        cache_dir: Where text states are cached; None for the user's cache.
+        keep: Whether they are cached on disk.
+    """
+    if processor.interest_settings is None:
+        return None
+    items, text = model.model.items, model.model.text
+
+    @torch.no_grad()
+    def encode(texts: list[str]) -> np.ndarray:
+        warn_of_unknown(processor.tokenizer, texts, "texts of users")
+        states = text_states(model, processor, texts, precision=precision, cache_dir=cache_dir, keep=keep)
+        whitened: np.ndarray = text.whiten(states[:, 0].to(text.mean.device)).float().cpu().numpy()
+        return whitened
+
+    def vectors_of(rows: np.ndarray) -> np.ndarray:
+        texts = items.text_index[torch.from_numpy(rows).to(items.text_index.device)]
+        states: np.ndarray = items.text_states[texts, 0].float().cpu().numpy()
+        return states
+
+    settings = InterestSettings.from_dict(processor.interest_settings)
+    return InterestReader(settings, processor.catalogue, vectors_of, encode)
+
+
+def shop_interests(
+    shop: ShopTables,
+    model: XCatForNextItem,
+    processor: XCatProcessor,
+    *,
+    precision: str = "fp32",
+    cache_dir: Path | None = None,
+    keep: bool = False,
+) -> UserInterests | None:
+    """The interests of a shop's users as a model reads them; None for a model that reads none.
+
+    Args:
+        shop: Validated tables whose events have the texts.
+        model: A model whose catalogue is in place.
+        processor: Its processor.
+        precision: As for `interest_reader`.
+        cache_dir: As for `interest_reader`.
+        keep: As for `interest_reader`.
+
+    Raises:
+        ValueError: If the shop has not kept its texts and ratings, or events have no times.
+    """
+    reader = interest_reader(model, processor, precision=precision, cache_dir=cache_dir, keep=keep)
+    if reader is None:
+        return None
+    _check_log(shop)
+    statements, _ = read_shop_statements(shop.events, reader.settings.about, reader.settings.text_columns)
+    told = Statements(statements.table, reader.settings.scale)
+    return UserInterests(reader, reader.opinions(told), processor.max_history)
+
+
+def interest_settings(shop: ShopTables, about: str, columns: Sequence[str]) -> InterestSettings:
+    """What a model that is trained on a shop is to read.
+
+    Args:
+        shop: Validated tables.
+        about: As in `InterestSettings`.
+        columns: Columns of events with texts; none for the usual names.
+
+    Raises:
+        ValueError: As `shop_interests`.
+    """
+    _check_log(shop)
+    statements, found = read_shop_statements(shop.events, about, columns)
+    return InterestSettings(about, tuple(found), statements.scale)
+
+
+def _check_log(shop: ShopTables) -> None:
+    if isinstance(shop, PreparedShop):
+        raise ValueError(
+            f"interests are read from texts and ratings of events, which the prepared {shop.name} has not kept; give "
+            "the tables"
+        )

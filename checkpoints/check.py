@@ -1,0 +1,207 @@
+"""Whether a folder is a checkpoint that may be loaded, seen before anything of it is built, and loading one."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError, safe_open
+
+from ..modeling_xcat.configuration_xcat import XCatConfig
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, WEIGHTS
+from ..tokenization.processing_xcat import check_digests
+from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
+
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_SIZE = re.compile(r"(num_\w+|\w*_size|\w*_dim|\w+_per_item|max_history|n_\w+|d_\w+)")
+_RANK = re.compile(r"r|rank\w*|\w+_(r|rank|dim|size|rank_pattern)|num_\w+|loha_\w+")
+_NO_SIZE = re.compile(r"num_(negatives|labels|key_value_heads)|\w*window_size|n_groups")
+_NAMES_A_FILE = re.compile(r"\w*_file|name_or_path|vocab|merges")
+
+
+def check_checkpoint(folder: Path, name: str) -> None:
+    """Refuse what is no checkpoint of ours, or was made to do harm.
+
+    Args:
+        folder: The checkpoint.
+        name: What to call it.
+
+    Raises:
+        OSError: If a file is missing.
+        ValueError: If it is no checkpoint of ours, has sizes that its weights do not have, or settings that name files
+            elsewhere; or if a file is damaged.
+    """
+    config = read_json(folder, "config.json", name)
+    kind = config.get("model_type")
+    if kind != XCatConfig.model_type:
+        raise ValueError(f"{name} is no checkpoint of xcat fit: its config.json says model_type {kind!r}")
+    shapes = _weight_shapes(folder, name)
+    _check_sizes(config, shapes, name)
+    _check_shapes(config, shapes, name)
+    _check_processor(folder, config, name)
+
+
+def check_adapter(folder: Path, name: str) -> None:
+    """Refuse an adapter that was made to do harm, before peft builds or opens anything of it.
+
+    Args:
+        folder: The adapter.
+        name: What to call it.
+
+    Raises:
+        OSError: If a file is missing, or the weights are pickled.
+        ValueError: If a file is damaged, a rank is larger than its weights, or peft would import a module by its name.
+    """
+    settings = read_json(folder, ADAPTER_CONFIG, name)
+    if not isinstance(settings, dict):
+        raise ValueError(f"{ADAPTER_CONFIG} of {name} is damaged, it is no mapping; copy the adapter again")
+    shapes = _shapes_in(folder, [folder / ADAPTER_WEIGHTS], name)
+    if settings.get("megatron_config") is not None:
+        raise ValueError(f"{name}: {ADAPTER_CONFIG} has peft import a module (megatron_config); do not trust it")
+    most = max((size for shape in shapes.values() for size in shape), default=0)
+    for key, value in settings.items():
+        for size in value.values() if isinstance(value, dict) else [value]:
+            if _RANK.fullmatch(key) and type(size) is int and size > most:
+                raise ValueError(
+                    f"{name}: {ADAPTER_CONFIG}: {key} is {size:,}, and no side of its weights is longer than "
+                    f"{most:,}; the adapter is damaged, or made to do harm"
+                )
+    if (folder / VOCABULARY_FILE).is_file():
+        _check_processor(folder, {}, name)
+
+
+def read_json(folder: Path, file: str, name: str) -> Any:
+    """Content of a file of a checkpoint that is called `name`; an error where it is missing or damaged."""
+    path = folder / file
+    if not path.is_file():
+        raise OSError(f"{name} is no checkpoint: it holds no {file}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file} of {name} is damaged, it is no JSON ({error}); copy the checkpoint again") from error
+
+
+def _weight_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of all weights from the heads of their files, of which safetensors checks that the files hold them."""
+    index = folder / WEIGHTS[1].replace("*", "")
+    files = [folder / WEIGHTS[0].replace("*", "")]
+    if not files[0].is_file() and index.is_file():
+        parts = sorted({str(part) for part in read_json(folder, index.name, name).get("weight_map", {}).values()})
+        outside = [part for part in parts if Path(part).name != part]
+        if outside:
+            raise ValueError(f"{name}: {index.name} names {outside[0]!r}, which is not beside it; do not trust it")
+        files = [folder / part for part in parts]
+    return _shapes_in(folder, files, name)
+
+
+def _shapes_in(folder: Path, files: list[Path], name: str) -> dict[str, tuple[int, ...]]:
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        pickled = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+        told = f"; {pickled[0]} is pickled, which can run code, and is not opened" if pickled else ""
+        raise OSError(f"{name} holds no {missing[0]}, its weights in safetensors{told}; save the checkpoint again")
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in files:
+        try:
+            with safe_open(file, framework="pt") as weights:
+                shapes |= {key: tuple(weights.get_slice(key).get_shape()) for key in weights.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise ValueError(f"the weights of {name} are damaged ({error}); copy them again") from error
+    return shapes
+
+
+def _check_sizes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], name: str) -> None:
+    """No size may exceed what all weights together hold, and no number of layers the number of weights.
+
+    So what is built from the configuration to compare shapes with stays small, whatever the configuration says.
+    """
+    most = sum(_elements(shape) for shape in shapes.values())
+    text = config.get("text_config")
+    given = [(f"config.json: {key}", key, value) for key, value in config.items()]
+    if isinstance(text, dict):
+        given += [(f"config.json: text_config.{key}", key, value) for key, value in text.items()]
+    features = config.get("item_features")
+    if isinstance(features, dict):
+        given += [(f"config.json: item_features[{key!r}]", "num_values", value) for key, value in features.items()]
+    for told, key, value in given:
+        if type(value) is not int or not _SIZE.fullmatch(key) or _NO_SIZE.fullmatch(key):
+            continue
+        limit = len(shapes) if "layers" in key else most
+        if value > limit:
+            raise ValueError(
+                f"{name}: {told} is {value:,}, and its weights hold {limit:,} "
+                f"{'tensors' if 'layers' in key else 'numbers'} in all; the checkpoint is damaged, or made to do harm"
+            )
+
+
+def _check_shapes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], name: str) -> None:
+    """Every tensor of the model has its shape in the weights; one they lack may not be larger than all they hold."""
+    try:
+        with torch.device("meta"):
+            wanted = XCatForNextItem(XCatConfig.from_dict(dict(config))).state_dict()
+    except (StrictDataclassError, TypeError, AttributeError) as error:
+        told = " ".join(str(error).split())
+        raise ValueError(f"{name}: config.json has a value of the wrong type ({told})") from error
+    most = sum(_elements(shape) for shape in shapes.values())
+    plain = {key.removeprefix("model."): shape for key, shape in shapes.items()}
+    for key, tensor in wanted.items():
+        found = plain.get(key.removeprefix("model."))
+        if found is None and tensor.numel() <= most:
+            continue
+        if found != tuple(tensor.shape):
+            has = "none" if found is None else f"the shape {list(found)}"
+            raise ValueError(
+                f"{name}: config.json makes {key} {list(tensor.shape)}, and the weights have {has}; "
+                "take both from one checkpoint"
+            )
+
+
+def _elements(shape: tuple[int, ...]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def _check_processor(folder: Path, config: dict[str, Any], name: str) -> None:
+    settings = {path.name: read_json(folder, path.name, name) for path in sorted(folder.glob("*.json"))}
+    for file, content in settings.items():
+        if file != ADAPTER_CONFIG:
+            _check_paths(content, file, name)
+    _check_catalogue(folder / VOCABULARY_FILE, name)
+    vocabulary = ItemVocabulary.load(folder)
+    if config.get("num_item_rows", len(vocabulary)) != len(vocabulary):
+        raise ValueError(
+            f"{name}: the catalogue has {vocabulary.num_items} items and the model "
+            f"{config['num_item_rows'] - NUM_SPECIAL_ROWS}; take both from one checkpoint"
+        )
+    check_digests(config, settings.get("processor_config.json", {}), vocabulary, name)
+
+
+def _check_paths(content: Any, file: str, name: str) -> None:
+    """No setting may name a file elsewhere: transformers would open it in place of one of the checkpoint."""
+    if not isinstance(content, dict):
+        return
+    for key, value in content.items():
+        inside = isinstance(value, str) and not re.search(r"[/\\]|^\.\.$", value)
+        if isinstance(value, str) and _NAMES_A_FILE.fullmatch(key) and not inside and key != "name_or_path":
+            raise ValueError(f"{name}: {file} has {key} {value!r}, which is not beside it; do not trust it")
+        if isinstance(value, dict) and file != "tokenizer.json":
+            _check_paths(value, file, name)
+
+
+def _check_catalogue(file: Path, name: str) -> None:
+    """Arrow maps a file as it is: offsets that lead outside would be followed when an item is looked up."""
+    if not file.is_file():
+        raise OSError(f"{name} holds no {file.name}, the catalogue; save the processor with save_pretrained")
+    try:
+        with pa.memory_map(str(file), "rb") as source:
+            pa.ipc.open_file(source).read_all().validate(full=True)
+    except (pa.ArrowInvalid, pa.ArrowException, OSError) as error:
+        raise ValueError(f"{file.name} is damaged ({error}); copy the checkpoint {name} again") from error

@@ -1,0 +1,82 @@
+"""Loading a checked checkpoint: its model, its processor, and the catalogue they belong to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.pretrained_xcat import OWN_CLASSES
+from ..tokenization.processing_xcat import XCatProcessor, catalogue_digest
+from .check import check_checkpoint, read_json
+
+
+def load_model(
+    folder: Path, name: str, model_class: type[XCatForNextItem] = XCatForNextItem, **kwargs: Any
+) -> XCatForNextItem:
+    """Load the model of a whole checkpoint, once it has been checked.
+
+    Args:
+        folder: The checkpoint.
+        name: What to call it.
+        model_class: The class that it was saved as, where that is a subclass.
+        **kwargs: Arguments of `from_pretrained`; weights are read from safetensors, as float32 if no `dtype` is given.
+
+    Raises:
+        OSError: If a file is missing.
+        ValueError: As `check_checkpoint`, or if it was saved as a class that is not the one given.
+    """
+    check_checkpoint(folder, name)
+    saved = set(read_json(folder, "config.json", name).get("architectures") or ())
+    others = sorted(saved - OWN_CLASSES - {model_class.__name__})
+    if others:
+        raise ValueError(
+            f"{name} was saved as {others[0]}, and as {model_class.__name__} it would be another model; "
+            f"give model_class={others[0]}, the class itself"
+        )
+    model: XCatForNextItem = model_class.from_pretrained(
+        folder, **{"dtype": torch.float32, **kwargs, "use_safetensors": True}
+    )
+    return model
+
+
+def load_base(
+    name_or_path: str | os.PathLike[str], model_class: type[XCatForNextItem] = XCatForNextItem, **kwargs: Any
+) -> tuple[XCatForNextItem, XCatProcessor]:
+    """Load model and processor of a whole checkpoint.
+
+    Args:
+        name_or_path: A folder, or NAMESPACE/NAME on the hub.
+        model_class: The class that the model was saved as, where that is a subclass.
+        **kwargs: Arguments of `locate_checkpoint`, and of the model's `from_pretrained`.
+
+    Raises:
+        OSError: If there is none.
+        ValueError: If it is not one of `xcat fit`, was saved as another class, is damaged, or was made to do harm.
+    """
+    place = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
+    folder = locate_checkpoint(name_or_path, **place)
+    model = load_model(folder, str(name_or_path), model_class, **kwargs)
+    return model, XCatProcessor.from_pretrained(folder)
+
+
+def bare_model(model: Any) -> XCatForNextItem:
+    """The `XCatForNextItem` within a `PeftModel`, or the model itself."""
+    unwrap = getattr(model, "get_base_model", None)
+    bare: XCatForNextItem = model if unwrap is None else unwrap()
+    return bare
+
+
+def note_catalogue(model: Any, processor: Any) -> None:
+    """Let the model's configuration name the catalogue that is saved beside it; see `check_digests`.
+
+    Args:
+        model: The model, or an adapter on it; others are left as they are.
+        processor: Its processor.
+    """
+    if isinstance(processor, XCatProcessor) and isinstance(bare := bare_model(model), XCatForNextItem):
+        bare.config.catalogue_digest = catalogue_digest(processor.catalogue)

@@ -1,0 +1,57 @@
+"""How the tables of a checkpoint's training were named and written, for other tables that go with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ..modeling_xcat.hub_xcat import locate_checkpoint
+from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG
+from ..tokenization.tables.schema import TableColumns
+from ..tokenization.tables.table_columns import saved_columns, table_formats
+
+_PROCESSOR = "processor_config.json"
+_SETTINGS = (_PROCESSOR, ADAPTER_CONFIG)
+
+
+def saved_event_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Settings of events in the checkpoint of a folder: among them names of columns, time format and encoding.
+
+    Those of an adapter without a catalogue of its own are its base's, where that can be found.
+
+    Args:
+        folder: A checkpoint folder.
+    """
+    file, adapter = Path(folder) / _PROCESSOR, Path(folder) / ADAPTER_CONFIG
+    if not file.is_file() and adapter.is_file():
+        named = json.loads(adapter.read_text(encoding="utf-8"))
+        base = named.get("base_model_name_or_path")
+        try:
+            file = locate_checkpoint(base, revision=named.get("revision"), files=_SETTINGS) / _PROCESSOR
+        except (OSError, TypeError, ValueError):
+            return {}  # whoever loads the adapter says what is wrong with its base
+    settings = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return settings.get("event_settings") or {}
+
+
+def table_options(
+    checkpoint: str | os.PathLike[str] | None,
+    columns: TableColumns | None = None,
+    time_format: str | None = None,
+    encoding: str | None = None,
+) -> dict[str, Any]:
+    """The arguments `columns`, `time_format` and `encoding` of `load_data`, for tables that go with a checkpoint.
+
+    Args:
+        checkpoint: A folder, or NAMESPACE/NAME on the hub; None for none.
+        columns: Names that were given for these tables; None for those of the checkpoint's training.
+        time_format: Likewise.
+        encoding: Likewise.
+
+    Raises:
+        OSError: If there is no such checkpoint.
+    """
+    saved = {} if checkpoint is None else saved_event_settings(locate_checkpoint(checkpoint, files=_SETTINGS))
+    return {"columns": columns or saved_columns(saved), **table_formats(saved, time_format, encoding)}

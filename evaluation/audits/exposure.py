@@ -1,0 +1,237 @@
+"""Audits of what is recommended: how much of it is popular, and which categories and brands it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from ..ranker_evaluation import RankingReport
+
+HEAD = 0.1
+"""Share of the catalogue, its items with most training events, that counts as popular."""
+
+ATTRIBUTES = ("category", "brand")
+
+
+@dataclass(frozen=True)
+class PopularityAudit:
+    """How popular the items of some lists are.
+
+    Args:
+        average: Training events of an item, the mean over a list and then over the lists (GAP of Abdollahpouri et al.,
+            "The Unfairness of Popularity Bias in Recommendation", RMSE at RecSys 2019).
+        head: Share of the entries that are among the most popular tenth of the catalogue.
+        cold: Share of the entries that have no training event.
+        gini: Inequality of how often the catalogue's items are in the lists: 0 for all alike, towards 1 for one alone.
+    """
+
+    average: float
+    head: float
+    cold: float
+    gini: float
+
+
+@dataclass(frozen=True)
+class ExposureAudit:
+    """Shares that the values of an attribute have in the catalogue, in histories and in recommendations.
+
+    Args:
+        attribute: Name of the attribute.
+        names: Its values, those with the largest share of the histories first.
+        catalogue: (values,) shares of the items.
+        history: (values,) shares of the events of the histories.
+        recommended: (values,) shares of the recommendations.
+    """
+
+    attribute: str
+    names: tuple[str, ...]
+    catalogue: np.ndarray
+    history: np.ndarray
+    recommended: np.ndarray
+
+    @property
+    def distance_to_history(self) -> float:
+        """Total variation between recommendations and histories: the share that would have to change; 0 to 1."""
+        return _total_variation(self.recommended, self.history)
+
+    @property
+    def distance_to_catalogue(self) -> float:
+        """Total variation between recommendations and catalogue."""
+        return _total_variation(self.recommended, self.catalogue)
+
+    @property
+    def never_recommended(self) -> int:
+        """Values with items in the catalogue that are in nobody's recommendations."""
+        return int(((self.recommended == 0) & (self.catalogue > 0)).sum())
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in the recommendations for one set of users.
+
+    Args:
+        k: Recommendations a user.
+        popularity: Audits of the lists of each model by its name, and of the users' histories as `HISTORIES`.
+        exposure: Audits of the attributes that the catalogue has, of the model that is described.
+    """
+
+    k: int
+    popularity: Mapping[str, PopularityAudit]
+    exposure: tuple[ExposureAudit, ...]
+
+
+HISTORIES = "histories"
+
+
+def audit_recommendations(
+    reports: Mapping[str, RankingReport],
+    own: str,
+    histories: Sequence[Sequence[int]],
+    vocabulary: ItemVocabulary,
+    counts: np.ndarray,
+    k: int = 10,
+) -> Audit:
+    """Audit the lists that an evaluation made.
+
+    Args:
+        reports: Reports by model, with the recommendations they are of.
+        own: The model whose exposure is audited.
+        histories: Item rows of each user's history.
+        vocabulary: The catalogue.
+        counts: (rows,) training events of each item.
+        k: Recommendations a user that count.
+
+    Raises:
+        ValueError: If a report lacks its recommendations or has shorter lists, or sizes do not fit.
+    """
+    lists: dict[str, Sequence[Sequence[int]] | np.ndarray] = {}
+    for name, report in reports.items():
+        width = 0 if report.top is None else report.top.shape[1]
+        if report.top is None or width < min(k, vocabulary.num_items):
+            raise ValueError(f"the report of {name} holds {width} recommendations a user; {k} are needed")
+        lists[name] = report.top[:, :k]
+    lists[HISTORIES] = histories
+    exposure = tuple(
+        audit_exposure(attribute, lists[own], histories, vocabulary)
+        for attribute in ATTRIBUTES
+        if attribute in vocabulary.table.column_names and len(vocabulary.codes(attribute)[1])
+    )
+    return Audit(k, {name: audit_popularity(rows, counts) for name, rows in lists.items()}, exposure)
+
+
+def audit_popularity(lists: Sequence[Sequence[int]] | np.ndarray, counts: np.ndarray) -> PopularityAudit:
+    """Audit the popularity of the items in lists.
+
+    Args:
+        lists: Item rows of each list; rows below `NUM_SPECIAL_ROWS` are no items and are left out.
+        counts: (rows,) training events of each item.
+
+    Returns:
+        The audit; NaN throughout if the lists hold no item.
+
+    Raises:
+        ValueError: If a list names an item that has no count.
+
+    Example:
+        >>> audit_popularity([[2, 3], [2, 4]], np.array([0, 0, 6, 2, 0]))
+        PopularityAudit(average=3.5, head=0.5, cold=0.25, gini=0.16666666666666666)
+    """
+    users, items = _flat(lists, len(counts))
+    if not len(items):
+        return PopularityAudit(*[float("nan")] * 4)
+    popularity = np.asarray(counts, dtype=np.float64)
+    sizes = np.bincount(users)
+    averages = np.bincount(users, weights=popularity[items])[sizes > 0] / sizes[sizes > 0]
+    return PopularityAudit(
+        average=float(averages.mean()),
+        head=float(np.isin(items, head_rows(counts)).mean()),
+        cold=float((popularity[items] == 0).mean()),
+        gini=gini(np.bincount(items, minlength=len(counts))[NUM_SPECIAL_ROWS:]),
+    )
+
+
+def head_rows(counts: np.ndarray) -> np.ndarray:
+    """Rows of the most popular tenth of the catalogue, rounded up; of equal ones the lower rows.
+
+    Args:
+        counts: (rows,) training events of each item.
+
+    Example:
+        >>> head_rows(np.array([0, 0, 1, 5, 5])).tolist()
+        [3]
+    """
+    items = np.asarray(counts)[NUM_SPECIAL_ROWS:]
+    size = int(np.ceil(HEAD * len(items)))
+    return np.argsort(-items, kind="stable")[:size] + NUM_SPECIAL_ROWS
+
+
+def gini(amounts: np.ndarray) -> float:
+    """Gini coefficient: half the mean absolute difference of two draws, relative to the mean.
+
+    Args:
+        amounts: (n,) amounts, none negative.
+
+    Returns:
+        0 if all are equal, (n - 1) / n if one has everything; NaN if there is nothing.
+
+    Example:
+        >>> gini(np.array([1, 1, 1])), gini(np.array([0, 0, 0, 5]))
+        (0.0, 0.75)
+    """
+    ordered = np.sort(np.asarray(amounts, dtype=np.float64))
+    total, n = ordered.sum(), len(ordered)
+    if not total:
+        return float("nan")
+    return float((2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * total))
+
+
+def audit_exposure(
+    attribute: str,
+    lists: Sequence[Sequence[int]] | np.ndarray,
+    histories: Sequence[Sequence[int]],
+    vocabulary: ItemVocabulary,
+) -> ExposureAudit:
+    """Shares of an attribute's values in the catalogue, in histories and in recommendations.
+
+    Items without a value count nowhere, so shares are among items that have one.
+
+    Args:
+        attribute: A column of the catalogue.
+        lists: Recommended rows of each user; rows that are no items are left out.
+        histories: Item rows of each user's history.
+        vocabulary: The catalogue.
+
+    Raises:
+        ValueError: If a row is not in the catalogue.
+    """
+    codes, names = vocabulary.codes(attribute)
+    shown = [codes[NUM_SPECIAL_ROWS:], *(codes[_flat(part, len(codes))[1]] for part in (histories, lists))]
+    shares = [_shares(part, len(names)) for part in shown]
+    order = np.lexsort((np.arange(len(names)), -shares[0], -shares[1]))
+    catalogue, history, recommended = (part[order] for part in shares)
+    return ExposureAudit(attribute, tuple(names[i] for i in order), catalogue, history, recommended)
+
+
+def _shares(codes: np.ndarray, size: int) -> np.ndarray:
+    counted = np.bincount(codes[codes >= 0], minlength=size).astype(np.float64)
+    shares: np.ndarray = counted / max(counted.sum(), 1)
+    return shares
+
+
+def _flat(lists: Sequence[Sequence[int]] | np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """(entries,) number of the list and (entries,) item row, special rows left out."""
+    lengths = np.fromiter((len(part) for part in lists), dtype=np.int64, count=len(lists))
+    items = np.concatenate([np.asarray(part, dtype=np.int64) for part in lists]) if len(lists) else np.zeros(0, int)
+    if items.max(initial=0) >= rows:
+        raise ValueError(
+            f"a list names row {items.max()}, and the catalogue has {rows} rows; take both from one model"
+        )
+    kept = items >= NUM_SPECIAL_ROWS
+    return np.repeat(np.arange(len(lengths)), lengths)[kept], items[kept]
+
+
+def _total_variation(p: np.ndarray, q: np.ndarray) -> float:
+    return float(np.abs(p - q).sum() / 2)

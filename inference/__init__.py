@@ -1,1 +1,0 @@
-"""Floor 2: a trained model in use: recommendation, explanation, the pipeline."""

@@ -1,0 +1,289 @@
+"""The second stage: the best candidates query the history by cross-attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from .configuration_xcat import (
+    NETWORK_FROM,
+    REPEATS_FROM,
+    RETURNS_FROM,
+    UNKNOWN_COUNTS_FROM,
+    UNTRAINED_FROM,
+    XCatConfig,
+)
+from .export_xcat import is_exporting
+from .items_xcat import XCatItemEncoder
+from .neighbors_xcat import XCatItemTable, XCatNeighbors, XCatSuccessors
+from .recent_events_xcat import RecentEvents
+
+_QUERIES_AT_ONCE = 128
+_PAIR = ("text", "representation", "neighbour", "item")
+_PAIR_OF_NETWORK = (*_PAIR, "near text", "category")
+_CANDIDATE = {
+    1: ("score", "product", "memories", "had", "count"),
+    REPEATS_FROM: ("times", "age"),
+    UNTRAINED_FROM: ("untrained",),
+    RETURNS_FROM: ("returns", "gap", "overdue"),
+}
+"""Features of a candidate by the format version from which on there are these, too."""
+_COUNT = _CANDIDATE[1].index("count")
+_NEARNESS = 4
+"""Power of a cosine of texts that is high for variants of one product and next to nothing for the rest."""
+
+
+@dataclass(frozen=True)
+class CandidateFeatures:
+    """What the second stage knows of candidates.
+
+    Args:
+        pairs: (queries, candidates, events, features) of a candidate and an event: cosine of their texts, cosine of
+            their representations, root of what the neighbour memory has of the pair, whether they are one item, from
+            format version 4 on the fourth power of a positive cosine of their texts and whether they share their
+            category, root of the share of the candidate among what follows the event's item, if the model keeps
+            successors, and for every item feature whether they share its value.
+        candidates: (queries, candidates, features) score of the first stage, the part of it that is the product, the
+            part that is the memories', whether the history has the item, the logarithm of 1 + its training events, and
+            from format version 6 on the logarithms of 1 + the times that the history has it and of the events since
+            the latest of those, counted with it, from format version 7 on whether it has no training events, and from
+            format version 8 on which share of those were returns, the mean logarithm of the events until one, and how
+            far the logarithm of those since the latest in this history is above that, 0 if there is none.
+        events: (queries, events) True where there is an event.
+    """
+
+    pairs: torch.Tensor
+    candidates: torch.Tensor
+    events: torch.Tensor
+
+
+@dataclass(frozen=True)
+class CandidateSources:
+    """Where features of candidates come from.
+
+    Args:
+        items: The item table.
+        item_side: (item rows, hidden) result of `XCatModel.item_side` over it.
+        neighbors: The neighbour memory, if there is one.
+        successors: What follows what, if that is kept.
+    """
+
+    items: XCatItemEncoder
+    item_side: torch.Tensor
+    neighbors: XCatNeighbors | None
+    successors: XCatSuccessors | None
+
+
+class XCatCandidateAttention(nn.Module):
+    """Scores the best candidates anew by what each of them finds in the history.
+
+    A product of two vectors says how alike a candidate is to all of a history at once. Here the candidate is the query
+    of a cross-attention and the latest `candidate_window` events are its memory (target attention, as in DIN, Zhou et
+    al. 2018). Keys and values are what is known of the pair, in text, in representation and in the training log
+    (`CandidateFeatures`), so a few hundred weights hold for every catalogue: with pair features x_j, brought to mean 0
+    and deviation 1 as all features are, and features z of the candidate,
+
+        a = softmax_j(k x_j + b_age(j)),    y = sum_j a_j x_j,    bonus = v y + c z + o gelu(W (y, z) + u)
+
+    Before format version 4 there is no network: the bonus is v y + c z. The weights are buffers: they are fitted after
+    training, on users whose next item the first stage has not seen, and `candidate_attention` of the configuration
+    says whether that paid. Candidates stay ahead of all other items, for the least bonus of a query is subtracted from
+    all of them.
+    """
+
+    key: torch.Tensor
+    value: torch.Tensor
+    ages: torch.Tensor
+    weight: torch.Tensor
+    expand: torch.Tensor
+    expand_bias: torch.Tensor
+    contract: torch.Tensor
+    pair_mean: torch.Tensor
+    pair_scale: torch.Tensor
+    candidate_mean: torch.Tensor
+    candidate_scale: torch.Tensor
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.has_network = config.format_version >= NETWORK_FROM
+        self.has_successors = config.num_successors > 0
+        known = _PAIR_OF_NETWORK if self.has_network else _PAIR
+        pairs = len(known) + self.has_successors + len(config.item_features or {})
+        own = sum(len(names) for since, names in _CANDIDATE.items() if config.format_version >= since)
+        sizes: dict[str, tuple[int, ...]] = {
+            "key": (pairs,), "value": (pairs,), "ages": (config.candidate_window,), "weight": (own,),
+            "pair_mean": (pairs,), "pair_scale": (pairs,), "candidate_mean": (own,), "candidate_scale": (own,),
+        }  # fmt: skip
+        if self.has_network:
+            hidden = config.candidate_hidden
+            sizes |= {"expand": (hidden, pairs + own), "expand_bias": (hidden,), "contract": (hidden,)}
+        for name, size in sizes.items():
+            self.register_buffer(name, torch.zeros(size))
+
+    def features(
+        self,
+        queries: torch.Tensor,
+        recent: RecentEvents,
+        rows: torch.Tensor,
+        scores: torch.Tensor,
+        sources: CandidateSources,
+    ) -> CandidateFeatures:
+        """Find what the second stage goes by.
+
+        Args:
+            queries: (queries, hidden) result of `XCatModel.query_side`.
+            recent: The events before the queries.
+            rows: (queries, candidates) item rows.
+            scores: (queries, candidates) their scores in the first stage.
+            sources: Where the rest is found.
+        """
+        items, latest = sources.items, recent.items[:, : self.config.candidate_window]
+        vectors, of_events = sources.item_side[rows].float(), sources.item_side[latest].float()
+        # (queries, events, candidates) each: sums over events then run along rows of many candidates.
+        pairs = [
+            _text_cosines(items, rows, latest),
+            _cosines(of_events, vectors),
+            _roots(sources.neighbors, rows, latest),
+            (latest[:, :, None] == rows[:, None, :]).float(),
+        ]
+        if self.has_network:
+            pairs.append(pairs[0].clamp(min=0) ** _NEARNESS)
+            pairs.append(_shared(items.category_values[rows], items.category_values[latest]))
+        if self.has_successors:
+            pairs.append(_roots(sources.successors, rows, latest))
+        values, of_event_values = items.feature_values[rows], items.feature_values[latest]
+        for own, other in zip(values.unbind(-1), of_event_values.unbind(-1), strict=True):
+            pairs.append(_shared(own, other))
+        product = (vectors @ queries[..., None]).squeeze(-1)
+        times, age = _repeats(recent, rows)
+        had, counts = (times > 0).float(), items.item_counts[rows].float()
+        of_candidate = [scores, product, scores - product, had, counts.log1p()]
+        if self.config.format_version >= REPEATS_FROM:
+            of_candidate += [times.float().log1p(), age.clamp(min=1).float().log()]
+        if self.config.format_version >= UNTRAINED_FROM:
+            of_candidate.append((counts == 0).float())
+        if self.config.format_version >= RETURNS_FROM:
+            returns, gap = items.returns(rows)
+            of_candidate += [returns, gap, (age.clamp(min=1).float().log() - gap) * had]
+        by_feature = torch.stack(pairs)
+        return CandidateFeatures(by_feature.permute(1, 3, 2, 0), torch.stack(of_candidate, -1), latest > 0)
+
+    def forward(self, found: CandidateFeatures) -> tuple[torch.Tensor, torch.Tensor]:
+        """Attend.
+
+        Args:
+            found: Features of candidates.
+
+        Returns:
+            (queries, candidates) bonuses, and (queries, candidates, events) attention; 0 where there is no event.
+        """
+        # As `features` lays them out: (features, queries, events, candidates).
+        pairs = found.pairs.permute(3, 0, 2, 1).contiguous()
+        # In float32 whatever the dtype of the weights: scores of candidates lie close together.
+        pair_scale, pair_mean = self.pair_scale.float(), self.pair_mean.float()
+        candidate_scale = self.candidate_scale.float()
+        # 0 where a stage without a window was fitted, or none at all.
+        scale, candidate_scale = (torch.where(s > 0, s, 1.0) for s in (pair_scale, candidate_scale))
+        # Pairs are brought to mean 0 and deviation 1 after they are averaged, when there are as few as candidates; in
+        # the logits the mean is the same for all events.
+        logits = torch.tensordot(self.key.float() / scale, pairs, 1) + self.ages[: pairs.shape[2], None].float()
+        logits = logits.masked_fill(~found.events[:, :, None], -torch.inf)
+        attention = torch.nan_to_num(torch.softmax(logits, 1)) if pairs.shape[2] else logits
+        attended = (attention * pairs).sum(2) - pair_mean[:, None, None] * attention.sum(1)
+        attended = attended.movedim(0, -1) / scale
+        of_candidate = (found.candidates - self.candidate_mean.float()) / candidate_scale
+        if self.config.format_version >= UNKNOWN_COUNTS_FROM:
+            of_candidate = of_candidate * self._counted(found.candidates)
+        bonus = attended @ self.value.float() + of_candidate @ self.weight.float()
+        if self.has_network:
+            hidden = torch.cat([attended, of_candidate], -1) @ self.expand.float().mT + self.expand_bias.float()
+            bonus = bonus + nn.functional.gelu(hidden) @ self.contract.float()
+        return bonus, attention.mT
+
+    def _counted(self, candidates: torch.Tensor) -> torch.Tensor:
+        """(queries, candidates, features) 0 for the number of training events where there are none, 1 elsewhere.
+
+        Nothing was sold of an item that is new. Its count of 0 lies far from those of the items that the stage was
+        fitted on, and what the network makes of it is chance: near twins of loved items fell by dozens of ranks in one
+        shop, and in another one new items displaced a tenth of the hits. So a cold item has the mean of the
+        candidates; `untrained` remains, for models fitted where cold items are candidates.
+        """
+        counted = torch.ones_like(candidates)
+        counted[..., _COUNT] = (candidates[..., _COUNT] > 0).to(counted.dtype)
+        return counted
+
+    def rescored(
+        self,
+        queries: torch.Tensor,
+        recent: RecentEvents,
+        rows: torch.Tensor,
+        scores: torch.Tensor,
+        sources: CandidateSources,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score candidates anew; see `features` for the arguments.
+
+        Returns:
+            (queries, candidates) scores, -inf where that of the first stage was, and (queries, candidates, events)
+            attention to the latest events, the latest first.
+        """
+        changed, attentions = [], []
+        parts: Sequence[Any] = (slice(None),)  # a graph has no loop over a number of queries that it does not know
+        if not is_exporting():
+            parts = torch.arange(len(rows), device=rows.device).split(_QUERIES_AT_ONCE)
+        for part in parts:
+            own = scores[part]
+            bonus, attention = self(self.features(queries[part], recent[part], rows[part], own, sources))
+            there = own > -torch.inf
+            least = bonus.masked_fill(~there, torch.inf).amin(1, keepdim=True)
+            changed.append(torch.where(there, own + (bonus - least), own))
+            attentions.append(attention)
+        return torch.cat(changed), torch.cat(attentions)
+
+
+def _repeats(recent: RecentEvents, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(queries, candidates) times that a history has an item, and which of its events, from the latest, last did."""
+    latest = (rows[:, :, None] == recent.items[:, None, :]) & (recent.counts > 0)[:, None, :]
+    there, place = latest.any(2), latest.int().argmax(2)
+    return recent.counts.gather(1, place) * there, (place + 1) * there
+
+
+def _shared(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """(queries, events, candidates) 1 where (queries, candidates) and (queries, events) values are one, and not 0."""
+    return ((other[:, :, None] == own[:, None, :]) & (own > 0)[:, None, :]).float()
+
+
+def _cosines(of_events: torch.Tensor, of_candidates: torch.Tensor) -> torch.Tensor:
+    """(queries, events, candidates) cosines of (queries, n, width) vectors; 0 where either is 0."""
+    products = of_events @ of_candidates.mT
+    lengths = of_events.norm(dim=-1)[:, :, None] * of_candidates.norm(dim=-1)[:, None, :]
+    cosines: torch.Tensor = products / lengths.clamp(min=1e-12)
+    return cosines
+
+
+def _text_cosines(items: XCatItemEncoder, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
+    """(queries, events, candidates) cosines of pooled texts; 0 where either has none."""
+    if not items.config.use_text:
+        return torch.zeros(len(rows), latest.shape[1], rows.shape[1], device=rows.device)
+    own, other = (items.text_states[items.text_index[of], 0].float() for of in (rows, latest))
+    return _cosines(other, own)
+
+
+def _roots(table: XCatItemTable | None, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
+    """(queries, events, candidates) roots of what a table has of a candidate at the item of an event."""
+    (queries, count), events = rows.shape, latest.shape[1]
+    found = torch.zeros(queries, events, count, device=rows.device)
+    if table is None or not (is_exporting() or (events and count)):
+        return found
+    ordered, order = rows.sort(dim=1)
+    similarities = table.similarities[latest].float().flatten(1)
+    wanted = table.rows[latest].long().flatten(1)
+    place = torch.searchsorted(ordered, wanted).clamp(max=count - 1)
+    query, pair = ((ordered.gather(1, place) == wanted) & (similarities > 0)).nonzero(as_tuple=True)
+    event = pair // table.rows.shape[1]
+    found[query, event, order[query, place[query, pair]]] = similarities[query, pair].sqrt()
+    return found

@@ -1,0 +1,24 @@
+"""Floor 4: from a trained model to lists of items: recommender, pipeline, requests."""
+
+from __future__ import annotations
+
+from ..lazy_names import lazy_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .pipelines import ItemRecommendationPipeline as ItemRecommendationPipeline
+    from .pipelines import pipeline as pipeline
+    from .recommender import XCatRecommender as XCatRecommender
+    from .requests import read_requests as read_requests
+    from .timed_history import read_timed_history as read_timed_history
+
+_EXPORTS = {
+    "XCatRecommender": ".recommender",  # recommendations from histories of item ids
+    "ItemRecommendationPipeline": ".pipelines",  # the same as a pipeline of transformers
+    "pipeline": ".pipelines",  # such a pipeline for a checkpoint
+    "read_requests": ".requests",  # requests as tensors, with times and texts
+    "read_timed_history": ".timed_history",  # a history written as item@time
+}
+
+__all__ = [*_EXPORTS]
+__getattr__, __dir__ = lazy_names(__name__, _EXPORTS)

@@ -1,0 +1,67 @@
+"""`pipeline("item-recommendation", model=...)` of the package: all that `XCatRecommender` does, as a pipeline."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import transformers
+
+from ..modeling_xcat.filters_xcat import Filters
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.pipeline_xcat import FILTERS, XCatPipeline, columns_of
+from ..modeling_xcat.recommending_xcat import Recommendations
+from ..registration import TASK
+
+_OF_PIPELINES = ("device", "batch_size", "k", "top_k")
+
+
+class ItemRecommendationPipeline(XCatPipeline):
+    """The pipeline of a checkpoint where the package is imported; see `XCatPipeline`.
+
+    Attributes:
+        recommender: The `XCatRecommender` that answers.
+    """
+
+    def _prepare(self) -> None:
+        from .recommender import XCatRecommender  # lazy: `transformers.pipeline` loads this file for every task
+
+        self.recommender = XCatRecommender(self.model, self.processor)
+
+    def preprocess(self, requests: list[dict[str, Any]]) -> dict[str, Any]:  # type: ignore[override]
+        """The requests as they are."""
+        histories, columns = columns_of(requests)
+        return {"histories": histories, **columns}
+
+    def _forward(  # type: ignore[override]
+        self, request: dict[str, Any], **options: Any
+    ) -> list[Recommendations]:
+        filters = Filters(**{name: options.pop(name) for name in FILTERS if name in options})
+        return self.recommender.recommend_many(
+            **request, **options, filters=filters, batch_size=max(1, len(request["histories"]))
+        )
+
+
+def pipeline(task: str, model: str | os.PathLike[str] | XCatForNextItem | None = None, **kwargs: Any) -> Any:
+    """As `transformers.pipeline`, which it calls for every other task than "item-recommendation".
+
+    A checkpoint is checked before it is loaded, no code of it is run, and an adapter is loaded onto its base.
+
+    Args:
+        task: The task.
+        model: Folder, hub id, or a model; with a model, pass `processor=` too.
+        **kwargs: Arguments of the loaders, `device`, `batch_size`, and `k`.
+    """
+    from .recommender import XCatRecommender
+
+    if task != TASK:
+        elsewhere: Any = transformers.pipeline
+        return elsewhere(task, model=model, **kwargs)
+    own = {name: kwargs.pop(name) for name in _OF_PIPELINES if name in kwargs}
+    if isinstance(model, XCatForNextItem):
+        return ItemRecommendationPipeline(model, task=task, **{"device": model.device, **own}, **kwargs)
+    if model is None:
+        raise ValueError("item-recommendation has no default model; pass model= a checkpoint folder or hub id")
+    kwargs.pop("trust_remote_code", None)  # there is no code to trust
+    found = XCatRecommender.from_pretrained(model, **kwargs)
+    return ItemRecommendationPipeline(found.model, found.processor, task=task, **{"device": found.model.device, **own})

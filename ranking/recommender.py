@@ -1,0 +1,378 @@
+"""XCatRecommender: external ids in, recommendations with reasons out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from ..catalogue.interests import interest_reader
+from ..checkpoints.load import load_model
+from ..modeling_xcat.arguments_xcat import finite_number, truth, whole_number
+from ..modeling_xcat.filters_xcat import Filters
+from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.recommending_xcat import (
+    Basis,
+    ItemRanker,
+    OnUnknown,
+    Recommendation,
+    Recommendations,
+    check_unknown,
+)
+from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.progress import stage
+from ..tokenization.text.text_columns import TEXT_COLUMNS
+from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
+from .requests import Requests, read_requests
+
+logger = logging.getLogger(__name__)
+
+
+class Embeddings(NamedTuple):
+    """Vectors of items, and whose they are.
+
+    Args:
+        ids: Item ids.
+        vectors: (items, hidden) float32, one row per id.
+    """
+
+    ids: list[str]
+    vectors: np.ndarray
+
+
+def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    """As `XCatRecommender.text_columns`, of a checkpoint folder; the usual names where its base has to say.
+
+    Args:
+        folder: A checkpoint folder.
+    """
+    file = Path(folder) / "processor_config.json"
+    if not file.is_file():
+        return TEXT_COLUMNS
+    settings = json.loads(file.read_text(encoding="utf-8")).get("interest_settings")
+    return () if settings is None else tuple(settings["text_columns"])
+
+
+def saved_item_ids(folder: str | os.PathLike[str]) -> pa.ChunkedArray | None:
+    """Item ids of a checkpoint folder; None for an adapter whose base has them.
+
+    Args:
+        folder: A checkpoint folder.
+    """
+    there = (Path(folder) / VOCABULARY_FILE).is_file()
+    return ItemVocabulary.load(folder).column("item_id") if there else None
+
+
+class XCatRecommender:
+    """Recommends items of a checkpoint's catalogue, with the model as it is when the recommender is made.
+
+    See `ItemRanker` for how subclasses of the model are served.
+
+    Args:
+        model: A trained model.
+        processor: The processor that carries its catalogue.
+
+    Raises:
+        ValueError: If model and catalogue do not have the same items.
+    """
+
+    def __init__(self, model: XCatForNextItem, processor: XCatProcessor) -> None:
+        self.ranker = ItemRanker(model, processor.catalogue)
+        self.model, self.processor, self.vocabulary = model, processor, processor.catalogue
+        self._interests = interest_reader(model, processor)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | os.PathLike[str],
+        *,
+        model_class: type[XCatForNextItem] = XCatForNextItem,
+        **kwargs: Any,
+    ) -> XCatRecommender:
+        """Load a recommender from a checkpoint folder or a hub repository, of which no code is run.
+
+        An adapter is loaded onto the base that it names, or onto `base=`; see `checkpoints.adapters.load_adapted`.
+
+        Args:
+            name_or_path: A folder, or NAMESPACE/NAME on the hub.
+            model_class: The class that the model was saved as, where that is a subclass.
+            **kwargs: Arguments of `locate_checkpoint` (`revision`, `token`, `cache_dir`, `local_files_only`, ...), and
+                of the model's `from_pretrained`.
+
+        Raises:
+            OSError: If there is no such checkpoint, or a file of it is missing.
+            ValueError: If it is no checkpoint of ours, was saved as another class, a file of it is damaged, or it was
+                made to do harm.
+        """
+        base = kwargs.pop("base", None)
+        place = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
+        folder = locate_checkpoint(name_or_path, **place)
+        if not (folder / "config.json").is_file():
+            from ..checkpoints.adapters import is_adapter, load_adapted
+            from ..checkpoints.load import bare_model
+
+            if is_adapter(folder):
+                adapted, processor = load_adapted(name_or_path, base, model_class=model_class, **place, **kwargs)
+                return cls(bare_model(adapted), processor)
+        model = load_model(folder, str(name_or_path), model_class, **kwargs)
+        return cls(model, XCatProcessor.from_pretrained(folder))
+
+    @property
+    def trained(self) -> np.ndarray:
+        """(rows,) True for items that the model's training events named."""
+        trained: np.ndarray = (self.model.model.items.item_counts > 0).cpu().numpy()
+        return trained
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Columns of events whose texts the model reads as interests; none for a model that reads none."""
+        return () if self._interests is None else self._interests.settings.text_columns
+
+    @torch.no_grad()
+    def score_rows(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
+        """Scores (users, item rows) for dataset rows; special rows are -inf.
+
+        Column c is the item `recommender.column_ids[c]`, as it is of `score_catalogue` of the model.
+        """
+        scores: torch.Tensor = self.model.model.score_states(
+            *self.ranker.states(self.processor.collate(rows))[:2], self.ranker.items
+        )
+        return scores
+
+    @property
+    def column_ids(self) -> list[str]:
+        """Item ids of the columns of `score_rows` and `score_catalogue`; `[PAD]` and `[UNK]` come first."""
+        return self.vocabulary.decode(np.arange(len(self.vocabulary)))
+
+    def item_embeddings(self) -> Embeddings:
+        """Vectors of all items of the catalogue, in its order.
+
+        The dot product of a user's vector (`user_embeddings`) and an item's is the model's base score: that before
+        item-to-item weights, repeat bias, cold-item boost and re-ranker add to it. With cosine scoring (the default)
+        item vectors have length 1, so the cosine of the two ranks items alike.
+        """
+        vectors = self.ranker.items[NUM_SPECIAL_ROWS:].cpu().numpy().copy()
+        return Embeddings(self.vocabulary.column("item_id").to_pylist(), vectors)
+
+    @torch.no_grad()
+    def user_embeddings(
+        self, histories: Sequence[Sequence[str]], *, batch_size: int = 256, **details: Any
+    ) -> np.ndarray:
+        """Vectors of users by their histories; see `item_embeddings`.
+
+        Args:
+            histories: External item ids of each user, oldest first.
+            batch_size: Users encoded at a time.
+            **details: `event_types`, `ratings`, `timestamps`, `event_texts`, `texts`, as in `recommend_many`.
+
+        Returns:
+            (users, hidden) float32.
+
+        Raises:
+            ValueError: If an argument has the wrong shape, or a history names no item of the catalogue.
+        """
+        requests, batch_size = read_requests(histories, **details), whole_number("batch_size", batch_size)
+        self._check_texts(requests.texts)
+        missing = self.unknown_items(requests.histories) == [len(history) for history in requests.histories]
+        if missing.any():
+            raise ValueError(
+                f"histories: {int(missing.sum()):,} of {len(missing):,} name no item of the catalogue, and users "
+                "without one have no vector; leave them out"
+            )
+        users = range(len(requests))
+        parts = []
+        for start in range(0, len(users), batch_size):
+            states, _, _ = self.ranker.states(self._inputs(requests.of(users[start : start + batch_size]))[1])
+            parts.append(self.model.model.query_side(states).cpu().numpy())
+        width = self.ranker.items.shape[1]
+        return np.concatenate([np.zeros((0, width), dtype=np.float32), *parts])
+
+    @property
+    def cold_boost(self) -> float:
+        """Added to the scores of cold items (no training events); `untrained_bonus` of the configuration."""
+        return float(self.model.config.untrained_bonus)
+
+    @cold_boost.setter
+    def cold_boost(self, value: float) -> None:
+        self.model.config.untrained_bonus = finite_number("cold_boost", value)
+
+    def recommend(
+        self,
+        history: Sequence[str],
+        k: int = 10,
+        *,
+        texts: str | Sequence[str] | None = None,
+        event_types: Sequence[str] | None = None,
+        ratings: Sequence[float | None] | None = None,
+        timestamps: Sequence[Any] | None = None,
+        event_texts: Sequence[str | None] | None = None,
+        exclude_seen: bool = True,
+        exclude_categories: str | Sequence[str] = (),
+        only_categories: str | Sequence[str] | None = None,
+        cross_category: bool = False,
+        cold_boost: float | None = None,
+        on_unknown: OnUnknown = "popular",
+        explain: bool = True,
+    ) -> Recommendations:
+        """Recommend items to one user.
+
+        Args:
+            history: External item ids, oldest first, in any list, array or column; `[]` for a new customer.
+            k: Recommendations wanted; fewer come back where the filters leave fewer.
+            texts: The user's own texts (queries, reviews, chat), for a model that reads interests.
+            event_types: Type of each event, for a model that was trained on several types; None for events of the
+                (first) type that the model predicts, such as purchases.
+            ratings: Rating of each event, None for none.
+            timestamps: Time of each event, None for unknown: seconds or milliseconds since 1970, datetimes, timestamps
+                of pandas or NumPy, or ISO 8601 texts, all of one kind and unit. Events are sorted by time where the
+                times do not ascend.
+            event_texts: What the user wrote at each event (a review), for a model that reads interests.
+            exclude_seen: Leave out the items of the history.
+            exclude_categories: Categories to leave out.
+            only_categories: Categories to keep to.
+            cross_category: Keep to items whose category the history does not contain.
+            cold_boost: Added to the scores of cold items, in place of the checkpoint's (`XCatRecommender.cold_boost`).
+            on_unknown: What a user without a known item gets; see `OnUnknown`.
+            explain: Whether to find the events that carried each recommendation.
+
+        Returns:
+            Recommendations, best first, and what they were computed from: `basis`, `unknown_items`, `gaps_known`.
+
+        Raises:
+            ValueError: If an argument has the wrong shape, k is not positive, a category is unknown, the filters go by
+                categories and the catalogue has none, the model does not read the texts that are given, or the history
+                names no known item and `on_unknown` is "error".
+        """
+        if isinstance(history, str):
+            raise ValueError("history is a list of item ids; got a plain string, so put it into a list")
+        return self.recommend_many(
+            [history],
+            k,
+            texts=None if texts is None else [texts],
+            event_types=None if event_types is None else [event_types],
+            ratings=None if ratings is None else [ratings],
+            timestamps=None if timestamps is None else [timestamps],
+            event_texts=None if event_texts is None else [event_texts],
+            filters=Filters(exclude_seen, exclude_categories, only_categories, cross_category),
+            cold_boost=cold_boost,
+            on_unknown=on_unknown,
+            explain=explain,
+        )[0]
+
+    @torch.no_grad()
+    def recommend_many(
+        self,
+        histories: Sequence[Sequence[str]],
+        k: int = 10,
+        *,
+        texts: Sequence[str | Sequence[str] | None] | None = None,
+        event_types: Sequence[Sequence[str]] | None = None,
+        ratings: Sequence[Sequence[float | None]] | None = None,
+        timestamps: Sequence[Sequence[Any]] | None = None,
+        event_texts: Sequence[Sequence[str | None]] | None = None,
+        filters: Filters | None = None,
+        cold_boost: float | None = None,
+        on_unknown: OnUnknown = "popular",
+        explain: bool = True,
+        batch_size: int = 256,
+    ) -> list[Recommendations]:
+        """Recommend items to many users; see `recommend`.
+
+        Args:
+            histories: One history per user.
+            k: Recommendations wanted per user.
+            texts: One entry per user, or None.
+            event_types: Type of each event, one list per user, or None, as in `recommend`.
+            ratings: Rating of each event, one list per user, or None.
+            timestamps: Time of each event, one list per user, or None; one kind and unit for all users.
+            event_texts: What was written at each event, one list per user, or None.
+            filters: Which items may be recommended, the same for all users; None for the defaults.
+            cold_boost: As in `recommend`.
+            on_unknown: As in `recommend`; "error" counts all users without a known item.
+            explain: Whether to find the events that carried each recommendation.
+            batch_size: Users scored at a time.
+        """
+        k, batch_size = whole_number("k", k), whole_number("batch_size", batch_size)
+        boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
+        explain = truth("explain", explain)
+        requests = read_requests(
+            histories, texts=texts, event_types=event_types, ratings=ratings, timestamps=timestamps,
+            event_texts=event_texts,
+        )  # fmt: skip
+        self._check_texts(requests.texts)
+        if event_texts is not None and self._interests is None:
+            logger.warning("this model reads no interests, so event_texts make no difference")
+        filters = filters or Filters()
+        self.ranker.filter.allowed(filters)  # refused before anything is computed
+        unknown = self.unknown_items(requests.histories)
+        bases = [self._basis(requests, user, int(count), on_unknown) for user, count in enumerate(unknown)]
+        check_unknown(sum(basis in ("popular", "none") for basis in bases), len(bases), on_unknown)
+        by_model = [user for user, basis in enumerate(bases) if basis in ("history", "texts")]
+        popular = self.ranker.popular(k, filters) if "popular" in bases else []
+        found: dict[int, list[Recommendation]] = {}
+        with stage("recommending", len(by_model), "users", shown=len(by_model) > batch_size) as progress:
+            for start in range(0, len(by_model), batch_size):
+                part = by_model[start : start + batch_size]
+                rows, inputs = self._inputs(requests.of(part))
+                batch = self.ranker.recommend(inputs, [row["items"] for row in rows], k, filters, explain, boost)
+                found.update(zip(part, batch, strict=True))
+                progress.advance(len(part))
+        return [
+            Recommendations(
+                found.get(user, popular if basis == "popular" else ()),
+                basis,
+                events=len(requests.histories[user]),
+                unknown_items=int(unknown[user]),
+                gaps_known=self._gaps_known(requests, user) if basis == "history" else None,
+                sorted_by_time=user in requests.sorted_by_time,
+            )
+            for user, basis in enumerate(bases)
+        ]
+
+    def unknown_items(self, histories: Sequence[Sequence[str]]) -> np.ndarray:
+        """(users,) events of each history whose item is not in the catalogue."""
+        rows = self.vocabulary.encode([item for history in histories for item in history])
+        users = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
+        counts: np.ndarray = np.bincount(users[rows < NUM_SPECIAL_ROWS], minlength=len(histories))
+        return counts
+
+    def _basis(self, requests: Requests, user: int, unknown: int, on_unknown: OnUnknown) -> Basis:
+        if unknown < len(requests.histories[user]):
+            return "history"
+        if requests.texts is not None and requests.texts[user]:
+            return "texts"
+        return "popular" if on_unknown == "popular" else "none"
+
+    def _gaps_known(self, requests: Requests, user: int) -> bool | None:
+        config = self.model.config
+        if not config.num_time_gap_buckets:
+            return None
+        return requests.timestamps is not None and None not in requests.timestamps[user][-config.max_history :]
+
+    def _inputs(self, requests: Requests) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
+        """Dataset rows of some users, and the model's inputs made of them."""
+        details: dict[str, Any] = {"ratings": requests.ratings, "timestamps": requests.timestamps}
+        rows = self.processor.history_rows(requests.histories, event_types=requests.event_types, **details)
+        if self._interests is not None:
+            self._interests.add_to_rows(
+                rows, requests.histories, self.processor.max_history, event_texts=requests.event_texts,
+                texts=requests.texts, **details,
+            )  # fmt: skip
+        read = requests.texts if self.model.model.reads_user_texts else None
+        return rows, self.processor.inputs_of(rows, read, layout="right")
+
+    def _check_texts(self, texts: Sequence[str | Sequence[str] | None] | None) -> None:
+        """Refuse texts that would make no difference."""
+        if self._interests is None and not self.model.model.reads_user_texts and any(texts or ()):
+            raise ValueError(
+                f"texts: {sum(map(bool, texts or ()))} of {len(texts or ())} users have texts, and this model does "
+                "not read what users write; leave texts out, or train a model with interests='words'"
+            )

@@ -1,0 +1,185 @@
+"""The arguments of a request: any container of the field's libraries becomes plain lists, or is refused by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import Any
+
+from ..modeling_xcat.arguments_xcat import is_missing, kind_of, listed
+from ..tokenization.tables.event_times import read_call_times
+
+_EXACT_FLOATS = 2.0**53
+_PER_EVENT: dict[str, Any] = {
+    "histories": "", "event_types": "", "ratings": None, "timestamps": None, "event_texts": None,
+}  # fmt: skip
+"""Fields of `Requests` with one value per event, and that of an event of which nothing is known."""
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Histories of users with the details of their events, as plain lists of the same shape.
+
+    Args:
+        histories: Item ids of each user, oldest first.
+        event_types: Type of each event, or None.
+        ratings: Rating of each event, or None.
+        timestamps: Whole seconds since 1970 of each event, or None.
+        event_texts: What was written at each event, or None.
+        texts: The texts of each user.
+        sorted_by_time: Users whose events had to be sorted, by number.
+    """
+
+    histories: list[list[str]]
+    event_types: list[list[str]] | None = None
+    ratings: list[list[float | None]] | None = None
+    timestamps: list[list[int | None]] | None = None
+    event_texts: list[list[str | None]] | None = None
+    texts: list[list[str]] | None = None
+    sorted_by_time: frozenset[int] = field(default_factory=frozenset)
+
+    def __len__(self) -> int:
+        return len(self.histories)
+
+    def of(self, users: Sequence[int]) -> Requests:
+        """The requests of some users; an empty history gets one event of an unknown item, for the model reads one."""
+        taken: dict[str, Any] = {
+            name: [getattr(self, name)[user] or [empty] for user in users]
+            for name, empty in _PER_EVENT.items()
+            if getattr(self, name) is not None
+        }
+        return Requests(**taken, texts=None if self.texts is None else [self.texts[user] for user in users])
+
+
+def read_requests(
+    histories: Any,
+    *,
+    texts: Any = None,
+    event_types: Any = None,
+    ratings: Any = None,
+    timestamps: Any = None,
+    event_texts: Any = None,
+) -> Requests:
+    """Read the arguments of `recommend_many`.
+
+    Args:
+        histories: Item ids, one list per user.
+        texts: One text, several or None per user.
+        event_types: One list per user.
+        ratings: One list per user.
+        timestamps: One list per user, of anything that `read_call_times` reads.
+        event_texts: One list per user.
+
+    Returns:
+        The request. Where the times of a user do not ascend, the events are sorted by time.
+
+    Raises:
+        ValueError: If an argument has another shape than `histories`, or a value of a kind that cannot be read. The
+            message names the argument and the place, and no value that may be about a customer.
+    """
+    users = [_history(history, number) for number, history in enumerate(listed("histories", histories, "histories"))]
+    readers: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+        "event_types": (event_types, lambda v: "" if is_missing(v) else str(v)),
+        "ratings": (ratings, _rating),
+        "timestamps": (timestamps, lambda v: v),
+        "event_texts": (event_texts, lambda v: None if is_missing(v) else str(v)),
+    }
+    details: dict[str, Any] = {
+        name: _details(name, given, users, read) for name, (given, read) in readers.items() if given is not None
+    }
+    if "timestamps" in details:
+        flat = read_call_times("timestamps", [time for times in details["timestamps"] for time in times])
+        values = iter(flat)
+        details["timestamps"] = [[next(values) for _ in history] for history in users]
+    if texts is not None:
+        details["texts"] = _texts(texts, len(users))
+    return _sorted_by_time(Requests(users, **details))
+
+
+def _history(history: Any, number: int) -> list[str]:
+    return [
+        _item_id(value, number, place) for place, value in enumerate(listed(f"history {number}", history, "item ids"))
+    ]
+
+
+def _item_id(value: Any, number: int, place: int) -> str:
+    """An item id as the tables have it: a whole float is its number, and blanks around are no part of it."""
+    if isinstance(value, str):
+        return value.strip()
+    where = f"history {number} has no item id at place {place}"
+    if is_missing(value):
+        raise ValueError(f"{where}: the value is missing; leave the event out")
+    if type(value) is not bool and isinstance(value, Real):
+        if isinstance(value, Integral):
+            return str(int(value))
+        if float(value).is_integer() and abs(float(value)) < _EXACT_FLOATS:
+            return str(int(float(value)))
+    raise ValueError(f"{where} but {kind_of(value)}; give ids as text")
+
+
+def _rating(value: Any) -> float | None:
+    if is_missing(value):
+        return None
+    if type(value) is bool or not isinstance(value, Real):
+        raise ValueError(kind_of(value))
+    if not math.isfinite(float(value)):
+        raise ValueError(f"the rating {value}")
+    return float(value)
+
+
+def _details(name: str, given: Any, users: list[list[str]], read: Callable[[Any], Any]) -> list[list[Any]]:
+    lists = listed(name, given, "lists, one per history")
+    if len(lists) != len(users):
+        raise ValueError(f"{name} must have one list a history: {len(users)}, got {len(lists)}")
+    details = []
+    for number, (values, history) in enumerate(zip(lists, users, strict=True)):
+        row = listed(f"{name} of history {number}", values, "values, one per event")
+        if len(row) != len(history):
+            raise ValueError(f"{name} of history {number} has {len(row)} entries for {len(history)} events")
+        try:
+            details.append([read(value) for value in row])
+        except ValueError as error:
+            raise ValueError(f"{name} of history {number} holds {error}; give numbers, or None for none") from None
+    return details
+
+
+def _texts(given: Any, users: int) -> list[list[str]]:
+    entries = listed("texts", given, "entries, one per history")
+    if len(entries) != users:
+        raise ValueError(f"texts must have one entry a history: {users}, got {len(entries)}")
+    found = []
+    for number, entry in enumerate(entries):
+        texts = [entry] if isinstance(entry, str) else [] if entry is None else listed("texts", entry, "texts")
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"texts of history {number} holds something that is no text; give strings")
+        found.append([text for text in texts if text.strip()])
+    return found
+
+
+def _sorted_by_time(requests: Requests) -> Requests:
+    """The requests with the events of each user in the order of their times.
+
+    Raises:
+        ValueError: If times fall where others are missing, so that the order is unknown.
+    """
+    falling = {}
+    for user, times in enumerate(requests.timestamps or ()):
+        known = [time for time in times if time is not None]
+        if any(later < earlier for earlier, later in pairwise(known)):
+            if len(known) < len(times):
+                raise ValueError(
+                    f"timestamps of history {user} do not ascend and {len(times) - len(known)} of {len(times)} are "
+                    "missing, so the order of its events is unknown; give all times, or the events oldest first"
+                )
+            falling[user] = sorted(range(len(times)), key=known.__getitem__)
+    if not falling:
+        return requests
+    ordered = {}
+    for name in _PER_EVENT:
+        lists = getattr(requests, name)
+        if lists is not None:
+            ordered[name] = [[row[i] for i in falling[n]] if n in falling else row for n, row in enumerate(lists)]
+    return replace(requests, **ordered, sorted_by_time=frozenset(falling))

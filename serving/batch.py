@@ -1,0 +1,207 @@
+"""Recommendation for many users: a table of histories in, a table of recommendations out, block by block.
+
+Every engine cuts the same blocks and calls the same function on them, so none of them can disagree with another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..modeling_xcat.arguments_xcat import whole_number
+from ..modeling_xcat.filters_xcat import Filters
+from ..modeling_xcat.recommending_xcat import OnUnknown, check_unknown
+from ..ranking.recommender import XCatRecommender, saved_item_ids
+from ..tokenization.progress import stage
+from ..tokenization.sequences.histories import Histories
+
+BLOCK_USERS = 256
+"""Users a block: as many as are scored at a time."""
+RECOMMENDATIONS = pa.schema(
+    {
+        "user_id": pa.string(),
+        "rank": pa.int32(),
+        "item_id": pa.string(),
+        "score": pa.float64(),
+        "title": pa.string(),
+        "category": pa.string(),
+        "basis": pa.string(),
+        "unknown_items": pa.int32(),
+        "gaps_known": pa.bool_(),
+    }
+)
+"""Columns of a table of recommendations. `rank` counts from 1; the last three are the facts about the user's list, see
+`Recommendations`."""
+POSITION = "position"
+"""Column that tells where a user stands in the order of first appearance."""
+
+_HISTORIES = {
+    POSITION: pa.int64(),
+    "user_id": pa.string(),
+    "items": pa.list_(pa.string()),
+    "event_types": pa.list_(pa.string()),
+    "ratings": pa.list_(pa.float64()),
+    "timestamps": pa.list_(pa.int64()),
+    "event_texts": pa.list_(pa.string()),
+}
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """What is wanted for every user alike.
+
+    Args:
+        k: Recommendations a user; fewer come back where the filters leave fewer.
+        filters: Which items may be recommended.
+        texts: Texts of the user that stand beside every history.
+        cold_boost: Added to the scores of cold items; None for the checkpoint's.
+        on_unknown: What a user without a known item gets; see `XCatRecommender.recommend`.
+    """
+
+    k: int = 10
+    filters: Filters = field(default_factory=Filters)
+    texts: tuple[str, ...] = ()
+    cold_boost: float | None = None
+    on_unknown: OnUnknown = "popular"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", whole_number("k", self.k))
+        check_unknown(0, 0, self.on_unknown)
+
+
+def histories_table(histories: Histories) -> pa.Table:
+    """Histories as a table with one row a user and the column `position`; details that are unknown have no column."""
+    columns = {
+        POSITION: range(len(histories.user_ids)),
+        "user_id": histories.user_ids,
+        "items": histories.items,
+        "event_types": histories.event_types,
+        "ratings": histories.ratings,
+        "timestamps": histories.timestamps,
+        "event_texts": histories.event_texts,
+    }
+    return pa.table(
+        {name: pa.array(values, _HISTORIES[name]) for name, values in columns.items() if values is not None}
+    )
+
+
+def blocks_of(histories: pa.Table, users: int = BLOCK_USERS) -> Iterator[pa.Table]:
+    """Cut a table of histories into blocks of at most `users` rows.
+
+    Example:
+        >>> [block.num_rows for block in blocks_of(pa.table({"user_id": ["a", "b", "c"]}), 2)]
+        [2, 1]
+    """
+    for start in range(0, histories.num_rows, users):
+        yield histories.slice(start, users)
+
+
+def recommend_block(recommender: XCatRecommender, block: pa.Table, request: BatchRequest) -> pa.Table:
+    """Recommend to the users of one block.
+
+    Args:
+        recommender: A loaded checkpoint.
+        block: Rows of a table of histories.
+        request: What is wanted.
+
+    Returns:
+        The columns of `RECOMMENDATIONS` and `position`; users in the order of the block, best item first.
+
+    Raises:
+        ValueError: As `XCatRecommender.recommend_many`.
+    """
+    columns = block.to_pydict()
+    users, items = columns["user_id"], columns["items"]
+    found = recommender.recommend_many(
+        items,
+        request.k,
+        texts=[request.texts] * len(items) if request.texts else None,
+        event_types=columns.get("event_types"),
+        ratings=columns.get("ratings"),
+        timestamps=columns.get("timestamps"),
+        event_texts=columns.get("event_texts"),
+        filters=request.filters,
+        cold_boost=request.cold_boost,
+        on_unknown=request.on_unknown,
+        explain=False,
+    )
+    rows = [
+        {
+            POSITION: position, "user_id": user, "rank": rank, "item_id": item.item_id, "score": item.score,
+            "title": item.title, "category": item.category, **best.facts(),
+        }
+        for position, user, best in zip(columns[POSITION], users, found, strict=True)
+        for rank, item in enumerate(best, start=1)
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=RECOMMENDATIONS.insert(0, pa.field(POSITION, pa.int64())))
+
+
+def check_histories(checkpoint: str, histories: pa.Table, request: BatchRequest) -> None:
+    """Count the users without a known item before hours of work on the first ones, if such users are an error.
+
+    Args:
+        checkpoint: Checkpoint folder or hub id.
+        histories: A table of histories.
+        request: What is wanted.
+
+    Raises:
+        ValueError: If there are such users, and `on_unknown` of the request is "error".
+    """
+    if request.on_unknown != "error" or request.texts:
+        return
+    ids = saved_item_ids(checkpoint)
+    if ids is None:  # an adapter, or a repository
+        ids = XCatRecommender.from_pretrained(checkpoint).vocabulary.column("item_id")
+    known = pc.is_in(histories["items"].combine_chunks().flatten(), value_set=ids.combine_chunks())
+    users = histories.num_rows
+    owners = pc.list_parent_indices(histories["items"].combine_chunks()).to_numpy()
+    without = users - len(np.unique(owners[known.to_numpy(zero_copy_only=False)]))
+    check_unknown(without, users, request.on_unknown)
+
+
+def recommend_locally(checkpoint: str, histories: pa.Table, request: BatchRequest) -> Iterator[pa.Table]:
+    """Recommend to the users of a table in this process.
+
+    Args:
+        checkpoint: Checkpoint folder or hub id.
+        histories: What `histories_table` gives.
+        request: What is wanted.
+
+    Yields:
+        Tables of recommendations, users in order of first appearance.
+    """
+    check_histories(checkpoint, histories, request)
+    recommender = XCatRecommender.from_pretrained(checkpoint)
+    with stage("recommending", histories.num_rows, "events") as progress:
+        for block in blocks_of(histories):
+            yield recommend_block(recommender, block, request)
+            progress.advance(block.num_rows)
+
+
+def write_recommendations(tables: Iterable[pa.Table], path: Path) -> int:
+    """Write tables of recommendations to one parquet file, which appears under its name when it is whole.
+
+    Args:
+        tables: Tables with the columns of `RECOMMENDATIONS`; others are left out.
+        path: The file; one that exists is replaced.
+
+    Returns:
+        The number of rows written.
+    """
+    rows = 0
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        with pq.ParquetWriter(unfinished, RECOMMENDATIONS) as writer:
+            for table in tables:
+                writer.write_table(table.select(RECOMMENDATIONS.names).cast(RECOMMENDATIONS))
+                rows += table.num_rows
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return rows

@@ -1,0 +1,86 @@
+"""Recommendation for many users on a Ray cluster: one loaded recommender an actor, blocks of users between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from ..ranking.recommender import XCatRecommender
+from ..tokenization.out_of_core.ray_cluster import connect_ray, import_ray
+from .batch import POSITION, RECOMMENDATIONS, BatchRequest, blocks_of, check_histories, recommend_block
+
+ERROR = "error"
+"""Column that carries a block's bad input back; null where there is none."""
+
+
+class RecommendingActor:
+    """Loads a checkpoint once and recommends to one block of users after the other.
+
+    Args:
+        checkpoint: Checkpoint folder, which every node must be able to read, or hub id.
+        request: What is wanted.
+    """
+
+    def __init__(self, checkpoint: str, request: BatchRequest) -> None:
+        self.recommender = XCatRecommender.from_pretrained(checkpoint)
+        self.request = request
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        """Recommend to the users of one block; bad input becomes a row: Ray would lose its type."""
+        try:
+            found = recommend_block(self.recommender, block, self.request)
+            return found.append_column(ERROR, pa.nulls(found.num_rows, pa.string()))
+        except ValueError as error:
+            columns = {POSITION: pa.int64(), **dict(zip(RECOMMENDATIONS.names, RECOMMENDATIONS.types, strict=True))}
+            schema = pa.schema({**columns, ERROR: pa.string()})
+            return pa.Table.from_pylist([{POSITION: -1, "rank": 0, ERROR: str(error)}], schema=schema)
+
+
+def recommend_with_ray(
+    checkpoint: str, histories: pa.Table, request: BatchRequest, actors: int = 2
+) -> Iterator[pa.Table]:
+    """Recommend to the users of a table on the Ray cluster that is connected to or that RAY_ADDRESS names.
+
+    Without either a cluster of this machine alone is started, and stopped at the end. An actor takes one CPU and
+    the memory of one loaded checkpoint; a block goes to whichever is free, and the results are sorted back.
+
+    Args:
+        checkpoint: Checkpoint folder, which every node must be able to read under this path, or hub id.
+        histories: What `histories_table` gives.
+        request: What is wanted.
+        actors: Recommenders that work at a time.
+
+    Yields:
+        Tables of recommendations, users in order of first appearance.
+
+    Raises:
+        ImportError: If Ray is not installed.
+        ValueError: If the cluster has fewer CPUs than actors are wanted, or as `recommend_block` raises.
+    """
+    if actors < 1:
+        raise ValueError(f"actors is {actors}; give at least 1")
+    ray = import_ray()
+    if Path(checkpoint).is_dir():
+        checkpoint = str(Path(checkpoint).resolve())  # an actor's working directory is its own
+    check_histories(checkpoint, histories, request)
+    with connect_ray(ray):
+        cpus = int(ray.cluster_resources().get("CPU", 0))
+        if actors > cpus:
+            raise ValueError(f"actors is {actors} and the Ray cluster has {cpus} CPUs; give actors={cpus} or fewer")
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        blocks = list(blocks_of(histories))
+        recommended = ray.data.from_arrow(blocks).map_batches(
+            RecommendingActor,
+            fn_constructor_kwargs={"checkpoint": checkpoint, "request": request},
+            batch_size=None,  # a block as it was cut: scores must not depend on how Ray divides the work
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=min(actors, len(blocks))),
+            num_cpus=1,
+        )
+        for table in recommended.sort([POSITION, "rank"]).iter_batches(batch_size=None, batch_format="pyarrow"):
+            # Position -1 is sorted to the front, so nothing has been given away when an error shows.
+            if table.num_rows and table[ERROR][0].is_valid:
+                raise ValueError(table[ERROR][0].as_py())
+            yield table.drop_columns(ERROR)

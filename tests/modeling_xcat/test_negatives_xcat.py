@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xcat_rec.modeling_xcat.negatives_xcat import generalised_bce, sample_candidates
+
+from .test_softmax_loss_xcat import problem
+
+
+def test_the_inclusion_probability_is_exact():
+    counts = torch.tensor([0, 0, 6, 3, 1, 0])
+    targets = torch.tensor([2, 2, 3])
+    rows, log_inclusion = sample_candidates(targets, counts, 4, 2)
+    assert {2, 3} <= set(rows.tolist()) and rows.min() >= 2 and len(rows.unique()) == len(rows)
+    absent = (1 - counts[rows] / 10.0) ** 3 * (1 - 1 / 4) ** 4
+    torch.testing.assert_close(log_inclusion, torch.log(1 - absent).float())
+
+
+def test_candidates_depend_on_one_draw_and_on_the_targets():
+    """So that processes which have these in common have the candidates in common, whatever else they draw."""
+    counts = torch.ones(1000, dtype=torch.long)
+    first, second = torch.tensor([5, 7, 7]), torch.tensor([900])
+    found = []
+    for targets, shared in ((first, False), (first, True), (second, False)):
+        torch.manual_seed(3)
+        found.append(sample_candidates(targets, counts, 40, 2, shared=shared)[0].tolist())
+        after = torch.rand(1)
+    assert found[0] == found[1] and set(found[0]) - {5, 7} == set(found[2]) - {900} and len(found[0]) > 30
+    torch.manual_seed(3)
+    sample_candidates(first, counts, 9, 2)
+    assert torch.rand(1) == after  # however many were drawn
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_sampled_partition_is_close_to_the_full_one(seed):
+    """Averaged over many draws, the corrected sum of exponentials estimates that of the whole catalogue."""
+    torch.manual_seed(seed)
+    items, draws = 200, 400
+    table, counts = torch.randn(items + 2, 8) * 0.5, torch.randint(1, 50, (items + 2,))
+    counts[:2] = 0
+    states = torch.randn(1, 8)
+    full = torch.exp(states @ table[2:].T).sum()
+    estimates = []
+    for _ in range(draws):
+        targets = torch.multinomial(counts.float(), 8, replacement=True)
+        rows, log_inclusion = sample_candidates(targets, counts, 40, 2)
+        estimates.append(torch.exp(states @ table[rows].T - log_inclusion).sum())
+    assert torch.stack(estimates).mean() / full == pytest.approx(1, abs=0.05)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 9), st.integers(2, 12), st.floats(0, 1), st.floats(0.05, 1), st.integers(0, 99))
+def test_generalised_bce_is_the_formula_of_its_paper(events, items, calibration, rate, seed):
+    states, table, targets = problem(events, items, 3, seed)
+    weights = torch.arange(1, events + 1) / 2
+    beta = rate * (calibration * (1 - 1 / rate) + 1 / rate)
+    expected = torch.zeros(())
+    probabilities = torch.sigmoid(states @ table.T).double()
+    for event, target in enumerate(targets.tolist()):
+        terms = [
+            torch.log(probabilities[event, item] ** beta)
+            if item == target
+            else torch.log(1 - probabilities[event, item])
+            for item in range(items)
+        ]
+        expected = expected - weights[event] * torch.stack(terms).mean()
+    loss = generalised_bce(states, table, targets, sampling_rate=rate, calibration=calibration, weights=weights)
+    torch.testing.assert_close(loss.double(), expected.double(), rtol=1e-3, atol=1e-4)
+
+
+def test_a_sample_of_the_target_alone_is_cross_entropy_of_one_coin():
+    states, table, targets = problem(2, 1, 3, 0)
+    loss = generalised_bce(states, table, targets, sampling_rate=0.0, calibration=0.75)
+    torch.testing.assert_close(loss, -0.25 * torch.nn.functional.logsigmoid(states @ table.T).sum())
+
+
+def test_a_bonus_apart_of_binary_losses_learns_what_is_left_over():
+    states, table, targets = problem(6, 9, 4, 0)
+    bonus_items, bonus = torch.arange(18).view(6, 3) % 9, torch.zeros(6, 3, requires_grad=True)
+    shared = {"sampling_rate": 0.5, "calibration": 0.75}
+    raised = bonus + 1
+    together = generalised_bce(states, table, targets, bonus_items=bonus_items, bonus=bonus, **shared)
+    wanted = torch.autograd.grad(together, [bonus])[0]
+    alone = torch.autograd.grad(generalised_bce(states, table, targets, **shared), [states])[0]
+    apart = generalised_bce(states, table, targets, bonus_items=bonus_items, bonus=raised, bonus_apart=True, **shared)
+    assert apart.item() == pytest.approx(generalised_bce(states, table, targets, **shared).item())
+    found = torch.autograd.grad(apart, [states, bonus])
+    torch.testing.assert_close(found[0], alone)
+    assert not torch.equal(found[1], wanted)

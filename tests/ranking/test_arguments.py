@@ -1,0 +1,52 @@
+"""Arguments of recommending that are wrong are refused by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from xcat_rec import XCatRecommender
+from xcat_rec.ranking.pipelines import ItemRecommendationPipeline
+from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+
+from ..tiny_shop import SMALL, save_text_encoder, shop
+
+
+@pytest.fixture(scope="module")
+def recommender(tmp_path_factory: pytest.TempPathFactory) -> XCatRecommender:
+    encoder = str(save_text_encoder(tmp_path_factory.mktemp("encoder")))
+    prepared = prepare_training(shop(10), PreparationOptions(text_encoder=encoder, config=SMALL))
+    return XCatRecommender(prepared.model, prepared.processor)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"ratings": [float("inf")]}, "ratings of history 0 holds the rating inf; give numbers"),
+        ({"ratings": ["five"]}, "ratings of history 0 holds a value of type str"),
+        ({"explain": "no"}, "explain is a value of type str; give True or False"),
+        ({"exclude_seen": "no"}, "exclude_seen is a value of type str"),
+        ({"cross_category": 1}, "cross_category is a value of type int"),
+        ({"cold_boost": float("nan")}, "cold_boost is nan; give a number"),
+        ({"on_unknown": "raise"}, "on_unknown is 'raise'; give one of popular"),
+        ({"k": 2.5}, "k is 2.5; give a whole number"),
+    ],
+)
+def test_wrong_keywords_are_refused_by_name(wrong, message, recommender):
+    pipe = ItemRecommendationPipeline(recommender.model, recommender.processor)
+    for call in (recommender.recommend, pipe):
+        with pytest.raises(ValueError, match=message):
+            call(["item-01"], **wrong)
+
+
+def test_inputs_that_are_no_histories_are_refused(recommender):
+    pipe = ItemRecommendationPipeline(recommender.model, recommender.processor)
+    for inputs in (None, 5):
+        with pytest.raises(ValueError, match="give a list of item ids, or a list of such lists"):
+            pipe(inputs)
+    with pytest.raises(ValueError, match="histories is empty; give at least one history"):
+        recommender.processor([])
+
+
+def test_unknown_gaps_name_their_remedy(recommender):
+    found = recommender.recommend(["item-01"])
+    assert any("give timestamps= for all events" in note for note in found.notes)

@@ -1,0 +1,91 @@
+"""Sentiment: ratings, lexica, what is learnt, and models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import BertConfig, BertForSequenceClassification
+
+from tests.tiny_shop import tiny_tokenizer
+from xcat_rec.tokenization.interests.sentiment import (
+    LearnedSentiment,
+    ModelSentiment,
+    lexicon_sentiment,
+    polarities,
+    rating_polarity,
+)
+
+
+def test_a_rating_lies_between_the_ends_of_its_scale() -> None:
+    found = rating_polarity(np.array([0.5, 2.75, 5.0, np.nan, 9.0]), 0.5, 5.0)
+    np.testing.assert_allclose(found, [-1, 0, 1, np.nan, 1])
+    with pytest.raises(ValueError, match="a scale of ratings from 3 to 3"):
+        rating_polarity(np.array([3.0]), 3, 3)
+
+
+def test_the_lexica_tell_praise_from_blame_in_english_and_chinese() -> None:
+    texts = [
+        "I love this tent, great!",
+        "terrible, broke at once",
+        "房间很干净，服务不错",
+        "质量太差了",
+        "",
+        "Das Zelt ist gut",
+    ]
+    assert np.sign(lexicon_sentiment(texts)).tolist() == [1, -1, 1, -1, 0, 0]
+
+
+def test_the_rating_decides_where_there_is_one_and_only_there() -> None:
+    asked: list[str] = []
+
+    def judge(texts: list[str]) -> np.ndarray:
+        asked.extend(texts)
+        return np.full(len(texts), 0.25)
+
+    found = polarities(["love it", "so so", "hate"], np.array([1.0, np.nan, 4.0]), otherwise=judge)  # type: ignore[arg-type]
+    assert found.tolist() == [-1, 0.25, 0.5]
+    assert asked == ["so so"]
+    assert polarities(["I love it"])[0] > 0.5
+
+
+def test_what_is_learnt_from_rated_texts_judges_others_in_their_trade() -> None:
+    good = [f"the zip of tent {n} glides 拉链顺滑" for n in range(20)]
+    bad = [f"the zip of tent {n} jams 拉链卡住" for n in range(20)]
+    judge = LearnedSentiment.fit([*good, *bad], [True] * 20 + [False] * 20)
+    found = judge(["it glides", "it jams", "拉链卡住了", "拉链很顺滑"])
+    assert np.sign(found).tolist() == [1, -1, -1, 1]
+    assert (np.abs(found) <= 1).all()
+    assert len(judge([])) == 0
+
+
+@pytest.mark.parametrize(("count", "sides"), [(10, [True, False] * 5), (30, [True] * 30), (30, [True, False])])
+def test_too_little_to_learn_from_is_refused(count: int, sides: list[bool]) -> None:
+    with pytest.raises(ValueError, match=f"{count} texts with .* teach no sentiment"):
+        LearnedSentiment.fit(["a text"] * count, sides)
+
+
+def save_classifier(folder: Path, labels: list[str]) -> str:
+    config = BertConfig(
+        vocab_size=len(tiny_tokenizer()), hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
+        intermediate_size=8, id2label=dict(enumerate(labels)), label2id={n: i for i, n in enumerate(labels)},
+        initializer_range=0.5,
+    )  # fmt: skip
+    BertForSequenceClassification(config).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_model_counts_by_the_sense_of_its_labels(tmp_path: Path) -> None:
+    judge = ModelSentiment(save_classifier(tmp_path, ["1 star", "2 stars", "4 stars", "POSITIVE", "neutral"]))
+    found = judge(["tents number 1", "maps"])
+    for text, polarity in zip(["tents number 1", "maps"], found, strict=True):
+        scores = {one["label"]: one["score"] for one in judge.pipe(text, top_k=None)}
+        wanted = -scores["1 star"] - scores["2 stars"] / 2 + scores["4 stars"] / 2 + scores["POSITIVE"]
+        assert polarity == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_model_whose_labels_say_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="has label 'LABEL_0'"):
+        ModelSentiment(save_classifier(tmp_path, ["LABEL_0", "positive"]))

@@ -1,0 +1,56 @@
+"""A checkpoint evaluated in one call, as `xcat evaluate` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from xcat_rec import XCatRecommender, evaluate_checkpoint, evaluate_ranker, load_metric
+
+from ..cli.commands import run
+from ..ranking.test_recommender import prepared
+from ..tiny_shop import shop, write_shop
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, start = tmp_path_factory.mktemp("evaluated") / "checkpoint", prepared("transformer")
+    start.model.save_pretrained(folder)
+    start.processor.save_pretrained(folder)
+    return folder
+
+
+def test_the_call_and_the_command_report_the_same(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = evaluate_checkpoint(saved, shop(), ks=[5, 10])
+    recommender = XCatRecommender.from_pretrained(saved)
+    test = found.data.splits["test"]
+    expected = evaluate_ranker(recommender, test, recommender.vocabulary, trained=recommender.trained, ks=[5, 10])
+    again = evaluate_checkpoint(recommender, shop(), ks=[5, 10]).report
+    assert found.report.to_json() == expected.to_json() == again.to_json()
+    assert set(found.baselines) == {"popularity", "repeat-purchase"} and found.data.unknown_items["targets"] == 0
+    assert not found.data.notes
+    data = write_shop(tmp_path / "shop")
+    told = run(["evaluate", str(saved), str(data), "-k", "5", "-k", "10", "--json"], capsys)
+    assert told["metrics"] == pytest.approx(found.report.metrics)
+    assert evaluate_checkpoint(saved, data, ks=[5, 10]).report.to_json() == expected.to_json()
+
+
+def test_the_metric_modules_give_the_same_figures(saved: Path) -> None:
+    """The lists of an evaluation, handed to the module, have the metrics of the evaluation."""
+    found = evaluate_checkpoint(saved, shop(), ks=[5, 10])
+    vocabulary, test = XCatRecommender.from_pretrained(saved).vocabulary, found.data.splits["test"]
+    lists = [vocabulary.decode(rows) for rows in found.report.top]
+    references = [vocabulary.decode(rows) for rows in test["targets"]]
+    asked = {"predictions": lists, "references": references, "ks": [5, 10], "num_items": vocabulary.num_items}
+    told = load_metric("recommendation_ranking").compute(**asked)
+    assert {name: told[name] for name in found.report.metrics} == pytest.approx(found.report.metrics)
+
+
+def test_what_cannot_be_evaluated_is_refused(saved: Path) -> None:
+    with pytest.raises(ValueError, match="part is 'train'; give test or validation"):
+        evaluate_checkpoint(saved, shop(), part="train")
+    other = evaluate_checkpoint(saved, shop(), split="global-time")
+    assert "trained with the split leave-one-out" in other.data.notes[0]

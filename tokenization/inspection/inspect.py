@@ -1,0 +1,319 @@
+"""What is in a shop's tables: lengths, categories, popularity, texts, languages, duplicates, times, leaks."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import polars as pl
+
+from ..out_of_core.inputs import items_table
+from ..sequences.baskets import basket_advice
+from ..sequences.build import build_splits, event_type_names, resolve_split
+from ..tables.event_roles import EventRoles, event_roles
+from ..tables.event_times import exact_time
+from ..tables.schema import ShopTables
+from ..tables.values import read_texts
+from ..text.default_encoder import local_default
+from ..unknown_tokens import unknown_share
+from ..vocabulary import ItemVocabulary
+
+CURVE_POINTS = 200
+TEXT_COLUMNS = ("title", "description", "category", "brand")
+LANGUAGE_SAMPLE = 2_000
+"""Titles whose language is detected."""
+QUANTILES = (0, 0.25, 0.5, 0.75, 0.9, 0.99, 1)
+
+
+@dataclass
+class Inspection:
+    """The report, ready for JSON.
+
+    Args:
+        name: Name of the shop.
+        rows: Rows of each table.
+        users: Users with events.
+        lengths: Quantiles of events a user, by "q0" to "q100", and the mean.
+        length_histogram: Users by events, in buckets that double: [from, users].
+        items_without_events: Items that no event names.
+        popularity: Share of the events that the most popular share of items has: [share of items, share of events].
+        top_shares: Share of events of the most popular 1 %, 10 % and 50 % of the items.
+        categories: Items and events of each category, most events first.
+        uncategorised: Items without a category.
+        switch_rate: Share of consecutive events of a user whose categories differ; None without categories.
+        repeat_rate: Share of events with an item that the user had before.
+        event_types: Events of each kind.
+        missing: Items without a value, by column.
+        languages: Titles of a sample in each language; None where no detector is installed.
+        duplicates: Repeated events, and items that share their title with another.
+        first_event: Time of the first event, seconds since 1970; None without times.
+        last_event: Time of the last event.
+        by_month: Events of each month.
+        split: The split that is looked at.
+        split_rows: Sequences of each part.
+        leaks: What a part knows of another; each should be 0.
+        problems: What was repaired in the tables or should be known.
+        event_roles: Role of each event type: target, context or negative.
+        warnings: What to decide before a model is trained, in sentences.
+        unknown_tokens: Share of the tokens of titles that the default text encoder does not know; None where it is
+            neither cached nor installed, or there are no titles.
+    """
+
+    name: str
+    rows: dict[str, int]
+    users: int
+    lengths: dict[str, float]
+    length_histogram: list[list[int]]
+    items_without_events: int
+    popularity: list[list[float]]
+    top_shares: dict[str, float]
+    categories: list[dict[str, Any]]
+    uncategorised: int
+    switch_rate: float | None
+    repeat_rate: float
+    event_types: dict[str, int]
+    missing: dict[str, int]
+    languages: dict[str, int] | None
+    duplicates: dict[str, int]
+    first_event: int | None
+    last_event: int | None
+    by_month: dict[str, int]
+    split: str
+    split_rows: dict[str, int]
+    leaks: dict[str, int]
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    unknown_tokens: float | None = None
+    event_roles: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def inspect_shop(
+    shop: ShopTables,
+    split: str = "auto",
+    tie_policy: str = "file",
+    seed: int = 0,
+    *,
+    show_values: bool = False,
+    target_event_types: Sequence[str] | None = None,
+    negative_event_types: Sequence[str] | None = None,
+) -> Inspection:
+    """Count what is in a shop's tables.
+
+    Args:
+        shop: Validated tables.
+        split: The split whose leaks are counted.
+        tie_policy: The order of a user's events at one time.
+        seed: Seed of shuffled ties.
+        show_values: Whether problems show values of users as they are, for a report that stays with you.
+        target_event_types: As in `event_roles`.
+        negative_event_types: As in `event_roles`.
+
+    Raises:
+        ValueError: If the tables cannot be split so, or as `event_roles`.
+    """
+    vocabulary = ItemVocabulary(items_table(shop.items))
+    chosen = resolve_split(shop, split)
+    roles = event_roles(event_type_names(shop), target_event_types, negative_event_types)
+    splits = build_splits(
+        shop, vocabulary, event_type_names(shop), split=chosen, tie_policy=tie_policy, seed=seed, roles=roles
+    )  # fmt: skip
+    events, items = shop.events, shop.items
+    lengths = events.group_by("user_id").len()["len"]
+    popularity = events.group_by("item_id").len()["len"].sort(descending=True).to_numpy()
+    ordered = _in_time(events)
+    times = events["timestamp"].drop_nulls()
+    titles = items["title"].filter(items["title"] != "")
+    repeated = sum(problem.count for problem in shop.problems if problem.kind == "repeated_event")
+    return Inspection(
+        name=shop.name,
+        rows=dict(shop.report.rows),
+        users=len(lengths),
+        lengths=_quantiles(lengths),
+        length_histogram=_doubling(lengths),
+        items_without_events=items.height - len(popularity),
+        popularity=_curve(popularity, items.height),
+        top_shares={f"top_{p}%": _top_share(popularity, items.height, p / 100) for p in (1, 10, 50)},
+        categories=_categories(items, events),
+        uncategorised=items["category"].null_count(),
+        switch_rate=switch_rate(ordered, items),
+        repeat_rate=1 - events.select("user_id", "item_id").n_unique() / max(events.height, 1),
+        event_types=_counts(events["event_type"]),
+        missing={name: int((read_texts(items[name]).is_null()).sum()) for name in (*TEXT_COLUMNS, "price")},
+        languages=_languages(titles),
+        duplicates={
+            "repeated_events": repeated,
+            "items_sharing_a_title": int(titles.is_duplicated().sum()),
+            "distinct_titles": titles.n_unique(),
+        },
+        first_event=None if times.is_empty() else int(times.min()),  # type: ignore[arg-type]
+        last_event=None if times.is_empty() else int(times.max()),  # type: ignore[arg-type]
+        by_month=_counts(pl.from_epoch(times, time_unit="s").dt.strftime("%Y-%m"), by_name=True),
+        split=chosen.value,
+        split_rows={name: len(part) for name, part in splits.items()},
+        leaks=count_leaks(splits),
+        event_roles=roles.to_dict(),
+        warnings=_warnings(events, chosen, roles),
+        problems=[problem.to_dict(show_values) for problem in shop.problems],
+        unknown_tokens=_unknown_tokens(titles),
+    )
+
+
+def _warnings(events: pl.DataFrame, split: str, roles: EventRoles) -> list[str]:
+    """What to decide before a model is trained: which event types are predicted, and whether baskets are split."""
+    found = []
+    others = events["event_type"].is_in([*roles.context, *roles.negative])
+    if others.any():
+        found.append(
+            f"{int(others.sum()):,} of {events.height:,} events are of types that are not predicted: {roles}; name "
+            "others in target_event_types if they are to be"
+        )
+    elif len(roles.targets) > 1:
+        found.append(
+            f"all {len(roles.targets)} event types are predicted: {', '.join(roles.targets)}; if some only give "
+            "context, name those to predict in target_event_types"
+        )
+    advice = basket_advice(events, split, roles)
+    return [*found, *([advice] if advice else [])]
+
+
+def switch_rate(ordered: pl.DataFrame, items: pl.DataFrame) -> float | None:
+    """Share of a user's consecutive events whose categories differ, of those that both have one.
+
+    Args:
+        ordered: Events, each user's in order of time.
+        items: The items table.
+
+    Example:
+        >>> items = pl.DataFrame({"item_id": ["a", "b", "c"], "category": ["x", "x", "y"]})
+        >>> switch_rate(pl.DataFrame({"user_id": ["u"] * 3, "item_id": ["a", "b", "c"]}), items)
+        0.5
+    """
+    joined = ordered.join(items.select("item_id", "category"), on="item_id", how="left", maintain_order="left")
+    pairs = joined.select(
+        same_user=pl.col("user_id") == pl.col("user_id").shift(1),
+        differs=pl.col("category") != pl.col("category").shift(1),
+    ).filter(pl.col("same_user") & pl.col("differs").is_not_null())
+    return float(pairs["differs"].mean()) if pairs.height else None  # type: ignore[arg-type]
+
+
+def count_leaks(splits: datasets.DatasetDict) -> dict[str, int]:
+    """What training knows that it should not, and what a history knows of its targets.
+
+    Args:
+        splits: Training sequences, and `validation` and `test` with targets.
+
+    Returns:
+        `late_training_events`: training events of evaluated users beyond the history that they are evaluated with;
+        `rows_in_both`: test rows that equal the user's validation row; `repeated_users`: rows of a part beyond one a
+        user.
+
+    Example:
+        >>> row = {"user_id": ["u"], "items": [[2, 3]], "timestamps": [[1, 2]]}
+        >>> part = datasets.Dataset.from_dict({**row, "targets": [[4]]})
+        >>> train = datasets.Dataset.from_dict({**row, "items": [[2, 3, 4]], "timestamps": [[1, 2, 3]]})
+        >>> found = count_leaks(datasets.DatasetDict({"train": train, "validation": part, "test": part}))
+        >>> found["late_training_events"]
+        2
+    """
+    tables = {name: _plain(part) for name, part in splits.items()}
+    train = tables["train"].select("user_id", trained=pl.col("items").list.len())
+    late = 0
+    for name in ("validation", "test"):
+        both = tables[name].select("user_id", known=pl.col("items").list.len()).join(train, on="user_id")
+        beyond = pl.col("trained").cast(pl.Int64) - pl.col("known").cast(pl.Int64)
+        late += int(both.select(beyond.clip(lower_bound=0).sum()).item())
+    same = tables["test"].join(tables["validation"], on="user_id", suffix="_v")
+    equal = same.filter((pl.col("items") == pl.col("items_v")) & (pl.col("targets") == pl.col("targets_v")))
+    return {
+        "late_training_events": late,
+        "rows_in_both": equal.height,
+        "repeated_users": sum(table.height - table["user_id"].n_unique() for table in tables.values()),
+    }
+
+
+def _plain(part: datasets.Dataset) -> pl.DataFrame:
+    table = pl.from_arrow(part.with_format("arrow")[:])
+    assert isinstance(table, pl.DataFrame)
+    return table
+
+
+def _in_time(events: pl.DataFrame) -> pl.DataFrame:
+    clock = exact_time(events) if events["timestamp"].null_count() == 0 else pl.col("order")
+    return events.select("user_id", "item_id", _clock=clock).sort("user_id", "_clock", maintain_order=True)
+
+
+def _quantiles(lengths: pl.Series) -> dict[str, float]:
+    found = {f"q{round(100 * q)}": float(lengths.quantile(q, "nearest") or 0) for q in QUANTILES}
+    return {**found, "mean": float(lengths.mean() or 0)}  # type: ignore[arg-type]
+
+
+def _doubling(lengths: pl.Series) -> list[list[int]]:
+    """Users by events: 1, 2-3, 4-7, ... as [from, users]."""
+    power = np.floor(np.log2(np.maximum(lengths.to_numpy(), 1))).astype(np.int64)
+    return [[2**p, int(n)] for p, n in enumerate(np.bincount(power))]
+
+
+def _curve(popularity: np.ndarray, items: int) -> list[list[float]]:
+    if not len(popularity):
+        return []
+    places = np.unique(np.geomspace(1, len(popularity), CURVE_POINTS).astype(np.int64))
+    reached = np.cumsum(popularity) / popularity.sum()
+    return [[float(place / items), float(reached[place - 1])] for place in places]
+
+
+def _top_share(popularity: np.ndarray, items: int, share: float) -> float:
+    count = max(1, round(share * items))
+    return float(popularity[:count].sum() / max(popularity.sum(), 1))
+
+
+def _categories(items: pl.DataFrame, events: pl.DataFrame) -> list[dict[str, Any]]:
+    counted = items.select("item_id", "category").join(
+        events.group_by("item_id").len("events"), on="item_id", how="left"
+    )  # fmt: skip
+    grouped = counted.drop_nulls("category").group_by("category").agg(
+        items=pl.len(), events=pl.col("events").fill_null(0).sum()
+    )  # fmt: skip
+    return grouped.sort(["events", "category"], descending=[True, False]).to_dicts()
+
+
+def _counts(values: pl.Series, by_name: bool = False) -> dict[str, int]:
+    name = values.name or "value"
+    counted = values.rename(name).drop_nulls().value_counts()
+    ordered = counted.sort(name) if by_name else counted.sort(["count", name], descending=[True, False])
+    return dict(ordered.iter_rows())
+
+
+def _unknown_tokens(titles: pl.Series) -> float | None:
+    """Share of tokens that the default text encoder does not know, by its tokenizer alone and without a network."""
+    folder = local_default()
+    file = None if folder is None else Path(folder) / "tokenizer.json"
+    if file is None or not file.is_file() or titles.is_empty():
+        return None
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    unknown = tokenizer.token_to_id("[UNK]")
+
+    def token_ids(texts: list[str]) -> list[list[int]]:
+        return [found.ids for found in tokenizer.encode_batch(texts, add_special_tokens=False)]
+
+    tokenizer.no_padding()
+    return 0.0 if unknown is None else unknown_share(titles.to_list(), token_ids, unknown)
+
+
+def _languages(titles: pl.Series) -> dict[str, int] | None:
+    if importlib.util.find_spec("py3langid") is None or titles.is_empty():
+        return None
+    from ..text.languages import count_languages
+
+    step = max(1, len(titles) // LANGUAGE_SAMPLE)
+    return count_languages(titles.gather_every(step).head(LANGUAGE_SAMPLE).to_list())

@@ -1,0 +1,42 @@
+"""Interest profiles of users, from events and from what they wrote."""
+
+from __future__ import annotations
+
+from ...lazy_names import lazy_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .entities import EntityMatcher as EntityMatcher
+    from .entities import ModelEntities as ModelEntities
+    from .keyphrases import KeyphraseExtractor as KeyphraseExtractor
+    from .opinions import Statements as Statements
+    from .opinions import full_profile as full_profile
+    from .opinions import read_statements as read_statements
+    from .profiles import InterestProfile as InterestProfile
+    from .profiles import ProfileOptions as ProfileOptions
+    from .profiles import build_profile as build_profile
+    from .reader import InterestReader as InterestReader
+    from .reader import InterestSettings as InterestSettings
+    from .reader import UserInterests as UserInterests
+    from .sentiment import ModelSentiment as ModelSentiment
+    from .sentiment import lexicon_sentiment as lexicon_sentiment
+
+_EXPORTS = {
+    "InterestProfile": ".profiles",  # categories, interest clusters and opinions of a user
+    "ProfileOptions": ".profiles",  # options of `build_profile`
+    "build_profile": ".profiles",  # profile of one user
+    "InterestReader": ".reader",  # profiles as vectors for a model
+    "UserInterests": ".reader",  # profiles of all users
+    "InterestSettings": ".reader",  # settings that a checkpoint stores
+    "read_statements": ".opinions",  # reviews and other texts of users
+    "Statements": ".opinions",  # result of `read_statements`
+    "full_profile": ".opinions",  # profile from events and reviews
+    "EntityMatcher": ".entities",  # items and brands named in a text
+    "ModelEntities": ".entities",  # the same by a model for named entities
+    "KeyphraseExtractor": ".keyphrases",  # phrases typical of a group of texts
+    "ModelSentiment": ".sentiment",  # sentiment by a model
+    "lexicon_sentiment": ".sentiment",  # sentiment by word lists
+}
+
+__all__ = [*_EXPORTS]
+__getattr__, __dir__ = lazy_names(__name__, _EXPORTS)

@@ -1,0 +1,214 @@
+"""Opinions of users out of a table of what they said: reviews, queries, chats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from ..masking import mask, name_columns
+from ..tables.keys import read_keys
+from ..tables.schema import TableColumns
+from ..tables.table_columns import SavedFormat
+from ..tables.time_columns import read_times
+from ..tables.time_texts import check_time_format
+from ..tables.values import read_numbers
+from ..text.text_columns import TEXT_COLUMNS, joined_texts
+from .entities import EntityMatcher, ModelEntities
+from .keyphrases import KeyphraseExtractor
+from .profiles import InterestProfile, Opinions, ProfileOptions, build_profile
+from .sentiment import Sentiment, polarities
+
+ENTITIES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Statements:
+    """What users said and rated, a row each, in the order of time.
+
+    Args:
+        table: Columns `user_id`, `item_id` (null where nothing was bought or viewed), `timestamp` (Int64 seconds),
+            `rating` (Float64, null for none) and `text` (cleaned, "" for none).
+        scale: Lowest and highest rating.
+    """
+
+    table: pl.DataFrame
+    scale: tuple[float, float] = (1.0, 5.0)
+
+    def of_user(self, user_id: str) -> Statements:
+        """The statements of one user.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        found = self.table.filter(pl.col("user_id") == user_id)
+        if found.is_empty():
+            shapes = ", ".join(f"{mask(user)!r}" for user in self.table["user_id"].head(1))
+            raise ValueError(
+                f"no row is of user {user_id!r}; ids of this table have the shape {shapes or 'of nothing'}"
+            )
+        return Statements(found, self.scale)
+
+
+def read_statements(
+    table: pl.DataFrame,
+    columns: TableColumns | None = None,
+    text_columns: Sequence[str] | None = None,
+    *,
+    time_format: str | None = None,
+) -> Statements:
+    """Read a table of events with texts.
+
+    Args:
+        table: User and time in each row; item, rating and text where there are any.
+        columns: Names of its columns; None for the defaults.
+        text_columns: Columns that are the text, joined in order; None for those of `TEXT_COLUMNS` that are there.
+        time_format: Format of times, as in `load_shop`.
+
+    Raises:
+        ValueError: If there is no column of users, of times, or neither text nor rating, or a time cannot be read.
+    """
+    columns = (columns or TableColumns()).of_table(table.columns, "events")
+    wanted = list(text_columns) if text_columns is not None else [n for n in TEXT_COLUMNS if n in table.columns]
+    for column in ("user_id", "timestamp"):
+        if columns.name_of(column) not in table.columns:
+            raise ValueError(
+                f"events has no column {columns.name_of(column)!r}; map it with "
+                f"TableColumns({column}='its name there'); it has {name_columns(table.columns)}"
+            )
+    missing = [name for name in wanted if name not in table.columns]
+    if missing:
+        raise ValueError(f"events has no column {missing[0]!r}; it has {name_columns(table.columns)}")
+    if not wanted and columns.rating not in table.columns:
+        raise ValueError(
+            f"events has neither a text nor the rating {columns.rating!r}; name its text with text_columns; it has "
+            f"{name_columns(table.columns)}"
+        )
+    check_time_format(time_format)
+    times = read_times(table[columns.timestamp], time_format)
+    if isinstance(time_format, SavedFormat) and times.bad.any():
+        times = read_times(table[columns.timestamp])
+    if times.reading.question:
+        raise ValueError(f"events, column {columns.timestamp!r}: {times.reading.question} Give the one that holds")
+    unread = times.bad | times.mixed | times.values.is_null()
+    if unread.any():
+        row = int(unread.arg_true()[0])
+        shown = mask(table[columns.timestamp][row])
+        raise ValueError(
+            f"events, column {columns.timestamp!r}: {unread.sum()} of {table.height} rows hold no time that can be "
+            f"read, for example {shown!r} (masked, row {row + 1:,}); write ISO 8601 or seconds, or give time_format="
+        )
+    ratings = read_numbers(table[columns.rating])[0] if columns.rating in table.columns else None
+    statements = pl.DataFrame({
+        "user_id": _keys(table, columns.user_id),
+        "item_id": _keys(table, columns.item_id),
+        "timestamp": times.values.cast(pl.Int64),
+        "rating": pl.Series([None] * table.height, dtype=pl.Float64) if ratings is None else ratings,
+        "text": joined_texts(table, wanted),
+    }).filter(pl.col("user_id").is_not_null() & (pl.col("rating").is_not_null() | (pl.col("text") != "")))  # fmt: skip
+    return Statements(statements.sort("timestamp", maintain_order=True), _scale(statements["rating"]))
+
+
+def opinions_of(
+    statements: Statements,
+    encode: Callable[[list[str]], np.ndarray],
+    item_texts: dict[str, str],
+    item_categories: dict[str, str],
+    sentiment: Sentiment | None = None,
+) -> Opinions:
+    """Opinions of one user.
+
+    Args:
+        statements: What the user said.
+        encode: Texts to (texts, width) states.
+        item_texts: Text of each item; a statement about another item, or about none, is encoded itself.
+        item_categories: Category of each item.
+        sentiment: Judges texts without rating; None for the lexicon.
+    """
+    table = statements.table
+    texts, items = table["text"].to_list(), table["item_id"].to_list()
+    ratings = table["rating"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    about = [item_texts.get(item) or text for item, text in zip(items, texts, strict=True)]
+    return Opinions(
+        times=table["timestamp"].to_numpy(),
+        polarities=polarities(texts, ratings, statements.scale, sentiment),
+        vectors=encode(about),
+        categories=[item_categories.get(item, "") for item in items],
+        subjects=about,
+    )
+
+
+def opinions_by_user(
+    statements: Statements, vectors: np.ndarray, categories: Sequence[str], sentiment: Sentiment | None = None
+) -> dict[str, Opinions]:
+    """Opinions of all users.
+
+    Args:
+        statements: What they said.
+        vectors: (statements, width) state of what each is about.
+        categories: Category of each, "" where there is none.
+        sentiment: Judges texts without rating; None for the lexicon.
+    """
+    table = statements.table.with_row_index("_row")
+    ratings = table["rating"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    signed = polarities(table["text"].to_list(), ratings, statements.scale, sentiment)
+    times = table["timestamp"].to_numpy()
+    return {
+        str(user): Opinions(times[rows], signed[rows], vectors[rows], [categories[row] for row in rows])
+        for user, rows in table.group_by("user_id", maintain_order=True).agg("_row").iter_rows()
+    }
+
+
+def full_profile(
+    statements: Statements,
+    opinions: Opinions,
+    at: int | None = None,
+    options: ProfileOptions | None = None,
+    entities: EntityMatcher | ModelEntities | None = None,
+    keyphrases: KeyphraseExtractor | None = None,
+    count: int = 8,
+) -> InterestProfile:
+    """A profile with what the user's texts name and are about, from what came before `at` alone.
+
+    Args:
+        statements: What one user said.
+        opinions: The opinions of these statements, row by row.
+        at: As for `build_profile`.
+        options: As for `build_profile`.
+        entities: Finds what texts name; None for nothing.
+        keyphrases: Fitted to the texts of all users; None for no phrases.
+        count: Phrases kept.
+    """
+    profile = build_profile(opinions, at, options)
+    before = opinions.times < profile.at
+    texts = [text for text, told in zip(statements.table["text"].to_list(), before, strict=True) if told]
+    named: dict[tuple[str, str], list[float]] = {}
+    for text, polarity in zip(texts, opinions.polarities[before].tolist(), strict=True):
+        for entity in {(one.kind, one.name) for one in (entities.find(text) if entities else [])}:
+            named.setdefault(entity, []).append(polarity)
+    ranked = sorted(named.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:ENTITIES_SHOWN]
+    phrases = keyphrases.extract([text for text in texts if text], count) if keyphrases else []
+    return InterestProfile(
+        profile.at, profile.opinions, profile.categories, profile.centres, tuple(phrase for phrase, _ in phrases),
+        tuple((kind, name, len(seen), float(np.mean(seen))) for (kind, name), seen in ranked),
+    )  # fmt: skip
+
+
+def _keys(table: pl.DataFrame, name: str) -> pl.Series:
+    if name not in table.columns:
+        return pl.Series([None] * table.height, dtype=pl.String)
+    keys = read_keys(table[name])
+    if keys is None:
+        raise ValueError(f"events, column {name!r} holds {table[name].dtype}; give texts or whole numbers")
+    return keys
+
+
+def _scale(ratings: pl.Series) -> tuple[float, float]:
+    """1 to 5 where the ratings fit, else from the lowest to the highest."""
+    found = ratings.drop_nulls()
+    low, high = (float(found.min()), float(found.max())) if len(found) else (1.0, 5.0)  # type: ignore[arg-type]
+    if low >= 1 and high <= 5:
+        return 1.0, 5.0
+    return (low, high) if high > low else (low - 1, low + 1)

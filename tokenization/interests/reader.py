@@ -1,0 +1,216 @@
+"""Interests of users as a model is given them: out of the events of a shop, or out of the history of one request.
+
+Both ways go through `InterestReader`, so that what is served is made as what was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from ..text.cleaning import clean_text
+from ..text.text_columns import TEXT_COLUMNS
+from ..vocabulary import UNKNOWN_ROW, ItemVocabulary
+from .opinions import Statements, opinions_by_user, read_statements
+from .profiles import Opinions, ProfileOptions
+from .snapshots import add_interests, snapshot_interests
+
+if TYPE_CHECKING:
+    import datasets
+
+NO_INTEREST, WORDS, ITEMS = "none", "words", "items"
+"""No profiles; vectors of what users wrote; vectors of the items that their opinions are about."""
+
+
+@dataclass(frozen=True)
+class InterestSettings:
+    """How the interests of users are read; the processor of a model that was trained with them carries it.
+
+    Args:
+        about: "words" for vectors of what users wrote (of the item, where they wrote nothing), "items" for vectors of
+            the items that they rated or wrote about (of the text, where that names none).
+        text_columns: Columns of events that hold texts.
+        scale: Lowest and highest rating.
+        every: Events from one profile to the next.
+        half_life_days: Days after which an opinion counts half.
+
+    Raises:
+        ValueError: If `about` is neither.
+    """
+
+    about: str = WORDS
+    text_columns: tuple[str, ...] = ()
+    scale: tuple[float, float] = (1.0, 5.0)
+    every: int = 8
+    half_life_days: float = 180.0
+
+    def __post_init__(self) -> None:
+        check_about(self.about)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "text_columns": list(self.text_columns), "scale": list(self.scale)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> InterestSettings:
+        """The reverse of `to_dict`."""
+        low, high = content["scale"]
+        return cls(**{**content, "text_columns": tuple(content["text_columns"]), "scale": (low, high)})
+
+
+def check_about(about: str) -> None:
+    """Refuse what is no kind of interest vector.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if about not in (WORDS, ITEMS):
+        raise ValueError(f"interests is {about!r}; give {NO_INTEREST}, {WORDS} or {ITEMS}")
+
+
+def read_shop_statements(events: pl.DataFrame, about: str, columns: Sequence[str]) -> tuple[Statements, list[str]]:
+    """What users said in the events of a shop.
+
+    Args:
+        events: Events of `ShopTables`, with columns of texts.
+        about: As in `InterestSettings`.
+        columns: Columns of texts; none for those of `TEXT_COLUMNS` that are there.
+
+    Returns:
+        The statements, and the columns that they were read from.
+
+    Raises:
+        ValueError: If there are no texts to take words from, no texts and ratings at all, or no times.
+    """
+    check_about(about)
+    found = list(columns) or [name for name in TEXT_COLUMNS if name in events.columns]
+    if about == WORDS and not found:
+        raise ValueError(
+            f"interests={WORDS!r} reads texts of events, and none of the columns {', '.join(TEXT_COLUMNS)} is there; "
+            f"name them with interest_columns=, or give interests={ITEMS!r}, which needs ratings alone"
+        )
+    return read_statements(events, text_columns=found), found
+
+
+class InterestReader:
+    """Turns what users said into opinions, and these into profiles along a history.
+
+    Args:
+        settings: How.
+        vocabulary: The catalogue.
+        item_vectors: Rows of items to their (items, width) float32 whitened text states.
+        encode: Texts to (texts, width) whitened states.
+    """
+
+    def __init__(
+        self,
+        settings: InterestSettings,
+        vocabulary: ItemVocabulary,
+        item_vectors: Callable[[np.ndarray], np.ndarray],
+        encode: Callable[[list[str]], np.ndarray],
+    ) -> None:
+        self.settings, self.vocabulary, self.item_vectors, self.encode = settings, vocabulary, item_vectors, encode
+        self.profile = ProfileOptions(half_life_days=settings.half_life_days)
+
+    def opinions(self, statements: Statements) -> dict[str, Opinions]:
+        """Opinions of each user; a statement about an unknown item without a text says nothing."""
+        table = statements.table
+        items = table["item_id"].fill_null("")
+        rows = self.vocabulary.encode(items.to_arrow()) if table.height else np.zeros(0, np.int64)
+        texts = table["text"].to_list()
+        written = np.array([bool(text) for text in texts], dtype=bool)
+        known = rows != UNKNOWN_ROW
+        worded = written if self.settings.about == WORDS else written & ~known
+        vectors = self.item_vectors(rows)
+        if worded.any():
+            distinct = list(dict.fromkeys(text for text, chosen in zip(texts, worded, strict=True) if chosen))
+            place = {text: number for number, text in enumerate(distinct)}
+            vectors[worded] = self.encode(distinct)[[place[texts[row]] for row in np.flatnonzero(worded)]]
+        names = np.array([*self.vocabulary.categories, ""], dtype=object)
+        categories = names[self.vocabulary.category_codes[rows]].tolist()
+        kept = worded | known
+        return opinions_by_user(
+            Statements(table.filter(pl.Series(kept, dtype=pl.Boolean)), statements.scale),
+            vectors[kept],
+            [category for category, used in zip(categories, kept, strict=True) if used],
+        )
+
+    def add_to_rows(
+        self,
+        rows: Sequence[dict[str, Any]],
+        histories: Sequence[Sequence[str]],
+        max_history: int,
+        *,
+        ratings: Sequence[Sequence[float | None]] | None = None,
+        timestamps: Sequence[Sequence[int | None]] | None = None,
+        event_texts: Sequence[Sequence[str | None]] | None = None,
+        texts: Sequence[str | Sequence[str] | None] | None = None,
+    ) -> None:
+        """Give the rows of a request the profiles of their users, as rows of a shop have them.
+
+        Args:
+            rows: What `XCatProcessor.history_rows` makes of the histories; changed in place.
+            histories: External item ids of each user, oldest first.
+            max_history: Events that the model reads.
+            ratings: Rating of each event.
+            timestamps: Seconds since 1970 of each event; where any is missing they count as a second apart.
+            event_texts: What the user wrote at each event, None or "" for nothing.
+            texts: What the user says now: it is known from the last event on.
+        """
+        told: list[tuple[str, str | None, int, float | None, str]] = []
+        clocks = []
+        for user, history in enumerate(histories):
+            given = None if timestamps is None else list(timestamps[user])
+            clock = [int(t) for t in given if t is not None] if given else []
+            if len(clock) != len(history):
+                clock = list(range(len(history)))
+            clocks.append(np.array(clock, dtype=np.int64))
+            said = ["" for _ in history] if event_texts is None else [clean_text(t or "") for t in event_texts[user]]
+            if len(said) != len(history):
+                raise ValueError(f"event_texts of history {user} has {len(said)} entries for {len(history)} events")
+            rated = [None for _ in history] if ratings is None else list(ratings[user])
+            told += zip([str(user)] * len(history), history, clock, rated, said, strict=True)
+            now = [] if texts is None or texts[user] is None else texts[user]
+            now = [now] if isinstance(now, str) else list(now or ())
+            # A profile at the last event is of what came before its second.
+            told += [(str(user), None, clock[-1] - 1, None, clean_text(text)) for text in now]
+        schema = {
+            "user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64, "rating": pl.Float64, "text": pl.String,
+        }  # fmt: skip
+        table = pl.DataFrame(told, schema=schema, orient="row")
+        said_something = pl.col("rating").is_not_null() | (pl.col("text") != "")
+        table = table.filter(said_something).sort("timestamp", maintain_order=True)
+        opinions = self.opinions(Statements(table, self.settings.scale))
+        for user, row in enumerate(rows):
+            mine = opinions.get(str(user))
+            if mine is not None:
+                row |= snapshot_interests(mine, clocks[user], self.settings.every, self.profile, last=max_history)
+
+
+@dataclass(frozen=True)
+class UserInterests:
+    """Opinions of the users of a shop, and how they become profiles along sequences.
+
+    Args:
+        reader: How.
+        by_user: Opinions of each user.
+        max_history: Events that the model reads.
+    """
+
+    reader: InterestReader
+    by_user: Mapping[str, Opinions]
+    max_history: int
+
+    def added(self, dataset: datasets.Dataset) -> datasets.Dataset:
+        """Sequences with the profiles of their users, each made of what came before its event.
+
+        Args:
+            dataset: Rows with `user_id` and `timestamps`; training sequences cut into windows already, and `targets`
+                where histories are evaluated, of which the model reads the latest events.
+        """
+        last = self.max_history if "targets" in dataset.column_names else None
+        return add_interests(dataset, self.by_user, self.reader.settings.every, self.reader.profile, last)

@@ -1,0 +1,196 @@
+"""How a user feels about what a text is about: from the rating, a lexicon, the shop's own rated texts, or a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..extras import MissingExtraError
+from ..text.languages import detect_language
+from ..text.words import split_words
+
+Sentiment = Callable[[Sequence[str]], np.ndarray]
+"""Texts to polarities from -1 (against) to 1 (in favour), 0 for neither or unknown."""
+
+_STARS = re.compile(r"([1-5])\s*stars?", re.IGNORECASE)
+_SENSES = {"positive": 1.0, "pos": 1.0, "negative": -1.0, "neg": -1.0, "neutral": 0.0, "neu": 0.0}
+_LEAST_TEXTS = 20
+
+
+def rating_polarity(ratings: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Ratings to polarities: the lowest is -1, the middle of the scale 0, the highest 1; NaN stays.
+
+    Args:
+        ratings: (texts,) ratings, NaN for none.
+        low: Lowest rating of the scale.
+        high: Highest rating.
+
+    Raises:
+        ValueError: If the scale has no length.
+
+    Example:
+        >>> rating_polarity(np.array([1.0, 3.0, 4.0, 5.0]), 1, 5).tolist()
+        [-1.0, 0.0, 0.5, 1.0]
+    """
+    if not high > low:
+        raise ValueError(f"a scale of ratings from {low} to {high} says nothing; give its lowest and highest value")
+    return np.clip(2 * (np.asarray(ratings, dtype=np.float64) - low) / (high - low) - 1, -1, 1)
+
+
+def polarities(
+    texts: Sequence[str],
+    ratings: np.ndarray | None = None,
+    scale: tuple[float, float] = (1.0, 5.0),
+    otherwise: Sentiment | None = None,
+) -> np.ndarray:
+    """Polarity of each text: by its rating where there is one, by another way where not.
+
+    Args:
+        texts: Texts.
+        ratings: (texts,) ratings, NaN for none.
+        scale: Lowest and highest rating.
+        otherwise: What judges a text without rating; None for `lexicon_sentiment`.
+
+    Example:
+        >>> polarities(["", ""], np.array([1.0, 5.0])).tolist()
+        [-1.0, 1.0]
+    """
+    given = np.full(len(texts), np.nan) if ratings is None else np.asarray(ratings, dtype=np.float64)
+    found = rating_polarity(given, *scale)
+    unrated = np.isnan(found)
+    if unrated.any():
+        judge = otherwise or lexicon_sentiment
+        found[unrated] = judge([text for text, wanted in zip(texts, unrated, strict=True) if wanted])
+    return found
+
+
+def lexicon_sentiment(texts: Sequence[str]) -> np.ndarray:
+    """Polarities from what ships with a package: VADER for English, SnowNLP for Chinese; 0 in other languages.
+
+    A text whose language cannot be told is read as English, for a few words are often too few to tell.
+
+    Raises:
+        ImportError: If the extra `text` is missing.
+    """
+    return np.array([_lexicon(text) for text in texts], dtype=np.float64)
+
+
+class LearnedSentiment:
+    """A linear model over words and pairs of words, learnt from texts whose sentiment is known, in any language.
+
+    What a shop's customers rated teaches the words of its own trade; it then judges what carries no rating.
+
+    Args:
+        model: A fitted scikit-learn pipeline with `predict_proba`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], positive: Sequence[bool]) -> LearnedSentiment:
+        """Learn.
+
+        Args:
+            texts: Texts.
+            positive: Whether each speaks in favour.
+
+        Raises:
+            ImportError: If the extra `text` is missing.
+            ValueError: If there are fewer than 20 texts, or only one kind.
+        """
+        sides = np.asarray(positive, dtype=bool)
+        if len(texts) != len(sides) or len(texts) < _LEAST_TEXTS or sides.all() or not sides.any():
+            raise ValueError(
+                f"{len(texts)} texts with {int(sides.sum())} in favour teach no sentiment; give one label a text, "
+                f"{_LEAST_TEXTS} or more, of both kinds"
+            )
+        try:
+            from sklearn.feature_extraction.text import TfidfVectorizer
+            from sklearn.linear_model import LogisticRegression
+            from sklearn.pipeline import make_pipeline
+        except ImportError as error:
+            raise MissingExtraError("learning sentiment needs scikit-learn", "text") from error
+        words = TfidfVectorizer(analyzer=_words_and_pairs, min_df=2 if len(texts) > 1000 else 1, sublinear_tf=True)
+        model = make_pipeline(words, LogisticRegression(C=4.0, max_iter=300, class_weight="balanced"))
+        return cls(model.fit(list(texts), sides))
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Polarities: twice the probability of favour, less 1."""
+        if not len(texts):
+            return np.zeros(0)
+        polarity: np.ndarray = 2 * self.model.predict_proba(list(texts))[:, 1] - 1
+        return polarity
+
+
+class ModelSentiment:
+    """Any `text-classification` model whose labels say what they mean.
+
+    Args:
+        model: Folder or hub id.
+        batch_size: Texts a batch.
+
+    Raises:
+        ValueError: If a label of the model is neither positive, negative, neutral nor "N stars".
+    """
+
+    def __init__(self, model: str, batch_size: int = 32) -> None:
+        from transformers import pipeline
+
+        self.pipe: Any = pipeline("text-classification", model=model, top_k=None, truncation=True)
+        self.batch_size = batch_size
+        labels = dict(self.pipe.model.config.id2label or {}).values()
+        self.senses = {str(label): _sense(str(label), model) for label in labels}
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Polarities: labels' senses weighted by their probabilities."""
+        found = self.pipe(list(texts), batch_size=self.batch_size) if len(texts) else []
+        return np.array([sum(self.senses[one["label"]] * one["score"] for one in each) for each in found])
+
+
+def _sense(label: str, model: str) -> float:
+    stars = _STARS.fullmatch(label.strip())
+    if stars:
+        return (int(stars.group(1)) - 3) / 2
+    if label.lower() not in _SENSES:
+        raise ValueError(
+            f"{model} has label {label!r}; name its labels positive, negative, neutral or '1 star' to '5 stars'"
+        )
+    return _SENSES[label.lower()]
+
+
+def _words_and_pairs(text: str) -> list[str]:
+    words = split_words(text)
+    return words + [f"{one} {two}" for one, two in pairwise(words)]
+
+
+def _lexicon(text: str) -> float:
+    language = detect_language(text) if text.strip() else ""
+    if language == "zh":
+        return 2 * float(_snownlp()(text).sentiments) - 1
+    if language in ("en", "und"):
+        return float(_vader().polarity_scores(text)["compound"])
+    return 0.0
+
+
+@cache
+def _vader() -> Any:
+    try:
+        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+    except ImportError as error:
+        raise MissingExtraError("English sentiment needs vaderSentiment", "text") from error
+    return SentimentIntensityAnalyzer()
+
+
+@cache
+def _snownlp() -> Any:
+    try:
+        from snownlp import SnowNLP
+    except ImportError as error:
+        raise MissingExtraError("Chinese sentiment needs snownlp", "text") from error
+    return SnowNLP

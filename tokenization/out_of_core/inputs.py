@@ -1,0 +1,273 @@
+"""The tables that `prepare_tables` is given: whether they are streamed, their hashes, and the catalogue."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from ..sources import load_shop
+from ..sources.generic import find_optional_table, find_table, load_table
+from ..sources.hub import HUB_ID, HubLog, find_log
+from ..sources.text_files import check_permission
+from ..tables.column_reader import TableStyle
+from ..tables.data_card import DataCard
+from ..tables.event_times import event_columns, with_times_to_write
+from ..tables.problems import TableError, TableProblem
+from ..tables.schema import MissingUsers, ShopTables, TableColumns, UnknownItems
+from ..tables.table_reader import TableReader, check_missing_users
+from ..tables.time_columns import TimeStyle
+from ..tables.time_texts import check_time_format
+from ..text.item_text import item_texts
+from ..vocabulary import ItemVocabulary
+from .log_styles import log_style
+
+LAYOUT = 2
+"""Number of the layout of a prepared folder; another one is made anew."""
+
+
+@dataclass(frozen=True)
+class WrittenTables:
+    """What the log is read from, and the small tables, which are written by now.
+
+    Args:
+        name: Name of the shop.
+        events: Parquet files of the log, in order; addresses of those on the hub.
+        columns: Names of its columns.
+        problems: What was repaired in the small tables, or should be known.
+        style: How the log is written.
+        time_format: Format of its times that the user gave.
+        card: Makes the data-set card from the manifest.
+    """
+
+    name: str
+    events: Sequence[str | Path]
+    columns: TableColumns
+    problems: list[TableProblem]
+    style: TableStyle
+    time_format: str | None
+    card: Callable[[dict[str, Any]], DataCard]
+
+
+class PreparationInputs:
+    """The tables of a shop: streamed where the log is parquet in the user's own layout, otherwise loaded as one.
+
+    Args:
+        data: What `load_shop` takes, or a folder with `items.*` and a folder `events/` of parquet files, here or on
+            the hub, where the log is read from the hub and not downloaded first.
+        items: The items table, in place of `data`.
+        events: The events table: a file, or a folder of parquet files.
+        columns: Names of the columns; None for our own.
+        on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
+        on_missing_users: "error" refuses events without a user, "drop" leaves them out.
+        time_format: How times are written, as in `load_shop`.
+        encoding: Encoding of files of text, as in `load_shop`.
+
+    Raises:
+        FileNotFoundError: If a table does not exist.
+        ValueError: If it is not clear which tables are meant.
+        TableError: If tables that are loaded as one cannot be used.
+    """
+
+    def __init__(
+        self,
+        data: str | Path | None = None,
+        *,
+        items: str | Path | None = None,
+        events: str | Path | None = None,
+        columns: TableColumns | None = None,
+        on_unknown_items: UnknownItems = "error",
+        on_missing_users: MissingUsers = "error",
+        time_format: str | None = None,
+        encoding: str | None = None,
+    ) -> None:
+        check_time_format(time_format)
+        self.columns = columns or TableColumns()
+        check_missing_users(on_missing_users)
+        self.on_unknown_items: UnknownItems = on_unknown_items
+        self.on_missing_users: MissingUsers = on_missing_users
+        self.time_format, self.encoding = time_format, encoding
+        self.shop: ShopTables | None = None
+        self.events: Sequence[str | Path]
+        found = _streamed(data, items, events)
+        log = _on_hub(data) if found is None and items is None and events is None else None
+        self._hashes = None if log is None else log.hashes
+        if log is not None:
+            self.name, self.files, self.events = str(data), log.small, log.events
+        elif found is None:
+            self.shop = load_shop(
+                data, items=items, events=events, columns=columns, on_unknown_items=on_unknown_items,
+                on_missing_users=on_missing_users, time_format=time_format, encoding=encoding,
+            )  # fmt: skip
+            self.name = self.shop.name
+        else:
+            self.name, self.files, self.events = found
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the log is read in chunks from where it is."""
+        return self.shop is None
+
+    def describe(self, options: Any) -> dict[str, Any]:
+        """The request in the manifest: options and hashes of all tables."""
+        told = {
+            "layout": LAYOUT, "options": dataclasses.asdict(options), "columns": self.columns.to_dict(),
+            "on_unknown_items": self.on_unknown_items,
+        }  # fmt: skip
+        # Left out where they are not given: so a folder that was prepared before there were these options still fits.
+        formats = {"time_format": self.time_format, "encoding": self.encoding}
+        told |= {name: value for name, value in formats.items() if value is not None}
+        if self.on_missing_users != "error":
+            told["on_missing_users"] = self.on_missing_users
+        if self.shop is not None:
+            tables = {"items": self.shop.items, "events": self.shop.events}
+            return {**told, "inputs": {name: _rows_hash(table) for name, table in tables.items()}}
+        if self._hashes is not None:
+            return {**told, "inputs": self._hashes}
+        paths = [*self.files.values(), *map(Path, self.events)]
+        return {**told, "inputs": {str(path.resolve()): _file_hash(path) for path in paths}}
+
+    def write_tables(self, output: Path, work: Path) -> WrittenTables:
+        """Write the catalogue into the work folder, which may be cut down yet, and the other small tables.
+
+        A log that was loaded becomes a file of the work folder.
+
+        Raises:
+            TableError: If the items cannot be used.
+        """
+        if self.shop is not None:
+            return self._write_shop(self.shop, output, work)
+        reader = TableReader(self.columns, time_format=self.time_format)
+        tables = {}
+        for label, path in self.files.items():
+            tables[label], problems = load_table(path, label, encoding=self.encoding)
+            reader.problems += problems
+        style, found = log_style(self.events, self.columns, self.time_format)
+        reader.problems += found
+        items = reader.items(tables["items"])
+        users = reader.users(tables["users"]) if "users" in tables else None
+        promotions = reader.promotions(tables["promotions"]) if "promotions" in tables else None
+        if items is None or any(problem.fatal for problem in reader.problems):
+            raise TableError(reader.problems, self.name)
+        _write_small(output, work, items, users, promotions)
+        small = {"items": items} | ({} if users is None else {"users": users})
+
+        def card(manifest: dict[str, Any]) -> DataCard:
+            rows = {label: table.height for label, table in small.items()}
+            rows |= {"items": manifest["items"], "events": manifest["events"]}
+            columns = {label: tuple(table.columns) for label, table in small.items()}
+            times = manifest["times"] or (None, None)
+            return DataCard(
+                self.name, rows=rows, columns=columns, users=manifest["users"], first_event=times[0],
+                last_event=times[1],
+            )  # fmt: skip
+
+        return WrittenTables(self.name, self.events, self.columns, reader.problems, style, self.time_format, card)
+
+    @staticmethod
+    def _write_shop(shop: ShopTables, output: Path, work: Path) -> WrittenTables:
+        _write_small(output, work, shop.items, shop.users, shop.promotions)
+        path = work / "events.parquet"
+        if not path.is_file():
+            unfinished = path.with_suffix(".unfinished")
+            with_times_to_write(shop.events.select(event_columns(shop.events))).write_parquet(unfinished)
+            unfinished.replace(path)
+        # Counted again in the partitions.
+        again = ("single_event_user", "repeated_event")
+        problems = [problem for problem in shop.problems if problem.kind not in again]
+
+        def card(manifest: dict[str, Any]) -> DataCard:
+            rows = {**shop.card.rows, "items": manifest["items"], "events": manifest["events"]}
+            times = manifest["times"] or (None, None)
+            return dataclasses.replace(
+                shop.card, rows=rows, users=manifest["users"], first_event=times[0], last_event=times[1]
+            )
+
+        style, _ = log_style([path], TableColumns(), None)
+        style = dataclasses.replace(style, times={"timestamp": TimeStyle()})  # seconds, however few they are
+        return WrittenTables(shop.name, [path], TableColumns(), problems, style, None, card)
+
+
+def items_table(items: pl.DataFrame) -> pa.Table:
+    """Validated items as the table of an `ItemVocabulary`."""
+    table = items.to_arrow(compat_level=pl.CompatLevel.oldest())
+    columns = {
+        name: table[name].cast(pa.string()) if pa.types.is_large_string(table[name].type) else table[name]
+        for name in table.column_names
+    }
+    return pa.table(columns)
+
+
+def text_vocabulary(items: pl.DataFrame, text_fields: Sequence[str]) -> ItemVocabulary:
+    """The item vocabulary of validated items, with the text of each item in the column `text`.
+
+    Raises:
+        ValueError: If a text field is no column of the table.
+    """
+    texts = pl.Series("text", item_texts(items, text_fields), dtype=pl.String)
+    return ItemVocabulary(items_table(items.with_columns(texts)))
+
+
+def _write_small(
+    output: Path, work: Path, items: pl.DataFrame, users: pl.DataFrame | None, promotions: pl.LazyFrame | None
+) -> None:
+    ItemVocabulary(items_table(items)).save(work)
+    for name, table in (("users", None if users is None else users.lazy()), ("promotions", promotions)):
+        if table is not None:
+            unfinished = output / f"{name}.unfinished"
+            table.sink_parquet(unfinished)
+            unfinished.replace(output / f"{name}.parquet")
+
+
+def _streamed(
+    data: str | Path | None, items: str | Path | None, events: str | Path | None
+) -> tuple[str, dict[str, Path], list[Path]] | None:
+    """Name, small tables and files of a log in parquet; None where the tables are to be loaded as one."""
+    if data is None:
+        if items is None or events is None or not Path(items).expanduser().is_file():
+            return None
+        log = _parquet_files(Path(events).expanduser())
+        return ("shop", {"items": Path(items).expanduser()}, log) if log else None
+    folder = Path(data).expanduser()
+    if items is not None or events is not None or not folder.is_dir():
+        return None
+    there = [path for path in folder.iterdir() if path.name.split(".")[0] == "events"]
+    log = _parquet_files(there[0]) if len(there) == 1 else []
+    if not log:
+        return None
+    small = {"items": find_table(folder, "items")}
+    for name in ("users", "promotions"):
+        path = find_optional_table(folder, name)
+        if path is not None:
+            small[name] = path
+    return folder.resolve().name, small, log
+
+
+def _on_hub(data: str | Path | None) -> HubLog | None:
+    """The tables of a dataset on the hub, where its log can be streamed."""
+    if data is None or Path(data).expanduser().exists() or not HUB_ID.fullmatch(str(data)):
+        return None
+    return find_log(str(data))
+
+
+def _parquet_files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.glob("*.parquet") if file.is_file())
+    return [path] if path.suffix.lower() == ".parquet" and path.is_file() else []
+
+
+def _file_hash(path: Path) -> str:
+    check_permission(path)
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _rows_hash(table: pl.DataFrame) -> str:
+    plain = [name for name, dtype in table.schema.items() if not dtype.is_nested()]
+    return hashlib.sha256(table.select(plain).hash_rows(seed=17).to_numpy().tobytes()).hexdigest()

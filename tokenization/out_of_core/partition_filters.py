@@ -1,0 +1,235 @@
+"""The filters of `event_filters` for a log in partitions, and what a split by items has to see of all of them.
+
+A partition holds all events of its users, so sessions and repeats are decided inside one. How often an item occurs is
+counted in all of them, again and again until nothing changes. What is left of a partition after sessions and repeats
+lies in the work folder with codes of users and items, which the counting passes map and nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from ..sequences.filters import (
+    RepeatPolicy,
+    add_sessions,
+    core_counts,
+    core_items,
+    in_core,
+    nothing_left,
+    without_repeats,
+)
+from ..sequences.splits import SplitName, TiePolicy, first_events, item_parts, sort_events
+from ..tables.event_times import exact_times
+from ..tables.problems import TableProblem
+from ..tables.schema import EVENT_SCHEMA
+from ..vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from .chunks import ROW, EventFacts, add_facts, event_facts, load_items
+from .local_engine import Engine
+from .partitions import SplitPlan, finish_partition, finished, in_order, user_problems, write_json
+from .prepared_folder import WORK
+
+USER, ITEM = "_user", "_item"
+KEPT = "kept"
+ALIVE, PLACES, PARTS = "alive.npy", "places.npy", "item-parts.npy"
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Which events of a log are kept.
+
+    Args:
+        vocabulary: File of the whole item vocabulary.
+        no_order: Whether the order of events is left out, for some have none.
+        repeats: A `RepeatPolicy`.
+        session_gap: Seconds after which a session ends; 0 for no sessions.
+        min_user_events: Events that a user must have.
+        min_item_events: Events that an item must have.
+    """
+
+    vocabulary: str
+    no_order: bool
+    repeats: RepeatPolicy
+    session_gap: int
+    min_user_events: int
+    min_item_events: int
+
+
+def keep_partition(events: pl.DataFrame, number: int, keeping: Keeping, output: Path) -> dict[str, Any]:
+    """Write what sessions and repeats leave of a partition into the work folder; returns what is to be known of it."""
+    events = events.sort(ROW)
+    problems = user_problems(events)
+    if keeping.no_order:
+        events = events.with_columns(order=pl.lit(None, pl.Int64))
+    if keeping.session_gap:
+        events = add_sessions(events, keeping.session_gap)
+    events = without_repeats(events, keeping.repeats)
+    rows = load_items(keeping.vocabulary).encode(events["item_id"].to_arrow())
+    coded = events.with_columns(
+        (pl.col("user_id").rank("dense") - 1).cast(pl.Int32).alias(USER),
+        pl.Series(ITEM, rows - NUM_SPECIAL_ROWS, dtype=pl.Int32),
+    )
+    table = coded.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
+    path = output / WORK / f"{KEPT}-{number:05d}.arrow"
+    unfinished = path.with_suffix(".unfinished")
+    # Not compressed, so that the passes map the two columns they read.
+    with pa.OSFile(str(unfinished), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    unfinished.replace(path)
+    result = {"events": events.height, "problems": EventFacts(problems=problems).to_dict()["problems"]}
+    write_json(path.with_suffix(".json"), result)
+    return result
+
+
+def count_partition(number: int, alive: np.ndarray, min_user_events: int, output: Path) -> np.ndarray:
+    """(items,) events of each item in a partition, of those that are in the core so far."""
+    table = _kept(output, number, [USER, ITEM])
+    users, items = (table[name].to_numpy() for name in (USER, ITEM))
+    return core_counts(users, items, alive, min_user_events)
+
+
+def read_partition(number: int, min_user_events: int, output: Path) -> pl.DataFrame:
+    """What all filters leave of a partition: our columns (`event_columns`) and `ROW`, in the order of the file."""
+    alive, places = (_array(output, name) for name in (ALIVE, PLACES))
+    table = pl.from_arrow(_kept(output, number))
+    assert isinstance(table, pl.DataFrame)
+    if alive is not None:
+        kept = in_core(table[USER].to_numpy(), table[ITEM].to_numpy(), alive, min_user_events)
+        table = table.filter(pl.Series(kept, dtype=pl.Boolean))
+    if places is not None:
+        # The draw of ties is one of the events that are left.
+        table = table.with_columns(pl.Series(ROW, places.searchsorted(table[ROW].to_numpy()), dtype=pl.Int64))
+    return table.drop(USER, ITEM)
+
+
+def partition_facts(number: int, min_user_events: int, output: Path) -> dict[str, Any]:
+    """The facts of what all filters leave of a partition."""
+    return event_facts(read_partition(number, min_user_events, output).select(list(EVENT_SCHEMA)), []).to_dict()
+
+
+def partition_times(number: int, min_user_events: int, output: Path) -> np.ndarray:
+    """(events,) microseconds since 1970 of what all filters leave of a partition."""
+    times: np.ndarray = exact_times(read_partition(number, min_user_events, output)).to_numpy()
+    return times
+
+
+def partition_rows(number: int, min_user_events: int, output: Path) -> np.ndarray:
+    """(events,) values of `ROW` of what all filters leave of a partition."""
+    rows: np.ndarray = read_partition(number, min_user_events, output)[ROW].to_numpy()
+    return rows
+
+
+def first_in_partition(number: int, plan: SplitPlan, min_user_events: int, output: Path) -> pl.DataFrame:
+    """When items came, and where they first stand: `item`, `time`, `user` (its first `ROW`) and `position` there."""
+    events = read_partition(number, min_user_events, output)
+    first_rows = dict(events.group_by("user_id").agg(pl.col(ROW).min()).iter_rows())
+    timeline = sort_events(in_order(events, plan), SplitName.COLD_ITEMS, TiePolicy.FILE, 0)
+    vocabulary = load_items(plan.vocabulary)
+    items = vocabulary.encode(timeline.events["item_id"].to_arrow()) - NUM_SPECIAL_ROWS
+    user_rows = np.array([first_rows[user] for user in timeline.events["user_id"]], dtype=np.int64)
+    # Users of a timeline stand as they first appear in the file, whatever is drawn.
+    order = np.lexsort((timeline.position, user_rows))
+    times = exact_times(timeline.events).to_numpy()
+    first, place = first_events(items[order], times[order], vocabulary.num_items)
+    named = np.flatnonzero(place < len(items))
+    at = order[place[named]]
+    return pl.DataFrame(
+        {"item": named, "time": first[named], "user": user_rows[at], "position": timeline.position[at]},
+        schema_overrides={"item": pl.Int64, "time": pl.Int64, "user": pl.Int64, "position": pl.Int64},
+    )
+
+
+def split_kept(number: int, plan: SplitPlan, min_user_events: int, output: Path) -> dict[str, Any]:
+    """As `finish_partition`, of what all filters leave of a partition."""
+    done = finished(output, "part", number)
+    if done is not None:
+        return done
+    return finish_partition(read_partition(number, min_user_events, output), number, plan, output)
+
+
+def filter_log(
+    engine: Engine, keeping: Keeping, facts: EventFacts, partitions: int, shuffled: bool, output: Path, name: str
+) -> tuple[EventFacts, list[TableProblem]]:
+    """Filter a log: afterwards `read_partition` gives what is left of it, and `items.arrow` has the items.
+
+    Args:
+        engine: Where the work is done.
+        keeping: Which events are kept.
+        facts: The facts of the whole log.
+        partitions: Partitions of the users.
+        shuffled: Whether ties are drawn.
+        output: The output folder.
+        name: Name of the shop.
+
+    Returns:
+        The facts of what is left, with the ratings of the whole log, which give the scale; and what is to be known of
+        the users.
+
+    Raises:
+        TableError: If nothing is left.
+    """
+    work, numbers = output / WORK, range(partitions)
+    for stale in (ALIVE, PLACES, PARTS):
+        (work / stale).unlink(missing_ok=True)
+    kept = engine.gather(keep_partition, KEPT, keeping, title="filtering users")
+    vocabulary = load_items(keeping.vocabulary)
+    if keeping.min_user_events > 1 or keeping.min_item_events > 0:
+
+        def count(alive: np.ndarray) -> np.ndarray:
+            counts = np.zeros(vocabulary.num_items, dtype=np.int64)
+            jobs = [(count_partition, (number, alive, keeping.min_user_events, output)) for number in numbers]
+            for part in engine.run(jobs, "counting items"):
+                counts += part
+            return counts
+
+        np.save(work / ALIVE, core_items(count, vocabulary.num_items, keeping.min_item_events))
+    arguments = (keeping.min_user_events, output)
+    parts = engine.run([(partition_facts, (number, *arguments)) for number in numbers], "counting events")
+    left = add_facts(EventFacts.from_dict(part) for part in parts)
+    if not left.total:
+        raise nothing_left(facts.total, name)
+    if keeping.min_item_events > 0:
+        alive = _array(output, ALIVE)
+        vocabulary = ItemVocabulary(vocabulary.table.filter(pa.array(alive)).combine_chunks())
+    vocabulary.save(output)
+    if shuffled:
+        rows = engine.run([(partition_rows, (number, *arguments)) for number in numbers], "placing events")
+        np.save(work / PLACES, np.sort(np.concatenate(rows)))
+    left = dataclasses.replace(left, rows=[left.total], ratings=facts.ratings, problems=facts.problems)
+    noted = add_facts(EventFacts.from_dict({"problems": part["problems"]}) for part in kept)
+    return left, noted.problems
+
+
+def part_items(engine: Engine, plan: SplitPlan, min_user_events: int, partitions: int, output: Path) -> SplitPlan:
+    """The plan with the part of each item, for the split by items; one that the log does not name has none."""
+    found = pl.concat(
+        engine.run(
+            [(first_in_partition, (number, plan, min_user_events, output)) for number in range(partitions)],
+            "finding new items",
+        )
+    )
+    first = found.sort("user", "position").group_by("item", maintain_order=True).agg(
+        pl.col("time").min(), pl.col("user", "position").first()
+    )  # fmt: skip
+    parts = np.zeros(load_items(plan.vocabulary).num_items, dtype=np.int64)
+    parts[first["item"].to_numpy()] = item_parts(*(first[key].to_numpy() for key in ("time", "user", "position")))
+    path = output / WORK / PARTS
+    np.save(path, parts)
+    return dataclasses.replace(plan, item_parts=str(path))
+
+
+def _kept(output: Path, number: int, columns: list[str] | None = None) -> pa.Table:
+    with pa.memory_map(str(output / WORK / f"{KEPT}-{number:05d}.arrow")) as source:
+        table = pa.ipc.open_file(source).read_all()
+    return table if columns is None else table.select(columns)
+
+
+def _array(output: Path, name: str) -> np.ndarray | None:
+    path = output / WORK / name
+    return np.load(path, mmap_mode="r") if path.is_file() else None

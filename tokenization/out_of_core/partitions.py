@@ -1,0 +1,212 @@
+"""The split of one partition of a log: users whose hash is the same, with all of their events.
+
+`build_splits` is called on each partition. What it would have to see the whole log for is decided before and told to
+it through the columns of the events.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..sequences.build import build_splits
+from ..sequences.held_out_items import FirstTimes, first_times, leave_out
+from ..sequences.splits import Cut, SplitName, TiePolicy, Timeline, cut_cold_items, cut_time
+from ..tables.event_roles import EventRoles
+from ..tables.problems import TableProblem
+from ..tables.schema import ShopTables, TableColumns
+from ..tables.table_reader import TableReader
+from ..vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from .chunks import ROW, EventFacts, file_places, load_items
+from .prepared_folder import SPLITS, WORK
+
+PARTITION = "_partition"
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """What is the same for every partition.
+
+    Args:
+        vocabulary: File of the item vocabulary.
+        facts: Facts of the whole log.
+        split: The split, resolved.
+        tie_policy: The order of a user's events at one time.
+        seed: Seed of shuffled ties.
+        max_history: Events kept of an evaluation history; None for all.
+        roles: Roles of the event types of the whole log.
+        time_bounds: First times of validation and test in microseconds since 1970, where the split is by time.
+        item_parts: File with the part of each item, where the split is by items; see `cut_cold_items`.
+        noted: Whether what is to be known of the users has been noted already.
+    """
+
+    vocabulary: str
+    facts: EventFacts
+    split: SplitName
+    tie_policy: TiePolicy
+    seed: int
+    max_history: int | None
+    roles: EventRoles
+    time_bounds: tuple[int, int] | None = None
+    item_parts: str | None = None
+    noted: bool = False
+
+
+def number_partition(events: pl.DataFrame, partitions: int) -> pl.Series:
+    """The partition of each event, by the hash of its user."""
+    return (events["user_id"].hash(seed=17) % partitions).cast(pl.Int32).rename(PARTITION)
+
+
+def split_partition(events: pl.DataFrame, plan: SplitPlan) -> tuple[datasets.DatasetDict, list[TableProblem]]:
+    """Split the users of a partition as `build_splits` would if it were given the whole log.
+
+    Args:
+        events: All events of the users: our columns (`event_columns`) and `ROW`, in any order.
+        plan: What is the same for every partition.
+
+    Returns:
+        `train`, `validation` and `test`, and what is to be known of the users.
+    """
+    facts, split = plan.facts, plan.split
+    # Users are ranked, grouped and counted; codes are quicker for that than texts.
+    events = in_order(events, plan).with_columns(pl.col("user_id").cast(pl.Categorical))
+    problems = [] if plan.noted else user_problems(events)
+    if facts.no_order:
+        events = events.with_columns(order=pl.lit(None, pl.Int64))
+    if split is SplitName.COLUMN:
+        events = _with_a_mark(events, facts.marked)
+    vocabulary = load_items(plan.vocabulary)
+    cut: Callable[[Timeline], Cut] | None = None
+    if plan.time_bounds is not None:
+        cut = partial(cut_time, bounds=plan.time_bounds)
+    if plan.item_parts is not None:
+        cut = partial(_cut_items, vocabulary=vocabulary, parts=np.load(plan.item_parts))
+    built = build_splits(
+        ShopTables(pl.DataFrame(), events), vocabulary, facts.kinds, split=split,
+        tie_policy=TiePolicy.FILE, seed=plan.seed, max_history=plan.max_history, cut=cut, roles=plan.roles,
+    )  # fmt: skip
+    return built, problems
+
+
+def user_problems(events: pl.DataFrame) -> list[TableProblem]:
+    """What is to be known of users, all of whose events are here."""
+    reader = TableReader(TableColumns())
+    reader.single_events(events)
+    reader.repeated_events(events)
+    return reader.problems
+
+
+def finished(output: Path, prefix: str, number: int) -> dict[str, Any] | None:
+    """What was told of a partition when it was finished; None if it is still to be done."""
+    told = output / WORK / f"{prefix}-{number:05d}.json"
+    return dict(json.loads(told.read_text(encoding="utf-8"))) if told.is_file() else None
+
+
+def finish_partition(events: pl.DataFrame, number: int, plan: SplitPlan, output: Path) -> dict[str, Any]:
+    """Split the events of a partition, write its shards, and say so in the work folder."""
+    users = events["user_id"].n_unique()
+    splits, problems = split_partition(events, plan)
+    del events
+    trained = first_times(splits["train"])
+    np.savez(output / WORK / f"trained-{number:05d}.npz", **dataclasses.asdict(trained))
+    result = {
+        "rows": write_shards(splits, output, number),
+        "users": users,
+        "problems": EventFacts(problems=problems).to_dict()["problems"],
+    }
+    write_json(output / WORK / f"part-{number:05d}.json", result)
+    return result
+
+
+def trained_in(output: Path, number: int) -> FirstTimes:
+    """The items that the training events of a finished partition name."""
+    with np.load(output / WORK / f"trained-{number:05d}.npz") as told:
+        return FirstTimes(told["rows"], told["times"], int(told["events"]), int(told["untimed"]))
+
+
+def take_cold_items(number: int, cold: np.ndarray, output: Path) -> int:
+    """Take the events of cold items out of a partition's training sequences; returns how many sequences are left."""
+    path = shard_path(output, "train", number)
+    if not path.is_file():
+        return 0
+    left = leave_out(datasets.Dataset(pq.read_table(path)), cold)
+    if len(left):
+        _write_shard(left.data.table, path)
+    else:
+        path.unlink()
+    return len(left)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a file of JSON, whole or not at all."""
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(content), encoding="utf-8")
+    unfinished.replace(path)
+
+
+def write_shards(splits: datasets.DatasetDict, folder: Path, number: int) -> dict[str, int]:
+    """Write a partition's splits as parquet, each whole or not at all; returns the rows of each.
+
+    A split without rows gets no file: `datasets` cannot read one that is empty.
+    """
+    for name in SPLITS:
+        if not len(splits[name]):
+            continue
+        path = shard_path(folder, name, number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_shard(splits[name].data.table, path)
+    return {name: len(splits[name]) for name in SPLITS}
+
+
+def shard_path(folder: Path, split: str, number: int) -> Path:
+    """The file of a partition's split."""
+    return folder / split / f"part-{number:05d}.parquet"
+
+
+def _write_shard(table: pa.Table, path: Path) -> None:
+    unfinished = path.with_suffix(".unfinished")
+    pq.write_table(table, unfinished, compression="zstd", compression_level=1)
+    unfinished.replace(path)
+
+
+def in_order(events: pl.DataFrame, plan: SplitPlan) -> pl.DataFrame:
+    """The events in the order of the file; or of the draw that `sort_events` would make for the whole log."""
+    if plan.tie_policy is TiePolicy.FILE:
+        return events.sort(ROW).drop(ROW)
+    draw = _draw(plan.seed, plan.facts.total)
+    drawn = events.with_columns(pl.Series(ROW, draw[file_places(events[ROW], plan.facts.rows).to_numpy()]))
+    if not plan.facts.no_time:
+        drawn = drawn.with_columns(order=pl.lit(None, pl.Int64))  # a drawn tie is not broken by it
+    return drawn.sort(ROW).drop(ROW)
+
+
+@lru_cache(maxsize=1)
+def _draw(seed: int, rows: int) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(rows)
+
+
+def _with_a_mark(events: pl.DataFrame, marked: bool) -> pl.DataFrame:
+    """Where the log marks its targets, a partition without a mark has none: a mark on a training row says so."""
+    if not marked or events["is_target"].any():
+        return events
+    trained = events["split"].str.to_lowercase().str.starts_with("train").arg_true()
+    if not len(trained):
+        return events.clear()
+    mark = pl.int_range(pl.len()) == trained[0]
+    return events.with_columns(is_target=mark)
+
+
+def _cut_items(timeline: Timeline, vocabulary: ItemVocabulary, parts: np.ndarray) -> Cut:
+    rows = vocabulary.encode(timeline.events["item_id"].to_arrow())
+    return cut_cold_items(timeline, parts[rows - NUM_SPECIAL_ROWS])

@@ -1,0 +1,323 @@
+"""From raw tables to sequences on disk, out of core: typed, validated, sorted, filtered, split, written as parquet.
+
+The log is read in chunks, each of which is scattered to partitions by the hash of its users; then the partitions are
+filtered and split one at a time. Chunks and partitions that are finished are kept, and a run that was killed goes on
+from there.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..sequences.filters import RepeatPolicy, check_filters, check_session_times
+from ..sequences.held_out_items import ColdPolicy, check_cold, nothing_trained, pick_cold
+from ..sequences.splits import SplitName, TiePolicy, no_times, time_bounds
+from ..tables.event_roles import EventRoles, event_roles
+from ..tables.event_times import exact_times
+from ..tables.problems import TableProblem
+from ..vocabulary import VOCABULARY_FILE
+from .chunks import ChunkReading, EventChunk, EventFacts, cut_chunks, load_items, merge_facts, read_chunk
+from .inputs import PreparationInputs
+from .local_engine import Engine, LocalEngine
+from .partition_filters import Keeping, filter_log, part_items, partition_times, split_kept
+from .partitions import SplitPlan, finish_partition, shard_path, take_cold_items, trained_in
+from .prepared_folder import SPLITS, WORK, PreparedFolder, check_folder, empty_folder, write_manifest
+
+PARTITION_EVENTS = 2_500_000
+"""Events a partition: a few hundred megabytes while it is split."""
+
+EngineName = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """Which events of a log are used, and how it is split; the same words as `filter_events` and `build_splits`.
+
+    Args:
+        split: auto or a `SplitName`.
+        tie_policy: file or shuffle.
+        seed: Seed of shuffled ties and of cold items.
+        max_history: Events kept of an evaluation history, the latest; None for all.
+        repeats: A `RepeatPolicy`.
+        min_user_events: Events that a user must have; 0 for any number.
+        min_item_events: Events that an item must have, or it leaves the catalogue; 0 for any number.
+        session_gap: Seconds without an event after which a session ends; 0 for no sessions.
+        cold_items: Share of the items, from 0 to 0.5, whose training events are taken away.
+        cold_policy: Which items: random or newest.
+        target_event_types: Event types that are predicted; None for the default by their names, see `event_roles`.
+        negative_event_types: Event types that are negative, such as returns; None for the default.
+    """
+
+    split: str = "auto"
+    tie_policy: str = "file"
+    seed: int = 0
+    max_history: int | None = None
+    repeats: str = RepeatPolicy.KEEP
+    min_user_events: int = 0
+    min_item_events: int = 0
+    session_gap: int = 0
+    cold_items: float = 0.0
+    cold_policy: str = ColdPolicy.RANDOM
+    target_event_types: tuple[str, ...] | None = None
+    negative_event_types: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_filters(self.repeats, self.min_user_events, self.min_item_events, self.session_gap)
+        check_cold(self.cold_items, self.cold_policy)
+        if self.split != "auto" and self.split not in list(SplitName):
+            raise ValueError(f"split is {self.split!r}; give auto or one of {', '.join(SplitName)}")
+        if self.tie_policy not in list(TiePolicy):
+            raise ValueError(f"tie_policy is {self.tie_policy!r}; give one of {', '.join(TiePolicy)}")
+        if self.max_history is not None and self.max_history < 1:
+            raise ValueError(f"max_history is {self.max_history}; give a number from 1, or None for the whole history")
+
+
+def prepare_tables(
+    inputs: PreparationInputs,
+    output: Path,
+    options: PrepareOptions | None = None,
+    *,
+    engine: EngineName = "local",
+    num_proc: int = 1,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> PreparedFolder:
+    """Prepare a shop's tables for training.
+
+    Args:
+        inputs: The tables.
+        output: Folder of the result. One that holds an unfinished preparation of the same tables with the same options
+            is gone on with; one that is finished is left as it is.
+        options: How to split.
+        engine: "local" or "ray".
+        num_proc: Processes; of the Ray engine, tasks at a time.
+        overwrite: Whether another preparation in the folder may be replaced.
+        progress: Whether to show bars.
+
+    Raises:
+        ValueError: If the folder holds something else, or the tables cannot be split so.
+        TableError: If the tables cannot be used.
+        ImportError: If Ray is wanted and not installed.
+    """
+    options = options or PrepareOptions()
+    if num_proc < 1:
+        raise ValueError(f"num_proc is {num_proc}; give at least 1")
+    if engine == "ray":
+        from .ray_cluster import import_ray
+
+        import_ray()
+    existed = output.exists()
+    request = inputs.describe(options)
+    done = check_folder(output, request, overwrite)
+    if done is not None:
+        return done
+    try:
+        return _prepare(inputs, output, options, request, engine, num_proc, progress)
+    except ValueError:
+        # Bad input leaves nothing behind; a kill or a full disk leaves what is finished.
+        if existed:
+            empty_folder(output)
+        else:
+            shutil.rmtree(output, ignore_errors=True)
+        raise
+
+
+def _prepare(
+    inputs: PreparationInputs,
+    output: Path,
+    options: PrepareOptions,
+    request: dict[str, Any],
+    engine: EngineName,
+    num_proc: int,
+    progress: bool,
+) -> PreparedFolder:
+    work = output / WORK
+    work.mkdir(parents=True, exist_ok=True)
+    write_manifest(output, {"complete": False, "request": request})
+    tables = inputs.write_tables(output, work)
+    reading = ChunkReading(
+        str((work / VOCABULARY_FILE).resolve()), tables.columns, inputs.on_unknown_items, tables.style,
+        tables.time_format, inputs.on_missing_users,
+    )  # fmt: skip
+    chunks = cut_chunks(tables.events)
+    partitions = max(1, -(-sum(chunk.rows for chunk in chunks) // PARTITION_EVENTS))
+    with _engine(engine)(chunks, reading, partitions, output, num_proc, progress) as running:
+        # A worker of a cluster has a working directory of its own.
+        log = _Log(running, chunks, reading, partitions, output.resolve(), options, tables.name)
+        facts, split, results, noted = log.split()
+        roles = log.roles(facts)
+        rows = {name: sum(result["rows"][name] for result in results) for name in SPLITS}
+        if not rows["train"]:
+            raise ValueError(
+                f"events: split {options.split!r} leaves no user with two training events ({facts.total} rows); "
+                "give more events or another split"
+            )
+        if options.cold_items:
+            rows["train"] = log.take_cold_items(rows["train"])
+    found = [*tables.problems, *facts.problems, *noted]
+    found += [TableProblem(**problem) for problem in _merged(result["problems"] for result in results)]
+    shards = {name: len(list(shard_path(output, name, 0).parent.glob("*.parquet"))) for name in SPLITS}
+    manifest = {
+        "shards": shards, "complete": True, "request": request, "name": tables.name, "split": split.value,
+        "event_types": facts.kinds, "target_event_types": list(roles.targets),
+        "negative_event_types": list(roles.negative),
+        "rows": rows, "events": facts.total, "partitions": partitions,
+        "items": load_items(str(output / VOCABULARY_FILE)).num_items,
+        "users": sum(result["users"] for result in results), "ratings": facts.ratings, "times": facts.times,
+        "problems": [problem.to_dict() for problem in found],
+    }  # fmt: skip
+    prepared = write_manifest(output, manifest)
+    tables.card(manifest).write(output)
+    shutil.rmtree(work)
+    return replace(prepared, found=tuple(found))
+
+
+def _engine(name: EngineName) -> type[LocalEngine] | Any:
+    if name == "local":
+        return LocalEngine
+    from .ray_engine import RayEngine
+
+    return RayEngine
+
+
+@dataclass(frozen=True)
+class _Log:
+    """A log on its way through an engine."""
+
+    engine: Engine
+    chunks: list[EventChunk]
+    reading: ChunkReading
+    partitions: int
+    output: Path
+    options: PrepareOptions
+    name: str
+
+    def split(self) -> tuple[EventFacts, SplitName, list[dict[str, Any]], list[TableProblem]]:
+        """Read, filter and split the log.
+
+        Returns:
+            Facts of the events that are used, the split, what each partition holds, and what was noted of the users.
+        """
+        options, minimum = self.options, self.options.min_user_events
+        facts = merge_facts(self.engine.read(), self.name)
+        noted: list[TableProblem] = []
+        if self._filtered:
+            if options.session_gap:
+                check_session_times(facts.no_time, facts.total)
+            keeping = Keeping(
+                self.reading.vocabulary, bool(facts.no_order), RepeatPolicy(options.repeats), options.session_gap,
+                minimum, options.min_item_events,
+            )  # fmt: skip
+            shuffled = options.tie_policy == TiePolicy.SHUFFLE
+            facts, noted = filter_log(
+                self.engine, keeping, facts, self.partitions, shuffled, self.output, self.name
+            )  # fmt: skip
+        else:
+            load_items(self.reading.vocabulary).save(self.output)
+        plan = self._plan(facts)
+        if not self._filtered:
+            results = self.engine.gather(finish_partition, "part", plan, title="splitting users")
+            return facts, plan.split, results, noted
+        if plan.split is SplitName.COLD_ITEMS:
+            plan = part_items(self.engine, plan, minimum, self.partitions, self.output)
+        jobs = [(split_kept, (number, plan, minimum, self.output)) for number in range(self.partitions)]
+        return facts, plan.split, self.engine.run(jobs, "splitting users"), noted
+
+    def take_cold_items(self, users: int) -> int:
+        """Take training events of cold items away; returns how many of the users' sequences are left.
+
+        Raises:
+            ValueError: If none is.
+        """
+        numbers = range(self.partitions)
+        trained = reduce(add, (trained_in(self.output, number) for number in numbers))
+        cold = pick_cold(trained, self.options.cold_items, self.options.cold_policy, self.options.seed)
+        if not len(cold):
+            return users
+        jobs = [(take_cold_items, (number, cold, self.output)) for number in numbers]
+        left = sum(self.engine.run(jobs, "taking cold items away"))
+        if not left:
+            raise nothing_trained(len(cold), users)
+        return left
+
+    @property
+    def _filtered(self) -> bool:
+        """Whether partitions go through the filters; a split by items reads them several times, as these do."""
+        options = self.options
+        chosen = options.repeats != RepeatPolicy.KEEP or options.session_gap or options.split == SplitName.COLD_ITEMS
+        return bool(chosen or options.min_user_events > 1 or options.min_item_events > 0)
+
+    def _plan(self, facts: EventFacts) -> SplitPlan:
+        """What every partition is told.
+
+        Raises:
+            ValueError: If the log lacks what the split needs.
+        """
+        options, split = self.options, _resolve(self.options, facts)
+        bounds = None
+        if split in (SplitName.GLOBAL_TIME, SplitName.COLD_ITEMS) and facts.no_time:
+            other = "use leave-one-out" if split is SplitName.GLOBAL_TIME else "use cold_items= with another split"
+            raise no_times(facts.no_time, facts.total, split, other)
+        if split is SplitName.GLOBAL_TIME:
+            bounds = _time_bounds(self._times(), facts.total)
+        if split is SplitName.COLUMN and facts.no_split:
+            raise ValueError(
+                f"events, column split: {facts.no_split} of {facts.total} rows have no value; "
+                "fill them with train, validation or test, or use another split"
+            )
+        return SplitPlan(
+            str((self.output / VOCABULARY_FILE).resolve()), facts, split, TiePolicy(options.tie_policy), options.seed,
+            options.max_history, self.roles(facts), bounds, noted=self._filtered,
+        )  # fmt: skip
+
+    def roles(self, facts: EventFacts) -> EventRoles:
+        """Roles of the event types that are used.
+
+        Raises:
+            ValueError: As `event_roles`.
+        """
+        return event_roles(facts.kinds, self.options.target_event_types, self.options.negative_event_types)
+
+    def _times(self) -> Iterator[np.ndarray]:
+        if self._filtered:
+            for number in range(self.partitions):
+                yield partition_times(number, self.options.min_user_events, self.output)
+        else:
+            for chunk in self.chunks:
+                yield exact_times(read_chunk(chunk, self.reading)[0]).to_numpy()
+
+
+def _resolve(options: PrepareOptions, facts: EventFacts) -> SplitName:
+    if options.split == "auto":
+        return SplitName.LEAVE_ONE_OUT if facts.no_split else SplitName.COLUMN
+    return SplitName(options.split)
+
+
+def _time_bounds(parts: Iterable[np.ndarray], total: int) -> tuple[int, int]:
+    """The two times that `cut_time` finds for the whole log; 8 bytes an event are held."""
+    stamps = np.empty(total, dtype=np.int64)
+    filled = 0
+    for times in parts:
+        stamps[filled : filled + len(times)] = times
+        filled += len(times)
+    return time_bounds(stamps)
+
+
+def _merged(parts: Iterable[list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """Problems of the partitions, those of one kind added up."""
+    kinds: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for problem in (problem for part in parts for problem in part):
+        key = (problem["table"], problem["column"], problem["kind"])
+        if key in kinds:
+            kinds[key]["count"] += problem["count"]
+        else:
+            kinds[key] = dict(problem)
+    yield from kinds.values()

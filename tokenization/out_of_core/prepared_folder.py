@@ -1,0 +1,323 @@
+"""A folder of prepared sequences: its manifest, and how it is read again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from ..sources import load_shop
+from ..tables.data_card import DataCard
+from ..tables.event_roles import EventRoles, saved_roles
+from ..tables.problems import TableProblem
+from ..tables.schema import EVENT_SCHEMA, MissingUsers, ShopTables, TableColumns, UnknownItems
+from ..tables.table_columns import SavedColumns, is_chosen
+from ..vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
+
+if TYPE_CHECKING:
+    import datasets
+
+MANIFEST = "preparation.json"
+SPLITS = ("train", "validation", "test")
+WORK = "unfinished"
+"""Folder of what a killed run goes on from; gone when all is done."""
+
+
+@dataclass(frozen=True)
+class PreparedFolder:
+    """A folder with the item vocabulary and the shards of the splits.
+
+    Args:
+        folder: The folder.
+        manifest: Which tables, options and hashes it was made of, and what it holds.
+        found: Problems with values of users, where the folder was made just now; those of the manifest are masked.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    found: tuple[TableProblem, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def split(self) -> str:
+        """The split that was made."""
+        return str(self.manifest["split"])
+
+    @property
+    def event_types(self) -> list[str]:
+        """Kinds of event, in the order of their codes."""
+        return list(self.manifest["event_types"])
+
+    @property
+    def roles(self) -> EventRoles:
+        """Roles of the event types."""
+        return saved_roles(self.event_types, self.manifest)
+
+    def vocabulary(self) -> ItemVocabulary:
+        """The item vocabulary."""
+        return ItemVocabulary.load(self.folder)
+
+    def splits(self) -> datasets.DatasetDict:
+        """The splits; `datasets` converts the shards once and finds them in its cache afterwards."""
+        import datasets
+
+        shards = {name: sorted(str(path) for path in (self.folder / name).glob("*.parquet")) for name in SPLITS}
+        found = {name: datasets.Dataset.from_parquet(shards[name]) for name in SPLITS if shards[name]}
+        features = datasets.Features({**found["train"].features, "targets": datasets.List(datasets.Value("int32"))})
+        empty = datasets.Dataset.from_dict({name: [] for name in features}, features=features)
+        return datasets.DatasetDict({name: found.get(name, empty) for name in SPLITS})
+
+    def problems(self) -> list[TableProblem]:
+        """What was repaired in the tables or should be known of them."""
+        return [TableProblem(**problem) for problem in self.manifest["problems"]]
+
+
+def _no_sequences() -> datasets.DatasetDict:
+    import datasets
+
+    return datasets.DatasetDict()
+
+
+@dataclass
+class PreparedShop(ShopTables):
+    """A shop whose events are sequences already.
+
+    Its `events` are not the log: two rows with the first and last time and the lowest and highest rating, for that is
+    all that is read of a log once its sequences are there.
+
+    Args:
+        sequences: The splits.
+        event_types: Kinds of event, in the order of their codes.
+        made: Options that they were made with, as `PrepareOptions` has them.
+    """
+
+    sequences: datasets.DatasetDict = field(default_factory=_no_sequences)
+    event_types: list[str] = field(default_factory=list)
+    made: dict[str, Any] = field(default_factory=dict)
+
+    def check_options(self, wanted: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+        """Refuse what would need the log itself.
+
+        Args:
+            wanted: Options that choose and split events, by the names of `PrepareOptions`.
+            defaults: Their defaults; one that is left at it takes what was made.
+
+        Returns:
+            The options that were made, those of `wanted` alone.
+
+        Raises:
+            ValueError: If anything is wanted that the sequences were not made with.
+        """
+        made = {name: self.made.get(name, defaults[name]) for name in wanted} | {"split": self.split}
+        for name, value in wanted.items():
+            if value not in (defaults[name], made[name]):
+                raise ValueError(
+                    f"{name} is {value!r}, and {self.name} was prepared with {made[name]!r}; prepare the tables "
+                    f"again with {name}={value!r}, or give the tables"
+                )
+        return made
+
+    def splits_for(self, vocabulary: ItemVocabulary, event_types: Sequence[str]) -> datasets.DatasetDict:
+        """The splits with the rows and codes of another catalogue; an item it lacks is unknown, and never a target.
+
+        Args:
+            vocabulary: The catalogue.
+            event_types: Its kinds of event; one that it lacks is 0.
+        """
+        import datasets
+
+        ids = self.items["item_id"].to_arrow()
+        rows = np.concatenate([np.arange(NUM_SPECIAL_ROWS), vocabulary.encode(ids)]).astype(np.int32)
+        place = {name: code for code, name in enumerate(event_types, start=1)}
+        codes = np.array([0, *(place.get(name, 0) for name in self.event_types)], dtype=np.int32)
+        return datasets.DatasetDict({name: _recoded(split, rows, codes) for name, split in self.sequences.items()})
+
+
+def _recoded(split: datasets.Dataset, rows: np.ndarray, codes: np.ndarray) -> datasets.Dataset:
+    import datasets
+
+    table = split.with_format("arrow")[:]
+    for name, values in (("items", rows), ("event_types", codes), ("targets", rows)):
+        if name in table.column_names:
+            lists = table[name].combine_chunks()
+            new = pa.array(values[lists.flatten().to_numpy()], pa.int32())
+            kept = pa.ListArray.from_arrays(lists.offsets, new)
+            table = table.set_column(table.column_names.index(name), name, kept)
+    table = table.cast(split.features.arrow_schema)
+    if "targets" not in split.features:
+        return datasets.Dataset(table)
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    known = pl.col("targets").list.eval(pl.element().filter(pl.element() >= NUM_SPECIAL_ROWS))
+    frame = frame.with_columns(known).filter(pl.col("targets").list.len() > 0)
+    return datasets.Dataset(pa.table(frame.to_arrow()).cast(split.features.arrow_schema))
+
+
+def load_data(
+    data: str | Path | None = None,
+    *,
+    items: str | None = None,
+    events: str | None = None,
+    columns: TableColumns | None = None,
+    on_unknown_items: UnknownItems = "error",
+    on_missing_users: MissingUsers = "error",
+    time_format: str | None = None,
+    encoding: str | None = None,
+) -> ShopTables:
+    """What the argument DATA of a command names: a prepared folder, or whatever `load_shop` takes.
+
+    Raises:
+        ValueError: As `open_prepared` and `load_shop`; and if columns are named of a prepared folder.
+        FileNotFoundError: As `load_shop`.
+        TableError: As `load_shop`.
+    """
+    if not is_prepared(data) or items is not None or events is not None:
+        return load_shop(
+            data, items=items, events=events, columns=columns, on_unknown_items=on_unknown_items,
+            on_missing_users=on_missing_users, time_format=time_format, encoding=encoding,
+        )  # fmt: skip
+    if is_chosen(time_format) or is_chosen(encoding):
+        raise ValueError(f"{data} was prepared, and its times are read already; leave time_format= and encoding= out")
+    if columns not in (None, TableColumns()) and not isinstance(columns, SavedColumns):
+        raise ValueError(f"{data} was prepared, and its columns have our names; leave columns= out")
+    return load_prepared(str(data))
+
+
+def refuse_prepared(folder: str | Path | None, use: str) -> None:
+    """Refuse a prepared folder where the log itself is needed.
+
+    Args:
+        folder: What was given.
+        use: What is to be done with the tables, such as "inspect".
+
+    Raises:
+        ValueError: If it is one; it names the tables that it was made of.
+    """
+    if folder is None or not is_prepared(folder):
+        return
+    inputs = _read(Path(folder).expanduser() / MANIFEST).get("request", {}).get("inputs", {})
+    tables = [name for name in inputs if Path(name).is_absolute()]
+    named = f": {', '.join(tables)}" if tables else ""
+    raise ValueError(
+        f"{folder} holds sequences that were cut by xcat prepare, not a log of events; {use} the tables that they "
+        f"were made of{named}"
+    )
+
+
+def is_prepared(folder: str | Path | None) -> bool:
+    """Whether a folder was written by `prepare_tables`, finished or not."""
+    return folder is not None and (Path(folder).expanduser() / MANIFEST).is_file()
+
+
+def open_prepared(folder: str | Path) -> PreparedFolder:
+    """Open a folder that `prepare_tables` has written.
+
+    Raises:
+        ValueError: If it is unfinished, damaged, or none.
+    """
+    folder = Path(folder).expanduser()
+    file = folder / MANIFEST
+    if not file.is_file():
+        raise ValueError(f"folder {folder} has no {MANIFEST}; make it with xcat prepare")
+    manifest = _read(file)
+    if not manifest.get("complete"):
+        raise ValueError(f"folder {folder} holds an unfinished preparation; run the same xcat prepare again")
+    for name, shards in manifest["shards"].items():
+        there = len(list((folder / name).glob("*.parquet")))
+        if there != shards:
+            raise ValueError(f"folder {folder} has {there} of {shards} shards of {name}; prepare it anew")
+    return PreparedFolder(folder, manifest)
+
+
+def load_prepared(folder: str | Path) -> PreparedShop:
+    """The shop of a prepared folder, for training.
+
+    Raises:
+        ValueError: As `open_prepared`.
+    """
+    prepared = open_prepared(folder)
+    manifest = prepared.manifest
+    items = pl.from_arrow(prepared.vocabulary().table)
+    assert isinstance(items, pl.DataFrame)
+    extremes = pl.DataFrame(
+        {"timestamp": manifest["times"] or [None, None], "rating": manifest["ratings"] or [None, None]},
+        schema={"timestamp": pl.Int64, "rating": pl.Float64},
+    )
+    empty = pl.DataFrame(schema=EVENT_SCHEMA)
+    events = pl.concat([empty, extremes], how="diagonal").select(list(EVENT_SCHEMA))
+    times, request = manifest["times"] or (None, None), manifest["request"]
+    card = DataCard(
+        manifest["name"], rows={"items": items.height, "events": manifest["events"]}, users=manifest["users"],
+        first_event=times[0], last_event=times[1],
+    )  # fmt: skip
+    return PreparedShop(
+        items, events, prepared.problems(), manifest["name"], card=card, sequences=prepared.splits(),
+        split=prepared.split, event_types=prepared.event_types, made=_made(manifest),
+        columns=TableColumns(**request.get("columns", {})), time_format=request.get("time_format"),
+        encoding=request.get("encoding"),
+    )  # fmt: skip
+
+
+def _made(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a preparation, with the roles of event types that it found; without any in an old folder."""
+    found = {
+        name: tuple(manifest[name]) for name in ("target_event_types", "negative_event_types") if name in manifest
+    }
+    return {**manifest["request"]["options"], **found}
+
+
+def check_folder(folder: Path, request: dict[str, Any], overwrite: bool) -> PreparedFolder | None:
+    """Look at what is in an output folder before any work is done.
+
+    Returns:
+        The finished preparation of the same request, or None if there is work to do.
+
+    Raises:
+        ValueError: If the folder is a file or holds something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"folder {folder} is a file; give another")
+    if not folder.exists() or not any(folder.iterdir()):
+        return None
+    if not (folder / MANIFEST).is_file():
+        raise ValueError(f"folder {folder} is not empty; give another folder")
+    manifest = _read(folder / MANIFEST)
+    if manifest.get("request") == json.loads(json.dumps(request)):
+        return open_prepared(folder) if manifest["complete"] else None
+    if not overwrite:
+        raise ValueError(
+            f"folder {folder} holds a preparation of other tables or with other options; give another folder, "
+            "or overwrite=True"
+        )
+    empty_folder(folder)
+    return None
+
+
+def empty_folder(folder: Path) -> None:
+    """Take away what a preparation wrote, and nothing else."""
+    for name in (*SPLITS, WORK):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (MANIFEST, VOCABULARY_FILE, "users.parquet", "promotions.parquet", "README.md"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> PreparedFolder:
+    """Write the manifest, whole or not at all."""
+    unfinished = folder / f"{MANIFEST}.unfinished"
+    unfinished.write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(folder / MANIFEST)
+    return PreparedFolder(folder, manifest)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({error}); prepare into another folder") from error
+    return manifest

@@ -1,0 +1,148 @@
+"""The same preparation on Ray Data: chunks are read on all nodes, shuffled by partition, worked on where they arrive.
+
+Every node must read the tables, and write the output folder, under the same paths.
+"""
+
+from __future__ import annotations
+
+import pickle
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import polars as pl
+import pyarrow as pa
+
+from ..tables.table_columns import MICROSECOND
+from .chunks import ROW, ChunkReading, EventChunk, EventFacts, empty_events, read_chunk
+from .local_engine import Jobs, PartitionJob
+from .partitions import PARTITION, finished, number_partition
+from .ray_cluster import connect_ray, import_ray
+
+RESULT = "result"
+MAX_REDUCERS = 200
+"""Tasks of the shuffle; each takes one partition after the other."""
+
+_R = TypeVar("_R")
+
+
+class RayEngine:
+    """The Ray cluster that is connected to or that RAY_ADDRESS names, or one of this machine that is started for it.
+
+    Args:
+        chunks: The log.
+        reading: How it is read.
+        partitions: Partitions of the users.
+        output: The output folder, which every node sees.
+        num_proc: Tasks at a time.
+        progress: Whether Ray shows its bars.
+
+    Raises:
+        ImportError: If Ray is not installed.
+    """
+
+    def __init__(
+        self,
+        chunks: list[EventChunk],
+        reading: ChunkReading,
+        partitions: int,
+        output: Path,
+        num_proc: int,
+        progress: bool,
+    ) -> None:
+        self.chunks, self.reading, self.partitions = chunks, reading, partitions
+        self.output = output.resolve()  # a worker's working directory is its own
+        self.num_proc, self.progress = num_proc, progress
+        self._ray = import_ray()
+        self._connection = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._connection.enter_context(connect_ray(self._ray))
+        self._ray.data.DataContext.get_current().enable_progress_bars = self.progress
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()
+
+    def read(self) -> list[EventFacts]:
+        """Read the chunks for their facts alone; they are read again when they are shuffled."""
+        jobs: Jobs[dict[str, Any]] = [(_facts_of, (chunk, self.reading)) for chunk in self.chunks]
+        return [EventFacts.from_dict(part) for part in self.run(jobs, "reading events")]
+
+    def gather(self, job: PartitionJob, prefix: str, *arguments: Any, title: str) -> list[dict[str, Any]]:
+        """See `Engine.gather`; the events go through Ray's object store."""
+        numbers = range(self.partitions)
+        done = {n: result for n in numbers if (result := finished(self.output, prefix, n)) is not None}
+        if len(done) < self.partitions:
+            rows = [{"number": chunk.number} for chunk in self.chunks]
+            reader = partial(
+                _events_of, chunks=self.chunks, reading=self.reading, partitions=self.partitions, done=set(done)
+            )
+            events = self._ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+                reader, batch_size=1, batch_format="pyarrow", compute=self._limit()
+            )
+            groups = events.groupby(PARTITION, num_partitions=min(self.partitions, MAX_REDUCERS)).map_groups(
+                partial(_call_group, job=job, arguments=arguments, output=self.output), batch_format="pyarrow"
+            )
+            done |= {row["number"]: _unpacked(row[RESULT]) for row in groups.take_all()}
+        for number in numbers:
+            if number not in done:  # no user fell into it
+                done[number] = job(empty_events(), number, *arguments, self.output)
+        return [done[number] for number in numbers]
+
+    def run(self, jobs: Jobs[_R], title: str) -> list[_R]:
+        """Run jobs as tasks."""
+        rows = [{"number": number} for number in range(len(jobs))]
+        found = self._ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+            partial(_call_job, jobs=jobs), batch_size=1, batch_format="pyarrow", compute=self._limit()
+        )
+        results: dict[int, _R] = {row["number"]: _unpacked(row[RESULT]) for row in found.take_all()}
+        return [results[number] for number in range(len(jobs))]
+
+    def _limit(self) -> Any:
+        return self._ray.data.TaskPoolStrategy(size=self.num_proc)
+
+
+def _facts_of(chunk: EventChunk, reading: ChunkReading) -> dict[str, Any]:
+    return read_chunk(chunk, reading)[1].to_dict()
+
+
+def _events_of(
+    batch: pa.Table, chunks: list[EventChunk], reading: ChunkReading, partitions: int, done: set[int]
+) -> pa.Table:
+    """The events of one chunk that belong to partitions which are still to be done."""
+    events, _ = read_chunk(chunks[batch["number"][0].as_py()], reading)
+    if MICROSECOND not in events.columns:
+        # Blocks of one schema: only chunks in which some time has a fraction have the column.
+        events = events.with_columns(pl.lit(None, pl.Int32).alias(MICROSECOND)).select(pl.exclude(ROW), ROW)
+    events = events.with_columns(number_partition(events, partitions)).filter(~pl.col(PARTITION).is_in(sorted(done)))
+    return events.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _call_group(group: pa.Table, job: PartitionJob, arguments: tuple[Any, ...], output: Path) -> pa.Table:
+    number = group[PARTITION][0].as_py()
+    events = pl.from_arrow(group.drop_columns(PARTITION))
+    assert isinstance(events, pl.DataFrame)
+    return _packed(number, partial(job, events, number, *arguments, output))
+
+
+def _call_job(batch: pa.Table, jobs: Jobs[Any]) -> pa.Table:
+    number = batch["number"][0].as_py()
+    function, arguments = jobs[number]
+    return _packed(number, partial(function, *arguments))
+
+
+def _packed(number: int, call: partial[Any]) -> pa.Table:
+    try:
+        result: tuple[bool, Any] = (True, call())
+    except ValueError as error:
+        result = (False, str(error))  # Ray would lose its type
+    return pa.table({"number": pa.array([number], pa.int64()), RESULT: pa.array([pickle.dumps(result)], pa.binary())})
+
+
+def _unpacked(packed: bytes) -> Any:
+    good, result = pickle.loads(packed)  # made by a task of ours
+    if not good:
+        raise ValueError(result)
+    return result

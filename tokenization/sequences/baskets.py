@@ -1,0 +1,54 @@
+"""Whether a user's last event is one of several of a basket, so that leave-one-out asks for the rest of it."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from ..tables.event_roles import TARGET, EventRoles
+from ..tables.event_times import exact_time
+from .splits import SplitName
+
+LEAST_SHARE = 0.5
+"""Share of users with several events in a basket from which a split by baskets is proposed."""
+
+
+def basket_advice(events: pl.DataFrame, split: str, roles: EventRoles) -> str | None:
+    """What to know of a split into single events where events come in baskets; None where there is nothing to say.
+
+    Args:
+        events: Events of `ShopTables`.
+        split: The split that is used.
+        roles: Roles of the event types; only predicted events count.
+    """
+    baskets = events["basket_id"].null_count() < events.height
+    timed = events["timestamp"].null_count() == 0
+    if split == SplitName.LAST_BASKET:
+        return None if baskets else "events have no basket_id: a user's events at one time are a basket"
+    if split != SplitName.LEAVE_ONE_OUT or not (baskets or timed):
+        return None
+    predicted = events.filter(roles.of(events["event_type"]) == TARGET)
+    last, some = _shares_of_baskets(predicted, baskets, timed)
+    if baskets and some > LEAST_SHARE:
+        return (
+            f"{some:.0%} of the users have baskets (basket_id) of several events, {last:.0%} as their last one, and "
+            "leave-one-out asks for the rest of such a basket, known in part; choose the split last-basket"
+        )
+    if not baskets and last > LEAST_SHARE:
+        return (
+            f"the last events of {last:.0%} of the users share their time with others, so leave-one-out asks for the "
+            "rest of a basket that is known in part; choose the split last-basket, and map a column of invoices or "
+            "orders as basket_id, if there is one"
+        )
+    return None
+
+
+def _shares_of_baskets(events: pl.DataFrame, baskets: bool, timed: bool) -> tuple[float, float]:
+    """Of users with two events or more, those whose last basket, and those of whom some basket, has more than one."""
+    clock = exact_time(events) if timed else pl.col("order")
+    unit = pl.coalesce(pl.col("basket_id"), clock.cast(pl.String)) if baskets else clock
+    frame = events.select("user_id", _clock=clock, _unit=unit).filter(pl.len().over("user_id") > 1)
+    sized = frame.group_by("user_id", "_unit").agg(pl.col("_clock").max(), _size=pl.len())
+    users = sized.group_by("user_id").agg(
+        last=pl.col("_size").sort_by("_clock").last() > 1, some=pl.col("_size").max() > 1
+    )
+    return tuple(float(users[name].mean() or 0.0) for name in ("last", "some"))  # type: ignore[arg-type,return-value]

@@ -1,0 +1,209 @@
+"""Events to sequences a user: training sequences, and histories with the targets that are to be ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import datasets
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..tables.event_roles import ROLES, TARGET, EventRoles, event_roles
+from ..tables.schema import ShopTables
+from ..vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from .splits import (
+    Cut,
+    Held,
+    SplitName,
+    TiePolicy,
+    Timeline,
+    cut_cold_items,
+    cut_column,
+    cut_last,
+    cut_time,
+    cut_users,
+    sort_events,
+)
+
+_SEQUENCE = {
+    "user_id": datasets.Value("string"),
+    "items": datasets.List(datasets.Value("int32")),
+    "event_types": datasets.List(datasets.Value("int32")),
+    "ratings": datasets.List(datasets.Value("float32")),
+    "timestamps": datasets.List(datasets.Value("int64")),
+}
+_TARGETS = datasets.List(datasets.Value("int32"))
+_CUTS: dict[SplitName, Callable[[Timeline], Cut]] = {
+    SplitName.LEAVE_ONE_OUT: cut_last,
+    SplitName.LAST_BASKET: cut_last,
+    SplitName.GLOBAL_TIME: cut_time,
+    SplitName.COLUMN: cut_column,
+    SplitName.USER_LEVEL: cut_users,
+    SplitName.COLD_ITEMS: cut_cold_items,
+}
+
+
+def event_type_names(shop: ShopTables) -> list[str]:
+    """Kinds of event, sorted."""
+    return sorted(shop.events["event_type"].drop_nulls().unique().to_list())
+
+
+def resolve_split(shop: ShopTables, split: str) -> SplitName:
+    """The split of a name.
+
+    "auto" is the one that was made already, the column `split` where every event has one, else leave-one-out.
+
+    Raises:
+        ValueError: If there is no split of that name.
+    """
+    if split == "auto" and shop.split:
+        return SplitName(shop.split)
+    if split == "auto":
+        return SplitName.LEAVE_ONE_OUT if shop.events["split"].null_count() else SplitName.COLUMN
+    if split not in list(SplitName):
+        raise ValueError(f"split is {split!r}; give auto or one of {', '.join(SplitName)}")
+    return SplitName(split)
+
+
+def build_splits(
+    shop: ShopTables,
+    vocabulary: ItemVocabulary,
+    event_types: Sequence[str],
+    *,
+    split: str = "auto",
+    tie_policy: str = "file",
+    seed: int = 0,
+    max_history: int | None = None,
+    cut: Callable[[Timeline], Cut] | None = None,
+    roles: EventRoles | None = None,
+) -> datasets.DatasetDict:
+    """Turn events into training sequences and evaluation queries.
+
+    Args:
+        shop: Validated tables.
+        vocabulary: Gives the rows of items; an item it lacks is the unknown item, and never a target.
+        event_types: Names of the kinds of event, coded from 1; another kind is 0.
+        split: "auto" or a `SplitName`.
+        tie_policy: "file" or "shuffle", the order of a user's events at one time.
+        seed: Seed of shuffled ties.
+        max_history: Events kept of an evaluation history, the latest; None for all.
+        cut: Where the events are cut, in place of the split's own way.
+        roles: Which event types are predicted, context or negative; None for the default by their names.
+
+    Returns:
+        `train` (sequences of two events or more, one of them a label), `validation` and `test` (histories with
+        `targets`). Lists of a row have one length: `items` rows, `event_types` codes, `ratings` (NaN for none),
+        `timestamps` (-1 for none) and, where some event types are not predicted, `event_roles`.
+
+    Raises:
+        ValueError: If the split or policy is unknown, or the tables lack what it needs.
+    """
+    name = resolve_split(shop, split)
+    if tie_policy not in list(TiePolicy):
+        raise ValueError(f"tie_policy is {tie_policy!r}; give one of {', '.join(TiePolicy)}")
+    if max_history is not None and max_history < 1:
+        raise ValueError(f"max_history is {max_history}; give a number from 1, or None for the whole history")
+    roles = event_roles(event_type_names(shop)) if roles is None else roles
+    timeline = sort_events(shop.events, name, TiePolicy(tie_policy), seed, roles)
+    coded = _coded(timeline, vocabulary, event_types)
+    made = (cut or _CUTS[name])(timeline)
+    train = _gather(coded.filter(pl.Series(made.train))).filter(pl.col("items").list.len() > 1)
+    sequence = _SEQUENCE
+    if roles.all_targets:
+        coded, train = coded.drop(ROLES), train.drop(ROLES)
+    else:
+        sequence = {**_SEQUENCE, ROLES: datasets.List(datasets.Value("int8"))}
+        train = train.filter(pl.col(ROLES).list.slice(1).list.max() == TARGET)
+    with_targets = {**sequence, "targets": _TARGETS}
+    return datasets.DatasetDict({
+        "train": _dataset(train, sequence),
+        "validation": _dataset(_queries(timeline, coded, made.validation, max_history), with_targets),
+        "test": _dataset(_queries(timeline, coded, made.test, max_history), with_targets),
+    })  # fmt: skip
+
+
+def target_items(train: datasets.Dataset) -> pa.ChunkedArray:
+    """Item rows of the target events of training sequences, a list per user: the evidence that models count.
+
+    Events of types that are not predicted, such as returns, are left out.
+
+    Args:
+        train: Training sequences.
+
+    Example:
+        >>> row = {"items": [[2, 3, 2]], "event_roles": [[1, 0, -1]]}
+        >>> target_items(datasets.Dataset.from_dict(row)).to_pylist()
+        [[2]]
+    """
+    names = ["items", *([ROLES] if ROLES in train.column_names else [])]
+    table = train.select_columns(names).with_format("arrow")[:]
+    if ROLES not in names:
+        return table["items"]
+    items = table["items"].combine_chunks()
+    wanted = pc.equal(table[ROLES].combine_chunks().flatten(), TARGET)
+    ends = np.append(0, np.cumsum(wanted.to_numpy(zero_copy_only=False)))
+    bounds = np.append(0, np.cumsum(pc.list_value_length(items).to_numpy()))
+    kept = pa.ListArray.from_arrays(pa.array(ends[bounds], pa.int32()), items.flatten().filter(wanted))
+    return pa.chunked_array([kept])
+
+
+def target_histories(train: datasets.Dataset) -> Iterable[list[int]]:
+    """As `target_items`, one list of Python per user."""
+    plain: Iterable[list[int]] = train.with_format(None)["items"]
+    return target_items(train).to_pylist() if ROLES in train.column_names else plain
+
+
+def trained_items(train: datasets.Dataset, num_rows: int) -> np.ndarray:
+    """(rows,) True for items that a target event of a training sequence names."""
+    flat = target_items(train).combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    trained: np.ndarray = np.bincount(flat, minlength=num_rows) > 0
+    trained[:NUM_SPECIAL_ROWS] = False
+    return trained
+
+
+def _coded(timeline: Timeline, vocabulary: ItemVocabulary, event_types: Sequence[str]) -> pl.DataFrame:
+    """The sorted events with rows and codes in place of names."""
+    events = timeline.events
+    rows = vocabulary.encode(events["item_id"].to_arrow())
+    codes = {name: code for code, name in enumerate(event_types, start=1)}
+    kinds = (
+        pl.col("event_type").replace_strict(codes, default=0, return_dtype=pl.Int32) if codes else pl.lit(0, pl.Int32)
+    )
+    return events.select(
+        "user_id",
+        pl.Series("items", rows.astype(np.int32)),
+        kinds.alias("event_types"),
+        pl.col("rating").cast(pl.Float32).fill_null(float("nan")).alias("ratings"),
+        pl.col("timestamp").fill_null(-1).alias("timestamps"),
+        pl.Series("user", timeline.user),
+        pl.Series("position", timeline.position),
+        pl.Series(ROLES, timeline.roles, pl.Int8),
+    )
+
+
+def _queries(timeline: Timeline, coded: pl.DataFrame, held: Held, max_history: int | None) -> pl.DataFrame:
+    """Histories with their targets; an unknown item is no target."""
+    target = held.target & (coded["items"].to_numpy() >= NUM_SPECIAL_ROWS)
+    targets = coded.filter(pl.Series(target)).group_by("user", maintain_order=True).agg(
+        pl.col("items").unique(maintain_order=True).alias("targets")
+    )  # fmt: skip
+    wanted = np.zeros(len(held.history), dtype=bool)
+    wanted[targets["user"].to_numpy()] = True
+    position = coded["position"].to_numpy()
+    end = held.history[timeline.user]
+    inside = wanted[timeline.user] & (position < end)
+    if max_history is not None:
+        inside &= position >= end - max_history
+    return _gather(coded.filter(pl.Series(inside))).join(targets, on="user", maintain_order="left")
+
+
+def _gather(coded: pl.DataFrame) -> pl.DataFrame:
+    lists = [name for name in ("items", "event_types", "ratings", "timestamps", ROLES) if name in coded.columns]
+    return coded.group_by("user", maintain_order=True).agg(pl.col("user_id").first(), *lists)
+
+
+def _dataset(table: pl.DataFrame, columns: dict[str, object]) -> datasets.Dataset:
+    schema = datasets.Features(columns)
+    return datasets.Dataset(pa.table(table.select(list(columns)).to_arrow()).cast(schema.arrow_schema))

@@ -1,0 +1,104 @@
+"""Histories of many users from one table, for recommendation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from ..sources.generic import load_table
+from ..tables.problems import TableError, TableProblem
+from ..tables.schema import MissingUsers, TableColumns
+from ..tables.table_columns import QUANTITY
+from ..tables.table_reader import TableReader
+from ..text.text_columns import joined_texts
+from .splits import SplitName, TiePolicy, sort_events
+
+_FIELDS = {"items": "item_id", "event_types": "event_type", "ratings": "rating", "timestamps": "timestamp"}
+"""Fields of `Histories` and the columns that they are."""
+_OF_TRAINING = ("repeated_event", "partial_split")
+"""Kinds of problem that are none of a history."""
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Users and what they did, oldest first; the lists of details have the shape of `items`.
+
+    Args:
+        user_ids: Users.
+        items: Item ids of each.
+        event_types: Kind of each event, or None where the table does not say.
+        ratings: Rating of each event, None for none, or None where the table has none.
+        timestamps: Seconds since 1970 of each event, None for none, or None where the table has no times.
+        event_texts: What was written at each event, "" for nothing, or None where no texts were asked for.
+        problems: What was repaired in the table or should be known.
+    """
+
+    user_ids: list[str]
+    items: list[list[str]]
+    event_types: list[list[str]] | None = None
+    ratings: list[list[float | None]] | None = None
+    timestamps: list[list[int | None]] | None = None
+    event_texts: list[list[str]] | None = None
+    problems: list[TableProblem] = field(default_factory=list, compare=False)
+
+
+def read_histories(
+    path: str | Path,
+    columns: TableColumns | None = None,
+    text_columns: Sequence[str] = (),
+    catalogue: pa.ChunkedArray | None = None,
+    *,
+    time_format: str | None = None,
+    encoding: str | None = None,
+    on_missing_users: MissingUsers = "error",
+) -> Histories:
+    """Read users and their histories, as the events of a shop are read and put in order.
+
+    Args:
+        path: A table of events (user, item, and time or order, kind and rating where there are any; one row an
+            event), in any format that `read_table` knows; without time and order the order of the file counts.
+        columns: Names of its columns; None for the defaults.
+        text_columns: Columns with texts of the events; those that the table has are read.
+        catalogue: Item ids of the model, which those of the table are to meet; None to take them as they are.
+        time_format: How times are written, as in `load_shop`.
+        encoding: Encoding of a file of text, as in `load_shop`.
+        on_missing_users: "error" refuses events without a user, "drop" leaves them out.
+
+    Returns:
+        Users in order of first appearance, with their events.
+
+    Raises:
+        ValueError: If the file cannot be read.
+        TableError: If events of a shop would be refused for what the table holds.
+    """
+    columns = columns or TableColumns()
+    table, problems = load_table(path, "events", encoding=encoding)
+    reader = TableReader(columns, file_order=True, time_format=time_format, on_missing_users=on_missing_users)
+    reader.problems += problems
+    log = reader.events(table)
+    if log is None or any(problem.fatal for problem in reader.problems):
+        raise TableError(reader.problems, str(path))
+    if catalogue is not None:
+        log = reader.ids_of(pl.DataFrame({"item_id": pl.Series(catalogue, dtype=pl.String)}), log)
+    ordered = sort_events(log, SplitName.LEAVE_ONE_OUT, TiePolicy.FILE, 0).events
+    kept = {title: name for title, name in _FIELDS.items() if reader.columns.name_of(name) in table.columns}
+    if QUANTITY in log.columns:
+        kept["event_types"] = "event_type"  # a quantity below zero made returns
+    if log["timestamp"].null_count() == log.height:
+        kept.pop("timestamps", None)
+    texts = [name for name in text_columns if name in table.columns]
+    if texts:
+        ordered = ordered.with_columns(
+            event_texts=joined_texts(table.filter(reader.with_user), texts).gather(ordered["_file"])
+        )
+        kept["event_texts"] = "event_texts"
+    lists = ordered.group_by("user_id", maintain_order=True).agg(
+        **{title: pl.col(name) for title, name in kept.items()}
+    )
+    found = {name: lists[name].to_list() for name in lists.columns}
+    notes = [problem for problem in reader.problems if problem.kind not in _OF_TRAINING]
+    return Histories(user_ids=found.pop("user_id"), **found, problems=notes)

@@ -1,0 +1,87 @@
+"""Cache of splits: sequences that were made of the same events in the same way are mapped from disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import datasets
+import polars as pl
+from datasets.arrow_writer import ArrowWriter
+
+from ..processing_xcat import catalogue_digest
+from ..tables.schema import ShopTables
+from ..vocabulary import ItemVocabulary
+
+_FORMAT = 1
+"""Raised whenever the same events would make other splits."""
+_FOLDER = "xcat-splits"
+
+
+def cached_splits(
+    make: Callable[[], datasets.DatasetDict],
+    shop: ShopTables,
+    vocabulary: ItemVocabulary,
+    settings: Mapping[str, Any],
+    cache_dir: Path | None = None,
+) -> datasets.DatasetDict:
+    """The splits that a function makes, from the cache where they are in it.
+
+    They lie in the cache of `datasets`, memory-mapped, so that what `map` makes of them is cached beside them.
+    `datasets.disable_caching()` switches the cache off.
+
+    Args:
+        make: Makes the splits.
+        shop: The tables that it makes them of, after events were chosen.
+        vocabulary: The item vocabulary.
+        settings: All else that they depend on, as JSON has it.
+        cache_dir: Folder of the cache; None for that of `datasets` (`HF_DATASETS_CACHE`).
+    """
+    if not datasets.is_caching_enabled():
+        return make()
+    root = Path(datasets.config.HF_DATASETS_CACHE) if cache_dir is None else cache_dir
+    folder = root / _FOLDER / _fingerprint(shop, vocabulary, settings)
+    if not folder.is_dir():
+        _write(make(), folder)
+    return _read(folder)
+
+
+def _fingerprint(shop: ShopTables, vocabulary: ItemVocabulary, settings: Mapping[str, Any]) -> str:
+    events = shop.events
+    # Hashes of rows are stable within a version of polars only.
+    names = [_FORMAT, pl.__version__, [(name, str(kind)) for name, kind in events.schema.items()], str(shop.split)]
+    told = json.dumps([*names, catalogue_digest(vocabulary), dict(settings)], sort_keys=True, default=str)
+    digest = hashlib.sha256(told.encode())
+    digest.update(events.hash_rows(seed=0).to_numpy().data)
+    return digest.hexdigest()[:32]
+
+
+def _write(splits: datasets.DatasetDict, folder: Path) -> None:
+    """Write all splits or none; another process may do the same meanwhile."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = folder.with_name(f".unfinished-{uuid4().hex}")
+    unfinished.mkdir()
+    try:
+        for name, rows in splits.items():
+            with ArrowWriter(features=rows.features, path=str(unfinished / f"{name}.arrow")) as to:
+                for batch in rows.with_format("arrow").iter(batch_size=10_000):
+                    to.write_table(batch)
+                to.finalize()
+        os.rename(unfinished, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _read(folder: Path) -> datasets.DatasetDict:
+    return datasets.DatasetDict({
+        name: datasets.Dataset.from_file(str(folder / f"{name}.arrow")) for name in ("train", "validation", "test")
+    })  # fmt: skip

@@ -1,0 +1,430 @@
+"""Where a user's events are cut into training, validation and test.
+
+Events lie sorted in one timeline, user after user. A split says of every event whether it is trained on and whether it
+is a target, and of every user where the history of the targets ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import polars as pl
+
+from ..masking import mask
+from ..tables.event_roles import TARGET, EventRoles
+from ..tables.event_times import event_columns, exact_time, exact_times
+
+VALIDATION_QUANTILE, TEST_QUANTILE = 0.8, 0.9
+"""The share of events before the two cuts of `global-time`, of users trained on in `user-level`, and of items (the
+oldest) in `cold-items`."""
+
+_TRAIN, _VALIDATION, _TEST = 0, 1, 2
+_HELD_OUT_LABELS = {
+    "valid": _VALIDATION,
+    "val": _VALIDATION,
+    "validation": _VALIDATION,
+    "dev": _VALIDATION,
+    "test": _TEST,
+}
+
+
+class SplitName(StrEnum):
+    """How events are split.
+
+    `leave-one-out` tests on a user's last event, `last-basket` on the last basket, `global-time` on the first event
+    (or basket) after a point in time, `column` on what the table says, `user-level` on the last event of users whom
+    training never sees, `cold-items` on a user's first event with an item that came late and that training never sees.
+    Everywhere only events of a predicted type count as such an event; see `event_roles`.
+    """
+
+    LEAVE_ONE_OUT = "leave-one-out"
+    LAST_BASKET = "last-basket"
+    GLOBAL_TIME = "global-time"
+    COLUMN = "column"
+    USER_LEVEL = "user-level"
+    COLD_ITEMS = "cold-items"
+
+
+class TiePolicy(StrEnum):
+    """The order of a user's events at one time: that of the file, or drawn with the seed."""
+
+    FILE = "file"
+    SHUFFLE = "shuffle"
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """All events, sorted by user and within a user by time.
+
+    Args:
+        events: The sorted events.
+        user: (events,) number of the user, growing.
+        starts: (users + 1,) where each user's events start.
+        unit: (events,) number of the unit (event or basket) within its user, from 0.
+        unit_time: (events,) microseconds since 1970 of the unit's last event, or None if events have no times.
+        roles: (events,) `TARGET` for events that may be predicted, `CONTEXT` or `NEGATIVE` for others.
+    """
+
+    events: pl.DataFrame
+    user: np.ndarray
+    starts: np.ndarray
+    unit: np.ndarray
+    unit_time: np.ndarray | None
+    roles: np.ndarray
+
+    @property
+    def position(self) -> np.ndarray:
+        """(events,) place of each event within its user."""
+        place: np.ndarray = np.arange(len(self.user)) - self.starts[self.user]
+        return place
+
+    @property
+    def predictable(self) -> np.ndarray:
+        """(events,) True for events that may be targets."""
+        may: np.ndarray = self.roles == TARGET
+        return may
+
+
+@dataclass(frozen=True)
+class Held:
+    """Targets that are held out.
+
+    Args:
+        target: (events,) True for targets.
+        history: (users,) events of each user before the first target; 0 for users without one.
+    """
+
+    target: np.ndarray
+    history: np.ndarray
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A split: (events,) which are trained on, and what is held out for validation and test."""
+
+    train: np.ndarray
+    validation: Held
+    test: Held
+
+
+def sort_events(
+    events: pl.DataFrame, split: SplitName, tie_policy: TiePolicy, seed: int, roles: EventRoles | None = None
+) -> Timeline:
+    """Sort events into a timeline.
+
+    Users follow each other as they first appear. A user's events are sorted by time, then by the column `order`, then
+    as in the file; without complete times by `order` alone. `shuffle` draws the order among equal times (equal orders,
+    where there are no times). Where baskets are the unit they stay together and are sorted by their last event.
+
+    Args:
+        events: Events of `ShopTables`.
+        split: Decides whether events or baskets are the units.
+        tie_policy: What to do with ties.
+        seed: Seed of the draw.
+        roles: Roles of the event types; None for targets alone.
+    """
+    timed = events["timestamp"].null_count() == 0
+    clock = "_time" if timed else "order"
+    frame = (
+        events.select(*event_columns(events), *([exact_time(events).alias(clock)] if timed else []))
+        .with_row_index("_file")
+        .with_columns(
+            _user=(pl.col("user_id").rank("dense") - 1).cast(pl.Int64), _first=pl.col("_file").min().over("user_id")
+        )
+    )
+    if tie_policy is TiePolicy.SHUFFLE:
+        draw = pl.Series("_tie", np.random.default_rng(seed).permutation(events.height))
+        frame = frame.with_columns(draw)
+        keys = [clock, "_tie"]
+    else:
+        keys = [clock, *(["order"] if timed else []), "_file"]
+    frame, unit = _with_units(frame, split, clock)
+    if unit is not None:
+        spans = [pl.col(key).max().over("_user", unit).alias(f"_unit_{key}") for key in keys]
+        frame = frame.with_columns(spans).sort("_first", *(f"_unit_{key}" for key in keys), *keys)
+    else:
+        frame = frame.sort("_first", *keys)
+    user_change = (frame["_user"] != frame["_user"].shift(1)).fill_null(True).to_numpy()
+    starts = np.append(np.flatnonzero(user_change), frame.height).astype(np.int64)
+    user = np.cumsum(user_change) - 1
+    if unit is not None:
+        unit_change = user_change | (frame[unit] != frame[unit].shift(1)).fill_null(True).to_numpy()
+    else:
+        unit_change = np.ones(frame.height, dtype=bool)
+    number = np.cumsum(unit_change)
+    within = number - number[starts[:-1]][user] if frame.height else number
+    times = frame[clock if unit is None else f"_unit_{clock}"].to_numpy() if timed else None
+    found = EventRoles(()) if roles is None else roles
+    return Timeline(frame, user, starts, within, times, found.of(frame["event_type"]).to_numpy())
+
+
+def _with_units(frame: pl.DataFrame, split: SplitName, clock: str) -> tuple[pl.DataFrame, str | None]:
+    """Add what tells the baskets of a user apart; None where every event is a unit of its own."""
+    baskets = frame["basket_id"].null_count() < frame.height
+    if split is SplitName.LAST_BASKET and not baskets:
+        return frame, clock
+    if split is SplitName.LAST_BASKET or (split in (SplitName.GLOBAL_TIME, SplitName.COLD_ITEMS) and baskets):
+        alone = pl.col(clock) if split is SplitName.LAST_BASKET else pl.col("_file")
+        own = pl.when(pl.col("basket_id").is_null()).then(alone.cast(pl.Int64)).otherwise(None)
+        return frame.with_columns(_unit=pl.struct("basket_id", own.alias("alone")).rank("dense")), "_unit"
+    return frame, None
+
+
+def cut_last(timeline: Timeline) -> Cut:
+    """The targets of a user's last unit with any are test, those of the one before validation.
+
+    What precedes the validation unit is training. What follows a target, such as its return, is in no history of it.
+    Users with fewer than three units with targets are trained on only.
+    """
+    number, units = _target_units(timeline)
+    held = (units >= 3)[timeline.user]
+    from_end = np.where(number >= 0, units[timeline.user] - 1 - number, -1)
+    test, validation = held & (from_end == 0), held & (from_end == 1)
+    before = timeline.unit < _first_unit(timeline, validation)[timeline.user]
+    return Cut(~held | before, _hold_in_unit(timeline, validation), _hold_in_unit(timeline, test))
+
+
+def cut_time(timeline: Timeline, bounds: tuple[int, int] | None = None) -> Cut:
+    """Events before the 80 % quantile of event times are training.
+
+    A user's first unit from there up to the 90 % quantile is validation, the first one from the latter on is test,
+    for users with events before them.
+
+    Args:
+        timeline: The events.
+        bounds: The two quantiles, in microseconds since 1970; None to find them in these events.
+
+    Raises:
+        ValueError: If events have no times.
+    """
+    times = timeline.unit_time
+    if times is None:
+        missing, total = timeline.events["timestamp"].null_count(), timeline.events.height
+        raise no_times(missing, total, SplitName.GLOBAL_TIME, "use leave-one-out")
+    first, second = time_bounds(exact_times(timeline.events).to_numpy(writable=True)) if bounds is None else bounds
+    return Cut(
+        times < first,
+        _hold_in_unit(timeline, _first_units(timeline, timeline.predictable & (times >= first) & (times < second))),
+        _hold_in_unit(timeline, _first_units(timeline, timeline.predictable & (times >= second))),
+    )
+
+
+def time_bounds(times: np.ndarray) -> tuple[int, int]:
+    """The two quantiles of times that `cut_time` cuts at.
+
+    Args:
+        times: (events,) times of the whole log; they are moved about.
+    """
+    places = [min(int(quantile * len(times)), len(times) - 1) for quantile in (VALIDATION_QUANTILE, TEST_QUANTILE)]
+    times.partition(places)
+    return int(times[places[0]]), int(times[places[1]])
+
+
+def cut_column(timeline: Timeline) -> Cut:
+    """The events table says which split an event belongs to.
+
+    Where `is_target` marks events, those of the validation and test users are the targets. Otherwise every event of
+    the split is a target; of a user all of whose events belong to it (users were split, not events) the last one is.
+    An event of a type that is not predicted is never a target. The history is everything before the first target.
+    Training ends at a user's first event that is held out.
+
+    Raises:
+        ValueError: If the column is missing, has gaps, or has values that are no split.
+    """
+    label = _labels(timeline.events["split"])
+    marks = timeline.events["is_target"].fill_null(False).to_numpy()
+    whole = timeline.starts[timeline.user + 1] - timeline.starts[timeline.user]
+    last = _last_targets(timeline)
+    held = []
+    for kind in (_VALIDATION, _TEST):
+        inside = label == kind
+        if marks.any():
+            held.append(_hold(timeline, inside & marks & timeline.predictable))
+        else:
+            only = np.bincount(timeline.user[inside], minlength=len(timeline.starts) - 1)[timeline.user] == whole
+            held.append(_hold(timeline, inside & np.where(only, last, timeline.predictable)))
+    first_held = _first_position(timeline, (label != _TRAIN) | held[0].target | held[1].target)
+    return Cut((label == _TRAIN) & (timeline.position < first_held[timeline.user]), held[0], held[1])
+
+
+def cut_users(timeline: Timeline) -> Cut:
+    """Users are split, not events: 80 % are trained on, 10 % are validation and 10 % test, each with the last target.
+
+    To which part a user belongs is decided by a hash of the id alone, so it stays the same when users come and go, and
+    from one machine to the next.
+    """
+    ids = timeline.events["user_id"].gather(timeline.starts[:-1]).to_list()
+    part = np.array([share_of(name) for name in ids])[timeline.user] if ids else np.zeros(0)
+    last = _last_targets(timeline)
+    validation = last & (part >= VALIDATION_QUANTILE) & (part < TEST_QUANTILE)
+    return Cut(
+        part < VALIDATION_QUANTILE, _hold(timeline, validation), _hold(timeline, last & (part >= TEST_QUANTILE))
+    )
+
+
+def share_of(name: str) -> float:
+    """A number from 0 to 1 (exclusive) that depends on a name alone.
+
+    Example:
+        >>> round(share_of("ann"), 4) == round(share_of("ann"), 4), 0 <= share_of("bob") < 1
+        (True, True)
+    """
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest()) / 2**48
+
+
+def cut_cold_items(timeline: Timeline, parts: np.ndarray | None = None) -> Cut:
+    """The items that came last are cold: of all items the newest 10 % are test, the 10 % before them validation.
+
+    The cold items of a part in a user's first event (or basket) with any are the targets. Training ends before a
+    user's first event (or basket) with any of them, so no cold item has a training event, and nothing after one is
+    trained on.
+
+    Args:
+        timeline: The events.
+        parts: (events,) the part of each event's item, as `item_parts` gives it; None to find it in these events.
+
+    Raises:
+        ValueError: If events have no times.
+    """
+    if timeline.unit_time is None:
+        raise no_times(
+            timeline.events["timestamp"].null_count(), timeline.events.height, SplitName.COLD_ITEMS,
+            "use cold_items= with another split",
+        )  # fmt: skip
+    if parts is None:
+        items = timeline.events["item_id"].rank("dense").to_numpy().astype(np.int64) - 1
+        parts = item_parts(*first_events(items, exact_times(timeline.events).to_numpy()))[items]
+    before = timeline.unit < _first_unit(timeline, parts != _TRAIN)[timeline.user]
+    return Cut(
+        before,
+        *(
+            _hold_in_unit(timeline, _first_units(timeline, timeline.predictable & (parts == part)))
+            for part in (_VALIDATION, _TEST)
+        ),
+    )
+
+
+def first_events(items: np.ndarray, times: np.ndarray, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """When items came, and where they first stand in a timeline.
+
+    Args:
+        items: (events,) codes of items.
+        times: (events,) times.
+        count: Codes of items; None for those that there are.
+
+    Returns:
+        (items,) time of the first event, and (items,) place of the first; the largest number for an item without any.
+    """
+    count = int(items.max(initial=-1)) + 1 if count is None else count
+    first, place = (np.full(count, np.iinfo(np.int64).max) for _ in range(2))
+    np.minimum.at(first, items, times)
+    np.minimum.at(place, items, np.arange(len(items)))
+    return first, place
+
+
+def item_parts(first: np.ndarray, *places: np.ndarray) -> np.ndarray:
+    """The part of each item, 0 training, 1 validation or 2 test, by how late it came.
+
+    An item is as old as its first event; among equals the one that stands later in the timeline is newer.
+
+    Args:
+        first: (items,) time of the first event of each.
+        *places: (items,) where the first stands in the timeline; several keys, the one that counts most first.
+    """
+    age = np.empty(len(first))
+    age[np.lexsort((*reversed(places), first))] = np.arange(len(first)) / max(len(first), 1)
+    return np.where(age < VALIDATION_QUANTILE, _TRAIN, np.where(age < TEST_QUANTILE, _VALIDATION, _TEST))
+
+
+def no_times(missing: int, total: int, split: str, other: str) -> ValueError:
+    """The error for a split that needs a time for every event.
+
+    Args:
+        missing: Events without one.
+        total: Events.
+        split: The split.
+        other: What to do in place of filling them.
+    """
+    return ValueError(
+        f"events, column timestamp: {missing} of {total} rows have no time, and the split {split} "
+        f"needs one for every event; fill them, or {other}"
+    )
+
+
+def _labels(split: pl.Series) -> np.ndarray:
+    if split.null_count():
+        raise ValueError(
+            f"events, column split: {split.null_count()} of {split.len()} rows have no value; "
+            "fill them with train, validation or test, or use another split"
+        )
+    clean = split.str.to_lowercase()
+    names = clean.unique(maintain_order=True).to_list()
+    known = {**_HELD_OUT_LABELS, **{name: _TRAIN for name in names if name.startswith("train")}}
+    strange = [name for name in names if name not in known]
+    if strange:
+        count = int(clean.is_in(strange).sum())
+        raise ValueError(
+            f"events, column split: {count} rows have a value that is no split, for example {mask(strange[0])!r} "
+            "(masked); write train, validation or test"
+        )
+    return clean.replace_strict(known, return_dtype=pl.Int8).to_numpy()
+
+
+def _hold(timeline: Timeline, target: np.ndarray) -> Held:
+    """Hold targets out, of users who have a history before the first of them."""
+    first = _first_position(timeline, target)
+    found = np.bincount(timeline.user[target], minlength=len(first)) > 0
+    history = np.where(found, first, 0)
+    return Held(target & (history > 0)[timeline.user], history)
+
+
+def _hold_in_unit(timeline: Timeline, target: np.ndarray) -> Held:
+    """As `_hold`, with a history that ends where the unit begins: what else was in the basket is not known yet."""
+    begins = _first_position(timeline, timeline.unit >= _first_unit(timeline, target)[timeline.user])
+    found = np.bincount(timeline.user[target], minlength=len(begins)) > 0
+    history = np.where(found, begins, 0)
+    return Held(target & (history > 0)[timeline.user], history)
+
+
+def _target_units(timeline: Timeline) -> tuple[np.ndarray, np.ndarray]:
+    """(events,) number of a target among its user's units with targets, -1 for other events; (users,) units."""
+    places = np.flatnonzero(timeline.predictable)
+    user, unit = timeline.user[places], timeline.unit[places]
+    opens = np.ones(len(places), dtype=np.int64)
+    opens[1:] = (user[1:] != user[:-1]) | (unit[1:] != unit[:-1])
+    counts = np.bincount(user, weights=opens, minlength=len(timeline.starts) - 1).astype(np.int64)
+    number = np.full(len(timeline.user), -1, dtype=np.int64)
+    number[places] = np.cumsum(opens) - 1 - (np.cumsum(counts) - counts)[user]
+    return number, counts
+
+
+def _last_targets(timeline: Timeline) -> np.ndarray:
+    """(events,) True for the last event of each user that may be a target."""
+    last = np.full(len(timeline.starts) - 1, -1, dtype=np.int64)
+    may = timeline.predictable
+    np.maximum.at(last, timeline.user[may], timeline.position[may])
+    found: np.ndarray = timeline.position == last[timeline.user]
+    return found
+
+
+def _first_position(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:
+    """(users,) place of each user's first chosen event; the number of events of a user without one."""
+    first = np.diff(timeline.starts)
+    np.minimum.at(first, timeline.user[chosen], timeline.position[chosen])
+    return first
+
+
+def _first_units(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:
+    """(events,) True for the chosen events of each user's first unit that has any."""
+    inside: np.ndarray = chosen & (timeline.unit == _first_unit(timeline, chosen)[timeline.user])
+    return inside
+
+
+def _first_unit(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:
+    """(users,) number of each user's first unit with a chosen event; more than it has, of a user without one."""
+    first = np.diff(timeline.starts)
+    np.minimum.at(first, timeline.user[chosen], timeline.unit[chosen])
+    return first

@@ -1,0 +1,239 @@
+"""A proposal which column of a shop's tables is which of ours, from names, values, and ids that both tables share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from .table_columns import EVENT_INPUTS, ITEM_SCHEMA, TableColumns
+
+if TYPE_CHECKING:
+    from ..sources.generic import TableSource
+
+_SAMPLE = 20_000
+_EXACT, _PART = 0.9, 0.5
+"""Confidence of a name that is known as a whole, and of one with a known word in it."""
+_ITEM = {
+    "item_id": "item id|item|item no|item code|product id|product|product code|stock code|sku|sku id|asin|parent asin"
+    "|article|article id|article no|goods id|goods|isbn|ean|gtin|upc|movie id|book id|iid|商品编号|商品编码|商品id"
+    "|商品代码|商品|货号|物品编号|物品id|产品编号|产品id|货品编号",
+    "title": "title|name|item name|product name|description|product title|label|商品名称|商品名"
+    "|名称|标题|品名|产品名称",
+    "description": "description|details|long description|text|about|描述|商品描述|详情|简介",
+    "category": "category|categories|category name|department|product type|type|genre|genres|class|group|类目|分类"
+    "|品类|类别|商品类别",
+    "brand": "brand|brand name|manufacturer|maker|vendor|品牌|厂商|厂家",
+    "price": "price|unit price|list price|cost|amount|价格|单价|售价",
+}
+_EVENT = {
+    "user_id": "user id|user|customer id|customer|customer no|client id|client|member id|member|household id|buyer id"
+    "|buyer|visitor id|account id|reviewer id|uid|shopper id|客户编号|客户id|客户|用户编号|用户id|用户|会员编号|会员id"
+    "|会员号|买家|顾客编号|顾客",
+    "item_id": _ITEM["item_id"],
+    "timestamp": "timestamp|time|date|datetime|date time|invoice date|order date|purchase date|created at|event time"
+    "|unix review time|transaction date|ts|day|时间|日期|下单时间|订单日期|购买时间|交易时间|时间戳|创建时间",
+    "event_type": "event type|event|action|action type|behavior|behaviour|behavior type|interaction|interaction type"
+    "|event name|行为|行为类型|事件|事件类型|动作",
+    "rating": "rating|stars|score|overall|grade|评分|打分|星级",
+    "basket_id": "basket id|basket|invoice|invoice no|invoice id|invoice number|order id|order no|order number"
+    "|transaction id|receipt|receipt id|receipt no|bill no|session id|cart id|发票号|发票|订单号|订单编号|订单id"
+    "|小票号|单号|交易号",
+    "quantity": "quantity|qty|count|units|number of items|数量|件数|购买数量|销量",
+}
+
+
+@dataclass(frozen=True)
+class ColumnGuess:
+    """A proposed mapping.
+
+    Args:
+        columns: The names, for `load_shop(columns=...)`.
+        confidence: From 0 to 1, by our name of each column that was found, `events.item_id` where it holds in one
+            table alone; 1 where a table has our own name.
+        problems: What could not be found, in sentences.
+    """
+
+    columns: TableColumns
+    confidence: dict[str, float]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def call(self) -> str:
+        """The mapping as code, `TableColumns(...)`; empty where the tables have our own names."""
+        named = ", ".join(f"{name}={column!r}" for name, column in changed_columns(self.columns).items())
+        return f"TableColumns({named})" if named else ""
+
+    def _column(self, name: str) -> str:
+        return self.columns.by_table[name] if name in self.columns.by_table else self.columns.name_of(name)
+
+    def __str__(self) -> str:
+        told = [
+            f"{name} is {self._column(name)!r} ({_word(sure)} confidence)" for name, sure in self.confidence.items()
+        ]
+        return "; ".join([*told, *self.problems])
+
+
+def changed_columns(columns: TableColumns) -> dict[str, Any]:
+    """The names of a mapping that are not our own, as arguments of `TableColumns`."""
+    return {name: column for name, column in columns.to_dict().items() if column != name}
+
+
+def columns_text(named: Mapping[str, Any]) -> str:
+    r"""A mapping as one text, `user_id=Customer ID,item_id=sku`; a comma or backslash within a name has a backslash.
+
+    Args:
+        named: Arguments of `TableColumns`.
+
+    Example:
+        >>> print(columns_text({"user_id": "Customer, ID", "item_id": "sku"}))
+        user_id=Customer\, ID,item_id=sku
+    """
+    flat = {name: column for name, column in named.items() if name != "by_table"} | dict(named.get("by_table", {}))
+    return ",".join(f"{name}={_escaped(column)}" for name, column in flat.items())
+
+
+def _escaped(column: str) -> str:
+    return re.sub(r"([,\\])", r"\\\1", column)
+
+
+def guess_columns(items: TableSource, events: TableSource) -> ColumnGuess:
+    """Propose which columns are which: by names in English and Chinese, by values, and by ids in both tables.
+
+    Args:
+        items: The items table, whatever `read_table` takes.
+        events: The events table.
+
+    Raises:
+        As `read_table`.
+    """
+    from ..sources.generic import read_table
+
+    return guess_of_tables(read_table(items), read_table(events))
+
+
+def guess_of_tables(items: pl.DataFrame, events: pl.DataFrame) -> ColumnGuess:
+    """As `guess_columns`, of tables that were read."""
+    of_items, of_events = items.head(_SAMPLE), events.head(_SAMPLE)
+    problems: list[str] = []
+    found = _item_id(items, of_events)
+    ids = () if found is None else found[:2]
+    names: dict[str, tuple[str, float]] = {} if found is None else {"item_id": (found[0], found[2])}
+    # A title is what says most; a text called description is a title where nothing else is one.
+    events_found = _assign(of_events, _EVENT, EVENT_INPUTS, names, set(ids[1:]))
+    items_found = _assign(of_items, _ITEM, ITEM_SCHEMA, names, set(ids[:1]))
+    if "title" not in items_found and "description" in items_found:
+        items_found["title"] = items_found.pop("description")
+    names |= events_found | items_found
+    for name, table in (("item_id", "both tables"), ("user_id", "events"), ("timestamp", "events")):
+        if name not in names and not (name == "timestamp" and "order" in events.columns):
+            problems.append(f"no column of {table} looks like {name}")
+    by_table: dict[str, str] = {}
+    if found is not None and found[0] != found[1]:
+        own = {"items.item_id": found[0], "events.item_id": found[1]}
+        by_table = {name: column for name, column in own.items() if column != "item_id"}
+        names = {name: (column, found[2]) for name, column in by_table.items()} | names
+        del names["item_id"]
+    chosen: dict[str, Any] = {name: column for name, (column, _) in names.items() if name not in by_table}
+    columns = TableColumns(**chosen, by_table=by_table)
+    return ColumnGuess(columns, {name: sure for name, (_, sure) in names.items()}, tuple(problems))
+
+
+def _assign(
+    table: pl.DataFrame,
+    known: Mapping[str, str],
+    schema: Mapping[str, object],
+    names: Mapping[str, tuple[str, float]],
+    taken: set[str],
+) -> dict[str, tuple[str, float]]:
+    """The best column for each name of ours, the surest first; each column once."""
+    found = {name: (name, 1.0) for name in schema if name in table.columns and name not in names}
+    taken |= {column for column, _ in found.values()}
+    scored = [
+        (_score(table, column, name, words), -place, name, column)
+        for name, words in known.items()
+        if name not in names and name not in found
+        for place, column in enumerate(table.columns)
+    ]
+    for sure, _, name, column in sorted(scored, key=lambda row: row[:2], reverse=True):
+        if sure > 0 and name not in found and column not in taken:
+            found[name] = (column, sure)
+            taken.add(column)
+    return found
+
+
+def _score(table: pl.DataFrame, column: str, name: str, words: str) -> float:
+    spelled, known = _spelled(column), words.split("|")
+    if spelled in known:
+        sure = _EXACT - 0.01 * known.index(spelled) / len(known)
+    elif any(_within(word, spelled) for word in known):
+        sure = _PART
+    else:
+        return 0.0
+    return sure if _fits(table[column].drop_nulls(), name) else 0.0
+
+
+def _within(word: str, spelled: str) -> bool:
+    """Whether a known word of some length stands in a name; Chinese has no blanks between words."""
+    if not word.isascii():
+        return len(word) > 1 and word in spelled
+    return len(word) > 2 and f" {word} " in f" {spelled} "
+
+
+def _fits(values: pl.Series, name: str) -> bool:
+    """Whether values may be what the name says; a column without any may be anything."""
+    if values.is_empty():
+        return True
+    dtype = values.dtype
+    if name in ("price", "quantity", "rating"):
+        return dtype.is_numeric() or _share(values, r"^\s*-?\d[\d\s]*([.,]\d+)?\s*$") > 0.9
+    if name == "timestamp":
+        return dtype.is_temporal() or dtype.is_numeric() or _share(values, r"\d{1,4}[-/.年]\d{1,2}|^\d{8,}$") > 0.9
+    if name == "event_type":
+        return dtype == pl.String and values.n_unique() <= 50
+    if name in ("title", "description", "category", "brand"):
+        return not dtype.is_numeric() and not dtype.is_temporal()
+    return not dtype.is_temporal() and not dtype.is_nested()
+
+
+def _share(values: pl.Series, pattern: str) -> float:
+    return float(values.str.contains(pattern).mean() or 0.0) if values.dtype == pl.String else 0.0  # type: ignore[arg-type]
+
+
+def _item_id(items: pl.DataFrame, events: pl.DataFrame) -> tuple[str, str, float] | None:
+    """Columns of items and of events, most often of one name: the values of the first identify items and occur there.
+
+    Under two names, both are known for ids of items, or the values are texts that name no number.
+    """
+    texts, logged = ({name: table[name].cast(pl.String, strict=False).drop_nulls()
+        for name, kind in table.schema.items() if not kind.is_nested() and not kind.is_temporal()}
+        for table in (items, events))  # fmt: skip
+    best: tuple[float, bool, str, str] = (0.0, False, "", "")
+    for column, ids in texts.items():
+        if ids.is_empty() or ids.n_unique() < 0.99 * ids.len():
+            continue
+        known, numbers = ids.unique().implode(), bool(ids.str.contains(r"^[\d.+-]+$").any())
+        for other, named in logged.items():
+            by_name = min(_id_name(items, column), _id_name(events, other))
+            if named.is_empty() or (column != other and numbers and not by_name):
+                continue
+            overlap = float(named.is_in(known).mean() or 0.0)  # type: ignore[arg-type]
+            best = max(best, (overlap * (0.6 + 0.4 * by_name), column == other, column, other))
+    sure, _, column, other = best
+    return (column, other, min(1.0, sure)) if sure > 0.3 else None
+
+
+def _id_name(table: pl.DataFrame, column: str) -> float:
+    return 1.0 if column == "item_id" else _score(table, column, "item_id", _ITEM["item_id"])
+
+
+def _spelled(column: str) -> str:
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\W_]+", " ", column)
+    return " ".join(parted.lower().split())
+
+
+def _word(sure: float) -> str:
+    return "high" if sure >= 0.8 else "medium" if sure >= _PART else "low"

@@ -1,0 +1,114 @@
+"""The full time of an event: `timestamp` holds whole seconds, a column beside it what lies between two of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ...modeling_xcat.arguments_xcat import is_missing, kind_of
+from .table_columns import EVENT_SCHEMA, MICROSECOND
+from .time_columns import read_times
+from .time_texts import CLOCK_SKEW
+
+_SECOND = 10**6
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
+def event_columns(events: pl.DataFrame) -> list[str]:
+    """The columns of events that are ours: those of `EVENT_SCHEMA`, and `MICROSECOND` where the log has it."""
+    return [*EVENT_SCHEMA, *([MICROSECOND] if MICROSECOND in events.columns else [])]
+
+
+def exact_time(events: pl.DataFrame) -> pl.Expr:
+    """Microseconds since 1970 of each event: what decides their order, and which of them tie.
+
+    Args:
+        events: Events of `ShopTables`.
+
+    Example:
+        >>> log = pl.DataFrame({"timestamp": [1, 1], MICROSECOND: [250_000, None]})
+        >>> log.select(exact_time(log)).to_series().to_list()
+        [1250000, 1000000]
+    """
+    whole = pl.col("timestamp").cast(pl.Int64) * _SECOND
+    # A chunk of a log in which no time has a fraction lacks the column that another chunk has.
+    return whole + pl.col(MICROSECOND).fill_null(0) if MICROSECOND in events.columns else whole
+
+
+def exact_times(events: pl.DataFrame) -> pl.Series:
+    """As `exact_time`, as a column."""
+    return events.select(exact_time(events)).to_series()
+
+
+def with_times_to_write(events: pl.DataFrame) -> pl.DataFrame:
+    """Events for a file that is read as somebody's table again: date-times in place of seconds and their fractions."""
+    if MICROSECOND not in events.columns:
+        return events
+    return events.with_columns(timestamp=exact_time(events).cast(pl.Datetime("us"))).drop(MICROSECOND)
+
+
+def read_call_times(name: str, values: Sequence[Any]) -> list[int | None]:
+    """Times given in a call, by the rule of the column `timestamp` of a table (`read_times`).
+
+    Args:
+        name: Name of the argument, for errors.
+        values: Times of all events: numbers of seconds, milli-, micro- or nanoseconds since 1970, one unit for all;
+            or datetimes, dates and timestamps of pandas or NumPy (UTC where they have no zone); or ISO 8601 texts.
+            What `is_missing` finds missing is an unknown time.
+
+    Returns:
+        Whole seconds since 1970, None for an unknown time.
+
+    Raises:
+        ValueError: If values are of several kinds or units, are no times, or lie in the future.
+
+    Example:
+        >>> read_call_times("timestamps", ["2024-01-31", None]), read_call_times("timestamps", [1_706_659_200_000])
+        ([1706659200, None], [1706659200])
+    """
+    plain = [None if is_missing(value) else _plain_time(name, value) for value in values]
+    kinds = {type(value) for value in plain if value is not None}
+    if kinds == {int, float}:
+        kinds = {float}
+    if len(kinds) > 1:
+        raise ValueError(f"{name} mixes numbers, texts and dates; give all times of a call as one kind")
+    kind = next(iter(kinds), float)
+    if kind is datetime:
+        moments = [value for value in plain if value is None or isinstance(value, datetime)]
+        microseconds = [None if value is None else (value - _EPOCH) // _MICROSECOND for value in moments]
+        column = pl.Series("timestamp", microseconds, dtype=pl.Int64).cast(pl.Datetime("us"))
+    else:
+        column = pl.Series("timestamp", plain, dtype=pl.String if kind is str else pl.Float64, strict=False)
+    times = read_times(column)
+    if times.reading.question:
+        raise ValueError(f"{name}: dates can be read day-first and month-first; write ISO 8601, such as 2024-01-31")
+    future = (times.values > int(time.time()) + CLOCK_SKEW).fill_null(False) & ~times.mixed
+    for rows, told in (
+        (times.bad, "are no times; give seconds since 1970, datetimes, or ISO 8601 texts such as 2024-01-31T12:00:00"),
+        (times.mixed, f"are not in {times.unit} as most are; bring all to one unit"),
+        (future, "lie in the future; correct them, or leave the times out"),
+    ):
+        if rows.any():
+            raise ValueError(f"{name}: {int(rows.sum())} of {len(values)} times {told}")
+    found: list[int | None] = times.values.to_list()
+    return found
+
+
+def _plain_time(name: str, value: Any) -> int | float | str | datetime:
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[us]").item()
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, str):
+        return value
+    if type(value) is not bool and isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
+    raise ValueError(f"{name} holds {kind_of(value)}, which is no time; give seconds, datetimes or ISO 8601 texts")

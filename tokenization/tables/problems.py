@@ -1,0 +1,249 @@
+"""What was wrong with a shop's tables: one problem, the error that lists the fatal ones, and the report of all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ..masking import is_moment, mask
+
+MAX_EXAMPLE = 80
+"""Characters shown of an offending value."""
+
+_WORDING = {
+    "missing_column": "the column is missing",
+    "empty_table": "the table has no rows",
+    "key_type": "the type cannot be an id",
+    "null_key": "{count} rows have no value",
+    "padded_key": "{count} rows had blanks around an id",
+    "float_key": "{count} rows wrote a whole number with decimals",
+    "unsafe_key": "{count} rows hold an id as a float so large that several whole numbers became one",
+    "separator_key": "{count} rows have a comma, a tab or a line break in an id",
+    "duplicate_item": "{count} rows repeat an id",
+    "duplicate_user": "{count} rows repeat an id",
+    "unknown_item": "{count} rows name an item that the items table lacks",
+    "undescribed_item": "{count} items have events and no description",
+    "many_event_types": "{count} different values",
+    "no_order": "there is neither a time nor an order of events",
+    "bad_timestamp": "{count} rows hold no time that can be read",
+    "ambiguous_date": "{count} rows hold dates that can be read in two ways",
+    "date_order": "{count} rows hold dates that were read {example}",
+    "null_timestamp": "{count} rows have no time",
+    "early_timestamp": "{count} rows lie before 1973",
+    "future_timestamp": "{count} rows lie in the future",
+    "mixed_timestamp_units": "{count} rows are in another unit than the rest",
+    "timestamp_unit": "{count} rows were read as {example}",
+    "bad_order": "{count} rows hold no whole number",
+    "null_order": "{count} rows have no order",
+    "not_numeric": "{count} rows hold no number",
+    "decimal_comma": "{count} rows hold a number with a decimal comma",
+    "nan_number": "{count} rows are NaN",
+    "not_boolean": "{count} rows are neither true nor false",
+    "negative_quantity": "{count} rows have a quantity below zero",
+    "no_title": "{count} rows have no title",
+    "partial_split": "{count} rows have no value",
+    "control_characters": "{count} rows held control characters",
+    "long_text": "{count} rows held a text beyond the limit",
+    "nested_list": "{count} rows held a list of lists",
+    "listed_text": "{count} rows held a list written as text",
+    "single_event_user": "{count} users have one event only",
+    "repeated_event": "{count} rows repeat a user, an item, a time and a kind",
+    "byte_order_mark": "the file began with a byte order mark",
+    "encoding": "{count} rows were written in {example}",
+    "separator": "{count} lines have {example} between their fields, which is not what the suffix says",
+    "backslash_quotes": "{count} fields have quotes, separators or line ends behind a backslash",
+    "backslash_letters": "{count} fields have tabs, line ends or backslashes written with a backslash",
+    "null_marks": "{count} fields are {example}, the mark of a database for a missing value",
+    "formula_texts": "{count} fields are texts written as formulas of Excel",
+    "index_column": "a column without a name numbers the {count} rows from 0",
+    "nameless_column": "{count} columns have no name",
+    "letter_quotes": "{count} fields that no quotes surround have quotes inside",
+    "short_line": "{count} lines had too few fields",
+    "line_ends": "{count} lines ended in {example}",
+    "padded_header": "{count} names of columns had blanks around them",
+    "repeated_header": "{count} columns repeat a name",
+    "mixed_types": "{count} rows were of another type than the rest",
+    "no_type": "{count} rows hold what no type of column takes",
+    "script_title": "{count} rows have a piece of a script for a title",
+}
+
+
+_PUBLIC_KINDS = {
+    "key_type", "timestamp_unit", "encoding", "separator", "short_line", "line_ends", "padded_header", "date_order",
+    "null_marks",
+}  # fmt: skip
+"""Kinds whose example is a word of ours or a name of a column, not a value."""
+
+
+@dataclass(frozen=True)
+class TableProblem:
+    """One thing that is wrong with a table.
+
+    An example from a column of users is shown as its shape (`mask`): a report may be published or pasted somewhere.
+
+    Args:
+        table: "items", "events", "users" or "promotions".
+        column: Name of the column in the user's table; empty for the table as a whole.
+        kind: A short word for it, such as "duplicate_item".
+        count: Rows (or users) concerned.
+        example: One offending value; None where there is none to show.
+        remedy: What to do, or what was done.
+        fatal: Whether the tables are refused for it; otherwise it was repaired or has only to be known.
+        row: Row of the example in its table, counted from 1 without the header; None where it is not known.
+        public: Whether the example is not a value of users, though the table is: an item id.
+        masked: Whether the example is a shape already.
+    """
+
+    table: str
+    column: str
+    kind: str
+    count: int
+    example: object = field(repr=False)
+    remedy: str
+    fatal: bool
+    row: int | None = None
+    public: bool = False
+    masked: bool = False
+
+    @property
+    def private(self) -> bool:
+        """Whether the example is a value of users, which is not shown unless one asks for it."""
+        known = self.public or self.table == "items" or self.kind in _PUBLIC_KINDS
+        return not known and self.example is not None and not is_moment(self.example)
+
+    def describe(self, show_values: bool = False) -> str:
+        """The problem in one line.
+
+        Args:
+            show_values: Whether values of users are shown as they are.
+        """
+        place = f"{self.table}, column {self.column}" if self.column else self.table
+        wording = _WORDING[self.kind]
+        example = self.example if "{example}" in wording and not self.private else self._example(show_values)
+        shown = "" if self.example is None or "{example}" in wording else f", for example {example}"
+        return f"{place}: {wording.format(count=self.count, example=example)}{shown}; {self.remedy}"
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def to_dict(self, show_values: bool = False) -> dict[str, Any]:
+        """For JSON; an example is shown as text.
+
+        Args:
+            show_values: Whether values of users are kept as they are.
+        """
+        hidden = self.private and not show_values and not self.masked
+        example = self.example if self.example is None or isinstance(self.example, str) else _shorten(self.example)
+        content = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**content, "example": mask(self.example) if hidden else example, "masked": hidden or self.masked}
+
+    def _example(self, show_values: bool) -> str:
+        if not self.private or (show_values and not self.masked):
+            return _shorten(self.example)
+        shape = self.example if self.masked else mask(self.example)
+        return f"{shape!r} (masked)" if self.row is None else f"{shape!r} (masked, row {self.row:,})"
+
+
+def _shorten(value: object) -> str:
+    if isinstance(value, str) and len(value) > MAX_EXAMPLE:
+        return f"{value[:MAX_EXAMPLE]!r}... ({len(value):,} characters)"
+    whole = repr(value)
+    return whole if len(whole) <= 2 * MAX_EXAMPLE else whole[:MAX_EXAMPLE] + "..."
+
+
+_ADVICE = re.compile(
+    r"; (?:if [^,;]+, |or |and )*(?:add|bring|call|choose|correct|fill|fit|give|leave|make|map|name|number|prepare|"
+    r"quote|read|run|set|train|use|write|\w+=\S+ )\b[^;]*"
+)
+
+
+def without_advice(text: str) -> str:
+    """A note without its clauses that advise the owner of the tables, for what is shared with others.
+
+    Example:
+        >>> without_advice("3 rows repeat an event; they were kept; repeats='first' keeps the first")
+        '3 rows repeat an event; they were kept'
+    """
+    return _ADVICE.sub("", text)
+
+
+class TableError(ValueError):
+    """Tables that cannot be used; says all that is wrong with them, fatal or not.
+
+    Args:
+        problems: The problems; fatal ones are listed first.
+        name: Name of the shop.
+        show_values: Whether values of users are shown as they are.
+        hint: A last line with what may mend them; empty for none.
+    """
+
+    def __init__(
+        self, problems: Iterable[TableProblem], name: str = "", show_values: bool = False, hint: str = ""
+    ) -> None:
+        self.name, self.hint = name, hint
+        self.problems = sorted(problems, key=lambda problem: not problem.fatal)
+        fatal = sum(problem.fatal for problem in self.problems)
+        of = f" of {name}" if name else ""
+        lines = [f"{fatal} problem{'s' if fatal != 1 else ''} with the tables{of}:"]
+        lines += [f"- {p.describe(show_values)}{'' if p.fatal else ' (not fatal)'}" for p in self.problems]
+        lines += [hint] if hint else []
+        super().__init__("\n".join(lines))
+
+    def with_values(self) -> TableError:
+        """The same error with values of users as they are."""
+        return TableError(self.problems, self.name, show_values=True, hint=self.hint)
+
+
+@contextmanager
+def values_shown(wanted: bool = True) -> Iterator[None]:
+    """Let errors about tables that are raised within show values of users as they are.
+
+    Args:
+        wanted: Whether they are to.
+    """
+    try:
+        yield
+    except TableError as error:
+        if not wanted:
+            raise
+        raise error.with_values() from error
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What the tables of a shop hold, and what was repaired in them or should be known.
+
+    Args:
+        name: Name of the shop.
+        rows: Rows of each table as they are used.
+        problems: What was repaired or should be known, in the order in which it was found.
+    """
+
+    name: str
+    rows: Mapping[str, int]
+    problems: tuple[TableProblem, ...] = ()
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def describe(self, show_values: bool = False) -> str:
+        """The report in lines.
+
+        Args:
+            show_values: Whether values of users are shown as they are.
+        """
+        sizes = ", ".join(f"{count:,} {table}" for table, count in self.rows.items())
+        notes = (f"note: {problem.describe(show_values)}" for problem in self.problems)
+        return "\n".join([f"tables of {self.name}: {sizes}", *notes])
+
+    def to_dict(self, show_values: bool = False) -> dict[str, Any]:
+        """For JSON; an example is shown as text.
+
+        Args:
+            show_values: Whether values of users are kept as they are.
+        """
+        problems = [problem.to_dict(show_values) for problem in self.problems]
+        return {"name": self.name, "rows": dict(self.rows), "problems": problems}

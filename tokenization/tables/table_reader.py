@@ -1,0 +1,310 @@
+"""Reads a shop's tables, repairs what can be repaired, and collects what is wrong with them."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import polars as pl
+
+from .column_reader import ColumnReader, TableStyle, first_row
+from .event_roles import RETURN, is_negative
+from .event_times import exact_time
+from .keys import meet_keys
+from .table_columns import (
+    CATEGORY_SEPARATOR,
+    DEFAULT_EVENT_TYPE,
+    EVENT_INPUTS,
+    EVENT_SCHEMA,
+    ITEM_SCHEMA,
+    MICROSECOND,
+    PROMOTION_SCHEMA,
+    QUANTITY,
+    TableColumns,
+)
+from .time_columns import SECONDS_1973, TimeColumn
+from .time_texts import CLOCK_SKEW
+from .values import clean_texts, minus_rows, read_flags, read_numbers, read_texts
+
+UnknownItems = Literal["error", "drop"]
+MissingUsers = Literal["error", "drop"]
+
+MAX_EVENT_TYPES = 200
+"""Different event types that a shop may have."""
+
+
+class TableReader(ColumnReader):
+    """Reads the tables of a shop and collects what is wrong with them.
+
+    Args:
+        columns: Names of the columns.
+        file_order: Whether events without time and order are in the order of the table; otherwise they are refused.
+        time_format: How times are written; see `read_times`.
+        style: How the columns are written, where the tables are parts of others.
+        on_missing_users: "error" refuses events without a user, "drop" leaves them out.
+
+    Raises:
+        ValueError: If the time format is neither a name nor a pattern, or `on_missing_users` is neither of the two.
+    """
+
+    def __init__(
+        self,
+        columns: TableColumns,
+        *,
+        file_order: bool = False,
+        time_format: str | None = None,
+        style: TableStyle | None = None,
+        on_missing_users: MissingUsers = "error",
+    ) -> None:
+        super().__init__(columns, time_format, style)
+        check_missing_users(on_missing_users)
+        self.on_missing_users: MissingUsers = on_missing_users
+        self._given = columns
+        self.file_order = file_order
+        self._num_events = 0
+        self.with_user = pl.Series(dtype=pl.Boolean)
+        """Rows of the table of events that have a user."""
+
+    def items(self, table: pl.DataFrame) -> pl.DataFrame | None:
+        """The items table with our columns; None if it has no ids."""
+        self.columns = self._given.of_table(table.columns, "items")
+        self._table("items", table, ITEM_SCHEMA, ("item_id",))
+        ids = self._keys("items", table, "item_id")
+        read: dict[str, pl.Series] = {}
+        for column in ("title", "description", "category", "brand"):
+            separator = CATEGORY_SEPARATOR if column == "category" else None
+            cleaned = clean_texts(self._column(table, column), separator)
+            self._repaired("items", table, column, cleaned.repairs)
+            read[column] = cleaned.values
+        read["price"] = self._numbers("items", table, "price")
+        untitled = read["title"].null_count()
+        if untitled and table.height:
+            named = untitled < table.height or read["brand"].count() or read["category"].count()
+            remedy = "their text comes from other columns" if named else "nothing else names them: they have no text"
+            self._add("items", "title", "no_title", untitled, None, remedy, fatal=False)
+        read["title"] = read["title"].fill_null("")
+        if ids is None:
+            return None
+        repeated = ids.drop_nulls().is_duplicated()
+        if repeated.any():
+            count = ids.drop_nulls().len() - ids.drop_nulls().n_unique()
+            example = ids.drop_nulls().filter(repeated)[0]
+            self._add("items", "item_id", "duplicate_item", count, example, "keep one row an item")
+        ours = [ids.rename("item_id"), *(read[c].rename(c) for c in ITEM_SCHEMA if c != "item_id")]
+        return pl.DataFrame([*ours, *self._others(table, ITEM_SCHEMA)])
+
+    def events(self, table: pl.DataFrame) -> pl.DataFrame | None:
+        """The events table with our columns; None if it has no ids."""
+        self.columns = self._given.of_table(table.columns, "events")
+        self._table("events", table, EVENT_INPUTS, ("user_id", "item_id"))
+        drop = self.on_missing_users == "drop" and self._name("user_id") in table.columns
+        users = self._keys("events", table, "user_id", required=not drop)
+        ids = self._keys("events", table, "item_id")
+        times, order = self._order(table)
+        event_type, quantity = self._event_types(table)
+        self._kinds(event_type)
+        rating = self._numbers("events", table, "rating")
+        split = self._labels(table, "split")
+        if 0 < split.null_count() < split.len():
+            remedy = "fill them, or only split='column' goes by it, and refuses them"
+            self._add("events", "split", "partial_split", split.null_count(), None, remedy, fatal=False)
+        is_target, bad = read_flags(self._column(table, "is_target"))
+        self._rows("events", table, "is_target", "not_boolean", bad, "write true and false")
+        baskets = self._keys("events", table, "basket_id", required=False)
+        if users is None or ids is None or baskets is None:
+            return None
+        read = (users, ids, times.values, order, event_type, rating, split, is_target, baskets)
+        ours = [values.rename(n).cast(t) for (n, t), values in zip(EVENT_SCHEMA.items(), read, strict=True)]
+        if times.microseconds is not None:
+            ours.append(times.microseconds.rename(MICROSECOND))
+        log = pl.DataFrame([*ours, *quantity, *self._others(table, EVENT_INPUTS)])
+        self._num_events = log.height
+        log = self._with_users(log)
+        self.repeated_events(log)
+        return log
+
+    def _with_users(self, log: pl.DataFrame) -> pl.DataFrame:
+        """Events that have a user. Others are dropped here, after the rows of all notes are counted."""
+        self.with_user = log["user_id"].is_not_null()
+        missing = log["user_id"].null_count()
+        if not missing or self.on_missing_users == "error":
+            return log
+        self._add("events", "user_id", "null_key", missing, None, "they were dropped", fatal=False)
+        kept = log.filter(self.with_user)
+        if kept.is_empty():
+            self._add("events", "user_id", "empty_table", 0, None, "no event names a user; check the column")
+        return kept
+
+    def _event_types(self, table: pl.DataFrame) -> tuple[pl.Series, list[pl.Series]]:
+        """Type of each event, a return where the quantity is below zero; and the quantities, if there are any."""
+        types = self._labels(table, "event_type").fill_null(DEFAULT_EVENT_TYPE)
+        if self.columns.quantity not in table.columns:
+            return types, []
+        quantity = table[self.columns.quantity]
+        if not quantity.dtype.is_numeric():
+            quantity = self._numbers("events", table, QUANTITY)
+        below = (quantity < 0).fill_null(False) | (quantity.is_null() & minus_rows(table[self.columns.quantity]))
+        if below.any():
+            remedy = f"they were read as event type {RETURN}, which is never predicted"
+            self._rows("events", table, QUANTITY, "negative_quantity", below, remedy, fatal=False)
+            kept = pl.Series([name for name in types.unique().to_list() if is_negative(name)], dtype=pl.String)
+            returned = below & ~types.is_in(kept.implode())
+            types = pl.select(pl.when(returned).then(pl.lit(RETURN)).otherwise(types)).to_series()
+        return types.rename("event_type"), [quantity.rename(QUANTITY)]
+
+    def users(self, table: pl.DataFrame) -> pl.DataFrame | None:
+        """The users table with our name of the id, one row a user; None if it has no ids."""
+        self.columns = self._given.of_table(table.columns, "users")
+        self._table("users", table, {"user_id": pl.String()}, ("user_id",))
+        ids = self._keys("users", table, "user_id")
+        if ids is None:
+            return None
+        people = pl.DataFrame([ids.rename("user_id"), *self._others(table, {"user_id": pl.String()})])
+        repeated = people["user_id"].is_duplicated() & people["user_id"].is_not_null()
+        if repeated.any():
+            once = people.unique("user_id", keep="first", maintain_order=True)
+            example = people["user_id"].filter(repeated)[0]
+            count, remedy = people.height - once.height, "the first row was kept"
+            row = first_row(repeated)
+            self._add("users", "user_id", "duplicate_user", count, example, remedy, fatal=False, row=row)
+            people = once
+        return people
+
+    def promotions(self, table: pl.DataFrame) -> pl.LazyFrame:
+        """A table of promotions with the columns of `PROMOTION_SCHEMA`; what it lacks is null."""
+        self.columns = self._given.of_table(table.columns, "promotions")
+        read: list[pl.Series] = []
+        for name, dtype in PROMOTION_SCHEMA.items():
+            column = self._column(table, name)
+            values: pl.Series | None
+            if name in ("start", "end"):
+                times = self._times("promotions", table, name)
+                self._rows("promotions", table, name, "bad_timestamp", times.mixed, "bring all to one unit")
+                values = times.values
+            elif name in ("kind", "place"):
+                values = read_texts(column)
+            else:
+                values = self._keys("promotions", table, name, required=False)
+                if values is None:
+                    values = pl.Series(name, [None] * table.height, pl.String)
+            read.append(values.rename(name).cast(dtype))
+        return pl.DataFrame(read).lazy()
+
+    def known_items(
+        self, items: pl.DataFrame, events: pl.DataFrame, policy: UnknownItems
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The two tables with ids that meet, and without events of unknown items if those are to be dropped."""
+        events = self.ids_of(items, events)
+        unknown = _unknown(items, events)
+        if not unknown.any():
+            return items, events
+        example = events["item_id"].filter(unknown)[0]
+        drop = policy == "drop"
+        to_drop = 'add the items, or drop these events: on_unknown_items="drop"'
+        remedy = "they were dropped" if drop else to_drop
+        self._add("events", "item_id", "unknown_item", int(unknown.sum()), example, remedy, fatal=not drop)
+        if not drop:
+            return items, events
+        kept = events.filter(~unknown)
+        if kept.is_empty():
+            self._add("events", "item_id", "empty_table", 0, None, "no event names a known item; check the ids")
+        return items, kept
+
+    def ids_of(self, catalogue: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+        """Events with ids that meet those of a catalogue which stays as it is; unknown items stay too.
+
+        A table may have gone through pandas, which writes 1.0 for 1, and the other not.
+        """
+        if not _unknown(catalogue, events).any():
+            return events
+        ids, changed = meet_keys(catalogue["item_id"], events["item_id"])
+        if changed.any():
+            example = events["item_id"].filter(changed)[0]
+            remedy = "they were written as in the items table"
+            self._add("events", "item_id", "float_key", int(changed.sum()), example, remedy, fatal=False)
+        return events.with_columns(item_id=ids)
+
+    def _kinds(self, event_type: pl.Series) -> None:
+        """Refuse a column of event types that holds something else: its values are written into every checkpoint."""
+        count = event_type.n_unique()
+        if count > MAX_EVENT_TYPES:
+            remedy = "an event type is a word such as buy or view; map another column, or leave it out"
+            self._add("events", "event_type", "many_event_types", count, event_type[0], remedy, row=1)
+
+    def repeated_events(self, log: pl.DataFrame) -> None:
+        """Note events that say the same; a shop may mean two of them."""
+        time = exact_time(log).alias("timestamp")
+        told = log.select("user_id", "item_id", time, "order", "event_type", "basket_id").filter(
+            pl.col("timestamp").is_not_null() | pl.col("order").is_not_null()
+        )
+        count = told.height - told.n_unique() if told.height else 0
+        if count:
+            example = told.filter(told.is_duplicated())["item_id"][0]
+            remedy = "they were kept; repeats='first' keeps a user's first event with an item"
+            self._add("events", "", "repeated_event", count, example, remedy, fatal=False)
+
+    def single_events(self, events: pl.DataFrame) -> None:
+        """Count users with one event."""
+        counts = events.drop_nulls("user_id").group_by("user_id", maintain_order=True).len().filter(pl.col("len") == 1)
+        if counts.height:
+            remedy = "they are kept, but can be neither trained on nor evaluated"
+            example = counts["user_id"][0]
+            whole = events.height == self._num_events
+            row = (
+                first_row(events["user_id"] == example) if whole else None
+            )  # rows of the table, while none is missing
+            self._add("events", "user_id", "single_event_user", counts.height, example, remedy, fatal=False, row=row)
+
+    def _order(self, table: pl.DataFrame) -> tuple[TimeColumn, pl.Series]:
+        """Times and order; one of the two is without gaps, or there is a fatal problem."""
+        times = self._times("events", table, "timestamp")
+        order, bad_order = read_numbers(self._column(table, "order"), self.style.commas.get(self._name("order")))
+        bad_order = bad_order | ((order != order.floor()) | (order.abs() > 2.0**53)).fill_null(False)
+        future = (times.values > int(time.time()) + CLOCK_SKEW).fill_null(False) & ~times.mixed
+        remedy = "an event cannot have happened then; correct these rows or leave them out"
+        self._rows("events", table, "timestamp", "future_timestamp", future, remedy)
+        remedy = f"most are in {times.unit}; bring all to one unit"
+        self._rows("events", table, "timestamp", "mixed_timestamp_units", times.mixed, remedy)
+        early = (times.values < SECONDS_1973).fill_null(False) & ~times.mixed
+        remedy = "numbers are seconds since 1970; give time_format='excel' for days of a spreadsheet, days since 1970 "
+        remedy += "times 86400, or name the column order if it only counts"
+        self._rows("events", table, "timestamp", "early_timestamp", early, remedy, fatal=False)
+        self._rows("events", table, "order", "bad_order", bad_order, "number a user's events 0, 1, 2, ...")
+        if times.unit != "seconds":
+            count = times.values.len() - times.values.null_count()
+            remedy = "give seconds if they are not"
+            self._add("events", "timestamp", "timestamp_unit", count, times.unit, remedy, fatal=False)
+        number, no_time, no_order = table.height, times.values.null_count(), order.null_count()
+        broken = bool(times.bad.any() or bad_order.any())
+        if number and not broken:
+            if no_time == number and no_order == number and self.file_order:
+                order = pl.Series(order.name, range(number), pl.Float64)
+            elif no_time == number and no_order == number:
+                remedy = f"give a column {self.columns.timestamp} (or {self.columns.order}); {self._has(table)}"
+                self._add("events", "", "no_order", number, None, remedy)
+            elif 0 < no_time < number:
+                ordered = not no_order
+                remedy = "events are ordered by the column order alone" if ordered else "fill them, or give an order"
+                self._add("events", "timestamp", "null_timestamp", no_time, None, remedy, fatal=not ordered)
+            if 0 < no_order < number and no_time < number:
+                remedy = "the order is ignored, times are complete" if not no_time else "fill them, or give times"
+                self._add("events", "order", "null_order", no_order, None, remedy, fatal=bool(no_time))
+                order = order.clear(number)
+            elif 0 < no_order < number:
+                self._add("events", "order", "null_order", no_order, None, "fill them, or give times")
+        return times, order.cast(pl.Int64, strict=False)
+
+
+def check_missing_users(policy: str) -> None:
+    """Refuse what is no choice for events without a user.
+
+    Raises:
+        ValueError: If it is neither "error" nor "drop".
+    """
+    if policy not in ("error", "drop"):
+        raise ValueError(f"on_missing_users is {policy!r}; give 'error' or 'drop'")
+
+
+def _unknown(items: pl.DataFrame, events: pl.DataFrame) -> pl.Series:
+    known = events["item_id"].is_in(items["item_id"].drop_nulls().implode())
+    return events["item_id"].is_not_null() & ~known

@@ -1,0 +1,173 @@
+"""The text of an item: a template over columns of the items table, and a length budget by importance."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from ..tables.values import read_texts
+from .cleaning import clean_text
+
+DEFAULT_TEXT_FIELDS = ("title", "brand", "category")
+
+
+@dataclass(frozen=True)
+class ItemTextTemplate:
+    """How columns become one text.
+
+    Args:
+        template: Text with columns in braces. What stands before a column is written where the column has a value
+            and is not the first that has one; what stands at the ends, where there is any text.
+        importance: Columns, the most important first: they take their tokens first, the last get what is left. A
+            column that is not named follows in the order of the template.
+
+    Raises:
+        ValueError: If the template names no column or is malformed, or `importance` names one it lacks.
+
+    Example:
+        >>> items = pl.DataFrame({"title": ["Tent", "Mug"], "brand": ["Acme", None], "description": ["Warm", "Blue"]})
+        >>> ItemTextTemplate("{title} by {brand}. {description}").texts(items)
+        ['Tent by Acme. Warm', 'Mug. Blue']
+    """
+
+    template: str
+    importance: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        fields = self.fields
+        if not fields:
+            raise ValueError(f"template {self.template!r} names no column; write one in braces, such as {{title}}")
+        strange = [name for name in self.importance if name not in fields]
+        if strange:
+            raise ValueError(f"importance names {strange[0]!r}, which template {self.template!r} lacks")
+
+    @classmethod
+    def of_fields(cls, fields: Sequence[str]) -> ItemTextTemplate:
+        """Columns in order of importance, with spaces between."""
+        return cls(" ".join("{" + name + "}" for name in fields))
+
+    @property
+    def fields(self) -> list[str]:
+        """Columns, in order; one named twice stands twice."""
+        return [name for _, name in self._parts() if name is not None]
+
+    def texts(self, items: pl.DataFrame, tokenizer: Any = None, max_tokens: int | None = None) -> list[str]:
+        """The text of each item.
+
+        Args:
+            items: The items table. A null is left out, a list is joined, a struct becomes "name value" pairs.
+            tokenizer: A fast tokenizer, with which `max_tokens` are counted.
+            max_tokens: Tokens an item may have, special ones included; None for no limit. A column is cut between
+                tokens at the end of a word where it can be.
+
+        Raises:
+            ValueError: If a field is no column of the table, or a limit has no tokenizer.
+        """
+        fields = self.fields
+        missing = [name for name in fields if name not in items.columns]
+        if missing:
+            raise ValueError(
+                f"items has no column {missing[0]!r} to make a text of; it has {', '.join(items.columns)}"
+            )
+        columns = {name: [clean_text(value) for value in _plain(items[name])] for name in dict.fromkeys(fields)}
+        if max_tokens is not None:
+            if tokenizer is None:
+                raise ValueError("max_tokens needs the tokenizer it is counted with")
+            self._shorten(columns, tokenizer, max_tokens)
+        return [self._render(dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+
+    def _parts(self) -> list[tuple[str, str | None]]:
+        try:
+            parts = list(string.Formatter().parse(self.template))
+        except ValueError as error:
+            raise ValueError(
+                f"template {self.template!r} is malformed: {error}; double a brace to write one"
+            ) from None
+        if any(name == "" or form or conversion for _, name, form, conversion in parts):
+            raise ValueError(f"template {self.template!r}: write plain columns in braces, such as {{title}}")
+        return [(literal, name) for literal, name, _, _ in parts]
+
+    def _render(self, values: dict[str, str]) -> str:
+        parts = self._parts()
+        text = ""
+        for literal, name in parts:
+            if name is None:
+                text += literal if text else ""
+            elif values[name]:
+                text += (literal if text else parts[0][0]) + values[name]
+        return text
+
+    def _shorten(self, columns: dict[str, list[str]], tokenizer: Any, max_tokens: int) -> None:
+        """Cut columns in place, the least important first."""
+        order = [*self.importance, *(name for name in columns if name not in self.importance)]
+        count = len(columns[order[0]])
+        left = [max_tokens - len(tokenizer("")["input_ids"])] * count
+        glue = sum(_tokens(tokenizer, [literal])[0] for literal, _ in self._parts() if literal.strip())
+        left = [max(0, room - glue) for room in left]
+        for name in order:
+            values = columns[name]
+            distinct = list(dict.fromkeys(value for value in values if value))
+            ends = dict(zip(distinct, _offsets(tokenizer, distinct), strict=True)) | {"": []}
+            repeats = self.fields.count(name)
+            for row, value in enumerate(values):
+                offsets = ends[value]
+                room = left[row] // repeats
+                if len(offsets) > room:
+                    values[row] = _cut(value, offsets, room)
+                left[row] -= repeats * min(len(offsets), room)
+
+
+def item_texts(items: pl.DataFrame, fields: Sequence[str] = DEFAULT_TEXT_FIELDS) -> list[str]:
+    """The text of each item: the cleaned values of its fields, in order, with spaces between.
+
+    Args:
+        items: The items table.
+        fields: Columns; a null is left out, a list is joined, a struct becomes "name value" pairs.
+
+    Raises:
+        ValueError: If a field is no column of the table.
+
+    Example:
+        >>> item_texts(pl.DataFrame({"title": ["Tent"], "brand": [None], "category": ["Camping"]}))
+        ['Tent Camping']
+    """
+    if not fields:
+        return [""] * items.height
+    return ItemTextTemplate.of_fields(fields).texts(items)
+
+
+def _plain(column: pl.Series) -> list[str | None]:
+    """Values as texts; the attributes of a struct as "name value" with commas between."""
+    if not isinstance(column.dtype, pl.Struct):
+        return read_texts(column).to_list()
+    fields = {field.name: read_texts(column.struct.field(field.name)) for field in column.dtype.fields}
+    rows = zip(*(values.to_list() for values in fields.values()), strict=True)
+    return [", ".join(f"{name} {value}" for name, value in zip(fields, row, strict=True) if value) for row in rows]
+
+
+def _offsets(tokenizer: Any, texts: list[str]) -> list[list[tuple[int, int]]]:
+    """Begin and end of every token of every text."""
+    if not texts:
+        return []
+    found = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    offsets: list[list[tuple[int, int]]] = found["offset_mapping"]
+    return offsets
+
+
+def _tokens(tokenizer: Any, texts: list[str]) -> list[int]:
+    return [len(offsets) for offsets in _offsets(tokenizer, texts)]
+
+
+def _cut(text: str, offsets: list[tuple[int, int]], room: int) -> str:
+    """The first `room` tokens, back to the end of a word unless none would be left."""
+    if not room:
+        return ""
+    end = offsets[room - 1][1]
+    if text[end : end + 1] in ("", " "):
+        return text[:end]
+    space = text.rfind(" ", 0, end)
+    return text[: space if space > 0 else end].rstrip()

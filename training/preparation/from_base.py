@@ -1,0 +1,169 @@
+"""A trained checkpoint as the start of another training, on the same catalogue or on another one."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+from transformers import set_seed
+
+from ...catalogue.change import change_catalogue, change_soft_targets, ordered_after, same_catalogue
+from ...catalogue.cold_start import drop_lent, lend_neighbors, united_neighbors
+from ...catalogue.item_table import (
+    add_returns,
+    fill_neighbors,
+    fill_successors,
+    training_counts,
+)
+from ...checkpoints.check import check_checkpoint
+from ...checkpoints.load import load_base
+from ...modeling_xcat.configuration_xcat import XCatConfig
+from ...modeling_xcat.hub_xcat import locate_checkpoint
+from ...modeling_xcat.modeling_xcat import XCatForNextItem
+from ...tokenization.interests.reader import NO_INTEREST
+from ...tokenization.processing_xcat import XCatProcessor
+from ...tokenization.sequences.build import target_histories, target_items
+from ...tokenization.tables.schema import ShopTables
+from ...tokenization.vocabulary import UNKNOWN_ROW
+from .prepare import (
+    PreparationOptions,
+    PreparedTraining,
+    add_interests,
+    build_vocabulary,
+    event_settings,
+    split_advice,
+    split_shop,
+)
+
+CHANGEABLE = frozenset({
+    "hidden_dropout", "attention_dropout", "id_dropout", "temperature", "objective", "full_softmax_limit",
+    "num_negatives", "gbce_calibration", "neighbor_window", "neighbor_decay", "neighbor_weight", "repeat_weight",
+    "untrained_bonus", "soft_target_weight", "freeze_text_encoder",
+})  # fmt: skip
+"""Fields of the configuration that may differ from the base's: those that no weight depends on."""
+
+
+def prepare_from_base(
+    shop: ShopTables, options: PreparationOptions, base: str, *, recount: bool = True
+) -> tuple[PreparedTraining, bool]:
+    """Make everything that training needs, beginning with a trained checkpoint.
+
+    The result has the shop's catalogue; see `change_catalogue` for what the base's items keep.
+
+    Args:
+        shop: Validated tables.
+        options: What to make of them. What the base decides (encoder, text fields, features) is left out or equal.
+        base: Folder or repository of the base.
+        recount: Whether the shop's events count: then items they name have an id embedding, and the neighbours counted
+            from them join the base's. Without, both stay as the base has them, so that an adapter alone makes the
+            difference.
+
+    Returns:
+        What `prepare_training` returns, and whether the catalogue is another than the base's.
+
+    Raises:
+        ValueError: If an option contradicts the base.
+        OSError: If there is no such base.
+    """
+    set_seed(options.seed)
+    model, processor = load_base(base)
+    options = _of_base(options, model.config, processor, base)
+    for name, value in options.config.items():
+        setattr(model.config, name, value)
+    XCatConfig(**model.config.to_dict())  # which checks values
+    model.model.text.frozen = model.config.freeze_text_encoder
+    model.model.text.freeze()
+    old = processor.catalogue
+    vocabulary = ordered_after(old, build_vocabulary(shop, options.text_fields))
+    new = int((old.encode(vocabulary.column("item_id")) == UNKNOWN_ROW).sum())
+    gone = old.num_items - (vocabulary.num_items - new)
+    notes = [told for told in (split_advice(shop, options),) if told]
+    changed = not same_catalogue(old, vocabulary, model.config.item_features or {})
+    weight = model.config.neighbor_weight
+    if changed:
+        processor = change_catalogue(model, processor, vocabulary, cache_dir=options.cache_dir)
+        notes.append(f"{new} of {vocabulary.num_items} items are new to the base; {gone} of the base's are dropped")
+    else:
+        change_soft_targets(model)
+    _, _, splits = split_shop(shop, options, processor.catalogue, processor.event_types)
+    processor.event_settings = settings = event_settings(shop, options)
+    before = set(model.config.negative_event_types or ()) - set(settings["target_event_types"])
+    negative = before | set(settings["negative_event_types"])
+    model.config.negative_event_types = [name for name in processor.event_types if name in negative]
+    interests = add_interests(shop, model, processor, splits, options, "fp32")
+    if recount:
+        model.config.neighbor_history = False  # a log tells
+        _recount(model, splits["train"])
+    if recount or "neighbor_weight" in options.config:
+        model.config.neighbor_weight = weight
+    return PreparedTraining(model, processor, splits, base, notes, interests), changed
+
+
+def check_base_options(options: PreparationOptions, base: str) -> None:
+    """Refuse a base that is no checkpoint, or options that contradict it, before anything is loaded or prepared.
+
+    Args:
+        options: What to make of a shop's tables.
+        base: Folder or repository of the base.
+
+    Raises:
+        ValueError: If the base is damaged or no checkpoint of ours, or an option contradicts it.
+        OSError: If there is no such base.
+    """
+    folder = locate_checkpoint(base)
+    check_checkpoint(folder, base)
+    _of_base(options, XCatConfig.from_pretrained(folder), XCatProcessor.from_pretrained(folder), base)
+
+
+def _recount(model: XCatForNextItem, train: Any) -> None:
+    """Add the counts of training sequences to those of the base, and their neighbours to its own."""
+    memory, items = model.model.neighbors, model.model.items
+    if memory is not None:
+        drop_lent(memory, items.item_counts)
+    elsewhere = items.user_counts()
+    items.item_counts += training_counts(target_items(train), model.config.num_item_rows)
+    tables = [table for table in (memory, model.model.successors) if table is not None]
+    before = [(table.rows.clone(), table.similarities.clone()) for table in tables]
+    histories = target_histories(train)
+    add_returns(model, histories)
+    fill_neighbors(model, histories, elsewhere)
+    fill_successors(model, histories)
+    for table, (rows, similarities) in zip(tables, before, strict=True):
+        table.rows, table.similarities = united_neighbors(
+            torch.cat([rows, table.rows], 1), torch.cat([similarities, table.similarities], 1), rows.shape[1]
+        )
+    lend_neighbors(model)
+
+
+def _of_base(
+    options: PreparationOptions, config: XCatConfig, processor: XCatProcessor, base: str
+) -> PreparationOptions:
+    """The options with what the base decides filled in.
+
+    Raises:
+        ValueError: If something else was asked for.
+    """
+    unknown = [name for name in options.config if name not in {f.name for f in fields(XCatConfig)}]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no field of XCatConfig")
+    fixed = [n for n in options.config if n not in CHANGEABLE and options.config[n] != getattr(config, n)]
+    if fixed:
+        raise ValueError(
+            f"{fixed[0]} is {options.config[fixed[0]]!r}, and {getattr(config, fixed[0])!r} in the base {base}, whose "
+            f"weights depend on it; leave it out. With base= these may change: {', '.join(sorted(CHANGEABLE))}"
+        )
+    if options.text_encoder is not None:
+        raise ValueError(f"text_encoder={options.text_encoder!r}: the base {base} brings its own; leave it out")
+    own: dict[str, Any] = {
+        "text_fields": tuple(processor.text_fields),
+        "max_text_length": processor.max_text_length,
+        "item_features": tuple(config.item_features or {}),
+        "interests": (processor.interest_settings or {}).get("about", NO_INTEREST),
+        "interest_columns": tuple((processor.interest_settings or {}).get("text_columns", ())),
+    }
+    defaults = PreparationOptions()
+    for name, value in own.items():
+        if getattr(options, name) not in (getattr(defaults, name), value):
+            raise ValueError(f"{name} is {getattr(options, name)!r}, and {value!r} in the base {base}; leave it out")
+    return replace(options, **own)

@@ -1,0 +1,207 @@
+"""What of a log a model is trained on: how long its windows are, how many, and what each event in them weighs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset, IterableDataset, Value
+
+from ...modeling_xcat.configuration_xcat import XCatConfig
+from ...tokenization.interests.reader import UserInterests
+from ...tokenization.progress import stage
+from ...tokenization.tables.event_roles import ROLES, TARGET
+from ..arguments import XCatTrainingArguments, sized_for
+from ..data_defaults import SIZED, depends_on_data
+from ..recipes import QUICK_SHARE
+
+Rows = TypeVar("Rows", Dataset, IterableDataset)
+MOST_HISTORY = 200
+_WHOLE = 0.9
+_BY_LENGTH = ("group_by_length", "batch_rebalance")
+"""Orders of training rows for which `Trainer` wants the length of each."""
+
+
+def history_length(train: Dataset) -> int:
+    """Events that a model reads of a history where `max_history` is not given: all of them for nine users in ten.
+
+    It is the configuration's default at least, and `MOST_HISTORY` at most: what a customer of a grocer comes back to
+    was as a rule bought within so many events, and attention costs the square of their number.
+
+    Args:
+        train: Rows with the list column `items`.
+    """
+    lengths = pc.list_value_length(train.data["items"]).to_numpy()
+    return int(np.clip(np.ceil(np.quantile(lengths, _WHOLE)), XCatConfig.max_history, MOST_HISTORY))
+
+
+def count_labels(train: Dataset, max_history: int, max_events: int | None = None) -> tuple[int, int]:
+    """Events to predict, and windows that `training_windows` cuts with any of them.
+
+    Args:
+        train: Rows with the list column `items`, and `event_roles` where some events are not predicted.
+        max_history: Events that a model reads.
+        max_events: Events used of a user, the latest; None for all.
+    """
+    lengths = pc.list_value_length(train.data["items"]).to_numpy()
+    windows, labels = count_windows(lengths, max_history, max_events), _labels(lengths, max_events)
+    if ROLES not in train.column_names:
+        return int(labels.sum()), windows
+    rows = zip(train.with_format("numpy")[ROLES], labels, strict=True)
+    return sum(int((roles[len(roles) - count :] == TARGET).sum()) for roles, count in rows), windows
+
+
+def count_windows(lengths: np.ndarray, max_history: int, max_events: int | None = None) -> int:
+    """Windows that `training_windows` cuts of (users,) sequences of so many events, with a label each or more."""
+    return int((-(-_labels(lengths, max_events) // max_history)).sum())
+
+
+def _labels(lengths: np.ndarray, max_events: int | None) -> np.ndarray:
+    labels: np.ndarray = np.clip(lengths - 1, 0, None if max_events is None else max(0, max_events - 1))
+    return labels
+
+
+def resolve_sizes(
+    arguments: XCatTrainingArguments, train: Dataset | IterableDataset, config: XCatConfig
+) -> XCatTrainingArguments:
+    """Choose batch size, learning rate, epochs and patience for the data, as `sized_for` computes them.
+
+    Args:
+        arguments: Left as they are. Values that were given take precedence; defaults are the starting values.
+        train: Training sequences; for a stream, whose length is not known, the starting values are used.
+        config: Configuration of the model that is trained on them.
+
+    Returns:
+        Arguments with the chosen values; the same object if all values were given.
+    """
+    start = {name: value for name in SIZED if depends_on_data(value := getattr(arguments, name))}
+    if not start:
+        return arguments
+    sized = _sizes(arguments, train, config) if isinstance(train, Dataset) else {}
+    resolved = copy.copy(arguments)
+    for name, value in start.items():
+        plain = int if isinstance(value, int) else float
+        setattr(resolved, name, plain(sized.get(name, value)))
+    return resolved
+
+
+def _sizes(arguments: XCatTrainingArguments, train: Dataset, config: XCatConfig) -> dict[str, Any]:
+    """The values of `sized_for`, with the epochs of a quick training shortened."""
+    labels, windows = count_labels(train, config.max_history, arguments.max_train_events)
+    share = QUICK_SHARE if arguments.quick else 1.0
+    own = (arguments.learning_rate, arguments.num_train_epochs / share, arguments.early_stopping_patience)
+    sized = sized_for(config.num_items, labels / max(1, windows), labels, *own)
+    return {name: share * value if name == "num_train_epochs" else value for name, value in sized.items()}
+
+
+def training_windows(dataset: Rows, max_history: int, max_events: int | None = None) -> Rows:
+    """Cut training sequences into windows that a model can read whole, losing no event.
+
+    Windows are cut from the end, so that the latest one is full; neighbours share one event, which is the label of
+    one and the first input of the other. Windows without a label, of events that are not predicted, are left out.
+
+    Args:
+        dataset: Rows with the list columns `items`, `event_types`, `ratings`, `timestamps`.
+        max_history: Events that a model reads; a window holds one more, for the last label.
+        max_events: Events used of a user, the latest; None for all.
+    """
+
+    def cut(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        windows: dict[str, list[Any]] = {name: [] for name in batch}
+        for i, items in enumerate(batch["items"]):
+            end = len(items)
+            first = 0 if max_events is None else max(0, end - max_events)
+            while end > first + 1:
+                start = max(first, end - max_history - 1)
+                if ROLES in batch and TARGET not in batch[ROLES][i][start + 1 : end]:
+                    end = start + 1
+                    continue
+                for name, values in batch.items():
+                    value = values[i]
+                    windows[name].append(value[start:end] if isinstance(value, list) else value)
+                end = start + 1
+        return windows
+
+    if isinstance(dataset, Dataset):
+        longest = max(map(len, dataset["items"]), default=0)
+        if longest <= min(max_history + 1, max_events or longest):
+            return dataset
+    return _mapped(dataset, cut, "Cutting windows")
+
+
+def weigh_new_categories(dataset: Rows, category_codes: np.ndarray, weight: float) -> Rows:
+    """Add the column `loss_weights`: `weight` for each event that is its row's first in a category, 1 for others.
+
+    What users take up anew is drowned in training by what they come back for; the weight brings it up.
+
+    Args:
+        dataset: Rows with the list column `items`, cut into windows: new is what the model has not seen.
+        category_codes: (rows of the vocabulary,) category of every item, -1 for none.
+        weight: The weight.
+    """
+
+    def weigh(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        weights = []
+        for items in batch["items"]:
+            codes = category_codes[np.asarray(items)]
+            first = np.zeros(len(codes), dtype=bool)
+            first[np.unique(codes, return_index=True)[1]] = True
+            weights.append(np.where(first & (codes >= 0), weight, 1.0).astype(np.float32))
+        return {"loss_weights": weights}
+
+    return _mapped(dataset, weigh, "Weighing categories")
+
+
+def _mapped(dataset: Rows, function: Callable[..., Any], shown: str) -> Rows:
+    """Rows after a function of batches; a stream has no bar to show."""
+    options = {"desc": shown} if isinstance(dataset, Dataset) else {}
+    with stage(shown.lower()):
+        mapped: Rows = dataset.map(function, batched=True, **options)
+    return mapped
+
+
+def training_rows(
+    dataset: Rows,
+    arguments: XCatTrainingArguments,
+    max_history: int,
+    category_codes: np.ndarray,
+    interests: UserInterests | None = None,
+) -> Rows:
+    """Windows of training sequences with the interests of their users and the weights of their events.
+
+    Args:
+        dataset: Training sequences.
+        arguments: What says how many events of a user are read, and what new categories weigh.
+        max_history: Events that the model reads.
+        category_codes: (rows of the vocabulary,) category of every item, -1 for none.
+        interests: Interests of the users; None for a model that reads none.
+
+    Raises:
+        TypeError: If rows that come as a stream are to be given interests.
+    """
+    if interests is not None and not isinstance(dataset, Dataset):
+        raise TypeError("train_dataset is a stream, and interests are added to rows at hand; give a datasets.Dataset")
+    rows = training_windows(dataset, max_history, arguments.max_train_events)
+    if interests is not None:
+        rows = interests.added(rows)
+    if arguments.new_category_weight != 1 and (category_codes >= 0).any():
+        rows = weigh_new_categories(rows, category_codes, arguments.new_category_weight)
+    if arguments.train_sampling_strategy in _BY_LENGTH and isinstance(rows, Dataset):
+        rows = _with_lengths(rows, str(arguments.length_column_name))
+    return rows
+
+
+def _with_lengths(rows: Dataset, name: str) -> Dataset:
+    """Rows with their number of events in a column, unless they have it."""
+    if name not in rows.column_names:
+        return rows.add_column(name, pc.list_value_length(rows.with_format(None).data["items"]).to_pylist())
+    if not pa.types.is_integer(rows.features[name].pa_type if isinstance(rows.features[name], Value) else pa.null()):
+        raise ValueError(
+            f"length_column_name is {name!r}, a column of {rows.features[name]}; give the name of a column of whole "
+            "numbers, or of none that is there, and lengths are counted"
+        )
+    return rows

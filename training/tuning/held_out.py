@@ -1,0 +1,94 @@
+"""Scores of the users that a re-ranker was fitted on, by weights that were fitted on the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...evaluation.ranker_evaluation import Ranker
+from ...modeling_xcat.reranker_xcat import XCatCandidateAttention
+
+
+def fingerprint(row: dict[str, Any]) -> int:
+    """Hash of the history and the targets of a row, the same in every process."""
+    items, targets = (tuple(np.asarray(row[name]).tolist()) for name in ("items", "targets"))
+    return hash((items, targets))  # hashes of numbers are not salted, as those of texts are
+
+
+@dataclass(frozen=True)
+class HeldOutWeights:
+    """Weights of a re-ranker that were fitted without some users, for honest metrics of these users.
+
+    Args:
+        folds: `fingerprint` of each row that the re-ranker was fitted on, to the number of its fold.
+        weights: Buffers of the re-ranker by name, one mapping per fold; they were fitted on the other folds.
+    """
+
+    folds: dict[int, int]
+    weights: Sequence[dict[str, torch.Tensor]]
+
+    def folds_of(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
+        """(rows,) numbers of folds; -1 for rows that the re-ranker was not fitted on."""
+        return torch.tensor([self.folds.get(fingerprint(row), -1) for row in rows], dtype=torch.long)
+
+    def scores(
+        self,
+        reranker: XCatCandidateAttention,
+        folds: torch.Tensor,
+        score: Callable[[torch.Tensor], torch.Tensor],
+    ) -> torch.Tensor:
+        """Score queries, each by weights that were fitted without its user.
+
+        Args:
+            reranker: The re-ranker; it has its own weights again afterwards.
+            folds: (queries,) result of `folds_of`.
+            score: Computes (chosen, item rows) scores of (chosen,) numbers of queries.
+
+        Returns:
+            (queries, item rows) scores.
+        """
+        parts, order = [], []
+        for fold in folds.unique().tolist():
+            chosen = (folds == fold).nonzero().squeeze(1)
+            with _weighted(reranker, self.weights[fold] if fold >= 0 else {}):
+                parts.append(score(chosen))
+            order.append(chosen)
+        return torch.cat(parts)[torch.cat(order).argsort().to(parts[0].device)]
+
+
+class HeldOutRanker:
+    """A recommender that scores the rows its re-ranker was fitted on by weights that were fitted without them.
+
+    Args:
+        recommender: The recommender.
+        reranker: The re-ranker of its model.
+        held_out: Weights by fold.
+    """
+
+    def __init__(self, recommender: Ranker, reranker: XCatCandidateAttention, held_out: HeldOutWeights) -> None:
+        self.recommender, self.reranker, self.held_out = recommender, reranker, held_out
+
+    def score_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
+        """(rows, item rows) scores."""
+        return self.held_out.scores(
+            self.reranker,
+            self.held_out.folds_of(rows),
+            lambda chosen: self.recommender.score_rows([rows[i] for i in chosen.tolist()]),
+        )
+
+
+@contextmanager
+def _weighted(reranker: XCatCandidateAttention, weights: dict[str, torch.Tensor]) -> Iterator[None]:
+    own = {name: getattr(reranker, name).clone() for name in weights}
+    try:
+        for name, value in weights.items():
+            getattr(reranker, name).copy_(value)
+        yield
+    finally:
+        for name, value in own.items():
+            getattr(reranker, name).copy_(value)

@@ -1,0 +1,288 @@
+"""A checkpoint evaluated on a shop: the data as it was split for training, ranked beside the baselines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, DatasetDict
+
+from ..catalogue.interests import shop_interests
+from ..evaluation.comparison import compare_with_baselines
+from ..evaluation.ranker_evaluation import RankingReport
+from ..ranking.recommender import XCatRecommender
+from ..tokenization.out_of_core.prepared_folder import PreparedShop, load_data
+from ..tokenization.sequences.build import event_type_names, resolve_split
+from ..tokenization.sequences.splits import SplitName
+from ..tokenization.tables.event_roles import saved_roles
+from ..tokenization.tables.schema import ShopTables
+from ..tokenization.tables.table_columns import saved_columns, table_formats
+from ..tokenization.vocabulary import UNKNOWN_ROW
+from ..training.preparation.prepare import (
+    EVENT_OPTIONS,
+    PreparationOptions,
+    build_vocabulary,
+    check_parts,
+    resolve_options,
+    roles_of,
+    select_events,
+    split_events,
+)
+
+MODEL_NAME = "XCat"
+"""Name of the checkpoint in tables beside its baselines."""
+DEFAULT_CUTOFFS = (10, 20)
+VALIDATION = "validation"
+PARTS = ("test", VALIDATION)
+
+
+@dataclass(frozen=True)
+class EvaluationData:
+    """What a checkpoint is evaluated on.
+
+    Args:
+        splits: The parts of the split, in rows of the checkpoint's catalogue; the part that is evaluated has interests
+            of users where the checkpoint reads them.
+        part: Name of the part that is evaluated.
+        options: How events were chosen and split.
+        unknown_items: How many targets, users and events name items that the checkpoint does not have.
+        notes: What a reader of the metrics should know, in sentences.
+    """
+
+    splits: DatasetDict
+    part: str
+    options: PreparationOptions
+    unknown_items: dict[str, int]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class CheckpointEvaluation:
+    """Metrics of a checkpoint beside those of the baselines.
+
+    Args:
+        report: Metrics of the checkpoint.
+        baselines: Metrics of popularity and repeat purchase, by name.
+        data: What they were computed on.
+    """
+
+    report: RankingReport
+    baselines: dict[str, RankingReport]
+    data: EvaluationData
+
+
+def evaluate_checkpoint(
+    checkpoint: str | os.PathLike[str] | XCatRecommender,
+    shop: str | os.PathLike[str] | ShopTables,
+    *,
+    part: str = "test",
+    ks: Sequence[int] = DEFAULT_CUTOFFS,
+    revision: str | None = None,
+    cold_boost: float | None = None,
+    **options: Any,
+) -> CheckpointEvaluation:
+    """Rank the targets of a split against the whole catalogue, beside popularity and repeat purchase.
+
+    Events are chosen and split as they were for the checkpoint's training, except for what is given. Targets that are
+    not items of the checkpoint are left out, for all models, and counted. The validation split is ranked without the
+    re-ranker, which was fitted on its users. `xcat evaluate` calls this file.
+
+    Args:
+        checkpoint: A folder, NAMESPACE/NAME on the hub, or a recommender.
+        shop: Tables, or what `load_data` loads: a folder, SOURCE:PATH, or a hub dataset.
+        part: "test" or "validation".
+        ks: Cut-offs.
+        revision: Branch, tag or commit of a hub repository.
+        cold_boost: Added to the scores of cold items, in place of the checkpoint's.
+        **options: Fields of `PreparationOptions` about events (`split`, `tie_policy`, `seed`, ...), which take
+            precedence over those of the training.
+
+    Returns:
+        Metrics, with `report.metrics["ndcg@10"]` among them, and what they are of.
+
+    Raises:
+        OSError: If there is no such checkpoint.
+        ValueError: If the split leaves no user, or no target is an item of the checkpoint.
+
+    Example (not run: it needs a checkpoint):
+        evaluate_checkpoint("CKPT", "my-shop/").report.metrics["recall@10"]
+    """
+    if not isinstance(checkpoint, XCatRecommender):
+        checkpoint = XCatRecommender.from_pretrained(checkpoint, revision=revision)
+    if not isinstance(shop, ShopTables):
+        shop = load_data(
+            os.fspath(shop),
+            columns=saved_columns(checkpoint.processor.event_settings),
+            on_unknown_items="drop",
+            on_missing_users="drop",
+            **table_formats(checkpoint.processor.event_settings),
+        )
+    data = evaluation_data(checkpoint, shop, part=part, **options)
+    before = checkpoint.cold_boost
+    checkpoint.cold_boost = before if cold_boost is None else cold_boost
+    try:
+        reports = evaluate_on(checkpoint, data, ks)
+    finally:
+        checkpoint.cold_boost = before
+    return CheckpointEvaluation(reports.pop(MODEL_NAME), reports, data)
+
+
+def evaluate_on(recommender: XCatRecommender, data: EvaluationData, ks: Sequence[int]) -> dict[str, RankingReport]:
+    """Metrics of a checkpoint, by the name `MODEL_NAME`, and of the baselines.
+
+    On the validation split the re-ranker is left out: it was fitted on these users.
+    """
+    config = recommender.model.config
+    before = config.candidate_attention
+    config.candidate_attention = before and data.part != VALIDATION
+    try:
+        return compare_with_baselines(
+            {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part], recommender.processor.catalogue,
+            trained=recommender.trained, ks=ks,
+        )  # fmt: skip
+    finally:
+        config.candidate_attention = before
+
+
+def evaluation_data(
+    recommender: XCatRecommender, shop: ShopTables, *, part: str = "test", **given: Any
+) -> EvaluationData:
+    """Choose and split the events of a shop for a checkpoint.
+
+    Args:
+        recommender: The checkpoint.
+        shop: Validated tables, or prepared ones.
+        part: "test" or "validation".
+        **given: As `options` of `evaluate_checkpoint`; None for what the training had.
+
+    Raises:
+        ValueError: As `evaluate_checkpoint`.
+    """
+    if part not in PARTS:
+        raise ValueError(f"part is {part!r}; give test or validation")
+    notes: list[str] = []
+    if part == VALIDATION and recommender.model.model.has_second_stage:
+        notes.append("the re-ranker is left out of the metrics: it was fitted on the validation split of the training")
+    options = _options(shop, recommender, given, notes)
+    splits, unknown = _splits(shop, recommender, part, options, notes)
+    return EvaluationData(splits, part, options, unknown, notes)
+
+
+def _options(
+    shop: ShopTables, recommender: XCatRecommender, given: dict[str, Any], notes: list[str]
+) -> PreparationOptions:
+    """How events are chosen and split: as is given, else as in training, else as by default."""
+    given = {name: value for name, value in given.items() if value is not None}
+    saved = recommender.processor.event_settings or {}
+    trained = {name: saved[name] for name in (*EVENT_OPTIONS, "seed") if name in saved}
+    own = dict(trained)
+    if isinstance(shop, PreparedShop):  # which was chosen and split before, but for cold items
+        later = () if shop.made.get("cold_items") else ("cold_items", "cold_policy", "seed")
+        own = {name: trained[name] for name in later if name in trained}
+    elif given.get("target_event_types") is None:
+        roles = saved_roles(event_type_names(shop), saved)
+        targets = tuple(name for name in roles.targets if name not in given.get("negative_event_types", ()))
+        own |= {"target_event_types": targets, "negative_event_types": roles.negative}
+    else:
+        own.pop("negative_event_types", None)  # by their names, for a target may be one of them
+    if own.get("split") == SplitName.COLUMN and shop.events["split"].null_count():
+        own["split"] = "auto"
+    options = resolve_options(shop, PreparationOptions(**{**own, **given}))
+    options.split = str(resolve_split(shop, options.split))
+    if trained.get("split", options.split) != options.split:
+        notes.append(
+            f"the checkpoint was trained with the split {trained['split']}; of the log that it was trained on, "
+            f"the split {options.split} may ask for events that it has seen"
+        )
+    kinds = shop.event_types if isinstance(shop, PreparedShop) else event_type_names(shop)
+    before, now = saved_roles(kinds, saved), roles_of(shop, options)
+    if before.to_dict() != now.to_dict():
+        notes.append(f"event types have other roles than in the checkpoint's training: {now}; in training: {before}")
+    return options
+
+
+def _splits(
+    shop: ShopTables, recommender: XCatRecommender, part: str, options: PreparationOptions, notes: list[str]
+) -> tuple[DatasetDict, dict[str, int]]:
+    """The parts of the split, in rows of the checkpoint's catalogue, and how much of what is judged it lacks.
+
+    What is judged has its interests.
+
+    Raises:
+        ValueError: If the split leaves no user, or as `_unknown_items`.
+    """
+    processor = recommender.processor
+    selected = select_events(shop, options)
+    splits = split_events(selected, options, processor.catalogue, processor.event_types)
+    unknown = _unknown_items(selected, recommender, splits[part], part, options, notes)
+    check_parts(selected, splits, options.split, (part,))
+    interests = shop_interests(shop, recommender.model, processor)
+    if interests is not None:
+        splits[part] = interests.added(splits[part])
+    return splits, unknown
+
+
+def _unknown_items(
+    shop: ShopTables,
+    recommender: XCatRecommender,
+    judged: Dataset,
+    part: str,
+    options: PreparationOptions,
+    notes: list[str],
+) -> dict[str, int]:
+    """Count, and say, what the checkpoint's catalogue lacks of the targets and of the histories that are judged.
+
+    Args:
+        shop: The tables, after `select_events`.
+        recommender: The checkpoint.
+        judged: The part in rows of its catalogue, which has lost the targets that the catalogue lacks.
+        part: Name of the part.
+        options: How events are split.
+        notes: What is said is added to these.
+
+    Raises:
+        ValueError: If there are targets, and none of them is an item that the checkpoint has.
+    """
+    catalogue, kinds = recommender.processor.catalogue, recommender.processor.event_types
+    own = build_vocabulary(shop, ())
+    whole, known = judged, catalogue
+    if (catalogue.encode(own.column("item_id")) == UNKNOWN_ROW).any():
+        whole, known = split_events(shop, options, own, kinds)[part], own  # the same cut, with every target
+    targets = known.decode(_flat(whole, "targets"))
+    lost = [name for name, row in zip(targets, catalogue.encode(targets), strict=True) if row == UNKNOWN_ROW]
+    if lost and not len(judged):
+        raise ValueError(
+            f"events, column item_id: none of the {len(lost):,} targets of {part} is an item that the checkpoint has, "
+            f"for example {lost[0]!r}; add the items with xcat catalogue, or give tables with ids that it knows"
+        )
+    history = _flat(judged, "items")
+    counts = {
+        "targets": len(lost),
+        "all_targets": len(targets),
+        "users": len(whole) - len(judged),
+        "all_users": len(whole),
+        "history_events": int((history == UNKNOWN_ROW).sum()),
+        "all_history_events": len(history),
+    }
+    said = []
+    if lost:
+        said.append(
+            f"{len(lost):,} of {len(targets):,} targets are such items, for example {lost[0]!r}, and are left out for "
+            "every model, which flatters the figures"
+        )
+    if counts["history_events"]:
+        said.append(f"{counts['history_events']:,} of {len(history):,} events of the histories are read as unknown")
+    if said:
+        notes.append(
+            f"the tables have items that the checkpoint does not have: {'; '.join(said)}; add them with xcat catalogue"
+        )
+    return counts
+
+
+def _flat(split: Dataset, column: str) -> np.ndarray:
+    """The values of a column of lists, one after the other."""
+    values: np.ndarray = split.with_format("arrow")[:][column].combine_chunks().flatten().to_numpy()
+    return values
