@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from .tokenization.vocabulary import ItemVocabulary as ItemVocabulary
     from .training.arguments import XCatTrainingArguments as XCatTrainingArguments
     from .training.collators import PackingCollator as PackingCollator
-    from .training.preparation.prepare import PreparationOptions as PreparationOptions
+    from .training.preparation.options import PreparationOptions as PreparationOptions
     from .training.preparation.prepare import prepare_training as prepare_training
     from .workflows.add_items import add_items as add_items
     from .workflows.bench_models import BenchResult as BenchResult
@@ -78,7 +78,7 @@ _EXPORTS = {
     "PopularityConfig": ".modeling_baselines.popularity",
     "PopularityModel": ".modeling_baselines.popularity",
     "PreparationInputs": ".tokenization.out_of_core.inputs",
-    "PreparationOptions": ".training.preparation.prepare",
+    "PreparationOptions": ".training.preparation.options",
     "Ranker": ".evaluation.ranker_evaluation",
     "RankingReport": ".evaluation.ranker_evaluation",
     "Recommendation": ".modeling_xcat.recommending_xcat",

@@ -29,7 +29,8 @@ from transformers import TrainerCallback
 from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.tokenization.tables.schema import ShopTables
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training, split_shop
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training, split_shop
 from xcat_rec.training.recipes import OWN, find_recipe
 from xcat_rec.training.trainer import XCatTrainer
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, WEIGHTS
-from ..tokenization.processing_xcat import check_digests
+from ..tokenization.digests import check_digests
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")

@@ -11,7 +11,8 @@ import torch
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.pretrained_xcat import OWN_CLASSES
-from ..tokenization.processing_xcat import XCatProcessor, catalogue_digest
+from ..tokenization.digests import catalogue_digest
+from ..tokenization.processing_xcat import XCatProcessor
 from .check import check_checkpoint, read_json
 
 

@@ -79,8 +79,8 @@ def evaluate(
     from ..evaluation.categories import by_category as parted_by_category
     from ..ranking.recommender import XCatRecommender
     from ..tokenization.out_of_core.prepared_folder import load_data
+    from ..tokenization.sequences.event_options import roles_of
     from ..tokenization.tables.table_columns import saved_columns, table_formats
-    from ..training.preparation.prepare import roles_of
     from ..workflows.checkpoint_evaluation import MODEL_NAME, evaluate_on, evaluation_data
     from ..workflows.fields import parse_columns
     from ..workflows.fit import report_dict

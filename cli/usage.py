@@ -141,7 +141,7 @@ def check_split(split: str | None, tie_policy: str | None = None) -> None:
     Raises:
         ValueError: If one is.
     """
-    from ..tokenization.sequences.splits import SplitName, TiePolicy
+    from ..tokenization.sequences.timeline import SplitName, TiePolicy
 
     if split is not None and split != "auto" and split not in list(SplitName):
         raise ValueError(f"split is {split!r}; give auto or one of {', '.join(SplitName)}")

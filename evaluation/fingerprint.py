@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from ..tokenization.processing_xcat import catalogue_digest
+from ..tokenization.digests import catalogue_digest
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 
 

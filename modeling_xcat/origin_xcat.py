@@ -12,7 +12,8 @@ import torch
 from huggingface_hub import hf_hub_download, load_state_dict_from_file, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 
-from .hub_xcat import HUB_ERRORS, NO_CARD, NOTHING_RECORDED
+from .hub_xcat import HUB_ERRORS
+from .pushing_xcat import NO_CARD, NOTHING_RECORDED
 
 CARD_FILE = "README.md"
 _VOLATILE = {"transformers_version", "catalogue_digest", "dtype", "torch_dtype", "auto_map", "text_config"}

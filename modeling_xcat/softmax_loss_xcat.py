@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
 
-_CHUNK_ELEMENTS = 2 * 2**20
-"""Scores held at a time (8 MiB in float32): small enough for the outer cache, large enough for full products."""
+from .softmax_inputs_xcat import CHUNK_ELEMENTS, LEAST_NORM, SoftmaxInputs, workspace
 
 _KEPT_ELEMENTS = 32 * 2**20
 """Exponentials kept at a time (64 MiB in bfloat16), of whose chunks the gradient of the table is one product."""
 
-_HIGHEST_PLAIN = 40.0
-"""Bound of scores up to which their exponentials, and sums of those, are far from the ends of bfloat16's range."""
 
 _BY_ITEMS_FROM = 131_072
 """Items from which on the loss goes by blocks of items rather than by chunks of events."""
 
 _LEAST_BLOCK = 256
 _ROWS_AT_ONCE = 16_384
-_LEAST_NORM = 1e-12
-_HIGHEST_BONUS = 50.0
 _HIGHEST_SUM = 1024.0
 """Sum of a row of float16 exponentials, so that its products with items stay within range."""
-
-_kept = threading.local()
-
-
-def _workspace(rows: int, columns: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """(rows, columns) of memory that is overwritten by the next call with this dtype.
-
-    On a CPU it is kept between steps: fresh memory of this size comes from the kernel page by page, which took as long
-    as the arithmetic. Other devices have allocators that keep it themselves.
-    """
-    size = rows * columns
-    if device.type != "cpu" or torch.compiler.is_compiling():  # which plans memory itself
-        return torch.empty(rows, columns, dtype=dtype, device=device)
-    buffers: dict[Any, torch.Tensor] = _kept.__dict__
-    if dtype not in buffers or buffers[dtype].numel() < size:
-        buffers[dtype] = torch.empty(max(size, _CHUNK_ELEMENTS), dtype=dtype)
-    return buffers[dtype][:size].view(rows, columns)
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -69,10 +44,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         bonus_apart: bool,
     ) -> torch.Tensor:
         needs_grad = any(ctx.needs_input_grad)
-        norms = items.norm(dim=1, keepdim=True).clamp_(min=_LEAST_NORM) if unit_items else None
+        norms = items.norm(dim=1, keepdim=True).clamp_(min=LEAST_NORM) if unit_items else None
         low_items = items.to(product_dtype) if norms is None else _divided(items, norms, product_dtype)
         by_items = log_inclusion is None and len(items) > _BY_ITEMS_FROM
-        problem = _Problem(
+        problem = SoftmaxInputs(
             states, low_items, targets, soft_targets, soft_weight, log_inclusion, weights, needs_grad,
             bonus_items, bonus, bonus_apart,
         )  # fmt: skip
@@ -96,125 +71,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return states, items, *(None,) * 8, bonus, None
 
 
-@dataclass
-class _Problem:
-    """Arguments of the loss, with the items in the dtype of the products."""
-
-    states: torch.Tensor
-    items: torch.Tensor
-    targets: torch.Tensor
-    soft_targets: torch.Tensor | None
-    soft_weight: float
-    log_inclusion: torch.Tensor | None
-    weights: torch.Tensor | None
-    needs_grad: bool
-    bonus_items: torch.Tensor | None = None
-    bonus: torch.Tensor | None = None
-    bonus_apart: bool = False
-
-    @property
-    def adds_bonus(self) -> bool:
-        """Whether scores have the bonus added."""
-        return self.bonus is not None and not self.bonus_apart
-
-    def exponentials_fit(self) -> bool:
-        """Whether exponentials of scores fit the dtype of the products as they are, with nothing subtracted.
-
-        Their relative error in a short dtype is that with which they enter the products anyway. Scores are bounded by
-        the norms (Cauchy-Schwarz); float16 has too narrow a range.
-        """
-        if self.items.dtype != torch.bfloat16 or self.log_inclusion is not None:
-            return False
-        bound = self.states.norm(dim=1).amax() * self.items.norm(dim=1).amax() if self.states.numel() else 0.0
-        added = self.bonus if self.adds_bonus and self.bonus is not None and self.bonus.numel() else None
-        # Up or down: a row of exponentials of which all are next to nothing has no sum to divide by.
-        furthest = 0.0 if added is None else added.abs().sum(1).amax()
-        return bool(bound <= _HIGHEST_PLAIN and furthest <= _HIGHEST_PLAIN)
-
-    def mean_at_labels(self, scores: torch.Tensor, events: slice) -> torch.Tensor:
-        """(events,) mean of (events, items) scores under the label's mass."""
-        wanted = scores.gather(1, self.targets[events, None]).squeeze(1)
-        if self.soft_targets is None:
-            return wanted
-        share = self.soft_weight
-        return (1 - share) * wanted + share * scores.gather(1, self.soft_targets[events]).float().mean(1)
-
-    def pull_labels(self, grad_states: torch.Tensor, grad_items: torch.Tensor) -> None:
-        """Subtract from float32 gradients what the label's mass pulls towards itself."""
-        share, soft = self.soft_weight, self.soft_targets
-        scale = 1.0 if self.weights is None else self.weights[:, None]
-        grad_states -= self.mean_item * scale
-        pull = self.states.float() * scale
-        grad_items.index_add_(0, self.targets, pull, alpha=-1.0 if soft is None else share - 1)
-        if soft is not None:
-            near = soft.shape[1]
-            grad_items.index_add_(0, soft.flatten(), pull.repeat_interleave(near, 0), alpha=-share / near)
-
-    @cached_property
-    def mean_item(self) -> torch.Tensor:
-        """(events, hidden) mean of items under the label's mass, float32."""
-        share, soft = self.soft_weight, self.soft_targets
-        mean = self.items[self.targets].float()
-        return mean if soft is None else (1 - share) * mean + share * self.items[soft].float().mean(1)
-
-    def scores(
-        self, states: torch.Tensor, items: torch.Tensor, events: slice, start: int = 0
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores (events, items) in float32, and workspace of that shape in the dtype of the products.
-
-        The items are those from `start` on; the bonus of `events` is added to those among them.
-        """
-        size, device = (len(states), len(items)), states.device
-        products = scores = torch.mm(states, items.T, out=_workspace(*size, items.dtype, device))
-        if items.dtype != torch.float32:
-            scores = _workspace(*size, torch.float32, device).copy_(products)
-        if self.adds_bonus:
-            self.add_bonus(scores, events, start)
-        return scores, products
-
-    def add_bonus(self, scores: torch.Tensor, events: slice, start: int = 0) -> None:
-        """Add the bonus of some events to their (events, items from `start` on) scores."""
-        inside, place = self.bonus_places(events, start, scores.shape[1])
-        scores.scatter_add_(1, place, self.bonus[events] * inside)  # type: ignore[index]
-
-    def bonus_places(self, events: slice, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Which bonuses of some events fall among `count` items from `start` on, and where."""
-        assert self.bonus_items is not None
-        place = self.bonus_items[events] - start
-        inside = (place >= 0) & (place < count)
-        return inside, place * inside
-
-    def bonus_values(self, scores: torch.Tensor, events: slice, start: int = 0) -> torch.Tensor:
-        """Of (events, items from `start` on) values those at items with a bonus; 0 where these are not among them."""
-        inside, place = self.bonus_places(events, start, scores.shape[1])
-        return scores.gather(1, place) * inside
-
-    def bonus_share(self, events: slice) -> torch.Tensor:
-        """(events, bonuses) share of the label's mass that each item with a bonus has."""
-        assert self.bonus_items is not None
-        items, soft = self.bonus_items[events], self.soft_targets
-        mass = items.eq(self.targets[events, None]).float() * (1.0 if soft is None else 1 - self.soft_weight)
-        for near in [] if soft is None else soft[events].T:
-            mass += items.eq(near[:, None]) * (self.soft_weight / len(soft.T))  # type: ignore[union-attr]
-        return mass
-
-    def bonus_gradient(self, likely: torch.Tensor, events: slice) -> torch.Tensor:
-        """Gradient of the bonus of some events, before their weights, from the softmax at the items that have one.
-
-        Where the bonus is apart, that softmax knows nothing of it, and is brought to what it would be with it.
-        """
-        assert self.bonus is not None
-        if self.bonus_apart:
-            raised = likely * self.bonus[events].clamp(max=_HIGHEST_BONUS).exp()
-            rest = (1 - likely.sum(1, keepdim=True)).clamp(min=0)  # what items without a bonus have
-            likely = raised / (rest + raised.sum(1, keepdim=True)).clamp(min=_LEAST_NORM)
-        return likely - self.bonus_share(events)
-
-
 _Parts = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]
 
 
-def _by_events(problem: _Problem) -> _Parts:
+def _by_events(problem: SoftmaxInputs) -> _Parts:
     """Loss and gradients in chunks of events, each against all items: three products and one exponential a score.
 
     Exponentials are not normalised; the sum of each row divides the narrow side of the products. They are made chunk
@@ -227,11 +87,11 @@ def _by_events(problem: _Problem) -> _Parts:
     grad_states = torch.empty_like(states, dtype=torch.float32) if problem.needs_grad else None
     grad_items = None
     grad_bonus = torch.zeros_like(problem.bonus) if problem.needs_grad and problem.bonus is not None else None
-    chunk = max(32, _CHUNK_ELEMENTS // max(1, len(items)))
+    chunk = max(32, CHUNK_ELEMENTS // max(1, len(items)))
     at_once = chunk * max(1, _KEPT_ELEMENTS // (chunk * max(1, len(items)))) if problem.needs_grad else chunk
     for begin in range(0, len(states), at_once):
         whole = slice(begin, min(begin + at_once, len(states)))
-        kept = _workspace(whole.stop - begin, len(items), items.dtype, states.device)
+        kept = workspace(whole.stop - begin, len(items), items.dtype, states.device)
         scales = []
         for start in range(begin, whole.stop, chunk):
             part = slice(start, min(start + chunk, whole.stop))
@@ -258,7 +118,7 @@ def _by_events(problem: _Problem) -> _Parts:
 
 
 def _exponentials(
-    problem: _Problem, products: torch.Tensor, part: slice, in_place: bool
+    problem: SoftmaxInputs, products: torch.Tensor, part: slice, in_place: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
     """Turn the (events, items) products of some events into exponentials of their scores, up to a factor a row.
 
@@ -283,13 +143,13 @@ def _exponentials(
         wanted = problem.mean_at_labels(products, part).float()
         products.exp_()
         # A sum in another dtype would make this copy itself, in fresh memory.
-        scores = _workspace(len(products), products.shape[1], torch.float32, products.device).copy_(products)
+        scores = workspace(len(products), products.shape[1], torch.float32, products.device).copy_(products)
         partition = scores.sum(1, keepdim=True)
         losses, scores = partition.log().squeeze(1) - wanted, products
     else:
         scores = products
         if products.dtype != torch.float32:
-            scores = _workspace(len(products), products.shape[1], torch.float32, products.device).copy_(products)
+            scores = workspace(len(products), products.shape[1], torch.float32, products.device).copy_(products)
         if problem.adds_bonus:
             problem.add_bonus(scores, part)
         if problem.log_inclusion is not None:
@@ -306,7 +166,7 @@ def _exponentials(
     return losses, likely, partition
 
 
-def _by_items(problem: _Problem) -> _Parts:
+def _by_items(problem: SoftmaxInputs) -> _Parts:
     """Loss and gradients in blocks of items, each against all events, in two passes: four products a score.
 
     For large catalogues, where chunks of events would be too few rows for full products, and every one of them would
@@ -314,7 +174,7 @@ def _by_items(problem: _Problem) -> _Parts:
     """
     states, items, weights = problem.states, problem.items, problem.weights
     low_states = states.to(items.dtype)
-    block = max(_LEAST_BLOCK, _CHUNK_ELEMENTS // max(1, len(states)))
+    block = max(_LEAST_BLOCK, CHUNK_ELEMENTS // max(1, len(states)))
     blocks = [slice(start, start + block) for start in range(0, len(items), block)]
     everyone = slice(None)
     highest = states.new_full((len(states), 1), -torch.inf, dtype=torch.float32)
@@ -363,7 +223,7 @@ def _through_norms(gradient: torch.Tensor | None, items: torch.Tensor, norms: to
     for start in range(0, len(items) if gradient is not None else 0, _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
         vectors, rows = items[part], gradient[part]  # type: ignore[index]
-        inverse = norms[part].reciprocal() * (norms[part] > _LEAST_NORM)
+        inverse = norms[part].reciprocal() * (norms[part] > LEAST_NORM)
         along = torch.linalg.vecdot(vectors.float(), rows)[:, None] * inverse**3
         rows.mul_(inverse).addcmul_(vectors, along, value=-1)
 

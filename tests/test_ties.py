@@ -25,7 +25,8 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.tables.schema import validate_tables
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.preparation.prepare import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
+from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.training.trainer import XCatTrainer
 from xcat_rec.training.tuning.neighbor_weight import neighbor_weight_scores
 from xcat_rec.workflows.bench import TEXT_KNN, BenchRequest, run_model

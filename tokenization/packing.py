@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -220,3 +221,27 @@ def _feature_codes(
     if features.num_time_gap_buckets:
         timestamps = joined("timestamps", np.int64)
         yield "time_gap_ids", time_gap_buckets(timestamps, starts, features.num_time_gap_buckets)
+
+
+_NO_SECONDS = 1e11
+"""Numbers from here on would be seconds after the year 5000, so they are of another unit."""
+
+
+def values_of(values: Sequence[Sequence[Any]] | None, user: int, size: int, name: str, empty: Any) -> Sequence[Any]:
+    """Values of the events of a user, or `empty` for each event; an error if there are not as many as events."""
+    if values is None:
+        return [empty] * size
+    if len(values[user]) != size:
+        raise ValueError(f"{name} of history {user} has {len(values[user])} entries for {size} events")
+    return values[user]
+
+
+def seconds_of(times: Sequence[Any], user: int) -> list[float]:
+    """Seconds since 1970, -1 where a time is unknown; other units would be other gaps, and nobody would see it."""
+    wrong = [t for t in times if t is not None and not (isinstance(t, Real) and t < _NO_SECONDS)]
+    if wrong:
+        raise ValueError(
+            f"timestamps of history {user}: {len(wrong)} of {len(times)} are no seconds since 1970; give numbers such "
+            "as 1700000000 (XCatRecommender.recommend reads milliseconds, datetimes and ISO 8601 texts, too)"
+        )
+    return [-1 if t is None else t for t in times]

@@ -5,12 +5,10 @@ Self-contained, because it travels with a checkpoint.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -19,67 +17,16 @@ import torch
 from transformers import BatchFeature, PreTrainedConfig, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.utils import cached_file
 
+from .digests import CONFIG_FILE, catalogue_digest, check_digests
 from .masking import mask
-from .packing import EventFeatures, pack_histories
+from .packing import EventFeatures, pack_histories, seconds_of, values_of
 from .padding import Padding, in_format, text_options
 from .unknown_tokens import warn_of_unknown
 from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
 
 logger = logging.getLogger(__name__)
 
-_CONFIG_FILE = "config.json"
-_NO_SECONDS = 1e11
-"""Numbers from here on would be seconds after the year 5000, so they are of another unit."""
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
-
-
-def catalogue_digest(vocabulary: ItemVocabulary) -> str:
-    """SHA-256 of the item ids in their order: what a model's rows mean.
-
-    Example:
-        >>> import pyarrow as pa
-        >>> one, other = (ItemVocabulary(pa.table({"item_id": ids})) for ids in (["a", "bc"], ["ab", "c"]))
-        >>> catalogue_digest(one)[:8], catalogue_digest(one) == catalogue_digest(other)
-        ('2b13b349', False)
-    """
-    ids = vocabulary.column("item_id")
-    chunks = []
-    for chunk in ids.chunks:
-        _, offsets, content = chunk.buffers()
-        if len(chunk):
-            ends = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-            chunks.append((ends, content))
-    digest = hashlib.sha256()
-    for ends, _ in chunks:
-        digest.update(np.diff(ends).astype("<i4").tobytes())
-    for ends, content in chunks:
-        if content is not None:
-            digest.update(memoryview(content)[ends[0] : ends[-1]])
-    return digest.hexdigest()
-
-
-def check_digests(
-    config: Mapping[str, Any], processor: Mapping[str, Any], vocabulary: ItemVocabulary, name: str
-) -> None:
-    """Refuse a model and a processor that were not saved together.
-
-    Args:
-        config: What config.json holds; nothing if there is none, as beside an adapter.
-        processor: What processor_config.json holds.
-        vocabulary: The catalogue.
-        name: What to call the checkpoint.
-
-    Raises:
-        ValueError: If one of them was saved with another catalogue. Those that were saved without a digest pass.
-    """
-    found = catalogue_digest(vocabulary)
-    for file, settings in ((_CONFIG_FILE, config), ("processor_config.json", processor)):
-        wanted = settings.get("catalogue_digest")
-        if wanted is not None and wanted != found:
-            raise ValueError(
-                f"{name}: {file} was saved with another catalogue than {VOCABULARY_FILE}, so its items would be taken "
-                "for others; save model and processor of one training again, into a new folder or repository"
-            )
 
 
 class XCatProcessor(ProcessorMixin):
@@ -298,13 +245,13 @@ class XCatProcessor(ProcessorMixin):
                 raise ValueError(f"history {user} is empty; give at least one item id")
             items = self.catalogue.encode(ids)
             size = len(items)
-            named = [kind or self.default_event_type for kind in _of(event_types, user, size, "event_types", "")]
+            named = [kind or self.default_event_type for kind in values_of(event_types, user, size, "event_types", "")]
             kinds.extend(kind for kind in named if codes and kind and kind not in codes)
             rows.append({
                 "items": items,
                 "event_types": [codes.get(kind, 0) for kind in named],
-                "ratings": [np.nan if r is None else r for r in _of(ratings, user, size, "ratings", None)],
-                "timestamps": _seconds(_of(timestamps, user, size, "timestamps", None), user),
+                "ratings": [np.nan if r is None else r for r in values_of(ratings, user, size, "ratings", None)],
+                "timestamps": seconds_of(values_of(timestamps, user, size, "timestamps", None), user),
             })  # fmt: skip
         if kinds:
             logger.warning(
@@ -422,28 +369,9 @@ class XCatProcessor(ProcessorMixin):
         if file is None:
             raise OSError(f"{name} holds no {VOCABULARY_FILE}; save the processor with save_pretrained")
         processor.vocabulary = ItemVocabulary.load(file)
-        config, settings = (_read_settings(name, path, hub) for path in (_CONFIG_FILE, "processor_config.json"))
+        config, settings = (_read_settings(name, path, hub) for path in (CONFIG_FILE, "processor_config.json"))
         check_digests(config, settings, processor.vocabulary, name)
         return processor
-
-
-def _of(values: Sequence[Sequence[Any]] | None, user: int, size: int, name: str, empty: Any) -> Sequence[Any]:
-    if values is None:
-        return [empty] * size
-    if len(values[user]) != size:
-        raise ValueError(f"{name} of history {user} has {len(values[user])} entries for {size} events")
-    return values[user]
-
-
-def _seconds(times: Sequence[Any], user: int) -> list[float]:
-    """Seconds since 1970, -1 where a time is unknown; other units would be other gaps, and nobody would see it."""
-    wrong = [t for t in times if t is not None and not (isinstance(t, Real) and t < _NO_SECONDS)]
-    if wrong:
-        raise ValueError(
-            f"timestamps of history {user}: {len(wrong)} of {len(times)} are no seconds since 1970; give numbers such "
-            "as 1700000000 (XCatRecommender.recommend reads milliseconds, datetimes and ISO 8601 texts, too)"
-        )
-    return [-1 if t is None else t for t in times]
 
 
 def _read_settings(name: str, file: str, hub: dict[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from transformers.trainer_utils import HubStrategy
 from transformers.utils.hub import PushInProgress
 
 from ..checkpoints.load import bare_model, note_catalogue
-from ..modeling_xcat.hub_xcat import CARD, NOTHING_RECORDED, SHARED, check_base_name, push_folder
 from ..modeling_xcat.origin_xcat import CARD_FILE, card_of_origin
+from ..modeling_xcat.pushing_xcat import CARD, NOTHING_RECORDED, SHARED, check_base_name, push_folder
 from ..modeling_xcat.saving_xcat import usual_permissions
 
 logger = logging.getLogger(__name__)

@@ -41,20 +41,13 @@ from ..tokenization.interests.reader import NO_INTEREST
 from ..tokenization.out_of_core.inputs import items_table
 from ..tokenization.out_of_core.prepared_folder import load_data
 from ..tokenization.sequences.build import resolve_split, target_histories, trained_items
+from ..tokenization.sequences.event_options import check_parts, resolve_options, roles_of, select_events
 from ..tokenization.tables.schema import ShopTables
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.from_base import prepare_from_base
-from ..training.preparation.prepare import (
-    PreparationOptions,
-    PreparedTraining,
-    check_parts,
-    prepare_training,
-    resolve_options,
-    roles_of,
-    select_events,
-    split_shop,
-)
+from ..training.preparation.options import PreparationOptions, PreparedTraining
+from ..training.preparation.prepare import prepare_training, split_shop
 from ..training.provenance import (
     describe_machine,
     installed_versions,

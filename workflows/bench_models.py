@@ -13,7 +13,7 @@ from typing import Any
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.from_base import check_base_options
-from ..training.preparation.prepare import PreparationOptions
+from ..training.preparation.options import PreparationOptions
 from ..training.recipes import RECIPES, find_recipe
 from .baselines import DEFAULT_MODELS, plan_runs
 from .bench import BenchRequest, BenchRun

@@ -18,7 +18,7 @@ from ..ranking.recommender import XCatRecommender
 from ..tokenization.progress import stage
 from ..tokenization.sequences.build import target_histories
 from ..training.arguments import XCatTrainingArguments
-from ..training.preparation.prepare import PreparedTraining
+from ..training.preparation.options import PreparedTraining
 from ..training.recipes import Recipe, find_recipe
 from ..training.trainer import XCatTrainer
 from .baselines import ITEM_KNN, check_names

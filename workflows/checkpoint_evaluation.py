@@ -16,21 +16,21 @@ from ..evaluation.ranker_evaluation import RankingReport
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.out_of_core.prepared_folder import PreparedShop, load_data
 from ..tokenization.sequences.build import event_type_names, resolve_split
-from ..tokenization.sequences.splits import SplitName
-from ..tokenization.tables.event_roles import saved_roles
-from ..tokenization.tables.schema import ShopTables
-from ..tokenization.tables.table_columns import saved_columns, table_formats
-from ..tokenization.vocabulary import UNKNOWN_ROW
-from ..training.preparation.prepare import (
+from ..tokenization.sequences.event_options import (
     EVENT_OPTIONS,
-    PreparationOptions,
-    build_vocabulary,
     check_parts,
     resolve_options,
     roles_of,
     select_events,
     split_events,
 )
+from ..tokenization.sequences.timeline import SplitName
+from ..tokenization.tables.event_roles import saved_roles
+from ..tokenization.tables.schema import ShopTables
+from ..tokenization.tables.table_columns import saved_columns, table_formats
+from ..tokenization.vocabulary import UNKNOWN_ROW
+from ..training.preparation.options import PreparationOptions
+from ..training.preparation.prepare import build_vocabulary
 
 MODEL_NAME = "XCat"
 """Name of the checkpoint in tables beside its baselines."""
@@ -216,7 +216,7 @@ def _splits(
     """
     processor = recommender.processor
     selected = select_events(shop, options)
-    splits = split_events(selected, options, processor.catalogue, processor.event_types)
+    splits = split_events(selected, options, processor.catalogue, processor.event_types, cache_dir=options.cache_dir)
     unknown = _unknown_items(selected, recommender, splits[part], part, options, notes)
     check_parts(selected, splits, options.split, (part,))
     interests = shop_interests(shop, recommender.model, processor)
@@ -250,7 +250,10 @@ def _unknown_items(
     own = build_vocabulary(shop, ())
     whole, known = judged, catalogue
     if (catalogue.encode(own.column("item_id")) == UNKNOWN_ROW).any():
-        whole, known = split_events(shop, options, own, kinds)[part], own  # the same cut, with every target
+        whole, known = (
+            split_events(shop, options, own, kinds, cache_dir=options.cache_dir)[part],
+            own,
+        )  # the same cut, with every target
     targets = known.decode(_flat(whole, "targets"))
     lost = [name for name, row in zip(targets, catalogue.encode(targets), strict=True) if row == UNKNOWN_ROW]
     if lost and not len(judged):

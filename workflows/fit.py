@@ -34,17 +34,12 @@ from ..ranking.recommender import XCatRecommender
 from ..tokenization.out_of_core.prepared_folder import load_data
 from ..tokenization.progress import stage
 from ..tokenization.sequences.build import resolve_split
+from ..tokenization.sequences.event_options import check_parts, resolve_options, roles_of
 from ..tokenization.tables.schema import ShopTables
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.from_base import prepare_from_base
-from ..training.preparation.prepare import (
-    PreparationOptions,
-    PreparedTraining,
-    check_parts,
-    prepare_training,
-    resolve_options,
-    roles_of,
-)
+from ..training.preparation.options import PreparationOptions, PreparedTraining
+from ..training.preparation.prepare import prepare_training
 from ..training.provenance import peak_memory_mb
 from ..training.trainer import XCatTrainer
 from .baselines import check_names

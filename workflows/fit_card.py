@@ -13,9 +13,10 @@ from ..model_cards.dataset_facts import DatasetFacts, describe_dataset
 from ..model_cards.markdown import is_hub_id
 from ..model_cards.run_cards import popular_items
 from ..modeling_xcat.hub_xcat import fetched_commit
+from ..tokenization.sequences.event_options import select_events
 from ..tokenization.sources import split_data
 from ..training.arguments import XCatTrainingArguments
-from ..training.preparation.prepare import PreparationOptions, PreparedTraining, select_events
+from ..training.preparation.options import PreparationOptions, PreparedTraining
 
 if TYPE_CHECKING:
     from .fit import FitRequest, FitResult

@@ -19,12 +19,15 @@ UNKNOWN: Any = object()
 """Stands for a default that only the class itself can compute."""
 PREPARATION, CONFIG, TRAINING = "PreparationOptions", "XCatConfig", "XCatTrainingArguments"
 _SOURCES = {
-    PREPARATION: (("", "training/preparation/prepare.py"),),
+    PREPARATION: (("", "tokenization/sequences/event_options.py"), ("", "training/preparation/options.py")),
     CONFIG: (("transformers", "configuration_utils.py"), ("", "modeling_xcat/configuration_xcat.py")),
     TRAINING: (("transformers", "training_args.py"), ("", "training/arguments.py")),
 }
 """Files of each class, base class first."""
-_CLASSES = {"configuration_utils.py": "PreTrainedConfig", "training_args.py": "TrainingArguments"}
+_CLASSES = {
+    "configuration_utils.py": "PreTrainedConfig", "training_args.py": "TrainingArguments",
+    "tokenization/sequences/event_options.py": "EventOptions",
+}  # fmt: skip
 _ENUMERATIONS = (("transformers", "trainer_utils.py"), ("transformers", "training_args.py"))
 
 

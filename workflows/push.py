@@ -10,7 +10,8 @@ from huggingface_hub import CommitInfo
 
 from ..checkpoints.adapters import is_adapter
 from ..checkpoints.check import check_adapter, check_checkpoint
-from ..modeling_xcat.hub_xcat import SHARED, locate_checkpoint, push_folder, shared_files
+from ..modeling_xcat.hub_xcat import locate_checkpoint
+from ..modeling_xcat.pushing_xcat import SHARED, push_folder, shared_files
 
 
 @dataclass(frozen=True)

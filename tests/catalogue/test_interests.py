@@ -20,7 +20,8 @@ from xcat_rec.tokenization.sequences.histories import read_histories
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.preparation.from_base import prepare_from_base
-from xcat_rec.training.preparation.prepare import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
+from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import CATEGORIES, DAY, QUICK, SMALL, events_table, items_table, save_text_encoder, shop

@@ -26,7 +26,8 @@ from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.text_xcat import fit_whitening
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
-from xcat_rec.training.preparation.prepare import PreparationOptions, feature_columns, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import feature_columns, prepare_training
 
 from ..tiny_shop import COLD, NO_CATEGORY, SMALL, TWINS, save_text_encoder, shop, shop_of_returns
 

@@ -26,7 +26,8 @@ from xcat_rec.checkpoints.load import bare_model, load_base
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.preparation.prepare import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
+from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop

@@ -25,7 +25,8 @@ from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 
 from ..tiny_shop import SMALL, events_table, items_table, save_text_encoder, shop, write_shop
 from .commands import refused

@@ -21,7 +21,7 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.sequences.build import trained_items
 from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.training.preparation.from_base import prepare_from_base
-from xcat_rec.training.preparation.prepare import PreparationOptions
+from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.provenance import cpu_name, source_commit
 from xcat_rec.workflows import bench as benching
 from xcat_rec.workflows import bench_worker

@@ -11,7 +11,8 @@ from huggingface_hub import ModelCard
 
 from xcat_rec.checkpoints.load import load_base
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
 from .commands import refused, run

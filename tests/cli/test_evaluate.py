@@ -12,7 +12,8 @@ from xcat_rec.cli.app import main
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.tokenization.tables.schema import validate_tables
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.workflows.checkpoint_evaluation import evaluation_data
 
 from ..tiny_shop import SMALL, events_table, items_table, save_text_encoder

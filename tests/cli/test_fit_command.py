@@ -19,7 +19,7 @@ from xcat_rec.cli.options import parse_extra
 from xcat_rec.model_cards.scrubbing import is_secret_name
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.preparation.prepare import PreparationOptions
+from xcat_rec.training.preparation.options import PreparationOptions
 
 from ..tiny_shop import events_table, items_table, save_text_encoder
 from .commands import run

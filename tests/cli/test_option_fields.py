@@ -15,7 +15,7 @@ from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.preparation.prepare import PreparationOptions
+from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.workflows.option_fields import CONFIG, PREPARATION, TRAINING, UNKNOWN, literal_keys, option_fields
 
 OWNERS = {PREPARATION: PreparationOptions, CONFIG: XCatConfig, TRAINING: XCatTrainingArguments}

@@ -11,7 +11,8 @@ import pytest
 from xcat_rec.cli.app import main
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.tables.schema import validate_tables
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.workflows.checkpoint_evaluation import evaluate_checkpoint
 
 from ..tiny_shop import COLD, SMALL, events_table, items_table, save_text_encoder

@@ -13,7 +13,8 @@ from xcat_rec.checkpoints.saved_tables import saved_event_settings, table_option
 from xcat_rec.cli.app import main
 from xcat_rec.cli.fit_command import fit_command
 from xcat_rec.tokenization.tables.schema import validate_tables
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.workflows.bench import BenchRequest, run_model
 from xcat_rec.workflows.fit import fit
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
 

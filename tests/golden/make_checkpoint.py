@@ -17,7 +17,8 @@ import torch
 from xcat_rec.catalogue.item_table import add_returns
 from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from xcat_rec.training.preparation.prepare import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
+from xcat_rec.training.preparation.prepare import prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
 

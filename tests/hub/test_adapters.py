@@ -118,7 +118,7 @@ from tests.tiny_shop import QUICK, shop
 from xcat_rec import XCatTrainer, XCatTrainingArguments
 from xcat_rec.checkpoints.adapters import add_adapter
 from xcat_rec.training.preparation.from_base import prepare_from_base
-from xcat_rec.training.preparation.prepare import PreparationOptions
+from xcat_rec.training.preparation.options import PreparationOptions
 
 args = XCatTrainingArguments(
     output_dir="out", push_to_hub=True, hub_strategy="checkpoint", hub_model_id="alice/trained", hub_always_push=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xcat_rec.modeling_xcat.hub_xcat import changed_files
+from xcat_rec.modeling_xcat.pushing_xcat import changed_files
 
 from .checkpoints import save_checkpoint
 from .conftest import Client
@@ -51,7 +51,7 @@ def test_a_hub_out_of_order(hub: Hub, alice: Client, tmp_path: Path) -> None:
 
 TWO_PUSHERS = """
 import json, sys, threading
-from xcat_rec.modeling_xcat.hub_xcat import push_folder
+from xcat_rec.modeling_xcat.pushing_xcat import push_folder
 
 told = {}
 

@@ -39,7 +39,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tests.tiny_shop import QUICK, SMALL, save_text_encoder, shop
 from xcat_rec import XCatTrainer, XCatTrainingArguments
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 
 here = Path(sys.argv[2])
 encoder = save_text_encoder(here / "encoder")

@@ -14,7 +14,8 @@ from xcat_rec import XCatTrainer, XCatTrainingArguments
 from xcat_rec.model_cards.callback import ModelCardCallback, attach_card, emissions_of
 from xcat_rec.model_cards.card import build_card
 from xcat_rec.model_cards.card_data import XCatModelCardData
-from xcat_rec.training.preparation.prepare import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
+from xcat_rec.training.preparation.prepare import prepare_training
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop
 from .card_pattern import CARD

@@ -51,7 +51,7 @@ def test_loss_and_gradients_equal_the_plain_softmax(events, items, width, seed, 
         bonus = torch.linspace(-2, 2, events * 3).view(events, 3).requires_grad_()
     neighbours = torch.stack([(targets + i) % items for i in range(1, 4)], dim=1) if soft else None
     weights = torch.arange(1, events + 1) / events if weighed else None
-    limits = {"_CHUNK_ELEMENTS": 1, "_KEPT_ELEMENTS": 64 * items, "_ROWS_AT_ONCE": 7, "_LEAST_BLOCK": 3}
+    limits = {"CHUNK_ELEMENTS": 1, "_KEPT_ELEMENTS": 64 * items, "_ROWS_AT_ONCE": 7, "_LEAST_BLOCK": 3}
     with limited(**limits, _BY_ITEMS_FROM=0 if large else items):
         loss = chunked_cross_entropy(
             states, table, targets, soft_targets=neighbours, soft_weight=0.3, weights=weights, unit_items=unit,
@@ -115,7 +115,7 @@ def test_short_products_have_the_gradients_of_long_ones(largest, apart):
     shared = {"soft_targets": soft, "soft_weight": 0.3, "bonus_items": bonus_items, "bonus_apart": apart}
     found = []
     for low in (False, True):
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low), limited(_CHUNK_ELEMENTS=1, _KEPT_ELEMENTS=4480):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low), limited(CHUNK_ELEMENTS=1, _KEPT_ELEMENTS=4480):
             loss = chunked_cross_entropy(scaled, table, targets, bonus=bonus, unit_items=True, **shared)
         found.append((loss.detach(), *torch.autograd.grad(loss, [states, table, bonus], retain_graph=True)))
     assert found[0][0] != found[1][0]

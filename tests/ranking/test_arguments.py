@@ -6,7 +6,8 @@ import pytest
 
 from xcat_rec import XCatRecommender
 from xcat_rec.ranking.pipelines import ItemRecommendationPipeline
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
 

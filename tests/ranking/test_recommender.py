@@ -26,7 +26,8 @@ from xcat_rec.modeling_xcat.recommending_xcat import REASONS
 from xcat_rec.ranking.pipelines import pipeline
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
-from xcat_rec.training.preparation.prepare import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
+from xcat_rec.training.preparation.prepare import prepare_training
 
 from ..tiny_shop import CATEGORIES, NO_CATEGORY, SMALL, save_text_encoder, shop
 

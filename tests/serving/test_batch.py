@@ -25,7 +25,8 @@ from xcat_rec.serving.batch import (
 )
 from xcat_rec.tokenization.sequences.histories import Histories, read_histories
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 
 from ..tiny_shop import SMALL, events_table, save_text_encoder, shop
 

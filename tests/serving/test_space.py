@@ -24,7 +24,8 @@ from xcat_rec.cli.app import main
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.space import INTERESTS, SpaceFiles, write_space
 from xcat_rec.serving.space_catalogue import Catalogue, cards
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 
 from ..tiny_shop import SMALL, save_text_encoder, shop
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from transformers import AutoProcessor
 
 from xcat_rec.modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS as ROWS_OF_THE_MODEL
-from xcat_rec.tokenization.processing_xcat import XCatProcessor, catalogue_digest
+from xcat_rec.tokenization.digests import catalogue_digest
+from xcat_rec.tokenization.processing_xcat import XCatProcessor
 from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 
 from ..tiny_shop import items_table, tiny_tokenizer

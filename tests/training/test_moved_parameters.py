@@ -13,7 +13,8 @@ from xcat_rec.model_cards.callback import attach_card
 from xcat_rec.model_cards.card import build_card
 from xcat_rec.model_cards.card_data import XCatModelCardData
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop

@@ -4,7 +4,8 @@ import pytest
 
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.training.recipes import RECIPES, find_recipe, is_own
 
 from ..tiny_shop import save_text_encoder, shop

@@ -27,7 +27,8 @@ from xcat_rec.modeling_xcat.attention_xcat import XCatAttentionBlock
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.collators import PackingCollator
-from xcat_rec.training.preparation.prepare import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
+from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.training.process_group import end_process_group
 from xcat_rec.training.trainer import XCatTrainer
 

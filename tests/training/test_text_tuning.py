@@ -13,7 +13,8 @@ from xcat_rec.catalogue.item_table import refresh_text_states
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.collators import PackingCollator
-from xcat_rec.training.preparation.prepare import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
+from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.training.text_tuning import TextTuningCollator, text_learning_rate, trains_text
 from xcat_rec.training.trainer import XCatTrainer
 

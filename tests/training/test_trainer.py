@@ -24,7 +24,8 @@ from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.optimizers import RowAdamW
-from xcat_rec.training.preparation.prepare import PreparationOptions, PreparedTraining, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
+from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.training.preparation.windows import training_windows
 from xcat_rec.training.samplers import OrderOfEpoch
 from xcat_rec.training.trainer import XCatTrainer

@@ -25,7 +25,8 @@ from ..sequences.filters import (
     nothing_left,
     without_repeats,
 )
-from ..sequences.splits import SplitName, TiePolicy, first_events, item_parts, sort_events
+from ..sequences.splits import first_events, item_parts
+from ..sequences.timeline import SplitName, TiePolicy, sort_events
 from ..tables.event_times import exact_times
 from ..tables.problems import TableProblem
 from ..tables.schema import EVENT_SCHEMA

@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 
 from ..sequences.build import build_splits
 from ..sequences.held_out_items import FirstTimes, first_times, leave_out
-from ..sequences.splits import Cut, SplitName, TiePolicy, Timeline, cut_cold_items, cut_time
+from ..sequences.splits import Cut, cut_cold_items, cut_time
+from ..sequences.timeline import SplitName, TiePolicy, Timeline
 from ..tables.event_roles import EventRoles
 from ..tables.problems import TableProblem
 from ..tables.schema import ShopTables, TableColumns

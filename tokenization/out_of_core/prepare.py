@@ -17,9 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..sequences.filters import RepeatPolicy, check_filters, check_session_times
-from ..sequences.held_out_items import ColdPolicy, check_cold, nothing_trained, pick_cold
-from ..sequences.splits import SplitName, TiePolicy, no_times, time_bounds
+from ..sequences.event_options import EventOptions
+from ..sequences.filters import RepeatPolicy, check_session_times
+from ..sequences.held_out_items import nothing_trained, pick_cold
+from ..sequences.splits import no_times, time_bounds
+from ..sequences.timeline import SplitName, TiePolicy
 from ..tables.event_roles import EventRoles, event_roles
 from ..tables.event_times import exact_times
 from ..tables.problems import TableProblem
@@ -37,45 +39,18 @@ PARTITION_EVENTS = 2_500_000
 EngineName = Literal["local", "ray"]
 
 
-@dataclass(frozen=True)
-class PrepareOptions:
-    """Which events of a log are used, and how it is split; the same words as `filter_events` and `build_splits`.
+@dataclass
+class PrepareOptions(EventOptions):
+    """Options of `prepare_tables`: `EventOptions`, and the length of evaluation histories.
 
     Args:
-        split: auto or a `SplitName`.
-        tie_policy: file or shuffle.
-        seed: Seed of shuffled ties and of cold items.
         max_history: Events kept of an evaluation history, the latest; None for all.
-        repeats: A `RepeatPolicy`.
-        min_user_events: Events that a user must have; 0 for any number.
-        min_item_events: Events that an item must have, or it leaves the catalogue; 0 for any number.
-        session_gap: Seconds without an event after which a session ends; 0 for no sessions.
-        cold_items: Share of the items, from 0 to 0.5, whose training events are taken away.
-        cold_policy: Which items: random or newest.
-        target_event_types: Event types that are predicted; None for the default by their names, see `event_roles`.
-        negative_event_types: Event types that are negative, such as returns; None for the default.
     """
 
-    split: str = "auto"
-    tie_policy: str = "file"
-    seed: int = 0
     max_history: int | None = None
-    repeats: str = RepeatPolicy.KEEP
-    min_user_events: int = 0
-    min_item_events: int = 0
-    session_gap: int = 0
-    cold_items: float = 0.0
-    cold_policy: str = ColdPolicy.RANDOM
-    target_event_types: tuple[str, ...] | None = None
-    negative_event_types: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        check_filters(self.repeats, self.min_user_events, self.min_item_events, self.session_gap)
-        check_cold(self.cold_items, self.cold_policy)
-        if self.split != "auto" and self.split not in list(SplitName):
-            raise ValueError(f"split is {self.split!r}; give auto or one of {', '.join(SplitName)}")
-        if self.tie_policy not in list(TiePolicy):
-            raise ValueError(f"tie_policy is {self.tie_policy!r}; give one of {', '.join(TiePolicy)}")
+        super().__post_init__()
         if self.max_history is not None and self.max_history < 1:
             raise ValueError(f"max_history is {self.max_history}; give a number from 1, or None for the whole history")
 

@@ -11,17 +11,19 @@ if TYPE_CHECKING:
     from .build import target_histories as target_histories
     from .build import target_items as target_items
     from .click_labels import label_impressions as label_impressions
+    from .event_options import EventOptions as EventOptions
     from .filters import filter_events as filter_events
     from .held_out_items import choose_cold_items as choose_cold_items
     from .histories import Histories as Histories
     from .histories import read_histories as read_histories
-    from .splits import SplitName as SplitName
-    from .splits import TiePolicy as TiePolicy
+    from .timeline import SplitName as SplitName
+    from .timeline import TiePolicy as TiePolicy
 
 _EXPORTS = {
+    "EventOptions": ".event_options",  # which events are used and how they are split
     "build_splits": ".build",  # sequences of all parts
-    "SplitName": ".splits",  # names of the splits
-    "TiePolicy": ".splits",  # order of events at one time
+    "SplitName": ".timeline",  # names of the splits
+    "TiePolicy": ".timeline",  # order of events at one time
     "filter_events": ".filters",  # filters: repeats, k-core, sessions
     "read_histories": ".histories",  # histories of users from a table
     "Histories": ".histories",  # result of `read_histories`

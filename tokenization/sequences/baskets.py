@@ -6,7 +6,7 @@ import polars as pl
 
 from ..tables.event_roles import TARGET, EventRoles
 from ..tables.event_times import exact_time
-from .splits import SplitName
+from .timeline import SplitName
 
 LEAST_SHARE = 0.5
 """Share of users with several events in a basket from which a split by baskets is proposed."""

@@ -13,19 +13,8 @@ import pyarrow.compute as pc
 from ..tables.event_roles import ROLES, TARGET, EventRoles, event_roles
 from ..tables.schema import ShopTables
 from ..vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
-from .splits import (
-    Cut,
-    Held,
-    SplitName,
-    TiePolicy,
-    Timeline,
-    cut_cold_items,
-    cut_column,
-    cut_last,
-    cut_time,
-    cut_users,
-    sort_events,
-)
+from .splits import Cut, Held, cut_cold_items, cut_column, cut_last, cut_time, cut_users
+from .timeline import SplitName, TiePolicy, Timeline, sort_events
 
 _SEQUENCE = {
     "user_id": datasets.Value("string"),

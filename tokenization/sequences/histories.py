@@ -15,7 +15,7 @@ from ..tables.schema import MissingUsers, TableColumns
 from ..tables.table_columns import QUANTITY
 from ..tables.table_reader import TableReader
 from ..text.text_columns import joined_texts
-from .splits import SplitName, TiePolicy, sort_events
+from .timeline import SplitName, TiePolicy, sort_events
 
 _FIELDS = {"items": "item_id", "event_types": "event_type", "ratings": "rating", "timestamps": "timestamp"}
 """Fields of `Histories` and the columns that they are."""

@@ -15,7 +15,7 @@ import datasets
 import polars as pl
 from datasets.arrow_writer import ArrowWriter
 
-from ..processing_xcat import catalogue_digest
+from ..digests import catalogue_digest
 from ..tables.schema import ShopTables
 from ..vocabulary import ItemVocabulary
 

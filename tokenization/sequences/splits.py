@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import polars as pl
 
 from ..masking import mask
-from ..tables.event_roles import TARGET, EventRoles
-from ..tables.event_times import event_columns, exact_time, exact_times
+from ..tables.event_times import exact_times
+from .timeline import SplitName, Timeline
 
 VALIDATION_QUANTILE, TEST_QUANTILE = 0.8, 0.9
 """The share of events before the two cuts of `global-time`, of users trained on in `user-level`, and of items (the
@@ -29,63 +28,6 @@ _HELD_OUT_LABELS = {
     "dev": _VALIDATION,
     "test": _TEST,
 }
-
-
-class SplitName(StrEnum):
-    """How events are split.
-
-    `leave-one-out` tests on a user's last event, `last-basket` on the last basket, `global-time` on the first event
-    (or basket) after a point in time, `column` on what the table says, `user-level` on the last event of users whom
-    training never sees, `cold-items` on a user's first event with an item that came late and that training never sees.
-    Everywhere only events of a predicted type count as such an event; see `event_roles`.
-    """
-
-    LEAVE_ONE_OUT = "leave-one-out"
-    LAST_BASKET = "last-basket"
-    GLOBAL_TIME = "global-time"
-    COLUMN = "column"
-    USER_LEVEL = "user-level"
-    COLD_ITEMS = "cold-items"
-
-
-class TiePolicy(StrEnum):
-    """The order of a user's events at one time: that of the file, or drawn with the seed."""
-
-    FILE = "file"
-    SHUFFLE = "shuffle"
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """All events, sorted by user and within a user by time.
-
-    Args:
-        events: The sorted events.
-        user: (events,) number of the user, growing.
-        starts: (users + 1,) where each user's events start.
-        unit: (events,) number of the unit (event or basket) within its user, from 0.
-        unit_time: (events,) microseconds since 1970 of the unit's last event, or None if events have no times.
-        roles: (events,) `TARGET` for events that may be predicted, `CONTEXT` or `NEGATIVE` for others.
-    """
-
-    events: pl.DataFrame
-    user: np.ndarray
-    starts: np.ndarray
-    unit: np.ndarray
-    unit_time: np.ndarray | None
-    roles: np.ndarray
-
-    @property
-    def position(self) -> np.ndarray:
-        """(events,) place of each event within its user."""
-        place: np.ndarray = np.arange(len(self.user)) - self.starts[self.user]
-        return place
-
-    @property
-    def predictable(self) -> np.ndarray:
-        """(events,) True for events that may be targets."""
-        may: np.ndarray = self.roles == TARGET
-        return may
 
 
 @dataclass(frozen=True)
@@ -108,69 +50,6 @@ class Cut:
     train: np.ndarray
     validation: Held
     test: Held
-
-
-def sort_events(
-    events: pl.DataFrame, split: SplitName, tie_policy: TiePolicy, seed: int, roles: EventRoles | None = None
-) -> Timeline:
-    """Sort events into a timeline.
-
-    Users follow each other as they first appear. A user's events are sorted by time, then by the column `order`, then
-    as in the file; without complete times by `order` alone. `shuffle` draws the order among equal times (equal orders,
-    where there are no times). Where baskets are the unit they stay together and are sorted by their last event.
-
-    Args:
-        events: Events of `ShopTables`.
-        split: Decides whether events or baskets are the units.
-        tie_policy: What to do with ties.
-        seed: Seed of the draw.
-        roles: Roles of the event types; None for targets alone.
-    """
-    timed = events["timestamp"].null_count() == 0
-    clock = "_time" if timed else "order"
-    frame = (
-        events.select(*event_columns(events), *([exact_time(events).alias(clock)] if timed else []))
-        .with_row_index("_file")
-        .with_columns(
-            _user=(pl.col("user_id").rank("dense") - 1).cast(pl.Int64), _first=pl.col("_file").min().over("user_id")
-        )
-    )
-    if tie_policy is TiePolicy.SHUFFLE:
-        draw = pl.Series("_tie", np.random.default_rng(seed).permutation(events.height))
-        frame = frame.with_columns(draw)
-        keys = [clock, "_tie"]
-    else:
-        keys = [clock, *(["order"] if timed else []), "_file"]
-    frame, unit = _with_units(frame, split, clock)
-    if unit is not None:
-        spans = [pl.col(key).max().over("_user", unit).alias(f"_unit_{key}") for key in keys]
-        frame = frame.with_columns(spans).sort("_first", *(f"_unit_{key}" for key in keys), *keys)
-    else:
-        frame = frame.sort("_first", *keys)
-    user_change = (frame["_user"] != frame["_user"].shift(1)).fill_null(True).to_numpy()
-    starts = np.append(np.flatnonzero(user_change), frame.height).astype(np.int64)
-    user = np.cumsum(user_change) - 1
-    if unit is not None:
-        unit_change = user_change | (frame[unit] != frame[unit].shift(1)).fill_null(True).to_numpy()
-    else:
-        unit_change = np.ones(frame.height, dtype=bool)
-    number = np.cumsum(unit_change)
-    within = number - number[starts[:-1]][user] if frame.height else number
-    times = frame[clock if unit is None else f"_unit_{clock}"].to_numpy() if timed else None
-    found = EventRoles(()) if roles is None else roles
-    return Timeline(frame, user, starts, within, times, found.of(frame["event_type"]).to_numpy())
-
-
-def _with_units(frame: pl.DataFrame, split: SplitName, clock: str) -> tuple[pl.DataFrame, str | None]:
-    """Add what tells the baskets of a user apart; None where every event is a unit of its own."""
-    baskets = frame["basket_id"].null_count() < frame.height
-    if split is SplitName.LAST_BASKET and not baskets:
-        return frame, clock
-    if split is SplitName.LAST_BASKET or (split in (SplitName.GLOBAL_TIME, SplitName.COLD_ITEMS) and baskets):
-        alone = pl.col(clock) if split is SplitName.LAST_BASKET else pl.col("_file")
-        own = pl.when(pl.col("basket_id").is_null()).then(alone.cast(pl.Int64)).otherwise(None)
-        return frame.with_columns(_unit=pl.struct("basket_id", own.alias("alone")).rank("dense")), "_unit"
-    return frame, None
 
 
 def cut_last(timeline: Timeline) -> Cut:

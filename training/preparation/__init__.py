@@ -7,16 +7,16 @@ from ...lazy_names import lazy_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .from_base import prepare_from_base as prepare_from_base
-    from .prepare import PreparationOptions as PreparationOptions
-    from .prepare import PreparedTraining as PreparedTraining
+    from .options import PreparationOptions as PreparationOptions
+    from .options import PreparedTraining as PreparedTraining
     from .prepare import prepare_training as prepare_training
     from .windows import training_windows as training_windows
 
 _EXPORTS = {
     "prepare_training": ".prepare",  # a new model and its data
     "prepare_from_base": ".from_base",  # a trained checkpoint and its data
-    "PreparationOptions": ".prepare",  # options of both
-    "PreparedTraining": ".prepare",  # result of `prepare_training`
+    "PreparationOptions": ".options",  # options of both
+    "PreparedTraining": ".options",  # result of `prepare_training`
     "training_windows": ".windows",  # windows of long histories
 }
 

@@ -24,17 +24,11 @@ from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.interests.reader import NO_INTEREST
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.build import target_histories, target_items
+from ...tokenization.sequences.event_options import event_settings, split_advice
 from ...tokenization.tables.schema import ShopTables
 from ...tokenization.vocabulary import UNKNOWN_ROW
-from .prepare import (
-    PreparationOptions,
-    PreparedTraining,
-    add_interests,
-    build_vocabulary,
-    event_settings,
-    split_advice,
-    split_shop,
-)
+from .options import PreparationOptions, PreparedTraining
+from .prepare import add_interests, build_vocabulary, split_shop
 
 CHANGEABLE = frozenset({
     "hidden_dropout", "attention_dropout", "id_dropout", "temperature", "objective", "full_softmax_limit",

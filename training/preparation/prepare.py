@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,17 +20,20 @@ from ...tokenization.out_of_core.inputs import text_vocabulary
 from ...tokenization.out_of_core.prepared_folder import PreparedShop
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import stage
-from ...tokenization.sequences.baskets import basket_advice
-from ...tokenization.sequences.build import build_splits, event_type_names, resolve_split
-from ...tokenization.sequences.filters import filter_events
-from ...tokenization.sequences.held_out_items import choose_cold_items, without_items
-from ...tokenization.sequences.split_cache import cached_splits
-from ...tokenization.sequences.splits import SplitName
-from ...tokenization.tables.column_guess import changed_columns
-from ...tokenization.tables.event_roles import EventRoles, event_roles, saved_roles
+from ...tokenization.sequences.build import event_type_names
+from ...tokenization.sequences.event_options import (
+    event_settings,
+    resolve_options,
+    roles_of,
+    select_events,
+    split_advice,
+    split_events,
+    without_cold,
+)
 from ...tokenization.tables.schema import ShopTables
 from ...tokenization.text import DEFAULT_TEXT_ENCODER, resolve_text_encoder
 from ...tokenization.vocabulary import ItemVocabulary
+from .options import PreparationOptions, PreparedTraining
 from .windows import history_length
 
 RATING_BUCKETS_LIMIT = 11
@@ -46,127 +46,11 @@ DEFAULT_FEATURES = ("brand",)
 """A brand goes across categories, which its name in a text says too softly; of categories the text says enough."""
 
 
-@dataclass
-class PreparationOptions:
-    """What to make of a shop's tables.
-
-    Args:
-        text_encoder: Hub id or folder of the text encoder; None for the default.
-        split: leave-one-out, last-basket, global-time, column, user-level, cold-items, or auto.
-        tie_policy: "file" keeps the file's order of events at one time, "shuffle" draws it.
-        seed: Seed of ties, initial weights and training.
-        text_fields: Columns of the items table that make an item's text, in order.
-        max_text_length: Tokens read of a text.
-        item_features: Columns of the items table that get an embedding a value; None for those of `DEFAULT_FEATURES`
-            that there are.
-        config: Fields of `XCatConfig` to override.
-        cache_dir: Where text states and splits are cached; None for the user's cache and for that of `datasets`.
-        split_seed: Seed of ties and cold items alone, so that runs of several seeds see one data set; None for `seed`.
-        cold_items: Share of the items, from 0 to 0.5, whose training events are taken away.
-        cold_policy: Which items: random or newest.
-        repeats: A user's further events with an item: keep, collapse (the first of those in a row), or first.
-        min_user_events: Events that a user must have to be used; 0 for any number.
-        min_item_events: Events that an item must have to be in the catalogue; 0 for any number.
-        session_gap: Seconds without an event after which a session ends; sessions become baskets. 0 for none.
-        interests: Interest profiles of users as memory: none, words (what they wrote), or items (what their opinions
-            are about).
-        interest_columns: Columns of the events table with texts for them; the usual names if empty.
-        target_event_types: Event types that are predicted; None for the default by their names, see `event_roles`.
-            Events of other types only stand in histories.
-        negative_event_types: Event types that are negative, such as returns; None for the default by their names.
-    """
-
-    text_encoder: str | None = None
-    split: str = "auto"
-    tie_policy: str = "file"
-    seed: int = 0
-    text_fields: tuple[str, ...] = ("title", "brand", "category")
-    max_text_length: int = 64
-    item_features: tuple[str, ...] | None = None
-    config: Mapping[str, Any] = field(default_factory=dict)
-    cache_dir: Path | None = None
-    split_seed: int | None = None
-    cold_items: float = 0.0
-    cold_policy: str = "random"
-    repeats: str = "keep"
-    min_user_events: int = 0
-    min_item_events: int = 0
-    session_gap: int = 0
-    interests: str = NO_INTEREST
-    interest_columns: tuple[str, ...] = ()
-    target_event_types: tuple[str, ...] | None = None
-    negative_event_types: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        self.cache_dir = None if self.cache_dir is None else Path(self.cache_dir)
-        for name in ("text_fields", "item_features", "interest_columns"):
-            value: Any = getattr(self, name)
-            if isinstance(value, str):  # the letters of which are no columns
-                setattr(self, name, (value,))
-
-
-@dataclass
-class PreparedTraining:
-    """A model with its catalogue in place, its processor, the splits, and what a user should be told."""
-
-    model: XCatForNextItem
-    processor: XCatProcessor
-    splits: DatasetDict
-    text_encoder: str
-    notes: list[str]
-    interests: UserInterests | None = None
-
-    @property
-    def trained(self) -> np.ndarray:
-        """(rows,) True for items that training events name."""
-        trained: np.ndarray = (self.model.model.items.item_counts > 0).cpu().numpy()
-        return trained
-
-
 def build_vocabulary(
     shop: ShopTables, text_fields: tuple[str, ...] = ("title", "brand", "category")
 ) -> ItemVocabulary:
     """The item vocabulary of a shop, with the text of each item in the column `text`."""
     return text_vocabulary(shop.items, text_fields)
-
-
-EVENT_OPTIONS = (
-    "split", "tie_policy", "repeats", "min_user_events", "min_item_events", "session_gap", "target_event_types",
-    "negative_event_types", "cold_items", "cold_policy",
-)  # fmt: skip
-"""Options that choose and split events; sequences that were prepared have theirs."""
-
-
-def resolve_options(shop: ShopTables, options: PreparationOptions) -> PreparationOptions:
-    """The options with those that a prepared shop was made with; of a log, the options themselves.
-
-    Raises:
-        ValueError: If others are wanted than the shop was made with.
-    """
-    if not isinstance(shop, PreparedShop):
-        return options
-    # Cold items can be made to order of sequences too, once.
-    names = EVENT_OPTIONS if shop.made.get("cold_items") else EVENT_OPTIONS[:-2]
-    wanted, defaults = ({name: getattr(o, name) for name in names} for o in (options, PreparationOptions()))
-    return replace(options, **shop.check_options(wanted, defaults))
-
-
-def select_events(shop: ShopTables, options: PreparationOptions) -> ShopTables:
-    """The shop with the events and items that are to be used, as `filter_events` chooses them.
-
-    Args:
-        shop: Validated tables; of a prepared shop they were chosen before.
-        options: What to make of them.
-    """
-    if isinstance(shop, PreparedShop):
-        return shop
-    return filter_events(
-        shop,
-        repeats=options.repeats,
-        min_user_events=options.min_user_events,
-        min_item_events=options.min_item_events,
-        session_gap=options.session_gap,
-    )
 
 
 def feature_columns(shop: ShopTables, options: PreparationOptions) -> tuple[str, ...]:
@@ -208,120 +92,18 @@ def split_shop(
     shop = select_events(shop, options)
     if isinstance(shop, PreparedShop) and (vocabulary is None or kinds is None):
         vocabulary, kinds = build_vocabulary(shop, options.text_fields), shop.event_types
-        splits = _without_cold(DatasetDict(shop.sequences), shop, options)
+        splits = without_cold(DatasetDict(shop.sequences), shop, options)
     else:
         with stage("splitting events"):
             vocabulary = build_vocabulary(shop, options.text_fields) if vocabulary is None else vocabulary
             kinds = event_type_names(shop) if kinds is None else kinds
-            splits = split_events(shop, options, vocabulary, kinds)
+            splits = split_events(shop, options, vocabulary, kinds, cache_dir=options.cache_dir)
     if not len(splits["train"]):
         raise ValueError(
             f"events: split {options.split!r} leaves no user with two training events "
             f"({shop.events.height} rows); give more events or another split"
         )
     return vocabulary, kinds, splits
-
-
-def split_events(
-    shop: ShopTables, options: PreparationOptions, vocabulary: ItemVocabulary, kinds: list[str]
-) -> DatasetDict:
-    """The splits of events that were chosen, without the training events of items that are to be cold.
-
-    Args:
-        shop: Validated tables, after `select_events`.
-        options: What to make of them, after `resolve_options`.
-        vocabulary: The item vocabulary.
-        kinds: The kinds of event.
-    """
-    if isinstance(shop, PreparedShop):
-        return _without_cold(shop.splits_for(vocabulary, kinds), shop, options)
-    seed, roles = _split_seed(options), roles_of(shop, options)
-
-    def make() -> DatasetDict:
-        made = build_splits(
-            shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=seed, roles=roles
-        )
-        return _without_cold(made, shop, options)
-
-    settings = {**{name: getattr(options, name) for name in EVENT_OPTIONS}, "seed": seed, "kinds": kinds}
-    settings |= {"target_event_types": roles.targets, "negative_event_types": roles.negative}
-    return cached_splits(make, shop, vocabulary, settings, options.cache_dir)
-
-
-def _without_cold(splits: DatasetDict, shop: ShopTables, options: PreparationOptions) -> DatasetDict:
-    if isinstance(shop, PreparedShop) and shop.made.get("cold_items"):
-        return splits  # taken away before
-    cold = choose_cold_items(splits["train"], options.cold_items, options.cold_policy, _split_seed(options))
-    if len(cold):
-        splits["train"] = without_items(splits["train"], cold)
-    return splits
-
-
-def _split_seed(options: PreparationOptions) -> int:
-    return options.seed if options.split_seed is None else options.split_seed
-
-
-_NEEDED = {
-    SplitName.LEAVE_ONE_OUT: "users need three events each for it, four to be trained on",
-    SplitName.LAST_BASKET: "users need three baskets each for it",
-    SplitName.GLOBAL_TIME: "it takes users with events before and after four fifths, and nine tenths, of all events",
-    SplitName.COLUMN: "the column split has to give events to it, of users with earlier ones",
-    SplitName.USER_LEVEL: "it takes one user in ten, of those with two events or more",
-    SplitName.COLD_ITEMS: "it takes users of the newest items with earlier events",
-}
-
-
-def check_parts(shop: ShopTables, splits: DatasetDict, split: str, parts: Sequence[str]) -> None:
-    """Refuse splits without users in a part that is needed.
-
-    Args:
-        shop: The tables.
-        splits: What was made of them.
-        split: Name of the split, "auto" included.
-        parts: Names of the parts.
-
-    Raises:
-        ValueError: If a part has no user.
-    """
-    for part in parts:
-        if not len(splits[part]):
-            name = resolve_split(shop, split)
-            raise ValueError(
-                f"events: split {str(name)!r} leaves no user in {part} ({shop.events.height} rows); {_NEEDED[name]}, "
-                "or choose another split="
-            )
-
-
-def roles_of(shop: ShopTables, options: PreparationOptions) -> EventRoles:
-    """Roles of the event types of a shop; of a prepared one, those it was prepared with.
-
-    Raises:
-        ValueError: As `event_roles`.
-    """
-    if isinstance(shop, PreparedShop):
-        return saved_roles(shop.event_types, shop.made)
-    return event_roles(event_type_names(shop), options.target_event_types, options.negative_event_types)
-
-
-def split_advice(shop: ShopTables, options: PreparationOptions) -> str | None:
-    """What to know of the split where events come in baskets; None where there is nothing to say."""
-    if isinstance(shop, PreparedShop):
-        return None
-    return basket_advice(shop.events, resolve_split(shop, options.split), roles_of(shop, options))
-
-
-def event_settings(shop: ShopTables, options: PreparationOptions) -> dict[str, Any]:
-    """How the events of a shop are chosen and split, as a processor keeps it: `EVENT_OPTIONS` and their seed."""
-    options = resolve_options(shop, options)
-    settings = {name: getattr(options, name) for name in EVENT_OPTIONS}
-    roles = roles_of(shop, options)
-    settings |= {"target_event_types": list(roles.targets), "negative_event_types": list(roles.negative)}
-    named = changed_columns(shop.columns)
-    settings |= {"columns": named} if named else {}
-    formats = {"time_format": shop.time_format, "encoding": shop.encoding}
-    settings |= {name: value for name, value in formats.items() if value is not None}
-    plain = {name: str(value) if isinstance(value, str) else value for name, value in settings.items()}
-    return {**plain, "split": str(resolve_split(shop, options.split)), "seed": _split_seed(options)}
 
 
 def prepare_training(

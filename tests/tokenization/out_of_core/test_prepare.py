@@ -378,7 +378,8 @@ def test_without_ray_the_extra_is_named(tmp_path, monkeypatch):
 
 def test_fit_takes_the_sequences(tmp_path):
     """Splits and vocabulary are those of the tables; what would need the log is refused."""
-    from xcat_rec.training.preparation.prepare import PreparationOptions, split_shop
+    from xcat_rec.training.preparation.options import PreparationOptions
+    from xcat_rec.training.preparation.prepare import split_shop
 
     data = write(tmp_path / "shop", shop_items(), events_table())
     prepare_tables(PreparationInputs(data), tmp_path / "out", PrepareOptions("last-basket"), progress=False)
@@ -406,7 +407,9 @@ def test_fit_takes_the_sequences(tmp_path):
 
 def test_the_options_of_the_folder_are_taken(tmp_path):
     """Cold items are taken away once; an option that was prepared with may be said again."""
-    from xcat_rec.training.preparation.prepare import PreparationOptions, resolve_options, split_shop
+    from xcat_rec.tokenization.sequences.event_options import resolve_options
+    from xcat_rec.training.preparation.options import PreparationOptions
+    from xcat_rec.training.preparation.prepare import split_shop
 
     data = write(tmp_path / "shop", shop_items(), events_table())
     made = PrepareOptions("leave-one-out", "shuffle", 3, min_user_events=7, cold_items=0.2)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from xcat_rec.tokenization.sequences.filters import RepeatPolicy, add_sessions, filter_events, k_core, without_repeats
 from xcat_rec.tokenization.tables.schema import ShopTables, TableError, validate_tables
-from xcat_rec.training.preparation.prepare import PreparationOptions, split_shop
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import split_shop
 
 from ...tiny_shop import shop as tiny_shop
 

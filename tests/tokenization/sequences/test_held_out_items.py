@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from xcat_rec.tokenization.sequences.build import build_splits, event_type_names, trained_items
 from xcat_rec.tokenization.sequences.held_out_items import choose_cold_items, without_items
-from xcat_rec.training.preparation.prepare import PreparationOptions, build_vocabulary, split_shop
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import build_vocabulary, split_shop
 
 from ...tiny_shop import shop
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from xcat_rec.tokenization.sequences.histories import Histories, read_histories
-from xcat_rec.tokenization.sequences.splits import SplitName, TiePolicy, sort_events
+from xcat_rec.tokenization.sequences.timeline import SplitName, TiePolicy, sort_events
 from xcat_rec.tokenization.tables.schema import TableColumns, TableError, validate_tables
 
 

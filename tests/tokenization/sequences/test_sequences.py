@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from xcat_rec.tokenization.sequences.build import build_splits, event_type_names, resolve_split, trained_items
 from xcat_rec.tokenization.sequences.filters import filter_events
-from xcat_rec.tokenization.sequences.splits import SplitName, TiePolicy, cut_column, share_of, sort_events
+from xcat_rec.tokenization.sequences.splits import cut_column, share_of
+from xcat_rec.tokenization.sequences.timeline import SplitName, TiePolicy, sort_events
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 

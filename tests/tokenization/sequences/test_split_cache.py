@@ -11,9 +11,10 @@ import datasets
 import polars as pl
 import pytest
 
+from xcat_rec.tokenization.sequences import event_options
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
-from xcat_rec.training.preparation import prepare
-from xcat_rec.training.preparation.prepare import PreparationOptions, split_shop
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import split_shop
 from xcat_rec.training.preparation.windows import training_windows
 
 from ...tiny_shop import events_table, items_table, shop
@@ -23,13 +24,13 @@ from ...tiny_shop import events_table, items_table, shop
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Counts how often splits are made."""
     calls: list[Any] = []
-    build = prepare.build_splits
+    build = event_options.build_splits
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         calls.append(kwargs)
         return build(*args, **kwargs)
 
-    monkeypatch.setattr(prepare, "build_splits", counted)
+    monkeypatch.setattr(event_options, "build_splits", counted)
     return calls
 
 

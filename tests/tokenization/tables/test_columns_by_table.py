@@ -13,13 +13,14 @@ from xcat_rec.tokenization.out_of_core.chunks import ChunkReading, cut_chunks, r
 from xcat_rec.tokenization.out_of_core.inputs import PreparationInputs
 from xcat_rec.tokenization.out_of_core.prepare import prepare_tables
 from xcat_rec.tokenization.out_of_core.prepared_folder import load_data, load_prepared
+from xcat_rec.tokenization.sequences.event_options import event_settings
 from xcat_rec.tokenization.sequences.histories import read_histories
 from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.tokenization.tables.column_guess import changed_columns, columns_text, guess_columns
 from xcat_rec.tokenization.tables.schema import TableColumns, TableError, validate_items, validate_tables
 from xcat_rec.tokenization.tables.table_columns import saved_columns
 from xcat_rec.tokenization.vocabulary import VOCABULARY_FILE
-from xcat_rec.training.preparation.prepare import PreparationOptions, event_settings
+from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.workflows.fields import parse_columns
 
 TWO = {"items.item_id": "asin", "events.item_id": "product_id"}

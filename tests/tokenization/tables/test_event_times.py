@@ -12,7 +12,8 @@ from xcat_rec.tokenization.inspection.inspect import inspect_shop
 from xcat_rec.tokenization.sequences.build import build_splits
 from xcat_rec.tokenization.sequences.click_labels import label_impressions
 from xcat_rec.tokenization.sequences.filters import RepeatPolicy, add_sessions, without_repeats
-from xcat_rec.tokenization.sequences.splits import SplitName, TiePolicy, cut_cold_items, cut_time, sort_events
+from xcat_rec.tokenization.sequences.splits import cut_cold_items, cut_time
+from xcat_rec.tokenization.sequences.timeline import SplitName, TiePolicy, sort_events
 from xcat_rec.tokenization.tables.event_times import exact_times, with_times_to_write
 from xcat_rec.tokenization.tables.schema import EVENT_SCHEMA, ShopTables, validate_tables
 from xcat_rec.tokenization.vocabulary import ItemVocabulary

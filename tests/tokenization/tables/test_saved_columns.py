@@ -2,9 +2,10 @@
 
 import polars as pl
 
+from xcat_rec.tokenization.sequences.event_options import event_settings
 from xcat_rec.tokenization.tables.schema import TableColumns, validate_tables
 from xcat_rec.tokenization.tables.table_columns import SavedColumns, saved_columns
-from xcat_rec.training.preparation.prepare import PreparationOptions, event_settings
+from xcat_rec.training.preparation.options import PreparationOptions
 
 ITEMS = pl.DataFrame({"StockCode": ["a", "b"], "Name": ["A", "B"]})
 EVENTS = pl.DataFrame({"Customer ID": ["u", "u"], "StockCode": ["a", "b"], "When": ["2024-01-01", "2024-01-02"]})

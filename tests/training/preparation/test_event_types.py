@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from xcat_rec.tokenization.tables.schema import validate_tables
-from xcat_rec.training.preparation.prepare import PreparationOptions, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
 
 from ...tiny_shop import events_table, items_table
 

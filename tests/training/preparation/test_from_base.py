@@ -22,7 +22,8 @@ from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
 from xcat_rec.tokenization.vocabulary import UNKNOWN_ROW
 from xcat_rec.training.preparation import from_base
 from xcat_rec.training.preparation.from_base import prepare_from_base
-from xcat_rec.training.preparation.prepare import PreparationOptions, build_vocabulary, prepare_training
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import build_vocabulary, prepare_training
 
 from ...tiny_shop import SMALL, events_table, items_table, save_text_encoder, shop, shop_of_returns
 

@@ -11,7 +11,7 @@ from datasets import Dataset
 
 from xcat_rec.evaluation.ranker_evaluation import evaluate_ranker
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.training.preparation.prepare import PreparationOptions, PreparedTraining
+from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
 from xcat_rec.training.trainer import XCatTrainer
 from xcat_rec.training.tuning import reranker as second_stage
 from xcat_rec.training.tuning.held_out import HeldOutWeights, fingerprint

@@ -12,7 +12,7 @@ from xcat_rec.evaluation.ranker_evaluation import evaluate_ranker
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.modeling_xcat.reranker_xcat import CandidateFeatures, XCatCandidateAttention
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.training.preparation.prepare import PreparedTraining
+from xcat_rec.training.preparation.options import PreparedTraining
 from xcat_rec.training.tuning import reranker
 from xcat_rec.training.tuning.reranker import SecondStageGain, _standardise, _steps, fit_second_stage
 

@@ -1,0 +1,247 @@
+"""Pushing a folder to the hub: the files that are shared, as one commit."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
+
+from .hub_xcat import CARRIED, HUB_ERRORS, REPOSITORY, hub_error, is_local
+from .saving_xcat import ADAPTER_CONFIG, MODEL
+
+SHARED = (*CARRIED, "*.py", "README.md", "LICENSE*", ".eval_results/*")
+"""What a repository holds besides: the code for those who lack the package, the card, the results."""
+
+CHECKPOINT = (*MODEL, "config.json", "items.arrow")
+"""Files of a checkpoint that a push takes out of the repository where it does not bring them."""
+
+NOTHING_RECORDED = "Nothing was recorded of its training data and quality."
+"""Stands in the card of a model of which nothing is known."""
+
+CARD = f"""---
+library_name: xcat-rec
+pipeline_tag: other
+tags:
+- recommendation
+---
+
+# {{title}}
+
+A recommender made with xcat-rec. {NOTHING_RECORDED}
+
+```python
+from xcat_rec import XCatRecommender
+
+recommender = XCatRecommender.from_pretrained("{{name}}")
+```
+"""
+"""The card of a model of which nothing is known but its name."""
+
+NO_CARD = "[More Information Needed]"
+"""Stands in the template that transformers writes where there is no card."""
+
+_BASE = "base_model_name_or_path"
+_ORIGINS = ("_name_or_path", "name_or_path")  # where a part was loaded from once; nothing reads it
+
+
+def push_folder(
+    folder: str | os.PathLike[str],
+    repository: str,
+    *,
+    private: bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+    tag: str | None = None,
+    message: str = "Upload checkpoint",
+    description: str | None = None,
+    token: str | bool | None = None,
+    path_in_repo: str = "",
+    files: Sequence[str] = SHARED,
+    replaced: Sequence[str] = CHECKPOINT,
+    base_repo: str | None = None,
+) -> CommitInfo:
+    """Put the files of a checkpoint into a repository, in one commit that replaces the weights there.
+
+    One commit, because whoever loads meanwhile must not find half of it; `HfApi.upload_folder` makes several where Xet
+    is installed. The commit names its parent, so of two who push at once the second is refused. What settings say of
+    folders of this machine stays here, and so does a card that says nothing.
+
+    Args:
+        folder: The checkpoint.
+        repository: NAMESPACE/NAME; made if there is none.
+        private: Whether it is made private; None for the namespace's default.
+        revision: Branch to push to, made from the main branch if there is none; None for the main branch.
+        create_pr: Whether to open a pull request instead of changing the branch.
+        tag: Name to give the commit.
+        message: Title of the commit.
+        description: What else the commit tells.
+        token: Token for the hub; None for `HF_TOKEN` or that of `hf auth login`.
+        path_in_repo: Folder of the repository to put the files in.
+        files: Patterns of the files to push.
+        replaced: Patterns of files that are taken out of the repository where the folder lacks them.
+        base_repo: Repository of the base, for an adapter; None for the one that the adapter names.
+
+    Returns:
+        The commit.
+
+    Raises:
+        OSError: If the hub refuses or cannot be reached; nothing was changed then, and a later push uploads only what
+            is not there yet.
+        ValueError: If the options exclude each other, the tag is taken, a public repository was to be private, or an
+            adapter names a folder of this machine as its base.
+    """
+    if create_pr and (tag is not None or revision is not None):
+        raise ValueError("a pull request goes to the main branch and has no tag; leave the revision and the tag out")
+    target = _Target(HfApi(token=token), repository, revision, create_pr, tag, message, description)
+    content = _Content(
+        Path(folder), path_in_repo, files, replaced, changed_files(Path(folder), repository, files, base_repo)
+    )
+    try:
+        return _push(content, target, private)
+    except (*HUB_ERRORS, RuntimeError) as error:
+        cause = error.__cause__ if isinstance(error, RuntimeError) else error  # of an upload in a thread
+        if not isinstance(cause, HUB_ERRORS):
+            raise
+        raise hub_error(cause, repository, revision) from error
+
+
+@dataclass(frozen=True)
+class _Target:
+    api: HfApi
+    repository: str
+    revision: str | None
+    create_pr: bool
+    tag: str | None
+    message: str
+    description: str | None
+
+
+@dataclass(frozen=True)
+class _Content:
+    folder: Path
+    path_in_repo: str
+    files: Sequence[str]
+    replaced: Sequence[str]
+    changed: dict[str, bytes]
+
+
+def _push(content: _Content, to: _Target, private: bool | None) -> CommitInfo:
+    name = to.api.create_repo(to.repository, private=private, exist_ok=True).repo_id
+    if private and not to.api.model_info(name).private:
+        raise ValueError(f"{name} exists and is public; make it private in its settings or give another name")
+    if to.tag is not None and to.tag in {ref.name for ref in to.api.list_repo_refs(name).tags}:
+        raise ValueError(f"{name} has a tag {to.tag!r} already; give another")
+    if to.revision is not None and not to.revision.startswith("refs/pr/"):
+        to.api.create_branch(name, branch=to.revision, exist_ok=True)
+    info = to.api.model_info(name, revision=to.revision)
+    with warnings.catch_warnings():
+        # The catalogue is Arrow, and the client takes that for data that strayed into a model's repository.
+        warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
+        commit = to.api.create_commit(
+            name,
+            _operations(content, [file.rfilename for file in info.siblings or ()]),
+            commit_message=to.message,
+            commit_description=to.description,
+            revision=to.revision,
+            create_pr=to.create_pr,
+            parent_commit=None if to.create_pr else info.sha,
+        )
+    if to.tag is not None:
+        to.api.create_tag(name, tag=to.tag, revision=commit.oid)
+    return commit
+
+
+def shared_files(folder: Path, files: Sequence[str] = SHARED) -> list[str]:
+    """Paths of a folder's files that are pushed, of itself and of no folder in it but `.eval_results`."""
+    inside = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [path for path in inside if any(_fits(path, pattern) for pattern in files)]
+
+
+def changed_files(
+    folder: Path, repository: str, files: Sequence[str] = SHARED, base_repo: str | None = None
+) -> dict[str, bytes]:
+    """What is pushed of those files that say something else on the hub than here.
+
+    Args:
+        folder: The checkpoint.
+        repository: NAMESPACE/NAME that it goes to.
+        files: Patterns of the files to push.
+        base_repo: Repository of the base, for an adapter.
+
+    Returns:
+        Path to content: settings without the folders that parts came from, an adapter with the repository of its base,
+        and a card in place of an empty template.
+
+    Raises:
+        ValueError: If an adapter names a folder as its base, or there is a base's repository and no adapter.
+    """
+    if base_repo is not None and not REPOSITORY.fullmatch(base_repo):
+        raise ValueError(f"{base_repo} is no name of a repository; give NAMESPACE/NAME of the base")
+    if base_repo is not None and not (folder / ADAPTER_CONFIG).is_file():
+        raise ValueError(f"{folder} is no adapter and has no base; leave the base's repository {base_repo} out")
+    changed: dict[str, bytes] = {}
+    for path in shared_files(folder, files):
+        name = Path(path).name
+        if name == "README.md" and NO_CARD in (text := (folder / path).read_text(encoding="utf-8")):
+            changed[path] = CARD.format(title=repository.rpartition("/")[2], name=repository).encode()
+        elif name.endswith(".json") and '_or_path"' in (text := (folder / path).read_text(encoding="utf-8")):
+            settings = _without_folders(json.loads(text))
+            if name == ADAPTER_CONFIG:
+                settings[_BASE] = base_repo or settings.get(_BASE)
+                check_base_name(settings[_BASE], str(folder))
+            if settings != json.loads(text):
+                changed[path] = (json.dumps(settings, indent=2, ensure_ascii=False) + "\n").encode()
+    return changed
+
+
+def check_base_name(base: str | None, adapter: str) -> None:
+    """Refuse to share an adapter whose base nobody else can find.
+
+    Args:
+        base: What the adapter names as its base.
+        adapter: What to call the adapter.
+
+    Raises:
+        ValueError: If that is nothing, or a folder.
+    """
+    if not base or is_local(base):
+        told = "names no base" if not base else "names a folder of this machine as its base"
+        raise ValueError(
+            f"the adapter {adapter} {told}, where others cannot find it; push the base too and name its repository: "
+            f"base_repo='NAMESPACE/NAME', or {_BASE} in the adapter's configuration"
+        )
+
+
+def _without_folders(settings: Any) -> Any:
+    if not isinstance(settings, dict):
+        return settings
+    kept = {}
+    for key, value in settings.items():
+        if not (key in _ORIGINS and isinstance(value, str) and is_local(value)):
+            kept[key] = _without_folders(value)
+    return kept
+
+
+def _operations(content: _Content, held: Sequence[str]) -> list[Any]:
+    place = content.path_in_repo.strip("/")
+    prefix = f"{place}/" if place else ""
+    paths = shared_files(content.folder, content.files)
+    new = {prefix + path for path in paths}
+    stale = [
+        path for path in held if path not in new and any(_fits(path, prefix + pattern) for pattern in content.replaced)
+    ]
+    return [
+        *(CommitOperationDelete(path) for path in stale),
+        *(CommitOperationAdd(prefix + path, content.changed.get(path, str(content.folder / path))) for path in paths),
+    ]
+
+
+def _fits(path: str, pattern: str) -> bool:
+    return fnmatch(path, pattern) and path.count("/") == pattern.count("/")
