@@ -22,6 +22,10 @@ HEAVY = {"torch", "transformers", "datasets", "evaluate", "polars", "pyarrow", "
 NOT_INSTALLED = {"tests", "docs", "benchmarks", "examples", "build", "dist"}
 
 
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 def run_python(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
     return done.stdout.strip()
@@ -52,10 +56,23 @@ def test_unknown_export() -> None:
         from xcat_rec import XDog  # noqa: F401
 
 
-def test_type_checkers_see_the_same_names() -> None:
-    block = re.findall(r"^    from (\.\S+) import (\w+) as (\w+)$", (ROOT / "__init__.py").read_text(), re.MULTILINE)
-    assert {name: module for module, name, _ in block} == xcat_rec._EXPORTS
-    assert all(name == alias for _, name, alias in block)
+CONTENTS = sorted(
+    path for path in (ROOT, *ROOT.glob("*/"), *ROOT.glob("*/*/")) if "_EXPORTS = {" in _text(path / "__init__.py")
+)
+
+
+@pytest.mark.parametrize("folder", CONTENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_tables_of_contents(folder: Path) -> None:
+    """Type checkers see the names that Python imports, every name exists, and no file hides one."""
+    name = ".".join(("xcat_rec", *folder.relative_to(ROOT).parts))
+    room = import_module(name)
+    block = re.findall(r"^    from (\.\S+) import (\w+) as (\w+)$", _text(folder / "__init__.py"), re.MULTILINE)
+    assert {exported: module for module, exported, _ in block} == room._EXPORTS
+    assert all(exported == alias for _, exported, alias in block)
+    assert set(room.__all__) <= set(dir(room))
+    for exported in room._EXPORTS:
+        assert not (folder / f"{exported}.py").exists() and not (folder / exported).is_dir()
+        assert getattr(room, exported) is not None
 
 
 def test_import_brings_nothing_heavy() -> None:
