@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from .ranker_evaluation import RankingReport as RankingReport
     from .ranker_evaluation import evaluate_ranker as evaluate_ranker
     from .ranks import target_ranks as target_ranks
+    from .recommendation_ranking.ranking_metrics import METRICS as METRICS
+    from .recommendation_ranking.ranking_metrics import RankedTargets as RankedTargets
+    from .recommendation_ranking.ranking_metrics import register_metric as register_metric
     from .slices import target_slices as target_slices
 
 _EXPORTS = {
+    "METRICS": ".recommendation_ranking.ranking_metrics",  # registry: recall, ndcg, mrr, hit_rate
+    "register_metric": ".recommendation_ranking.ranking_metrics",  # adds a metric to it
+    "RankedTargets": ".recommendation_ranking.ranking_metrics",  # what a metric reads
     "evaluate_ranker": ".ranker_evaluation",  # metrics of any ranker on a test split
     "Ranker": ".ranker_evaluation",  # what `evaluate_ranker` needs of a model
     "RankingReport": ".ranker_evaluation",  # its result, with values per user

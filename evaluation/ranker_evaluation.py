@@ -19,6 +19,7 @@ from .bootstrap import Interval, confidence_intervals, paired_bootstrap
 from .ranks import pad_targets, target_ranks, top_rows
 from .recommendation_ranking.ranking_metrics import (
     DEFAULT_KS,
+    METRIC_NAMES,
     catalogue_coverage,
     check_cutoffs,
     per_user_metrics,
@@ -159,6 +160,7 @@ def report_from_ranks(
     ks: Sequence[int],
     num_items: int,
     untrained_above: np.ndarray | None = None,
+    names: Sequence[str] = METRIC_NAMES,
 ) -> RankingReport:
     """Turn ranks and recommendations into a report; the trainer, which gathers them itself, calls this too.
 
@@ -170,6 +172,7 @@ def report_from_ranks(
         num_items: Items in the catalogue.
         untrained_above: (users, targets) items without training events that are ranked above each target; None to
             leave out what is lost to them, for which the flags of the slice `cold` are needed.
+        names: Metrics, names in `METRICS`.
 
     Returns:
         The report.
@@ -183,18 +186,18 @@ def report_from_ranks(
         raise ValueError(f"none of {len(ranks)} users has a target; give rows of a validation or test split")
     if len(topk) != len(ranks):
         raise ValueError(f"recommendations of {len(topk)} users do not fit the ranks of {len(ranks)} users")
-    per_user = per_user_metrics(ranks, ks)
+    per_user = per_user_metrics(ranks, ks, names=names)
     metrics = summarise(per_user) | catalogue_coverage(np.asarray(topk), ks, num_items, first_row=NUM_SPECIAL_ROWS)
     slices = {}
     for name, flags in slice_flags.items():
-        values = per_user_metrics(ranks, ks, relevant=flags)
+        values = per_user_metrics(ranks, ks, flags, names)
         slices[name] = {**summarise(values), "num_targets": int((present & np.asarray(flags, dtype=bool)).sum())}
         per_user.update({_slice_key(name, key): value for key, value in values.items()})
     lost = {}
     if untrained_above is not None:
         warm = ~np.asarray(slice_flags["cold"], dtype=bool)
-        among_all = per_user_metrics(ranks, ks, relevant=warm)
-        alone = per_user_metrics(np.where(present, ranks - untrained_above, ranks), ks, relevant=warm)
+        among_all = per_user_metrics(ranks, ks, warm, names)
+        alone = per_user_metrics(np.where(present, ranks - untrained_above, ranks), ks, warm, names)
         per_user.update({f"{LOST}.{key}": alone[key] - among_all[key] for key in alone})
         reached, kept = summarise(alone), summarise(among_all)
         lost = {key: 1 - kept[key] / reached[key] if reached[key] else math.nan for key in reached}
@@ -209,6 +212,7 @@ def evaluate_ranker(
     *,
     trained: np.ndarray,
     ks: Sequence[int] = DEFAULT_KS,
+    metrics: Sequence[str] = METRIC_NAMES,
     batch_size: int = 256,
     progress: bool = True,
     name: str = "a model",
@@ -224,6 +228,7 @@ def evaluate_ranker(
         vocabulary: The catalogue that the dataset refers to.
         trained: (rows of the vocabulary,) bool, which items have training events.
         ks: Cut-offs.
+        metrics: Metrics beside the coverage, names in `METRICS`.
         batch_size: Users scored at once.
         progress: Whether to report progress (`show_progress`).
         name: Name of the ranker in the progress.
@@ -262,7 +267,7 @@ def evaluate_ranker(
             for name, flags in target_slices(rows, vocabulary, trained).items():
                 slices[name][users, : targets.shape[1]] = flags
             bar.advance(len(rows))
-    return report_from_ranks(ranks, slices, top, ks, vocabulary.num_items, above)
+    return report_from_ranks(ranks, slices, top, ks, vocabulary.num_items, above, metrics)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Behaviour encoders: transformer, GRU and LSTM over packed or padded histories."""
+"""Behaviour encoders: transformer, GRU and LSTM over packed or padded histories, and the registry of them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from .attention_xcat import XCatAttentionBlock
 from .configuration_xcat import XCatConfig
 from .export_xcat import is_exporting
 from .layout_xcat import SequenceLayout
+from .limits_xcat import BEHAVIOR_ENCODERS as NAMES
+from .registry_xcat import Registry
+
+BEHAVIOR_ENCODERS: Registry[type[nn.Module]] = Registry("behavior_encoder", NAMES)
+"""Modules made with the configuration. They take (rows, length, hidden) states and a `SequenceLayout`, and whether
+attention weights are wanted; they return the states after each layer and the attention weights of each."""
 
 
+@BEHAVIOR_ENCODERS.register("transformer")
 class XCatTransformerEncoder(nn.Module):
     """Causal self-attention within each history (SASRec, Kang and McAuley 2018)."""
 
@@ -32,6 +39,8 @@ class XCatTransformerEncoder(nn.Module):
         return tuple(hidden), tuple(attentions)
 
 
+@BEHAVIOR_ENCODERS.register("gru")
+@BEHAVIOR_ENCODERS.register("lstm")
 class XCatRecurrentEncoder(nn.Module):
     """GRU or LSTM whose state starts anew with every history (GRU4Rec, Hidasi et al. 2016)."""
 
@@ -75,8 +84,8 @@ class XCatRecurrentEncoder(nn.Module):
         return residual * mask[..., None].to(residual.dtype)
 
 
-def build_behavior_encoder(config: XCatConfig) -> XCatTransformerEncoder | XCatRecurrentEncoder | None:
+def build_behavior_encoder(config: XCatConfig) -> nn.Module | None:
     """Make the encoder that `config.behavior_encoder` names; None where it has no layers."""
     if config.num_behavior_layers == 0:
         return None
-    return XCatTransformerEncoder(config) if config.behavior_encoder == "transformer" else XCatRecurrentEncoder(config)
+    return BEHAVIOR_ENCODERS.find(config.behavior_encoder)(config)

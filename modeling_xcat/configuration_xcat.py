@@ -58,12 +58,13 @@ class XCatConfig(PreTrainedConfig):
         num_time_gap_buckets: Logarithmic buckets of the time since the previous event; 0 switches gaps off.
         max_history: Longest history, in events, that the model reads; the latest events are kept. `prepare_training`
             raises it where histories are long (`history_length`), unless it is given.
-        behavior_encoder: "transformer", "gru" or "lstm".
+        behavior_encoder: A name in `BEHAVIOR_ENCODERS`: "transformer", "gru" or "lstm".
         hidden_size: Width of behaviour states and item representations.
         intermediate_size: Width of the feed-forward layers.
         num_attention_heads: Heads of self- and cross-attention.
         num_behavior_layers: Layers of the behaviour encoder.
         num_fusion_layers: Cross-attention blocks from behaviour states to text states; 0 leaves fusion out.
+        fusion_block: The cross-attention block, a name in `FUSION_BLOCKS`: "attention".
         memory_sources: Where the memory tokens of the fusion blocks come from, names in `MEMORY_SOURCES`: "item_text",
             "user_text", "interests"; the first if None. Training rows hold no texts of users, so training leaves
             "user_text" as it was initialized; checkpoints of earlier versions have it.
@@ -137,6 +138,7 @@ class XCatConfig(PreTrainedConfig):
     num_attention_heads: int = 4
     num_behavior_layers: int = 1
     num_fusion_layers: int = 1
+    fusion_block: str = "attention"
     memory_sources: list[str] | None = None
     hidden_act: str = "gelu"
     hidden_dropout: float | int = 0.2

@@ -7,7 +7,15 @@ from torch import nn
 
 from .attention_xcat import XCatAttentionBlock
 from .configuration_xcat import XCatConfig
+from .limits_xcat import FUSION_BLOCKS as NAMES
 from .memory_xcat import MEMORY_SOURCES, MemoryInputs
+from .registry_xcat import Registry
+
+FUSION_BLOCKS: Registry[type[nn.Module]] = Registry("fusion_block", NAMES)
+"""Modules made with the configuration. They take (rows, length, hidden) states, (rows, tokens, hidden) normalised
+memory, a (rows, 1, length, tokens) mask that is True where a state sees a token, and whether attention weights are
+wanted; they return the states and the weights or None."""
+FUSION_BLOCKS.register("attention")(XCatAttentionBlock)
 
 
 class XCatFusion(nn.Module):
@@ -19,18 +27,14 @@ class XCatFusion(nn.Module):
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__()
-        names = config.memory_sources or []
-        unknown = [name for name in names if name not in MEMORY_SOURCES]
-        if unknown:
-            raise ValueError(
-                f"XCatConfig.memory_sources names {', '.join(unknown)}; known are {', '.join(MEMORY_SOURCES)}."
-            )
+        sources = {name: MEMORY_SOURCES.find(name) for name in config.memory_sources or []}
         self.sources = nn.ModuleDict(
-            {name: MEMORY_SOURCES[name](config) for name in names if config.use_text or name != "item_text"}
+            {name: source(config) for name, source in sources.items() if config.use_text or name != "item_text"}
         )
         self.null_token = nn.Parameter(torch.zeros(config.hidden_size))
         self.memory_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.layers = nn.ModuleList(XCatAttentionBlock(config) for _ in range(config.num_fusion_layers))
+        block = FUSION_BLOCKS.find(config.fusion_block)
+        self.layers = nn.ModuleList(block(config) for _ in range(config.num_fusion_layers))
         self._freeze_unreached()
 
     def _freeze_unreached(self) -> None:

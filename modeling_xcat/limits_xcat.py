@@ -6,7 +6,9 @@ from typing import Any
 NUM_SPECIAL_ROWS = 2
 """Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
 
-BEHAVIOR_ENCODERS = ("transformer", "gru", "lstm")
+BEHAVIOR_ENCODERS = ["transformer", "gru", "lstm"]
+FUSION_BLOCKS = ["attention"]
+"""Lists, because other packages register their own; see `registry_xcat`."""
 SCORINGS = ("cosine", "dot")
 REPEATS = ("off", "jointly", "apart")
 OBJECTIVES = ("auto", "softmax", "sampled_softmax", "gbce")
@@ -54,12 +56,14 @@ def check_choices(config: Any) -> None:
     """As `check_sizes`, for fields that are one of several names, and what represents an item."""
     for name, choices in (
         ("behavior_encoder", BEHAVIOR_ENCODERS),
+        ("fusion_block", FUSION_BLOCKS),
         ("scoring", SCORINGS),
         ("objective", OBJECTIVES),
         ("repeats", REPEATS),
     ):
         if getattr(config, name) not in choices:
-            raise ValueError(f"XCatConfig.{name} is {getattr(config, name)!r}; give one of {', '.join(choices)}.")
+            own = ", or import the package that registers it" if isinstance(choices, list) else ""
+            raise ValueError(f"XCatConfig.{name} is {getattr(config, name)!r}; give one of {', '.join(choices)}{own}.")
     if not (config.use_text or config.use_item_ids or config.item_features):
         raise ValueError("An item needs at least one of use_text, use_item_ids and item_features.")
     for name in config.negative_event_types or ():

@@ -10,6 +10,7 @@ from torch import nn
 from .configuration_xcat import XCatConfig
 from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
+from .registry_xcat import Registry
 
 NUM_INTEREST_KINDS = 4
 """Kinds of interest token: none, liked, disliked, centre."""
@@ -66,7 +67,7 @@ class MemoryInputs:
 class MemorySource(nn.Module):
     """Base class: turns inputs into memory tokens, or into None where a batch has nothing of its kind.
 
-    To add a source, subclass it, put the class into `MEMORY_SOURCES` under a name, and list the name in
+    To add a source, subclass it, register the class (`@MEMORY_SOURCES.register("name")`), and list the name in
     `XCatConfig.memory_sources`.
 
     Attributes:
@@ -84,6 +85,11 @@ class MemorySource(nn.Module):
         raise TypeError(f"{type(self).__name__} must override MemorySource.forward")
 
 
+MEMORY_SOURCES: Registry[type[MemorySource]] = Registry("memory_sources")
+"""Sources by name."""
+
+
+@MEMORY_SOURCES.register("item_text")
 class ItemTextMemory(MemorySource):
     """Text states of the events of the history, known from their event on."""
 
@@ -101,6 +107,7 @@ class ItemTextMemory(MemorySource):
         return MemoryTokens(projected.flatten(1, 2), documents, positions, positions)
 
 
+@MEMORY_SOURCES.register("user_text")
 class UserTextMemory(MemorySource):
     """The user's own texts: queries, reviews, chat."""
 
@@ -121,6 +128,7 @@ class UserTextMemory(MemorySource):
         return MemoryTokens(states, inputs.user_text_document_ids, inputs.user_text_positions, nowhere)
 
 
+@MEMORY_SOURCES.register("interests")
 class InterestMemory(MemorySource):
     """The user's interest profile: what was liked and disliked by category, and centres of interest."""
 
@@ -139,10 +147,3 @@ class InterestMemory(MemorySource):
         states = self.projection(inputs.interest_states.to(self.projection.weight.dtype)) + self.kinds(kinds)
         documents = documents.masked_fill(kinds.eq(0), -1)
         return MemoryTokens(states, documents, positions, torch.full_like(positions, -1))
-
-
-MEMORY_SOURCES: dict[str, type[MemorySource]] = {
-    "item_text": ItemTextMemory,
-    "user_text": UserTextMemory,
-    "interests": InterestMemory,
-}

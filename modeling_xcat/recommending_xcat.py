@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -23,6 +23,8 @@ Basis = Literal["history", "texts", "popular", "none"]
 nothing (an empty list of a user who was left out)."""
 OnUnknown = Literal["popular", "skip", "error"]
 """What a user gets whose history names no item of the catalogue: popular items, an empty list, or an error."""
+Order = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""From (users, n) rows, best first, and their scores to (users, n) places in them, in the order of the list."""
 
 
 def _one_thread() -> None:
@@ -158,6 +160,8 @@ class ItemRanker:
         filters: Filters,
         explain: bool = True,
         cold_boost: float | None = None,
+        order: Order | None = None,
+        depth: int = 0,
     ) -> list[list[Recommendation]]:
         """Recommend items to some users.
 
@@ -168,6 +172,8 @@ class ItemRanker:
             filters: Which items may be recommended.
             explain: Whether to find the events that carried each recommendation.
             cold_boost: Added to the scores of cold items, in place of the configuration's `untrained_bonus`.
+            order: Reorders the best items before the list is cut to k; None keeps the order of the scores.
+            depth: Best items to reorder, where that is more than k.
 
         Raises:
             ValueError: As `ItemFilter.allowed`.
@@ -176,7 +182,13 @@ class ItemRanker:
         hide = self.filter.hide(filters, self.filter.allowed(filters), histories)
         states, recent, attention = self.states(inputs, explain)
         boost = 0.0 if cold_boost is None else cold_boost - float(self.model.config.untrained_bonus)
-        scores, best, of_candidates = self._ranked(states, recent, k, hide, boost * (self._counts == 0).float())
+        most = k if order is None else min(max(k, depth), self.model.config.num_items)
+        scores, best, of_candidates = self._ranked(states, recent, most, hide, boost * (self._counts == 0).float())
+        if order is not None:
+            places = order(best, scores)[:, :k]
+            scores, best = scores.gather(1, places), best.gather(1, places)
+            if of_candidates is not None:
+                of_candidates = of_candidates.gather(1, places[..., None].expand(-1, -1, of_candidates.shape[2]))
         results = []
         for user, items in enumerate(histories):
             read = torch.as_tensor(items)[-self.model.config.max_history :].long()

@@ -10,9 +10,15 @@ if TYPE_CHECKING:
     from .pipelines import pipeline as pipeline
     from .recommender import XCatRecommender as XCatRecommender
     from .requests import read_requests as read_requests
+    from .rerank import Candidates as Candidates
+    from .rerank import MaxPerCategory as MaxPerCategory
+    from .rerank import Reranker as Reranker
     from .timed_history import read_timed_history as read_timed_history
 
 _EXPORTS = {
+    "Reranker": ".rerank",  # a re-ranking rule
+    "Candidates": ".rerank",  # what a rule reads
+    "MaxPerCategory": ".rerank",  # rule: at most so many items of a category in front
     "XCatRecommender": ".recommender",  # recommendations from histories of item ids
     "ItemRecommendationPipeline": ".pipelines",  # the same as a pipeline of transformers
     "pipeline": ".pipelines",  # such a pipeline for a checkpoint

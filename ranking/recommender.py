@@ -23,6 +23,7 @@ from ..modeling_xcat.recommending_xcat import (
     Basis,
     ItemRanker,
     OnUnknown,
+    Order,
     Recommendation,
     Recommendations,
     check_unknown,
@@ -32,6 +33,7 @@ from ..tokenization.progress import stage
 from ..tokenization.text.text_columns import TEXT_COLUMNS
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 from .requests import Requests, read_requests
+from .rerank import DEPTH, Candidates, Reranker, rerank_order, rerank_scores
 
 logger = logging.getLogger(__name__)
 
@@ -79,12 +81,15 @@ class XCatRecommender:
     Args:
         model: A trained model.
         processor: The processor that carries its catalogue.
+        rerankers: Rules that reorder the best items of each user, one after the other. Scores stay those of the
+            model; `score_rows`, which evaluations read, has the order of the rules, too.
 
     Raises:
         ValueError: If model and catalogue do not have the same items.
     """
 
-    def __init__(self, model: XCatForNextItem, processor: XCatProcessor) -> None:
+    def __init__(self, model: XCatForNextItem, processor: XCatProcessor, rerankers: Sequence[Reranker] = ()) -> None:
+        self.rerankers = list(rerankers)
         self.ranker = ItemRanker(model, processor.catalogue)
         self.model, self.processor, self.vocabulary = model, processor, processor.catalogue
         self._interests = interest_reader(model, processor)
@@ -95,6 +100,7 @@ class XCatRecommender:
         name_or_path: str | os.PathLike[str],
         *,
         model_class: type[XCatForNextItem] = XCatForNextItem,
+        rerankers: Sequence[Reranker] = (),
         **kwargs: Any,
     ) -> XCatRecommender:
         """Load a recommender from a checkpoint folder or a hub repository, of which no code is run.
@@ -104,6 +110,7 @@ class XCatRecommender:
         Args:
             name_or_path: A folder, or NAMESPACE/NAME on the hub.
             model_class: The class that the model was saved as, where that is a subclass.
+            rerankers: Rules that reorder the best items of each user; see the class.
             **kwargs: Arguments of `locate_checkpoint` (`revision`, `token`, `cache_dir`, `local_files_only`, ...), and
                 of the model's `from_pretrained`.
 
@@ -121,9 +128,9 @@ class XCatRecommender:
 
             if is_adapter(folder):
                 adapted, processor = load_adapted(name_or_path, base, model_class=model_class, **place, **kwargs)
-                return cls(bare_model(adapted), processor)
+                return cls(bare_model(adapted), processor, rerankers)
         model = load_model(folder, str(name_or_path), model_class, **kwargs)
-        return cls(model, XCatProcessor.from_pretrained(folder))
+        return cls(model, XCatProcessor.from_pretrained(folder), rerankers)
 
     @property
     def trained(self) -> np.ndarray:
@@ -145,6 +152,8 @@ class XCatRecommender:
         scores: torch.Tensor = self.model.model.score_states(
             *self.ranker.states(self.processor.collate(rows))[:2], self.ranker.items
         )
+        if self.rerankers:
+            scores = rerank_scores(scores, [row["items"] for row in rows], self.vocabulary, self.rerankers)
         return scores
 
     @property
@@ -322,7 +331,8 @@ class XCatRecommender:
             for start in range(0, len(by_model), batch_size):
                 part = by_model[start : start + batch_size]
                 rows, inputs = self._inputs(requests.of(part))
-                batch = self.ranker.recommend(inputs, [row["items"] for row in rows], k, filters, explain, boost)
+                read = [row["items"] for row in rows]
+                batch = self.ranker.recommend(inputs, read, k, filters, explain, boost, self._order(read), DEPTH)
                 found.update(zip(part, batch, strict=True))
                 progress.advance(len(part))
         return [
@@ -336,6 +346,12 @@ class XCatRecommender:
             )
             for user, basis in enumerate(bases)
         ]
+
+    def _order(self, histories: Sequence[Sequence[int]]) -> Order | None:
+        """The rules as a function of the best items of some users; None where there are none."""
+        if not self.rerankers:
+            return None
+        return lambda rows, scores: rerank_order(Candidates(rows, scores, histories, self.vocabulary), self.rerankers)
 
     def unknown_items(self, histories: Sequence[Sequence[str]]) -> np.ndarray:
         """(users,) events of each history whose item is not in the catalogue."""

@@ -6,7 +6,9 @@ beside its script. So it needs nothing but numpy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,32 +25,116 @@ ABOUT = {
 """Definition of each metric, in one sentence."""
 
 
+@dataclass(frozen=True)
+class RankedTargets:
+    """Ranks of each user's targets, as a metric reads them.
+
+    Args:
+        ranks: (users, targets) ranks from 1; what is not counted may have any value.
+        counted: (users, targets) bool, which of them are targets.
+    """
+
+    ranks: np.ndarray
+    counted: np.ndarray
+
+    @cached_property
+    def num_targets(self) -> np.ndarray:
+        """(users,) targets of each user; 1 for a user without any, whose value is replaced by NaN."""
+        number: np.ndarray = np.maximum(self.counted.sum(1), 1)
+        return number
+
+    @cached_property
+    def best(self) -> np.ndarray:
+        """(users,) rank of the best-ranked target; the largest integer without any."""
+        highest = np.iinfo(np.int64).max
+        best: np.ndarray = np.where(self.counted, self.ranks, highest).min(1, initial=highest)
+        return best
+
+    @cached_property
+    def discounts(self) -> np.ndarray:
+        """(users, targets) 1 / log2(1 + rank) of each target."""
+        return np.where(self.counted, 1 / np.log2(1 + np.maximum(self.ranks, 1)), 0.0)
+
+    def hits(self, k: int) -> np.ndarray:
+        """(users, targets) bool, which targets have a rank up to k."""
+        hits: np.ndarray = self.counted & (self.ranks <= k)
+        return hits
+
+
+Metric = Callable[[RankedTargets, int], np.ndarray]
+"""From ranks and a cut-off to (users,) values, of which the mean over users is reported."""
+METRICS: dict[str, Metric] = {}
+"""Metrics of single users by name; `register_metric` adds one."""
+
+
+def register_metric(name: str) -> Callable[[Metric], Metric]:
+    """Add the decorated function to `METRICS`; `evaluate_ranker(..., metrics=[..., name])` reports it.
+
+    Raises:
+        ValueError: If the name is taken, or holds "@" or ".", which separate it from cut-off and slice.
+    """
+    if name in METRICS or set(name) & set("@."):
+        raise ValueError(f"a metric cannot be called {name!r}; give a name without @ and . that is not yet taken")
+
+    def add(metric: Metric) -> Metric:
+        METRICS[name] = metric
+        return metric
+
+    return add
+
+
+@register_metric("recall")
+def recall(targets: RankedTargets, k: int) -> np.ndarray:
+    """Share of the targets with a rank up to k; with one target per user, the hit rate."""
+    values: np.ndarray = targets.hits(k).sum(1) / targets.num_targets
+    return values
+
+
+@register_metric("ndcg")
+def ndcg(targets: RankedTargets, k: int) -> np.ndarray:
+    """Binary gains, relative to min(k, targets) hits at the top.
+
+    Jarvelin and Kekalainen, "Cumulated gain-based evaluation of IR techniques", TOIS 2002, with the discount
+    1 / log2(1 + rank).
+    """
+    ideal = np.cumsum(1 / np.log2(1 + np.arange(1, k + 1)))
+    values: np.ndarray = (targets.discounts * targets.hits(k)).sum(1) / ideal[np.minimum(targets.num_targets, k) - 1]
+    return values
+
+
+@register_metric("mrr")
+def mrr(targets: RankedTargets, k: int) -> np.ndarray:
+    """1 / rank of the best-ranked target, and 0 where that rank exceeds k (Voorhees, TREC-8, 1999)."""
+    return np.where(targets.best <= k, 1 / targets.best, 0.0)
+
+
+@register_metric("hit_rate")
+def hit_rate(targets: RankedTargets, k: int) -> np.ndarray:
+    """1 where any target has a rank up to k, and else 0."""
+    hit: np.ndarray = (targets.best <= k).astype(np.float64)
+    return hit
+
+
 def per_user_metrics(
     ranks: np.ndarray,
     ks: Sequence[int] = DEFAULT_KS,
     relevant: np.ndarray | None = None,
     names: Sequence[str] = METRIC_NAMES,
 ) -> dict[str, np.ndarray]:
-    """Recall, NDCG, MRR and hit rate at several cut-offs, one value per user.
-
-    * `recall@k` is the share of the targets with a rank up to k (with one target: the hit rate).
-    * `ndcg@k` has binary gains and the ideal of min(k, targets) hits at the top (Jarvelin and Kekalainen, "Cumulated
-      gain-based evaluation of IR techniques", TOIS 2002, with the discount 1 / log2(1 + rank)).
-    * `mrr@k` is 1 / rank of the best-ranked target, and 0 where that rank exceeds k (Voorhees, TREC-8, 1999).
-    * `hit_rate@k` is 1 where any target has a rank up to k, and else 0.
+    """Metrics at several cut-offs, one value per user.
 
     Args:
         ranks: (users, targets) ranks from 1; 0 or less is padding.
         ks: Cut-offs.
         relevant: (users, targets) bool, which targets count; None for all of them. The ranks stay those among the
             whole catalogue.
-        names: Metrics wanted.
+        names: Metrics, names in `METRICS`.
 
     Returns:
         Name, such as `recall@10`, to (users,) float64 values; NaN for a user with no target that counts.
 
     Raises:
-        ValueError: If shapes do not fit or a cut-off is below 1.
+        ValueError: If shapes do not fit, a cut-off is below 1, or a metric is unknown.
 
     Example:
         >>> {k: v.tolist() for k, v in per_user_metrics(np.array([[1, 3]]), ks=[2]).items()}["recall@2"]
@@ -62,24 +148,11 @@ def per_user_metrics(
         if np.shape(relevant) != ranks.shape:
             raise ValueError(f"the mask of relevant targets has shape {np.shape(relevant)}, the ranks {ranks.shape}")
         counted &= np.asarray(relevant, dtype=bool)
-    cutoffs = check_cutoffs(ks)
-    num_targets = counted.sum(1)
-    without = num_targets == 0
-    divisor = np.where(without, 1, num_targets)
-    discounts = np.where(counted, 1 / np.log2(1 + np.maximum(ranks, 1)), 0.0)
-    ideal = np.cumsum(1 / np.log2(1 + np.arange(1, max(cutoffs) + 1)))
-    best = np.where(counted, ranks, np.iinfo(np.int64).max).min(1, initial=np.iinfo(np.int64).max)
-
-    values: dict[str, np.ndarray] = {}
-    for k in cutoffs:
-        hits = counted & (ranks <= k)
-        at_k = {
-            "recall": hits.sum(1) / divisor,
-            "ndcg": (discounts * hits).sum(1) / ideal[np.minimum(divisor, k) - 1],
-            "mrr": np.where(best <= k, 1 / best, 0.0),
-            "hit_rate": (best <= k).astype(np.float64),
-        }
-        values |= {f"{name}@{k}": at_k[name] for name in names}
+    unknown = [name for name in names if name not in METRICS]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not a metric; give some of {', '.join(METRICS)}")
+    targets, without = RankedTargets(ranks, counted), ~counted.any(1)
+    values = {f"{name}@{k}": METRICS[name](targets, k) for k in check_cutoffs(ks) for name in names}
     return {name: np.where(without, np.nan, value) for name, value in values.items()}
 
 

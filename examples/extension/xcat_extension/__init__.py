@@ -1,0 +1,85 @@
+"""A fusion block, a memory source, a metric and a re-ranking rule, added to xcat-rec from outside.
+
+    import xcat_extension  # registers the parts
+    from xcat_rec import PreparationOptions, XCatRecommender, evaluate_ranker
+
+    options = PreparationOptions(config={"fusion_block": "gated", "memory_sources": ["item_text", "event_items"]})
+    ...
+    recommender = XCatRecommender(model, processor, rerankers=[xcat_extension.PriceCap(20)])
+    evaluate_ranker(recommender, splits["test"], ..., metrics=["recall", "precision"])
+
+A checkpoint stores the names alone: import this package before a checkpoint with its parts is loaded.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from xcat_rec.evaluation import RankedTargets, register_metric
+from xcat_rec.modeling_xcat import (
+    FUSION_BLOCKS,
+    MEMORY_SOURCES,
+    MemoryInputs,
+    MemorySource,
+    MemoryTokens,
+    XCatAttentionBlock,
+    XCatConfig,
+)
+from xcat_rec.ranking import Candidates
+
+
+@FUSION_BLOCKS.register("gated")
+class GatedBlock(nn.Module):
+    """Cross-attention of which each state decides, per dimension, how much it takes."""
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__()
+        self.block = XCatAttentionBlock(config)
+        self.gate = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, states, memory, mask, output_attentions=False):
+        """Fuse (rows, length, hidden) states with (rows, tokens, hidden) memory."""
+        fused, weights = self.block(states, memory, mask, output_attentions)
+        return states + self.gate(states).sigmoid() * (fused - states), weights
+
+
+@MEMORY_SOURCES.register("event_items")
+class ItemMemory(MemorySource):
+    """One memory token per event: the representation of its item, with all that the item table has."""
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__(config)
+        self.projection = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, inputs: MemoryInputs) -> MemoryTokens:
+        """Make (rows, length, hidden) states, each known from its event on."""
+        items = inputs.items(inputs.item_ids.flatten()).view(*inputs.item_ids.shape, -1)
+        positions = inputs.layout.position_ids
+        states = self.projection(items) + inputs.position_states
+        return MemoryTokens(states, inputs.layout.document_ids, positions, positions)
+
+
+@register_metric("precision")
+def precision(targets: RankedTargets, k: int) -> np.ndarray:
+    """Share of the k best recommendations that are targets."""
+    return targets.hits(k).sum(1) / k
+
+
+@dataclass(frozen=True)
+class PriceCap:
+    """Items above a price come behind the others; items without a price stay.
+
+    Args:
+        most: Highest price in front.
+    """
+
+    most: float
+
+    def __call__(self, candidates: Candidates) -> torch.Tensor:
+        """(users, n) 1 for items up to the price, 0 for dearer ones."""
+        first_item = len(candidates.vocabulary) - candidates.vocabulary.num_items
+        prices = np.full(len(candidates.vocabulary), np.nan)
+        prices[first_item:] = candidates.vocabulary.column("price").to_numpy()
+        return torch.from_numpy(~(prices > self.most))[candidates.rows].float()
