@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..workflows.baselines import DEFAULT_MODELS, plan_runs
-from .options import Encoding, MissingUsers, Report, TimeFormat
+from .options import Columns, Encoding, MissingUsers, Report, TimeFormat
 from .usage import check_report, check_results, check_tables
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def bench(
     ),
     items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
     events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
-    columns: Annotated[str | None, typer.Option(help="Names of your columns: item_id=sku,title=name.")] = None,
+    columns: Columns = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     split: Annotated[

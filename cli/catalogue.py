@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Encoding
+from .options import Columns, Encoding
 
 
 def catalogue(
@@ -15,7 +15,7 @@ def catalogue(
     items: Annotated[str, typer.Argument(help="Table of the items, with the columns of an items table.")],
     output: Annotated[Path, typer.Option(help="Folder the checkpoint with them is written to.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
-    columns: Annotated[str | None, typer.Option(help="Names of your columns: item_id=sku,title=name.")] = None,
+    columns: Columns = None,
     encoding: Encoding = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Drop the checkpoint's items that the table lacks.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, Report, TimeFormat
+from .options import NEGATIVE_HELP, TARGETS_HELP, Columns, Encoding, Report, TimeFormat
 
 
 def evaluate(
@@ -18,7 +18,7 @@ def evaluate(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
     items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
     events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
-    columns: Annotated[str | None, typer.Option(help="Names of your columns: item_id=sku,title=name.")] = None,
+    columns: Columns = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     split: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import Encoding, MissingUsers, Report, TimeFormat
+from .options import Columns, Encoding, GuessColumns, MissingUsers, Report, TimeFormat
 from .usage import DEFAULT_RANK
 
 
@@ -21,15 +21,8 @@ def fit(
     output: Annotated[Path, typer.Option(help="Folder the checkpoint is written to.")] = Path("checkpoint"),
     items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
     events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            help="Names of your columns: item_id=sku,title=name, or of one table: events.item_id=product_id."
-        ),
-    ] = None,
-    guess_columns: Annotated[
-        bool, typer.Option("--guess-columns", help="Print the --columns that names and values propose, and stop.")
-    ] = False,
+    columns: Columns = None,
+    guess_columns: GuessColumns = False,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     text_encoder: Annotated[str | None, typer.Option(help="Hub id or folder of the text encoder.")] = None,

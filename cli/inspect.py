@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, MissingUsers, TimeFormat
+from .options import NEGATIVE_HELP, TARGETS_HELP, Columns, Encoding, GuessColumns, MissingUsers, TimeFormat
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,15 +25,8 @@ def inspect(
     output: Annotated[Path, typer.Option(help="Folder for report.html and README.md.")] = Path("inspection"),
     items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
     events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            help="Names of your columns: item_id=sku,title=name, or of one table: events.item_id=product_id."
-        ),
-    ] = None,
-    guess_columns: Annotated[
-        bool, typer.Option("--guess-columns", help="Print the --columns that names and values propose, and stop.")
-    ] = False,
+    columns: Columns = None,
+    guess_columns: GuessColumns = False,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     split: Annotated[str, typer.Option(help="The split whose leaks are counted; see xcat fit --help.")] = "auto",

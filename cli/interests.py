@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Encoding, TimeFormat
+from .options import Columns, Encoding, TimeFormat
 
 
 def interests(
@@ -22,12 +22,7 @@ def interests(
     checkpoint: Annotated[
         str | None, typer.Option(help="Checkpoint whose names of columns, time format and encoding are used.")
     ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            help="Names of your columns: item_id=sku,title=name, or of one table: events.item_id=product_id."
-        ),
-    ] = None,
+    columns: Columns = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     half_life_days: Annotated[float, typer.Option(help="Days after which an opinion counts half.")] = 180.0,

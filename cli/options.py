@@ -13,6 +13,13 @@ from ..workflows import fields
 from .suggestions import option_hint
 
 Report = Annotated[Path | None, typer.Option(help="HTML file to write the results to as a page: page.html.")]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="Names of your columns: item_id=sku,title=name, or of one table: events.item_id=product_id."),
+]
+GuessColumns = Annotated[
+    bool, typer.Option("--guess-columns", help="Print the --columns that names and values propose, and stop.")
+]
 TimeFormat = Annotated[
     str | None,
     typer.Option(help="Format of times: day-first, month-first, excel or a strptime pattern; found if left out."),

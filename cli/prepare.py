@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .options import NEGATIVE_HELP, TARGETS_HELP, Encoding, MissingUsers, TimeFormat
+from .options import NEGATIVE_HELP, TARGETS_HELP, Columns, Encoding, GuessColumns, MissingUsers, TimeFormat
 
 if TYPE_CHECKING:
     from ..tokenization.out_of_core.prepared_folder import PreparedFolder
@@ -22,15 +22,8 @@ def prepare(
     events: Annotated[
         str | None, typer.Option(help="Events table or folder of parquet files, in place of DATA.")
     ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            help="Names of your columns: item_id=sku,title=name, or of one table: events.item_id=product_id."
-        ),
-    ] = None,
-    guess_columns: Annotated[
-        bool, typer.Option("--guess-columns", help="Print the --columns that names and values propose, and stop.")
-    ] = False,
+    columns: Columns = None,
+    guess_columns: GuessColumns = False,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     split: Annotated[str, typer.Option(help="auto, or how events are split; see xcat fit --help.")] = "auto",
