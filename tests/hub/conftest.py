@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from ..fresh_process import run_program
 from .server import Hub
 
 BLOCK = """
@@ -82,8 +82,11 @@ class Client:
     ) -> subprocess.CompletedProcess[str]:
         """Run Python in a fresh process, with or without the package at hand."""
         self.home.mkdir(exist_ok=True)
-        program = code if package else BLOCK + code
-        return run_program(program, *arguments, folder=self.home, environment=self.environment(**changes))
+        command = [sys.executable, "-c", code if package else BLOCK + code, *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, env=self.environment(**changes), cwd=self.home,
+            timeout=300,
+        )  # fmt: skip
 
     def tell(self, code: str, *arguments: str, package: bool = True, **changes: str) -> Any:
         """Run Python that ends well; the JSON on its last line."""
