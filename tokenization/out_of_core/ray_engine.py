@@ -5,12 +5,15 @@ Every node must read the tables, and write the output folder, under the same pat
 
 from __future__ import annotations
 
-import pickle
+import io
+import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -20,7 +23,7 @@ from .local_engine import Jobs, PartitionJob
 from .partitions import PARTITION, finished, number_partition
 from .ray_cluster import connect_ray, import_ray
 
-RESULT = "result"
+KIND, RESULT, ERROR = "kind", "result", "error"
 MAX_REDUCERS = 200
 """Tasks of the shuffle; each takes one partition after the other."""
 
@@ -85,7 +88,7 @@ class RayEngine:
             groups = events.groupby(PARTITION, num_partitions=min(self.partitions, MAX_REDUCERS)).map_groups(
                 partial(_call_group, job=job, arguments=arguments, output=self.output), batch_format="pyarrow"
             )
-            done |= {row["number"]: _unpacked(row[RESULT]) for row in groups.take_all()}
+            done |= {row["number"]: _unpacked(row) for row in groups.take_all()}
         for number in numbers:
             if number not in done:  # no user fell into it
                 done[number] = job(empty_events(), number, *arguments, self.output)
@@ -97,7 +100,7 @@ class RayEngine:
         found = self._ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
             partial(_call_job, jobs=jobs), batch_size=1, batch_format="pyarrow", compute=self._limit()
         )
-        results: dict[int, _R] = {row["number"]: _unpacked(row[RESULT]) for row in found.take_all()}
+        results: dict[int, _R] = {row["number"]: _unpacked(row) for row in found.take_all()}
         return [results[number] for number in range(len(jobs))]
 
     def _limit(self) -> Any:
@@ -134,15 +137,38 @@ def _call_job(batch: pa.Table, jobs: Jobs[Any]) -> pa.Table:
 
 
 def _packed(number: int, call: partial[Any]) -> pa.Table:
+    """One row: the number of a job, and what it returned or the message of its error, as bytes that hold no code."""
     try:
-        result: tuple[bool, Any] = (True, call())
+        kind, content = _encoded(call())
     except ValueError as error:
-        result = (False, str(error))  # Ray would lose its type
-    return pa.table({"number": pa.array([number], pa.int64()), RESULT: pa.array([pickle.dumps(result)], pa.binary())})
+        kind, content = ERROR, str(error).encode()  # Ray would lose its type
+    return pa.table({
+        "number": pa.array([number], pa.int64()),
+        KIND: pa.array([kind], pa.string()),
+        RESULT: pa.array([content], pa.binary()),
+    })  # fmt: skip
 
 
-def _unpacked(packed: bytes) -> Any:
-    good, result = pickle.loads(packed)  # made by a task of ours
-    if not good:
-        raise ValueError(result)
-    return result
+def _encoded(result: Any) -> tuple[str, bytes]:
+    """The kind of a result, a key of `_DECODERS`, and its bytes."""
+    buffer = io.BytesIO()
+    if isinstance(result, pl.DataFrame):
+        result.write_ipc(buffer)
+        return "frame", buffer.getvalue()
+    if isinstance(result, np.ndarray):
+        np.save(buffer, result, allow_pickle=False)
+        return "array", buffer.getvalue()
+    return "json", json.dumps(result).encode()
+
+
+def _unpacked(row: dict[str, Any]) -> Any:
+    if row[KIND] == ERROR:
+        raise ValueError(row[RESULT].decode())
+    return _DECODERS[row[KIND]](row[RESULT])
+
+
+_DECODERS: dict[str, Callable[[bytes], Any]] = {
+    "frame": pl.read_ipc,
+    "array": lambda content: np.load(io.BytesIO(content), allow_pickle=False),
+    "json": json.loads,
+}
