@@ -75,7 +75,7 @@ peers: .venv-peers/.installed  ## make .venv-peers with the libraries that bench
 	.venv-peers/bin/python -m pip install --disable-pip-version-check -q "rectools[torch]==0.19.0" recbole==1.2.1 torch==2.13.0 "pyarrow<19"
 	@touch $@
 
-speed: venv peers  ## every benchmark of docs/speed.md, beside the peers; DATA=folder with items.* and events.* for all of it
+speed: venv peers  ## every benchmark of docs/research/speed.md, beside the peers; DATA=folder with items.* and events.* for all of it
 	$(BIN)/python benchmarks/training_speed.py $(if $(DATA),"$(DATA)") --peer-python .venv-peers/bin/python --profile --json
 	$(if $(DATA),$(BIN)/python benchmarks/time_to_quality.py "$(DATA)" --peer-python .venv-peers/bin/python --json,@echo "time_to_quality.py: skipped, give DATA=folder with items.* and events.*")
 	$(BIN)/python benchmarks/large_catalogue.py --json

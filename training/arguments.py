@@ -62,7 +62,7 @@ class XCatTrainingArguments(TrainingArguments):
         metadata={
             "help": "Train in about a tenth of the time, for a first look: a tenth of the epochs and no evaluation "
             "between them, and fewer users and steps for the memory weight and the re-ranker. Metrics are a little "
-            "lower (docs/speed.md)."
+            "lower (docs/research/speed.md)."
         },
     )
     tune_neighbor_weight: bool = field(
