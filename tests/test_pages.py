@@ -67,6 +67,7 @@ def write_shops(folder: Path) -> None:
 @pytest.mark.skipif(packaged_copy() is None, reason="the default text encoder is needed (extra demo)")
 @pytest.mark.skipif(find_spec("peft") is None, reason="the extra peft is needed")
 @pytest.mark.skipif(find_spec("snownlp") is None, reason="the extra text is needed")
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # peft's
 @pytest.mark.parametrize("page", [README, CHINESE, "docs/quick_start.md"])
 def test_commands_and_examples_run_as_printed(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
