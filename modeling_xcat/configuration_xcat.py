@@ -40,6 +40,8 @@ UNKNOWN_COUNTS_FROM = 9
 class XCatConfig(PreTrainedConfig):
     """Everything that decides the shape and the arithmetic of an XCat model.
 
+    Keys keep their older names for saved checkpoints; docs/glossary.md gives the usual term for each.
+
     Args:
         text_config: Configuration of the nested text encoder, any that `AutoConfig` knows, or None for a model that
             carries no encoder and is given text states from outside.

@@ -15,7 +15,9 @@ from xcat_rec.tokenization.text.default_encoder import packaged_copy
 from .tiny_shop import QUICK, SMALL, events_table, items_table
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("docs/recommend.md", "docs/hugging_face.md", "docs/fit.md")
+PAGES = (
+    "docs/recommend.md", "docs/hugging_face.md", "docs/fit.md", "docs/evaluate.md", "docs/python.md",
+)  # fmt: skip
 """Pages whose examples need a shop in `my-shop` and its checkpoint in `CKPT`."""
 IDS = {"item-00": "1082185", "item-07": "995242", "item-14": "A", "item-21": "B", "item-28": "C", "item-35": "D"}
 SHORTER = {"max_steps=5000": "max_steps=5", "n_trials=20": "n_trials=2"}
