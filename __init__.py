@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from .ranking.pipelines import pipeline as pipeline
     from .ranking.recommender import XCatRecommender as XCatRecommender
     from .tokenization.out_of_core.inputs import PreparationInputs as PreparationInputs
-    from .tokenization.out_of_core.prepared_folder import load_data as load_data
     from .tokenization.processing_xcat import XCatProcessor as XCatProcessor
+    from .tokenization.sources import load_data as load_data
     from .tokenization.sources import load_shop as load_shop
     from .tokenization.tables.column_guess import guess_columns as guess_columns
     from .tokenization.tables.schema import TableColumns as TableColumns
@@ -110,7 +110,7 @@ _EXPORTS = {
     "interests": ".workflows.interests",
     "load": ".workflows.load",
     "load_adapted": ".checkpoints.adapters",
-    "load_data": ".tokenization.out_of_core.prepared_folder",
+    "load_data": ".tokenization.sources",
     "load_metric": ".evaluation.modules",
     "load_shop": ".tokenization.sources",
     "pipeline": ".ranking.pipelines",

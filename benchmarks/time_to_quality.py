@@ -208,7 +208,7 @@ def main() -> None:
     if options.max_epochs < 1 or not 0 < options.ndcg <= 1:
         parser.error("--max-epochs must be 1 or more, --ndcg above 0 and at most 1")
     shop = load_shop(options.data)
-    _, _, splits = split_shop(shop, PreparationOptions(seed=options.seed, text_fields=("title",)))
+    splits = split_shop(shop, PreparationOptions(seed=options.seed, text_fields=("title",))).splits
     if not len(splits["validation"]):
         parser.error(f"{options.data}: its split leaves no user in validation")
     runs: dict[str, dict[str, Any] | None] = {}

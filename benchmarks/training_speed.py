@@ -52,13 +52,13 @@ def drawn_sequences(users: int, items: int, mean_length: float, seed: int = 0) -
 
 def stored_sequences(folder: str) -> tuple[list[list[int]], int]:
     """Training sequences of a shop, and the number of its items."""
-    from xcat_rec.tokenization.sequences.build import build_splits, event_type_names
+    from xcat_rec.tokenization.sequences.build import build_splits
     from xcat_rec.tokenization.sources import load_shop
     from xcat_rec.training.preparation.prepare import build_vocabulary
 
     shop = load_shop(folder)
     vocabulary = build_vocabulary(shop, ("title",))
-    splits = build_splits(shop, vocabulary, event_type_names(shop))
+    splits = build_splits(shop, vocabulary, shop.event_type_names())
     histories = splits["train"].with_format(None)["items"]
     return [[row - NUM_SPECIAL_ROWS for row in history] for history in histories], vocabulary.num_items
 

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from ..modeling_xcat.arguments_xcat import finite_number
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
-from ..tokenization.out_of_core.inputs import text_vocabulary
 from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.text.vocabulary_texts import text_vocabulary
 from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
 from .change import change_catalogue, ordered_after
 

@@ -11,11 +11,12 @@ import torch
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.interests.opinions import Statements
 from ..tokenization.interests.reader import InterestReader, InterestSettings, UserInterests, read_shop_statements
-from ..tokenization.out_of_core.prepared_folder import PreparedShop
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.tables.schema import ShopTables
 from ..tokenization.unknown_tokens import warn_of_unknown
 from .item_table import text_states
+
+_READS = "interests are read from texts and ratings of events"
 
 
 def interest_reader(
@@ -80,8 +81,7 @@ def shop_interests(
     reader = interest_reader(model, processor, precision=precision, cache_dir=cache_dir, keep=keep)
     if reader is None:
         return None
-    _check_log(shop)
-    statements, _ = read_shop_statements(shop.events, reader.settings.about, reader.settings.text_columns)
+    statements, _ = read_shop_statements(shop.log(_READS), reader.settings.about, reader.settings.text_columns)
     told = Statements(statements.table, reader.settings.scale)
     return UserInterests(reader, reader.opinions(told), processor.max_history)
 
@@ -97,14 +97,5 @@ def interest_settings(shop: ShopTables, about: str, columns: Sequence[str]) -> I
     Raises:
         ValueError: As `shop_interests`.
     """
-    _check_log(shop)
-    statements, found = read_shop_statements(shop.events, about, columns)
+    statements, found = read_shop_statements(shop.log(_READS), about, columns)
     return InterestSettings(about, tuple(found), statements.scale)
-
-
-def _check_log(shop: ShopTables) -> None:
-    if isinstance(shop, PreparedShop):
-        raise ValueError(
-            f"interests are read from texts and ratings of events, which the prepared {shop.name} has not kept; give "
-            "the tables"
-        )

@@ -42,7 +42,7 @@ def table_options(
     time_format: str | None = None,
     encoding: str | None = None,
 ) -> dict[str, Any]:
-    """The arguments `columns`, `time_format` and `encoding` of `load_data`, for tables that go with a checkpoint.
+    """The arguments `columns`, `time_format` and `encoding` of `load_shop`, for tables that go with a checkpoint.
 
     Args:
         checkpoint: A folder, or NAMESPACE/NAME on the hub; None for none.

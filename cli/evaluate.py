@@ -78,8 +78,7 @@ def evaluate(
     from ..evaluation.categories import DEFAULT_COLUMN, check_category_column
     from ..evaluation.categories import by_category as parted_by_category
     from ..ranking.recommender import XCatRecommender
-    from ..tokenization.out_of_core.prepared_folder import load_data
-    from ..tokenization.sequences.event_options import roles_of
+    from ..tokenization.sources import load_shop
     from ..tokenization.tables.table_columns import saved_columns, table_formats
     from ..workflows.checkpoint_evaluation import MODEL_NAME, evaluate_on, evaluation_data
     from ..workflows.fields import parse_columns
@@ -95,7 +94,7 @@ def evaluate(
     column = category_column or (DEFAULT_COLUMN if by_category else None)
     if column is not None:
         check_category_column(catalogue.table.schema, column)
-    shop = load_data(
+    shop = load_shop(
         data,
         items=items,
         events=events,
@@ -110,7 +109,7 @@ def evaluate(
         target_event_types=parse_event_types(target_event_types),
         negative_event_types=parse_event_types(negative_event_types),
     )  # fmt: skip
-    messages.print(f"event types: {roles_of(shop, judging.options)}", markup=False, highlight=False)
+    messages.print(f"event types: {judging.data.roles}", markup=False, highlight=False)
     for note in judging.notes:
         say(f"note: {note}")
     reports = evaluate_on(recommender, judging, cutoffs)

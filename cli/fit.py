@@ -117,7 +117,7 @@ def fit(
 
     with stage("loading libraries"):
         from ..checkpoints.saved_tables import table_options
-        from ..tokenization.out_of_core.prepared_folder import load_data
+        from ..tokenization.sources import load_shop
         from ..tokenization.tables.problems import values_shown
         from ..workflows.fit import FitRequest, check_base, fit_shop
         from .console import messages, print_json, say
@@ -127,7 +127,7 @@ def fit(
     check_base(base, peft, output)
     begun = time.perf_counter()
     with values_shown(show_values):
-        shop = load_data(
+        shop = load_shop(
             data,
             items=items,
             events=events,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import DatasetDict
 from transformers import PreTrainedConfig
 
 from ..catalogue.item_table import distinct_texts
@@ -38,12 +37,12 @@ from ..modeling_baselines.popularity import (
 from ..modeling_xcat.hub_xcat import fetched_commit, is_local
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.interests.reader import NO_INTEREST
-from ..tokenization.out_of_core.inputs import items_table
-from ..tokenization.out_of_core.prepared_folder import load_data
-from ..tokenization.sequences.build import resolve_split, target_histories, trained_items
-from ..tokenization.sequences.event_options import check_parts, resolve_options, roles_of, select_events
+from ..tokenization.sequences.build import target_histories, trained_items
+from ..tokenization.sequences.split_data import SplitData
+from ..tokenization.sources import load_shop
 from ..tokenization.tables.schema import ShopTables
-from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from ..tokenization.text.vocabulary_texts import items_table
+from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.from_base import prepare_from_base
 from ..training.preparation.options import PreparationOptions, PreparedTraining
@@ -153,8 +152,7 @@ class _Fitted:
     """A model that can be judged, and what it took to get there."""
 
     ranker: Ranker
-    vocabulary: ItemVocabulary
-    splits: DatasetDict
+    data: SplitData
     judged: str
     config: dict[str, Any]
     prepare_seconds: float
@@ -179,7 +177,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     check_model(request.model, request.base)
     preparation, config, training = split_fields(request.fields)
     named = parse_columns(request.columns) if request.columns else None
-    shop = load_data(
+    shop = load_shop(
         request.data, items=request.items, events=request.events,
         on_unknown_items="drop" if request.unknown_items == "drop" else "error",
         on_missing_users="drop" if request.missing_users == "drop" else "error",
@@ -188,16 +186,16 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     if request.category_column is not None:
         check_category_column(items_table(shop.items.head(0)).schema, request.category_column)
     options = PreparationOptions(**{"split_seed": SPLIT_SEED, **preparation, "seed": request.seed})
-    options = resolve_options(shop, options)
+    options = shop.resolved(options)
     if request.model in RECIPES or request.model in FROM_BASE:
         fitted = _train(request, shop, options, config, {**training, "output_dir": str(folder / "training")})
     elif request.model.removesuffix(UNSEEN) == TEXT_KNN:
         fitted = _fit_text(request, shop, options, str(training.get("precision", "auto")))
     else:
         fitted = _count(request, shop, options)
-    trained = trained_items(fitted.splits["train"], len(fitted.vocabulary))
+    trained = trained_items(fitted.data.train, len(fitted.data.vocabulary))
     begin = time.perf_counter()
-    report = evaluate_ranker(fitted.ranker, fitted.splits["test"], fitted.vocabulary, trained=trained)
+    report = evaluate_ranker(fitted.ranker, fitted.data.test, fitted.data.vocabulary, trained=trained)
     evaluate_seconds = time.perf_counter() - begin
     judged = json.loads(report.to_json())
     row = {
@@ -215,8 +213,8 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         "curve": fitted.curve,
         "config": fitted.config,
         "data": {
-            **_describe_data(select_events(shop, options), fitted, options, report),
-            "event_roles": roles_of(shop, options).to_dict(),
+            **_describe_data(fitted, options, report),
+            "event_roles": fitted.data.roles.to_dict(),
         },
         "options": request.options,
         "machine": describe_machine(fitted.precision),
@@ -224,7 +222,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         "commit": source_commit(),
     }
     if request.category_column is not None:
-        parted = by_category(report, fitted.splits["test"], fitted.vocabulary, request.category_column)
+        parted = by_category(report, fitted.data.test, fitted.data.vocabulary, request.category_column)
         row["by_category"] = parted.rows
     wanted = {name for name in report.per_user if name.rpartition(".")[2] in USER_METRICS}
     return BenchRun(row, {name: report.per_user[name] for name in sorted(wanted)}, tuple(fitted.notes))
@@ -249,7 +247,7 @@ def _train(
     precision = "bf16" if arguments.bf16 else "fp32"
     prepared = _prepare(request, shop, options, precision)
     vocabulary = prepared.processor.catalogue
-    judged = _check_splits(request, shop, options, prepared.splits, vocabulary, ("validation", "test"))
+    judged = _check_splits(request, prepared.data, "validation", "test")
     start, epochs = time.perf_counter(), 0.0
     curve: list[dict[str, Any]] = []
     trainer: XCatTrainer | None = None
@@ -276,8 +274,7 @@ def _train(
         settings["base"] = {"name": request.options["base"], "commit": fetched_commit(request.base)}
     return _Fitted(
         recommender,
-        vocabulary,
-        prepared.splits,
+        prepared.data,
         judged,
         json.loads(json.dumps(settings, default=str)),
         prepare_seconds=start - begin,
@@ -298,24 +295,17 @@ def _prepare(request: BenchRequest, shop: ShopTables, options: PreparationOption
     return prepare_from_base(shop, options, request.base, recount=request.model == FINE_TUNED)[0]
 
 
-def _check_splits(
-    request: BenchRequest,
-    shop: ShopTables,
-    options: PreparationOptions,
-    splits: DatasetDict,
-    vocabulary: ItemVocabulary,
-    parts: Sequence[str] = ("test",),
-) -> str:
-    """The digest of the test split, if every part has users and other runs were judged on the same; before any work.
+def _check_splits(request: BenchRequest, data: SplitData, *parts: str) -> str:
+    """The digest of the test split, if it and all parts have users and other runs were judged on the same one.
 
     Raises:
         ValueError: If it is not so.
     """
-    check_parts(shop, splits, options.split, parts)
-    judged = judged_digest(splits["test"], vocabulary)
+    data.require(*parts, "test")
+    judged = judged_digest(data.test, data.vocabulary)
     if request.judged not in (None, judged):
         raise ValueError(
-            f"the test split of {shop.name}, {len(splits['test']):,} users, is not the one that the other runs of the "
+            f"the test split of {data.shop.name}, {len(data.test):,} users, is not the one that the other runs of the "
             f"file were judged on: their users, histories, targets or items differ (digest {judged[:12]}, "
             f"{str(request.judged)[:12]} in the file); give the tables as they were, or another output="
         )
@@ -328,8 +318,7 @@ def _fit_text(request: BenchRequest, shop: ShopTables, options: PreparationOptio
     options.interests = NO_INTEREST
     options.config = {"use_item_ids": False, "item_features": {}, "soft_target_weight": 0.0, "num_fusion_layers": 0}
     prepared = prepare_training(shop, options, precision)
-    vocabulary = prepared.processor.catalogue
-    judged = _check_splits(request, shop, options, prepared.splits, vocabulary)
+    judged = _check_splits(request, prepared.data)
     items = prepared.model.model.items
     start = time.perf_counter()
     states, index = items.text_states[:, 0], items.text_index
@@ -337,16 +326,16 @@ def _fit_text(request: BenchRequest, shop: ShopTables, options: PreparationOptio
     config = TextKNNConfig(**sizes, history=not request.model.endswith(UNSEEN))
     model = TextKNNModel(config).fit(states, index)
     end = time.perf_counter()
-    return _Fitted(model, vocabulary, prepared.splits, judged, _told(config), start - begin, end - start)
+    return _Fitted(model, prepared.data, judged, _told(config), start - begin, end - start)
 
 
 def _count(request: BenchRequest, shop: ShopTables, options: PreparationOptions) -> _Fitted:
     """Fit a baseline that reads item ids alone; no text is encoded for it."""
     begin, name = time.perf_counter(), request.model
-    vocabulary, _, splits = split_shop(shop, options)
-    judged = _check_splits(request, shop, options, splits, vocabulary)
+    data = split_shop(shop, options)
+    judged = _check_splits(request, data)
     start = time.perf_counter()
-    histories, rows = target_histories(splits["train"]), len(vocabulary)
+    histories, rows = target_histories(data.train), len(data.vocabulary)
     model: PopularityModel | RepeatPurchaseModel | ItemKNNModel
     again = not name.endswith(UNSEEN)
     if name.removesuffix(UNSEEN) == ITEM_KNN:
@@ -358,7 +347,7 @@ def _count(request: BenchRequest, shop: ShopTables, options: PreparationOptions)
     else:
         model = PopularityModel(PopularityConfig(num_item_rows=rows)).fit(histories)
     end = time.perf_counter()
-    return _Fitted(model, vocabulary, splits, judged, _told(model.config), start - begin, end - start)
+    return _Fitted(model, data, judged, _told(model.config), start - begin, end - start)
 
 
 def _told(config: PreTrainedConfig) -> dict[str, Any]:
@@ -367,17 +356,16 @@ def _told(config: PreTrainedConfig) -> dict[str, Any]:
     return {"model": {name: getattr(config, name) for name in names if hasattr(config, name)}}
 
 
-def _describe_data(
-    shop: ShopTables, fitted: _Fitted, options: PreparationOptions, report: RankingReport
-) -> dict[str, Any]:
-    sharing = np.bincount(distinct_texts(fitted.vocabulary)[1][NUM_SPECIAL_ROWS:])
+def _describe_data(fitted: _Fitted, options: PreparationOptions, report: RankingReport) -> dict[str, Any]:
+    data, shop = fitted.data, fitted.data.selected
+    sharing = np.bincount(distinct_texts(data.vocabulary)[1][NUM_SPECIAL_ROWS:])
     sharing[:1] = 0  # items without text share nothing
     return {
         "name": shop.name,
         "users": shop.card.users,
-        "items": fitted.vocabulary.num_items,
+        "items": data.vocabulary.num_items,
         "events": shop.card.rows["events"],
-        "split": str(resolve_split(shop, options.split)),
+        "split": str(data.split),
         "tie_policy": str(options.tie_policy),
         "split_seed": options.split_seed,
         "duplicate_texts": int(sharing[sharing > 1].sum()),

@@ -65,7 +65,7 @@ def bench(
     """Fit several models and evaluate them on one test split; `xcat bench` with its defaults, without its files.
 
     Args:
-        data: What `load_data` loads: a folder, SOURCE:PATH, a hub dataset or a prepared folder.
+        data: What `load_shop` loads: a folder, SOURCE:PATH, a hub dataset or a prepared folder.
         models: Names of models.
         seeds: Runs of each trained model, with seeds from 0.
         base: Checkpoint that xcat-zero-shot and xcat-fine-tuned begin with.

@@ -14,23 +14,15 @@ from ..catalogue.interests import shop_interests
 from ..evaluation.comparison import compare_with_baselines
 from ..evaluation.ranker_evaluation import RankingReport
 from ..ranking.recommender import XCatRecommender
-from ..tokenization.out_of_core.prepared_folder import PreparedShop, load_data
-from ..tokenization.sequences.build import event_type_names, resolve_split
-from ..tokenization.sequences.event_options import (
-    EVENT_OPTIONS,
-    check_parts,
-    resolve_options,
-    roles_of,
-    select_events,
-    split_events,
-)
-from ..tokenization.sequences.timeline import SplitName
+from ..tokenization.sequences.build import resolve_split
+from ..tokenization.sequences.event_options import EventOptions
+from ..tokenization.sequences.split_data import SplitData
+from ..tokenization.sources import load_shop
 from ..tokenization.tables.event_roles import saved_roles
 from ..tokenization.tables.schema import ShopTables
 from ..tokenization.tables.table_columns import saved_columns, table_formats
 from ..tokenization.vocabulary import UNKNOWN_ROW
 from ..training.preparation.options import PreparationOptions
-from ..training.preparation.prepare import build_vocabulary
 
 MODEL_NAME = "XCat"
 """Name of the checkpoint in tables beside its baselines."""
@@ -44,19 +36,27 @@ class EvaluationData:
     """What a checkpoint is evaluated on.
 
     Args:
-        splits: The parts of the split, in rows of the checkpoint's catalogue; the part that is evaluated has interests
-            of users where the checkpoint reads them.
+        data: The sequences of the shop, in rows of the checkpoint's catalogue; the part that is evaluated has
+            interests of users where the checkpoint reads them.
         part: Name of the part that is evaluated.
-        options: How events were chosen and split.
         unknown_items: How many targets, users and events name items that the checkpoint does not have.
         notes: What a reader of the metrics should know, in sentences.
     """
 
-    splits: DatasetDict
+    data: SplitData
     part: str
-    options: PreparationOptions
     unknown_items: dict[str, int]
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def splits(self) -> DatasetDict:
+        """The parts of the split."""
+        return self.data.splits
+
+    @property
+    def options(self) -> EventOptions:
+        """How events were chosen and split."""
+        return self.data.options
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def evaluate_checkpoint(
 
     Args:
         checkpoint: A folder, NAMESPACE/NAME on the hub, or a recommender.
-        shop: Tables, or what `load_data` loads: a folder, SOURCE:PATH, or a hub dataset.
+        shop: Tables, or what `load_shop` loads: a folder, SOURCE:PATH, or a hub dataset.
         part: "test" or "validation".
         ks: Cut-offs.
         revision: Branch, tag or commit of a hub repository.
@@ -113,7 +113,7 @@ def evaluate_checkpoint(
     if not isinstance(checkpoint, XCatRecommender):
         checkpoint = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     if not isinstance(shop, ShopTables):
-        shop = load_data(
+        shop = load_shop(
             os.fspath(shop),
             columns=saved_columns(checkpoint.processor.event_settings),
             on_unknown_items="drop",
@@ -167,8 +167,16 @@ def evaluation_data(
     if part == VALIDATION and recommender.model.model.has_second_stage:
         notes.append("the re-ranker is left out of the metrics: it was fitted on the validation split of the training")
     options = _options(shop, recommender, given, notes)
-    splits, unknown = _splits(shop, recommender, part, options, notes)
-    return EvaluationData(splits, part, options, unknown, notes)
+    processor = recommender.processor
+    data = shop.split(
+        options, vocabulary=processor.catalogue, event_types=processor.event_types, cache_dir=options.cache_dir
+    )
+    unknown = _unknown_items(data, recommender, part, options, notes)
+    data.require(part)
+    interests = shop_interests(shop, recommender.model, processor)
+    if interests is not None:
+        data.splits[part] = interests.added(data.splits[part])
+    return EvaluationData(data, part, unknown, notes)
 
 
 def _options(
@@ -177,83 +185,40 @@ def _options(
     """How events are chosen and split: as is given, else as in training, else as by default."""
     given = {name: value for name, value in given.items() if value is not None}
     saved = recommender.processor.event_settings or {}
-    trained = {name: saved[name] for name in (*EVENT_OPTIONS, "seed") if name in saved}
-    own = dict(trained)
-    if isinstance(shop, PreparedShop):  # which was chosen and split before, but for cold items
-        later = () if shop.made.get("cold_items") else ("cold_items", "cold_policy", "seed")
-        own = {name: trained[name] for name in later if name in trained}
-    elif given.get("target_event_types") is None:
-        roles = saved_roles(event_type_names(shop), saved)
-        targets = tuple(name for name in roles.targets if name not in given.get("negative_event_types", ()))
-        own |= {"target_event_types": targets, "negative_event_types": roles.negative}
-    else:
-        own.pop("negative_event_types", None)  # by their names, for a target may be one of them
-    if own.get("split") == SplitName.COLUMN and shop.events["split"].null_count():
-        own["split"] = "auto"
-    options = resolve_options(shop, PreparationOptions(**{**own, **given}))
+    own = shop.options_of_training(saved, given)
+    options = shop.resolved(PreparationOptions(**{**own, **given}))
     options.split = str(resolve_split(shop, options.split))
-    if trained.get("split", options.split) != options.split:
+    if saved.get("split", options.split) != options.split:
         notes.append(
-            f"the checkpoint was trained with the split {trained['split']}; of the log that it was trained on, "
+            f"the checkpoint was trained with the split {saved['split']}; of the log that it was trained on, "
             f"the split {options.split} may ask for events that it has seen"
         )
-    kinds = shop.event_types if isinstance(shop, PreparedShop) else event_type_names(shop)
-    before, now = saved_roles(kinds, saved), roles_of(shop, options)
+    before, now = saved_roles(shop.event_type_names(), saved), shop.event_roles(options)
     if before.to_dict() != now.to_dict():
         notes.append(f"event types have other roles than in the checkpoint's training: {now}; in training: {before}")
     return options
 
 
-def _splits(
-    shop: ShopTables, recommender: XCatRecommender, part: str, options: PreparationOptions, notes: list[str]
-) -> tuple[DatasetDict, dict[str, int]]:
-    """The parts of the split, in rows of the checkpoint's catalogue, and how much of what is judged it lacks.
-
-    What is judged has its interests.
-
-    Raises:
-        ValueError: If the split leaves no user, or as `_unknown_items`.
-    """
-    processor = recommender.processor
-    selected = select_events(shop, options)
-    splits = split_events(selected, options, processor.catalogue, processor.event_types, cache_dir=options.cache_dir)
-    unknown = _unknown_items(selected, recommender, splits[part], part, options, notes)
-    check_parts(selected, splits, options.split, (part,))
-    interests = shop_interests(shop, recommender.model, processor)
-    if interests is not None:
-        splits[part] = interests.added(splits[part])
-    return splits, unknown
-
-
 def _unknown_items(
-    shop: ShopTables,
-    recommender: XCatRecommender,
-    judged: Dataset,
-    part: str,
-    options: PreparationOptions,
-    notes: list[str],
+    data: SplitData, recommender: XCatRecommender, part: str, options: PreparationOptions, notes: list[str]
 ) -> dict[str, int]:
     """Count, and say, what the checkpoint's catalogue lacks of the targets and of the histories that are judged.
 
     Args:
-        shop: The tables, after `select_events`.
+        data: The sequences in rows of its catalogue, which have lost the targets that the catalogue lacks.
         recommender: The checkpoint.
-        judged: The part in rows of its catalogue, which has lost the targets that the catalogue lacks.
-        part: Name of the part.
-        options: How events are split.
+        part: Name of the part that is judged.
+        options: How events are chosen and split.
         notes: What is said is added to these.
 
     Raises:
         ValueError: If there are targets, and none of them is an item that the checkpoint has.
     """
-    catalogue, kinds = recommender.processor.catalogue, recommender.processor.event_types
-    own = build_vocabulary(shop, ())
+    catalogue, judged = recommender.processor.catalogue, data.splits[part]
     whole, known = judged, catalogue
-    if (catalogue.encode(own.column("item_id")) == UNKNOWN_ROW).any():
-        whole, known = (
-            split_events(shop, options, own, kinds, cache_dir=options.cache_dir)[part],
-            own,
-        )  # the same cut, with every target
+    if (catalogue.encode(data.selected.items["item_id"].to_arrow()) == UNKNOWN_ROW).any():
+        own = data.shop.split(options, text_fields=(), cache_dir=options.cache_dir)  # the same cut, with every target
+        whole, known = own.splits[part], own.vocabulary
     targets = known.decode(_flat(whole, "targets"))
     lost = [name for name, row in zip(targets, catalogue.encode(targets), strict=True) if row == UNKNOWN_ROW]
     if lost and not len(judged):

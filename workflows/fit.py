@@ -31,10 +31,8 @@ from ..modeling_xcat.hub_xcat import fetched_commit, is_local
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, written_whole
 from ..ranking.recommender import XCatRecommender
-from ..tokenization.out_of_core.prepared_folder import load_data
 from ..tokenization.progress import stage
-from ..tokenization.sequences.build import resolve_split
-from ..tokenization.sequences.event_options import check_parts, resolve_options, roles_of
+from ..tokenization.sources import load_shop
 from ..tokenization.tables.schema import ShopTables
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.from_base import prepare_from_base
@@ -204,7 +202,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     """
     begin = request.begun or time.perf_counter()
     check_names(request.card_baselines)
-    options = resolve_options(request.shop, PreparationOptions(**request.preparation, config=dict(request.config)))
+    options = request.shop.resolved(PreparationOptions(**request.preparation, config=dict(request.config)))
     training = {"seed": options.seed, **request.training}
     arguments = XCatTrainingArguments(output_dir=str(request.output / TRAINING_FOLDER), **training)
     if arguments.push_to_hub and not arguments.hub_model_id:
@@ -217,12 +215,12 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     arguments.share_precision()
     tell(f"preparing {request.shop.name} ...")
     prepared, trained_model, own_catalogue = _prepare(request, options, "bf16" if arguments.bf16 else "fp32")
-    tell(f"event types: {roles_of(request.shop, options)}")
+    tell(f"event types: {prepared.data.roles}")
     parameters = parameter_counts(trained_model)
     for note in prepared.notes:
         tell(f"note: {note}")
-    check_parts(request.shop, prepared.splits, options.split, ("validation", "test"))
-    split = resolve_split(request.shop, options.split)
+    prepared.data.require("validation", "test")
+    split = prepared.data.split
     card = begin_card(request, options, prepared, arguments, split)
     tell(f"training {parameters[0]:,} of {parameters[1]:,} parameters")
     start = time.perf_counter()
@@ -297,7 +295,7 @@ def fit(
     """Train a model, evaluate it beside baselines and save it; `xcat fit` with the same defaults.
 
     Args:
-        data: Tables, or what `load_data` loads: a folder, SOURCE:PATH, a hub dataset or a prepared folder. Give
+        data: Tables, or what `load_shop` loads: a folder, SOURCE:PATH, a hub dataset or a prepared folder. Give
             `load_shop(..., columns=...)` for tables whose columns have other names; those of the base's tables are
             known.
         output: Folder of the checkpoint.
@@ -328,7 +326,7 @@ def fit(
     check_output(output, resume, overwrite)
     check_base(base, peft, output)
     check_names(card_baselines)
-    shop = data if isinstance(data, ShopTables) else load_data(os.fspath(data), **table_options(base))
+    shop = data if isinstance(data, ShopTables) else load_shop(os.fspath(data), **table_options(base))
     request = FitRequest(
         shop, output, preparation, config, training, resume=resume, base=base, peft=peft, lora_rank=lora_rank,
         lora_targets=tuple(lora_targets), card=None if card is None else dict(card),

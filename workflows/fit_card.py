@@ -13,7 +13,7 @@ from ..model_cards.dataset_facts import DatasetFacts, describe_dataset
 from ..model_cards.markdown import is_hub_id
 from ..model_cards.run_cards import popular_items
 from ..modeling_xcat.hub_xcat import fetched_commit
-from ..tokenization.sequences.event_options import select_events
+from ..tokenization.sequences.event_options import EventOptions
 from ..tokenization.sources import split_data
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.options import PreparationOptions, PreparedTraining
@@ -53,7 +53,7 @@ def begin_card(
 
     @functools.cache
     def dataset() -> DatasetFacts:
-        return describe_dataset(select_events(request.shop, options), vocabulary, prepared.splits)
+        return describe_dataset(prepared.data.selected, vocabulary, prepared.splits)
 
     return XCatModelCardData(
         model_name=f"XCat for {request.shop.name}",
@@ -95,9 +95,9 @@ def complete_card(card: XCatModelCardData, outcome: FitResult, own_name: str) ->
     card.own_name, card.results, card.audit = own_name, outcome.reports, audit
 
 
-def changed_options(options: PreparationOptions) -> dict[str, Any]:
+def changed_options(options: EventOptions) -> dict[str, Any]:
     """Options that are not at their default and that a card does not tell elsewhere."""
-    defaults = PreparationOptions()
+    defaults = type(options)()
     names = [field.name for field in dataclasses.fields(options) if field.name not in _TOLD_ELSEWHERE]
     return {name: getattr(options, name) for name in names if getattr(options, name) != getattr(defaults, name)}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from xcat_rec import interests, load_data
+from xcat_rec import interests, load_shop
 from xcat_rec.checkpoints.saved_tables import saved_event_settings, table_options
 from xcat_rec.cli.app import main
 from xcat_rec.cli.fit_command import fit_command
@@ -55,7 +55,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, str]:
 
 def test_options_of_tables_are_those_given_else_those_of_the_checkpoint(places, tmp_path):
     shop, base, _ = places
-    found = load_data(shop, **table_options(base))
+    found = load_shop(shop, **table_options(base))
     assert found.items["title"][0].endswith("dveří") and found.events.height == events_table(20).height
     assert table_options(None) == {"columns": None, "time_format": None, "encoding": None}
     assert table_options(base, time_format="month-first")["time_format"] == "month-first"

@@ -16,7 +16,7 @@ from xcat_rec.tokenization.inspection.page import inspection_card
 from xcat_rec.tokenization.interests.opinions import read_statements
 from xcat_rec.tokenization.masking import is_moment, mask
 from xcat_rec.tokenization.out_of_core.chunks import EventFacts
-from xcat_rec.tokenization.sequences.build import build_splits, event_type_names
+from xcat_rec.tokenization.sequences.build import build_splits
 from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.tokenization.tables.problems import TableError, TableProblem, values_shown
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
@@ -117,7 +117,7 @@ def test_splits_times_and_kinds_are_masked() -> None:
     tables = validate_tables(items_table(), events_table().with_columns(split=pl.lit(PERSON)))
     vocabulary = ItemVocabulary(items_table().select("item_id").to_arrow())
     with pytest.raises(ValueError, match=r"360|rows have a value that is no split") as caught:
-        build_splits(tables, vocabulary, event_type_names(tables), split="column")
+        build_splits(tables, vocabulary, tables.event_type_names(), split="column")
     assert "Zoë" not in str(caught.value) and "(masked)" in str(caught.value)
     log = events_table().with_columns(timestamp=pl.lit("2024-01-31"), review_text=pl.lit(PERSON))
     log = log.with_columns(timestamp=pl.when(pl.int_range(pl.len()) == 4).then(pl.lit(PERSON)).otherwise("timestamp"))

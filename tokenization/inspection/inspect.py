@@ -12,14 +12,14 @@ import datasets
 import numpy as np
 import polars as pl
 
-from ..out_of_core.inputs import items_table
 from ..sequences.baskets import basket_advice
-from ..sequences.build import build_splits, event_type_names, resolve_split
+from ..sequences.build import build_splits, resolve_split
 from ..tables.event_roles import EventRoles, event_roles
 from ..tables.event_times import exact_time
 from ..tables.schema import ShopTables
 from ..tables.values import read_texts
 from ..text.default_encoder import local_default
+from ..text.vocabulary_texts import items_table
 from ..unknown_tokens import unknown_share
 from ..vocabulary import ItemVocabulary
 
@@ -122,9 +122,9 @@ def inspect_shop(
     """
     vocabulary = ItemVocabulary(items_table(shop.items))
     chosen = resolve_split(shop, split)
-    roles = event_roles(event_type_names(shop), target_event_types, negative_event_types)
+    roles = event_roles(shop.event_type_names(), target_event_types, negative_event_types)
     splits = build_splits(
-        shop, vocabulary, event_type_names(shop), split=chosen, tie_policy=tie_policy, seed=seed, roles=roles
+        shop, vocabulary, shop.event_type_names(), split=chosen, tie_policy=tie_policy, seed=seed, roles=roles
     )  # fmt: skip
     events, items = shop.events, shop.items
     lengths = events.group_by("user_id").len()["len"]

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from .prepare import prepare_tables as prepare_tables
     from .prepared_folder import PreparedFolder as PreparedFolder
     from .prepared_folder import PreparedShop as PreparedShop
-    from .prepared_folder import load_data as load_data
     from .prepared_folder import open_prepared as open_prepared
 
 _EXPORTS = {
@@ -21,7 +20,6 @@ _EXPORTS = {
     "PreparedFolder": ".prepared_folder",  # a prepared folder
     "PreparedShop": ".prepared_folder",  # a prepared folder as validated tables
     "open_prepared": ".prepared_folder",  # a prepared folder, checked
-    "load_data": ".prepared_folder",  # tables or a prepared folder, whichever is given
 }
 
 __all__ = [*_EXPORTS]

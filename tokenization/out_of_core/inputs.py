@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 
 from ..sources import load_shop
 from ..sources.generic import find_optional_table, find_table, load_table
@@ -24,7 +23,7 @@ from ..tables.schema import MissingUsers, ShopTables, TableColumns, UnknownItems
 from ..tables.table_reader import TableReader, check_missing_users
 from ..tables.time_columns import TimeStyle
 from ..tables.time_texts import check_time_format
-from ..text.item_text import item_texts
+from ..text.vocabulary_texts import items_table
 from ..vocabulary import ItemVocabulary
 from .log_styles import log_style
 
@@ -192,26 +191,6 @@ class PreparationInputs:
         style, _ = log_style([path], TableColumns(), None)
         style = dataclasses.replace(style, times={"timestamp": TimeStyle()})  # seconds, however few they are
         return WrittenTables(shop.name, [path], TableColumns(), problems, style, None, card)
-
-
-def items_table(items: pl.DataFrame) -> pa.Table:
-    """Validated items as the table of an `ItemVocabulary`."""
-    table = items.to_arrow(compat_level=pl.CompatLevel.oldest())
-    columns = {
-        name: table[name].cast(pa.string()) if pa.types.is_large_string(table[name].type) else table[name]
-        for name in table.column_names
-    }
-    return pa.table(columns)
-
-
-def text_vocabulary(items: pl.DataFrame, text_fields: Sequence[str]) -> ItemVocabulary:
-    """The item vocabulary of validated items, with the text of each item in the column `text`.
-
-    Raises:
-        ValueError: If a text field is no column of the table.
-    """
-    texts = pl.Series("text", item_texts(items, text_fields), dtype=pl.String)
-    return ItemVocabulary(items_table(items.with_columns(texts)))
 
 
 def _write_small(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,19 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from ..sources import load_shop
 from ..tables.data_card import DataCard
 from ..tables.event_roles import EventRoles, saved_roles
 from ..tables.problems import TableProblem
-from ..tables.schema import EVENT_SCHEMA, MissingUsers, ShopTables, TableColumns, UnknownItems
+from ..tables.schema import EVENT_SCHEMA, Options, ShopTables, TableColumns
 from ..tables.table_columns import SavedColumns, is_chosen
+from ..text.item_text import DEFAULT_TEXT_FIELDS
 from ..vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 
 if TYPE_CHECKING:
     import datasets
+
+    from ..sequences.event_options import EventOptions
+    from ..sequences.split_data import SplitData
 
 MANIFEST = "preparation.json"
 SPLITS = ("train", "validation", "test")
@@ -101,27 +104,88 @@ class PreparedShop(ShopTables):
     event_types: list[str] = field(default_factory=list)
     made: dict[str, Any] = field(default_factory=dict)
 
-    def check_options(self, wanted: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-        """Refuse what would need the log itself.
+    @property
+    def num_events(self) -> int:
+        """Events of the log that was prepared."""
+        return int(self.card.rows["events"])
 
-        Args:
-            wanted: Options that choose and split events, by the names of `PrepareOptions`.
-            defaults: Their defaults; one that is left at it takes what was made.
-
-        Returns:
-            The options that were made, those of `wanted` alone.
+    def split(
+        self,
+        events: EventOptions | None = None,
+        *,
+        vocabulary: ItemVocabulary | None = None,
+        event_types: list[str] | None = None,
+        text_fields: Sequence[str] = DEFAULT_TEXT_FIELDS,
+        cache_dir: Path | None = None,
+    ) -> SplitData:
+        """The sequences that were prepared; arguments as of `ShopTables.split`, and nothing is cached.
 
         Raises:
-            ValueError: If anything is wanted that the sequences were not made with.
+            ValueError: If options are wanted that the folder was not made with.
         """
-        made = {name: self.made.get(name, defaults[name]) for name in wanted} | {"split": self.split}
-        for name, value in wanted.items():
-            if value not in (defaults[name], made[name]):
+        from datasets import DatasetDict
+
+        from ..sequences.event_options import EventOptions
+        from ..sequences.split_data import SplitData, without_cold_items
+        from ..text.vocabulary_texts import text_vocabulary
+
+        options = self.resolved(events or EventOptions())
+        if vocabulary is None or event_types is None:
+            vocabulary, event_types = text_vocabulary(self.items, text_fields), self.event_types
+            splits = DatasetDict(self.sequences)
+        else:
+            splits = self.splits_for(vocabulary, event_types)
+        if not self.made.get("cold_items"):  # whose events are gone already
+            splits = without_cold_items(splits, options)
+        return SplitData(vocabulary, event_types, splits, options, self, self)
+
+    def resolved(self, options: Options) -> Options:
+        """The options with those that the folder was made with.
+
+        Raises:
+            ValueError: If others are wanted, for which the log itself would be needed.
+        """
+        from ..sequences.event_options import COLD_OPTIONS, EVENT_OPTIONS, EventOptions
+
+        # Items can be made cold in prepared sequences too, once.
+        names = [n for n in EVENT_OPTIONS if self.made.get("cold_items") or n not in COLD_OPTIONS]
+        defaults = EventOptions()
+        made = {name: self.made.get(name, getattr(defaults, name)) for name in names} | {"split": self.made_split}
+        for name in names:
+            value = getattr(options, name)
+            if value not in (getattr(defaults, name), made[name]):
                 raise ValueError(
                     f"{name} is {value!r}, and {self.name} was prepared with {made[name]!r}; prepare the tables "
                     f"again with {name}={value!r}, or give the tables"
                 )
-        return made
+        return replace(options, **made)
+
+    def event_type_names(self) -> list[str]:
+        """Event types, in the order of their codes."""
+        return list(self.event_types)
+
+    def event_roles(self, options: EventOptions) -> EventRoles:
+        """Roles of the event types, as the folder was made."""
+        return saved_roles(self.event_types, self.made)
+
+    def split_advice(self, options: EventOptions) -> str | None:
+        """None: the split was chosen when the folder was made."""
+        return None
+
+    def options_of_training(self, saved: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of cold items, unless the folder was made with cold items; it has its own of all others."""
+        from ..sequences.event_options import COLD_OPTIONS
+
+        later = () if self.made.get("cold_items") else (*COLD_OPTIONS, "seed")
+        return {name: saved[name] for name in later if name in saved and name not in given}
+
+    def log(self, reason: str) -> pl.DataFrame:
+        """Refused: a prepared folder has not kept the log.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(f"{reason}, which the prepared {self.name} has not kept; give the tables")
 
     def splits_for(self, vocabulary: ItemVocabulary, event_types: Sequence[str]) -> datasets.DatasetDict:
         """The splits with the rows and codes of another catalogue; an item it lacks is unknown, and never a target.
@@ -159,34 +223,21 @@ def _recoded(split: datasets.Dataset, rows: np.ndarray, codes: np.ndarray) -> da
     return datasets.Dataset(pa.table(frame.to_arrow()).cast(split.features.arrow_schema))
 
 
-def load_data(
-    data: str | Path | None = None,
-    *,
-    items: str | None = None,
-    events: str | None = None,
-    columns: TableColumns | None = None,
-    on_unknown_items: UnknownItems = "error",
-    on_missing_users: MissingUsers = "error",
-    time_format: str | None = None,
-    encoding: str | None = None,
-) -> ShopTables:
-    """What the argument DATA of a command names: a prepared folder, or whatever `load_shop` takes.
+def load_prepared_data(
+    folder: str | Path, columns: TableColumns | None, time_format: str | None, encoding: str | None
+) -> PreparedShop:
+    """As `load_prepared`; refuses arguments of `load_shop` that say how tables are to be read.
 
     Raises:
-        ValueError: As `open_prepared` and `load_shop`; and if columns are named of a prepared folder.
-        FileNotFoundError: As `load_shop`.
-        TableError: As `load_shop`.
+        ValueError: As `open_prepared`; and if names of columns, a format of times or an encoding is given.
     """
-    if not is_prepared(data) or items is not None or events is not None:
-        return load_shop(
-            data, items=items, events=events, columns=columns, on_unknown_items=on_unknown_items,
-            on_missing_users=on_missing_users, time_format=time_format, encoding=encoding,
-        )  # fmt: skip
     if is_chosen(time_format) or is_chosen(encoding):
-        raise ValueError(f"{data} was prepared, and its times are read already; leave time_format= and encoding= out")
+        raise ValueError(
+            f"{folder} was prepared, and its times are read already; leave time_format= and encoding= out"
+        )
     if columns not in (None, TableColumns()) and not isinstance(columns, SavedColumns):
-        raise ValueError(f"{data} was prepared, and its columns have our names; leave columns= out")
-    return load_prepared(str(data))
+        raise ValueError(f"{folder} was prepared, and its columns have our names; leave columns= out")
+    return load_prepared(folder)
 
 
 def refuse_prepared(folder: str | Path | None, use: str) -> None:
@@ -258,7 +309,7 @@ def load_prepared(folder: str | Path) -> PreparedShop:
     )  # fmt: skip
     return PreparedShop(
         items, events, prepared.problems(), manifest["name"], card=card, sequences=prepared.splits(),
-        split=prepared.split, event_types=prepared.event_types, made=_made(manifest),
+        made_split=prepared.split, event_types=prepared.event_types, made=_made(manifest),
         columns=TableColumns(**request.get("columns", {})), time_format=request.get("time_format"),
         encoding=request.get("encoding"),
     )  # fmt: skip

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from .held_out_items import choose_cold_items as choose_cold_items
     from .histories import Histories as Histories
     from .histories import read_histories as read_histories
+    from .split_data import SplitData as SplitData
     from .timeline import SplitName as SplitName
     from .timeline import TiePolicy as TiePolicy
 
 _EXPORTS = {
     "EventOptions": ".event_options",  # which events are used and how they are split
+    "SplitData": ".split_data",  # result of `ShopTables.split`: vocabulary, parts, options
     "build_splits": ".build",  # sequences of all parts
     "SplitName": ".timeline",  # names of the splits
     "TiePolicy": ".timeline",  # order of events at one time

@@ -34,11 +34,6 @@ _CUTS: dict[SplitName, Callable[[Timeline], Cut]] = {
 }
 
 
-def event_type_names(shop: ShopTables) -> list[str]:
-    """Kinds of event, sorted."""
-    return sorted(shop.events["event_type"].drop_nulls().unique().to_list())
-
-
 def resolve_split(shop: ShopTables, split: str) -> SplitName:
     """The split of a name.
 
@@ -47,8 +42,8 @@ def resolve_split(shop: ShopTables, split: str) -> SplitName:
     Raises:
         ValueError: If there is no split of that name.
     """
-    if split == "auto" and shop.split:
-        return SplitName(shop.split)
+    if split == "auto" and shop.made_split:
+        return SplitName(shop.made_split)
     if split == "auto":
         return SplitName.LEAVE_ONE_OUT if shop.events["split"].null_count() else SplitName.COLUMN
     if split not in list(SplitName):
@@ -94,7 +89,7 @@ def build_splits(
         raise ValueError(f"tie_policy is {tie_policy!r}; give one of {', '.join(TiePolicy)}")
     if max_history is not None and max_history < 1:
         raise ValueError(f"max_history is {max_history}; give a number from 1, or None for the whole history")
-    roles = event_roles(event_type_names(shop)) if roles is None else roles
+    roles = event_roles(shop.event_type_names()) if roles is None else roles
     timeline = sort_events(shop.events, name, TiePolicy(tie_policy), seed, roles)
     coded = _coded(timeline, vocabulary, event_types)
     made = (cut or _CUTS[name])(timeline)

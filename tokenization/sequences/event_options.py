@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from datasets import DatasetDict
-
-from ..out_of_core.prepared_folder import PreparedShop
 from ..tables.column_guess import changed_columns
-from ..tables.event_roles import EventRoles, event_roles, saved_roles
+from ..tables.event_roles import saved_roles
 from ..tables.schema import ShopTables
-from ..vocabulary import ItemVocabulary
-from .baskets import basket_advice
-from .build import build_splits, event_type_names, resolve_split
+from .build import resolve_split
 from .filters import check_filters, filter_events
-from .held_out_items import check_cold, choose_cold_items, without_items
-from .split_cache import cached_splits
+from .held_out_items import check_cold
 from .timeline import SplitName, TiePolicy
 
 
@@ -70,8 +63,6 @@ class EventOptions:
         return self.seed
 
 
-Options = TypeVar("Options", bound=EventOptions)
-
 EVENT_OPTIONS = (
     "split", "tie_policy", "repeats", "min_user_events", "min_item_events", "session_gap", "target_event_types",
     "negative_event_types", "cold_items", "cold_policy",
@@ -79,29 +70,12 @@ EVENT_OPTIONS = (
 """Options that choose and split events; sequences that were prepared have theirs."""
 
 
-def resolve_options(shop: ShopTables, options: Options) -> Options:
-    """The options with those that a prepared shop was made with; of a log, the options themselves.
-
-    Raises:
-        ValueError: If others are wanted than the shop was made with.
-    """
-    if not isinstance(shop, PreparedShop):
-        return options
-    # Cold items can be made to order of sequences too, once.
-    names = EVENT_OPTIONS if shop.made.get("cold_items") else EVENT_OPTIONS[:-2]
-    wanted, defaults = ({name: getattr(o, name) for name in names} for o in (options, EventOptions()))
-    return replace(options, **shop.check_options(wanted, defaults))
+COLD_OPTIONS = ("cold_items", "cold_policy")
+"""Those that take events of cold items away, from sequences that were prepared too."""
 
 
 def select_events(shop: ShopTables, options: EventOptions) -> ShopTables:
-    """The shop with the events and items that are to be used, as `filter_events` chooses them.
-
-    Args:
-        shop: Validated tables; of a prepared shop they were chosen before.
-        options: What to make of them.
-    """
-    if isinstance(shop, PreparedShop):
-        return shop
+    """A log with the events and items that are to be used, as `filter_events` chooses them."""
     return filter_events(
         shop,
         repeats=options.repeats,
@@ -111,102 +85,11 @@ def select_events(shop: ShopTables, options: EventOptions) -> ShopTables:
     )
 
 
-def split_events(
-    shop: ShopTables,
-    options: EventOptions,
-    vocabulary: ItemVocabulary,
-    kinds: list[str],
-    *,
-    cache_dir: Path | None = None,
-) -> DatasetDict:
-    """The splits of events that were chosen, without the training events of items that are to be cold.
-
-    Args:
-        shop: Validated tables, after `select_events`.
-        options: What to make of them, after `resolve_options`.
-        vocabulary: The item vocabulary.
-        kinds: The kinds of event.
-        cache_dir: Folder where splits are cached; None for the cache of `datasets`.
-    """
-    if isinstance(shop, PreparedShop):
-        return without_cold(shop.splits_for(vocabulary, kinds), shop, options)
-    seed, roles = options.event_seed, roles_of(shop, options)
-
-    def make() -> DatasetDict:
-        made = build_splits(
-            shop, vocabulary, kinds, split=options.split, tie_policy=options.tie_policy, seed=seed, roles=roles
-        )
-        return without_cold(made, shop, options)
-
-    settings = {**{name: getattr(options, name) for name in EVENT_OPTIONS}, "seed": seed, "kinds": kinds}
-    settings |= {"target_event_types": roles.targets, "negative_event_types": roles.negative}
-    return cached_splits(make, shop, vocabulary, settings, cache_dir)
-
-
-def without_cold(splits: DatasetDict, shop: ShopTables, options: EventOptions) -> DatasetDict:
-    """The splits without the training events of the items that the options make cold."""
-    if isinstance(shop, PreparedShop) and shop.made.get("cold_items"):
-        return splits  # taken away before
-    cold = choose_cold_items(splits["train"], options.cold_items, options.cold_policy, options.event_seed)
-    if len(cold):
-        splits["train"] = without_items(splits["train"], cold)
-    return splits
-
-
-_NEEDED = {
-    SplitName.LEAVE_ONE_OUT: "users need three events each for it, four to be trained on",
-    SplitName.LAST_BASKET: "users need three baskets each for it",
-    SplitName.GLOBAL_TIME: "it takes users with events before and after four fifths, and nine tenths, of all events",
-    SplitName.COLUMN: "the column split has to give events to it, of users with earlier ones",
-    SplitName.USER_LEVEL: "it takes one user in ten, of those with two events or more",
-    SplitName.COLD_ITEMS: "it takes users of the newest items with earlier events",
-}
-
-
-def check_parts(shop: ShopTables, splits: DatasetDict, split: str, parts: Sequence[str]) -> None:
-    """Refuse splits without users in a part that is needed.
-
-    Args:
-        shop: The tables.
-        splits: What was made of them.
-        split: Name of the split, "auto" included.
-        parts: Names of the parts.
-
-    Raises:
-        ValueError: If a part has no user.
-    """
-    for part in parts:
-        if not len(splits[part]):
-            name = resolve_split(shop, split)
-            raise ValueError(
-                f"events: split {str(name)!r} leaves no user in {part} ({shop.events.height} rows); {_NEEDED[name]}, "
-                "or choose another split="
-            )
-
-
-def roles_of(shop: ShopTables, options: EventOptions) -> EventRoles:
-    """Roles of the event types of a shop; of a prepared one, those it was prepared with.
-
-    Raises:
-        ValueError: As `event_roles`.
-    """
-    if isinstance(shop, PreparedShop):
-        return saved_roles(shop.event_types, shop.made)
-    return event_roles(event_type_names(shop), options.target_event_types, options.negative_event_types)
-
-
-def split_advice(shop: ShopTables, options: EventOptions) -> str | None:
-    """What to know of the split where events come in baskets; None where there is nothing to say."""
-    if isinstance(shop, PreparedShop):
-        return None
-    return basket_advice(shop.events, resolve_split(shop, options.split), roles_of(shop, options))
-
-
 def event_settings(shop: ShopTables, options: EventOptions) -> dict[str, Any]:
     """How the events of a shop are chosen and split, as a processor keeps it: `EVENT_OPTIONS` and their seed."""
-    options = resolve_options(shop, options)
+    options = shop.resolved(options)
     settings = {name: getattr(options, name) for name in EVENT_OPTIONS}
-    roles = roles_of(shop, options)
+    roles = shop.event_roles(options)
     settings |= {"target_event_types": list(roles.targets), "negative_event_types": list(roles.negative)}
     named = changed_columns(shop.columns)
     settings |= {"columns": named} if named else {}
@@ -214,3 +97,26 @@ def event_settings(shop: ShopTables, options: EventOptions) -> dict[str, Any]:
     settings |= {name: value for name, value in formats.items() if value is not None}
     plain = {name: str(value) if isinstance(value, str) else value for name, value in settings.items()}
     return {**plain, "split": str(resolve_split(shop, options.split)), "seed": options.event_seed}
+
+
+def options_of_training(shop: ShopTables, saved: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of events of an earlier training, as they hold for a log.
+
+    Args:
+        shop: The log.
+        saved: Event settings of the training, as a processor keeps them.
+        given: Options that go before them.
+
+    Returns:
+        Options by name, without those that are given. The split by a column is only among them if the log has it.
+    """
+    own = {name: saved[name] for name in (*EVENT_OPTIONS, "seed") if name in saved}
+    if given.get("target_event_types") is None:
+        roles = saved_roles(shop.event_type_names(), saved)
+        targets = tuple(name for name in roles.targets if name not in given.get("negative_event_types", ()))
+        own |= {"target_event_types": targets, "negative_event_types": roles.negative}
+    else:
+        own.pop("negative_event_types", None)  # by their names, for a target may be one of them
+    if own.get("split") == SplitName.COLUMN and shop.events["split"].null_count():
+        own["split"] = "auto"
+    return {name: value for name, value in own.items() if name not in given}

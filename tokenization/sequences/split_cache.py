@@ -55,7 +55,12 @@ def cached_splits(
 def _fingerprint(shop: ShopTables, vocabulary: ItemVocabulary, settings: Mapping[str, Any]) -> str:
     events = shop.events
     # Hashes of rows are stable within a version of polars only.
-    names = [_FORMAT, pl.__version__, [(name, str(kind)) for name, kind in events.schema.items()], str(shop.split)]
+    names = [
+        _FORMAT,
+        pl.__version__,
+        [(name, str(kind)) for name, kind in events.schema.items()],
+        str(shop.made_split),
+    ]
     told = json.dumps([*names, catalogue_digest(vocabulary), dict(settings)], sort_keys=True, default=str)
     digest = hashlib.sha256(told.encode())
     digest.update(events.hash_rows(seed=0).to_numpy().data)

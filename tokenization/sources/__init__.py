@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..out_of_core.prepared_folder import is_prepared, load_prepared_data
 from ..progress import stage
 from ..tables.schema import MissingUsers, ShopTables, TableColumns, UnknownItems, validate_tables
 from ..tables.table_columns import SavedColumns, is_chosen
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from .generic import TableSource
 
-__all__ = ["SOURCES", "check_source", "load_complete_journey", "load_shop", "read_table", "split_data"]
+__all__ = ["SOURCES", "check_source", "load_complete_journey", "load_data", "load_shop", "read_table", "split_data"]
 
 SOURCES: dict[str, DataSource] = {
     source.name: source
@@ -49,10 +50,11 @@ def load_shop(
     """Load and validate the tables of a shop.
 
     Args:
-        data: A folder, or the id of a dataset on the hub ("namespace/name"), in a layout that one of `SOURCES` knows;
-            `SOURCE:PATH` to say which, `SOURCE:PATH:PART,PART` for some parts of it; a source's name alone for data
-            that a package brings (complete-journey, movielens); or a `DatasetDict` of `items`, `events` and, where
-            there are any, `users` and `promotions`.
+        data: A folder with tables, or one that `prepare_tables` has written; or the id of a dataset on the hub
+            ("namespace/name"), in a layout that one of `SOURCES` knows; `SOURCE:PATH` to say which,
+            `SOURCE:PATH:PART,PART` for some parts of it; a source's name alone for data that a package brings
+            (complete-journey, movielens); or a `DatasetDict` of `items`, `events` and, where there are any, `users`
+            and `promotions`.
         items: The items table, whatever `read_table` takes; together with `events`, instead of `data`.
         events: The events table.
         columns: Names of the columns; None for our own.
@@ -68,6 +70,8 @@ def load_shop(
         TableError: If the tables cannot be used.
         ImportError: If a data set's package is not installed.
     """
+    if isinstance(data, (str, Path)) and items is None and events is None and is_prepared(data):
+        return load_prepared_data(data, columns, time_format, encoding)
     request = SourceRequest(
         Path(), (), columns, on_unknown_items, time_format=time_format, encoding=encoding,
         on_missing_users=on_missing_users,
@@ -89,6 +93,10 @@ def load_shop(
     request = replace(request, folder=place.folder, selection=place.selection, name=place.name)
     with stage("reading tables"):
         return replace(source.read(request), encoding=request.encoding)
+
+
+load_data = load_shop
+"""Name of `load_shop` in earlier versions, where it alone read prepared folders."""
 
 
 def split_data(data: str | Path) -> tuple[str | None, str | None, tuple[str, ...]]:

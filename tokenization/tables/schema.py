@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
+from ..text.item_text import DEFAULT_TEXT_FIELDS
 from .column_guess import guess_of_tables
 from .data_card import DataCard
+from .event_roles import EventRoles, event_roles
 from .problems import TableError, TableProblem, TableReport
 from .table_columns import (
     CATEGORY_SEPARATOR,
@@ -20,6 +24,13 @@ from .table_columns import (
     TableColumns,
 )
 from .table_reader import MissingUsers, TableReader, UnknownItems
+
+if TYPE_CHECKING:
+    from ..sequences.event_options import EventOptions
+    from ..sequences.split_data import SplitData
+    from ..vocabulary import ItemVocabulary
+
+Options = TypeVar("Options", bound="EventOptions")
 
 __all__ = [
     "CATEGORY_SEPARATOR",
@@ -53,7 +64,7 @@ class ShopTables:
         users: One row a user: `user_id`, then whatever the shop knows of users; None where it says nothing.
         promotions: The columns of `PROMOTION_SCHEMA`, read when it is collected; None where there are none.
         card: What the data set is.
-        split: The split that was made already, where the events are no log any more; empty for a log.
+        made_split: The split that was made already, where the events are no log any more; empty for a log.
         columns: Names of the columns in the user's tables.
         time_format: Format of their times, where it was given.
         encoding: Encoding of their files, where it was given.
@@ -66,7 +77,7 @@ class ShopTables:
     users: pl.DataFrame | None = None
     promotions: pl.LazyFrame | None = None
     card: DataCard = field(default_factory=lambda: DataCard("shop"))
-    split: str = ""
+    made_split: str = ""
     columns: TableColumns = field(default_factory=TableColumns)
     time_format: str | None = None
     encoding: str | None = None
@@ -78,6 +89,82 @@ class ShopTables:
         if self.users is not None:
             rows["users"] = self.users.height
         return TableReport(self.name, rows, tuple(self.problems))
+
+    @property
+    def num_events(self) -> int:
+        """Events of the log."""
+        return self.events.height
+
+    def split(
+        self,
+        events: EventOptions | None = None,
+        *,
+        vocabulary: ItemVocabulary | None = None,
+        event_types: list[str] | None = None,
+        text_fields: Sequence[str] = DEFAULT_TEXT_FIELDS,
+        cache_dir: Path | None = None,
+    ) -> SplitData:
+        """Choose the events and split them into training sequences and histories with targets.
+
+        Args:
+            events: Which events are used and how they are split; None for the defaults. A prepared folder has its own
+                and refuses others.
+            vocabulary: The item vocabulary; None for one of the items table. An item that it lacks is unknown, and
+                never a target.
+            event_types: Event types by code; None for those of the shop.
+            text_fields: Columns that make an item's text, for a vocabulary of the items table.
+            cache_dir: Folder where splits are cached; None for the cache of `datasets`.
+
+        Raises:
+            ValueError: If the split needs what the tables lack, or a text field is no column of the items table.
+
+        Example (not run: it needs tables):
+            load_shop("my-shop/").split(EventOptions(split="last-basket")).train
+        """
+        from ..sequences.event_options import EventOptions
+        from ..sequences.split_data import split_log
+
+        return split_log(
+            self, events or EventOptions(), vocabulary=vocabulary, event_types=event_types, text_fields=text_fields,
+            cache_dir=cache_dir,
+        )  # fmt: skip
+
+    def resolved(self, options: Options) -> Options:
+        """The options of events that hold for these tables: of a log, the options themselves."""
+        return options
+
+    def event_type_names(self) -> list[str]:
+        """Event types, sorted."""
+        return sorted(self.events["event_type"].drop_nulls().unique().to_list())
+
+    def event_roles(self, options: EventOptions) -> EventRoles:
+        """Roles of the event types.
+
+        Raises:
+            ValueError: As the function `event_roles`.
+        """
+        return event_roles(self.event_type_names(), options.target_event_types, options.negative_event_types)
+
+    def split_advice(self, options: EventOptions) -> str | None:
+        """Warning about the split where events come in baskets; None where there is nothing to say."""
+        from ..sequences.baskets import basket_advice
+        from ..sequences.build import resolve_split
+
+        return basket_advice(self.events, resolve_split(self, options.split), self.event_roles(options))
+
+    def options_of_training(self, saved: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """Options of events that were saved with a model, as they hold for these tables, without those `given`."""
+        from ..sequences.event_options import options_of_training
+
+        return options_of_training(self, saved, given)
+
+    def log(self, reason: str) -> pl.DataFrame:
+        """The events, for what needs every column of them.
+
+        Args:
+            reason: Which columns are read and for what, for the error of tables that have not kept them.
+        """
+        return self.events
 
 
 def validate_tables(

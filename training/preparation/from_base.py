@@ -24,7 +24,6 @@ from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.interests.reader import NO_INTEREST
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.build import target_histories, target_items
-from ...tokenization.sequences.event_options import event_settings, split_advice
 from ...tokenization.tables.schema import ShopTables
 from ...tokenization.vocabulary import UNKNOWN_ROW
 from .options import PreparationOptions, PreparedTraining
@@ -72,7 +71,7 @@ def prepare_from_base(
     vocabulary = ordered_after(old, build_vocabulary(shop, options.text_fields))
     new = int((old.encode(vocabulary.column("item_id")) == UNKNOWN_ROW).sum())
     gone = old.num_items - (vocabulary.num_items - new)
-    notes = [told for told in (split_advice(shop, options),) if told]
+    notes = [told for told in (shop.split_advice(options),) if told]
     changed = not same_catalogue(old, vocabulary, model.config.item_features or {})
     weight = model.config.neighbor_weight
     if changed:
@@ -80,18 +79,18 @@ def prepare_from_base(
         notes.append(f"{new} of {vocabulary.num_items} items are new to the base; {gone} of the base's are dropped")
     else:
         change_soft_targets(model)
-    _, _, splits = split_shop(shop, options, processor.catalogue, processor.event_types)
-    processor.event_settings = settings = event_settings(shop, options)
+    data = split_shop(shop, options, processor.catalogue, processor.event_types)
+    processor.event_settings = settings = data.settings
     before = set(model.config.negative_event_types or ()) - set(settings["target_event_types"])
     negative = before | set(settings["negative_event_types"])
     model.config.negative_event_types = [name for name in processor.event_types if name in negative]
-    interests = add_interests(shop, model, processor, splits, options, "fp32")
+    interests = add_interests(shop, model, processor, data.splits, options, "fp32")
     if recount:
         model.config.neighbor_history = False  # a log tells
-        _recount(model, splits["train"])
+        _recount(model, data.train)
     if recount or "neighbor_weight" in options.config:
         model.config.neighbor_weight = weight
-    return PreparedTraining(model, processor, splits, base, notes, interests), changed
+    return PreparedTraining(model, processor, data, base, notes, interests), changed
 
 
 def check_base_options(options: PreparationOptions, base: str) -> None:

@@ -14,6 +14,7 @@ from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.interests.reader import NO_INTEREST, UserInterests
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.event_options import EventOptions
+from ...tokenization.sequences.split_data import SplitData
 
 
 @dataclass
@@ -61,14 +62,19 @@ class PreparationOptions(EventOptions):
 
 @dataclass
 class PreparedTraining:
-    """A model with its catalogue in place, its processor, the splits, and what a user should be told."""
+    """A model with its catalogue in place, its processor, the data, and what a user should be told."""
 
     model: XCatForNextItem
     processor: XCatProcessor
-    splits: DatasetDict
+    data: SplitData
     text_encoder: str
     notes: list[str]
     interests: UserInterests | None = None
+
+    @property
+    def splits(self) -> DatasetDict:
+        """The parts of the data: `train`, `validation` and `test`."""
+        return self.data.splits
 
     @property
     def trained(self) -> np.ndarray:

@@ -16,22 +16,12 @@ from ...catalogue.item_table import distinct_texts, fill_item_table
 from ...modeling_xcat.configuration_xcat import XCatConfig
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.interests.reader import NO_INTEREST, UserInterests
-from ...tokenization.out_of_core.inputs import text_vocabulary
-from ...tokenization.out_of_core.prepared_folder import PreparedShop
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import stage
-from ...tokenization.sequences.build import event_type_names
-from ...tokenization.sequences.event_options import (
-    event_settings,
-    resolve_options,
-    roles_of,
-    select_events,
-    split_advice,
-    split_events,
-    without_cold,
-)
+from ...tokenization.sequences.split_data import SplitData
 from ...tokenization.tables.schema import ShopTables
 from ...tokenization.text import DEFAULT_TEXT_ENCODER, resolve_text_encoder
+from ...tokenization.text.vocabulary_texts import text_vocabulary
 from ...tokenization.vocabulary import ItemVocabulary
 from .options import PreparationOptions, PreparedTraining
 from .windows import history_length
@@ -68,15 +58,15 @@ def split_shop(
     shop: ShopTables,
     options: PreparationOptions,
     vocabulary: ItemVocabulary | None = None,
-    kinds: list[str] | None = None,
-) -> tuple[ItemVocabulary, list[str], DatasetDict]:
-    """The item vocabulary, the kinds of event and the splits: what every model is given, trained or counted.
+    event_types: list[str] | None = None,
+) -> SplitData:
+    """The sequences of a shop: what every model is given, trained or counted.
 
     Args:
         shop: Validated tables.
         options: What to make of them.
         vocabulary: The item vocabulary, where it is not to be that of the items table.
-        kinds: The kinds of event, where they are not to be those of the events table.
+        event_types: Event types, where they are not to be those of the events table.
 
     Raises:
         ValueError: If a text field or feature is no column of the items table, or nothing is left to train on.
@@ -88,22 +78,12 @@ def split_shop(
                 f"{kind} names {missing[0]!r}, which is no column of the items table; "
                 f"it has {', '.join(shop.items.columns)}"
             )
-    options = resolve_options(shop, options)
-    shop = select_events(shop, options)
-    if isinstance(shop, PreparedShop) and (vocabulary is None or kinds is None):
-        vocabulary, kinds = build_vocabulary(shop, options.text_fields), shop.event_types
-        splits = without_cold(DatasetDict(shop.sequences), shop, options)
-    else:
-        with stage("splitting events"):
-            vocabulary = build_vocabulary(shop, options.text_fields) if vocabulary is None else vocabulary
-            kinds = event_type_names(shop) if kinds is None else kinds
-            splits = split_events(shop, options, vocabulary, kinds, cache_dir=options.cache_dir)
-    if not len(splits["train"]):
-        raise ValueError(
-            f"events: split {options.split!r} leaves no user with two training events "
-            f"({shop.events.height} rows); give more events or another split"
-        )
-    return vocabulary, kinds, splits
+    data = shop.split(
+        options, vocabulary=vocabulary, event_types=event_types, text_fields=options.text_fields,
+        cache_dir=options.cache_dir,
+    )  # fmt: skip
+    data.require("train")
+    return data
 
 
 def prepare_training(
@@ -126,11 +106,12 @@ def prepare_training(
     """
     read = options.interests != NO_INTEREST
     settings = interest_settings(shop, options.interests, options.interest_columns) if read else None
-    vocabulary, kinds, splits = split_shop(shop, options)
+    data = split_shop(shop, options)
+    vocabulary, kinds = data.vocabulary, data.event_types
     set_seed(options.seed)
     with stage("finding the text encoder"):
         encoder_path, note = resolve_text_encoder(options.text_encoder)
-    config = _config(shop, vocabulary, kinds, encoder_path, history_length(splits["train"]), options)
+    config = _config(data, encoder_path, options)
     model = model_class(config)
     processor = XCatProcessor(
         AutoTokenizer.from_pretrained(encoder_path),
@@ -143,17 +124,17 @@ def prepare_training(
         max_text_length=options.max_text_length,
         text_fields=options.text_fields,
         interest_settings=None if settings is None else settings.to_dict(),
-        event_settings=event_settings(shop, options),
+        event_settings=data.settings,
         reads_texts=model.model.reads_user_texts,
     )
     if config.text_config is not None:
         with stage("loading the text encoder"):
             pretrained = AutoModel.from_pretrained(encoder_path, dtype=torch.float32)
             model.model.text.encoder.load_state_dict(pretrained.state_dict())
-    fill_item_table(model, processor, splits["train"], precision=precision, cache_dir=options.cache_dir)
-    interests = add_interests(shop, model, processor, splits, options, precision)
-    notes = [told for told in (note, split_advice(shop, options)) if told]
-    return PreparedTraining(model, processor, splits, options.text_encoder or DEFAULT_TEXT_ENCODER, notes, interests)
+    fill_item_table(model, processor, data.train, precision=precision, cache_dir=options.cache_dir)
+    interests = add_interests(shop, model, processor, data.splits, options, precision)
+    notes = [told for told in (note, shop.split_advice(options)) if told]
+    return PreparedTraining(model, processor, data, options.text_encoder or DEFAULT_TEXT_ENCODER, notes, interests)
 
 
 def add_interests(
@@ -183,14 +164,8 @@ def add_interests(
     return interests
 
 
-def _config(
-    shop: ShopTables,
-    vocabulary: ItemVocabulary,
-    kinds: list[str],
-    encoder_path: str,
-    history: int,
-    options: PreparationOptions,
-) -> XCatConfig:
+def _config(data: SplitData, encoder_path: str, options: PreparationOptions) -> XCatConfig:
+    shop, vocabulary, kinds = data.shop, data.vocabulary, data.event_types
     known = set(XCatConfig().to_dict())
     unknown = [name for name in options.config if name not in known]
     if unknown:
@@ -211,10 +186,10 @@ def _config(
         "num_texts": len(distinct_texts(vocabulary)[0]),
         "item_features": features,
         "event_types": kinds,
-        "negative_event_types": [name for name in roles_of(shop, options).negative if name in named],
+        "negative_event_types": [name for name in data.roles.negative if name in named],
         "num_rating_buckets": _rating_scale(shop)[0],
         "num_time_gap_buckets": TIME_GAP_BUCKETS if has_times else 0,
-        "max_history": history,
+        "max_history": history_length(data.train),
         "untrained_bonus": UNTRAINED_BONUS if options.config.get("use_text", XCatConfig.use_text) else 0.0,
     }
     config = XCatConfig(**{**measured, **options.config})

@@ -20,13 +20,16 @@ from hypothesis import strategies as st
 from xcat_rec.cli.app import main
 from xcat_rec.tokenization.out_of_core import chunks as event_chunks
 from xcat_rec.tokenization.out_of_core import local_engine, prepare, ray_engine
-from xcat_rec.tokenization.out_of_core.inputs import PreparationInputs, items_table
+from xcat_rec.tokenization.out_of_core.inputs import PreparationInputs
 from xcat_rec.tokenization.out_of_core.prepare import PrepareOptions, prepare_tables
 from xcat_rec.tokenization.out_of_core.prepared_folder import WORK, is_prepared, load_prepared, open_prepared
-from xcat_rec.tokenization.sequences.build import build_splits, event_type_names
+from xcat_rec.tokenization.sequences.build import build_splits
+from xcat_rec.tokenization.sequences.event_options import EventOptions
 from xcat_rec.tokenization.sequences.filters import filter_events
 from xcat_rec.tokenization.sequences.held_out_items import choose_cold_items, without_items
+from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.tokenization.tables.schema import TableError, validate_tables
+from xcat_rec.tokenization.text.vocabulary_texts import items_table
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.workflows.bench import run_model
 
@@ -54,7 +57,7 @@ def in_memory(items: pl.DataFrame, events: pl.DataFrame, options: PrepareOptions
     )  # fmt: skip
     vocabulary = ItemVocabulary(items_table(shop.items))
     splits = build_splits(
-        shop, vocabulary, event_type_names(shop), split=options.split, tie_policy=options.tie_policy,
+        shop, vocabulary, shop.event_type_names(), split=options.split, tie_policy=options.tie_policy,
         seed=options.seed, max_history=options.max_history,
     )  # fmt: skip
     cold = choose_cold_items(splits["train"], options.cold_items, options.cold_policy, options.seed)
@@ -323,7 +326,7 @@ def test_command(tmp_path, capsys):
     told = json.loads(shown.out.splitlines()[-1])
     assert told["rows"] == {"train": 60, "validation": 60, "test": 60} and told["users"] == 60
     shop = load_prepared(tmp_path / "out")
-    assert shop.split == "leave-one-out" and shop.card.users == 60 and len(shop.sequences["test"]) == 60
+    assert shop.made_split == "leave-one-out" and shop.card.users == 60 and len(shop.sequences["test"]) == 60
     with pytest.raises(SystemExit) as stop:
         main(["prepare", str(data), "--output", str(data / "items.parquet")])
     assert stop.value.code == 2 and "is a file; give another" in capsys.readouterr().err
@@ -384,11 +387,13 @@ def test_fit_takes_the_sequences(tmp_path):
     data = write(tmp_path / "shop", shop_items(), events_table())
     prepare_tables(PreparationInputs(data), tmp_path / "out", PrepareOptions("last-basket"), progress=False)
     shop = load_prepared(tmp_path / "out")
-    vocabulary, kinds, splits = split_shop(shop, PreparationOptions(cold_items=0.1))
+    found = split_shop(shop, PreparationOptions(cold_items=0.1))
     tables = validate_tables(shop_items(), events_table())
-    same, same_kinds, expected = split_shop(tables, PreparationOptions(split="last-basket", cold_items=0.1))
-    assert vocabulary.table.equals(same.table) and kinds == same_kinds == ["buy", "purchase"]
-    assert rows_of(splits) == rows_of(expected)
+    expected = split_shop(tables, PreparationOptions(split="last-basket", cold_items=0.1))
+    assert found.vocabulary.table.equals(expected.vocabulary.table)
+    assert found.event_types == expected.event_types == ["buy", "purchase"]
+    assert rows_of(found.splits) == rows_of(expected.splits)
+    assert found.settings == expected.settings and found.shop.num_events == expected.shop.num_events > 2
     for options, message in (
         (
             PreparationOptions(split="leave-one-out"),
@@ -407,7 +412,6 @@ def test_fit_takes_the_sequences(tmp_path):
 
 def test_the_options_of_the_folder_are_taken(tmp_path):
     """Cold items are taken away once; an option that was prepared with may be said again."""
-    from xcat_rec.tokenization.sequences.event_options import resolve_options
     from xcat_rec.training.preparation.options import PreparationOptions
     from xcat_rec.training.preparation.prepare import split_shop
 
@@ -416,14 +420,37 @@ def test_the_options_of_the_folder_are_taken(tmp_path):
     prepare_tables(PreparationInputs(data), tmp_path / "out", made, progress=False)
     shop = load_prepared(tmp_path / "out")
     wanted = {"split": "leave-one-out", "tie_policy": "shuffle", "min_user_events": 7, "cold_items": 0.2}
-    resolved = resolve_options(shop, PreparationOptions())
+    resolved = shop.resolved(PreparationOptions())
     assert {name: getattr(resolved, name) for name in wanted} == wanted
     tables = validate_tables(shop_items(), events_table())
-    _, _, expected = split_shop(tables, PreparationOptions(**wanted, seed=3))
+    expected = split_shop(tables, PreparationOptions(**wanted, seed=3)).splits
     for options in (PreparationOptions(), PreparationOptions(**wanted)):
-        assert rows_of(split_shop(shop, options)[2]) == rows_of(expected)
+        assert rows_of(split_shop(shop, options).splits) == rows_of(expected)
     with pytest.raises(ValueError, match=r"cold_items is 0.1, and shop was prepared with 0.2"):
         split_shop(shop, PreparationOptions(cold_items=0.1))
+
+
+def test_a_prepared_folder_is_loaded_and_split_like_tables(tmp_path):
+    """`load_shop` reads either, `split` cuts either: parts, vocabulary, roles and settings are the same."""
+    data = write(tmp_path / "shop", shop_items(), events_table())
+    wanted = EventOptions("last-basket", min_user_events=7)
+    prepare_tables(
+        PreparationInputs(data), tmp_path / "out", PrepareOptions("last-basket", min_user_events=7), progress=False
+    )
+    tables, prepared = load_shop(data), load_shop(tmp_path / "out")
+    assert tables.log("texts are read").height == tables.num_events
+    expected = tables.split(wanted)
+    for options in (wanted, None):
+        found = prepared.split(options)
+        assert rows_of(found.splits) == rows_of(expected.splits) and len(found.test) == len(expected.test) > 10
+        assert found.vocabulary.table.equals(expected.vocabulary.table)
+        assert (found.event_types, found.roles, found.split) == (expected.event_types, expected.roles, "last-basket")
+        assert found.settings == expected.settings
+    with pytest.raises(ValueError, match=r"texts are read, which the prepared shop has not kept; give the tables"):
+        prepared.log("texts are read")
+    expected.splits["test"] = expected.test.select([])
+    with pytest.raises(ValueError, match=r"split 'last-basket' leaves no user in test \(\d{2,} rows\)"):
+        expected.require("train", "validation", "test")
 
 
 def test_rows_of_another_catalogue(tmp_path):

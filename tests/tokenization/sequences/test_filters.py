@@ -131,13 +131,14 @@ def test_a_core_of_nothing_is_refused() -> None:
 
 
 def test_preparation_takes_the_options() -> None:
-    vocabulary, _, splits = split_shop(tiny_shop(), PreparationOptions(min_item_events=12, repeats="first"))
+    data = split_shop(tiny_shop(), PreparationOptions(min_item_events=12, repeats="first"))
+    vocabulary, splits = data.vocabulary, data.splits
     counts = tiny_shop().events.unique(["user_id", "item_id", "event_type"])["item_id"].value_counts()
     assert vocabulary.num_items == (counts["count"] >= 12).sum() > 0
     assert all(
         len(set(zip(row["items"], row["event_types"], strict=True))) == len(row["items"]) for row in splits["train"]
     )
-    _, _, sessions = split_shop(tiny_shop(), PreparationOptions(session_gap=86_400 * 2, split="last-basket"))
+    sessions = split_shop(tiny_shop(), PreparationOptions(session_gap=86_400 * 2, split="last-basket")).splits
     assert max(map(len, sessions["test"]["targets"])) > 1
 
 

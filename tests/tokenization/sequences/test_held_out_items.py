@@ -6,7 +6,7 @@ from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.tokenization.sequences.build import build_splits, event_type_names, trained_items
+from xcat_rec.tokenization.sequences.build import build_splits, trained_items
 from xcat_rec.tokenization.sequences.held_out_items import choose_cold_items, without_items
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import build_vocabulary, split_shop
@@ -16,7 +16,7 @@ from ...tiny_shop import shop
 
 def train_split() -> Dataset:
     tables = shop()
-    return build_splits(tables, build_vocabulary(tables), event_type_names(tables), split="leave-one-out")["train"]
+    return build_splits(tables, build_vocabulary(tables), tables.event_type_names(), split="leave-one-out")["train"]
 
 
 def sequences(items: list[list[int]], times: list[list[int]] | None = None) -> Dataset:
@@ -96,14 +96,15 @@ def test_a_view_of_a_dataset_is_cut_too():
 
 def test_preparation_takes_training_events_alone():
     options = PreparationOptions(split="leave-one-out")
-    vocabulary, _, warm = split_shop(shop(), options)
+    data = split_shop(shop(), options)
+    vocabulary, warm = data.vocabulary, data.splits
     options.cold_items = 0.25
-    _, _, cold = split_shop(shop(), options)
+    cold = split_shop(shop(), options).splits
     before, after = (trained_items(splits["train"], len(vocabulary)).sum() for splits in (warm, cold))
     assert after == before - round(0.25 * before)
     for part in ("validation", "test"):
         assert warm[part].with_format(None)[:].__repr__() == cold[part].with_format(None)[:].__repr__()
     options.seed, options.split_seed = 7, 0
-    assert split_shop(shop(), options)[2]["train"]["items"][:] == cold["train"]["items"][:]
+    assert split_shop(shop(), options).train["items"][:] == cold["train"]["items"][:]
     options.split_seed = None
-    assert split_shop(shop(), options)[2]["train"]["items"][:] != cold["train"]["items"][:]
+    assert split_shop(shop(), options).train["items"][:] != cold["train"]["items"][:]

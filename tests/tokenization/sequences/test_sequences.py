@@ -14,7 +14,7 @@ from datasets import DatasetDict, List, Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.tokenization.sequences.build import build_splits, event_type_names, resolve_split, trained_items
+from xcat_rec.tokenization.sequences.build import build_splits, resolve_split, trained_items
 from xcat_rec.tokenization.sequences.filters import filter_events
 from xcat_rec.tokenization.sequences.splits import cut_column, share_of
 from xcat_rec.tokenization.sequences.timeline import SplitName, TiePolicy, sort_events
@@ -37,7 +37,7 @@ def shop_of(events: list[Event], further_items: tuple[str, ...] = ()) -> tuple[S
 
 def split_events(events: list[Event], split: str, **options: Any) -> tuple[DatasetDict, ItemVocabulary]:
     shop, vocabulary = shop_of(events)
-    return build_splits(shop, vocabulary, event_type_names(shop), split=split, **options), vocabulary
+    return build_splits(shop, vocabulary, shop.event_type_names(), split=split, **options), vocabulary
 
 
 def named(splits: DatasetDict, vocabulary: ItemVocabulary) -> dict[str, Rows]:
@@ -352,7 +352,7 @@ def test_rows_carry_what_is_known_of_an_event_and_say_what_is_not() -> None:
         {"user_id": "ann", "item_id": "b", "order": 1, "event_type": "buy", "rating": None, "timestamp": None},
     ]
     shop, vocabulary = shop_of(events)
-    assert event_type_names(shop) == ["buy", "view"]
+    assert shop.event_type_names() == ["buy", "view"]
     row = build_splits(shop, vocabulary, ["buy"], split="leave-one-out")["train"][0]
     assert row["items"] == [2, 3]
     assert row["event_types"] == [0, 1]

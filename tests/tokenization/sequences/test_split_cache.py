@@ -11,7 +11,7 @@ import datasets
 import polars as pl
 import pytest
 
-from xcat_rec.tokenization.sequences import event_options
+from xcat_rec.tokenization.sequences import split_data
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import split_shop
@@ -24,13 +24,13 @@ from ...tiny_shop import events_table, items_table, shop
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Counts how often splits are made."""
     calls: list[Any] = []
-    build = event_options.build_splits
+    build = split_data.build_splits
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         calls.append(kwargs)
         return build(*args, **kwargs)
 
-    monkeypatch.setattr(event_options, "build_splits", counted)
+    monkeypatch.setattr(split_data, "build_splits", counted)
     return calls
 
 
@@ -43,12 +43,12 @@ def rows(splits: datasets.DatasetDict) -> dict[str, list[str]]:
 
 
 def test_the_same_splits_are_mapped_from_disk(made, tmp_path):
-    first = split_shop(shop(), options(tmp_path))[2]
-    second = split_shop(shop(), options(tmp_path))[2]
+    first = split_shop(shop(), options(tmp_path)).splits
+    second = split_shop(shop(), options(tmp_path)).splits
     assert len(made) == 1 and rows(first) == rows(second)
     datasets.disable_caching()
     try:
-        plain = split_shop(shop(), options(tmp_path))[2]
+        plain = split_shop(shop(), options(tmp_path)).splits
     finally:
         datasets.enable_caching()
     assert len(made) == 2 and rows(plain) == rows(first)
@@ -93,5 +93,5 @@ def test_other_data_and_other_options_make_other_splits(made, tmp_path):
 
 def test_it_lies_in_the_cache_of_datasets(made, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
-    splits = split_shop(shop(), PreparationOptions(split="leave-one-out"))[2]
+    splits = split_shop(shop(), PreparationOptions(split="leave-one-out")).splits
     assert Path(splits["train"].cache_files[0]["filename"]).is_relative_to(tmp_path / "hf")

@@ -12,7 +12,7 @@ from xcat_rec.tokenization.interests.opinions import read_statements
 from xcat_rec.tokenization.out_of_core.chunks import ChunkReading, cut_chunks, read_chunk
 from xcat_rec.tokenization.out_of_core.inputs import PreparationInputs
 from xcat_rec.tokenization.out_of_core.prepare import prepare_tables
-from xcat_rec.tokenization.out_of_core.prepared_folder import load_data, load_prepared
+from xcat_rec.tokenization.out_of_core.prepared_folder import load_prepared
 from xcat_rec.tokenization.sequences.event_options import event_settings
 from xcat_rec.tokenization.sequences.histories import read_histories
 from xcat_rec.tokenization.sources import load_shop
@@ -88,8 +88,8 @@ def test_the_mapping_is_saved_and_holds_where_a_table_lacks_our_names(shop):
     settings = event_settings(load_shop(shop, columns=COLUMNS), PreparationOptions())
     assert settings["columns"] == {"user_id": "who", "by_table": TWO}
     saved = saved_columns(settings)
-    assert load_data(shop, columns=saved).events["item_id"].to_list() == IDS
-    ours = load_data(shop, columns=COLUMNS)
+    assert load_shop(shop, columns=saved).events["item_id"].to_list() == IDS
+    ours = load_shop(shop, columns=COLUMNS)
     assert validate_tables(ours.items, ours.events, saved).events["item_id"].to_list() == IDS
     assert validate_tables(ITEMS, ours.events, saved).events["user_id"].to_list() == EVENTS["who"].to_list()
 
@@ -104,7 +104,7 @@ def test_a_log_is_prepared_in_chunks_by_its_own_name(shop, tmp_path):
     prepare_tables(inputs, tmp_path / "ready")
     assert load_prepared(tmp_path / "ready").columns == COLUMNS
     with pytest.raises(ValueError, match="was prepared, and its columns have our names"):
-        load_data(tmp_path / "ready", columns=TableColumns(by_table=TWO))
+        load_shop(tmp_path / "ready", columns=TableColumns(by_table=TWO))
     with pytest.raises(ValueError, match="data complete-journey has columns of its own"):
         load_shop("complete-journey", columns=TableColumns(by_table=TWO))
 

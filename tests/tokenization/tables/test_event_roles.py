@@ -6,12 +6,13 @@ import polars as pl
 import pytest
 
 from xcat_rec.modeling_baselines.popularity import RepeatPurchaseConfig, RepeatPurchaseModel
-from xcat_rec.tokenization.out_of_core.inputs import PreparationInputs, items_table
+from xcat_rec.tokenization.out_of_core.inputs import PreparationInputs
 from xcat_rec.tokenization.out_of_core.prepare import PrepareOptions, prepare_tables
 from xcat_rec.tokenization.packing import EventFeatures, pack_histories
-from xcat_rec.tokenization.sequences.build import build_splits, event_type_names, target_histories, trained_items
+from xcat_rec.tokenization.sequences.build import build_splits, target_histories, trained_items
 from xcat_rec.tokenization.tables.event_roles import event_roles, saved_roles
 from xcat_rec.tokenization.tables.schema import ShopTables, TableColumns, validate_tables
+from xcat_rec.tokenization.text.vocabulary_texts import items_table
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.training.preparation.windows import count_labels, training_windows
 
@@ -69,7 +70,7 @@ def test_a_log_of_returns_alone_is_refused_by_every_way(tmp_path):
     events = events_table().with_columns(quantity=-1)
     shop = validate_tables(shop_items(), events)
     with pytest.raises(ValueError, match="no event type is left to predict of return"):
-        build_splits(shop, ItemVocabulary(items_table(shop.items)), event_type_names(shop))
+        build_splits(shop, ItemVocabulary(items_table(shop.items)), shop.event_type_names())
     data = write(tmp_path / "shop", shop_items(), events)
     with pytest.raises(ValueError, match="no event type is left to predict of return"):
         prepare_tables(PreparationInputs(data), tmp_path / "out", progress=False)
@@ -110,7 +111,7 @@ def log(rows: list[tuple], **more: object) -> ShopTables:
 def split(shop: ShopTables, name: str = "leave-one-out") -> dict[str, list[tuple]]:
     """Rows of each part with item ids: (items, targets)."""
     vocabulary = ItemVocabulary(items_table(shop.items))
-    found = build_splits(shop, vocabulary, event_type_names(shop), split=name)
+    found = build_splits(shop, vocabulary, shop.event_type_names(), split=name)
 
     def names(rows) -> str:
         return "".join(vocabulary.decode(rows))
@@ -135,7 +136,7 @@ def test_a_return_is_no_target_of_any_split(name):
     rows = [(f"u{n:02d}", item, kind) for _, item, kind in [*USER, ("u", "f", "buy")] for n in range(40)]
     shop = log(rows, split=pl.Series(["train"] * 160 + ["valid"] * 80 + ["test"] * 120))
     vocabulary = ItemVocabulary(items_table(shop.items))
-    found = build_splits(shop, vocabulary, event_type_names(shop), split=name)
+    found = build_splits(shop, vocabulary, shop.event_type_names(), split=name)
     bought = set(vocabulary.encode(list("abcdf")).tolist())
     judged = [row for part in ("validation", "test") for row in found[part]]
     assert judged and all(set(row["targets"]) <= bought for row in judged)
@@ -155,7 +156,7 @@ def test_last_basket_is_that_of_the_last_purchase():
 def test_labels_are_purchases():
     shop = log([*USER, ("v", "a", "view"), ("v", "b", "view")])
     vocabulary = ItemVocabulary(items_table(shop.items))
-    splits = build_splits(shop, vocabulary, event_type_names(shop))
+    splits = build_splits(shop, vocabulary, shop.event_type_names())
     assert splits["train"]["user_id"][:] == ["u"] and splits["train"]["event_roles"][0] == [1, 1, -1]
     a, b = vocabulary.encode(["a", "b"]).tolist()
     batch = pack_histories(
@@ -168,7 +169,7 @@ def test_labels_are_purchases():
 
 def test_windows_without_a_label_are_left_out():
     shop = log([("u", item, "view") for item in "abcd"] + [("u", item, "buy") for item in "abcdef"])
-    train = build_splits(shop, ItemVocabulary(items_table(shop.items)), event_type_names(shop))["train"]
+    train = build_splits(shop, ItemVocabulary(items_table(shop.items)), shop.event_type_names())["train"]
     windows = training_windows(train, 2)
     assert [row["event_roles"] for row in windows] == [[1, 1, 1], [0, 1, 1]]
 

@@ -11,7 +11,7 @@ from datasets import Dataset
 
 from xcat_rec.evaluation.ranker_evaluation import evaluate_ranker
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
+from xcat_rec.training.preparation.options import PreparedTraining
 from xcat_rec.training.trainer import XCatTrainer
 from xcat_rec.training.tuning import reranker as second_stage
 from xcat_rec.training.tuning.held_out import HeldOutWeights, fingerprint
@@ -118,6 +118,6 @@ def test_a_checkpoint_is_evaluated_without_it_on_the_validation_split(tmp_path: 
     start.model.config.candidate_attention = False
     assert found == pytest.approx(ndcg(start, data.splits[VALIDATION]), abs=1e-6)
     assert not evaluation_data(recommender, shop(), part=VALIDATION).notes
-    test = EvaluationData(data.splits, "test", PreparationOptions(), {})
+    test = EvaluationData(data.data, "test", {})
     start.model.config.candidate_attention = True
     assert evaluate_on(recommender, test, [10])["XCat"].metrics["ndcg@10"] == ndcg(start, data.splits["test"])
