@@ -77,7 +77,7 @@ def inspect(
     check_tables(data, items, events, columns)
 
     from ..tokenization.inspection.inspect import inspect_shop
-    from ..tokenization.inspection.page import check_matplotlib, inspection_tables
+    from ..tokenization.inspection.page import inspection_tables
     from ..tokenization.out_of_core.prepared_folder import refuse_prepared
     from ..tokenization.sources import load_shop
     from ..tokenization.tables.problems import values_shown
@@ -85,11 +85,10 @@ def inspect(
     from ..workflows.fields import parse_columns
     from ..workflows.inspect import write_inspection
     from .argument_options import with_options
-    from .console import messages, print_json, results, say
+    from .console import messages, print_json, results
     from .options import parse_event_types
     from .rendering import inspection_table
 
-    check_matplotlib()
     refuse_prepared(data, "inspect")
     with values_shown(show_values):
         shop = load_shop(
@@ -107,6 +106,7 @@ def inspect(
         shop, split, tie_policy, show_values=show_values, target_event_types=parse_event_types(target_event_types),
         negative_event_types=parse_event_types(negative_event_types),
     )  # fmt: skip
+    report.warnings = [with_options(warning) for warning in report.warnings]
     tables = {} if push is None else _tables(shop, user_data)
     described = shop.card if push is None else _card_of(shop.card, tables)
     write_inspection(report, described, output, show_values=show_values)
@@ -115,7 +115,7 @@ def inspect(
         print_json({**report.to_dict(), "output": str(output), "url": url})
         return
     for warning in report.warnings:
-        say(f"warning: {warning}")
+        messages.print(f"warning: {warning}", highlight=False)
     for title, rows in inspection_tables(report).items():
         if rows:
             results.print(inspection_table(title, rows), "", highlight=False, sep="\n")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
+from ..tokenization.extras import install_command
 from ..tokenization.inspection.inspect import Inspection, inspect_shop
-from ..tokenization.inspection.page import check_matplotlib, inspection_card, inspection_page
+from ..tokenization.inspection.page import can_plot, inspection_card, inspection_page
 from ..tokenization.out_of_core.prepared_folder import refuse_prepared
 from ..tokenization.sources import load_shop
 from ..tokenization.tables.data_card import DataCard
 from ..tokenization.tables.schema import ShopTables
 
 PAGE, CARD = "report.html", "README.md"
+
+logger = logging.getLogger(__name__)
 
 
 def inspect(
@@ -31,13 +35,11 @@ def inspect(
 
     Raises:
         ValueError: If the tables cannot be split so, or `output` holds something else.
-        ImportError: If a page is wanted and matplotlib is not installed.
 
     Example (not run: it needs tables):
         inspect("my-shop").warnings
     """
     if output is not None:
-        check_matplotlib()
         check_report_folder(Path(output))
     if not isinstance(data, ShopTables):
         refuse_prepared(os.fspath(data), "inspect")
@@ -61,7 +63,7 @@ def check_report_folder(output: Path) -> None:
 
 
 def write_inspection(report: Inspection, card: DataCard, output: Path, *, show_values: bool = False) -> None:
-    """Write the page and the data-set card.
+    """Write the page and the data-set card. Without matplotlib the page has no plots, and a warning is logged.
 
     Args:
         report: The numbers.
@@ -73,3 +75,5 @@ def write_inspection(report: Inspection, card: DataCard, output: Path, *, show_v
     output.mkdir(parents=True, exist_ok=True)
     (output / PAGE).write_text(page, encoding="utf-8")
     (output / CARD).write_text(text, encoding="utf-8")
+    if not can_plot():
+        logger.warning("%s has no plots, which need matplotlib; %s", PAGE, install_command("inspect"))

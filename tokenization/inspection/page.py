@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 import html
 import io
+import unicodedata
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..extras import MissingExtraError
 from ..tables.data_card import DataCard
 from ..tables.problems import TableProblem, without_advice
 from .inspect import Inspection
@@ -20,18 +21,20 @@ _STYLE = (
     "table{border-collapse:collapse;margin:1rem 0}"
     "td,th{padding:.2rem .8rem;border-bottom:1px solid #ddd;text-align:left}"
     "td+td{text-align:right}svg{max-width:100%;height:auto}"
+    # Above the one font that matplotlib names; a browser takes a glyph that these lack from another font.
+    "svg text{font-family:system-ui,sans-serif!important}"
 )
+_SHOWN_CELLS = 40
+_CELL_POINTS = 6.2
+"""Width of a narrow character in points, a little above the mean of fonts at matplotlib's size of 10 points."""
 
 
 def inspection_page(report: Inspection, show_values: bool = False) -> str:
-    """The report as one HTML document, which loads nothing from anywhere.
+    """The report as one HTML document, which loads nothing from anywhere; without matplotlib it has no plots.
 
     Args:
         report: The report.
         show_values: Whether values of users are shown as they are, where the report has them.
-
-    Raises:
-        ImportError: If matplotlib is not installed.
     """
     name = html.escape(report.name)
     parts = [
@@ -42,7 +45,10 @@ def inspection_page(report: Inspection, show_values: bool = False) -> str:
         told = "".join(f"<li>{html.escape(line)}</li>" for line in report.warnings)
         parts.append(f"<h2>{_TO_DECIDE}</h2><ul>{told}</ul>")
     parts += [_table(title, rows) for title, rows in inspection_tables(report).items() if rows]
-    parts += [f"<h2>{html.escape(title)}</h2>{svg}" for title, svg in _plots(report)]
+    if can_plot():
+        parts += [f"<h2>{html.escape(title)}</h2>{svg}" for title, svg in _plots(report)]
+    else:
+        parts.append("<p>Plots are left out: matplotlib (the extra <code>inspect</code>) is not installed.</p>")
     if report.problems:
         lines = [TableProblem(**problem).describe(show_values) for problem in report.problems]
         notes = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
@@ -111,20 +117,17 @@ def inspection_tables(report: Inspection) -> dict[str, list[tuple[str, str]]]:
     }  # fmt: skip
 
 
-def check_matplotlib() -> None:
-    """Refuse a report that cannot be drawn.
-
-    Raises:
-        ImportError: If matplotlib is not installed.
-    """
+def can_plot() -> bool:
+    """Whether matplotlib is installed, which draws the plots of the page."""
     try:
         import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("the HTML report needs matplotlib", "inspect") from error
+    except ImportError:
+        return False
+    return True
 
 
 def _plots(report: Inspection) -> list[tuple[str, str]]:
-    check_matplotlib()
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     def draw(plot: Callable[[Any], None]) -> str:
@@ -132,7 +135,10 @@ def _plots(report: Inspection) -> list[tuple[str, str]]:
         axes = figure.subplots()
         plot(axes)
         target = io.StringIO()
-        figure.savefig(target, format="svg", metadata={"Date": None})
+        # Texts stay texts: a browser has glyphs that matplotlib's font lacks, and the warning of it is none to heed.
+        with rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            figure.savefig(target, format="svg", metadata={"Date": None})
         drawn = target.getvalue()
         return drawn[drawn.index("<svg") :]
 
@@ -146,8 +152,13 @@ def _plots(report: Inspection) -> list[tuple[str, str]]:
 
     def categories(axes: Any) -> None:
         shown = report.categories[:SHOWN_CATEGORIES][::-1]
-        axes.figure.set_size_inches(8, 1 + 0.25 * len(shown))
-        axes.barh([_short(row["category"]) for row in shown], [row["events"] for row in shown])
+        labels, height = [_short(row["category"]) for row in shown], 1 + 0.25 * len(shown)
+        axes.figure.set_layout_engine("none")  # it would leave room for the glyphs of matplotlib's own font
+        axes.figure.set_size_inches(8, height)
+        left = (10 + _CELL_POINTS * max(map(_cells, labels))) / (8 * 72)
+        axes.set_position((left, 0.55 / height, 0.98 - left, 1 - 0.65 / height))
+        axes.barh(range(len(shown)), [row["events"] for row in shown])
+        axes.set_yticks(range(len(shown)), labels)
         axes.set(xlabel="events")
 
     def months(axes: Any) -> None:
@@ -174,9 +185,18 @@ def _quantile(name: str) -> str:
     return words.get(name, f"{name[1:]} % have at most")
 
 
+def _cells(text: str) -> int:
+    """Width of a text in narrow characters; those of Chinese, Japanese and Korean are twice as wide."""
+    return sum(1 + (unicodedata.east_asian_width(character) in "WF") for character in text)
+
+
 def _short(text: str) -> str:
+    if _cells(text) > _SHOWN_CELLS:
+        while _cells(text) >= _SHOWN_CELLS:
+            text = text[:-1]
+        text += "…"
     # A dollar sign would begin a formula.
-    return (text if len(text) <= 40 else f"{text[:39]}…").replace("$", r"\$")
+    return text.replace("$", r"\$")
 
 
 def _cell(text: str) -> str:

@@ -31,12 +31,12 @@ def basket_advice(events: pl.DataFrame, split: str, roles: EventRoles) -> str | 
     if baskets and some > LEAST_SHARE:
         return (
             f"{some:.0%} of the users have baskets (basket_id) of several events, {last:.0%} as their last one, and "
-            "leave-one-out asks for the rest of such a basket, known in part; choose the split last-basket"
+            "leave-one-out asks for the rest of such a basket, known in part; give split='last-basket'"
         )
     if not baskets and last > LEAST_SHARE:
         return (
             f"the last events of {last:.0%} of the users share their time with others, so leave-one-out asks for the "
-            "rest of a basket that is known in part; choose the split last-basket, and map a column of invoices or "
+            "rest of a basket that is known in part; give split='last-basket', and map a column of invoices or "
             "orders as basket_id, if there is one"
         )
     return None

@@ -15,6 +15,7 @@ from xcat_rec.cli.app import main
 from xcat_rec.tokenization.inspection.inspect import count_leaks, inspect_shop
 from xcat_rec.tokenization.inspection.page import inspection_card, inspection_page
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
+from xcat_rec.workflows.inspect import inspect
 
 from ...tiny_shop import write_shop
 
@@ -94,7 +95,7 @@ def test_page_says_what_to_decide(shop):
     assert "buy (predicted); view (context only)" in page
     together = shop.events.with_columns(pl.lit(YEAR_2000).alias("timestamp"), pl.lit("buy").alias("event_type"))
     baskets = validate_tables(shop.items, together.select("user_id", "item_id", "event_type", "timestamp"))
-    assert "choose the split last-basket" in inspection_page(inspect_shop(baskets, "leave-one-out"))
+    assert "give split=&#x27;last-basket&#x27;" in inspection_page(inspect_shop(baskets, "leave-one-out"))
 
 
 def test_roles_can_be_given(shop):
@@ -162,7 +163,59 @@ def test_bad_input(tmp_path, capsys):
     assert not (tmp_path / "new").exists()
 
 
-def test_without_matplotlib_the_extra_is_named(shop, monkeypatch):
+TITLES = ["手工绘制陶瓷马克杯礼盒装" * 5, "厨房用品 > 陶瓷", "اكسسوارات", "かばん", "🎂 $5 & <up>"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_texts_of_any_script_stay_texts_in_the_pictures(shop):
+    items = shop.items.with_columns(category=pl.Series(TITLES[:4]))
+    events = pl.concat([shop.events, shop.events.tail(1).with_columns(item_id=pl.lit("d"))])
+    for category in (TITLES[3], TITLES[4]):
+        last = pl.when(pl.col("item_id") == "d").then(pl.lit(category)).otherwise("category")
+        tables = validate_tables(items.with_columns(category=last), events.select(shop.card.columns["events"]))
+        page = inspection_page(inspect_shop(tables))
+        drawn = page[page.index("<h2>Categories</h2>") :]
+        assert "手工绘制陶瓷马克杯礼盒装手工绘制陶瓷马…</text>" in drawn
+        for shown in (*TITLES[1:3], category):
+            assert f">{shown.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')}</text>" in drawn
+        assert "svg text{font-family:system-ui,sans-serif!important}" in page
+
+
+def test_wide_characters_have_room_left_of_the_bars(shop):
+    def left_of_bars(category: str) -> float:
+        items = shop.items.with_columns(category=pl.lit(category))
+        page = inspection_page(inspect_shop(validate_tables(items, shop.events)))
+        drawn = page[page.index("<h2>Categories</h2>") :]
+        return float(re.search(r"<path d=\"M ([\d.]+) ", drawn[drawn.index('id="patch_2"') :]).group(1))
+
+    # 20 characters of 10 points, and the left edge of the picture is 0
+    assert left_of_bars("杯" * 30) > 20 * 10 > left_of_bars("mugs")
+
+
+def test_command_and_function_name_the_split_by_their_own_names(tmp_path, capsys):
+    data = write_shop(tmp_path / "shop")
+    events = pl.read_csv(data / "events.csv")
+    events.with_columns(timestamp=pl.lit(YEAR_2000)).write_csv(data / "events.csv")
+    given = [str(data), "--output", str(tmp_path / "report"), "--split", "leave-one-out"]
+    with pytest.raises(SystemExit) as stop:
+        main(["inspect", *given])
+    shown = " ".join(capsys.readouterr().err.split())
+    assert not stop.value.code and "give --split last-basket, and map" in shown
+    assert "give --split last-basket, and map" in (tmp_path / "report" / "report.html").read_text()
+    assert any("give split='last-basket', and map" in told for told in inspect(data, split="leave-one-out").warnings)
+
+
+def test_without_matplotlib_tables_are_printed_and_the_extra_is_named(tmp_path, monkeypatch, capsys, caplog):
+    data = write_shop(tmp_path / "shop")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"pip install -e .*\[inspect\]"):
-        inspection_page(inspect_shop(shop))
+    with pytest.raises(SystemExit) as stop:
+        main(["inspect", str(data), "--output", str(tmp_path / "report")])
+    shown = capsys.readouterr()
+    assert not stop.value.code and "boots" in shown.out, shown.err
+    assert re.search(r"report.html has no plots, which need matplotlib; pip install .*\[inspect\]", caplog.text)
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "<svg" not in page and "boots" in page and "Plots are left out: matplotlib" in page
+    assert "pip" not in page, "the command names the folder of the clone, and pages are shared"
+    caplog.clear()
+    assert inspect(data, tmp_path / "again").users == 60 and "pip install" in caplog.text
+    assert (tmp_path / "again" / "README.md").exists()
