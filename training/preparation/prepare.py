@@ -30,7 +30,7 @@ RATING_BUCKETS_LIMIT = 11
 TIME_GAP_BUCKETS = 20
 UNTRAINED_BONUS = 0.25
 """`untrained_bonus` of a model that reads texts: where items without training events are bought it finds a fifth more
-of them, at a cost over all targets that no set tells from nothing (docs/research/trials.md, "Cold items once more").
+of them, at a cost over all targets that no set tells from nothing (docs/research/trials.md, "Cold items, second study").
 """
 DEFAULT_FEATURES = ("brand",)
 """A brand goes across categories, which its name in a text says too softly; of categories the text says enough."""
