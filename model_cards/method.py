@@ -97,6 +97,8 @@ def losses_of(config: XCatConfig, arguments: XCatTrainingArguments | None = None
     elif config.objective == "gbce":
         detail = f"{drawn}, calibration {config.gbce_calibration:g}"
         losses = [Ingredient("Generalised binary cross-entropy", detail, ("petrov2023",))]
+    elif config.objective not in ("auto", "sampled_softmax"):
+        losses = [Ingredient(config.objective, f"{drawn} beside the targets of the batch")]
     else:
         detail = f"{drawn} beside the targets of the batch, corrected by how likely each was drawn"
         losses = [Ingredient("Sampled softmax cross-entropy", detail, ("bengio2008", "yi2019", "yang2020"))]

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .memory_xcat import MemoryTokens as MemoryTokens
     from .modeling_xcat import XCatForNextItem as XCatForNextItem
     from .modeling_xcat import XCatModel as XCatModel
+    from .objectives_xcat import OBJECTIVES as OBJECTIVES
+    from .objectives_xcat import LabelledEvents as LabelledEvents
+    from .objectives_xcat import Objective as Objective
     from .recommending_xcat import Recommendation as Recommendation
     from .recommending_xcat import Recommendations as Recommendations
 
@@ -28,6 +31,9 @@ _EXPORTS = {
     "BEHAVIOR_ENCODERS": ".behavior_xcat",  # registry: transformer, gru, lstm
     "FUSION_BLOCKS": ".fusion_xcat",  # registry: cross-attention to memory tokens
     "MEMORY_SOURCES": ".memory_xcat",  # registry: where memory tokens come from
+    "OBJECTIVES": ".objectives_xcat",  # registry: softmax, sampled_softmax, gbce
+    "Objective": ".objectives_xcat",  # base class of a training loss
+    "LabelledEvents": ".objectives_xcat",  # what an objective reads
     "MemorySource": ".memory_xcat",  # base class of a memory source
     "MemoryInputs": ".memory_xcat",  # what a memory source reads
     "MemoryTokens": ".memory_xcat",  # what it returns

@@ -8,10 +8,10 @@ NUM_SPECIAL_ROWS = 2
 
 BEHAVIOR_ENCODERS = ["transformer", "gru", "lstm"]
 FUSION_BLOCKS = ["attention"]
+OBJECTIVES = ["auto", "softmax", "sampled_softmax", "gbce"]
 """Lists, because other packages register their own; see `registry_xcat`."""
 SCORINGS = ("cosine", "dot")
 REPEATS = ("off", "jointly", "apart")
-OBJECTIVES = ("auto", "softmax", "sampled_softmax", "gbce")
 
 
 def check_sizes(config: Any) -> None:

@@ -11,21 +11,19 @@ from transformers import initialization as init
 from transformers.utils import can_return_tuple
 
 from .behavior_xcat import build_behavior_encoder
-from .configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
+from .configuration_xcat import XCatConfig
 from .export_xcat import is_exporting
 from .fusion_xcat import XCatFusion
 from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
 from .memory_xcat import MemoryInputs
-from .negatives_xcat import generalised_bce, sample_candidates
 from .neighbors_xcat import XCatNeighbors, XCatSuccessors
+from .next_item_loss_xcat import XCatNextItemLoss
 from .outputs_xcat import XCatModelOutput, XCatNextItemOutput
-from .pretrained_xcat import XCatPreTrainedModel
-from .recent_events_xcat import RecentEvents
 from .repeats_xcat import XCatRepeats
-from .reranker_xcat import CandidateSources, XCatCandidateAttention
+from .reranker_xcat import XCatCandidateAttention
+from .scoring_xcat import XCatScoring
 from .signature_xcat import names_inputs
-from .softmax_loss_xcat import chunked_cross_entropy
 from .text_xcat import XCatTextEncoder
 
 if TYPE_CHECKING:  # transformers reads this line and puts the pipeline's file beside the weights
@@ -35,7 +33,7 @@ PIPELINES: dict[str, Any] = {"item-recommendation": {"impl": "pipeline_xcat.XCat
 """What `transformers.pipeline` reads in a saved configuration: task to the class in the files beside the weights."""
 
 
-class XCatModel(XCatPreTrainedModel):
+class XCatModel(XCatScoring):
     """Encodes histories into states, items into representations, and scores one against the other."""
 
     _keys_to_ignore_on_load_unexpected = [r"soft_target_rows"]
@@ -211,162 +209,16 @@ class XCatModel(XCatPreTrainedModel):
         states = self.encode_text(input_ids.flatten(0, 1), mask.flatten(0, 1))[:, 0]
         return states.view(*input_ids.shape[:2], -1)
 
-    def query_side(self, states: torch.Tensor) -> torch.Tensor:
-        """Bring (queries, hidden) states into the form whose dot product with `item_side` is the score."""
-        if self.config.scoring == "cosine":
-            states = nn.functional.normalize(states, dim=-1)
-        return states / self.config.temperature
 
-    def item_side(self, items: torch.Tensor) -> torch.Tensor:
-        """Bring (items, hidden) representations into the form whose dot product with `query_side` is the score."""
-        return nn.functional.normalize(items, dim=-1) if self.config.scoring == "cosine" else items
-
-    def encode_queries(
-        self, query_positions: torch.Tensor | None = None, **inputs: Any
-    ) -> tuple[torch.Tensor, RecentEvents, XCatModelOutput]:
-        """Encode histories and pick what to predict from.
-
-        Args:
-            query_positions: (queries,) positions in the flattened rows; None for the last event of every history,
-                in the order in which histories lie in the rows.
-            **inputs: As for `forward`.
-
-        Returns:
-            (queries, hidden) states, the latest events before them, and the output of `forward`.
-        """
-        output: XCatModelOutput = self(**{**inputs, "return_dict": True})
-        hidden: Any = output.last_hidden_state
-        states, recent = self.pick(hidden, query_positions, **inputs)
-        return states, recent, output
-
-    def pick(
-        self,
-        hidden: torch.Tensor,
-        query_positions: torch.Tensor | None,
-        item_ids: torch.Tensor,
-        attention_mask: torch.Tensor | None = None,
-        position_ids: torch.Tensor | None = None,
-        event_type_ids: torch.Tensor | None = None,
-        **inputs: Any,
-    ) -> tuple[torch.Tensor, RecentEvents]:
-        """States and latest events of queries, from (rows, length, hidden) states; see `encode_queries`."""
-        layout = SequenceLayout.from_inputs(item_ids, attention_mask, position_ids)
-        if query_positions is None:
-            flat, history, _ = layout.unpack_index()
-            last = torch.ones_like(history, dtype=torch.bool)
-            last[:-1] = history[:-1] != history[1:]
-            query_positions = flat[last]
-        recent = self.recent_events(item_ids, layout, query_positions, event_type_ids)
-        return hidden.flatten(0, 1)[query_positions], recent
-
-    def recent_events(
-        self,
-        item_ids: torch.Tensor,
-        layout: SequenceLayout,
-        query_positions: torch.Tensor,
-        event_type_ids: torch.Tensor | None = None,
-    ) -> RecentEvents:
-        """The events before queries, as many as the longest history in (rows, length) `item_ids` has.
-
-        Training, validation and recommendation read events here alone, so that all count the same: a purchase and a
-        view count as having the item, and an event of `negative_event_types` does not.
-        """
-        codes = self.config.negative_codes
-        negative = None
-        if event_type_ids is not None and codes:
-            negative = torch.isin(event_type_ids, torch.tensor(codes, device=event_type_ids.device))
-        if is_exporting():  # the length of the rows, which does not depend on values
-            return RecentEvents.of_queries(item_ids, layout, query_positions, item_ids.shape[1], negative)
-        longest = int(layout.position_ids.max()) + 1 if layout.position_ids.numel() else 1
-        return RecentEvents.of_queries(item_ids, layout, query_positions, longest, negative)
-
-    @torch.no_grad()
-    def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
-        """Score every item of the catalogue, in float32 whatever the precision of training.
-
-        Args:
-            query_positions: (queries,) positions in the flattened rows; None for the last event of every history.
-            **inputs: As for `forward`.
-
-        Returns:
-            (queries, item rows) scores; the special rows are -inf.
-        """
-        with torch.autocast(self.device.type, enabled=False):
-            states, recent, _ = self.encode_queries(query_positions, **inputs)
-            return self.score_states(states, recent)
-
-    def bonuses(self, recent: RecentEvents) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """What the memories add: (pairs,) numbers of queries, item rows and bonuses, each pair once a memory."""
-        return [memory.bonus(recent) for memory in (self.repeats, self.neighbors) if memory is not None]
-
-    def untrained_bonus(self, rows: torch.Tensor | slice) -> torch.Tensor:
-        """What `untrained_bonus` of the configuration adds to the scores of item rows, of any shape."""
-        return float(self.config.untrained_bonus) * (self.items.item_counts[rows] == 0).float()
-
-    def score_states(
-        self, states: torch.Tensor, recent: RecentEvents | None, item_side: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Score states against the catalogue.
-
-        Args:
-            states: (queries, hidden) behaviour states.
-            recent: The events before them, which memories and second stage go by; None leaves those out.
-            item_side: (item rows, hidden) result of `item_side` over the whole table, if it is at hand.
-
-        Returns:
-            (queries, item rows) float32 scores; the special rows are -inf.
-        """
-        with torch.autocast(self.device.type, enabled=False):
-            if item_side is None:
-                item_side = self.item_side(self.items().float())
-            queries = self.query_side(states.float())
-            scores = queries @ item_side.T
-            for numbers, rows, values in [] if recent is None else self.bonuses(recent):
-                scores[numbers, rows] += values
-            if self.config.untrained_bonus:
-                scores += self.untrained_bonus(slice(None))
-            scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
-            if recent is not None and self.has_second_stage:
-                best = scores.topk(min(self.config.num_candidates, self.config.num_items), dim=1)
-                rescored, _ = self.second_stage(queries, recent, best.indices, best.values, item_side)
-                scores.scatter_(1, best.indices, rescored)
-            return scores
-
-    @property
-    def has_second_stage(self) -> bool:
-        """Whether the best candidates are scored anew."""
-        return self.candidates is not None and self.config.candidate_attention
-
-    def second_stage(
-        self,
-        queries: torch.Tensor,
-        recent: RecentEvents,
-        rows: torch.Tensor,
-        scores: torch.Tensor,
-        item_side: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Score candidates anew; arguments and result as of `XCatCandidateAttention.rescored`."""
-        assert self.candidates is not None
-        sources = CandidateSources(self.items, item_side, self.neighbors, self.successors)
-        given = self.untrained_bonus(rows)  # no evidence, so the second stage does not see it
-        rescored, attention = self.candidates.rescored(queries, recent, rows, scores - given, sources)
-        return rescored + given, attention
-
-
-class XCatForNextItem(XCatPreTrainedModel):
+class XCatForNextItem(XCatNextItemLoss):
     """XCatModel trained to predict the next event of a history, over the catalogue or a sample of it.
 
     Attributes:
-        base_class: What gives states and scores; a subclass names its own here.
-        share_negatives: Whether, in training over a sample, all processes have the same one; all have to take part.
-        keep_texts: Whether, in training over the whole catalogue, what the adaptor made of texts that are not in the
-            step is that of an earlier one, until `model.items.kept_texts` is dropped.
+        base_class: The model that computes states and scores; a subclass may name its own.
     """
 
     base_class: type[XCatModel] = XCatModel
-    soft_target_rows: torch.Tensor
-    share_negatives: bool = False
-    keep_texts: bool = False
+    model: Any  # an XCatModel; as with every module, mypy does not follow its attributes
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__(config)
@@ -387,11 +239,6 @@ class XCatForNextItem(XCatPreTrainedModel):
         super()._init_weights(module)
         if module is self and self._has_soft_targets:
             init.zeros_(self.soft_target_rows)
-
-    @property
-    def _has_soft_targets(self) -> bool:
-        config = self.config
-        return config.use_text and config.soft_target_weight > 0 and config.uses_full_softmax
 
     @names_inputs(XCatModel.forward)
     @can_return_tuple  # type: ignore[untyped-decorator]
@@ -456,122 +303,6 @@ class XCatForNextItem(XCatPreTrainedModel):
             cross_attentions=output.cross_attentions,
             memory_positions=output.memory_positions,
         )
-
-    def _loss(
-        self,
-        item_ids: torch.Tensor,
-        labels: torch.Tensor,
-        loss_weights: torch.Tensor | None,
-        num_items_in_batch: torch.Tensor | int | None,
-        inputs: dict[str, Any],
-    ) -> tuple[torch.Tensor, XCatModelOutput]:
-        """Represent each item that the step needs once, for the histories and for the candidates alike."""
-        known = labels.flatten() >= NUM_SPECIAL_ROWS
-        targets = labels.flatten()[known]
-        layout = SequenceLayout.from_inputs(item_ids, inputs["attention_mask"], inputs["position_ids"])
-        places = known.nonzero().squeeze(1)
-        recent = self.model.recent_events(item_ids, layout, places, inputs.get("event_type_ids"))
-        log_inclusion = soft_targets = None
-        if self.config.uses_full_softmax:
-            keeps = self.keep_texts and self.training
-            table = self.model.items(learning=torch.cat([item_ids.flatten(), targets]) if keeps else None)
-            candidates = table[NUM_SPECIAL_ROWS:]
-            embeds = table.index_select(0, item_ids.flatten()).view(*item_ids.shape, -1)
-            output = self.model(item_ids, item_embeds=embeds, **inputs)
-            if self._has_soft_targets:
-                soft_targets = self._soft_targets(targets, recent) - NUM_SPECIAL_ROWS
-            index = targets - NUM_SPECIAL_ROWS
-            rows = torch.arange(NUM_SPECIAL_ROWS, len(table), device=targets.device)
-        else:
-            rows, log_inclusion = sample_candidates(
-                targets,
-                self.model.items.item_counts,
-                self.config.num_negatives,
-                NUM_SPECIAL_ROWS,
-                shared=self.share_negatives and self.training,
-            )
-            needed, inverse = torch.unique(torch.cat([rows, item_ids.flatten()]), return_inverse=True)
-            table = self.model.items(needed)
-            candidates = table[inverse[: len(rows)]]
-            output = self.model(item_ids, item_embeds=table[inverse[len(rows) :]].view(*item_ids.shape, -1), **inputs)
-            index = torch.searchsorted(rows, targets)
-        states = self.model.query_side(output.last_hidden_state.flatten(0, 1)[known].float())
-        weights = None if loss_weights is None else loss_weights.flatten()[known]
-        bonus_items = bonus = None
-        if self.model.repeats is not None:
-            bonus_items = torch.searchsorted(rows, recent.items).clamp(max=len(rows) - 1)
-            bonus = self.model.repeats.values(recent).float() * (rows[bonus_items] == recent.items)
-        if self.config.objective == "gbce":
-            represented = self.model.item_side(candidates.float())
-            rate = (len(represented) - 1) / max(1, self.config.num_items - 1)
-            total = generalised_bce(
-                states, represented, index, sampling_rate=rate, calibration=float(self.config.gbce_calibration),
-                weights=weights, bonus_items=bonus_items, bonus=bonus, bonus_apart=self.config.repeats == "apart",
-            )  # fmt: skip
-        else:
-            total = chunked_cross_entropy(
-                states,
-                candidates.float(),
-                index,
-                soft_targets=soft_targets,
-                soft_weight=float(self.config.soft_target_weight),
-                log_inclusion=log_inclusion,
-                weights=weights,
-                unit_items=self.config.scoring == "cosine",
-                bonus_items=bonus_items,
-                bonus=bonus,
-                bonus_apart=self.config.repeats == "apart",
-            )
-        count = torch.as_tensor(known.sum() if num_items_in_batch is None else num_items_in_batch)
-        return total / count.clamp(min=1), output
-
-    def _soft_targets(self, targets: torch.Tensor, recent: RecentEvents) -> torch.Tensor:
-        """(events, K) rows near the (events,) targets in text; the target itself where the user has had one.
-
-        It is also the target where there are none, as in a head over the weights of a bare `XCatModel`.
-        """
-        rows = self.soft_target_rows[targets].long()
-        had = (recent.items[:, :, None] == rows[:, None, :]).any(1)
-        return torch.where(had | (rows < NUM_SPECIAL_ROWS), targets[:, None], rows)
-
-    @torch.no_grad()
-    def target_losses(
-        self, states: torch.Tensor, recent: RecentEvents, targets: torch.Tensor, item_side: torch.Tensor
-    ) -> torch.Tensor:
-        """The loss of training of several targets per state, for evaluation, one normaliser per state.
-
-        A sampled objective is computed over the whole catalogue here, so that its loss does not depend on a draw.
-
-        Args:
-            states: (queries, hidden) behaviour states.
-            recent: The events before them.
-            targets: (queries, targets) item rows; below the first item where there is none, or an unknown one.
-            item_side: (item rows, hidden) result of `XCatModel.item_side` over the whole table.
-
-        Returns:
-            (queries, targets) float32 losses in nats, before any weights; NaN where there is no target.
-        """
-        config = self.config
-        scores = self.model.query_side(states.float()) @ item_side.T
-        if self.model.repeats is not None and config.repeats != "apart":
-            queries, places = recent.counts.nonzero(as_tuple=True)
-            scores[queries, recent.items[queries, places]] += self.model.repeats.values(recent)[queries, places]
-        scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
-        known = targets >= NUM_SPECIAL_ROWS
-        rows = targets.clamp(min=NUM_SPECIAL_ROWS)
-        wanted = scores.gather(1, rows)
-        if config.objective == "gbce":  # all items are there, so that nothing is left to calibrate
-            softplus = nn.functional.softplus
-            losses = (softplus(scores).sum(1)[:, None] - wanted) / config.num_items
-        else:
-            if self._has_soft_targets:
-                near = [self._soft_targets(column, recent) for column in rows.unbind(1)]
-                shared = [scores.gather(1, part).mean(1) for part in near]
-                share = float(config.soft_target_weight)
-                wanted = (1 - share) * wanted + share * torch.stack(shared, dim=1)
-            losses = scores.logsumexp(1)[:, None] - wanted
-        masked: torch.Tensor = losses.masked_fill(~known, torch.nan)
-        return masked
 
     def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
         """As `XCatModel.score_catalogue`."""

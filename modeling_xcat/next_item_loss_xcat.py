@@ -1,0 +1,150 @@
+"""The loss of next-item prediction: labelled events against the catalogue or a sample of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .configuration_xcat import NUM_SPECIAL_ROWS
+from .layout_xcat import SequenceLayout
+from .negatives_xcat import sample_candidates
+from .objectives_xcat import LabelledEvents, build_objective
+from .outputs_xcat import XCatModelOutput
+from .pretrained_xcat import XCatPreTrainedModel
+from .recent_events_xcat import RecentEvents
+from .scoring_xcat import XCatScoring
+
+
+class XCatNextItemLoss(XCatPreTrainedModel):
+    """Candidates, soft targets and loss of a training step; `XCatForNextItem` makes the model.
+
+    Attributes:
+        model: The model that gives states and scores.
+        soft_target_rows: (item rows, K) rows of the items nearest in text.
+        share_negatives: Whether all processes draw the same candidates; all have to take part.
+        keep_texts: Whether a step over the whole catalogue reuses what the adaptor made, in an earlier step, of texts
+            that are not in this step, until `model.items.kept_texts` is dropped.
+    """
+
+    model: XCatScoring
+    soft_target_rows: torch.Tensor
+    share_negatives: bool = False
+    keep_texts: bool = False
+
+    @property
+    def _has_soft_targets(self) -> bool:
+        config = self.config
+        return config.use_text and config.soft_target_weight > 0 and config.uses_full_softmax
+
+    def _loss(
+        self,
+        item_ids: torch.Tensor,
+        labels: torch.Tensor,
+        loss_weights: torch.Tensor | None,
+        num_items_in_batch: torch.Tensor | int | None,
+        inputs: dict[str, Any],
+    ) -> tuple[torch.Tensor, XCatModelOutput]:
+        known = labels.flatten() >= NUM_SPECIAL_ROWS
+        targets = labels.flatten()[known]
+        layout = SequenceLayout.from_inputs(item_ids, inputs["attention_mask"], inputs["position_ids"])
+        places = known.nonzero().squeeze(1)
+        recent = self.model.recent_events(item_ids, layout, places, inputs.get("event_type_ids"))
+        rows, log_inclusion, items, embeds = self._candidates(item_ids, targets)
+        output = self.model(item_ids, item_embeds=embeds, **inputs)
+        states = self.model.query_side(output.last_hidden_state.flatten(0, 1)[known].float())
+        soft_targets = bonus_items = bonus = None
+        if self._has_soft_targets:
+            soft_targets = self._soft_targets(targets, recent) - NUM_SPECIAL_ROWS
+        if self.model.repeats is not None:
+            bonus_items = torch.searchsorted(rows, recent.items).clamp(max=len(rows) - 1)
+            bonus = self.model.repeats.values(recent).float() * (rows[bonus_items] == recent.items)
+        events = LabelledEvents(
+            states,
+            items.float(),
+            torch.searchsorted(rows, targets),
+            self.model.item_side,
+            weights=None if loss_weights is None else loss_weights.flatten()[known],
+            soft_targets=soft_targets,
+            log_inclusion=log_inclusion,
+            bonus_items=bonus_items,
+            bonus=bonus,
+        )
+        total = build_objective(self.config).loss(events)
+        count = torch.as_tensor(known.sum() if num_items_in_batch is None else num_items_in_batch)
+        return total / count.clamp(min=1), output
+
+    def _candidates(
+        self, item_ids: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
+        """Represent each item that the step needs once, for the histories and for the candidates alike.
+
+        Args:
+            item_ids: (rows, length) item rows of the histories.
+            targets: (events,) item rows of the targets.
+
+        Returns:
+            (candidates,) sorted item rows; (candidates,) logarithms of the probability that each was drawn, or None;
+            (candidates, hidden) their representations; (rows, length, hidden) representations of the histories.
+        """
+        if self.config.uses_full_softmax:
+            keeps = self.keep_texts and self.training
+            table = self.model.items(learning=torch.cat([item_ids.flatten(), targets]) if keeps else None)
+            rows = torch.arange(NUM_SPECIAL_ROWS, len(table), device=targets.device)
+            embeds = table.index_select(0, item_ids.flatten())
+            return rows, None, table[NUM_SPECIAL_ROWS:], embeds.view(*item_ids.shape, -1)
+        rows, log_inclusion = sample_candidates(
+            targets,
+            self.model.items.item_counts,
+            self.config.num_negatives,
+            NUM_SPECIAL_ROWS,
+            shared=self.share_negatives and self.training,
+        )
+        needed, inverse = torch.unique(torch.cat([rows, item_ids.flatten()]), return_inverse=True)
+        table = self.model.items(needed)
+        embeds = table[inverse[len(rows) :]].view(*item_ids.shape, -1)
+        return rows, log_inclusion, table[inverse[: len(rows)]], embeds
+
+    def _soft_targets(self, targets: torch.Tensor, recent: RecentEvents) -> torch.Tensor:
+        """(events, K) rows near the (events,) targets in text; the target itself where the user has had one.
+
+        It is also the target where there are none, as in a head over the weights of a bare `XCatModel`.
+        """
+        rows = self.soft_target_rows[targets].long()
+        had = (recent.items[:, :, None] == rows[:, None, :]).any(1)
+        return torch.where(had | (rows < NUM_SPECIAL_ROWS), targets[:, None], rows)
+
+    @torch.no_grad()
+    def target_losses(
+        self, states: torch.Tensor, recent: RecentEvents, targets: torch.Tensor, item_side: torch.Tensor
+    ) -> torch.Tensor:
+        """The loss of training of several targets per state, for evaluation, one normaliser per state.
+
+        A sampled objective is computed over the whole catalogue here, so that its loss does not depend on a draw.
+
+        Args:
+            states: (queries, hidden) behaviour states.
+            recent: The events before them.
+            targets: (queries, targets) item rows; below the first item where there is none, or an unknown one.
+            item_side: (item rows, hidden) result of `XCatModel.item_side` over the whole table.
+
+        Returns:
+            (queries, targets) float32 losses in nats, before any weights; NaN where there is no target.
+        """
+        config = self.config
+        scores = self.model.query_side(states.float()) @ item_side.T
+        if self.model.repeats is not None and config.repeats != "apart":
+            queries, places = recent.counts.nonzero(as_tuple=True)
+            scores[queries, recent.items[queries, places]] += self.model.repeats.values(recent)[queries, places]
+        scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
+        known = targets >= NUM_SPECIAL_ROWS
+        rows = targets.clamp(min=NUM_SPECIAL_ROWS)
+        wanted = scores.gather(1, rows)
+        if self._has_soft_targets:
+            near = [self._soft_targets(column, recent) for column in rows.unbind(1)]
+            shared = [scores.gather(1, part).mean(1) for part in near]
+            share = float(config.soft_target_weight)
+            wanted = (1 - share) * wanted + share * torch.stack(shared, dim=1)
+        losses = build_objective(config).evaluation_losses(scores, wanted)
+        masked: torch.Tensor = losses.masked_fill(~known, torch.nan)
+        return masked

@@ -1,0 +1,178 @@
+"""Queries and scores: dot products, item-to-item weights, repeat bias, cold-item boost and re-ranker in one sum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from .configuration_xcat import NUM_SPECIAL_ROWS
+from .export_xcat import is_exporting
+from .items_xcat import XCatItemEncoder
+from .layout_xcat import SequenceLayout
+from .neighbors_xcat import XCatNeighbors, XCatSuccessors
+from .outputs_xcat import XCatModelOutput
+from .pretrained_xcat import XCatPreTrainedModel
+from .recent_events_xcat import RecentEvents
+from .repeats_xcat import XCatRepeats
+from .reranker_xcat import CandidateSources, XCatCandidateAttention
+
+
+class XCatScoring(XCatPreTrainedModel):
+    """Scores of items for encoded histories; `XCatModel` makes the parts and the states.
+
+    Attributes:
+        items: The item table.
+        neighbors: Item-to-item weights, or None.
+        repeats: The repeat bias, or None.
+        candidates: The re-ranker, or None.
+        successors: Item transitions for the re-ranker, or None.
+    """
+
+    items: XCatItemEncoder
+    neighbors: XCatNeighbors | None
+    repeats: XCatRepeats | None
+    candidates: XCatCandidateAttention | None
+    successors: XCatSuccessors | None
+
+    def encode_queries(
+        self, query_positions: torch.Tensor | None = None, **inputs: Any
+    ) -> tuple[torch.Tensor, RecentEvents, XCatModelOutput]:
+        """Encode histories and pick what to predict from.
+
+        Args:
+            query_positions: (queries,) positions in the flattened rows; None for the last event of every history,
+                in the order in which histories lie in the rows.
+            **inputs: As for `forward`.
+
+        Returns:
+            (queries, hidden) states, the latest events before them, and the output of `forward`.
+        """
+        output: XCatModelOutput = self(**{**inputs, "return_dict": True})
+        hidden: Any = output.last_hidden_state
+        states, recent = self.pick(hidden, query_positions, **inputs)
+        return states, recent, output
+
+    def pick(
+        self,
+        hidden: torch.Tensor,
+        query_positions: torch.Tensor | None,
+        item_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        event_type_ids: torch.Tensor | None = None,
+        **inputs: Any,
+    ) -> tuple[torch.Tensor, RecentEvents]:
+        """States and latest events of queries, from (rows, length, hidden) states; see `encode_queries`."""
+        layout = SequenceLayout.from_inputs(item_ids, attention_mask, position_ids)
+        if query_positions is None:
+            flat, history, _ = layout.unpack_index()
+            last = torch.ones_like(history, dtype=torch.bool)
+            last[:-1] = history[:-1] != history[1:]
+            query_positions = flat[last]
+        recent = self.recent_events(item_ids, layout, query_positions, event_type_ids)
+        return hidden.flatten(0, 1)[query_positions], recent
+
+    def recent_events(
+        self,
+        item_ids: torch.Tensor,
+        layout: SequenceLayout,
+        query_positions: torch.Tensor,
+        event_type_ids: torch.Tensor | None = None,
+    ) -> RecentEvents:
+        """The events before queries, as many as the longest history in (rows, length) `item_ids` has.
+
+        Training, validation and recommendation read events here alone, so that all count the same: a purchase and a
+        view count as having the item, and an event of `negative_event_types` does not.
+        """
+        codes = self.config.negative_codes
+        negative = None
+        if event_type_ids is not None and codes:
+            negative = torch.isin(event_type_ids, torch.tensor(codes, device=event_type_ids.device))
+        if is_exporting():  # the length of the rows, which does not depend on values
+            return RecentEvents.of_queries(item_ids, layout, query_positions, item_ids.shape[1], negative)
+        longest = int(layout.position_ids.max()) + 1 if layout.position_ids.numel() else 1
+        return RecentEvents.of_queries(item_ids, layout, query_positions, longest, negative)
+
+    @torch.no_grad()
+    def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
+        """Score every item of the catalogue, in float32 whatever the precision of training.
+
+        Args:
+            query_positions: (queries,) positions in the flattened rows; None for the last event of every history.
+            **inputs: As for `forward`.
+
+        Returns:
+            (queries, item rows) scores; the special rows are -inf.
+        """
+        with torch.autocast(self.device.type, enabled=False):
+            states, recent, _ = self.encode_queries(query_positions, **inputs)
+            return self.score_states(states, recent)
+
+    def query_side(self, states: torch.Tensor) -> torch.Tensor:
+        """Bring (queries, hidden) states into the form whose dot product with `item_side` is the score."""
+        if self.config.scoring == "cosine":
+            states = nn.functional.normalize(states, dim=-1)
+        return states / self.config.temperature
+
+    def item_side(self, items: torch.Tensor) -> torch.Tensor:
+        """Bring (items, hidden) representations into the form whose dot product with `query_side` is the score."""
+        return nn.functional.normalize(items, dim=-1) if self.config.scoring == "cosine" else items
+
+    def bonuses(self, recent: RecentEvents) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """What the memories add: (pairs,) numbers of queries, item rows and bonuses, each pair once a memory."""
+        return [memory.bonus(recent) for memory in (self.repeats, self.neighbors) if memory is not None]
+
+    def untrained_bonus(self, rows: torch.Tensor | slice) -> torch.Tensor:
+        """What `untrained_bonus` of the configuration adds to the scores of item rows, of any shape."""
+        return float(self.config.untrained_bonus) * (self.items.item_counts[rows] == 0).float()
+
+    def score_states(
+        self, states: torch.Tensor, recent: RecentEvents | None, item_side: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Score states against the catalogue.
+
+        Args:
+            states: (queries, hidden) behaviour states.
+            recent: The events before them, which memories and second stage go by; None leaves those out.
+            item_side: (item rows, hidden) result of `item_side` over the whole table, if it is at hand.
+
+        Returns:
+            (queries, item rows) float32 scores; the special rows are -inf.
+        """
+        with torch.autocast(self.device.type, enabled=False):
+            if item_side is None:
+                item_side = self.item_side(self.items().float())
+            queries = self.query_side(states.float())
+            scores = queries @ item_side.T
+            for numbers, rows, values in [] if recent is None else self.bonuses(recent):
+                scores[numbers, rows] += values
+            if self.config.untrained_bonus:
+                scores += self.untrained_bonus(slice(None))
+            scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
+            if recent is not None and self.has_second_stage:
+                best = scores.topk(min(self.config.num_candidates, self.config.num_items), dim=1)
+                rescored, _ = self.second_stage(queries, recent, best.indices, best.values, item_side)
+                scores.scatter_(1, best.indices, rescored)
+            return scores
+
+    @property
+    def has_second_stage(self) -> bool:
+        """Whether the best candidates are scored anew."""
+        return self.candidates is not None and self.config.candidate_attention
+
+    def second_stage(
+        self,
+        queries: torch.Tensor,
+        recent: RecentEvents,
+        rows: torch.Tensor,
+        scores: torch.Tensor,
+        item_side: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score candidates anew; arguments and result as of `XCatCandidateAttention.rescored`."""
+        assert self.candidates is not None
+        sources = CandidateSources(self.items, item_side, self.neighbors, self.successors)
+        given = self.untrained_bonus(rows)  # no evidence, so the second stage does not see it
+        rescored, attention = self.candidates.rescored(queries, recent, rows, scores - given, sources)
+        return rescored + given, attention
