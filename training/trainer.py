@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from datasets import Dataset, IterableDataset
-from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
-from transformers import PrinterCallback, ProgressCallback, Trainer, set_seed
+from transformers import PrinterCallback, ProgressCallback, set_seed
 
 from ..catalogue.item_table import refresh_text_states
 from ..checkpoints.adapters import parameter_counts
@@ -28,13 +27,13 @@ from .callbacks import EarlyStoppingOfSets, EpochProgress, TrainedParameters
 from .collators import PackingCollator, QueryCollator
 from .hub import HubPushes
 from .hyperparameter_search import HyperparameterSearch
-from .optimizers import RowAdamW, clip_row_gradients
+from .optimization import Optimization
 from .preparation.windows import resolve_sizes, training_rows
 from .process_group import end_process_group_at_exit
 from .ranking_evaluation import RankingEvaluation
 from .row_datasets import as_rows, evaluation_sets
 from .samplers import OrderOfEpoch, TokenBatchSampler
-from .text_tuning import TextTuningCollator, text_learning_rate, trains_text
+from .text_tuning import TextTuningCollator, trains_text
 from .time_estimate import TimeEstimate, WorkBesideSteps, work_beside_steps
 from .trainer_checks import (
     check_adaptor_refresh,
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
+class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluation):
     """Trains `XCatForNextItem` on packed histories and evaluates it by full-catalogue ranking.
 
     A text encoder that has parameters in training is trained as `text_tuning` describes. Under FSDP2 a copy of the
@@ -149,6 +148,14 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
             end_process_group_at_exit()
         if self.compute_metrics is None:
             self.compute_metrics = self.ranking_metrics
+        self.trained_parameters = TrainedParameters()
+        self._choose_callbacks()
+        trained = (bare.model.items.item_counts > 0).cpu().numpy()
+        self.query_collator = QueryCollator(processing_class, trained, args.new_category_weight)
+        self._cut_rows(bare)
+
+    def _choose_callbacks(self) -> None:
+        args = self.args
         if args.early_stopping_patience and args.load_best_model_at_end:
             self.add_callback(EarlyStoppingOfSets(args.early_stopping_patience))
         # Of the two, Trainer has added one; both print every log to standard output.
@@ -156,11 +163,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
             self.add_callback(EpochProgress())
             self.add_callback(TimeEstimate(self._work_beside_steps))
         self.remove_callback(PrinterCallback)
-        self.trained_parameters = TrainedParameters()
         self.add_callback(self.trained_parameters)
-        trained = (bare.model.items.item_counts > 0).cpu().numpy()
-        self.query_collator = QueryCollator(processing_class, trained, args.new_category_weight)
-        self._cut_rows(bare)
 
     def _cut_rows(self, model: XCatForNextItem) -> None:
         """Make the training rows of those that were given, again where model or arguments want others by now."""
@@ -200,36 +203,6 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
             in_order=self.args.dataloader_in_order,
         )
         return self.accelerator.prepare(loader)
-
-    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """As in `Trainer`; with a sampled softmax, AdamW only touches the rows of the id table that a step names."""
-        bare = bare_model(self.model)
-        if not bare.config.uses_full_softmax and bare.config.use_item_ids:
-            by_rows = self.args.optim in ("adamw_torch", "adamw_torch_fused") and not self.is_fsdp_enabled
-            bare.model.items.id_embeddings.sparse = by_rows  # FSDP reduces dense gradients only
-        made = self.optimizer is None
-        optimizer = super().create_optimizer(model)
-        if made and self.tunes_text:
-            rate = text_learning_rate(bare, self.args.text_encoder_learning_rate)
-            _give_rate(optimizer, set(bare.model.text.parameters()), rate)
-        return optimizer
-
-    @staticmethod
-    def get_optimizer_cls_and_kwargs(args: Any, model: Any = None) -> tuple[Any, Any]:
-        """As in `Trainer`, with `RowAdamW` for AdamW, of which it is a superset."""
-        kind, options = Trainer.get_optimizer_cls_and_kwargs(args, model)
-        return RowAdamW if kind is torch.optim.AdamW else kind, options
-
-    def _clip_grad_norm(self, model: nn.Module) -> Any:
-        if not _has_row_gradients(model):
-            return super()._clip_grad_norm(model)
-        self.accelerator.unscale_gradients()
-        return clip_row_gradients(list(model.parameters()), self.args.max_grad_norm)
-
-    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
-        if grad_norm is None and _has_row_gradients(model):
-            return clip_row_gradients(list(model.parameters()), float("inf"))
-        return super()._get_grad_norm(model, grad_norm)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """As in `Trainer`; at the end neighbour weight and second stage are found on the validation split.
@@ -401,19 +374,6 @@ class XCatTrainer(HubPushes, HyperparameterSearch, RankingEvaluation):
             precision = precision or ("bf16" if self.args.bf16 else "fp32")
             refresh_text_states(bare_model(self.model), self.query_collator.processor, precision=precision)
             self._texts_of_step = self.state.global_step
-
-
-def _give_rate(optimizer: torch.optim.Optimizer, parameters: set[nn.Parameter], rate: float) -> None:
-    """Move parameters into groups of their own with another learning rate."""
-    for group in list(optimizer.param_groups):
-        moved = [p for p in group["params"] if p in parameters]
-        if moved:
-            group["params"] = [p for p in group["params"] if p not in parameters]
-            optimizer.add_param_group({**group, "params": moved, "lr": rate})
-
-
-def _has_row_gradients(model: nn.Module) -> bool:
-    return any(p.grad is not None and p.grad.is_sparse for p in model.parameters())
 
 
 def _finite(value: Any) -> Any:
