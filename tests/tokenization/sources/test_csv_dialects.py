@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.tokenization.sources.csv_files import measure
+from xcat_rec.tokenization.sources.csv_layout import measure
 from xcat_rec.tokenization.sources.generic import load_table
 
 Rows = Sequence[Sequence[str]]
