@@ -173,7 +173,7 @@ def test_records_are_counted_without_a_parser(rows: list[list[str]]) -> None:
 def test_a_long_file_is_measured_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     content = python_csv()([[str(number), 'x "y",\n' * (number % 3), "z\r"] for number in range(200)]).encode()
     whole = measure(content, ",")
-    monkeypatch.setattr("xcat_rec.tokenization.sources.csv_files._BLOCK", 7)
+    monkeypatch.setattr("xcat_rec.tokenization.sources.csv_layout._BLOCK", 7)
     assert measure(content, ",") == whole
     assert whole.records == 200
 
