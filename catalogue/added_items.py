@@ -1,4 +1,4 @@
-"""Items that come to a trained checkpoint, or take the place of its own, without training."""
+"""Add items to a trained checkpoint, or replace its catalogue, without training."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .change import change_catalogue, ordered_after
 
 @dataclass(frozen=True)
 class AddedItems:
-    """What became of a catalogue.
+    """Result of `add_items`.
 
     Args:
-        items: Items that it has now.
-        new: Items that the model had not known.
-        named_again: Items that it had known and that were given once more.
-        dropped: Items that it has no longer.
+        items: Items in the catalogue now.
+        new: Items added.
+        named_again: Items that the catalogue had already and that the table lists again.
+        dropped: Items removed.
     """
 
     items: int
@@ -35,8 +35,8 @@ class AddedItems:
 
     def __str__(self) -> str:
         return (
-            f"{self.items:,} items: {self.new:,} are new, {self.named_again:,} were known and now have the "
-            f"table's texts, {self.dropped:,} are dropped"
+            f"{self.items:,} items: {self.new:,} are new, {self.named_again:,} were in the catalogue already and now "
+            f"have the table's texts, {self.dropped:,} are dropped"
         )
 
 
@@ -49,26 +49,27 @@ def add_items(
     cold_boost: float | None = None,
     cache_dir: Path | None = None,
 ) -> tuple[XCatProcessor, AddedItems]:
-    """Add items to a trained model's catalogue, by their texts alone; see `change_catalogue` for what each has.
+    """Add items to a trained model's catalogue by their texts alone; `change_catalogue` describes the result.
 
-    An item that the model knows and that is named again is as the table has it, and keeps what was learnt of it.
+    An item that is in the catalogue already takes the table's texts and features. It keeps what the model learned
+    about it.
 
     Args:
-        model: The model; its catalogue is changed in place, recommenders of it have to be made anew.
+        model: The model. Its catalogue is changed in place; create its recommenders again afterwards.
         processor: Its processor.
-        items: The items, as `validate_items` gives them.
-        replace: Whether items that the table lacks are dropped.
-        cold_boost: Added to the scores of cold items (no training events) from now on: `untrained_bonus` of the
-            configuration. None to leave it as it is.
+        items: The items table, as `validate_items` returns it.
+        replace: Whether to drop items that the table lacks.
+        cold_boost: New cold-item boost (`untrained_bonus` in the configuration): it is added to the scores of cold
+            items (no training events). None keeps the current value.
         cache_dir: Where text states are cached; None for the user's cache.
 
     Returns:
-        A processor with the catalogue, and what became of it.
+        A processor with the new catalogue, and the counts of changes.
 
     Raises:
-        ValueError: If `cold_boost` is no finite number; if the table is empty, lacks a column that the model's texts
-            are made of, or has another type of column than the model's catalogue; or if there are new texts and the
-            model carries no text encoder.
+        ValueError: If `cold_boost` is not a finite number; if the table is empty or lacks a text field of the model;
+            if a column has another type than in the model's catalogue; or if there are new texts and the model has no
+            text encoder.
     """
     old = processor.catalogue
     boost = model.config.untrained_bonus if cold_boost is None else finite_number("cold_boost", cold_boost)

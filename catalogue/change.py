@@ -1,4 +1,4 @@
-"""A trained model with another catalogue: items keep what the model learned about them."""
+"""Replace the catalogue of a trained model; items in both catalogues keep what the model learned about them."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
-from .cold_start import lend_neighbors, remember_texts
+from .cold_start import add_cold_start_neighbors, fill_neighbors_from_text
 from .item_table import distinct_texts, feature_codes, nearest_rows, place_categories, place_text_states, text_states
 
-_STRANGE = 10
-"""A catalogue is strange to a base that was trained on less than one in so many of its items."""
+_MOSTLY_UNSEEN = 10
+"""A catalogue is mostly unseen when the base was trained on less than one in this many of its items."""
 _SHOWN = ("item_id", "text", "title", "category", "brand", "price")
 
 
 def ordered_after(base: ItemVocabulary, vocabulary: ItemVocabulary) -> ItemVocabulary:
-    """The items of a vocabulary, those of a base first and in its order, so that a grown catalogue keeps its rows."""
+    """Sort a vocabulary: items of the base first, in the base's order, so that a grown catalogue keeps its indices."""
     rows = base.encode(vocabulary.column("item_id"))
     order = np.argsort(np.where(rows == UNKNOWN_ROW, len(base), rows), kind="stable")
     return ItemVocabulary(vocabulary.table.take(pa.array(order)).combine_chunks())
 
 
 def same_catalogue(one: ItemVocabulary, other: ItemVocabulary, features: dict[str, int]) -> bool:
-    """Whether two vocabularies have the same items in the same order, and the same of them is read and shown."""
+    """Whether two vocabularies have the same items in the same order, with the same features and displayed columns."""
     return all(_column(one, name).equals(_column(other, name)) for name in (*_SHOWN, *features))
 
 
@@ -52,13 +52,15 @@ def change_catalogue(
 ) -> XCatProcessor:
     """Give a trained model another catalogue, in place.
 
-    Items that the model knows keep what it knows of them: id embedding, counts, neighbours, and the states of their
-    text unless that changed. A new item has its text, encoded in float32 and whitened as the base's were, and those
-    values of its features that the base knows; it has no id, and neighbours that `lend_neighbors` gives it. Items that
-    are not in the new catalogue are forgotten. Where the base was trained on less than half of the new catalogue the
-    second stage is put out of use: what it learnt of counts and memory says nothing of such a catalogue. Where it was
-    trained on less than a tenth, items have neighbours by their texts alone (`remember_texts`), and the weight of
-    those: what few items could lend says nothing.
+    * An item in both catalogues keeps its id embedding, counts and neighbours, and its text states unless the text
+      changed.
+    * A new item has text states (encoded in float32, with the base's whitening) and the feature values that the base
+      was trained with. It has no id embedding. Its neighbours come from similar items (`add_cold_start_neighbors`).
+    * Items missing from the new catalogue are removed.
+    * If the base was trained on less than half of the new catalogue, the re-ranker is turned off, because it was
+      fitted to other counts and item-to-item weights.
+    * If the base was trained on less than a tenth, the item-to-item weights and their weight in the score come from
+      texts alone (`fill_neighbors_from_text`).
 
     Args:
         model: The model, with the catalogue of the processor.
@@ -70,7 +72,7 @@ def change_catalogue(
         A processor with the new catalogue.
 
     Raises:
-        ValueError: If there are new texts and the model carries no text encoder.
+        ValueError: If there are new texts and the model has no text encoder.
     """
     items, config, old = model.model.items, model.config, processor.catalogue
     source = np.concatenate([np.arange(NUM_SPECIAL_ROWS), old.encode(vocabulary.column("item_id"))])
@@ -96,8 +98,8 @@ def change_catalogue(
     if 2 * known < config.num_items:
         config.candidate_attention = False
     place_categories(model, vocabulary)
-    if _STRANGE * known >= config.num_items or not remember_texts(model):
-        lend_neighbors(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))
+    if _MOSTLY_UNSEEN * known >= config.num_items or not fill_neighbors_from_text(model):
+        add_cold_start_neighbors(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))
     change_soft_targets(model)
     changed = copy(processor)
     changed.vocabulary = vocabulary
@@ -105,10 +107,10 @@ def change_catalogue(
 
 
 def _learned_values(old: ItemVocabulary, codes: np.ndarray, features: dict[str, int]) -> dict[str, list[str]]:
-    """The value of every code of every feature, read off the rows: the order of values in a table may have changed."""
+    """Values of all feature codes, read from the item table: a new vocabulary may order the values otherwise."""
     learned = {}
     for i, (name, size) in enumerate(features.items()):
-        values = [f"\0{code}" for code in range(1, size)]  # no column holds these
+        values = [f"\0{code}" for code in range(1, size)]  # placeholders that no column contains
         place, known = old.codes(name)
         for row in np.unique(codes[:, i], return_index=True)[1]:
             if codes[row, i] and place[row] >= 0:
@@ -118,7 +120,7 @@ def _learned_values(old: ItemVocabulary, codes: np.ndarray, features: dict[str, 
 
 
 def _taken(table: nn.Embedding, rows: torch.Tensor) -> nn.Embedding:
-    """The rows of a table; 0 for items it does not know, which keeps them out of the way until they are trained."""
+    """Select rows of an embedding; unknown items get zeros, which have no effect until the items are trained."""
     known = (rows != UNKNOWN_ROW)[:, None].to(table.weight.dtype)
     known[UNKNOWN_ROW] = 1
     weight = table.weight.detach()[rows] * known
@@ -144,15 +146,15 @@ def _change_texts(
     new = [texts[number] for number in missing.tolist()]
     if model.model.text.encoder is None:
         raise ValueError(
-            f"items: {len(new)} of {len(texts) - 1} texts are not known to the base, for example {new[0][:80]!r}, and "
-            "it carries no text encoder; keep to its catalogue or take a base with one"
+            f"items: {len(new)} of {len(texts) - 1} texts are new to the model, for example {new[0][:80]!r}, and the "
+            "model has no text encoder to encode them; keep to its own catalogue, or use a base with a text encoder"
         )
     warn_of_unknown(processor.tokenizer, new, "texts of new items")
     place_text_states(model, missing, text_states(model, processor, new, precision="fp32", cache_dir=cache))
 
 
 def change_soft_targets(model: XCatForNextItem) -> None:
-    """Compute the label smoothing over text neighbours for the catalogue that the model has now."""
+    """Recompute the text neighbours for label smoothing from the model's current catalogue."""
     if not model._has_soft_targets:
         if hasattr(model, "soft_target_rows"):
             del model.soft_target_rows

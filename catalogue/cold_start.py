@@ -1,4 +1,4 @@
-"""Neighbours for items that nothing has been counted of: those of the items whose texts are nearest."""
+"""Text-based cold-start neighbours: a cold item gets item-to-item weights from the warm items nearest in text."""
 
 from __future__ import annotations
 
@@ -15,93 +15,97 @@ from ..modeling_xcat.text_xcat import fit_whitening
 
 logger = logging.getLogger(__name__)
 
-LENDERS = 10
-"""Trained items, nearest in text, that lend to an untrained one."""
-LEAST_TRAINED = 10
-"""Trained items a catalogue must have: where there are fewer, as where a base knows a handful of a shop's items, the
-nearest of them says nothing."""
+NUM_WARM_SOURCES = 10
+"""Warm items, nearest in text, that a cold item gets its weights from."""
+MIN_WARM_ITEMS = 10
+"""Minimum number of warm items in a catalogue. With fewer, even the nearest warm item is too far in text to be of
+use."""
 SHARPNESS = 10.0
-"""A lender's share is the softmax of its cosine times this."""
+"""A warm item's share is the softmax of its cosine times this."""
 MOST_COSINES = 1 << 33
-"""Pairs of an untrained and a trained item that are compared at most (about a minute of two cores)."""
-WEIGHT_OF_TEXTS = 80.0
-"""`neighbor_weight` of a memory that goes by texts alone: what was best on shops that a base knew nothing of."""
+"""Maximum pairs of a cold and a warm item that are compared (about a minute on two cores)."""
+TEXT_NEIGHBOR_WEIGHT = 80.0
+"""`neighbor_weight` for item-to-item weights from texts alone: the best value on data sets unseen by the base."""
 
 _COSINES_AT_ONCE = 1 << 22
 
 
 @torch.no_grad()
-def lend_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> int:
-    """Give items without training events a place in the neighbour memory, by their texts.
+def add_cold_start_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> int:
+    """Give cold items (no training events) item-to-item weights, from the warm items nearest in text.
 
-    What an untrained item says for item i is the sum over its `LENDERS` nearest trained items, weighted by the softmax
-    of their cosines, of what they say for i, and likewise what i says for it; between lender and untrained item that
-    is what the regression gives two items of one text, a / (a + l + users of the one that speaks). (Before format
-    version 4 a similarity is the same both ways, and 1 between the two.) The table keeps the strongest of all, and the
-    larger weight of a pair that it has already, so once more does no harm. Call it where counts, texts and neighbours
-    are in place.
+    The weight from a cold item to item i is a weighted sum over its `NUM_WARM_SOURCES` nearest warm items: the softmax
+    of the cosines times the weights from those warm items to i. The weight from i to the cold item is computed
+    likewise. The weight between the cold item and its warm item is the regression's weight for two items with equal
+    texts: a / (a + l + users of the predicting item). Before format version 4 similarities are symmetric and this one
+    is 1.
+
+    Each item keeps its strongest weights. A pair that has a weight already keeps the larger one, so calling this twice
+    changes nothing. Call it after counts, texts and item-to-item weights are in place.
 
     Args:
-        model: A model with its catalogue; one without texts, or without a neighbour memory, is left alone.
-        new: (items,) rows that came just now, where what others have been lent is to stay; None for all items.
+        model: A model with its catalogue. A model without texts or item-to-item weights is not changed.
+        new: (items,) indices of the items to fill; None for all cold items.
 
     Returns:
-        How many items were lent neighbours.
+        Number of cold items that got neighbours.
     """
     memory, items = model.model.neighbors, model.model.items
     if memory is None or not model.config.use_text:
         return 0
     states = torch.nn.functional.normalize(items.text_states[:, 0].float(), dim=-1)
-    speaks = states.any(1)[items.text_index]
-    speaks[:NUM_SPECIAL_ROWS] = False
-    borrowers = (speaks & (items.item_counts == 0)).nonzero().squeeze(1)
+    has_text = states.any(1)[items.text_index]
+    has_text[:NUM_SPECIAL_ROWS] = False
+    cold = (has_text & (items.item_counts == 0)).nonzero().squeeze(1)
     if new is not None:
-        borrowers = borrowers[torch.isin(borrowers, new)]
-    trained = (speaks & (items.item_counts > 0)).nonzero().squeeze(1)
-    if not len(borrowers) or len(trained) < LEAST_TRAINED:
+        cold = cold[torch.isin(cold, new)]
+    warm = (has_text & (items.item_counts > 0)).nonzero().squeeze(1)
+    if not len(cold) or len(warm) < MIN_WARM_ITEMS:
         return 0
-    if len(borrowers) * len(trained) > MOST_COSINES:
+    if len(cold) * len(warm) > MOST_COSINES:
         logger.warning(
-            "%s items without training events are too many to compare with %s others; they get no neighbours",
-            f"{len(borrowers):,}", f"{len(trained):,}",
+            "%s cold items are too many to compare with %s warm items; the cold items get no neighbours",
+            f"{len(cold):,}", f"{len(warm):,}",
         )  # fmt: skip
         return 0
-    lenders, shares = _lenders(states, items.text_index, borrowers, trained)
+    sources, shares = _nearest_warm(states, items.text_index, cold, warm)
     size, width = memory.rows.shape
     if model.config.format_version < REGRESSION_FROM:
         itself = torch.ones(size)
-        theirs = ours = _lent(memory.rows, memory.similarities, items.item_counts, borrowers, lenders, shares, itself)
+        theirs = ours = _inherited(memory.rows, memory.similarities, items.item_counts, cold, sources, shares, itself)
     else:
         itself = torch.full((size,), TEXT_WEIGHT / (TEXT_WEIGHT + RIDGE))
-        ours = _lent(memory.rows, memory.similarities, items.item_counts, borrowers, lenders, shares, itself)
+        ours = _inherited(memory.rows, memory.similarities, items.item_counts, cold, sources, shares, itself)
         itself = TEXT_WEIGHT / (TEXT_WEIGHT + RIDGE + items.user_counts().float())
-        sources = torch.arange(size).repeat_interleave(width)
-        incoming = strongest(memory.rows.flatten().long(), sources, memory.similarities.flatten(), size, width)
-        theirs = _lent(*incoming, items.item_counts, borrowers, lenders, shares, itself)
-    lent = strongest(
+        owners = torch.arange(size).repeat_interleave(width)
+        incoming = strongest(memory.rows.flatten().long(), owners, memory.similarities.flatten(), size, width)
+        theirs = _inherited(*incoming, items.item_counts, cold, sources, shares, itself)
+    found = strongest(
         torch.cat([ours[0], theirs[1]]), torch.cat([ours[1], theirs[0]]), torch.cat([ours[2], theirs[2]]), size, width
     )
     memory.rows, memory.similarities = united_neighbors(
-        torch.cat([memory.rows, lent[0]], 1), torch.cat([memory.similarities, lent[1]], 1), memory.rows.shape[1]
+        torch.cat([memory.rows, found[0]], 1), torch.cat([memory.similarities, found[1]], 1), memory.rows.shape[1]
     )
-    return len(borrowers)
+    return len(cold)
 
 
 @torch.no_grad()
-def remember_texts(model: XCatForNextItem) -> bool:
-    """Fill the neighbour memory of a catalogue that hardly anything was counted of, by its texts alone.
+def fill_neighbors_from_text(model: XCatForNextItem) -> bool:
+    """Fill the item-to-item weights from texts alone, for a catalogue that has hardly any training events.
 
-    The weights are those of the regression (`weights_by_regression`) without users, of texts whitened by this very
-    catalogue: what sets its items apart is not what set those of the base apart. Pairs that the memory has keep the
-    larger weight. As no log says whether users come back to items, those of a history get as much as the best of the
-    others (`neighbor_history`), so that the place of the one among the other is what the model learnt elsewhere.
+    The weights are those of the regression (`weights_by_regression`) without users. The texts are whitened on this
+    catalogue, because its items may differ in other ways than the base's items do. Existing pairs keep the larger
+    weight.
+
+    There are no data about repurchases, so items in the history get the maximum weight of the other items
+    (`neighbor_history`). Their order against other items then depends on the rest of the model.
 
     Args:
-        model: A model with its catalogue; one without texts, without a neighbour memory, or of a format version
-            before 4, whose memory holds other numbers, is left alone.
+        model: A model with its catalogue. A model is not changed if it has no texts, no item-to-item weights, or a
+            format version before 4 (other weights).
 
     Returns:
-        Whether the memory was filled.
+        Whether the weights were filled.
     """
     memory, items, config = model.model.neighbors, model.model.items, model.config
     if memory is None or not config.use_text or config.format_version < REGRESSION_FROM:
@@ -119,60 +123,60 @@ def remember_texts(model: XCatForNextItem) -> bool:
         torch.cat([memory.similarities, weights.to(memory.rows.device)], 1),
         width,
     )
-    config.neighbor_weight, config.neighbor_history = WEIGHT_OF_TEXTS, True
+    config.neighbor_weight, config.neighbor_history = TEXT_NEIGHBOR_WEIGHT, True
     return True
 
 
-def drop_lent(memory: XCatNeighbors, counts: torch.Tensor) -> None:
-    """Forget neighbours of items, or that are items, without training events: what was lent, or goes by text alone.
+def drop_cold_start_neighbors(memory: XCatNeighbors, counts: torch.Tensor) -> None:
+    """Remove neighbours from and to cold items: their weights come from texts alone.
 
     Args:
-        memory: The neighbour memory, changed in place.
-        counts: (rows,) training events of every row when it was filled.
+        memory: The item-to-item weights, changed in place.
+        counts: (rows,) training events per item when the weights were filled.
     """
     counted = (counts[memory.rows.long()] > 0) & (counts > 0)[:, None]
     memory.similarities *= counted
     memory.rows *= counted
 
 
-def _lenders(
-    states: torch.Tensor, index: torch.Tensor, borrowers: torch.Tensor, trained: torch.Tensor
+def _nearest_warm(
+    states: torch.Tensor, index: torch.Tensor, cold: torch.Tensor, warm: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(borrowers, lenders) rows of the trained items nearest in text, and their shares."""
-    vectors, count = states[index[trained]], min(LENDERS, len(trained))
+    """(cold items, warm items) indices of the warm items nearest in text, and their shares."""
+    vectors, count = states[index[warm]], min(NUM_WARM_SOURCES, len(warm))
     rows, shares = [], []
-    for part in borrowers.split(max(1, _COSINES_AT_ONCE // len(trained))):
+    for part in cold.split(max(1, _COSINES_AT_ONCE // len(warm))):
         best = (states[index[part]] @ vectors.T).topk(count, dim=1)
-        rows.append(trained[best.indices])
+        rows.append(warm[best.indices])
         shares.append(torch.softmax(SHARPNESS * best.values, dim=1))
     return torch.cat(rows), torch.cat(shares)
 
 
-def _lent(
+def _inherited(
     table: torch.Tensor,
     weights: torch.Tensor,
     counts: torch.Tensor,
-    borrowers: torch.Tensor,
-    lenders: torch.Tensor,
+    cold: torch.Tensor,
+    sources: torch.Tensor,
     shares: torch.Tensor,
     itself: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(pairs,) borrowers, items and weights, of (items, neighbours) rows and weights of their lenders; each pair once.
+    """(pairs,) cold items, other items and weights, summed over the warm items; each pair once.
 
     Args:
-        table: (items, neighbours) rows.
+        table: (items, neighbours) neighbours of each item.
         weights: (items, neighbours) their weights.
         counts: (items,) training events.
-        borrowers: (borrowers,) rows.
-        lenders: (borrowers, lenders) rows.
-        shares: (borrowers, lenders) shares.
-        itself: (items,) weight between an item as a lender and who borrows from it.
+        cold: (cold items,) indices.
+        sources: (cold items, warm items) indices of the warm items nearest in text.
+        shares: (cold items, warm items) their shares.
+        itself: (items,) weight between a warm item and the cold items that it is a source of.
     """
     size, found = len(table), []
-    for own, rows, share in zip(borrowers.split(1024), lenders.split(1024), shares.split(1024), strict=True):
+    for own, rows, share in zip(cold.split(1024), sources.split(1024), shares.split(1024), strict=True):
         others = torch.cat([rows[..., None], table[rows].long()], 2)
         similarities = torch.cat([itself[rows][..., None], weights[rows]], 2)
-        values = (share[..., None] * similarities * (counts[others] > 0)).flatten(1)  # nothing is lent twice
+        values = (share[..., None] * similarities * (counts[others] > 0)).flatten(1)  # warm neighbours only
         others = others.flatten(1)
         wanted = values > 0
         keys, inverse = torch.unique((own[:, None] * size + others)[wanted], return_inverse=True)
@@ -184,16 +188,16 @@ def _lent(
 def united_neighbors(
     rows: torch.Tensor, similarities: torch.Tensor, count: int, block: int = 1024
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The nearest of several lists of neighbours; one that is in more than one has the larger of its similarities.
+    """Merge lists of neighbours, strongest first; a neighbour that occurs twice keeps the larger similarity.
 
     Args:
-        rows: (items, neighbours) item rows.
+        rows: (items, neighbours) item indices.
         similarities: (items, neighbours), 0 for none.
-        count: Neighbours wanted of each item, at most as many as there are.
-        block: Items at a time.
+        count: Neighbours to keep per item, at most as many as there are.
+        block: Items per step.
 
     Returns:
-        (items, count) rows and similarities, the nearest first.
+        (items, count) item indices and similarities, the nearest first.
 
     Example:
         >>> rows, similarities = torch.tensor([[2, 3, 3, 4]]), torch.tensor([[0.75, 0.125, 0.5, 0.25]])

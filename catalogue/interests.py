@@ -1,4 +1,4 @@
-"""Interests of users for a model: its own text states are the vectors of their profiles."""
+"""Interests of users for a model: profiles are built from the model's own text states."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def interest_reader(
     cache_dir: Path | None = None,
     keep: bool = False,
 ) -> InterestReader | None:
-    """The reader of interests of a model; None for a model that reads none.
+    """Reader of interests for a model; None for a model without interests.
 
     Args:
         model: A model whose catalogue is in place.
@@ -65,10 +65,10 @@ def shop_interests(
     cache_dir: Path | None = None,
     keep: bool = False,
 ) -> UserInterests | None:
-    """The interests of a shop's users as a model reads them; None for a model that reads none.
+    """Compute the interests of the users of a dataset; None for a model without interests.
 
     Args:
-        shop: Validated tables whose events have the texts.
+        shop: Validated tables whose events have texts.
         model: A model whose catalogue is in place.
         processor: Its processor.
         precision: As for `interest_reader`.
@@ -76,7 +76,7 @@ def shop_interests(
         keep: As for `interest_reader`.
 
     Raises:
-        ValueError: If the shop has not kept its texts and ratings, or events have no times.
+        ValueError: If the dataset was prepared without texts and ratings, or its events have no times.
     """
     reader = interest_reader(model, processor, precision=precision, cache_dir=cache_dir, keep=keep)
     if reader is None:
@@ -87,12 +87,12 @@ def shop_interests(
 
 
 def interest_settings(shop: ShopTables, about: str, columns: Sequence[str]) -> InterestSettings:
-    """What a model that is trained on a shop is to read.
+    """Settings of interests for a model that is trained on a dataset.
 
     Args:
         shop: Validated tables.
         about: As in `InterestSettings`.
-        columns: Columns of events with texts; none for the usual names.
+        columns: Event columns with texts; None or empty for the usual names.
 
     Raises:
         ValueError: As `shop_interests`.

@@ -21,9 +21,9 @@ from ..tokenization.text.precision import use_bf16
 from ..tokenization.text.text_encoder import TextEncoder
 from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.vocabulary import ItemVocabulary
-from .cold_start import lend_neighbors
-from .repurchases import count_returns
-from .transitions import strongest_successors
+from .cold_start import add_cold_start_neighbors
+from .repurchases import count_repurchases
+from .transitions import strongest_transitions
 
 if TYPE_CHECKING:  # serving reads this file, too, and needs no data sets
     from datasets import Dataset
@@ -36,7 +36,7 @@ def distinct_texts(vocabulary: ItemVocabulary) -> tuple[list[str], np.ndarray]:
         vocabulary: A catalogue with a `text` column.
 
     Returns:
-        The texts, of which number 0 is the empty one, and the (rows,) number of each row's text.
+        The texts, where number 0 is the empty text, and the (rows,) text number of each row.
     """
     codes, values = vocabulary.codes("text")
     order = {value: code for code, value in enumerate(values)}
@@ -62,11 +62,11 @@ def text_states(
     """Encode texts with the model's encoder: (texts, tokens, text_dim), not whitened, cached on disk if `keep`.
 
     Raises:
-        ValueError: If the model carries no encoder.
+        ValueError: If the model has no encoder.
     """
     text = model.model.text
     if text.encoder is None:
-        raise ValueError("this model carries no text encoder (text_config is None); give text states instead")
+        raise ValueError("this model has no text encoder (text_config is None); give text states instead")
     encoder = TextEncoder(
         text.encoder.eval(),
         processor.tokenizer,
@@ -78,14 +78,14 @@ def text_states(
 
 
 def nearest_rows(states: torch.Tensor, text_index: torch.Tensor, neighbours: int, block: int = 1024) -> torch.Tensor:
-    """For every item the items nearest to it in text, by cosine.
+    """Find the items nearest to each item in text, by cosine.
 
     Args:
         states: (texts, width) text states.
         text_index: (rows,) number of each row's text.
-        neighbours: Neighbours wanted; where there are not enough, the item itself fills up. An item without text
-            is nobody's neighbour.
-        block: Items compared at a time.
+        neighbours: Neighbours per item; the item itself fills missing places. An item without text is nobody's
+            neighbour.
+        block: Items compared per step.
 
     Returns:
         (rows, neighbours) int32 rows; special rows keep 0.
@@ -111,7 +111,7 @@ def nearest_rows(states: torch.Tensor, text_index: torch.Tensor, neighbours: int
 
 
 def training_counts(histories: Iterable[list[int]] | pa.ChunkedArray, rows: int) -> torch.Tensor:
-    """(rows,) training events of every row; histories are lists of rows, or an Arrow list column."""
+    """(rows,) training events per row; histories are lists of item indices, or an Arrow list column."""
     if isinstance(histories, pa.ChunkedArray):
         flat = histories.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     else:
@@ -124,7 +124,7 @@ def training_counts(histories: Iterable[list[int]] | pa.ChunkedArray, rows: int)
 def feature_codes(
     vocabulary: ItemVocabulary, features: dict[str, int], learned: dict[str, list[str]] | None = None
 ) -> torch.Tensor:
-    """Codes of categorical columns (rows, features) from 1; 0 is a missing value, or one unknown at training."""
+    """Codes of categorical columns (rows, features) from 1; 0 is a missing value, or a value unseen in training."""
     codes = np.zeros((len(vocabulary), len(features)), dtype=np.int64)
     for i, (name, size) in enumerate(features.items()):
         column, values = vocabulary.codes(name)
@@ -145,9 +145,9 @@ def refresh_text_states(
     cache_dir: Path | None = None,
     keep: bool = False,
 ) -> None:
-    """Encode the catalogue's texts anew with an encoder that was trained; the whitening stays as it was fitted.
+    """Encode the catalogue's texts again after training the encoder; the whitening stays the same.
 
-    What is served is to be made in float32: it comes out the same where an adapter is loaded as where it was trained.
+    Use float32 for serving: a model loaded with its adapter then has the same states as the trained model.
 
     Args:
         model: A model whose catalogue is in place.
@@ -162,7 +162,7 @@ def refresh_text_states(
 
 
 def place_text_states(model: XCatForNextItem, numbers: torch.Tensor, states: torch.Tensor) -> None:
-    """Whiten (texts, tokens, text_dim) states and put them where texts of these numbers are kept; 0 is no text."""
+    """Whiten (texts, tokens, text_dim) states and store them under these text numbers; number 0 is the empty text."""
     items, text = model.model.items, model.model.text
     valid = (states.abs().sum(-1) > 0) & (numbers > 0).to(states.device)[:, None]
     with torch.no_grad():
@@ -172,7 +172,7 @@ def place_text_states(model: XCatForNextItem, numbers: torch.Tensor, states: tor
 
 
 def place_categories(model: XCatForNextItem, vocabulary: ItemVocabulary) -> None:
-    """Tell a model that compares categories those of a vocabulary, whose rows are the model's."""
+    """Set the category of each item, in a model that compares categories; vocabulary and model have the same rows."""
     items = model.model.items
     if hasattr(items, "category_values"):
         codes = torch.from_numpy(vocabulary.category_codes.astype(np.int32)) + 1
@@ -193,8 +193,8 @@ def fill_catalogue(
 
     Args:
         model: A model whose configuration has the catalogue's sizes.
-        processor: The processor with the catalogue; its `text` column is what is encoded.
-        counts: (rows,) training events of every row.
+        processor: The processor with the catalogue; its `text` column is encoded.
+        counts: (rows,) training events per row.
         encode: Texts to (texts, tokens, text_dim) states, in place of the model's own encoder.
         precision: Arithmetic of the encoder: auto, fp32 or bf16.
         cache_dir: Where text states are cached; None for the user's cache.
@@ -228,7 +228,7 @@ def fill_item_table(
     precision: str = "auto",
     cache_dir: Path | None = None,
 ) -> None:
-    """Fill everything that a model stores of its catalogue: texts, counts, repeats, neighbours and transitions.
+    """Fill all stored item data: texts, counts, repurchases, item-to-item weights and transitions.
 
     Args:
         model: A model whose configuration has the catalogue's sizes.
@@ -242,23 +242,24 @@ def fill_item_table(
     counts = training_counts(target_items(train), len(processor.catalogue))
     fill_catalogue(model, processor, counts, precision=precision, cache_dir=cache_dir)
     histories = target_histories(train)
-    add_returns(model, histories)
+    add_repurchases(model, histories)
     fill_neighbors(model, histories)
-    fill_successors(model, histories)
+    fill_transitions(model, histories)
 
 
 @torch.no_grad()
 def fill_neighbors(
     model: XCatForNextItem, histories: Iterable[list[int]], elsewhere: torch.Tensor | None = None
 ) -> None:
-    """Fill a model's neighbour memory from training histories and texts; one without a memory is left alone.
+    """Fill a model's item-to-item weights from training histories and texts; does nothing if the model has none.
 
-    Items without training events have their place by text: in the same regression, where all items can be compared,
-    and lent by what says the same (`lend_neighbors`), as those that come later will have.
+    Cold items (no training events) get weights from their texts. Where all items can be compared, the regression
+    itself includes the texts. `add_cold_start_neighbors` then adds the neighbours of similar warm items, as for items
+    added later.
 
     Args:
         model: A model whose catalogue is in place.
-        histories: One list of item rows a user.
+        histories: One list of item indices per user.
         elsewhere: (rows,) users of each item whose training events are not in these histories; None for none.
     """
     memory, items, config = model.model.neighbors, model.model.items, model.config
@@ -273,35 +274,35 @@ def fill_neighbors(
             rows, similarities = weights_by_regression(histories, size, count, texts, elsewhere=elsewhere)
         memory.rows.copy_(rows)
         memory.similarities.copy_(similarities)
-        lend_neighbors(model)
+        add_cold_start_neighbors(model)
 
 
 @torch.no_grad()
-def fill_successors(model: XCatForNextItem, histories: Iterable[list[int]]) -> None:
-    """Fill what a model knows of what follows what from training histories; one that keeps none is left alone.
+def fill_transitions(model: XCatForNextItem, histories: Iterable[list[int]]) -> None:
+    """Fill a model's item transitions from training histories; does nothing if the model has no transitions.
 
     Args:
         model: A model whose catalogue is in place.
-        histories: One list of item rows a user, the earliest event first.
+        histories: One list of item indices per user, the earliest event first.
     """
     table = model.model.successors
     if table is not None:
         with stage("counting item transitions"):
-            rows, shares = strongest_successors(histories, *table.rows.shape)
+            rows, shares = strongest_transitions(histories, *table.rows.shape)
         table.rows.copy_(rows)
         table.similarities.copy_(shares)
 
 
-def add_returns(model: XCatForNextItem, histories: Iterable[list[int]]) -> None:
-    """Add returns in training histories to those that a model knows of; one that knows of none is left alone.
+def add_repurchases(model: XCatForNextItem, histories: Iterable[list[int]]) -> None:
+    """Add the repurchases in training histories to a model's counts; does nothing if the model has no such counts.
 
     Args:
         model: A model whose catalogue is in place.
-        histories: One list of item rows a user, the earliest event first.
+        histories: One list of item indices per user, the earliest event first.
     """
     items = model.model.items
     if hasattr(items, "return_counts"):
         with stage("counting repeat purchases"):
-            counts, gaps = count_returns(histories, len(items.return_counts))
+            counts, gaps = count_repurchases(histories, len(items.return_counts))
         items.return_counts += counts.to(items.return_counts.device)
         items.return_gaps += gaps.to(items.return_gaps.device)

@@ -1,4 +1,4 @@
-"""How often users come back to items, and after how many events."""
+"""Repurchases: how often users buy an item again, and after how many events."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from ..modeling_baselines.reading import read_sequences
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
 
 
-def count_returns(train_rows: Iterable[Sequence[int]], rows: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Count events of items that their user had had before.
+def count_repurchases(train_rows: Iterable[Sequence[int]], rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Count the events of items that are earlier in the user's history too.
 
-    An item's share of customers who buy it again, and the time until they do, are what repeat purchase is modelled by
-    in Bhagat et al., "Buy It Again: Modeling Repeat Purchase Recommendations", KDD 2018; here in events.
+    Bhagat et al. ("Buy It Again: Modeling Repeat Purchase Recommendations", KDD 2018) model repeat purchases by an
+    item's share of customers who buy it again, and the time until they do. Here time is counted in events.
 
     Args:
-        train_rows: One sequence of item rows a user, the earliest event first.
+        train_rows: One sequence of item indices per user, the earliest event first.
         rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
 
     Returns:
-        (rows,) int64 returns to each item, and (rows,) float32 sums over those of the logarithms of the events from
-        the one before, counted with it; both 0 for special rows.
+        (rows,) int64 repurchases per item, and (rows,) float32 sums of their log distances, in events since the user's
+        previous event of the item; both 0 for special rows.
 
     Raises:
-        ValueError: If a sequence names a row that is not in the item table.
+        ValueError: If a sequence contains an index that is not in the item table.
 
     Example:
-        >>> counts, gaps = count_returns([[2, 3, 2, 2], [3]], rows=4)
+        >>> counts, gaps = count_repurchases([[2, 3, 2, 2], [3]], rows=4)
         >>> counts.tolist(), round(gaps[2].exp().item(), 4)
         ([0, 0, 2, 0], 2.0)
     """

@@ -1,4 +1,4 @@
-"""Which items come soon after which in training sequences."""
+"""First-order item transitions: items that soon follow an item in training sequences."""
 
 from __future__ import annotations
 
@@ -10,36 +10,37 @@ from ..modeling_baselines.cooccurrence import strongest
 from ..modeling_baselines.reading import NUM_SPECIAL_ROWS, read_sequences
 
 WINDOW = 3
-"""How many events later an item still counts as a successor."""
+"""Maximum distance, in events, of a transition."""
 MOST_PAIRS = 1 << 26
-"""Pairs of events that are counted at most, of as many users, evenly spread, as have so many."""
+"""Maximum pairs of events that are counted. Of larger data, evenly spread users are counted."""
 
 _WHOLE = 6
-"""One over any distance up to `WINDOW`, times this, is a whole number, so that sums do not depend on their order."""
+"""The weight 1 / distance, times this, is an integer for any distance up to `WINDOW`. Sums are then exact in any
+order."""
 
 
-def strongest_successors(
+def strongest_transitions(
     train_rows: Iterable[Sequence[int]], rows: int, count: int, most_pairs: int = MOST_PAIRS
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The items that follow each one most often.
+    """Find the items that follow each item most often.
 
-    An event d events later counts 1 / d up to `WINDOW`; the share of item b after item a is the sum of what is counted
-    of b after all events of a, over the number of those. Unlike the similarity of two items it has a direction.
+    An event d events later has weight 1 / d, for d up to `WINDOW`. The share of item b after item a is the sum of the
+    weights of b after all events of a, divided by the number of events of a. Unlike a similarity it has a direction.
 
     Args:
-        train_rows: One sequence of item rows a user, the earliest event first.
+        train_rows: One sequence of item indices per user, the earliest event first.
         rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
-        count: Successors wanted of each item, which may be one itself; the lower row first among equals.
-        most_pairs: Pairs of events that are counted at most.
+        count: Transitions to keep per item, possibly to itself; ties keep the lower index first.
+        most_pairs: Maximum pairs of events that are counted.
 
     Returns:
-        (rows, count) int32 rows and float32 shares, falling; 0 and 0 where there are fewer.
+        (rows, count) int32 item indices and float32 shares, in descending order; 0 and 0 where there are fewer.
 
     Raises:
-        ValueError: If a sequence names a row that is not in the item table.
+        ValueError: If a sequence contains an index that is not in the item table.
 
     Example:
-        >>> found, shares = strongest_successors([[2, 3, 4], [2, 4]], rows=5, count=2)
+        >>> found, shares = strongest_transitions([[2, 3, 4], [2, 4]], rows=5, count=2)
         >>> found.tolist()[2], shares.tolist()[2]
         ([4, 3], [0.75, 0.5])
     """

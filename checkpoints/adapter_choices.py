@@ -11,7 +11,7 @@ GROUPS = {
     "items": "model.items.adaptor.",
     "text": "model.text.encoder.",
 }
-"""Parts of the model that an adapter can be put on, and the prefix of their modules' names."""
+"""Parts of the model that can get an adapter, and the prefix of their modules' names."""
 DEFAULT_GROUPS = ("behavior", "fusion", "items")
 
 
@@ -19,20 +19,20 @@ def check_method(method: str) -> None:
     """Refuse an unknown method.
 
     Raises:
-        ValueError: If it is none of `METHODS`.
+        ValueError: If it is not in `METHODS`.
     """
     if method not in METHODS:
-        raise ValueError(f"method={method!r} is no adapter; give one of {', '.join(METHODS)}")
+        raise ValueError(f"method={method!r} is not an adapter method; give one of {', '.join(METHODS)}")
 
 
 def check_groups(groups: Sequence[str]) -> None:
     """Refuse an unknown part of the model.
 
     Raises:
-        ValueError: If one is none of `GROUPS`.
+        ValueError: If it is not in `GROUPS`.
     """
     for group in groups:
         if group not in GROUPS:
             raise ValueError(
-                f"groups=[{group!r}] is no part of the model; give some of {', '.join(GROUPS)}, with commas between"
+                f"groups=[{group!r}] is not a part of the model; give some of {', '.join(GROUPS)}, separated by commas"
             )

@@ -1,4 +1,4 @@
-"""Adapters: small trained additions to a checkpoint that stays as it is, by peft; saved and loaded without it."""
+"""Adapters: small trained additions to an unchanged checkpoint, with peft; save and load them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def parameter_counts(model: nn.Module) -> tuple[int, int]:
-    """Parameters that are to be trained, and all; `TrainedParameters` counts those that a training run changes.
+    """Numbers of trainable and of all parameters; `TrainedParameters` counts those changed in a training run.
 
     Example:
         >>> layer = nn.Linear(3, 2)
@@ -43,14 +43,14 @@ def parameter_counts(model: nn.Module) -> tuple[int, int]:
 
 
 def target_modules(model: XCatForNextItem, groups: Sequence[str] = DEFAULT_GROUPS) -> list[str]:
-    """Names of the linear layers of parts of a model, as `target_modules` of a peft configuration takes them.
+    """Names of the linear layers in parts of a model, for `target_modules` of a peft configuration.
 
-    Of the text encoder they are those that peft names for its architecture (query and value for BERT, as in Hu et al.
-    2022), or all but its pooler's where peft names none.
+    For the text encoder these are peft's default layers for its architecture (query and value for BERT, as in Hu et
+    al. 2022). If peft has no default, all linear layers but the pooler's are used.
 
     Args:
         model: The model.
-        groups: Names in `GROUPS`; of the default ones, those that the model has.
+        groups: Names in `GROUPS`; by default, all default parts that the model has.
 
     Raises:
         ValueError: If a group is unknown, or the model has no linear layer in it.
@@ -62,7 +62,7 @@ def target_modules(model: XCatForNextItem, groups: Sequence[str] = DEFAULT_GROUP
     check_groups(groups)
     for group in groups:
         found = [n for n, m in model.named_modules() if n.startswith(GROUPS[group]) and isinstance(m, nn.Linear)]
-        # Nothing reaches what the model itself keeps out of training, nor would an adapter on it be trained.
+        # The model never trains these layers, so an adapter on them would not be trained either.
         found = [n for n in found if group == "text" or model.get_submodule(n).weight.requires_grad]
         if group == "text":
             found = [n for n in found if (n.endswith(tuple(wanted)) if wanted else "pooler" not in n)]
@@ -86,17 +86,17 @@ def add_adapter(
     base: str | None = None,
     revision: str | None = None,
 ) -> PeftModel:
-    """Put a new adapter on a model and take everything else out of training.
+    """Put a new adapter on a model and freeze all other parameters.
 
-    Any other configuration of peft does too: `peft.get_peft_model(model, config)` with `target_modules(model)`.
+    Any other peft configuration works too: `peft.get_peft_model(model, config)` with `target_modules(model)`.
 
     Args:
         model: The base.
         method: "lora" (Hu et al. 2022), "dora" (Liu et al. 2024) or "loha" (Hyeon-Woo et al. 2022).
         rank: Rank of the added matrices; their scale is alpha / rank = 2.
         groups: Parts of the model, names in `GROUPS`.
-        base: Folder or repository the base came from, which the adapter will name; None for what the model says.
-        revision: Commit of that repository, which the adapter will name too, for it fits no other weights.
+        base: Folder or repository of the base, to be stored in the adapter; None for the model's `name_or_path`.
+        revision: Commit of that repository, stored too, because the adapter fits only these weights.
 
     Raises:
         ImportError: If peft is not installed.
@@ -119,7 +119,7 @@ def add_adapter(
 
 
 def is_adapter(name_or_path: str | os.PathLike[str], **kwargs: Any) -> bool:
-    """Whether a folder or repository holds an adapter; `kwargs` are those of `locate_checkpoint`."""
+    """Whether a folder or repository contains an adapter; `kwargs` are passed to `locate_checkpoint`."""
     hub = {key: kwargs[key] for key in ("revision", "token", "cache_dir", "local_files_only") if key in kwargs}
     found = cached_file(
         str(name_or_path), ADAPTER_CONFIG, _raise_exceptions_for_missing_entries=False,
@@ -137,16 +137,16 @@ def load_adapted(
 ) -> tuple[PeftModel, XCatProcessor]:
     """Load an adapter onto its base.
 
-    Where the adapter was trained on another catalogue than the base's, that catalogue lies beside it and is put in
-    place; where it is one of the text encoder, the catalogue's texts are encoded anew (cached on disk). To have one
-    checkpoint without either: `merge_and_unload()`, then `save_pretrained` of model and processor.
+    If the adapter was trained on another catalogue than the base's, its folder contains that catalogue, and the model
+    gets it. If the adapter changes the text encoder, the catalogue's texts are encoded again (cached on disk). For one
+    checkpoint that needs neither step: `merge_and_unload()`, then `save_pretrained` of model and processor.
 
     Args:
         name_or_path: Folder or repository of the adapter.
-        base: Folder or repository of the base; None for the one that the adapter names, at the commit that it names.
+        base: Folder or repository of the base; None for the base and commit stored in the adapter.
         cache_dir: Where text states are cached; None for the user's cache.
-        **kwargs: Of `locate_checkpoint`: `revision` and `subfolder` of the adapter; `token`, `local_files_only`, ...,
-            which hold for its base too. Others are for the loader of the base.
+        **kwargs: For `locate_checkpoint`: `revision` and `subfolder` of the adapter; `token`, `local_files_only` and
+            others, which also apply to its base. All others are passed to the loader of the base.
 
     Returns:
         The model, in evaluation mode, and its processor.
@@ -164,13 +164,13 @@ def load_adapted(
     settings: PeftConfig = peft.PeftConfig.from_pretrained(str(folder))
     found = base or settings.base_model_name_or_path
     if not found:
-        raise ValueError(f"the adapter {name} does not say which base it belongs to; give base=, a folder or repo id")
+        raise ValueError(f"the adapter {name} does not name its base; give base=, a folder or repo id")
     try:
         model, processor = load_base(found, **_shared(place, settings.revision if base is None else None), **kwargs)
     except OSError as error:
         raise ValueError(
             f"the base {found} of the adapter {name} cannot be loaded ({_first_line(error)}); "
-            "give base=, a folder or repo id where it lies now"
+            "give base=, the folder or repo id of the base"
         ) from error
     if (folder / VOCABULARY_FILE).is_file():
         catalogue = XCatProcessor.from_pretrained(folder).catalogue
@@ -189,7 +189,7 @@ def load_adapted(
 
 
 def _check_modules(settings: PeftConfig, model: XCatForNextItem) -> None:
-    """Refuse a model that lacks modules of the adapter, which peft would only warn of."""
+    """Refuse a model that lacks modules of the adapter; peft would only warn."""
     wanted = getattr(settings, "target_modules", None)
     names = [name for name, _ in model.named_modules()]
     for target in [] if wanted is None or isinstance(wanted, str) else sorted(wanted):
@@ -198,7 +198,7 @@ def _check_modules(settings: PeftConfig, model: XCatForNextItem) -> None:
 
 
 def require_peft() -> Any:
-    """The module peft.
+    """Import peft.
 
     Raises:
         ImportError: If it is not installed.
@@ -211,7 +211,7 @@ def require_peft() -> Any:
 
 
 def _shared(place: dict[str, Any], revision: str | None) -> dict[str, Any]:
-    """Of where an adapter is what holds for its base: revision and subfolder are those of the adapter's repository."""
+    """Hub arguments that also apply to the adapter's base (not revision and subfolder)."""
     return {key: value for key, value in place.items() if key not in ("revision", "subfolder")} | {
         "revision": revision
     }

@@ -1,4 +1,4 @@
-"""Whether a folder is a checkpoint that may be loaded, seen before anything of it is built, and loading one."""
+"""Check that a folder is a loadable, harmless checkpoint, before anything is built from it."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _NAMES_A_FILE = re.compile(r"\w*_file|name_or_path|vocab|merges")
 
 
 def check_checkpoint(folder: Path, name: str) -> None:
-    """Refuse what is no checkpoint of ours, or was made to do harm.
+    """Refuse a folder that is not an xcat-rec checkpoint, or that was made to do harm.
 
     Args:
         folder: The checkpoint.
-        name: What to call it.
+        name: Name of the checkpoint in messages.
 
     Raises:
         OSError: If a file is missing.
-        ValueError: If it is no checkpoint of ours, has sizes that its weights do not have, or settings that name files
-            elsewhere; or if a file is damaged.
+        ValueError: If it is not an xcat-rec checkpoint; if its sizes do not match its weights; if its settings name
+            files outside the folder; or if a file is damaged.
     """
     config = read_json(folder, "config.json", name)
     kind = config.get("model_type")
     if kind != XCatConfig.model_type:
-        raise ValueError(f"{name} is no checkpoint of xcat fit: its config.json says model_type {kind!r}")
+        raise ValueError(f"{name} is not a checkpoint of xcat fit: model_type in its config.json is {kind!r}")
     shapes = _weight_shapes(folder, name)
     _check_sizes(config, shapes, name)
     _check_shapes(config, shapes, name)
@@ -48,11 +48,11 @@ def check_checkpoint(folder: Path, name: str) -> None:
 
 
 def check_adapter(folder: Path, name: str) -> None:
-    """Refuse an adapter that was made to do harm, before peft builds or opens anything of it.
+    """Refuse an adapter that was made to do harm, before peft builds or opens any of it.
 
     Args:
         folder: The adapter.
-        name: What to call it.
+        name: Name of the adapter in messages.
 
     Raises:
         OSError: If a file is missing, or the weights are pickled.
@@ -60,10 +60,10 @@ def check_adapter(folder: Path, name: str) -> None:
     """
     settings = read_json(folder, ADAPTER_CONFIG, name)
     if not isinstance(settings, dict):
-        raise ValueError(f"{ADAPTER_CONFIG} of {name} is damaged, it is no mapping; copy the adapter again")
+        raise ValueError(f"{ADAPTER_CONFIG} of {name} is damaged, it is not a mapping; copy the adapter again")
     shapes = _shapes_in(folder, [folder / ADAPTER_WEIGHTS], name)
     if settings.get("megatron_config") is not None:
-        raise ValueError(f"{name}: {ADAPTER_CONFIG} has peft import a module (megatron_config); do not trust it")
+        raise ValueError(f"{name}: {ADAPTER_CONFIG} makes peft import a module (megatron_config); do not trust it")
     most = max((size for shape in shapes.values() for size in shape), default=0)
     for key, value in settings.items():
         for size in value.values() if isinstance(value, dict) else [value]:
@@ -77,18 +77,18 @@ def check_adapter(folder: Path, name: str) -> None:
 
 
 def read_json(folder: Path, file: str, name: str) -> Any:
-    """Content of a file of a checkpoint that is called `name`; an error where it is missing or damaged."""
+    """Read a JSON file of a checkpoint called `name`; raises an error if the file is missing or damaged."""
     path = folder / file
     if not path.is_file():
-        raise OSError(f"{name} is no checkpoint: it holds no {file}")
+        raise OSError(f"{name} is not a checkpoint: it has no {file}")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} of {name} is damaged, it is no JSON ({error}); copy the checkpoint again") from error
+        raise ValueError(f"{file} of {name} is damaged, it is not JSON ({error}); copy the checkpoint") from error
 
 
 def _weight_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
-    """Shapes of all weights from the heads of their files, of which safetensors checks that the files hold them."""
+    """Shapes of all weights, read from file headers; safetensors checks that the files have this many bytes."""
     index = folder / WEIGHTS[1].replace("*", "")
     files = [folder / WEIGHTS[0].replace("*", "")]
     if not files[0].is_file() and index.is_file():
@@ -105,7 +105,7 @@ def _shapes_in(folder: Path, files: list[Path], name: str) -> dict[str, tuple[in
     if missing:
         pickled = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
         told = f"; {pickled[0]} is pickled, which can run code, and is not opened" if pickled else ""
-        raise OSError(f"{name} holds no {missing[0]}, its weights in safetensors{told}; save the checkpoint again")
+        raise OSError(f"{name} has no {missing[0]} (weights in safetensors){told}; save the checkpoint again")
     shapes: dict[str, tuple[int, ...]] = {}
     for file in files:
         try:
@@ -117,9 +117,9 @@ def _shapes_in(folder: Path, files: list[Path], name: str) -> dict[str, tuple[in
 
 
 def _check_sizes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], name: str) -> None:
-    """No size may exceed what all weights together hold, and no number of layers the number of weights.
+    """Refuse sizes above the total number of weights, and numbers of layers above the number of tensors.
 
-    So what is built from the configuration to compare shapes with stays small, whatever the configuration says.
+    The model built from the configuration, to compare shapes, then stays small for any configuration.
     """
     most = sum(_elements(shape) for shape in shapes.values())
     text = config.get("text_config")
@@ -135,13 +135,13 @@ def _check_sizes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], nam
         limit = len(shapes) if "layers" in key else most
         if value > limit:
             raise ValueError(
-                f"{name}: {told} is {value:,}, and its weights hold {limit:,} "
+                f"{name}: {told} is {value:,}, and its weights have only {limit:,} "
                 f"{'tensors' if 'layers' in key else 'numbers'} in all; the checkpoint is damaged, or made to do harm"
             )
 
 
 def _check_shapes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], name: str) -> None:
-    """Every tensor of the model has its shape in the weights; one they lack may not be larger than all they hold."""
+    """Refuse tensors whose shape differs from the weights, and missing tensors larger than all weights together."""
     try:
         with torch.device("meta"):
             wanted = XCatForNextItem(XCatConfig.from_dict(dict(config))).state_dict()
@@ -185,7 +185,7 @@ def _check_processor(folder: Path, config: dict[str, Any], name: str) -> None:
 
 
 def _check_paths(content: Any, file: str, name: str) -> None:
-    """No setting may name a file elsewhere: transformers would open it in place of one of the checkpoint."""
+    """Refuse settings that name a file outside the checkpoint, which transformers would open."""
     if not isinstance(content, dict):
         return
     for key, value in content.items():
@@ -197,9 +197,9 @@ def _check_paths(content: Any, file: str, name: str) -> None:
 
 
 def _check_catalogue(file: Path, name: str) -> None:
-    """Arrow maps a file as it is: offsets that lead outside would be followed when an item is looked up."""
+    """Check an Arrow file. Arrow maps it unchecked, and would follow offsets outside it when an item is looked up."""
     if not file.is_file():
-        raise OSError(f"{name} holds no {file.name}, the catalogue; save the processor with save_pretrained")
+        raise OSError(f"{name} has no {file.name}, the catalogue; save the processor with save_pretrained")
     try:
         with pa.memory_map(str(file), "rb") as source:
             pa.ipc.open_file(source).read_all().validate(full=True)

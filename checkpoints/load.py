@@ -1,4 +1,4 @@
-"""Loading a checked checkpoint: its model, its processor, and the catalogue they belong to."""
+"""Load a checked checkpoint: its model, its processor, and their catalogue."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from .check import check_checkpoint, read_json
 def load_model(
     folder: Path, name: str, model_class: type[XCatForNextItem] = XCatForNextItem, **kwargs: Any
 ) -> XCatForNextItem:
-    """Load the model of a whole checkpoint, once it has been checked.
+    """Check a whole checkpoint, then load its model.
 
     Args:
         folder: The checkpoint.
-        name: What to call it.
-        model_class: The class that it was saved as, where that is a subclass.
+        name: Name of the checkpoint in messages.
+        model_class: Class of the saved model, if it is a subclass.
         **kwargs: Arguments of `from_pretrained`; weights are read from safetensors, as float32 if no `dtype` is given.
 
     Raises:
         OSError: If a file is missing.
-        ValueError: As `check_checkpoint`, or if it was saved as a class that is not the one given.
+        ValueError: As `check_checkpoint`, or if it was saved as another class than `model_class`.
     """
     check_checkpoint(folder, name)
     saved = set(read_json(folder, "config.json", name).get("architectures") or ())
     others = sorted(saved - OWN_CLASSES - {model_class.__name__})
     if others:
         raise ValueError(
-            f"{name} was saved as {others[0]}, and as {model_class.__name__} it would be another model; "
+            f"{name} was saved as {others[0]}; as {model_class.__name__} it would be another model; "
             f"give model_class={others[0]}, the class itself"
         )
     model: XCatForNextItem = model_class.from_pretrained(
@@ -52,12 +52,13 @@ def load_base(
 
     Args:
         name_or_path: A folder, or NAMESPACE/NAME on the hub.
-        model_class: The class that the model was saved as, where that is a subclass.
+        model_class: Class of the saved model, if it is a subclass.
         **kwargs: Arguments of `locate_checkpoint`, and of the model's `from_pretrained`.
 
     Raises:
-        OSError: If there is none.
-        ValueError: If it is not one of `xcat fit`, was saved as another class, is damaged, or was made to do harm.
+        OSError: If there is no such checkpoint.
+        ValueError: If it is not a checkpoint of `xcat fit`, was saved as another class, is damaged, or was made to do
+            harm.
     """
     place = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
     folder = locate_checkpoint(name_or_path, **place)
@@ -73,10 +74,10 @@ def bare_model(model: Any) -> XCatForNextItem:
 
 
 def note_catalogue(model: Any, processor: Any) -> None:
-    """Let the model's configuration name the catalogue that is saved beside it; see `check_digests`.
+    """Store a fingerprint of the catalogue in the model's configuration; see `check_digests`.
 
     Args:
-        model: The model, or an adapter on it; others are left as they are.
+        model: The model, or an adapter on it; other models are not changed.
         processor: Its processor.
     """
     if isinstance(processor, XCatProcessor) and isinstance(bare := bare_model(model), XCatForNextItem):

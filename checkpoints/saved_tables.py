@@ -1,4 +1,4 @@
-"""How the tables of a checkpoint's training were named and written, for other tables that go with it."""
+"""Column names and file format of a checkpoint's training tables, for other tables used with it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SETTINGS = (_PROCESSOR, ADAPTER_CONFIG)
 
 
 def saved_event_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Settings of events in the checkpoint of a folder: among them names of columns, time format and encoding.
+    """Event settings of the checkpoint in a folder, including column names, time format and encoding.
 
-    Those of an adapter without a catalogue of its own are its base's, where that can be found.
+    For an adapter without a catalogue of its own these are the base's, if the base can be found.
 
     Args:
         folder: A checkpoint folder.
@@ -31,7 +31,7 @@ def saved_event_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
         try:
             file = locate_checkpoint(base, revision=named.get("revision"), files=_SETTINGS) / _PROCESSOR
         except (OSError, TypeError, ValueError):
-            return {}  # whoever loads the adapter says what is wrong with its base
+            return {}  # loading the adapter reports what is wrong with its base
     settings = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return settings.get("event_settings") or {}
 
@@ -42,11 +42,11 @@ def table_options(
     time_format: str | None = None,
     encoding: str | None = None,
 ) -> dict[str, Any]:
-    """The arguments `columns`, `time_format` and `encoding` of `load_shop`, for tables that go with a checkpoint.
+    """Choose the arguments `columns`, `time_format` and `encoding` of `load_shop` for tables used with a checkpoint.
 
     Args:
         checkpoint: A folder, or NAMESPACE/NAME on the hub; None for none.
-        columns: Names that were given for these tables; None for those of the checkpoint's training.
+        columns: Column names given for these tables; None for the names of the checkpoint's training tables.
         time_format: Likewise.
         encoding: Likewise.
 

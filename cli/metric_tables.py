@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from ..evaluation.bootstrap import SAMPLES
-from ..evaluation.categories import METRICS, CategoryFigures
+from ..evaluation.categories import METRICS, CategoryMetrics
 from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..evaluation.slices import HISTORY_SLICES, SLICE_MEANINGS, TARGET_SLICES
 from ..tokenization.progress import stage
@@ -118,7 +118,7 @@ def _explanations(reports: Mapping[str, RankingReport], blocks: Sequence[Block])
     return lines
 
 
-def category_table(figures: CategoryFigures) -> PlainTable:
+def category_table(figures: CategoryMetrics) -> PlainTable:
     """Metrics by category of the target, then by the pairs of source and target with most targets."""
     alone = [row for row in figures.rows if row["source"] is None]
     pairs = sorted((row for row in figures.rows if row["source"] is not None), key=lambda row: -row["num_targets"])

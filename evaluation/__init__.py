@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .bootstrap import confidence_interval as confidence_interval
     from .bootstrap import paired_bootstrap as paired_bootstrap
     from .categories import by_category as by_category
-    from .fingerprint import judged_digest as judged_digest
+    from .fingerprint import evaluation_fingerprint as evaluation_fingerprint
     from .ranker_evaluation import Ranker as Ranker
     from .ranker_evaluation import RankingReport as RankingReport
     from .ranker_evaluation import evaluate_ranker as evaluate_ranker
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "METRICS": ".recommendation_ranking.ranking_metrics",  # registry: recall, ndcg, mrr, hit_rate
     "register_metric": ".recommendation_ranking.ranking_metrics",  # adds a metric to it
-    "RankedTargets": ".recommendation_ranking.ranking_metrics",  # what a metric reads
+    "RankedTargets": ".recommendation_ranking.ranking_metrics",  # input of a metric
     "evaluate_ranker": ".ranker_evaluation",  # metrics of any ranker on a test split
-    "Ranker": ".ranker_evaluation",  # what `evaluate_ranker` needs of a model
+    "Ranker": ".ranker_evaluation",  # protocol of models for `evaluate_ranker`
     "RankingReport": ".ranker_evaluation",  # its result, with values per user
     "target_ranks": ".ranks",  # rank of each target among all items
     "target_slices": ".slices",  # slices of a target: cross-category, new to the user, cold, ...
     "by_category": ".categories",  # metrics per category of the target
     "paired_bootstrap": ".bootstrap",  # confidence interval of a difference
     "confidence_interval": ".bootstrap",  # confidence interval of a mean
-    "judged_digest": ".fingerprint",  # hash of the evaluated users and targets
+    "evaluation_fingerprint": ".fingerprint",  # hash of the evaluated users and targets
 }
 
 __all__ = [*_EXPORTS]

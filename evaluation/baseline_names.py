@@ -1,3 +1,3 @@
-"""Names of the baselines that every table carries."""
+"""Names of the baselines in every table."""
 
 POPULARITY, REPEAT_PURCHASE = "popularity", "repeat-purchase"

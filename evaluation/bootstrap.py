@@ -1,4 +1,4 @@
-"""How sure a difference between two models is: the bootstrap over users."""
+"""Confidence intervals and paired differences: the bootstrap over users."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ..tokenization.progress import stage
 
 SAMPLES = 1000
-"""Bootstrap samples of intervals that are shown."""
+"""Bootstrap samples of displayed intervals."""
 _DRAWS_AT_ONCE = 1 << 22
 
 
@@ -18,11 +18,11 @@ class Interval:
     """A mean over users and its percentile interval.
 
     Args:
-        mean: The mean of the data themselves.
+        mean: The mean of the data.
         low: Lower end.
         high: Upper end.
-        level: Share of the resampled means that lie between them.
-        num_users: Users that the mean is of.
+        level: Share of the resampled means in the interval.
+        num_users: Number of users.
     """
 
     mean: float
@@ -33,7 +33,7 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether all of the interval is on one side of zero."""
+        """Whether the whole interval is on one side of zero."""
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
@@ -44,8 +44,8 @@ def confidence_interval(values: np.ndarray, samples: int = SAMPLES, seed: int = 
     """Percentile bootstrap interval of a mean over users (Efron and Tibshirani, 1993, chapter 13).
 
     Args:
-        values: (users,) a metric's values; NaN, a user without such a target, is left out.
-        samples: How many times the users are drawn anew.
+        values: (users,) values of a metric; users without a target have NaN and are left out.
+        samples: Number of bootstrap samples.
         seed: Seed of the draws; the same seed gives the same interval.
         level: Share of the resampled means within the interval.
 
@@ -57,18 +57,18 @@ def confidence_interval(values: np.ndarray, samples: int = SAMPLES, seed: int = 
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1:
-        raise ValueError(f"values have shape {values.shape}; give one a user")
+        raise ValueError(f"values have shape {values.shape}; give one per user")
     return confidence_intervals(values[:, None], samples, seed, level)[0]
 
 
 def confidence_intervals(
     values: np.ndarray, samples: int = SAMPLES, seed: int = 0, level: float = 0.95
 ) -> list[Interval]:
-    """Intervals of several metrics of the same users, as `confidence_interval` gives them; users are drawn once.
+    """Intervals of several metrics of the same users, from the same samples; see `confidence_interval`.
 
     Args:
-        values: (users, metrics) values; a user without such a target has NaN in all of them and is left out.
-        samples: How many times the users are drawn anew.
+        values: (users, metrics) values; a user without targets has NaN in all of them and is left out.
+        samples: Number of bootstrap samples.
         seed: Seed of the draws.
         level: Share of the resampled means within the interval.
 
@@ -76,7 +76,8 @@ def confidence_intervals(
         One interval per metric.
 
     Raises:
-        ValueError: If no value is left, a user has some of the values only, or `samples` or `level` are out of range.
+        ValueError: If no value is left, if a user has only some of the values, or if `samples` or `level` are out of
+            range.
     """
     if samples < 1 or not 0 < level < 1:
         raise ValueError(
@@ -85,7 +86,7 @@ def confidence_intervals(
     missing = np.isnan(values)
     partly = int((missing.any(1) != missing.all(1)).sum())
     if partly:
-        raise ValueError(f"{partly} of {len(values)} users have some of the metrics only; give metrics of one slice")
+        raise ValueError(f"{partly} of {len(values)} users have only some of the metrics; give metrics of one slice")
     present = values[~missing.any(1)]
     if not len(present):
         raise ValueError(f"none of {len(values)} users has a value; the slice is empty, so leave it out")
@@ -102,7 +103,7 @@ def _interval(mean: float, resampled: np.ndarray, level: float, num_users: int) 
 
 
 def _resampled_means(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    """(samples, columns) means of (users, columns) values over users drawn anew."""
+    """(samples, columns) means of (users, columns) values over resampled users."""
     generator = np.random.default_rng(seed)
     users = len(values)
     means = np.empty((samples, values.shape[1]))
@@ -110,7 +111,7 @@ def _resampled_means(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
     with stage("bootstrap intervals", samples, "samples") as running:
         for start in range(0, samples, step):
             drawn = generator.integers(users, size=(min(step, samples - start), users))
-            drawn += np.arange(len(drawn))[:, None] * users  # so that one count is of all samples
+            drawn += np.arange(len(drawn))[:, None] * users  # one `bincount` then counts all samples
             times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
             means[start : start + step] = times @ values / users
             running.advance(len(drawn))
@@ -122,13 +123,13 @@ def paired_bootstrap(
 ) -> Interval:
     """Interval of the mean difference a - b between two models on the same users.
 
-    Users are drawn, and both models' values of a user go together, so how users differ from each other cancels out
+    Users are resampled, and each user keeps the values of both models, so differences between users cancel out
     (Koehn, "Statistical Significance Tests for Machine Translation Evaluation", EMNLP 2004).
 
     Args:
-        a: (users,) a metric's values under one model.
-        b: (users,) the values of the same users, in the same order, under the other.
-        samples: How many times the users are drawn anew.
+        a: (users,) values of a metric for one model.
+        b: (users,) values of the same users, in the same order, for the other model.
+        samples: Number of bootstrap samples.
         seed: Seed of the draws.
         level: Share of the resampled means within the interval.
 
@@ -136,7 +137,7 @@ def paired_bootstrap(
         The mean difference and its interval.
 
     Raises:
-        ValueError: If the two are not of the same users.
+        ValueError: If the two have different users.
     """
     a, b = _of_the_same_users(a, b)
     return confidence_interval(a - b, samples, seed, level)
@@ -145,24 +146,23 @@ def paired_bootstrap(
 def relative_bootstrap(
     a: np.ndarray, b: np.ndarray, samples: int = 1000, seed: int = 0, level: float = 0.95
 ) -> Interval:
-    """Interval of mean(a) / mean(b) - 1, what one model has more than another as a share of that one's mean.
+    """Interval of the relative difference mean(a) / mean(b) - 1.
 
-    Both means are of the users drawn: to divide the ends of `paired_bootstrap` by the one mean of the data would leave
-    out that this mean, too, is of a sample, and give intervals that are too narrow (ratio estimators; Efron and
-    Tibshirani, 1993, chapter 10).
+    Both means are resampled. Dividing the ends of `paired_bootstrap` by the mean of b would ignore that this mean is
+    an estimate too, and the intervals would be too narrow (ratio estimators; Efron and Tibshirani, 1993, chapter 10).
 
     Args:
         a: As in `paired_bootstrap`.
         b: As in `paired_bootstrap`.
         samples: As in `paired_bootstrap`.
-        seed: As in `paired_bootstrap`; the same users are drawn.
+        seed: As in `paired_bootstrap`; the same users are resampled.
         level: As in `paired_bootstrap`.
 
     Returns:
-        The share and its interval.
+        The relative difference and its interval.
 
     Raises:
-        ValueError: If the two are not of the same users, no value is left, or the mean of b is 0 in some draw.
+        ValueError: If the two have different users, no value is left, or the mean of b is 0 in a sample.
 
     Example:
         >>> found = relative_bootstrap(np.array([0.2, 0.4, 0.6]), np.array([0.1, 0.2, 0.3]))
@@ -175,7 +175,7 @@ def relative_bootstrap(
         raise ValueError(f"none of {len(a)} users has a value; the slice is empty, so leave it out")
     means = _resampled_means(pairs, samples, seed)
     if (means[:, 1] == 0).any():
-        raise ValueError("the other model's mean is 0 in some draw, of which there is no share; give the difference")
+        raise ValueError("the other model's mean is 0 in a bootstrap sample; give the difference (paired_bootstrap)")
     mean = pairs.mean(0)
     return _interval(float(mean[0] / mean[1] - 1), means[:, 0] / means[:, 1] - 1, level, len(pairs))
 
@@ -184,7 +184,7 @@ def _of_the_same_users(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.nda
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
         raise ValueError(
-            f"the two models were not judged on the same users ({np.sum(~np.isnan(a))} and {np.sum(~np.isnan(b))} "
+            f"the two models have different users ({np.sum(~np.isnan(a))} and {np.sum(~np.isnan(b))} "
             "values); evaluate both on the same split, in the same order"
         )
     return a, b

@@ -1,4 +1,4 @@
-"""Figures by the category that a user comes from, that of the last event, and the category of the target."""
+"""Metrics by the category of the user's last event (source) and the category of the target."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ MOST_CATEGORIES = 20
 CUTOFF = 10
 METRICS = (f"recall@{CUTOFF}", f"ndcg@{CUTOFF}")
 OTHER, NO_CATEGORY, NO_HISTORY = "other", "no category", "no history"
-"""What stands for categories that are joined, for a missing one, and for a user without any event."""
+"""Labels for joined categories, a missing category, and a user without events."""
 
 
 @dataclass(frozen=True)
-class CategoryFigures:
-    """Figures by category.
+class CategoryMetrics:
+    """Metrics by category.
 
     Args:
         column: Column of the items table.
-        rows: Objects with `source`, `target`, `num_targets`, `recall@10`, `ndcg@10`. Those by target alone come first
-            and have None as source; pairs without targets are left out. As in a slice, a figure is the mean over
-            users of what they have in it.
-        joined: Categories that are in `other`.
+        rows: Objects with `source`, `target`, `num_targets`, `recall@10`, `ndcg@10`. Rows by target alone come first
+            and have None as source; pairs without targets are left out. A value is the mean over users, of the targets
+            in this row.
+        joined: Number of categories in `other`.
     """
 
     column: str
@@ -42,26 +42,26 @@ class CategoryFigures:
 
 
 def check_category_column(schema: pa.Schema, column: str) -> None:
-    """Refuse a column that the items table lacks, or that has not one value an item.
+    """Refuse a column that the items table lacks, or that has more than one value per item.
 
     Args:
         schema: Columns of the items table.
-        column: The column by which figures are to be parted.
+        column: The column to group the metrics by.
 
     Raises:
-        ValueError: If it is not among the columns, or holds lists, structs or what else has no text.
+        ValueError: If it is not among the columns, or contains lists, structs or other values that are not text.
     """
     plain = [field.name for field in schema if _has_text(field.type)]
     if column in plain:
         return
-    what = f"there is no column {column!r} to part the figures by"
+    what = f"there is no column {column!r} to group the metrics by"
     if column in schema.names:
-        what = f"column {column} holds {schema.field(column).type}, not one value an item"
+        what = f"column {column} contains {schema.field(column).type}, not one value per item"
     raise ValueError(f"items: {what}; choose one of {', '.join(plain)}")
 
 
 def _has_text(kind: pa.DataType) -> bool:
-    """Whether values of a type can be written as text, as `ItemVocabulary.codes` does."""
+    """Whether `ItemVocabulary.codes` can write values of a type as text."""
     try:
         pc.cast(pa.array([], kind), pa.string())
     except pa.ArrowNotImplementedError:
@@ -75,43 +75,43 @@ def by_category(
     vocabulary: ItemVocabulary,
     column: str = DEFAULT_COLUMN,
     most: int = MOST_CATEGORIES,
-) -> CategoryFigures:
-    """Part the figures of an evaluation by the categories of the last event and of the target.
+) -> CategoryMetrics:
+    """Group the metrics of an evaluation by the categories of the last event and of the target.
 
-    The `most` categories that are named most often, as source or as target of a target, stand for themselves, those of
-    equal numbers in order of their names; all others are joined as `other`, and so is one that bears a name of ours.
+    The `most` most frequent categories, as source or as target, keep their names; ties are sorted by name. All others
+    are joined as `other`, and so is a category named like one of the special labels.
 
     Args:
-        report: What the evaluation of the dataset found.
+        report: Evaluation of the dataset.
         dataset: The split that was ranked, with `items` and `targets`.
         vocabulary: The catalogue.
         column: Column of the items table.
-        most: Categories that stand for themselves.
+        most: Number of categories that keep their names.
 
     Raises:
-        ValueError: As `check_category_column`, or if the report is of other rows.
+        ValueError: As `check_category_column`, or if the report has other rows.
     """
     check_category_column(vocabulary.table.schema, column)
     columns = dataset.with_format(None).select_columns(["items", "targets"])[:]
     targets, histories = pad_targets(columns["targets"]), columns["items"]
     ranks = report.ranks
     if ranks is None or ranks.shape != targets.shape or ((ranks > 0) != (targets >= 0)).any():
-        raise ValueError(f"the report is not of the {len(dataset)} rows that were given; give those it was made of")
+        raise ValueError(f"the report was not made from these {len(dataset)} rows; give the rows that were evaluated")
     codes, names = vocabulary.codes(column)
     wanted = codes[np.maximum(targets, 0)]
     last = np.fromiter((items[-1] if items else 0 for items in histories), np.int64, count=len(targets))
     present = targets >= 0
     labels, place = _labels(wanted[present], np.repeat(codes[last], present.sum(1)), names, most)
-    # The last place of all is that of code -1.
+    # The last element is for code -1.
     target = np.where(present, place[wanted], -1)
     source = np.where([len(items) > 0 for items in histories], place[codes[last]], len(labels) - 1)
     figures = list(_figures(ranks, target, source, labels))
     figures.sort(key=lambda row: row["source"] is not None)
-    return CategoryFigures(column, figures, int((place[:-1] == labels.index(OTHER)).sum()))
+    return CategoryMetrics(column, figures, int((place[:-1] == labels.index(OTHER)).sum()))
 
 
 def _labels(wanted: np.ndarray, source: np.ndarray, names: list[str], most: int) -> tuple[list[str], np.ndarray]:
-    """The labels in the order in which they are shown, and the label's place of each code, -1 included."""
+    """The labels in their order of display, and the position of each code's label; code -1 has the last element."""
     named = np.concatenate([wanted, source])
     counts = np.bincount(named[named >= 0], minlength=len(names))
     own = (OTHER, NO_CATEGORY, NO_HISTORY)
@@ -125,7 +125,7 @@ def _labels(wanted: np.ndarray, source: np.ndarray, names: list[str], most: int)
 
 
 def _figures(ranks: np.ndarray, target: np.ndarray, source: np.ndarray, labels: list[str]) -> Iterator[dict[str, Any]]:
-    """A row a target's category, then one a source that it has."""
+    """One row per target category, followed by one per source category."""
     for number, name in enumerate(labels):
         flags = target == number
         values = per_user_metrics(ranks, [CUTOFF], relevant=flags)

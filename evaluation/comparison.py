@@ -1,4 +1,4 @@
-"""A model beside the baselines that every table carries."""
+"""Evaluation of a model beside the baselines of every table."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def compare_with_baselines(
     """Evaluate popularity, repeat purchase and the given rankers on one split.
 
     Args:
-        rankers: What is judged, by the name it has in tables.
-        train: Training split, whose target events the baselines count.
-        test: The split that is ranked.
+        rankers: Models to evaluate, by their names in tables.
+        train: Training split; the baselines count its target events.
+        test: The split to rank.
         vocabulary: The catalogue.
-        trained: (rows,) bool, which items have training events.
+        trained: (rows,) bool, whether an item has training events.
         ks: Cut-offs.
         progress: Whether to report progress (`show_progress`).
 

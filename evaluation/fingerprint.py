@@ -1,4 +1,4 @@
-"""Which data figures are of: a digest of what is judged, the same in every process and for every order of rows."""
+"""Hash of the evaluated data: the same in every process, and for every order of the catalogue."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ..tokenization.digests import catalogue_digest
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 
 
-def judged_digest(split: Dataset, vocabulary: ItemVocabulary) -> str:
-    """SHA-256 of the users of a split in their order, their histories and targets, and the items that are ranked.
+def evaluation_fingerprint(split: Dataset, vocabulary: ItemVocabulary) -> str:
+    """SHA-256 of a split's users in their order, with histories and targets, and of the ranked items.
 
-    The order of users counts, for figures of single users are compared by their place; that of the catalogue's rows
-    does not, for a model that begins with a base has its items first.
+    The order of users matters, because paired comparisons match users by position. The order of the catalogue does
+    not: a model trained from a base has the base's items first.
 
     Args:
-        split: The split that is ranked, with `user_id`, `items` and `targets`.
-        vocabulary: The catalogue, whose rows it has.
+        split: The split to rank, with `user_id`, `items` and `targets`.
+        vocabulary: The catalogue of its item indices.
     """
     ids = vocabulary.column("item_id").combine_chunks()
     order = pc.array_sort_indices(ids)

@@ -1,4 +1,4 @@
-"""The ranking metrics as `evaluate` modules of their own: written to a folder, loaded, or pushed as a Space."""
+"""Ranking metrics as `evaluate` modules: written to a folder, loaded, or pushed as a Space."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .recommendation_ranking.ranking_metrics import ABOUT
 
 COMBINED = "recommendation_ranking"
 METRIC_MODULES = (*ABOUT, COMBINED)
-"""Names of the modules: one per metric, and one with all of them."""
+"""Names of the modules: one per metric, and one with all metrics."""
 
 GRADIO = "6.31.0"
-"""Version of gradio that the pages of Spaces are written for."""
+"""Version of gradio for the pages of Spaces."""
 
 _SOURCE = Path(__file__).parent / COMBINED
 _DEFINITIONS = "ranking_metrics.py"
@@ -35,7 +35,7 @@ metric = evaluate.load(os.path.join(os.path.dirname(os.path.abspath(__file__)), 
 
 
 def compute(predictions, references, ks, num_items):
-    """The metric of lists given as JSON."""
+    """Compute the metric from lists given as JSON."""
     try:
         return metric.compute(
             predictions=json.loads(predictions), references=json.loads(references),
@@ -93,13 +93,13 @@ metric = evaluate.load("{place}")
 metric.compute(predictions=[["tent", "lamp"], ["boots", "tent"]], references=[["lamp"], ["kite"]], ks=[1, 2]{more})
 ```
 
-- `predictions`: one list of recommended items per user, best first, all of one length; ids are texts or whole numbers.
+- `predictions`: one list of recommended items per user, best first, all of one length; ids are strings or integers.
 - `references`: one list of relevant items per user; a user without any is left out.
-- `ks`: cut-offs, by default those of 1, 5, 10, 20 and 50 that the lists reach.
-- `num_items`: items in the catalogue, which coverage is a share of.
+- `ks`: cut-offs; by default 1, 5, 10, 20 and 50, up to the length of the lists.
+- `num_items`: number of items in the catalogue, for coverage.
 
 The result maps `{name}@k` and the like to numbers from 0 to 1, means over users. An item that is not in a user's list
-counts as ranked below it, so no sampling of items is needed.
+counts as ranked below it, so items need not be sampled.
 """
 
 
@@ -108,11 +108,11 @@ def write_metric(name: str, folder: str | Path, place: str | None = None) -> Pat
 
     Args:
         name: One of `METRIC_MODULES`.
-        folder: Where the module's folder is made.
-        place: NAMESPACE/NAME that it is pushed to; None for a folder that is loaded from here.
+        folder: Folder to create the module's folder in.
+        place: NAMESPACE/NAME to push it to; None for a local module.
 
     Returns:
-        The folder, whose name is that of the module: `evaluate.load` takes it, without a network.
+        The folder, named like the module: `evaluate.load` loads it without a network.
 
     Raises:
         ValueError: If there is no such metric.
@@ -143,7 +143,7 @@ def write_metric(name: str, folder: str | Path, place: str | None = None) -> Pat
 
 
 def load_metric(name: str) -> Any:
-    """The `evaluate` module of a metric, without a network.
+    """Load the `evaluate` module of a metric, without a network.
 
     Args:
         name: One of `METRIC_MODULES`.
@@ -157,7 +157,7 @@ def load_metric(name: str) -> Any:
     """
     import evaluate
 
-    with tempfile.TemporaryDirectory() as place:  # evaluate keeps a copy of its own
+    with tempfile.TemporaryDirectory() as place:  # evaluate keeps its own copy
         return evaluate.load(str(write_metric(name, place)))
 
 
@@ -171,16 +171,16 @@ def push_metric(
     message: str = "Upload metric",
     token: str | bool | None = None,
 ) -> Any:
-    """Put the `evaluate` module of a metric on the hub, as a Space, in one commit.
+    """Push the `evaluate` module of a metric to the hub, as a Space, in one commit.
 
     Args:
         name: One of `METRIC_MODULES`.
-        repository: NAMESPACE/NAME of the Space; made if there is none.
-        private: Whether it is made private; None for the namespace's default.
+        repository: NAMESPACE/NAME of the Space; created if it does not exist.
+        private: Whether to create it as private; None for the namespace's default.
         revision: Branch to push to; None for the main branch.
         create_pr: Whether to open a pull request instead of changing the branch.
         message: Title of the commit.
-        token: Token for the hub; None for `HF_TOKEN` or that of `hf auth login`.
+        token: Token for the hub; None for `HF_TOKEN` or the token of `hf auth login`.
 
     Returns:
         The commit.
@@ -192,7 +192,7 @@ def push_metric(
     from huggingface_hub import CommitOperationAdd, HfApi
 
     if repository.count("/") != 1 or not all(repository.split("/")):
-        raise ValueError(f"{repository} is no name of a repository; give NAMESPACE/NAME")
+        raise ValueError(f"{repository} is not a repository name; give NAMESPACE/NAME")
     api = HfApi(token=token)
     with tempfile.TemporaryDirectory() as place:
         folder = write_metric(name, place, repository)

@@ -1,4 +1,4 @@
-"""The ranking protocol: every user's targets are ranked against the whole catalogue, none of it sampled."""
+"""The ranking protocol: every user's targets are ranked against the whole catalogue, without sampling."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOST = "lost_to_untrained"
 
 @runtime_checkable
 class Ranker(Protocol):
-    """What can be evaluated: anything that scores the whole catalogue for some users."""
+    """A model that can be evaluated: it scores the whole catalogue for a batch of users."""
 
     def score_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
         """Score the catalogue.
@@ -48,19 +48,20 @@ class Ranker(Protocol):
 
 @dataclass(frozen=True)
 class RankingReport:
-    """What an evaluation found.
+    """Result of an evaluation.
 
     Args:
-        metrics: Means over users, `recall@k`, `ndcg@k`, `mrr@k`, and `coverage@k`.
+        metrics: Means over users: `recall@k`, `ndcg@k`, `mrr@k` and `coverage@k`.
         slices: The same without coverage for each slice of the targets, and its `num_targets`; NaN if it is empty.
         num_users: Users with at least one target.
         num_targets: Targets of all users.
-        per_user: What each mean is of, under its key in `flat`: one value a row of the dataset, NaN where a user has
-            no such target; and what a user's trained targets lose to untrained items as `lost_to_untrained.<metric>`.
-        lost_to_untrained: Share of each metric but coverage that targets with training events lose because items
-            without any are ranked among the others, from 0 to 1; empty if there is no such item, or was not asked.
-        top: (users, K) recommended rows of the vocabulary, best first, one line a row of the dataset.
-        ranks: (users, targets) ranks from 1, one line a row of the dataset; 0 or less is padding.
+        per_user: Values per row of the dataset, under the keys of `flat`; NaN if the user has no such target. Also the
+            displacement by cold items, as `lost_to_untrained.<metric>`.
+        lost_to_untrained: Displacement by cold items: the share of each metric but coverage that targets with training
+            events lose because cold items are ranked above them, from 0 to 1. Empty if there are no cold items or it
+            was not requested.
+        top: (users, K) recommended item indices, best first, one line per row of the dataset.
+        ranks: (users, targets) ranks from 1, one line per row of the dataset; 0 or less is padding.
     """
 
     metrics: dict[str, float]
@@ -77,7 +78,7 @@ class RankingReport:
     )
 
     def value(self, metric: str, part: str | None = None) -> float:
-        """A metric.
+        """Value of a metric.
 
         Args:
             metric: Its name, such as `ndcg@10`.
@@ -97,7 +98,7 @@ class RankingReport:
             part: As in `value`.
 
         Returns:
-            The interval; None where the values of single users are not kept, or there are none.
+            The interval; None without values per user, or if there are no users.
         """
         key = _key_of(metric, part)
         if key not in self.per_user or not math.isfinite(self.value(metric, part)):
@@ -117,7 +118,7 @@ class RankingReport:
         return {key: interval for key, interval in found.items() if interval is not None}
 
     def difference(self, other: RankingReport, metric: str, part: str | None = None) -> Interval | None:
-        """A metric of this report minus that of another one on the same users, computed once per pair.
+        """The difference of a metric to another report on the same users, computed once per pair.
 
         Args:
             other: The other report.
@@ -125,24 +126,24 @@ class RankingReport:
             part: As in `value`.
 
         Returns:
-            The paired bootstrap interval; None where one of them has no values of single users.
+            The paired bootstrap interval; None if one of the reports has no values per user.
         """
         key = _key_of(metric, part)
         missing = key not in self.per_user or key not in other.per_user
         if missing or not math.isfinite(self.value(metric, part)):
             return None
         place = (key, id(other))
-        if place not in self._differences:  # which keep the other report, so that no later one gets its id
+        if place not in self._differences:  # the value keeps the other report alive, so its id stays unique
             self._differences[place] = other, paired_bootstrap(self.per_user[key], other.per_user[key])
         return self._differences[place][1]
 
     def flat(self) -> dict[str, float]:
-        """All metrics in one mapping, those of a slice as `slices.<name>.<metric>`."""
+        """All metrics in one mapping; metrics of a slice are named `slices.<name>.<metric>`."""
         sliced = {_slice_key(name, key): value for name, m in self.slices.items() for key, value in m.items()}
         return {**self.metrics, **sliced}
 
     def to_json(self, indent: int | None = 2) -> str:
-        """The report as JSON, without the values of single users; a metric that is NaN is null."""
+        """The report as JSON, without values per user; a metric that is NaN is null."""
         content = {
             "num_users": self.num_users,
             "num_targets": self.num_targets,
@@ -162,23 +163,23 @@ def report_from_ranks(
     untrained_above: np.ndarray | None = None,
     names: Sequence[str] = METRIC_NAMES,
 ) -> RankingReport:
-    """Turn ranks and recommendations into a report; the trainer, which gathers them itself, calls this too.
+    """Turn ranks and recommendations into a report; the trainer calls this too, with gathered ranks.
 
     Args:
         ranks: (users, targets) ranks from 1; 0 or less is padding.
-        slice_flags: Name to (users, targets) bool, which targets are in that slice.
-        topk: (users, K) recommended rows of the vocabulary, best first; special rows are padding.
+        slice_flags: Name to (users, targets) bool, whether a target is in that slice.
+        topk: (users, K) recommended item indices, best first; special rows are padding.
         ks: Cut-offs.
         num_items: Items in the catalogue.
-        untrained_above: (users, targets) items without training events that are ranked above each target; None to
-            leave out what is lost to them, for which the flags of the slice `cold` are needed.
-        names: Metrics, names in `METRICS`.
+        untrained_above: (users, targets) number of cold items (no training events) ranked above each target; None to
+            leave out the displacement by cold items. It needs the flags of the slice `cold`.
+        names: Names of metrics in `METRICS`.
 
     Returns:
         The report.
 
     Raises:
-        ValueError: If shapes do not fit, or there is no target at all.
+        ValueError: If shapes do not fit, or there are no targets.
     """
     ranks = np.asarray(ranks)
     present = ranks > 0
@@ -219,16 +220,16 @@ def evaluate_ranker(
 ) -> RankingReport:
     """Rank the targets of a dataset against the whole catalogue, batch by batch.
 
-    Of each batch only ranks, slices and recommendations are kept, so memory grows with users times the largest
-    cut-off, not with users times items.
+    Only ranks, slices and recommendations of a batch are kept, so memory grows with users times the largest cut-off,
+    not with users times items.
 
     Args:
-        ranker: What is evaluated; if it is a module in training mode, it is in evaluation mode meanwhile.
-        dataset: A validation or test split, with `items`, `targets` and whatever else the ranker reads.
-        vocabulary: The catalogue that the dataset refers to.
-        trained: (rows of the vocabulary,) bool, which items have training events.
+        ranker: The model to evaluate. A module in training mode is in evaluation mode meanwhile.
+        dataset: A validation or test split, with `items`, `targets` and the other columns that the ranker reads.
+        vocabulary: The catalogue of the dataset's item indices.
+        trained: (rows of the vocabulary,) bool, whether an item has training events.
         ks: Cut-offs.
-        metrics: Metrics beside the coverage, names in `METRICS`.
+        metrics: Names of metrics in `METRICS`; coverage is always reported.
         batch_size: Users scored at once.
         progress: Whether to report progress (`show_progress`).
         name: Name of the ranker in the progress.
@@ -243,7 +244,7 @@ def evaluate_ranker(
     k = min(check_cutoffs(ks)[-1], len(vocabulary))
     rows_only = dataset.with_format(None)
     widest = max(map(len, rows_only["targets"]))
-    # Filled in place: many small results kept between large buffers that come and go would fragment the heap.
+    # Preallocated: many small results between large temporary buffers would fragment the heap.
     ranks = np.zeros((len(dataset), widest), dtype=np.int64)
     slices = {name: np.zeros(ranks.shape, dtype=bool) for name in SLICE_NAMES}
     top = np.zeros((len(dataset), k), dtype=np.int32)
@@ -256,7 +257,7 @@ def evaluate_ranker(
             columns = rows_only[start : start + batch_size]
             rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
             users = slice(start, start + len(rows))
-            scores = torch.as_tensor(ranker.score_rows(rows))  # of NumPy, too
+            scores = torch.as_tensor(ranker.score_rows(rows))  # NumPy arrays work too
             _check_layout(scores, len(rows), len(vocabulary))
             targets = pad_targets([row["targets"] for row in rows])
             wanted = torch.from_numpy(targets)
@@ -272,7 +273,7 @@ def evaluate_ranker(
 
 @contextmanager
 def _evaluation_mode(ranker: object) -> Iterator[None]:
-    """Dropout would make ranks random, and nobody would see it."""
+    """Switch to evaluation mode: dropout would silently make ranks random."""
     modules = list(ranker.modules()) if isinstance(ranker, torch.nn.Module) else []
     training = [module for module in modules if module.training]
     for module in training:
@@ -302,7 +303,7 @@ def _check_layout(scores: torch.Tensor, users: int, rows: int) -> None:
     special = scores[:, :NUM_SPECIAL_ROWS]
     if bool((special > -torch.inf).any()):
         raise ValueError(
-            f"score_rows gave a special row {float(special.max())}; rows below {NUM_SPECIAL_ROWS} are no items, "
+            f"score_rows gave a special row {float(special.max())}; rows below {NUM_SPECIAL_ROWS} are not items, "
             "so give them -inf"
         )
 

@@ -11,20 +11,20 @@ import torch
 from ..tokenization.vocabulary import PAD_ROW
 
 TARGET_PADDING = -1
-"""Fills (users, targets) arrays where a user has fewer targets than the batch's widest row."""
+"""Padding of (users, targets) arrays, for users with fewer targets than the maximum of the batch."""
 
 _LOOP_COLUMNS = 32
-"""Up to this many targets a user, comparing target by target is faster than sorting the targets (12,000 items)."""
+"""Up to this many targets per user, comparing each target is faster than sorting the targets (12,000 items)."""
 
 
 def pad_targets(targets: Sequence[Sequence[int]]) -> np.ndarray:
-    """Bring target lists of different lengths into one array.
+    """Put target lists of different lengths into one array.
 
     Args:
-        targets: One list of item rows a user.
+        targets: One list of item indices per user.
 
     Returns:
-        (users, widest) int64 item rows, `TARGET_PADDING` where a user has fewer.
+        (users, widest) int64 item indices, `TARGET_PADDING` for users with fewer.
 
     Example:
         >>> pad_targets([[4, 2], [7]]).tolist()
@@ -40,22 +40,22 @@ def pad_targets(targets: Sequence[Sequence[int]]) -> np.ndarray:
 def target_ranks(scores: torch.Tensor, targets: torch.Tensor, among: torch.Tensor | None = None) -> torch.Tensor:
     """Rank every target among all scored rows; ties count against the model.
 
-    The rank is the number of rows that score at least as much as the target, itself included, so a model that gives
-    one score to everything ranks last. Counting only what scores strictly more would rank that model first (Krichene
-    and Rendle, "On Sampled Metrics for Item Recommendation", KDD 2020, on ranking against the full catalogue; ties
-    as in McSherry and Najork, "Computing Information Retrieval Performance Measures Efficiently in the Presence of
-    Tied Scores", ECIR 2008). Nothing of the size users x targets x rows is held.
+    The rank is the number of rows that score at least as much as the target, including the target. A model with equal
+    scores for everything then ranks last; counting only higher scores would rank that model first (Krichene and
+    Rendle, "On Sampled Metrics for Item Recommendation", KDD 2020, on ranking against the full catalogue; ties as in
+    McSherry and Najork, "Computing Information Retrieval Performance Measures Efficiently in the Presence of Tied
+    Scores", ECIR 2008). No array of users x targets x rows is allocated.
 
     Args:
-        scores: (users, rows) scores, `-inf` for what must not be recommended.
-        targets: (users, targets) rows of the targets, `TARGET_PADDING` where there is none.
-        among: (rows,) bool, which rows are counted, whether or not the target is one of them; None for all.
+        scores: (users, rows) scores, `-inf` for items that must not be recommended.
+        targets: (users, targets) item indices of the targets, `TARGET_PADDING` where there is none.
+        among: (rows,) bool, rows to count, whether or not the target is one of them; None for all.
 
     Returns:
         (users, targets) int64 ranks from 1, or from 0 for a target that is not counted itself; 0 for padding.
 
     Raises:
-        ValueError: If shapes do not fit, a score is NaN, or a target is no row of the scores.
+        ValueError: If shapes do not fit, a score is NaN, or a target is not a row of the scores.
 
     Example:
         >>> target_ranks(torch.tensor([[0.1, 0.7, 0.7, 0.2]]), torch.tensor([[1, 3, -1]])).tolist()
@@ -88,14 +88,14 @@ def target_ranks(scores: torch.Tensor, targets: torch.Tensor, among: torch.Tenso
 
 
 def top_rows(scores: torch.Tensor, k: int) -> torch.Tensor:
-    """Give the best-scored rows of every user, best first.
+    """The rows of every user with the highest scores, best first.
 
     Args:
         scores: (users, rows) scores.
-        k: How many to give; at most as many as there are rows.
+        k: Number of rows per user; at most as many as there are rows.
 
     Returns:
-        (users, min(k, rows)) int64 rows; `PAD_ROW` where the score is `-inf`, which is no recommendation.
+        (users, min(k, rows)) int64 rows; `PAD_ROW` where the score is `-inf` (not recommended).
     """
     values, rows = scores.topk(min(k, scores.shape[1]), dim=1)
     return rows.masked_fill(values == -torch.inf, PAD_ROW)
@@ -107,12 +107,12 @@ def _check_scores(scores: torch.Tensor) -> None:
         user, row = (int(i) for i in unusable.nonzero()[0])
         raise ValueError(
             f"{int(unusable.sum())} of {scores.numel()} scores are NaN, for example of user {user} and row {row}; "
-            "a rank among them would mean nothing, so mend the model"
+            "so ranks have no meaning; make the model return finite scores or -inf"
         )
 
 
 def _counts_at_or_above(scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Number of scores at or above each of many (users, targets) values: sort the values, place every score."""
+    """Number of scores at or above each of many (users, targets) values: sorts the values, then places each score."""
     ordered, order = wanted.sort(dim=1)
     reached = torch.searchsorted(ordered, scores.contiguous(), right=True)
     histogram = torch.zeros(len(scores), wanted.shape[1] + 1, dtype=torch.long, device=scores.device)

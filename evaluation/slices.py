@@ -1,4 +1,4 @@
-"""Slices of the targets: where one crosses categories, is cold or is new to the user, and how long the history is."""
+"""Slices of the targets: cross-category, cold, new to the user, and by length of the history."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 
 TARGET_SLICES = ("switch", "new_category", "cold", "unseen")
-"""Slices by what the target is to the user."""
+"""Slices by the relation of target and user."""
 HISTORY_LIMITS = {"history_0_5": 5, "history_6_10": 10, "history_11_20": 20, "history_21_up": math.inf}
-"""Slices by the number of events in the history, with the most that each has; every target is in one of them."""
+"""Slices by the number of events in the history, with their maximum; every target is in exactly one."""
 HISTORY_SLICES = tuple(HISTORY_LIMITS)
 SLICE_NAMES = TARGET_SLICES + HISTORY_SLICES
 SLICE_MEANINGS = {
@@ -27,40 +27,40 @@ SLICE_MEANINGS = {
     "history_11_20": "the history has 11 to 20 events",
     "history_21_up": "the history has 21 events or more",
 }
-"""Ends of a sentence that begins with "targets where", for cards and reports."""
+"""Endings of a sentence that begins with "targets where", for cards and reports."""
 
 
 def target_slices(
     rows: Sequence[Mapping[str, Any]], vocabulary: ItemVocabulary, trained: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Say of every target which slices it belongs to.
+    """Compute the slices of every target.
 
     * `switch`: its category differs from that of the last event.
     * `new_category`: its category is nowhere in the history.
-    * `cold`: no training event names the item.
+    * `cold`: the item has no training events.
     * `unseen`: the item is nowhere in the history.
-    * `history_0_5`, `history_6_10`, `history_11_20`, `history_21_up`: events in the history, all of them, also those
-      that a model with a short memory does not read.
+    * `history_0_5`, `history_6_10`, `history_11_20`, `history_21_up`: the number of events in the history. All events
+      count, also events before the model's window.
 
-    Where a category is missing nothing is claimed: a target without category is in neither of the first two, one
-    after a last event without category is no switch, and a history without any category makes nothing new. A target
-    outside the catalogue is cold and not called unseen.
+    With missing categories a target is in fewer slices. A target without category is neither `switch` nor
+    `new_category`; after a last event without category it is not `switch`; after a history without any category it is
+    not `new_category`. A target outside the catalogue is `cold` and not `unseen`.
 
     Args:
         rows: Rows of a validation or test dataset, with `items` and `targets`.
-        vocabulary: The catalogue that the rows refer to.
-        trained: (rows of the vocabulary,) bool, which items have training events.
+        vocabulary: The catalogue of the rows' item indices.
+        trained: (rows of the vocabulary,) bool, whether an item has training events.
 
     Returns:
         Name to (users, targets) bool; padding is in no slice.
 
     Raises:
-        ValueError: If `trained` does not fit the vocabulary, or a row is not in it.
+        ValueError: If `trained` does not fit the vocabulary, or an item index is not in it.
     """
     codes = vocabulary.category_codes
     if trained.shape != codes.shape:
-        raise ValueError(f"trained has shape {trained.shape} and the vocabulary {len(codes)} rows; give one flag each")
-    from .ranks import pad_targets  # which imports torch; names of slices are read without it
+        raise ValueError(f"trained has shape {trained.shape} the vocabulary {len(codes)} rows; give one flag per row")
+    from .ranks import pad_targets  # imports torch; the names of slices need no torch
 
     targets = pad_targets([row["targets"] for row in rows])
     lengths = np.fromiter((len(row["items"]) for row in rows), dtype=np.int64, count=len(rows))
@@ -68,7 +68,7 @@ def target_slices(
     for name, values in (("items", items), ("targets", targets)):
         if values.max(initial=0) >= len(codes):
             raise ValueError(
-                f"column {name} names row {values.max()}, and the vocabulary has {len(codes)} rows; "
+                f"column {name} contains item index {values.max()}, and the vocabulary has {len(codes)} rows; "
                 "the dataset was built with another vocabulary"
             )
 
@@ -91,7 +91,7 @@ def target_slices(
 
 
 def _in_history(values: np.ndarray, history: np.ndarray, users: np.ndarray) -> np.ndarray:
-    """Whether each of (users, targets) values is among the same user's values in the flat history."""
+    """Whether each of (users, targets) values is in the same user's flat history."""
     span = int(max(values.max(initial=0), history.max(initial=0))) + 2
     keys = np.arange(len(values))[:, None] * span + values + 1
     return np.isin(keys, users * span + history + 1)

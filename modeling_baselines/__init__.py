@@ -1,4 +1,4 @@
-"""Floor 1: the models of the field to compare with, one family per file."""
+"""Floor 1: standard models to compare with, one family per file."""
 
 from __future__ import annotations
 

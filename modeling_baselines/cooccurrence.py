@@ -9,31 +9,31 @@ import torch
 from .reading import NUM_SPECIAL_ROWS, read_sequences
 
 _PAIRS_AT_ONCE = 1 << 22
-"""Pairs of items counted at once; what bounds the memory."""
+"""Pairs of items counted per block; this limits the memory."""
 
 
 class PairCounts:
-    """The distinct items of each user, and how many users have an item together with each other one.
+    """The distinct items of each user, and the number of common users of each pair of items.
 
     Memory grows with the events and with the pairs of a block, never with rows times rows or users.
 
     Attributes:
         rows: Rows of the item table.
-        popularity: (rows,) users of each item.
-        pairs: (rows,) how many (user, item) pairs stand beside the users of each item: what counting it costs.
+        popularity: (rows,) users per item.
+        pairs: (rows,) (user, item) pairs of each item's users: the cost of counting the item.
     """
 
     def __init__(self, train_rows: Iterable[Sequence[int]], rows: int, most_pairs: int | None = None) -> None:
         """Read sequences.
 
         Args:
-            train_rows: One sequence of item rows a user.
+            train_rows: One sequence of item indices per user.
             rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
-            most_pairs: Pairs that are counted at most, of as many users, evenly spread, as have so many; None for
-                those of all users.
+            most_pairs: Maximum pairs that are counted. Of larger data, evenly spread users are counted. None counts
+                all users.
 
         Raises:
-            ValueError: If a sequence names a row that is not in the item table.
+            ValueError: If a sequence contains an index that is not in the item table.
         """
         self.rows = rows
         self._items, self._lengths = _distinct_items(train_rows, rows)
@@ -44,7 +44,7 @@ class PairCounts:
         self.popularity = torch.bincount(self._items, minlength=rows)
         self._first = self.popularity.cumsum(0) - self.popularity
         self._users_of = users[self._items.argsort(stable=True)]
-        # Every (item, user) is a pair of the item with each item of the user.
+        # Each (item, user) gives a pair of the item with each item of the user.
         self.pairs = torch.zeros(rows, dtype=torch.long).index_add_(0, self._items, self._lengths[users])
 
     def _spread_users(self, most_pairs: int) -> None:
@@ -55,7 +55,7 @@ class PairCounts:
             self._lengths = self._lengths[kept]
 
     def blocks(self, most_rows: int) -> Iterator[torch.Tensor]:
-        """Items with any pair, like with like, so many at once as all together bound the pairs, or `most_rows`."""
+        """Items with any pair, in blocks of items with similar cost; `most_rows` limits the size of a block."""
         order = self.pairs.argsort(descending=True)
         order = order[self.pairs[order] > 0]
         start = 0
@@ -71,8 +71,8 @@ class PairCounts:
             block: (items,) rows.
 
         Returns:
-            (pairs,) number of the item within the block, row of its partner, itself among them, and users who have
-            both; sorted by item, then by partner.
+            (pairs,) number of the item within the block, index of its partner (the item itself included), and number
+            of common users; sorted by item, then by partner.
         """
         entries = _ranges(self._first[block], self.popularity[block])
         owners = torch.repeat_interleave(self.popularity[block])
@@ -81,7 +81,7 @@ class PairCounts:
         if 2 * int(lengths.sum()) < size:
             others = self._items[_ranges(self._starts[users], lengths)]
             keys, together = (torch.repeat_interleave(owners * shape[1], lengths) + others).unique(return_counts=True)
-        else:  # sorting would take longer than counting into a table
+        else:  # counting into a table is faster than sorting
             counts = torch.zeros(size, dtype=torch.long)
             step = max(1, _PAIRS_AT_ONCE // int(lengths.max()))
             for own, part in zip(owners.split(step), users.split(step), strict=True):
@@ -96,19 +96,19 @@ class PairCounts:
 def nearest_by_cosine(
     train_rows: Iterable[Sequence[int]], rows: int, neighbours: int, shrink: float = 0.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The items nearest to each by the cosine of the sets of users whose sequences name them.
+    """Find the items nearest to each item, by the cosine of their sets of users.
 
     Args:
-        train_rows: One sequence of item rows a user.
+        train_rows: One sequence of item indices per user.
         rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
-        neighbours: Nearest items wanted of each, itself never among them; the lower row first among equals.
+        neighbours: Nearest items per item, never the item itself; ties keep the lower index first.
         shrink: Added to the divisor of a similarity.
 
     Returns:
-        (rows, neighbours) int32 rows and float32 similarities, falling; 0 and 0 where there are fewer.
+        (rows, neighbours) int32 item indices and float32 similarities, descending; 0 and 0 where there are fewer.
 
     Raises:
-        ValueError: If a sequence names a row that is not in the item table.
+        ValueError: If a sequence contains an index that is not in the item table.
 
     Example:
         >>> nearest_by_cosine([[2, 3], [3, 2], [4]], rows=5, neighbours=1)[0].tolist()
@@ -130,18 +130,18 @@ def nearest_by_cosine(
 def strongest(
     owners: torch.Tensor, others: torch.Tensor, values: torch.Tensor, size: int, count: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The partners of every owner with the highest values.
+    """Find the partners of each owner with the highest values.
 
     Args:
         owners: (pairs,) from 0 to below `size`.
-        others: (pairs,) item rows.
-        values: (pairs,) what decides; pairs of 0 are nobody's partners.
-        size: Owners.
-        count: Partners wanted.
+        others: (pairs,) item indices.
+        values: (pairs,) values to sort by; pairs with value 0 are left out.
+        size: Number of owners.
+        count: Partners per owner.
 
     Returns:
-        (size, count) int32 rows and values, falling, the one that stands first in the input first among equals;
-        0 and 0 where there are fewer.
+        (size, count) int32 indices and values, descending; ties keep the order of the input. 0 and 0 where there are
+        fewer.
 
     Example:
         >>> owners, others = torch.tensor([0, 1, 0]), torch.tensor([5, 6, 7])
@@ -163,7 +163,7 @@ def strongest(
 
 
 def _distinct_items(train_rows: Iterable[Sequence[int]], size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The distinct catalogue items of each user, user after user, and how many each user has."""
+    """The distinct catalogue items of each user, user after user, and their number per user."""
     parts, lengths = [torch.zeros(0, dtype=torch.long)], [torch.zeros(0, dtype=torch.long)]
     for items, sizes in read_sequences(train_rows, size):
         users = torch.repeat_interleave(sizes)

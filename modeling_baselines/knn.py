@@ -1,4 +1,4 @@
-"""Nearest neighbours: items that the same users bought, and items whose texts say the same.
+"""Nearest neighbours: items with the same users, and items with similar texts.
 
 It imports only its neighbours here, because `transformers` copies these files next to a checkpoint's weights.
 """
@@ -20,11 +20,11 @@ from .scoring import CatalogueScorer
 
 @strict
 class HistoryKNNConfig(PreTrainedConfig):
-    """What the neighbour models have in common: how they weigh a history.
+    """Options shared by the neighbour models: the weights of the events in a history.
 
     Args:
         num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
-        window: Latest events of a history that count.
+        window: Number of latest events of a history that are used.
         decay: Weight of an event relative to the one after it; 1 weighs all alike.
         history: Whether items of a history can be recommended again; if not, they score `-inf`.
 
@@ -55,11 +55,11 @@ class ItemKNNConfig(HistoryKNNConfig):
 
     Args:
         num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
-        window: Latest events of a history that count.
+        window: Number of latest events of a history that are used.
         decay: Weight of an event relative to the one after it; 1 weighs all alike.
         history: Whether items of a history can be recommended again; if not, they score `-inf`.
-        neighbours: Nearest items kept of each item.
-        shrink: Added to the divisor of a similarity, so that pairs seen a few times weigh less.
+        neighbours: Nearest items to keep per item.
+        shrink: Added to the divisor of a similarity, so that rare pairs get a lower similarity.
 
     Raises:
         ValueError: If a value is out of range.
@@ -81,11 +81,11 @@ class ItemRegressionConfig(HistoryKNNConfig):
 
     Args:
         num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
-        window: Latest events of a history that count.
+        window: Number of latest events of a history that are used.
         decay: Weight of an event relative to the one after it; 1 weighs all alike.
         history: Whether items of a history can be recommended again; if not, they score `-inf`.
-        neighbours: Items kept of each, those it says the most for.
-        ridge: Users' worth of evidence against any weight.
+        neighbours: Items to keep per item: the ones it predicts best.
+        ridge: L2 penalty of the weights, in users.
 
     Raises:
         ValueError: If a value is out of range.
@@ -109,10 +109,10 @@ class TextKNNConfig(HistoryKNNConfig):
 
     Args:
         num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
-        window: Latest events of a history that count.
+        window: Number of latest events of a history that are used.
         decay: Weight of an event relative to the one after it; 1 weighs all alike.
         history: Whether items of a history can be recommended again; if not, they score `-inf`.
-        num_texts: Distinct texts; items with one text share its state.
+        num_texts: Number of distinct texts; items with equal texts share a state.
         text_dim: Width of a text state.
 
     Raises:
@@ -141,14 +141,14 @@ class HistoryKNNModel(CatalogueScorer):
                 init.zeros_(buffer)
 
     def latest_events(self, item_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The events that count, and how much each does.
+        """The events that are used, and their weights.
 
         Args:
-            item_ids: (users, events) item rows in order of time; 0 is no event, wherever it stands.
+            item_ids: (users, events) item indices in order of time; 0 is no event, at any position.
 
         Returns:
-            (users, at most `window`) item rows in no particular order, and their float32 weights `decay ** age`,
-            where age is the number of events after it; 0 where there is no event.
+            (users, at most `window`) item indices in no particular order, and their float32 weights `decay ** age`.
+            The age is the number of later events; the weight is 0 where there is no event.
         """
         present = item_ids != 0
         age = present.flip(1).cumsum(1).flip(1) - 1
@@ -160,12 +160,12 @@ class HistoryKNNModel(CatalogueScorer):
         return item_ids.gather(1, places), weights.gather(1, places)
 
     def events_read(self, items: Sequence[int]) -> Sequence[int]:
-        """Events that are none of padding: the latest, or all where none of them may be recommended again."""
+        """Latest events without padding, or all events without padding if their items may not be recommended again."""
         events = [item for item in items if item]
         return events[-self.config.window :] if self.config.history else events
 
     def allowed(self, scores: torch.Tensor, item_ids: torch.Tensor) -> torch.Tensor:
-        """(users, rows) scores, changed in place: `-inf` for special rows and for what may not be recommended."""
+        """(users, rows) scores, changed in place: `-inf` for special rows and excluded history items."""
         if not self.config.history:
             scores.scatter_(1, item_ids, -torch.inf)
         scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
@@ -173,13 +173,13 @@ class HistoryKNNModel(CatalogueScorer):
 
 
 class ItemKNNModel(HistoryKNNModel):
-    """Recommends what users of the latest items also took (Sarwar et al., "Item-based collaborative filtering
+    """Recommends items that users of the latest items also bought (Sarwar et al., "Item-based collaborative filtering
     recommendation algorithms", WWW 2001).
 
-    The similarity of two items is the cosine of the sets of users whose training sequences name them, users of both
-    over `sqrt(users of one * users of the other) + shrink`. Each item keeps its `neighbours` nearest, itself never
-    among them, the lower row first among equals. An item scores the sum, over the latest `window` events that keep
-    it as a neighbour, of the similarity times `decay ** age`.
+    The similarity of two items is the cosine of their sets of users in the training sequences: users of both, over
+    `sqrt(users of one * users of the other) + shrink`. Each item keeps its `neighbours` nearest other items; ties keep
+    the lower index first. The score of an item is a sum over the latest `window` events: the similarity, if the
+    event's item has it as a neighbour, times `decay ** age`.
 
     Example:
         >>> model = ItemKNNModel(ItemKNNConfig(num_item_rows=5)).fit([[2, 3], [3, 2], [3, 4]])
@@ -200,18 +200,18 @@ class ItemKNNModel(HistoryKNNModel):
 
     @torch.no_grad()
     def fit(self, train_rows: Iterable[Sequence[int]]) -> Self:
-        """Find the neighbours of every item in training sequences; earlier ones are replaced.
+        """Compute the neighbours of every item from training sequences, replacing earlier ones.
 
         Memory grows with the events and with items times neighbours, never with items times items or users.
 
         Args:
-            train_rows: One sequence of item rows a user, such as `splits["train"]["items"]`.
+            train_rows: One sequence of item indices per user, such as `splits["train"]["items"]`.
 
         Returns:
             The model itself.
 
         Raises:
-            ValueError: If a row is not in the item table.
+            ValueError: If an index is not in the item table.
         """
         config = self.config
         neighbour_rows, similarities = nearest_by_cosine(
@@ -222,7 +222,7 @@ class ItemKNNModel(HistoryKNNModel):
         return self
 
     def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """As `CatalogueScorer.forward`."""
+        """Score the catalogue; see `CatalogueScorer.forward`."""
         users = len(item_ids)
         scores = torch.zeros(users, self.config.num_item_rows, device=item_ids.device)
         if item_ids.shape[1]:
@@ -233,11 +233,12 @@ class ItemKNNModel(HistoryKNNModel):
 
 
 class ItemRegressionModel(ItemKNNModel):
-    """Recommends what the latest items say for, by a ridge regression of every item on those nearest to it.
+    """Recommends items that the latest items predict, by a ridge regression of each item on its nearest items.
 
-    EASE (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019) within each item's nearest, see
-    `weights_by_regression`, without texts. An item scores the sum, over the latest `window` events, of the event's
-    weight for it times `decay ** age`.
+    This is EASE (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019), restricted to each item's
+    nearest items and without texts; see `weights_by_regression`. The score of an item is a sum over the latest
+    `window`
+    events: the weight from the event's item times `decay ** age`.
 
     Example:
         >>> model = ItemRegressionModel(ItemRegressionConfig(num_item_rows=5, ridge=2)).fit([[2, 3], [3, 2], [4]])
@@ -249,7 +250,7 @@ class ItemRegressionModel(ItemKNNModel):
 
     @torch.no_grad()
     def fit(self, train_rows: Iterable[Sequence[int]]) -> Self:
-        """Find the weights of every item in training sequences; earlier ones are replaced. See `ItemKNNModel.fit`."""
+        """Compute the weights of every item from training sequences; see `ItemKNNModel.fit`."""
         config = self.config
         rows, weights = weights_by_regression(
             train_rows, config.num_item_rows, config.neighbours, ridge=float(config.ridge)
@@ -260,11 +261,11 @@ class ItemRegressionModel(ItemKNNModel):
 
 
 class TextKNNModel(HistoryKNNModel):
-    """Recommends items whose texts are nearest to those of the latest events: content-based filtering, untrained.
+    """Recommends the items nearest in text to the latest events: content-based filtering without training.
 
-    The score is the cosine of an item's text state with the mean, weighted by `decay ** age`, of the text states of
-    the latest `window` events, all of length one. An item without text scores -1, the least a cosine can be, and
-    an event of one adds nothing.
+    The score is the cosine of two vectors: an item's text state, and the mean text state of the latest `window`
+    events, weighted by `decay ** age`. All states have length one first. An item without text scores -1, the minimum
+    of a cosine, and its events add nothing.
 
     Example:
         >>> states = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
@@ -285,38 +286,38 @@ class TextKNNModel(HistoryKNNModel):
 
     @torch.no_grad()
     def fit(self, text_states: torch.Tensor, text_index: torch.Tensor) -> Self:
-        """Take the texts of the catalogue; earlier ones are replaced.
+        """Set the texts of the catalogue, replacing earlier ones.
 
         Args:
-            text_states: (texts, text_dim) one state a text; all zeros is no text.
+            text_states: (texts, text_dim) one state per text; a state of zeros is an empty text.
             text_index: (rows,) number of each item row's text.
 
         Returns:
             The model itself.
 
         Raises:
-            ValueError: If shapes do not fit the configuration, or a number names no text.
+            ValueError: If shapes do not fit the configuration, or a text number does not exist.
         """
         for name, given, wanted in (
             ("text_states", text_states, self.text_states), ("text_index", text_index, self.text_index)
         ):  # fmt: skip
             if given.shape != wanted.shape:
                 raise ValueError(
-                    f"{name} has shape {tuple(given.shape)} and the configuration says {tuple(wanted.shape)}; make "
-                    "num_texts, text_dim and num_item_rows those of the catalogue"
+                    f"{name} has shape {tuple(given.shape)} and the configuration requires {tuple(wanted.shape)}; set "
+                    "num_texts, text_dim and num_item_rows to the sizes of the catalogue"
                 )
         strangers = text_index[(text_index < 0) | (text_index >= len(text_states))]
         if len(strangers):
             raise ValueError(
-                f"text_index names {len(strangers)} texts that text_states lacks, for example {int(strangers[0])}; "
-                f"give numbers from 0 to {len(text_states) - 1}"
+                f"text_index contains {len(strangers)} numbers that text_states lacks, for example "
+                f"{int(strangers[0])}; give numbers from 0 to {len(text_states) - 1}"
             )
         self.text_states.copy_(nn.functional.normalize(text_states.float(), dim=-1))
         self.text_index.copy_(text_index)
         return self
 
     def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """As `CatalogueScorer.forward`."""
+        """Score the catalogue; see `CatalogueScorer.forward`."""
         states = self.text_states.float()
         profile = torch.zeros(len(item_ids), states.shape[1], device=states.device)
         if item_ids.shape[1]:

@@ -1,4 +1,4 @@
-"""What is bought most, and what the user bought before: the two baselines that nothing learned should lose to.
+"""Popularity and repeat purchases: two baselines that every trained model should beat.
 
 It imports only its neighbours here, because `transformers` copies these files next to a checkpoint's weights.
 """
@@ -42,13 +42,13 @@ class PopularityConfig(PreTrainedConfig):
 
 @strict
 class RepeatPurchaseConfig(PopularityConfig):
-    """Configuration of `RepeatPurchaseModel`; the same as that of popularity."""
+    """Configuration of `RepeatPurchaseModel`; the same fields as `PopularityConfig`."""
 
     model_type = "xcat_repeat_purchase"
 
 
 class CountingModel(CatalogueScorer):
-    """A model whose only weights are how often each item occurs in the training sequences.
+    """A model whose only weights are the numbers of occurrences of items in training sequences.
 
     The counts are integers, so loading a checkpoint in half precision leaves them exact.
     """
@@ -70,13 +70,13 @@ class CountingModel(CatalogueScorer):
         """Count the items of training sequences; earlier counts are replaced.
 
         Args:
-            train_rows: One sequence of item rows a user, such as `splits["train"]["items"]`.
+            train_rows: One sequence of item indices per user, such as `splits["train"]["items"]`.
 
         Returns:
             The model itself.
 
         Raises:
-            ValueError: If a row is not in the item table.
+            ValueError: If an index is not in the item table.
         """
         size = len(self.counts)
         counts = torch.zeros(size, dtype=torch.long)
@@ -88,7 +88,7 @@ class CountingModel(CatalogueScorer):
 
 
 class PopularityModel(CountingModel):
-    """Recommends to everybody what occurs most often in the training sequences; the score is the count.
+    """Recommends the most frequent items of the training sequences to every user; the score is the count.
 
     Example:
         >>> model = PopularityModel(PopularityConfig(num_item_rows=5)).fit([[2, 3, 3], [3, 4]])
@@ -97,19 +97,19 @@ class PopularityModel(CountingModel):
     """
 
     def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """As `CatalogueScorer.forward`."""
+        """Score the catalogue; see `CatalogueScorer.forward`."""
         scores = self.counts.float()
         scores[:NUM_SPECIAL_ROWS] = -torch.inf
         return scores.repeat(len(item_ids), 1)
 
 
 class RepeatPurchaseModel(CountingModel):
-    """Recommends the user's own items, the most frequent first, the latest among equals; then what is popular.
+    """Recommends the items of the user's history first, by frequency and then by recency; then popular items.
 
     This is the personal-frequency baseline of next-basket recommendation, which learned models often do not beat (Hu
-    et al., "Modeling Personalized Item Frequency Information for Next-basket Recommendation", SIGIR 2020), with
-    popularity to fill up. An item outside the history scores the number of different counts below its own, so
-    that scores stay exact in float32 and items of one count tie; the user's own items score above all of those.
+    et al., "Modeling Personalized Item Frequency Information for Next-basket Recommendation", SIGIR 2020). Popular
+    items fill the list. The score of an item outside the history is the rank of its count among the distinct counts,
+    so scores are exact in float32 and equal counts tie. Items of the history score above all other items.
 
     Example:
         >>> model = RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=6)).fit([[3, 3, 5], [3, 4]])
@@ -121,7 +121,7 @@ class RepeatPurchaseModel(CountingModel):
     least_role = 1
 
     def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """As `CatalogueScorer.forward`."""
+        """Score the catalogue; see `CatalogueScorer.forward`."""
         distinct, levels = torch.unique(self.counts, return_inverse=True)
         users, events = item_ids.shape
         scores: torch.Tensor = levels.float().repeat(users, 1)
@@ -129,7 +129,7 @@ class RepeatPurchaseModel(CountingModel):
             positions = torch.arange(events, device=item_ids.device).expand(users, -1)
             frequency = torch.zeros_like(scores, dtype=torch.long).scatter_add_(1, item_ids, torch.ones_like(item_ids))
             latest = torch.zeros_like(frequency).scatter_reduce_(1, item_ids, positions, "amax")
-            # Each item is ordered once, at its latest event; the key of any other event is below all of those.
+            # Each item is sorted once, at its latest event; the keys of its other events are below all keys in use.
             key = frequency.gather(1, item_ids) * events + positions
             key = key.masked_fill((positions < latest.gather(1, item_ids)) | (item_ids < NUM_SPECIAL_ROWS), -1)
             place = key.argsort(dim=1).argsort(dim=1)

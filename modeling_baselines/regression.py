@@ -1,4 +1,4 @@
-"""Which items lead to which: every item regressed on the items nearest to it, by log and by text."""
+"""Item-to-item weights: each item regressed on its nearest items, by interactions and by text."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from .cooccurrence import PairCounts, strongest
 from .reading import NUM_SPECIAL_ROWS
 
 CANDIDATES = 50
-"""Items that each item is regressed on."""
+"""Number of items that each item is regressed on."""
 RIDGE = 20.0
-"""Users' worth of evidence against any weight."""
+"""L2 penalty of the weights, in users."""
 TEXT_WEIGHT = 5.0
-"""Users' worth of evidence that a text is."""
+"""Weight of a text in the regression, in users."""
 MOST_PAIRS = 1 << 28
-"""Pairs of items that are counted at most, which bounds the memory; four times as many, which bounds the time alone,
-where no more than so many are different. Of a larger log pairs are counted of evenly spread users."""
+"""Maximum pairs of items that are counted, which limits the memory. If at most this many pairs are distinct, four
+times as many are counted, which limits the time alone. Of larger data, evenly spread users are counted."""
 MOST_COMPARED = 1 << 33
-"""Pairs of items up to which all are compared (some 92,000 items); of larger catalogues only those taken together."""
+"""Pairs of items up to which all items are compared (some 92,000 items); in larger catalogues only items with common
+users are compared."""
 
 _SCORES_AT_ONCE = 1 << 24
 _TARGETS_AT_ONCE = 256
@@ -36,37 +37,35 @@ def weights_by_regression(
     text_weight: float = TEXT_WEIGHT,
     elsewhere: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """How much having an item says for each other one.
+    """Item-to-item weights: how strongly one item predicts each other item.
 
-    With x_i the users of item i (one entry a user, 1 or 0), t_i its text and N the `candidates` items nearest to j,
-    the weights of j are what is positive of
+    With x_i the users of item i (1 or 0 per user), t_i its text and N the `candidates` items nearest to j, the weights
+    of j are the positive part of
 
         argmin_w |x_j - sum_N w_i x_i|^2 + a |t_j - sum_N w_i t_i|^2 + l |w|^2
 
-    A cosine counts what goes with everything again and again; here what one item explains is not explained by the
-    next. It is EASE (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019) in which each
-    item has a system of its own, over those items only that can matter to it (as fsSLIM, Ning and Karypis, ICDM
-    2011), with texts as further rows (as CEASE, Jeunen et al., RecSys 2020). So its cost grows with the items and
-    not with their cube, and an item without users has weights by its text.
+    A cosine counts the same evidence several times; in a regression, items share it. This is EASE (Steck,
+    "Embarrassingly shallow autoencoders for sparse data", WWW 2019) with one system per item, over its nearest items
+    only (as fsSLIM, Ning and Karypis, ICDM 2011) and with texts as additional rows (as CEASE, Jeunen et al., RecSys
+    2020). The cost grows with the number of items, not with its cube. An item without users has weights from its text.
 
     Args:
-        train_rows: One sequence of item rows a user.
+        train_rows: One sequence of item indices per user.
         rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
-        neighbours: Items kept of each, those it says the most for.
-        texts: (texts, width) states and the (rows,) number of each row's text; None for the log alone. A state of
-            zeros is no text.
-        candidates: Items that each one is regressed on, those with the highest positive cosine of (x, sqrt(a) t);
-            where not all are compared, of x alone.
+        neighbours: Items to keep per item: the ones it predicts best.
+        texts: (texts, width) states and the (rows,) text number of each row; None for interactions alone. A state of
+            zeros is an empty text.
+        candidates: Number of items that each item is regressed on: those with the highest positive cosine of
+            (x, sqrt(a) t), or of x alone if not all items are compared.
         ridge: l, above 0.
         text_weight: a.
-        elsewhere: (rows,) users of each item who are not among the sequences, and of whom nothing else is known; None
-            for none.
+        elsewhere: (rows,) number of users of each item who are not among the sequences; None for none.
 
     Returns:
-        (rows, neighbours) int32 rows and float32 weights, falling; 0 and 0 where there are fewer.
+        (rows, neighbours) int32 item indices and float32 weights, descending; 0 and 0 where there are fewer.
 
     Raises:
-        ValueError: If a sequence names a row that is not in the item table.
+        ValueError: If a sequence contains an index that is not in the item table.
 
     Example:
         >>> found, weights = weights_by_regression([[2, 3], [3, 2], [4]], rows=5, neighbours=1, ridge=2.0)
@@ -121,7 +120,7 @@ class _Systems:
         self._keys, self._together = torch.zeros(0, dtype=torch.long), torch.zeros(0)
 
     def nearest_of_all(self, candidates: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """(items,) rows and their (items, candidates) nearest, 0 for none, part by part; all items are compared."""
+        """(items,) indices and their (items, candidates) nearest, 0 for none, in blocks; all items are compared."""
         assert self.texts is not None
         states, index = self.texts
         scale = self._scale()
@@ -145,7 +144,7 @@ class _Systems:
         return found
 
     def nearest_together(self, candidates: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """As `nearest_of_all`, of items that users have together alone."""
+        """Like `nearest_of_all`, but compares items with common users only."""
         scale, found, pairs = self._scale(), [], _PairTable(self.counts.rows)
         for block in self.counts.blocks(self.counts.rows):
             own, other, together = self.counts.count(block)
@@ -157,11 +156,11 @@ class _Systems:
         return found
 
     def _scale(self) -> torch.Tensor:
-        """(rows,) factors that make counts and likenesses of an item with all others comparable."""
+        """(rows,) factors that scale counts and text similarities of an item, to compare all its pairs."""
         return torch.where(self.diagonal > 0, self.diagonal.clamp(min=1e-9).rsqrt(), 0.0)
 
     def solve(self, targets: torch.Tensor, nearest: torch.Tensor) -> torch.Tensor:
-        """(items, candidates) weights of (items, candidates) rows for (items,) targets; 0 for no row."""
+        """(items, candidates) weights of candidates for (items,) targets; 0 where there is no candidate."""
         parts = [
             self._solve(some, near)
             for some, near in zip(targets.split(_TARGETS_AT_ONCE), nearest.split(_TARGETS_AT_ONCE), strict=True)
@@ -187,7 +186,7 @@ class _Systems:
         return weights.clamp(min=0)
 
     def _counted(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        """How many users have both of two rows, pair by pair."""
+        """Number of common users of two items, for each pair."""
         if not len(self._keys):
             return torch.zeros(one.shape)
         keys = torch.minimum(one, other) * self.counts.rows + torch.maximum(one, other)
@@ -196,7 +195,7 @@ class _Systems:
 
 
 class _PairTable:
-    """Pairs of different items, each once, with how many users have both."""
+    """Pairs of different items, each stored once, with their number of common users."""
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
@@ -210,6 +209,6 @@ class _PairTable:
         self._together.append(together[once].float())
 
     def sorted(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """(pairs,) keys `lower row * rows + higher row`, rising, and counts."""
+        """(pairs,) keys `lower index * rows + higher index`, ascending, and counts."""
         keys, order = torch.cat(self._keys).sort()
         return keys, torch.cat(self._together)[order]

@@ -1,4 +1,4 @@
-"""What models without trained parameters have in common: they score the catalogue for histories."""
+"""Base class of models without trained parameters: they score the catalogue for histories."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,28 +9,28 @@ from transformers import PreTrainedModel
 
 
 class CatalogueScorer(PreTrainedModel):
-    """A model whose only weights are buffers, and which scores the whole catalogue from item rows."""
+    """A model whose only weights are buffers, and which scores the whole catalogue from item indices."""
 
     main_input_name = "item_ids"
     least_role = 0
-    """Events of a history that are read: 0 for all but negative ones (returns), 1 for those of predicted types."""
+    """Events of a history that the model reads: 0 for all but negative ones (returns), 1 for target event types."""
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type of the scores; `transformers` asks the parameters, and there are none."""
+        """Data type of the scores; `transformers` looks at the parameters, and this model has none."""
         return torch.float32
 
     @property
     def device(self) -> torch.device:
-        """Where the buffers are; `transformers` asks the parameters, and there are none."""
+        """Device of the buffers; `transformers` looks at the parameters, and this model has none."""
         return next(self.buffers()).device
 
     def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         """Score the catalogue.
 
         Args:
-            item_ids: (users, events) item rows in order of time; 0 is no event.
-            **kwargs: What callers of every model pass along; unused.
+            item_ids: (users, events) item indices in order of time; 0 is no event.
+            **kwargs: Arguments for other models; unused.
 
         Returns:
             (users, rows) float32 scores; the special rows have `-inf`.
@@ -38,7 +38,7 @@ class CatalogueScorer(PreTrainedModel):
         raise NotImplementedError
 
     def events_read(self, items: Sequence[int]) -> Sequence[int]:
-        """The part of a history that can change a score: all of it."""
+        """The events that can change a score: all of them."""
         return items
 
     def score_catalogue(self, item_ids: torch.Tensor, **inputs: Any) -> torch.Tensor:
@@ -57,8 +57,8 @@ class CatalogueScorer(PreTrainedModel):
         """Score the catalogue for rows of a dataset.
 
         Args:
-            rows: Rows with `items`, a user's item rows in order of time, and `event_roles` (1 predicted, 0 context,
-                -1 negative) where not all events are of predicted types.
+            rows: Rows with `items`, a user's item indices in order of time. `event_roles` (1 target, 0 context, -1
+                negative) is needed if not all events are of target types.
 
         Returns:
             (users, rows of the item table) float32 scores; the special rows have `-inf`.

@@ -16,7 +16,7 @@ from ..catalogue.item_table import distinct_texts
 from ..checkpoints.saved_tables import table_options
 from ..evaluation.baseline_names import REPEAT_PURCHASE
 from ..evaluation.categories import by_category, check_category_column
-from ..evaluation.fingerprint import judged_digest
+from ..evaluation.fingerprint import evaluation_fingerprint
 from ..evaluation.ranker_evaluation import LOST, Ranker, RankingReport, evaluate_ranker
 from ..model_cards.report_page import learning_curve
 from ..model_cards.settings import model_settings, training_settings
@@ -93,7 +93,7 @@ class BenchRequest:
             for trained models.
         base: Checkpoint that the models of `FROM_BASE` begin with, a folder or repository.
         category_column: Column of the items table by which figures are parted too; None for no parting.
-        judged: What `judged_digest` must make of the test split, for other runs were judged on it; None for anything.
+        judged: Required `evaluation_fingerprint` of the test split, if other runs used it already; None for any.
     """
 
     model: str
@@ -302,7 +302,7 @@ def _check_splits(request: BenchRequest, data: SplitData, *parts: str) -> str:
         ValueError: If it is not so.
     """
     data.require(*parts, "test")
-    judged = judged_digest(data.test, data.vocabulary)
+    judged = evaluation_fingerprint(data.test, data.vocabulary)
     if request.judged not in (None, judged):
         raise ValueError(
             f"the test split of {data.shop.name}, {len(data.test):,} users, is not the one that the other runs of the "

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .exposure import audit_recommendations as audit_recommendations
 
 _EXPORTS = {
-    "audit_recommendations": ".exposure",  # popularity and exposure of what is recommended
+    "audit_recommendations": ".exposure",  # popularity and exposure of recommendations
     "Audit": ".exposure",  # result of `audit_recommendations`
     "PopularityAudit": ".exposure",  # popularity of recommended items, per group of users
     "ExposureAudit": ".exposure",  # exposure of brands and categories

@@ -1,4 +1,4 @@
-"""Audits of what is recommended: how much of it is popular, and which categories and brands it shows."""
+"""Audits of recommendations: share of popular items, and exposure of categories and brands."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..ranker_evaluation import RankingReport
 
 HEAD = 0.1
-"""Share of the catalogue, its items with most training events, that counts as popular."""
+"""Share of the catalogue that counts as popular: the items with the most training events."""
 
 ATTRIBUTES = ("category", "brand")
 
 
 @dataclass(frozen=True)
 class PopularityAudit:
-    """How popular the items of some lists are.
+    """Popularity of the items in recommendation lists.
 
     Args:
-        average: Training events of an item, the mean over a list and then over the lists (GAP of Abdollahpouri et al.,
+        average: Training events per item, averaged over a list and then over the lists (GAP of Abdollahpouri et al.,
             "The Unfairness of Popularity Bias in Recommendation", RMSE at RecSys 2019).
-        head: Share of the entries that are among the most popular tenth of the catalogue.
-        cold: Share of the entries that have no training event.
-        gini: Inequality of how often the catalogue's items are in the lists: 0 for all alike, towards 1 for one alone.
+        head: Share of the entries in the most popular tenth of the catalogue.
+        cold: Share of the entries without training events.
+        gini: Inequality of the items' frequencies in the lists: 0 if all are equal, near 1 if one item has everything.
     """
 
     average: float
@@ -40,7 +40,7 @@ class ExposureAudit:
 
     Args:
         attribute: Name of the attribute.
-        names: Its values, those with the largest share of the histories first.
+        names: Its values, in descending order of their share of the histories.
         catalogue: (values,) shares of the items.
         history: (values,) shares of the events of the histories.
         recommended: (values,) shares of the recommendations.
@@ -64,18 +64,18 @@ class ExposureAudit:
 
     @property
     def never_recommended(self) -> int:
-        """Values with items in the catalogue that are in nobody's recommendations."""
+        """Number of values with items in the catalogue and without any recommendation."""
         return int(((self.recommended == 0) & (self.catalogue > 0)).sum())
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found in the recommendations for one set of users.
+    """Audit of the recommendations for one set of users.
 
     Args:
-        k: Recommendations a user.
-        popularity: Audits of the lists of each model by its name, and of the users' histories as `HISTORIES`.
-        exposure: Audits of the attributes that the catalogue has, of the model that is described.
+        k: Recommendations per user.
+        popularity: Audits of each model's lists by the model's name, and of the users' histories as `HISTORIES`.
+        exposure: Audits of the catalogue's attributes, for the audited model.
     """
 
     k: int
@@ -94,15 +94,15 @@ def audit_recommendations(
     counts: np.ndarray,
     k: int = 10,
 ) -> Audit:
-    """Audit the lists that an evaluation made.
+    """Audit the recommendation lists of an evaluation.
 
     Args:
-        reports: Reports by model, with the recommendations they are of.
+        reports: Reports by model, with their recommendations.
         own: The model whose exposure is audited.
-        histories: Item rows of each user's history.
+        histories: Item indices of each user's history.
         vocabulary: The catalogue.
-        counts: (rows,) training events of each item.
-        k: Recommendations a user that count.
+        counts: (rows,) training events per item.
+        k: Recommendations per user to audit.
 
     Raises:
         ValueError: If a report lacks its recommendations or has shorter lists, or sizes do not fit.
@@ -111,7 +111,7 @@ def audit_recommendations(
     for name, report in reports.items():
         width = 0 if report.top is None else report.top.shape[1]
         if report.top is None or width < min(k, vocabulary.num_items):
-            raise ValueError(f"the report of {name} holds {width} recommendations a user; {k} are needed")
+            raise ValueError(f"the report of {name} has {width} recommendations per user; {k} are needed")
         lists[name] = report.top[:, :k]
     lists[HISTORIES] = histories
     exposure = tuple(
@@ -126,14 +126,14 @@ def audit_popularity(lists: Sequence[Sequence[int]] | np.ndarray, counts: np.nda
     """Audit the popularity of the items in lists.
 
     Args:
-        lists: Item rows of each list; rows below `NUM_SPECIAL_ROWS` are no items and are left out.
-        counts: (rows,) training events of each item.
+        lists: Item indices of each list; indices below `NUM_SPECIAL_ROWS` are not items and are left out.
+        counts: (rows,) training events per item.
 
     Returns:
-        The audit; NaN throughout if the lists hold no item.
+        The audit; all values are NaN if the lists have no item.
 
     Raises:
-        ValueError: If a list names an item that has no count.
+        ValueError: If a list contains an index without a count.
 
     Example:
         >>> audit_popularity([[2, 3], [2, 4]], np.array([0, 0, 6, 2, 0]))
@@ -154,10 +154,10 @@ def audit_popularity(lists: Sequence[Sequence[int]] | np.ndarray, counts: np.nda
 
 
 def head_rows(counts: np.ndarray) -> np.ndarray:
-    """Rows of the most popular tenth of the catalogue, rounded up; of equal ones the lower rows.
+    """Indices of the most popular tenth of the catalogue, rounded up; ties keep the lower indices.
 
     Args:
-        counts: (rows,) training events of each item.
+        counts: (rows,) training events per item.
 
     Example:
         >>> head_rows(np.array([0, 0, 1, 5, 5])).tolist()
@@ -175,7 +175,7 @@ def gini(amounts: np.ndarray) -> float:
         amounts: (n,) amounts, none negative.
 
     Returns:
-        0 if all are equal, (n - 1) / n if one has everything; NaN if there is nothing.
+        0 if all are equal, (n - 1) / n if one has everything; NaN if the sum is 0.
 
     Example:
         >>> gini(np.array([1, 1, 1])), gini(np.array([0, 0, 0, 5]))
@@ -196,16 +196,16 @@ def audit_exposure(
 ) -> ExposureAudit:
     """Shares of an attribute's values in the catalogue, in histories and in recommendations.
 
-    Items without a value count nowhere, so shares are among items that have one.
+    Items without a value are left out, so shares are among items with one.
 
     Args:
         attribute: A column of the catalogue.
-        lists: Recommended rows of each user; rows that are no items are left out.
-        histories: Item rows of each user's history.
+        lists: Recommended item indices per user; special rows are left out.
+        histories: Item indices of each user's history.
         vocabulary: The catalogue.
 
     Raises:
-        ValueError: If a row is not in the catalogue.
+        ValueError: If an index is not in the catalogue.
     """
     codes, names = vocabulary.codes(attribute)
     shown = [codes[NUM_SPECIAL_ROWS:], *(codes[_flat(part, len(codes))[1]] for part in (histories, lists))]
@@ -222,12 +222,12 @@ def _shares(codes: np.ndarray, size: int) -> np.ndarray:
 
 
 def _flat(lists: Sequence[Sequence[int]] | np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """(entries,) number of the list and (entries,) item row, special rows left out."""
+    """(entries,) number of the list and (entries,) item index, without special rows."""
     lengths = np.fromiter((len(part) for part in lists), dtype=np.int64, count=len(lists))
     items = np.concatenate([np.asarray(part, dtype=np.int64) for part in lists]) if len(lists) else np.zeros(0, int)
     if items.max(initial=0) >= rows:
         raise ValueError(
-            f"a list names row {items.max()}, and the catalogue has {rows} rows; take both from one model"
+            f"a list contains item index {items.max()}, and the catalogue has {rows} rows; take both from one model"
         )
     kept = items >= NUM_SPECIAL_ROWS
     return np.repeat(np.arange(len(lengths)), lengths)[kept], items[kept]

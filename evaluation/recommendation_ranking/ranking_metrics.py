@@ -1,7 +1,7 @@
 """Ranking metrics of one user each, from the ranks of the user's targets.
 
-The one definition of every metric: the library evaluates with this file, and each `evaluate` module has a copy of it
-beside its script. So it needs nothing but numpy.
+This file defines every metric: the library evaluates with it, and each `evaluate` module has a copy beside its script.
+So it needs only numpy.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 DEFAULT_KS = (1, 5, 10, 20, 50)
 METRIC_NAMES = ("recall", "ndcg", "mrr")
-"""Metrics that the library's own evaluations report; `hit_rate` and `coverage` can be asked for, too."""
+"""Metrics that the library reports by default; `hit_rate` and `coverage` can be requested too."""
 ABOUT = {
     "recall": "Recall@k: the share of a user's relevant items that are among the k best recommendations.",
     "ndcg": "NDCG@k with binary gains: relevant items count 1 / log2(1 + rank), relative to the best possible order.",
-    "mrr": "MRR@k: 1 / rank of the first relevant item, and 0 where it is not among the k best recommendations.",
+    "mrr": "MRR@k: 1 / rank of the first relevant item, and 0 if it is not among the k best recommendations.",
     "hit_rate": "Hit rate@k: the share of users with a relevant item among the k best recommendations.",
     "coverage": "Catalogue coverage@k: the share of all items that are among the k best recommendations of any user.",
 }
@@ -27,11 +27,11 @@ ABOUT = {
 
 @dataclass(frozen=True)
 class RankedTargets:
-    """Ranks of each user's targets, as a metric reads them.
+    """Ranks of each user's targets: the input of a metric.
 
     Args:
-        ranks: (users, targets) ranks from 1; what is not counted may have any value.
-        counted: (users, targets) bool, which of them are targets.
+        ranks: (users, targets) ranks from 1; values that are not counted may be anything.
+        counted: (users, targets) bool, whether it is a counted target.
     """
 
     ranks: np.ndarray
@@ -39,13 +39,13 @@ class RankedTargets:
 
     @cached_property
     def num_targets(self) -> np.ndarray:
-        """(users,) targets of each user; 1 for a user without any, whose value is replaced by NaN."""
+        """(users,) number of targets per user; 1 for a user without targets, whose value becomes NaN."""
         number: np.ndarray = np.maximum(self.counted.sum(1), 1)
         return number
 
     @cached_property
     def best(self) -> np.ndarray:
-        """(users,) rank of the best-ranked target; the largest integer without any."""
+        """(users,) rank of the best-ranked target; the largest integer for a user without targets."""
         highest = np.iinfo(np.int64).max
         best: np.ndarray = np.where(self.counted, self.ranks, highest).min(1, initial=highest)
         return best
@@ -56,25 +56,25 @@ class RankedTargets:
         return np.where(self.counted, 1 / np.log2(1 + np.maximum(self.ranks, 1)), 0.0)
 
     def hits(self, k: int) -> np.ndarray:
-        """(users, targets) bool, which targets have a rank up to k."""
+        """(users, targets) bool, whether a target has a rank up to k."""
         hits: np.ndarray = self.counted & (self.ranks <= k)
         return hits
 
 
 Metric = Callable[[RankedTargets, int], np.ndarray]
-"""From ranks and a cut-off to (users,) values, of which the mean over users is reported."""
+"""A function from ranks and a cut-off to (users,) values; the mean over users is reported."""
 METRICS: dict[str, Metric] = {}
-"""Metrics of single users by name; `register_metric` adds one."""
+"""Metrics per user by name; `register_metric` adds one."""
 
 
 def register_metric(name: str) -> Callable[[Metric], Metric]:
     """Add the decorated function to `METRICS`; `evaluate_ranker(..., metrics=[..., name])` reports it.
 
     Raises:
-        ValueError: If the name is taken, or holds "@" or ".", which separate it from cut-off and slice.
+        ValueError: If the name is taken, or contains "@" or ".", which separate it from cut-off and slice.
     """
     if name in METRICS or set(name) & set("@."):
-        raise ValueError(f"a metric cannot be called {name!r}; give a name without @ and . that is not yet taken")
+        raise ValueError(f"a metric cannot be called {name!r}; give a name without @ and . that is not taken yet")
 
     def add(metric: Metric) -> Metric:
         METRICS[name] = metric
@@ -110,7 +110,7 @@ def mrr(targets: RankedTargets, k: int) -> np.ndarray:
 
 @register_metric("hit_rate")
 def hit_rate(targets: RankedTargets, k: int) -> np.ndarray:
-    """1 where any target has a rank up to k, and else 0."""
+    """1 if any target has a rank up to k, else 0."""
     hit: np.ndarray = (targets.best <= k).astype(np.float64)
     return hit
 
@@ -126,12 +126,11 @@ def per_user_metrics(
     Args:
         ranks: (users, targets) ranks from 1; 0 or less is padding.
         ks: Cut-offs.
-        relevant: (users, targets) bool, which targets count; None for all of them. The ranks stay those among the
-            whole catalogue.
-        names: Metrics, names in `METRICS`.
+        relevant: (users, targets) bool, targets to count; None for all. Ranks are still among the whole catalogue.
+        names: Names of metrics in `METRICS`.
 
     Returns:
-        Name, such as `recall@10`, to (users,) float64 values; NaN for a user with no target that counts.
+        Name, such as `recall@10`, to (users,) float64 values; NaN for a user without counted targets.
 
     Raises:
         ValueError: If shapes do not fit, a cut-off is below 1, or a metric is unknown.
@@ -174,16 +173,16 @@ def catalogue_coverage(topk: np.ndarray, ks: Sequence[int], num_items: int, *, f
     """Share of the catalogue that is in at least one user's top k.
 
     Args:
-        topk: (users, K) recommended rows, best first.
+        topk: (users, K) recommended item indices, best first.
         ks: Cut-offs.
         num_items: Items in the catalogue.
-        first_row: Lowest row that is an item; what is below is no recommendation and does not count.
+        first_row: Lowest index of an item; lower indices are not recommendations and are not counted.
 
     Returns:
         Name, such as `coverage@10`, to a share from 0 to 1.
 
     Raises:
-        ValueError: If the lists are shorter than a cut-off that the catalogue could fill.
+        ValueError: If the lists are shorter than a cut-off, and than the catalogue.
 
     Example:
         >>> catalogue_coverage(np.array([[0, 1], [0, 2]]), ks=[1, 2], num_items=4)
@@ -193,7 +192,8 @@ def catalogue_coverage(topk: np.ndarray, ks: Sequence[int], num_items: int, *, f
     needed = min(max(cutoffs), num_items)
     if topk.shape[1] < needed:
         raise ValueError(
-            f"lists of {topk.shape[1]} recommendations cannot tell coverage@{max(cutoffs)}; give {needed} a user"
+            f"lists of {topk.shape[1]} recommendations are too short for coverage@{max(cutoffs)}; "
+            f"give {needed} per user"
         )
     coverage = {}
     for k in cutoffs:
@@ -203,7 +203,7 @@ def catalogue_coverage(topk: np.ndarray, ks: Sequence[int], num_items: int, *, f
 
 
 def check_cutoffs(ks: Sequence[int]) -> list[int]:
-    """Cut-offs, ascending and each once.
+    """Sorted distinct cut-offs.
 
     Raises:
         ValueError: If there is none, or one is below 1.

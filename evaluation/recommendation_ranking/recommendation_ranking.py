@@ -1,7 +1,7 @@
 """Ranking metrics for lists of recommendations, as an `evaluate` module.
 
-`evaluate` copies this file and `ranking_metrics.py` to another folder before it imports them, so nothing else of the
-package can be imported here; and it finds the file's imports with a regular expression that reads one import per line.
+`evaluate` copies this file and `ranking_metrics.py` to another folder before it imports them, so this file can import
+nothing else of the package. `evaluate` finds the imports with a regular expression that reads one import per line.
 """
 
 from typing import Any
@@ -32,8 +32,8 @@ _INPUTS_DESCRIPTION = f"""
 Args:
     predictions: one list of recommended items per user, best first; all lists of one length
     references: one list of relevant items per user; a user without any is left out
-    ks: cut-offs, none longer than the lists; by default those of 1, 5, 10, 20 and 50 that are not
-    num_items: items in the catalogue, for coverage; where there are other metrics, None leaves coverage out
+    ks: cut-offs, at most the length of the lists; by default 1, 5, 10, 20 and 50 up to that length
+    num_items: items in the catalogue, for coverage; None leaves coverage out if there are other metrics
 Returns:
     {", ".join(f"{name}@k" for name in METRICS)}, for each k
 Examples:
@@ -46,7 +46,7 @@ Examples:
 
 @evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _INPUTS_DESCRIPTION)
 class RecommendationRanking(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
-    """Compares lists of recommendations with what users turned out to want."""
+    """Ranking metrics of recommendation lists, given the users' relevant items."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
@@ -73,7 +73,7 @@ class RecommendationRanking(evaluate.Metric):  # type: ignore[misc]  # evaluate 
         cutoffs = check_cutoffs([k for k in DEFAULT_KS if k <= length] if ks is None else ks)
         if cutoffs[-1] > length:
             raise ValueError(
-                f"lists of {length} recommendations cannot tell metrics at {cutoffs[-1]}; give longer ones"
+                f"lists of {length} recommendations are too short for metrics at {cutoffs[-1]}; give longer lists"
             )
         of_users = [name for name in METRICS if name != "coverage"]
         if not of_users and num_items is None:
@@ -87,7 +87,7 @@ class RecommendationRanking(evaluate.Metric):  # type: ignore[misc]  # evaluate 
 
 
 def _ranks_in_lists(predictions: list[list[Any]], references: list[list[Any]], beyond: int) -> np.ndarray:
-    """Rank of every distinct relevant item in its user's list, `beyond` if it is not there, 0 for padding."""
+    """Rank of each distinct relevant item in its user's list, `beyond` if it is missing, 0 for padding."""
     wanted = [list(dict.fromkeys(items)) for items in references]
     ranks = np.zeros((len(wanted), max(map(len, wanted), default=0)), dtype=np.int64)
     for user, (recommended, items) in enumerate(zip(predictions, wanted, strict=True)):

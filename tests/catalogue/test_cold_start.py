@@ -1,4 +1,4 @@
-"""Neighbours of items without training events: exact numbers, a brute-force oracle, and who keeps what."""
+"""Neighbours of cold items: exact numbers, a brute-force oracle, and the values that are kept."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xcat_rec.catalogue import cold_start
-from xcat_rec.catalogue.cold_start import WEIGHT_OF_TEXTS, drop_lent, lend_neighbors, remember_texts
+from xcat_rec.catalogue.cold_start import (
+    TEXT_NEIGHBOR_WEIGHT,
+    add_cold_start_neighbors,
+    drop_cold_start_neighbors,
+    fill_neighbors_from_text,
+)
 from xcat_rec.modeling_baselines.regression import weights_by_regression
 from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION, XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.neighbors_xcat import XCatNeighbors
 
-OF_ITSELF = {1: 1.0, 2: 1.0, 3: 1.0, 4: 0.2}
-"""What a lender gives of itself, by format version."""
+SAME_TEXT_WEIGHT = {1: 1.0, 2: 1.0, 3: 1.0, 4: 0.2}
+"""Weight from a cold item to a warm item with the same text, by format version."""
 
 
 @pytest.fixture(autouse=True, scope="module")
-def few_items_lend():
+def few_warm_items_suffice():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cold_start, "LEAST_TRAINED", 1)
+        patch.setattr(cold_start, "MIN_WARM_ITEMS", 1)
         yield
 
 
@@ -31,7 +36,7 @@ def catalogue(
     texts: list[list[float]], counts: list[int], similar: dict[tuple[int, int], float], width: int = 4,
     version: int = FORMAT_VERSION,
 ) -> XCatForNextItem:  # fmt: skip
-    """A model whose rows from 2 on have these texts and counts, and a memory of pairs, both ways before format 4."""
+    """A model whose rows from 2 on have these texts, counts and item-to-item weights, symmetric before format 4."""
     rows = len(texts) + 2
     config = XCatConfig(
         num_item_rows=rows, num_texts=rows - 1, text_dim=len(texts[0]), hidden_size=4, intermediate_size=4,
@@ -62,12 +67,12 @@ def pairs(memory: XCatNeighbors) -> dict[tuple[int, int], float]:
     return {key: round(v, 5) for key, v in zip(keys, memory.similarities[owners, places].tolist(), strict=True)}
 
 
-@pytest.mark.parametrize("version", OF_ITSELF)
-def test_an_untrained_item_is_as_near_as_what_says_the_same(version):
+@pytest.mark.parametrize("version", SAME_TEXT_WEIGHT)
+def test_a_cold_item_gets_the_weights_of_similar_texts(version):
     # Row 4 is new; its text is that of row 2, at right angles to that of row 3: shares e^10 / (e^10 + 1) and the rest.
     similar = {(2, 3): 0.5} if version < 4 else {(2, 3): 0.5, (3, 2): 0.25}
     model = catalogue([[1, 0], [0, 2], [3, 0]], [5, 1, 0], similar, version=version)
-    assert lend_neighbors(model) == 1
+    assert add_cold_start_neighbors(model) == 1
     near, far = torch.softmax(torch.tensor([10.0, 0.0]), 0).tolist()
     if version < 4:
         to_two, to_three = near + far * 0.5, far + near * 0.5
@@ -79,19 +84,19 @@ def test_an_untrained_item_is_as_near_as_what_says_the_same(version):
         }  # fmt: skip
     memory = model.model.neighbors
     assert pairs(memory) == pytest.approx(expected, abs=2e-5)
-    assert lend_neighbors(model) == 1 and pairs(memory) == pytest.approx(expected, abs=2e-5)
-    drop_lent(memory, model.model.items.item_counts)
+    assert add_cold_start_neighbors(model) == 1 and pairs(memory) == pytest.approx(expected, abs=2e-5)
+    drop_cold_start_neighbors(memory, model.model.items.item_counts)
     assert pairs(memory) == {(2, 3): 0.5, (3, 2): 0.5 if version < 4 else 0.25}
 
 
-def test_what_is_lent_of_itself_is_what_a_regression_gives_a_text_without_events():
+def test_the_weight_of_equal_texts_is_that_of_a_regression_without_events():
     texts = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([0, 0, 1, 1])
     for train in ([], [[2]] * 30):
         rows, weights = weights_by_regression(train, 4, 1, texts)
-        assert rows[3].tolist() == [2] and weights[3].tolist() == pytest.approx([OF_ITSELF[4]])
+        assert rows[3].tolist() == [2] and weights[3].tolist() == pytest.approx([SAME_TEXT_WEIGHT[4]])
 
 
-def test_of_what_is_known_by_text_and_lent_the_larger_stays():
+def test_the_larger_of_two_weights_of_a_pair_is_kept():
     similar = {(2, 3): 0.5, (3, 2): 0.25, (4, 2): 0.15, (4, 3): 0.75, (2, 4): 0.01}
     model = catalogue([[1, 0], [0, 2], [3, 0]], [5, 1, 0], similar)
     near, far = torch.softmax(torch.tensor([10.0, 0.0]), 0).tolist()
@@ -100,33 +105,35 @@ def test_of_what_is_known_by_text_and_lent_the_larger_stays():
         (2, 4): near * 5 / 30 + far * 0.5, (3, 4): far * 5 / 26 + near * 0.25,
     }  # fmt: skip
     for _ in range(2):
-        assert lend_neighbors(model) == 1 and pairs(model.model.neighbors) == pytest.approx(expected, abs=2e-5)
+        assert add_cold_start_neighbors(model) == 1 and pairs(model.model.neighbors) == pytest.approx(
+            expected, abs=2e-5
+        )
 
 
-def test_nothing_is_lent_where_nothing_can_be(caplog, monkeypatch):
+def test_models_without_cold_or_warm_texts_do_not_change(caplog, monkeypatch):
     similar = {(2, 3): 0.5}
     for model in (
-        catalogue([[1, 0], [0, 2]], [5, 1], similar),  # no untrained item
-        catalogue([[1, 0], [0, 2], [0, 0]], [5, 1, 0], similar),  # one that says nothing
-        catalogue([[1, 0], [0, 2], [0, 0]], [0, 0, 4], similar),  # and nobody who says anything to lend
+        catalogue([[1, 0], [0, 2]], [5, 1], similar),  # no cold item
+        catalogue([[1, 0], [0, 2], [0, 0]], [5, 1, 0], similar),  # a cold item without text
+        catalogue([[1, 0], [0, 2], [0, 0]], [0, 0, 4], similar),  # no warm item with text
     ):
         before = pairs(model.model.neighbors)
-        assert lend_neighbors(model) == 0 and pairs(model.model.neighbors) == before
+        assert add_cold_start_neighbors(model) == 0 and pairs(model.model.neighbors) == before
     monkeypatch.setattr(cold_start, "MOST_COSINES", 1)
     model = catalogue([[1, 0], [0, 2], [3, 0]], [5, 1, 0], similar)
     with caplog.at_level(logging.WARNING):
-        assert lend_neighbors(model) == 0
-    assert "1 items without training events are too many" in caplog.text
+        assert add_cold_start_neighbors(model) == 0
+    assert "1 cold items are too many" in caplog.text
     monkeypatch.undo()
-    monkeypatch.setattr(cold_start, "LEAST_TRAINED", 3)
-    assert lend_neighbors(model) == 0  # of two that could lend
+    monkeypatch.setattr(cold_start, "MIN_WARM_ITEMS", 3)
+    assert add_cold_start_neighbors(model) == 0  # only two warm items
     no_memory = XCatForNextItem(XCatConfig(num_neighbors=0, hidden_size=4, num_attention_heads=1))
-    assert lend_neighbors(no_memory) == 0
+    assert add_cold_start_neighbors(no_memory) == 0
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.data())
-def test_lent_similarities_are_those_of_a_sum_over_lenders(data):
+def test_weights_of_cold_items_match_a_loop_over_warm_items(data):
     size = data.draw(st.integers(2, 7))
     counts = data.draw(st.lists(st.integers(0, 2), min_size=size, max_size=size))
     number = st.integers(-3, 3).map(float)
@@ -136,10 +143,10 @@ def test_lent_similarities_are_those_of_a_sum_over_lenders(data):
         for i in range(size) for j in range(size) if i != j and counts[i] and counts[j] and data.draw(st.booleans())
     }  # fmt: skip
     version = data.draw(st.sampled_from([3, 4]))
-    if version < 4:  # the same both ways
+    if version < 4:  # symmetric
         similar = {(a, b): value for (a, b), value in similar.items() if a > b}
     model = catalogue(texts, counts, similar, width=2 * size, version=version)
-    lend_neighbors(model)
+    add_cold_start_neighbors(model)
     unit = torch.nn.functional.normalize(torch.tensor(texts), dim=-1)
     said = unit.any(1)
     lenders = [i for i in range(size) if counts[i] and said[i]]
@@ -152,9 +159,9 @@ def test_lent_similarities_are_those_of_a_sum_over_lenders(data):
         for item in range(size):
             if not counts[item]:
                 continue
-            of_lender = OF_ITSELF[version] if version < 4 else 5 / (5 + 20 + counts[item])
+            of_lender = SAME_TEXT_WEIGHT[version] if version < 4 else 5 / (5 + 20 + counts[item])
             expected[new + 2, item + 2] = sum(
-                share * (OF_ITSELF[version] if i == item else known.get((i + 2, item + 2), 0.0))
+                share * (SAME_TEXT_WEIGHT[version] if i == item else known.get((i + 2, item + 2), 0.0))
                 for i, share in zip(lenders, shares, strict=True)
             )
             expected[item + 2, new + 2] = sum(
@@ -162,7 +169,7 @@ def test_lent_similarities_are_those_of_a_sum_over_lenders(data):
                 for i, share in zip(lenders, shares, strict=True)
             )
     found = pairs(model.model.neighbors)
-    every = found.keys() | expected.keys()  # what is next to nothing may be in one of them alone
+    every = found.keys() | expected.keys()  # a weight close to 0 may be missing from one of them
     assert {key: found.get(key, 0.0) for key in every} == pytest.approx(
         {key: expected.get(key, 0.0) for key in every}, abs=1e-4
     )
@@ -170,13 +177,13 @@ def test_lent_similarities_are_those_of_a_sum_over_lenders(data):
 
 @settings(max_examples=30, deadline=None)
 @given(st.data())
-def test_a_memory_of_texts_alone_solves_one_system_an_item(data):
+def test_weights_from_texts_alone_match_one_system_per_item(data):
     size = data.draw(st.integers(1, 6))
     number = st.integers(-3, 3).map(float)
     texts = data.draw(st.lists(st.lists(number, min_size=3, max_size=3), min_size=size, max_size=size))
     model = catalogue(texts, [0] * size, {}, width=size)
-    assert remember_texts(model)
-    assert model.config.neighbor_history and model.config.neighbor_weight == WEIGHT_OF_TEXTS
+    assert fill_neighbors_from_text(model)
+    assert model.config.neighbor_history and model.config.neighbor_weight == TEXT_NEIGHBOR_WEIGHT
     states = torch.tensor(texts).double()
     centred = states - states.mean(0)
     variances, directions = torch.linalg.eigh(centred.T @ centred / max(1, size - 1))
@@ -198,21 +205,23 @@ def test_a_memory_of_texts_alone_solves_one_system_an_item(data):
     )
 
 
-def test_what_a_memory_has_of_a_pair_stays_where_texts_say_less(monkeypatch, caplog):
+def test_existing_weights_stay_if_those_of_texts_are_smaller(monkeypatch, caplog):
     texts = [[1, 0], [1.5, 0.25], [0, 3], [-4, -1]]
     alone = catalogue(texts, [0] * 4, {})
-    assert remember_texts(alone)
+    assert fill_neighbors_from_text(alone)
     of_texts = pairs(alone.model.neighbors)
     assert 0.01 < of_texts[2, 3] < 0.5
     model = catalogue(texts, [1, 1, 0, 0], {(2, 3): 0.5, (3, 2): 0.01, (2, 4): 0.25})
-    assert remember_texts(model)
+    assert fill_neighbors_from_text(model)
     assert pairs(model.model.neighbors) == pytest.approx({**of_texts, (2, 3): 0.5, (2, 4): 0.25})
     monkeypatch.setattr(cold_start, "MOST_COMPARED", 35)
     for left_alone in (catalogue(texts, [0] * 4, {}, version=3), catalogue(texts, [0] * 4, {})):
         weight = left_alone.config.neighbor_weight
         with caplog.at_level(logging.WARNING):
-            assert not remember_texts(left_alone)
+            assert not fill_neighbors_from_text(left_alone)
         assert not pairs(left_alone.model.neighbors) and left_alone.config.neighbor_weight == weight
         assert not left_alone.config.neighbor_history
     assert caplog.text.count("6 items are too many to compare their texts") == 1
-    assert not remember_texts(XCatForNextItem(XCatConfig(num_neighbors=0, hidden_size=4, num_attention_heads=1)))
+    assert not fill_neighbors_from_text(
+        XCatForNextItem(XCatConfig(num_neighbors=0, hidden_size=4, num_attention_heads=1))
+    )

@@ -1,4 +1,4 @@
-"""Interests in training, evaluation and use: made the same way everywhere, of what came before."""
+"""Interests in training, evaluation and serving: the same code everywhere, from earlier events only."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COLUMNS = ("interest_states", "interest_kinds", "interest_positions")
 
 
 def events() -> pl.DataFrame:
-    """The tiny shop's events, three of four with a text; times in days, so that none is twice in a history."""
+    """The tiny data set's events, three of four with a text; times in days, so that a history has no time twice."""
     table = events_table()
     text = pl.Series([None if n % 4 == 3 else TEXTS[(n * 7) % 4] for n in range(table.height)])
     place = pl.int_range(pl.len()).over("user_id")
@@ -69,7 +69,7 @@ def profiles(rows: object) -> list[dict[str, object]]:
 
 
 def alike(one: dict[str, object], two: dict[str, object]) -> bool:
-    """Whether two rows have one profile; states differ in the last digits with what they were encoded beside."""
+    """Whether two rows have the same profile; states differ in the last digits between batches."""
     if any(one[name] != two[name] for name in ("user_id", "items", "interest_kinds", "interest_positions")):
         return False
     return np.allclose(np.array(one["interest_states"]), np.array(two["interest_states"]), atol=1e-3)
@@ -80,14 +80,14 @@ def all_alike(one: list[dict[str, object]], two: list[dict[str, object]]) -> boo
 
 
 def until(row: dict[str, object], last: int) -> dict[str, object]:
-    """A row with the profiles up to a position alone."""
+    """A row with the profiles up to a position only."""
     kept = [place <= last for place in row["interest_positions"]]
     return row | {name: [v for v, k in zip(row[name], kept, strict=True) if k] for name in COLUMNS}
 
 
 @pytest.mark.parametrize("about", ["words", "items"])
-def test_no_profile_knows_a_target_or_what_came_after(about: str, encoder: Path, tmp_path: Path) -> None:
-    """What is written and rated from event 4 of a user on may be anything: nothing before event 5 changes by it."""
+def test_profiles_contain_neither_targets_nor_later_events(about: str, encoder: Path, tmp_path: Path) -> None:
+    """Texts and ratings from event 4 of a user on change nothing before event 5."""
     cut = 4
     late = pl.int_range(pl.len()).over("user_id") >= cut
     plain = events().with_columns(rating=pl.lit(5.0))
@@ -108,8 +108,8 @@ def test_no_profile_knows_a_target_or_what_came_after(about: str, encoder: Path,
     assert seen and changed, "profiles after the cut do differ"
 
 
-def test_targets_reviews_are_in_no_row_that_predicts_them(encoder: Path, tmp_path: Path) -> None:
-    """The texts of the validation and test targets leave every row up to their own part as it was."""
+def test_reviews_of_targets_are_not_in_their_inputs(encoder: Path, tmp_path: Path) -> None:
+    """The texts of validation and test targets change no row of earlier parts."""
     plain = events()
     from_end = pl.len().over("user_id") - pl.int_range(pl.len()).over("user_id")
 
@@ -129,14 +129,14 @@ def test_targets_reviews_are_in_no_row_that_predicts_them(encoder: Path, tmp_pat
 
 
 def test_ties_are_not_read(encoder: Path) -> None:
-    """All of a user's events at one second: nothing came before any of them."""
+    """All events of a user at one second: none is earlier than another."""
     log = events().with_columns(timestamp=pl.lit(1_600_000_000))
     prepared = prepare_training(tables(log), options_of(encoder))
     assert all(row["interest_kinds"] == [] for part in ("validation", "test") for row in prepared.splits[part])
 
 
-def test_use_gives_the_profiles_and_scores_of_evaluation(encoder: Path, tmp_path: Path) -> None:
-    """A saved checkpoint says that it reads interests, and makes of a table of histories what evaluation had."""
+def test_serving_has_the_profiles_and_scores_of_evaluation(encoder: Path, tmp_path: Path) -> None:
+    """A saved checkpoint reads interests, and computes the same for a table of histories as evaluation."""
     prepared = prepare_training(tables(), options_of(encoder), "fp32")
     trainer_of(prepared, tmp_path / "out").train()
     prepared.model.save_pretrained(tmp_path / "saved")
@@ -152,7 +152,7 @@ def test_use_gives_the_profiles_and_scores_of_evaluation(encoder: Path, tmp_path
     rows = [dict(row) for row in prepared.splits["test"]]
     assert [row["user_id"] for row in rows] == told.user_ids and any(row["interest_kinds"] for row in rows)
     scores = recommender.score_rows(rows).detach()
-    everything = Filters(exclude_seen=False)  # what a filter takes out shifts the scores of a second stage
+    everything = Filters(exclude_seen=False)  # removing items would shift the scores of the re-ranker
     found = recommender.recommend_many(
         told.items, 3, event_types=told.event_types, ratings=told.ratings, timestamps=told.timestamps,
         event_texts=told.event_texts, explain=False, filters=everything,
@@ -171,7 +171,7 @@ def test_use_gives_the_profiles_and_scores_of_evaluation(encoder: Path, tmp_path
     assert recommender.recommend(told.items[0], texts="maps number 3", event_texts=[None] * len(told.items[0]))
 
 
-def test_a_base_goes_on_with_its_interests(encoder: Path, tmp_path: Path) -> None:
+def test_training_from_a_base_keeps_its_interests(encoder: Path, tmp_path: Path) -> None:
     prepared = prepare_training(tables(), options_of(encoder, "items"), "fp32")
     prepared.model.save_pretrained(tmp_path / "base")
     prepared.processor.save_pretrained(tmp_path / "base")
@@ -191,7 +191,7 @@ def test_without_interests_nothing_is_read(encoder: Path) -> None:
     assert prepared.model.config.memory_sources == ["item_text"]
 
 
-def test_what_cannot_be_read_is_refused(encoder: Path, tmp_path: Path) -> None:
+def test_missing_inputs_of_interests_are_refused(encoder: Path, tmp_path: Path) -> None:
     options = options_of(encoder)
     with pytest.raises(ValueError, match=r"reads texts of events, and none of the columns review_title.*interests='i"):
         prepare_training(shop(), options)
@@ -209,11 +209,11 @@ def test_what_cannot_be_read_is_refused(encoder: Path, tmp_path: Path) -> None:
     items_table().write_parquet(folder / "items.parquet")
     events().write_parquet(folder / "events.parquet")
     prepare_tables(PreparationInputs(folder), tmp_path / "prepared", progress=False)
-    with pytest.raises(ValueError, match="the prepared shop has not kept; give the tables"):
+    with pytest.raises(ValueError, match="the prepared shop does not contain them; give the original tables"):
         prepare_training(load_prepared(tmp_path / "prepared"), replace(options, split="auto"))
 
 
-def test_vectors_are_the_models_own_whitened_states(encoder: Path) -> None:
+def test_vectors_are_the_whitened_states_of_the_model(encoder: Path) -> None:
     """Words are encoded as the catalogue's texts are; items are rows of its table."""
     prepared = prepare_training(tables(), options_of(encoder, "items"), "fp32")
     assert prepared.interests is not None

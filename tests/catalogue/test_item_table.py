@@ -17,8 +17,8 @@ from xcat_rec.catalogue.item_table import (
     place_categories,
     training_counts,
 )
-from xcat_rec.catalogue.repurchases import count_returns
-from xcat_rec.catalogue.transitions import strongest_successors
+from xcat_rec.catalogue.repurchases import count_repurchases
+from xcat_rec.catalogue.transitions import strongest_transitions
 from xcat_rec.modeling_baselines import regression
 from xcat_rec.modeling_baselines.cooccurrence import nearest_by_cosine
 from xcat_rec.modeling_baselines.regression import weights_by_regression
@@ -37,19 +37,19 @@ def vocabulary(**columns: list[str | None]) -> ItemVocabulary:
     return ItemVocabulary(pa.table({"item_id": [str(i) for i in range(size)], **columns}))
 
 
-def test_items_with_one_text_share_it_and_no_text_is_text_0():
+def test_items_with_equal_texts_share_a_text_and_an_empty_text_is_number_0():
     texts, index = distinct_texts(vocabulary(text=["boots", "", "tent", "boots", None]))
     assert texts == ["", "boots", "tent"]
     assert index.tolist() == [0, 0, 1, 0, 2, 1, 0]
 
 
-def test_counts_leave_special_rows_out():
+def test_counts_exclude_special_rows():
     assert training_counts([[2, 3, 1], [3]], 5).tolist() == [0, 0, 1, 2, 0]
     column = pa.chunked_array([pa.array([[2, 3, 1], [3]], pa.list_(pa.int32()))])
     assert training_counts(column, 5).tolist() == [0, 0, 1, 2, 0]
 
 
-def test_feature_codes_keep_the_order_of_the_catalogue_and_know_missing_values():
+def test_feature_codes_keep_the_order_of_the_catalogue_and_code_missing_values_as_0():
     codes = feature_codes(vocabulary(brand=["x", None, "y", "x"]), {"brand": 3})
     assert codes[:, 0].tolist() == [0, 0, 1, 0, 2, 1]
 
@@ -92,7 +92,7 @@ def test_feature_codes_of_a_learned_catalogue_keep_their_meaning():
     assert codes[:, 0].tolist() == [0, 0, 0, 2, 0, 1]
 
 
-def test_a_column_of_lists_is_no_feature():
+def test_a_column_of_lists_cannot_be_a_feature():
     with pytest.raises(ValueError, match=r"column tags holds list<.*>; a feature is one value an item"):
         feature_codes(ItemVocabulary(pa.table({"item_id": ["a"], "tags": [["x", "y"]]})), {"tags": 3})
 
@@ -115,7 +115,7 @@ def test_whitening_by_hand():
 
 
 @pytest.mark.parametrize("texts", [2, 24, 60])
-def test_few_whitened_texts_are_as_like_as_they_were(texts):
+def test_whitening_few_texts_keeps_their_similarities(texts):
     generator = torch.Generator().manual_seed(0)
     kinds = torch.arange(texts) % 2
     states = 0.7 * torch.randn(texts, 64, generator=generator) + 0.4 * (2.0 * kinds[:, None] - 1)
@@ -126,14 +126,14 @@ def test_few_whitened_texts_are_as_like_as_they_were(texts):
     assert texts == 2 or cosines[same].mean() > cosines[other].mean() + 0.05
     new = 0.7 * torch.randn(200, 64, generator=generator) + 0.4
     lengths = [float(((some - mean) @ whitening).norm(dim=1).mean()) for some in (new, states)]
-    assert lengths[0] < 2 * lengths[1], "a text that was not there is not blown up"
+    assert lengths[0] < 2 * lengths[1], "a text outside the fit keeps its size"
 
 
 TRAIN = [[2, 3], [2], [3, 2, 2], [3], [3]]
 
 
 def model_of_rows(**config) -> XCatForNextItem:
-    """Rows 2 and 3 with texts at right angles and the counts of `TRAIN`, an untrained 4 with the text of 2, and 5."""
+    """Rows 2 and 3 with texts at right angles and the counts of `TRAIN`, a cold item 4 with the text of 2, and 5."""
     model = XCatForNextItem(XCatConfig(**{
         "num_item_rows": 6, "num_texts": 3, "text_dim": 2, "hidden_size": 4, "intermediate_size": 4,
         "num_attention_heads": 1, "num_neighbors": 3, "soft_target_weight": 0.0, **config,
@@ -153,35 +153,35 @@ def weights_in(model: XCatForNextItem) -> dict[tuple[int, int], float]:
     return dict(zip(pairs, memory.similarities[owners, places].tolist(), strict=True))
 
 
-def test_a_memory_has_a_place_for_an_untrained_item_by_its_text_and_by_lending(monkeypatch):
+def test_a_cold_item_has_weights_from_its_text_and_from_warm_items(monkeypatch):
     model = model_of_rows()
     fill_neighbors(model, iter(TRAIN))
     # Item 2 is regressed on 3 and 4 by (4 + 5 + 20, 0; 0, 5 + 20) w = (2, 5), 3 and 4 on 2 by 28 w = 2 and 28 w = 5.
     by_text = {(2, 4): 5 / 28, (4, 2): 5 / 25}
     together = {(2, 3): 2 / 28, (3, 2): 2 / 29}
-    assert weights_in(model) == pytest.approx({**by_text, **together}), "two trained items are too few to lend"
+    assert weights_in(model) == pytest.approx({**by_text, **together}), "two warm items are too few"
     with monkeypatch.context() as patch:
-        patch.setattr(cold_start, "LEAST_TRAINED", 1)
+        patch.setattr(cold_start, "MIN_WARM_ITEMS", 1)
         fill_neighbors(model, iter(TRAIN))
-    # Item 3, at right angles, lends next to nothing of itself, but of what it says for 2 and 2 says for it.
+    # Item 3, at right angles, adds hardly any weight to itself, but adds its weights to and from 2.
     near, far = torch.softmax(torch.tensor([10.0, 0.0]), 0).tolist()
     lent = {(4, 3): far * 0.2 + near * 2 / 28, (3, 4): far * 5 / 27 + near * 2 / 29}
     by_text[2, 4], by_text[4, 2] = max(5 / 28, near * 5 / 28 + far * 2 / 28), max(5 / 25, near * 0.2 + far * 2 / 29)
     assert weights_in(model) == pytest.approx({**by_text, **together, **lent}, abs=1e-6)
     fill_neighbors(model, [])
-    assert weights_in(model) == pytest.approx({(2, 4): 5 / 25, (4, 2): 5 / 25}), "nothing of before is left"
+    assert weights_in(model) == pytest.approx({(2, 4): 5 / 25, (4, 2): 5 / 25}), "earlier weights are gone"
     ids_only = model_of_rows(use_text=False)
     fill_neighbors(ids_only, TRAIN)
     assert weights_in(ids_only) == pytest.approx({(2, 3): 2 / 23, (3, 2): 2 / 24})
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
-def test_a_memory_before_format_4_has_cosines_and_lends(version, monkeypatch):
+def test_before_format_4_weights_are_cosines_and_cold_items_get_neighbours(version, monkeypatch):
     model = model_of_rows(format_version=version)
     fill_neighbors(model, TRAIN)
     counted = {(2, 3): 2 / 12**0.5, (3, 2): 2 / 12**0.5}
-    assert weights_in(model) == pytest.approx(counted), "two trained items are too few to lend"
-    monkeypatch.setattr(cold_start, "LEAST_TRAINED", 1)
+    assert weights_in(model) == pytest.approx(counted), "two warm items are too few"
+    monkeypatch.setattr(cold_start, "MIN_WARM_ITEMS", 1)
     fill_neighbors(model, TRAIN)
     near, far = torch.softmax(torch.tensor([10.0, 0.0]), 0).tolist()
     to_two, to_three = near + far * counted[3, 2], far + near * counted[2, 3]
@@ -189,9 +189,9 @@ def test_a_memory_before_format_4_has_cosines_and_lends(version, monkeypatch):
     assert weights_in(model) == pytest.approx({**counted, **lent}, abs=1e-6)
 
 
-def test_a_memory_of_a_catalogue_too_large_to_compare_lends(monkeypatch):
+def test_in_a_catalogue_too_large_to_compare_cold_items_get_neighbours(monkeypatch):
     monkeypatch.setattr(regression, "MOST_COMPARED", 35)
-    monkeypatch.setattr(cold_start, "LEAST_TRAINED", 1)
+    monkeypatch.setattr(cold_start, "MIN_WARM_ITEMS", 1)
     model = model_of_rows()
     fill_neighbors(model, TRAIN)
     counted = {(2, 3): 2 / 28, (3, 2): 2 / 29}
@@ -204,7 +204,7 @@ def test_a_memory_of_a_catalogue_too_large_to_compare_lends(monkeypatch):
     assert weights_in(model) == pytest.approx({**counted, **lent}, abs=1e-6)
 
 
-def test_a_model_without_a_memory_reads_no_histories():
+def test_a_model_without_item_to_item_weights_reads_no_histories():
     histories = iter([[2, 99]])
     fill_neighbors(model_of_rows(num_neighbors=0), histories)
     assert next(histories) == [2, 99]
@@ -222,7 +222,7 @@ def prepare_tiny_shop(folder, tables=None, **config):
     )
 
 
-def test_preparation_fills_the_memory_by_log_and_text(tmp_path, monkeypatch):
+def test_preparation_fills_weights_from_interactions_and_texts(tmp_path, monkeypatch):
     prepared = prepare_tiny_shop(tmp_path)
     items, memory = prepared.model.model.items, prepared.model.model.neighbors
     train = prepared.splits["train"].with_format(None)["items"]
@@ -238,34 +238,34 @@ def test_preparation_fills_the_memory_by_log_and_text(tmp_path, monkeypatch):
     assert among == {pair for pair in by_text if trained[list(pair)].all()} != set()
     assert all(held[pair] == by_text[pair] for pair in among)
     assert all(held[pair] >= weight for pair, weight in by_text.items())
-    assert len(held) > len(by_text), "and further ones are lent"
+    assert len(held) > len(by_text), "and cold items get more neighbours"
     monkeypatch.setattr(regression, "MOST_COMPARED", 1)
     alone = weights_in(prepare_tiny_shop(tmp_path).model)
     assert any(pair[0] == cold for pair in alone) and any(pair[1] == cold for pair in alone)
 
 
-def test_preparation_keeps_what_follows_what(tmp_path):
+def test_preparation_fills_transitions(tmp_path):
     prepared = prepare_tiny_shop(tmp_path)
-    rows, shares = strongest_successors(prepared.splits["train"].with_format(None)["items"], 42, 20)
+    rows, shares = strongest_transitions(prepared.splits["train"].with_format(None)["items"], 42, 20)
     successors = prepared.model.model.successors
     assert successors.rows.equal(rows) and successors.similarities.equal(shares) and bool(shares.any())
     for fields in ({"num_successors": 0}, {"num_candidates": 0}, {"format_version": 4}):
         assert prepare_tiny_shop(tmp_path, **fields).model.model.successors is None
 
 
-def test_preparation_keeps_what_users_come_back_to(tmp_path):
+def test_preparation_counts_repurchases(tmp_path):
     prepared = prepare_tiny_shop(tmp_path, shop_of_returns())
-    counts, gaps = count_returns(prepared.splits["train"].with_format(None)["items"], 42)
+    counts, gaps = count_repurchases(prepared.splits["train"].with_format(None)["items"], 42)
     items = prepared.model.model.items
     assert items.return_counts.equal(counts) and items.return_gaps.equal(gaps) and bool(gaps.any())
     for fields in ({"num_candidates": 0}, {"format_version": 7}):
         assert not hasattr(prepare_tiny_shop(tmp_path, **fields).model.model.items, "return_counts")
     untouched = prepare_tiny_shop(tmp_path).model.model.items
     share, gap = untouched.returns(torch.arange(42))
-    assert not share.any() and not gap.any(), "nobody comes back in that shop"
+    assert not share.any() and not gap.any(), "that data set has no repurchases"
 
 
-def test_preparation_before_format_4_fills_the_memory_with_cosines(tmp_path):
+def test_preparation_before_format_4_fills_weights_with_cosines(tmp_path):
     prepared = prepare_tiny_shop(tmp_path, format_version=3)
     items, memory = prepared.model.model.items, prepared.model.model.neighbors
     rows, cosines = nearest_by_cosine(prepared.splits["train"].with_format(None)["items"], 42, 50)
@@ -279,7 +279,7 @@ def test_preparation_before_format_4_fills_the_memory_with_cosines(tmp_path):
         assert own >= {(int(r), float(s)) for r, s in zip(rows[row], cosines[row], strict=True) if s}
 
 
-def test_categories_are_placed_for_a_second_stage_to_compare(tmp_path):
+def test_categories_are_set_for_the_re_ranker(tmp_path):
     prepared = prepare_tiny_shop(tmp_path)
     vocabulary, values = prepared.processor.catalogue, prepared.model.model.items.category_values
     assert values.dtype == torch.int32 and values[:2].tolist() == [0, 0]
@@ -290,7 +290,7 @@ def test_categories_are_placed_for_a_second_stage_to_compare(tmp_path):
     assert sorted(named.values(), key=min) == [{1}, {2}, {3}, {4}]
 
 
-def test_categories_of_another_vocabulary_take_the_place_of_those_before():
+def test_categories_of_another_vocabulary_replace_the_earlier_ones():
     model = model_of_rows()
     place_categories(model, vocabulary(category=["b", None, "a", "b"]))
     assert model.model.items.category_values.tolist() == [0, 0, 1, 0, 2, 1]
@@ -327,7 +327,7 @@ def test_preparation_fills_the_item_table(tmp_path):
     assert len(list((tmp_path / "cache").rglob("*.npz"))) == 1
 
 
-def test_brands_have_embeddings_where_they_tell_items_apart():
+def test_brands_have_embeddings_if_items_differ_in_them():
     tables = shop()
     assert feature_columns(tables, PreparationOptions()) == ("brand",)
     assert feature_columns(tables, PreparationOptions(item_features=())) == ()
@@ -370,7 +370,7 @@ def test_every_rating_has_a_bucket(ratings, buckets, tmp_path):
     assert prepared.model(**batch).loss.isfinite()
 
 
-def test_a_shop_without_any_text(tmp_path):
+def test_a_data_set_without_any_text(tmp_path):
     encoder = str(save_text_encoder(tmp_path))
     options = PreparationOptions(text_encoder=encoder, split="leave-one-out", text_fields=(), config=SMALL)
     prepared = prepare_training(shop(8), options)

@@ -1,4 +1,4 @@
-"""Returns to items against a loop over every user's events."""
+"""Repurchase counts against a loop over every user's events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.catalogue.repurchases import count_returns
+from xcat_rec.catalogue.repurchases import count_repurchases
 from xcat_rec.modeling_baselines import reading
 
 ROWS = 8
@@ -29,15 +29,15 @@ def brute_force(sequences: list[list[int]]) -> tuple[list[int], list[float]]:
 
 @settings(max_examples=200, deadline=None)
 @given(sequences=SEQUENCES, at_once=st.integers(1, 9))
-def test_counts_and_gaps_are_those_of_a_loop(sequences: list[list[int]], at_once: int) -> None:
+def test_counts_and_gaps_match_a_loop(sequences: list[list[int]], at_once: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "_SEQUENCES_AT_ONCE", at_once)
-        counts, gaps = count_returns(sequences, ROWS)
+        counts, gaps = count_repurchases(sequences, ROWS)
     expected = brute_force(sequences)
     assert counts.tolist() == expected[0]
     assert gaps.tolist() == pytest.approx(expected[1], abs=1e-5)
 
 
 def test_a_row_outside_the_table_is_refused() -> None:
-    with pytest.raises(ValueError, match="name rows that are not in the item table, for example 8"):
-        count_returns([[2, 8]], ROWS)
+    with pytest.raises(ValueError, match="have item indices outside the item table, for example 8"):
+        count_repurchases([[2, 8]], ROWS)

@@ -1,4 +1,4 @@
-"""What follows what: exact small shares, and a loop as oracle."""
+"""Item transitions: exact small shares, and a loop as oracle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xcat_rec.catalogue.transitions import WINDOW, strongest_successors
+from xcat_rec.catalogue.transitions import WINDOW, strongest_transitions
 
 ROWS = 7
 histories = st.lists(st.lists(st.integers(0, ROWS - 1), max_size=9), max_size=6)
@@ -28,39 +28,39 @@ def by_loops(train_rows: list[list[int]]) -> dict[int, dict[int, float]]:
 
 
 @given(histories)
-def test_shares_are_those_of_loops(train_rows):
-    found, shares = strongest_successors(train_rows, ROWS, ROWS)
+def test_shares_match_loops(train_rows):
+    found, shares = strongest_transitions(train_rows, ROWS, ROWS)
     for item, expected in ((item, by_loops(train_rows).get(item, {})) for item in range(ROWS)):
         have = {b: v for b, v in zip(found[item].tolist(), shares[item].tolist(), strict=True) if v}
         assert have == pytest.approx(expected)
     assert (shares[:, 1:] <= shares[:, :-1]).all()
 
 
-def test_direction_distance_and_itself():
-    found, shares = strongest_successors([[2, 3, 3, 4, 5, 6]], ROWS, 4)
+def test_shares_depend_on_direction_and_distance_and_include_the_item_itself():
+    found, shares = strongest_transitions([[2, 3, 3, 4, 5, 6]], ROWS, 4)
     assert found[2].tolist() == [3, 4, 0, 0] and shares[2].tolist() == pytest.approx([1.5, 1 / 3, 0, 0])
     # Of its two events, 4 is one and two later, itself one, 5 two and three, 6 three.
     assert found[3].tolist() == [4, 3, 5, 6] and shares[3].tolist() == pytest.approx([0.75, 0.5, 5 / 12, 1 / 6])
     assert not found[6].any() and not shares[6].any()
 
 
-def test_the_lower_row_is_first_among_equals_and_few_places_keep_the_strongest():
-    found, _ = strongest_successors([[2, 4], [2, 3], [2, 5], [2, 5]], ROWS, 2)
+def test_ties_keep_the_lower_index_first_and_the_strongest_are_kept():
+    found, _ = strongest_transitions([[2, 4], [2, 3], [2, 5], [2, 5]], ROWS, 2)
     assert found[2].tolist() == [5, 3]
 
 
-def test_a_sample_of_users_stands_for_all():
+def test_a_sample_of_users_has_the_shares_of_all():
     train_rows = [[2, 3, 4]] * 50 + [[2, 4, 3]] * 50
-    whole, sampled = strongest_successors(train_rows, ROWS, 2), strongest_successors(train_rows, ROWS, 2, 90)
+    whole, sampled = strongest_transitions(train_rows, ROWS, 2), strongest_transitions(train_rows, ROWS, 2, 90)
     assert whole[0].equal(sampled[0]) and torch.allclose(whole[1], sampled[1], atol=0.05)
 
 
 @pytest.mark.parametrize("train_rows", [[], [[]], [[2]], [[0, 1]]])
-def test_nothing_follows_where_there_is_no_pair(train_rows):
-    found, shares = strongest_successors(train_rows, ROWS, 2)
+def test_without_pairs_there_are_no_transitions(train_rows):
+    found, shares = strongest_transitions(train_rows, ROWS, 2)
     assert found.shape == (ROWS, 2) and not found.any() and not shares.any()
 
 
 def test_a_row_outside_the_table_is_named():
     with pytest.raises(ValueError, match="for example 7"):
-        strongest_successors([[2, 7]], ROWS, 2)
+        strongest_transitions([[2, 7]], ROWS, 2)

@@ -1,4 +1,4 @@
-"""Adapters on a small base: what is trained, what is saved, and that what is loaded or merged scores the same."""
+"""Adapters on a small base: trained and saved parameters; loaded and merged adapters have the same scores."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop
 
-# peft asks transformers by a name that transformers has given up
+# peft uses a name that transformers has deprecated
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 
 ALL = tuple(GROUPS)
@@ -94,7 +94,7 @@ def test_only_the_adapter_learns(method, start, base, tmp_path):
     assert loss.state.global_step == 3
     loss.save_model(str(tmp_path / "saved"))
     saved = {file.name: file.stat().st_mode for file in (tmp_path / "saved").iterdir() if file.is_file()}
-    assert "adapter_model.safetensors" in saved and len(set(saved.values())) == 1  # readable for others, too
+    assert "adapter_model.safetensors" in saved and len(set(saved.values())) == 1  # readable for others too
     kept = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
     assert kept and not any("lora_" in name or "hada_" in name for name in kept)
     assert all(torch.equal(before[name], model.state_dict()[name]) for name in kept)
@@ -106,7 +106,7 @@ def test_only_the_adapter_learns(method, start, base, tmp_path):
     assert total == trained + sum(p.numel() for p in load_base(base)[0].parameters())
 
 
-def test_an_adapter_begins_at_the_base_and_is_small(start, base, adapted):
+def test_an_adapter_starts_with_the_scores_of_its_base_and_is_small(start, base, adapted):
     fresh = add_adapter(load_base(base)[0], groups=ALL)
     assert torch.allclose(scores(bare_model(fresh), start), scores(load_base(base)[0], start), atol=1e-6)
     folder, _ = adapted
@@ -127,7 +127,7 @@ def test_a_loaded_adapter_scores_the_same(start, base, adapted):
     assert not recommender.model.training and recommender.recommend(["item-00", "item-07"], k=3)
 
 
-def test_a_merged_adapter_is_a_checkpoint_of_its_own(start, adapted, tmp_path):
+def test_a_merged_adapter_is_a_whole_checkpoint(start, adapted, tmp_path):
     folder, expected = adapted
     model, processor = load_adapted(folder)
     merged = model.merge_and_unload()
@@ -139,7 +139,7 @@ def test_a_merged_adapter_is_a_checkpoint_of_its_own(start, adapted, tmp_path):
     assert torch.allclose(scores(XCatForNextItem.from_pretrained(tmp_path), start), expected, atol=1e-5)
 
 
-def test_the_loaders_of_transformers_and_peft_take_an_adapter_of_behaviour(start, base, tmp_path):
+def test_loaders_of_transformers_and_peft_load_a_behaviour_adapter(start, base, tmp_path):
     model = load_base(base)[0]
     model.add_adapter(LoraConfig(r=4, target_modules=target_modules(model), init_lora_weights=False))
     expected = scores(model, start)
@@ -182,7 +182,7 @@ def test_an_adapter_of_transformers_own_is_loaded_as_it_was_trained(start, base,
     )
 
 
-def test_whole_modules_may_be_trained_and_saved_beside(start, base, tmp_path):
+def test_whole_modules_can_be_trained_and_saved_too(start, base, tmp_path):
     model = load_base(base)[0]
     config = LoraConfig(r=2, target_modules=target_modules(model), modules_to_save=["id_embeddings"])
     adapted = get_peft_model(model, config)
@@ -195,7 +195,7 @@ def test_whole_modules_may_be_trained_and_saved_beside(start, base, tmp_path):
     assert torch.allclose(scores(bare_model(loaded), start), scores(bare_model(adapted), start), atol=1e-5)
 
 
-def test_an_interrupted_training_goes_on(start, base, tmp_path):
+def test_interrupted_training_resumes(start, base, tmp_path):
     def again() -> nn.Module:
         torch.manual_seed(6)
         return add_adapter(load_base(base)[0], rank=4, groups=ALL)
@@ -211,14 +211,14 @@ def test_an_interrupted_training_goes_on(start, base, tmp_path):
     assert torch.allclose(scores(bare_model(resumed), start), scores(bare_model(whole), start), atol=1e-3)
 
 
-def test_what_an_adapter_cannot_be_put_on(base, tmp_path):
+def test_unknown_methods_ranks_and_parts_are_refused(base, tmp_path):
     model = load_base(base)[0]
-    with pytest.raises(ValueError, match="method='prefix' is no adapter; give one of lora, dora, loha"):
+    with pytest.raises(ValueError, match="method='prefix' is not an adapter method; give one of lora, dora, loha"):
         add_adapter(model, "prefix")
     with pytest.raises(ValueError, match="rank=0 is too small; give a whole number from 1"):
         add_adapter(model, rank=0)
     with pytest.raises(
-        ValueError, match=r"groups=\['head'\] is no part of the model; give some of behavior, fusion, items, text"
+        ValueError, match=r"groups=\['head'\] is not a part of the model; give some of behavior, fusion, items, text"
     ):
         add_adapter(model, groups=("behavior", "head"))
     recurrent = prepare(tmp_path, behavior_encoder="gru").model
@@ -229,7 +229,7 @@ def test_what_an_adapter_cannot_be_put_on(base, tmp_path):
 
 def test_an_adapter_without_its_base_is_refused(adapted, tmp_path):
     folder, _ = adapted
-    for name, told in (("/nowhere/base", "the base /nowhere/base of the adapter"), (None, "does not say which base")):
+    for name, told in (("/nowhere/base", "the base /nowhere/base of the adapter"), (None, "does not name its base")):
         lost = tmp_path / str(name is None)
         shutil.copytree(folder, lost)
         settings = json.loads((lost / "adapter_config.json").read_text()) | {"base_model_name_or_path": name}

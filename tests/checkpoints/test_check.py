@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged or were made to do harm are refused before anything of them is built."""
+"""Damaged and harmful checkpoints are refused before anything is built from them."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def test_absurd_sizes(folder: Path, values: dict[str, Any]) -> None:
     assert "made to do harm" in str(refused.value) or "take both from one checkpoint" in str(refused.value)
 
 
-def test_a_tensor_that_is_left_out_is_not_made_up_at_any_size(folder: Path) -> None:
-    """Transformers would allocate and fill what the weights lack."""
+def test_a_missing_tensor_is_not_allocated_at_any_size(folder: Path) -> None:
+    """Transformers would allocate and fill missing tensors."""
     weights = load_file(folder / "model.safetensors")
     most = sum(tensor.numel() for tensor in weights.values())
     del weights["model.position_embeddings.weight"]
@@ -123,7 +123,7 @@ def outside_tokenizer(folder: Path) -> None:
 
 
 def offsets(folder: Path) -> None:
-    """Strings whose offsets lead far outside of their buffer."""
+    """Strings with offsets far outside their buffer."""
     whole = (folder / "items.arrow").read_bytes()
     ids = pa.ipc.open_file(folder / "items.arrow").read_all()["item_id"].chunk(0)
     true = ids.buffers()[1].to_pybytes()[: 4 * (len(ids) + 1)]
@@ -143,12 +143,12 @@ def missing(name: str) -> Callable[[Path], None]:
 
 
 def header(folder: Path) -> None:
-    """A head of the weights that says it is larger than any memory."""
+    """A weights header with a size larger than any memory."""
     (folder / "model.safetensors").write_bytes((2**63).to_bytes(8, "little") + b"{}" * 50)
 
 
 TRICKS: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
-    "pickled weights": (pickled, OSError, r"holds no model\.safetensors.*pytorch_model\.bin is pickled.*not opened"),
+    "pickled weights": (pickled, OSError, r"has no model\.safetensors.*pytorch_model\.bin is pickled.*not opened"),
     "weights elsewhere": (outside_index, ValueError, r"'\.\./other\.safetensors', which is not beside it"),
     "words elsewhere": (outside_vocabulary, ValueError, r"vocab_file '\.\./\.\./etc/passwd', which is not beside it"),
     "tokenizer elsewhere": (outside_tokenizer, ValueError, r"tokenizer_file '/etc/passwd', which is not beside it"),
@@ -157,8 +157,8 @@ TRICKS: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "half the weights": (truncated("model.safetensors"), ValueError, "the weights of it are damaged"),
     "half the tokenizer": (truncated("tokenizer.json"), ValueError, r"tokenizer\.json of it is damaged"),
     "half the settings": (truncated("processor_config.json"), ValueError, r"processor_config\.json of it is damaged"),
-    "no catalogue": (missing("items.arrow"), OSError, r"it holds no items\.arrow"),
-    "no configuration": (missing("config.json"), OSError, r"it holds no config\.json"),
+    "no catalogue": (missing("items.arrow"), OSError, r"it has no items\.arrow"),
+    "no configuration": (missing("config.json"), OSError, r"it has no config\.json"),
     "a newer format": (
         lambda folder: change(folder / "config.json", format_version=99, hidden_size="wide", new_field=1),
         ValueError, r"made by a newer xcat-rec: it has format version 99.*update xcat-rec",
@@ -177,7 +177,7 @@ def test_tricks(folder: Path, trick: Callable[[Path], None], kind: type[Exceptio
 
 
 def save_and_die(folder: Path) -> None:
-    """Save the same model for a catalogue in another order, and be killed before its processor is saved."""
+    """Save the same model for a catalogue in another order, with a kill before its processor is saved."""
     model, processor = XCatForNextItem.from_pretrained(folder), XCatProcessor.from_pretrained(folder)
     table = processor.catalogue.table
     processor.vocabulary = ItemVocabulary(table.take(list(reversed(range(len(table))))))
@@ -187,7 +187,7 @@ def save_and_die(folder: Path) -> None:
 
 
 def test_a_kill_between_model_and_processor_leaves_nothing_that_loads(folder: Path) -> None:
-    """Number of items and shapes are the same, so nothing but the digest tells the two catalogues apart."""
+    """Number of items and shapes are equal, so only the fingerprints of the two catalogues differ."""
     model, processor = XCatForNextItem.from_pretrained(folder), XCatProcessor.from_pretrained(folder)
     note_catalogue(model, processor)
     model.save_pretrained(folder)
@@ -215,7 +215,7 @@ def test_a_catalogue_beside_settings_of_another_is_refused(folder: Path) -> None
     ItemVocabulary(processor.catalogue.table.slice(1).combine_chunks()).save(folder)
     with pytest.raises(ValueError, match=r"processor_config\.json was saved with another catalogue"):
         XCatProcessor.from_pretrained(folder)
-    change(folder / "processor_config.json", catalogue_digest=None)  # as those saved before there were digests
+    change(folder / "processor_config.json", catalogue_digest=None)  # as in checkpoints older than fingerprints
     assert XCatProcessor.from_pretrained(folder).catalogue.num_items == 39
 
 
@@ -224,7 +224,7 @@ def whole_adapter(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     place = tmp_path_factory.mktemp("adapter") / "adapter"
     model = XCatForNextItem.from_pretrained(whole)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft uses a name that transformers gave up
+        warnings.simplefilter("ignore", FutureWarning)  # peft uses a name that transformers has deprecated
         add_adapter(model, rank=2, base=str(whole)).save_pretrained(place)
     XCatProcessor.from_pretrained(whole).save_pretrained(place)
     return place

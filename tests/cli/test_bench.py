@@ -376,7 +376,7 @@ def test_a_category_column_of_lists_is_refused_before_training(places, tmp_path,
     items_table().with_columns(pl.concat_list("brand", "category").alias("tags")).write_parquet(shop / "items.parquet")
     monkeypatch.setattr(benching, "split_shop", lambda *given: pytest.fail("there is work done"))
     request = BenchRequest("popularity", data=str(shop), fields=FIELDS, category_column="tags")
-    with pytest.raises(ValueError, match=r"column tags holds .*list.*, not one value an item; choose one of"):
+    with pytest.raises(ValueError, match=r"column tags contains .*list.*, not one value per item; choose one of"):
         run_model(request, tmp_path)
 
 

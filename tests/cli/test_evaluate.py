@@ -136,4 +136,4 @@ def test_a_category_column_of_lists_is_refused_before_the_tables_are_read(checkp
     shop = write(tmp_path / "shop", HISTORIES)
     (tmp_path / "shop" / "events.csv").write_text("no table")
     command = ["evaluate", str(checkpoint), shop, "--category-column", "tags"]
-    refused(command, capsys, ["column tags holds", "list", "choose one of", "brand"])
+    refused(command, capsys, ["column tags contains", "list", "choose one of", "brand"])

@@ -115,11 +115,11 @@ def test_what_cannot_be_is_refused_before_training(places, tmp_path, capsys):
     assert "--peft lora trains an adapter on a trained checkpoint; name it: --base" in refused(
         [*start, "--peft", "lora"], capsys
     )
-    assert "--peft prefix is no adapter; give one of lora, dora, loha" in refused(
+    assert "--peft prefix is not an adapter method; give one of lora, dora, loha" in refused(
         [*start, "--base", str(base), "--peft", "prefix"], capsys
     )
     assert "--lora-rank is 0" in refused([*start, "--base", str(base), "--peft", "lora", "--lora-rank", "0"], capsys)
-    assert "--lora-targets head is no part of the model" in refused(
+    assert "--lora-targets head is not a part of the model" in refused(
         [*start, "--base", str(base), "--peft", "lora", "--lora-targets", "head"], capsys
     )
     assert "--hidden-size is 64, and 32 in the base" in refused(

@@ -14,7 +14,7 @@ from xcat_rec.evaluation.categories import (
     NO_CATEGORY,
     NO_HISTORY,
     OTHER,
-    CategoryFigures,
+    CategoryMetrics,
     by_category,
     check_category_column,
 )
@@ -35,7 +35,7 @@ TYPES = pa.schema({
 Rows = list[dict[str, list[int]]]
 
 
-def figures_of(rows: Rows, ranks: list[list[int]], **options: Any) -> CategoryFigures:
+def figures_of(rows: Rows, ranks: list[list[int]], **options: Any) -> CategoryMetrics:
     whole = List(Value("int32"))
     dataset = Dataset.from_list(rows, features=Features({"items": whole, "targets": whole}))
     padded = pad_targets([[rank - 1 for rank in user] for user in ranks]) + 1
@@ -58,7 +58,7 @@ def test_by_hand() -> None:
     found = figures_of(rows, [[1, 30], [3], [11], [10], [2]])
     assert (found.column, found.joined) == ("category", 0)
     expected = [
-        (None, "tents", 2, 1 / 2, second(10) / 2),  # named most often: twice as target, of three as source
+        (None, "tents", 2, 1 / 2, second(10) / 2),  # most frequent: twice as target, of three as source
         (None, "boots", 3, 2 / 3, (1 + second(3)) / 3),
         (None, NO_CATEGORY, 1, 1.0, second(2)),
         ("tents", "tents", 1, 0.0, 0.0),
@@ -82,7 +82,7 @@ def test_rare_categories_are_joined_and_counted() -> None:
         {"items": [BOOTS], "targets": [TENT]},
     ]
     found = figures_of(rows, [[1], [1], [20], [1]], most=1)
-    assert found.joined == 3  # boots, lamps and the one that is called other
+    assert found.joined == 3  # boots, lamps and the category named "other"
     assert [(row["source"], row["target"], row["num_targets"], row["recall@10"]) for row in found.rows] == [
         (None, "tents", 2, 1.0),
         (None, OTHER, 2, 0.5),
@@ -103,15 +103,15 @@ def test_another_column() -> None:
     ]
 
 
-def test_what_cannot_be_parted() -> None:
-    with pytest.raises(ValueError, match=r"no column 'aisle' to part the figures by; .* item_id, category, floor"):
+def test_unusable_columns_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"no column 'aisle' to group the metrics by; .* item_id, category, floor"):
         figures_of([{"items": [TENT], "targets": [TENT]}], [[1]], column="aisle")
-    with pytest.raises(ValueError, match=r"column tags holds list.*, not one value an item; choose one of size$"):
+    with pytest.raises(ValueError, match=r"column tags contains list.*, not one value per item; choose one of size$"):
         check_category_column(TYPES, "tags")
-    with pytest.raises(ValueError, match=r"column maker holds struct<name: string>, not one value an item; "):
+    with pytest.raises(ValueError, match=r"column maker contains struct<name: string>, not one value per item; "):
         check_category_column(TYPES, "maker")
     check_category_column(TYPES, "size")
-    with pytest.raises(ValueError, match="the report is not of the 1 rows"):
+    with pytest.raises(ValueError, match="the report was not made from these 1 rows"):
         figures_of([{"items": [TENT], "targets": [TENT]}], [[1, 2]])
 
 
@@ -125,7 +125,7 @@ users = st.lists(
 
 @settings(deadline=None, max_examples=50)
 @given(users, st.integers(1, 3))
-def test_against_one_target_after_the_other(users: list[tuple[list[int], list[tuple[int, int]]]], most: int) -> None:
+def test_metrics_match_a_loop_over_targets(users: list[tuple[list[int], list[tuple[int, int]]]], most: int) -> None:
     rows = [{"items": history, "targets": [item for item, _ in wanted]} for history, wanted in users]
     found = figures_of(rows, [[rank for _, rank in wanted] for _, wanted in users], most=most)
     named = [

@@ -6,13 +6,13 @@ import sys
 import pyarrow as pa
 from datasets import Dataset, Features, List, Value
 
-from xcat_rec.evaluation.fingerprint import judged_digest
+from xcat_rec.evaluation.fingerprint import evaluation_fingerprint
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
 HISTORIES = [("ann", ["tent", "boots"], ["kite"]), ("bob", ["kite"], ["boots", "tent"])]
 
 
-def digest_of(histories: list[tuple[str, list[str], list[str]]] = HISTORIES, ids: str = "tent boots kite") -> str:
+def fingerprint_of(histories: list[tuple[str, list[str], list[str]]] = HISTORIES, ids: str = "tent boots kite") -> str:
     vocabulary = ItemVocabulary(pa.table({"item_id": ids.split()}))
     users, items, targets = zip(*histories, strict=True)
     rows = {
@@ -22,27 +22,27 @@ def digest_of(histories: list[tuple[str, list[str], list[str]]] = HISTORIES, ids
     }
     whole = List(Value("int32"))
     features = Features({"user_id": Value("string"), "items": whole, "targets": whole})
-    return judged_digest(Dataset.from_dict(rows, features=features), vocabulary)
+    return evaluation_fingerprint(Dataset.from_dict(rows, features=features), vocabulary)
 
 
-def test_what_is_judged_counts_and_the_order_of_the_catalogue_does_not() -> None:
+def test_the_evaluated_data_matter_and_the_order_of_the_catalogue_does_not() -> None:
     ann, bob = HISTORIES
-    same = digest_of()
-    assert len(same) == 64 and digest_of(ids="kite tent boots") == same
+    same = fingerprint_of()
+    assert len(same) == 64 and fingerprint_of(ids="kite tent boots") == same
     others = [
-        digest_of([bob, ann]),
-        digest_of([ann]),
-        digest_of([("eve", *ann[1:]), bob]),
-        digest_of([("ann", ["boots", "tent"], ["kite"]), bob]),
-        digest_of([("ann", ["tent", "boots"], ["tent"]), bob]),
-        digest_of([("ann", ["tent", "boots", "kite"], []), bob]),
-        digest_of([("ann", ["tent"], ["kite"]), ("bob", ["boots", "kite"], ["boots", "tent"])]),
-        digest_of(ids="tent boots kite lamp"),
+        fingerprint_of([bob, ann]),
+        fingerprint_of([ann]),
+        fingerprint_of([("eve", *ann[1:]), bob]),
+        fingerprint_of([("ann", ["boots", "tent"], ["kite"]), bob]),
+        fingerprint_of([("ann", ["tent", "boots"], ["tent"]), bob]),
+        fingerprint_of([("ann", ["tent", "boots", "kite"], []), bob]),
+        fingerprint_of([("ann", ["tent"], ["kite"]), ("bob", ["boots", "kite"], ["boots", "tent"])]),
+        fingerprint_of(ids="tent boots kite lamp"),
     ]
     assert len({same, *others}) == len(others) + 1
 
 
-def test_another_process_finds_the_same() -> None:
-    code = f"from {__name__} import digest_of; print(digest_of())"
+def test_another_process_computes_the_same() -> None:
+    code = f"from {__name__} import fingerprint_of; print(fingerprint_of())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == digest_of()
+    assert done.stdout.strip() == fingerprint_of()

@@ -34,7 +34,7 @@ def test_one_target_by_hand() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64])
-def test_ranks_of_every_whole_type_count_alike(dtype: type[np.integer]) -> None:
+def test_all_integer_types_give_the_same_metrics(dtype: type[np.integer]) -> None:
     values = per_user_metrics(np.array([[1, 3], [0, 100]], dtype=dtype), ks=[10])
     assert values["recall@10"].tolist() == [1, 0] and values["mrr@10"].tolist() == [1, 0]
 
@@ -100,7 +100,7 @@ def test_coverage_by_hand() -> None:
 
 
 def test_coverage_needs_lists_as_long_as_the_cutoff_unless_the_catalogue_is_shorter() -> None:
-    with pytest.raises(ValueError, match="lists of 3 recommendations cannot tell coverage@5; give 5"):
+    with pytest.raises(ValueError, match="lists of 3 recommendations are too short for coverage@5; give 5 per user"):
         catalogue_coverage(np.ones((1, 3), dtype=int), [5], num_items=10)
     assert catalogue_coverage(np.array([[0, 1, 2]]), [5], num_items=3) == {"coverage@5": 1.0}
 

@@ -1,4 +1,4 @@
-"""The ranking metrics as `evaluate` modules, each alone in a folder."""
+"""The ranking metrics as `evaluate` modules, each in its own folder."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from xcat_rec.evaluation.modules import COMBINED, METRIC_MODULES, load_metric, w
 
 BY_HAND = {"recall": 0.25, "ndcg": 0.315465, "mrr": 0.25, "hit_rate": 0.5, "coverage": 0.6}
 ASKED = {"predictions": [["tent", "lamp"], ["boots", "tent"]], "references": [["lamp", "map"], ["kite"]], "ks": [2]}
-"""Of the first user's two items one is found, at rank 2; NDCG is (1 / log2(3)) / (1 + 1 / log2(3)), halved."""
+"""One of the first user's two items has rank 2; NDCG is (1 / log2(3)) / (1 + 1 / log2(3)), halved."""
 
 
 @pytest.mark.parametrize("name", METRIC_MODULES)
-def test_each_metric_is_a_module_of_its_own(name: str, tmp_path: Path) -> None:
+def test_each_metric_is_a_separate_module(name: str, tmp_path: Path) -> None:
     folder = write_metric(name, tmp_path)
     expected = BY_HAND if name == COMBINED else {name: BY_HAND[name]}
     found = evaluate.load(str(folder)).compute(**ASKED, num_items=5)
@@ -32,7 +32,7 @@ def test_each_metric_is_a_module_of_its_own(name: str, tmp_path: Path) -> None:
     assert f'"{folder}"' in card
 
 
-def test_a_module_needs_nothing_of_the_package(tmp_path: Path) -> None:
+def test_a_module_works_without_the_package(tmp_path: Path) -> None:
     folder = write_metric("mrr", tmp_path)
     code = f"""
 import sys
@@ -44,7 +44,7 @@ print(evaluate.load({str(folder)!r}).compute(predictions=[[3, 4]], references=[[
     assert done.stdout.strip() == "{'mrr@2': 0.5}", done.stderr[-2000:]
 
 
-def test_what_a_module_cannot_compute_is_refused() -> None:
+def test_unknown_metrics_and_missing_inputs_are_refused() -> None:
     with pytest.raises(ValueError, match=r"no metric 'auc'; give one of recall, ndcg"):
         load_metric("auc")
     with pytest.raises(ValueError, match="give num_items"):

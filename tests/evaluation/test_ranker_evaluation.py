@@ -23,7 +23,7 @@ TRAINED = np.array([False, False, True, True, True, False, True])
 
 
 class FixedRanker:
-    """Scores by the user's name, and remembers how it was asked."""
+    """Scores by the user's name, and records its inputs."""
 
     def __init__(self, scores: dict[str, list[float]]) -> None:
         self.scores = scores
@@ -47,7 +47,7 @@ ROWS = [
 ]
 SCORES = {
     "ann": [-INF, -INF, 0.1, 0.5, 0.9, 0.5, 0.2],  # boots 1; dome ties with the lamp: 3
-    "ben": [-INF, -INF, 0.0, 0.0, 0.0, 0.0, 0.0],  # all alike: 5
+    "ben": [-INF, -INF, 0.0, 0.0, 0.0, 0.0, 0.0],  # all equal: 5
     "cid": [-INF, -INF, 0.3, 0.1, 0.2, 0.8, 0.0],  # lamp 1
 }
 
@@ -85,8 +85,8 @@ def test_scores_may_be_an_array_of_numpy() -> None:
     assert found.metrics == evaluate_fixed().metrics
 
 
-def test_what_trained_targets_lose_to_untrained_items() -> None:
-    report = evaluate_fixed()  # the untrained lamp ties with ann's dome, which is 3rd among all and 2nd among the rest
+def test_displacement_of_warm_targets_by_cold_items() -> None:
+    report = evaluate_fixed()  # the cold lamp ties with ann's dome, which is 3rd of all items and 2nd of the warm ones
     assert report.lost_to_untrained["recall@1"] == 0
     assert report.lost_to_untrained["recall@2"] == pytest.approx(1 - (1 / 2) / 1)
     assert report.lost_to_untrained["ndcg@2"] == pytest.approx(1 - 1 / (1 + 1 / math.log2(3)))
@@ -94,7 +94,7 @@ def test_what_trained_targets_lose_to_untrained_items() -> None:
     assert json.loads(report.to_json())["lost_to_untrained"] == pytest.approx(report.lost_to_untrained)
 
 
-def test_nothing_is_lost_where_every_item_is_trained() -> None:
+def test_without_cold_items_there_is_no_displacement() -> None:
     trained = np.arange(len(TRAINED)) >= 2
     report = evaluate_ranker(
         FixedRanker(SCORES), dataset_of(ROWS), VOCABULARY, trained=trained, ks=[1], progress=False
@@ -102,7 +102,7 @@ def test_nothing_is_lost_where_every_item_is_trained() -> None:
     assert report.lost_to_untrained == {} and json.loads(report.to_json())["lost_to_untrained"] is None
 
 
-def test_coverage_counts_items_in_anyones_list() -> None:
+def test_coverage_counts_items_in_any_list() -> None:
     scores = {name: [-INF, -INF, 0.0, 0.1, 0.9, 0.2, 0.3] for name in SCORES}
     scores["cid"] = [-INF, -INF, 0.9, 0.1, 0.8, 0.2, 0.3]
     report = evaluate_ranker(
@@ -112,7 +112,7 @@ def test_coverage_counts_items_in_anyones_list() -> None:
     assert found == {"coverage@1": 2 / 5, "coverage@2": 3 / 5, "coverage@50": 1.0}
 
 
-def test_what_a_ranker_rules_out_is_not_covered() -> None:
+def test_items_with_infinite_negative_scores_are_not_covered() -> None:
     scores = {name: [-INF, -INF, 0.0, -INF, 0.9, -INF, -INF] for name in SCORES}
     report = evaluate_ranker(
         FixedRanker(scores), dataset_of(ROWS), VOCABULARY, trained=TRAINED, ks=[5], progress=False
@@ -136,7 +136,7 @@ def test_the_ranker_sees_whole_rows_in_order_and_a_set_format_does_not_matter() 
     assert ranker.batches == [ROWS[:2], ROWS[2:]]
 
 
-def test_scores_of_batches_that_are_done_are_not_held() -> None:
+def test_scores_of_finished_batches_are_freed() -> None:
     alive: list[int] = []
 
     class Watched(FixedRanker):
@@ -154,7 +154,7 @@ def test_scores_of_batches_that_are_done_are_not_held() -> None:
     assert max(alive) <= 1
 
 
-def test_users_without_targets_count_nowhere() -> None:
+def test_users_without_targets_are_left_out() -> None:
     rows = [{"user_id": "ann", "items": [TENT], "targets": []}, *ROWS]
     report = evaluate_ranker(
         FixedRanker(SCORES), dataset_of(rows), VOCABULARY, trained=TRAINED, ks=[1, 2], batch_size=1, progress=False
@@ -206,7 +206,7 @@ class DropoutRanker(torch.nn.Module):
         return self.dropout(scores)
 
 
-def test_a_module_is_evaluated_without_dropout_and_left_as_it_was() -> None:
+def test_a_module_is_evaluated_without_dropout_and_its_mode_is_restored() -> None:
     ranker = DropoutRanker()
     report = evaluate_ranker(ranker, dataset_of(ROWS), VOCABULARY, trained=TRAINED, ks=[1, 2], progress=False)
     assert report.flat() == pytest.approx(evaluate_fixed().flat(), nan_ok=True)
@@ -225,7 +225,7 @@ def test_a_module_is_evaluated_without_dropout_and_left_as_it_was() -> None:
     ],
     ids=["shape", "special rows", "nan"],
 )
-def test_scores_that_cannot_be_judged_are_refused(scores: torch.Tensor, message: str) -> None:
+def test_unusable_scores_are_refused(scores: torch.Tensor, message: str) -> None:
     class Broken:
         def score_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
             return scores

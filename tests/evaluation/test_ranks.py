@@ -24,7 +24,7 @@ def tied_problems(draw: st.DrawFn) -> tuple[list[list[float]], list[list[int]]]:
     users = draw(st.integers(1, 4))
     rows = draw(st.integers(1, 12))
     width = draw(st.integers(1, 5))
-    score = st.sampled_from([-INF, -1.0, -0.0, 0.0, 0.5, 2.0, INF])  # few values, so that ties are everywhere
+    score = st.sampled_from([-INF, -1.0, -0.0, 0.0, 0.5, 2.0, INF])  # few values, so that ties are common
     scores = draw(st.lists(st.lists(score, min_size=rows, max_size=rows), min_size=users, max_size=users))
     target = st.integers(TARGET_PADDING, rows - 1)
     targets = draw(st.lists(st.lists(target, min_size=width, max_size=width), min_size=users, max_size=users))
@@ -37,7 +37,7 @@ def test_exact_ranks_with_ties_against_the_model() -> None:
     assert target_ranks(scores, targets).tolist() == [[1, 3, 4], [4, 0, 0]]
 
 
-def test_a_model_that_scores_everything_alike_ranks_last() -> None:
+def test_a_model_with_equal_scores_ranks_last() -> None:
     assert target_ranks(torch.zeros(1, 100), torch.tensor([[0]])).item() == 100
 
 
@@ -49,7 +49,7 @@ def test_an_unscored_target_ranks_below_everything() -> None:
 @pytest.mark.parametrize("loop_columns", [0, 32], ids=["sorting", "looping"])
 @settings(max_examples=200, deadline=None)
 @given(problem=tied_problems())
-def test_both_ways_agree_with_brute_force(
+def test_both_methods_agree_with_brute_force(
     loop_columns: int, problem: tuple[list[list[float]], list[list[int]]]
 ) -> None:
     scores, targets = problem
@@ -79,7 +79,7 @@ def test_ranks_among_some_rows_and_the_others_add_up(
     assert (some + others).tolist() == brute_force(*problem)
 
 
-def test_many_targets_take_the_sorting_way_and_agree() -> None:
+def test_many_targets_use_sorting_and_agree() -> None:
     generator = torch.Generator().manual_seed(0)
     scores = torch.randint(0, 40, (3, 200), generator=generator).float()
     targets = torch.randint(-1, 200, (3, ranks_module._LOOP_COLUMNS + 8), generator=generator)
@@ -114,7 +114,7 @@ def test_shapes_that_do_not_fit_are_refused(targets: torch.Tensor) -> None:
         target_ranks(torch.zeros(2, 4), targets)
 
 
-def test_top_rows_leave_out_what_is_not_recommended() -> None:
+def test_top_rows_exclude_items_scored_minus_infinity() -> None:
     scores = torch.tensor([[-INF, -INF, 0.1, 0.8], [-INF, -INF, -INF, 0.2]])
     assert top_rows(scores, 3).tolist() == [[3, 2, 0], [3, 0, 0]]
     assert top_rows(scores, 10).shape == (2, 4)

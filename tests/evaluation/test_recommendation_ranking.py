@@ -59,7 +59,7 @@ def test_batches_add_up_and_users_without_references_are_left_out(metric: evalua
 
 
 def test_lists_shorter_than_a_cutoff_are_refused(metric: evaluate.Metric) -> None:
-    with pytest.raises(ValueError, match="lists of 2 recommendations cannot tell metrics at 5"):
+    with pytest.raises(ValueError, match="lists of 2 recommendations are too short for metrics at 5"):
         metric.compute(predictions=[[1, 2]], references=[[1]], ks=[5])
     with pytest.raises(ValueError, match=r"lengths \[1, 2\]"):
         metric.compute(predictions=[[1, 2], [1]], references=[[1], [1]])

@@ -49,7 +49,7 @@ def test_by_hand() -> None:
     }
 
 
-def test_a_target_without_category_crosses_nothing() -> None:
+def test_a_target_without_category_is_in_no_category_slice() -> None:
     flags = slices_of([TENT], MYSTERY)
     assert flags["switch"] == flags["new_category"] == [False]
     assert flags["unseen"] == [True]
@@ -62,12 +62,12 @@ def test_a_last_event_without_category_is_no_switch_but_the_history_still_counts
 
 
 @pytest.mark.parametrize("history", [[], [MYSTERY], [1]])
-def test_a_history_without_any_category_makes_nothing_new(history: list[int]) -> None:
+def test_after_a_history_without_categories_no_category_is_new(history: list[int]) -> None:
     flags = slices_of(history, BOOTS)
     assert flags["switch"] == flags["new_category"] == [False]
 
 
-def test_a_target_outside_the_catalogue_is_cold_and_not_called_unseen() -> None:
+def test_a_target_outside_the_catalogue_is_cold_and_not_unseen() -> None:
     assert slices_of([TENT], 1) == {"switch": [False], "new_category": [False], "cold": [True], "unseen": [False]}
 
 
@@ -108,7 +108,7 @@ def test_batches_agree_with_brute_force_one_by_one(rows: list[dict[str, list[int
             assert found == expected + [False] * (widest - len(expected)), name
 
 
-def test_a_catalogue_without_categories_has_no_crossings() -> None:
+def test_a_catalogue_without_categories_has_empty_category_slices() -> None:
     vocabulary = ItemVocabulary(pa.table({"item_id": ["a", "b"]}))
     flags = target_slices([{"items": [2], "targets": [3]}], vocabulary, np.ones(4, dtype=bool))
     assert {name: flags[name].tolist() for name in TARGET_SLICES} == {
@@ -120,10 +120,10 @@ def test_a_catalogue_without_categories_has_no_crossings() -> None:
     ("column", "row"), [("items", {"items": [8], "targets": [2]}), ("targets", {"items": [2], "targets": [8]})]
 )
 def test_rows_of_another_vocabulary_are_refused(column: str, row: dict[str, list[int]]) -> None:
-    with pytest.raises(ValueError, match=f"column {column} names row 8, and the vocabulary has 8 rows"):
+    with pytest.raises(ValueError, match=f"column {column} contains item index 8, and the vocabulary has 8 rows"):
         target_slices([row], VOCABULARY, TRAINED)
 
 
 def test_flags_of_another_vocabulary_are_refused() -> None:
-    with pytest.raises(ValueError, match="give one flag each"):
+    with pytest.raises(ValueError, match="give one flag per row"):
         target_slices([{"items": [2], "targets": [3]}], VOCABULARY, TRAINED[:-1])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from xcat_rec.catalogue.item_table import add_returns
+from xcat_rec.catalogue.item_table import add_repurchases
 from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.training.preparation.options import PreparationOptions
@@ -38,7 +38,7 @@ def main() -> None:
         encoder = save_text_encoder(Path(place) / "encoder")
         config = {**SMALL, "memory_sources": ["item_text", "user_text"]}
         made = prepare_training(shop(20), PreparationOptions(text_encoder=str(encoder), config=config))
-    add_returns(made.model, [[5, 12, 5, 24, 12, 5]])  # the shop has none
+    add_repurchases(made.model, [[5, 12, 5, 24, 12, 5]])  # the shop has none
     for name, buffer in made.model.model.candidates.named_buffers():
         drawn = torch.randn(buffer.shape)
         buffer.copy_(drawn.abs() + 0.5 if name.endswith("scale") else drawn)

@@ -41,7 +41,7 @@ def test_each_is_refused(hub: Hub, alice: Client, tmp_path: Path) -> None:
     adapter = {"peft_type": "LORA", "r": 8, "target_modules": ["q"], "base_model_name_or_path": "eve/whole"}
     described = {"adapter_config.json": json.dumps(adapter).encode()}
     repositories: dict[str, tuple[dict[str, bytes], str]] = {
-        "pickled": ({**no_weights, "pytorch_model.bin": buffer.getvalue()}, "holds no model.safetensors"),
+        "pickled": ({**no_weights, "pytorch_model.bin": buffer.getvalue()}, "has no model.safetensors"),
         "pickled-adapter": ({**described, "adapter_model.bin": buffer.getvalue()}, "no adapter_model.safetensors"),
         "sizes": (
             {**whole, "config.json": with_setting(whole["config.json"], num_item_rows=10**12)}, "1,000,000,000,000",

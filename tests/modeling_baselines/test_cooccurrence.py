@@ -1,4 +1,4 @@
-"""Counting pairs and keeping the strongest of them, against dictionaries."""
+"""Pair counts and strongest pairs, against dictionaries."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_pairs_by_hand() -> None:
     }  # fmt: skip
 
 
-def test_blocks_have_like_with_like(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_have_items_of_similar_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = PairCounts(TRAIN, ROWS)
     assert [block.tolist() for block in counts.blocks(ROWS)] == [[3, 2, 4, 5]]
     assert [block.tolist() for block in counts.blocks(3)] == [[3, 2, 4], [5]]
@@ -56,10 +56,8 @@ def test_blocks_have_like_with_like(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(logs, st.integers(1, ROWS), st.sampled_from([1, 5, 30, 1 << 22]), st.integers(2, 60))
-def test_pairs_are_those_of_a_dictionary(
-    sequences: list[list[int]], most_rows: int, pairs_at_once: int, spare: int
-) -> None:
-    """However the work is cut into blocks, and both where counts are sorted and where they are tabulated."""
+def test_pairs_match_a_dictionary(sequences: list[list[int]], most_rows: int, pairs_at_once: int, spare: int) -> None:
+    """The same for any block size, whether counts are sorted or tabulated."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cooccurrence, "_PAIRS_AT_ONCE", pairs_at_once)
         counts = PairCounts(iter(sequences), ROWS + spare)
@@ -79,7 +77,7 @@ def test_pairs_are_those_of_a_dictionary(
 
 @settings(max_examples=100, deadline=None)
 @given(logs, st.integers(1, 200))
-def test_too_many_pairs_are_counted_of_evenly_spread_users(sequences: list[list[int]], most_pairs: int) -> None:
+def test_above_the_limit_evenly_spread_users_are_counted(sequences: list[list[int]], most_pairs: int) -> None:
     step = max(1, -(-sum(pairs_by_hand(sequences).values()) // most_pairs))
     some, kept = PairCounts(sequences, ROWS, most_pairs), PairCounts(sequences[::step], ROWS)
     assert some.popularity.equal(kept.popularity) and some.pairs.equal(kept.pairs)
@@ -96,13 +94,13 @@ def test_the_strongest_by_hand() -> None:
     owners, others = torch.tensor([2, 0, 2, 2, 0, 2]), torch.tensor([9, 4, 3, 8, 5, 7])
     rows, values = strongest(owners, others, torch.tensor([0.5, 0.25, 0.75, 0.5, 0.0, -1.0]), 4, 2)
     assert rows.dtype == torch.int32 and values.dtype == torch.float32
-    assert rows.tolist() == [[4, 0], [0, 0], [3, 9], [0, 0]]  # 9 stands before 8
+    assert rows.tolist() == [[4, 0], [0, 0], [3, 9], [0, 0]]  # 9 comes before 8
     assert values.tolist() == [[0.25, 0.0], [0.0, 0.0], [0.75, 0.5], [0.0, 0.0]]
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(2, 9), st.integers(-1, 4)), max_size=14), st.integers(1, 6))
-def test_the_strongest_are_those_of_a_sort(pairs: list[tuple[int, int, int]], count: int) -> None:
+def test_the_strongest_match_a_sort(pairs: list[tuple[int, int, int]], count: int) -> None:
     owners, others, values = (torch.tensor([pair[i] for pair in pairs], dtype=torch.long) for i in range(3))
     rows, best = strongest(owners, others, values / 4, 4, count)
     for owner in range(4):

@@ -73,7 +73,7 @@ def scores_by_hand(
     return scores
 
 
-def test_scores_of_a_regression_are_sums_of_its_weights() -> None:
+def test_regression_scores_are_sums_of_its_weights() -> None:
     model = regression_model(ridge=2.0, neighbours=3)
     rows, weights = weights_by_regression(TRAIN, 7, 3, ridge=2.0)
     near = {
@@ -98,7 +98,7 @@ def test_similarities_by_hand() -> None:
     assert item_model(shrink=10).similarities[2, 0].item() == pytest.approx(2 / (6**0.5 + 10))
 
 
-def test_the_lower_row_goes_first_among_equals() -> None:
+def test_ties_keep_the_lower_index_first() -> None:
     model = ItemKNNModel(ItemKNNConfig(num_item_rows=8, neighbours=2)).fit([[7, 6, 5, 4, 3, 2]])
     assert model.neighbour_rows[[2, 4]].tolist() == [[3, 4], [2, 3]]
 
@@ -118,11 +118,11 @@ def test_scores_by_hand() -> None:
     decay=st.sampled_from([1, 0.8, 0.3]),
     pairs=st.sampled_from([1, 7, 30, 1 << 22]),
 )
-def test_item_knn_scores_as_brute_force_does(
+def test_item_knn_scores_match_brute_force(
     sequences: list[list[int]], histories: list[list[int]], neighbours: int, shrink: float, window: int,
     decay: float, pairs: int,
 ) -> None:  # fmt: skip
-    """However the work is cut into blocks."""
+    """The same for any block size."""
     before = cooccurrence._PAIRS_AT_ONCE
     cooccurrence._PAIRS_AT_ONCE = pairs
     try:
@@ -136,7 +136,7 @@ def test_item_knn_scores_as_brute_force_does(
 
 
 @pytest.mark.parametrize("few_users", [True, False])
-def test_both_ways_to_count_agree_on_many_items(few_users: bool) -> None:
+def test_both_counting_methods_agree_on_many_items(few_users: bool) -> None:
     generator = torch.Generator().manual_seed(0)
     rows = 400
     sequences = torch.randint(2, rows, (15 if few_users else 900, 12), generator=generator).tolist()
@@ -179,12 +179,12 @@ def test_text_scores_by_hand() -> None:
 
 def test_text_shapes_that_do_not_fit_are_refused() -> None:
     model = text_model()
-    with pytest.raises(ValueError, match=r"text_states has shape \(3, 2\) and the configuration says \(4, 2\)"):
+    with pytest.raises(ValueError, match=r"text_states has shape \(3, 2\) and the configuration requires \(4, 2\)"):
         model.fit(STATES[:3], INDEX)
     with pytest.raises(ValueError, match=r"text_index has shape \(5,\)"):
         model.fit(STATES, INDEX[:5])
     with pytest.raises(
-        ValueError, match="names 1 texts that text_states lacks, for example 4; give numbers from 0 to"
+        ValueError, match="contains 1 numbers that text_states lacks, for example 4; give numbers from 0 to"
     ):
         model.fit(STATES, torch.tensor([0, 0, 1, 2, 4, 0]))
 
@@ -199,11 +199,11 @@ def test_padding_on_either_side_changes_nothing(make: Any) -> None:
 
 
 @pytest.mark.parametrize("make", MODELS)
-def test_what_a_user_had_can_be_left_out(make: Any) -> None:
+def test_items_of_the_history_can_be_excluded(make: Any) -> None:
     rows = [{"items": [5, 0, 4, 2]}, {"items": []}]
     everything, unseen = make(window=2).score_rows(rows), make(window=2, history=False).score_rows(rows)
     had = torch.zeros_like(everything, dtype=torch.bool)
-    had[0, [5, 4, 2]] = True  # 5 is past the window
+    had[0, [5, 4, 2]] = True  # 5 is before the window
     assert everything[had].isfinite().all()
     assert torch.equal(unseen, everything.masked_fill(had, -torch.inf))
 

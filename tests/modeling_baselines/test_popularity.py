@@ -36,7 +36,7 @@ def repeat_model(num_item_rows: int = 8) -> RepeatPurchaseModel:
 
 
 def expected_order(history: list[int], counts: Counter[int], rows: int) -> list[list[int]]:
-    """Groups of items, best first: each of the user's own alone, then the others by count."""
+    """Groups of items, best first: each item of the history in its own group, then the others by count."""
     own = Counter(item for item in history if item >= 2)
     latest = {item: position for position, item in enumerate(history)}
     groups = [[item] for item in sorted(own, key=lambda item: (own[item], latest[item]), reverse=True)]
@@ -60,7 +60,7 @@ def test_popularity_scores_are_the_training_counts() -> None:
 
 
 def test_repeat_purchase_by_hand() -> None:
-    # Row 6 twice, then the latest of 2 and 5, then what is popular: 3, 4, and 7, which nobody bought.
+    # Item 6 twice, then the latest of 2 and 5, then popular items: 3, 4, and 7, which has no purchases.
     scores = repeat_model().score_rows([{"items": [6, 5, 6, 2]}])[0].tolist()
     assert groups_of(scores) == [[6], [2], [5], [3], [4], [7]]
     assert scores[:2] == [-INF, -INF]
@@ -68,7 +68,7 @@ def test_repeat_purchase_by_hand() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(st.integers(1, 7), max_size=9), min_size=1, max_size=4))
-def test_repeat_purchase_orders_as_brute_force_does(histories: list[list[int]]) -> None:
+def test_repeat_purchase_order_matches_brute_force(histories: list[list[int]]) -> None:
     counts = Counter(item for sequence in TRAIN for item in sequence)
     scores = repeat_model().score_rows([{"items": history} for history in histories])
     assert scores.dtype == torch.float32
@@ -85,7 +85,7 @@ def test_padding_on_either_side_changes_nothing() -> None:
 
 def test_long_histories_and_large_counts_stay_exact() -> None:
     model = RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=6000))
-    model.counts[2:4] = torch.tensor([2**24, 2**24 + 1])  # one number in float32
+    model.counts[2:4] = torch.tensor([2**24, 2**24 + 1])  # the same number in float32
     scores = model.score_rows([{"items": list(range(10, 5010)) * 2}])[0]
     assert scores[3] > scores[2]
     own = scores[10:5010]
@@ -169,7 +169,7 @@ def test_is_a_ranker_and_no_rows_give_no_scores(config: type[PopularityConfig], 
     assert model.score_rows([{"items": []}]).shape == (1, 8)
 
 
-def test_repeat_purchase_wins_where_users_repeat_and_loses_nothing_to_special_rows() -> None:
+def test_repeat_purchase_wins_if_users_repeat_and_ignores_special_rows() -> None:
     generator = np.random.default_rng(0)
     vocabulary = ItemVocabulary(pa.table({"item_id": [str(i) for i in range(100)]}))
     rows: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""The regression of items on items: systems solved by hand, a naive oracle, and logs and texts that lack something."""
+"""Item-to-item regression: systems solved by hand, a naive oracle, and missing interactions or texts."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Texts = tuple[torch.Tensor, torch.Tensor]
 
 
 def texts_of(*states: list[float]) -> Texts:
-    """Text states of the rows from 2 on, each a text of its own."""
+    """Text states of the rows from 2 on, each a different text."""
     table = torch.tensor([[0.0] * len(states[0]), *states])
     return table, torch.tensor([0, 0, *range(1, len(states) + 1)])
 
 
 def found_weights(found: tuple[torch.Tensor, torch.Tensor]) -> dict[int, list[tuple[int, float]]]:
-    """Of every item that says something, the items it speaks for and its weights, as the table has them."""
+    """Predicted items and weights, per item with any weight, in the order of the table."""
     said = {
         row: [(other, round(weight, 6)) for other, weight in zip(others, weights, strict=True) if weight]
         for row, (others, weights) in enumerate(zip(*(table.tolist() for table in found), strict=True))
@@ -45,7 +45,7 @@ def test_three_items_by_hand() -> None:
     found = weights_by_regression([[2, 3, 4], [4, 2, 2], [2, 3], [3]], 6, 3, ridge=0.5)
     assert found[0].dtype == torch.int32 and found[1].dtype == torch.float32
     assert found[0].shape == found[1].shape == (6, 3)
-    # What 3 and 4 have in common, 2 explains: the weights (3.5 - 4) / 4.75 and (3.5 - 4) / 8.25 are none.
+    # Item 2 explains the common users of 3 and 4: the weights (3.5 - 4) / 4.75 and (3.5 - 4) / 8.25 are dropped.
     assert found_weights(found) == rounded({2: [(3, 3 / 4.75), (4, 5 / 8.25)], 3: [(2, 3 / 7.75)], 4: [(2, 5 / 7.75)]})
     assert not found[0][found[1] == 0].any()
 
@@ -55,14 +55,14 @@ def test_the_strongest_of_each_are_kept() -> None:
     assert found_weights(found) == rounded({2: [(3, 3 / 4.75)], 3: [(2, 3 / 7.75)], 4: [(2, 5 / 7.75)]})
 
 
-def test_the_lower_row_goes_first_among_equals() -> None:
+def test_ties_keep_the_lower_index_first() -> None:
     # However many users they have: 5 has three, 4 two and 3 one.
     found = weights_by_regression([[5, 2], [2, 4], [3, 2], [4], [5], [5]], 6, 3, ridge=1.0)
     assert found_weights(found)[2] == [(3, 0.25), (4, 0.25), (5, 0.25)]
 
 
 def test_two_items_with_text_by_hand() -> None:
-    # 2 is regressed by (4 + 5 + 20) w = 2 + 5 * 0.6, 3 by (3 + 5 + 20) w = 2 + 5 * 0.6; lengths of texts mean nothing.
+    # 2 has (4 + 5 + 20) w = 2 + 5 * 0.6, 3 has (3 + 5 + 20) w = 2 + 5 * 0.6; text lengths have no effect.
     texts = texts_of([9.0, 0.0], [0.3, 0.4])
     before = texts[0].clone()
     assert found_weights(weights_by_regression(TRAIN, 4, 2, texts)) == rounded({2: [(3, 5 / 28)], 3: [(2, 5 / 29)]})
@@ -71,15 +71,15 @@ def test_two_items_with_text_by_hand() -> None:
     assert found_weights(without_users) == rounded({2: [(3, 2.4 / 6)], 3: [(2, 2.4 / 6)]})
 
 
-def test_an_item_without_users_has_weights_by_its_text_alone() -> None:
-    # 4 has the text of 2, 5 one that has nothing to do with any, 6 and 7 share a state of zeros, and 7 has a user.
+def test_an_item_without_users_has_weights_from_its_text() -> None:
+    # 4 has the text of 2, 5 an unrelated text, 6 and 7 share a state of zeros, and 7 has a user.
     texts = texts_of([1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0] * 3, [0.0] * 3)
     found = weights_by_regression([*TRAIN, [7]], ROWS, 5, texts)
     # 2 is regressed on 3 and 4 by (4 + 5 + 20, 0; 0, 0 + 5 + 20) w = (2, 5), 3 and 4 on 2 by 28 w = 2 and 28 w = 5.
     assert found_weights(found) == rounded({2: [(4, 5 / 28), (3, 2 / 28)], 3: [(2, 2 / 29)], 4: [(2, 5 / 25)]})
 
 
-def test_what_contradicts_in_text_is_no_candidate() -> None:
+def test_items_with_opposite_texts_are_not_candidates() -> None:
     apart = weights_by_regression(TRAIN, 4, 2, texts_of([1.0, 0.0], [-1.0, 0.0]))
     assert found_weights(apart) == {}  # two users together do not outweigh a text of five
     assert found_weights(weights_by_regression(TRAIN, 4, 2, texts_of([1.0, 0.0], [-1.0, 0.0]), text_weight=1.0)) == (
@@ -87,26 +87,26 @@ def test_what_contradicts_in_text_is_no_candidate() -> None:
     )
 
 
-def test_candidates_are_the_nearest_by_log_and_by_text() -> None:
+def test_candidates_are_the_nearest_by_interactions_and_text() -> None:
     # Three users of 5 have 2, which eight have: 3 / sqrt(8); one has 3, which nobody else has: 1. So it is 2.
     train = [[5, 2], [5, 2], [5, 2], *([2] for _ in range(5)), [5, 3], [5]]
     assert found_weights(weights_by_regression(train, 6, 4, candidates=1, ridge=1.0)) == rounded(
         {2: [(5, 3 / 9)], 5: [(2, 3 / 6), (3, 1 / 6)]}
     )
-    # The text of 3 is that of 5: (1 + 2) / sqrt(1 + 2) is more than 3 / sqrt(8 + 2).
+    # 3 and 5 have the same text: (1 + 2) / sqrt(1 + 2) is more than 3 / sqrt(8 + 2).
     texts = texts_of([1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0])
     found = weights_by_regression(train, 6, 4, texts, candidates=1, ridge=1.0, text_weight=2.0)
     assert found_weights(found) == rounded({3: [(5, 3 / 4)], 5: [(2, 3 / 8), (3, 3 / 8)]})
 
 
-def test_an_item_without_text_is_no_longer_for_its_state_of_zeros() -> None:
+def test_a_state_of_zeros_does_not_change_the_cosine_of_users() -> None:
     # Only 2 has a text: 2 / sqrt(2 + 5) of it and 1 / sqrt(1) of 3, so 5 is regressed on 3.
     texts = texts_of([1.0], [0.0], [0.0], [0.0])
     found = weights_by_regression([[5, 3], [5, 2], [5, 2]], 6, 2, texts, candidates=1, ridge=1.0)
     assert found_weights(found) == {3: [(5, 0.5)], 5: [(2, 0.5), (3, 0.25)]}
 
 
-def test_a_catalogue_too_large_to_compare_has_weights_of_what_was_taken_together(
+def test_a_catalogue_too_large_to_compare_has_weights_of_items_with_common_users(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     texts = texts_of([1.0, 0.0], [0.6, 0.8], [1.0, 0.0])
@@ -115,12 +115,12 @@ def test_a_catalogue_too_large_to_compare_has_weights_of_what_was_taken_together
     assert {row for row in range(5) if every[1][row].any()} == {2, 3, 4}
     monkeypatch.setattr(regression, "MOST_COMPARED", 24)
     together = weights_by_regression(TRAIN, 5, 3, texts)
-    # 4 has no place, and where items were taken together, their texts count as ever.
+    # 4 has no weights; for items with common users, texts count as always.
     assert found_weights(together) == rounded({2: [(3, 5 / 28)], 3: [(2, 5 / 29)]})
 
 
 @pytest.mark.parametrize("texts", [None, texts_of([1.0, 0.0], [0.0, 1.0], [0.0, 1.0])], ids=["log", "texts"])
-def test_a_larger_log_is_counted_of_evenly_spread_users(texts: Texts | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_larger_data_evenly_spread_users_are_counted(texts: Texts | None, monkeypatch: pytest.MonkeyPatch) -> None:
     # Sixteen pairs: of four users of two items each, every second one has eight.
     train = [[2, 3], [2, 4], [3, 2], [4, 2]]
     monkeypatch.setattr(regression, "MOST_PAIRS", 16)
@@ -129,13 +129,13 @@ def test_a_larger_log_is_counted_of_evenly_spread_users(texts: Texts | None, mon
     found = found_weights(weights_by_regression(train, 5, 2, texts, ridge=2.0))
     if texts is None:
         assert found == {2: [(3, 0.5)], 3: [(2, 0.5)]}
-    else:  # 3 on (2, 4): (2 + 5 + 2, 0; 0, 5 + 2) w = (2, 5); 4, of which nobody is left, on 3: 9 w = 5
+    else:  # 3 on (2, 4): (2 + 5 + 2, 0; 0, 5 + 2) w = (2, 5); 4, which has no users left, on 3: 9 w = 5
         assert found == rounded({2: [(3, 2 / 9)], 3: [(4, 5 / 9), (2, 2 / 9)], 4: [(3, 5 / 7)]})
 
 
 @pytest.mark.parametrize("texts", [None, texts_of([1.0, 0.0], [0.0, 0.0])], ids=["log", "texts"])
 @pytest.mark.parametrize("train", [[], [[]], [[0, 1], [1]], [[2], [3]]])
-def test_where_nothing_is_known_there_are_no_weights(train: list[list[int]], texts: Texts | None) -> None:
+def test_without_interactions_and_texts_there_are_no_weights(train: list[list[int]], texts: Texts | None) -> None:
     rows, weights = weights_by_regression(iter(train), 4, 3, texts)
     assert rows.shape == weights.shape == (4, 3) and rows.dtype == torch.int32
     assert not rows.any() and not weights.any()
@@ -149,7 +149,7 @@ def test_rows_of_another_vocabulary_are_refused(row: int) -> None:
 
 @st.composite
 def text_tables(draw: st.DrawFn) -> Texts:
-    """Some texts, some of them of zeros or opposed, and the number of each row's; two are at right angles exactly."""
+    """Texts, some of zeros or opposed, and the text number of each row; two are exactly at right angles."""
     vectors = st.lists(st.integers(0, 3), min_size=3, max_size=3)
     states = draw(st.lists(vectors, min_size=1, max_size=6))
     signs = draw(st.lists(st.sampled_from([1, 1, -1]), min_size=len(states), max_size=len(states)))
@@ -160,9 +160,9 @@ def text_tables(draw: st.DrawFn) -> Texts:
 def by_hand(
     sequences: list[list[int]], texts: Texts | None, candidates: int, ridge: float, text_weight: float, together: bool
 ) -> tuple[np.ndarray, int]:
-    """(rows, rows) weights of a row for another one, in double precision and one system after the other.
+    """(rows, rows) weights from one item to another, in double precision, one system after the other.
 
-    And the candidates this is of: so many more than wanted that it does not matter which of several equals is one.
+    Also returns the candidates: many more than needed, so that ties do not matter.
     """
     users = np.zeros((max(1, len(sequences)), ROWS))
     for number, sequence in enumerate(sequences):
@@ -201,11 +201,11 @@ def by_hand(
     compared=st.booleans(),
     sizes=st.sampled_from([(1, 1, 1), (7, 20, 2), (1 << 22, 1 << 24, 256)]),
 )
-def test_weights_are_those_of_systems_solved_one_by_one(
+def test_weights_match_systems_solved_one_by_one(
     sequences: list[list[int]], texts: Texts | None, candidates: int, neighbours: int, ridge: float,
     text_weight: float, compared: bool, sizes: tuple[int, int, int],
 ) -> None:  # fmt: skip
-    """However the work is cut into blocks, and whether all items are compared or only those taken together."""
+    """The same for any block size, and whether all items are compared or only those with common users."""
     together = texts is None or not compared
     expected, candidates = by_hand(sequences, texts, candidates, ridge, text_weight, together)
     options: dict[str, Any] = {"candidates": candidates, "ridge": ridge, "text_weight": text_weight}
@@ -225,7 +225,7 @@ def test_weights_are_those_of_systems_solved_one_by_one(
         np.testing.assert_allclose(weights[source][there].numpy(), expected[source, others], atol=1e-4)
 
 
-def test_users_elsewhere_stand_against_a_weight():
+def test_users_elsewhere_reduce_a_weight():
     texts = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([0, 0, 1, 1])
     rows, weights = weights_by_regression([], 4, 1, texts, elsewhere=torch.tensor([0, 0, 500, 0]))
     # 3 on 2: (500 + 5 + 20) w = 5, and 2 on 3: (5 + 20) w = 5.
@@ -233,7 +233,7 @@ def test_users_elsewhere_stand_against_a_weight():
     torch.testing.assert_close(weights, torch.tensor([[0.0], [0.0], [5 / 525], [5 / 25]]))
 
 
-def test_four_times_the_pairs_are_counted_where_few_can_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_four_times_the_pairs_are_counted_if_few_can_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     train = [[2, 3], [2, 4], [3, 2], [4, 2], [2, 3], [2, 4], [3, 2]]  # 28 pairs among 5 rows
     monkeypatch.setattr(regression, "MOST_PAIRS", 24)
     sampled = weights_by_regression(train, 5, 2)

@@ -180,12 +180,12 @@ class PreparedShop(ShopTables):
         return {name: saved[name] for name in later if name in saved and name not in given}
 
     def log(self, reason: str) -> pl.DataFrame:
-        """Refused: a prepared folder has not kept the log.
+        """Refuse: a prepared folder does not contain the interaction log.
 
         Raises:
             ValueError: Always.
         """
-        raise ValueError(f"{reason}, which the prepared {self.name} has not kept; give the tables")
+        raise ValueError(f"{reason}, and the prepared {self.name} does not contain them; give the original tables")
 
     def splits_for(self, vocabulary: ItemVocabulary, event_types: Sequence[str]) -> datasets.DatasetDict:
         """The splits with the rows and codes of another catalogue; an item it lacks is unknown, and never a target.

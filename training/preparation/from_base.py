@@ -9,11 +9,11 @@ import torch
 from transformers import set_seed
 
 from ...catalogue.change import change_catalogue, change_soft_targets, ordered_after, same_catalogue
-from ...catalogue.cold_start import drop_lent, lend_neighbors, united_neighbors
+from ...catalogue.cold_start import add_cold_start_neighbors, drop_cold_start_neighbors, united_neighbors
 from ...catalogue.item_table import (
-    add_returns,
+    add_repurchases,
     fill_neighbors,
-    fill_successors,
+    fill_transitions,
     training_counts,
 )
 from ...checkpoints.check import check_checkpoint
@@ -113,20 +113,20 @@ def _recount(model: XCatForNextItem, train: Any) -> None:
     """Add the counts of training sequences to those of the base, and their neighbours to its own."""
     memory, items = model.model.neighbors, model.model.items
     if memory is not None:
-        drop_lent(memory, items.item_counts)
+        drop_cold_start_neighbors(memory, items.item_counts)
     elsewhere = items.user_counts()
     items.item_counts += training_counts(target_items(train), model.config.num_item_rows)
     tables = [table for table in (memory, model.model.successors) if table is not None]
     before = [(table.rows.clone(), table.similarities.clone()) for table in tables]
     histories = target_histories(train)
-    add_returns(model, histories)
+    add_repurchases(model, histories)
     fill_neighbors(model, histories, elsewhere)
-    fill_successors(model, histories)
+    fill_transitions(model, histories)
     for table, (rows, similarities) in zip(tables, before, strict=True):
         table.rows, table.similarities = united_neighbors(
             torch.cat([rows, table.rows], 1), torch.cat([similarities, table.similarities], 1), rows.shape[1]
         )
-    lend_neighbors(model)
+    add_cold_start_neighbors(model)
 
 
 def _of_base(

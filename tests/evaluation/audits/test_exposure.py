@@ -45,7 +45,7 @@ def test_popularity_by_hand() -> None:
     assert histories.average == pytest.approx(((4 + 4 + 2) / 3 + 1 + 1) / 3)
 
 
-def test_lists_without_items_tell_nothing() -> None:
+def test_lists_without_items_give_nan() -> None:
     found = audit_popularity(np.array([[0, 1]]), COUNTS)
     assert all(math.isnan(value) for value in (found.average, found.head, found.cold, found.gini))
 
@@ -61,7 +61,7 @@ def test_exposure_by_hand() -> None:
     assert found.never_recommended == 1
 
 
-def test_exposure_of_a_value_that_nobody_took() -> None:
+def test_exposure_of_a_value_without_events() -> None:
     found = audit_exposure("brand", TOP, HISTORY, VOCABULARY)
     assert found.names == ("x", "y")
     assert found.history.tolist() == pytest.approx([1, 0])
@@ -81,7 +81,7 @@ def test_whole_audit() -> None:
 
 @pytest.mark.parametrize(
     ("top", "message"),
-    [(None, "own holds 0 recommendations a user; 5"), (TOP[:, :1], "own holds 1 recommendations a user; 5")],
+    [(None, "own has 0 recommendations per user; 5"), (TOP[:, :1], "own has 1 recommendations per user; 5")],
 )
 def test_missing_lists(top: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -89,9 +89,9 @@ def test_missing_lists(top: Any, message: str) -> None:
 
 
 def test_rows_of_another_catalogue() -> None:
-    with pytest.raises(ValueError, match="names row 7, and the catalogue has 7 rows"):
+    with pytest.raises(ValueError, match="contains item index 7, and the catalogue has 7 rows"):
         audit_popularity([[7]], COUNTS)
-    with pytest.raises(ValueError, match="names row 9, and the catalogue has 7 rows"):
+    with pytest.raises(ValueError, match="contains item index 9, and the catalogue has 7 rows"):
         audit_exposure("category", [[9]], HISTORY, VOCABULARY)
 
 

@@ -446,7 +446,9 @@ def test_a_prepared_folder_is_loaded_and_split_like_tables(tmp_path):
         assert found.vocabulary.table.equals(expected.vocabulary.table)
         assert (found.event_types, found.roles, found.split) == (expected.event_types, expected.roles, "last-basket")
         assert found.settings == expected.settings
-    with pytest.raises(ValueError, match=r"texts are read, which the prepared shop has not kept; give the tables"):
+    with pytest.raises(
+        ValueError, match=r"texts are read, and the prepared shop does not contain them; give the original tables"
+    ):
         prepared.log("texts are read")
     expected.splits["test"] = expected.test.select([])
     with pytest.raises(ValueError, match=r"split 'last-basket' leaves no user in test \(\d{2,} rows\)"):

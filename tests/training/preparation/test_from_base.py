@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xcat_rec.catalogue.change import change_catalogue, ordered_after
-from xcat_rec.catalogue.cold_start import WEIGHT_OF_TEXTS, drop_lent, united_neighbors
-from xcat_rec.catalogue.item_table import add_returns
-from xcat_rec.catalogue.repurchases import count_returns
+from xcat_rec.catalogue.cold_start import TEXT_NEIGHBOR_WEIGHT, drop_cold_start_neighbors, united_neighbors
+from xcat_rec.catalogue.item_table import add_repurchases
+from xcat_rec.catalogue.repurchases import count_repurchases
 from xcat_rec.checkpoints.load import load_base
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
@@ -40,7 +40,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         config={**SMALL, "soft_target_weight": 0.2}, cache_dir=folder / "cache",
     )  # fmt: skip
     prepared = prepare_training(shop(), options)
-    add_returns(prepared.model, [[5, 6, 5, 9, 5], [30, 30]])  # the shop has none
+    add_repurchases(prepared.model, [[5, 6, 5, 9, 5], [30, 30]])  # the shop has none
     prepared.model.save_pretrained(folder / "base")
     prepared.processor.save_pretrained(folder / "base")
     return folder / "base"
@@ -112,13 +112,13 @@ def test_a_catalogue_that_a_base_hardly_knows_is_remembered_by_its_texts(base, n
     weight = model.config.neighbor_weight
     change_catalogue(model, processor, build_vocabulary(other_shop(new)))
     assert model.config.neighbor_history == strange
-    assert model.config.neighbor_weight == (WEIGHT_OF_TEXTS if strange else weight)
+    assert model.config.neighbor_weight == (TEXT_NEIGHBOR_WEIGHT if strange else weight)
     memory, untrained = model.model.neighbors, model.model.items.item_counts == 0
     among = untrained[memory.rows.long()] & (memory.similarities > 0)
     assert bool(among[untrained].any()) == strange
 
 
-@pytest.mark.parametrize(("options", "weight"), [({}, WEIGHT_OF_TEXTS), ({"neighbor_weight": 3.0}, 3.0)])
+@pytest.mark.parametrize(("options", "weight"), [({}, TEXT_NEIGHBOR_WEIGHT), ({"neighbor_weight": 3.0}, 3.0)])
 def test_a_log_or_who_asks_for_it_brings_the_own_weight_back(base, options, weight):
     chosen = PreparationOptions(split="leave-one-out", config=options)
     untrained = prepare_from_base(other_shop(400), chosen, str(base), recount=False)[0].model.config
@@ -162,7 +162,7 @@ def test_returns_are_those_of_both_or_of_the_base_alone(base):
     options = PreparationOptions(split="leave-one-out")
     prepared, _ = prepare_from_base(shop_of_returns(30), options, str(base))
     kept, _ = prepare_from_base(shop_of_returns(30), options, str(base), recount=False)
-    own = count_returns(prepared.splits["train"].with_format(None)["items"], 42)
+    own = count_repurchases(prepared.splits["train"].with_format(None)["items"], 42)
     for name, found in zip(("return_counts", "return_gaps"), own, strict=True):
         was = getattr(old, name)
         assert was.any() and found.any()
@@ -189,7 +189,7 @@ def test_counts_are_those_of_both_or_of_the_base_alone(base):
     for name in ("neighbors", "successors"):
         table = getattr(load_base(base)[0].model, name)
         assert getattr(kept.model.model, name).similarities.equal(table.similarities)
-        drop_lent(table, old)  # found anew
+        drop_cold_start_neighbors(table, old)  # found anew
         own = table.similarities.sort(dim=1, descending=True).values
         both = getattr(prepared.model.model, name).similarities
         assert not both.equal(own) and bool((both >= own).all())
@@ -247,7 +247,7 @@ def test_a_loaded_base_has_its_text_encoder_frozen(base):
 def test_new_texts_need_a_text_encoder(base):
     model, processor = load_base(base)
     model.model.text.encoder = None
-    with pytest.raises(ValueError, match=r"1 of \d+ texts are not known to the base, for example 'kite brand 1 maps'"):
+    with pytest.raises(ValueError, match=r"1 of \d+ texts are new to the model, for example 'kite brand 1 maps'"):
         change_catalogue(
             model, processor, build_vocabulary(changed_shop(pl.concat([
                 items_table(), pl.DataFrame([{**NEW, "title": "kite"}], schema=items_table().schema)
