@@ -1,8 +1,9 @@
-"""The Python examples of the pages run as they are printed, from the top of a page to its end."""
+"""The examples of the pages run as they are printed, from the top of a page to its end."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,38 +11,85 @@ from typing import Any
 import pytest
 
 import xcat_rec
+from xcat_rec.cli.app import main
 from xcat_rec.tokenization.text.default_encoder import packaged_copy
 
+from .pages import CHINESE, QUICK_START, README, blocks, table_commands, words_of
 from .tiny_shop import QUICK, SMALL, events_table, items_table
 
-ROOT = Path(__file__).parent.parent
 PAGES = (
     "docs/recommend.md", "docs/hugging_face.md", "docs/fit.md", "docs/evaluate.md", "docs/python.md",
 )  # fmt: skip
-"""Pages whose examples need a shop in `my-shop` and its checkpoint in `CKPT`."""
+"""Pages whose Python examples need a shop in `my-shop` and its checkpoint in `CKPT`."""
 IDS = {"item-00": "1082185", "item-07": "995242", "item-14": "A", "item-21": "B", "item-28": "C", "item-35": "D"}
 SHORTER = {"max_steps=5000": "max_steps=5", "n_trials=20": "n_trials=2"}
 """What would take long without showing more."""
+OWN_NAMES = {"item_id": "StockCode", "title": "Description", "user_id": "Customer ID", "timestamp": "InvoiceDate"}
+ELSEWHERE = re.compile(
+    r"^(git clone|python3 -m venv|pip|make) "  # installation
+    r"|NAMESPACE/|intfloat/"  # the hub: tests/hub
+    r"|^(torchrun|accelerate) "  # tests/training/test_several_processes.py
+    r"|^xcat demo"  # tests/cli/test_demo.py
+)
+"""Commands that need a network, other machines or minutes."""
+
+needs_text_encoder = pytest.mark.skipif(packaged_copy() is None, reason="the default text encoder (extra demo)")
 
 
-def examples(page: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+def write_tables(folder: Path, names: dict[str, dict[str, str]]) -> None:
+    """The tables of the tiny shop with ids of the pages; `names` maps files to their own column names."""
+    for name, columns in names.items():
+        table = items_table() if Path(name).stem in ("items", "products") else events_table()
+        table = table.with_columns(table["item_id"].replace(IDS)).rename(columns, strict=False)
+        (folder / name).parent.mkdir(exist_ok=True)
+        table.write_csv(folder / name)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(packaged_copy() is None, reason="the default text encoder is needed (extra demo)")
+@needs_text_encoder
 @pytest.mark.skipif(find_spec("optuna") is None, reason="the extra tune is needed")
 @pytest.mark.parametrize("page", PAGES)
 def test_examples_run_as_printed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("my-shop").mkdir()
-    for name, table in (("items", items_table()), ("events", events_table())):
-        table.with_columns(table["item_id"].replace(IDS)).write_csv(f"my-shop/{name}.csv")
+    write_tables(tmp_path, {"my-shop/items.csv": {}, "my-shop/events.csv": {}})
     xcat_rec.fit("my-shop", "CKPT", card=None, **{**SMALL, **QUICK, "num_train_epochs": 1})
     names: dict[str, Any] = {}
-    texts = examples(page)
+    texts = [text for language, text in blocks(page) if language == "python"]
     assert texts
     for number, text in enumerate(texts):
         for long, short in SHORTER.items():
             text = text.replace(long, short)
         exec(compile(text, f"{page}, example {number + 1}", "exec"), names)
+
+
+@pytest.mark.slow
+@needs_text_encoder
+@pytest.mark.skipif(find_spec("peft") is None or find_spec("snownlp") is None, reason="extras peft and text")
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # peft's
+@pytest.mark.parametrize("page", [README, CHINESE, QUICK_START])
+def test_commands_and_examples_run_as_printed(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_tables(
+        tmp_path,
+        {
+            "my-shop/items.csv": {}, "my-shop/events.csv": {}, "new-shop/items.csv": {}, "new-shop/events.csv": {},
+            "own-names/items.csv": OWN_NAMES, "own-names/events.csv": OWN_NAMES,
+            "two-names/items.csv": {"item_id": "asin"}, "two-names/events.csv": {"item_id": "product_id"},
+            "products.csv": {"item_id": "sku"}, "invoices.csv": {"item_id": "sku"},
+        },
+    )  # fmt: skip
+    items_table().head(2).with_columns(item_id=items_table()["item_id"].head(2) + "-new").write_csv("new-items.csv")
+    todo: list[Any] = []
+    for language, text in blocks(page):
+        todo += [text] if language == "python" else words_of(text)
+    names: dict[str, Any] = {}
+    for entry in [*todo, *table_commands(page)]:
+        if isinstance(entry, str):
+            exec(compile(entry, page, "exec"), names)
+        elif not ELSEWHERE.search(shlex.join(entry)):
+            assert entry[0] == "xcat", entry
+            with pytest.raises(SystemExit) as stop:
+                main(entry[1:])
+            assert not stop.value.code, f"{page}: {shlex.join(entry)}\n{capsys.readouterr().err[-2000:]}"
