@@ -51,7 +51,7 @@ def profile_tables(name: str, profile: InterestProfile) -> list[PlainTable]:
         profile: The user's interests.
     """
     if not profile.opinions:
-        return [PlainTable(name, (Column(),), ["Nothing is known of this user's interests."])]
+        return [PlainTable(name, (Column(),), ["No interests are known for this user."])]
     categories = [
         (one.category or "(no category)", f"{one.liking:.2f}", f"{one.disliking:.2f}", str(one.opinions))
         for one in profile.categories

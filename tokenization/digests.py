@@ -1,4 +1,4 @@
-"""Hash of a catalogue, by which a model and a processor recognise each other. It travels with a checkpoint."""
+"""Fingerprint (hash) of a catalogue, which shows that a model and a processor fit. It is saved with a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONFIG_FILE = "config.json"
 
 
 def catalogue_digest(vocabulary: ItemVocabulary) -> str:
-    """SHA-256 of the item ids in their order: what a model's rows mean.
+    """SHA-256 of the item ids in their order, that is, of the meaning of a model's item indices.
 
     Example:
         >>> import pyarrow as pa
@@ -44,19 +44,19 @@ def check_digests(
     """Refuse a model and a processor that were not saved together.
 
     Args:
-        config: What config.json holds; nothing if there is none, as beside an adapter.
-        processor: What processor_config.json holds.
+        config: Content of config.json; empty if there is none, as for an adapter.
+        processor: Content of processor_config.json.
         vocabulary: The catalogue.
-        name: What to call the checkpoint.
+        name: Name of the checkpoint in messages.
 
     Raises:
-        ValueError: If one of them was saved with another catalogue. Those that were saved without a digest pass.
+        ValueError: If one of them was saved with another catalogue. Checkpoints without a fingerprint pass.
     """
     found = catalogue_digest(vocabulary)
     for file, settings in ((CONFIG_FILE, config), ("processor_config.json", processor)):
         wanted = settings.get("catalogue_digest")
         if wanted is not None and wanted != found:
             raise ValueError(
-                f"{name}: {file} was saved with another catalogue than {VOCABULARY_FILE}, so its items would be taken "
-                "for others; save model and processor of one training again, into a new folder or repository"
+                f"{name}: {file} was saved with another catalogue than {VOCABULARY_FILE}, so item indices would have "
+                "other meanings; save model and processor of one training again, into a new folder or repository"
             )

@@ -12,7 +12,7 @@ class MissingExtraError(ImportError):
     """A package of an extra is not installed.
 
     Args:
-        subject: What needs the package, and its verb and object: "adapters need peft".
+        subject: Feature that needs the package, with its verb and object: "adapters need peft".
         extra: The extra that has the package.
 
     Example:
@@ -25,7 +25,7 @@ class MissingExtraError(ImportError):
 
 
 def install_command(extra: str) -> str:
-    """The command that installs an extra: from the clone that the package runs from, or from the package index."""
+    """Command that installs an extra: from the clone of the running package, or from the package index."""
     if (_ROOT / "pyproject.toml").is_file():
         return f"pip install -e {shlex.quote(f'{_ROOT.resolve()}[{extra}]')}"
     return f"pip install {shlex.quote(f'xcat-rec[{extra}]')}"

@@ -1,4 +1,4 @@
-"""Values of a shop's customers as they may be shown to anyone: their shape, without their letters and digits."""
+"""Masks for values of customers: the shape of a value without its letters and digits, safe to show to anyone."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import unicodedata
 from collections.abc import Sequence
 
 MAX_SHAPE = 40
-"""Characters of a value whose shape is shown."""
+"""Maximum characters of a value's shape."""
 
 _MOST_DIGITS = 5
-"""Digits that a name of a column may have; numbers of telephones, customers and seconds have more."""
+"""Maximum digits in a column name; telephone numbers, customer numbers and seconds have more."""
 _DATE = r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:\d{2}|\d{4}))"
 _MOMENT = re.compile(rf"{_DATE}(?:[ T]\d{{1,2}}:\d{{2}}(?::\d{{2}}(?:\.\d{{1,9}})?)?)?(?:Z|[+-]\d{{2}}:?\d{{2}})?")
 _KEPT = {"P", "S", "Z", "C"}
 
 
 def mask(value: object) -> str:
-    """The shape of a value: letters become x or X, digits 9; signs and blanks stay.
+    """The shape of a value: letters become x or X, digits 9; punctuation and spaces stay.
 
     Args:
         value: A value of a column of users.
@@ -35,7 +35,7 @@ def mask(value: object) -> str:
 
 
 def is_moment(value: object) -> bool:
-    """Whether a value is a date or a date with a time in digits, in any order of its parts.
+    """Whether a value is a date, or a date with a time, in digits; the date parts may have any order.
 
     Example:
         >>> [is_moment(text) for text in ("31/12/2024", "2024-01-31T12:00:00Z", "0170-555-123", "20240131")]
@@ -45,7 +45,7 @@ def is_moment(value: object) -> bool:
 
 
 def holds_values(names: Sequence[str]) -> bool:
-    """Whether names of columns look like values: a file without a header has its first customer for a header.
+    """Whether column names look like values: without a header line, a file's first customer becomes the header.
 
     Example:
         >>> holds_values(["sku", "customer id"]), holds_values(["ann@post.example", "Ann", "sku-1"])
@@ -55,10 +55,10 @@ def holds_values(names: Sequence[str]) -> bool:
 
 
 def name_columns(names: Sequence[str]) -> str:
-    """The columns of a table as a message names them; their shapes where they look like values."""
+    """Column names of a table for a message; their shapes if they look like values."""
     if not holds_values(names):
         return ", ".join(names) or "(none)"
-    return f"{', '.join(map(mask, names))} (its first line holds values, it seems; write names of columns above it)"
+    return f"{', '.join(map(mask, names))} (its first line seems to hold values; write column names above it)"
 
 
 def _shape(character: str) -> str:
@@ -67,6 +67,6 @@ def _shape(character: str) -> str:
         return "9"
     if category == "Lu":
         return "X"
-    # Signs beyond ASCII include emoji and numerals that tell as much as letters do.
+    # Characters beyond ASCII include emoji and numerals, which can identify a value as letters do.
     kept = category[0] in _KEPT and (character.isascii() or category in ("Cf", "Zs"))
     return character if kept else "x"

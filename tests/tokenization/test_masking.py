@@ -174,7 +174,7 @@ def test_prepare_tells_values_and_writes_none(tmp_path: Path, capsys: pytest.Cap
 def test_a_file_without_a_header_does_not_name_its_first_customer(tmp_path: Path) -> None:
     items_table().write_csv(tmp_path / "items.csv")
     (tmp_path / "events.csv").write_text(f"{PERSON.replace(',', '')},item-01,1600000000\nb@c.de,item-02,1600000001\n")
-    with pytest.raises(TableError, match="its first line holds values, it seems; write names of columns") as caught:
+    with pytest.raises(TableError, match="its first line seems to hold values; write column names") as caught:
         load_shop(tmp_path)
     assert "Zoë" not in str(caught.value) and "5550037" not in str(caught.value)
     with pytest.raises(ValueError, match="ids of this table have the shape 'xxxx-99'") as caught:

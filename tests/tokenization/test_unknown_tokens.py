@@ -60,4 +60,4 @@ def test_inspect_reports_the_share() -> None:
     shares = [inspect_shop(one).unknown_tokens for one in (shop(12), chinese_shop())]
     assert shares[0] == 0 and 0.4 < shares[1] < 0.9
     rows = inspection_tables(inspect_shop(chinese_shop()))["Text encoder"]
-    assert rows == [("tokens of titles that the default one does not know", f"{shares[1]:.1%}")]
+    assert rows == [("tokens of titles unknown to the default encoder", f"{shares[1]:.1%}")]

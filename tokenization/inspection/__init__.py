@@ -1,4 +1,4 @@
-"""A report about a merchant's data before any training."""
+"""Data-quality report of a dataset, before any training."""
 
 from __future__ import annotations
 

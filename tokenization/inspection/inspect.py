@@ -1,4 +1,4 @@
-"""What is in a shop's tables: lengths, categories, popularity, texts, languages, duplicates, times, leaks."""
+"""Statistics of a dataset: lengths, categories, popularity, texts, languages, duplicates, times, leaks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..vocabulary import ItemVocabulary
 CURVE_POINTS = 200
 TEXT_COLUMNS = ("title", "description", "category", "brand")
 LANGUAGE_SAMPLE = 2_000
-"""Titles whose language is detected."""
+"""Maximum number of titles for language detection."""
 QUANTILES = (0, 0.25, 0.5, 0.75, 0.9, 0.99, 1)
 
 
@@ -35,33 +35,33 @@ class Inspection:
     """The report, ready for JSON.
 
     Args:
-        name: Name of the shop.
+        name: Name of the dataset.
         rows: Rows of each table.
         users: Users with events.
-        lengths: Quantiles of events a user, by "q0" to "q100", and the mean.
+        lengths: Quantiles of the events per user, by "q0" to "q100", and the mean.
         length_histogram: Users by events, in buckets that double: [from, users].
-        items_without_events: Items that no event names.
-        popularity: Share of the events that the most popular share of items has: [share of items, share of events].
+        items_without_events: Items without events.
+        popularity: Points of the popularity curve: [share of items, most popular first; their share of events].
         top_shares: Share of events of the most popular 1 %, 10 % and 50 % of the items.
         categories: Items and events of each category, most events first.
         uncategorised: Items without a category.
         switch_rate: Share of consecutive events of a user whose categories differ; None without categories.
-        repeat_rate: Share of events with an item that the user had before.
-        event_types: Events of each kind.
+        repeat_rate: Share of events whose item is earlier in the user's history.
+        event_types: Events of each type.
         missing: Items without a value, by column.
-        languages: Titles of a sample in each language; None where no detector is installed.
-        duplicates: Repeated events, and items that share their title with another.
+        languages: Sampled titles by language; None without a language detector.
+        duplicates: Repeated events, and items with the title of another item.
         first_event: Time of the first event, seconds since 1970; None without times.
         last_event: Time of the last event.
         by_month: Events of each month.
-        split: The split that is looked at.
+        split: The split in the report.
         split_rows: Sequences of each part.
-        leaks: What a part knows of another; each should be 0.
-        problems: What was repaired in the tables or should be known.
+        leaks: Leaks between the parts of the split; each count should be 0.
+        problems: Data-quality issues: repairs and warnings.
         event_roles: Role of each event type: target, context or negative.
-        warnings: What to decide before a model is trained, in sentences.
-        unknown_tokens: Share of the tokens of titles that the default text encoder does not know; None where it is
-            neither cached nor installed, or there are no titles.
+        warnings: Decisions to make before training, in sentences.
+        unknown_tokens: Share of the tokens in titles that the default text encoder has no embedding for. None if the
+            encoder is neither cached nor installed, or if there are no titles.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Inspection:
     warnings: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The report as JSON values."""
         return asdict(self)
 
 
@@ -106,19 +106,19 @@ def inspect_shop(
     target_event_types: Sequence[str] | None = None,
     negative_event_types: Sequence[str] | None = None,
 ) -> Inspection:
-    """Count what is in a shop's tables.
+    """Compute the statistics of a dataset.
 
     Args:
         shop: Validated tables.
         split: The split whose leaks are counted.
         tie_policy: The order of a user's events at one time.
         seed: Seed of shuffled ties.
-        show_values: Whether problems show values of users as they are, for a report that stays with you.
+        show_values: Whether issues show values of users unmasked, for a report that is not shared.
         target_event_types: As in `event_roles`.
         negative_event_types: As in `event_roles`.
 
     Raises:
-        ValueError: If the tables cannot be split so, or as `event_roles`.
+        ValueError: If the split is not possible for these tables, or as `event_roles`.
     """
     vocabulary = ItemVocabulary(items_table(shop.items))
     chosen = resolve_split(shop, split)
@@ -168,25 +168,25 @@ def inspect_shop(
 
 
 def _warnings(events: pl.DataFrame, split: str, roles: EventRoles) -> list[str]:
-    """What to decide before a model is trained: which event types are predicted, and whether baskets are split."""
+    """Decisions to make before training: predicted event types, and whether baskets are split."""
     found = []
     others = events["event_type"].is_in([*roles.context, *roles.negative])
     if others.any():
         found.append(
-            f"{int(others.sum()):,} of {events.height:,} events are of types that are not predicted: {roles}; name "
-            "others in target_event_types if they are to be"
+            f"{int(others.sum()):,} of {events.height:,} events have types that are not predicted: {roles}; to "
+            "predict them too, list them in target_event_types"
         )
     elif len(roles.targets) > 1:
         found.append(
-            f"all {len(roles.targets)} event types are predicted: {', '.join(roles.targets)}; if some only give "
-            "context, name those to predict in target_event_types"
+            f"all {len(roles.targets)} event types are predicted: {', '.join(roles.targets)}; if some are context "
+            "only, list the types to predict in target_event_types"
         )
     advice = basket_advice(events, split, roles)
     return [*found, *([advice] if advice else [])]
 
 
 def switch_rate(ordered: pl.DataFrame, items: pl.DataFrame) -> float | None:
-    """Share of a user's consecutive events whose categories differ, of those that both have one.
+    """Share of category changes among consecutive events of a user, if both events have a category.
 
     Args:
         ordered: Events, each user's in order of time.
@@ -206,7 +206,7 @@ def switch_rate(ordered: pl.DataFrame, items: pl.DataFrame) -> float | None:
 
 
 def count_leaks(splits: datasets.DatasetDict) -> dict[str, int]:
-    """What training knows that it should not, and what a history knows of its targets.
+    """Count leaks: of evaluation data into training, and of targets into their histories.
 
     Args:
         splits: Training sequences, and `validation` and `test` with targets.
@@ -293,7 +293,7 @@ def _counts(values: pl.Series, by_name: bool = False) -> dict[str, int]:
 
 
 def _unknown_tokens(titles: pl.Series) -> float | None:
-    """Share of tokens that the default text encoder does not know, by its tokenizer alone and without a network."""
+    """Share of tokens unknown to the default text encoder; needs only its tokenizer, and no network."""
     folder = local_default()
     file = None if folder is None else Path(folder) / "tokenizer.json"
     if file is None or not file.is_file() or titles.is_empty():

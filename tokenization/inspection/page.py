@@ -1,4 +1,4 @@
-"""The quality report as one HTML file with its plots inside, and as the card of a dataset."""
+"""The data-quality report as one HTML file with plots, and as a dataset card."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..tables.problems import TableProblem, without_advice
 from .inspect import Inspection
 
 SHOWN_CATEGORIES = 20
-_TO_DECIDE = "To decide before training"
+_TO_DECIDE = "Decisions before training"
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;margin:1rem 0}"
     "td,th{padding:.2rem .8rem;border-bottom:1px solid #ddd;text-align:left}"
     "td+td{text-align:right}svg{max-width:100%;height:auto}"
-    # Above the one font that matplotlib names; a browser takes a glyph that these lack from another font.
+    # These fonts take precedence over matplotlib's single font; a browser falls back to others for missing glyphs.
     "svg text{font-family:system-ui,sans-serif!important}"
 )
 _SHOWN_CELLS = 40
@@ -30,11 +30,11 @@ _CELL_POINTS = 6.2
 
 
 def inspection_page(report: Inspection, show_values: bool = False) -> str:
-    """The report as one HTML document, which loads nothing from anywhere; without matplotlib it has no plots.
+    """The report as one self-contained HTML document. Without matplotlib it has no plots.
 
     Args:
         report: The report.
-        show_values: Whether values of users are shown as they are, where the report has them.
+        show_values: Whether the report shows values of users unmasked, if it has them.
     """
     name = html.escape(report.name)
     parts = [
@@ -52,12 +52,12 @@ def inspection_page(report: Inspection, show_values: bool = False) -> str:
     if report.problems:
         lines = [TableProblem(**problem).describe(show_values) for problem in report.problems]
         notes = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-        parts.append(f"<h2>Repaired, or to be known</h2><ul>{notes}</ul>")
+        parts.append(f"<h2>Repairs and warnings</h2><ul>{notes}</ul>")
     return "\n".join([*parts, "</body></html>", ""])
 
 
 def inspection_card(report: Inspection, card: DataCard) -> str:
-    """The card of the data set with the report below it, as README.md; each table is a configuration of its own."""
+    """The report as a dataset card (README.md); each table of the dataset is one configuration."""
     configs = "".join(
         f"\n- config_name: {name}\n  data_files: {name}.parquet" + ("\n  default: true" if name == "events" else "")
         for name in card.columns
@@ -72,12 +72,12 @@ def inspection_card(report: Inspection, card: DataCard) -> str:
             parts.append(f"## {title}\n\n| | |\n|---|---:|\n{lines}")
     if report.problems:
         notes = "\n".join(f"- {_cell(without_advice(str(TableProblem(**problem))))}" for problem in report.problems)
-        parts.append(f"## Repaired, or to be known\n\n{notes}")
+        parts.append(f"## Repairs and warnings\n\n{notes}")
     return "\n\n".join(parts) + "\n"
 
 
 def inspection_tables(report: Inspection) -> dict[str, list[tuple[str, str]]]:
-    """Titles of tables and their rows, for people."""
+    """Tables of the report with readable titles and row labels."""
     items = report.rows.get("items", 0)
     ends = (("first event", report.first_event), ("last event", report.last_event))
     times = [(label, _day(value)) for label, value in ends if value is not None]
@@ -85,12 +85,12 @@ def inspection_tables(report: Inspection) -> dict[str, list[tuple[str, str]]]:
         (f"share of events of the {name.replace('_', ' ')}", f"{s:.1%}") for name, s in report.top_shares.items()
     ]
     sizes = [(label, f"{count:,}") for label, count in report.rows.items()]
-    rates = [("share of events with an item the user had before", f"{report.repeat_rate:.1%}")]
+    rates = [("share of events whose item is earlier in the history", f"{report.repeat_rate:.1%}")]
     if report.switch_rate is not None:
         rates.append(("share of steps into another category", f"{report.switch_rate:.1%}"))
     return {
         "Sizes": [*sizes, ("users with events", f"{report.users:,}"), *times],
-        "Events a user": [(_quantile(name), f"{value:,.1f}") for name, value in report.lengths.items()],
+        "Events per user": [(_quantile(name), f"{value:,.1f}") for name, value in report.lengths.items()],
         "Behaviour": [*rates, *(
                 (f"events: {kind} ({report.event_roles.get(kind, 'target')})", f"{count:,}")
                 for kind, count in report.event_types.items()
@@ -105,7 +105,7 @@ def inspection_tables(report: Inspection) -> dict[str, list[tuple[str, str]]]:
         "Missing": [(name, f"{count:,} of {items:,}") for name, count in report.missing.items()],
         "Languages of titles": [(code, f"{count:,}") for code, count in (report.languages or {}).items()],
         "Text encoder": [
-            ("tokens of titles that the default one does not know", f"{share:.1%}")
+            ("tokens of titles unknown to the default encoder", f"{share:.1%}")
             for share in (report.unknown_tokens,)
             if share is not None
         ],
@@ -118,7 +118,7 @@ def inspection_tables(report: Inspection) -> dict[str, list[tuple[str, str]]]:
 
 
 def can_plot() -> bool:
-    """Whether matplotlib is installed, which draws the plots of the page."""
+    """Whether matplotlib is installed; it draws the plots of the page."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
@@ -135,7 +135,7 @@ def _plots(report: Inspection) -> list[tuple[str, str]]:
         axes = figure.subplots()
         plot(axes)
         target = io.StringIO()
-        # Texts stay texts: a browser has glyphs that matplotlib's font lacks, and the warning of it is none to heed.
+        # SVG text stays text. A browser has the glyphs that matplotlib's font lacks, so the warning can be ignored.
         with rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing from")
             figure.savefig(target, format="svg", metadata={"Date": None})
@@ -153,7 +153,7 @@ def _plots(report: Inspection) -> list[tuple[str, str]]:
     def categories(axes: Any) -> None:
         shown = report.categories[:SHOWN_CATEGORIES][::-1]
         labels, height = [_short(row["category"]) for row in shown], 1 + 0.25 * len(shown)
-        axes.figure.set_layout_engine("none")  # it would leave room for the glyphs of matplotlib's own font
+        axes.figure.set_layout_engine("none")  # it would reserve space for the glyphs of matplotlib's font
         axes.figure.set_size_inches(8, height)
         left = (10 + _CELL_POINTS * max(map(_cells, labels))) / (8 * 72)
         axes.set_position((left, 0.55 / height, 0.98 - left, 1 - 0.65 / height))
@@ -186,7 +186,7 @@ def _quantile(name: str) -> str:
 
 
 def _cells(text: str) -> int:
-    """Width of a text in narrow characters; those of Chinese, Japanese and Korean are twice as wide."""
+    """Width of a text, in narrow characters; Chinese, Japanese and Korean characters count two."""
     return sum(1 + (unicodedata.east_asian_width(character) in "WF") for character in text)
 
 
@@ -195,7 +195,7 @@ def _short(text: str) -> str:
         while _cells(text) >= _SHOWN_CELLS:
             text = text[:-1]
         text += "…"
-    # A dollar sign would begin a formula.
+    # A dollar sign would start a formula.
     return text.replace("$", r"\$")
 
 

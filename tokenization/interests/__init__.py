@@ -1,4 +1,4 @@
-"""Interest profiles of users, from events and from what they wrote."""
+"""Interest profiles of users, from their events, ratings and reviews."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from .sentiment import lexicon_sentiment as lexicon_sentiment
 
 _EXPORTS = {
-    "InterestProfile": ".profiles",  # categories, interest clusters and opinions of a user
+    "InterestProfile": ".profiles",  # categories, interest clusters and feedback of a user
     "ProfileOptions": ".profiles",  # options of `build_profile`
     "build_profile": ".profiles",  # profile of one user
     "InterestReader": ".reader",  # profiles as vectors for a model
     "UserInterests": ".reader",  # profiles of all users
     "InterestSettings": ".reader",  # settings that a checkpoint stores
-    "read_statements": ".opinions",  # reviews and other texts of users
+    "read_statements": ".opinions",  # reviews, ratings and other texts of users
     "Statements": ".opinions",  # result of `read_statements`
     "full_profile": ".opinions",  # profile from events and reviews
     "EntityMatcher": ".entities",  # items and brands named in a text

@@ -1,4 +1,4 @@
-"""Groups of vectors that lie together: as many as there are, not a number given beforehand."""
+"""Clusters of vectors, without a fixed number of clusters."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from ..extras import MissingExtraError
 
 
 def interest_centres(vectors: np.ndarray, distance: float) -> np.ndarray:
-    """Group vectors by average linkage of cosine distances; for some hundreds of vectors.
+    """Cluster vectors by average linkage of cosine distances; for some hundreds of vectors.
 
-    A user's interests differ in number, so the tree of merges is cut at a distance, as by Pal et al. (PinnerSage,
-    KDD 2020), rather than at a count.
+    Users have different numbers of interests, so the tree of merges is cut at a distance, not at a number of clusters,
+    as in Pal et al. (PinnerSage, KDD 2020).
 
     Args:
         vectors: (vectors, width), none of them zero.
         distance: Cosine distance up to which two groups are merged.
 
     Returns:
-        (vectors,) number of each one's group, from 0 in the order of first members.
+        (vectors,) cluster number of each vector, from 0 in the order of first members.
 
     Raises:
         ImportError: If the extra `text` is missing.
@@ -32,7 +32,7 @@ def interest_centres(vectors: np.ndarray, distance: float) -> np.ndarray:
     try:
         from sklearn.cluster import AgglomerativeClustering
     except ImportError as error:
-        raise MissingExtraError("interest centres need scikit-learn", "text") from error
+        raise MissingExtraError("interest clusters need scikit-learn", "text") from error
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     model = AgglomerativeClustering(None, metric="cosine", linkage="average", distance_threshold=distance)
     labels = model.fit_predict(unit)

@@ -1,4 +1,4 @@
-"""Brands, categories and attributes of the catalogue that a text names, found in one pass over it."""
+"""Brands, categories and attributes of the catalogue that occur in a text, found in one pass."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _LEAST_LETTERS = 2
 
 @dataclass(frozen=True)
 class Entity:
-    """Something that a text names.
+    """A name that occurs in a text.
 
     Args:
-        kind: What it is, such as "brand".
-        name: As the catalogue writes it.
+        kind: Kind of name, such as "brand".
+        name: Spelling in the catalogue.
         start: First character in the cleaned text.
-        end: Character after the last.
+        end: Position after the last character.
     """
 
     kind: str
@@ -35,14 +35,13 @@ class Entity:
 
 
 class EntityMatcher:
-    """Finds names in texts with an automaton (Aho and Corasick 1975), whatever their number.
+    """Finds names in texts with an automaton (Aho and Corasick 1975), for any number of names.
 
-    Letters match in either case, a name ends where a word ends (Han and kana are their own words), and of names that
-    overlap the one that begins first counts, the longest of those.
+    Case is ignored. A name ends at the end of a word; each Han or kana character is a word. Of overlapping names the
+    leftmost one is used, and the longest at this position.
 
     Args:
-        names: Names of each kind; one that is of several kinds is of the first. Single letters and
-            numbers are no names.
+        names: Names by kind. A name of several kinds has the first kind. Single letters and numbers are ignored.
 
     Raises:
         ImportError: If the extra `text` is missing.
@@ -72,18 +71,18 @@ class EntityMatcher:
     def of_catalogue(
         cls, items: pl.DataFrame, columns: Sequence[str] = ("brand", "category", "attributes")
     ) -> EntityMatcher:
-        """Names out of columns of the items table.
+        """Collect names from columns of the items table.
 
-        A category path gives each of its parts, a struct each of its values; an underscore is read as a space.
+        Each part of a category path and each value of a struct is a name; underscores become spaces.
 
         Args:
             items: The items table.
-            columns: Columns; one that the table lacks gives nothing.
+            columns: Columns; missing columns are ignored.
         """
         return cls({name: _values(items[name]) for name in columns if name in items.columns})
 
     def find(self, text: str) -> list[Entity]:
-        """Entities of a text, in its order, none overlapping another."""
+        """Entities of a text, in order, without overlaps."""
         if self._automaton is None:
             return []
         plain = clean_text(text)
@@ -100,13 +99,13 @@ class EntityMatcher:
 
 
 class ModelEntities:
-    """Any `token-classification` model as a finder of entities; long texts are read in pieces that overlap.
+    """Finds entities with a `token-classification` model; long texts are read in overlapping pieces.
 
     Args:
         model: Folder or hub id.
 
     Raises:
-        ValueError: If its tokenizer does not say where in a text a token lies.
+        ValueError: If its tokenizer has no character offsets.
     """
 
     def __init__(self, model: str) -> None:
@@ -114,7 +113,7 @@ class ModelEntities:
 
         tokenizer = AutoTokenizer.from_pretrained(model)
         if not tokenizer.is_fast:
-            raise ValueError(f"{model} has a slow tokenizer, which does not say where a name lies; take another model")
+            raise ValueError(f"{model} has a slow tokenizer, without character offsets; use a model with a fast one")
         tagger = AutoModelForTokenClassification.from_pretrained(model)
         limit = getattr(tagger.config, "max_position_embeddings", None) or tokenizer.model_max_length
         tokenizer.model_max_length = min(tokenizer.model_max_length, limit)
@@ -134,7 +133,7 @@ class ModelEntities:
 
 
 def _folded(text: str) -> str:
-    """Lower case, letter by letter, so that positions stay (a few letters become two in lower case)."""
+    """Lower-case each letter separately, so that positions stay (a few letters have two lower-case characters)."""
     return "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
 
 
@@ -144,7 +143,7 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
 
 
 def _joined(left: str, right: str) -> bool:
-    """Whether two neighbouring characters belong to one word."""
+    """Whether two adjacent characters are in the same word."""
     return left.isalnum() and right.isalnum() and not (_SPACELESS.match(left) or _SPACELESS.match(right))
 
 

@@ -1,4 +1,4 @@
-"""What texts are about, in a few of their own words: the phrases that mark them off from other texts."""
+"""Keyphrases: phrases that are more typical of some texts than of others."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..text.words import split_words, stop_words
 
 
 class KeyphraseExtractor:
-    """Ranks phrases of one to three words by how far their mean TF-IDF lies above that of a background of texts.
+    """Ranks phrases of one to three words by the difference of their mean TF-IDF to a background of texts.
 
-    It reads English, Chinese or both.
+    It supports English, Chinese or both.
 
-    A phrase neither begins nor ends with a stop word, a number or a single letter.
+    A phrase does not begin or end with a stop word, a number or a single letter.
 
     Args:
-        languages: Languages whose stop words count.
-        longest: Words a phrase may have.
+        languages: Languages of the stop words.
+        longest: Maximum number of words in a phrase.
 
     Raises:
         ImportError: If the extra `text` is missing.
@@ -42,7 +42,7 @@ class KeyphraseExtractor:
         self._usual = np.zeros(0)
 
     def fit(self, background: Iterable[str]) -> KeyphraseExtractor:
-        """Count in how many texts each phrase stands.
+        """Count the document frequency of each phrase.
 
         Raises:
             ValueError: If no text has a phrase.
@@ -55,13 +55,13 @@ class KeyphraseExtractor:
         return self
 
     def extract(self, texts: Sequence[str], count: int = 10) -> list[tuple[str, float]]:
-        """The phrases that mark these texts, together, off from the background.
+        """Find the phrases that are most typical of these texts, compared with the background.
 
-        A phrase that is part of a better one, or has a better one as a part, is left out.
+        A phrase is left out if it is part of a better phrase, or contains one.
 
         Args:
-            texts: Texts, read as one subject.
-            count: Phrases wanted.
+            texts: Texts, treated as one document.
+            count: Number of phrases.
 
         Returns:
             Phrases with their scores, the best first.

@@ -1,4 +1,4 @@
-"""Opinions of users out of a table of what they said: reviews, queries, chats."""
+"""Explicit feedback of users (reviews, queries, chats) from a table."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ ENTITIES_SHOWN = 10
 
 @dataclass(frozen=True)
 class Statements:
-    """What users said and rated, a row each, in the order of time.
+    """Reviews and ratings of users, one per row, in order of time.
 
     Args:
-        table: Columns `user_id`, `item_id` (null where nothing was bought or viewed), `timestamp` (Int64 seconds),
-            `rating` (Float64, null for none) and `text` (cleaned, "" for none).
+        table: Columns `user_id`, `item_id` (null for texts without an item), `timestamp` (Int64 seconds), `rating`
+            (Float64, null for none) and `text` (cleaned, "" for none).
         scale: Lowest and highest rating.
     """
 
@@ -38,7 +38,7 @@ class Statements:
     scale: tuple[float, float] = (1.0, 5.0)
 
     def of_user(self, user_id: str) -> Statements:
-        """The statements of one user.
+        """The rows of one user.
 
         Raises:
             ValueError: If there are none.
@@ -47,7 +47,7 @@ class Statements:
         if found.is_empty():
             shapes = ", ".join(f"{mask(user)!r}" for user in self.table["user_id"].head(1))
             raise ValueError(
-                f"no row is of user {user_id!r}; ids of this table have the shape {shapes or 'of nothing'}"
+                f"no row has the user {user_id!r}; ids of this table have the shape {shapes or 'of nothing'}"
             )
         return Statements(found, self.scale)
 
@@ -62,13 +62,13 @@ def read_statements(
     """Read a table of events with texts.
 
     Args:
-        table: User and time in each row; item, rating and text where there are any.
+        table: One review per row: user and time, and item, rating and text if known.
         columns: Names of its columns; None for the defaults.
-        text_columns: Columns that are the text, joined in order; None for those of `TEXT_COLUMNS` that are there.
+        text_columns: Text columns, joined in order; None for the columns of `TEXT_COLUMNS` in the table.
         time_format: Format of times, as in `load_shop`.
 
     Raises:
-        ValueError: If there is no column of users, of times, or neither text nor rating, or a time cannot be read.
+        ValueError: If there is no user or time column, neither text nor rating, or an unreadable time.
     """
     columns = (columns or TableColumns()).of_table(table.columns, "events")
     wanted = list(text_columns) if text_columns is not None else [n for n in TEXT_COLUMNS if n in table.columns]
@@ -83,8 +83,8 @@ def read_statements(
         raise ValueError(f"events has no column {missing[0]!r}; it has {name_columns(table.columns)}")
     if not wanted and columns.rating not in table.columns:
         raise ValueError(
-            f"events has neither a text nor the rating {columns.rating!r}; name its text with text_columns; it has "
-            f"{name_columns(table.columns)}"
+            f"events has neither a text nor the rating {columns.rating!r}; give its text columns as text_columns; it "
+            f"has {name_columns(table.columns)}"
         )
     check_time_format(time_format)
     times = read_times(table[columns.timestamp], time_format)
@@ -118,14 +118,14 @@ def opinions_of(
     item_categories: dict[str, str],
     sentiment: Sentiment | None = None,
 ) -> Opinions:
-    """Opinions of one user.
+    """Convert the reviews and ratings of one user to feedback vectors.
 
     Args:
-        statements: What the user said.
+        statements: Reviews and ratings of the user.
         encode: Texts to (texts, width) states.
-        item_texts: Text of each item; a statement about another item, or about none, is encoded itself.
+        item_texts: Text of each item; a review of another item, or without an item, is encoded itself.
         item_categories: Category of each item.
-        sentiment: Judges texts without rating; None for the lexicon.
+        sentiment: Sentiment of texts without rating; None for the lexicon.
     """
     table = statements.table
     texts, items = table["text"].to_list(), table["item_id"].to_list()
@@ -143,13 +143,13 @@ def opinions_of(
 def opinions_by_user(
     statements: Statements, vectors: np.ndarray, categories: Sequence[str], sentiment: Sentiment | None = None
 ) -> dict[str, Opinions]:
-    """Opinions of all users.
+    """Convert the reviews and ratings of all users to feedback vectors.
 
     Args:
-        statements: What they said.
-        vectors: (statements, width) state of what each is about.
-        categories: Category of each, "" where there is none.
-        sentiment: Judges texts without rating; None for the lexicon.
+        statements: Reviews and ratings.
+        vectors: (statements, width) state of the subject of each.
+        categories: Category of each, "" for none.
+        sentiment: Sentiment of texts without rating; None for the lexicon.
     """
     table = statements.table.with_row_index("_row")
     ratings = table["rating"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
@@ -170,16 +170,16 @@ def full_profile(
     keyphrases: KeyphraseExtractor | None = None,
     count: int = 8,
 ) -> InterestProfile:
-    """A profile with what the user's texts name and are about, from what came before `at` alone.
+    """Profile of a user with the entities and keyphrases of the user's texts, from rows earlier than `at`.
 
     Args:
-        statements: What one user said.
-        opinions: The opinions of these statements, row by row.
+        statements: Reviews and ratings of one user.
+        opinions: The feedback vectors of these rows, in the same order.
         at: As for `build_profile`.
         options: As for `build_profile`.
-        entities: Finds what texts name; None for nothing.
-        keyphrases: Fitted to the texts of all users; None for no phrases.
-        count: Phrases kept.
+        entities: Finder of names in texts; None for none.
+        keyphrases: Extractor fitted to the texts of all users; None for no phrases.
+        count: Number of phrases.
     """
     profile = build_profile(opinions, at, options)
     before = opinions.times < profile.at
@@ -201,12 +201,12 @@ def _keys(table: pl.DataFrame, name: str) -> pl.Series:
         return pl.Series([None] * table.height, dtype=pl.String)
     keys = read_keys(table[name])
     if keys is None:
-        raise ValueError(f"events, column {name!r} holds {table[name].dtype}; give texts or whole numbers")
+        raise ValueError(f"events, column {name!r} has type {table[name].dtype}; give strings or integers")
     return keys
 
 
 def _scale(ratings: pl.Series) -> tuple[float, float]:
-    """1 to 5 where the ratings fit, else from the lowest to the highest."""
+    """The scale 1 to 5 if the ratings fit, else from their minimum to their maximum."""
     found = ratings.drop_nulls()
     low, high = (float(found.min()), float(found.max())) if len(found) else (1.0, 5.0)  # type: ignore[arg-type]
     if low >= 1 and high <= 5:

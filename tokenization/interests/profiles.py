@@ -1,4 +1,4 @@
-"""What a user is interested in, as of a moment: liked and disliked vectors by category, and centres of interest."""
+"""Interest profile of a user at a point in time: liked and disliked vectors by category, and interest clusters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAY = 86_400
 
 
 class InterestKind(IntEnum):
-    """What an interest token says; 0 is no token."""
+    """Kind of an interest token; 0 is no token."""
 
     LIKED = 1
     DISLIKED = 2
@@ -24,14 +24,14 @@ class InterestKind(IntEnum):
 
 @dataclass(frozen=True)
 class Opinions:
-    """What one user said or rated, one entry a time, in any order.
+    """Feedback of one user (reviews and ratings as vectors), in any order.
 
     Args:
-        times: (opinions,) int64 seconds since 1970.
-        polarities: (opinions,) from -1 (against) to 1 (in favour).
-        vectors: (opinions, width) text states of what each is about: of the item, or of the text where it names none.
-        categories: Category of each, "" where there is none.
-        subjects: What each is about, for people: a title or the text.
+        times: (entries,) int64 seconds since 1970.
+        polarities: (entries,) from -1 (negative) to 1 (positive).
+        vectors: (entries, width) text state of the item, or of the text if there is no item.
+        categories: Category of each entry, "" for none.
+        subjects: Readable subject of each entry: a title or the text.
 
     Raises:
         ValueError: If lengths differ, or a polarity is not from -1 to 1.
@@ -46,22 +46,22 @@ class Opinions:
     def __post_init__(self) -> None:
         lengths = {len(self.times), len(self.polarities), len(self.vectors), len(self.categories)}
         if len(lengths) > 1 or (len(self.subjects) and len(self.subjects) != len(self.times)):
-            raise ValueError(f"opinions need one entry each of time, polarity, vector and category; got {lengths}")
+            raise ValueError(f"feedback needs one time, polarity, vector and category per entry; got {lengths}")
         if len(self.times) and not (np.abs(self.polarities) <= 1).all():
             worst = self.polarities[np.argmax(~(np.abs(self.polarities) <= 1))]
-            raise ValueError(f"opinions hold the polarity {worst}; give -1 (against) to 1 (in favour)")
+            raise ValueError(f"feedback has the polarity {worst}; give -1 (negative) to 1 (positive)")
 
 
 @dataclass(frozen=True)
 class ProfileOptions:
-    """How opinions become a profile.
+    """Options of the conversion from feedback to a profile.
 
     Args:
-        half_life_days: Days after which an opinion counts half.
-        max_categories: Categories kept, those with the most weight.
-        max_centres: Centres of interest kept.
-        centre_distance: Cosine distance up to which opinions are drawn together into one centre.
-        max_opinions: Opinions read, the latest.
+        half_life_days: Days after which the weight of a review or rating is one half.
+        max_categories: Categories to keep, by weight.
+        max_centres: Interest clusters to keep.
+        centre_distance: Cosine distance up to which feedback is merged into one cluster.
+        max_opinions: Reviews and ratings to read, the latest.
 
     Raises:
         ValueError: If a value is out of range.
@@ -85,15 +85,15 @@ class ProfileOptions:
 
 @dataclass(frozen=True)
 class CategoryInterest:
-    """A user's opinions in one category.
+    """Feedback of a user in one category.
 
     Args:
         category: The category.
-        liking: Decayed sum of the polarities in favour.
-        disliking: Decayed sum of those against, as a positive number.
-        opinions: Number of opinions.
-        liked: (width,) mean vector of what was liked, by weight; zeros where nothing was.
-        disliked: (width,) the same of what was not.
+        liking: Decayed sum of the positive polarities.
+        disliking: Decayed sum of the negative polarities, as a positive number.
+        opinions: Number of reviews and ratings.
+        liked: (width,) weighted mean vector of positive feedback; zeros without any.
+        disliked: (width,) the same of negative feedback.
     """
 
     category: str
@@ -106,13 +106,13 @@ class CategoryInterest:
 
 @dataclass(frozen=True)
 class InterestCentre:
-    """A group of liked things that lie together.
+    """A cluster of liked items or texts.
 
     Args:
-        weight: Its share of all liking, from 0 to 1.
-        vector: (width,) mean of its vectors, by weight.
-        opinions: Number of opinions.
-        examples: What its weightiest opinions are about.
+        weight: Its share of all positive feedback, from 0 to 1.
+        vector: (width,) weighted mean of its vectors.
+        opinions: Number of reviews and ratings.
+        examples: Subjects of the entries with the highest weights.
     """
 
     weight: float
@@ -123,16 +123,16 @@ class InterestCentre:
 
 @dataclass(frozen=True)
 class InterestProfile:
-    """What a user is interested in, made of opinions from before `at` alone.
+    """Interests of a user, from feedback earlier than `at`.
 
     Args:
         at: Seconds since 1970.
-        opinions: Number of opinions it is made of.
-        categories: The weightiest first.
-        centres: The weightiest first.
+        opinions: Number of reviews and ratings in it.
+        categories: By descending weight.
+        centres: Interest clusters, by descending weight.
         keyphrases: Phrases of the user's texts, the best first.
-        entities: Brands, categories and attributes that the user's texts name, with how often and how much they are
-            liked (from -1 to 1): (kind, name, times, polarity).
+        entities: Brands, categories and attributes in the user's texts, with their frequency and polarity (from -1 to
+            1): (kind, name, times, polarity).
     """
 
     at: int
@@ -143,7 +143,7 @@ class InterestProfile:
     entities: tuple[tuple[str, str, int, float], ...] = field(default=())
 
     def tokens(self) -> tuple[np.ndarray, np.ndarray]:
-        """What the model's memory takes: (tokens, width) float32 vectors and (tokens,) kinds."""
+        """Memory tokens for the model: (tokens, width) float32 vectors and (tokens,) kinds."""
         found = [
             (vector, kind)
             for one in self.categories
@@ -157,10 +157,10 @@ class InterestProfile:
         return np.stack([v for v, _ in found]).astype(np.float32), np.array([int(k) for _, k in found])
 
     def describe(self) -> str:
-        """The profile in plain lines, for a person to read."""
+        """The profile as readable lines."""
         if not self.opinions:
-            return "Nothing is known of this user's interests."
-        lines = [f"{self.opinions} opinions"]
+            return "No interests are known for this user."
+        lines = [f"{self.opinions} reviews and ratings"]
         lines += [
             f"{one.category or '(no category)'}: liking {one.liking:.2f}, disliking {one.disliking:.2f}, "
             f"of {one.opinions}"
@@ -171,13 +171,13 @@ class InterestProfile:
             lines.append(f"interest {number} ({centre.weight:.0%}, of {centre.opinions}): {about}")
         if self.entities:
             named = (f"{name} ({kind}, {times}x, {liked:+.2f})" for kind, name, times, liked in self.entities)
-            lines.append("names: " + ", ".join(named))
+            lines.append("mentions: " + ", ".join(named))
         if self.keyphrases:
-            lines.append("says: " + ", ".join(self.keyphrases))
+            lines.append("phrases: " + ", ".join(self.keyphrases))
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """The profile without its vectors, for JSON."""
+        """The profile without its vectors, as JSON values."""
         return {
             "at": self.at,
             "opinions": self.opinions,
@@ -197,7 +197,7 @@ class InterestProfile:
 
 
 def decay(times: np.ndarray, at: int, half_life_days: float) -> np.ndarray:
-    """Weights of what happened at `times`, as of `at`: 1 now, half after each half-life.
+    """Weights of events at `times`, as of `at`: 1 now, half after each half-life.
 
     Example:
         >>> decay(np.array([0, 5 * DAY, 10 * DAY]), 10 * DAY, 5.0).tolist()
@@ -208,12 +208,12 @@ def decay(times: np.ndarray, at: int, half_life_days: float) -> np.ndarray:
 
 
 def build_profile(opinions: Opinions, at: int | None = None, options: ProfileOptions | None = None) -> InterestProfile:
-    """A user's profile as of a moment, from what came before it.
+    """Profile of a user at a point in time, from earlier feedback.
 
     Args:
-        opinions: The user's opinions.
-        at: Seconds since 1970: an opinion at that second or later is not read. None for just after the last one.
-        options: How they become a profile.
+        opinions: The user's feedback.
+        at: Seconds since 1970. Feedback at this second or later is not read. None for just after the last entry.
+        options: Options of the conversion.
 
     Example:
         >>> vectors = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
@@ -262,7 +262,7 @@ def _mean(weights: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 def _centres(
     weights: np.ndarray, vectors: np.ndarray, subjects: Sequence[str], options: ProfileOptions
 ) -> tuple[InterestCentre, ...]:
-    """Centres of what was liked; without any liking there are none."""
+    """Interest clusters of positive feedback; none without any."""
     rows = np.flatnonzero((weights > 0) & vectors.any(axis=1))
     if not len(rows):
         return ()

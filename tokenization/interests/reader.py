@@ -1,6 +1,6 @@
-"""Interests of users as a model is given them: out of the events of a shop, or out of the history of one request.
+"""Interests of users as model inputs: from the events of a dataset, or from the history of one request.
 
-Both ways go through `InterestReader`, so that what is served is made as what was trained on.
+Both use `InterestReader`, so serving and training compute the same profiles.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     import datasets
 
 NO_INTEREST, WORDS, ITEMS = "none", "words", "items"
-"""No profiles; vectors of what users wrote; vectors of the items that their opinions are about."""
+"""No profiles; vectors of the users' texts; vectors of the items in their reviews and ratings."""
 
 
 @dataclass(frozen=True)
 class InterestSettings:
-    """How the interests of users are read; the processor of a model that was trained with them carries it.
+    """Settings of user interests; the processor of a model that was trained with interests stores them.
 
     Args:
-        about: "words" for vectors of what users wrote (of the item, where they wrote nothing), "items" for vectors of
-            the items that they rated or wrote about (of the text, where that names none).
+        about: "words" for vectors of the users' texts (of the item, for ratings without text), "items" for vectors of
+            the rated or reviewed items (of the text, for texts without item).
         text_columns: Columns of events that hold texts.
         scale: Lowest and highest rating.
-        every: Events from one profile to the next.
-        half_life_days: Days after which an opinion counts half.
+        every: Number of events between profiles.
+        half_life_days: Days after which the weight of a review or rating is one half.
 
     Raises:
-        ValueError: If `about` is neither.
+        ValueError: If `about` is unknown.
     """
 
     about: str = WORDS
@@ -52,7 +52,7 @@ class InterestSettings:
         check_about(self.about)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The settings as JSON values."""
         return {**asdict(self), "text_columns": list(self.text_columns), "scale": list(self.scale)}
 
     @classmethod
@@ -63,46 +63,46 @@ class InterestSettings:
 
 
 def check_about(about: str) -> None:
-    """Refuse what is no kind of interest vector.
+    """Refuse an unknown kind of interest vector.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is unknown.
     """
     if about not in (WORDS, ITEMS):
         raise ValueError(f"interests is {about!r}; give {NO_INTEREST}, {WORDS} or {ITEMS}")
 
 
 def read_shop_statements(events: pl.DataFrame, about: str, columns: Sequence[str]) -> tuple[Statements, list[str]]:
-    """What users said in the events of a shop.
+    """Read the reviews and ratings in the events of a dataset.
 
     Args:
-        events: Events of `ShopTables`, with columns of texts.
+        events: Events of `ShopTables`, with text columns.
         about: As in `InterestSettings`.
-        columns: Columns of texts; none for those of `TEXT_COLUMNS` that are there.
+        columns: Text columns; empty for the columns of `TEXT_COLUMNS` in the table.
 
     Returns:
-        The statements, and the columns that they were read from.
+        The reviews and ratings, and the columns that they were read from.
 
     Raises:
-        ValueError: If there are no texts to take words from, no texts and ratings at all, or no times.
+        ValueError: If "words" finds no texts, if there are neither texts nor ratings, or if there are no times.
     """
     check_about(about)
     found = list(columns) or [name for name in TEXT_COLUMNS if name in events.columns]
     if about == WORDS and not found:
         raise ValueError(
-            f"interests={WORDS!r} reads texts of events, and none of the columns {', '.join(TEXT_COLUMNS)} is there; "
-            f"name them with interest_columns=, or give interests={ITEMS!r}, which needs ratings alone"
+            f"interests={WORDS!r} reads texts of events, and events has no column {', '.join(TEXT_COLUMNS)}; "
+            f"name the text columns with interest_columns=, or give interests={ITEMS!r}, which needs only ratings"
         )
     return read_statements(events, text_columns=found), found
 
 
 class InterestReader:
-    """Turns what users said into opinions, and these into profiles along a history.
+    """Converts reviews and ratings to feedback vectors, and these to profiles along a history.
 
     Args:
-        settings: How.
+        settings: Settings of the interests.
         vocabulary: The catalogue.
-        item_vectors: Rows of items to their (items, width) float32 whitened text states.
+        item_vectors: Item indices to (items, width) float32 whitened text states.
         encode: Texts to (texts, width) whitened states.
     """
 
@@ -117,7 +117,7 @@ class InterestReader:
         self.profile = ProfileOptions(half_life_days=settings.half_life_days)
 
     def opinions(self, statements: Statements) -> dict[str, Opinions]:
-        """Opinions of each user; a statement about an unknown item without a text says nothing."""
+        """Feedback of each user; an entry with an unknown item and without text is ignored."""
         table = statements.table
         items = table["item_id"].fill_null("")
         rows = self.vocabulary.encode(items.to_arrow()) if table.height else np.zeros(0, np.int64)
@@ -150,16 +150,16 @@ class InterestReader:
         event_texts: Sequence[Sequence[str | None]] | None = None,
         texts: Sequence[str | Sequence[str] | None] | None = None,
     ) -> None:
-        """Give the rows of a request the profiles of their users, as rows of a shop have them.
+        """Add the users' profiles to the rows of a request, in the same form as in a dataset.
 
         Args:
-            rows: What `XCatProcessor.history_rows` makes of the histories; changed in place.
+            rows: Rows of `XCatProcessor.history_rows`; changed in place.
             histories: External item ids of each user, oldest first.
             max_history: Events that the model reads.
             ratings: Rating of each event.
-            timestamps: Seconds since 1970 of each event; where any is missing they count as a second apart.
-            event_texts: What the user wrote at each event, None or "" for nothing.
-            texts: What the user says now: it is known from the last event on.
+            timestamps: Seconds since 1970 of each event; if any is missing, events count as one second apart.
+            event_texts: Text of the user at each event, None or "" for none.
+            texts: Current text of the user; the model reads it from the last event on.
         """
         told: list[tuple[str, str | None, int, float | None, str]] = []
         clocks = []
@@ -176,7 +176,7 @@ class InterestReader:
             told += zip([str(user)] * len(history), history, clock, rated, said, strict=True)
             now = [] if texts is None or texts[user] is None else texts[user]
             now = [now] if isinstance(now, str) else list(now or ())
-            # A profile at the last event is of what came before its second.
+            # A profile at the last event uses earlier seconds only.
             told += [(str(user), None, clock[-1] - 1, None, clean_text(text)) for text in now]
         schema = {
             "user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64, "rating": pl.Float64, "text": pl.String,
@@ -193,11 +193,11 @@ class InterestReader:
 
 @dataclass(frozen=True)
 class UserInterests:
-    """Opinions of the users of a shop, and how they become profiles along sequences.
+    """Feedback of the users of a dataset, and their profiles along sequences.
 
     Args:
-        reader: How.
-        by_user: Opinions of each user.
+        reader: Converter of feedback to profiles.
+        by_user: Feedback of each user.
         max_history: Events that the model reads.
     """
 
@@ -206,11 +206,11 @@ class UserInterests:
     max_history: int
 
     def added(self, dataset: datasets.Dataset) -> datasets.Dataset:
-        """Sequences with the profiles of their users, each made of what came before its event.
+        """Sequences with the profiles of their users; each profile uses feedback earlier than its event.
 
         Args:
-            dataset: Rows with `user_id` and `timestamps`; training sequences cut into windows already, and `targets`
-                where histories are evaluated, of which the model reads the latest events.
+            dataset: Rows with `user_id` and `timestamps`. Training sequences are already cut into windows; of rows
+                with `targets` the model reads the latest events.
         """
         last = self.max_history if "targets" in dataset.column_names else None
         return add_interests(dataset, self.by_user, self.reader.settings.every, self.reader.profile, last)

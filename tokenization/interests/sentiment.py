@@ -1,4 +1,4 @@
-"""How a user feels about what a text is about: from the rating, a lexicon, the shop's own rated texts, or a model."""
+"""Sentiment of a text: from its rating, a lexicon, the rated texts of the same dataset, or a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..text.languages import detect_language
 from ..text.words import split_words
 
 Sentiment = Callable[[Sequence[str]], np.ndarray]
-"""Texts to polarities from -1 (against) to 1 (in favour), 0 for neither or unknown."""
+"""Texts to polarities from -1 (negative) to 1 (positive), 0 for neutral or unknown."""
 
 _STARS = re.compile(r"([1-5])\s*stars?", re.IGNORECASE)
 _SENSES = {"positive": 1.0, "pos": 1.0, "negative": -1.0, "neg": -1.0, "neutral": 0.0, "neu": 0.0}
@@ -23,7 +23,7 @@ _LEAST_TEXTS = 20
 
 
 def rating_polarity(ratings: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Ratings to polarities: the lowest is -1, the middle of the scale 0, the highest 1; NaN stays.
+    """Ratings to polarities: the lowest rating is -1, the middle of the scale 0, the highest 1; NaN stays.
 
     Args:
         ratings: (texts,) ratings, NaN for none.
@@ -31,14 +31,14 @@ def rating_polarity(ratings: np.ndarray, low: float, high: float) -> np.ndarray:
         high: Highest rating.
 
     Raises:
-        ValueError: If the scale has no length.
+        ValueError: If the ends of the scale are equal.
 
     Example:
         >>> rating_polarity(np.array([1.0, 3.0, 4.0, 5.0]), 1, 5).tolist()
         [-1.0, 0.0, 0.5, 1.0]
     """
     if not high > low:
-        raise ValueError(f"a scale of ratings from {low} to {high} says nothing; give its lowest and highest value")
+        raise ValueError(f"a scale of ratings from {low} to {high} has no range; give its lowest and highest value")
     return np.clip(2 * (np.asarray(ratings, dtype=np.float64) - low) / (high - low) - 1, -1, 1)
 
 
@@ -48,13 +48,13 @@ def polarities(
     scale: tuple[float, float] = (1.0, 5.0),
     otherwise: Sentiment | None = None,
 ) -> np.ndarray:
-    """Polarity of each text: by its rating where there is one, by another way where not.
+    """Polarity of each text: from its rating, or from a sentiment function for texts without rating.
 
     Args:
         texts: Texts.
         ratings: (texts,) ratings, NaN for none.
         scale: Lowest and highest rating.
-        otherwise: What judges a text without rating; None for `lexicon_sentiment`.
+        otherwise: Sentiment of texts without rating; None for `lexicon_sentiment`.
 
     Example:
         >>> polarities(["", ""], np.array([1.0, 5.0])).tolist()
@@ -70,9 +70,9 @@ def polarities(
 
 
 def lexicon_sentiment(texts: Sequence[str]) -> np.ndarray:
-    """Polarities from what ships with a package: VADER for English, SnowNLP for Chinese; 0 in other languages.
+    """Polarities from the lexicons of packages: VADER for English, SnowNLP for Chinese; 0 for other languages.
 
-    A text whose language cannot be told is read as English, for a few words are often too few to tell.
+    A text with an undetected language is read as English, because short texts are often too short for detection.
 
     Raises:
         ImportError: If the extra `text` is missing.
@@ -81,9 +81,9 @@ def lexicon_sentiment(texts: Sequence[str]) -> np.ndarray:
 
 
 class LearnedSentiment:
-    """A linear model over words and pairs of words, learnt from texts whose sentiment is known, in any language.
+    """A linear model over words and word pairs, trained on texts with known sentiment, in any language.
 
-    What a shop's customers rated teaches the words of its own trade; it then judges what carries no rating.
+    Rated reviews of a dataset teach it the vocabulary of that dataset; it then scores texts without rating.
 
     Args:
         model: A fitted scikit-learn pipeline with `predict_proba`.
@@ -98,17 +98,17 @@ class LearnedSentiment:
 
         Args:
             texts: Texts.
-            positive: Whether each speaks in favour.
+            positive: Whether each text is positive.
 
         Raises:
             ImportError: If the extra `text` is missing.
-            ValueError: If there are fewer than 20 texts, or only one kind.
+            ValueError: If there are fewer than 20 texts, or all have the same sentiment.
         """
         sides = np.asarray(positive, dtype=bool)
         if len(texts) != len(sides) or len(texts) < _LEAST_TEXTS or sides.all() or not sides.any():
             raise ValueError(
-                f"{len(texts)} texts with {int(sides.sum())} in favour teach no sentiment; give one label a text, "
-                f"{_LEAST_TEXTS} or more, of both kinds"
+                f"{len(texts)} texts, {int(sides.sum())} of them positive, are too few to train sentiment; give "
+                f"{_LEAST_TEXTS} texts or more, some positive and some negative, with one label per text"
             )
         try:
             from sklearn.feature_extraction.text import TfidfVectorizer
@@ -121,7 +121,7 @@ class LearnedSentiment:
         return cls(model.fit(list(texts), sides))
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Polarities: twice the probability of favour, less 1."""
+        """Polarities: twice the probability of the positive class, less 1."""
         if not len(texts):
             return np.zeros(0)
         polarity: np.ndarray = 2 * self.model.predict_proba(list(texts))[:, 1] - 1
@@ -129,11 +129,11 @@ class LearnedSentiment:
 
 
 class ModelSentiment:
-    """Any `text-classification` model whose labels say what they mean.
+    """A `text-classification` model with standard label names.
 
     Args:
         model: Folder or hub id.
-        batch_size: Texts a batch.
+        batch_size: Texts per batch.
 
     Raises:
         ValueError: If a label of the model is neither positive, negative, neutral nor "N stars".
@@ -148,7 +148,7 @@ class ModelSentiment:
         self.senses = {str(label): _sense(str(label), model) for label in labels}
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Polarities: labels' senses weighted by their probabilities."""
+        """Polarities: values of the labels, weighted by their probabilities."""
         found = self.pipe(list(texts), batch_size=self.batch_size) if len(texts) else []
         return np.array([sum(self.senses[one["label"]] * one["score"] for one in each) for each in found])
 

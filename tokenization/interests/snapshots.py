@@ -1,4 +1,4 @@
-"""Interest profiles along a history: each is made of what came before its event, and known from that event on."""
+"""Interest profiles along a history; each uses feedback earlier than its event and is valid from this event on."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ NO_INTERESTS: dict[str, list[Any]] = {"interest_states": [], "interest_kinds": [
 
 
 def snapshot_positions(events: int, every: int, last: int | None = None) -> list[int]:
-    """Events of a history at which profiles are made.
+    """Events of a history at which profiles are computed.
 
-    The first that is read, then those 1, 2, 4, ... after it up to `every`, then every `every`-th, and the last: short
-    histories have a profile too, and long ones not too many.
+    These are the first event read, then 1, 2, 4, ... events later up to `every`, then every `every`-th, and the last.
+    So short histories have a profile too, and long ones have few.
 
     Args:
         events: Events of the history.
-        every: Events from one profile to the next.
-        last: Events that are read, the latest; None for all.
+        every: Number of events between profiles.
+        last: Number of latest events that are read; None for all.
 
     Raises:
         ValueError: If `every` is less than 1.
@@ -52,18 +52,18 @@ def snapshot_interests(
 ) -> dict[str, list[Any]]:
     """Profiles of a user at some events of a history; see `snapshot_positions`.
 
-    The profile at an event is made of opinions from before its second, so that neither the event's own review nor a
-    later one is in it. A position whose profile is that of the one before adds nothing.
+    The profile at an event uses feedback from earlier seconds, so it contains neither the event's own review nor a
+    later one. A profile that equals the one at the previous position is left out.
 
     Args:
-        opinions: The user's opinions.
-        timestamps: (events,) seconds since 1970, in order; negative where unknown: no profile is made there.
-        every: Events from one profile to the next.
-        options: How opinions become a profile.
-        last: Events that are read, the latest; None for all.
+        opinions: The user's feedback.
+        timestamps: (events,) seconds since 1970, in order; negative for unknown times, which get no profile.
+        every: Number of events between profiles.
+        options: Options of the conversion from feedback to a profile.
+        last: Number of latest events that are read; None for all.
 
     Returns:
-        `interest_states`, `interest_kinds` and `interest_positions`, an entry a token, as `pack_histories` reads them.
+        `interest_states`, `interest_kinds` and `interest_positions`, one entry per token, for `pack_histories`.
 
     Raises:
         ValueError: If `every` is less than 1.
@@ -92,14 +92,14 @@ def add_interests(
     options: ProfileOptions | None = None,
     last: int | None = None,
 ) -> datasets.Dataset:
-    """Add the profiles of their users to the rows of a data set, for a model with the memory source "interests".
+    """Add user profiles to the rows of a dataset, for a model with the memory source "interests".
 
     Args:
-        dataset: Rows with `user_id` and `timestamps`; training sequences cut into windows already.
-        opinions: Opinions of each user, with vectors that the model has whitened; a user may be missing.
-        every: Events from one profile to the next.
-        options: How opinions become a profile.
-        last: Events that are read of a row, the latest; None for all.
+        dataset: Rows with `user_id` and `timestamps`; training sequences are already cut into windows.
+        opinions: Feedback of each user, with vectors that the model has whitened; users may be missing.
+        every: Number of events between profiles.
+        options: Options of the conversion from feedback to a profile.
+        last: Number of latest events of a row that are read; None for all.
     """
     width = next((one.vectors.shape[1] for one in opinions.values() if len(one.vectors)), 0)
 
@@ -117,5 +117,5 @@ def add_interests(
         "interest_positions": datasets.List(datasets.Value("int32")),
     }
     schema = datasets.Features({**dataset.features, **columns})
-    # A name of its own in the cache: one made of the opinions' content would take longer than the work.
+    # A random cache name: hashing the feedback would take longer than the computation.
     return dataset.map(add, features=schema, desc="Adding interests", new_fingerprint=uuid4().hex)

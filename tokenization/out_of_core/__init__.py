@@ -1,4 +1,4 @@
-"""Logs larger than memory: read in chunks, partitioned by user, prepared on disk."""
+"""Preparation of interaction logs larger than memory: read in chunks, partitioned by user, written to disk."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from .prepared_folder import open_prepared as open_prepared
 
 _EXPORTS = {
-    "prepare_tables": ".prepare",  # a prepared folder from tables
+    "prepare_tables": ".prepare",  # prepares a folder from tables
     "PrepareOptions": ".prepare",  # options of `prepare_tables`
-    "PreparationInputs": ".inputs",  # tables that are read in chunks
+    "PreparationInputs": ".inputs",  # input tables, read in chunks
     "PreparedFolder": ".prepared_folder",  # a prepared folder
     "PreparedShop": ".prepared_folder",  # a prepared folder as validated tables
-    "open_prepared": ".prepared_folder",  # a prepared folder, checked
+    "open_prepared": ".prepared_folder",  # checks and opens a prepared folder
 }
 
 __all__ = [*_EXPORTS]

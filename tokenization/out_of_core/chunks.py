@@ -1,4 +1,4 @@
-"""A log of events that is larger than memory, read and validated one chunk of rows at a time."""
+"""An events table larger than memory, read and validated in chunks of rows."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from ..tables.time_texts import TimeReading
 from ..vocabulary import ItemVocabulary
 
 CHUNK_ROWS = 4_000_000
-"""Rows a chunk, rounded up to whole row groups of the file."""
+"""Rows per chunk, rounded up to whole row groups of the file."""
 ROW = "_row"
-"""Column that keeps the order of the file: number of the chunk, then the place in it."""
+"""Column that stores the order of the file: chunk number, then position in the chunk."""
 _PLACE_BITS = 40
 
 
@@ -40,20 +40,20 @@ class EventChunk:
     row_groups: tuple[int, ...]
     rows: int
     start: int = 0
-    """Rows of the file before it."""
+    """Rows of the file before this chunk."""
 
 
 @dataclass(frozen=True)
 class ChunkReading:
-    """How chunks are read.
+    """Options for reading chunks.
 
     Args:
         vocabulary: File of the item vocabulary.
-        columns: Names of the columns of the events table.
-        on_unknown_items: What to do with events of items that the vocabulary lacks.
-        style: How the whole log is written.
-        time_format: Format of times that the user gave.
-        on_missing_users: What to do with events without a user.
+        columns: Column names of the events table.
+        on_unknown_items: Treatment of events whose items the vocabulary lacks.
+        style: Format of ids, numbers and times in the whole table.
+        time_format: Time format given by the user.
+        on_missing_users: Treatment of events without a user.
     """
 
     vocabulary: str
@@ -66,18 +66,18 @@ class ChunkReading:
 
 @dataclass
 class EventFacts:
-    """What has to be known of the whole log before a part of it can be split.
+    """Facts about the whole table that are needed before a part of it can be split.
 
     Args:
-        rows: Events that are kept, by chunk.
+        rows: Events kept, per chunk.
         no_time: Events without a time.
         no_order: Events without an order.
         no_split: Events without a split.
         marked: Whether any event is marked as a target.
-        kinds: Kinds of event.
-        ratings: Lowest and highest rating; None where there is none.
-        times: First and last time; None where there is none.
-        problems: What was repaired, or is wrong.
+        kinds: Event types.
+        ratings: Lowest and highest rating; None without ratings.
+        times: First and last time; None without times.
+        problems: Data-quality issues: repairs, and fatal ones.
     """
 
     rows: list[int] = field(default_factory=list)
@@ -92,11 +92,11 @@ class EventFacts:
 
     @property
     def total(self) -> int:
-        """Events that are kept."""
+        """Number of events kept."""
         return sum(self.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, from one process to another; an offending value becomes text and is not masked."""
+        """JSON values, for another process; an offending value becomes text and is not masked."""
         problems = [problem.to_dict(show_values=True) for problem in self.problems]
         return {**dataclasses.asdict(self), "problems": problems}
 
@@ -108,17 +108,17 @@ class EventFacts:
 
 class _ChunkReader(TableReader):
     def repeated_events(self, log: pl.DataFrame) -> None:
-        """Left to the partitions, where all events of a user are together."""
+        """Does nothing: partitions have all events of a user together and find duplicates."""
 
     def date_order(self, label: str, column: str, reading: TimeReading) -> None:
-        """Noted once, for the whole log."""
+        """Does nothing: this is reported once, for the whole table."""
 
 
 def cut_chunks(paths: Sequence[str | Path], rows: int = CHUNK_ROWS) -> list[EventChunk]:
     """Cut parquet files into chunks of whole row groups.
 
     Raises:
-        ValueError: If a file is no parquet file.
+        ValueError: If a file is not a parquet file.
     """
     chunks: list[EventChunk] = []
     for path in paths:
@@ -138,14 +138,14 @@ def read_footer(path: str | Path) -> pq.FileMetaData:
     """The metadata of a parquet file, here or on the hub.
 
     Raises:
-        PermissionError: If it may not be read.
+        PermissionError: If the file is not readable.
         ValueError: If it is not a parquet file.
     """
     check_permission(Path(path))
     try:
         return pq.read_metadata(open_parquet_file(path))
     except (OSError, ValueError) as error:
-        raise ValueError(f"table {path} cannot be read as parquet: {error}; check that it is whole") from error
+        raise ValueError(f"table {path} cannot be read as parquet: {error}; check that it is complete") from error
 
 
 def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, EventFacts]:
@@ -153,13 +153,13 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
 
     Args:
         chunk: The row groups.
-        reading: How they are read.
+        reading: Options for reading.
 
     Returns:
-        Our columns (`event_columns`) and `ROW`, in the order of the file, and what was found. An empty table where
-        something is fatal.
+        Events with our columns (`event_columns`) and `ROW`, in the order of the file, and the issues found. The table
+        is empty if an issue is fatal.
     """
-    # Columns of a file on the hub are fetched in few requests.
+    # Fetch the columns of a file on the hub in few requests.
     file = pq.ParquetFile(open_parquet_file(chunk.path), pre_buffer=chunk.path.startswith(HUB_SCHEME))
     columns = reading.columns.of_table([name.strip() for name in file.schema_arrow.names], "events")
     wanted = [columns.name_of(name) for name in EVENT_INPUTS]
@@ -169,7 +169,7 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
         columns, time_format=reading.time_format, style=reading.style,
         on_missing_users=reading.on_missing_users,
     )  # fmt: skip
-    reader.problems += found if not chunk.start else []  # once a file
+    reader.problems += found if not chunk.start else []  # once per file
     events = reader.events(raw)
     reader.problems = [
         problem if problem.row is None else dataclasses.replace(problem, row=problem.row + chunk.start)
@@ -179,7 +179,7 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
         return empty_events(), EventFacts([0], problems=reader.problems)
     items = pl.DataFrame({"item_id": _item_ids(reading.vocabulary)})
     _, events = reader.known_items(items, events, reading.on_unknown_items)
-    # A chunk may have lost all of its events, the log not.
+    # A chunk may be empty after validation although the whole table is not.
     lost = [columns.item_id, columns.user_id]
     problems = [
         problem for problem in reader.problems if not (problem.kind == "empty_table" and problem.column in lost)
@@ -192,11 +192,11 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
 
 
 def event_facts(events: pl.DataFrame, problems: list[TableProblem]) -> EventFacts:
-    """The facts of some events of a log.
+    """Compute the facts of some events.
 
     Args:
         events: The columns of `EVENT_SCHEMA`.
-        problems: What was found when they were read.
+        problems: Data-quality issues found while reading them.
     """
     times, ratings = events["timestamp"].drop_nulls(), events["rating"].drop_nulls()
     low, high = ratings.min(), ratings.max()
@@ -215,10 +215,10 @@ def event_facts(events: pl.DataFrame, problems: list[TableProblem]) -> EventFact
 
 
 def merge_facts(parts: Iterable[EventFacts], name: str) -> EventFacts:
-    """The facts of the whole log from those of its chunks, in order.
+    """Combine the facts of all chunks, in order.
 
     Raises:
-        TableError: If anything fatal was found in a chunk, or shows only when all of them are seen.
+        TableError: If a chunk has a fatal issue, or all chunks together have one.
     """
     whole = add_facts(parts)
     whole.problems += _seen_from_above(whole)
@@ -228,7 +228,7 @@ def merge_facts(parts: Iterable[EventFacts], name: str) -> EventFacts:
 
 
 def add_facts(parts: Iterable[EventFacts]) -> EventFacts:
-    """The facts of several parts together; problems of one kind are added up."""
+    """Add up the facts of several parts; issues of the same kind are summed."""
     whole = EventFacts()
     problems: dict[tuple[str, str, str], TableProblem] = {}
     for part in parts:
@@ -253,13 +253,13 @@ def add_facts(parts: Iterable[EventFacts]) -> EventFacts:
 def _seen_from_above(whole: EventFacts) -> list[TableProblem]:
     found = []
     if 0 < whole.no_time < whole.total:
-        remedy = "fill them, or leave the column out so that the column order alone counts"
+        remedy = "fill them, or leave the column out to use the column order only"
         found.append(TableProblem("events", "timestamp", "null_timestamp", whole.no_time, None, remedy, True))
     if len(whole.kinds) > MAX_EVENT_TYPES and not any(p.kind == "many_event_types" for p in whole.problems):
         remedy = "an event type is a word such as buy or view; map another column, or leave it out"
         found.append(TableProblem("events", "event_type", "many_event_types", len(whole.kinds), None, remedy, True))
     if not whole.total and not any(problem.fatal for problem in whole.problems):
-        found.append(TableProblem("events", "", "empty_table", 0, None, "no event was left; check the ids", True))
+        found.append(TableProblem("events", "", "empty_table", 0, None, "no events are left; check the ids", True))
     return found
 
 
@@ -270,7 +270,7 @@ def _span(first: list[Any] | None, second: list[Any] | None) -> list[Any] | None
 
 
 def file_places(rows: pl.Series, kept: Sequence[int]) -> pl.Series:
-    """Places in the whole log from the column `ROW`, given how many events each chunk kept.
+    """Positions in the whole table from the column `ROW`, given the number of events per chunk.
 
     Example:
         >>> file_places(pl.Series([0, 1, 1 << 40]), [2, 5]).to_list()
@@ -281,12 +281,12 @@ def file_places(rows: pl.Series, kept: Sequence[int]) -> pl.Series:
 
 
 def empty_events() -> pl.DataFrame:
-    """No events, with the columns that `read_chunk` gives."""
+    """An empty table with the columns of `read_chunk`."""
     return pl.DataFrame(schema={**EVENT_SCHEMA, ROW: pl.Int64()})
 
 
 def load_items(vocabulary: str) -> ItemVocabulary:
-    """The item vocabulary of a file, once a process for each of its contents."""
+    """The item vocabulary in a file, loaded once per process for each content."""
     return _load_items(vocabulary, Path(vocabulary).stat().st_mtime_ns)
 
 

@@ -1,4 +1,4 @@
-"""The tables that `prepare_tables` is given: whether they are streamed, their hashes, and the catalogue."""
+"""Input tables of `prepare_tables`: streaming or loading, hashes, and the catalogue."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from ..vocabulary import ItemVocabulary
 from .log_styles import log_style
 
 LAYOUT = 2
-"""Number of the layout of a prepared folder; another one is made anew."""
+"""Layout version of a prepared folder; folders with another version are prepared again."""
 
 
 @dataclass(frozen=True)
 class WrittenTables:
-    """What the log is read from, and the small tables, which are written by now.
+    """Location of the events table, and data about the small tables, which are already written.
 
     Args:
-        name: Name of the shop.
-        events: Parquet files of the log, in order; addresses of those on the hub.
-        columns: Names of its columns.
-        problems: What was repaired in the small tables, or should be known.
-        style: How the log is written.
-        time_format: Format of its times that the user gave.
-        card: Makes the data-set card from the manifest.
+        name: Name of the dataset.
+        events: Parquet files of the events, in order; addresses if they are on the hub.
+        columns: Column names of the events.
+        problems: Data-quality issues of the small tables.
+        style: Format of ids, numbers and times in the events.
+        time_format: Time format given by the user.
+        card: Function from the manifest to the dataset card.
     """
 
     name: str
@@ -55,14 +55,14 @@ class WrittenTables:
 
 
 class PreparationInputs:
-    """The tables of a shop: streamed where the log is parquet in the user's own layout, otherwise loaded as one.
+    """Tables of a dataset. Events in parquet, in the user's own layout, are streamed; other tables are loaded at once.
 
     Args:
-        data: What `load_shop` takes, or a folder with `items.*` and a folder `events/` of parquet files, here or on
-            the hub, where the log is read from the hub and not downloaded first.
+        data: As for `load_shop`, or a folder with `items.*` and a folder `events/` of parquet files, here or on the
+            hub. Events on the hub are streamed, without a download first.
         items: The items table, in place of `data`.
         events: The events table: a file, or a folder of parquet files.
-        columns: Names of the columns; None for our own.
+        columns: Column names; None for our own names.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
         on_missing_users: "error" refuses events without a user, "drop" leaves them out.
         time_format: How times are written, as in `load_shop`.
@@ -70,8 +70,8 @@ class PreparationInputs:
 
     Raises:
         FileNotFoundError: If a table does not exist.
-        ValueError: If it is not clear which tables are meant.
-        TableError: If tables that are loaded as one cannot be used.
+        ValueError: If the tables are ambiguous.
+        TableError: If tables that are loaded at once cannot be used.
     """
 
     def __init__(
@@ -110,16 +110,16 @@ class PreparationInputs:
 
     @property
     def streamed(self) -> bool:
-        """Whether the log is read in chunks from where it is."""
+        """Whether the events are read in chunks from their location."""
         return self.shop is None
 
     def describe(self, options: Any) -> dict[str, Any]:
-        """The request in the manifest: options and hashes of all tables."""
+        """The manifest's description of the request: options, and hashes of all tables."""
         told = {
             "layout": LAYOUT, "options": dataclasses.asdict(options), "columns": self.columns.to_dict(),
             "on_unknown_items": self.on_unknown_items,
         }  # fmt: skip
-        # Left out where they are not given: so a folder that was prepared before there were these options still fits.
+        # Left out if not given, so that folders older than these options still match.
         formats = {"time_format": self.time_format, "encoding": self.encoding}
         told |= {name: value for name, value in formats.items() if value is not None}
         if self.on_missing_users != "error":
@@ -133,12 +133,12 @@ class PreparationInputs:
         return {**told, "inputs": {str(path.resolve()): _file_hash(path) for path in paths}}
 
     def write_tables(self, output: Path, work: Path) -> WrittenTables:
-        """Write the catalogue into the work folder, which may be cut down yet, and the other small tables.
+        """Write the catalogue (before any filter) and the other small tables into the work folder.
 
-        A log that was loaded becomes a file of the work folder.
+        Events that were loaded at once become a file in the work folder.
 
         Raises:
-            TableError: If the items cannot be used.
+            TableError: If the items table cannot be used.
         """
         if self.shop is not None:
             return self._write_shop(self.shop, output, work)
@@ -189,7 +189,7 @@ class PreparationInputs:
             )
 
         style, _ = log_style([path], TableColumns(), None)
-        style = dataclasses.replace(style, times={"timestamp": TimeStyle()})  # seconds, however few they are
+        style = dataclasses.replace(style, times={"timestamp": TimeStyle()})  # seconds, even for small numbers
         return WrittenTables(shop.name, [path], TableColumns(), problems, style, None, card)
 
 
@@ -207,7 +207,7 @@ def _write_small(
 def _streamed(
     data: str | Path | None, items: str | Path | None, events: str | Path | None
 ) -> tuple[str, dict[str, Path], list[Path]] | None:
-    """Name, small tables and files of a log in parquet; None where the tables are to be loaded as one."""
+    """Name, small tables and parquet files of the events; None if the tables must be loaded at once."""
     if data is None:
         if items is None or events is None or not Path(items).expanduser().is_file():
             return None
@@ -229,7 +229,7 @@ def _streamed(
 
 
 def _on_hub(data: str | Path | None) -> HubLog | None:
-    """The tables of a dataset on the hub, where its log can be streamed."""
+    """Tables of a dataset on the hub whose events can be streamed."""
     if data is None or Path(data).expanduser().exists() or not HUB_ID.fullmatch(str(data)):
         return None
     return find_log(str(data))

@@ -23,44 +23,44 @@ _R = TypeVar("_R")
 Jobs = list[tuple[Callable[..., _R], tuple[Any, ...]]]
 """Functions with their arguments."""
 PartitionJob = Callable[..., dict[str, Any]]
-"""Called with the events of a partition, its number, further arguments and the output folder."""
+"""A function of a partition's events, the partition's number, more arguments and the output folder."""
 
 
 class Engine(Protocol):
-    """Where a log is read, shuffled and worked on."""
+    """Place where the events are read, shuffled and processed."""
 
     def __enter__(self) -> Self:
-        """Be ready for work."""
+        """Start the engine."""
 
     def __exit__(self, *error: object) -> None:
-        """Let go of what was taken."""
+        """Free its resources."""
 
     def read(self) -> list[EventFacts]:
-        """The facts of each chunk of the log."""
+        """Facts of each chunk of the events."""
 
     def gather(self, job: PartitionJob, prefix: str, *arguments: Any, title: str) -> list[dict[str, Any]]:
-        """Bring the events of each partition together and give them to a job; results by partition.
+        """Collect the events of each partition and run a job on them; returns results by partition.
 
         Args:
-            job: What is called.
-            prefix: Of the files of the work folder by which the job says that it has finished a partition.
-            *arguments: Its further arguments.
-            title: Of the progress bar.
+            job: Function to call.
+            prefix: Prefix of the files in the work folder that mark finished partitions of this job.
+            *arguments: More arguments of the job.
+            title: Title of the progress bar.
         """
 
     def run(self, jobs: Jobs[_R], title: str) -> list[_R]:
-        """Run jobs; results in their order."""
+        """Run jobs and return their results in order."""
 
 
 class LocalEngine:
-    """This machine.
+    """Engine for this machine.
 
     Args:
-        chunks: The log.
-        reading: How it is read.
-        partitions: Partitions of the users.
+        chunks: Chunks of the events.
+        reading: Options for reading them.
+        partitions: Number of partitions of the users.
         output: The output folder.
-        num_proc: Processes.
+        num_proc: Number of processes.
         progress: Whether to show bars.
     """
 
@@ -80,10 +80,10 @@ class LocalEngine:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Processes end with their jobs."""
+        """Nothing to free: processes end with their jobs."""
 
     def read(self) -> list[EventFacts]:
-        """Read the chunks and scatter their events."""
+        """Read the chunks and distribute their events to the partitions."""
         work = self.output / WORK
         jobs: Jobs[dict[str, Any]] = [
             (scatter_chunk, (chunk, self.reading, self.partitions, work)) for chunk in self.chunks
@@ -99,7 +99,7 @@ class LocalEngine:
         return self.run(jobs, title)
 
     def run(self, jobs: Jobs[_R], title: str) -> list[_R]:
-        """Run jobs, in processes of their own where more than one is wanted."""
+        """Run jobs, in separate processes if `num_proc` is above one."""
         results: list[Any] = [None] * len(jobs)
         with stage(title, len(jobs), "parts", shown=self.progress) as running:
             if self.num_proc == 1 or len(jobs) == 1:
@@ -107,7 +107,7 @@ class LocalEngine:
                     results[place] = function(*arguments)
                     running.advance()
                 return results
-            # Fresh processes: polars has threads, which a fork would leave behind.
+            # Spawn new processes: polars has threads, which a fork would lose.
             context = multiprocessing.get_context("spawn")
             with (
                 _threads_each(self.num_proc),
@@ -125,7 +125,7 @@ class LocalEngine:
 
 
 def scatter_chunk(chunk: EventChunk, reading: ChunkReading, partitions: int, work: Path) -> dict[str, Any]:
-    """Read a chunk and write its events as one Arrow batch a partition; returns its facts, which are kept too."""
+    """Read a chunk and write its events as one Arrow batch per partition; returns (and stores) its facts."""
     told = work / f"chunk-{chunk.number:05d}.json"
     if told.is_file():
         return dict(json.loads(told.read_text(encoding="utf-8")))
@@ -152,7 +152,7 @@ def scatter_chunk(chunk: EventChunk, reading: ChunkReading, partitions: int, wor
 def gather_partition(
     job: PartitionJob, prefix: str, number: int, chunks: int, arguments: tuple[Any, ...], output: Path
 ) -> dict[str, Any]:
-    """Give a job what the chunks hold of a partition, unless it is finished."""
+    """Run a job on a partition's events from all chunks, unless it is finished."""
     done = finished(output, prefix, number)
     if done is not None:
         return done
@@ -160,7 +160,7 @@ def gather_partition(
     for chunk in range(chunks):
         with pa.memory_map(str(output / WORK / f"chunk-{chunk:05d}.arrow")) as source:
             parts.append(pa.Table.from_batches([pa.ipc.open_file(source).get_batch(number)]))
-    # Only chunks in which some time has a fraction have the column for it.
+    # The column of fractional seconds exists only in chunks with such times.
     events = pl.from_arrow(pa.concat_tables(parts, promote_options="default"))
     assert isinstance(events, pl.DataFrame)
     return job(events, number, *arguments, output)
@@ -168,7 +168,7 @@ def gather_partition(
 
 @contextmanager
 def _threads_each(processes: int) -> Iterator[None]:
-    """Let the processes that are started share the cores; polars reads this once, when it is imported."""
+    """Let new processes share the cores; polars reads this setting once, at import."""
     name, before = "POLARS_MAX_THREADS", os.environ.get("POLARS_MAX_THREADS")
     os.environ[name] = before or str(max(1, (os.cpu_count() or 1) // processes))
     try:

@@ -1,4 +1,4 @@
-"""How a log in parquet files is written: decided over all of it, before it is read one chunk of rows at a time."""
+"""Format of events in parquet files: decided for all rows, before they are read in chunks."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from ..tables.values import comma_style, is_text
 from .chunks import read_footer
 
 _KEYS = ("user_id", "item_id", "basket_id", "event_type", "split")
-"""Columns whose values are ids, or read by the rule of ids."""
+"""Columns with ids, or with values read like ids."""
 _NUMBERS = ("order", "rating", "quantity")
 
 
 def log_style(
     paths: Sequence[str | Path], columns: TableColumns, time_format: str | None
 ) -> tuple[TableStyle, list[TableProblem]]:
-    """Find how a log is written: whether ids are whole numbers, decimal commas, units and formats of times.
+    """Find the format of events: integer ids, decimal commas, time units and time formats.
 
     Args:
-        paths: Parquet files of the log.
-        columns: Names of its columns.
-        time_format: Format of times that the user gave.
+        paths: Parquet files of the events.
+        columns: Column names of the events.
+        time_format: Time format given by the user.
 
     Returns:
-        The style, and what is to be noted or asked about dates.
+        The style, and issues or questions about dates.
 
     Raises:
         ValueError: If a file is not a parquet file, or the time format cannot be used.
@@ -69,7 +69,7 @@ def log_style(
 
 
 def _times_of(parts: Sequence[pl.LazyFrame], name: str, time_format: str | None) -> TimeStyle:
-    """How the times of all files are written; whatever its type, a number is one."""
+    """Time format of all files; numbers of any type are treated alike."""
     if not parts:
         return TimeStyle()
     kinds = {part.collect_schema()[name] for part in parts}
@@ -80,7 +80,7 @@ def _times_of(parts: Sequence[pl.LazyFrame], name: str, time_format: str | None)
 
 
 def _style_in(path: str | Path, name: str) -> KeyStyle:
-    """How the ids in a column of a file are written; as soon as some are names, no more of it are fetched."""
+    """Format of the ids in a column of a file; reading stops at the first id that is not a number."""
     style = KeyStyle()
     for part in _parts(path, name, name):
         style = style.joined(key_style(part, name))
@@ -90,7 +90,7 @@ def _style_in(path: str | Path, name: str) -> KeyStyle:
 
 
 def _parts(path: str | Path, column: str, name: str) -> Iterator[pl.LazyFrame]:
-    """A column of a file under another name; by row groups on the hub, and where polars lacks a type."""
+    """A column of a file under another name; read by row groups on the hub, or if polars lacks its type."""
     kinds = read_footer(path).schema.to_arrow_schema().types
     if not (str(path).startswith(HUB_SCHEME) or any(map(pa.types.is_decimal256, kinds))):
         yield pl.scan_parquet(path, glob=False).select(pl.col(column).alias(name))

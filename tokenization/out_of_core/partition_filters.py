@@ -1,8 +1,8 @@
-"""The filters of `event_filters` for a log in partitions, and what a split by items has to see of all of them.
+"""The filters of `sequences.filters` for partitioned events, and the pass over all partitions for a split by items.
 
-A partition holds all events of its users, so sessions and repeats are decided inside one. How often an item occurs is
-counted in all of them, again and again until nothing changes. What is left of a partition after sessions and repeats
-lies in the work folder with codes of users and items, which the counting passes map and nothing else.
+A partition has all events of its users, so it filters sessions and repeats by itself. Events per item are counted over
+all partitions, repeatedly until nothing changes. The events left after sessions and repeats are stored in the work
+folder, with codes of users and items; the counting passes memory-map only these codes.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ ALIVE, PLACES, PARTS = "alive.npy", "places.npy", "item-parts.npy"
 
 @dataclass(frozen=True)
 class Keeping:
-    """Which events of a log are kept.
+    """Options of the filters.
 
     Args:
         vocabulary: File of the whole item vocabulary.
-        no_order: Whether the order of events is left out, for some have none.
+        no_order: Whether to ignore the order of events, because some events have none.
         repeats: A `RepeatPolicy`.
         session_gap: Seconds after which a session ends; 0 for no sessions.
-        min_user_events: Events that a user must have.
-        min_item_events: Events that an item must have.
+        min_user_events: Minimum events per user.
+        min_item_events: Minimum events per item.
     """
 
     vocabulary: str
@@ -63,7 +63,7 @@ class Keeping:
 
 
 def keep_partition(events: pl.DataFrame, number: int, keeping: Keeping, output: Path) -> dict[str, Any]:
-    """Write what sessions and repeats leave of a partition into the work folder; returns what is to be known of it."""
+    """Filter sessions and repeats of a partition into the work folder; returns issues about users."""
     events = events.sort(ROW)
     problems = user_problems(events)
     if keeping.no_order:
@@ -79,7 +79,7 @@ def keep_partition(events: pl.DataFrame, number: int, keeping: Keeping, output: 
     table = coded.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
     path = output / WORK / f"{KEPT}-{number:05d}.arrow"
     unfinished = path.with_suffix(".unfinished")
-    # Not compressed, so that the passes map the two columns they read.
+    # Uncompressed, so that the passes can memory-map two columns.
     with pa.OSFile(str(unfinished), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     unfinished.replace(path)
@@ -89,14 +89,14 @@ def keep_partition(events: pl.DataFrame, number: int, keeping: Keeping, output: 
 
 
 def count_partition(number: int, alive: np.ndarray, min_user_events: int, output: Path) -> np.ndarray:
-    """(items,) events of each item in a partition, of those that are in the core so far."""
+    """(items,) events of each item in a partition, among events in the core so far."""
     table = _kept(output, number, [USER, ITEM])
     users, items = (table[name].to_numpy() for name in (USER, ITEM))
     return core_counts(users, items, alive, min_user_events)
 
 
 def read_partition(number: int, min_user_events: int, output: Path) -> pl.DataFrame:
-    """What all filters leave of a partition: our columns (`event_columns`) and `ROW`, in the order of the file."""
+    """The filtered events of a partition: our columns (`event_columns`) and `ROW`, in the order of the file."""
     alive, places = (_array(output, name) for name in (ALIVE, PLACES))
     table = pl.from_arrow(_kept(output, number))
     assert isinstance(table, pl.DataFrame)
@@ -104,37 +104,37 @@ def read_partition(number: int, min_user_events: int, output: Path) -> pl.DataFr
         kept = in_core(table[USER].to_numpy(), table[ITEM].to_numpy(), alive, min_user_events)
         table = table.filter(pl.Series(kept, dtype=pl.Boolean))
     if places is not None:
-        # The draw of ties is one of the events that are left.
+        # Ties are drawn among the events that are left.
         table = table.with_columns(pl.Series(ROW, places.searchsorted(table[ROW].to_numpy()), dtype=pl.Int64))
     return table.drop(USER, ITEM)
 
 
 def partition_facts(number: int, min_user_events: int, output: Path) -> dict[str, Any]:
-    """The facts of what all filters leave of a partition."""
+    """The facts of a partition's filtered events."""
     return event_facts(read_partition(number, min_user_events, output).select(list(EVENT_SCHEMA)), []).to_dict()
 
 
 def partition_times(number: int, min_user_events: int, output: Path) -> np.ndarray:
-    """(events,) microseconds since 1970 of what all filters leave of a partition."""
+    """(events,) microseconds since 1970 of a partition's filtered events."""
     times: np.ndarray = exact_times(read_partition(number, min_user_events, output)).to_numpy()
     return times
 
 
 def partition_rows(number: int, min_user_events: int, output: Path) -> np.ndarray:
-    """(events,) values of `ROW` of what all filters leave of a partition."""
+    """(events,) values of `ROW` of a partition's filtered events."""
     rows: np.ndarray = read_partition(number, min_user_events, output)[ROW].to_numpy()
     return rows
 
 
 def first_in_partition(number: int, plan: SplitPlan, min_user_events: int, output: Path) -> pl.DataFrame:
-    """When items came, and where they first stand: `item`, `time`, `user` (its first `ROW`) and `position` there."""
+    """First event of each item: `item`, `time`, `user` (the user's first `ROW`) and `position` within the user."""
     events = read_partition(number, min_user_events, output)
     first_rows = dict(events.group_by("user_id").agg(pl.col(ROW).min()).iter_rows())
     timeline = sort_events(in_order(events, plan), SplitName.COLD_ITEMS, TiePolicy.FILE, 0)
     vocabulary = load_items(plan.vocabulary)
     items = vocabulary.encode(timeline.events["item_id"].to_arrow()) - NUM_SPECIAL_ROWS
     user_rows = np.array([first_rows[user] for user in timeline.events["user_id"]], dtype=np.int64)
-    # Users of a timeline stand as they first appear in the file, whatever is drawn.
+    # Users of a timeline are sorted by their first row in the file, even with drawn ties.
     order = np.lexsort((timeline.position, user_rows))
     times = exact_times(timeline.events).to_numpy()
     first, place = first_events(items[order], times[order], vocabulary.num_items)
@@ -147,7 +147,7 @@ def first_in_partition(number: int, plan: SplitPlan, min_user_events: int, outpu
 
 
 def split_kept(number: int, plan: SplitPlan, min_user_events: int, output: Path) -> dict[str, Any]:
-    """As `finish_partition`, of what all filters leave of a partition."""
+    """Like `finish_partition`, for filtered events."""
     done = finished(output, "part", number)
     if done is not None:
         return done
@@ -157,23 +157,22 @@ def split_kept(number: int, plan: SplitPlan, min_user_events: int, output: Path)
 def filter_log(
     engine: Engine, keeping: Keeping, facts: EventFacts, partitions: int, shuffled: bool, output: Path, name: str
 ) -> tuple[EventFacts, list[TableProblem]]:
-    """Filter a log: afterwards `read_partition` gives what is left of it, and `items.arrow` has the items.
+    """Filter events: `read_partition` then returns the filtered events, and `items.arrow` has their items.
 
     Args:
-        engine: Where the work is done.
-        keeping: Which events are kept.
-        facts: The facts of the whole log.
-        partitions: Partitions of the users.
+        engine: Engine that runs the jobs.
+        keeping: Options of the filters.
+        facts: Facts of all events.
+        partitions: Number of partitions of the users.
         shuffled: Whether ties are drawn.
         output: The output folder.
-        name: Name of the shop.
+        name: Name of the dataset.
 
     Returns:
-        The facts of what is left, with the ratings of the whole log, which give the scale; and what is to be known of
-        the users.
+        Facts of the filtered events, with the rating scale of all events; and issues about users.
 
     Raises:
-        TableError: If nothing is left.
+        TableError: If no events are left.
     """
     work, numbers = output / WORK, range(partitions)
     for stale in (ALIVE, PLACES, PARTS):
@@ -208,7 +207,7 @@ def filter_log(
 
 
 def part_items(engine: Engine, plan: SplitPlan, min_user_events: int, partitions: int, output: Path) -> SplitPlan:
-    """The plan with the part of each item, for the split by items; one that the log does not name has none."""
+    """Add the part of each item to the plan, for the split by items; items without events have none."""
     found = pl.concat(
         engine.run(
             [(first_in_partition, (number, plan, min_user_events, output)) for number in range(partitions)],

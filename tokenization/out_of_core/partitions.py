@@ -1,7 +1,7 @@
-"""The split of one partition of a log: users whose hash is the same, with all of their events.
+"""The split of one partition: all events of the users with the same hash.
 
-`build_splits` is called on each partition. What it would have to see the whole log for is decided before and told to
-it through the columns of the events.
+`build_splits` runs on each partition. Decisions that need all events are made earlier, and passed to it in columns of
+the events.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ PARTITION = "_partition"
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """What is the same for every partition.
+    """Settings shared by all partitions.
 
     Args:
         vocabulary: File of the item vocabulary.
-        facts: Facts of the whole log.
-        split: The split, resolved.
+        facts: Facts of all events.
+        split: The split ("auto" is already resolved).
         tie_policy: The order of a user's events at one time.
         seed: Seed of shuffled ties.
         max_history: Events kept of an evaluation history; None for all.
-        roles: Roles of the event types of the whole log.
-        time_bounds: First times of validation and test in microseconds since 1970, where the split is by time.
-        item_parts: File with the part of each item, where the split is by items; see `cut_cold_items`.
-        noted: Whether what is to be known of the users has been noted already.
+        roles: Roles of the event types of all events.
+        time_bounds: First times of validation and test in microseconds since 1970, for the split by time.
+        item_parts: File with the part of each item, for the split by items; see `cut_cold_items`.
+        noted: Whether issues about users are reported already.
     """
 
     vocabulary: str
@@ -70,17 +70,17 @@ def number_partition(events: pl.DataFrame, partitions: int) -> pl.Series:
 
 
 def split_partition(events: pl.DataFrame, plan: SplitPlan) -> tuple[datasets.DatasetDict, list[TableProblem]]:
-    """Split the users of a partition as `build_splits` would if it were given the whole log.
+    """Split the users of a partition, exactly as `build_splits` would do on all events.
 
     Args:
         events: All events of the users: our columns (`event_columns`) and `ROW`, in any order.
-        plan: What is the same for every partition.
+        plan: Settings shared by all partitions.
 
     Returns:
-        `train`, `validation` and `test`, and what is to be known of the users.
+        `train`, `validation` and `test`, and issues about users.
     """
     facts, split = plan.facts, plan.split
-    # Users are ranked, grouped and counted; codes are quicker for that than texts.
+    # Users are ranked, grouped and counted; codes are faster than strings.
     events = in_order(events, plan).with_columns(pl.col("user_id").cast(pl.Categorical))
     problems = [] if plan.noted else user_problems(events)
     if facts.no_order:
@@ -101,7 +101,7 @@ def split_partition(events: pl.DataFrame, plan: SplitPlan) -> tuple[datasets.Dat
 
 
 def user_problems(events: pl.DataFrame) -> list[TableProblem]:
-    """What is to be known of users, all of whose events are here."""
+    """Issues of users, all of whose events are in this partition."""
     reader = TableReader(TableColumns())
     reader.single_events(events)
     reader.repeated_events(events)
@@ -109,13 +109,13 @@ def user_problems(events: pl.DataFrame) -> list[TableProblem]:
 
 
 def finished(output: Path, prefix: str, number: int) -> dict[str, Any] | None:
-    """What was told of a partition when it was finished; None if it is still to be done."""
+    """The stored result of a finished partition; None if it is not finished."""
     told = output / WORK / f"{prefix}-{number:05d}.json"
     return dict(json.loads(told.read_text(encoding="utf-8"))) if told.is_file() else None
 
 
 def finish_partition(events: pl.DataFrame, number: int, plan: SplitPlan, output: Path) -> dict[str, Any]:
-    """Split the events of a partition, write its shards, and say so in the work folder."""
+    """Split the events of a partition, write its shards, and mark it as finished in the work folder."""
     users = events["user_id"].n_unique()
     splits, problems = split_partition(events, plan)
     del events
@@ -131,13 +131,13 @@ def finish_partition(events: pl.DataFrame, number: int, plan: SplitPlan, output:
 
 
 def trained_in(output: Path, number: int) -> FirstTimes:
-    """The items that the training events of a finished partition name."""
+    """Items in the training events of a finished partition."""
     with np.load(output / WORK / f"trained-{number:05d}.npz") as told:
         return FirstTimes(told["rows"], told["times"], int(told["events"]), int(told["untimed"]))
 
 
 def take_cold_items(number: int, cold: np.ndarray, output: Path) -> int:
-    """Take the events of cold items out of a partition's training sequences; returns how many sequences are left."""
+    """Remove events of cold items from a partition's training sequences; returns the number of sequences left."""
     path = shard_path(output, "train", number)
     if not path.is_file():
         return 0
@@ -150,14 +150,14 @@ def take_cold_items(number: int, cold: np.ndarray, output: Path) -> int:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a file of JSON, whole or not at all."""
+    """Write a JSON file atomically."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(content), encoding="utf-8")
     unfinished.replace(path)
 
 
 def write_shards(splits: datasets.DatasetDict, folder: Path, number: int) -> dict[str, int]:
-    """Write a partition's splits as parquet, each whole or not at all; returns the rows of each.
+    """Write a partition's splits as parquet, each atomically; returns the rows of each.
 
     A split without rows gets no file: `datasets` cannot read one that is empty.
     """
@@ -182,13 +182,13 @@ def _write_shard(table: pa.Table, path: Path) -> None:
 
 
 def in_order(events: pl.DataFrame, plan: SplitPlan) -> pl.DataFrame:
-    """The events in the order of the file; or of the draw that `sort_events` would make for the whole log."""
+    """The events in the order of the file; or in the drawn order of `sort_events` on all events."""
     if plan.tie_policy is TiePolicy.FILE:
         return events.sort(ROW).drop(ROW)
     draw = _draw(plan.seed, plan.facts.total)
     drawn = events.with_columns(pl.Series(ROW, draw[file_places(events[ROW], plan.facts.rows).to_numpy()]))
     if not plan.facts.no_time:
-        drawn = drawn.with_columns(order=pl.lit(None, pl.Int64))  # a drawn tie is not broken by it
+        drawn = drawn.with_columns(order=pl.lit(None, pl.Int64))  # the order column does not break drawn ties
     return drawn.sort(ROW).drop(ROW)
 
 
@@ -198,7 +198,7 @@ def _draw(seed: int, rows: int) -> np.ndarray:
 
 
 def _with_a_mark(events: pl.DataFrame, marked: bool) -> pl.DataFrame:
-    """Where the log marks its targets, a partition without a mark has none: a mark on a training row says so."""
+    """If the events mark targets, a partition without marks must have no targets: add a mark to a training row."""
     if not marked or events["is_target"].any():
         return events
     trained = events["split"].str.to_lowercase().str.starts_with("train").arg_true()

@@ -1,8 +1,7 @@
 """From raw tables to sequences on disk, out of core: typed, validated, sorted, filtered, split, written as parquet.
 
-The log is read in chunks, each of which is scattered to partitions by the hash of its users; then the partitions are
-filtered and split one at a time. Chunks and partitions that are finished are kept, and a run that was killed goes on
-from there.
+The events are read in chunks and distributed to partitions by the hash of the user. The partitions are then filtered
+and split one at a time. Finished chunks and partitions are stored, and an interrupted run resumes from them.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from .partitions import SplitPlan, finish_partition, shard_path, take_cold_items
 from .prepared_folder import SPLITS, WORK, PreparedFolder, check_folder, empty_folder, write_manifest
 
 PARTITION_EVENTS = 2_500_000
-"""Events a partition: a few hundred megabytes while it is split."""
+"""Events per partition: a few hundred megabytes during the split."""
 
 EngineName = Literal["local", "ray"]
 
@@ -65,22 +64,22 @@ def prepare_tables(
     overwrite: bool = False,
     progress: bool = True,
 ) -> PreparedFolder:
-    """Prepare a shop's tables for training.
+    """Prepare the tables of a dataset for training.
 
     Args:
         inputs: The tables.
-        output: Folder of the result. One that holds an unfinished preparation of the same tables with the same options
-            is gone on with; one that is finished is left as it is.
-        options: How to split.
+        output: Folder of the result. An unfinished preparation of the same tables with the same options is resumed; a
+            finished one is kept as it is.
+        options: How to filter and split.
         engine: "local" or "ray".
-        num_proc: Processes; of the Ray engine, tasks at a time.
+        num_proc: Number of processes; tasks at a time for the Ray engine.
         overwrite: Whether another preparation in the folder may be replaced.
         progress: Whether to show bars.
 
     Raises:
-        ValueError: If the folder holds something else, or the tables cannot be split so.
+        ValueError: If the folder holds something else, or the tables cannot be split with these options.
         TableError: If the tables cannot be used.
-        ImportError: If Ray is wanted and not installed.
+        ImportError: If the Ray engine is requested and Ray is not installed.
     """
     options = options or PrepareOptions()
     if num_proc < 1:
@@ -97,7 +96,7 @@ def prepare_tables(
     try:
         return _prepare(inputs, output, options, request, engine, num_proc, progress)
     except ValueError:
-        # Bad input leaves nothing behind; a kill or a full disk leaves what is finished.
+        # After bad input, clean up. After a kill or a full disk, keep the finished work.
         if existed:
             empty_folder(output)
         else:
@@ -125,7 +124,7 @@ def _prepare(
     chunks = cut_chunks(tables.events)
     partitions = max(1, -(-sum(chunk.rows for chunk in chunks) // PARTITION_EVENTS))
     with _engine(engine)(chunks, reading, partitions, output, num_proc, progress) as running:
-        # A worker of a cluster has a working directory of its own.
+        # A cluster's workers have another working directory.
         log = _Log(running, chunks, reading, partitions, output.resolve(), options, tables.name)
         facts, split, results, noted = log.split()
         roles = log.roles(facts)
@@ -165,7 +164,7 @@ def _engine(name: EngineName) -> type[LocalEngine] | Any:
 
 @dataclass(frozen=True)
 class _Log:
-    """A log on its way through an engine."""
+    """The events table during preparation by an engine."""
 
     engine: Engine
     chunks: list[EventChunk]
@@ -176,10 +175,10 @@ class _Log:
     name: str
 
     def split(self) -> tuple[EventFacts, SplitName, list[dict[str, Any]], list[TableProblem]]:
-        """Read, filter and split the log.
+        """Read, filter and split the events.
 
         Returns:
-            Facts of the events that are used, the split, what each partition holds, and what was noted of the users.
+            Facts of the events in use, the split, the content of each partition, and issues about users.
         """
         options, minimum = self.options, self.options.min_user_events
         facts = merge_facts(self.engine.read(), self.name)
@@ -207,10 +206,10 @@ class _Log:
         return facts, plan.split, self.engine.run(jobs, "splitting users"), noted
 
     def take_cold_items(self, users: int) -> int:
-        """Take training events of cold items away; returns how many of the users' sequences are left.
+        """Remove training events of cold items; returns the number of user sequences left.
 
         Raises:
-            ValueError: If none is.
+            ValueError: If none is left.
         """
         numbers = range(self.partitions)
         trained = reduce(add, (trained_in(self.output, number) for number in numbers))
@@ -225,16 +224,16 @@ class _Log:
 
     @property
     def _filtered(self) -> bool:
-        """Whether partitions go through the filters; a split by items reads them several times, as these do."""
+        """Whether partitions go through the filters; a split by items needs their several passes too."""
         options = self.options
         chosen = options.repeats != RepeatPolicy.KEEP or options.session_gap or options.split == SplitName.COLD_ITEMS
         return bool(chosen or options.min_user_events > 1 or options.min_item_events > 0)
 
     def _plan(self, facts: EventFacts) -> SplitPlan:
-        """What every partition is told.
+        """The settings shared by all partitions.
 
         Raises:
-            ValueError: If the log lacks what the split needs.
+            ValueError: If the events lack a column that the split needs.
         """
         options, split = self.options, _resolve(self.options, facts)
         bounds = None
@@ -254,7 +253,7 @@ class _Log:
         )  # fmt: skip
 
     def roles(self, facts: EventFacts) -> EventRoles:
-        """Roles of the event types that are used.
+        """Roles of the event types in use.
 
         Raises:
             ValueError: As `event_roles`.
@@ -277,7 +276,7 @@ def _resolve(options: PrepareOptions, facts: EventFacts) -> SplitName:
 
 
 def _time_bounds(parts: Iterable[np.ndarray], total: int) -> tuple[int, int]:
-    """The two times that `cut_time` finds for the whole log; 8 bytes an event are held."""
+    """The two cut times of `cut_time` for all events; uses 8 bytes per event."""
     stamps = np.empty(total, dtype=np.int64)
     filled = 0
     for times in parts:
@@ -287,7 +286,7 @@ def _time_bounds(parts: Iterable[np.ndarray], total: int) -> tuple[int, int]:
 
 
 def _merged(parts: Iterable[list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-    """Problems of the partitions, those of one kind added up."""
+    """Issues of all partitions; issues of the same kind are summed."""
     kinds: dict[tuple[str, str, str], dict[str, Any]] = {}
     for problem in (problem for part in parts for problem in part):
         key = (problem["table"], problem["column"], problem["kind"])

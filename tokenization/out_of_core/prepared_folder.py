@@ -1,4 +1,4 @@
-"""A folder of prepared sequences: its manifest, and how it is read again."""
+"""A folder of prepared sequences: its manifest, and loading it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MANIFEST = "preparation.json"
 SPLITS = ("train", "validation", "test")
 WORK = "unfinished"
-"""Folder of what a killed run goes on from; gone when all is done."""
+"""Work folder of an unfinished preparation; removed at the end."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class PreparedFolder:
 
     Args:
         folder: The folder.
-        manifest: Which tables, options and hashes it was made of, and what it holds.
-        found: Problems with values of users, where the folder was made just now; those of the manifest are masked.
+        manifest: Tables, options and hashes that it was made from, and its content.
+        found: Issues with unmasked values of users, if the folder is new; issues in the manifest are masked.
     """
 
     folder: Path
@@ -49,12 +49,12 @@ class PreparedFolder:
 
     @property
     def split(self) -> str:
-        """The split that was made."""
+        """The split of these sequences."""
         return str(self.manifest["split"])
 
     @property
     def event_types(self) -> list[str]:
-        """Kinds of event, in the order of their codes."""
+        """Event types, in the order of their codes."""
         return list(self.manifest["event_types"])
 
     @property
@@ -67,7 +67,7 @@ class PreparedFolder:
         return ItemVocabulary.load(self.folder)
 
     def splits(self) -> datasets.DatasetDict:
-        """The splits; `datasets` converts the shards once and finds them in its cache afterwards."""
+        """The splits; `datasets` converts the shards once and then uses its cache."""
         import datasets
 
         shards = {name: sorted(str(path) for path in (self.folder / name).glob("*.parquet")) for name in SPLITS}
@@ -77,7 +77,7 @@ class PreparedFolder:
         return datasets.DatasetDict({name: found.get(name, empty) for name in SPLITS})
 
     def problems(self) -> list[TableProblem]:
-        """What was repaired in the tables or should be known of them."""
+        """Data-quality issues of the tables: repairs and warnings."""
         return [TableProblem(**problem) for problem in self.manifest["problems"]]
 
 
@@ -89,15 +89,15 @@ def _no_sequences() -> datasets.DatasetDict:
 
 @dataclass
 class PreparedShop(ShopTables):
-    """A shop whose events are sequences already.
+    """A dataset whose events are already sequences.
 
-    Its `events` are not the log: two rows with the first and last time and the lowest and highest rating, for that is
-    all that is read of a log once its sequences are there.
+    Its `events` has only two rows, with the first and last time and the lowest and highest rating. Nothing else of the
+    interaction log is needed if the sequences exist.
 
     Args:
         sequences: The splits.
-        event_types: Kinds of event, in the order of their codes.
-        made: Options that they were made with, as `PrepareOptions` has them.
+        event_types: Event types, in the order of their codes.
+        made: Options of their preparation, as in `PrepareOptions`.
     """
 
     sequences: datasets.DatasetDict = field(default_factory=_no_sequences)
@@ -106,7 +106,7 @@ class PreparedShop(ShopTables):
 
     @property
     def num_events(self) -> int:
-        """Events of the log that was prepared."""
+        """Number of events in the prepared tables."""
         return int(self.card.rows["events"])
 
     def split(
@@ -118,10 +118,10 @@ class PreparedShop(ShopTables):
         text_fields: Sequence[str] = DEFAULT_TEXT_FIELDS,
         cache_dir: Path | None = None,
     ) -> SplitData:
-        """The sequences that were prepared; arguments as of `ShopTables.split`, and nothing is cached.
+        """The prepared sequences; arguments as of `ShopTables.split`, without a cache.
 
         Raises:
-            ValueError: If options are wanted that the folder was not made with.
+            ValueError: If an option differs from the preparation.
         """
         from datasets import DatasetDict
 
@@ -135,19 +135,19 @@ class PreparedShop(ShopTables):
             splits = DatasetDict(self.sequences)
         else:
             splits = self.splits_for(vocabulary, event_types)
-        if not self.made.get("cold_items"):  # whose events are gone already
+        if not self.made.get("cold_items"):  # else their events are already removed
             splits = without_cold_items(splits, options)
         return SplitData(vocabulary, event_types, splits, options, self, self)
 
     def resolved(self, options: Options) -> Options:
-        """The options with those that the folder was made with.
+        """The options, with those of the preparation.
 
         Raises:
-            ValueError: If others are wanted, for which the log itself would be needed.
+            ValueError: If an option differs from the preparation and needs the original events.
         """
         from ..sequences.event_options import COLD_OPTIONS, EVENT_OPTIONS, EventOptions
 
-        # Items can be made cold in prepared sequences too, once.
+        # Prepared sequences can still get cold items, once.
         names = [n for n in EVENT_OPTIONS if self.made.get("cold_items") or n not in COLD_OPTIONS]
         defaults = EventOptions()
         made = {name: self.made.get(name, getattr(defaults, name)) for name in names} | {"split": self.made_split}
@@ -155,8 +155,8 @@ class PreparedShop(ShopTables):
             value = getattr(options, name)
             if value not in (getattr(defaults, name), made[name]):
                 raise ValueError(
-                    f"{name} is {value!r}, and {self.name} was prepared with {made[name]!r}; prepare the tables "
-                    f"again with {name}={value!r}, or give the tables"
+                    f"{name} is {value!r}, and {self.name} was prepared with {made[name]!r}; prepare the original "
+                    f"tables again with {name}={value!r}, or give these tables instead"
                 )
         return replace(options, **made)
 
@@ -169,11 +169,11 @@ class PreparedShop(ShopTables):
         return saved_roles(self.event_types, self.made)
 
     def split_advice(self, options: EventOptions) -> str | None:
-        """None: the split was chosen when the folder was made."""
+        """None: the split was chosen during preparation."""
         return None
 
     def options_of_training(self, saved: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of cold items, unless the folder was made with cold items; it has its own of all others."""
+        """Saved options of cold items, unless the folder has cold items; all other options are the folder's."""
         from ..sequences.event_options import COLD_OPTIONS
 
         later = () if self.made.get("cold_items") else (*COLD_OPTIONS, "seed")
@@ -188,11 +188,11 @@ class PreparedShop(ShopTables):
         raise ValueError(f"{reason}, and the prepared {self.name} does not contain them; give the original tables")
 
     def splits_for(self, vocabulary: ItemVocabulary, event_types: Sequence[str]) -> datasets.DatasetDict:
-        """The splits with the rows and codes of another catalogue; an item it lacks is unknown, and never a target.
+        """The splits with the indices and codes of another catalogue; missing items become unknown, and never targets.
 
         Args:
             vocabulary: The catalogue.
-            event_types: Its kinds of event; one that it lacks is 0.
+            event_types: Event types of the catalogue's model; a missing type has code 0.
         """
         import datasets
 
@@ -226,29 +226,29 @@ def _recoded(split: datasets.Dataset, rows: np.ndarray, codes: np.ndarray) -> da
 def load_prepared_data(
     folder: str | Path, columns: TableColumns | None, time_format: str | None, encoding: str | None
 ) -> PreparedShop:
-    """As `load_prepared`; refuses arguments of `load_shop` that say how tables are to be read.
+    """Like `load_prepared`; refuses arguments of `load_shop` about the format of tables.
 
     Raises:
-        ValueError: As `open_prepared`; and if names of columns, a format of times or an encoding is given.
+        ValueError: As `open_prepared`; and if column names, a time format or an encoding is given.
     """
     if is_chosen(time_format) or is_chosen(encoding):
         raise ValueError(
-            f"{folder} was prepared, and its times are read already; leave time_format= and encoding= out"
+            f"{folder} was prepared, and its times are already read; leave time_format= and encoding= out"
         )
     if columns not in (None, TableColumns()) and not isinstance(columns, SavedColumns):
-        raise ValueError(f"{folder} was prepared, and its columns have our names; leave columns= out")
+        raise ValueError(f"{folder} was prepared, and its columns already have our names; leave columns= out")
     return load_prepared(folder)
 
 
 def refuse_prepared(folder: str | Path | None, use: str) -> None:
-    """Refuse a prepared folder where the log itself is needed.
+    """Refuse a prepared folder if the original tables are needed.
 
     Args:
-        folder: What was given.
-        use: What is to be done with the tables, such as "inspect".
+        folder: The given folder.
+        use: The intended use of the tables, such as "inspect".
 
     Raises:
-        ValueError: If it is one; it names the tables that it was made of.
+        ValueError: If it is a prepared folder; the message lists its original tables.
     """
     if folder is None or not is_prepared(folder):
         return
@@ -256,8 +256,8 @@ def refuse_prepared(folder: str | Path | None, use: str) -> None:
     tables = [name for name in inputs if Path(name).is_absolute()]
     named = f": {', '.join(tables)}" if tables else ""
     raise ValueError(
-        f"{folder} holds sequences that were cut by xcat prepare, not a log of events; {use} the tables that they "
-        f"were made of{named}"
+        f"{folder} contains sequences made by xcat prepare, not an events table; {use} the original tables "
+        f"instead{named}"
     )
 
 
@@ -270,7 +270,7 @@ def open_prepared(folder: str | Path) -> PreparedFolder:
     """Open a folder that `prepare_tables` has written.
 
     Raises:
-        ValueError: If it is unfinished, damaged, or none.
+        ValueError: If it is unfinished, damaged, or not a prepared folder.
     """
     folder = Path(folder).expanduser()
     file = folder / MANIFEST
@@ -282,12 +282,12 @@ def open_prepared(folder: str | Path) -> PreparedFolder:
     for name, shards in manifest["shards"].items():
         there = len(list((folder / name).glob("*.parquet")))
         if there != shards:
-            raise ValueError(f"folder {folder} has {there} of {shards} shards of {name}; prepare it anew")
+            raise ValueError(f"folder {folder} has {there} of {shards} shards of {name}; prepare it again")
     return PreparedFolder(folder, manifest)
 
 
 def load_prepared(folder: str | Path) -> PreparedShop:
-    """The shop of a prepared folder, for training.
+    """The dataset of a prepared folder, for training.
 
     Raises:
         ValueError: As `open_prepared`.
@@ -316,7 +316,7 @@ def load_prepared(folder: str | Path) -> PreparedShop:
 
 
 def _made(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a preparation, with the roles of event types that it found; without any in an old folder."""
+    """Options of a preparation, with the event-type roles that it found; old folders have no roles."""
     found = {
         name: tuple(manifest[name]) for name in ("target_event_types", "negative_event_types") if name in manifest
     }
@@ -324,16 +324,16 @@ def _made(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_folder(folder: Path, request: dict[str, Any], overwrite: bool) -> PreparedFolder | None:
-    """Look at what is in an output folder before any work is done.
+    """Check the content of an output folder before any work.
 
     Returns:
         The finished preparation of the same request, or None if there is work to do.
 
     Raises:
-        ValueError: If the folder is a file or holds something else.
+        ValueError: If the folder is a file or has other content.
     """
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"folder {folder} is a file; give another")
+        raise ValueError(f"folder {folder} is a file; give another folder")
     if not folder.exists() or not any(folder.iterdir()):
         return None
     if not (folder / MANIFEST).is_file():
@@ -351,7 +351,7 @@ def check_folder(folder: Path, request: dict[str, Any], overwrite: bool) -> Prep
 
 
 def empty_folder(folder: Path) -> None:
-    """Take away what a preparation wrote, and nothing else."""
+    """Remove the files of a preparation, and no others."""
     for name in (*SPLITS, WORK):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in (MANIFEST, VOCABULARY_FILE, "users.parquet", "promotions.parquet", "README.md"):
@@ -359,7 +359,7 @@ def empty_folder(folder: Path) -> None:
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> PreparedFolder:
-    """Write the manifest, whole or not at all."""
+    """Write the manifest atomically."""
     unfinished = folder / f"{MANIFEST}.unfinished"
     unfinished.write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     unfinished.replace(folder / MANIFEST)

@@ -1,4 +1,4 @@
-"""The Ray cluster that work is given to."""
+"""Connection to a Ray cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..extras import MissingExtraError
 
 
 def import_ray() -> Any:
-    """Ray, with its data library.
+    """Import Ray with its data library.
 
     Raises:
         ImportError: If it is not installed.
@@ -26,17 +26,17 @@ def import_ray() -> Any:
 
 @contextmanager
 def connect_ray(ray: Any) -> Iterator[None]:
-    """Connect where nobody has yet, and part again only from what was connected to here.
+    """Connect to Ray if there is no connection yet, and disconnect only in this case.
 
-    To the cluster that RAY_ADDRESS names, or to one of this machine alone that is started for it.
+    The cluster is the one in RAY_ADDRESS, or a new one on this machine.
 
     Args:
-        ray: What `import_ray` gives.
+        ray: Result of `import_ray`.
     """
     if ray.is_initialized():
         yield
         return
-    # Read by a cluster that is started here; an existing one has decided for itself.
+    # Read by a cluster that is started here; an existing cluster has its own setting.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(include_dashboard=False, log_to_driver=False) if "RAY_ADDRESS" not in os.environ else ray.init()
     try:

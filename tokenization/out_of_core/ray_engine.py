@@ -1,4 +1,4 @@
-"""The same preparation on Ray Data: chunks are read on all nodes, shuffled by partition, worked on where they arrive.
+"""Preparation with Ray Data: chunks are read on all nodes, shuffled by partition, and processed on the same node.
 
 Every node must read the tables, and write the output folder, under the same paths.
 """
@@ -25,19 +25,19 @@ from .ray_cluster import connect_ray, import_ray
 
 KIND, RESULT, ERROR = "kind", "result", "error"
 MAX_REDUCERS = 200
-"""Tasks of the shuffle; each takes one partition after the other."""
+"""Tasks of the shuffle; each processes its partitions one after the other."""
 
 _R = TypeVar("_R")
 
 
 class RayEngine:
-    """The Ray cluster that is connected to or that RAY_ADDRESS names, or one of this machine that is started for it.
+    """Engine for a Ray cluster: the connected one, the one in RAY_ADDRESS, or a new one on this machine.
 
     Args:
-        chunks: The log.
-        reading: How it is read.
-        partitions: Partitions of the users.
-        output: The output folder, which every node sees.
+        chunks: Chunks of the events.
+        reading: Options for reading them.
+        partitions: Number of partitions of the users.
+        output: The output folder, visible to every node.
         num_proc: Tasks at a time.
         progress: Whether Ray shows its bars.
 
@@ -55,7 +55,7 @@ class RayEngine:
         progress: bool,
     ) -> None:
         self.chunks, self.reading, self.partitions = chunks, reading, partitions
-        self.output = output.resolve()  # a worker's working directory is its own
+        self.output = output.resolve()  # workers have another working directory
         self.num_proc, self.progress = num_proc, progress
         self._ray = import_ray()
         self._connection = ExitStack()
@@ -69,7 +69,7 @@ class RayEngine:
         self._connection.close()
 
     def read(self) -> list[EventFacts]:
-        """Read the chunks for their facts alone; they are read again when they are shuffled."""
+        """Read the chunks for their facts only; the shuffle reads them again."""
         jobs: Jobs[dict[str, Any]] = [(_facts_of, (chunk, self.reading)) for chunk in self.chunks]
         return [EventFacts.from_dict(part) for part in self.run(jobs, "reading events")]
 
@@ -90,7 +90,7 @@ class RayEngine:
             )
             done |= {row["number"]: _unpacked(row) for row in groups.take_all()}
         for number in numbers:
-            if number not in done:  # no user fell into it
+            if number not in done:  # it has no users
                 done[number] = job(empty_events(), number, *arguments, self.output)
         return [done[number] for number in numbers]
 
@@ -114,10 +114,10 @@ def _facts_of(chunk: EventChunk, reading: ChunkReading) -> dict[str, Any]:
 def _events_of(
     batch: pa.Table, chunks: list[EventChunk], reading: ChunkReading, partitions: int, done: set[int]
 ) -> pa.Table:
-    """The events of one chunk that belong to partitions which are still to be done."""
+    """The events of one chunk in partitions that are not finished."""
     events, _ = read_chunk(chunks[batch["number"][0].as_py()], reading)
     if MICROSECOND not in events.columns:
-        # Blocks of one schema: only chunks in which some time has a fraction have the column.
+        # All blocks need one schema; the column of fractional seconds exists only in chunks with such times.
         events = events.with_columns(pl.lit(None, pl.Int32).alias(MICROSECOND)).select(pl.exclude(ROW), ROW)
     events = events.with_columns(number_partition(events, partitions)).filter(~pl.col(PARTITION).is_in(sorted(done)))
     return events.to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -137,11 +137,11 @@ def _call_job(batch: pa.Table, jobs: Jobs[Any]) -> pa.Table:
 
 
 def _packed(number: int, call: partial[Any]) -> pa.Table:
-    """One row: the number of a job, and what it returned or the message of its error, as bytes that hold no code."""
+    """One row: a job's number, and its result or error message as plain bytes without code."""
     try:
         kind, content = _encoded(call())
     except ValueError as error:
-        kind, content = ERROR, str(error).encode()  # Ray would lose its type
+        kind, content = ERROR, str(error).encode()  # Ray would lose the error's type
     return pa.table({
         "number": pa.array([number], pa.int64()),
         KIND: pa.array([kind], pa.string()),
@@ -150,7 +150,7 @@ def _packed(number: int, call: partial[Any]) -> pa.Table:
 
 
 def _encoded(result: Any) -> tuple[str, bytes]:
-    """The kind of a result, a key of `_DECODERS`, and its bytes."""
+    """The kind of a result (a key of `_DECODERS`), and its bytes."""
     buffer = io.BytesIO()
     if isinstance(result, pl.DataFrame):
         result.write_ipc(buffer)

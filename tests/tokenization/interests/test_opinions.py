@@ -46,7 +46,7 @@ def test_tables_that_cannot_be_read_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         read_statements(table, text_columns=text_columns)
-    with pytest.raises(ValueError, match="no row is of user 'z'; ids of this table have the shape 'x'"):
+    with pytest.raises(ValueError, match="no row has the user 'z'; ids of this table have the shape 'x'"):
         read_statements(events()).of_user("z")
 
 
@@ -66,4 +66,4 @@ def test_a_full_profile_knows_what_was_said_before_and_nothing_else() -> None:
     assert [name for _, name, _, _ in early.entities] == ["mug"]
     assert not any("zip" in phrase for phrase in early.keyphrases)
     assert early.opinions == 2
-    assert "names: mug (category, 1x" in early.describe()
+    assert "mentions: mug (category, 1x" in early.describe()

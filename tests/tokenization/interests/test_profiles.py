@@ -138,9 +138,9 @@ def test_rows_of_a_data_set_get_the_profiles_of_their_users() -> None:
 
 def test_a_profile_reads_as_plain_lines() -> None:
     text = build_profile(opinions(), 20 * DAY + 1, ProfileOptions(half_life_days=10.0)).describe()
-    assert text.splitlines()[:2] == ["4 opinions", "tents: liking 0.50, disliking 1.00, of 3"]
+    assert text.splitlines()[:2] == ["4 reviews and ratings", "tents: liking 0.50, disliking 1.00, of 3"]
     assert "mug" in text
-    assert build_profile(opinions(), 0).describe() == "Nothing is known of this user's interests."
+    assert build_profile(opinions(), 0).describe() == "No interests are known for this user."
 
 
 @pytest.mark.parametrize(
@@ -157,9 +157,9 @@ def test_options_that_cannot_be_are_refused(change: dict[str, float], message: s
 
 
 def test_opinions_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ValueError, match="opinions hold the polarity nan"):
+    with pytest.raises(ValueError, match="feedback has the polarity nan"):
         Opinions(np.array([0]), np.array([np.nan]), np.ones((1, 2)), [""])
-    with pytest.raises(ValueError, match="one entry each"):
+    with pytest.raises(ValueError, match="per entry; got"):
         Opinions(np.array([0]), np.array([1.0]), np.ones((2, 2)), [""])
     with pytest.raises(ValueError, match="every is 0"):
         snapshot_interests(opinions(), np.array([0]), every=0)

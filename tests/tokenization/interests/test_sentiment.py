@@ -62,7 +62,7 @@ def test_what_is_learnt_from_rated_texts_judges_others_in_their_trade() -> None:
 
 @pytest.mark.parametrize(("count", "sides"), [(10, [True, False] * 5), (30, [True] * 30), (30, [True, False])])
 def test_too_little_to_learn_from_is_refused(count: int, sides: list[bool]) -> None:
-    with pytest.raises(ValueError, match=f"{count} texts with .* teach no sentiment"):
+    with pytest.raises(ValueError, match=f"{count} texts, .* of them positive, are too few"):
         LearnedSentiment.fit(["a text"] * count, sides)
 
 

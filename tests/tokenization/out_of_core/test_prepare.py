@@ -402,7 +402,7 @@ def test_fit_takes_the_sequences(tmp_path):
         (PreparationOptions(tie_policy="shuffle"), "prepared with 'file'"),
         (
             PreparationOptions(repeats="first"),
-            "repeats is 'first', and shop was prepared with 'keep'; prepare the tables again",
+            "repeats is 'first', and shop was prepared with 'keep'; prepare the original tables again",
         ),
         (PreparationOptions(min_user_events=3), "min_user_events is 3, and shop was prepared with 0"),
     ):
@@ -506,9 +506,9 @@ def test_commands_read_the_folder(tmp_path, capsys, monkeypatch):
     _, error = run(["evaluate", "checkpoint", "out", "--split", "leave-one-out"], capsys, 2)
     assert "shop was prepared with 'last-basket'" in error
     _, error = run(["fit", "out", "--output", "other", "--columns", "title=name"], capsys, 2)
-    assert "its columns have our names" in error
+    assert "its columns already have our names" in error
     for command in (["inspect", "out"], ["interests", "out"], ["prepare", "out", "--output", "two"],
                     ["recommend", "checkpoint", "--users", "out"]):  # fmt: skip
         _, error = run(command, capsys, 2)
-        assert "not a log of events" in error and "events.parquet" in error and "Traceback" not in error
+        assert "not an events table" in error and "events.parquet" in error and "Traceback" not in error
     assert not (tmp_path / "two").exists() and not (tmp_path / "inspection").exists()
