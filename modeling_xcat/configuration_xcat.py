@@ -7,6 +7,7 @@ from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from .hub_xcat import without_folders
 from .limits_xcat import NUM_SPECIAL_ROWS as NUM_SPECIAL_ROWS
 from .limits_xcat import check_choices, check_sizes
 from .saving_xcat import code_of_main_left_out
@@ -213,6 +214,11 @@ class XCatConfig(PreTrainedConfig):
 
     def validate_output_attentions(self) -> None:
         """Every implementation of attention goes with `output_attentions`; other models take only the eager one."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in `PreTrainedConfig`, without the folders that the text encoder or another part was loaded from."""
+        settings: dict[str, Any] = without_folders(super().to_dict())
+        return settings
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any) -> Any:
         """As in `PreTrainedConfig`; the code of a class that is defined in `__main__` is left out."""

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import (
@@ -33,6 +34,9 @@ CARRIED = (
 
 HUB_ARGUMENTS = ("revision", "token", "cache_dir", "force_download", "local_files_only", "subfolder")
 """Arguments of every `from_pretrained` that say where a checkpoint is."""
+
+ORIGINS = ("_name_or_path", "name_or_path")
+"""Settings that name the place a part was loaded from; nothing reads them."""
 
 HUB_ERRORS = (HTTPError, HFValidationError, LocalEntryNotFoundError, ConnectionError)
 """What clients of the hub raise."""
@@ -132,6 +136,25 @@ def is_local(name: str) -> bool:
     """
     windows = "\\" in name or re.match(r"[A-Za-z]:", name) is not None
     return windows or name.startswith((".", "~", "/")) or name.count("/") > 1 or Path(name).exists()
+
+
+def without_folders(settings: Any) -> Any:
+    """Settings without the folders of this machine that parts were loaded from: a home folder names its owner.
+
+    Args:
+        settings: A dictionary of a configuration, with others inside.
+
+    Example:
+        >>> without_folders({"text_config": {"_name_or_path": "/home/me/encoder", "hidden_size": 8}})
+        {'text_config': {'hidden_size': 8}}
+    """
+    if not isinstance(settings, dict):
+        return settings
+    return {
+        key: without_folders(value)
+        for key, value in settings.items()
+        if not (key in ORIGINS and isinstance(value, str) and is_local(value))
+    }
 
 
 def hub_error(error: BaseException, name: str, revision: str | None = None) -> OSError:

@@ -13,7 +13,7 @@ from typing import Any
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 
-from .hub_xcat import CARRIED, HUB_ERRORS, REPOSITORY, hub_error, is_local
+from .hub_xcat import CARRIED, HUB_ERRORS, REPOSITORY, hub_error, is_local, without_folders
 from .saving_xcat import ADAPTER_CONFIG, MODEL
 
 SHARED = (*CARRIED, "*.py", "README.md", "LICENSE*", ".eval_results/*")
@@ -48,7 +48,6 @@ NO_CARD = "[More Information Needed]"
 """Stands in the template that transformers writes where there is no card."""
 
 _BASE = "base_model_name_or_path"
-_ORIGINS = ("_name_or_path", "name_or_path")  # where a part was loaded from once; nothing reads it
 
 
 def push_folder(
@@ -192,7 +191,7 @@ def changed_files(
         if name == "README.md" and NO_CARD in (text := (folder / path).read_text(encoding="utf-8")):
             changed[path] = CARD.format(title=repository.rpartition("/")[2], name=repository).encode()
         elif name.endswith(".json") and '_or_path"' in (text := (folder / path).read_text(encoding="utf-8")):
-            settings = _without_folders(json.loads(text))
+            settings = without_folders(json.loads(text))
             if name == ADAPTER_CONFIG:
                 settings[_BASE] = base_repo or settings.get(_BASE)
                 check_base_name(settings[_BASE], str(folder))
@@ -217,16 +216,6 @@ def check_base_name(base: str | None, adapter: str) -> None:
             f"the adapter {adapter} {told}, where others cannot find it; push the base too and name its repository: "
             f"base_repo='NAMESPACE/NAME', or {_BASE} in the adapter's configuration"
         )
-
-
-def _without_folders(settings: Any) -> Any:
-    if not isinstance(settings, dict):
-        return settings
-    kept = {}
-    for key, value in settings.items():
-        if not (key in _ORIGINS and isinstance(value, str) and is_local(value)):
-            kept[key] = _without_folders(value)
-    return kept
 
 
 def _operations(content: _Content, held: Sequence[str]) -> list[Any]:

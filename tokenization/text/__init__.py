@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .default_encoder import PACKAGED_COPY as PACKAGED_COPY
     from .default_encoder import packaged_copy as packaged_copy
     from .default_encoder import resolve_text_encoder as resolve_text_encoder
+    from .default_encoder import shared_name as shared_name
     from .embedding_cache import default_cache as default_cache
     from .embedding_cache import encode_texts as encode_texts
     from .item_text import DEFAULT_TEXT_FIELDS as DEFAULT_TEXT_FIELDS
@@ -34,6 +35,7 @@ _EXPORTS = {
     "PACKAGED_COPY": ".default_encoder",  # package that brings it without network
     "packaged_copy": ".default_encoder",  # folder of that package
     "resolve_text_encoder": ".default_encoder",  # folder or hub id of an encoder
+    "shared_name": ".default_encoder",  # hub id of an encoder that was read from a copy
     "detect_language": ".languages",  # language of a text
     "split_words": ".words",  # words of a text
 }

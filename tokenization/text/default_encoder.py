@@ -51,6 +51,19 @@ def packaged_copy() -> str | None:
     return str(folder) if (folder / "config.json").is_file() else None
 
 
+def shared_name(name: str | None = None) -> str:
+    """Name of a text encoder in files that are shared: its repository, also where a copy on this machine was read.
+
+    Args:
+        name: Hub id or folder; None for the default.
+
+    Returns:
+        The hub id, or the folder of an encoder that has none.
+    """
+    copies = [Path(folder).resolve() for folder in (packaged_copy(), local_default()) if folder is not None]
+    return DEFAULT_TEXT_ENCODER if name is None or Path(name).resolve() in copies else name
+
+
 def local_default() -> str | None:
     """Folder of the default text encoder, cached or packaged; None where it would have to be downloaded."""
     cached = _cached_folder(DEFAULT_TEXT_ENCODER)

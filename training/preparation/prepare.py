@@ -14,13 +14,14 @@ from transformers.activations import ACT2FN
 from ...catalogue.interests import interest_settings, shop_interests
 from ...catalogue.item_table import distinct_texts, fill_item_table
 from ...modeling_xcat.configuration_xcat import XCatConfig
+from ...modeling_xcat.hub_xcat import is_local
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.interests.reader import NO_INTEREST, UserInterests
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import stage
 from ...tokenization.sequences.split_data import SplitData
 from ...tokenization.tables.schema import ShopTables
-from ...tokenization.text import DEFAULT_TEXT_ENCODER, resolve_text_encoder
+from ...tokenization.text import resolve_text_encoder, shared_name
 from ...tokenization.text.vocabulary_texts import text_vocabulary
 from ...tokenization.vocabulary import ItemVocabulary
 from .options import PreparationOptions, PreparedTraining
@@ -134,7 +135,7 @@ def prepare_training(
     fill_item_table(model, processor, data.train, precision=precision, cache_dir=options.cache_dir)
     interests = add_interests(shop, model, processor, data.splits, options, precision)
     notes = [told for told in (note, shop.split_advice(options)) if told]
-    return PreparedTraining(model, processor, data, options.text_encoder or DEFAULT_TEXT_ENCODER, notes, interests)
+    return PreparedTraining(model, processor, data, shared_name(options.text_encoder), notes, interests)
 
 
 def add_interests(
@@ -171,6 +172,8 @@ def _config(data: SplitData, encoder_path: str, options: PreparationOptions) -> 
     if unknown:
         raise ValueError(f"{unknown[0]!r} is no field of XCatConfig")
     text_config = AutoConfig.from_pretrained(encoder_path)
+    encoder = shared_name(options.text_encoder)
+    text_config.name_or_path = "" if is_local(encoder) else encoder
     limit = getattr(text_config, "max_position_embeddings", None) or options.max_text_length
     if not 1 <= options.max_text_length <= limit:
         raise ValueError(
