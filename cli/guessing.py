@@ -17,9 +17,10 @@ def show_guess(data: str | None, items: str | None, events: str | None, encoding
     Raises:
         ValueError: If there are no two tables to look at.
         FileNotFoundError: If a table does not exist.
+        TableError: If the name of a column looks personal.
     """
-    from ..tokenization.sources.generic import find_table, read_table
-    from ..tokenization.tables.column_guess import guess_of_tables
+    from ..tokenization.sources.generic import find_table
+    from ..tokenization.tables.column_guess import guess_columns
     from .argument_options import with_options
     from .console import messages, results
 
@@ -29,7 +30,7 @@ def show_guess(data: str | None, items: str | None, events: str | None, encoding
         items, events = (str(find_table(Path(data), name)) for name in ("items", "events"))
     if items is None or events is None:
         raise ValueError("--guess-columns needs a folder with items.* and events.*, or both --items and --events")
-    guess = guess_of_tables(read_table(items, encoding=encoding), read_table(events, encoding=encoding))
+    guess = guess_columns(items, events, encoding=encoding)
     for part in str(guess).split("; "):
         messages.print(part, markup=False, highlight=False)
     text = with_options(guess.call) or "no option is needed: the tables have our own names"

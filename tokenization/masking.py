@@ -13,6 +13,9 @@ _MOST_DIGITS = 5
 """Maximum digits in a column name; telephone numbers, customer numbers and seconds have more."""
 _DATE = r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:\d{2}|\d{4}))"
 _MOMENT = re.compile(rf"{_DATE}(?:[ T]\d{{1,2}}:\d{{2}}(?::\d{{2}}(?:\.\d{{1,9}})?)?)?(?:Z|[+-]\d{{2}}:?\d{{2}})?")
+_COMPACT_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{2}|\d{4}|\d{6})?")
+_ADDRESS = re.compile(r"[^\s@]@[^\s@]+\.[^\W\d_]{2,}")
+_NUMBER = re.compile(r"(?<!\w)[+(]?\d[\d ()./-]*\d(?!\w)")
 _KEPT = {"P", "S", "Z", "C"}
 
 
@@ -44,14 +47,42 @@ def is_moment(value: object) -> bool:
     return isinstance(value, str) and _MOMENT.fullmatch(value.strip()) is not None
 
 
+def looks_personal(name: str) -> bool:
+    """Whether a name of a column or of an event type looks like an e-mail address or a number of a person.
+
+    Such a number is a telephone number, or seven digits and more that are no date.
+
+    Example:
+        >>> [looks_personal(name) for name in ("ann@post.example", "Ann, 0170 555 1234", "1577555", "@timestamp")]
+        [True, True, True, False]
+        >>> [looks_personal(name) for name in ("2024-01-31", "sales_20240131", "20240131", "2023/2024", "ndcg@10")]
+        [False, False, False, False, False]
+    """
+    if _ADDRESS.search(name):
+        return True
+    return any(_is_number_of_person(found[0], found[0] == name.strip()) for found in _NUMBER.finditer(name))
+
+
+def _is_number_of_person(text: str, alone: bool) -> bool:
+    """Whether a text of digits and signs is a telephone number, or a long number that stands alone."""
+    groups = re.findall(r"\d+", text)
+    digits = "".join(groups)
+    if not 7 <= len(digits) <= 15 or re.search(_DATE, text) or _COMPACT_DATE.fullmatch(digits):
+        return False
+    if text[0] in "+(0":
+        return True
+    years = all(re.fullmatch(r"(?:19|20)\d\d", group) for group in groups)
+    return (len(groups) > 2 and not years) or (len(groups) == 1 and (alone or len(digits) >= 10))
+
+
 def holds_values(names: Sequence[str]) -> bool:
-    """Whether column names look like values: without a header line, a file's first customer becomes the header.
+    """Whether names of columns look like values: a file without a header has its first customer for a header.
 
     Example:
         >>> holds_values(["sku", "customer id"]), holds_values(["ann@post.example", "Ann", "sku-1"])
         (False, True)
     """
-    return any("@" in name or is_moment(name) or sum(map(str.isdigit, name)) > _MOST_DIGITS for name in names)
+    return any(looks_personal(name) or is_moment(name) or sum(map(str.isdigit, name)) > _MOST_DIGITS for name in names)
 
 
 def name_columns(names: Sequence[str]) -> str:

@@ -14,12 +14,12 @@ from xcat_rec.cli.app import main
 from xcat_rec.tokenization.inspection.inspect import inspect_shop
 from xcat_rec.tokenization.inspection.page import inspection_card
 from xcat_rec.tokenization.interests.opinions import read_statements
-from xcat_rec.tokenization.masking import is_moment, mask
+from xcat_rec.tokenization.masking import holds_values, is_moment, looks_personal, mask
 from xcat_rec.tokenization.out_of_core.chunks import EventFacts
 from xcat_rec.tokenization.sequences.build import build_splits
 from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.tokenization.tables.problems import TableError, TableProblem, values_shown
-from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
+from xcat_rec.tokenization.tables.schema import ShopTables, TableColumns, validate_tables
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
 from ..personal_shop import PLANTED, emails, found_in, personal_events, phones, write_personal_shop
@@ -194,3 +194,89 @@ def test_a_damaged_file_is_told_by_its_line(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="line 2 has") as caught:
             load_shop(tmp_path)
         assert not found_in(str(caught.value)) and "kundenpost" not in str(caught.value)
+
+
+PERSONAL = [
+    *emails()[:3], *phones()[:3], "anna@example.com", "anna.berg+shop@post.example.co.uk", "李雷@例子.中国",
+    "Anna <a@b.de>", "+49 1577 5550037", "0170-555-1234", "(555) 123-4567", "555-123-4567", "555.123.4567",
+    "13812345678", "call 138 1234 5678", "Anna, +33 1 23 45 67 89", "1577555", "1600000000",
+]  # fmt: skip
+NAMES = [
+    "user_id", "Customer ID", "客户编号", "@timestamp", "@version", "2024-01-31", "31.01.2024", "2024-01-31 12:00:00",
+    "sales_20240131", "20240131", "sales 20240131", "2023/2024", "2023-2024", "ndcg@10", "price in 2024 (EUR)", "1",
+    "123456", "unit_price_1000000", "Q1 2024", "a/b", "sku:12345", "0-17", "2024-01-01 - 2024-01-31", "",
+    "col_0170555123",
+]  # fmt: skip
+
+
+def test_names_that_look_personal_and_names_that_do_not() -> None:
+    assert [name for name in PERSONAL if not looks_personal(name)] == []
+    assert [name for name in NAMES if looks_personal(name)] == []
+    assert holds_values(["sku", PERSONAL[0]]) and not holds_values(["@timestamp", "user_id"])
+
+
+@pytest.mark.parametrize("table", ["items", "events", "users", "promotions"])
+def test_a_table_with_a_personal_name_of_a_column_is_refused(table: str) -> None:
+    for name in (emails()[0], phones()[0]):
+        tables = {"items": items_table(), "events": events_table(), "users": pl.DataFrame({"user_id": emails()})}
+        tables["promotions"] = pl.DataFrame({"item_id": ["item-01"], "start": [1_600_000_000]})
+        tables[table] = tables[table].with_columns(pl.lit(1).alias(name))
+        with pytest.raises(TableError) as caught:
+            validate_tables(**tables)
+        told = str(caught.value)
+        shape = mask(name)
+        assert f"{table}, column {shape}: 1 names of columns look like an e-mail address or a number of" in told
+        assert "rename it, or write a line with names" in told
+        assert not found_in(told) and not found_in(repr(caught.value.problems))
+
+
+def test_a_mapping_to_a_personal_name_is_not_repeated() -> None:
+    columns = TableColumns(user_id=emails()[0])
+    for log in (events_table(), events_table().rename({"user_id": emails()[0]})):
+        with pytest.raises(TableError) as caught:
+            validate_tables(items_table(), log, columns)
+        assert not found_in(str(caught.value)) and mask(emails()[0]) in str(caught.value)
+
+
+def test_an_event_type_that_looks_personal_is_refused() -> None:
+    log = events_table().with_columns(event_type=pl.lit("buy"))
+    log = log.with_columns(
+        event_type=pl.when(pl.int_range(pl.len()) == 2).then(pl.lit(emails()[0])).otherwise("event_type")
+    )
+    with pytest.raises(TableError, match=r"event_type: 1 of its values look like .*\(masked, row 3\)") as caught:
+        validate_tables(items_table(), log)
+    assert not found_in(str(caught.value))
+
+
+COMMANDS: dict[str, list[str]] = {
+    "fit": ["--output"], "inspect": ["--output"], "prepare": ["--output"], "guess": [],
+    "bench": ["--models", "popularity", "--output"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("header", ["extra", "mapped", "none"])
+def test_commands_write_nothing_of_a_table_with_a_personal_name(
+    command: str, header: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, mail = tmp_path / "shop", emails()[0]
+    folder.mkdir()
+    items_table().write_csv(folder / "items.csv")
+    log = events_table()
+    names = ["--columns", f"user_id={mail}"] if header == "mapped" else []
+    if header == "extra":
+        log = log.with_columns(pl.lit("x").alias(mail))
+    elif header == "mapped":
+        log = log.rename({"user_id": mail})
+    else:
+        log = log.with_columns(user_id=pl.lit(mail), phone=pl.lit(phones()[0]))
+    log.write_csv(folder / "events.csv", include_header=header != "none")
+    out = [str(tmp_path / "out.json")] if COMMANDS[command] else []
+    given = ["--guess-columns"] if command == "guess" else names
+    with pytest.raises(SystemExit) as stop:
+        main(["inspect" if command == "guess" else command, str(folder), *COMMANDS[command], *out, *given])
+    told = capsys.readouterr()
+    assert stop.value.code == 2 and "names of columns look like an e-mail address" in " ".join(told.err.split())
+    assert not found_in(told.err) and not found_in(told.out)
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and path.parent != folder]
+    assert not [path for path in written if found_in(path.read_bytes().decode(errors="ignore"))]

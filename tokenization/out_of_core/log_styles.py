@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from ..sources.generic import from_arrow
 from ..sources.hub import HUB_SCHEME, open_parquet_file
-from ..tables.column_reader import ColumnReader, TableStyle
+from ..tables.column_reader import ColumnReader, TableStyle, personal_names
 from ..tables.keys import KeyStyle, key_style
 from ..tables.problems import TableProblem
 from ..tables.table_columns import TableColumns
@@ -41,7 +41,8 @@ def log_style(
         ValueError: If a file is not a parquet file, or the time format cannot be used.
     """
     schemas = [from_arrow(read_footer(path).schema.to_arrow_schema().empty_table()).schema for path in paths]
-    columns = columns.of_table({name.strip() for schema in schemas for name in schema}, "events")
+    given = dict.fromkeys(name.strip() for schema in schemas for name in schema)
+    columns = columns.of_table(given.keys(), "events")
     keys: dict[str, KeyStyle] = {}
     numbers: dict[str, list[pl.LazyFrame]] = {columns.name_of(name): [] for name in _NUMBERS}
     times: list[pl.LazyFrame] = []
@@ -65,7 +66,8 @@ def log_style(
     written = _times_of(times, columns.timestamp, time_format)
     reader = ColumnReader(columns)
     reader.date_order("events", "timestamp", written.reading)
-    return TableStyle(keys, commas, {columns.timestamp: written}), reader.problems
+    problems = [*reader.problems, *personal_names("events", list(given))]
+    return TableStyle(keys, commas, {columns.timestamp: written}), problems
 
 
 def _times_of(parts: Sequence[pl.LazyFrame], name: str, time_format: str | None) -> TimeStyle:

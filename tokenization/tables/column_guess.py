@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from .column_reader import personal_names
+from .problems import TableError
 from .table_columns import EVENT_INPUTS, ITEM_SCHEMA, TableColumns
 
 if TYPE_CHECKING:
@@ -100,19 +102,25 @@ def _escaped(column: str) -> str:
     return re.sub(r"([,\\])", r"\\\1", column)
 
 
-def guess_columns(items: TableSource, events: TableSource) -> ColumnGuess:
+def guess_columns(items: TableSource, events: TableSource, *, encoding: str | None = None) -> ColumnGuess:
     """Propose which columns are which: by names in English and Chinese, by values, and by ids in both tables.
 
     Args:
         items: The items table, whatever `read_table` takes.
         events: The events table.
+        encoding: Encoding of text files; None to find out.
 
     Raises:
         As `read_table`.
+        TableError: If the name of a column looks personal.
     """
     from ..sources.generic import read_table
 
-    return guess_of_tables(read_table(items), read_table(events))
+    tables = {"items": read_table(items, encoding=encoding), "events": read_table(events, encoding=encoding)}
+    problems = [problem for label, table in tables.items() for problem in personal_names(label, table.columns)]
+    if problems:
+        raise TableError(problems)
+    return guess_of_tables(tables["items"], tables["events"])
 
 
 def guess_of_tables(items: pl.DataFrame, events: pl.DataFrame) -> ColumnGuess:

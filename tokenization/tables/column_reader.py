@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from ..masking import holds_values, name_columns
+from ..masking import holds_values, looks_personal, mask, name_columns
 from .keys import KeyStyle, clean_keys
 from .problems import TableProblem
 from .table_columns import MICROSECOND, QUANTITY, SavedFormat, TableColumns, column_names, is_chosen
@@ -98,6 +98,7 @@ class ColumnReader:
         """Note an empty table, and columns that are required or were mapped and are not there."""
         if table.is_empty():
             self._add(label, "", "empty_table", 0, None, "give a table with at least one row")
+        self.problems += personal_names(label, table.columns)
         before = frozenset(self._found)
         for column in schema:
             name = self.columns.name_of(column)
@@ -212,8 +213,27 @@ class ColumnReader:
         row: int | None = None,
     ) -> None:
         name = self._name(column)
+        name = mask(name) if looks_personal(name) else name
         public = column == "item_id" or kind == "repeated_event"  # whose example is an item too
         self.problems.append(TableProblem(label, name, kind, count, example, remedy, fatal, row, public))
+
+
+def personal_names(label: str, names: Sequence[str]) -> list[TableProblem]:
+    """The fatal problem of a table with personal data in its names of columns; none where there are no such names.
+
+    Names of columns are written into checkpoints, cards and commands, which are shared.
+
+    Args:
+        label: The table.
+        names: Its columns.
+    """
+    personal = [name for name in names if looks_personal(name)]
+    remedy = (
+        "rename it, or write a line with names such as user_id,item_id,timestamp above the data if the file has none"
+    )
+    return [
+        TableProblem(label, mask(name), "personal_name", len(personal), None, remedy, True) for name in personal[:1]
+    ]
 
 
 def first_row(rows: pl.Series) -> int:

@@ -27,6 +27,8 @@ _WORDING = {
     "unknown_item": "{count} rows name an item that the items table lacks",
     "undescribed_item": "{count} items have events and no description",
     "many_event_types": "{count} different values",
+    "personal_event_type": "{count} of its values look like an e-mail address or a number of a person",
+    "personal_name": "{count} names of columns look like an e-mail address or a number of a person",
     "no_order": "there is neither a time nor an order of events",
     "bad_timestamp": "{count} rows hold no time that can be read",
     "ambiguous_date": "{count} rows hold dates that can be read in two ways",

@@ -7,7 +7,8 @@ from typing import Literal
 
 import polars as pl
 
-from .column_reader import ColumnReader, TableStyle, first_row
+from ..masking import looks_personal
+from .column_reader import ColumnReader, TableStyle, first_row, personal_names
 from .event_roles import RETURN, is_negative
 from .event_times import exact_time
 from .keys import meet_keys
@@ -173,6 +174,7 @@ class TableReader(ColumnReader):
     def promotions(self, table: pl.DataFrame) -> pl.LazyFrame:
         """A table of promotions with the columns of `PROMOTION_SCHEMA`; what it lacks is null."""
         self.columns = self._given.of_table(table.columns, "promotions")
+        self.problems += personal_names("promotions", table.columns)
         read: list[pl.Series] = []
         for name, dtype in PROMOTION_SCHEMA.items():
             column = self._column(table, name)
@@ -230,6 +232,13 @@ class TableReader(ColumnReader):
         if count > MAX_EVENT_TYPES:
             remedy = "an event type is a word such as buy or view; map another column, or leave it out"
             self._add("events", "event_type", "many_event_types", count, event_type[0], remedy, row=1)
+            return
+        personal = event_type.is_in([name for name in event_type.unique() if looks_personal(name)])
+        if personal.any():
+            found = event_type.filter(personal)
+            remedy = "an event type is a word such as buy or view, and is written into checkpoints; map another column"
+            row = first_row(personal)
+            self._add("events", "event_type", "personal_event_type", found.n_unique(), found[0], remedy, row=row)
 
     def repeated_events(self, log: pl.DataFrame) -> None:
         """Note events that say the same; a shop may mean two of them."""
