@@ -65,7 +65,7 @@ types: $(VENV)/.installed-dev  ## mypy --strict over the package
 layering: $(VENV)/.installed-dev  ## a room imports only from lower floors
 	$(BIN)/python .ci/layering.py
 
-sizes: $(VENV)/.installed-dev  ## list files over 400 and functions over 60 lines
+sizes: $(VENV)/.installed-dev  ## refuse files over 400 and functions over 60 lines in the package
 	$(BIN)/python .ci/sizes.py
 
 peers: .venv-peers/.installed  ## make .venv-peers with the libraries that benchmarks compare with

@@ -12,6 +12,7 @@ from .options import Columns, Encoding, MissingUsers, Report, TimeFormat
 from .usage import check_report, check_results, check_tables
 
 if TYPE_CHECKING:
+    from ..evaluation.ranker_evaluation import RankingReport
     from ..workflows.bench import BenchRequest
     from .bench_results import BenchResults
 
@@ -81,13 +82,12 @@ def bench(
     check_tables(data, items, events, columns)
 
     from ..evaluation.categories import DEFAULT_COLUMN
-    from ..tokenization.tables.event_roles import EventRoles
     from ..workflows.bench import BenchRequest
     from ..workflows.bench_models import check_requests
     from ..workflows.bench_worker import RunFailedError
     from ..workflows.results import compare_models
-    from .bench_results import BenchResults, comparison_lines, comparison_table, mean_reports, results_table
-    from .console import messages, print_json, say
+    from .bench_results import BenchResults, comparison_lines, mean_reports
+    from .console import print_json, say
 
     tables: dict[str, Any] = {
         "data": data,
@@ -119,16 +119,8 @@ def bench(
     except RunFailedError as error:
         say(f"xcat: error: {error}")
         raise typer.Exit(1) from None
-    if "event_roles" in results.rows[0]["data"]:  # which files of before do not have
-        roles = EventRoles.from_dict(results.rows[0]["data"]["event_roles"])
-        messages.print(f"event types: {roles}", markup=False, highlight=False)
-    for note in results.rows[0]["data"].get("notes", []):
-        say(f"note: {note}")
-    reports = mean_reports(results)
-    messages.print(results_table(results.rows, reports, title=_title(results.rows[0]["data"])), highlight=False)
-    compared = compare_models(results.rows, results.users)
-    if compared:
-        messages.print("", comparison_table(compared), highlight=False, sep="\n")
+    reports, compared = mean_reports(results), compare_models(results.rows, results.users)
+    _show(results, reports, compared)
     if report is not None:
         from .fit_command import other_command
         from .report_files import report_bench
@@ -137,6 +129,22 @@ def bench(
         report_bench(report, results.rows, reports, comparison_lines(compared), fields, command)
     if json_output:
         print_json({"runs": results.rows, "comparisons": compared})
+
+
+def _show(results: BenchResults, reports: dict[str, RankingReport], compared: list[dict[str, Any]]) -> None:
+    """Print event types, notes and tables."""
+    from ..tokenization.tables.event_roles import EventRoles
+    from .bench_results import comparison_table, results_table
+    from .console import messages, say
+
+    if "event_roles" in results.rows[0]["data"]:  # which files of before do not have
+        roles = EventRoles.from_dict(results.rows[0]["data"]["event_roles"])
+        messages.print(f"event types: {roles}", markup=False, highlight=False)
+    for note in results.rows[0]["data"].get("notes", []):
+        say(f"note: {note}")
+    messages.print(results_table(results.rows, reports, title=_title(results.rows[0]["data"])), highlight=False)
+    if compared:
+        messages.print("", comparison_table(compared), highlight=False, sep="\n")
 
 
 def _fields(arguments: list[str], own: dict[str, Any]) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from ..ranking.recommender import XCatRecommender
 
 HOUSEHOLDS_SHOWN = 3
 RECOMMENDATIONS_SHOWN = 5
@@ -76,7 +79,6 @@ def demo(
     from ..tokenization.progress import stage
 
     with stage("loading libraries"):
-        from ..model_cards.run_cards import popular_items
         from ..ranking.recommender import XCatRecommender
         from ..tokenization.sources.complete_journey import load_complete_journey
         from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
@@ -118,6 +120,16 @@ def demo(
         f"trained in {outcome.train_seconds:.0f} s, {outcome.total_seconds:.0f} s in all, "
         f"peak memory {outcome.peak_memory_mb:.0f} MB"
     )
+    _show_use(recommender, output)
+    if json_output:
+        print_json(outcome.to_dict())
+
+
+def _show_use(recommender: XCatRecommender, output: Path) -> None:
+    """Print the lines of Python that load the checkpoint."""
+    from ..model_cards.run_cards import popular_items
+    from .console import results
+
     example = popular_items(recommender.model, recommender.vocabulary, 2)
     results.print(f"\nThe checkpoint lies in {output}. To load it:\n", markup=False)
     results.print(
@@ -127,5 +139,3 @@ def demo(
         markup=False,
         highlight=False,
     )
-    if json_output:
-        print_json(outcome.to_dict())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import NEGATIVE_HELP, TARGETS_HELP, Columns, Encoding, Report, TimeFormat
+
+if TYPE_CHECKING:
+    from ..workflows.checkpoint_evaluation import EvaluationData
 
 
 def evaluate(
@@ -90,46 +93,44 @@ def evaluate(
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     if cold_boost is not None:
         recommender.cold_boost = cold_boost
-    catalogue = recommender.processor.catalogue
     column = category_column or (DEFAULT_COLUMN if by_category else None)
     if column is not None:
-        check_category_column(catalogue.table.schema, column)
+        check_category_column(recommender.processor.catalogue.table.schema, column)
     shop = load_shop(
-        data,
-        items=items,
-        events=events,
+        data, items=items, events=events, on_unknown_items="drop", on_missing_users="drop",
         columns=parse_columns(columns) if columns else saved_columns(recommender.processor.event_settings),
-        on_unknown_items="drop",
-        on_missing_users="drop",
         **table_formats(recommender.processor.event_settings, time_format, encoding),
-    )
+    )  # fmt: skip
     say(str(shop.report))
     judging = evaluation_data(
         recommender, shop, part=part, split=split, tie_policy=tie_policy, seed=seed,
         target_event_types=parse_event_types(target_event_types),
         negative_event_types=parse_event_types(negative_event_types),
     )  # fmt: skip
-    messages.print(f"event types: {judging.data.roles}", markup=False, highlight=False)
-    for note in judging.notes:
-        say(f"note: {note}")
+    _say(judging)
     reports = evaluate_on(recommender, judging, cutoffs)
     blocks = shown_blocks(reports, 10 if 10 in cutoffs else cutoffs[0], by_history)
-    title = f"{shop.name}, {judging.options.split}, {part}"
-    messages.print(metrics_table(reports, blocks, title), highlight=False)
+    messages.print(metrics_table(reports, blocks, f"{shop.name}, {judging.options.split}, {part}"), highlight=False)
     judged = report_dict(reports[MODEL_NAME])
     if column is not None:
-        parted = parted_by_category(reports[MODEL_NAME], judging.splits[part], catalogue, column)
+        parted = parted_by_category(reports[MODEL_NAME], judging.splits[part], recommender.processor.catalogue, column)
         messages.print("", category_table(parted), highlight=False, sep="\n")
         judged["by_category"] = parted.rows
     if report is not None:
         from .fit_command import other_command
         from .report_files import report_evaluation
 
-        command = other_command(context, checkpoint, data)
-        report_evaluation(report, reports, recommender, judging, shop, command)
+        report_evaluation(report, reports, recommender, judging, shop, other_command(context, checkpoint, data))
     if json_output:
-        del reports[MODEL_NAME]
-        baselines = {name: report_dict(report) for name, report in reports.items()}
+        baselines = {name: report_dict(report) for name, report in reports.items() if name != MODEL_NAME}
         print_json(
             {**judged, "baselines": baselines, "unknown_items": judging.unknown_items, "tables": shop.report.to_dict()}
         )
+
+
+def _say(judging: EvaluationData) -> None:
+    from .console import messages, say
+
+    messages.print(f"event types: {judging.data.roles}", markup=False, highlight=False)
+    for note in judging.notes:
+        say(f"note: {note}")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from .options import Columns, Encoding, GuessColumns, MissingUsers, Report, TimeFormat
 from .usage import DEFAULT_RANK
+
+if TYPE_CHECKING:
+    from ..tokenization.tables.schema import ShopTables
+    from ..workflows.fit import FitResult
 
 
 def fit(
@@ -84,7 +88,7 @@ def fit(
     from ..workflows.baselines import check_names
     from ..workflows.fields import parse_columns
     from ..workflows.output_folders import check_base_choice, check_output
-    from .options import parse_extra, read_yaml, split_fields, take_card
+    from .options import split_fields, take_card
     from .usage import (
         check_adapter_options,
         check_checkpoint,
@@ -92,18 +96,15 @@ def fit(
         check_report,
         check_tables,
         check_text_encoder,
-    )
+    )  # fmt: skip
 
     own = {"text_encoder": text_encoder, "split": split, "seed": seed, "interests": interests}
-    given = parse_extra(context.args) | {name: value for name, value in own.items() if value is not None}
-    values = read_yaml(config_file)
+    values = _read_fields(context.args, own, config_file)
     author = take_card(values, card)
-    compared = tuple(name.strip() for name in card_baselines.split(",") if name.strip())
+    compared, groups = _names(card_baselines), _names(lora_targets)
     check_names(compared)
-    values |= given
     fields = split_fields(values)
     check_fields(*fields)
-    groups = tuple(name.strip() for name in lora_targets.split(",") if name.strip())
     check_adapter_options(peft, lora_rank, groups)
     check_base_choice(base, peft, output)
     if base is not None:
@@ -120,51 +121,51 @@ def fit(
         from ..tokenization.sources import load_shop
         from ..tokenization.tables.problems import values_shown
         from ..workflows.fit import FitRequest, check_base, fit_shop
-        from .console import messages, print_json, say
+        from .console import print_json, say
         from .fit_command import fit_command, given_options
-        from .metric_tables import metrics_table, shown_blocks
 
     check_base(base, peft, output)
     begun = time.perf_counter()
     with values_shown(show_values):
         shop = load_shop(
-            data,
-            items=items,
-            events=events,
-            on_unknown_items=unknown_items,
-            on_missing_users=missing_users,
+            data, items=items, events=events, on_unknown_items=unknown_items, on_missing_users=missing_users,
             **table_options(base, parse_columns(columns) if columns else None, time_format, encoding),
-        )
+        )  # fmt: skip
     say(shop.report.describe(show_values))
-    outcome = fit_shop(
-        FitRequest(
-            shop=shop,
-            output=output,
-            preparation=fields[0],
-            config=fields[1],
-            training=fields[2],
-            resume=resume,
-            base=base,
-            peft=peft,
-            lora_rank=lora_rank,
-            lora_targets=groups,
-            card=author,
-            data=data,
-            command=fit_command(data, values, given_options(context)),
-            card_baselines=compared,
-            begun=begun,
-        ),
-        tell=say,
-    )
+    request = FitRequest(
+        shop, output, *fields, resume=resume, base=base, peft=peft, lora_rank=lora_rank, lora_targets=groups,
+        card=author, data=data, command=fit_command(data, values, given_options(context)), card_baselines=compared,
+        begun=begun,
+    )  # fmt: skip
+    outcome = fit_shop(request, tell=say)
     if report is not None:
         from .report_files import report_fit
 
         report_fit(report, outcome, shop)
+    _show(outcome, shop)
+    if json_output:
+        print_json({**outcome.to_dict(), "tables": shop.report.to_dict(show_values)})
+
+
+def _read_fields(arguments: list[str], own: dict[str, Any], config_file: Path | None) -> dict[str, Any]:
+    """Fields of the YAML file, and those of the command line, which take precedence."""
+    from .options import parse_extra, read_yaml
+
+    given = parse_extra(arguments)
+    return {**read_yaml(config_file), **given, **{name: value for name, value in own.items() if value is not None}}
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _show(outcome: FitResult, shop: ShopTables) -> None:
+    from .console import messages
+    from .metric_tables import metrics_table, shown_blocks
+
     title = f"{shop.name}, {outcome.split}, test"
     messages.print(metrics_table(outcome.reports, shown_blocks(outcome.reports), title), highlight=False)
     messages.print(
         f"trained in {outcome.train_seconds:.0f} s, {outcome.total_seconds:.0f} s in all, "
-        f"peak memory {outcome.peak_memory_mb:.0f} MB; checkpoint: {output}"
+        f"peak memory {outcome.peak_memory_mb:.0f} MB; checkpoint: {outcome.output}"
     )
-    if json_output:
-        print_json({**outcome.to_dict(), "tables": shop.report.to_dict(show_values)})

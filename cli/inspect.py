@@ -12,6 +12,7 @@ from .options import NEGATIVE_HELP, TARGETS_HELP, Columns, Encoding, GuessColumn
 if TYPE_CHECKING:
     import polars as pl
 
+    from ..tokenization.inspection.inspect import Inspection
     from ..tokenization.tables.data_card import DataCard
     from ..tokenization.tables.schema import ShopTables
 
@@ -77,17 +78,14 @@ def inspect(
     check_tables(data, items, events, columns)
 
     from ..tokenization.inspection.inspect import inspect_shop
-    from ..tokenization.inspection.page import inspection_tables
     from ..tokenization.out_of_core.prepared_folder import refuse_prepared
     from ..tokenization.sources import load_shop
     from ..tokenization.tables.problems import values_shown
-    from ..tokenization.unknown_tokens import unknown_note
     from ..workflows.fields import parse_columns
     from ..workflows.inspect import write_inspection
     from .argument_options import with_options
-    from .console import messages, print_json, results
+    from .console import messages, print_json
     from .options import parse_event_types
-    from .rendering import inspection_table
 
     refuse_prepared(data, "inspect")
     with values_shown(show_values):
@@ -114,6 +112,18 @@ def inspect(
     if json_output:
         print_json({**report.to_dict(), "output": str(output), "url": url})
         return
+    _show(report, shop, show_values)
+    messages.print(f"report: {output / PAGE}; card: {output / CARD}" + (f"; pushed: {url}" if url else ""))
+
+
+def _show(report: Inspection, shop: ShopTables, show_values: bool) -> None:
+    """Print warnings, tables and notes."""
+    from ..tokenization.inspection.page import inspection_tables
+    from ..tokenization.unknown_tokens import unknown_note
+    from .argument_options import with_options
+    from .console import messages, results
+    from .rendering import inspection_table
+
     for warning in report.warnings:
         messages.print(f"warning: {warning}", highlight=False)
     for title, rows in inspection_tables(report).items():
@@ -124,7 +134,6 @@ def inspect(
     note = unknown_note(report.unknown_tokens or 0.0, "titles")
     if note is not None:
         results.print(with_options(f"note: {note}"), markup=False)
-    messages.print(f"report: {output / PAGE}; card: {output / CARD}" + (f"; pushed: {url}" if url else ""))
 
 
 def _check(output: Path, push: str | None) -> None:

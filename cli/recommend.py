@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..modeling_xcat.recommending_xcat import Recommendations
     from ..serving.batch import BatchRequest
     from ..tokenization.sequences.histories import Histories
+    from ..tokenization.vocabulary import ItemVocabulary
 
 
 def recommend(
@@ -101,17 +102,21 @@ def recommend(
     from ..tokenization.tables.table_columns import saved_columns, table_formats
 
     refuse_prepared(users, "give")
+
+    # Tables are read as for the checkpoint's training.
+    def read(settings: Mapping[str, Any], text_columns: Sequence[str], item_ids: Any) -> Histories:
+        names = parse_columns(columns) if columns else saved_columns(settings)
+        formats = table_formats(settings, time_format, encoding)
+        assert users is not None
+        histories = read_histories(users, names, text_columns, item_ids, on_missing_users=missing_users, **formats)
+        _say(histories)
+        return histories
+
     filters = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category)
     if output is not None and users is not None:
         # Once for all processes: each would ask the hub otherwise, and might find another commit there.
         folder = str(locate_checkpoint(checkpoint, revision=revision))
-        settings = saved_event_settings(folder)
-        names = parse_columns(columns) if columns else saved_columns(settings)
-        formats = table_formats(settings, time_format, encoding)
-        histories = read_histories(
-            users, names, saved_text_columns(folder), saved_item_ids(folder), on_missing_users=missing_users, **formats
-        )
-        _say(histories)
+        histories = read(saved_event_settings(folder), saved_text_columns(folder), saved_item_ids(folder))
         request = BatchRequest(k, filters, tuple(text or ()), cold_boost, on_unknown)
         written = _write(output, folder, histories, request, engine, actors)
         _show_written(output, len(histories.user_ids), written, json_output)
@@ -121,40 +126,30 @@ def recommend(
         ids, times = read_timed_history(entries, recommender.vocabulary)
         histories = Histories(["history"], [ids], timestamps=None if times is None else [times])
     else:
-        settings = recommender.processor.event_settings or {}
-        names = parse_columns(columns) if columns else saved_columns(settings)
-        formats = table_formats(settings, time_format, encoding)
-        histories = read_histories(
-            users,
-            names,
-            recommender.text_columns,
-            recommender.vocabulary.column("item_id"),
-            on_missing_users=missing_users,
-            **formats,
-        )
-        _say(histories)
+        ids = recommender.vocabulary.column("item_id")
+        histories = read(recommender.processor.event_settings or {}, recommender.text_columns, ids)
     found = recommender.recommend_many(
-        histories.items,
-        k,
-        texts=[text] * len(histories.items) if text else None,
-        event_types=histories.event_types,
-        ratings=histories.ratings,
-        timestamps=histories.timestamps,
-        event_texts=histories.event_texts,
-        filters=filters,
-        cold_boost=cold_boost,
-        on_unknown=on_unknown,
-    )
+        histories.items, k, texts=[text] * len(histories.items) if text else None, event_types=histories.event_types,
+        ratings=histories.ratings, timestamps=histories.timestamps, event_texts=histories.event_texts,
+        filters=filters, cold_boost=cold_boost, on_unknown=on_unknown,
+    )  # fmt: skip
     owners = None if users is None else histories.user_ids
     _say_notes(found, owners)
     if json_output:
         _show_json(found, owners)
-        return
+    else:
+        _show(found, owners, recommender.vocabulary, reasons)
+
+
+def _show(
+    found: Sequence[Recommendations], users: Sequence[str] | None, vocabulary: ItemVocabulary, reasons: bool
+) -> None:
+    """Print one table per user."""
     from .console import results
     from .rendering import recommendation_table
 
-    for name, items in zip(owners or ["history"], found, strict=True):
-        table = recommendation_table(items, f"Recommendations for {name}", recommender.vocabulary, reasons)
+    for name, items in zip(users or ["history"], found, strict=True):
+        table = recommendation_table(items, f"Recommendations for {name}", vocabulary, reasons)
         results.print(table, "", highlight=False, sep="\n")
 
 

@@ -205,13 +205,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     options = request.shop.resolved(PreparationOptions(**request.preparation, config=dict(request.config)))
     training = {"seed": options.seed, **request.training}
     arguments = XCatTrainingArguments(output_dir=str(request.output / TRAINING_FOLDER), **training)
-    if arguments.push_to_hub and not arguments.hub_model_id:
-        raise ValueError("push_to_hub needs a repository; give hub_model_id='NAMESPACE/NAME'")
-    if arguments.push_to_hub and request.peft and request.base and is_local(request.base):
-        raise ValueError(
-            f"push_to_hub=True: the adapter would name the folder {request.base} as its base, which others cannot "
-            "find; push the base first and give base='NAMESPACE/NAME', or push the adapter later with its base_repo="
-        )
+    _check_push(request, arguments)
     arguments.share_precision()
     tell(f"preparing {request.shop.name} ...")
     prepared, trained_model, own_catalogue = _prepare(request, options, "bf16" if arguments.bf16 else "fp32")
@@ -225,19 +219,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     tell(f"training {parameters[0]:,} of {parameters[1]:,} parameters")
     start = time.perf_counter()
     with _nothing_left_behind(request.output):
-        trainer = XCatTrainer(
-            trained_model,
-            arguments,
-            train_dataset=prepared.splits["train"],
-            eval_dataset=prepared.splits["validation"],
-            processing_class=prepared.processor,
-            interests=prepared.interests,
-        )
-        trainer.ranked_later = (len(request.card_baselines) + 4) * len(prepared.splits["test"])
-        if request.card is not None:
-            attach_card(trainer, card)
-        else:
-            trainer.add_callback(ModelCardCallback(card, trainer))
+        trainer = _trainer(request, prepared, trained_model, arguments, card)
         checkpoint = last_checkpoint(request.output) if request.resume else None
         state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
@@ -275,6 +257,40 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
             trainer.push_output(request.output)
     trainer.accelerator.wait_for_everyone()
     return outcome
+
+
+def _check_push(request: FitRequest, arguments: XCatTrainingArguments) -> None:
+    if arguments.push_to_hub and not arguments.hub_model_id:
+        raise ValueError("push_to_hub needs a repository; give hub_model_id='NAMESPACE/NAME'")
+    if arguments.push_to_hub and request.peft and request.base and is_local(request.base):
+        raise ValueError(
+            f"push_to_hub=True: the adapter would name the folder {request.base} as its base, which others cannot "
+            "find; push the base first and give base='NAMESPACE/NAME', or push the adapter later with its base_repo="
+        )
+
+
+def _trainer(
+    request: FitRequest,
+    prepared: PreparedTraining,
+    model: XCatForNextItem | PeftModel,
+    arguments: XCatTrainingArguments,
+    card: XCatModelCardData,
+) -> XCatTrainer:
+    """The trainer, with the callbacks that fill the card and, if it is wanted, write it."""
+    trainer = XCatTrainer(
+        model,
+        arguments,
+        train_dataset=prepared.splits["train"],
+        eval_dataset=prepared.splits["validation"],
+        processing_class=prepared.processor,
+        interests=prepared.interests,
+    )
+    trainer.ranked_later = (len(request.card_baselines) + 4) * len(prepared.splits["test"])
+    if request.card is not None:
+        attach_card(trainer, card)
+    else:
+        trainer.add_callback(ModelCardCallback(card, trainer))
+    return trainer
 
 
 def fit(

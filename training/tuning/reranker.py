@@ -7,18 +7,16 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import torch
 from datasets import Dataset
-from torch import nn
 
-from ...evaluation.ranks import pad_targets
 from ...evaluation.recommendation_ranking.ranking_metrics import per_user_metrics
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
-from ...modeling_xcat.reranker_xcat import CandidateFeatures, CandidateSources, XCatCandidateAttention
+from ...modeling_xcat.reranker_xcat import CandidateFeatures, XCatCandidateAttention
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import Stage, stage
-from .held_out import HeldOutWeights, fingerprint
+from .candidate_sample import ELSEWHERE, NO_TARGET, CandidateSample, collect_candidates
+from .held_out import HeldOutWeights
 from .user_samples import MOST_USERS, QUICK_USERS, spread_users
 
 FOLDS = 3
@@ -41,9 +39,6 @@ _LEAST_DEVIATION = 1e-3
 _LEAST_SHARE = 0.01
 """Share of the candidates for which a feature of theirs has to be other than 0: what is rarer is learnt by heart."""
 _STANDARD_USERS = 2000
-_SCORES_AT_ONCE = 1 << 22
-_ELSEWHERE, _NONE = -1, -2
-"""Places of a target that is no candidate, and of no target."""
 
 
 @dataclass(frozen=True)
@@ -68,43 +63,6 @@ class SecondStageGain:
     def pays(self) -> bool:
         """Whether the gain is beyond chance."""
         return self.after - self.before > STANDARD_ERRORS * self.standard_error
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """Candidates of users with a target among them; to the others a second stage makes no difference.
-
-    Args:
-        found: Their features; those of pairs in half precision, with the features of a candidate side by side.
-        places: (users, targets) number of each target among the candidates, `_ELSEWHERE`, or `_NONE`.
-        given: (users, candidates) `untrained_bonus` of each, which no weight is fitted to and all are ranked with.
-        rows: Fingerprint of the row of each user.
-    """
-
-    found: CandidateFeatures
-    places: torch.Tensor
-    given: torch.Tensor
-    rows: list[int]
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def part(
-        self, users: torch.Tensor, device: torch.device, columns: torch.Tensor | None = None
-    ) -> CandidateFeatures:
-        """The features of some users, and of (users, columns) candidates or all of them, where they are worked on."""
-        found = self.found
-        if columns is None:
-            pairs, candidates = found.pairs[users], found.candidates[users]
-        else:
-            place = (users[:, None] * found.pairs.shape[1] + columns).flatten()  # which is faster than two indices
-            pairs, candidates = (
-                part.flatten(0, 1).index_select(0, place).view(*columns.shape, *part.shape[2:])
-                for part in (found.pairs, found.candidates)
-            )
-        # One copy casts and turns them round.
-        turned = pairs.to(device).permute(3, 0, 2, 1).to(torch.float32, memory_format=torch.contiguous_format)
-        return CandidateFeatures(turned.permute(1, 3, 2, 0), candidates.to(device), found.events[users].to(device))
 
 
 def fit_second_stage(
@@ -145,7 +103,7 @@ def fit_second_stage(
     model.config.candidate_attention = False
     chosen = spread_users(dataset, QUICK_USERS if quick else MOST_USERS)
     with stage("collecting candidates", total=len(chosen), unit="users") as running:
-        sample, judged = _collect(model, processor, dataset, chosen, running)
+        sample, judged = collect_candidates(model, processor, dataset, chosen, running)
     gain = SecondStageGain(judged, 0.0, 0.0, 0.0)
     if len(set(sample.rows)) >= FOLDS:
         generator, steps = torch.Generator().manual_seed(seed), _steps(len(sample), quick)
@@ -160,7 +118,7 @@ def fit_second_stage(
 
 def _cross_validated(
     stage: XCatCandidateAttention,
-    sample: _Sample,
+    sample: CandidateSample,
     judged: int,
     k: int,
     generator: torch.Generator,
@@ -204,7 +162,7 @@ def fit_seconds(stage: XCatCandidateAttention, quick: bool = False) -> float:
         torch.zeros(*shape[:2], len(stage.weight)),
         torch.ones(_BATCH, config.candidate_window, dtype=torch.bool),
     )
-    sample = _Sample(found, torch.zeros(_BATCH, 1, dtype=torch.long), torch.zeros(shape[:2]), [])
+    sample = CandidateSample(found, torch.zeros(_BATCH, 1, dtype=torch.long), torch.zeros(shape[:2]), [])
     users, generator, copied = torch.arange(_BATCH), torch.Generator().manual_seed(0), copy.deepcopy(stage)
     for _ in range(2):  # the first time is slower
         started = time.perf_counter()
@@ -224,72 +182,6 @@ def _gain(judged: int, first: torch.Tensor, gains: torch.Tensor) -> SecondStageG
     before, mean = float(first.sum()) / judged, float(gains.sum()) / judged
     variance = (float(gains.square().sum()) - judged * mean**2) / max(1, judged - 1)
     return SecondStageGain(judged, before, before + mean, (variance / judged) ** 0.5)
-
-
-@torch.no_grad()
-def _collect(
-    model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset, chosen: np.ndarray, running: Stage
-) -> tuple[_Sample, int]:
-    """The candidates of (users,) rows, and how many of those have a target, among the candidates or not."""
-    base, reranker, config = model.model, model.model.candidates, model.config
-    assert reranker is not None
-    table = base.item_side(base.items().float())
-    sources = CandidateSources(base.items, table, base.neighbors, base.successors)
-    width = max(len(targets) for targets in dataset["targets"])
-    parts: list[_Sample] = []
-    judged = 0
-    for part in np.array_split(chosen, -(-len(chosen) // max(1, _SCORES_AT_ONCE // len(table)))):
-        rows = [dataset[int(i)] for i in part]
-        inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
-        states, recent, _ = base.encode_queries(**inputs)
-        best = base.score_states(states, recent, table).topk(min(config.num_candidates, config.num_items), dim=1)
-        targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(base.device)
-        targets = nn.functional.pad(targets, (0, width - targets.shape[1]), value=-1)
-        queries = base.query_side(states.float())
-        judged += int((targets >= 0).any(1).sum())
-        places = _places(best.indices, targets)
-        # One part even of no users: there may be nobody with a target among the candidates.
-        for some in (places >= 0).any(1).nonzero().squeeze(1).split(_BATCH):
-            given = base.untrained_bonus(best.indices[some])
-            found = reranker.features(
-                queries[some], recent[some], best.indices[some], best.values[some] - given, sources
-            )
-            own = [fingerprint(rows[i]) for i in some.tolist()]
-            parts.append(_sample_of(found, places[some], given, own, config.candidate_window))
-        running.advance(len(part))
-    found = [part.found for part in parts]
-    features = CandidateFeatures(
-        torch.cat([f.pairs for f in found]),
-        torch.cat([f.candidates for f in found]),
-        torch.cat([f.events for f in found]),
-    )
-    places, given = torch.cat([part.places for part in parts]), torch.cat([part.given for part in parts])
-    return _Sample(features, places, given, [row for part in parts for row in part.rows]), judged
-
-
-def _places(rows: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """(users, targets) numbers of (users, targets) rows among (users, candidates) rows, `_ELSEWHERE`, or `_NONE`."""
-    hits = rows[:, None, :] == targets[:, :, None]
-    places = torch.where(hits.any(2), hits.int().argmax(2), _ELSEWHERE)
-    return torch.where(targets < 0, _NONE, places)
-
-
-def _sample_of(
-    found: CandidateFeatures, places: torch.Tensor, given: torch.Tensor, rows: list[int], window: int
-) -> _Sample:
-    """Features of `window` events each, in half precision and in the main memory."""
-    missing = window - found.events.shape[1]
-    pairs = nn.functional.pad(found.pairs, (0, 0, 0, missing))
-    return _Sample(
-        CandidateFeatures(
-            pairs.to("cpu", torch.float16, memory_format=torch.contiguous_format),
-            found.candidates.cpu(),
-            nn.functional.pad(found.events, (0, missing)).cpu(),
-        ),
-        places.cpu(),
-        given.cpu(),
-        rows,
-    )
 
 
 def _standardise(stage: XCatCandidateAttention, found: CandidateFeatures) -> None:
@@ -342,7 +234,7 @@ def _step_columns(
 
 def _fit(
     stage: XCatCandidateAttention,
-    sample: _Sample,
+    sample: CandidateSample,
     users: torch.Tensor,
     generator: torch.Generator,
     running: Stage,
@@ -382,7 +274,7 @@ def _fit(
 
 
 @torch.no_grad()
-def _rescored(stage: XCatCandidateAttention, sample: _Sample, users: torch.Tensor) -> torch.Tensor:
+def _rescored(stage: XCatCandidateAttention, sample: CandidateSample, users: torch.Tensor) -> torch.Tensor:
     """(users, candidates) scores with the second stage."""
     scores = []
     for part in users.split(_BATCH):
@@ -391,10 +283,10 @@ def _rescored(stage: XCatCandidateAttention, sample: _Sample, users: torch.Tenso
     return torch.cat(scores)
 
 
-def _ndcg(sample: _Sample, scores: torch.Tensor, k: int) -> torch.Tensor:
+def _ndcg(sample: CandidateSample, scores: torch.Tensor, k: int) -> torch.Tensor:
     """(users,) NDCG@k of (users, candidates) scores; a target that is no candidate counts as ranked past k."""
     scores = scores + sample.given
     own = scores.gather(1, sample.places.clamp(min=0))
     ranks = (scores[:, None, :] >= own[:, :, None]).sum(2)
-    ranks = torch.where(sample.places == _ELSEWHERE, k + 1, ranks).masked_fill(sample.places == _NONE, 0)
+    ranks = torch.where(sample.places == ELSEWHERE, k + 1, ranks).masked_fill(sample.places == NO_TARGET, 0)
     return torch.from_numpy(per_user_metrics(ranks.numpy(), [k])[f"ndcg@{k}"])
