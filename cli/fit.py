@@ -87,16 +87,9 @@ def fit(
         return
     from ..workflows.baselines import check_names
     from ..workflows.fields import parse_columns
-    from ..workflows.output_folders import check_base_choice, check_output
+    from ..workflows.output_folders import check_output
     from .options import split_fields, take_card
-    from .usage import (
-        check_adapter_options,
-        check_checkpoint,
-        check_fields,
-        check_report,
-        check_tables,
-        check_text_encoder,
-    )  # fmt: skip
+    from .usage import check_report, check_tables
 
     own = {"text_encoder": text_encoder, "split": split, "seed": seed, "interests": interests}
     values = _read_fields(context.args, own, config_file)
@@ -104,12 +97,7 @@ def fit(
     compared, groups = _names(card_baselines), _names(lora_targets)
     check_names(compared)
     fields = split_fields(values)
-    check_fields(*fields)
-    check_adapter_options(peft, lora_rank, groups)
-    check_base_choice(base, peft, output)
-    if base is not None:
-        check_checkpoint(base)
-    check_text_encoder(fields[0].get("text_encoder"))
+    _check_model(fields, base, peft, lora_rank, groups, output)
     check_tables(data, items, events, columns)
     check_report(report, output)
     check_output(output, resume, overwrite)
@@ -153,6 +141,26 @@ def _read_fields(arguments: list[str], own: dict[str, Any], config_file: Path | 
 
     given = parse_extra(arguments)
     return {**read_yaml(config_file), **given, **{name: value for name, value in own.items() if value is not None}}
+
+
+def _check_model(
+    fields: tuple[dict[str, Any], dict[str, Any], dict[str, Any]],
+    base: str | None,
+    peft: str | None,
+    lora_rank: int,
+    lora_targets: tuple[str, ...],
+    output: Path,
+) -> None:
+    """Refuse fields, a base and an adapter that cannot be used, before torch is imported."""
+    from ..workflows.output_folders import check_base_choice
+    from .usage import check_adapter_options, check_checkpoint, check_fields, check_text_encoder
+
+    check_fields(*fields)
+    check_adapter_options(peft, lora_rank, lora_targets)
+    check_base_choice(base, peft, output)
+    if base is not None:
+        check_checkpoint(base)
+    check_text_encoder(fields[0].get("text_encoder"))
 
 
 def _names(text: str) -> tuple[str, ...]:
