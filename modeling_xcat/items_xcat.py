@@ -77,6 +77,18 @@ class XCatItemEncoder(nn.Module):
         self.kept_texts: torch.Tensor | None = None
         self.feature_embeddings = nn.ModuleList(nn.Embedding(size, config.hidden_size) for size in features.values())
 
+    @property
+    def neftune_noise_alpha(self) -> float:
+        """Not there: the noise of `Trainer` is for embeddings of tokens, and this module has the place of those."""
+        raise AttributeError("neftune_noise_alpha")
+
+    @neftune_noise_alpha.setter
+    def neftune_noise_alpha(self, value: float) -> None:
+        raise ValueError(
+            f"neftune_noise_alpha is {value}; leave it out: this model embeds items and no tokens, and id_dropout of "
+            "XCatConfig is its noise"
+        )
+
     def forward(self, rows: torch.Tensor | None = None, learning: torch.Tensor | None = None) -> torch.Tensor:
         """Represent items.
 

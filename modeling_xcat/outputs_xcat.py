@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers.utils import ModelOutput
@@ -49,3 +50,17 @@ class XCatNextItemOutput(ModelOutput):
     attentions: tuple[torch.Tensor, ...] | None = None
     cross_attentions: tuple[torch.Tensor, ...] | None = None
     memory_positions: torch.Tensor | None = None
+
+    def __getitem__(self, k: Any) -> Any:
+        """As in `ModelOutput`; without logits the error names the argument of `Trainer` that reads them in training.
+
+        Raises:
+            KeyError: If there is no such value.
+        """
+        if k == "logits" and self.logits is None:
+            raise KeyError(
+                "this output has no logits: without query_positions they are the scores of every event and item. If "
+                "label_smoothing_factor of TrainingArguments is set, leave it out and set soft_target_weight of "
+                "XCatConfig; give query_positions to have the logits of these events"
+            )
+        return super().__getitem__(k)

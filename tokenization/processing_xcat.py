@@ -193,8 +193,8 @@ class XCatProcessor(ProcessorMixin):
 
     @property
     def model_input_names(self) -> list[str]:
-        """What a call returns, in order, where the model reads all of it."""
-        return ["item_ids", "attention_mask", "position_ids", "event_type_ids", "rating_ids", "time_gap_ids"]
+        """`items`, by which `Trainer` groups rows of like length; then the inputs that a call returns, in order."""
+        return ["items", "item_ids", "attention_mask", "position_ids", "event_type_ids", "rating_ids", "time_gap_ids"]
 
     def inputs_of(
         self,

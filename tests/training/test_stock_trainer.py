@@ -83,3 +83,44 @@ def test_the_signature_names_what_forward_takes(tmp_path):
     model = copy.deepcopy(start.model).eval()
     with torch.no_grad():
         assert torch.equal(model(**batch).loss, model(**batch, items=None, targets=None).loss)
+
+
+@pytest.mark.parametrize("strategy", ["group_by_length", "batch_rebalance"])
+def test_rows_are_grouped_by_length(tmp_path, strategy):
+    start = prepared(tmp_path)
+    trainer = stock(
+        start, tmp_path, train_sampling_strategy=strategy, per_device_train_batch_size=4, num_train_epochs=1
+    )
+    lengths = [*map(len, start.splits["train"]["items"])]
+    sampler = trainer._get_train_sampler()
+    assert sampler.lengths == lengths and len(set(lengths)) > 1
+    assert sorted(np.ravel([*sampler])) == list(range(len(lengths)))  # of rows, or of batches of rows
+    assert trainer.train().training_loss > 0
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        (
+            {"label_smoothing_factor": 0.1},
+            "label_smoothing_factor .* leave it out and set soft_target_weight of XCatConf",
+        ),
+        ({"neftune_noise_alpha": 5.0}, "neftune_noise_alpha is 5.0; leave it out: .* id_dropout of XCatConfig"),
+    ],
+)
+def test_arguments_that_cannot_work_are_refused_by_name(tmp_path, argument, told):
+    start = prepared(tmp_path)
+    with pytest.raises((KeyError, ValueError), match=told):
+        stock(start, tmp_path, **argument).train()
+    with pytest.raises(ValueError, match=f"{next(iter(argument))} is .*; leave it out: "):
+        trainer_of(start, tmp_path, **argument)
+    assert stock(start, tmp_path, max_steps=1).train().training_loss > 0  # the model is as it was
+
+
+def test_logits_are_read_where_there_are_some(tmp_path):
+    start = prepared(tmp_path)
+    batch = start.processor([["item-01", "item-02"]])
+    with torch.no_grad():
+        output = start.model.eval()(**batch)
+    assert output["logits"] is output.logits and output.logits.shape == (1, start.model.config.num_item_rows)
+    assert not hasattr(start.model.get_input_embeddings(), "neftune_noise_alpha")
