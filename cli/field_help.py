@@ -17,16 +17,20 @@ _COMMON = (
 )  # fmt: skip
 _WHOLE = 32
 """Letters of a name that a panel of 80 columns shows."""
-_PANELS = {PREPARATION: "Data and split", CONFIG: "Model", TRAINING: "Training"}
+_PANELS = {
+    PREPARATION: "Data and split", "EventOptions": "Data and split", "TextOptions": "Item texts",
+    "InterestOptions": "Interests of users", "ModelOptions": "Model", CONFIG: "Model", TRAINING: "Training",
+}  # fmt: skip
+"""Panels of the help by the class that declares a field."""
 
 
 def field_parameters() -> list[Any]:
     """One parameter of the command line for every field, for the help alone: the common ones first."""
     found: dict[str, tuple[str, OptionField]] = {}
-    for owner, panel in _PANELS.items():
+    for owner in (PREPARATION, CONFIG, TRAINING):
         for name, field in option_fields(owner).items():
             if name not in RESERVED:
-                found.setdefault(name, (panel, field))
+                found.setdefault(name, (_PANELS.get(field.group) or _PANELS[owner], field))
     common = {name: ("Common fields", found[name][1]) for name in _COMMON if name in found}
     infos = {name: _option(name, panel, field) for name, (panel, field) in (common | {**found, **common}).items()}
     for option in field_options():  # short names of fields above

@@ -35,7 +35,7 @@ def interests(
     before: str | None = None,
     time_format: str | None = None,
     encoding: str | None = None,
-    half_life_days: float = 180.0,
+    half_life_days: float = ProfileOptions.half_life_days,
     text_encoder: str | None = None,
     sentiment_model: str | None = None,
     entity_model: str | None = None,

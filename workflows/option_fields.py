@@ -18,16 +18,22 @@ from typing import Any
 UNKNOWN: Any = object()
 """Stands for a default that only the class itself can compute."""
 PREPARATION, CONFIG, TRAINING = "PreparationOptions", "XCatConfig", "XCatTrainingArguments"
+_OPTIONS = "training/preparation/options.py"
 _SOURCES = {
-    PREPARATION: (("", "tokenization/sequences/event_options.py"), ("", "training/preparation/options.py")),
-    CONFIG: (("transformers", "configuration_utils.py"), ("", "modeling_xcat/configuration_xcat.py")),
-    TRAINING: (("transformers", "training_args.py"), ("", "training/arguments.py")),
+    PREPARATION: (
+        ("", "tokenization/sequences/event_options.py", "EventOptions"),
+        *(("", _OPTIONS, name) for name in ("TextOptions", "InterestOptions", "ModelOptions", PREPARATION)),
+    ),
+    CONFIG: (
+        ("transformers", "configuration_utils.py", "PreTrainedConfig"),
+        ("", "modeling_xcat/configuration_xcat.py", CONFIG),
+    ),
+    TRAINING: (
+        ("transformers", "training_args.py", "TrainingArguments"),
+        ("", "training/arguments.py", TRAINING),
+    ),
 }
-"""Files of each class, base class first."""
-_CLASSES = {
-    "configuration_utils.py": "PreTrainedConfig", "training_args.py": "TrainingArguments",
-    "tokenization/sequences/event_options.py": "EventOptions",
-}  # fmt: skip
+"""Package, file and name of each class, base classes first."""
 _ENUMERATIONS = (("transformers", "trainer_utils.py"), ("transformers", "training_args.py"))
 
 
@@ -41,6 +47,7 @@ class OptionField:
         default: Its default; `UNKNOWN` for one that is computed.
         choices: Values that it may have, where transformers declares an enumeration; else empty.
         help: First sentence of what its class says of it, on one line; empty if it says nothing.
+        group: Name of the class that declares it: `PreparationOptions` has its fields from several.
     """
 
     name: str
@@ -48,6 +55,7 @@ class OptionField:
     default: Any = UNKNOWN
     choices: tuple[str, ...] = ()
     help: str = field(default="", repr=False)
+    group: str = field(default="", repr=False)
 
 
 @functools.cache
@@ -62,17 +70,22 @@ def option_fields(owner: str) -> dict[str, OptionField]:
         OptionField(name='hidden_size', kind='int', default=128, choices=())
     """
     found: dict[str, OptionField] = {}
-    for package, file in _SOURCES[owner]:
+    for package, file, group in _SOURCES[owner]:
         path = _folder(package) / file
-        for statement in _class_body(path, _CLASSES.get(file, owner)):
+        for statement in _class_body(path, group):
             kind = ast.unparse(statement.annotation)
             if not isinstance(statement.target, ast.Name) or kind.startswith("ClassVar"):
                 continue
             name = statement.target.id
-            before = found.get(name, OptionField(name, kind))
-            told = _metadata_help(statement.value) or _docstring_help(path, _CLASSES.get(file, owner), name)
+            before = found.get(name, OptionField(name, kind, group=group))
+            told = _metadata_help(statement.value) or _docstring_help(path, group, name)
             found[name] = OptionField(
-                name, kind, _default(statement.value, path), _choices(kind) or before.choices, told or before.help
+                name,
+                kind,
+                _default(statement.value, path),
+                _choices(kind) or before.choices,
+                told or before.help,
+                before.group,
             )
     return found
 

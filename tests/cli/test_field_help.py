@@ -25,4 +25,6 @@ def test_every_option_stands_in_the_help(command):
     assert not missing
     assert "--repeats" in words
     shown = done.stdout
-    assert shown.index("Common fields") < shown.index("Data and split") < shown.index("Training ─")
+    panels = ("Common fields", "Data and split ─", "Item texts ─", "Interests of users ─", "Model ─", "Training ─")
+    places = [shown.index(panel) for panel in panels]
+    assert places == sorted(places)

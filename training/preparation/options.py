@@ -1,4 +1,4 @@
-"""Options of a preparation for training, and its result."""
+"""Options of a preparation for training, in groups, and its result."""
 
 from __future__ import annotations
 
@@ -15,44 +15,79 @@ from ...tokenization.interests.reader import NO_INTEREST, UserInterests
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.event_options import EventOptions
 from ...tokenization.sequences.split_data import SplitData
+from ...tokenization.text.item_text import DEFAULT_TEXT_FIELDS
 
 
 @dataclass
-class PreparationOptions(EventOptions):
-    """What to make of a shop's tables: `EventOptions`, and the texts, features and settings of the model.
+class TextOptions:
+    """Texts of items, and the encoder that reads them.
 
     Args:
         text_encoder: Hub id or folder of the text encoder; None for the default.
-        seed: Seed of ties, initial weights and training.
         text_fields: Columns of the items table that make an item's text, in order.
         max_text_length: Tokens read of a text.
-        item_features: Columns of the items table that get an embedding a value; None for those of `DEFAULT_FEATURES`
-            that there are.
-        config: Fields of `XCatConfig` to override.
-        cache_dir: Where text states and splits are cached; None for the user's cache and for that of `datasets`.
-        split_seed: Seed of ties and cold items alone, so that runs of several seeds see one data set; None for `seed`.
-        interests: Interest profiles of users as memory: none, words (what they wrote), or items (what their opinions
-            are about).
-        interest_columns: Columns of the events table with texts for them; the usual names if empty.
     """
 
     text_encoder: str | None = None
-    text_fields: tuple[str, ...] = ("title", "brand", "category")
+    text_fields: tuple[str, ...] = DEFAULT_TEXT_FIELDS
     max_text_length: int = 64
-    item_features: tuple[str, ...] | None = None
-    config: Mapping[str, Any] = field(default_factory=dict)
-    cache_dir: Path | None = None
-    split_seed: int | None = None
+
+    def __post_init__(self) -> None:
+        self.text_fields = _names(self.text_fields)
+
+
+@dataclass
+class InterestOptions:
+    """Interest profiles of users as memory of the model.
+
+    Args:
+        interests: Source of the profiles: none, words (what users wrote), or items (what their opinions are about).
+        interest_columns: Columns of the events table with the users' texts; the usual names if empty.
+    """
+
     interests: str = NO_INTEREST
     interest_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        self.interest_columns = _names(self.interest_columns)
+
+
+@dataclass
+class ModelOptions:
+    """The model: attributes of items that it embeds, and fields of its configuration.
+
+    Args:
+        item_features: Columns of the items table that get one embedding per value; None for those of
+            `DEFAULT_FEATURES` in the table.
+        config: Fields of `XCatConfig` to override.
+    """
+
+    item_features: tuple[str, ...] | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.item_features = None if self.item_features is None else _names(self.item_features)
+
+
+@dataclass
+class PreparationOptions(ModelOptions, InterestOptions, TextOptions, EventOptions):
+    """Options of a preparation: `EventOptions`, `TextOptions`, `InterestOptions` and `ModelOptions` in one.
+
+    All fields are keywords: `PreparationOptions(split="last-basket", text_encoder="folder")`.
+
+    Args:
+        seed: Seed of ties, initial weights and training.
+        split_seed: Seed of ties and cold items alone, so that runs of several seeds see one data set; None for `seed`.
+        cache_dir: Where text states and splits are cached; None for the user's cache and for that of `datasets`.
+    """
+
+    cache_dir: Path | None = None
+    split_seed: int | None = None
+
+    def __post_init__(self) -> None:
+        for group in (EventOptions, TextOptions, InterestOptions, ModelOptions):
+            group.__post_init__(self)
         self.cache_dir = None if self.cache_dir is None else Path(self.cache_dir)
-        for name in ("text_fields", "item_features", "interest_columns"):
-            value: Any = getattr(self, name)
-            if isinstance(value, str):  # the letters of which are no columns
-                setattr(self, name, (value,))
 
     @property
     def event_seed(self) -> int:
@@ -81,3 +116,8 @@ class PreparedTraining:
         """(rows,) True for items that training events name."""
         trained: np.ndarray = (self.model.model.items.item_counts > 0).cpu().numpy()
         return trained
+
+
+def _names(value: Any) -> Any:
+    """Names of columns; a text is one name, not its letters."""
+    return (value,) if isinstance(value, str) else value

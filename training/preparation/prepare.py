@@ -21,7 +21,7 @@ from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import stage
 from ...tokenization.sequences.split_data import SplitData
 from ...tokenization.tables.schema import ShopTables
-from ...tokenization.text import resolve_text_encoder, shared_name
+from ...tokenization.text import DEFAULT_TEXT_FIELDS, resolve_text_encoder, shared_name
 from ...tokenization.text.vocabulary_texts import text_vocabulary
 from ...tokenization.vocabulary import ItemVocabulary
 from .options import PreparationOptions, PreparedTraining
@@ -37,9 +37,7 @@ DEFAULT_FEATURES = ("brand",)
 """A brand goes across categories, which its name in a text says too softly; of categories the text says enough."""
 
 
-def build_vocabulary(
-    shop: ShopTables, text_fields: tuple[str, ...] = ("title", "brand", "category")
-) -> ItemVocabulary:
+def build_vocabulary(shop: ShopTables, text_fields: tuple[str, ...] = DEFAULT_TEXT_FIELDS) -> ItemVocabulary:
     """The item vocabulary of a shop, with the text of each item in the column `text`."""
     return text_vocabulary(shop.items, text_fields)
 
