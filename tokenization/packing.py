@@ -1,4 +1,4 @@
-"""Histories into rows of tensors, packed or padded: the one place where training, evaluation and serving do so.
+"""Histories to rows of tensors, packed or padded: the same code for training, evaluation and serving.
 
 Self-contained, because it travels with a checkpoint.
 """
@@ -18,13 +18,13 @@ IGNORED_LABEL = -100
 
 @dataclass(frozen=True)
 class EventFeatures:
-    """Which features of an event become codes.
+    """Features of events that become codes.
 
     Args:
         num_rating_buckets: Buckets of ratings with 0 for none; 0 leaves ratings out.
         num_time_gap_buckets: Buckets of the time since the previous event, 0 for unknown; 0 leaves gaps out.
-        use_event_types: Whether kinds of event are coded.
-        rating_range: Lowest and highest rating, which the buckets divide; None for one bucket a whole number from 1.
+        use_event_types: Whether event types are coded.
+        rating_range: Lowest and highest rating, divided into buckets; None for one bucket per integer from 1.
     """
 
     num_rating_buckets: int = 0
@@ -38,9 +38,9 @@ def rating_buckets(ratings: np.ndarray, buckets: int, rating_range: tuple[float,
 
     Args:
         ratings: (events,) ratings, NaN for none.
-        buckets: Buckets, of which 0 is no rating.
-        rating_range: Ratings of the first and of the last bucket, between which the others are evenly spread; None
-            for 1 and buckets - 1, one bucket a whole number. A rating outside falls into the nearest.
+        buckets: Number of buckets, including 0 for no rating.
+        rating_range: Ratings of the first and of the last bucket; the others are evenly spaced between them. None for
+            1 and buckets - 1, one bucket per integer. A rating outside the range gets the nearest bucket.
 
     Example:
         >>> rating_buckets(np.array([4.6, np.nan, 9.0]), 6).tolist()
@@ -55,12 +55,12 @@ def rating_buckets(ratings: np.ndarray, buckets: int, rating_range: tuple[float,
 
 
 def time_gap_buckets(timestamps: np.ndarray, starts: np.ndarray, buckets: int) -> np.ndarray:
-    """Logarithmic buckets of the seconds since the previous event: 1 within a minute, then one each doubling.
+    """Logarithmic buckets of the seconds since the previous event: 1 up to a minute, then one per doubling.
 
     Args:
         timestamps: (events,) seconds, negative where unknown.
         starts: (events,) True at the first event of a history, whose gap is unknown.
-        buckets: Buckets, of which 0 is unknown and the last is open.
+        buckets: Number of buckets, including 0 for unknown; the last is open-ended.
 
     Example:
         >>> time_gap_buckets(np.array([0, 60, 60 + 86_400]), np.array([True, False, False]), 16).tolist()
@@ -73,13 +73,13 @@ def time_gap_buckets(timestamps: np.ndarray, starts: np.ndarray, buckets: int) -
 
 
 def place(lengths: Sequence[int], width: int, mode: str) -> tuple[np.ndarray, np.ndarray, int]:
-    """Where each history lies.
+    """Position of each history in the rows.
 
     Args:
-        lengths: Events of each history, none longer than the width.
+        lengths: Events per history, at most the width.
         width: Length of a row.
-        mode: "packed" (first fit, longest first: several histories share a row), "right" or "left" (one a row, with
-            the padding on that side).
+        mode: "packed" (first fit, longest first: several histories per row), "right" or "left" (one per row, padded on
+            that side).
 
     Returns:
         (histories,) rows, (histories,) offsets, and the number of rows.
@@ -115,27 +115,27 @@ def pack_histories(
     with_labels: bool = False,
     width: int | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Lay histories out in rows.
+    """Put histories into rows of tensors.
 
     Args:
-        histories: One mapping a history with `items` (vocabulary rows) and, for the features in use, `event_types`,
+        histories: One mapping per history with `items` (item indices) and, for the features in use, `event_types`,
             `ratings` and `timestamps` of the same length; and, if it has interest profiles, `interest_states`,
-            `interest_kinds` and `interest_positions` (place in `items` of the first event that may know of it).
-            With `event_roles`, only events of role 1 are labels.
-        max_history: Events read of a history, the latest ones.
-        features: Which features become codes.
+            `interest_kinds` and `interest_positions` (position in `items` of the first event that may read it).
+            With `event_roles`, only events of role 1 are targets.
+        max_history: Number of latest events to read per history.
+        features: Features that become codes.
         mode: As for `place`.
-        with_labels: Whether the last event only serves as a label.
-        width: Length of a row, no less than the longest history that is read; None for that length, or for
-            `max_history` where packed rows have labels.
+        with_labels: Whether the last event is a target only.
+        width: Row length, at least the longest history; None for that length, or for `max_history` if packed rows have
+            targets.
 
     Returns:
         `item_ids`, `attention_mask`, `position_ids` (rows, length), the feature codes in use, and `labels` or, without
-        labels, `query_positions` (histories,): the place of each history's last event in the flattened rows; and
-        `interest_*` (rows, tokens) where a history has any.
+        labels, `query_positions` (histories,): the position of each history's last event in the flattened rows. Also
+        `interest_*` (rows, tokens) if a history has any.
 
     Raises:
-        ValueError: If a history is empty, or has only one event and labels are wanted.
+        ValueError: If a history is empty, or has only one event although labels are needed.
     """
     extra = int(with_labels)
     if any(len(history["items"]) <= extra for history in histories):
@@ -155,7 +155,7 @@ def pack_histories(
         return torch.from_numpy(laid.reshape(count, width))
 
     def joined(name: str, dtype: type, shift: int = 0) -> np.ndarray:
-        """A column of the events that are read, or with a shift of 1 of those that follow them."""
+        """A column of the events that are read, or with shift 1 of their next events."""
         parts: Iterator[np.ndarray] = (np.asarray(history[name][-kept:], dtype=dtype) for history in histories)
         return np.concatenate([part[shift : shift + int(n)] for part, n in zip(parts, lengths, strict=True)])
 
@@ -181,7 +181,7 @@ def pack_histories(
 def _interest_tokens(
     histories: Sequence[Mapping[str, Any]], kept: int, starts: np.ndarray, shape: tuple[int, int]
 ) -> dict[str, torch.Tensor]:
-    """Interest profiles beside the rows that their histories lie in; nothing where no history has one."""
+    """Interest profiles for each row of histories; empty if no history has one."""
     counts = np.array([len(history.get("interest_kinds") or ()) for history in histories], dtype=np.int64)
     if not counts.any():
         return {}
@@ -201,7 +201,7 @@ def _interest_tokens(
         states[slots] = np.asarray(history["interest_states"], dtype=np.float32)
         kinds[slots] = np.asarray(history["interest_kinds"])
         documents[slots] = number
-        # Events before the ones that are kept are gone; what was known by then is known from the first one on.
+        # Earlier events are cut off; their profiles are valid from the first remaining event.
         gone = max(0, len(history["items"]) - kept)
         positions[slots] = np.maximum(np.asarray(history["interest_positions"]) - gone, 0)
         filled[place_row] += size
@@ -212,7 +212,7 @@ def _interest_tokens(
 def _feature_codes(
     joined: Callable[[str, type], np.ndarray], starts: np.ndarray, features: EventFeatures
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and codes of the features in use, event by event."""
+    """Names and codes of the features in use, per event."""
     if features.use_event_types:
         yield "event_type_ids", joined("event_types", np.int64)
     if features.num_rating_buckets:
@@ -224,11 +224,11 @@ def _feature_codes(
 
 
 _NO_SECONDS = 1e11
-"""Numbers from here on would be seconds after the year 5000, so they are of another unit."""
+"""Larger numbers would be seconds after the year 5000, so they have another unit."""
 
 
 def values_of(values: Sequence[Sequence[Any]] | None, user: int, size: int, name: str, empty: Any) -> Sequence[Any]:
-    """Values of the events of a user, or `empty` for each event; an error if there are not as many as events."""
+    """Values of a user's events, or `empty` for each event; raises an error if their number differs."""
     if values is None:
         return [empty] * size
     if len(values[user]) != size:
@@ -237,11 +237,11 @@ def values_of(values: Sequence[Sequence[Any]] | None, user: int, size: int, name
 
 
 def seconds_of(times: Sequence[Any], user: int) -> list[float]:
-    """Seconds since 1970, -1 where a time is unknown; other units would be other gaps, and nobody would see it."""
+    """Seconds since 1970, -1 for unknown times; refuses other units, which would silently give wrong gaps."""
     wrong = [t for t in times if t is not None and not (isinstance(t, Real) and t < _NO_SECONDS)]
     if wrong:
         raise ValueError(
-            f"timestamps of history {user}: {len(wrong)} of {len(times)} are no seconds since 1970; give numbers such "
-            "as 1700000000 (XCatRecommender.recommend reads milliseconds, datetimes and ISO 8601 texts, too)"
+            f"timestamps of history {user}: {len(wrong)} of {len(times)} are not seconds since 1970; give numbers "
+            "such as 1700000000 (XCatRecommender.recommend reads milliseconds, datetimes and ISO 8601 texts, too)"
         )
     return [-1 if t is None else t for t in times]

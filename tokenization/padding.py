@@ -1,4 +1,4 @@
-"""The usual keywords of a processor, read for histories of events.
+"""The padding keywords of a processor, for histories of events.
 
 Self-contained, because it travels with a checkpoint.
 """
@@ -19,14 +19,14 @@ _TEXT_OPTIONS = ("max_length", "truncation", "padding", "pad_to_multiple_of")
 
 @dataclass(frozen=True)
 class Padding:
-    """How histories become rows of one width.
+    """Padding and truncation of histories to rows of one width.
 
     Args:
-        layout: "left" or "right", the side that is padded, or "packed".
+        layout: "left" or "right" for the padded side, or "packed".
         padding: "longest", "max_length" or "no".
-        truncation: Whether longer histories are cut to their latest events; else they are refused.
-        max_length: Events per row at most.
-        multiple: What the width of the rows is a multiple of, up to `max_length`.
+        truncation: Whether longer histories are cut to their latest events; otherwise they are refused.
+        max_length: Maximum events per row.
+        multiple: Number that the row width is a multiple of, up to `max_length`.
     """
 
     layout: str
@@ -51,15 +51,15 @@ class Padding:
 
         Args:
             max_history: Events that the model reads.
-            layout: As there, and so are the others.
-            padding: See there.
-            truncation: See there.
-            max_length: See there.
-            padding_side: See there.
-            pad_to_multiple_of: See there.
+            layout: As in `XCatProcessor.__call__`, like the following arguments.
+            padding: As there.
+            truncation: As there.
+            max_length: As there.
+            padding_side: As there.
+            pad_to_multiple_of: As there.
 
         Raises:
-            ValueError: If a value is not one of those that are known, or two keywords contradict each other.
+            ValueError: If a value is unknown, or two keywords contradict each other.
         """
         padding, truncation = getattr(padding, "value", padding), getattr(truncation, "value", truncation)
         if padding_side not in (None, "left", "right"):
@@ -92,13 +92,13 @@ class Padding:
         """Width of the rows for histories of these lengths.
 
         Raises:
-            ValueError: If histories are too long or not of one length, and the keywords leave them so.
+            ValueError: If histories are too long or differ in length, and the keywords do not allow it.
         """
         longer = [length for length in lengths if length > self.max_length]
         if longer and not self.truncation:
             raise ValueError(
                 f"{len(longer)} of {len(lengths)} histories have more than {self.max_length} events, the longest "
-                f"{max(longer)}; give truncation=True for the latest ones"
+                f"{max(longer)}; give truncation=True to keep the latest events"
             )
         kept = [min(length, self.max_length) for length in lengths]
         if self.padding == "no" and len(set(kept)) > 1:
@@ -113,7 +113,7 @@ def text_options(given: Mapping[str, Any] | None) -> dict[str, Any]:
     """Options of the tokenizer for texts of users.
 
     Raises:
-        TypeError: If there is an option that texts of users have not.
+        TypeError: If an option is not available for users' texts.
     """
     unknown = sorted(set(given or ()) - set(_TEXT_OPTIONS))
     if unknown:
@@ -122,10 +122,10 @@ def text_options(given: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def in_format(batch: dict[str, torch.Tensor], return_tensors: Any) -> dict[str, Any]:
-    """Tensors as they are ("pt"), as numpy arrays ("np") or as lists (None).
+    """Convert tensors: "pt" keeps them, "np" gives numpy arrays, None gives lists.
 
     Raises:
-        ValueError: If it is none of these.
+        ValueError: If the value is unknown.
     """
     wanted = getattr(return_tensors, "value", return_tensors)
     if wanted == "pt":

@@ -1,4 +1,4 @@
-"""XCatProcessor: external ids and texts in, model inputs out; it carries the catalogue.
+"""XCatProcessor: external ids and texts to model inputs; it contains the catalogue.
 
 Self-contained, because it travels with a checkpoint.
 """
@@ -30,24 +30,24 @@ _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "token", "r
 
 
 class XCatProcessor(ProcessorMixin):
-    """Turns histories of external item ids, and texts of users, into the inputs of an XCat model.
+    """Converts histories of external item ids, and texts of users, to the inputs of an XCat model.
 
     Args:
         tokenizer: Tokenizer of the text encoder.
         vocabulary: The catalogue.
-        event_types: Names of the kinds of event, coded from 1.
-        max_history: Events read of a history, the latest ones.
+        event_types: Names of the event types, coded from 1.
+        max_history: Number of latest events to read per history.
         num_rating_buckets: Buckets of ratings, 0 to leave ratings out.
-        rating_range: Lowest and highest rating, which the buckets divide; None for one bucket a whole number from 1.
+        rating_range: Lowest and highest rating, divided into buckets; None for one bucket per integer from 1.
         num_time_gap_buckets: Buckets of time gaps, 0 to leave gaps out.
-        max_text_length: Tokens read of a text.
-        text_fields: Columns of the items table that an item's text was made of, in order.
-        interest_settings: How the interests of users are read, `InterestSettings` as a mapping; None for a model that
-            reads none.
-        event_settings: How the events that the model was trained on were chosen and split, `EVENT_OPTIONS` of
-            `training.preparation.prepare` and the seed of ties and cold items; None where that is not known.
-        reads_texts: Whether the model takes texts of users; that of checkpoints of earlier versions does.
-        catalogue_digest: Digest of the catalogue that it was saved with; unused here, see `check_digests`.
+        max_text_length: Tokens read per text.
+        text_fields: Columns of the items table that make an item's text, in order.
+        interest_settings: Settings of user interests, `InterestSettings` as a mapping; None for a model without
+            interests.
+        event_settings: Selection and split of the training events: `EVENT_OPTIONS` of `tokenization.sequences` and the
+            seed of ties and cold items; None if unknown.
+        reads_texts: Whether the model reads texts of users; True for checkpoints of earlier versions.
+        catalogue_digest: Fingerprint of the catalogue at saving; unused here, see `check_digests`.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class XCatProcessor(ProcessorMixin):
 
     @property
     def features(self) -> EventFeatures:
-        """Which features of events become codes; kinds of event do where there is more than one."""
+        """Features of events that become codes; event types do if there is more than one."""
         return EventFeatures(
             num_rating_buckets=self.num_rating_buckets,
             num_time_gap_buckets=self.num_time_gap_buckets,
@@ -92,7 +92,7 @@ class XCatProcessor(ProcessorMixin):
 
     @property
     def default_event_type(self) -> str:
-        """Type of events whose type is not given: the first that the model predicts; "" if it is not known."""
+        """Type of events without a given type: the first target type; "" if unknown."""
         targets = (self.event_settings or {}).get("target_event_types") or ()
         return next((name for name in targets if name in self.event_types), "")
 
@@ -101,7 +101,7 @@ class XCatProcessor(ProcessorMixin):
         """The item vocabulary.
 
         Raises:
-            ValueError: If the processor was made without one.
+            ValueError: If the processor has none.
         """
         if self.vocabulary is None:
             raise ValueError(
@@ -129,45 +129,45 @@ class XCatProcessor(ProcessorMixin):
         text_kwargs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> BatchFeature:
-        """Make model inputs.
+        """Create model inputs.
 
         Args:
-            histories: External item ids of each user, oldest first. An id that is not in the catalogue keeps its
-                place as the unknown item, and a warning counts them.
-            texts: The users' own texts (queries, reviews, chat), for a model with the memory source "user_text": for
-                each history one text, several, or None. They are known from the first event on.
-            event_types: Kind of each event, in the shape of `histories`; None, or "" for an event, is
+            histories: External item ids of each user, oldest first. An id outside the catalogue becomes the unknown
+                item at its position, and a warning counts these.
+            texts: The users' own texts (queries, reviews, chat), for a model with the memory source "user_text": one
+                text, several texts or None per history. Every event may read them.
+            event_types: Type of each event, in the shape of `histories`; None, or "" for an event, is
                 `default_event_type`.
             ratings: Rating of each event, None for none.
             timestamps: Seconds since 1970 of each event, None if unknown.
-            interests: Interest profile of each history or None, as `InterestProfile.tokens` gives it, of vectors that
-                the model has whitened; known from the first event on.
+            interests: Interest profile per history or None, as returned by `InterestProfile.tokens`, with vectors
+                whitened by the model; every event may read it.
             layout: "left" or "right" padding, or "packed"; "left" if neither it nor `padding_side` is given.
-            padding: True or "longest", "max_length" (every row has that many events), or False where all histories
-                have one length.
-            truncation: Whether of longer histories the latest events are kept; False refuses them.
-            max_length: Events per history, at most `max_history` and that if None.
+            padding: True or "longest", "max_length" (every row has that many events), or False if all histories have
+                one length.
+            truncation: Whether to cut longer histories to their latest events; False refuses them.
+            max_length: Events per history; at most `max_history`, which is also the default.
             padding_side: "left" or "right"; another name for these two layouts.
-            pad_to_multiple_of: What the width of the rows is a multiple of, where `max_length` allows it.
-            return_attention_mask: Whether the mask is returned; without it the model goes by the padded items.
+            pad_to_multiple_of: Number that the row width is a multiple of, if `max_length` allows it.
+            return_attention_mask: Whether to return the mask; without it the model treats padded items as masked.
             return_tensors: "pt", "np", or None for lists.
             text_kwargs: `max_length`, `truncation`, `padding` and `pad_to_multiple_of` for the texts, in tokens.
-            **kwargs: `common_kwargs` with `return_tensors`, as other processors take it.
+            **kwargs: `common_kwargs` with `return_tensors`, as in other processors.
 
         Returns:
-            Inputs of `XCatModel.forward`, and `query_positions` to predict from.
+            Inputs of `XCatModel.forward`, and `query_positions`: the positions to predict from.
 
         Raises:
-            ValueError: If a history is empty, shapes differ, there are texts and the model does not read any, or a
-                keyword has a value that is not known.
-            TypeError: If there is no such keyword.
+            ValueError: If a history is empty, shapes differ, there are texts although the model reads none, or a
+                keyword has an unknown value.
+            TypeError: If a keyword is unknown.
         """
         common = dict(kwargs.pop("common_kwargs", None) or {})
         return_tensors = common.pop("return_tensors", return_tensors)
         strange = sorted({*common, *(name for name, value in kwargs.items() if value is not None)})
         if strange:
-            hint = "; texts of users are texts=" if strange[0] == "text" else ""
-            raise TypeError(f"{type(self).__name__} takes no keyword {strange[0]!r}{hint}")
+            hint = "; for texts of users use texts=" if strange[0] == "text" else ""
+            raise TypeError(f"{type(self).__name__} has no keyword {strange[0]!r}{hint}")
         how = Padding.of_keywords(
             self.max_history, layout=layout, padding=padding, truncation=truncation, max_length=max_length,
             padding_side=padding_side, pad_to_multiple_of=pad_to_multiple_of,
@@ -176,11 +176,11 @@ class XCatProcessor(ProcessorMixin):
         missing = sum(int((row["items"] == UNKNOWN_ROW).sum()) for row in rows)
         if missing:
             logger.warning(
-                "%d of %d events name items that are not in the catalogue; they are read as the unknown item",
+                "%d of %d events have items that are not in the catalogue; they are read as the unknown item",
                 missing, sum(len(row["items"]) for row in rows),
             )  # fmt: skip
         if interests is not None and len(interests) != len(rows):
-            raise ValueError(f"interests must have one entry a history: {len(rows)}, got {len(interests)}")
+            raise ValueError(f"interests must have one entry per history: {len(rows)}, got {len(interests)}")
         for row, (vectors, kinds) in zip(rows, [pair or ((), ()) for pair in interests or ()], strict=False):
             row |= {
                 "interest_states": list(vectors), "interest_kinds": list(kinds),
@@ -193,7 +193,7 @@ class XCatProcessor(ProcessorMixin):
 
     @property
     def model_input_names(self) -> list[str]:
-        """`items`, by which `Trainer` groups rows of like length; then the inputs that a call returns, in order."""
+        """`items`, by which `Trainer` groups rows of similar length; then all possible outputs of a call, in order."""
         return ["items", "item_ids", "attention_mask", "position_ids", "event_type_ids", "rating_ids", "time_gap_ids"]
 
     def inputs_of(
@@ -205,7 +205,7 @@ class XCatProcessor(ProcessorMixin):
         padding: Padding | None = None,
         text_kwargs: Mapping[str, Any] | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Model inputs of dataset rows and the users' texts; see `__call__`. A `padding` has the layout in it."""
+        """Model inputs from dataset rows and the users' texts; see `__call__`. `padding` includes the layout."""
         if padding is None:
             batch = self.collate(rows, layout=layout)
         else:
@@ -227,17 +227,16 @@ class XCatProcessor(ProcessorMixin):
     ) -> list[dict[str, Any]]:
         """Histories of external ids as dataset rows (`items`, `event_types`, `ratings`, `timestamps`).
 
-        Items and event types that the processor does not know are read as unknown. A warning counts the events of an
-        unknown type; the unknown items are those of row `UNKNOWN_ROW`, for the caller to count. An event without a
-        type is of `default_event_type`.
+        Unknown items and event types are read as unknown. A warning counts the events of unknown type; unknown items
+        have index `UNKNOWN_ROW`, and the caller counts them. An event without a type has the `default_event_type`.
         """
         if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
-            raise ValueError("histories is a list of lists of item ids, one list a user; got a plain string")
+            raise ValueError("histories is a list of lists of item ids, one list per user; got a plain string")
         if not len(histories):
             raise ValueError("histories is empty; give at least one history")
         for name, given in (("event_types", event_types), ("ratings", ratings), ("timestamps", timestamps)):
             if given is not None and len(given) != len(histories):
-                raise ValueError(f"{name} must have one list a history: {len(histories)}, got {len(given)}")
+                raise ValueError(f"{name} must have one list per history: {len(histories)}, got {len(given)}")
         codes = {name: code for code, name in enumerate(self.event_types, start=1)}
         rows, kinds = [], list[str]()
         for user, ids in enumerate(histories):
@@ -255,8 +254,8 @@ class XCatProcessor(ProcessorMixin):
             })  # fmt: skip
         if kinds:
             logger.warning(
-                "%d of %d events are of a kind that the model was not trained on, for example %r (masked); it knows "
-                "%s",
+                "%d of %d events have a type that the model was not trained on, for example %r (masked); it was "
+                "trained on %s",
                 len(kinds), sum(map(len, histories)), mask(kinds[0]), ", ".join(map(repr, codes)),
             )  # fmt: skip
         return rows
@@ -268,7 +267,7 @@ class XCatProcessor(ProcessorMixin):
         layout: str = "packed",
         with_labels: bool = False,
     ) -> dict[str, torch.Tensor]:
-        """Lay dataset rows out as tensors; see `pack_histories`."""
+        """Convert dataset rows to tensors; see `pack_histories`."""
         return pack_histories(
             rows,
             max_history=self.max_history,
@@ -291,15 +290,15 @@ class XCatProcessor(ProcessorMixin):
         options: Mapping[str, Any],
     ) -> dict[str, torch.Tensor]:
         if isinstance(texts, str) or len(texts) != users:
-            raise ValueError(f"texts must have one entry a history: {users}, got {len(texts)}")
+            raise ValueError(f"texts must have one entry per history: {users}, got {len(texts)}")
         per_user = [[entry] if isinstance(entry, str) else list(entry or ()) for entry in texts]
         owner = [user for user, entries in enumerate(per_user) for _ in entries]
         if not owner:
             return {}
         if not self.reads_texts:
             raise ValueError(
-                f"texts: {len(set(owner))} of {users} users have texts, and this model does not read what users "
-                "write; leave texts out"
+                f"texts: {len(set(owner))} of {users} users have texts, and this model does not read texts of users; "
+                "leave texts out"
             )
         given = [text for entries in per_user for text in entries]
         warn_of_unknown(self.tokenizer, given, "texts of users")
@@ -320,7 +319,7 @@ class XCatProcessor(ProcessorMixin):
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """What `processor_config.json` holds; the vocabulary and the tokenizer have files of their own."""
+        """Content of `processor_config.json`; vocabulary and tokenizer are saved in other files."""
         values: dict[str, Any] = super().to_dict()
         values.pop("vocabulary", None)
         values.pop("tokenizer", None)
@@ -338,7 +337,7 @@ class XCatProcessor(ProcessorMixin):
         return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def _upload_modified_files(self, working_dir: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
-        """The last step of `push_to_hub`, without the template of a card that says nothing."""
+        """The last step of `push_to_hub`, without transformers' empty card template."""
         card = Path(working_dir) / "README.md"
         if card.is_file() and "[More Information Needed]" in card.read_text(encoding="utf-8"):
             card.unlink()
@@ -346,10 +345,10 @@ class XCatProcessor(ProcessorMixin):
 
     @classmethod
     def _load_tokenizer_from_pretrained(cls, sub_processor_type: str, *args: Any, **kwargs: Any) -> Any:
-        # tokenizer_config.json names the class. Without a config at hand, AutoTokenizer would load the model's, whose
-        # code is the checkpoint's own, and ask whether to trust it.
+        # tokenizer_config.json names the class. Without a config, AutoTokenizer would load the model's, whose code is
+        # in the checkpoint, and ask whether to trust it.
         kwargs.setdefault("config", PreTrainedConfig())
-        kwargs.setdefault("trust_remote_code", False)  # else transformers asks, and somebody may say yes
+        kwargs.setdefault("trust_remote_code", False)  # else transformers asks, and a user may answer yes
         return super()._load_tokenizer_from_pretrained(sub_processor_type, *args, **kwargs)
 
     @classmethod
@@ -360,14 +359,14 @@ class XCatProcessor(ProcessorMixin):
 
         Raises:
             OSError: If a file is missing.
-            ValueError: If the catalogue is another than the one that the model or the settings were saved with.
+            ValueError: If the catalogue differs from the one that the model or the settings were saved with.
         """
         name = str(pretrained_model_name_or_path)
         hub = {key: kwargs[key] for key in _HUB_ARGUMENTS if kwargs.get(key) is not None}
         processor: XCatProcessor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
         file = cached_file(name, VOCABULARY_FILE, **hub)
         if file is None:
-            raise OSError(f"{name} holds no {VOCABULARY_FILE}; save the processor with save_pretrained")
+            raise OSError(f"{name} has no {VOCABULARY_FILE}; save the processor with save_pretrained")
         processor.vocabulary = ItemVocabulary.load(file)
         config, settings = (_read_settings(name, path, hub) for path in (CONFIG_FILE, "processor_config.json"))
         check_digests(config, settings, processor.vocabulary, name)
@@ -375,7 +374,7 @@ class XCatProcessor(ProcessorMixin):
 
 
 def _read_settings(name: str, file: str, hub: dict[str, Any]) -> dict[str, Any]:
-    """What a settings file beside a processor holds; nothing if there is none."""
+    """Content of a settings file beside a processor; empty if there is none."""
     path = cached_file(
         name, file, _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False, **hub
     )

@@ -1,4 +1,4 @@
-"""Progress of long work: library code names its stages, and a listener, if one is set, shows them."""
+"""Progress of long tasks: library code reports its stages, and a listener, if one is set, shows them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Protocol
 
 @dataclass
 class Stage:
-    """A part of the work that may take seconds.
+    """A task that may take seconds.
 
     Args:
         name: Name, such as "encoding texts".
-        total: Units of work; None where they cannot be counted.
+        total: Units of work; None if they cannot be counted.
         unit: Name of a unit in the plural, such as "texts".
         listener: Receiver of its progress; None for nobody.
-        done: Units that are finished.
-        started: Start, in seconds of `time.monotonic`.
+        done: Units finished.
+        started: Start time, in seconds of `time.monotonic`.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Stage:
         """Count finished units.
 
         Args:
-            count: Units that were finished since the last call.
+            count: Units finished since the last call.
         """
         self.done += count
         if self.listener is not None:
@@ -65,13 +65,13 @@ def _listener() -> ProgressListener | None:
 
 @contextmanager
 def stage(name: str, total: int | None = None, unit: str = "", *, shown: bool = True) -> Iterator[Stage]:
-    """Report a part of the work to the listener; without a listener nothing happens.
+    """Report a task to the listener; does nothing without a listener.
 
     Args:
         name: Name, such as "encoding texts".
-        total: Units of work; None where they cannot be counted.
+        total: Units of work; None if they cannot be counted.
         unit: Name of a unit in the plural, such as "texts".
-        shown: Whether it is reported at all.
+        shown: Whether to report it at all.
 
     Yields:
         The stage; call `advance` on it.
@@ -94,7 +94,7 @@ def stage(name: str, total: int | None = None, unit: str = "", *, shown: bool = 
 
 
 def say(text: str) -> None:
-    """Report a line to the listener; without a listener nothing happens.
+    """Report a line to the listener; does nothing without a listener.
 
     Args:
         text: One line.
@@ -104,7 +104,7 @@ def say(text: str) -> None:
 
 
 def is_listened_to() -> bool:
-    """Whether a listener is set, be it None, which wants no progress."""
+    """Whether a listener is set, including None (no progress)."""
     return bool(_listeners)
 
 
@@ -113,7 +113,7 @@ def listening(listener: ProgressListener | None) -> Iterator[None]:
     """Send progress to a listener.
 
     Args:
-        listener: The receiver, in place of an earlier one, until the block ends; None for nobody.
+        listener: The receiver until the block ends, in place of an earlier one; None for nobody.
     """
     _listeners.append(listener)
     try:

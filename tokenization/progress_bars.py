@@ -15,9 +15,9 @@ from tqdm.auto import tqdm
 from .progress import Stage, listening
 
 SHOWN_AFTER = 2.0
-"""Seconds after which a stage is shown in a log file, and between its lines; on a terminal after `_BAR_AFTER`."""
+"""Seconds until a log file shows a stage, and between its lines; on a terminal see `_BAR_AFTER`."""
 QUIET = 4.0
-"""Seconds without a line after which a log file gets one, in the first `_BUSY` seconds of a stage."""
+"""Seconds of silence until a log file gets a line, in the first `_BUSY` seconds of a stage."""
 
 _BAR_AFTER = 0.5
 _BUSY = 900.0
@@ -30,14 +30,14 @@ _TICK = 0.5
 class ProgressBars:
     """Shows stages on a stream.
 
-    On a terminal a stage has a bar, or a clock where its units cannot be counted. Elsewhere a stage that takes
-    `SHOWN_AFTER` seconds or more gets a line per tenth, with as much time between them, and one at its end. A stage
-    that is silent for `QUIET` seconds gets a line too, so that a long step is not mistaken for a halt; after a
-    quarter of an hour once a minute.
+    On a terminal a stage has a bar, or a clock if its units cannot be counted. Elsewhere a stage longer than
+    `SHOWN_AFTER` seconds gets a line per tenth (with this minimum time between lines) and one at its end. After
+    `QUIET` seconds without a line a stage gets a line too, so that a long step does not look like a hang; after a
+    quarter of an hour once per minute.
 
     Args:
         stream: Where to write; standard error if None.
-        live: Whether the stream is a terminal; None to ask it.
+        live: Whether the stream is a terminal; None to detect it.
     """
 
     def __init__(self, stream: TextIO | None = None, live: bool | None = None) -> None:
@@ -53,7 +53,7 @@ class ProgressBars:
         self._clock.start()
 
     def close(self) -> None:
-        """Close what is open and stop the clock."""
+        """Close open bars and stop the clock."""
         self._closed.set()
         self._clock.join()
         for running in reversed(self._stages):
@@ -97,7 +97,7 @@ class ProgressBars:
             self._line(text)
 
     def _bar(self, stage: Stage, age: float) -> None:
-        """Open the bar of a stage that is old enough; a shorter one would only flicker."""
+        """Open the bar of a stage that is old enough; bars of short stages would flicker."""
         if age < _BAR_AFTER or id(stage) in self._bars:
             return
         counted = {} if stage.total else {"bar_format": "{desc}: {elapsed}"}
@@ -106,7 +106,7 @@ class ProgressBars:
             leave=len(self._stages) == 1, initial=stage.done, **counted,
         )  # fmt: skip
         bar.start_t -= age
-        bar.initial = 0  # what was done before the bar was opened counts for its rate
+        bar.initial = 0  # units done before the bar was opened count for its rate
         self._bars[id(stage)] = bar
 
     def _tick(self) -> None:
@@ -122,7 +122,7 @@ class ProgressBars:
                     self._break_silence(now)
 
     def _break_silence(self, now: float) -> None:
-        """Write a line about the innermost stage that is old enough, if there was none for long."""
+        """Write a line about the innermost old stage, after a long silence."""
         quiet = QUIET if now - self._stages[0].started < _BUSY else _QUIET_LATER
         if now - self._last_line >= quiet:
             old = [running for running in self._stages if now - running.started >= SHOWN_AFTER]
@@ -139,7 +139,7 @@ class ProgressBars:
 
 
 def _status(stage: Stage, age: float) -> str:
-    """One line: what is done of a stage, how long it took, and how long the rest may take."""
+    """One line: finished units of a stage, elapsed time and estimated remaining time."""
     if not stage.total:
         return f"{stage.name}: {age:.0f} s so far"
     share = min(1.0, stage.done / stage.total)
@@ -151,7 +151,7 @@ def _status(stage: Stage, age: float) -> str:
 def show_progress(stream: TextIO | None = None) -> Iterator[None]:
     """Show the stages of the code within: bars on a terminal, lines in a log file.
 
-    Of several processes only the first shows anything.
+    With several processes only the first shows progress.
 
     Args:
         stream: Where to write; standard error if None.

@@ -1,4 +1,4 @@
-"""Texts that a text encoder does not read: the share of their tokens that its vocabulary lacks.
+"""Texts that a text encoder cannot read: the share of their tokens that is missing in its vocabulary.
 
 Self-contained, because it travels with a checkpoint.
 """
@@ -12,9 +12,9 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 UNKNOWN_SHARE = 0.1
-"""Share of unknown tokens above which a warning is given; English titles have under 1 %."""
+"""Share of unknown tokens that triggers a warning; English titles have under 1 %."""
 MULTILINGUAL_ENCODER = "intfloat/multilingual-e5-small"
-"""A text encoder of 100 languages, as small as the default one."""
+"""A text encoder for 100 languages, as small as the default one."""
 _SAMPLE = 2_000
 
 
@@ -33,7 +33,7 @@ def unknown_share(texts: Sequence[str], token_ids: Callable[[list[str]], list[li
 
 
 def share_unknown_to(tokenizer: Any, texts: Sequence[str]) -> float:
-    """`unknown_share` for a tokenizer of `transformers`; 0 for one that knows every byte."""
+    """`unknown_share` for a tokenizer of `transformers`; 0 for a tokenizer of bytes."""
     if tokenizer.unk_token_id is None or not len(texts):
         return 0.0
 
@@ -46,7 +46,7 @@ def share_unknown_to(tokenizer: Any, texts: Sequence[str]) -> float:
 
 
 def unknown_note(share: float, what: str) -> str | None:
-    """A note for people where a share of unknown tokens is large; None where it is not.
+    """A note about a large share of unknown tokens; None for a small share.
 
     Args:
         share: Share of unknown tokens.
@@ -55,13 +55,13 @@ def unknown_note(share: float, what: str) -> str | None:
     if share <= UNKNOWN_SHARE:
         return None
     return (
-        f"{what}: the text encoder does not know {share:.0%} of their tokens, so it does not read their language or "
+        f"{what}: {share:.0%} of their tokens are unknown to the text encoder, so it does not read their language or "
         f"script; train with an encoder that does, such as text_encoder={MULTILINGUAL_ENCODER!r} (100 languages)"
     )
 
 
 def warn_of_unknown(tokenizer: Any, texts: Sequence[str], what: str) -> None:
-    """Log `unknown_note` for texts, where there is one; once per tokenizer and name of texts."""
+    """Log `unknown_note` for texts, if there is one; once per tokenizer and name of texts."""
     warned = vars(tokenizer).setdefault("_xcat_warned", set())
     note = None if what in warned else unknown_note(share_unknown_to(tokenizer, texts), what)
     if note is not None:

@@ -1,4 +1,4 @@
-"""The item vocabulary: external item ids to rows of the item table and back, with the catalogue's columns, in Arrow.
+"""The item vocabulary: external item ids to item indices and back, with the catalogue's columns, in Arrow.
 
 Self-contained, because it travels with a checkpoint.
 """
@@ -16,20 +16,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 NUM_SPECIAL_ROWS = 2
-"""Rows before the first item: 0 is padding, 1 is an item that is not in the catalogue."""
+"""Rows before the first item: 0 is padding, 1 is an unknown item."""
 
 PAD_ROW, UNKNOWN_ROW = 0, 1
 VOCABULARY_FILE = "items.arrow"
 _SPECIAL_IDS = ("[PAD]", "[UNK]")
-_LOOKUP_SHARE = 8  # one id in so many of the catalogue: from there on Arrow is faster than a dictionary
+_LOOKUP_SHARE = 8  # from one id per 8 catalogue items on, Arrow is faster than a dictionary
 
 
 class ItemVocabulary:
-    """Maps external item ids to rows; rows follow the order of the table, after the special ones.
+    """Maps external item ids to item indices, which follow the order of the table, after the special rows.
 
     Args:
-        table: One row an item, with a unique string column `item_id`; `title`, `category`, `brand`, `price` and
-            further columns are carried along.
+        table: One row per item, with a unique string column `item_id`; `title`, `category`, `brand`, `price` and
+            other columns are kept.
 
     Raises:
         ValueError: If `item_id` is missing, null or repeated.
@@ -67,7 +67,7 @@ class ItemVocabulary:
         return int(self.table.num_rows)
 
     def encode(self, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> np.ndarray:
-        """Rows of external ids, as int64; an id that is not in the catalogue gives `UNKNOWN_ROW`."""
+        """Item indices of external ids, as int64; an id outside the catalogue becomes `UNKNOWN_ROW`."""
         if not isinstance(ids, pa.Array | pa.ChunkedArray):
             if len(ids) * _LOOKUP_SHARE < self.num_items:
                 return np.array([self._row_of.get(str(i), UNKNOWN_ROW) for i in ids], dtype=np.int64)
@@ -78,11 +78,11 @@ class ItemVocabulary:
 
     @cached_property
     def _row_of(self) -> dict[str, int]:
-        """For the few ids of a request: Arrow would hash the whole catalogue anew for them."""
+        """Encode the few ids of a request; Arrow would hash the whole catalogue for each request."""
         return {name: row for row, name in enumerate(self._ids.to_pylist(), start=NUM_SPECIAL_ROWS)}
 
     def decode(self, rows: Sequence[int] | np.ndarray) -> list[str]:
-        """External ids of rows; special rows give `[PAD]` and `[UNK]`."""
+        """External ids of item indices; special rows become `[PAD]` and `[UNK]`."""
         values = np.asarray(rows, dtype=np.int64)
         special = values < NUM_SPECIAL_ROWS
         taken = self._ids.take(pa.array(values - NUM_SPECIAL_ROWS, mask=special))
@@ -91,20 +91,20 @@ class ItemVocabulary:
         ]
 
     def item(self, row: int) -> dict[str, Any]:
-        """All columns of one item, by row."""
+        """All columns of one item, by item index."""
         if not NUM_SPECIAL_ROWS <= row < len(self):
-            raise IndexError(f"row {row} is no item; items have rows {NUM_SPECIAL_ROWS} to {len(self) - 1}")
+            raise IndexError(f"row {row} is not an item; items have rows {NUM_SPECIAL_ROWS} to {len(self) - 1}")
         values: dict[str, Any] = self.table.slice(row - NUM_SPECIAL_ROWS, 1).to_pylist()[0]
         return values
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """A column of the catalogue, one value an item (so row `NUM_SPECIAL_ROWS` comes first)."""
+        """A column of the catalogue, one value per item (the first is for row `NUM_SPECIAL_ROWS`)."""
         if name not in self.table.column_names:
             raise KeyError(f"the catalogue has no column {name!r}; it has {', '.join(self.table.column_names)}")
         return self.table[name]
 
     def codes(self, name: str) -> tuple[np.ndarray, list[str]]:
-        """Dense codes of a categorical column by row, -1 where it is missing, and the values in order of code."""
+        """Dense codes of a categorical column by row, -1 if missing, and the values in order of their codes."""
         codes = np.full(len(self), -1, dtype=np.int32)
         if name not in self.table.column_names:
             return codes, []
@@ -112,7 +112,7 @@ class ItemVocabulary:
             column = pc.cast(self.table[name], pa.large_string()).combine_chunks()
         except pa.ArrowNotImplementedError:
             kind = self.table[name].type
-            raise ValueError(f"items: column {name} holds {kind}; a feature is one value an item") from None
+            raise ValueError(f"items: column {name} has type {kind}; a feature has one value per item") from None
         encoded = pc.dictionary_encode(column, null_encoding="encode")
         found = np.from_dlpack(encoded.indices)  # Arrow's to_numpy and fill_null would import pandas
         values: list[Any] = encoded.dictionary.to_pylist()
@@ -125,7 +125,7 @@ class ItemVocabulary:
 
     @cached_property
     def category_codes(self) -> np.ndarray:
-        """(rows,) int32 dense code of the category, -1 where there is none."""
+        """(rows,) int32 dense code of the category, -1 if missing."""
         return self.codes("category")[0]
 
     @property
@@ -134,11 +134,11 @@ class ItemVocabulary:
         return self.codes("category")[1]
 
     def extended(self, table: pa.Table) -> ItemVocabulary:
-        """A vocabulary with further items at its end; columns that one of the tables lacks are null there."""
+        """A vocabulary with more items at its end; columns missing in one of the tables are null there."""
         return ItemVocabulary(pa.concat_tables([self.table, table], promote_options="permissive"))
 
     def save(self, directory: str | os.PathLike[str]) -> Path:
-        """Write `items.arrow` into a directory, whole or not at all."""
+        """Write `items.arrow` into a directory, atomically."""
         path = Path(directory) / VOCABULARY_FILE
         unfinished = path.with_suffix(".unfinished")
         with pa.OSFile(str(unfinished), "wb") as sink, pa.ipc.new_file(sink, self.table.schema) as writer:
@@ -148,7 +148,7 @@ class ItemVocabulary:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ItemVocabulary:
-        """Read `items.arrow` from a directory, or the file itself; it is mapped, not copied.
+        """Read `items.arrow` from a directory, or the file itself; it is memory-mapped.
 
         Raises:
             ValueError: If the file is damaged.

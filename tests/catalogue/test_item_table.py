@@ -93,7 +93,7 @@ def test_feature_codes_of_a_learned_catalogue_keep_their_meaning():
 
 
 def test_a_column_of_lists_cannot_be_a_feature():
-    with pytest.raises(ValueError, match=r"column tags holds list<.*>; a feature is one value an item"):
+    with pytest.raises(ValueError, match=r"column tags has type list<.*>; a feature has one value per item"):
         feature_codes(ItemVocabulary(pa.table({"item_id": ["a"], "tags": [["x", "y"]]})), {"tags": 3})
 
 

@@ -46,7 +46,7 @@ def test_ambiguous_dates_are_asked_for_with_options_and_read_with_the_answer(
         (["--time-format", "dayfirst"], ["--time-format is 'dayfirst'", "did you mean 'day-first'?"]),
         (["--time-format", "%Y-%m-%d"], ["6 rows hold no time", "--time-format %Y-%m-%d does not read them"]),
         (["--encoding", "cp1525"], ["encoding is 'cp1525'", "such as 'cp1252'"]),
-        (["--encoding", "utf-8"], ["items.csv", "line 2 has the byte 0xe9, which is no UTF-8", "--encoding cp1252"]),
+        (["--encoding", "utf-8"], ["items.csv", "line 2 has the byte 0xe9, which is not UTF-8", "--encoding cp1252"]),
     ],
 )
 def test_formats_that_do_not_fit_are_refused(

@@ -12,8 +12,11 @@ from xcat_rec.tokenization.tables.problems import TableProblem, without_advice
     [
         ("they were left empty; write plain numbers", "they were left empty"),
         ("they were kept; repeats='first' keeps a user's first event with an item", "they were kept"),
-        ("they are kept, but can be neither trained on nor evaluated", "they are kept, but can be neither trained"),
-        ("no other order gives as many dates; if it is wrong, give time_format='day-first'", "as many dates"),
+        (
+            "they are kept, but cannot be used for training or evaluation",
+            "they are kept, but cannot be used for training",
+        ),
+        ("no other order reads as many dates; if it is wrong, give time_format='day-first'", "as many dates"),
         ("give seconds if they are not", "were read as"),
     ],
 )

@@ -156,7 +156,7 @@ def test_kinds_of_events_that_the_model_does_not_know_are_said(caplog: pytest.Lo
     finally:
         start.processor.event_types = kinds
     assert (
-        "1 of 2 events are of a kind that the model was not trained on, for example 'Xxxxxxxx' (masked)" in caplog.text
+        "1 of 2 events have a type that the model was not trained on, for example 'Xxxxxxxx' (masked)" in caplog.text
     )
 
 

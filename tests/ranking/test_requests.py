@@ -131,10 +131,10 @@ def test_times_may_be_unknown_and_are_dates_too() -> None:
     [
         ([SECONDS[0], MOMENTS[0], None], "timestamps mixes numbers, texts and dates"),
         ([SECONDS[0], SECONDS[1] * 1000, SECONDS[2] * 1000], "timestamps: 1 of 3 times are not in milliseconds"),
-        (["2020-01-01", "yesterday", "2020-01-02"], "timestamps: 1 of 3 times are no times"),
-        ([-5, 3, 4], "timestamps: 1 of 3 times are no times"),
-        ([True, 3, 4], "timestamps holds a value of type bool, which is no time"),
-        ([4e9, 4e9, 4e9], "timestamps: 3 of 3 times lie in the future"),
+        (["2020-01-01", "yesterday", "2020-01-02"], "timestamps: 1 of 3 times are not times"),
+        ([-5, 3, 4], "timestamps: 1 of 3 times are not times"),
+        ([True, 3, 4], "timestamps has a value of type bool, which is not a time"),
+        ([4e9, 4e9, 4e9], "timestamps: 3 of 3 times are in the future"),
         (SECONDS[:2], "timestamps of history 0 has 2 entries for 3 events"),
         (SECONDS[0], "timestamps of history 0 is a list of values, one per event; got a value of type int"),
         ([SECONDS[1], None, SECONDS[0]], "timestamps of history 0 do not ascend and 1 of 3 are missing"),
@@ -260,9 +260,9 @@ def test_a_history_in_one_line_may_have_times() -> None:
         (["a@13/12/2009 10:33"], ["a"], [1_260_700_380]),
     ]:
         assert read_timed_history(entries, shop) == (items, times)
-    with pytest.raises(ValueError, match="the times of the history: 1 of 1 times are no times"):
+    with pytest.raises(ValueError, match="the times of the history: 1 of 1 times are not times"):
         read_timed_history(["a@2024-31-01"], shop)
-    with pytest.raises(ValueError, match="the times of the history: 1 of 1 times are no times"):
+    with pytest.raises(ValueError, match="the times of the history: 1 of 1 times are not times"):
         read_timed_history(["a@home"], shop)  # the id is there, so the rest is meant as a time
 
 

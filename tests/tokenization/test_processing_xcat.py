@@ -92,7 +92,7 @@ def test_unknown_items_keep_their_place_and_are_counted(caplog: pytest.LogCaptur
         batch = make()([["item-01", "gone", "item-02"], ["lost", "item-03"]])
     assert batch["item_ids"].tolist() == [[3, 1, 4], [0, 1, 5]]
     assert [record.getMessage() for record in caplog.records] == [
-        "2 of 5 events name items that are not in the catalogue; they are read as the unknown item"
+        "2 of 5 events have items that are not in the catalogue; they are read as the unknown item"
     ]
     caplog.clear()
     make()([["item-01"]])
@@ -106,10 +106,10 @@ def test_unknown_items_keep_their_place_and_are_counted(caplog: pytest.LogCaptur
         ({"histories": ["item-01", "item-02"]}, "got a plain string"),
         ({"histories": [["item-01"], []]}, "history 1 is empty"),
         ({"histories": [["item-01"]], "ratings": [[1.0, 2.0]]}, "ratings of history 0 has 2 entries for 1 events"),
-        ({"histories": [["item-01"]] * 2, "timestamps": [[1]]}, "timestamps must have one list a history: 2, got 1"),
+        ({"histories": [["item-01"]] * 2, "timestamps": [[1]]}, "timestamps must have one list per history: 2, got 1"),
         ({"histories": [["item-01"]], "event_types": [["buy"], ["buy"]]}, "event_types must have .* 1, got 2"),
-        ({"histories": [["item-01"]], "texts": "boots"}, "texts must have one entry a history: 1"),
-        ({"histories": [["item-01"]], "texts": ["boots", "maps"]}, "texts must have one entry a history: 1, got 2"),
+        ({"histories": [["item-01"]], "texts": "boots"}, "texts must have one entry per history: 1"),
+        ({"histories": [["item-01"]], "texts": ["boots", "maps"]}, "texts must have one entry per history: 1, got 2"),
         ({"histories": [["item-01"]], "layout": "middle"}, "layout is 'middle'; give one of"),
     ],
 )
@@ -246,7 +246,7 @@ def test_positions_of_queries_go_with_the_width() -> None:
         ({"padding_side": "left", "layout": "right"}, ValueError, "layout is 'right' and padding_side 'left'"),
         ({"layout": "up"}, ValueError, "layout is 'up'"),
         ({"layout": "packed", "padding": "max_length"}, ValueError, "packed rows have no padding"),
-        ({"text": ["boots"]}, TypeError, "no keyword 'text'; texts of users are texts="),
+        ({"text": ["boots"]}, TypeError, "no keyword 'text'; for texts of users use texts="),
         ({"return_offsets_mapping": True}, TypeError, "no keyword 'return_offsets_mapping'"),
         ({"text_kwargs": {"stride": 1}}, TypeError, "text_kwargs has 'stride'"),
         ({"common_kwargs": {"device": "cpu"}}, TypeError, "no keyword 'device'"),

@@ -91,7 +91,7 @@ def read_statements(
     if isinstance(time_format, SavedFormat) and times.bad.any():
         times = read_times(table[columns.timestamp])
     if times.reading.question:
-        raise ValueError(f"events, column {columns.timestamp!r}: {times.reading.question} Give the one that holds")
+        raise ValueError(f"events, column {columns.timestamp!r}: {times.reading.question} Give the right one")
     unread = times.bad | times.mixed | times.values.is_null()
     if unread.any():
         row = int(unread.arg_true()[0])

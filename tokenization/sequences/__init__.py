@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .timeline import TiePolicy as TiePolicy
 
 _EXPORTS = {
-    "EventOptions": ".event_options",  # which events are used and how they are split
+    "EventOptions": ".event_options",  # selection and split of events
     "SplitData": ".split_data",  # result of `ShopTables.split`: vocabulary, parts, options
     "build_splits": ".build",  # sequences of all parts
     "SplitName": ".timeline",  # names of the splits
@@ -33,7 +33,7 @@ _EXPORTS = {
     "label_impressions": ".click_labels",  # impressions with clicks as labels
     "target_items": ".build",  # targets of sequences
     "target_histories": ".build",  # histories before the targets
-    "basket_advice": ".baskets",  # whether a split by baskets fits the log better
+    "basket_advice": ".baskets",  # whether a split by baskets fits the data better
 }
 
 __all__ = [*_EXPORTS]

@@ -1,4 +1,4 @@
-"""Whether a user's last event is one of several of a basket, so that leave-one-out asks for the rest of it."""
+"""Detect data in which leave-one-out predicts the rest of a basket, because the last basket has several events."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ..tables.event_times import exact_time
 from .timeline import SplitName
 
 LEAST_SHARE = 0.5
-"""Share of users with several events in a basket from which a split by baskets is proposed."""
+"""Share of users with several events in a basket above which a split by baskets is recommended."""
 
 
 def basket_advice(events: pl.DataFrame, split: str, roles: EventRoles) -> str | None:
-    """What to know of a split into single events where events come in baskets; None where there is nothing to say.
+    """Advice about a split into single events if events come in baskets; None for no advice.
 
     Args:
         events: Events of `ShopTables`.
         split: The split that is used.
-        roles: Roles of the event types; only predicted events count.
+        roles: Roles of the event types; only target events count.
     """
     baskets = events["basket_id"].null_count() < events.height
     timed = events["timestamp"].null_count() == 0
@@ -30,20 +30,20 @@ def basket_advice(events: pl.DataFrame, split: str, roles: EventRoles) -> str | 
     last, some = _shares_of_baskets(predicted, baskets, timed)
     if baskets and some > LEAST_SHARE:
         return (
-            f"{some:.0%} of the users have baskets (basket_id) of several events, {last:.0%} as their last one, and "
-            "leave-one-out asks for the rest of such a basket, known in part; give split='last-basket'"
+            f"{some:.0%} of the users have baskets (basket_id) of several events, {last:.0%} as their last one, so "
+            "leave-one-out predicts the rest of a partly known basket; give split='last-basket'"
         )
     if not baskets and last > LEAST_SHARE:
         return (
-            f"the last events of {last:.0%} of the users share their time with others, so leave-one-out asks for the "
-            "rest of a basket that is known in part; give split='last-basket', and map a column of invoices or "
+            f"the last events of {last:.0%} of the users share their time with others, so leave-one-out predicts "
+            "the rest of a partly known basket; give split='last-basket', and map a column of invoices or "
             "orders as basket_id, if there is one"
         )
     return None
 
 
 def _shares_of_baskets(events: pl.DataFrame, baskets: bool, timed: bool) -> tuple[float, float]:
-    """Of users with two events or more, those whose last basket, and those of whom some basket, has more than one."""
+    """Shares of users (with two events or more) whose last basket, or any basket, has several events."""
     clock = exact_time(events) if timed else pl.col("order")
     unit = pl.coalesce(pl.col("basket_id"), clock.cast(pl.String)) if baskets else clock
     frame = events.select("user_id", _clock=clock, _unit=unit).filter(pl.len().over("user_id") > 1)

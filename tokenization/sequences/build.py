@@ -1,4 +1,4 @@
-"""Events to sequences a user: training sequences, and histories with the targets that are to be ranked."""
+"""Events to sequences: training sequences per user, and histories with the targets to rank."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _CUTS: dict[SplitName, Callable[[Timeline], Cut]] = {
 
 
 def resolve_split(shop: ShopTables, split: str) -> SplitName:
-    """The split of a name.
+    """Resolve the name of a split.
 
-    "auto" is the one that was made already, the column `split` where every event has one, else leave-one-out.
+    "auto" is the split that was made already; else the column `split` if every event has a value; else leave-one-out.
 
     Raises:
-        ValueError: If there is no split of that name.
+        ValueError: If the name is unknown.
     """
     if split == "auto" and shop.made_split:
         return SplitName(shop.made_split)
@@ -67,22 +67,22 @@ def build_splits(
 
     Args:
         shop: Validated tables.
-        vocabulary: Gives the rows of items; an item it lacks is the unknown item, and never a target.
-        event_types: Names of the kinds of event, coded from 1; another kind is 0.
+        vocabulary: Item indices; an item that it lacks is the unknown item, and never a target.
+        event_types: Names of the event types, coded from 1; another type is 0.
         split: "auto" or a `SplitName`.
         tie_policy: "file" or "shuffle", the order of a user's events at one time.
         seed: Seed of shuffled ties.
-        max_history: Events kept of an evaluation history, the latest; None for all.
-        cut: Where the events are cut, in place of the split's own way.
-        roles: Which event types are predicted, context or negative; None for the default by their names.
+        max_history: Latest events to keep of an evaluation history; None for all.
+        cut: Function that cuts the events, in place of the split's own.
+        roles: Target, context and negative event types; None for the default by their names.
 
     Returns:
-        `train` (sequences of two events or more, one of them a label), `validation` and `test` (histories with
-        `targets`). Lists of a row have one length: `items` rows, `event_types` codes, `ratings` (NaN for none),
-        `timestamps` (-1 for none) and, where some event types are not predicted, `event_roles`.
+        `train` (sequences of two events or more, with at least one target), `validation` and `test` (histories with
+        `targets`). Lists of a row have one length: `items` indices, `event_types` codes, `ratings` (NaN for none),
+        `timestamps` (-1 for none) and, if some event types are not targets, `event_roles`.
 
     Raises:
-        ValueError: If the split or policy is unknown, or the tables lack what it needs.
+        ValueError: If the split or policy is unknown, or the tables lack a column for it.
     """
     name = resolve_split(shop, split)
     if tie_policy not in list(TiePolicy):
@@ -109,7 +109,7 @@ def build_splits(
 
 
 def target_items(train: datasets.Dataset) -> pa.ChunkedArray:
-    """Item rows of the target events of training sequences, a list per user: the evidence that models count.
+    """Item indices of the target events of training sequences, one list per user: the events that models count.
 
     Events of types that are not predicted, such as returns, are left out.
 
@@ -134,13 +134,13 @@ def target_items(train: datasets.Dataset) -> pa.ChunkedArray:
 
 
 def target_histories(train: datasets.Dataset) -> Iterable[list[int]]:
-    """As `target_items`, one list of Python per user."""
+    """Like `target_items`, with one Python list per user."""
     plain: Iterable[list[int]] = train.with_format(None)["items"]
     return target_items(train).to_pylist() if ROLES in train.column_names else plain
 
 
 def trained_items(train: datasets.Dataset, num_rows: int) -> np.ndarray:
-    """(rows,) True for items that a target event of a training sequence names."""
+    """(rows,) True for items with a target event in a training sequence."""
     flat = target_items(train).combine_chunks().flatten().to_numpy(zero_copy_only=False)
     trained: np.ndarray = np.bincount(flat, minlength=num_rows) > 0
     trained[:NUM_SPECIAL_ROWS] = False
@@ -148,7 +148,7 @@ def trained_items(train: datasets.Dataset, num_rows: int) -> np.ndarray:
 
 
 def _coded(timeline: Timeline, vocabulary: ItemVocabulary, event_types: Sequence[str]) -> pl.DataFrame:
-    """The sorted events with rows and codes in place of names."""
+    """The sorted events with item indices and codes in place of names."""
     events = timeline.events
     rows = vocabulary.encode(events["item_id"].to_arrow())
     codes = {name: code for code, name in enumerate(event_types, start=1)}
@@ -168,7 +168,7 @@ def _coded(timeline: Timeline, vocabulary: ItemVocabulary, event_types: Sequence
 
 
 def _queries(timeline: Timeline, coded: pl.DataFrame, held: Held, max_history: int | None) -> pl.DataFrame:
-    """Histories with their targets; an unknown item is no target."""
+    """Histories with their targets; an unknown item is not a target."""
     target = held.target & (coded["items"].to_numpy() >= NUM_SPECIAL_ROWS)
     targets = coded.filter(pl.Series(target)).group_by("user", maintain_order=True).agg(
         pl.col("items").unique(maintain_order=True).alias("targets")

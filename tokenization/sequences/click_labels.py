@@ -1,4 +1,4 @@
-"""Labels for click prediction: what was shown and not taken, or items drawn from those a user never took."""
+"""Labels for click prediction: impressions without a click, or random items that the user has no event with."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ..tables.event_times import exact_time
 def label_impressions(
     events: pl.DataFrame, shown: str, taken: Sequence[str], *, within: int | None = None
 ) -> pl.DataFrame:
-    """Every impression with whether it was taken.
+    """Label every impression by whether the user took the item.
 
-    An impression is taken if the user has an event of a kind in `taken` with the item at its time or later, before the
-    next impression of that item to the user. A click without an impression before it has none to label.
+    An impression has label 1 if the user has an event of a type in `taken` with the item, at its time or later, before
+    the next impression of that item to the user. A click without an earlier impression has no impression to label.
 
     Args:
         events: Events of `ShopTables`, all with a time.
-        shown: Kind of event that is an impression, such as "impression".
-        taken: Kinds of event that mean the user took it, such as ("click", "purchase").
-        within: Seconds after the impression in which it must be taken; None for any time.
+        shown: Event type of impressions, such as "impression".
+        taken: Event types that mean that the user took the item, such as ("click", "purchase").
+        within: Maximum seconds from the impression to the event; None for no maximum.
 
     Returns:
-        `user_id`, `item_id`, `timestamp` and `label` (0 or 1) of each impression, in the order of the log.
+        `user_id`, `item_id`, `timestamp` and `label` (0 or 1) of each impression, in the order of the table.
 
     Raises:
-        ValueError: If an event has no time, or the log has no impression.
+        ValueError: If an event has no time, or there are no impressions.
 
     Example:
         >>> log = pl.DataFrame({"user_id": ["u"] * 3, "item_id": list("aba"), "timestamp": [1, 1, 2],
@@ -39,16 +39,16 @@ def label_impressions(
     if events["timestamp"].null_count():
         raise ValueError(
             f"events, column timestamp: {events['timestamp'].null_count()} of {events.height} rows have no time, and "
-            "an impression is labelled by what came after it; fill them"
+            "an impression is labelled by later events; fill them"
         )
     wanted = ("user_id", "item_id", "timestamp", "event_type")
     row = events.select(*wanted, _time=exact_time(events)).with_row_index("_row")
     impressions = row.filter(pl.col("event_type") == shown)
     if impressions.is_empty():
         kinds = ", ".join(sorted(events["event_type"].unique().to_list()))
-        raise ValueError(f"events, column event_type: no row is {shown!r}; it has {kinds}")
+        raise ValueError(f"events, column event_type: no row has {shown!r}; it has {kinds}")
     answers = row.filter(pl.col("event_type").is_in(list(taken)))
-    # Each answer belongs to the last impression before it; of impressions at one time the later one in the log.
+    # Each answer is for the last impression before it; of impressions at one time, for the later one in the table.
     matched = answers.sort("_time", "_row").join_asof(
         impressions.select("user_id", "item_id", "_time", shown_row="_row", shown_at="_time").sort(
             "_time", "shown_row"
@@ -64,20 +64,21 @@ def label_impressions(
 def sample_unseen(
     events: pl.DataFrame, items: Sequence[str] | pl.Series, per_event: int = 1, *, seed: int = 0
 ) -> pl.DataFrame:
-    """Every event as a positive, with items drawn uniformly from those that its user has no event with.
+    """Use every event as a positive, with negatives drawn uniformly from items without events of its user.
 
     Args:
-        events: `user_id`, `item_id` and `timestamp`; all that a user is known to have taken must be in it.
+        events: `user_id`, `item_id` and `timestamp`; it must contain all known events of a user.
         items: Ids of the catalogue.
-        per_event: Negatives of an event; fewer where a user has seen nearly everything. Those of one event differ.
+        per_event: Distinct negatives per event; fewer if a user has events with nearly all items.
         seed: Seed of the draw.
 
     Returns:
-        `user_id`, `item_id`, `timestamp` and `label`: each event with label 1, its negatives behind it with label 0
-        and its time.
+        `user_id`, `item_id`, `timestamp` and `label`: each event with label 1, followed by its negatives with label 0
+            and
+        the same time.
 
     Raises:
-        ValueError: If `per_event` is less than 1, or an event names an item that the catalogue lacks.
+        ValueError: If `per_event` is less than 1, or an event's item is not in the catalogue.
     """
     if per_event < 1:
         raise ValueError(f"per_event is {per_event}; give a number from 1")
@@ -89,7 +90,7 @@ def sample_unseen(
     unknown = coded.filter(pl.col("item").is_null())
     if unknown.height:
         raise ValueError(
-            f"events, column item_id: {unknown.height} rows name an item that is not in the catalogue, for example "
+            f"events, column item_id: {unknown.height} rows have an item that is not in the catalogue, for example "
             f"{unknown['item_id'][0]!r}; add it or drop these rows"
         )
     drawn = _draw(coded["user"].to_numpy(), coded["item"].to_numpy().astype(np.int64), len(catalogue), per_event, seed)
@@ -111,7 +112,7 @@ def _draw(user: np.ndarray, item: np.ndarray, num_items: int, per_event: int, se
     free = num_items - np.bincount(seen // num_items, minlength=int(user.max(initial=-1)) + 1)
     wanted = np.minimum(free, per_event)[user]
     drawn = np.full((len(user), per_event), -1, dtype=np.int64)
-    # Most draws for a user who has seen most of the catalogue would be refused: for those the rest is listed.
+    # For a user with most of the catalogue, most draws would be rejected, so the remaining items are listed.
     crowded = np.flatnonzero(2 * free[user] < num_items)
     for row in crowded:
         rest = np.setdiff1d(np.arange(num_items), item[user == user[row]])

@@ -1,4 +1,4 @@
-"""Which events of a log are used and how they are split: the options, and what they mean for a shop."""
+"""Options that select and split events, and their values for a given dataset."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .timeline import SplitName, TiePolicy
 
 @dataclass
 class EventOptions:
-    """Which events of a log are used, and how they are split; training and `prepare_tables` share these options.
+    """Selection and split of events; training and `prepare_tables` share these options.
 
     Args:
         split: leave-one-out, last-basket, global-time, column, user-level, cold-items, or auto.
         tie_policy: "file" keeps the file's order of events at one time, "shuffle" draws it.
         seed: Seed of shuffled ties and of cold items.
-        repeats: A user's further events with an item: keep, collapse (the first of those in a row), or first.
-        min_user_events: Events that a user must have to be used; 0 for any number.
-        min_item_events: Events that an item must have to be in the catalogue; 0 for any number.
+        repeats: Repeated events of a user with an item: keep, collapse (keep the first of a run), or first.
+        min_user_events: Minimum events per user; 0 for any number.
+        min_item_events: Minimum events per item in the catalogue; 0 for any number.
         session_gap: Seconds without an event after which a session ends; sessions become baskets. 0 for none.
-        cold_items: Share of the items, from 0 to 0.5, whose training events are taken away.
-        cold_policy: Which items: random or newest.
-        target_event_types: Event types that are predicted; None for the default by their names, see `event_roles`.
-            Events of other types only stand in histories.
+        cold_items: Share of the items, from 0 to 0.5, whose training events are removed.
+        cold_policy: Choice of these items: random or newest.
+        target_event_types: Event types to predict; None for the default by their names, see `event_roles`. Events of
+            other types are only used in histories.
         negative_event_types: Event types that are negative, such as returns; None for the default by their names.
 
     Raises:
@@ -67,15 +67,14 @@ EVENT_OPTIONS = (
     "split", "tie_policy", "repeats", "min_user_events", "min_item_events", "session_gap", "target_event_types",
     "negative_event_types", "cold_items", "cold_policy",
 )  # fmt: skip
-"""Options that choose and split events; sequences that were prepared have theirs."""
-
+"""Options that select and split events; prepared sequences keep the options of their preparation."""
 
 COLD_OPTIONS = ("cold_items", "cold_policy")
-"""Those that take events of cold items away, from sequences that were prepared too."""
+"""Options that remove events of cold items; they work on prepared sequences too."""
 
 
 def select_events(shop: ShopTables, options: EventOptions) -> ShopTables:
-    """A log with the events and items that are to be used, as `filter_events` chooses them."""
+    """A dataset with the selected events and items; see `filter_events`."""
     return filter_events(
         shop,
         repeats=options.repeats,
@@ -86,7 +85,7 @@ def select_events(shop: ShopTables, options: EventOptions) -> ShopTables:
 
 
 def event_settings(shop: ShopTables, options: EventOptions) -> dict[str, Any]:
-    """How the events of a shop are chosen and split, as a processor keeps it: `EVENT_OPTIONS` and their seed."""
+    """Selection and split of a dataset's events, as a processor stores it: `EVENT_OPTIONS` and their seed."""
     options = shop.resolved(options)
     settings = {name: getattr(options, name) for name in EVENT_OPTIONS}
     roles = shop.event_roles(options)
@@ -100,15 +99,15 @@ def event_settings(shop: ShopTables, options: EventOptions) -> dict[str, Any]:
 
 
 def options_of_training(shop: ShopTables, saved: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of events of an earlier training, as they hold for a log.
+    """Event options of an earlier training, for another dataset.
 
     Args:
-        shop: The log.
-        saved: Event settings of the training, as a processor keeps them.
-        given: Options that go before them.
+        shop: The dataset.
+        saved: Event settings of the training, from a processor.
+        given: Options that take precedence.
 
     Returns:
-        Options by name, without those that are given. The split by a column is only among them if the log has it.
+        Options by name, without the given ones. The split by a column is only included if the table has the column.
     """
     own = {name: saved[name] for name in (*EVENT_OPTIONS, "seed") if name in saved}
     if given.get("target_event_types") is None:
@@ -116,7 +115,7 @@ def options_of_training(shop: ShopTables, saved: Mapping[str, Any], given: Mappi
         targets = tuple(name for name in roles.targets if name not in given.get("negative_event_types", ()))
         own |= {"target_event_types": targets, "negative_event_types": roles.negative}
     else:
-        own.pop("negative_event_types", None)  # by their names, for a target may be one of them
+        own.pop("negative_event_types", None)  # use the default, because a target may be one of them
     if own.get("split") == SplitName.COLUMN and shop.events["split"].null_count():
         own["split"] = "auto"
     return {name: value for name, value in own.items() if name not in given}

@@ -1,4 +1,4 @@
-"""Which events of a log are used: repeats, users and items with too few events, and sessions in place of baskets."""
+"""Filters of events: repeats, users and items with few events, and sessions as baskets."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..tables.schema import ShopTables
 
 
 class RepeatPolicy(StrEnum):
-    """What becomes of a user's further events with an item.
+    """Treatment of repeated events of a user with an item.
 
-    `keep` keeps all, `collapse` the first of those that follow each other, `first` the first of all.
+    `keep` keeps all, `collapse` the first of a run of equal items, `first` the first of all.
     """
 
     KEEP = "keep"
@@ -26,10 +26,10 @@ class RepeatPolicy(StrEnum):
 
 
 def check_filters(repeats: str, min_user_events: int, min_item_events: int, session_gap: int) -> None:
-    """Refuse options that are out of range.
+    """Refuse values out of range.
 
     Raises:
-        ValueError: If one is.
+        ValueError: If a value is out of range.
     """
     if repeats not in list(RepeatPolicy):
         raise ValueError(f"repeats is {repeats!r}; give one of {', '.join(RepeatPolicy)}")
@@ -41,11 +41,11 @@ def check_filters(repeats: str, min_user_events: int, min_item_events: int, sess
 
 
 def nothing_left(total: int, name: str) -> TableError:
-    """The error for a log of which the filters leave nothing.
+    """The error if the filters remove all events.
 
     Args:
-        total: Events before.
-        name: Name of the shop.
+        total: Events before filtering.
+        name: Name of the dataset.
     """
     remedy = f"none of {total} is left; make min_user_events and min_item_events smaller"
     return TableError([TableProblem("events", "", "empty_table", 0, None, remedy, fatal=True)], name)
@@ -59,20 +59,20 @@ def filter_events(
     min_item_events: int = 0,
     session_gap: int = 0,
 ) -> ShopTables:
-    """The shop with the events that are to be used; with all of them it is the shop itself.
+    """Filter the events of a dataset; without any filter it is returned unchanged.
 
-    Repeats go first, then users and items with too few events, for they are counted in what is left.
+    Repeats are removed first. Events per user and item are counted in the rest.
 
     Args:
         shop: Validated tables.
         repeats: A `RepeatPolicy`.
-        min_user_events: Events that a user must have; 0 for any number.
-        min_item_events: Events that an item must have, or it leaves the catalogue; 0 for any number.
-        session_gap: Seconds without an event after which a session ends; sessions become the baskets of events that
-            have none. 0 for no sessions.
+        min_user_events: Minimum events per user; 0 for any number.
+        min_item_events: Minimum events per item; other items leave the catalogue. 0 for any number.
+        session_gap: Seconds without an event after which a session ends; sessions become the baskets of events without
+            one. 0 for no sessions.
 
     Raises:
-        ValueError: If an option is out of range, or sessions are asked for and events have no times.
+        ValueError: If an option is out of range, or sessions are requested and events have no times.
         TableError: If no event is left.
     """
     check_filters(repeats, min_user_events, min_item_events, session_gap)
@@ -95,14 +95,14 @@ def filter_events(
 
 
 def without_repeats(events: pl.DataFrame, policy: RepeatPolicy) -> pl.DataFrame:
-    """Events without a user's further ones with an item, in the order of the table.
+    """Each user's first event per item (or per run of equal items), in the order of the table.
 
-    What comes first is decided by time (by `order` where times have gaps), then by `order`, then by the table. Events
-    of another kind are another matter: a view and the purchase after it both stay.
+    "First" goes by time (by `order` if times have gaps), then by `order`, then by the table. Event types are separate:
+    a view and the purchase after it are both kept.
 
     Args:
         events: Events of `ShopTables`.
-        policy: Which to leave out.
+        policy: A `RepeatPolicy`.
 
     Example:
         >>> log = pl.DataFrame({"user_id": ["u"] * 4, "item_id": list("aaba"), "event_type": ["view"] * 4,
@@ -126,14 +126,14 @@ def without_repeats(events: pl.DataFrame, policy: RepeatPolicy) -> pl.DataFrame:
 
 
 def k_core(events: pl.DataFrame, min_user_events: int, min_item_events: int) -> pl.DataFrame:
-    """The largest part of a log in which every user and every item has enough events, in the order of the log.
+    """The largest part of the events in which every user and every item has enough events, in the same order.
 
-    Leaving out a user takes events from items and the other way round, so it goes on until nothing changes.
+    Removing a user removes events of items, and the other way round, so it repeats until nothing changes.
 
     Args:
-        events: A log with `user_id` and `item_id`.
-        min_user_events: Events that a user must have.
-        min_item_events: Events that an item must have.
+        events: Events with `user_id` and `item_id`.
+        min_user_events: Minimum events per user.
+        min_item_events: Minimum events per item.
 
     Example:
         >>> log = pl.DataFrame({"user_id": list("uuvvw"), "item_id": list("ababc")})
@@ -150,16 +150,15 @@ def k_core(events: pl.DataFrame, min_user_events: int, min_item_events: int) -> 
 
 
 def core_items(count: Callable[[np.ndarray], np.ndarray], num_items: int, min_item_events: int) -> np.ndarray:
-    """The items of the core, by counting passes over a log that may lie in parts.
+    """The items of the core, by counting passes over events that may be in parts.
 
     Args:
-        count: Given (items,) True for those that are left, the events that each of them has: the sum of
-            `core_counts` over the parts.
-        num_items: Items.
-        min_item_events: Events that an item must have.
+        count: From (items,) True for the remaining items to their events: the sum of `core_counts` over the parts.
+        num_items: Number of items.
+        min_item_events: Minimum events per item.
 
     Returns:
-        (items,) True for items of the core.
+        (items,) True for the items of the core.
     """
     alive = np.ones(num_items, dtype=bool)
     while min_item_events > 0:
@@ -171,13 +170,13 @@ def core_items(count: Callable[[np.ndarray], np.ndarray], num_items: int, min_it
 
 
 def in_core(users: np.ndarray, items: np.ndarray, alive: np.ndarray, min_user_events: int) -> np.ndarray:
-    """(events,) True for events with items that are left, of users who have enough of those.
+    """(events,) True for events with remaining items, of users with enough of these events.
 
     Args:
-        users: (events,) codes of users, all of whose events are here.
+        users: (events,) codes of users, whose events are all in this part.
         items: (events,) codes of items.
-        alive: (items,) True for items that are left.
-        min_user_events: Events that a user must have.
+        alive: (items,) True for remaining items.
+        min_user_events: Minimum events per user.
     """
     left = alive[items]
     enough = np.bincount(users[left], minlength=int(users.max(initial=-1)) + 1) >= min_user_events
@@ -186,18 +185,18 @@ def in_core(users: np.ndarray, items: np.ndarray, alive: np.ndarray, min_user_ev
 
 
 def core_counts(users: np.ndarray, items: np.ndarray, alive: np.ndarray, min_user_events: int) -> np.ndarray:
-    """(items,) events of each item among those that `in_core` keeps."""
+    """(items,) number of events per item that `in_core` keeps."""
     return np.bincount(items[in_core(users, items, alive, min_user_events)], minlength=len(alive))
 
 
 def add_sessions(events: pl.DataFrame, gap: int) -> pl.DataFrame:
-    """The log with sessions for baskets, where an event has no basket.
+    """Use sessions as the baskets of events without a basket.
 
-    A user's session ends where no event follows within the gap.
+    A user's session ends if no event follows within the gap.
 
     Args:
         events: Events of `ShopTables`.
-        gap: Seconds; an event that comes later than this after the one before opens a new session.
+        gap: Seconds; an event later than this after the previous one starts a new session.
 
     Raises:
         ValueError: If an event has no time.
@@ -218,11 +217,11 @@ def add_sessions(events: pl.DataFrame, gap: int) -> pl.DataFrame:
 
 
 def check_session_times(missing: int, total: int) -> None:
-    """Refuse a log in which events have no time.
+    """Refuse events without a time.
 
     Args:
-        missing: Events without a time.
-        total: Events.
+        missing: Number of events without a time.
+        total: Number of events.
 
     Raises:
         ValueError: If there are any.

@@ -1,4 +1,4 @@
-"""Cold items made to order: items whose training events are taken away, so that a test can measure them."""
+"""Cold items for evaluation: items whose training events are removed, so that a test can measure them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 MAX_COLD_SHARE = 0.5
 MIN_EVENTS = 2
-"""A shorter training sequence has nothing to predict."""
+"""Minimum events of a training sequence; a shorter one has no target."""
 
 
 class ColdPolicy(StrEnum):
-    """Which items become cold: drawn with the seed, or those that came last."""
+    """Choice of the cold items: drawn with the seed, or the newest."""
 
     RANDOM = "random"
     NEWEST = "newest"
 
 
 def check_cold(share: float, policy: str) -> None:
-    """Refuse a share or a policy that is none.
+    """Refuse a share out of range or an unknown policy.
 
     Raises:
         ValueError: If the share is not within 0 to 0.5, or the policy unknown.
@@ -43,17 +43,17 @@ def check_cold(share: float, policy: str) -> None:
 def choose_cold_items(
     train: datasets.Dataset, share: float, policy: str = ColdPolicy.RANDOM, seed: int = 0
 ) -> np.ndarray:
-    """Choose which items shall have no training events.
+    """Choose the items that lose their training events.
 
     Args:
         train: Training sequences, with `items` and `timestamps`.
-        share: Share of the items with training events that is chosen, from 0 to 0.5, rounded to whole items.
-        policy: "random", or "newest" for the items whose first training event is latest (the lower row first among
-            equals).
+        share: Share of the items with training events to choose, from 0 to 0.5, rounded to whole items.
+        policy: "random", or "newest" for the items whose first training event is latest (ties keep the lower index
+            first).
         seed: Seed of the draw; "newest" needs none.
 
     Returns:
-        Sorted item rows.
+        Sorted item indices.
 
     Raises:
         ValueError: If the share or the policy is out of range, or "newest" finds events without a time.
@@ -70,13 +70,13 @@ def choose_cold_items(
 
 @dataclass(frozen=True)
 class FirstTimes:
-    """Which items training events name, and since when; those of several parts can be added.
+    """Items with training events, and the times of their first; several parts can be added.
 
     Args:
-        rows: (items,) sorted item rows.
-        times: (items,) time of the first training event of each.
-        events: Training events.
-        untimed: Those without a time.
+        rows: (items,) sorted item indices.
+        times: (items,) time of each item's first training event.
+        events: Number of training events.
+        untimed: Number of training events without a time.
     """
 
     rows: np.ndarray
@@ -90,7 +90,7 @@ class FirstTimes:
 
 
 def first_times(train: datasets.Dataset) -> FirstTimes:
-    """First training events of the items; events of types that are not predicted do not count.
+    """First training events of the items; only target events count.
 
     Args:
         train: Training sequences, with `items` and `timestamps`.
@@ -105,7 +105,7 @@ def first_times(train: datasets.Dataset) -> FirstTimes:
 
 
 def pick_cold(trained: FirstTimes, share: float, policy: str, seed: int) -> np.ndarray:
-    """As `choose_cold_items`, given the items with training events.
+    """Like `choose_cold_items`, from `FirstTimes`.
 
     Raises:
         ValueError: If "newest" finds events without a time.
@@ -123,7 +123,7 @@ def pick_cold(trained: FirstTimes, share: float, policy: str, seed: int) -> np.n
 
 
 def nothing_trained(cold: int, users: int) -> ValueError:
-    """The error for training sequences of which cold items leave nothing."""
+    """The error if cold items leave no training sequences."""
     return ValueError(
         f"without the events of {cold} cold items none of {users} users has {MIN_EVENTS} training events; make "
         "cold_items smaller"
@@ -131,11 +131,11 @@ def nothing_trained(cold: int, users: int) -> ValueError:
 
 
 def without_items(train: datasets.Dataset, rows: np.ndarray) -> datasets.Dataset:
-    """Training sequences without the events of some items; sequences that become shorter than two are dropped.
+    """Training sequences without the events of some items; sequences shorter than two events are dropped.
 
     Args:
-        train: Training sequences: every column of lists has one value an event.
-        rows: Item rows whose events are taken away.
+        train: Training sequences: every list column has one value per event.
+        rows: Item indices whose events are removed.
 
     Returns:
         A new dataset with the same columns, in the same order of users.
@@ -156,7 +156,7 @@ def without_items(train: datasets.Dataset, rows: np.ndarray) -> datasets.Dataset
 
 
 def leave_out(train: datasets.Dataset, rows: np.ndarray) -> datasets.Dataset:
-    """As `without_items`, for a part of the users: there may be none left."""
+    """Like `without_items`, for a part of the users; the result may be empty."""
     import datasets
 
     table = train.with_format("arrow")[:]
@@ -180,7 +180,7 @@ def leave_out(train: datasets.Dataset, rows: np.ndarray) -> datasets.Dataset:
             columns[name] = column.filter(pa.array(long_enough))
             continue
         if pc.list_value_length(column).to_numpy().tolist() != lengths.tolist():
-            raise ValueError(f"column {name} has lists of other lengths than items; give one value an event")
+            raise ValueError(f"column {name} has lists of other lengths than items; give one value per event")
         columns[name] = pa.ListArray.from_arrays(
             pa.array(offsets, pa.int32()), column.flatten().filter(pa.array(kept))
         ).cast(column.type)

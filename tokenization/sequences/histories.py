@@ -1,4 +1,4 @@
-"""Histories of many users from one table, for recommendation."""
+"""Histories of many users from one table, for batch recommendation."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from ..text.text_columns import joined_texts
 from .timeline import SplitName, TiePolicy, sort_events
 
 _FIELDS = {"items": "item_id", "event_types": "event_type", "ratings": "rating", "timestamps": "timestamp"}
-"""Fields of `Histories` and the columns that they are."""
+"""Fields of `Histories` and their columns."""
 _OF_TRAINING = ("repeated_event", "partial_split")
-"""Kinds of problem that are none of a history."""
+"""Kinds of issues that do not apply to histories."""
 
 
 @dataclass(frozen=True)
 class Histories:
-    """Users and what they did, oldest first; the lists of details have the shape of `items`.
+    """Users and their events, oldest first; all lists have the shape of `items`.
 
     Args:
         user_ids: Users.
-        items: Item ids of each.
-        event_types: Kind of each event, or None where the table does not say.
-        ratings: Rating of each event, None for none, or None where the table has none.
-        timestamps: Seconds since 1970 of each event, None for none, or None where the table has no times.
-        event_texts: What was written at each event, "" for nothing, or None where no texts were asked for.
-        problems: What was repaired in the table or should be known.
+        items: Item ids of each user.
+        event_types: Type of each event, or None if the table has no types.
+        ratings: Rating of each event, None for none, or None if the table has no ratings.
+        timestamps: Seconds since 1970 of each event, None for none, or None if the table has no times.
+        event_texts: Text of each event, "" for none, or None if no texts were requested.
+        problems: Data-quality issues of the table.
     """
 
     user_ids: list[str]
@@ -56,14 +56,14 @@ def read_histories(
     encoding: str | None = None,
     on_missing_users: MissingUsers = "error",
 ) -> Histories:
-    """Read users and their histories, as the events of a shop are read and put in order.
+    """Read users and their histories, with the same rules as the events of a dataset.
 
     Args:
-        path: A table of events (user, item, and time or order, kind and rating where there are any; one row an
-            event), in any format that `read_table` knows; without time and order the order of the file counts.
+        path: A table of events (user, item, and time or order; type and rating if known; one row per event), in any
+            format of `read_table`. Without time and order the order of the file is used.
         columns: Names of its columns; None for the defaults.
-        text_columns: Columns with texts of the events; those that the table has are read.
-        catalogue: Item ids of the model, which those of the table are to meet; None to take them as they are.
+        text_columns: Columns with texts of the events; missing columns are ignored.
+        catalogue: Item ids of the model, to match the table's ids with; None for no matching.
         time_format: How times are written, as in `load_shop`.
         encoding: Encoding of a file of text, as in `load_shop`.
         on_missing_users: "error" refuses events without a user, "drop" leaves them out.
@@ -73,7 +73,7 @@ def read_histories(
 
     Raises:
         ValueError: If the file cannot be read.
-        TableError: If events of a shop would be refused for what the table holds.
+        TableError: If the table has a fatal issue.
     """
     columns = columns or TableColumns()
     table, problems = load_table(path, "events", encoding=encoding)
@@ -87,7 +87,7 @@ def read_histories(
     ordered = sort_events(log, SplitName.LEAVE_ONE_OUT, TiePolicy.FILE, 0).events
     kept = {title: name for title, name in _FIELDS.items() if reader.columns.name_of(name) in table.columns}
     if QUANTITY in log.columns:
-        kept["event_types"] = "event_type"  # a quantity below zero made returns
+        kept["event_types"] = "event_type"  # negative quantities became returns
     if log["timestamp"].null_count() == log.height:
         kept.pop("timestamps", None)
     texts = [name for name in text_columns if name in table.columns]

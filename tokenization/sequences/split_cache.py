@@ -1,4 +1,4 @@
-"""Cache of splits: sequences that were made of the same events in the same way are mapped from disk."""
+"""Cache of splits: sequences of the same events and options are memory-mapped from disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..tables.schema import ShopTables
 from ..vocabulary import ItemVocabulary
 
 _FORMAT = 1
-"""Raised whenever the same events would make other splits."""
+"""Version of the splits; raised if the same events would give other splits."""
 _FOLDER = "xcat-splits"
 
 
@@ -31,17 +31,17 @@ def cached_splits(
     settings: Mapping[str, Any],
     cache_dir: Path | None = None,
 ) -> datasets.DatasetDict:
-    """The splits that a function makes, from the cache where they are in it.
+    """Create splits, or load them from the cache.
 
-    They lie in the cache of `datasets`, memory-mapped, so that what `map` makes of them is cached beside them.
+    They are in the cache of `datasets`, memory-mapped, so results of `map` are cached beside them.
     `datasets.disable_caching()` switches the cache off.
 
     Args:
-        make: Makes the splits.
-        shop: The tables that it makes them of, after events were chosen.
+        make: Function that creates the splits.
+        shop: The tables, with the selected events.
         vocabulary: The item vocabulary.
-        settings: All else that they depend on, as JSON has it.
-        cache_dir: Folder of the cache; None for that of `datasets` (`HF_DATASETS_CACHE`).
+        settings: All other inputs of the splits, as JSON values.
+        cache_dir: Folder of the cache; None for the cache of `datasets` (`HF_DATASETS_CACHE`).
     """
     if not datasets.is_caching_enabled():
         return make()
@@ -54,7 +54,7 @@ def cached_splits(
 
 def _fingerprint(shop: ShopTables, vocabulary: ItemVocabulary, settings: Mapping[str, Any]) -> str:
     events = shop.events
-    # Hashes of rows are stable within a version of polars only.
+    # Hashes of rows are stable only within a version of polars.
     names = [
         _FORMAT,
         pl.__version__,
@@ -68,7 +68,7 @@ def _fingerprint(shop: ShopTables, vocabulary: ItemVocabulary, settings: Mapping
 
 
 def _write(splits: datasets.DatasetDict, folder: Path) -> None:
-    """Write all splits or none; another process may do the same meanwhile."""
+    """Write all splits or none; another process may do the same at this time."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = folder.with_name(f".unfinished-{uuid4().hex}")
     unfinished.mkdir()

@@ -1,4 +1,4 @@
-"""The sequences of a shop, split: what models are trained, validated and tested on."""
+"""The sequences of a dataset, split: inputs of training, validation and test."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from .split_cache import cached_splits
 from .timeline import SplitName
 
 _NEEDED = {
-    SplitName.LEAVE_ONE_OUT: "users need three events each for it, four to be trained on",
+    SplitName.LEAVE_ONE_OUT: "users need three events each for it, four for training",
     SplitName.LAST_BASKET: "users need three baskets each for it",
-    SplitName.GLOBAL_TIME: "it takes users with events before and after four fifths, and nine tenths, of all events",
-    SplitName.COLUMN: "the column split has to give events to it, of users with earlier ones",
-    SplitName.USER_LEVEL: "it takes one user in ten, of those with two events or more",
-    SplitName.COLD_ITEMS: "it takes users of the newest items with earlier events",
+    SplitName.GLOBAL_TIME: "it needs users with events before and after four fifths, and nine tenths, of all events",
+    SplitName.COLUMN: "the column split must mark events for it, of users with earlier events",
+    SplitName.USER_LEVEL: "it uses one user in ten of the users with two events or more",
+    SplitName.COLD_ITEMS: "it needs users of the newest items with earlier events",
 }
 
 
 @dataclass
 class SplitData:
-    """What `ShopTables.split` makes of a shop.
+    """Result of `ShopTables.split`.
 
     Args:
-        vocabulary: The item vocabulary, which gives the rows in the sequences.
+        vocabulary: The item vocabulary of the indices in the sequences.
         event_types: Event types, coded from 1 in the sequences.
-        splits: Training sequences, and histories with targets for validation and test, as `build_splits` makes them.
-        options: The options that hold; of a prepared folder those that it was made with.
-        shop: The tables that were split.
-        selected: The same tables with the events that were used.
+        splits: Training sequences, and histories with targets for validation and test, from `build_splits`.
+        options: The options in use; for a prepared folder the options of its preparation.
+        shop: The original tables.
+        selected: The tables with the selected events.
     """
 
     vocabulary: ItemVocabulary
@@ -57,31 +57,31 @@ class SplitData:
 
     @property
     def validation(self) -> Dataset:
-        """Histories with targets, to choose on."""
+        """Histories with targets, for model selection."""
         return self.splits["validation"]
 
     @property
     def test(self) -> Dataset:
-        """Histories with targets, to evaluate on."""
+        """Histories with targets, for evaluation."""
         return self.splits["test"]
 
     @property
     def split(self) -> SplitName:
-        """The split that was used, where the options say "auto"."""
+        """The split in use, if the options have "auto"."""
         return resolve_split(self.selected, self.options.split)
 
     @property
     def roles(self) -> EventRoles:
-        """Roles of the shop's event types."""
+        """Roles of the event types."""
         return self.shop.event_roles(self.options)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How events were chosen and split, as a processor keeps it."""
+        """Selection and split of the events, as a processor stores it."""
         return {**event_settings(self.shop, self.options), "split": str(self.split)}
 
     def require(self, *parts: str) -> None:
-        """Refuse data without users in a part.
+        """Refuse a split without users in a part.
 
         Args:
             *parts: `train`, `validation` or `test`.
@@ -113,7 +113,7 @@ def split_log(
     text_fields: Sequence[str],
     cache_dir: Path | None,
 ) -> SplitData:
-    """Choose and split the events of a log; arguments as of `ShopTables.split`."""
+    """Select and split events; arguments as of `ShopTables.split`."""
     with stage("splitting events"):
         selected = select_events(shop, options)
         kinds = selected.event_type_names() if event_types is None else event_types
@@ -133,7 +133,7 @@ def split_log(
 
 
 def without_cold_items(splits: DatasetDict, options: EventOptions) -> DatasetDict:
-    """The splits without the training events of the items that the options make cold."""
+    """The splits without the training events of the cold items in the options."""
     cold = choose_cold_items(splits["train"], options.cold_items, options.cold_policy, options.event_seed)
     if len(cold):
         splits["train"] = without_items(splits["train"], cold)

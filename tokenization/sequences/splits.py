@@ -1,7 +1,7 @@
-"""Where a user's events are cut into training, validation and test.
+"""Cut the events of each user into training, validation and test.
 
-Events lie sorted in one timeline, user after user. A split says of every event whether it is trained on and whether it
-is a target, and of every user where the history of the targets ends.
+Events are sorted in one timeline, user after user. A split marks each event as training or not and as target or not,
+and sets the end of the history before each user's targets.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..tables.event_times import exact_times
 from .timeline import SplitName, Timeline
 
 VALIDATION_QUANTILE, TEST_QUANTILE = 0.8, 0.9
-"""The share of events before the two cuts of `global-time`, of users trained on in `user-level`, and of items (the
-oldest) in `cold-items`."""
+"""Positions of the two cuts: share of events in `global-time`, of users in `user-level`, and of items (oldest first)
+in `cold-items`."""
 
 _TRAIN, _VALIDATION, _TEST = 0, 1, 2
 _HELD_OUT_LABELS = {
@@ -32,11 +32,11 @@ _HELD_OUT_LABELS = {
 
 @dataclass(frozen=True)
 class Held:
-    """Targets that are held out.
+    """Held-out targets.
 
     Args:
         target: (events,) True for targets.
-        history: (users,) events of each user before the first target; 0 for users without one.
+        history: (users,) number of events before the first target; 0 for users without targets.
     """
 
     target: np.ndarray
@@ -45,7 +45,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Cut:
-    """A split: (events,) which are trained on, and what is held out for validation and test."""
+    """A split: (events,) training flags, and the held-out targets of validation and test."""
 
     train: np.ndarray
     validation: Held
@@ -53,10 +53,10 @@ class Cut:
 
 
 def cut_last(timeline: Timeline) -> Cut:
-    """The targets of a user's last unit with any are test, those of the one before validation.
+    """A user's last unit with targets is test, the one before it validation.
 
-    What precedes the validation unit is training. What follows a target, such as its return, is in no history of it.
-    Users with fewer than three units with targets are trained on only.
+    Units before the validation unit are training. Events after a target, such as its return, are never in its history.
+    Users with fewer than three units with targets are training only.
     """
     number, units = _target_units(timeline)
     held = (units >= 3)[timeline.user]
@@ -69,12 +69,12 @@ def cut_last(timeline: Timeline) -> Cut:
 def cut_time(timeline: Timeline, bounds: tuple[int, int] | None = None) -> Cut:
     """Events before the 80 % quantile of event times are training.
 
-    A user's first unit from there up to the 90 % quantile is validation, the first one from the latter on is test,
-    for users with events before them.
+    A user's first unit between this and the 90 % quantile is validation, and the first one after the 90 % quantile is
+    test, for users with earlier events.
 
     Args:
         timeline: The events.
-        bounds: The two quantiles, in microseconds since 1970; None to find them in these events.
+        bounds: The two quantiles, in microseconds since 1970; None to compute them from these events.
 
     Raises:
         ValueError: If events have no times.
@@ -92,10 +92,10 @@ def cut_time(timeline: Timeline, bounds: tuple[int, int] | None = None) -> Cut:
 
 
 def time_bounds(times: np.ndarray) -> tuple[int, int]:
-    """The two quantiles of times that `cut_time` cuts at.
+    """The two quantiles of times used by `cut_time`.
 
     Args:
-        times: (events,) times of the whole log; they are moved about.
+        times: (events,) times of all events; their order changes.
     """
     places = [min(int(quantile * len(times)), len(times) - 1) for quantile in (VALIDATION_QUANTILE, TEST_QUANTILE)]
     times.partition(places)
@@ -103,15 +103,15 @@ def time_bounds(times: np.ndarray) -> tuple[int, int]:
 
 
 def cut_column(timeline: Timeline) -> Cut:
-    """The events table says which split an event belongs to.
+    """A column of the events table assigns events to splits.
 
-    Where `is_target` marks events, those of the validation and test users are the targets. Otherwise every event of
-    the split is a target; of a user all of whose events belong to it (users were split, not events) the last one is.
-    An event of a type that is not predicted is never a target. The history is everything before the first target.
-    Training ends at a user's first event that is held out.
+    If `is_target` marks events, the marked events of validation and test users are the targets. Otherwise every event
+    of the split is a target; of a user with all events in one split (users are split, not events) only the last one.
+    Only events of target types can be targets. The history is everything before the first target. Training ends at a
+    user's first held-out event.
 
     Raises:
-        ValueError: If the column is missing, has gaps, or has values that are no split.
+        ValueError: If the column is missing, has gaps, or has unknown values.
     """
     label = _labels(timeline.events["split"])
     marks = timeline.events["is_target"].fill_null(False).to_numpy()
@@ -130,10 +130,10 @@ def cut_column(timeline: Timeline) -> Cut:
 
 
 def cut_users(timeline: Timeline) -> Cut:
-    """Users are split, not events: 80 % are trained on, 10 % are validation and 10 % test, each with the last target.
+    """Users are split: 80 % are training, 10 % validation and 10 % test, each with their last target.
 
-    To which part a user belongs is decided by a hash of the id alone, so it stays the same when users come and go, and
-    from one machine to the next.
+    The part of a user depends only on a hash of the id, so it stays the same when other users are added or removed,
+    and on every machine.
     """
     ids = timeline.events["user_id"].gather(timeline.starts[:-1]).to_list()
     part = np.array([share_of(name) for name in ids])[timeline.user] if ids else np.zeros(0)
@@ -145,7 +145,7 @@ def cut_users(timeline: Timeline) -> Cut:
 
 
 def share_of(name: str) -> float:
-    """A number from 0 to 1 (exclusive) that depends on a name alone.
+    """A number from 0 to 1 (exclusive) that depends only on a name.
 
     Example:
         >>> round(share_of("ann"), 4) == round(share_of("ann"), 4), 0 <= share_of("bob") < 1
@@ -155,15 +155,14 @@ def share_of(name: str) -> float:
 
 
 def cut_cold_items(timeline: Timeline, parts: np.ndarray | None = None) -> Cut:
-    """The items that came last are cold: of all items the newest 10 % are test, the 10 % before them validation.
+    """The newest items are cold: the newest 10 % of all items are test, the 10 % before them validation.
 
-    The cold items of a part in a user's first event (or basket) with any are the targets. Training ends before a
-    user's first event (or basket) with any of them, so no cold item has a training event, and nothing after one is
-    trained on.
+    The targets of a part are its cold items in a user's first event (or basket) with any of them. Training ends before
+    a user's first event (or basket) with any cold item, so cold items and later events are never trained on.
 
     Args:
         timeline: The events.
-        parts: (events,) the part of each event's item, as `item_parts` gives it; None to find it in these events.
+        parts: (events,) the part of each event's item, from `item_parts`; None to compute it from these events.
 
     Raises:
         ValueError: If events have no times.
@@ -187,15 +186,15 @@ def cut_cold_items(timeline: Timeline, parts: np.ndarray | None = None) -> Cut:
 
 
 def first_events(items: np.ndarray, times: np.ndarray, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """When items came, and where they first stand in a timeline.
+    """First time and first position of each item in a timeline.
 
     Args:
         items: (events,) codes of items.
         times: (events,) times.
-        count: Codes of items; None for those that there are.
+        count: Number of item codes; None for the largest code plus one.
 
     Returns:
-        (items,) time of the first event, and (items,) place of the first; the largest number for an item without any.
+        (items,) time of the first event, and (items,) its position; the largest integer for an item without events.
     """
     count = int(items.max(initial=-1)) + 1 if count is None else count
     first, place = (np.full(count, np.iinfo(np.int64).max) for _ in range(2))
@@ -205,13 +204,13 @@ def first_events(items: np.ndarray, times: np.ndarray, count: int | None = None)
 
 
 def item_parts(first: np.ndarray, *places: np.ndarray) -> np.ndarray:
-    """The part of each item, 0 training, 1 validation or 2 test, by how late it came.
+    """The part of each item by its age: 0 training, 1 validation or 2 test.
 
-    An item is as old as its first event; among equals the one that stands later in the timeline is newer.
+    An item is as old as its first event; ties are broken by position (later is newer).
 
     Args:
-        first: (items,) time of the first event of each.
-        *places: (items,) where the first stands in the timeline; several keys, the one that counts most first.
+        first: (items,) time of each item's first event.
+        *places: (items,) position of the first event; several sort keys, the most important first.
     """
     age = np.empty(len(first))
     age[np.lexsort((*reversed(places), first))] = np.arange(len(first)) / max(len(first), 1)
@@ -222,10 +221,10 @@ def no_times(missing: int, total: int, split: str, other: str) -> ValueError:
     """The error for a split that needs a time for every event.
 
     Args:
-        missing: Events without one.
-        total: Events.
+        missing: Number of events without a time.
+        total: Number of events.
         split: The split.
-        other: What to do in place of filling them.
+        other: Advice, as an alternative to filling the times.
     """
     return ValueError(
         f"events, column timestamp: {missing} of {total} rows have no time, and the split {split} "
@@ -246,14 +245,14 @@ def _labels(split: pl.Series) -> np.ndarray:
     if strange:
         count = int(clean.is_in(strange).sum())
         raise ValueError(
-            f"events, column split: {count} rows have a value that is no split, for example {mask(strange[0])!r} "
+            f"events, column split: {count} rows have a value that is not a split, for example {mask(strange[0])!r} "
             "(masked); write train, validation or test"
         )
     return clean.replace_strict(known, return_dtype=pl.Int8).to_numpy()
 
 
 def _hold(timeline: Timeline, target: np.ndarray) -> Held:
-    """Hold targets out, of users who have a history before the first of them."""
+    """Hold out targets, of users with a history before the first of them."""
     first = _first_position(timeline, target)
     found = np.bincount(timeline.user[target], minlength=len(first)) > 0
     history = np.where(found, first, 0)
@@ -261,7 +260,7 @@ def _hold(timeline: Timeline, target: np.ndarray) -> Held:
 
 
 def _hold_in_unit(timeline: Timeline, target: np.ndarray) -> Held:
-    """As `_hold`, with a history that ends where the unit begins: what else was in the basket is not known yet."""
+    """Like `_hold`, but the history ends at the start of the unit: the rest of the basket is not known yet."""
     begins = _first_position(timeline, timeline.unit >= _first_unit(timeline, target)[timeline.user])
     found = np.bincount(timeline.user[target], minlength=len(begins)) > 0
     history = np.where(found, begins, 0)
@@ -281,7 +280,7 @@ def _target_units(timeline: Timeline) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _last_targets(timeline: Timeline) -> np.ndarray:
-    """(events,) True for the last event of each user that may be a target."""
+    """(events,) True for each user's last event that can be a target."""
     last = np.full(len(timeline.starts) - 1, -1, dtype=np.int64)
     may = timeline.predictable
     np.maximum.at(last, timeline.user[may], timeline.position[may])
@@ -290,7 +289,7 @@ def _last_targets(timeline: Timeline) -> np.ndarray:
 
 
 def _first_position(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:
-    """(users,) place of each user's first chosen event; the number of events of a user without one."""
+    """(users,) position of each user's first chosen event; for a user without one, the number of events."""
     first = np.diff(timeline.starts)
     np.minimum.at(first, timeline.user[chosen], timeline.position[chosen])
     return first
@@ -303,7 +302,7 @@ def _first_units(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:
 
 
 def _first_unit(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:
-    """(users,) number of each user's first unit with a chosen event; more than it has, of a user without one."""
+    """(users,) number of each user's first unit with a chosen event; larger than all unit numbers if there is none."""
     first = np.diff(timeline.starts)
     np.minimum.at(first, timeline.user[chosen], timeline.unit[chosen])
     return first

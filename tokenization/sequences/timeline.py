@@ -1,4 +1,4 @@
-"""All events of a log in order: users one after another, each by time, events or baskets as units."""
+"""All events in order: user after user, each sorted by time, with events or baskets as units."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class SplitName(StrEnum):
     """How events are split.
 
     `leave-one-out` tests on a user's last event, `last-basket` on the last basket, `global-time` on the first event
-    (or basket) after a point in time, `column` on what the table says, `user-level` on the last event of users whom
-    training never sees, `cold-items` on a user's first event with an item that came late and that training never sees.
-    Everywhere only events of a predicted type count as such an event; see `event_roles`.
+    (or basket) after a point in time, `column` on the events marked in the table, `user-level` on the last event of
+    users without training, `cold-items` on a user's first event with a new item without training events.
+    Only events of target types count as such events; see `event_roles`.
     """
 
     LEAVE_ONE_OUT = "leave-one-out"
@@ -30,7 +30,7 @@ class SplitName(StrEnum):
 
 
 class TiePolicy(StrEnum):
-    """The order of a user's events at one time: that of the file, or drawn with the seed."""
+    """The order of a user's events at one time: file order, or drawn with the seed."""
 
     FILE = "file"
     SHUFFLE = "shuffle"
@@ -42,11 +42,11 @@ class Timeline:
 
     Args:
         events: The sorted events.
-        user: (events,) number of the user, growing.
-        starts: (users + 1,) where each user's events start.
+        user: (events,) number of the user, ascending.
+        starts: (users + 1,) position of each user's first event.
         unit: (events,) number of the unit (event or basket) within its user, from 0.
         unit_time: (events,) microseconds since 1970 of the unit's last event, or None if events have no times.
-        roles: (events,) `TARGET` for events that may be predicted, `CONTEXT` or `NEGATIVE` for others.
+        roles: (events,) `TARGET` for events that can be targets, `CONTEXT` or `NEGATIVE` for others.
     """
 
     events: pl.DataFrame
@@ -58,13 +58,13 @@ class Timeline:
 
     @property
     def position(self) -> np.ndarray:
-        """(events,) place of each event within its user."""
+        """(events,) position of each event within its user."""
         place: np.ndarray = np.arange(len(self.user)) - self.starts[self.user]
         return place
 
     @property
     def predictable(self) -> np.ndarray:
-        """(events,) True for events that may be targets."""
+        """(events,) True for events that can be targets."""
         may: np.ndarray = self.roles == TARGET
         return may
 
@@ -74,16 +74,16 @@ def sort_events(
 ) -> Timeline:
     """Sort events into a timeline.
 
-    Users follow each other as they first appear. A user's events are sorted by time, then by the column `order`, then
-    as in the file; without complete times by `order` alone. `shuffle` draws the order among equal times (equal orders,
-    where there are no times). Where baskets are the unit they stay together and are sorted by their last event.
+    Users keep the order of their first events. A user's events are sorted by time, then by the column `order`, then as
+    in the file; without complete times by `order` alone. `shuffle` draws the order among equal times (equal orders, if
+    there are no times). If baskets are the unit, they stay together and are sorted by their last event.
 
     Args:
         events: Events of `ShopTables`.
         split: Decides whether events or baskets are the units.
-        tie_policy: What to do with ties.
+        tie_policy: Treatment of ties.
         seed: Seed of the draw.
-        roles: Roles of the event types; None for targets alone.
+        roles: Roles of the event types; None if all are targets.
     """
     timed = events["timestamp"].null_count() == 0
     clock = "_time" if timed else "order"
@@ -121,7 +121,7 @@ def sort_events(
 
 
 def _with_units(frame: pl.DataFrame, split: SplitName, clock: str) -> tuple[pl.DataFrame, str | None]:
-    """Add what tells the baskets of a user apart; None where every event is a unit of its own."""
+    """Add columns that identify the baskets of a user; None if every event is its own unit."""
     baskets = frame["basket_id"].null_count() < frame.height
     if split is SplitName.LAST_BASKET and not baskets:
         return frame, clock

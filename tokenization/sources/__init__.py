@@ -1,4 +1,4 @@
-"""Where tables come from: files and data frames, and data sets in the layouts of their authors. One adapter a file."""
+"""Sources of tables: files, data frames, and public datasets in their published layouts. One source per file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SOURCES: dict[str, DataSource] = {
     source.name: source
     for source in (TABLES, COMPLETE_JOURNEY, AMAZON_2023, AMAZON_2014, AMAZON_2018, MOVIELENS, RECBOLE)
 }
-"""Sources by name; a layout is recognised by the first of them that knows its files."""
+"""Sources by name; the first source that recognises the files is used."""
 
 
 def load_shop(
@@ -47,28 +47,28 @@ def load_shop(
     time_format: str | None = None,
     encoding: str | None = None,
 ) -> ShopTables:
-    """Load and validate the tables of a shop.
+    """Load and validate the tables of a dataset.
 
     Args:
-        data: A folder with tables, or one that `prepare_tables` has written; or the id of a dataset on the hub
-            ("namespace/name"), in a layout that one of `SOURCES` knows; `SOURCE:PATH` to say which,
-            `SOURCE:PATH:PART,PART` for some parts of it; a source's name alone for data that a package brings
-            (complete-journey, movielens); or a `DatasetDict` of `items`, `events` and, where there are any, `users`
-            and `promotions`.
-        items: The items table, whatever `read_table` takes; together with `events`, instead of `data`.
+        data: A folder with tables, or a folder from `prepare_tables`; or the id of a dataset on the hub
+            ("namespace/name") in a layout of one of `SOURCES`; `SOURCE:PATH` to name the source,
+            `SOURCE:PATH:PART,PART` for some of its parts; the name of a source for data from a package
+            (complete-journey, movielens); or a `DatasetDict` of `items`, `events` and optionally `users` and
+            `promotions`.
+        items: The items table, in any form of `read_table`; together with `events`, instead of `data`.
         events: The events table.
-        columns: Names of the columns; None for our own.
+        columns: Column names; None for our own names.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
         on_missing_users: "error" refuses events without a user, "drop" leaves them out.
-        time_format: Format of times: "day-first" or "month-first" for dates such as 01/12/2009, "excel" for days of a
-            spreadsheet, a strptime pattern, or None to find out.
-        encoding: Encoding of files of text, such as "cp1252"; None to find out.
+        time_format: Format of times: "day-first" or "month-first" for dates such as 01/12/2009, "excel" for
+            spreadsheet days, a strptime pattern, or None to detect it.
+        encoding: Encoding of text files, such as "cp1252"; None to detect it.
 
     Raises:
         FileNotFoundError: If the folder, the hub dataset or one of the tables does not exist.
-        ValueError: If it is not clear which tables are meant, or a file cannot be read.
+        ValueError: If the tables are ambiguous, or a file cannot be read.
         TableError: If the tables cannot be used.
-        ImportError: If a data set's package is not installed.
+        ImportError: If the package with the data is not installed.
     """
     if isinstance(data, (str, Path)) and items is None and events is None and is_prepared(data):
         return load_prepared_data(data, columns, time_format, encoding)
@@ -86,9 +86,9 @@ def load_shop(
     source, place = _find(data)
     if not source.takes_columns:
         if columns not in (None, TableColumns()) and not isinstance(columns, SavedColumns):
-            raise ValueError(f"data {source.name} has columns of its own; names of columns cannot be given for it")
+            raise ValueError(f"data {source.name} has its own column names; leave columns= out")
         if is_chosen(time_format) or is_chosen(encoding):
-            raise ValueError(f"data {source.name} has one layout; leave time_format= and encoding= out")
+            raise ValueError(f"data {source.name} has a fixed layout; leave time_format= and encoding= out")
         request = replace(request, time_format=None, encoding=None)
     request = replace(request, folder=place.folder, selection=place.selection, name=place.name)
     with stage("reading tables"):
@@ -96,11 +96,11 @@ def load_shop(
 
 
 load_data = load_shop
-"""Name of `load_shop` in earlier versions, where it alone read prepared folders."""
+"""Earlier name of `load_shop`, from when `load_shop` did not read prepared folders."""
 
 
 def split_data(data: str | Path) -> tuple[str | None, str | None, tuple[str, ...]]:
-    """The source, the path and the parts of `SOURCE:PATH:PART,PART`; None for what is not said.
+    """Source, path and parts of `SOURCE:PATH:PART,PART`; None for a missing part.
 
     Example:
         >>> split_data("amazon-2023:reviews/:All_Beauty,Baby_Products")
@@ -116,14 +116,14 @@ def split_data(data: str | Path) -> tuple[str | None, str | None, tuple[str, ...
     if not colon:
         return name, None, ()
     path, colon, parts = rest.rpartition(":")
-    # C:\shop has a colon too, and no parts behind it.
+    # C:\shop has a colon too, and no parts after it.
     if not colon or re.search(r"[/\\]", parts):
         path, parts = rest, ""
     return name, path or None, tuple(part for part in parts.split(",") if part)
 
 
 def check_source(data: str | Path | None, *, items: object = None, events: object = None) -> None:
-    """Refuse what `load_shop` would not find, before anything is read; the hub is not asked.
+    """Refuse missing data before anything is read; the hub is not contacted.
 
     Args:
         data: As in `load_shop`.
@@ -132,7 +132,7 @@ def check_source(data: str | Path | None, *, items: object = None, events: objec
 
     Raises:
         FileNotFoundError: If the folder or one of the tables does not exist.
-        ValueError: If it is not clear which tables are meant.
+        ValueError: If the tables are ambiguous.
     """
     tables = {"items": items, "events": events}
     if data is None:
@@ -170,7 +170,7 @@ def _check_folder(data: str | Path, path: str) -> None:
     folder = Path(path).expanduser()
     if folder.is_dir() or (not folder.exists() and HUB_ID.fullmatch(path)):
         return
-    what = "is no folder" if folder.exists() else "does not exist"
+    what = "is not a folder" if folder.exists() else "does not exist"
     raise FileNotFoundError(
         f"data {str(data)!r} {what}; give a folder with an items and an events table, "
         f"or SOURCE:FOLDER with one of the known sources: {', '.join(SOURCES)}"
@@ -178,7 +178,7 @@ def _check_folder(data: str | Path, path: str) -> None:
 
 
 def _find(data: str | Path) -> tuple[DataSource, SourceRequest]:
-    """The source, and which folder and parts of it to read."""
+    """The source, and the folder and parts to read."""
     name, path, selection = split_data(data)
     if path is None:
         assert name is not None
@@ -197,7 +197,7 @@ def _find(data: str | Path) -> tuple[DataSource, SourceRequest]:
 
 
 def _recognise(names: Sequence[str]) -> DataSource:
-    """The source that knows the files; a folder that none knows is the user's own, and says what it lacks."""
+    """The source that recognises the files; an unrecognised folder has the user's own tables, which report errors."""
     return next((source for source in SOURCES.values() if source.recognises(names)), TABLES)
 
 

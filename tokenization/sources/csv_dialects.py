@@ -1,4 +1,4 @@
-"""Dialects of separated fields: the readings of quotes, backslashes and line ends, and which one makes a table."""
+"""CSV dialects: interpretations of quotes, backslashes and line ends, and the choice of the one that gives a table."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v
 
 @dataclass(frozen=True)
 class Reading:
-    """A file brought to RFC 4180.
+    """A file converted to RFC 4180.
 
     Args:
-        content: The file; what was opened where nothing had to be changed.
-        count: Fields or lines that were changed.
-        kind: Kind of the note about them.
-        remedy: What was done.
+        content: The converted file; the original one if nothing changed.
+        count: Fields or lines changed.
+        kind: Kind of the issue about them.
+        remedy: Description of the change.
         layout: Records and fields of the content.
         names: Its header.
-        certain: Whether it can be right although rows are ragged.
+        certain: Whether the interpretation can be right although rows are ragged.
     """
 
     content: bytes | memoryview
@@ -37,12 +37,12 @@ class Reading:
     @property
     def is_table(self) -> bool:
         """Whether every record has as many fields as the header."""
-        # In a single column a carriage return ends a line: as a letter it would join two records.
+        # In a single column a carriage return ends a line; as a letter it would join two records.
         return self.layout.is_table(len(self.names)) and not (len(self.names) == 1 and self.layout.returns)
 
 
 def find_dialect(opened: TextFile, separator: str, quote: str | None) -> Reading:
-    """The first dialect in which the file is a table; else the first whose quotes close, with ragged rows."""
+    """The first dialect in which the file is a table; otherwise the first one with closed quotes, with ragged rows."""
     view = opened.view
     blank = re.match(rb"[\r\n]+", view)
     view = view[blank.end() :] if blank else view
@@ -62,7 +62,7 @@ def find_dialect(opened: TextFile, separator: str, quote: str | None) -> Reading
             break
     if found is None:
         raise unreadable(opened.path, find_fault(bytes(view), separator, quote) or "its quotes do not close")
-    opening = found.kind != "backslash_letters"  # where quotes are letters, and none joins lines
+    opening = found.kind != "backslash_letters"  # in that dialect quotes are letters and join no lines
     if opening and len(found.names) > 1 and (found.layout.inner_lines or not found.is_table):
         _refuse_even_lines(opened, view, separator, len(found.names))
     if found.kind:
@@ -71,7 +71,7 @@ def find_dialect(opened: TextFile, separator: str, quote: str | None) -> Reading
 
 
 def _quote_rewritings(view: memoryview, separator: str) -> Sequence[Callable[[memoryview, str], Reading]]:
-    """Readings of quotes that RFC 4180 does not have; escapes first if a backslash stands before all inner quotes."""
+    """Interpretations of quotes outside RFC 4180; escapes first if a backslash precedes all inner quotes."""
     mark = re.escape(separator.encode())
     inner = rb'[^\\%b\r\n"]"(?!["\r\n%b]|\Z)' % (mark, mark)
     escaped = re.search(rb'\\"', view) and not re.search(inner, view)
@@ -79,9 +79,9 @@ def _quote_rewritings(view: memoryview, separator: str) -> Sequence[Callable[[me
 
 
 def _undo_letters(view: memoryview, separator: str) -> Reading:
-    r"""Tabs and line ends as \t and \n, as Postgres' COPY writes them; any other file as it is.
+    r"""Convert \t and \n to tabs and line ends, as in Postgres' COPY; other files stay unchanged.
 
-    A path such as C:\new has a backslash too: a field \N must be there, and no backslash that is no escape.
+    A path such as C:\new has a backslash too, so the file must have a field \N and only valid escapes.
     """
     if separator != "\t" or not re.search(rb"(?<![^\t\r\n])\\N(?=[\t\r\n]|\Z)", view):
         return Reading(view)
@@ -102,7 +102,7 @@ def _undo_letters(view: memoryview, separator: str) -> Reading:
 
 
 def _split_returns(view: memoryview, separator: str) -> Reading:
-    """Carriage returns that end lines in a file whose other lines end in line feeds."""
+    """Convert carriage returns to line ends, in a file whose other lines end in line feeds."""
     if not re.search(rb"\r(?!\n)", view):
         return Reading(view)
     pattern = re.compile(rb'(?P<quoted>"[^"]*+")|\r(?!\n)')
@@ -119,7 +119,7 @@ def _split_returns(view: memoryview, separator: str) -> Reading:
 
 
 def _quote_letters(view: memoryview, separator: str) -> Reading:
-    """Quotes within fields that no quote opens, such as inches: the field is put into quotes."""
+    """Quote fields with inner quotes that no quote opens, such as inches."""
     mark = re.escape(separator.encode())
     pattern = rb'(?<![^%b\r\n])(?:(?P<quoted>"[^"]*+(?:""[^"]*+)*+"(?=[%b\r\n]|\Z))|[^%b\r\n"]++"[^%b\r\n]*+)'
     count = 0
@@ -136,11 +136,11 @@ def _quote_letters(view: memoryview, separator: str) -> Reading:
 
 
 def _undo_escapes(view: memoryview, separator: str) -> Reading:
-    """Quotes, separators and line ends behind a backslash, as MySQL, Spark and Python's csv can write them."""
+    """Convert quotes, separators and line ends after a backslash, as written by MySQL, Spark and Python's csv."""
     mark = re.escape(separator.encode())
     if not re.search(rb'\\["\r\n%b]' % mark, view):
         return Reading(view)
-    # Spark leaves a backslash alone where no quote follows, the others write two for one.
+    # Spark writes a backslash once if no quote follows; the others write it twice.
     lone = re.search(rb'(?<!\\)(?:\\\\)*\\[^\\"\r\n%bN0]' % mark, view) is not None
     escape = re.compile(rb'\\(["\r\n%b])|\\(\\)%b|\\(0)|"(")' % (mark, rb'(?=\\*")' if lone else b""))
     pattern = (
@@ -163,7 +163,7 @@ def _undo_escapes(view: memoryview, separator: str) -> Reading:
         return _wrapped(escape.sub(lambda part: _character(part, doubled), inner))
 
     content = re.sub(pattern % ((mark,) * 4), plain, view)
-    # Outside quotes a backslash may be a letter: it is an escape only where that makes a table.
+    # Outside quotes a backslash may be a letter: it is an escape only if this gives a table.
     return Reading(content, count, "backslash_quotes", "they were read without the backslash", certain=not loose)
 
 
@@ -178,9 +178,9 @@ def _wrapped(text: bytes) -> bytes:
 
 
 def _refuse_even_lines(opened: TextFile, view: memoryview, separator: str, width: int) -> None:
-    """Refuse a file whose quotes join lines or fields, where every line has all fields without them.
+    """Refuse a file whose quotes join lines or fields although every line has all fields without them.
 
-    A quote that is a letter, at the start of a field, would swallow the records up to the next one.
+    A quote meant as a letter, at the start of a field, would swallow records up to the next quote.
     """
     mark = separator.encode()
     first = 0

@@ -1,7 +1,7 @@
-"""Tables of separated fields in the dialects of spreadsheets, databases and Spark; no record is lost without a word.
+"""CSV tables in the dialects of spreadsheets, databases and Spark; records are never lost silently.
 
-Records are counted twice: by the places of quotes, separators and line ends, and by the parser. Where the two differ,
-or quotes stand where RFC 4180 has none, the file is brought to RFC 4180 and counted again, or it is refused.
+Records are counted twice: from the positions of quotes, separators and line ends, and by the parser. If the counts
+differ, or quotes are outside RFC 4180, the file is converted to RFC 4180 and counted again, or refused.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _SAMPLE = 1 << 16
 
 
 def find_separator(opened: TextFile, usual: str) -> str:
-    """The separator of a table with a header: the usual one, or another that parts a header that it does not part.
+    """The separator of a table with a header: the usual one, or another if the usual one does not split it.
 
-    Of several that part every line as they part the header, the one with the most fields: decimals may have commas.
+    If several split all lines like the header, the one with most fields is used, because decimals may have commas.
     """
     head = opened.head(_SAMPLE).decode(errors="replace")
     hint = re.match(r"sep=([,;\t|])\r?\n", head)
-    if hint:  # for spreadsheets
+    if hint:  # a line for spreadsheets, such as "sep=;"
         opened.contents = opened.content[hint.end() :]
         return hint[1]
     fields: dict[str, tuple[int, bool]] = {}
     for mark in (usual, *_SEPARATORS):
         try:
             widths = [len(row) for row in csv.reader(io.StringIO(head, newline=""), delimiter=mark) if row]
-        except csv.Error:  # which reading the table tells better
+        except csv.Error:  # reading the table gives a better message
             return usual
         rest = widths[1:-1] if len(head) >= _SAMPLE // 4 else widths[1:]
         fields[mark] = (widths[0] if widths else 0, all(width == widths[0] for width in rest))
@@ -48,20 +48,21 @@ def find_separator(opened: TextFile, usual: str) -> str:
 
 
 def read_csv(opened: TextFile, separator: str = ",", quote: str | None = '"') -> tuple[pl.DataFrame, list[str]]:
-    """Read a table with a header; every column is text. Lines with too few fields are filled up and counted.
+    """Read a table with a header; all columns are texts. Lines with too few fields are filled up and counted.
 
-    Were types guessed, the id 007 would become 7 in one table and stay in the other.
+    Guessed types would turn the id 007 into 7 in one table and keep it in the other.
 
     Args:
         opened: The file.
         separator: Character between fields.
-        quote: Character around fields; None where quotes are letters.
+        quote: Character around fields; None if quotes are letters.
 
     Returns:
-        The table, and the names of its columns as the header has them, which may repeat.
+        The table, and its column names as in the header (not necessarily unique).
 
     Raises:
-        ValueError: If a line has too many fields, quotes do not close, or records would be lost; the line is named.
+        ValueError: If a line has too many fields, quotes are not closed, or records would be lost; the message has the
+            line.
     """
     if not bytes(opened.head()).strip():
         return pl.DataFrame(), []
@@ -78,16 +79,16 @@ def read_csv(opened: TextFile, separator: str = ",", quote: str | None = '"') ->
             raise unreadable(opened.path, fault or reason)
         table = _read_slowly(bytes(content), separator, names)
         if table.height != layout.records - 1:
-            raise unreadable(opened.path, f"it holds {layout.records - 1} records, of which {table.height} were read")
+            raise unreadable(opened.path, f"it has {layout.records - 1} records, of which {table.height} were read")
     if not layout.is_table(len(names)):
         count, example = short_lines(bytes(content), separator, quote)
         if count:
-            opened.note("short_line", count, example, "what is missing was left empty")
+            opened.note("short_line", count, example, "missing fields were left empty")
     return plain_fields(opened, table, content), names
 
 
 def _read_slowly(content: bytes, separator: str, names: list[str]) -> pl.DataFrame:
-    """Read by Python what polars does not read whole; no record has more fields than the header."""
+    """Read with Python if polars does not read everything; no record has more fields than the header."""
     rows, _ = read_rows(content, separator, '"')
     next(rows)
     filled = [row + [""] * (len(names) - len(row)) for row in rows]

@@ -1,4 +1,4 @@
-"""Records and fields of a table by the places of its quotes, separators and line ends, and what is wrong with them."""
+"""Records and fields of a CSV file from the positions of quotes, separators and line ends; and faults in them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _QUOTE, _RETURN, _FEED = 34, 13, 10
 
 @dataclass(frozen=True)
 class Layout:
-    """Records and fields of a file by the places of its quotes, separators and line ends.
+    """Counts from the positions of a file's quotes, separators and line ends.
 
     Args:
-        records: Records with the header; lines within quotes end none.
+        records: Records, including the header; line ends within quotes do not count.
         separators: Separators outside quotes.
         inner_lines: Line feeds within quotes.
-        returns: Carriage returns outside quotes with no line feed behind them.
+        returns: Carriage returns outside quotes without a following line feed.
         fault: Whether a quote opens within a field, closes before its end, or never closes.
     """
 
@@ -33,17 +33,17 @@ class Layout:
     fault: bool = False
 
     def is_table(self, width: int) -> bool:
-        """Whether all records have this many fields, as far as their sum shows."""
+        """Whether the total number of separators fits this many fields per record."""
         return not self.fault and self.separators == (width - 1) * self.records
 
 
 def measure(content: bytes | memoryview, separator: str, *, quoted: bool = True) -> Layout:
-    r"""Count records, separators and line ends by the places of quotes.
+    r"""Count records, separators and line ends from the positions of quotes.
 
     Args:
         content: The file, UTF-8.
         separator: Character between fields.
-        quoted: Whether quotes can stand around fields.
+        quoted: Whether fields may be quoted.
 
     Example:
         >>> measure(b'a,b\n1,"x,\n""y"" z"\n', ",")
@@ -61,7 +61,7 @@ def measure(content: bytes | memoryview, separator: str, *, quoted: bool = True)
         is_quote = block == _QUOTE if quoted else np.zeros(0, bool)
         places = np.flatnonzero(is_quote)
         if len(places):
-            # The first of two quotes opens a field, the second closes it; two in a row within a field are a letter.
+            # The first of two quotes opens a field, the second closes it; a doubled quote within a field is a letter.
             opens = (np.arange(len(places)) + inside) % 2 == 0
             before = data[np.maximum(begin + places - 1, 0)]
             after = data[np.minimum(begin + places + 1, len(data) - 1)]
@@ -84,7 +84,7 @@ def measure(content: bytes | memoryview, separator: str, *, quoted: bool = True)
 
 
 def read_header(content: bytes | memoryview, separator: str, *, quoted: bool = True) -> list[str]:
-    """Names of the columns; quotes in them are undoubled, which polars leaves."""
+    """Column names; doubled quotes in them, which polars keeps, become single."""
     end = 0
     text = b""
     while not end or (quoted and text.count(b'"') % 2):
@@ -101,7 +101,7 @@ def read_header(content: bytes | memoryview, separator: str, *, quoted: bool = T
 
 
 def read_rows(content: bytes, separator: str, quote: str | None) -> tuple[Iterator[list[str]], Callable[[], int]]:
-    """The rows as Python's csv reads them, strictly, and a function that gives the line which was read last."""
+    """Rows read strictly by Python's csv, and a function that returns the last line read."""
     csv.field_size_limit(max(csv.field_size_limit(), len(content)))
     lines = io.StringIO(content.decode(), newline="")
     reader = (
@@ -113,7 +113,7 @@ def read_rows(content: bytes, separator: str, quote: str | None) -> tuple[Iterat
 
 
 def short_lines(content: bytes, separator: str, quote: str | None) -> tuple[int, str]:
-    """Lines with fewer fields than the header, and the first of them; blank ones are among them."""
+    """Number of lines with fewer fields than the header (blank lines included), and the first of them."""
     rows, line = read_rows(content, separator, quote)
     width, count, begin, example = 0, 0, 1, ""
     for row in rows:
@@ -127,7 +127,7 @@ def short_lines(content: bytes, separator: str, quote: str | None) -> tuple[int,
 
 
 def find_fault(content: bytes, separator: str, quote: str | None) -> str | None:
-    """The first line that is no csv, and why; None if Python finds nothing wrong either."""
+    """The first invalid line and the reason; None if Python finds no fault."""
     rows, line = read_rows(content, separator, quote)
     width, begin = 0, 1
     try:

@@ -1,4 +1,4 @@
-"""The encoding of a file of text, by its byte order mark or by trial, and its text in UTF-8."""
+"""Detect the encoding of a text file, by its byte order mark or by trial."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _CHINESE = re.compile(rb"(?:[\xa1-\xfe][\xa1-\xfe])+")
 
 
 def mark_of(head: bytes) -> tuple[bytes, str] | None:
-    """The byte order mark that a file begins with, and its encoding; None without one."""
+    """Byte order mark at the start of a file, and its encoding; None without one."""
     return next(((mark, name) for mark, name in _MARKS.items() if head.startswith(mark)), None)
 
 
 def wide_without_mark(head: bytes) -> str | None:
-    """UTF-16 without a byte order mark: in a table with a header of ASCII every other byte is zero.
+    """Detect UTF-16 without a byte order mark: in a table with an ASCII header every other byte is zero.
 
     Example:
         >>> wide_without_mark("item_id,title".encode("utf-16-le")), wide_without_mark(b"item_id,title")
@@ -37,14 +37,14 @@ def wide_without_mark(head: bytes) -> str | None:
 
 
 def utf8_fault(content: bytes | memoryview) -> int | None:
-    """Place of the first byte that is not UTF-8; None if there is none."""
+    """Position of the first byte that is not UTF-8; None if there is none."""
     view = memoryview(content)
     begin = 0
     while begin < len(view):
         block = view[begin : begin + _BLOCK]
         last = begin + len(block) == len(view)
         try:
-            # A character that a block cuts in two is left to the next one.
+            # A character split between two blocks belongs to the next block.
             begin += codecs.utf_8_decode(block, "strict", last)[1]
         except UnicodeDecodeError as error:
             return begin + error.start
@@ -52,9 +52,9 @@ def utf8_fault(content: bytes | memoryview) -> int | None:
 
 
 def guess_encoding(content: bytes) -> str | None:
-    """Encoding of a text that is not UTF-8: Windows' cp1252 or gb18030; None where neither is likely.
+    """Guess the encoding of a text that is not UTF-8: Windows' cp1252 or gb18030; None if neither is likely.
 
-    In a Western text letters beyond ASCII stand alone, in a Chinese one they come in pairs of high bytes.
+    In Western texts letters beyond ASCII are isolated; in Chinese texts high bytes come in pairs.
 
     Example:
         >>> guess_encoding("Bottes d'été".encode("cp1252")), guess_encoding("帐篷，登山".encode("gb18030"))
@@ -73,7 +73,7 @@ def guess_encoding(content: bytes) -> str | None:
 
 
 def _broken_utf8(content: bytes) -> bool:
-    """Whether most of what is beyond ASCII is UTF-8, so that the rest is damage and not another encoding."""
+    """Whether most bytes beyond ASCII are UTF-8, so that the rest is damage rather than another encoding."""
     text = content.decode("utf-8", errors="replace")
     lost = text.count("\ufffd")
     return sum(map(len, re.findall(r"[^\x00-\x7f]+", text))) - lost >= lost

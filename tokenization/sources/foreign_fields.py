@@ -1,4 +1,4 @@
-"""Marks that databases, spreadsheets and pandas leave in the fields and the header of a csv file."""
+"""Artefacts of databases, spreadsheets and pandas in the fields and the header of a CSV file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FORMULA = r'^="([^"]*)"$'
 
 
 def plain_fields(opened: TextFile, table: pl.DataFrame, content: bytes | memoryview) -> pl.DataFrame:
-    r"""Fields \N of databases become missing, and texts that Excel keeps as formulas, ="007", plain."""
+    r"""Replace the database mark \N by a missing value, and Excel's formula texts, ="007", by their text."""
     if re.search(rb"\\N", content):
         count = _count(table, pl.all() == _NULL)
         if count:
@@ -35,7 +35,7 @@ def _count(table: pl.DataFrame, condition: pl.Expr) -> int:
 def name_all(
     table: pl.DataFrame, names: list[str], label: str, problems: list[TableProblem]
 ) -> tuple[pl.DataFrame, list[str]]:
-    """A table without the index that pandas writes first, and names for other columns that have none."""
+    """Remove the index column of pandas, and name other columns without a name."""
     if len(names) > 1 and not names[0].strip() and table.height:
         rows = pl.Series(range(table.height), dtype=pl.Int64).cast(pl.String)
         if table.to_series(0).equals(rows, check_names=False):

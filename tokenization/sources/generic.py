@@ -1,4 +1,4 @@
-"""Tables from files, from data frames of other libraries, and from the hub."""
+"""Read tables from files, from data frames of other libraries, and from the hub."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute  # makes it a part of pa
+import pyarrow.compute  # makes it an attribute of pa
 import pyarrow.ipc  # likewise
 import pyarrow.parquet  # likewise
 
@@ -17,7 +17,7 @@ from ..tables.problems import TableError, TableProblem
 from .csv_files import find_separator, read_csv
 from .foreign_fields import name_all
 from .hub import HUB_ID
-from .text_files import PACKED, check_permission, open_text, read_json, unpack
+from .text_files import PACKED, check_permission, open_text, read_json, unpack, unreadable
 from .workbooks import SHEETS, read_workbook
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _read_arrow(contents: Contents) -> pl.DataFrame:
 def _read_parquet(contents: Contents) -> pl.DataFrame:
     try:
         return pl.read_parquet(contents)
-    except pl.exceptions.InvalidOperationError:  # a type that Arrow has and polars lacks, such as long decimals
+    except pl.exceptions.InvalidOperationError:  # an Arrow type that polars lacks, such as long decimals
         source = str(contents) if isinstance(contents, Path) else pa.BufferReader(contents)
         return from_arrow(pa.parquet.read_table(source))
 
@@ -57,22 +57,22 @@ _BINARY: dict[str, Callable[[Contents], pl.DataFrame]] = {
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _JSON = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".parquet", *_SEPARATORS, *_JSON, ".arrow", ".feather", *SHEETS)
-"""Suffixes of files that can be read; each may be followed by `.gz` or `.zst`."""
+"""Suffixes of readable files; each may be followed by `.gz` or `.zst`."""
 
 
 def read_table(source: TableSource, *, encoding: str | None = None) -> pl.DataFrame:
-    """Read a table, whatever it is in.
+    """Read a table in any format.
 
     Args:
         source: A file (parquet, csv, tsv, json lines, json, arrow, feather, xlsx, xls or ods, also with
             .gz or .zst), a pandas or polars data frame, an Arrow table, a `datasets.Dataset`, or the id of a dataset
             on the hub ("namespace/name").
-        encoding: Encoding of a file of text, such as "cp1252"; None to find out.
+        encoding: Encoding of a text file, such as "cp1252"; None to detect it.
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If a file cannot be read as what its suffix says, or a dataset has several splits.
-        TypeError: If the source is none of these.
+        ValueError: If a file does not match its suffix, or a dataset has several splits.
+        TypeError: If the source has another type.
     """
     table, problems = load_table(source, "table", encoding=encoding)
     if any(problem.fatal for problem in problems):
@@ -83,11 +83,11 @@ def read_table(source: TableSource, *, encoding: str | None = None) -> pl.DataFr
 def load_table(
     source: TableSource, label: str, *, encoding: str | None = None
 ) -> tuple[pl.DataFrame, list[TableProblem]]:
-    """As `read_table`, with what was repaired.
+    """Read a table, and report its issues.
 
     Args:
         source: As in `read_table`.
-        label: "items", "events", "users" or "promotions": which table it is.
+        label: Name of the table: "items", "events", "users" or "promotions".
         encoding: As in `read_table`.
 
     Raises:
@@ -105,7 +105,7 @@ def load_table(
 def _read_object(source: Any, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:
     if isinstance(source, pa.Table):
         return from_arrow(source), []
-    # Looked up by name, so that nobody pays for importing a library that their table is not from.
+    # Looked up by name, so that only users of a library import it.
     library, kind = type(source).__module__.split(".")[0], type(source).__name__
     if library == "pandas" and kind == "DataFrame":
         return _from_pandas(source, label)
@@ -114,13 +114,13 @@ def _read_object(source: Any, label: str) -> tuple[pl.DataFrame, list[TableProbl
     if library == "datasets" and hasattr(source, "with_format"):
         return from_arrow(source.with_format("arrow")[:]), []
     raise TypeError(
-        f"a {type(source).__module__}.{kind} is no table; give a file, a pandas or polars data frame, an Arrow table, "
-        "a datasets.Dataset, or the id of a dataset on the hub"
+        f"a {type(source).__module__}.{kind} is not a table; give a file, a pandas or polars data frame, an Arrow "
+        "table, a datasets.Dataset, or the id of a dataset on the hub"
     )
 
 
 def find_table(folder: Path, name: str) -> Path:
-    """The file of a folder that holds a table.
+    """The file with a table in a folder.
 
     Args:
         folder: The folder.
@@ -141,7 +141,7 @@ def find_table(folder: Path, name: str) -> Path:
 
 
 def find_optional_table(folder: Path, name: str) -> Path | None:
-    """As `find_table`; None if there is none.
+    """Like `find_table`; None if there is none.
 
     Raises:
         ValueError: If there are several.
@@ -156,7 +156,7 @@ def find_optional_table(folder: Path, name: str) -> Path | None:
 
 
 def table_suffix(path: Path) -> str | None:
-    """The suffix that says how a table is read; None if it is none of ours."""
+    """The suffix that determines how a table is read; None if it is unknown."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in PACKED:
         suffixes.pop()
@@ -182,7 +182,7 @@ def _read_path(source: str | Path, label: str, encoding: str | None) -> tuple[pl
             return _BINARY[suffix](unpack(path)), []
         except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ValueError(f"table {path} cannot be read by its suffix: {reason}; check that it is whole") from error
+            raise unreadable(path, reason) from error
     if suffix in SHEETS:
         return read_workbook(path, unpack(path), label), []
     opened = open_text(path, label, encoding)
@@ -196,7 +196,7 @@ def _read_path(source: str | Path, label: str, encoding: str | None) -> tuple[pl
 
 
 def _once(table: pl.DataFrame, names: list[str], label: str, problems: list[TableProblem]) -> pl.DataFrame:
-    """A table of a csv file without columns that were there before; they are refused where they differ."""
+    """Remove repeated columns of a CSV table if they are equal; refuse them otherwise."""
     columns: dict[str, pl.Series] = {}
     for name, column in zip(names, table, strict=True):
         if name in columns:
@@ -214,18 +214,18 @@ def _repeated(label: str, name: str, same: bool) -> TableProblem:
 def tidy_header(
     table: pl.DataFrame, problems: list[TableProblem], label: str
 ) -> tuple[pl.DataFrame, list[TableProblem]]:
-    """A table whose names of columns have no blanks around them, and the problems with what was found.
+    """Strip column names, and report issues of names.
 
     Args:
         table: The table.
-        problems: What was found so far.
-        label: Which table it is.
+        problems: Issues found so far.
+        label: Name of the table.
     """
     stripped = {name: name.strip() for name in table.columns if name != name.strip()}
     clash = [name for name in stripped.values() if name in table.columns]
     if clash or len(set(stripped.values())) < len(stripped):
         name = clash[0] if clash else next(iter(stripped.values()))
-        remedy = "they differ by blanks alone; rename one of them"
+        remedy = "they differ by spaces only; rename one of them"
         return table, [*problems, TableProblem(label, name, "repeated_header", 2, None, remedy, fatal=True)]
     if stripped:
         example = next(iter(stripped))
@@ -241,7 +241,7 @@ def _from_hub(name: str) -> pl.DataFrame:
         loaded = load_dataset(name)
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
-            f"table {name} is no file here, and no dataset of that name could be loaded from the hub: {error}"
+            f"table {name} is not a file here, and no dataset with this name could be loaded from the hub: {error}"
         ) from error
     return read_table(_only_split(loaded, f"dataset {name}"))
 
@@ -254,11 +254,11 @@ def _only_split(splits: Any, what: str) -> Any:
 
 
 def _from_pandas(frame: Any, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:
-    """A pandas data frame; a column of objects that no type of column takes becomes one of texts."""
+    """A pandas data frame; object columns of mixed types become texts."""
     columns: dict[str, pa.Array] = {}
     problems = []
     for place, name in enumerate(map(str, frame.columns)):
-        # By place, for a name may be there twice.
+        # By position, because names may be repeated.
         column, problem = _pandas_column(frame.iloc[:, place], label, name)
         if name in columns:
             same = from_arrow(pa.table({name: column})).equals(from_arrow(pa.table({name: columns[name]})))
@@ -286,7 +286,7 @@ def _pandas_column(column: Any, label: str, name: str) -> tuple[pa.Array, TableP
 
 
 def from_arrow(table: pa.Table) -> pl.DataFrame:
-    """A table of Arrow as a data frame of polars; types that polars lacks become those that it has."""
+    """An Arrow table as a polars data frame; types that polars lacks are converted."""
     for place, column in enumerate(table.columns):
         kind = column.type
         if pa.types.is_run_end_encoded(kind):

@@ -1,4 +1,4 @@
-"""Files of a dataset on the hub, only those that are asked for."""
+"""Files of a dataset on the hub; downloads only the files that are needed."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def list_files(name: str) -> list[str]:
     except (HTTPError, OfflineModeIsEnabled, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise FileNotFoundError(
-            f"data {name!r} is no folder here, and no dataset of that name could be read from the hub: {reason}"
+            f"data {name!r} is not a folder here, and no dataset with this name could be read from the hub: {reason}"
         ) from error
     return [file.rfilename for file in siblings or []]
 
 
 def fetch(name: str, patterns: Sequence[str]) -> Path:
-    """Download files of a dataset on the hub, into its cache, and give the folder they lie in.
+    """Download files of a dataset on the hub into its cache, and return their folder.
 
     Args:
         name: Its id.
-        patterns: Which files, as `fnmatch` reads them.
+        patterns: Patterns of the files, for `fnmatch`.
 
     Raises:
         FileNotFoundError: If there is no such dataset, it has no such file, or the hub cannot be reached.
@@ -58,12 +58,12 @@ def fetch(name: str, patterns: Sequence[str]) -> Path:
 
 @dataclass(frozen=True)
 class HubLog:
-    """A shop on the hub whose log is read from where it is.
+    """A dataset on the hub whose events are streamed.
 
     Args:
-        small: Name of each small table to its file, which was downloaded.
-        events: Addresses of the parquet files of the log at one commit, in order; `open_parquet_file` opens them.
-        hashes: What identifies the content of every file, by a name without the commit.
+        small: Small tables by name, with their downloaded files.
+        events: Addresses of the parquet files of the events at one commit, in order; `open_parquet_file` opens them.
+        hashes: Content hashes of all files, by a name without the commit.
     """
 
     small: dict[str, Path]
@@ -72,10 +72,10 @@ class HubLog:
 
 
 def find_log(name: str) -> HubLog | None:
-    """The tables of a dataset whose folder has `items.*` and a log in parquet; None if it has another layout.
+    """Tables of a dataset with `items.*` and events in parquet; None if it has another layout.
 
     Args:
-        name: Its id; a dataset that does not exist has no log either.
+        name: Its id; None is returned for a dataset that does not exist.
     """
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled
@@ -86,7 +86,7 @@ def find_log(name: str) -> HubLog | None:
         tree = HfApi().list_repo_tree(name, repo_type="dataset", revision=commit, recursive=True)
         files = {PurePosixPath(file.path): file for file in tree if isinstance(file, RepoFile)}
     except (HTTPError, OfflineModeIsEnabled, OSError):
-        return None  # load_shop says what is wrong
+        return None  # load_shop reports the error
     log = sorted(path for path in files if path.suffix.lower() == ".parquet" and _folder_of_log(path) is not None)
     folders = {_folder_of_log(path) for path in log}
     if len(folders) != 1:
@@ -107,7 +107,7 @@ def find_log(name: str) -> HubLog | None:
 
 
 def _folder_of_log(path: PurePosixPath) -> PurePosixPath | None:
-    """The folder of `events.parquet`, or the one above `events/*.parquet`."""
+    """The folder of `events.parquet`, or the parent folder of `events/*.parquet`."""
     if path.stem == "events":
         return path.parent
     return path.parent.parent if path.parent.name == "events" else None
@@ -118,7 +118,7 @@ def _content_hash(file: Any) -> str:
 
 
 def open_parquet_file(path: str | Path) -> Any:
-    """What `pyarrow.parquet` reads: a path, or a file on the hub of which only the parts that are read are fetched."""
+    """Input for `pyarrow.parquet`: a path, or a file on the hub of which only the needed parts are fetched."""
     if not str(path).startswith(HUB_SCHEME):
         return path
     from huggingface_hub import HfFileSystem

@@ -1,4 +1,4 @@
-"""MovieLens as GroupLens lays it out (ml-100k, ml-1m, ml-10m, ml-20m and later), and the copy in RecBole's package."""
+"""MovieLens in the layouts of GroupLens (ml-100k, ml-1m, ml-10m, ml-20m and later), and RecBole's copy."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ _OCCUPATIONS = (
 
 
 def read_movielens(request: SourceRequest) -> ShopTables:
-    """Read a MovieLens folder; a film's category is its first genre, all of them are in the column `genres`.
+    """Read a MovieLens folder. A film's category is its first genre; the column `genres` has all of them.
 
     Raises:
-        FileNotFoundError: If the files of none of the layouts are there.
-        ValueError: If a line has too few or too many fields; it is named.
+        FileNotFoundError: If the folder has none of the layouts.
+        ValueError: If a line has too few or too many fields; the message has the line.
     """
     if request.maybe("u.data"):
         return _read_100k(request)
@@ -85,7 +85,7 @@ def _read_dat(request: SourceRequest) -> ShopTables:
 
 
 def _read_packaged(request: SourceRequest) -> ShopTables:
-    """RecBole's copy has the genres as words of one field."""
+    """RecBole's copy has the genres as words in one field."""
     tables = atomic_tables(request)
     items = tables.items.rename({"category": "genres"}).with_columns(pl.col("genres").str.replace_all(" ", ", "))
     return _shop(items, tables.events, tables.users)
@@ -99,7 +99,7 @@ def _shop(items: pl.DataFrame, events: pl.DataFrame, users: pl.DataFrame | None 
 
 
 def _split(path: Path, separator: str, names: Sequence[str]) -> pl.DataFrame:
-    """A file without a header, in UTF-8 or, as the older ones are, in Latin-1."""
+    """A file without a header, in UTF-8 or, like the older files, in Latin-1."""
     content = path.read_bytes()
     try:
         text = content.decode()
@@ -111,8 +111,8 @@ def _split(path: Path, separator: str, names: Sequence[str]) -> pl.DataFrame:
     if wrong.any():
         first = int(wrong.arg_max() or 0)
         raise ValueError(
-            f"table {path}: line {first + 1} has {fields.list.len()[first]} fields in place of {len(names)} "
-            f"({', '.join(names[:4])}, ...); check that it is whole"
+            f"table {path}: line {first + 1} has {fields.list.len()[first]} fields instead of {len(names)} "
+            f"({', '.join(names[:4])}, ...); check that it is complete"
         )
     return pl.DataFrame([fields.list.get(place).alias(name) for place, name in enumerate(names)])
 
@@ -121,7 +121,7 @@ def _packaged() -> Path:
     found = importlib.util.find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
         raise FileNotFoundError(
-            f"data movielens without a folder needs the package {PACKAGE}, which brings ml-100k: "
+            f"data movielens without a folder needs the package {PACKAGE}, which contains ml-100k: "
             "pip install --no-deps recbole; or give movielens:FOLDER"
         )
     return Path(next(iter(found.submodule_search_locations))) / "dataset_example" / "ml-100k"

@@ -1,4 +1,4 @@
-"""RecBole's atomic files: tab-separated tables whose header says `field:type`.
+"""RecBole's atomic files: tab-separated tables with headers of the form `field:type`.
 
 Format: https://recbole.io/docs/user_guide/data/atomic_files.html
 """
@@ -24,23 +24,23 @@ _NAMES = {
     "category": ("category", "categories", "class", "genre", "genres"),
     "brand": ("brand", "store"),
 }
-"""Fields of item files that mean one of ours; the first that is there is taken."""
+"""Fields of item files that match our columns; the first one in the file is used."""
 _SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 
 
 def read_atomic(path: Path, label: str, encoding: str | None = None) -> tuple[pl.DataFrame, list[TableProblem]]:
-    """Read an atomic file: tokens are texts, floats numbers, and sequences lists of either.
+    """Read an atomic file: tokens become texts, floats numbers, and sequences lists of either.
 
     Args:
         path: The file, `.inter`, `.item` or `.user`; plain or .gz.
-        label: Which of our tables it becomes, for the problems.
-        encoding: Its encoding; None to find out.
+        label: Our name of the table, for issues.
+        encoding: Its encoding; None to detect it.
 
     Returns:
-        The table with the names of its fields, and what was repaired.
+        The table with the names of its fields, and its issues.
 
     Raises:
-        ValueError: If a field has no type or an unknown one, or the file is no table.
+        ValueError: If a field has no type or an unknown one, or the file is not a table.
     """
     opened = open_text(path, label, encoding)
     table, names = read_csv(opened, "\t", quote=None)
@@ -72,7 +72,7 @@ def read_atomic(path: Path, label: str, encoding: str | None = None) -> tuple[pl
 
 @dataclass(frozen=True)
 class AtomicTables:
-    """The tables of a RecBole data set, with our names where the fields have usual ones."""
+    """The tables of a RecBole dataset; fields with usual names have our names."""
 
     name: str
     items: pl.DataFrame
@@ -82,7 +82,7 @@ class AtomicTables:
 
 
 def read_recbole(request: SourceRequest) -> ShopTables:
-    """Read a RecBole data set as the tables of a shop; see `atomic_tables`."""
+    """Read a RecBole dataset as validated tables; see `atomic_tables`."""
     tables = atomic_tables(request)
     card = DataCard(tables.name, "Atomic files of RecBole.")
     return build_shop(
@@ -92,13 +92,13 @@ def read_recbole(request: SourceRequest) -> ShopTables:
 
 
 def atomic_tables(request: SourceRequest) -> AtomicTables:
-    """Read a RecBole data set: its interactions, and its items and users where it has those files.
+    """Read a RecBole dataset: its interactions, and its items and users if it has these files.
 
-    Interactions that are split into files `.train.inter`, `.valid.inter` and `.test.inter` get a column `split`.
+    Interactions in files `.train.inter`, `.valid.inter` and `.test.inter` get a column `split`.
 
     Raises:
         FileNotFoundError: If there is no `.inter` file.
-        ValueError: If there are several data sets, or a file cannot be read.
+        ValueError: If there are several datasets, or a file cannot be read.
     """
     named = request.columns or TableColumns()
     files = request.find(r"(.+?)(?:\.(?:train|valid|test))?\.inter(?:\.gz)?")
@@ -142,14 +142,14 @@ def _interactions(paths: Sequence[Path], encoding: str | None) -> tuple[pl.DataF
 
 
 def _ours(items: pl.DataFrame, columns: TableColumns) -> pl.DataFrame:
-    """Fields with the usual names become the title, the category and the brand."""
+    """Rename fields with usual names to title, category and brand."""
     for ours, names in _NAMES.items():
         target = columns.name_of(ours)
         theirs = next((name for name in names if name in items.columns), None)
         if target in items.columns or theirs is None:
             continue
         items = items.with_columns(pl.col(theirs).alias(target)).drop(theirs)
-    # Sequences of tokens are words; only our own reader of categories would take them for the steps of a path.
+    # Token sequences are words. Our reader of categories would treat them as the steps of a path.
     words = [name for name, dtype in items.schema.items() if dtype == pl.List(pl.String)]
     return items.with_columns(pl.col(name).list.join(" ", ignore_nulls=True) for name in words)
 

@@ -1,4 +1,4 @@
-"""What a source of tables is: a name, how its files are recognised, and how they are read."""
+"""Interface of a source of tables: its name, how to recognise its files, and how to read them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ..tables.problems import TableProblem
 from ..tables.schema import MissingUsers, ShopTables, TableColumns, UnknownItems, validate_tables
 
 MAX_DEPTH = 3
-"""Folders below the one that was given in which files are looked for."""
+"""Depth of subfolders that are searched for files."""
 
 
 @dataclass(frozen=True)
 class SourceRequest:
-    """What is to be read.
+    """A request to read tables.
 
     Args:
         folder: Folder with the files.
-        selection: Which parts of a data set that comes in parts, such as "All_Beauty"; empty for all that are there.
-        columns: Names of the columns, for sources whose tables are the user's own.
-        on_unknown_items: What to do with events of items that the items table lacks.
-        name: What to call a shop whose files do not say it; empty for the folder's name.
-        time_format: How times are written, as in `load_shop`.
-        encoding: Encoding of files of text; None to find out.
-        on_missing_users: What to do with events without a user.
+        selection: Parts to read of a dataset in parts, such as "All_Beauty"; empty for all parts.
+        columns: Column names, for sources with the user's own tables.
+        on_unknown_items: Treatment of events whose items the items table lacks.
+        name: Name of the dataset if its files have none; empty for the folder's name.
+        time_format: Format of times, as in `load_shop`.
+        encoding: Encoding of text files; None to detect it.
+        on_missing_users: Treatment of events without a user.
     """
 
     folder: Path
@@ -43,9 +43,9 @@ class SourceRequest:
     on_missing_users: MissingUsers = "error"
 
     def find(self, pattern: str) -> list[tuple[Path, str]]:
-        """Files whose names match a regular expression, with what its first group holds, sorted by that.
+        """Files whose names match a regular expression, with the text of its first group, sorted by it.
 
-        Where parts were selected, only those.
+        If parts were selected, only their files.
         """
         found = []
         for path in list_folder(self.folder):
@@ -58,7 +58,7 @@ class SourceRequest:
         return [(path, part) for path, part in found if part in self.selection]
 
     def only(self, *names: str) -> Path:
-        """The file of one of these names.
+        """The file with one of these names.
 
         Raises:
             FileNotFoundError: If there is none.
@@ -70,24 +70,24 @@ class SourceRequest:
         return path
 
     def maybe(self, *names: str) -> Path | None:
-        """The file of one of these names, the first of them that is there; None if there is none."""
+        """The file with one of these names, in order of preference; None if there is none."""
         there = {path.name: path for path in reversed(list_folder(self.folder))}
         return next((there[name] for name in names if name in there), None)
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """A kind of data set.
+    """A kind of dataset.
 
     Args:
-        name: What it is called on the command line.
-        summary: What it reads, in a line.
+        name: Name on the command line.
+        summary: One line about what it reads.
         read: Reads the tables.
-        recognises: Says from the names of a folder's files whether they are of this kind.
-        patterns: Files to fetch from a hub dataset, given the selected parts, as `fnmatch` reads them.
-        packaged: Folder of a copy that a package brings, for a source that can do without a path; says which package
-            is missing.
-        takes_columns: Whether names of columns can be given.
+        recognises: Whether a folder with these file names is of this kind.
+        patterns: Files to fetch from a hub dataset, for the selected parts, as `fnmatch` patterns.
+        packaged: Folder of a copy in a package, for a source that works without a path; its error names the missing
+            package.
+        takes_columns: Whether column names can be given.
     """
 
     name: str
@@ -100,7 +100,7 @@ class DataSource:
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """Files of a folder and of those in it, sorted, those nearest to it first; hidden ones are left out."""
+    """Files of a folder and its subfolders, sorted, nearest first; hidden files are left out."""
     found = []
     for root, folders, files in os.walk(folder):
         depth = len(Path(root).relative_to(folder).parts)
@@ -120,17 +120,17 @@ def build_shop(
     found: Sequence[TableProblem] = (),
     time_format: str | None = None,
 ) -> ShopTables:
-    """Validate the tables of a public data set: of repeated items the first stays, items without a row get one.
+    """Validate the tables of a public dataset: the first of repeated items is kept, missing items get a row.
 
     Args:
-        items: One row an item, with a column `item_id`.
-        events: One row an event.
-        card: What the data set is.
-        users: One row a user.
-        promotions: One row a promotion, with the columns of `PROMOTION_SCHEMA`.
-        columns: Names of the columns; None for our own.
-        found: Problems found before.
-        time_format: How times are written, as in `load_shop`.
+        items: One row per item, with a column `item_id`.
+        events: One row per event.
+        card: Description of the dataset.
+        users: One row per user.
+        promotions: One row per promotion, with the columns of `PROMOTION_SCHEMA`.
+        columns: Column names; None for our own names.
+        found: Issues found earlier.
+        time_format: Format of times, as in `load_shop`.
     """
     named = columns or TableColumns()
     key, log_key = named.of_table(items.columns, "items").item_id, named.of_table(events.columns, "events").item_id

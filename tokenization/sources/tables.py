@@ -1,4 +1,4 @@
-"""The user's own tables: a folder of items, events and, where there are any, users and promotions."""
+"""The user's own tables: a folder with items, events and optionally users and promotions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .source import DataSource, SourceRequest, list_folder
 
 
 def _read(request: SourceRequest) -> ShopTables:
-    # On the hub tables usually lie in a folder of their own.
+    # On the hub tables are usually in a subfolder.
     near = (path.parent for path in list_folder(request.folder) if path.name.split(".")[0] == "items")
     folder = next(near, request.folder)
     items, found = load_table(find_table(folder, "items"), "items", encoding=request.encoding)
@@ -42,7 +42,7 @@ def _recognises(names: Sequence[str]) -> bool:
 
 TABLES = DataSource(
     "tables",
-    "your own tables: files items.* and events.*, and users.* and promotions.* where there are any",
+    "your own tables: files items.* and events.*, and optionally users.* and promotions.*",
     _read,
     _recognises,
     lambda selection: [

@@ -1,4 +1,4 @@
-"""Files of text as somebody else wrote them: encodings, line ends, and csv and json that is not quite."""
+"""Text files from other software: encodings, line ends, and irregular CSV and JSON."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from .encodings import guess_encoding, mark_of, utf8_fault, wide_without_mark
 
 _HEAD = 1 << 20
 PACKED = (".gz", ".zst")
-"""Suffixes of packed files, behind the one that says what is in them."""
+"""Suffixes of compressed files, after the suffix of their format."""
 
 
 @dataclass
 class TextFile:
-    """A file of text in UTF-8 with line feeds, and what was done to make it so.
+    """A text file, converted to UTF-8 with line feeds, and the issues found.
 
     Args:
         path: The file.
-        table: Which table it is, for the problems.
-        contents: The path if the file is fine as it is, else its bytes.
-        problems: What was repaired.
+        table: Name of the table, for issues.
+        contents: The path if the file needs no change, else its bytes.
+        problems: Issues: repairs of the file.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class TextFile:
 
     @property
     def view(self) -> memoryview:
-        """All bytes of the file, not copied; they are read when they are looked at."""
+        """All bytes of the file, memory-mapped."""
         if isinstance(self.contents, bytes):
             return memoryview(self.contents)
         with self.contents.open("rb") as file:
@@ -65,19 +65,19 @@ class TextFile:
             return file.read(size)
 
     def note(self, kind: str, count: int, example: object, remedy: str) -> None:
-        """Add what was repaired."""
+        """Add an issue."""
         self.problems.append(TableProblem(self.table, "", kind, count, example, remedy, fatal=False))
 
     def notes_of(self, rows: int) -> list[TableProblem]:
-        """What was repaired in a table of this many rows; decoding knows lines alone, and a header is no row."""
+        """Issues of a table with this many rows; decoding counts lines, and the header is not a row."""
         return [replace(problem, count=rows) if problem.kind == "encoding" else problem for problem in self.problems]
 
 
 def unpack(path: Path) -> Path | bytes:
-    """The path of a plain file; the unpacked bytes of one that ends in .gz or .zst.
+    """The path of a plain file; the uncompressed bytes of a .gz or .zst file.
 
     Raises:
-        ValueError: If it is not such a file, or was cut off.
+        ValueError: If it is not such a file, or is truncated.
     """
     suffix = path.suffix.lower()
     if suffix not in PACKED:
@@ -95,15 +95,15 @@ def unpack(path: Path) -> Path | bytes:
 
 
 def open_text(path: Path, table: str, encoding: str | None = None) -> TextFile:
-    """Open a file of text: unpacked, without byte order mark, in UTF-8 and with line feeds.
+    """Open a text file: uncompressed, without byte order mark, in UTF-8 and with line feeds.
 
     Args:
         path: The file; plain, .gz or .zst.
-        table: Which table it is, for the problems.
-        encoding: Its encoding, as Python calls it; None to find out.
+        table: Name of the table, for issues.
+        encoding: Its encoding, a Python codec name; None to detect it.
 
     Raises:
-        ValueError: If it cannot be unpacked or decoded, or there is no such encoding.
+        ValueError: If it cannot be decompressed or decoded, or the encoding is unknown.
     """
     opened = TextFile(path, table, unpack(path))
     _decode(opened, encoding)
@@ -117,7 +117,7 @@ def open_text(path: Path, table: str, encoding: str | None = None) -> TextFile:
 
 
 def _decode(opened: TextFile, encoding: str | None) -> None:
-    """Bring a file to UTF-8 without a byte order mark."""
+    """Convert a file to UTF-8 without a byte order mark."""
     head = opened.head()
     mark, name = mark_of(head) or (b"", wide_without_mark(head))
     if encoding is not None and is_chosen(encoding):
@@ -150,22 +150,22 @@ def _known(encoding: str) -> str:
     try:
         return codecs.lookup(encoding).name
     except LookupError:
-        raise ValueError(f"encoding is {encoding!r}; give a name that Python knows, such as 'cp1252'") from None
+        raise ValueError(f"encoding is {encoding!r}; give a Python codec name, such as 'cp1252'") from None
 
 
 def _bad_byte(content: bytes, place: int, encoding: str) -> str:
     line = content.count(b"\n", 0, place) + 1
     return (
-        f"line {line} has the byte 0x{content[place]:02x}, which is no {encoding}; give encoding, such as "
+        f"line {line} has the byte 0x{content[place]:02x}, which is not {encoding}; give encoding, such as "
         "encoding='cp1252', or convert the file"
     )
 
 
 def read_json(opened: TextFile) -> pl.DataFrame:
-    """Read json lines, or one list of objects. NaN, which json does not know but Python writes, is read too.
+    """Read JSON lines, or one list of objects. NaN, which Python writes although JSON lacks it, is read too.
 
     Raises:
-        ValueError: If a line is no json object; it is named.
+        ValueError: If a line is not a JSON object; the message has the line.
     """
     listed = opened.content[:_HEAD].lstrip()[:1] == b"["
     if not opened.content.strip():
@@ -177,20 +177,20 @@ def read_json(opened: TextFile) -> pl.DataFrame:
         if table.height in (count_lines(opened.view), _filled_lines(opened)):
             return table
     except pl.exceptions.PolarsError:
-        pass  # read once more below, which names the line
+        pass  # read line by line below, to find the line
     rows = _json_list(opened) if listed else list(json_lines(opened))
     names = dict.fromkeys(name for row in rows for name in row)
     return pl.DataFrame([_json_column(name, [row.get(name) for row in rows], opened) for name in names])
 
 
 def _json_column(name: str, values: list[Any], opened: TextFile) -> pl.Series:
-    """A column of values of json; one of lists and objects and plain values, or of unlike ones, becomes texts."""
+    """A column of JSON values; mixed columns of lists, objects and plain values, or of several types, become texts."""
     there = [value for value in values if value is not None]
     kinds = Counter(map(_json_kind, there)).most_common()
     odd, kind = [value for value in there if _json_kind(value) is not kinds[0][0]], "mixed_types"
     if not odd:
         try:
-            # A frame finds one type for all values, where a series goes by the first.
+            # A frame infers one type from all values, a series from the first.
             return pl.DataFrame([{name: value} for value in values], infer_schema_length=None, strict=False)[name]
         except pl.exceptions.PolarsError:
             odd, kind = there, "no_type"
@@ -205,10 +205,10 @@ def _json_kind(value: object) -> type:
 
 
 def json_lines(opened: TextFile) -> Iterator[dict[str, Any]]:
-    """The objects of a file of json lines, one by one.
+    """Yield the objects of a JSON lines file.
 
     Raises:
-        ValueError: If a line is no json object; it is named.
+        ValueError: If a line is not a JSON object; the message has the line.
     """
     for number, line in enumerate(opened.content.split(b"\n"), start=1):
         if not line.strip():
@@ -216,9 +216,9 @@ def json_lines(opened: TextFile) -> Iterator[dict[str, Any]]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise unreadable(opened.path, f"line {number} is no json: {error}") from error
+            raise unreadable(opened.path, f"line {number} is not JSON: {error}") from error
         if not isinstance(row, dict):
-            raise unreadable(opened.path, f"line {number} is a json {type(row).__name__} and no object")
+            raise unreadable(opened.path, f"line {number} is a JSON {type(row).__name__}, not an object")
         yield row
 
 
@@ -229,26 +229,26 @@ def _json_list(opened: TextFile) -> list[dict[str, Any]]:
         raise unreadable(opened.path, str(error)) from error
     strange = next((row for row in rows if not isinstance(row, dict)), None)
     if strange is not None:
-        raise unreadable(opened.path, f"its list holds a json {type(strange).__name__} and no object")
+        raise unreadable(opened.path, f"its list contains a JSON {type(strange).__name__}, not an object")
     return rows
 
 
 def _filled_lines(opened: TextFile) -> int:
-    """Lines that are not blank: one object each, counted without a parser."""
+    """Number of lines that are not blank: one object each, counted without a parser."""
     return sum(1 for line in opened.content.split(b"\n") if line.strip())
 
 
 def count_lines(content: bytes | memoryview) -> int:
-    """Lines of a text, the last one with or without a line end."""
+    """Number of lines in a text, with or without a line end after the last."""
     feeds = int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord("\n")))
     return feeds + (bytes(content[-1:]) != b"\n")
 
 
 def check_permission(path: Path) -> None:
-    """Refuse a file that is there and may not be read, as one of a checkpoint is refused.
+    """Refuse an existing file without read permission, as for a file of a checkpoint.
 
     Raises:
-        PermissionError: If it may not be read; it names the mode and the owner.
+        PermissionError: If it may not be read; the message has the mode and the owner.
     """
     if path.exists() and not os.access(path, os.R_OK):
         from ...modeling_xcat.saving_xcat import unreadable as forbidden
@@ -257,5 +257,5 @@ def check_permission(path: Path) -> None:
 
 
 def unreadable(path: Path, reason: str) -> ValueError:
-    """The error for a file that cannot be read as its suffix has it."""
-    return ValueError(f"table {path} cannot be read by its suffix: {reason}; check that it is whole")
+    """The error for a file that does not match its suffix."""
+    return ValueError(f"table {path} cannot be read by its suffix: {reason}; check that it is complete")

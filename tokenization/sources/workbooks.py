@@ -1,4 +1,4 @@
-"""Tables in workbooks of spreadsheets: .xlsx, .xls and .ods."""
+"""Tables in spreadsheet workbooks: .xlsx, .xls and .ods."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ SHEETS = (".xlsx", ".xls", ".ods")
 
 
 def read_workbook(path: Path, contents: Path | bytes, label: str) -> pl.DataFrame:
-    """Read one sheet of a workbook; dates and numbers have their types.
+    """Read one sheet of a workbook; dates and numbers keep their types.
 
     Args:
         path: The file, for errors.
-        contents: The path, or the bytes of an unpacked file.
-        label: Which table it is; of several sheets the one with this name is read.
+        contents: The path, or the bytes of a decompressed file.
+        label: Name of the table; among several sheets the one with this name is read.
 
     Raises:
         ImportError: If fastexcel is missing.
-        ValueError: If it is not a workbook, or it is not clear which sheet is meant.
+        ValueError: If it is not a workbook, or the sheet is ambiguous.
     """
     try:
         import fastexcel
@@ -41,8 +41,8 @@ def read_workbook(path: Path, contents: Path | bytes, label: str) -> pl.DataFram
 
 
 def _choose(path: Path, names: list[str], label: str) -> str:
-    """The only sheet, or the one that is called as the table."""
+    """The only sheet, or the sheet with the name of the table."""
     named = [name for name in names if name.strip().lower() == label]
     if len(names) == 1 or len(named) == 1:
         return (named or names)[0]
-    raise ValueError(f"table {path} has the sheets {', '.join(names)}; name the one that is meant {label!r}")
+    raise ValueError(f"table {path} has the sheets {', '.join(names)}; name the sheet to read {label!r}")

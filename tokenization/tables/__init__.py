@@ -1,4 +1,4 @@
-"""Tables as they come: columns, times, ids, data-quality issues, and the validated result."""
+"""Tables as the user has them: columns, times, ids, data-quality issues, and the validated result."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "ShopTables": ".schema",  # validated tables of a merchant
     "TableColumns": ".table_columns",  # names of the user's columns
-    "TableError": ".problems",  # tables that cannot be used, with every reason
+    "TableError": ".problems",  # unusable tables, with all reasons
     "TableProblem": ".problems",  # one data-quality issue
-    "TableReport": ".problems",  # all issues of a table
+    "TableReport": ".problems",  # all issues of the tables
     "validate_tables": ".schema",  # tables, checked and repaired
     "validate_items": ".schema",  # an items table, checked and repaired
     "guess_columns": ".column_guess",  # proposed names of columns
-    "EventRoles": ".event_roles",  # which event types are targets, context and negative
+    "EventRoles": ".event_roles",  # target, context and negative event types
     "DataCard": ".data_card",  # size, period and licence of a data set
     "without_user_data": ".pseudonyms",  # events that can be shared
 }

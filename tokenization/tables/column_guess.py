@@ -1,4 +1,4 @@
-"""A proposal which column of a shop's tables is which of ours, from names, values, and ids that both tables share."""
+"""Guess the mapping of a dataset's columns from their names, their values, and ids shared by both tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SAMPLE = 20_000
 _EXACT, _PART = 0.9, 0.5
-"""Confidence of a name that is known as a whole, and of one with a known word in it."""
+"""Confidence of a known column name, and of a name that contains a known word."""
 _ITEM = {
     "item_id": "item id|item|item no|item code|product id|product|product code|stock code|sku|sku id|asin|parent asin"
     "|article|article id|article no|goods id|goods|isbn|ean|gtin|upc|movie id|book id|iid|商品编号|商品编码|商品id"
@@ -54,9 +54,9 @@ class ColumnGuess:
 
     Args:
         columns: The names, for `load_shop(columns=...)`.
-        confidence: From 0 to 1, by our name of each column that was found, `events.item_id` where it holds in one
-            table alone; 1 where a table has our own name.
-        problems: What could not be found, in sentences.
+        confidence: From 0 to 1, by our name of each column that was found (`events.item_id` if it applies to one table
+            only); 1 if a table has our own name.
+        problems: Columns that were not found, in sentences.
     """
 
     columns: TableColumns
@@ -65,7 +65,7 @@ class ColumnGuess:
 
     @property
     def call(self) -> str:
-        """The mapping as code, `TableColumns(...)`; empty where the tables have our own names."""
+        """The mapping as code, `TableColumns(...)`; empty if the tables have our own names."""
         named = ", ".join(f"{name}={column!r}" for name, column in changed_columns(self.columns).items())
         return f"TableColumns({named})" if named else ""
 
@@ -80,12 +80,12 @@ class ColumnGuess:
 
 
 def changed_columns(columns: TableColumns) -> dict[str, Any]:
-    """The names of a mapping that are not our own, as arguments of `TableColumns`."""
+    """The names in a mapping that differ from ours, as arguments of `TableColumns`."""
     return {name: column for name, column in columns.to_dict().items() if column != name}
 
 
 def columns_text(named: Mapping[str, Any]) -> str:
-    r"""A mapping as one text, `user_id=Customer ID,item_id=sku`; a comma or backslash within a name has a backslash.
+    r"""A mapping as text, `user_id=Customer ID,item_id=sku`; commas and backslashes within names are escaped.
 
     Args:
         named: Arguments of `TableColumns`.
@@ -103,10 +103,10 @@ def _escaped(column: str) -> str:
 
 
 def guess_columns(items: TableSource, events: TableSource, *, encoding: str | None = None) -> ColumnGuess:
-    """Propose which columns are which: by names in English and Chinese, by values, and by ids in both tables.
+    """Guess the mapping of columns: by names in English and Chinese, by values, and by ids in both tables.
 
     Args:
-        items: The items table, whatever `read_table` takes.
+        items: The items table, in any form of `read_table`.
         events: The events table.
         encoding: Encoding of text files; None to find out.
 
@@ -124,13 +124,13 @@ def guess_columns(items: TableSource, events: TableSource, *, encoding: str | No
 
 
 def guess_of_tables(items: pl.DataFrame, events: pl.DataFrame) -> ColumnGuess:
-    """As `guess_columns`, of tables that were read."""
+    """Like `guess_columns`, for tables that are already read."""
     of_items, of_events = items.head(_SAMPLE), events.head(_SAMPLE)
     problems: list[str] = []
     found = _item_id(items, of_events)
     ids = () if found is None else found[:2]
     names: dict[str, tuple[str, float]] = {} if found is None else {"item_id": (found[0], found[2])}
-    # A title is what says most; a text called description is a title where nothing else is one.
+    # Titles are the most informative. A column called description is the title if there is no other.
     events_found = _assign(of_events, _EVENT, EVENT_INPUTS, names, set(ids[1:]))
     items_found = _assign(of_items, _ITEM, ITEM_SCHEMA, names, set(ids[:1]))
     if "title" not in items_found and "description" in items_found:
@@ -157,7 +157,7 @@ def _assign(
     names: Mapping[str, tuple[str, float]],
     taken: set[str],
 ) -> dict[str, tuple[str, float]]:
-    """The best column for each name of ours, the surest first; each column once."""
+    """The best column for each of our names, in order of confidence; each column is used once."""
     found = {name: (name, 1.0) for name in schema if name in table.columns and name not in names}
     taken |= {column for column, _ in found.values()}
     scored = [
@@ -185,14 +185,14 @@ def _score(table: pl.DataFrame, column: str, name: str, words: str) -> float:
 
 
 def _within(word: str, spelled: str) -> bool:
-    """Whether a known word of some length stands in a name; Chinese has no blanks between words."""
+    """Whether a known word (of a minimum length) is in a name; Chinese has no spaces between words."""
     if not word.isascii():
         return len(word) > 1 and word in spelled
     return len(word) > 2 and f" {word} " in f" {spelled} "
 
 
 def _fits(values: pl.Series, name: str) -> bool:
-    """Whether values may be what the name says; a column without any may be anything."""
+    """Whether values fit the name; a column without values fits any name."""
     if values.is_empty():
         return True
     dtype = values.dtype
@@ -212,9 +212,9 @@ def _share(values: pl.Series, pattern: str) -> float:
 
 
 def _item_id(items: pl.DataFrame, events: pl.DataFrame) -> tuple[str, str, float] | None:
-    """Columns of items and of events, most often of one name: the values of the first identify items and occur there.
+    """Columns of items and of events, usually of one name: values of the first identify items and occur in the second.
 
-    Under two names, both are known for ids of items, or the values are texts that name no number.
+    If the names differ, both must be known names of item ids, or the values must be texts that are not numbers.
     """
     texts, logged = ({name: table[name].cast(pl.String, strict=False).drop_nulls()
         for name, kind in table.schema.items() if not kind.is_nested() and not kind.is_temporal()}

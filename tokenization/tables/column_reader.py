@@ -1,4 +1,4 @@
-"""Reads single columns of a table that somebody else made, and notes what was repaired and what is wrong."""
+"""Reads single columns of a user's table, and collects repairs and faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REMEDIES = {
     "separator_key": "they were kept; quote them in csv files",
     "control_characters": "these were taken out",
     "long_text": "the rest was cut off",
-    "nested_list": "the first list was taken",
+    "nested_list": "the first list was used",
     "listed_text": "it was read as a list",
     "float_key": "the decimals were cut off",
 }
@@ -30,12 +30,12 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class TableStyle:
-    """How the columns of a whole table are written, of which a part may show less; by the user's names of them.
+    """Format of a whole table's columns, by the user's column names; a part of the table may show less.
 
     Args:
-        keys: How ids are written.
+        keys: Format of ids.
         commas: Whether numbers have decimal commas.
-        times: How times are written.
+        times: Format of times.
     """
 
     keys: Mapping[str, KeyStyle] = field(default_factory=dict)
@@ -44,12 +44,12 @@ class TableStyle:
 
 
 class ColumnReader:
-    """Reads columns and collects problems.
+    """Reads columns and collects issues.
 
     Args:
-        columns: Names of the columns.
-        time_format: How times are written; see `read_times`.
-        style: How the columns are written, where the tables are parts of others.
+        columns: Column names.
+        time_format: Format of times; see `read_times`.
+        style: Format of the columns, if the tables are parts of larger ones.
 
     Raises:
         ValueError: If the time format is neither a name nor a pattern.
@@ -62,10 +62,10 @@ class ColumnReader:
         self.style = style or TableStyle()
         self.problems: list[TableProblem] = []
         self._found: set[str] = set()
-        """Columns of ours that a table had so far."""
+        """Our columns that a table has had so far."""
 
     def _times(self, label: str, table: pl.DataFrame, column: str) -> TimeColumn:
-        """Times of a column; those that cannot be read are refused, and dates that can be read in two ways."""
+        """Times of a column; unreadable and ambiguous ones are issues."""
         given = self._column(table, column)
         times = read_times(given, self.time_format, self.style.times.get(self._name(column)))
         if isinstance(self.time_format, SavedFormat) and times.bad.any():
@@ -83,19 +83,19 @@ class ColumnReader:
         return times
 
     def date_order(self, label: str, column: str, reading: TimeReading) -> None:
-        """Note in which order short dates were read; ask where that is not clear."""
+        """Report the order of short dates; ask if it is ambiguous."""
         if reading.question:
-            remedy = f"{reading.question} Give the one that holds"
+            remedy = f"{reading.question} Give the right one"
             self._add(label, column, "ambiguous_date", reading.rows, None, remedy)
         elif reading.order is not None:
             other = MONTH_FIRST if reading.order == DAY_FIRST else DAY_FIRST
-            remedy = f"no other order gives as many dates; if it is wrong, give time_format={other!r}"
+            remedy = f"no other order reads as many dates; if it is wrong, give time_format={other!r}"
             self._add(label, column, "date_order", reading.rows, reading.order, remedy, fatal=False)
 
     def _table(
         self, label: str, table: pl.DataFrame, schema: dict[str, pl.DataType], required: tuple[str, ...]
     ) -> None:
-        """Note an empty table, and columns that are required or were mapped and are not there."""
+        """Report an empty table, and required or mapped columns that are missing."""
         if table.is_empty():
             self._add(label, "", "empty_table", 0, None, "give a table with at least one row")
         self.problems += personal_names(label, table.columns)
@@ -105,13 +105,13 @@ class ColumnReader:
             if name in table.columns:
                 self._found.add(column)
             elif column in required or name != column:
-                # What is one of ours already is not the one that is sought.
+                # A column with one of our names is not the missing one.
                 ours = {self.columns.name_of(other) for other in schema}
                 free = [n for n in table.columns if n not in ours and not holds_values(table.columns)]
                 near = difflib.get_close_matches(name, free, n=1, cutoff=0.5)
                 guess = near[0] if near else "its name there"
                 ways = f"TableColumns({column}={guess!r})"
-                if column in before:  # in another table, whose name for it is right
+                if column in before:  # in another table, where its name is correct
                     ways = f"TableColumns(by_table={ {f'{label}.{column}': guess} })"
                 remedy = f"map it with {ways}; {self._has(table)}"
                 self._add(label, column, "missing_column", table.height, None, remedy)
@@ -127,19 +127,19 @@ class ColumnReader:
         return table[name] if name in table.columns else pl.Series(name, [None] * table.height, pl.Null)
 
     def _keys(self, label: str, table: pl.DataFrame, column: str, *, required: bool = True) -> pl.Series | None:
-        """Ids; None where the column is required and missing, or its type cannot be an id."""
+        """Ids; None if the column is required and missing, or its type cannot be an id."""
         name = self._name(column)
         if name not in table.columns:
             return None if required else pl.Series(name, [None] * table.height, pl.String)
         cleaned = clean_keys(table[name], self.style.keys.get(name))
         if cleaned is None:
             kind = str(table[name].dtype)
-            self._add(label, column, "key_type", table.height, kind, "give texts or whole numbers")
+            self._add(label, column, "key_type", table.height, kind, "give strings or integers")
             return None
         repairs = dict(cleaned.repairs)
         unsafe = repairs.pop("unsafe_key", None)
         if unsafe is not None:
-            remedy = "read the column as whole numbers or texts before it becomes floats (in pandas dtype='Int64')"
+            remedy = "read the column as integers or strings before it becomes floats (in pandas dtype='Int64')"
             self._rows(label, table, column, "unsafe_key", unsafe, remedy)
         self._repaired(label, table, column, repairs)
         if required and cleaned.values.null_count():
@@ -150,7 +150,7 @@ class ColumnReader:
         return cleaned.values
 
     def _labels(self, table: pl.DataFrame, column: str) -> pl.Series:
-        """Event types or splits: texts, and numbers by the rule of ids."""
+        """Event types or splits: texts, and numbers with the rule of ids."""
         given = self._column(table, column)
         if not given.dtype.is_numeric() and not isinstance(given.dtype, pl.String):
             return read_texts(given)
@@ -165,7 +165,7 @@ class ColumnReader:
             self._rows(label, table, column, kind, rows, _REMEDIES[kind], fatal=False)
 
     def _others(self, table: pl.DataFrame, schema: dict[str, pl.DataType]) -> list[pl.Series]:
-        """The columns that are none of ours, under another name where theirs is one of ours."""
+        """All other columns, renamed if they have one of our names."""
         mapped = {self.columns.name_of(column) for column in schema}
         others = [column for column in table.columns if column not in mapped]
         taken = {*schema, MICROSECOND}
@@ -176,7 +176,7 @@ class ColumnReader:
         numbers, bad = read_numbers(self._column(table, column), commas)
         remedy = "they were left empty; write plain numbers"
         if column == QUANTITY:
-            remedy = "they were left empty, and are no returns unless a minus sign begins them; write plain numbers"
+            remedy = "they were left empty, and are returns only if they begin with a minus sign; write plain numbers"
         self._rows(label, table, column, "not_numeric", bad, remedy, fatal=False)
         rows = comma_rows(self._column(table, column), commas)
         self._rows(label, table, column, "decimal_comma", rows, "they were read as decimals", fatal=False)
@@ -214,7 +214,7 @@ class ColumnReader:
     ) -> None:
         name = self._name(column)
         name = mask(name) if looks_personal(name) else name
-        public = column == "item_id" or kind == "repeated_event"  # whose example is an item too
+        public = column == "item_id" or kind == "repeated_event"  # the example is an item id
         self.problems.append(TableProblem(label, name, kind, count, example, remedy, fatal, row, public))
 
 

@@ -1,4 +1,4 @@
-"""The card of a data set: what it is, under which licence, how to cite it, and what is in it."""
+"""Card of a dataset: description, licence, citation and content."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import polars as pl
 
 @dataclass(frozen=True)
 class DataCard:
-    """A data set in short; printed as text, written as the README of a folder of tables.
+    """Description of a dataset; printed as text, or written as README.md of a folder of tables.
 
     Args:
-        name: What the data set is called.
-        summary: One or two sentences of what it holds.
-        licence: Name of the licence; empty where its owner names none.
-        citation: How to cite it; empty where there is nothing to cite.
-        homepage: Where it comes from.
-        rows: Rows of each table; a table of unknown size (one that is read lazily) is left out.
-        columns: Names of the columns of each table.
+        name: Name of the dataset.
+        summary: One or two sentences about its content.
+        licence: Name of the licence; empty if the owner names none.
+        citation: Citation; empty if there is none.
+        homepage: Address of its source.
+        rows: Rows of each table, without tables of unknown size (lazy ones).
+        columns: Column names of each table.
         users: Users with events.
         first_event: Time of the first event, seconds since 1970 (UTC); None without times.
         last_event: Time of the last event.
@@ -46,7 +46,7 @@ class DataCard:
         users: pl.DataFrame | None = None,
         promotions: pl.LazyFrame | None = None,
     ) -> DataCard:
-        """The card with what the tables hold; promotions are not read for it."""
+        """The card completed with the content of tables; promotions are not read for it."""
         tables = {"items": items, "events": events} | ({} if users is None else {"users": users})
         columns = {label: tuple(table.columns) for label, table in tables.items()}
         if promotions is not None:
@@ -68,7 +68,7 @@ class DataCard:
         return "\n".join(lines)
 
     def to_markdown(self) -> str:
-        """The card as the README.md of a dataset on the hub.
+        """The card as README.md of a dataset on the hub.
 
         Example:
             >>> print(DataCard("camping", licence="CC0-1.0", rows={"items": 3}).to_markdown())
@@ -82,8 +82,8 @@ class DataCard:
             - items: 3 rows
             <BLANKLINE>
         """
-        # Free text as JSON strings, which YAML reads as they are. The licence is no field of the head, for the hub
-        # takes only the identifiers of its own list there.
+        # Free text is written as JSON strings, which YAML reads unchanged. The licence is not in the YAML header,
+        # because the hub accepts only its own identifiers there.
         parts = [f"---\npretty_name: {json.dumps(self.name, ensure_ascii=False)}\ntags: [recommendation]\n---"]
         parts[0] += f"\n# {self.name}"
         parts += [self.summary] if self.summary else []
@@ -94,7 +94,7 @@ class DataCard:
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def write(self, folder: str | Path) -> Path:
-        """Write the card as README.md of a folder, which is made where it is not there; returns the file."""
+        """Write the card as README.md in a folder, which is created if missing; returns the file."""
         path = Path(folder) / "README.md"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.to_markdown(), encoding="utf-8")

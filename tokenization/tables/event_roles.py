@@ -1,4 +1,4 @@
-"""Roles of event types: predicted (targets), context of a history, or negative."""
+"""Roles of event types: target (predicted), context of a history, or negative."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import polars as pl
 
 TARGET, CONTEXT, NEGATIVE = 1, 0, -1
-"""Roles of events, as the column `event_roles` of sequences has them."""
+"""Roles of events, as in the column `event_roles` of sequences."""
 ROLES = "event_roles"
 RETURN = "return"
-"""Event type of rows with a quantity below zero."""
+"""Event type of rows with a negative quantity."""
 
 _NEGATIVE = re.compile(
     r"\b(returns?|returned|returning|refund(s|ed|ing)?|cancel(s|led|ed|lation|lations)?|charge ?backs?|void(ed)?"
@@ -30,7 +30,7 @@ _TIERS = (
     r"\b(carts?|add ?to ?(cart|basket|bag|wish ?list)|carted|baskets?|add(s|ed)?|begin|wish ?lists?|favou?rite[sd]?"
     r"|favs?|save[sd]?|collect(s|ed)?|bookmark(s|ed)?|shares?|shared)\b|加购|加入购物车|购物车|收藏|心愿单|关注|分享",
 )
-"""Names that say less than a purchase, the least first: shown, viewed, put aside."""
+"""Names of events weaker than a purchase, the weakest first: impressions, views, carts."""
 _PURCHASE = (
     r"\b(purchase[sd]?|buys?|buy ?now|bought|orders?|ordered|transactions?|check ?outs?|sales?|sold|pay|pays|paid"
     r"|payments?|invoices?|invoiced|bookings?|booked|reservations?|reserved|rents?|rented|rentals?)\b"
@@ -38,9 +38,9 @@ _PURCHASE = (
 )
 _KNOWN = tuple(re.compile(pattern) for pattern in (*_TIERS, _PURCHASE))
 _OTHER = len(_TIERS) - 0.5
-"""Rank of a name without a known word (rating, review, interaction): above what was put aside, below a purchase."""
+"""Rank of a name without a known word (rating, review, interaction): above carts, below purchases."""
 _NEGATED = -1.0
-"""Rank of a name such as `not purchased`: it says that something did not happen."""
+"""Rank of a negated name such as `not purchased`."""
 _NEGATION = re.compile(r"\b(not|non|no|never|without|un|\w+n t|cannot)\b(?= ?\S)|未|没|不")
 _NEGATED_BEFORE = re.compile(
     r"(\b(not|non|no|never|without|un|\w+n t|cannot)\b( (yet|been|be|fully|being|longer|a|any))* |未|没有?|不)$"
@@ -49,17 +49,17 @@ _JOINED = re.compile(
     r"\b(un|non)(?=(purchas|buy|bought|order|transact|sold|paid|pay|invoic|book|reserv|rent|view|click|visit|open|shown"
     r"|cart|return|refund|cancel))"
 )
-"""Negations that are written in one with their word, such as `unpaid`."""
+"""Negations joined with their word, such as `unpaid`."""
 
 
 @dataclass(frozen=True)
 class EventRoles:
-    """Event types by role. A type that is not named is context.
+    """Event types by role. A type that is in no list is context.
 
     Args:
-        targets: Types that are predicted, in training and in evaluation.
-        context: Types that only stand in histories.
-        negative: Types that speak against an item, such as returns; they stand in histories too.
+        targets: Types to predict, in training and in evaluation.
+        context: Types used only in histories.
+        negative: Types of negative feedback, such as returns; also used in histories.
     """
 
     targets: tuple[str, ...]
@@ -68,7 +68,7 @@ class EventRoles:
 
     @property
     def all_targets(self) -> bool:
-        """Whether every event is predicted."""
+        """Whether every event type is a target."""
         return not self.context and not self.negative
 
     def of(self, event_types: pl.Series) -> pl.Series:
@@ -81,12 +81,12 @@ class EventRoles:
 
     @classmethod
     def from_dict(cls, named: Mapping[str, str]) -> EventRoles:
-        """The roles that `to_dict` gave."""
+        """The roles from the result of `to_dict`."""
         words = ("target", "context", "negative")
         return cls(*(tuple(name for name, role in named.items() if role == word) for word in words))
 
     def to_dict(self) -> dict[str, str]:
-        """Role of each type, in words."""
+        """The role of each type, in words."""
         named = ((self.targets, "target"), (self.context, "context"), (self.negative, "negative"))
         return {name: role for names, role in named for name in names}
 
@@ -104,20 +104,20 @@ def event_roles(
     target_event_types: Sequence[str] | None = None,
     negative_event_types: Sequence[str] | None = None,
 ) -> EventRoles:
-    """Assign a role to each event type of a log.
+    """Assign a role to each event type of a dataset.
 
     By default the names decide, in English and Chinese. Negative types (return, refund, cancel, hide, dislike, remove)
-    are never predicted. Of the others the strongest are: purchases, else types without a known word (rating,
-    interaction), else carts and wish lists, else views and clicks, else impressions and searches. A negated name
-    (not purchased, unpaid, 未购买) is context. A log whose types are all negative or negated is refused.
+    are never predicted. Of the other types the strongest are targets: purchases, else types without a known word
+    (rating, interaction), else carts and wish lists, else views and clicks, else impressions and searches. A negated
+    name (not purchased, unpaid, 未购买) is context. It is an error if all types are negative or negated.
 
     Args:
-        event_types: Event types of the log.
-        target_event_types: Types that are predicted; None for the default.
-        negative_event_types: Types that are negative; None for the default. A type named as a target is not negative.
+        event_types: Event types of the dataset.
+        target_event_types: Types to predict; None for the default.
+        negative_event_types: Negative types; None for the default. Types in target_event_types are not negative.
 
     Raises:
-        ValueError: If an option names a type that the log does not have, both options name one, or nothing is left to
+        ValueError: If an option names a type that the dataset lacks, both options name one, or nothing is left to
             predict.
 
     Example:
@@ -140,25 +140,25 @@ def event_roles(
         targets = set(target_event_types)
     both = sorted(targets & negative)
     if both:
-        raise ValueError(f"{both[0]!r} is named in target_event_types and in negative_event_types; name it once")
+        raise ValueError(f"{both[0]!r} is in target_event_types and in negative_event_types; give it in one of them")
     if not targets and names:
         raise ValueError(
-            f"no event type is left to predict of {', '.join(names)}: by name, or as you said, all are negative or "
-            "say that something did not happen; which of them shall be predicted? Give target_event_types, or a "
-            "column event_type with purchases or views"
+            f"no event type is left to predict of {', '.join(names)}: all are negative or negated, by name or by your "
+            "options; give target_event_types with the types to predict, or a column event_type with purchases "
+            "or views"
         )
     ordered = (targets, set(names) - targets - negative, negative)
     return EventRoles(*(tuple(name for name in names if name in group) for group in ordered))
 
 
 def saved_roles(event_types: Iterable[str], saved: Mapping[str, Sequence[str] | None]) -> EventRoles:
-    """The roles of a log's event types for a model that was trained on another log.
+    """Roles of a dataset's event types, for a model that was trained on another dataset.
 
     Args:
-        event_types: Event types of the log.
+        event_types: Event types of the dataset.
         saved: Event settings of the model. Without `target_event_types`, as in old checkpoints, every type is a
-            target. A type that the model does not know is negative if its name says so, otherwise context. If the log
-            has none of the model's targets, names decide.
+            target. A type that the model was not trained on is negative if its name is negative, otherwise context. If
+            the dataset has none of the model's targets, names decide.
     """
     names = sorted(set(event_types))
     targets, negative = saved.get("target_event_types"), saved.get("negative_event_types") or ()
@@ -172,7 +172,7 @@ def saved_roles(event_types: Iterable[str], saved: Mapping[str, Sequence[str] | 
 
 
 def is_negative(event_type: str) -> bool:
-    """Whether a name is that of a negative event, in English or Chinese."""
+    """Whether a name is negative, in English or Chinese."""
     return _says(_NEGATIVE, _words(event_type))
 
 
@@ -183,25 +183,25 @@ def _check(names: Collection[str], **given: Sequence[str] | None) -> None:
         unknown = [name for name in wanted or () if name not in names]
         if unknown:
             raise ValueError(
-                f"{option} names {unknown[0]!r}, which is not an event type of this log; it has {', '.join(names)}"
+                f"{option} has {unknown[0]!r}, which is not an event type of the events; they have {', '.join(names)}"
             )
     if given["target_event_types"] is not None and not given["target_event_types"]:
-        raise ValueError("target_event_types is empty; name a type to predict, or leave it out for the default")
+        raise ValueError("target_event_types is empty; give a type to predict, or leave it out for the default")
 
 
 def _rank(name: str) -> float:
-    """How strong an event of this name is: the weakest known word counts (`view_cart` is a view)."""
+    """Strength of an event with this name: the weakest known word counts (`view_cart` is a view)."""
     words = _words(name)
     unknown = _NEGATED if _NEGATION.search(words) else _OTHER
     return next((rank for rank, pattern in enumerate(_KNOWN) if _says(pattern, words)), unknown)
 
 
 def _says(pattern: re.Pattern[str], words: str) -> bool:
-    """Whether a word of the pattern is there, and not negated."""
+    """Whether a word of the pattern is in the name and not negated."""
     return any(not _NEGATED_BEFORE.search(words[: found.start()]) for found in pattern.finditer(words))
 
 
 def _words(name: str) -> str:
-    """A name in lower case with a blank between its words: `addToCart` and `add_to_cart` are `add to cart`."""
+    """A name in lower case with spaces between words: `addToCart` and `add_to_cart` become `add to cart`."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\W_]+", " ", name)
     return _JOINED.sub(r"\1 ", " ".join(parted.lower().split()))

@@ -1,4 +1,4 @@
-"""The full time of an event: `timestamp` holds whole seconds, a column beside it what lies between two of them."""
+"""Exact time of an event: `timestamp` has whole seconds, and another column has the fraction of a second."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=
 
 
 def event_columns(events: pl.DataFrame) -> list[str]:
-    """The columns of events that are ours: those of `EVENT_SCHEMA`, and `MICROSECOND` where the log has it."""
+    """Our event columns: those in `EVENT_SCHEMA`, and `MICROSECOND` if the table has it."""
     return [*EVENT_SCHEMA, *([MICROSECOND] if MICROSECOND in events.columns else [])]
 
 
 def exact_time(events: pl.DataFrame) -> pl.Expr:
-    """Microseconds since 1970 of each event: what decides their order, and which of them tie.
+    """Microseconds since 1970 of each event, used to sort events and find ties.
 
     Args:
         events: Events of `ShopTables`.
@@ -37,36 +37,36 @@ def exact_time(events: pl.DataFrame) -> pl.Expr:
         [1250000, 1000000]
     """
     whole = pl.col("timestamp").cast(pl.Int64) * _SECOND
-    # A chunk of a log in which no time has a fraction lacks the column that another chunk has.
+    # A chunk without fractions lacks the column that other chunks have.
     return whole + pl.col(MICROSECOND).fill_null(0) if MICROSECOND in events.columns else whole
 
 
 def exact_times(events: pl.DataFrame) -> pl.Series:
-    """As `exact_time`, as a column."""
+    """Like `exact_time`, as a column."""
     return events.select(exact_time(events)).to_series()
 
 
 def with_times_to_write(events: pl.DataFrame) -> pl.DataFrame:
-    """Events for a file that is read as somebody's table again: date-times in place of seconds and their fractions."""
+    """Events for a file that is read as a user's table again: datetimes in place of seconds and fractions."""
     if MICROSECOND not in events.columns:
         return events
     return events.with_columns(timestamp=exact_time(events).cast(pl.Datetime("us"))).drop(MICROSECOND)
 
 
 def read_call_times(name: str, values: Sequence[Any]) -> list[int | None]:
-    """Times given in a call, by the rule of the column `timestamp` of a table (`read_times`).
+    """Read times given in a call, by the rules of the column `timestamp` of a table (`read_times`).
 
     Args:
         name: Name of the argument, for errors.
         values: Times of all events: numbers of seconds, milli-, micro- or nanoseconds since 1970, one unit for all;
-            or datetimes, dates and timestamps of pandas or NumPy (UTC where they have no zone); or ISO 8601 texts.
-            What `is_missing` finds missing is an unknown time.
+            or datetimes, dates and timestamps of pandas or NumPy (UTC if they have no zone); or ISO 8601 texts.
+            Missing values (see `is_missing`) are unknown times.
 
     Returns:
         Whole seconds since 1970, None for an unknown time.
 
     Raises:
-        ValueError: If values are of several kinds or units, are no times, or lie in the future.
+        ValueError: If values have several types or units, are not times, or are in the future.
 
     Example:
         >>> read_call_times("timestamps", ["2024-01-31", None]), read_call_times("timestamps", [1_706_659_200_000])
@@ -77,7 +77,7 @@ def read_call_times(name: str, values: Sequence[Any]) -> list[int | None]:
     if kinds == {int, float}:
         kinds = {float}
     if len(kinds) > 1:
-        raise ValueError(f"{name} mixes numbers, texts and dates; give all times of a call as one kind")
+        raise ValueError(f"{name} mixes numbers, texts and dates; give all times of a call in one form")
     kind = next(iter(kinds), float)
     if kind is datetime:
         moments = [value for value in plain if value is None or isinstance(value, datetime)]
@@ -87,12 +87,12 @@ def read_call_times(name: str, values: Sequence[Any]) -> list[int | None]:
         column = pl.Series("timestamp", plain, dtype=pl.String if kind is str else pl.Float64, strict=False)
     times = read_times(column)
     if times.reading.question:
-        raise ValueError(f"{name}: dates can be read day-first and month-first; write ISO 8601, such as 2024-01-31")
+        raise ValueError(f"{name}: dates can be read day-first or month-first; write ISO 8601, such as 2024-01-31")
     future = (times.values > int(time.time()) + CLOCK_SKEW).fill_null(False) & ~times.mixed
     for rows, told in (
-        (times.bad, "are no times; give seconds since 1970, datetimes, or ISO 8601 texts such as 2024-01-31T12:00:00"),
-        (times.mixed, f"are not in {times.unit} as most are; bring all to one unit"),
-        (future, "lie in the future; correct them, or leave the times out"),
+        (times.bad, "are not times; give seconds since 1970, datetimes, or ISO 8601 texts like 2024-01-31T12:00:00"),
+        (times.mixed, f"are not in {times.unit} like most others; convert all to one unit"),
+        (future, "are in the future; correct them, or leave the times out"),
     ):
         if rows.any():
             raise ValueError(f"{name}: {int(rows.sum())} of {len(values)} times {told}")
@@ -111,4 +111,4 @@ def _plain_time(name: str, value: Any) -> int | float | str | datetime:
         return value
     if type(value) is not bool and isinstance(value, Real):
         return int(value) if isinstance(value, Integral) else float(value)
-    raise ValueError(f"{name} holds {kind_of(value)}, which is no time; give seconds, datetimes or ISO 8601 texts")
+    raise ValueError(f"{name} has {kind_of(value)}, which is not a time; give seconds, datetimes or ISO 8601 texts")

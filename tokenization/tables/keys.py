@@ -1,4 +1,4 @@
-"""Ids of users, items, baskets and the like as texts, by one rule for all columns, tables and formats."""
+"""Ids of users, items, baskets and so on as texts, by one rule for all columns, tables and formats."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _DECIMALS = r"\.0+$"
 _NUMBER = r"^-?\d+(?:\.\d+)?(?:[eE]\+\d+)?$"
 _EXPONENT = r"[eE]\+\d+$"
 _SAFE: dict[type[pl.DataType], int] = {pl.Float16: 2**11, pl.Float32: 2**24, pl.Float64: 2**53}
-"""Whole numbers of a floating-point type from which on not every one has a value of its own."""
+"""Smallest integers that a floating-point type cannot represent uniquely."""
 _UUID_BYTES = 16
 
 
 @dataclass(frozen=True)
 class CleanedColumn:
-    """A column as read, and what was repaired in it.
+    """A column as read, and its repairs.
 
     Args:
-        values: The values, null where there is none.
-        repairs: For each kind of problem (rows,), True for rows that were repaired; kinds without any are left out.
+        values: The values, null for missing ones.
+        repairs: For each kind of issue (rows,), True for repaired rows; only kinds with a repaired row.
     """
 
     values: pl.Series
@@ -33,13 +33,13 @@ class CleanedColumn:
 
 @dataclass(frozen=True)
 class KeyStyle:
-    """How the ids of a whole column are written, of which a part may show less.
+    """Format of the ids in a whole column; a part of the column may show less.
 
     Args:
         numbers: Whether all are numbers.
-        whole: Whether all are whole numbers, with or without decimals.
-        decimals: Whether some are written with decimals, as 7.0.
-        texts: Whether all bytes are texts in UTF-8, without control characters.
+        whole: Whether all are integers, with or without decimals.
+        decimals: Whether some have decimals, such as 7.0.
+        texts: Whether all bytes are UTF-8 texts, without control characters.
         uuids: Whether all have the 16 bytes of a UUID.
     """
 
@@ -58,16 +58,16 @@ class KeyStyle:
 
 
 def text_of(name: str) -> pl.Expr:
-    """The texts of a column without blanks around them, null where nothing is left."""
+    """Texts of a column without surrounding spaces, null if nothing is left."""
     text = pl.col(name).cast(pl.String).str.strip_chars()
     return pl.when(text != "").then(text).alias(name)
 
 
 def key_style(frame: pl.DataFrame | pl.LazyFrame, name: str) -> KeyStyle:
-    """Find how the ids of a column are written.
+    """Find the format of a column's ids.
 
     Args:
-        frame: The table; a lazy one is read as a stream.
+        frame: The table; a lazy table is streamed.
         name: Name of the column.
     """
     frame = frame.lazy()
@@ -100,25 +100,25 @@ def _are_texts(frame: pl.LazyFrame, name: str) -> bool:
 
 
 def read_keys(column: pl.Series) -> pl.Series | None:
-    """Ids as texts, null where one is missing or empty; None for a type that cannot be an id."""
+    """Ids as texts, null if missing or empty; None for a type that cannot be an id."""
     cleaned = clean_keys(column)
     return None if cleaned is None else cleaned.values
 
 
 def clean_keys(column: pl.Series, style: KeyStyle | None = None) -> CleanedColumn | None:
-    """As `read_keys`, with what was repaired.
+    """Read ids, and report their repairs.
 
-    Blanks around an id and characters that cannot be seen are not part of it. Where all ids are whole numbers they
-    lose their decimals: pandas turns a column of numbers with a gap into floats. Bytes are texts, else UUIDs, else
+    Surrounding spaces and invisible characters are not part of an id. If all ids are integers, their decimals are
+    removed: pandas turns a column of integers with a gap into floats. Bytes are read as texts, else UUIDs, else
     hexadecimal numbers.
 
     Args:
         column: The ids.
-        style: How the column of which these are a part is written; None to find out.
+        style: Format of the whole column, if these ids are a part; None to find it.
 
     Returns:
-        The ids, and which were repaired: `padded_key`, `control_characters`, `float_key`. `separator_key` is only
-        noted. `unsafe_key` is not repaired: these are floats so large that several whole numbers became one.
+        The ids, and the repaired rows: `padded_key`, `control_characters`, `float_key`. `separator_key` is only
+        reported. `unsafe_key` is not repaired: these floats are so large that several integers became one.
 
     Example:
         >>> cleaned = clean_keys(pl.Series("item_id", [" A1", "A2", ""]))
@@ -145,14 +145,14 @@ def clean_keys(column: pl.Series, style: KeyStyle | None = None) -> CleanedColum
 
 
 def meet_keys(known: pl.Series, keys: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Ids with decimals where those that are known have them, and without where they have none.
+    """Match ids to known ids: add or remove decimals as in the known ids.
 
     Args:
-        known: Ids that stay as they are.
-        keys: Ids that are to meet them.
+        known: Ids that stay unchanged.
+        keys: Ids to match to them.
 
     Returns:
-        The ids, and which were changed.
+        The ids, and the changed rows.
 
     Example:
         >>> met, changed = meet_keys(pl.Series(["1", "2.0", "A"]), pl.Series(["1.0", "2", "3.0"]))

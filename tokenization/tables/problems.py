@@ -1,4 +1,4 @@
-"""What was wrong with a shop's tables: one problem, the error that lists the fatal ones, and the report of all."""
+"""Data-quality issues of tables: a single issue, the error that lists fatal ones, and the report of all."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 from ..masking import is_moment, mask
 
 MAX_EXAMPLE = 80
-"""Characters shown of an offending value."""
+"""Maximum characters of an offending value in a message."""
 
 _WORDING = {
     "missing_column": "the column is missing",
     "empty_table": "the table has no rows",
     "key_type": "the type cannot be an id",
     "null_key": "{count} rows have no value",
-    "padded_key": "{count} rows had blanks around an id",
-    "float_key": "{count} rows wrote a whole number with decimals",
-    "unsafe_key": "{count} rows hold an id as a float so large that several whole numbers became one",
+    "padded_key": "{count} rows had spaces around an id",
+    "float_key": "{count} rows had an integer with decimals",
+    "unsafe_key": "{count} rows have an id as a float so large that several integers became one",
     "separator_key": "{count} rows have a comma, a tab or a line break in an id",
     "duplicate_item": "{count} rows repeat an id",
     "duplicate_user": "{count} rows repeat an id",
-    "unknown_item": "{count} rows name an item that the items table lacks",
+    "unknown_item": "{count} rows have an item that the items table lacks",
     "undescribed_item": "{count} items have events and no description",
     "many_event_types": "{count} different values",
     "personal_event_type": "{count} of its values look like an e-mail address or a number of a person",
@@ -35,13 +35,13 @@ _WORDING = {
     "date_order": "{count} rows hold dates that were read {example}",
     "null_timestamp": "{count} rows have no time",
     "early_timestamp": "{count} rows lie before 1973",
-    "future_timestamp": "{count} rows lie in the future",
+    "future_timestamp": "{count} rows are in the future",
     "mixed_timestamp_units": "{count} rows are in another unit than the rest",
     "timestamp_unit": "{count} rows were read as {example}",
-    "bad_order": "{count} rows hold no whole number",
+    "bad_order": "{count} rows have no integer",
     "null_order": "{count} rows have no order",
-    "not_numeric": "{count} rows hold no number",
-    "decimal_comma": "{count} rows hold a number with a decimal comma",
+    "not_numeric": "{count} rows have no number",
+    "decimal_comma": "{count} rows have a number with a decimal comma",
     "nan_number": "{count} rows are NaN",
     "not_boolean": "{count} rows are neither true nor false",
     "negative_quantity": "{count} rows have a quantity below zero",
@@ -55,21 +55,21 @@ _WORDING = {
     "repeated_event": "{count} rows repeat a user, an item, a time and a kind",
     "byte_order_mark": "the file began with a byte order mark",
     "encoding": "{count} rows were written in {example}",
-    "separator": "{count} lines have {example} between their fields, which is not what the suffix says",
-    "backslash_quotes": "{count} fields have quotes, separators or line ends behind a backslash",
+    "separator": "{count} lines have {example} between their fields, which does not match the suffix",
+    "backslash_quotes": "{count} fields have quotes, separators or line ends after a backslash",
     "backslash_letters": "{count} fields have tabs, line ends or backslashes written with a backslash",
-    "null_marks": "{count} fields are {example}, the mark of a database for a missing value",
+    "null_marks": "{count} fields are {example}, a database's mark for a missing value",
     "formula_texts": "{count} fields are texts written as formulas of Excel",
     "index_column": "a column without a name numbers the {count} rows from 0",
     "nameless_column": "{count} columns have no name",
-    "letter_quotes": "{count} fields that no quotes surround have quotes inside",
+    "letter_quotes": "{count} unquoted fields have quotes inside",
     "short_line": "{count} lines had too few fields",
     "line_ends": "{count} lines ended in {example}",
-    "padded_header": "{count} names of columns had blanks around them",
+    "padded_header": "{count} column names had spaces around them",
     "repeated_header": "{count} columns repeat a name",
     "mixed_types": "{count} rows were of another type than the rest",
-    "no_type": "{count} rows hold what no type of column takes",
-    "script_title": "{count} rows have a piece of a script for a title",
+    "no_type": "{count} rows have values that fit no column type",
+    "script_title": "{count} rows have a script fragment as title",
 }
 
 
@@ -77,26 +77,26 @@ _PUBLIC_KINDS = {
     "key_type", "timestamp_unit", "encoding", "separator", "short_line", "line_ends", "padded_header", "date_order",
     "null_marks",
 }  # fmt: skip
-"""Kinds whose example is a word of ours or a name of a column, not a value."""
+"""Kinds whose example is a word of ours or a column name, not a value."""
 
 
 @dataclass(frozen=True)
 class TableProblem:
-    """One thing that is wrong with a table.
+    """A data-quality issue of a table.
 
-    An example from a column of users is shown as its shape (`mask`): a report may be published or pasted somewhere.
+    Examples from user columns are masked (`mask`), because a report may be published.
 
     Args:
         table: "items", "events", "users" or "promotions".
-        column: Name of the column in the user's table; empty for the table as a whole.
-        kind: A short word for it, such as "duplicate_item".
-        count: Rows (or users) concerned.
-        example: One offending value; None where there is none to show.
-        remedy: What to do, or what was done.
-        fatal: Whether the tables are refused for it; otherwise it was repaired or has only to be known.
-        row: Row of the example in its table, counted from 1 without the header; None where it is not known.
-        public: Whether the example is not a value of users, though the table is: an item id.
-        masked: Whether the example is a shape already.
+        column: Name of the column in the user's table; empty for the whole table.
+        kind: Short name, such as "duplicate_item".
+        count: Number of rows (or users) concerned.
+        example: One offending value; None for none.
+        remedy: The advice, or the repair that was made.
+        fatal: Whether the tables are refused because of it; otherwise it is a repair or a warning.
+        row: Row of the example in its table, counted from 1 without the header; None if unknown.
+        public: Whether the example is an item id in a table of users' events, which need not be masked.
+        masked: Whether the example is already masked.
     """
 
     table: str
@@ -112,15 +112,15 @@ class TableProblem:
 
     @property
     def private(self) -> bool:
-        """Whether the example is a value of users, which is not shown unless one asks for it."""
+        """Whether the example is a value of users, which is masked by default."""
         known = self.public or self.table == "items" or self.kind in _PUBLIC_KINDS
         return not known and self.example is not None and not is_moment(self.example)
 
     def describe(self, show_values: bool = False) -> str:
-        """The problem in one line.
+        """The issue in one line.
 
         Args:
-            show_values: Whether values of users are shown as they are.
+            show_values: Whether to show values of users unmasked.
         """
         place = f"{self.table}, column {self.column}" if self.column else self.table
         wording = _WORDING[self.kind]
@@ -132,10 +132,10 @@ class TableProblem:
         return self.describe()
 
     def to_dict(self, show_values: bool = False) -> dict[str, Any]:
-        """For JSON; an example is shown as text.
+        """The issue as JSON values; the example is text.
 
         Args:
-            show_values: Whether values of users are kept as they are.
+            show_values: Whether to keep values of users unmasked.
         """
         hidden = self.private and not show_values and not self.masked
         example = self.example if self.example is None or isinstance(self.example, str) else _shorten(self.example)
@@ -157,13 +157,13 @@ def _shorten(value: object) -> str:
 
 
 _ADVICE = re.compile(
-    r"; (?:if [^,;]+, |or |and )*(?:add|bring|call|choose|correct|fill|fit|give|leave|make|map|name|number|prepare|"
-    r"quote|read|run|set|train|use|write|\w+=\S+ )\b[^;]*"
+    r"; (?:if [^,;]+, |or |and )*(?:add|bring|call|choose|convert|correct|fill|fit|give|leave|make|map|multiply|name|"
+    r"number|prepare|quote|read|run|set|train|use|write|\w+=\S+ )\b[^;]*"
 )
 
 
 def without_advice(text: str) -> str:
-    """A note without its clauses that advise the owner of the tables, for what is shared with others.
+    """A note without its advice to the owner of the tables, for sharing with others.
 
     Example:
         >>> without_advice("3 rows repeat an event; they were kept; repeats='first' keeps the first")
@@ -173,13 +173,13 @@ def without_advice(text: str) -> str:
 
 
 class TableError(ValueError):
-    """Tables that cannot be used; says all that is wrong with them, fatal or not.
+    """The error for unusable tables; it lists all issues, fatal or not.
 
     Args:
-        problems: The problems; fatal ones are listed first.
-        name: Name of the shop.
-        show_values: Whether values of users are shown as they are.
-        hint: A last line with what may mend them; empty for none.
+        problems: The issues; fatal ones are listed first.
+        name: Name of the dataset.
+        show_values: Whether to show values of users unmasked.
+        hint: A last line with advice; empty for none.
     """
 
     def __init__(
@@ -195,16 +195,16 @@ class TableError(ValueError):
         super().__init__("\n".join(lines))
 
     def with_values(self) -> TableError:
-        """The same error with values of users as they are."""
+        """The same error with unmasked values of users."""
         return TableError(self.problems, self.name, show_values=True, hint=self.hint)
 
 
 @contextmanager
 def values_shown(wanted: bool = True) -> Iterator[None]:
-    """Let errors about tables that are raised within show values of users as they are.
+    """Let errors about tables raised in the block show values of users unmasked.
 
     Args:
-        wanted: Whether they are to.
+        wanted: Whether to show them.
     """
     try:
         yield
@@ -216,12 +216,12 @@ def values_shown(wanted: bool = True) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class TableReport:
-    """What the tables of a shop hold, and what was repaired in them or should be known.
+    """Sizes and data-quality issues of a dataset's tables.
 
     Args:
-        name: Name of the shop.
-        rows: Rows of each table as they are used.
-        problems: What was repaired or should be known, in the order in which it was found.
+        name: Name of the dataset.
+        rows: Rows of each table after validation.
+        problems: Repairs and warnings, in the order of detection.
     """
 
     name: str
@@ -232,20 +232,20 @@ class TableReport:
         return self.describe()
 
     def describe(self, show_values: bool = False) -> str:
-        """The report in lines.
+        """The report as lines of text.
 
         Args:
-            show_values: Whether values of users are shown as they are.
+            show_values: Whether to show values of users unmasked.
         """
         sizes = ", ".join(f"{count:,} {table}" for table, count in self.rows.items())
         notes = (f"note: {problem.describe(show_values)}" for problem in self.problems)
         return "\n".join([f"tables of {self.name}: {sizes}", *notes])
 
     def to_dict(self, show_values: bool = False) -> dict[str, Any]:
-        """For JSON; an example is shown as text.
+        """The report as JSON values; examples are text.
 
         Args:
-            show_values: Whether values of users are kept as they are.
+            show_values: Whether to keep values of users unmasked.
         """
         problems = [problem.to_dict(show_values) for problem in self.problems]
         return {"name": self.name, "rows": dict(self.rows), "problems": problems}

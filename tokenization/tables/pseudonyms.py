@@ -1,4 +1,4 @@
-"""Events without what tells who the users are, to be shared as a data set."""
+"""Pseudonymised events, to be shared as a dataset."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _LABELS = ("train", "validation", "valid", "val", "dev", "test")
 
 
 def without_user_data(events: pl.DataFrame, seed: int | None = None) -> pl.DataFrame:
-    """Events with numbers for users and baskets, and without columns that may hold texts.
+    """Replace ids of users and baskets by numbers, and drop columns that may contain texts.
 
-    The numbers are drawn, and users stand in their order, so that neither tells of the ids. What remains is each
-    user's sequence of items with its times: who knows some events of a person may find that person's others.
+    The numbers are random and users are sorted by them, so neither reveals the ids. Each user's sequence of items with
+    times remains: knowing some events of a person may reveal the person's other events.
 
     Args:
         events: Events of `ShopTables`.
-        seed: Seed of the numbers; None for another draw every time, which nobody can repeat.
+        seed: Seed of the numbers; None for new numbers each time, which nobody can reproduce.
 
     Returns:
-        The columns of `EVENT_SCHEMA`, the events of a user together and in the order they had.
+        The columns of `EVENT_SCHEMA`, with the events of a user together and in their order.
 
     Example:
         >>> events = pl.DataFrame({"user_id": ["ann", "bo", "ann"], "item_id": ["a", "b", "c"]})
@@ -39,7 +39,7 @@ def without_user_data(events: pl.DataFrame, seed: int | None = None) -> pl.DataF
 
 
 def _numbered(ids: pl.Series, seed: int | None) -> pl.Series:
-    """A drawn number for each distinct id, as text."""
+    """A random number for each distinct id, as text."""
     distinct = ids.drop_nulls().unique(maintain_order=True)
     numbers = np.random.default_rng(seed).permutation(len(distinct)) + 1
     return ids.replace_strict(distinct, pl.Series(numbers).cast(pl.String), default=None, return_dtype=pl.String)

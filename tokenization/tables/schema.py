@@ -1,4 +1,4 @@
-"""The tables of a shop: validated, with our names and types of columns, and all that is wrong with them at once."""
+"""The validated tables of a dataset, with our column names and types; all issues are reported together."""
 
 from __future__ import annotations
 
@@ -53,21 +53,21 @@ __all__ = [
 
 @dataclass
 class ShopTables:
-    """Validated tables of a shop, with our names and types of columns.
+    """Validated tables of a dataset, with our column names and types.
 
     Args:
-        items: One row an item: the columns of `ITEM_SCHEMA`, then whatever else the user's table has. A column of the
-            user's that has one of our names but is not mapped to it is kept as `original_<name>`.
-        events: One row an event, in the order of the user's table: the columns of `EVENT_SCHEMA`, then the others.
-        problems: What was repaired or should be known.
-        name: Name of the shop.
-        users: One row a user: `user_id`, then whatever the shop knows of users; None where it says nothing.
-        promotions: The columns of `PROMOTION_SCHEMA`, read when it is collected; None where there are none.
-        card: What the data set is.
-        made_split: The split that was made already, where the events are no log any more; empty for a log.
-        columns: Names of the columns in the user's tables.
-        time_format: Format of their times, where it was given.
-        encoding: Encoding of their files, where it was given.
+        items: One row per item: the columns of `ITEM_SCHEMA`, then the other columns of the user's table. A column
+            that has one of our names without being mapped to it is kept as `original_<name>`.
+        events: One row per event, in the order of the user's table: the columns of `EVENT_SCHEMA`, then the others.
+        problems: Data-quality issues: repairs and warnings.
+        name: Name of the dataset.
+        users: One row per user: `user_id`, then other columns about users; None without a users table.
+        promotions: The columns of `PROMOTION_SCHEMA`, as a lazy table; None without promotions.
+        card: Description of the dataset.
+        made_split: The split of sequences that are already prepared; empty for tables of events.
+        columns: Column names in the user's tables.
+        time_format: Given format of their times.
+        encoding: Given encoding of their files.
     """
 
     items: pl.DataFrame
@@ -84,7 +84,7 @@ class ShopTables:
 
     @property
     def report(self) -> TableReport:
-        """Sizes, and what was repaired or should be known."""
+        """Sizes and data-quality issues."""
         rows = {"items": self.items.height, "events": self.events.height}
         if self.users is not None:
             rows["users"] = self.users.height
@@ -92,7 +92,7 @@ class ShopTables:
 
     @property
     def num_events(self) -> int:
-        """Events of the log."""
+        """Number of events."""
         return self.events.height
 
     def split(
@@ -104,19 +104,19 @@ class ShopTables:
         text_fields: Sequence[str] = DEFAULT_TEXT_FIELDS,
         cache_dir: Path | None = None,
     ) -> SplitData:
-        """Choose the events and split them into training sequences and histories with targets.
+        """Select the events and split them into training sequences and histories with targets.
 
         Args:
-            events: Which events are used and how they are split; None for the defaults. A prepared folder has its own
-                and refuses others.
-            vocabulary: The item vocabulary; None for one of the items table. An item that it lacks is unknown, and
-                never a target.
-            event_types: Event types by code; None for those of the shop.
-            text_fields: Columns that make an item's text, for a vocabulary of the items table.
-            cache_dir: Folder where splits are cached; None for the cache of `datasets`.
+            events: Selection and split of the events; None for the defaults. A prepared folder has its own and refuses
+                others.
+            vocabulary: The item vocabulary; None to build it from the items table. An item that it lacks is unknown,
+                and never a target.
+            event_types: Event types in the order of their codes; None for the types of the dataset.
+            text_fields: Columns that make an item's text, for a vocabulary built from the items table.
+            cache_dir: Folder of the cache of splits; None for the cache of `datasets`.
 
         Raises:
-            ValueError: If the split needs what the tables lack, or a text field is no column of the items table.
+            ValueError: If the tables lack a column for the split, or the items table lacks a text field.
 
         Example (not run: it needs tables):
             load_shop("my-shop/").split(EventOptions(split="last-basket")).train
@@ -130,7 +130,7 @@ class ShopTables:
         )  # fmt: skip
 
     def resolved(self, options: Options) -> Options:
-        """The options of events that hold for these tables: of a log, the options themselves."""
+        """The event options for these tables: the given options, except for a prepared folder."""
         return options
 
     def event_type_names(self) -> list[str]:
@@ -146,23 +146,23 @@ class ShopTables:
         return event_roles(self.event_type_names(), options.target_event_types, options.negative_event_types)
 
     def split_advice(self, options: EventOptions) -> str | None:
-        """Warning about the split where events come in baskets; None where there is nothing to say."""
+        """Advice about the split if events come in baskets; None for no advice."""
         from ..sequences.baskets import basket_advice
         from ..sequences.build import resolve_split
 
         return basket_advice(self.events, resolve_split(self, options.split), self.event_roles(options))
 
     def options_of_training(self, saved: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-        """Options of events that were saved with a model, as they hold for these tables, without those `given`."""
+        """Event options saved with a model, for these tables, without the `given` ones."""
         from ..sequences.event_options import options_of_training
 
         return options_of_training(self, saved, given)
 
     def log(self, reason: str) -> pl.DataFrame:
-        """The events, for what needs every column of them.
+        """The events, for uses that need all of their columns.
 
         Args:
-            reason: Which columns are read and for what, for the error of tables that have not kept them.
+            reason: Columns to be read and their use, for the error of a prepared folder.
         """
         return self.events
 
@@ -181,25 +181,25 @@ def validate_tables(
     found: Iterable[TableProblem] = (),
     time_format: str | None = None,
 ) -> ShopTables:
-    """Check a shop's tables and bring them to our names and types.
+    """Check the tables of a dataset and convert them to our names and types.
 
     Args:
-        items: One row an item.
-        events: One row an event.
-        columns: Names of the columns; None for our own.
-        name: Name of the shop, for messages.
+        items: One row per item.
+        events: One row per event.
+        columns: Column names; None for our own names.
+        name: Name of the dataset, for messages.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
         on_missing_users: "error" refuses events without a user, "drop" leaves them out.
-        users: One row a user, if there is such a table.
-        promotions: One row a promotion: a table with some of the columns of `PROMOTION_SCHEMA`, or one that has them
-            all and is read later.
-        card: What the data set is; it is completed with what the tables hold.
-        found: Problems that were found when the tables were read from their files.
-        time_format: Format of times: "day-first" or "month-first" for dates such as 01/12/2009, "excel" for days of a
-            spreadsheet, a strptime pattern, or None to find out.
+        users: One row per user; None without a users table.
+        promotions: One row per promotion: a table with some of the columns of `PROMOTION_SCHEMA`, or a lazy table with
+            all of them.
+        card: Description of the dataset; it is completed with the content of the tables.
+        found: Issues found while reading the files.
+        time_format: Format of times: "day-first" or "month-first" for dates such as 01/12/2009, "excel" for
+            spreadsheet days, a strptime pattern, or None to detect it.
 
     Raises:
-        TableError: If anything fatal is wrong; it lists everything that is wrong.
+        TableError: If there is a fatal issue; it lists all issues.
         ValueError: If `on_unknown_items` or `on_missing_users` is neither "error" nor "drop", or the time format
             cannot be used.
     """
@@ -224,7 +224,7 @@ def validate_tables(
 
 
 def _proposed(problems: Iterable[TableProblem], items: pl.DataFrame, events: pl.DataFrame) -> str:
-    """A mapping of columns, where one is missing and names and values tell which it may be."""
+    """A proposed mapping, if a column is missing and names and values suggest one."""
     if not any(problem.kind == "missing_column" for problem in problems):
         return ""
     call = guess_of_tables(items, events).call
@@ -237,19 +237,19 @@ def validate_items(
     name: str = "items",
     found: Iterable[TableProblem] = (),
 ) -> tuple[pl.DataFrame, TableReport]:
-    """Check an items table alone and bring it to our names and types.
+    """Check an items table alone and convert it to our names and types.
 
     Args:
-        items: One row an item.
-        columns: Names of the columns; None for our own.
-        name: What the table is called, for messages.
-        found: Problems that were found when the table was read from its file.
+        items: One row per item.
+        columns: Column names; None for our own names.
+        name: Name of the table, for messages.
+        found: Issues found while reading the file.
 
     Returns:
-        The table, and what was repaired in it or should be known.
+        The table, and its data-quality issues.
 
     Raises:
-        TableError: If anything fatal is wrong; it lists everything that is wrong.
+        TableError: If there is a fatal issue; it lists all issues.
     """
     reader = TableReader(columns or TableColumns())
     reader.problems.extend(found)

@@ -1,4 +1,4 @@
-"""Names and types of the columns of a shop's tables, and what they are called in a user's."""
+"""Names and types of our columns, and their names in a user's tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 DEFAULT_EVENT_TYPE = "interaction"
 CATEGORY_SEPARATOR = " > "
 TABLES = ("items", "events", "users", "promotions")
-"""Tables of a shop."""
+"""Tables of a dataset."""
 
 ITEM_SCHEMA: dict[str, pl.DataType] = {
     "item_id": pl.String(),
@@ -34,10 +34,10 @@ EVENT_SCHEMA: dict[str, pl.DataType] = {
 }
 QUANTITY = "quantity"
 EVENT_INPUTS: dict[str, pl.DataType] = {**EVENT_SCHEMA, QUANTITY: pl.Float64()}
-"""Columns of events that are read. A quantity stays where the table has one; below zero it makes a return."""
+"""Columns of events that are read. A quantity is kept if the table has one; a negative quantity means a return."""
 MICROSECOND = "_microsecond"
-"""A column of events beside those of `EVENT_SCHEMA`, where some time has a fraction: microseconds beyond the whole
-seconds of `timestamp`, which models read."""
+"""Additional column of events if a time has a fraction: microseconds beyond the whole seconds of `timestamp`, the
+column that models read."""
 USER_SCHEMA: dict[str, pl.DataType] = {"user_id": pl.String()}
 PROMOTION_SCHEMA: dict[str, pl.DataType] = {
     "kind": pl.String(),
@@ -50,32 +50,32 @@ PROMOTION_SCHEMA: dict[str, pl.DataType] = {
     "start": pl.Int64(),
     "end": pl.Int64(),
 }
-"""A promotion: its kind (display, mailer, coupon, campaign, redemption, ...), what it was for (null: all items), whom
-it reached (null: everybody), where, and the first and the last second (UTC) it held."""
+"""A promotion: its kind (display, mailer, coupon, campaign, redemption, ...), item (null: all items), user (null: all
+users), place, and the first and last second (UTC) of its validity."""
 
 
 @dataclass(frozen=True)
 class TableColumns:
-    """Names of the columns in the user's tables; those that are optional are used where present.
+    """Names of the columns in the user's tables; optional columns are used if present.
 
     Args:
         item_id: Id of an item, in both tables. Required.
-        title: Items: what the item is called.
-        description: Items: what is said about it.
-        category: Items: its category; a list is joined with " > ".
-        brand: Items: its brand.
-        price: Items: its price, a number.
-        user_id: Events: who. Required.
-        timestamp: Events: when; a date, a date-time, an ISO 8601 text, or seconds, milli-, micro- or nanoseconds
+        title: Items: name of the item.
+        description: Items: description of the item.
+        category: Items: category; a list is joined with " > ".
+        brand: Items: brand.
+        price: Items: price, a number.
+        user_id: Events: user. Required.
+        timestamp: Events: time; a date, a datetime, an ISO 8601 text, or seconds, milli-, micro- or nanoseconds
             since 1970. Either this or `order` is required.
-        order: Events: whole numbers that grow along a user's events.
-        event_type: Events: what happened (view, purchase, ...).
-        rating: Events: a number that the user gave.
-        split: Events: which split an event belongs to (train, validation, test).
-        is_target: Events: whether the event is to be predicted.
-        basket_id: Events: which basket the event belongs to.
-        quantity: Events: how many items, a number; an event with a number below zero is of the type "return".
-        by_table: Names that hold in one table alone, where two tables have a column under different names:
+        order: Events: integers that grow along a user's events.
+        event_type: Events: type of the event (view, purchase, ...).
+        rating: Events: rating by the user, a number.
+        split: Events: split of the event (train, validation, test).
+        is_target: Events: whether the event is a target.
+        basket_id: Events: basket of the event.
+        quantity: Events: number of items; an event with a negative quantity gets the type "return".
+        by_table: Names for one table only, if two tables have a column under different names:
             `{"items.item_id": "asin", "events.item_id": "product_id"}`. They take precedence.
 
     Raises:
@@ -104,21 +104,21 @@ class TableColumns:
             label, _, name = key.partition(".")
             if label not in TABLES or name not in column_names():
                 raise ValueError(
-                    f"by_table has {key!r}; give TABLE.name, a table among {', '.join(TABLES)} and a name among "
+                    f"by_table has {key!r}; give TABLE.name, with a table of {', '.join(TABLES)} and a name of "
                     f"{', '.join(column_names())}"
                 )
 
     def name_of(self, canonical: str) -> str:
-        """Name in the user's table of a column of ours."""
+        """Name of one of our columns in the user's table."""
         name: str = getattr(self, canonical)
         return name
 
     def of_table(self, names: Collection[str], label: str) -> TableColumns:
-        """The mapping for one table: its own names are among the others, and `by_table` is empty.
+        """The mapping for one table: its names from `by_table` are applied, and `by_table` is empty.
 
         Args:
-            names: Names of the table's columns.
-            label: Which table it is: items, events, users or promotions.
+            names: Column names of the table.
+            label: Name of the table: items, events, users or promotions.
         """
         prefix = f"{label}."
         own: dict[str, Any] = {
@@ -127,7 +127,7 @@ class TableColumns:
         return replace(self, **own, by_table={})
 
     def to_dict(self) -> dict[str, Any]:
-        """All names, for JSON; `by_table` only where it names any."""
+        """All names as JSON values; `by_table` only if it is not empty."""
         return {name: value for name, value in asdict(self).items() if name != "by_table" or value}
 
 
@@ -138,10 +138,10 @@ def column_names() -> list[str]:
 
 @dataclass(frozen=True)
 class SavedColumns(TableColumns):
-    """The mapping of the tables that a model was trained on: a name holds where a table has it and not our own."""
+    """The mapping of a model's training tables: a name applies if a table has it and not our own name."""
 
     def of_table(self, names: Collection[str], label: str) -> TableColumns:
-        """The names of ours that the table lacks, as it has them."""
+        """Our names that the table lacks, as the table has them."""
         mapped = super().of_table(names, label)
         lacking = [ours for ours in column_names() if ours not in names and mapped.name_of(ours) in names]
         held: dict[str, Any] = {ours: mapped.name_of(ours) for ours in lacking}
@@ -149,24 +149,24 @@ class SavedColumns(TableColumns):
 
 
 class SavedFormat(str):
-    """A time format or encoding of the tables that a model was trained on; a table with another is read as it is."""
+    """A time format or encoding of a model's training tables; a table in another format is read without it."""
 
     __slots__ = ()
 
 
 def is_chosen(value: str | None) -> bool:
-    """Whether a time format or an encoding was given for the table at hand."""
+    """Whether a time format or an encoding was given for this table."""
     return value is not None and not isinstance(value, SavedFormat)
 
 
 def table_formats(
     event_settings: Mapping[str, Any] | None, time_format: str | None = None, encoding: str | None = None
 ) -> dict[str, str | None]:
-    """The arguments `time_format` and `encoding` for a table that a model is to read.
+    """Choose the arguments `time_format` and `encoding` for a table that a model reads.
 
     Args:
-        event_settings: Event settings of the model, with the formats of the tables that it was trained on.
-        time_format: What was given for this table, which takes precedence.
+        event_settings: Event settings of the model, with the formats of its training tables.
+        time_format: Format given for this table, which takes precedence.
         encoding: Likewise.
 
     Example:
@@ -181,6 +181,6 @@ def table_formats(
 
 
 def saved_columns(event_settings: Mapping[str, Any] | None) -> SavedColumns | None:
-    """The mapping in the event settings of a model; None where its tables had our names."""
+    """The mapping in a model's event settings; None if its tables had our names."""
     named = (event_settings or {}).get("columns")
     return SavedColumns(**named) if named else None

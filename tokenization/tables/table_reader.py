@@ -1,4 +1,4 @@
-"""Reads a shop's tables, repairs what can be repaired, and collects what is wrong with them."""
+"""Reads and repairs the tables of a dataset, and collects issues."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ UnknownItems = Literal["error", "drop"]
 MissingUsers = Literal["error", "drop"]
 
 MAX_EVENT_TYPES = 200
-"""Different event types that a shop may have."""
+"""Maximum number of distinct event types."""
 
 
 class TableReader(ColumnReader):
-    """Reads the tables of a shop and collects what is wrong with them.
+    """Reads the tables of a dataset and collects issues.
 
     Args:
-        columns: Names of the columns.
-        file_order: Whether events without time and order are in the order of the table; otherwise they are refused.
-        time_format: How times are written; see `read_times`.
-        style: How the columns are written, where the tables are parts of others.
+        columns: Column names.
+        file_order: Whether events without time and order have the order of the table; otherwise they are refused.
+        time_format: Format of times; see `read_times`.
+        style: Format of the columns, if the tables are parts of larger ones.
         on_missing_users: "error" refuses events without a user, "drop" leaves them out.
 
     Raises:
@@ -64,7 +64,7 @@ class TableReader(ColumnReader):
         self.file_order = file_order
         self._num_events = 0
         self.with_user = pl.Series(dtype=pl.Boolean)
-        """Rows of the table of events that have a user."""
+        """Rows of the events table that have a user."""
 
     def items(self, table: pl.DataFrame) -> pl.DataFrame | None:
         """The items table with our columns; None if it has no ids."""
@@ -81,7 +81,9 @@ class TableReader(ColumnReader):
         untitled = read["title"].null_count()
         if untitled and table.height:
             named = untitled < table.height or read["brand"].count() or read["category"].count()
-            remedy = "their text comes from other columns" if named else "nothing else names them: they have no text"
+            remedy = (
+                "their text comes from other columns" if named else "no other column names them; they have no text"
+            )
             self._add("items", "title", "no_title", untitled, None, remedy, fatal=False)
         read["title"] = read["title"].fill_null("")
         if ids is None:
@@ -90,7 +92,7 @@ class TableReader(ColumnReader):
         if repeated.any():
             count = ids.drop_nulls().len() - ids.drop_nulls().n_unique()
             example = ids.drop_nulls().filter(repeated)[0]
-            self._add("items", "item_id", "duplicate_item", count, example, "keep one row an item")
+            self._add("items", "item_id", "duplicate_item", count, example, "keep one row per item")
         ours = [ids.rename("item_id"), *(read[c].rename(c) for c in ITEM_SCHEMA if c != "item_id")]
         return pl.DataFrame([*ours, *self._others(table, ITEM_SCHEMA)])
 
@@ -107,7 +109,7 @@ class TableReader(ColumnReader):
         rating = self._numbers("events", table, "rating")
         split = self._labels(table, "split")
         if 0 < split.null_count() < split.len():
-            remedy = "fill them, or only split='column' goes by it, and refuses them"
+            remedy = "fill them; only split='column' uses them and refuses missing ones"
             self._add("events", "split", "partial_split", split.null_count(), None, remedy, fatal=False)
         is_target, bad = read_flags(self._column(table, "is_target"))
         self._rows("events", table, "is_target", "not_boolean", bad, "write true and false")
@@ -125,7 +127,7 @@ class TableReader(ColumnReader):
         return log
 
     def _with_users(self, log: pl.DataFrame) -> pl.DataFrame:
-        """Events that have a user. Others are dropped here, after the rows of all notes are counted."""
+        """Events that have a user. Others are dropped here, after rows were counted for issues."""
         self.with_user = log["user_id"].is_not_null()
         missing = log["user_id"].null_count()
         if not missing or self.on_missing_users == "error":
@@ -133,11 +135,11 @@ class TableReader(ColumnReader):
         self._add("events", "user_id", "null_key", missing, None, "they were dropped", fatal=False)
         kept = log.filter(self.with_user)
         if kept.is_empty():
-            self._add("events", "user_id", "empty_table", 0, None, "no event names a user; check the column")
+            self._add("events", "user_id", "empty_table", 0, None, "no event has a user; check the column")
         return kept
 
     def _event_types(self, table: pl.DataFrame) -> tuple[pl.Series, list[pl.Series]]:
-        """Type of each event, a return where the quantity is below zero; and the quantities, if there are any."""
+        """Type of each event, "return" for a negative quantity; and the quantities, if there are any."""
         types = self._labels(table, "event_type").fill_null(DEFAULT_EVENT_TYPE)
         if self.columns.quantity not in table.columns:
             return types, []
@@ -154,7 +156,7 @@ class TableReader(ColumnReader):
         return types.rename("event_type"), [quantity.rename(QUANTITY)]
 
     def users(self, table: pl.DataFrame) -> pl.DataFrame | None:
-        """The users table with our name of the id, one row a user; None if it has no ids."""
+        """The users table with our name of the id, one row per user; None if it has no ids."""
         self.columns = self._given.of_table(table.columns, "users")
         self._table("users", table, {"user_id": pl.String()}, ("user_id",))
         ids = self._keys("users", table, "user_id")
@@ -172,7 +174,7 @@ class TableReader(ColumnReader):
         return people
 
     def promotions(self, table: pl.DataFrame) -> pl.LazyFrame:
-        """A table of promotions with the columns of `PROMOTION_SCHEMA`; what it lacks is null."""
+        """A promotions table with the columns of `PROMOTION_SCHEMA`; missing columns are null."""
         self.columns = self._given.of_table(table.columns, "promotions")
         self.problems += personal_names("promotions", table.columns)
         read: list[pl.Series] = []
@@ -181,7 +183,7 @@ class TableReader(ColumnReader):
             values: pl.Series | None
             if name in ("start", "end"):
                 times = self._times("promotions", table, name)
-                self._rows("promotions", table, name, "bad_timestamp", times.mixed, "bring all to one unit")
+                self._rows("promotions", table, name, "bad_timestamp", times.mixed, "convert all to one unit")
                 values = times.values
             elif name in ("kind", "place"):
                 values = read_texts(column)
@@ -195,7 +197,7 @@ class TableReader(ColumnReader):
     def known_items(
         self, items: pl.DataFrame, events: pl.DataFrame, policy: UnknownItems
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The two tables with ids that meet, and without events of unknown items if those are to be dropped."""
+        """The two tables with matching ids, and without events of unknown items if these are dropped."""
         events = self.ids_of(items, events)
         unknown = _unknown(items, events)
         if not unknown.any():
@@ -209,13 +211,13 @@ class TableReader(ColumnReader):
             return items, events
         kept = events.filter(~unknown)
         if kept.is_empty():
-            self._add("events", "item_id", "empty_table", 0, None, "no event names a known item; check the ids")
+            self._add("events", "item_id", "empty_table", 0, None, "no event has a known item; check the ids")
         return items, kept
 
     def ids_of(self, catalogue: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-        """Events with ids that meet those of a catalogue which stays as it is; unknown items stay too.
+        """Events with ids matched to those of a fixed catalogue; unknown items are kept.
 
-        A table may have gone through pandas, which writes 1.0 for 1, and the other not.
+        One of the tables may have gone through pandas, which writes 1.0 for 1.
         """
         if not _unknown(catalogue, events).any():
             return events
@@ -227,7 +229,7 @@ class TableReader(ColumnReader):
         return events.with_columns(item_id=ids)
 
     def _kinds(self, event_type: pl.Series) -> None:
-        """Refuse a column of event types that holds something else: its values are written into every checkpoint."""
+        """Refuse a column of event types with too many values, because every checkpoint stores the types."""
         count = event_type.n_unique()
         if count > MAX_EVENT_TYPES:
             remedy = "an event type is a word such as buy or view; map another column, or leave it out"
@@ -241,7 +243,7 @@ class TableReader(ColumnReader):
             self._add("events", "event_type", "personal_event_type", found.n_unique(), found[0], remedy, row=row)
 
     def repeated_events(self, log: pl.DataFrame) -> None:
-        """Note events that say the same; a shop may mean two of them."""
+        """Report repeated events; they may be intended."""
         time = exact_time(log).alias("timestamp")
         told = log.select("user_id", "item_id", time, "order", "event_type", "basket_id").filter(
             pl.col("timestamp").is_not_null() | pl.col("order").is_not_null()
@@ -253,30 +255,30 @@ class TableReader(ColumnReader):
             self._add("events", "", "repeated_event", count, example, remedy, fatal=False)
 
     def single_events(self, events: pl.DataFrame) -> None:
-        """Count users with one event."""
+        """Count users with a single event."""
         counts = events.drop_nulls("user_id").group_by("user_id", maintain_order=True).len().filter(pl.col("len") == 1)
         if counts.height:
-            remedy = "they are kept, but can be neither trained on nor evaluated"
+            remedy = "they are kept, but cannot be used for training or evaluation"
             example = counts["user_id"][0]
             whole = events.height == self._num_events
             row = (
                 first_row(events["user_id"] == example) if whole else None
-            )  # rows of the table, while none is missing
+            )  # rows of the table, as long as none is missing
             self._add("events", "user_id", "single_event_user", counts.height, example, remedy, fatal=False, row=row)
 
     def _order(self, table: pl.DataFrame) -> tuple[TimeColumn, pl.Series]:
-        """Times and order; one of the two is without gaps, or there is a fatal problem."""
+        """Times and order; at least one of them is complete, or there is a fatal issue."""
         times = self._times("events", table, "timestamp")
         order, bad_order = read_numbers(self._column(table, "order"), self.style.commas.get(self._name("order")))
         bad_order = bad_order | ((order != order.floor()) | (order.abs() > 2.0**53)).fill_null(False)
         future = (times.values > int(time.time()) + CLOCK_SKEW).fill_null(False) & ~times.mixed
-        remedy = "an event cannot have happened then; correct these rows or leave them out"
+        remedy = "events cannot be in the future; correct these rows or leave them out"
         self._rows("events", table, "timestamp", "future_timestamp", future, remedy)
-        remedy = f"most are in {times.unit}; bring all to one unit"
+        remedy = f"most are in {times.unit}; convert all to one unit"
         self._rows("events", table, "timestamp", "mixed_timestamp_units", times.mixed, remedy)
         early = (times.values < SECONDS_1973).fill_null(False) & ~times.mixed
-        remedy = "numbers are seconds since 1970; give time_format='excel' for days of a spreadsheet, days since 1970 "
-        remedy += "times 86400, or name the column order if it only counts"
+        remedy = "numbers are seconds since 1970; give time_format='excel' for spreadsheet days, multiply days "
+        remedy += "since 1970 by 86400, or map the column as order if it is only a counter"
         self._rows("events", table, "timestamp", "early_timestamp", early, remedy, fatal=False)
         self._rows("events", table, "order", "bad_order", bad_order, "number a user's events 0, 1, 2, ...")
         if times.unit != "seconds":
@@ -305,7 +307,7 @@ class TableReader(ColumnReader):
 
 
 def check_missing_users(policy: str) -> None:
-    """Refuse what is no choice for events without a user.
+    """Refuse an unknown treatment of events without a user.
 
     Raises:
         ValueError: If it is neither "error" nor "drop".

@@ -1,4 +1,4 @@
-"""Reading a column of times that somebody else made: dates, texts, and numbers since 1970 or of other kinds."""
+"""Read a column of times from other software: dates, texts, and numbers since 1970 or in other units."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .values import comma_style, holds_no_numbers, is_text, numbers_of, read_num
 _UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _SECONDS_LIMIT = 1e11
 SECONDS_1973 = 1e8
-"""Seconds from 1970 to 1973: a shop's events are later, and numbers below are likely no seconds."""
+"""Seconds from 1970 to 1973: events are later, so smaller numbers are probably not seconds."""
 _COMPACT = {
     "months": (199_001, 210_012, "%Y%m%d", "01"),
     "dates": (19_700_101, 21_001_231, "%Y%m%d", ""),
     "dates with hours and minutes": (197_001_010_000, 210_012_312_359, "%Y%m%d%H%M", ""),
     "dates with times": (19_700_101_000_000, 21_001_231_235_959, "%Y%m%d%H%M%S", ""),
 }
-"""Whole numbers from one to another, all of which are dates if that is put behind them, are no seconds (nor milli- or
-microseconds): those would lie in 1970, in summer 1976 or after 2590."""
+"""Integers in one of these ranges, all of which are dates in the given form, are not seconds (or milli- or
+microseconds): as such they would be in 1970, in summer 1976 or after 2590."""
 _EXCEL_EPOCH = 25_569
-"""Days from the first day of spreadsheets, 1899-12-30, to 1970."""
+"""Days from the first spreadsheet day, 1899-12-30, to 1970."""
 _EXCEL_LAST = 2_958_466
-"""The first day that spreadsheets do not have, 10000-01-01."""
+"""The first date that spreadsheets lack, 10000-01-01."""
 _EXCEL_DAYS = "days of a spreadsheet"
 
 
@@ -35,12 +35,12 @@ class TimeColumn:
     """Times as read.
 
     Args:
-        values: Int64 seconds since 1970 (UTC), null where there is none or it was not readable.
-        bad: True for values that are no time (or one before 1970).
-        mixed: True for numbers that must be in another unit than most of the column.
-        unit: Unit that numbers were taken to be in.
-        microseconds: Int32 microseconds beyond `values`; None where all times are whole seconds.
-        reading: Order of short dates such as 01/12/2009, where it had to be found.
+        values: Int64 seconds since 1970 (UTC), null if missing or unreadable.
+        bad: True for values that are not times (or are before 1970).
+        mixed: True for numbers in another unit than most of the column.
+        unit: Unit of the numbers.
+        microseconds: Int32 microseconds beyond `values`; None if all times are whole seconds.
+        reading: Order of short dates such as 01/12/2009, if it had to be found.
     """
 
     values: pl.Series
@@ -53,13 +53,13 @@ class TimeColumn:
 
 @dataclass(frozen=True)
 class TimeStyle:
-    """How the times of a whole column are written, of which a part may show less.
+    """Format of the times in a whole column; a part of the column may show less.
 
     Args:
         numbers: Whether all are numbers.
         commas: Whether numbers have decimal commas.
-        unit: Unit of numbers, or the kind of dates that they are.
-        reading: Order of short dates such as 01/12/2009, where it has to be found.
+        unit: Unit of numbers, or the kind of dates they stand for.
+        reading: Order of short dates such as 01/12/2009, if it has to be found.
     """
 
     numbers: bool = True
@@ -69,10 +69,10 @@ class TimeStyle:
 
 
 def time_style(frame: pl.DataFrame | pl.LazyFrame, name: str, time_format: str | None = None) -> TimeStyle:
-    """Find how the times of a column are written; of numbers 8 bytes a row are held.
+    """Find the format of a column's times; numbers need 8 bytes per row.
 
     Args:
-        frame: The table; a lazy one is read as a stream.
+        frame: The table; a lazy table is streamed.
         name: Name of the column.
         time_format: As in `read_times`.
 
@@ -115,13 +115,13 @@ def time_style(frame: pl.DataFrame | pl.LazyFrame, name: str, time_format: str |
 
 
 def read_times(column: pl.Series, time_format: str | None = None, style: TimeStyle | None = None) -> TimeColumn:
-    """Times from dates, date-times, texts, or numbers of seconds (milli, micro, nano) since 1970.
+    """Read times from dates, datetimes, texts, or numbers of seconds (milli, micro, nano) since 1970.
 
     Args:
         column: The column.
-        time_format: "day-first", "month-first" or "year-first" for dates such as 01/12/09, "excel" for days of a
-            spreadsheet, a strptime pattern, or None to find out; see `find_order`.
-        style: How the column of which this is a part is written; None to find out.
+        time_format: "day-first", "month-first" or "year-first" for dates such as 01/12/09, "excel" for spreadsheet
+            days, a strptime pattern, or None to detect it; see `find_order`.
+        style: Format of the whole column, if this is a part of it; None to find it.
 
     Raises:
         ValueError: If the pattern cannot be used.
@@ -140,7 +140,7 @@ def read_times(column: pl.Series, time_format: str | None = None, style: TimeSty
 
 
 def _from_moments(moments: pl.Series, given: pl.Series) -> TimeColumn:
-    """Times from microseconds since 1970, null where one could not be read, and True where there is one to read."""
+    """Times from microseconds since 1970, null if unreadable, and True for values that are not missing."""
     moments = where((moments >= 0).fill_null(False), moments)
     never = pl.Series(moments.name, [False], pl.Boolean).new_from_index(0, len(moments))
     fractions = _fractions(moments % 10**6)
@@ -154,7 +154,7 @@ def _fractions(microseconds: pl.Series) -> pl.Series | None:
 
 def _from_numbers(numbers: pl.Series, bad: pl.Series, unit: str) -> TimeColumn:
     if unit == _EXCEL_DAYS:
-        # Rounded to milliseconds, for a day in a float is exact to a few microseconds.
+        # Rounded to milliseconds, because a day as a float is exact to a few microseconds only.
         days = where(numbers < _EXCEL_LAST, numbers)
         moments = ((days - _EXCEL_EPOCH) * 86_400_000).round().cast(pl.Int64, strict=False) * 1000
         return replace(_from_moments(moments, numbers.is_not_null() | bad), unit=unit)
@@ -167,16 +167,16 @@ def _from_numbers(numbers: pl.Series, bad: pl.Series, unit: str) -> TimeColumn:
     seconds = numbers / factor
     mixed = seconds >= _SECONDS_LIMIT
     if factor > 1:
-        # As milliseconds these would lie in the first days of 1970, as seconds after 1973.
+        # As milliseconds these would be in the first days of 1970, as seconds after 1973.
         mixed = mixed | ((numbers >= SECONDS_1973) & (seconds < SECONDS_1973))
     whole = seconds.floor()
-    # Rounded, for the float 1.1 is a little less; never up to the next second, which `values` do not say.
+    # Rounded, because the float 1.1 is slightly less; never up to the next second, which `values` do not have.
     fractions = _fractions(((numbers - whole * factor) * (10**6 / factor)).round().clip(0, 10**6 - 1))
     return TimeColumn(whole.cast(pl.Int64, strict=False), bad, mixed.fill_null(False), unit, fractions)
 
 
 def _compact_dates(number: pl.Expr, unit: str) -> pl.Expr:
-    """Date-times of numbers such as 20240131, null where one is not a date of this kind."""
+    """Datetimes from numbers such as 20240131, null for invalid dates."""
     _, _, pattern, behind = _COMPACT[unit]
     digits = number.cast(pl.Int64, strict=False).cast(pl.String) + behind
     return digits.str.to_datetime(pattern, strict=False, time_unit="us")

@@ -1,4 +1,4 @@
-"""Times written as texts: ISO 8601 and its relatives, day-first and month-first dates, month names, 12-hour clocks."""
+"""Times as texts: ISO 8601 and similar, day-first and month-first dates, month names, 12-hour clocks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import polars as pl
 
 CLOCK_SKEW = 86_400
-"""Seconds that an event may lie in the future: clocks differ, and so do zones."""
+"""Seconds that an event may be in the future, because clocks and zones differ."""
 DAY_FIRST, MONTH_FIRST, YEAR_FIRST, EXCEL = "day-first", "month-first", "year-first", "excel"
 ORDERS = (DAY_FIRST, MONTH_FIRST, YEAR_FIRST)
-"""Readings of a date of three short numbers, such as 01/12/09; the last one only of dates with a short year."""
+"""Orders of a date of three short numbers, such as 01/12/09; the last one only for two-digit years."""
 NAMED_FORMATS = (*ORDERS, EXCEL)
 
 _ISO = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S")
@@ -30,10 +30,10 @@ _PARTS = (
     r"\s*(?:(?P<half>[ap])\.?m\.?)?\s*(?:z|utc|gmt)?\s*(?P<zone>[+-]\d\d(?::?\d\d)?)?\s*(?:z|utc|gmt)?(?:\[.*\])?)?$"
 )
 SHORT_DATE = r"^\s*(\d{1,2}\s?[-/.]\s?\d{1,2}\s?[-/.]\s?(?:\d{4}|\d\d))(?:$|[^\d])"
-"""A date whose first number is not a year of four digits: it can be read in several orders."""
+"""A date whose first number is not a four-digit year: it can be read in several orders."""
 _PLAIN_SHORT = r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})((?: \d{1,2}:\d\d(?::\d\d)?)?)$"
 _AS_ISO = {DAY_FIRST: (_PLAIN_SHORT, "${3}-${2}-${1}${4}"), MONTH_FIRST: (_PLAIN_SHORT, "${3}-${1}-${2}${4}")}
-"""The usual short dates become ISO 8601 with one replacement, which is many times faster than `free_moment`."""
+"""Common short dates become ISO 8601 with one replacement, many times faster than `free_moment`."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class TimeReading:
     """Order of short dates in a column.
 
     Args:
-        order: One of `ORDERS`; None where no date needs one, or where it is not clear.
+        order: One of `ORDERS`; None if no date needs one, or if it is ambiguous.
         rows: Rows with such a date.
-        question: What to ask the user where the dates can be read in several orders; empty otherwise.
+        question: Question to the user if dates can be read in several orders; empty otherwise.
     """
 
     order: str | None = None
@@ -52,7 +52,7 @@ class TimeReading:
 
 
 def check_time_format(time_format: str | None) -> None:
-    """Refuse what is neither the name of a format nor a strptime pattern.
+    """Refuse a value that is neither the name of a format nor a strptime pattern.
 
     Raises:
         ValueError: If it is neither.
@@ -68,15 +68,15 @@ def check_time_format(time_format: str | None) -> None:
 
 
 def read_moments(text: pl.Series, time_format: str | None = None) -> pl.Series:
-    """Microseconds since 1970 (UTC) of times written as texts.
+    """Microseconds since 1970 (UTC) from times as texts.
 
     Args:
-        text: The texts, without blanks around them.
+        text: The texts, without surrounding spaces.
         time_format: One of `ORDERS` for short dates, a strptime pattern, or None. Without an order short dates are
             not read.
 
     Returns:
-        Int64, null where a text is not a time.
+        Int64, null for texts that are not times.
 
     Raises:
         ValueError: If the pattern cannot be used.
@@ -95,7 +95,7 @@ def read_moments(text: pl.Series, time_format: str | None = None) -> pl.Series:
     moments = plain.to_frame("text").select(_iso_moment()).to_series()
     left = moments.is_null() & text.is_not_null()
     if left.any():
-        # Exports repeat their times, one for each line of an invoice.
+        # Exports repeat times, once per line of an invoice.
         distinct = text.filter(left).unique().to_frame("text")
         read = distinct.with_columns(moment=free_moment(time_format)).drop_nulls()
         found = text.to_frame("text").join(read, on="text", how="left", maintain_order="left")["moment"]
@@ -104,8 +104,8 @@ def read_moments(text: pl.Series, time_format: str | None = None) -> pl.Series:
 
 
 def _pattern_moment(pattern: str) -> pl.Expr:
-    """Microseconds since 1970 of the column `text`, read by a strptime pattern; UTC where it has no zone."""
-    text, pattern = pl.col("text"), pattern.replace(".%f", "%.f")  # Python's name, and the one of polars
+    """Microseconds since 1970 of the column `text`, read with a strptime pattern; UTC if it has no zone."""
+    text, pattern = pl.col("text"), pattern.replace(".%f", "%.f")  # Python's directive, and the one of polars
     if not any(mark in pattern for mark in ("%H", "%I", "%T", "%X", "%R", "%r", "%c", "%s", "%+", "%k", "%l")):
         return text.str.to_date(pattern, strict=False).cast(pl.Datetime("us")).dt.epoch("us")
     if any(mark in pattern for mark in ("%z", "%:z", "%#z", "%s", "%+")):
@@ -114,21 +114,21 @@ def _pattern_moment(pattern: str) -> pl.Expr:
 
 
 def find_order(frame: pl.DataFrame | pl.LazyFrame, name: str) -> TimeReading:
-    """Find the order of short dates in a column of texts: the one in which most of its dates exist.
+    """Find the order of short dates in a column of texts: the order that makes the most dates valid.
 
-    Numbers over 12 tell days from months. Where two orders read equally many dates, and differently, there is a
-    question instead of an order.
+    Numbers over 12 distinguish days from months. If two orders read equally many dates, and differently, the result is
+    a question instead of an order.
 
     Args:
-        frame: The table; a lazy one is read as a stream.
+        frame: The table; a lazy table is streamed.
         name: Name of the column.
     """
     text = pl.col(name).cast(pl.String).str.strip_chars()
-    # One row per day: the clock does not change the order, and a log has many times on few days.
+    # One row per day: the time of day does not matter, and a table has many times but few days.
     days = frame.lazy().select(shown=text, text=text.str.extract(SHORT_DATE)).drop_nulls()
     days = days.group_by("text", maintain_order=True).agg(pl.col("shown").first(), rows=pl.len())
     latest = (int(time.time()) + CLOCK_SKEW) * 10**6
-    # A short year read wrongly lies in the future, as in 24-01-31, which is not the 24th of 2031.
+    # A two-digit year read wrongly is in the future: 24-01-31 is not the 24th of 2031.
     long_year = pl.col("text").str.contains(r"^[^a-zA-Z]*[-/.]\s?\d{4}")
     usable = {order: free_moment(order) for order in ORDERS}
     usable = {order: pl.when(long_year | (moment <= latest)).then(moment) for order, moment in usable.items()}
@@ -169,7 +169,7 @@ def _shown(moment: int) -> str:
 
 
 def _iso_moment() -> pl.Expr:
-    """Microseconds since 1970 of the column `text` where it is ISO 8601, quickly."""
+    """Microseconds since 1970 of the column `text` if it is ISO 8601; fast."""
     plain = pl.col("text").str.replace(r"(?i)\s*(z|utc|gmt)$", "").str.replace(r"^(\d{4})/(\d{1,2})/", "$1-$2-")
     plain = plain.str.replace(r"^(\d{4}-\d{1,2}-\d{1,2})[Tt]", "$1 ")
     zone = plain.str.extract(r":\d\d(?:\.\d+)?\s*([+-]\d\d(?::?\d\d)?)$")
@@ -179,14 +179,14 @@ def _iso_moment() -> pl.Expr:
 
 
 def free_moment(order: str | None) -> pl.Expr:
-    """Microseconds since 1970 of the column `text`, in any of the forms that this module knows.
+    """Microseconds since 1970 of the column `text`, in any format of this module.
 
     Args:
         order: One of `ORDERS`, for short dates; with None they are null.
     """
     text = pl.col("text").str.replace_all(r"[\s\x{A0}\x{202F}]+", " ").str.strip_chars()
     text = text.str.replace(rf"(?i)^{_DAYS}\.?,? +", "")
-    # Tue Dec 01 07:45:00 UTC 2009, as C and Java write it.
+    # Tue Dec 01 07:45:00 UTC 2009, the format of C and Java.
     text = text.str.replace(
         rf"(?i)^({_MONTH}) (\d{{1,2}}) ({_CLOCK})((?: [a-z]{{3,4}}| [+-]\d{{4}})?) (\d{{4}})$", "$2 $1 $5 $3$4"
     )
@@ -210,7 +210,7 @@ def free_moment(order: str | None) -> pl.Expr:
 
 
 def _year_month_day(date: pl.Expr, order: str | None) -> pl.Expr:
-    """A date as 2009-12-01, null where its form is not known."""
+    """A date as 2009-12-01, null if its format is unknown."""
     shapes = {
         r"^(?P<y>\d{4})[-/. ](?P<m>\d{1,2})[-/. ](?P<d>\d{1,2})$": "",
         r"^(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)$": "",
@@ -229,7 +229,7 @@ def _year_month_day(date: pl.Expr, order: str | None) -> pl.Expr:
 
 
 def _whole_year(year: pl.Expr) -> pl.Expr:
-    """A year of four digits: 70 to 99 are of the last century, as in strptime, for a log begins in 1970."""
+    """A four-digit year: 70 to 99 are in the 20th century, as in strptime, because events begin in 1970."""
     short = pl.when(year.str.to_integer(strict=False) >= 70).then(pl.lit("19")).otherwise(pl.lit("20"))
     return pl.when(year.str.len_chars() == 2).then(short + year).otherwise(year)
 
@@ -242,7 +242,7 @@ def _month_number(month: pl.Expr) -> pl.Expr:
 
 
 def _shift(zone: pl.Expr) -> pl.Expr:
-    """Microseconds that a zone such as +02:00, +0200 or +02 is ahead; 0 for none."""
+    """Offset of a zone such as +02:00, +0200 or +02 in microseconds; 0 for none."""
     zone = zone.str.replace(":", "")
     minutes = zone.str.slice(1, 2).cast(pl.Int64, strict=False) * 60
     minutes += zone.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0)

@@ -1,6 +1,6 @@
-"""Reading one column of a table that somebody else made: numbers, flags and texts.
+"""Read one column of a table from other software: numbers, flags and texts.
 
-Every reader is lenient in what it takes and says which rows it could not read, so that the caller can count them.
+Readers are lenient and return the rows that they could not read, so that the caller can count them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import polars as pl
 from .keys import CleanedColumn, found_repairs, text_of
 
 MAX_TEXT = 10_000
-"""Characters kept of a text; an encoder reads far fewer, and a title of a megabyte would be tokenized whole."""
+"""Characters kept of a text; an encoder reads far fewer, and tokenizing a title of a megabyte would be slow."""
 
 _CONTROL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]"
 _FLAGS = {"true": True, "t": True, "yes": True, "1": True, "1.0": True} | {
@@ -23,14 +23,14 @@ _FLAGS = {"true": True, "t": True, "yes": True, "1": True, "1.0": True} | {
 
 _PLAIN_COMMA = r"^[+-]?(?:\d+(?:,\d+)?|,\d+)$|^(?i)nan$"
 _MINUS_SIGN = "[\u2212\ufe63\uff0d\u2012\u2013]"
-"""A minus sign, or a dash that is written for one."""
+"""A minus sign, or a dash used as one."""
 _IN_BRACKETS = r"^\(\s*([\d.,]+)\s*\)$"
 _MINUS_BEHIND = r"^([\d.,]+)\s*-$"
 _THOUSANDS = r"^[+-]?[1-9]\d{0,2},\d{3}$"
 
 
 def read_texts(column: pl.Series, separator: str = " ") -> pl.Series:
-    """Texts, null where there is none; lists are joined by the separator, of a list of lists the first."""
+    """Texts, null if missing; lists are joined by the separator (of a list of lists, the first list)."""
     if isinstance(column.dtype, pl.List | pl.Array):
         text = _join_lists(column, separator)
     elif isinstance(column.dtype, pl.Struct):
@@ -44,15 +44,15 @@ def read_texts(column: pl.Series, separator: str = " ") -> pl.Series:
 
 
 def clean_texts(column: pl.Series, separator: str | None = None) -> CleanedColumn:
-    """As `read_texts`, with control characters taken out and texts cut to `MAX_TEXT` characters.
+    """Like `read_texts`, without control characters, and truncated to `MAX_TEXT` characters.
 
     Args:
         column: The column.
-        separator: Between the parts of a list, and of a list that was written as text, such as "['Home', 'Garden']";
-            None for a column of texts, whose lists are joined by blanks and whose brackets are kept.
+        separator: Separator for lists, including lists written as text, such as "['Home', 'Garden']"; None for a
+            column of texts, whose lists are joined by spaces and whose brackets are kept.
 
     Returns:
-        The texts, and which were repaired: `control_characters`, `long_text`, `nested_list`, `listed_text`.
+        The texts, and the repaired rows: `control_characters`, `long_text`, `nested_list`, `listed_text`.
     """
     repairs: dict[str, pl.Series] = {}
     if _is_list(column.dtype) and _is_list(_inner(column.dtype)):
@@ -104,7 +104,7 @@ def _join_lists(column: pl.Series, separator: str) -> pl.Series:
 
 
 def _unlist(text: str, separator: str) -> str:
-    """The parts of a list that was written as JSON or as Python writes it; the text itself where it is neither."""
+    """Parts of a list written as JSON or as a Python literal; the text itself if it is neither."""
     for read in (json.loads, ast.literal_eval):
         try:
             parts = read(text)
@@ -122,21 +122,21 @@ def _decode(value: bytes | None) -> str | None:
 
 
 def is_text(dtype: pl.DataType) -> bool:
-    """Whether a column is one of texts."""
+    """Whether a column has texts."""
     return isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
 
 
 def holds_no_numbers(dtype: pl.DataType) -> bool:
-    """Whether nothing in a column of this type can be a number."""
+    """Whether a column of this type cannot contain numbers."""
     return isinstance(dtype, pl.List | pl.Array | pl.Struct | pl.Binary | pl.Object)
 
 
 def numbers_of(name: str, dtype: pl.DataType, *, commas: bool) -> tuple[pl.Expr, pl.Expr]:
-    """The finite Float64 numbers of a column, and where a value is there that is neither one nor NaN.
+    """Finite Float64 numbers of a column, and True for values that are neither a number nor NaN.
 
     Args:
         name: Name of the column.
-        dtype: Its type; none that `holds_no_numbers`.
+        dtype: Its type, for which `holds_no_numbers` is false.
         commas: Whether its numbers have decimal commas.
     """
     given = number_text(name) if is_text(dtype) else pl.col(name)
@@ -148,7 +148,7 @@ def numbers_of(name: str, dtype: pl.DataType, *, commas: bool) -> tuple[pl.Expr,
 
 
 def number_text(name: str) -> pl.Expr:
-    """The texts of a column of numbers, with a minus sign in front of those below zero, however that is written.
+    """Texts of a column of numbers; negative ones get a leading minus sign, whatever their notation.
 
     Example:
         >>> odd = pl.DataFrame({"sold": ["(1)", "1-", "- 1", "\u22121", "1 - 2"]})
@@ -161,7 +161,7 @@ def number_text(name: str) -> pl.Expr:
 
 
 def minus_rows(column: pl.Series) -> pl.Series:
-    """(rows,) True for texts that begin with a minus sign and hold a digit, whether they are numbers or not."""
+    """(rows,) True for texts that begin with a minus sign and contain a digit, whether or not they are numbers."""
     if not is_text(column.dtype):
         return pl.Series(column.name, [False], pl.Boolean).new_from_index(0, len(column))
     below = number_text(column.name).str.contains(r"^-.*\d").fill_null(False)
@@ -169,11 +169,11 @@ def minus_rows(column: pl.Series) -> pl.Series:
 
 
 def read_numbers(column: pl.Series, commas: bool | None = None) -> tuple[pl.Series, pl.Series]:
-    """Float64 numbers, null where there is none, and True where a value is there that is no finite number.
+    """Float64 numbers, null if missing, and True for values that are not finite numbers.
 
     Args:
         column: The column.
-        commas: Whether the column of which this is a part has decimal commas; None to find out.
+        commas: Whether the whole column has decimal commas; None to detect it from this part.
     """
     if holds_no_numbers(column.dtype):
         return pl.Series(column.name, [None] * len(column), pl.Float64), column.is_not_null()
@@ -184,13 +184,13 @@ def read_numbers(column: pl.Series, commas: bool | None = None) -> tuple[pl.Seri
 
 
 def comma_style(frame: pl.DataFrame | pl.LazyFrame, name: str) -> bool:
-    """Whether the numbers of a column of texts are written with decimal commas.
+    """Whether the numbers of a text column have decimal commas.
 
-    All of them are plain, and some have a comma that cannot stand between thousands. 1,234 alone can be either, and is
+    This is so if all are plain and some have a comma that cannot separate thousands. 1,234 alone is ambiguous and is
     not read.
 
     Args:
-        frame: The table; a lazy one is read as a stream.
+        frame: The table; a lazy table is streamed.
         name: Name of the column.
 
     Example:
@@ -209,7 +209,7 @@ def comma_style(frame: pl.DataFrame | pl.LazyFrame, name: str) -> bool:
 
 
 def comma_rows(column: pl.Series, commas: bool | None = None) -> pl.Series:
-    """(rows,) True for numbers that are written with a decimal comma, where the column has such.
+    """(rows,) True for numbers with a decimal comma, if the column has such numbers.
 
     Args:
         column: The column.
@@ -221,7 +221,7 @@ def comma_rows(column: pl.Series, commas: bool | None = None) -> pl.Series:
 
 
 def read_flags(column: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Booleans, null where there is none, and True where a value is there that is neither true nor false."""
+    """Booleans, null if missing, and True for values that are neither true nor false."""
     if isinstance(column.dtype, pl.Boolean):
         return column, pl.Series(column.name, [False] * len(column), pl.Boolean)
     text = read_texts(column).str.to_lowercase()

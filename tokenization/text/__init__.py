@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .words import split_words as split_words
 
 _EXPORTS = {
-    "clean_text": ".cleaning",  # a text without markup and control characters
+    "clean_text": ".cleaning",  # removes markup and control characters
     "ItemTextTemplate": ".item_text",  # item text from columns
     "item_texts": ".item_text",  # item texts of a table
     "DEFAULT_TEXT_FIELDS": ".item_text",  # columns of the default item text
@@ -32,7 +32,7 @@ _EXPORTS = {
     "encode_texts": ".embedding_cache",  # embeddings of texts, cached on disk
     "default_cache": ".embedding_cache",  # folder of that cache
     "DEFAULT_TEXT_ENCODER": ".default_encoder",  # hub id of the default encoder
-    "PACKAGED_COPY": ".default_encoder",  # package that brings it without network
+    "PACKAGED_COPY": ".default_encoder",  # package with a copy of it, for use without network
     "packaged_copy": ".default_encoder",  # folder of that package
     "resolve_text_encoder": ".default_encoder",  # folder or hub id of an encoder
     "shared_name": ".default_encoder",  # hub id of an encoder that was read from a copy

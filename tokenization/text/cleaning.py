@@ -29,10 +29,10 @@ def clean_text(text: str | None) -> str:
 
 
 def _without_markup(text: str) -> str:
-    """Text outside tags, comments, scripts and styles; a space stands where a tag was."""
+    """Text outside tags, comments, scripts and styles; tags become spaces."""
     if "<" not in text or not _TAG.search(text):
         return text
-    # The parser would take "a <b" for the start of a tag and lose what follows: only "<" of a whole tag is left to it.
+    # The parser would read "a <b" as the start of a tag and lose the rest, so it only gets the "<" of complete tags.
     # Entities were resolved above, so an ampersand is one. It drops cells without a table, hence spaces before tags.
     text = _SPACE.sub(" ", _INVISIBLE.sub("", text))
     starts = {match.start() for match in _TAG.finditer(text)}

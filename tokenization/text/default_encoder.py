@@ -1,4 +1,4 @@
-"""Which text encoder is meant: a folder, a hub id, or the default wherever it can be had."""
+"""Find the text encoder: a folder, a hub id, or the default from the cache, the hub or a package."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def resolve_text_encoder(name: str | None = None) -> tuple[str, str | None]:
         name: Hub id or folder; None for the default, all-MiniLM-L6-v2.
 
     Returns:
-        What to give to `from_pretrained`, and a note for the user if the packaged copy stands in for the default.
-        A cached default that the hub cannot be asked about comes as its folder, so that nobody waits for the hub.
+        Argument for `from_pretrained`, and a note for the user if the packaged copy is used. If the default is cached
+        and the hub cannot be reached, its folder is returned, which avoids waiting for the hub.
 
     Raises:
         OSError: If the default is neither cached, nor reachable, nor packaged.
@@ -43,7 +43,7 @@ def resolve_text_encoder(name: str | None = None) -> tuple[str, str | None]:
 
 
 def packaged_copy() -> str | None:
-    """Folder of the packaged copy of the default text encoder; None where it is not installed."""
+    """Folder of the packaged copy of the default text encoder; None if it is not installed."""
     spec = find_spec(PACKAGED_COPY)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -65,7 +65,7 @@ def shared_name(name: str | None = None) -> str:
 
 
 def local_default() -> str | None:
-    """Folder of the default text encoder, cached or packaged; None where it would have to be downloaded."""
+    """Folder of the default text encoder, cached or packaged; None if it would need a download."""
     cached = _cached_folder(DEFAULT_TEXT_ENCODER)
     return packaged_copy() if cached is None else str(cached)
 
@@ -86,5 +86,5 @@ def _hub_answers() -> bool:
     url = f"{constants.ENDPOINT}/{DEFAULT_TEXT_ENCODER}/resolve/main/config.json"
     try:
         return bool(get_session().head(url, timeout=_PROBE_SECONDS, follow_redirects=True).status_code < 400)
-    except Exception:  # whatever the network says, the answer is no
+    except Exception:  # any failure means that the hub cannot be reached
         return False

@@ -1,4 +1,4 @@
-"""Encoding of texts with a cache on disk that knows each text by its content and survives a kill."""
+"""Text embeddings with a cache on disk, addressed by content and safe to interrupt."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ def encode_texts(
     batch_size: int = 64,
     progress: bool = True,
 ) -> np.ndarray:
-    """Encode texts, each distinct one once, and only those that the cache does not hold.
+    """Encode texts: each distinct text once, and only texts that are not cached.
 
-    Finished shards are written whole or not at all, so a run that is killed goes on where it was.
+    Shards are written atomically, so an interrupted run resumes.
 
     Args:
         texts: Texts.
-        encode_batch: Turns a batch of texts into (batch, tokens, width) states.
-        cache_key: Names everything that decides the states beside the text: encoder, pooling, precision.
+        encode_batch: Encodes a batch of texts to (batch, tokens, width) states.
+        cache_key: Identifies everything else that determines the states: encoder, pooling, precision.
         cache_dir: Folder of the cache; None for `XCAT_CACHE`, or `xcat_rec/text-states` in the cache of the hub.
-        batch_size: Texts a batch.
+        batch_size: Texts per batch.
         progress: Whether to report progress (`show_progress`).
 
     Returns:
         (texts, tokens, width) float32 states.
 
     Raises:
-        ValueError: If there are no texts, or a batch does not become finite states of one shape.
+        ValueError: If there are no texts, or the states of a batch are not finite or differ in shape.
     """
     if not texts:
-        raise ValueError("there are no texts to encode")
+        raise ValueError("there are no texts to encode; give at least one")
     folder = (cache_dir or default_cache()) / hashlib.sha256(cache_key.encode()).hexdigest()[:24]
     distinct = list(dict.fromkeys(texts))
     keys = {text: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in distinct}
@@ -69,7 +69,7 @@ def encode_texts(
 
 
 def default_cache() -> Path:
-    """Folder of the text states of this user."""
+    """Default folder of cached text states."""
     from huggingface_hub import constants
 
     named = os.environ.get("XCAT_CACHE")
@@ -79,7 +79,7 @@ def default_cache() -> Path:
 def _checked(states: np.ndarray, batch: list[str]) -> np.ndarray:
     found = np.asarray(states, dtype=np.float32)
     if found.ndim != 3 or len(found) != len(batch):
-        raise ValueError(f"{len(batch)} texts became states of shape {found.shape}; give (texts, tokens, width)")
+        raise ValueError(f"{len(batch)} texts have states of shape {found.shape}; give (texts, tokens, width)")
     broken = ~np.isfinite(found).all(axis=(1, 2))
     if broken.any():
         example = mask(batch[int(broken.argmax())])  # it may be a review
@@ -93,7 +93,7 @@ def _cached_states(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
             with np.load(file, allow_pickle=False) as shard:
                 keys, states = shard["keys"].tolist(), shard["states"]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            logger.warning("text states in %s cannot be read and are made anew: %s", file, error)
+            logger.warning("text states in %s cannot be read and are computed again: %s", file, error)
             continue
         yield from zip(keys, states, strict=True)
 

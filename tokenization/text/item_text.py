@@ -1,4 +1,4 @@
-"""The text of an item: a template over columns of the items table, and a length budget by importance."""
+"""Text of an item: a template over columns of the items table, and a token budget by importance."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ DEFAULT_TEXT_FIELDS = ("title", "brand", "category")
 
 @dataclass(frozen=True)
 class ItemTextTemplate:
-    """How columns become one text.
+    """A template that turns columns into one text.
 
     Args:
-        template: Text with columns in braces. What stands before a column is written where the column has a value
-            and is not the first that has one; what stands at the ends, where there is any text.
-        importance: Columns, the most important first: they take their tokens first, the last get what is left. A
-            column that is not named follows in the order of the template.
+        template: Text with columns in braces. Text before a column is written if the column has a value and is not the
+            first one with a value; text at the start and end is written if there is any value.
+        importance: Columns by importance: tokens go to the first columns, and the last get the rest. Columns that are
+            not listed follow in the order of the template.
 
     Raises:
-        ValueError: If the template names no column or is malformed, or `importance` names one it lacks.
+        ValueError: If the template has no column or is malformed, or lacks a column in `importance`.
 
     Example:
         >>> items = pl.DataFrame({"title": ["Tent", "Mug"], "brand": ["Acme", None], "description": ["Warm", "Blue"]})
@@ -40,10 +40,10 @@ class ItemTextTemplate:
     def __post_init__(self) -> None:
         fields = self.fields
         if not fields:
-            raise ValueError(f"template {self.template!r} names no column; write one in braces, such as {{title}}")
+            raise ValueError(f"template {self.template!r} has no column; write one in braces, such as {{title}}")
         strange = [name for name in self.importance if name not in fields]
         if strange:
-            raise ValueError(f"importance names {strange[0]!r}, which template {self.template!r} lacks")
+            raise ValueError(f"importance has {strange[0]!r}, which template {self.template!r} lacks")
 
     @classmethod
     def of_fields(cls, fields: Sequence[str]) -> ItemTextTemplate:
@@ -52,31 +52,29 @@ class ItemTextTemplate:
 
     @property
     def fields(self) -> list[str]:
-        """Columns, in order; one named twice stands twice."""
+        """Columns, in order, with repetitions."""
         return [name for _, name in self._parts() if name is not None]
 
     def texts(self, items: pl.DataFrame, tokenizer: Any = None, max_tokens: int | None = None) -> list[str]:
         """The text of each item.
 
         Args:
-            items: The items table. A null is left out, a list is joined, a struct becomes "name value" pairs.
-            tokenizer: A fast tokenizer, with which `max_tokens` are counted.
-            max_tokens: Tokens an item may have, special ones included; None for no limit. A column is cut between
-                tokens at the end of a word where it can be.
+            items: The items table. Nulls are left out, lists are joined, structs become "name value" pairs.
+            tokenizer: A fast tokenizer that counts `max_tokens`.
+            max_tokens: Maximum tokens per item, including special tokens; None for no limit. Columns are cut between
+                tokens, at the end of a word if possible.
 
         Raises:
-            ValueError: If a field is no column of the table, or a limit has no tokenizer.
+            ValueError: If a field is not a column of the table, or there is a limit without a tokenizer.
         """
         fields = self.fields
         missing = [name for name in fields if name not in items.columns]
         if missing:
-            raise ValueError(
-                f"items has no column {missing[0]!r} to make a text of; it has {', '.join(items.columns)}"
-            )
+            raise ValueError(f"items has no column {missing[0]!r} for its text; it has {', '.join(items.columns)}")
         columns = {name: [clean_text(value) for value in _plain(items[name])] for name in dict.fromkeys(fields)}
         if max_tokens is not None:
             if tokenizer is None:
-                raise ValueError("max_tokens needs the tokenizer it is counted with")
+                raise ValueError("max_tokens needs a tokenizer; give tokenizer=")
             self._shorten(columns, tokenizer, max_tokens)
         return [self._render(dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
 
@@ -85,7 +83,7 @@ class ItemTextTemplate:
             parts = list(string.Formatter().parse(self.template))
         except ValueError as error:
             raise ValueError(
-                f"template {self.template!r} is malformed: {error}; double a brace to write one"
+                f"template {self.template!r} is malformed: {error}; double a brace to write it literally"
             ) from None
         if any(name == "" or form or conversion for _, name, form, conversion in parts):
             raise ValueError(f"template {self.template!r}: write plain columns in braces, such as {{title}}")
@@ -102,7 +100,7 @@ class ItemTextTemplate:
         return text
 
     def _shorten(self, columns: dict[str, list[str]], tokenizer: Any, max_tokens: int) -> None:
-        """Cut columns in place, the least important first."""
+        """Truncate columns in place, the least important first."""
         order = [*self.importance, *(name for name in columns if name not in self.importance)]
         count = len(columns[order[0]])
         left = [max_tokens - len(tokenizer("")["input_ids"])] * count
@@ -122,14 +120,14 @@ class ItemTextTemplate:
 
 
 def item_texts(items: pl.DataFrame, fields: Sequence[str] = DEFAULT_TEXT_FIELDS) -> list[str]:
-    """The text of each item: the cleaned values of its fields, in order, with spaces between.
+    """Text of each item: the cleaned values of its fields, in order, joined by spaces.
 
     Args:
         items: The items table.
-        fields: Columns; a null is left out, a list is joined, a struct becomes "name value" pairs.
+        fields: Columns; nulls are left out, lists are joined, structs become "name value" pairs.
 
     Raises:
-        ValueError: If a field is no column of the table.
+        ValueError: If a field is not a column of the table.
 
     Example:
         >>> item_texts(pl.DataFrame({"title": ["Tent"], "brand": [None], "category": ["Camping"]}))
@@ -141,7 +139,7 @@ def item_texts(items: pl.DataFrame, fields: Sequence[str] = DEFAULT_TEXT_FIELDS)
 
 
 def _plain(column: pl.Series) -> list[str | None]:
-    """Values as texts; the attributes of a struct as "name value" with commas between."""
+    """Values as texts; structs as "name value" pairs with commas between."""
     if not isinstance(column.dtype, pl.Struct):
         return read_texts(column).to_list()
     fields = {field.name: read_texts(column.struct.field(field.name)) for field in column.dtype.fields}
@@ -150,7 +148,7 @@ def _plain(column: pl.Series) -> list[str | None]:
 
 
 def _offsets(tokenizer: Any, texts: list[str]) -> list[list[tuple[int, int]]]:
-    """Begin and end of every token of every text."""
+    """Start and end of every token of every text."""
     if not texts:
         return []
     found = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
@@ -163,7 +161,7 @@ def _tokens(tokenizer: Any, texts: list[str]) -> list[int]:
 
 
 def _cut(text: str, offsets: list[tuple[int, int]], room: int) -> str:
-    """The first `room` tokens, back to the end of a word unless none would be left."""
+    """The first `room` tokens, back to the end of a word unless nothing would be left."""
     if not room:
         return ""
     end = offsets[room - 1][1]

@@ -1,4 +1,4 @@
-"""The language of a text: by its script where that decides, by a statistical model otherwise."""
+"""Language of a text: from its script if possible, otherwise from a statistical model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from ..extras import MissingExtraError
 
 UNKNOWN_LANGUAGE = "und"
-"""The code of ISO 639-2 for a language that could not be determined."""
+"""ISO 639-2 code of an undetermined language."""
 
 COMMON_LANGUAGES = ("en", "zh", "ja", "ko", "de", "fr", "es", "it", "pt", "nl", "ru", "ar", "hi", "tr", "pl", "sv")
 
@@ -22,22 +22,22 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 
 def detect_language(text: str, languages: Sequence[str] = COMMON_LANGUAGES, least: float = 0.5) -> str:
-    """The language of a text.
+    """Detect the language of a text.
 
-    Kana and Hangul decide, and so do Han characters where they are a third of the letters: shop texts in Chinese are
-    short and full of Latin brand names, which misleads models of letter sequences.
+    Kana and Hangul are decisive, and so are Han characters if they are a third of the letters: Chinese product texts
+    are short and full of Latin brand names, which mislead models of letter sequences.
 
     Args:
         text: A cleaned text.
         languages: Codes (ISO 639-1) to choose from.
-        least: Probability from which a language is believed.
+        least: Minimum probability of a detected language.
 
     Returns:
-        A code, `UNKNOWN_LANGUAGE` where no language is likely or there are no letters.
+        A code; `UNKNOWN_LANGUAGE` if no language is likely or there are no letters.
 
     Raises:
         ImportError: If the extra `text` is missing.
-        ValueError: If a code is not known to the model.
+        ValueError: If the model does not support a code.
 
     Example:
         >>> detect_language("减速器链条 sony"), detect_language("a warm tent for four people"), detect_language("12")
@@ -57,7 +57,7 @@ def detect_language(text: str, languages: Sequence[str] = COMMON_LANGUAGES, leas
 
 
 def count_languages(texts: Iterable[str], languages: Sequence[str] = COMMON_LANGUAGES) -> dict[str, int]:
-    """How many texts are in each language, the most frequent first; an empty text is not counted."""
+    """Number of texts per language, the most frequent first; empty texts are not counted."""
     return dict(Counter(detect_language(text, languages) for text in texts if text).most_common())
 
 

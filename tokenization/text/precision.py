@@ -1,4 +1,4 @@
-"""Which arithmetic this machine is fast at: measured, because two CPUs can differ a thousandfold."""
+"""Choice of the precision by measured speed, because CPUs can differ a thousandfold."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WORTHWHILE = 1.2
 
 @cache
 def matmul_gflops(device_type: str, dtype: torch.dtype) -> float:
-    """Measured speed of a small matrix product, in GFLOP/s, the best of three."""
+    """Measured speed of a small matrix product, in GFLOP/s, the best of three runs."""
     import torch  # here, because options are checked before it is imported
 
     left = torch.ones(_PROBE_SIZE, _PROBE_SIZE, dtype=dtype, device=device_type)
@@ -31,7 +31,7 @@ def matmul_gflops(device_type: str, dtype: torch.dtype) -> float:
 
 
 def bf16_speedup(device_type: str = "cpu") -> float:
-    """How many times faster bfloat16 products are than float32 ones here; below 1 they are slower."""
+    """Speed of bfloat16 products relative to float32 on this machine; below 1 they are slower."""
     import torch
 
     if device_type == "cuda":
@@ -45,10 +45,10 @@ def bf16_is_worthwhile(device_type: str = "cpu") -> bool:
 
 
 def use_bf16(precision: str, device_type: str = "cpu") -> bool:
-    """What a `precision` of auto, fp32 or bf16 means on this machine.
+    """Resolve a `precision` of auto, fp32 or bf16 on this machine.
 
     Raises:
-        ValueError: If it is none of them.
+        ValueError: If it is unknown.
     """
     check_precision(precision)
     return precision == "bf16" or (precision == "auto" and bf16_is_worthwhile(device_type))
@@ -61,7 +61,7 @@ def check_precision(precision: str) -> None:
     """Refuse an unknown precision.
 
     Raises:
-        ValueError: If it is none of `PRECISIONS`.
+        ValueError: If it is not in `PRECISIONS`.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; give {', '.join(PRECISIONS)}")

@@ -1,4 +1,4 @@
-"""What users wrote, out of the columns of a table of events."""
+"""Texts of users, from the columns of an events table."""
 
 from __future__ import annotations
 

@@ -28,13 +28,13 @@ _BATCH_TOKENS = 1024
 
 @dataclass(frozen=True)
 class PoolingSettings:
-    """How a folder wants its token states made into one.
+    """Pooling of token states, as configured in a model folder.
 
     Args:
         mode: One of `POOLINGS`.
-        normalize: Whether the state is brought to unit length.
-        max_tokens: Tokens read of a text, or None where the folder does not say.
-        prompt: What to write before each text.
+        normalize: Whether states are normalised to unit length.
+        max_tokens: Tokens read per text, or None if the folder has no limit.
+        prompt: Text to prepend to each text.
     """
 
     mode: str = "mean"
@@ -44,10 +44,10 @@ class PoolingSettings:
 
 
 def read_pooling(folder: str | Path) -> PoolingSettings:
-    """The pooling of a sentence-transformers folder (`modules.json`); the mean where there is none.
+    """Pooling of a sentence-transformers folder (`modules.json`); mean pooling for other folders.
 
     Raises:
-        ValueError: If the folder wants a pooling or a module that is not known here.
+        ValueError: If the folder uses an unknown pooling or module.
     """
     root = Path(folder)
     modules = _json(root / "modules.json", [])
@@ -64,7 +64,7 @@ def read_pooling(folder: str | Path) -> PoolingSettings:
         elif kind == "Normalize":
             normalize = True
         else:
-            raise ValueError(f"{root}: module {kind} is not known; Transformer, Pooling and Normalize are")
+            raise ValueError(f"{root}: module {kind} is not supported; use Transformer, Pooling and Normalize")
     prompts = _json(root / "config_sentence_transformers.json", {})
     named = (prompts.get("prompts") or {}).get(prompts.get("default_prompt_name") or "", "")
     return PoolingSettings(mode, normalize, limit, named)
@@ -73,20 +73,20 @@ def read_pooling(folder: str | Path) -> PoolingSettings:
 class TextEncoder:
     """Texts to (texts, tokens, width) float32 states.
 
-    Texts of like length share a batch, and a batch holds as many as fill it, so that hardly any arithmetic goes into
+    Texts of similar length share a batch of a constant number of tokens, so that hardly any arithmetic goes into
     padding.
 
     Args:
         model: A transformer with `last_hidden_state`.
         tokenizer: Its tokenizer.
-        pooling: How token states become one.
-        tokens: States a text: 1 is the pooled one; n > 1 adds n - 1 means over consecutive spans of its tokens.
-        max_tokens: Tokens read of a text; None for what the folder says, else what the model can.
-        bf16: Whether products run in bfloat16, for machines where that is faster.
-        name: Names the weights in the cache; None for a digest of them.
+        pooling: Pooling of token states.
+        tokens: States per text: 1 is the pooled state; n > 1 adds n - 1 means over consecutive spans of its tokens.
+        max_tokens: Tokens read per text; None for the folder's limit, else the model's.
+        bf16: Whether products run in bfloat16, for machines where this is faster.
+        name: Name of the weights in the cache; None for their hash.
 
     Raises:
-        ValueError: If the pooling is unknown, or there is to be no state.
+        ValueError: If the pooling is unknown, or `tokens` is below 1.
     """
 
     def __init__(
@@ -104,9 +104,9 @@ class TextEncoder:
         if self.pooling.mode not in POOLINGS:
             raise ValueError(f"pooling is {self.pooling.mode!r}; give one of {', '.join(POOLINGS)}")
         if tokens < 1:
-            raise ValueError(f"tokens is {tokens}; give at least 1 state a text")
+            raise ValueError(f"tokens is {tokens}; give at least 1 state per text")
         self.name = name or _digest(model)
-        # A copy in bfloat16: autocast would cast every weight anew for every batch.
+        # Copied to bfloat16: autocast would cast every weight again for every batch.
         self.model = (copy.deepcopy(model).to(torch.bfloat16) if bf16 else model).eval()
         self.tokenizer, self.tokens, self.bf16 = tokenizer, tokens, bf16
         config: Any = model.config
@@ -115,10 +115,10 @@ class TextEncoder:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **options: Any) -> TextEncoder:
-        """Load a folder or a hub id that is cached, with the pooling that it asks for.
+        """Load a folder or a cached hub id, with its own pooling.
 
         Args:
-            folder: What `AutoModel` loads; a sentence-transformers folder brings its own pooling.
+            folder: Argument of `AutoModel`; a sentence-transformers folder defines its own pooling.
             **options: As for the class.
         """
         pooling = options.pop("pooling", None) or read_pooling(folder)
@@ -127,7 +127,7 @@ class TextEncoder:
 
     @property
     def cache_key(self) -> str:
-        """Names everything that decides the states beside the text."""
+        """Key of everything besides the text that determines the states."""
         parts = (self.name, self.pooling, self.tokens, self.max_tokens, "bf16" if self.bf16 else "fp32")
         return "-".join(map(str, parts))
 
@@ -150,7 +150,7 @@ class TextEncoder:
         device = next(self.model.parameters()).device
         for rows in _batches(order, [len(row) for row in ids]):
             tokens, mask = (part.to(device) for part in _padded([ids[row] for row in rows], self._padding))
-            # Without padding there is nothing to mask, and attention has a faster kernel.
+            # Without padding no mask is needed, and attention has a faster kernel.
             states = self.model(input_ids=tokens, attention_mask=None if mask.all() else mask).last_hidden_state
             parts.append(self._pool(states.float(), mask).cpu())
         pooled = torch.cat(parts)
@@ -175,7 +175,7 @@ class TextEncoder:
 
 
 def _batches(order: list[int], lengths: list[int]) -> Iterator[list[int]]:
-    """Rows in the order of length, as many at a time as fill a batch."""
+    """Rows sorted by length, in batches of a constant number of tokens."""
     batch: list[int] = []
     for row in order:
         if batch and (len(batch) + 1) * lengths[row] > _BATCH_TOKENS:
@@ -200,7 +200,7 @@ def _pooling_mode(file: Path) -> str:
     modes = [named] if isinstance(named, str) else [m for flag, m in _OLD_FLAGS.items() if settings.get(flag)]
     if len(modes) != 1 or modes[0] not in POOLINGS:
         asked = ", ".join(map(str, modes)) or "none"
-        raise ValueError(f"{file}: pooling {asked} is not known; it must be one of {', '.join(POOLINGS)}")
+        raise ValueError(f"{file}: pooling {asked} is not supported; it must be one of {', '.join(POOLINGS)}")
     return str(modes[0])
 
 

@@ -1,4 +1,4 @@
-"""Validated items as an item vocabulary, with their texts."""
+"""Validated items as an item vocabulary with texts."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def items_table(items: pl.DataFrame) -> pa.Table:
 
 
 def text_vocabulary(items: pl.DataFrame, text_fields: Sequence[str]) -> ItemVocabulary:
-    """The item vocabulary of validated items, with the text of each item in the column `text`.
+    """The item vocabulary of validated items, with the texts of items in the column `text`.
 
     Raises:
-        ValueError: If a text field is no column of the table.
+        ValueError: If a text field is not a column of the table.
     """
     texts = pl.Series("text", item_texts(items, text_fields), dtype=pl.String)
     return ItemVocabulary(items_table(items.with_columns(texts)))

@@ -1,4 +1,4 @@
-"""Words of a text, for keywords and lexicons; the encoder has its own subword tokenizer."""
+"""Words of a text, for keyphrases and lexicons; the encoder has its own subword tokenizer."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def split_words(text: str, segmenter: Segmenter | None = None) -> list[str]:
 
     Args:
         text: Any text; it is cleaned.
-        segmenter: Cuts a run of Han characters; None for jieba's dictionary (`rjieba`). For a script without spaces
-            other than Han, such as Thai, segment the text yourself and join with spaces.
+        segmenter: Segments a run of Han characters; None for jieba's dictionary (`rjieba`). For a script without
+            spaces other than Han, such as Thai, segment the text yourself and join with spaces.
 
     Raises:
         ImportError: If the text has Han characters and the extra `text` is missing.
@@ -43,14 +43,14 @@ def split_words(text: str, segmenter: Segmenter | None = None) -> list[str]:
 
 @cache
 def stop_words(languages: tuple[str, ...] = ("en", "zh")) -> frozenset[str]:
-    """Words that say nothing of their own.
+    """Words without a meaning of their own, such as "the".
 
     Args:
         languages: Codes (ISO 639-1).
 
     Raises:
         ImportError: If the extra `text` is missing.
-        ValueError: If there is no list for a language.
+        ValueError: If a language has no list.
 
     Example:
         >>> sorted({"the", "的", "tent"} & stop_words())
@@ -63,12 +63,12 @@ def stop_words(languages: tuple[str, ...] = ("en", "zh")) -> frozenset[str]:
     known = stopwordsiso.langs()
     unknown = [code for code in languages if code not in known]
     if unknown:
-        raise ValueError(f"there are no stop words for {unknown[0]!r}; known are {', '.join(sorted(known))}")
+        raise ValueError(f"there are no stop words for {unknown[0]!r}; give one of {', '.join(sorted(known))}")
     return frozenset(stopwordsiso.stopwords(list(languages)))
 
 
 def content_words(text: str, languages: tuple[str, ...] = ("en", "zh")) -> list[str]:
-    """Words that are no stop words and no bare numbers.
+    """Words without stop words and bare numbers.
 
     Example:
         >>> content_words("The tent is 2 metres wide")

@@ -101,7 +101,7 @@ def test_page_says_what_to_decide(shop):
 def test_roles_can_be_given(shop):
     found = inspect_shop(shop, target_event_types=["buy"], negative_event_types=["view"])
     assert found.event_roles == {"buy": "target", "view": "negative"}
-    with pytest.raises(ValueError, match="target_event_types names 'sale', which is not an event type of this log"):
+    with pytest.raises(ValueError, match="target_event_types has 'sale', which is not an event type of the events"):
         inspect_shop(shop, target_event_types=["sale"])
 
 

@@ -174,5 +174,5 @@ def test_a_processor_takes_the_profiles_of_its_users() -> None:
     assert batch["interest_document_ids"].tolist() == [[-1] * len(tokens[1]), [0] * len(tokens[1])]
     assert batch["interest_kinds"][1].tolist() == tokens[1].tolist()
     np.testing.assert_allclose(batch["interest_states"][1], tokens[0])
-    with pytest.raises(ValueError, match="interests must have one entry a history: 1, got 2"):
+    with pytest.raises(ValueError, match="interests must have one entry per history: 1, got 2"):
         processor([["x"]], interests=[None, tokens])

@@ -290,7 +290,7 @@ LATE = (pl.int_range(pl.len()) > 100).cast(pl.Int64)
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        (lambda e: e.with_columns(item_id=pl.lit("kite")), {}, "rows name an item"),
+        (lambda e: e.with_columns(item_id=pl.lit("kite")), {}, "rows have an item"),
         (lambda e: e.with_columns(timestamp=pl.when(LATE == 1).then("timestamp")), {}, "no time"),
         (lambda e: e.with_columns(timestamp=pl.col("timestamp") * (1 + 999 * LATE)), {}, "another unit"),
         (lambda e: e.with_columns(split=pl.lit(None)), {"split": "column"}, "rows have no value"),
@@ -366,7 +366,7 @@ def test_two_ray_nodes_give_the_files_of_one_process(options, tmp_path):
     assert local == other and len(local) > 10
     assert len([node for node in ray.nodes() if node["Alive"]]) == 2
     bad = write(tmp_path / "bad", shop_items(), shuffled().with_columns(item_id=pl.lit("kite")))
-    with pytest.raises(TableError, match="rows name an item"):
+    with pytest.raises(TableError, match="rows have an item"):
         prepare_tables(PreparationInputs(bad), tmp_path / "none", options, engine="ray", progress=False)
     assert not (tmp_path / "none").exists()
 

@@ -25,7 +25,7 @@ def log_of(rows: list[Any]) -> pl.DataFrame:
 def test_impressions_are_labelled_as_brute_force_does(rows: list[Any], within: int | None) -> None:
     impressions = [n for n, row in enumerate(rows) if row[3] == "shown"]
     if not impressions:
-        with pytest.raises(ValueError, match="no row is 'shown'; it has click"):
+        with pytest.raises(ValueError, match="no row has 'shown'; it has click"):
             label_impressions(log_of(rows), "shown", ["click"])
         return
     taken = set()
@@ -80,7 +80,7 @@ def test_negatives_are_drawn_uniformly_and_with_the_seed() -> None:
 
 def test_what_cannot_be_drawn_is_refused() -> None:
     log = pl.DataFrame({"user_id": ["u"], "item_id": ["z"], "timestamp": [1]})
-    with pytest.raises(ValueError, match="1 rows name an item that is not in the catalogue, for example 'z'"):
+    with pytest.raises(ValueError, match="1 rows have an item that is not in the catalogue, for example 'z'"):
         sample_unseen(log, ["a"])
     with pytest.raises(ValueError, match="per_event is 0; give a number from 1"):
         sample_unseen(log, ["z"], 0)

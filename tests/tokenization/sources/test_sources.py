@@ -99,7 +99,7 @@ def test_another_separator_is_found_in_the_header(name: str, separator: str, cal
     table, problems = load_table(tmp_path / name, "items")
     assert table.to_dict(as_series=False) == {"item_id": ["1", "2"], "title": ["a, b; c", "d"]}
     assert str(problems[-1]) == (
-        f"items: 3 lines have {called} between their fields, which is not what the suffix says; they were read so"
+        f"items: 3 lines have {called} between their fields, which does not match the suffix; they were read so"
     )
 
 
@@ -191,13 +191,13 @@ def test_complex_and_sparse_columns_of_pandas() -> None:
         (
             "items.parquet",
             b"item_id,title\n",
-            r"items.parquet cannot be read by its suffix: .*; check that it is whole",
+            r"items.parquet cannot be read by its suffix: .*; check that it is complete",
         ),
         ("items.jsonl", b'{"item_id": 1', r"items.jsonl cannot be read by its suffix: "),
         (
             "items.json",
             b'[{"item_id": 1}, 2]',
-            r"items.json cannot be read by its suffix: its list holds a json int and no object",
+            r"items.json cannot be read by its suffix: its list contains a JSON int, not an object",
         ),
         ("items.csv", b"a,b\n1,2,3\n", r"items.csv cannot be read by its suffix: "),
         ("items.csv", b"x" * 200_000 + b',y\n"', r"items.csv cannot be read by its suffix: "),
@@ -218,7 +218,7 @@ def test_an_empty_file_is_an_empty_table(tmp_path: Path) -> None:
 
 
 def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=r"a builtins\.list is no table; give a file"):
+    with pytest.raises(TypeError, match=r"a builtins\.list is not a table; give a file"):
         read_table([1])  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError, match=r"nowhere\.csv does not exist"):
         read_table(tmp_path / "nowhere.csv")
@@ -242,7 +242,7 @@ def test_a_hub_id_is_loaded_from_the_hub(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_hub_id_that_cannot_be_loaded_says_both_things_that_were_tried() -> None:
-    with pytest.raises(FileNotFoundError, match=r"somebody/nothing is no file here, and no dataset of that name"):
+    with pytest.raises(FileNotFoundError, match=r"somebody/nothing is not a file here, and no dataset with this name"):
         read_table("somebody/nothing")
 
 
@@ -286,7 +286,7 @@ def test_a_folder_that_is_no_shop_is_refused(tmp_path: Path) -> None:
     TABLE.write_parquet(tmp_path / "items.parquet")
     with pytest.raises(ValueError, match=r"has 2 items tables: items.csv, items.parquet; keep one"):
         load_shop(tmp_path)
-    with pytest.raises(FileNotFoundError, match="is no folder"):
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
         load_shop(tmp_path / "items.csv")
 
 
@@ -373,7 +373,7 @@ def test_what_a_source_cannot_do_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"has no \.inter file"):
         load_shop(f"recbole:{tmp_path}")
     write_amazon_2023(tmp_path)
-    with pytest.raises(ValueError, match="data amazon-2023 has columns of its own"):
+    with pytest.raises(ValueError, match="data amazon-2023 has its own column names"):
         load_shop(tmp_path, columns=TableColumns(title="name"))
     with pytest.raises(FileNotFoundError, match="or SOURCE:FOLDER with one of the known sources: tables, complete-jo"):
         load_shop("recbole:elsewhere")

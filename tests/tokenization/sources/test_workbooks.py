@@ -78,7 +78,7 @@ def test_a_workbook_is_a_table_of_types(kind: str, tmp_path: Path) -> None:
 
 def test_of_several_sheets_the_one_that_is_meant_is_asked_for(tmp_path: Path) -> None:
     write_xlsx(tmp_path / "items.xlsx", {"March": ITEMS, "April": ITEMS})
-    with pytest.raises(ValueError, match="has the sheets March, April; name the one that is meant 'items'"):
+    with pytest.raises(ValueError, match="has the sheets March, April; name the sheet to read 'items'"):
         load_table(tmp_path / "items.xlsx", "items")
 
 
@@ -116,7 +116,7 @@ def test_packed_files_are_read_and_refused_where_they_are_cut_off(packed: str, s
     path.write_bytes(whole)
     assert load_table(path, "items")[0].equals(table)
     path.write_bytes(whole[:-12])
-    with pytest.raises(ValueError, match="check that it is whole"):
+    with pytest.raises(ValueError, match="check that it is complete"):
         load_table(path, "items")
 
 

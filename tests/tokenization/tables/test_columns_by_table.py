@@ -105,7 +105,7 @@ def test_a_log_is_prepared_in_chunks_by_its_own_name(shop, tmp_path):
     assert load_prepared(tmp_path / "ready").columns == COLUMNS
     with pytest.raises(ValueError, match="was prepared, and its columns have our names"):
         load_shop(tmp_path / "ready", columns=TableColumns(by_table=TWO))
-    with pytest.raises(ValueError, match="data complete-journey has columns of its own"):
+    with pytest.raises(ValueError, match="data complete-journey has its own column names"):
         load_shop("complete-journey", columns=TableColumns(by_table=TWO))
 
 

@@ -116,11 +116,11 @@ CASES: dict[str, Dirt] = {
     ),
     "an encoding that is not found": Dirt(
         files(ITEMS.replace("Boots", "Ботинки").encode("cp1251")),
-        error=r"items\.csv cannot be read by its suffix: line 3 has the byte 0xc1, which is no UTF-8; give encoding",
+        error=r"items\.csv cannot be read by its suffix: line 3 has the byte 0xc1, which is not UTF-8; give encoding",
     ),
     "one bad byte among letters in UTF-8": Dirt(
         files(ITEMS.replace("A tent", "Zelt für 2").encode().replace(b"Stove", b"Stov\xe9")),
-        error=r"line 4 has the byte 0xe9, which is no UTF-8",
+        error=r"line 4 has the byte 0xe9, which is not UTF-8",
     ),
     "dates with the day first": Dirt(
         files(events=timed("13/09/2020 12:26", "13/09/2020", "01/10/2020", "2/10/2020 1:05 pm")), ("date_order", 4),
@@ -147,7 +147,7 @@ CASES: dict[str, Dirt] = {
     "old line ends": Dirt(files(ITEMS.replace("\n", "\r")), ("line_ends", 4), lambda shop: titles(shop)[2] == "Stove"),
     "a gz file that was cut off": Dirt(
         files(gzip.compress(ITEMS.encode())[:-12], EVENTS, "csv.gz"),
-        error=r"items\.csv\.gz cannot be read by its suffix: .*; check that it is whole",
+        error=r"items\.csv\.gz cannot be read by its suffix: .*; check that it is complete",
     ),
     "a quote that does not close": Dirt(
         files(ITEMS.replace("Boots", '"Boots')),
@@ -230,7 +230,7 @@ CASES: dict[str, Dirt] = {
     ),
     "json with a broken line": Dirt(
         lines('{"item_id": "A", "title": "a"}', '{"item_id": "B", "tit', REST[1]),
-        error=r"items\.jsonl cannot be read by its suffix: line 2 is no json: ",
+        error=r"items\.jsonl cannot be read by its suffix: line 2 is not JSON: ",
     ),
     "ratings that are NaN": Dirt(
         files(events=EVENTS.replace(",5\n", ",NaN\n")), ("nan_number", 1),
@@ -257,11 +257,11 @@ CASES: dict[str, Dirt] = {
     ),
     "times to come": Dirt(
         files(events=timed("32503680000", *TIMES[1:])),
-        error="events, column timestamp: 1 rows lie in the future, .* '99999999999' .masked, row 1.; an event",
+        error="events, column timestamp: 1 rows are in the future, .* '99999999999' .masked, row 1.; events",
     ),
     "events of unknown items": Dirt(
         files(events=EVENTS.replace("ann,A", "ann,Z")),
-        error="events, column item_id: 1 rows name an item that the items table lacks, for example 'Z'; add the items",
+        error="events, column item_id: 1 rows have an item that the items table lacks, for example 'Z'; add the items",
     ),
     "repeated events": Dirt(
         files(events=EVENTS + EVENTS.splitlines()[1] + "\n"), ("repeated_event", 1),
@@ -305,7 +305,7 @@ def test_the_first_short_line_is_named_and_empty_fields_are_none(tmp_path: Path)
     files(ITEMS.replace(",stoves,30", "").replace("boots,20", "boots,"))(tmp_path)
     (problem,) = load_shop(tmp_path).report.problems
     assert str(problem) == (
-        "items: 1 lines had too few fields, for example 'line 4 with 2 of 4 fields'; what is missing was left empty"
+        "items: 1 lines had too few fields, for example 'line 4 with 2 of 4 fields'; missing fields were left empty"
     )
     quoted = ITEMS.replace("Boots", '"Boots, brown"').replace(",20", ",").replace(",30", ",")
     (tmp_path / "items.csv").write_text(quoted)

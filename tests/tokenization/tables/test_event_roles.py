@@ -224,7 +224,7 @@ def test_quantities_below_zero_are_returns_however_they_are_written(written, num
     ]
     noted = {problem.kind: problem for problem in shop.problems}
     assert ("negative_quantity" in noted) == returned and ("not_numeric" in noted) == (number is None)
-    assert number is not None or "are no returns unless a minus sign begins them" in str(noted["not_numeric"])
+    assert number is not None or "are returns only if they begin with a minus sign" in str(noted["not_numeric"])
 
 
 def test_decimal_commas_below_zero():

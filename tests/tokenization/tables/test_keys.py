@@ -148,7 +148,7 @@ def test_floats_that_several_whole_numbers_share_are_refused(name: str, column: 
         load_shop(items=items, events=events)
     found = {(problem.column, problem.kind): problem for problem in caught.value.problems if problem.fatal}
     problem = found[column, "unsafe_key"]
-    assert "several whole numbers became one" in str(problem) and "dtype='Int64'" in str(problem)
+    assert "several integers became one" in str(problem) and "dtype='Int64'" in str(problem)
 
 
 def test_codes_that_look_like_numbers_stay() -> None:

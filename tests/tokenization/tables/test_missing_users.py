@@ -52,7 +52,7 @@ def test_the_error_names_the_argument():
 
 @pytest.mark.parametrize("events", [log(None, None), log("u", None).drop("user_id")])
 def test_a_log_without_users_is_refused(events):
-    with pytest.raises(TableError, match=r"no event names a user|column user_id: the column is missing"):
+    with pytest.raises(TableError, match=r"no event has a user|column user_id: the column is missing"):
         validate_tables(ITEMS, events, on_missing_users="drop")
 
 

@@ -84,16 +84,16 @@ BROKEN = [
     ("items", empty, "empty_table", "items: the table has no rows; give a table with at least one row"),
     ("events", empty, "empty_table", "events: the table has no rows; give a table with at least one row"),
     ("items", put("item_id", "tent", "boots", "boots"), "duplicate_item",
-     "items, column item_id: 1 rows repeat an id, for example 'boots'; keep one row an item"),
+     "items, column item_id: 1 rows repeat an id, for example 'boots'; keep one row per item"),
     ("items", put("item_id", "tent", None, "stove"), "null_key",
      "items, column item_id: 1 rows have no value; fill them or leave these rows out"),
     ("events", put("user_id", "ann", "  ", None, "bob"), "null_key",
      'events, column user_id: 2 rows have no value; fill them or leave these rows out: on_missing_users="drop"'),
     ("events", put("item_id", "tent", "kite", "kite", "stove"), "unknown_item",
-     "events, column item_id: 2 rows name an item that the items table lacks, for example 'kite'; "
+     "events, column item_id: 2 rows have an item that the items table lacks, for example 'kite'; "
      'add the items, or drop these events: on_unknown_items="drop"'),
     ("events", put("user_id", [1], [2], [3], [4]), "key_type",
-     "events, column user_id: the type cannot be an id, for example 'List(Int64)'; give texts or whole numbers"),
+     "events, column user_id: the type cannot be an id, for example 'List(Int64)'; give strings or integers"),
     ("events", drop("timestamp"), "no_order", "events: there is neither a time nor an order of events; give a column "
      "timestamp (or order); the table has the columns user_id, item_id"),
     ("events", put("timestamp", "2024-01-31", "yesterday", "2024-02-01", "2024-02-02"), "bad_timestamp",
@@ -108,12 +108,12 @@ BROKEN = [
      "events, column timestamp: 2 rows have no time; fill them, or give an order"),
     ("events", put("timestamp", 1_600_000_000, 1_600_000_100_000, 1_600_000_050, 1_600_000_060),
      "mixed_timestamp_units", "events, column timestamp: 1 rows are in another unit than the rest, for example "
-     "'9999999999999' (masked, row 2); most are in seconds; bring all to one unit"),
+     "'9999999999999' (masked, row 2); most are in seconds; convert all to one unit"),
     ("events", put("timestamp", 1_600_000_000_000, 1_600_000_100, 1_600_000_050_000, 1_600_000_060_000),
      "mixed_timestamp_units", "events, column timestamp: 1 rows are in another unit than the rest, for example "
-     "'9999999999' (masked, row 2); most are in milliseconds; bring all to one unit"),
+     "'9999999999' (masked, row 2); most are in milliseconds; convert all to one unit"),
     ("events", put("order", 0, 1, 0, 1.5), "bad_order",
-     "events, column order: 1 rows hold no whole number, for example '9.9' (masked, row 4); "
+     "events, column order: 1 rows have no integer, for example '9.9' (masked, row 4); "
      "number a user's events 0, 1, 2, ..."),
     ("events", put("is_target", "yes", "no", "maybe", "no"), "not_boolean",
      "events, column is_target: 1 rows are neither true nor false, for example 'xxxxx' (masked, row 3); "
@@ -172,7 +172,7 @@ def test_unknown_items_are_dropped_on_demand() -> None:
 
 
 def test_tables_that_share_no_id_are_refused_even_when_dropping() -> None:
-    with pytest.raises(TableError, match="no event names a known item; check the ids"):
+    with pytest.raises(TableError, match="no event has a known item; check the ids"):
         validate(items(), {**events(), "item_id": ["1", "2", "3", "4"]}, on_unknown_items="drop")
 
 
@@ -314,14 +314,14 @@ def test_compact_times_among_texts_of_times_are_read() -> None:
 def test_a_split_that_is_not_whole_is_told() -> None:
     shop = validate(items(), {**events(), "split": ["train", None, "train", "test"]})
     assert str(problems(shop)["partial_split"]) == (
-        "events, column split: 1 rows have no value; fill them, or only split='column' goes by it, and refuses them"
+        "events, column split: 1 rows have no value; fill them; only split='column' uses them and refuses missing ones"
     )
 
 
 def test_items_without_any_text_are_told() -> None:
     shop = validate({"item_id": items()["item_id"]}, events())
     assert str(problems(shop)["no_title"]) == (
-        "items, column title: 3 rows have no title; nothing else names them: they have no text"
+        "items, column title: 3 rows have no title; no other column names them; they have no text"
     )
 
 

@@ -85,7 +85,7 @@ def test_a_damaged_shard_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureF
     encoder = Encoder()
     assert encode(["one"], encoder, tmp_path)[0, 0, 0] == 3
     assert encoder.seen == ["one"]
-    assert "cannot be read and are made anew" in caplog.text
+    assert "cannot be read and are computed again" in caplog.text
 
 
 def test_a_cache_that_cannot_be_written_costs_only_the_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -98,8 +98,8 @@ def test_a_cache_that_cannot_be_written_costs_only_the_cache(tmp_path: Path, cap
 @pytest.mark.parametrize(
     ("states", "message"),
     [
-        (np.zeros((1, 3), np.float32), r"1 texts became states of shape \(1, 3\); give \(texts, tokens, width\)"),
-        (np.zeros((2, 1, 3), np.float32), r"1 texts became states of shape \(2, 1, 3\)"),
+        (np.zeros((1, 3), np.float32), r"1 texts have states of shape \(1, 3\); give \(texts, tokens, width\)"),
+        (np.zeros((2, 1, 3), np.float32), r"1 texts have states of shape \(2, 1, 3\)"),
         (np.full((1, 1, 3), np.nan, np.float32), "1 of 1 texts have states that are not finite: 'xxx'"),
     ],
 )

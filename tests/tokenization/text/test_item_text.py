@@ -22,7 +22,7 @@ def test_item_texts_joins_fields_in_order_and_leaves_out_what_is_missing() -> No
     assert item_texts(items, ("title", "path")) == ["Tent & pegs Camping Tents", "", ""]
     assert item_texts(items, ("path", "title", "price"))[0] == "Camping Tents Tent & pegs 9.5"
     assert item_texts(items, ()) == ["", "", ""]
-    with pytest.raises(ValueError, match="items has no column 'colour' to make a text of; it has title, price, path"):
+    with pytest.raises(ValueError, match="items has no column 'colour' for its text; it has title, price, path"):
         item_texts(items, ("title", "colour"))
 
 
@@ -43,11 +43,11 @@ def test_a_template_writes_what_stands_between_only_where_there_is_something() -
 @pytest.mark.parametrize(
     ("template", "importance", "message"),
     [
-        ("no column", (), "names no column; write one in braces"),
+        ("no column", (), "has no column; write one in braces"),
         ("{title", (), "is malformed"),
         ("{title!r}", (), "write plain columns in braces"),
         ("{}", (), "write plain columns in braces"),
-        ("{title}", ("brand",), "importance names 'brand'"),
+        ("{title}", ("brand",), "importance has 'brand'"),
     ],
 )
 def test_a_template_that_cannot_be_is_refused(template: str, importance: tuple[str, ...], message: str) -> None:
@@ -65,7 +65,7 @@ def test_the_important_column_takes_its_tokens_first_and_the_last_gets_what_is_l
         2: "", 4: "number 1", 6: "number 1 number 2", 7: "maps number 1 number 2",
         9: "tents boots maps number 1 number 2", 64: "tents boots stoves maps maps number 1 number 2",
     }  # fmt: skip
-    with pytest.raises(ValueError, match="max_tokens needs the tokenizer"):
+    with pytest.raises(ValueError, match="max_tokens needs a tokenizer"):
         template.texts(items, max_tokens=4)
 
 

@@ -114,9 +114,9 @@ def test_it_encodes_as_sentence_transformers_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pooling", "more", "message"),
     [
-        ({"pooling_mode_weightedmean": True}, (), "pooling none is not known"),
-        ({"pooling_mode": "weightedmean"}, (), "pooling weightedmean is not known"),
-        ({"pooling_mode_mean_tokens": True}, ("Dense",), "module Dense is not known"),
+        ({"pooling_mode_weightedmean": True}, (), "pooling none is not supported"),
+        ({"pooling_mode": "weightedmean"}, (), "pooling weightedmean is not supported"),
+        ({"pooling_mode_mean_tokens": True}, ("Dense",), "module Dense is not supported"),
     ],
 )
 def test_what_is_not_known_is_refused(
