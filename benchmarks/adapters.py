@@ -1,7 +1,7 @@
-"""A base trained on half of a shop's users, and ways to tune it on the other half, judged on that half's test split.
+"""A base trained on half of a dataset's users, and ways to tune it on the other half, evaluated on their test split.
 
-Run as `python benchmarks/adapters.py DATA OUTPUT`; prints one line of JSON a way and appends it to the file
-adapters.jsonl in OUTPUT. Ways that are in the file already are left out.
+Run as `python benchmarks/adapters.py DATA OUTPUT`. It prints one line of JSON per way and appends it to the file
+adapters.jsonl in OUTPUT. Ways that are already in the file are skipped.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def size_kb(folder: Path) -> float:
 
 
 def judge(way: str, shop: ShopTables, base: Path) -> dict[str, Any]:
-    """Recall and NDCG of the base as it is, or with the counts of the data, on the data's test split."""
+    """Recall and NDCG of the base on the data's test split, unchanged or with the counts of the data."""
     prepared, _ = prepare_from_base(shop, PreparationOptions(), str(base), recount=way != "base")
     report = evaluate_ranker(
         XCatRecommender(prepared.model, prepared.processor), prepared.splits["test"], prepared.processor.catalogue,
@@ -58,7 +58,7 @@ def judge(way: str, shop: ShopTables, base: Path) -> dict[str, Any]:
 
 
 def tune(way: str, shop: ShopTables, base: Path, output: Path, epochs: int, texts: int) -> dict[str, Any]:
-    """Tune and judge."""
+    """Tune and evaluate."""
     request = FitRequest(shop, output)
     if way != "second half alone":
         request.base = str(base)
@@ -73,7 +73,7 @@ def tune(way: str, shop: ShopTables, base: Path, output: Path, epochs: int, text
 
 
 def main() -> None:
-    """Train the base, then go every way that is not in the file."""
+    """Train the base, then run every way that is not in the file."""
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
     parser.add_argument("output", type=Path)

@@ -4,8 +4,8 @@
 
 DATA is a folder with reviews.* (columns label, 1 in favour and 0 against, review_text, and category if there is one),
 or with items.* and events.* whose events carry user, item, time, rating and texts. A fifth of the texts is held out,
-by a hash of the text, so that equal texts are on one side. The majority baseline says of every held-out text what most
-of the others are.
+by a hash of the text, so that equal texts are on one side. The majority baseline predicts the most frequent label of
+the other texts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from xcat_rec.tokenization.text.text_encoder import TextEncoder
 
 
 def table_of(folder: str, name: str) -> pl.DataFrame | None:
-    """A table of the folder, or None where it has none of that name."""
+    """A table in the folder, or None if it has no table of this name."""
     files = sorted(path for path in Path(folder).iterdir() if path.name.split(".")[0] == name)
     return read_table(files[0]) if files else None
 
@@ -42,7 +42,7 @@ def held_out(texts: list[str]) -> np.ndarray:
 
 
 def accuracy(judge: Sentiment, texts: list[str], positive: np.ndarray) -> dict[str, float]:
-    """Share of texts judged rightly; 0 counts as in favour, as people mostly are. And texts a second."""
+    """Accuracy (0 counts as positive, the majority), and texts per second."""
     start = time.perf_counter()
     found = judge(texts) >= 0
     seconds = time.perf_counter() - start
@@ -54,7 +54,7 @@ def accuracy(judge: Sentiment, texts: list[str], positive: np.ndarray) -> dict[s
 
 
 def judge_sentiment(texts: list[str], positive: np.ndarray, lexicon_limit: int) -> dict[str, Any]:
-    """Accuracy on held-out texts of the majority, the lexicon and what was learnt from the others."""
+    """Accuracy on held-out texts of the majority, the lexicon and the model trained on the other texts."""
     out = held_out(texts)
     test = [text for text, held in zip(texts, out, strict=True) if held]
     train = [text for text, held in zip(texts, out, strict=True) if not held]
@@ -90,7 +90,7 @@ def report_reviews(reviews: pl.DataFrame, lexicon_limit: int) -> dict[str, Any]:
 
 
 def report_shop(items: pl.DataFrame, events: pl.DataFrame, users: int, lexicon_limit: int) -> dict[str, Any]:
-    """Profiles of those who wrote most, and sentiment against ratings (4 and 5 in favour, 1 and 2 against)."""
+    """Profiles of the users with the most texts, and sentiment against ratings (4, 5 positive, 1, 2 negative)."""
     statements = read_statements(events)
     rated = statements.table.filter((pl.col("text") != "") & pl.col("rating").is_in([1.0, 2.0, 4.0, 5.0]))
     sentiment = judge_sentiment(rated["text"].to_list(), (rated["rating"] > 3).to_numpy(), lexicon_limit)
@@ -111,7 +111,7 @@ def report_shop(items: pl.DataFrame, events: pl.DataFrame, users: int, lexicon_l
 
 
 def show(report: dict[str, Any]) -> None:
-    """Print for people."""
+    """Print tables."""
     print(machine_line() + "\n")
     print("| sentiment | texts | accuracy | mean of both sides | texts/s |\n|---|---|---|---|---|")
     for name, part in report["sentiment"].items():
@@ -129,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="folder with reviews.*, or with items.* and events.*")
     parser.add_argument("--users", type=int, default=3, help="profiles printed")
-    parser.add_argument("--lexicon-limit", type=int, default=3000, help="held-out texts that the lexicon judges")
+    parser.add_argument("--lexicon-limit", type=int, default=3000, help="held-out texts for the lexicon, such as 3000")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     reviews, items, events = (table_of(options.data, name) for name in ("reviews", "items", "events"))

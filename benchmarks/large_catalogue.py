@@ -3,8 +3,8 @@
     python benchmarks/large_catalogue.py --json
     python benchmarks/large_catalogue.py --growth growth.png     # events/s against catalogue size and history length
 
-The catalogue is generated (ids only), the histories are drawn uniformly; every case has a process of its own. The
-plain cross-entropy of torch would hold tokens x items scores and their gradient; those bytes stand beside.
+The catalogue is generated (ids only) and the histories are drawn uniformly. Every case runs in its own process. For
+comparison the table has the bytes of the tokens x items scores and their gradient, as in torch's plain cross-entropy.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def run_case(objective: str, items: int, tokens: int, length: int, hidden: int, 
 
 
 def in_own_process(**case: Any) -> dict[str, Any]:
-    """Run one case in a fresh process, so that the peak is its own."""
+    """Run one case in a new process, to measure its own peak memory."""
     done = subprocess.run(
         [sys.executable, __file__, "--case", json.dumps(case)], capture_output=True, text=True, check=False
     )
@@ -93,7 +93,7 @@ def exponent(sizes: list[int], speeds: list[float]) -> float:
 
 
 def growth(file: str, tokens: int, hidden: int, steps: int) -> dict[str, Any]:
-    """Events a second against catalogue size and against history length, with fitted exponents, as a plot too."""
+    """Events per second against catalogue size and against history length, with fitted exponents, as a plot too."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.5))
@@ -143,7 +143,7 @@ def main() -> None:
             print(f"| {name} | {row['exponent']:.2f} | {speeds} |")
     else:
         found = [in_own_process(objective=o, items=i, length=options.length, **shared) for o, i in CASES]
-        print("| objective | items | tokens | s a step | GFLOP | peak GB | weights GB | plain scores GB |")
+        print("| objective | items | tokens | s per step | GFLOP | peak GB | weights GB | plain scores GB |")
         print("|---|---|---|---|---|---|---|---|")
         for row in found:
             print(

@@ -1,4 +1,4 @@
-"""What this machine can do: the ceilings that the benchmarks hold their figures against."""
+"""Ceilings of this machine, to compare measurements with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 
 def best_seconds(run: Callable[[], Any], repeats: int = 5) -> float:
-    """Shortest of several runs, after one that warms up."""
+    """Shortest of several runs, after a warm-up run."""
     run()
     times = []
     for _ in range(repeats):
@@ -49,7 +49,7 @@ def _cpuinfo() -> list[str]:
 
 
 def run_peer(python: str | None, script: str, *arguments: str) -> dict[str, Any] | None:
-    """Run a script of `peers/` with another Python; None, said on standard error, where there is none."""
+    """Run a script of `peers/` with another Python; without one, returns None and prints a message on stderr."""
     file = Path(__file__).parent / "peers" / script
     if python is None:
         return None

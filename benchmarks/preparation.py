@@ -1,11 +1,11 @@
-"""Time and memory of preparing a generated log, out of core.
+"""Time and memory of preparing a generated events table, out of core.
 
     python benchmarks/preparation.py FOLDER --events 5000000 --users 250000 --items 50000 --json
 
-The log is drawn with numpy in chunks and written as parquet under FOLDER, prepared there, and deleted. `--check`
-prepares it once more with two processes and on a two-node Ray cluster, and compares the rows. `--pandas` and
-`--peer-python PYTHON` (one with RecTools) measure on the same log what others begin with: a pandas sort and groupby to
-lists, and RecTools' `Dataset.construct`.
+The events are drawn with numpy in chunks and written as parquet under FOLDER, prepared there, and deleted. `--check`
+prepares them again with two processes and on a two-node Ray cluster, and compares the rows. `--pandas` and
+`--peer-python PYTHON` (with RecTools) measure the first step of other libraries on the same events: a pandas sort and
+groupby to lists, and RecTools' `Dataset.construct`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ print(json.dumps({"seconds": seconds, "cpu_seconds": used.ru_utime + used.ru_sti
 
 
 def generate(folder: Path, events: int, users: int, items: int, seed: int = 0) -> None:
-    """A catalogue, and a log in order of time whose items and users are drawn with long tails."""
+    """A catalogue, and events in order of time whose items and users have long-tailed frequencies."""
     generator = np.random.default_rng(seed)
     folder.mkdir(parents=True)
     names = pl.Series("item_id", np.arange(items))
@@ -89,7 +89,7 @@ def generate(folder: Path, events: int, users: int, items: int, seed: int = 0) -
 
 
 def rows_hash(folder: Path) -> str:
-    """Hash of the rows of all splits, whatever their order."""
+    """Hash of the rows of all splits, in any order."""
     total = 0
     for name in ("train", "validation", "test"):
         for path in sorted((folder / name).glob("*.parquet")):
@@ -101,7 +101,7 @@ def rows_hash(folder: Path) -> str:
 
 
 def run(python: str, script: str, *arguments: str) -> dict[str, Any]:
-    """Run a script in a process of its own, so that its peak memory is its own; says so where it dies."""
+    """Run a script in its own process, to measure its own peak memory; raises an error if it fails."""
     done = subprocess.run([python, "-c", script, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         return {"failed": done.returncode, "message": done.stderr[-500:]}
@@ -110,7 +110,7 @@ def run(python: str, script: str, *arguments: str) -> dict[str, Any]:
 
 
 def prepare(folder: Path, name: str, num_proc: int, engine: str = "local") -> dict[str, Any]:
-    """Prepare the log; spawned processes need a script that is a file."""
+    """Prepare the events; spawned processes need a script in a file."""
     script = folder / "prepare.py"
     script.write_text(PREPARE)
     call = [sys.executable, str(script), str(folder / "log"), str(folder / name), str(num_proc), engine]
@@ -122,14 +122,14 @@ def prepare(folder: Path, name: str, num_proc: int, engine: str = "local") -> di
 def main() -> None:
     """Generate, measure, print, delete."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="folder for the log and the result, which must not exist")
+    parser.add_argument("folder", type=Path, help="folder for the events and the result, which must not exist")
     parser.add_argument("--events", type=int, default=5_000_000)
     parser.add_argument("--users", type=int, default=250_000)
     parser.add_argument("--items", type=int, default=50_000)
     parser.add_argument("--num-proc", type=int, default=1)
     parser.add_argument("--check", action="store_true", help="compare with two processes and with two Ray nodes")
-    parser.add_argument("--pandas", action="store_true", help="measure a pandas groupby of the same log")
-    parser.add_argument("--peer-python", help="Python that has RecTools")
+    parser.add_argument("--pandas", action="store_true", help="measure a pandas groupby of the same events")
+    parser.add_argument("--peer-python", help="Python with RecTools")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.folder.exists():
@@ -152,7 +152,7 @@ def main() -> None:
             script = (Path(__file__).parent / "peers" / "rectools_dataset.py").read_text()
             result["rectools"] = run(options.peer_python, script, log)
         for name in ("pandas", "rectools"):
-            # Of processor time, which holds on a machine that others use too.
+            # Of processor time, which other processes on the machine disturb less.
             if "cpu_seconds" in result.get(name, {}):
                 result[f"{name}_ratio"] = result[name]["cpu_seconds"] / result["xcat"]["cpu_seconds"]
     finally:

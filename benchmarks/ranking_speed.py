@@ -2,9 +2,9 @@
 
     python benchmarks/ranking_speed.py [DATA] --json
 
-The evaluation ranks the targets of all users of DATA (drawn in the size of Amazon Beauty 2014 where it is left out)
-against the whole catalogue with an untrained model, whose speed is that of a trained one. The top list is exact, over
-a generated table; its bound is one reading of the table at the memory bandwidth that a copy measured in the same run.
+The evaluation ranks the targets of all users of DATA (generated with the size of Amazon Beauty 2014 by default)
+against the whole catalogue, with an untrained model, which is as fast as a trained one. The top list is exact, over a
+generated table; its bound is one read of the table at the memory bandwidth of a copy in the same run.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def main() -> None:
     bandwidth = copy_gigabytes()
     bound = table.numel() * 4 / bandwidth / 1e9
     print(machine_line() + "\n")
-    print("| what | measured | bound or peer |\n|---|---|---|")
+    print("| task | measured | bound or peer |\n|---|---|---|")
     print(f"| evaluation: {len(sequences):,} users over {items:,} items | {evaluated:.2f} s | |")
     print(
         f"| top {options.k} of {options.items:,} items, one user, d={options.hidden} | {1e3 * seconds:.1f} ms | "

@@ -12,26 +12,26 @@ PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "matmul", "linear", "mkldnn_linear"
 ATTENTION = ("attention", "softmax")
 DROPOUT = ("dropout", "bernoulli")
 EXPONENTIALS = ("exp", "expm1", "gelu", "silu", "sigmoid", "tanh", "log", "log1p", "softplus")
-ADAPTOR, LOSS, BLOCKS = "adaptor products", "loss products", "block products"
+PROJECTION, LOSS, BLOCKS = "projection products", "loss products", "block products"
 TABLE, SCORES = "table passes", "passes over scores"
 
 
 def group_of(name: str, shapes: list[list[int]], items: int) -> str:
     """The group of an operation.
 
-    Products are told apart by their sizes: all texts (one more than items) pass through the adaptor, all items
-    through the loss, and what has neither belongs to the blocks. A pass over a table is any other operation on all
-    items or texts, conversions among them, and the optimizer, most of whose parameters are tables; one over scores has
-    a column an item. Texts of a step's own items alone (`adaptor_refresh_steps` above 1) count with the blocks.
+    Products are identified by their sizes. All texts (one more than items) pass through the text projection, all items
+    through the loss; other products are in the blocks. A table pass is any other operation on all items or texts,
+    including conversions, and the optimizer, because most parameters are tables. A pass over scores has one column per
+    item. Texts of only the step's items (`adaptor_refresh_steps` above 1) count as blocks.
 
     Args:
-        name: As the profiler has it, such as `aten::mm`.
+        name: Name in the profiler, such as `aten::mm`.
         shapes: Sizes of its inputs.
-        items: Items of the catalogue, of which each has a text of its own; the table has two rows more.
+        items: Number of catalogue items, each with a different text; the table has two rows more.
 
     Example:
         >>> group_of("aten::mm", [[1, 50], [50, 4]], 50), group_of("aten::mm", [[51, 9], [9, 8]], 50)
-        ('loss products', 'adaptor products')
+        ('loss products', 'projection products')
         >>> group_of("aten::add", [[52, 4], [52, 4]], 50), group_of("aten::exp_", [[7, 50]], 50)
         ('table passes', 'exponentials and activations')
     """
@@ -44,7 +44,7 @@ def group_of(name: str, shapes: list[list[int]], items: int) -> str:
     if any(part in bare for part in DROPOUT):
         return "dropout"
     if bare in PRODUCTS:
-        return ADAPTOR if items + 1 in sizes else LOSS if sizes & {items, items + 2} else BLOCKS
+        return PROJECTION if items + 1 in sizes else LOSS if sizes & {items, items + 2} else BLOCKS
     if bare.removesuffix("_backward") in EXPONENTIALS:
         return "exponentials and activations"
     whole = range(items, items + 3)
@@ -57,8 +57,8 @@ class StepProfile(TrainerCallback):
     """Profiles the steps after a warm-up; the profiler slows small operations down.
 
     Args:
-        warmup: Steps before the first that counts.
-        steps: Steps that count.
+        warmup: Steps before the first measured one.
+        steps: Measured steps.
     """
 
     def __init__(self, warmup: int, steps: int) -> None:
@@ -75,7 +75,7 @@ class StepProfile(TrainerCallback):
             self._profiler.stop()
 
     def milliseconds(self, items: int) -> dict[str, float]:
-        """Milliseconds a step by group, the largest first; what no operation took is "between operations"."""
+        """Milliseconds per step by group, the largest first; time without an operation is "between operations"."""
         found: dict[str, float] = {}
         for event in self._profiler.key_averages(group_by_input_shape=True):
             shapes = [shape for shape in event.input_shapes if isinstance(shape, list)]
@@ -92,4 +92,4 @@ def print_profile(milliseconds: dict[str, float]) -> None:
     print("\n| part of a step, text and id | ms | share |\n|---|---|---|")
     for name, value in milliseconds.items():
         print(f"| {name} | {value:.1f} | {value / whole:.0%} |")
-    print(f"| a step, profiled | {whole:.1f} | |")
+    print(f"| one step, profiled | {whole:.1f} | |")

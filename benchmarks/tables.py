@@ -1,7 +1,7 @@
 """Prints files of `xcat bench` as Markdown tables.
 
-Run as `python benchmarks/tables.py FILE.json [...]`; one table a file. `--by-history` shows slices by
-length of history in place of the others; `--against MODEL` adds what that model's NDCG@10 is above each other one's,
+Run as `python benchmarks/tables.py FILE.json [...]`; one table per file. `--by-history` shows slices by length of
+history in place of the others; `--against MODEL` adds the difference of that model's NDCG@10 to each other model's,
 with the 95 % interval of a paired bootstrap over users.
 """
 
@@ -23,7 +23,7 @@ METRICS = ("recall@10", "ndcg@10")
 
 
 def markdown_table(rows: Sequence[dict[str, Any]], names: Sequence[str] = TARGET_SLICES) -> Iterator[str]:
-    """Lines of a table: models down, all targets and the slices that have any across."""
+    """Lines of a table: models as rows, all targets and non-empty slices as columns."""
     parts = _parts(rows, names)
     figures = [(part, metric) for part in parts for metric in METRICS]
     if "cold" in parts:
@@ -41,7 +41,7 @@ def markdown_table(rows: Sequence[dict[str, Any]], names: Sequence[str] = TARGET
 
 
 def differences(rows: Sequence[dict[str, Any]], users: dict[str, np.ndarray], model: str) -> Iterator[str]:
-    """Lines of a table: what one model has more than each other one, all targets and slices across."""
+    """Lines of a table: differences of one model to each other model, for all targets and slices."""
     parts = _parts(rows, TARGET_SLICES)
     yield f"| {model} above | " + " | ".join(part or "all" for part in parts) + " |"
     yield "|---|" + "---:|" * len(parts)
@@ -62,7 +62,7 @@ def differences(rows: Sequence[dict[str, Any]], users: dict[str, np.ndarray], mo
 
 
 def _share(ours: np.ndarray, theirs: np.ndarray) -> str:
-    """The difference as a share of the other's mean, where there is one."""
+    """The relative difference to the other model's mean, if it is not 0."""
     try:
         found = relative_bootstrap(ours, theirs)
     except ValueError:  # a mean of 0
@@ -71,12 +71,12 @@ def _share(ours: np.ndarray, theirs: np.ndarray) -> str:
 
 
 def _parts(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
-    """All targets, as an empty name, and the slices that have any."""
+    """All targets, as an empty name, and the non-empty slices."""
     return ["", *(name for name in names if any(row["slices"].get(name, {}).get("num_targets") for row in rows))]
 
 
 def heading(row: dict[str, Any]) -> str:
-    """What the figures are of."""
+    """Data, machine and commit of the results."""
     data, machine = row["data"], row["machine"]
     cold = f", {data['cold_items']:.0%} of the items cold ({data['cold_policy']})" if data["cold_items"] else ""
     commit, dirty, _ = (row["commit"] or "unknown").partition("-dirty")
@@ -88,7 +88,7 @@ def heading(row: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the tables of the files that are named."""
+    """Print the tables of the given files."""
     parser = argparse.ArgumentParser(description="Print files of xcat bench as Markdown tables.")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE.json")
     parser.add_argument(
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number, path in enumerate(given.files):
         rows = read_rows(path)
         if not rows:
-            parser.error(f"{path} holds no runs")
+            parser.error(f"{path} has no runs; give a file that xcat bench --output wrote")
         print("\n" * bool(number) + heading(rows[-1]) + "\n")
         print("\n".join(markdown_table(rows, HISTORY_SLICES if given.by_history else TARGET_SLICES)))
         if given.against:

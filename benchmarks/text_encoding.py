@@ -1,10 +1,10 @@
-"""Titles encoded a second, against a plain sentence-transformers `encode` of the same titles in the same run.
+"""Titles encoded per second, against a plain sentence-transformers `encode` of the same titles in the same run.
 
     python benchmarks/text_encoding.py DATA [--encoder FOLDER] --json
 
-DATA is a folder with items.*. Both read the same encoder with the same threads, by turns, and their vectors are
-compared. Ours runs in bfloat16 where this machine is faster at it. Then 1 % of the titles are changed, and encoded
-with the cache. Needs sentence-transformers, which the packaged encoder of the extra `demo` brings.
+DATA is a folder with items.*. Both use the same encoder with the same threads, in turns, and their vectors are
+compared. Ours runs in bfloat16 if this machine is faster at it. Then 1 % of the titles are changed, and encoded with
+the cache. Needs sentence-transformers, which is installed with the packaged encoder of the extra `demo`.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from xcat_rec.tokenization.text.text_encoder import TextEncoder
 
 
 def titles_of(folder: str, limit: int | None) -> list[str]:
-    """Cleaned titles of a shop."""
+    """Cleaned titles of a dataset."""
     file = next(path for path in sorted(Path(folder).iterdir()) if path.name.startswith("items."))
     return [clean_text(title) for title in read_table(file)["title"].to_list()][:limit]
 
 
 def peer_encoder(folder: str) -> Callable[[list[str]], np.ndarray]:
-    """`encode` of sentence-transformers, as it comes."""
+    """`encode` of sentence-transformers, with its defaults."""
     from sentence_transformers import SentenceTransformer
 
     encode: Callable[[list[str]], np.ndarray] = SentenceTransformer(folder, device="cpu").encode
@@ -50,9 +50,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="folder with items.*")
-    parser.add_argument("--encoder", help="folder of the encoder; the default encoder where it is left out")
+    parser.add_argument("--encoder", help="folder of the encoder; the default encoder if left out")
     parser.add_argument("--limit", type=int, help="titles used, the first ones")
-    parser.add_argument("--rounds", type=int, default=2, help="runs of each, by turns; the best counts")
+    parser.add_argument("--rounds", type=int, default=2, help="runs of each, in turns; the best counts")
     parser.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -61,7 +61,7 @@ def main() -> None:
     encoder = TextEncoder.from_pretrained(folder, bf16=use_bf16(options.precision))
     peer = peer_encoder(folder)
     ours, theirs = [], []
-    for _ in range(options.rounds):  # by turns, so that whatever else the machine does hits both
+    for _ in range(options.rounds):  # in turns, so that other load on the machine affects both
         with tempfile.TemporaryDirectory() as cache:
             ours.append(timed(lambda given: encoder.encode(given, Path(cache), progress=False)[:, 0], titles))
             changed = [title + " II" if i % 100 == 0 else title for i, title in enumerate(titles)]
@@ -85,7 +85,7 @@ def main() -> None:
     print(
         f"| ours, {'bf16' if encoder.bf16 else 'fp32'} | {result['titles_per_second']:,.0f} | {result['ratio']:.2f} |"
     )
-    print(f"\nprocessor time {peer_work / work:.2f} times less; best of {options.rounds} rounds by turns")
+    print(f"\nprocessor time {peer_work / work:.2f} times less; best of {options.rounds} rounds in turns")
     print(f"least cosine between the two {cosine.min():.5f}; 1 % new titles {again:.2f} s against {seconds:.2f} s")
     if options.json:
         print(json.dumps(result))

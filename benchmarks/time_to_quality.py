@@ -1,13 +1,13 @@
-"""Seconds of training until validation NDCG@10 first reaches a figure, against RecTools on the same split.
+"""Seconds of training until validation NDCG@10 first reaches a value, against RecTools on the same split.
 
     python benchmarks/time_to_quality.py DATA --peer-python .venv-peers/bin/python --json
 
-DATA is a folder with items.* and events.*, split in its own way. After every epoch the held-out items of all users
+DATA is a folder with items.* and events.*, with its default split. After every epoch the held-out items of all users
 are ranked among the whole catalogue, items of the history included, ties against the model. XCat trains with its
-defaults, and as the recipe `sasrec` of ids alone (d = 64, 2 blocks); RecTools' SASRecModel has those shapes, too. All
-read 50 events and take 128 histories a batch. Preparation, in XCat's case with the encoding of all texts, is told
-apart. Two things are to a peer's advantage: it ranks only items that it trained on, and what it prepares anew every
-epoch is not counted.
+defaults, and as the recipe `sasrec` with ids only (d = 64, 2 blocks); RecTools' SASRecModel has the same sizes. All
+read 50 events and have 128 histories per batch. Preparation is reported separately; XCat's includes encoding all
+texts. Two things favour the peer: it ranks only items that it trained on, and its preparation in every epoch is not
+counted.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PEER_LOSSES = {"rectools_softmax": ["--loss", "softmax"], "rectools_sampled": ["
 
 
 class QualityClock(TrainerCallback):
-    """The curve of epochs; ends training at a figure, or after some epochs, whatever the schedule is."""
+    """The curve of epochs; ends training at a value or a maximum number of epochs, for any schedule."""
 
     def __init__(self, ndcg: float, max_epochs: int) -> None:
         self.ndcg, self.max_epochs = ndcg, max_epochs
@@ -50,15 +50,15 @@ class QualityClock(TrainerCallback):
         self.curve: list[dict[str, float]] = []
 
     def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
-        """Note when the steps begin."""
+        """Store the start time of the steps."""
         self.begin = time.perf_counter()
 
     def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
-        """Note when the steps of an epoch end."""
+        """Store the end time of an epoch's steps."""
         self._end = time.perf_counter()
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
-        """Note what was reached, and stop if that is enough."""
+        """Evaluate an epoch, and stop at the target value."""
         now = time.perf_counter()
         training = self._end - self.begin - self.judging
         self.judging += now - self._end
@@ -71,11 +71,11 @@ class QualityClock(TrainerCallback):
 
 
 def own_run(name: str, shop: ShopTables, options: argparse.Namespace, cache: Path) -> dict[str, Any]:
-    """Train a recipe through the Trainer: seconds of preparation, and the curve."""
+    """Train a recipe with the Trainer: seconds of preparation, and the curve."""
     recipe = find_recipe(name)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        # The weight of the neighbour memory is chosen after the last epoch, which no point of the curve sees.
+        # The weight of the item-to-item scores is tuned after the last epoch, which is not part of the curve.
         own: dict[str, Any] = {
             "seed": options.seed, "precision": options.precision, "save_strategy": "no", "disable_tqdm": True,
             "load_best_model_at_end": False, "tune_neighbor_weight": False, "use_cpu": True,
@@ -115,7 +115,7 @@ def best(curve: list[dict[str, float]]) -> float:
 
 
 def seconds_at(point: dict[str, float]) -> dict[str, float]:
-    """What it took to get to a point of a curve."""
+    """Time and epochs until a point of a curve."""
     return {
         "training": point["training_seconds"], "with_evaluation": point["with_evaluation_seconds"],
         "epochs": point["epoch"],
@@ -123,12 +123,12 @@ def seconds_at(point: dict[str, float]) -> dict[str, float]:
 
 
 def seconds_to(run: dict[str, Any], ndcg: float) -> dict[str, float] | None:
-    """Seconds at the first epoch that reached the figure; None if none did."""
+    """Seconds at the first epoch that reached the value; None if none did."""
     return next((seconds_at(point) for point in run["curve"] if point["ndcg@10"] >= ndcg), None)
 
 
 def ratios(runs: dict[str, dict[str, Any] | None], ndcg: float) -> dict[str, dict[str, Any]]:
-    """How many times as long a peer takes: at least so many (`at_least`) where it ended before the figure."""
+    """The peer's time relative to ours; a lower bound (`at_least`) if it ended before the value."""
     found: dict[str, dict[str, Any]] = {}
     for own in OWN_NAMES:
         mine = seconds_to(runs[own] or {"curve": []}, ndcg)
@@ -160,11 +160,11 @@ def line_of(name: str, run: dict[str, Any] | None, ndcg: float) -> str:
 
 
 def report(runs: dict[str, dict[str, Any] | None], splits: DatasetDict, options: argparse.Namespace) -> None:
-    """Print the table, and the JSON object that it is of."""
+    """Print the table, and its JSON object."""
     events = sum(len(row) - 1 for row in splits["train"].with_format(None)["items"])
     low = "bfloat16" if XCatTrainingArguments("unused", precision=options.precision).bf16 else "float32"
     print(f"{machine_line()}, XCat in {low}, peers in float32")
-    print(f"{events:,} training events, {len(splits['validation']):,} users judged, seed {options.seed}")
+    print(f"{events:,} training events, {len(splits['validation']):,} users evaluated, seed {options.seed}")
     print(f"until validation NDCG@10 is {options.ndcg:g}, in {options.max_epochs} epochs at most\n")
     print("| model | s of training | s with evaluation | epochs | best NDCG@10 | s of preparation |")
     print("|---|---|---|---|---|---|")
@@ -200,7 +200,7 @@ def main() -> None:
     parser.add_argument("--ndcg", type=float, default=0.035, help="validation NDCG@10 to be reached")
     parser.add_argument("--max-epochs", type=int, default=30, help="epochs of each model, at most")
     parser.add_argument("--peer-python", help="Python with rectools[torch] (make peers)")
-    parser.add_argument("--cache", type=Path, help="folder of text states; without it they are encoded anew")
+    parser.add_argument("--cache", type=Path, help="folder of text states; without it they are encoded again")
     parser.add_argument("--precision", default="auto", help="of XCat: auto, fp32 or bf16")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")

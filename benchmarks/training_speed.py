@@ -1,11 +1,11 @@
-"""Training events a second, exact softmax, against RecTools and RecBole on the same sequences.
+"""Training events per second, exact softmax, against RecTools and RecBole on the same sequences.
 
     python benchmarks/training_speed.py --peer-python .venv-peers/bin/python --json
 
-Without DATA the sequences are drawn, in the size of Amazon Beauty 2014 (22,363 users, 12,101 items, lengths geometric
-with mean 8.9, items by a Zipf law); speed does not depend on what they mean. With DATA (a folder with items.* and
-events.*) its training split is used. An event is a label that counts. Same d, blocks, length, histories a batch.
-With --profile some more steps of the text and id model are taken under torch's profiler, and told by group.
+Without DATA the sequences are generated, with the size of Amazon Beauty 2014 (22,363 users, 12,101 items, lengths
+geometric with mean 8.9, items by a Zipf law); the speed does not depend on their content. With DATA (a folder with
+items.* and events.*) its training split is used. An event is a target that counts. d, blocks, length and histories per
+batch are equal. With --profile more steps of the text and id model run under torch's profiler, reported by group.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def drawn_sequences(users: int, items: int, mean_length: float, seed: int = 0) -
 
 
 def stored_sequences(folder: str) -> tuple[list[list[int]], int]:
-    """Training sequences of a shop, and the number of its items."""
+    """Training sequences of a dataset, and its number of items."""
     from xcat_rec.tokenization.sequences.build import build_splits
     from xcat_rec.tokenization.sources import load_shop
     from xcat_rec.training.preparation.prepare import build_vocabulary
@@ -70,7 +70,7 @@ class StepClock(TrainerCallback):
         self.warmup, self.start, self.end = warmup, 0.0, 0.0
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Note the time."""
+        """Store the time."""
         self.end = time.perf_counter()
         if state.global_step == self.warmup:
             self.start = self.end
@@ -96,7 +96,7 @@ def events_per_second(
     watch: TrainerCallback | None = None,
     **config: Any,
 ) -> float:
-    """Train XCat through its Trainer for some steps, with a callback that watches them."""
+    """Train XCat with its Trainer for some steps, with a callback that measures them."""
     rows = items + NUM_SPECIAL_ROWS
     vocabulary = ItemVocabulary(pa.table({"item_id": [str(i) for i in range(items)]}))
     text = config.get("use_text", True)
@@ -140,19 +140,19 @@ def events_per_second(
 
 
 def flops_per_event(items: int, hidden: int, blocks: int, text: bool, events_per_step: float) -> float:
-    """Products that one event cannot do without, forward and backward (multiply and add are two)."""
+    """Arithmetic that is required per event, forward and backward (multiply and add are two)."""
     loss = 3 * 2 * items * hidden
     layers = 3 * blocks * 2 * (4 * hidden**2 + 2 * hidden**2)
     return loss + layers + (adaptor_flops(items, hidden) / events_per_step if text else 0)
 
 
 def adaptor_flops(items: int, hidden: int) -> float:
-    """Products of one step over all texts; the states are given, so nothing is passed back through the first layer."""
+    """Arithmetic of one step over all texts; the states are inputs, so the first layer needs no input gradient."""
     return 2 * items * (2 * TEXT_DIM * 2 * hidden + 3 * 2 * hidden**2)
 
 
 def profiled(sequences: list[list[int]], items: int, options: argparse.Namespace) -> dict[str, float]:
-    """Milliseconds of a step of the text and id model, by group of operations."""
+    """Milliseconds per step of the text and id model, by group of operations."""
     watch = StepProfile(options.warmup, PROFILED_STEPS)
     shorter = argparse.Namespace(**{**vars(options), "steps": options.warmup + PROFILED_STEPS})
     events_per_second(sequences, items, shorter, watch, **TEXT_AND_ID)
@@ -162,10 +162,10 @@ def profiled(sequences: list[list[int]], items: int, options: argparse.Namespace
 def parts_alone(
     items: int, hidden: int, events: int, ceiling: float, low: torch.dtype
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """The loss alone and the adaptor alone, forward and backward, and the time that the loss took.
+    """The loss alone and the projection alone, forward and backward, and the time of the loss.
 
     Returns:
-        What they make of the ceilings of their products; events, seconds and GFLOP/s of the loss.
+        Their shares of the ceilings of their products; events, seconds and GFLOP/s of the loss.
     """
     states, table = (torch.randn(rows, hidden, requires_grad=True) for rows in (events, items))
     targets, texts = torch.randint(items, (events,)), torch.randn(items, TEXT_DIM)
@@ -246,7 +246,7 @@ def report(
     options: argparse.Namespace,
     events_per_step: float,
 ) -> None:
-    """Print the tables, and the JSON object that they are of."""
+    """Print the tables, and their JSON object."""
     low = torch.bfloat16 if XCatTrainingArguments("unused", precision=options.precision).bf16 else torch.float32
     ceiling = product_gflops(round(events_per_step), options.hidden, items, low)
     own = {"id_only": speeds["XCat, id only"] or 0.0, "text_id": speeds["XCat, text and id"] or 0.0}
@@ -266,7 +266,7 @@ def report(
     alone, loss_alone = parts_alone(items, options.hidden, round(events_per_step), ceiling, low)
     utilisation |= alone
     print(f"{machine_line()}, {str(low).removeprefix('torch.')}")
-    print(f"{items} items, d={options.hidden}, length {options.length}, {options.batch} histories a batch")
+    print(f"{items} items, d={options.hidden}, length {options.length}, {options.batch} histories per batch")
     bounds = ", ".join(f"{ceiling * 1e9 / flops[name]:,.0f} events/s {name}" for name in own)
     print(f"ceiling of the loss's product: {ceiling:.0f} GFLOP/s, so at most {bounds}\n")
     print("| model | events/s |\n|---|---|")

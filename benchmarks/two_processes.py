@@ -1,11 +1,11 @@
-"""One process against two over gloo, with the same global batch: loss curves, metrics, events a second.
+"""One process against two over gloo, with the same global batch: loss curves, metrics, events per second.
 
     python benchmarks/two_processes.py --json
 
 Three runs of the same training: one process with one thread, two processes (torchrun) with one thread each, and one
-process with two threads, which is what the two processes compete with on the same two cores. Sequences are drawn as
-in training_speed.py; the last event of each is what is evaluated. Nothing is random but weights and data (no
-dropout), so that the runs can be compared step by step.
+process with two threads, the alternative on the same two cores. Sequences are generated as in training_speed.py; the
+last event of each is the evaluation target. Only weights and data are random (no dropout), so that the runs can be
+compared step by step.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from xcat_rec.training.trainer import XCatTrainer
 
 METRIC = "eval_ndcg@10"
 RUNS = {"one process, 1 thread": (1, 1), "two processes, 1 thread each": (2, 1), "one process, 2 threads": (1, 2)}
-"""Processes and threads of each."""
+"""Processes and threads of each run."""
 
 
 def build_model(histories: list[list[int]], options: argparse.Namespace) -> XCatForNextItem:
-    """A model with drawn text states and the counts of the histories, the same in every process."""
+    """A model with generated text states and the counts of the histories, the same in every process."""
     set_seed(0)
     rows = options.items + NUM_SPECIAL_ROWS
     model = XCatForNextItem(
@@ -59,7 +59,7 @@ def build_model(histories: list[list[int]], options: argparse.Namespace) -> XCat
 
 
 def work(options: argparse.Namespace) -> None:
-    """Train and evaluate in this process, one of `WORLD_SIZE`, and write down what came of it."""
+    """Train and evaluate in this process, one of `WORLD_SIZE`, and write the results to a file."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     torch.set_num_threads(options.threads)
     sequences = drawn_sequences(options.users, options.items, 8.9)
@@ -94,7 +94,7 @@ def work(options: argparse.Namespace) -> None:
 
 
 def run(processes: int, threads: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Run the training in processes of their own."""
+    """Run the training in new processes."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
@@ -115,13 +115,11 @@ def run(processes: int, threads: int, options: argparse.Namespace) -> dict[str, 
 
 
 def report(found: dict[str, dict[str, Any]], options: argparse.Namespace) -> None:
-    """Print the table, and the JSON object that it is of."""
+    """Print the table, and its JSON object."""
     base = found[next(iter(RUNS))]
     machine = base["machine"].split(", ")
     print(f"{', '.join(machine[:-2])}, {machine[-1]}, gloo, fp32, {os.cpu_count()} cores")
-    print(
-        f"{options.items} items, d={options.hidden}, {options.batch} histories a global batch, {options.steps} steps\n"
-    )
+    print(f"{options.items} items, d={options.hidden}, {options.batch} histories per batch, {options.steps} steps\n")
     print("| run | events/s | times | largest loss difference | final loss | NDCG@10 | difference |")
     print("|---|---|---|---|---|---|---|")
     content: dict[str, Any] = {}

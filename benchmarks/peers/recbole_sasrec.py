@@ -1,6 +1,6 @@
 """Training speed of RecBole's SASRec (cross-entropy), run by the Python of a virtual environment that has `recbole`.
 
-RecBole cuts every history into one sample an event, so a batch is a number of events. Prints one JSON object.
+RecBole makes one sample per event, so its batch size counts events. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--sequences", required=True)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--warmup", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=768, help="events a batch")
+    parser.add_argument("--batch", type=int, default=768, help="events per batch")
     parser.add_argument("--length", type=int, default=50)
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--blocks", type=int, default=2)

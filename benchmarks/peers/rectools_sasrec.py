@@ -1,6 +1,6 @@
 """Training speed of RecTools' SASRec, run by the Python of a virtual environment that has `rectools[torch]`.
 
-Prints one JSON object: events a second over the steps after warm-up, an event being a label that counts.
+Prints one JSON object: events per second over the steps after warm-up; an event is a target that counts.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from rectools.models import SASRecModel
 
 
 class StepClock(lightning.Callback):
-    """Seconds and labelled events of every training step; lists of the class, as RecTools copies it."""
+    """Seconds and target events of every training step; class attributes, because RecTools copies the object."""
 
     seconds: list[float] = []
     events: list[int] = []
     _start = 0.0
 
     def on_train_batch_start(self, trainer, module, batch, batch_idx) -> None:
-        """Note when a step begins."""
+        """Store the start time of a step."""
         self._start = time.perf_counter()
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx) -> None:
-        """Note what a step took."""
+        """Store the duration of a step."""
         self.seconds.append(time.perf_counter() - self._start)
         self.events.append(int((batch["y"] > 0).sum()))
 

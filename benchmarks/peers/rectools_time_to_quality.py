@@ -1,7 +1,7 @@
 """NDCG@10 of RecTools' SASRec after every epoch, run by the Python of a virtual environment with `rectools[torch]`.
 
-Prints one JSON object: seconds of preparation, and the curve of epochs until the figure or the last epoch is reached.
-Training seconds are those of Lightning's loop alone: what RecTools prepares anew in every `fit_partial` is left out.
+Prints one JSON object: seconds of preparation, and the curve of epochs until the target value or the last epoch.
+Training seconds are the time in Lightning's loop; RecTools' preparation in every `fit_partial` is left out.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ K = 10
 
 
 class LoopClock(lightning.Callback):
-    """When training began first, and its seconds in all; fields of the class, as RecTools copies the object."""
+    """Start of the first training, and its total seconds; class attributes, because RecTools copies the object."""
 
     begin = 0.0
     seconds = 0.0
     _start = 0.0
 
     def on_train_start(self, trainer: Any, module: Any) -> None:
-        """Note when a loop begins."""
+        """Store the start time of a loop."""
         LoopClock._start = time.perf_counter()
         LoopClock.begin = LoopClock.begin or LoopClock._start
 
     def on_train_end(self, trainer: Any, module: Any) -> None:
-        """Note what a loop took."""
+        """Store the duration of a loop."""
         LoopClock.seconds += time.perf_counter() - LoopClock._start
 
 
@@ -55,11 +55,12 @@ def dataset_of(items: np.ndarray, lengths: np.ndarray, users: np.ndarray) -> Dat
 
 
 def ndcg(recommended: pd.DataFrame, targets: list[list[int]]) -> float:
-    """NDCG@10, a mean over all users; one for whom nothing is recommended counts 0.
+    """NDCG@10, a mean over all users; users without recommendations count 0.
 
     Args:
-        recommended: K + 1 items a user with their scores. One more than K, so that a target whose score the next item
-            ties is seen to be behind it: ties count against the model.
+        recommended: K + 1 items per user with their scores. The additional item shows whether the next item ties with
+            a
+            target: ties count against the model.
         targets: Held-out items of every user.
     """
     discounts = 1 / np.log2(1 + np.arange(1, K + 1))
@@ -72,7 +73,7 @@ def ndcg(recommended: pd.DataFrame, targets: list[list[int]]) -> float:
 
 
 def main() -> None:
-    """Train epoch by epoch and judge each."""
+    """Train epoch by epoch and evaluate each."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--sequences", required=True, help=".npz of training sequences, histories and targets")
     parser.add_argument("--ndcg", type=float, required=True)
