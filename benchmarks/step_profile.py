@@ -1,4 +1,4 @@
-"""Where the time of training steps goes: operations of torch's profiler, in groups."""
+"""Time of training steps by group of operations, from torch's profiler."""
 
 from __future__ import annotations
 

@@ -40,6 +40,6 @@ def test_a_dataset_is_fetched_and_recognised(alice: Client, tmp_path: Path) -> N
     assert rows == {"items": 40, "events": 115, "users": 2}
     assert domains == ["Kitchen"] and 0 < events < 115
     assert set(fetched) == {"raw_meta_Kitchen.jsonl.gz", "raw_review_Kitchen.jsonl.gz"}
-    assert "no dataset of that name could be read from the hub" in errors[0]
+    assert "no dataset with this name could be read from the hub" in errors[0]
     assert "needs the names of departments" in errors[1]
     assert "has no file *" in errors[2] and "raw_meta_Kitchen.jsonl.gz" in errors[2]

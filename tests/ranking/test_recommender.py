@@ -213,7 +213,7 @@ def test_texts_of_a_user_move_that_user_only() -> None:
 @pytest.mark.parametrize("name", ["transformer", "no fusion", "no text"])
 def test_texts_are_refused_by_a_model_that_does_not_read_them(name: str) -> None:
     using, histories = recommender(name), [["item-03", "item-10"], ["item-22"]]
-    message = "texts: 1 of 2 users have texts, and this model does not read what users write; leave texts out"
+    message = "texts: 1 of 2 users have texts, and this model does not read texts of users; leave texts out"
     with pytest.raises(ValueError, match=message):
         using.recommend_many(histories, 40, texts=[None, ["maps number 31", "stoves"]])
     with pytest.raises(ValueError, match=message):
@@ -333,7 +333,7 @@ def test_pickled_weights_are_not_opened(saved: Path) -> None:
 
 
 def test_the_checkpoint_of_another_model_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"no checkpoint of xcat fit: its config\.json says model_type 'bert'"):
+    with pytest.raises(ValueError, match=r"not a checkpoint of xcat fit: model_type in its config\.json is 'bert'"):
         XCatRecommender.from_pretrained(encoder())
 
 
@@ -375,7 +375,7 @@ def test_a_subclass_is_served_as_it_scores(
     model.save_pretrained(saved)
     loaded = XCatRecommender.from_pretrained(saved, model_class=idea)
     assert loaded.recommend_many(HISTORIES, 5) == using.recommend_many(HISTORIES, 5)
-    with pytest.raises(ValueError, match=r"was saved as NoTentsForNextItem, .* give model_class=NoTentsForNextItem"):
+    with pytest.raises(ValueError, match=r"was saved as NoTentsForNextItem; .* give model_class=NoTentsForNextItem"):
         XCatRecommender.from_pretrained(saved)
     transformers.utils.logging.get_logger("xcat_rec").propagate = True
     with caplog.at_level(logging.WARNING):

@@ -177,7 +177,7 @@ def test_a_result_says_whether_time_gaps_are_known() -> None:
 def test_the_processor_takes_seconds_and_nothing_else() -> None:
     processor = prepared("transformer").processor
     for times in ([s * 1000 for s in SECONDS], MOMENTS):
-        with pytest.raises(ValueError, match="timestamps of history 0: 3 of 3 are no seconds since 1970"):
+        with pytest.raises(ValueError, match="timestamps of history 0: 3 of 3 are not seconds since 1970"):
             processor([HISTORY], timestamps=[times])
 
 

@@ -1,4 +1,4 @@
-"""Values of customers in errors and reports: their shape and row, unless one asks for them."""
+"""Values of customers in errors and reports are masked, unless unmasked ones are requested."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ PERSON = "Zoë Øverland-001 <zoë.001@post.example>, +49 1577 5550037"
         ("x" * 41, "x" * 40 + "... (41 characters)"), ([1, "b"], "[9, 'x']"),
     ],
 )  # fmt: skip
-def test_a_shape_holds_no_letter_and_no_digit(value: object, shape: str) -> None:
+def test_a_shape_has_no_letter_and_no_digit(value: object, shape: str) -> None:
     assert mask(value) == shape
 
 
-def test_planted_texts_leave_nothing_in_their_shapes() -> None:
+def test_shapes_of_planted_texts_reveal_nothing() -> None:
     for text in PLANTED:
         kept = set(mask(text)) - set("xX9 .,+-@")
         assert not kept and not is_moment(text)
@@ -71,7 +71,7 @@ def shop() -> ShopTables:
     return validate_tables(items_table(), personal_events(), users=people)
 
 
-def test_what_was_repaired_is_told_without_values() -> None:
+def test_repairs_are_reported_without_values() -> None:
     report = shop().report
     kinds = {problem.kind for problem in report.problems if problem.private}
     assert kinds >= {"control_characters", "padded_key", "not_numeric", "single_event_user", "duplicate_user"}
@@ -86,7 +86,7 @@ def test_what_was_repaired_is_told_without_values() -> None:
     assert single.row is not None and log["user_id"][single.row - 1].strip("\u200b ") == single.example
 
 
-def test_examples_of_items_stay() -> None:
+def test_examples_of_items_are_not_masked() -> None:
     items = pl.concat([items_table(), items_table().head(1)])
     with pytest.raises(TableError, match="column item_id: 1 rows repeat an id, for example 'item-00'; keep"):
         validate_tables(items, events_table())
@@ -95,7 +95,7 @@ def test_examples_of_items_stay() -> None:
         validate_tables(items_table(), log)
 
 
-def test_a_masked_problem_comes_back_masked() -> None:
+def test_a_masked_issue_stays_masked() -> None:
     problem = TableProblem("users", "mail", "not_numeric", 1, PERSON, "write numbers", False, row=7)
     again = TableProblem(**problem.to_dict())
     assert str(again) == str(problem) and PERSON not in again.describe(show_values=True)
@@ -105,7 +105,7 @@ def test_a_masked_problem_comes_back_masked() -> None:
     assert facts.problems == [problem]
 
 
-def test_inspection_shows_values_where_one_asks_and_the_card_never() -> None:
+def test_inspection_shows_values_on_request_and_the_card_never() -> None:
     tables = shop()
     assert not found_in(str(inspect_shop(tables)))
     report = inspect_shop(tables, show_values=True)
@@ -116,7 +116,7 @@ def test_inspection_shows_values_where_one_asks_and_the_card_never() -> None:
 def test_splits_times_and_kinds_are_masked() -> None:
     tables = validate_tables(items_table(), events_table().with_columns(split=pl.lit(PERSON)))
     vocabulary = ItemVocabulary(items_table().select("item_id").to_arrow())
-    with pytest.raises(ValueError, match=r"360|rows have a value that is no split") as caught:
+    with pytest.raises(ValueError, match=r"360|rows have a value that is not a split") as caught:
         build_splits(tables, vocabulary, tables.event_type_names(), split="column")
     assert "Zoë" not in str(caught.value) and "(masked)" in str(caught.value)
     log = events_table().with_columns(timestamp=pl.lit("2024-01-31"), review_text=pl.lit(PERSON))
@@ -126,7 +126,7 @@ def test_splits_times_and_kinds_are_masked() -> None:
     assert "Zoë" not in str(caught.value)
 
 
-def test_a_column_of_people_is_no_column_of_event_types() -> None:
+def test_a_column_of_people_is_refused_as_event_types() -> None:
     log = pl.concat([events_table()] * 2).with_columns(
         event_type=pl.format("anna.{}@post.example", pl.int_range(pl.len()))
     )
@@ -149,7 +149,7 @@ def test_objects_of_pandas_and_json_are_masked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["inspect", "prepare", "fit"])
-def test_commands_show_values_where_one_asks(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_show_values_on_request(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_personal_shop(tmp_path / "shop")
     log = personal_events().with_columns(timestamp=pl.col("customer"))
     log.write_csv(folder / "events.csv")
@@ -162,7 +162,7 @@ def test_commands_show_values_where_one_asks(command: str, tmp_path: Path, capsy
         assert bool(found_in(told.err)) == shown and not found_in(told.out)
 
 
-def test_prepare_tells_values_and_writes_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prepare_prints_values_on_request_and_writes_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_personal_shop(tmp_path / "shop")
     with pytest.raises(SystemExit):
         main(["prepare", str(folder), "--output", str(tmp_path / "out"), "--show-values"])
@@ -182,7 +182,7 @@ def test_a_file_without_a_header_does_not_name_its_first_customer(tmp_path: Path
     assert "user-0" not in str(caught.value)
 
 
-def test_a_damaged_file_is_told_by_its_line(tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_with_its_line(tmp_path: Path) -> None:
     items_table().write_csv(tmp_path / "items.csv")
     head = "user_id,item_id,timestamp,review\n"
     mail = emails()[3]

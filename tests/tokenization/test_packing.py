@@ -1,4 +1,4 @@
-"""Histories in rows: nothing lost, nothing mixed, and the same from every layout."""
+"""Histories in rows: nothing is lost or mixed, and all layouts are equal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MODES = ("packed", "left", "right")
 
 @st.composite
 def drawn_histories(draw: st.DrawFn, least: int = 1) -> list[dict[str, Any]]:
-    """Histories in which every event has an item of its own, so that each can be told apart in the rows."""
+    """Histories in which every event has a different item, to identify it in the rows."""
     lengths = draw(st.lists(st.integers(least, 9), min_size=1, max_size=8))
     histories, next_item = [], 2
     for n in lengths:
@@ -41,7 +41,7 @@ def drawn_histories(draw: st.DrawFn, least: int = 1) -> list[dict[str, Any]]:
 
 
 def read_back(batch: dict[str, torch.Tensor]) -> list[dict[str, list[int]]]:
-    """The histories of a batch, found by nothing but mask and positions, in the order of their first item."""
+    """The histories of a batch, found only from mask and positions, in the order of their first item."""
     found = []
     for row in range(len(batch["item_ids"])):
         for place_in_row in batch["attention_mask"][row].nonzero().flatten().tolist():
@@ -62,7 +62,7 @@ def expected_codes(history: dict[str, Any], kept: slice) -> dict[str, list[int]]
 
 
 @given(lengths=st.lists(st.integers(1, 9), max_size=30), spare=st.integers(0, 4), mode=st.sampled_from(MODES))
-def test_places_do_not_overlap_and_lie_inside(lengths: list[int], spare: int, mode: str) -> None:
+def test_positions_do_not_overlap_and_are_inside_the_rows(lengths: list[int], spare: int, mode: str) -> None:
     width = max(lengths, default=1) + spare
     rows, offsets, count = place(lengths, width, mode)
     cells = [
@@ -80,7 +80,7 @@ def test_places_do_not_overlap_and_lie_inside(lengths: list[int], spare: int, mo
 
 
 @given(lengths=st.lists(st.integers(1, 10), min_size=1, max_size=40))
-def test_first_fit_leaves_no_two_rows_that_would_fit_into_one(lengths: list[int]) -> None:
+def test_after_first_fit_no_two_rows_fit_into_one(lengths: list[int]) -> None:
     rows, _, count = place(lengths, 10, "packed")
     filled = np.bincount(rows, weights=lengths, minlength=count)
     assert count == 1 or sum(sorted(filled)[:2]) > 10
@@ -93,7 +93,7 @@ def test_an_unknown_layout_is_refused() -> None:
 
 @settings(deadline=None)
 @given(histories=drawn_histories(), mode=st.sampled_from(MODES), max_history=st.integers(1, 10))
-def test_queries_hold_the_latest_events_and_all_their_codes(
+def test_queries_have_the_latest_events_and_all_their_codes(
     histories: list[dict[str, Any]], mode: str, max_history: int
 ) -> None:
     batch = pack_histories(histories, max_history=max_history, features=ALL, mode=mode)
@@ -132,13 +132,13 @@ def test_labels_are_the_next_items_and_every_event_is_used(
     assert int((batch["labels"] != IGNORED_LABEL).sum()) == labelled
 
 
-def test_codes_that_are_not_in_use_are_not_made() -> None:
+def test_unused_codes_are_not_computed() -> None:
     batch = pack_histories([{"items": [4, 5]}], max_history=4, features=EventFeatures())
     assert set(batch) == {"item_ids", "attention_mask", "position_ids", "query_positions"}
     assert all(tensor.dtype == torch.int64 for tensor in batch.values())
 
 
-def test_packed_training_rows_have_one_width_so_that_shapes_repeat() -> None:
+def test_packed_training_rows_have_one_width() -> None:
     short = [{"items": [2, 3]}, {"items": [4, 5, 6]}]
     batch = pack_histories(short, max_history=12, features=EventFeatures(), with_labels=True)
     assert batch["item_ids"].tolist() == [[4, 5, 2, *[0] * 9]]
@@ -157,7 +157,7 @@ def test_rating_buckets_round_and_stay_inside() -> None:
     assert rating_buckets(ratings, 6).tolist() == [1, 1, 1, 1, 3, 5, 5, 0]
 
 
-def test_time_gaps_double_and_are_unknown_where_a_time_is() -> None:
+def test_time_gaps_have_doubling_buckets_and_can_be_unknown() -> None:
     times = np.array([100, 100, 159, 279, -1, 500, 500 + 60 * 1023, 10**9])
     starts = np.array([True, *[False] * 7])
     #         gap      -    0    59   120  none  none  1023 min  huge
@@ -165,7 +165,7 @@ def test_time_gaps_double_and_are_unknown_where_a_time_is() -> None:
     assert time_gap_buckets(times, np.ones(8, dtype=bool), 16).tolist() == [0] * 8
 
 
-def test_a_gap_never_reaches_into_the_history_before() -> None:
+def test_a_gap_never_spans_two_histories() -> None:
     histories = [
         {"items": [2, 3], "event_types": [1, 1], "ratings": [1.0, 1.0], "timestamps": [0, 60]},
         {"items": [4, 5], "event_types": [1, 1], "ratings": [1.0, 1.0], "timestamps": [10**6, 10**6 + 60]},
@@ -186,7 +186,7 @@ def test_ranges_of_ratings_are_divided_evenly() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(2, 7), min_size=1, max_size=5))
-def test_a_weight_stays_with_its_label(sizes: list[int]) -> None:
+def test_weights_stay_with_their_targets(sizes: list[int]) -> None:
     histories, number = [], 2
     for size in sizes:
         items = list(range(number, number + size))

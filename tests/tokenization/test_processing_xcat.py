@@ -1,4 +1,4 @@
-"""External ids and texts in, model inputs out; and the folder that the processor travels in."""
+"""External ids and texts to model inputs; and the saved folder of the processor."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def make(**changes: Any) -> XCatProcessor:
     return XCatProcessor(tiny_tokenizer(), vocabulary, **{**values, **changes})
 
 
-def test_both_rooms_mean_the_same_special_rows() -> None:
+def test_both_rooms_have_the_same_special_rows() -> None:
     assert NUM_SPECIAL_ROWS == ROWS_OF_THE_MODEL
 
 
@@ -65,7 +65,7 @@ def test_histories_become_rows_and_codes() -> None:
     }
 
 
-def test_layouts_put_the_events_where_they_say() -> None:
+def test_layouts_place_events_as_documented() -> None:
     histories = [["item-00"], ["item-01", "item-02"]]
     assert make()(histories, layout="left")["item_ids"].tolist() == [[0, 2], [3, 4]]
     assert make()(histories, layout="right")["item_ids"].tolist() == [[2, 0], [3, 4]]
@@ -81,13 +81,13 @@ def test_the_latest_events_are_read() -> None:
 
 
 @pytest.mark.parametrize("kinds", [[], ["buy"]])
-def test_what_a_model_has_no_table_for_is_not_made(kinds: list[str]) -> None:
+def test_features_without_an_embedding_are_not_computed(kinds: list[str]) -> None:
     processor = make(event_types=kinds, num_rating_buckets=0, num_time_gap_buckets=0)
     batch = processor([["item-01"]], event_types=[["buy"]], ratings=[[3.0]], timestamps=[[5]])
     assert set(batch) == {"item_ids", "attention_mask", "position_ids", "query_positions"}
 
 
-def test_unknown_items_keep_their_place_and_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_items_keep_their_position_and_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="xcat_rec"):
         batch = make()([["item-01", "gone", "item-02"], ["lost", "item-03"]])
     assert batch["item_ids"].tolist() == [[3, 1, 4], [0, 1, 5]]
@@ -118,7 +118,7 @@ def test_inputs_that_do_not_fit_are_refused(arguments: dict[str, Any], message: 
         make()(**arguments)
 
 
-def test_a_processor_without_catalogue_says_so() -> None:
+def test_a_processor_without_catalogue_raises_an_error() -> None:
     with pytest.raises(ValueError, match="no item vocabulary; pass vocabulary="):
         make(event_types=[]).__class__(tiny_tokenizer())([["item-01"]])
 
@@ -143,7 +143,7 @@ def test_texts_stay_with_their_user_in_every_layout(layout: str) -> None:
     assert not mask[documents < 0].any()
 
 
-def test_long_texts_are_cut_and_no_texts_are_no_inputs() -> None:
+def test_long_texts_are_truncated_and_missing_texts_give_no_inputs() -> None:
     batch = make()([["item-00"]], ["tents " * 30])
     assert batch["user_text_input_ids"].shape == (1, 1, 6)
     assert "user_text_input_ids" not in make()([["item-00"], ["item-01"]], [None, []])
@@ -186,8 +186,8 @@ def expected_digest(ids: list[str]) -> str:
 
 
 @given(st.lists(st.text(max_size=4), unique=True, max_size=6), st.data())
-def test_the_digest_is_that_of_the_ids_in_their_order(ids: list[str], data: st.DataObject) -> None:
-    """However Arrow has cut and shifted the column."""
+def test_the_fingerprint_depends_on_the_ids_and_their_order(ids: list[str], data: st.DataObject) -> None:
+    """The same for any chunks and offsets of the Arrow column."""
     start = data.draw(st.integers(0, len(ids)))
     padded = pa.table({"item_id": pa.chunked_array([["before", *ids, "after"]], pa.string())}).slice(1, len(ids))
     parts = pa.concat_tables([padded.slice(0, start), padded.slice(start)])
@@ -201,7 +201,7 @@ def test_the_digest_is_that_of_the_ids_in_their_order(ids: list[str], data: st.D
 LONG = [["item-00", "item-01", "item-02"], ["item-03"], [f"item-0{i}" for i in range(7)]]
 
 
-def test_the_usual_keywords_of_a_processor_do_what_they_say() -> None:
+def test_the_usual_keywords_of_a_processor_work() -> None:
     using = make()
     plain = using(LONG)
     assert plain["item_ids"].shape == (3, 5) and plain["attention_mask"].sum(1).tolist() == [3, 1, 5]
@@ -226,7 +226,7 @@ def test_the_usual_keywords_of_a_processor_do_what_they_say() -> None:
     assert ["items", *plain] == [*using.model_input_names, "query_positions"]
 
 
-def test_positions_of_queries_go_with_the_width() -> None:
+def test_query_positions_depend_on_the_width() -> None:
     for keywords in ({"padding": "max_length"}, {"padding": "max_length", "padding_side": "right"}):
         batch = make()(LONG[:2], **keywords)
         assert batch["item_ids"].flatten()[batch["query_positions"]].tolist() == [4, 5]
@@ -252,7 +252,7 @@ def test_positions_of_queries_go_with_the_width() -> None:
         ({"common_kwargs": {"device": "cpu"}}, TypeError, "no keyword 'device'"),
     ],
 )
-def test_keywords_that_mean_nothing_here_are_refused_by_name(
+def test_unsupported_keywords_are_refused_by_name(
     keywords: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):

@@ -70,7 +70,7 @@ def test_silence_is_broken_by_the_innermost_stage(monkeypatch: pytest.MonkeyPatc
     log = io.StringIO()
     with show_progress(log), stage("saving"):
         time.sleep(0.6)
-    assert log.getvalue().splitlines() == ["saving: 1 s"], "a long stage is asked once a minute"
+    assert log.getvalue().splitlines() == ["saving: 1 s"], "a long stage is checked once per minute"
 
 
 def test_a_terminal_has_bars_that_end_with_their_stage() -> None:

@@ -1,8 +1,9 @@
-"""Texts that the text encoder does not read are measured, and the warning names a remedy."""
+"""The share of unknown tokens is measured, and the warning gives advice."""
 
 from __future__ import annotations
 
 import logging
+import re
 
 import polars as pl
 import pytest
@@ -29,7 +30,7 @@ needs_encoder = pytest.mark.skipif(packaged_copy() is None, reason="the packaged
 def chinese_shop() -> ShopTables:
     titles = [f"{CHINESE[i % len(CHINESE)]}{CHINESE[i // len(CHINESE)]}" for i in range(len(items_table()))]
     items = items_table().with_columns(pl.Series("title", titles), brand=pl.lit(None, pl.String))
-    return validate_tables(items, events_table(12), name="a shop in Chinese")
+    return validate_tables(items, events_table(12), name="a Chinese data set")
 
 
 @needs_encoder
@@ -45,11 +46,13 @@ def test_a_fit_warns_of_titles_it_cannot_read(caplog: pytest.LogCaptureFixture) 
     options = PreparationOptions(text_encoder=packaged_copy(), config={**SMALL, "text_tokens_per_item": 1})
     with caplog.at_level(logging.WARNING):
         start = prepare_training(chinese_shop(), options)
-    (told,) = [record.getMessage() for record in caplog.records if "does not know" in record.getMessage()]
-    assert told.startswith("texts of items: the text encoder does not know ")
+    (told,) = [
+        record.getMessage() for record in caplog.records if "are unknown to the text encoder" in record.getMessage()
+    ]
+    assert re.match(r"texts of items: \d+% of their tokens are unknown to the text encoder", told)
     assert "text_encoder='intfloat/multilingual-e5-small'" in told and not any(title in told for title in CHINESE)
     caplog.clear()
-    for _ in range(2):  # once, for a service asks again and again
+    for _ in range(2):  # once, although a service checks repeatedly
         warn_of_unknown(start.processor.tokenizer, ["我想要一个帐篷"], "texts of users")
     (told,) = [record.getMessage() for record in caplog.records]
     assert told.startswith("texts of users") and "帐篷" not in told

@@ -1,4 +1,4 @@
-"""External ids to rows and back, and the file the catalogue travels in."""
+"""External ids to item indices and back, and the catalogue file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_numbers_as_ids_are_read_as_text() -> None:
     assert vocabulary.encode([7]).tolist() == [3]  # type: ignore[list-item]
 
 
-def test_special_rows_have_names_of_their_own() -> None:
+def test_special_rows_have_names() -> None:
     vocabulary = ItemVocabulary(TABLE)
     assert vocabulary.decode([0, 1, 5, 2]) == ["[PAD]", "[UNK]", "kite", "tent"]
     assert vocabulary.decode([]) == []
@@ -63,7 +63,7 @@ def test_special_rows_have_names_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("row", [-1, 0, 1, 6])
-def test_a_row_that_is_no_item_is_refused(row: int) -> None:
+def test_other_rows_than_items_are_refused(row: int) -> None:
     with pytest.raises(IndexError, match="items have rows 2 to 5"):
         ItemVocabulary(TABLE).item(row)
 
@@ -114,7 +114,7 @@ def test_a_vocabulary_without_items_still_works() -> None:
         (pa.table({"item_id": ["a", "b", "a", "a"]}), "repeats 2 ids, for example 'a'"),
     ],
 )
-def test_tables_that_are_no_catalogue_are_refused(table: pa.Table, message: str) -> None:
+def test_invalid_catalogue_tables_are_refused(table: pa.Table, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ItemVocabulary(table)
 
@@ -128,7 +128,7 @@ def test_the_file_gives_back_the_same_catalogue(tmp_path: Path) -> None:
         assert loaded.encode(["stove"]).tolist() == [4]
 
 
-def test_the_file_is_mapped_and_may_be_replaced_while_it_is_read(tmp_path: Path) -> None:
+def test_the_file_is_memory_mapped_and_can_be_replaced_while_it_is_read(tmp_path: Path) -> None:
     many = 200_000
     ItemVocabulary(pa.table({"item_id": [f"item {i}" for i in range(many)]})).save(tmp_path)
     before = pa.total_allocated_bytes()

@@ -1,4 +1,4 @@
-"""The quality report: its figures by hand, its page and its card."""
+"""The data-quality report: its numbers by hand, its page and its card."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAY, YEAR_2000 = 86_400, 946_684_800
 
 @pytest.fixture
 def shop() -> ShopTables:
-    """Two users; ann goes x, x, y, x and repeats an item, bob has one event, and one item is never sold."""
+    """Two users: ann has categories x, x, y, x and a repeated item, bob has one event; one item has no events."""
     items = pl.DataFrame({
         "item_id": ["a", "b", "c", "d"], "title": ["Tent", "Tent", None, "Map <1:50>"],
         "category": ["x", "x", "y|z", None], "price": [1.0, None, 2.0, 3.0],
@@ -37,7 +37,7 @@ def shop() -> ShopTables:
     return validate_tables(items, events, name="corner $hop")
 
 
-def test_figures(shop):
+def test_numbers(shop):
     found = inspect_shop(shop)
     assert found.rows == {"items": 4, "events": 5} and found.users == 2
     assert found.lengths["q0"] == 1 and found.lengths["q100"] == 4 and found.lengths["mean"] == 2.5
@@ -89,7 +89,7 @@ def test_page_is_one_file_and_safe(shop):
     assert "users have one event only" in page
 
 
-def test_page_says_what_to_decide(shop):
+def test_page_lists_decisions(shop):
     page = inspection_page(inspect_shop(shop))
     assert "<h2>Decisions before training</h2><ul><li>1 of 5 events have types that are not predicted" in page
     assert "buy (predicted); view (context only)" in page
@@ -167,7 +167,7 @@ TITLES = ["手工绘制陶瓷马克杯礼盒装" * 5, "厨房用品 > 陶瓷", "
 
 
 @pytest.mark.filterwarnings("error")
-def test_texts_of_any_script_stay_texts_in_the_pictures(shop):
+def test_texts_of_any_script_stay_texts_in_the_plots(shop):
     items = shop.items.with_columns(category=pl.Series(TITLES[:4]))
     events = pl.concat([shop.events, shop.events.tail(1).with_columns(item_id=pl.lit("d"))])
     for category in (TITLES[3], TITLES[4]):

@@ -29,14 +29,14 @@ def names(matcher: EntityMatcher, text: str) -> list[str]:
         ("", []),
     ],
 )
-def test_the_longest_name_that_stands_alone_is_found(text: str, expected: list[str]) -> None:
+def test_the_longest_separate_name_is_found(text: str, expected: list[str]) -> None:
     matcher = EntityMatcher(
         {"brand": ["Sony", "Sony Ericsson", "100", "M", "Café"], "category": ["耳机", "bag", "bag of"]}
     )
     assert names(matcher, text) == expected
 
 
-def test_places_are_those_of_the_cleaned_text() -> None:
+def test_positions_refer_to_the_cleaned_text() -> None:
     (found,) = EntityMatcher({"brand": ["acme"]}).find("<b>İ</b>  ACME tent")
     assert (found.kind, found.start, found.end) == ("brand", 2, 6)
 
@@ -57,7 +57,7 @@ def brute_force(patterns: list[str], text: str) -> list[str]:
 
 
 @given(st.lists(st.text("xy ", min_size=2, max_size=5), max_size=6), st.text("xy .", max_size=20))
-def test_it_finds_what_a_search_at_every_place_finds(patterns: list[str], text: str) -> None:
+def test_matches_equal_those_of_a_brute_force_search(patterns: list[str], text: str) -> None:
     cleaned = sorted(
         {" ".join(p.split()) for p in patterns if len(" ".join(p.split())) > 1 and any(len(w) > 1 for w in p.split())}
     )
@@ -85,7 +85,7 @@ POSITIONS = 16
 
 @pytest.fixture(scope="module")
 def tagger(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A BERT of one layer that was taught what each of six pieces of words is."""
+    """A one-layer BERT with fixed labels for six word pieces."""
     folder = str(tmp_path_factory.mktemp("tagger"))
     vocabulary = {piece: n for n, piece in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
     pieces = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
@@ -117,7 +117,7 @@ def tagger(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_a_token_classifier_finds_its_entities(tagger: str) -> None:
-    """Pieces of a word are one name; places are those of the cleaned text; kinds are in lower case."""
+    """Pieces of a word are one name; positions refer to the cleaned text; kinds are in lower case."""
     found = ModelEntities(tagger).find("red <b>campmore</b> and&nbsp;acme  tents")
     plain = "red campmore and acme tents"
     expected = [("brand", "campmore"), ("brand", "acme"), ("category", "tents")]

@@ -17,7 +17,7 @@ BACKGROUND = [
 ]
 
 
-def test_phrases_mark_texts_off_from_the_background() -> None:
+def test_phrases_distinguish_texts_from_the_background() -> None:
     extractor = KeyphraseExtractor().fit(BACKGROUND)
     phrases = [phrase for phrase, _ in extractor.extract(["a warm tent with a broken zip", "its broken zip"], 2)]
     assert phrases[0] in ("broken zip", "zip", "broken")
@@ -25,23 +25,23 @@ def test_phrases_mark_texts_off_from_the_background() -> None:
     scores = [score for _, score in extractor.extract(BACKGROUND[:4], 2)]
     assert scores == sorted(scores, reverse=True)
     assert len(scores) == 2
-    assert extractor.extract(BACKGROUND) == [], "nothing marks the background off from itself"
+    assert extractor.extract(BACKGROUND) == [], "nothing distinguishes the background from itself"
 
 
-def test_chinese_is_cut_into_words_and_stop_words_stand_at_no_end() -> None:
+def test_chinese_is_segmented_and_phrases_neither_begin_nor_end_with_stop_words() -> None:
     found = dict(KeyphraseExtractor().fit(BACKGROUND).extract(["早餐很好吃"], 9))
     assert found
     assert all(not phrase.startswith("很") and not phrase.endswith("很") for phrase in found)
     assert any("早餐" in phrase for phrase in found)
 
 
-def test_no_phrase_is_a_part_of_another() -> None:
+def test_phrases_do_not_contain_each_other() -> None:
     found = [set(phrase.split()) for phrase, _ in KeyphraseExtractor().fit(BACKGROUND).extract(BACKGROUND[3:], 20)]
     assert len(found) > 2
     assert not any(one <= other for i, one in enumerate(found) for j, other in enumerate(found) if i != j)
 
 
-def test_nothing_comes_of_nothing() -> None:
+def test_texts_without_phrases_give_none() -> None:
     with pytest.raises(ValueError, match="has no text with a phrase"):
         KeyphraseExtractor().fit(["", "the 12"])
     assert KeyphraseExtractor().fit(BACKGROUND).extract([]) == []

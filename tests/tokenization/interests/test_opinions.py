@@ -1,4 +1,4 @@
-"""From tables of what users said to opinions and profiles."""
+"""Tables of reviews and ratings to feedback and profiles."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def test_tables_that_cannot_be_read_are_refused(
         read_statements(events()).of_user("z")
 
 
-def test_a_full_profile_knows_what_was_said_before_and_nothing_else() -> None:
+def test_a_full_profile_uses_earlier_rows_only() -> None:
     statements = read_statements(events()).of_user("a")
     texts, categories = {"1": "Acme tent", "2": "Red mug"}, {"1": "tents", "2": "mugs"}
     opinions = opinions_of(statements, encode, texts, categories)
     assert opinions.polarities[[0, 2]].tolist() == [1.0, -1.0]
-    assert opinions.polarities[1] > 0.5, "the lexicon judges what has no rating"
+    assert opinions.polarities[1] > 0.5, "the lexicon scores texts without rating"
     assert list(opinions.subjects) == ["Red mug", "I love a warm mug", "Acme tent"]
     entities = EntityMatcher({"brand": ["Acme"], "category": ["mug"]})
     phrases = KeyphraseExtractor().fit(statements.table["text"].to_list())

@@ -1,4 +1,4 @@
-"""Interest profiles: decay, categories, centres, and what they may not know."""
+"""Interest profiles: decay, categories, clusters, and no leaks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def opinions() -> Opinions:
     )
 
 
-def test_categories_hold_decayed_sums_and_weighted_means() -> None:
+def test_categories_have_decayed_sums_and_weighted_means() -> None:
     profile = build_profile(opinions(), 20 * DAY + 1, ProfileOptions(half_life_days=10.0))
     assert profile.opinions == 4
     tents, mugs = profile.categories
@@ -50,7 +50,7 @@ def test_categories_hold_decayed_sums_and_weighted_means() -> None:
     assert not mugs.disliked.any()
 
 
-def test_centres_are_groups_of_what_was_liked() -> None:
+def test_clusters_group_positive_feedback() -> None:
     profile = build_profile(opinions(), None, ProfileOptions(half_life_days=10.0, centre_distance=0.5))
     first, second = profile.centres
     assert (first.examples, sorted(second.examples)) == (("mug",), ["big tent", "small tent"])
@@ -60,7 +60,7 @@ def test_centres_are_groups_of_what_was_liked() -> None:
     assert (len(one.centres), len(one.categories)) == (1, 1)
 
 
-def test_groups_merge_up_to_the_distance() -> None:
+def test_clusters_merge_up_to_the_distance() -> None:
     vectors = np.array([EAST, NORTH, [5.0, 0.5], WEST])
     assert interest_centres(vectors, 0.1).tolist() == [0, 1, 0, 2]
     assert interest_centres(vectors, 2.0).tolist() == [0, 0, 0, 0]
@@ -81,7 +81,7 @@ def test_tokens_are_the_vectors_with_their_kinds() -> None:
     st.lists(st.tuples(st.integers(0, 40), st.floats(-1, 1), st.integers(0, 2)), min_size=1, max_size=12),
     st.integers(0, 45),
 )
-def test_a_profile_is_that_of_the_opinions_before_it(told: list[tuple[int, float, int]], at: int) -> None:
+def test_a_profile_uses_earlier_feedback_only(told: list[tuple[int, float, int]], at: int) -> None:
     def profile(rows: list[tuple[int, float, int]]) -> InterestProfile:
         vectors = np.array([[1.0 + time, category] for time, _, category in rows]).reshape(-1, 2)
         times, signs = np.array([t for t, _, _ in rows], dtype=np.int64), np.array([p for _, p, _ in rows])
@@ -92,22 +92,24 @@ def test_a_profile_is_that_of_the_opinions_before_it(told: list[tuple[int, float
     assert all(np.array_equal(a, b) for a, b in zip(whole.tokens(), before.tokens(), strict=True))
 
 
-def test_snapshots_know_nothing_of_their_own_event_or_later_ones() -> None:
+def test_snapshots_exclude_their_own_event_and_later_ones() -> None:
     times = np.array([0, 10, 20, 20, 30, 31]) * DAY
     found = snapshot_interests(opinions(), times, every=2)
     positions = np.array(found["interest_positions"])
-    assert sorted(set(positions)) == [1, 2, 4, 5], "before event 0 nothing was said, and event 3 is of a piece with 2"
+    assert sorted(set(positions)) == [1, 2, 4, 5], (
+        "event 0 has no earlier feedback, and the profile of 3 equals that of 2"
+    )
     for position in (1, 2, 4, 5):
         vectors, kinds = build_profile(opinions(), int(times[position])).tokens()
         here = positions == position
         np.testing.assert_allclose(np.array(found["interest_states"])[here], vectors, rtol=1e-6)
         assert np.array(found["interest_kinds"])[here].tolist() == kinds.tolist()
     late = snapshot_interests(opinions(), times, every=2, last=2)
-    assert sorted(set(late["interest_positions"])) == [4, 5], "what is read begins with the fourth event"
+    assert sorted(set(late["interest_positions"])) == [4, 5], "reading begins with the fourth event"
     assert snapshot_interests(opinions(), np.array([-1, -1]))["interest_kinds"] == []
 
 
-def test_snapshots_go_with_their_histories_into_rows() -> None:
+def test_snapshots_are_packed_with_their_histories() -> None:
     def row(length: int, kinds: list[int], positions: list[int]) -> dict[str, object]:
         states = [[float(10 * length + i), 1.0] for i in range(len(kinds))]
         return {
@@ -120,12 +122,12 @@ def test_snapshots_go_with_their_histories_into_rows() -> None:
     assert batch["item_ids"].tolist() == [[3, 4, 5, 6], [2, 3, 7, 0]]
     assert batch["interest_document_ids"].tolist() == [[0, 0], [0, -1]]
     assert batch["interest_kinds"].tolist() == [[1, 3], [1, 0]]
-    assert batch["interest_positions"].tolist() == [[0, 2], [1, 0]], "one event of the second history is gone"
+    assert batch["interest_positions"].tolist() == [[0, 2], [1, 0]], "one event of the second history is cut off"
     assert batch["interest_states"][:, 0, 0].tolist() == [50.0, 20.0]
     assert "interest_states" not in pack_histories([{"items": [7]}], max_history=4, features=EventFeatures())
 
 
-def test_rows_of_a_data_set_get_the_profiles_of_their_users() -> None:
+def test_dataset_rows_get_the_profiles_of_their_users() -> None:
     rows = Dataset.from_dict(
         {"user_id": ["a", "b"], "items": [[2, 3], [4, 5]], "timestamps": [[0, 15 * DAY], [0, 15 * DAY]]}
     )
@@ -151,12 +153,12 @@ def test_a_profile_reads_as_plain_lines() -> None:
         ({"max_centres": 0}, "max_centres is 0"),
     ],
 )
-def test_options_that_cannot_be_are_refused(change: dict[str, float], message: str) -> None:
+def test_options_out_of_range_are_refused(change: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ProfileOptions(**change)  # type: ignore[arg-type]
 
 
-def test_opinions_that_cannot_be_are_refused() -> None:
+def test_invalid_feedback_is_refused() -> None:
     with pytest.raises(ValueError, match="feedback has the polarity nan"):
         Opinions(np.array([0]), np.array([np.nan]), np.ones((1, 2)), [""])
     with pytest.raises(ValueError, match="per entry; got"):

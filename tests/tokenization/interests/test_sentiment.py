@@ -1,4 +1,4 @@
-"""Sentiment: ratings, lexica, what is learnt, and models."""
+"""Sentiment: ratings, lexicons, trained models and checkpoints."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from xcat_rec.tokenization.interests.sentiment import (
 )
 
 
-def test_a_rating_lies_between_the_ends_of_its_scale() -> None:
+def test_ratings_are_scaled_to_polarities() -> None:
     found = rating_polarity(np.array([0.5, 2.75, 5.0, np.nan, 9.0]), 0.5, 5.0)
     np.testing.assert_allclose(found, [-1, 0, 1, np.nan, 1])
     with pytest.raises(ValueError, match="a scale of ratings from 3 to 3"):
         rating_polarity(np.array([3.0]), 3, 3)
 
 
-def test_the_lexica_tell_praise_from_blame_in_english_and_chinese() -> None:
+def test_lexicons_separate_positive_and_negative_texts_in_english_and_chinese() -> None:
     texts = [
         "I love this tent, great!",
         "terrible, broke at once",
@@ -37,7 +37,7 @@ def test_the_lexica_tell_praise_from_blame_in_english_and_chinese() -> None:
     assert np.sign(lexicon_sentiment(texts)).tolist() == [1, -1, 1, -1, 0, 0]
 
 
-def test_the_rating_decides_where_there_is_one_and_only_there() -> None:
+def test_ratings_take_precedence_over_the_sentiment_function() -> None:
     asked: list[str] = []
 
     def judge(texts: list[str]) -> np.ndarray:
@@ -50,7 +50,7 @@ def test_the_rating_decides_where_there_is_one_and_only_there() -> None:
     assert polarities(["I love it"])[0] > 0.5
 
 
-def test_what_is_learnt_from_rated_texts_judges_others_in_their_trade() -> None:
+def test_a_model_trained_on_rated_texts_scores_other_texts_of_the_domain() -> None:
     good = [f"the zip of tent {n} glides 拉链顺滑" for n in range(20)]
     bad = [f"the zip of tent {n} jams 拉链卡住" for n in range(20)]
     judge = LearnedSentiment.fit([*good, *bad], [True] * 20 + [False] * 20)
@@ -61,7 +61,7 @@ def test_what_is_learnt_from_rated_texts_judges_others_in_their_trade() -> None:
 
 
 @pytest.mark.parametrize(("count", "sides"), [(10, [True, False] * 5), (30, [True] * 30), (30, [True, False])])
-def test_too_little_to_learn_from_is_refused(count: int, sides: list[bool]) -> None:
+def test_too_few_training_texts_are_refused(count: int, sides: list[bool]) -> None:
     with pytest.raises(ValueError, match=f"{count} texts, .* of them positive, are too few"):
         LearnedSentiment.fit(["a text"] * count, sides)
 
@@ -77,7 +77,7 @@ def save_classifier(folder: Path, labels: list[str]) -> str:
     return str(folder)
 
 
-def test_a_model_counts_by_the_sense_of_its_labels(tmp_path: Path) -> None:
+def test_a_model_is_scored_by_the_meaning_of_its_labels(tmp_path: Path) -> None:
     judge = ModelSentiment(save_classifier(tmp_path, ["1 star", "2 stars", "4 stars", "POSITIVE", "neutral"]))
     found = judge(["tents number 1", "maps"])
     for text, polarity in zip(["tents number 1", "maps"], found, strict=True):
@@ -86,6 +86,6 @@ def test_a_model_counts_by_the_sense_of_its_labels(tmp_path: Path) -> None:
         assert polarity == pytest.approx(wanted, abs=1e-5)
 
 
-def test_a_model_whose_labels_say_nothing_is_refused(tmp_path: Path) -> None:
+def test_a_model_with_meaningless_labels_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has label 'LABEL_0'"):
         ModelSentiment(save_classifier(tmp_path, ["LABEL_0", "positive"]))

@@ -1,4 +1,4 @@
-"""`prepare` reads a log chunk by chunk as `fit` reads it whole: decimal commas, units of times, order of dates."""
+"""`prepare` reads chunks like `fit` reads the whole table: decimal commas, units of times, order of dates."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from xcat_rec.tokenization.vocabulary import VOCABULARY_FILE
 
 ITEMS = pl.DataFrame({"item_id": ["A", "B"], "title": ["Tent", "Lamp"]})
 Outcome = tuple[pl.DataFrame | None, set[tuple[str, int]] | set[str]]
-"""The events and what was noted with its rows; without events what was fatal."""
+"""The events and their issues with rows; without events the fatal issues."""
 
 
 def in_chunks(events: pl.DataFrame, folder: Path, time_format: str | None) -> Outcome:
-    """The log as `prepare` reads it, in chunks of two rows."""
+    """The events as `prepare` reads them, in chunks of two rows."""
     ITEMS.write_parquet(folder / "items.parquet")
     events.write_parquet(folder / "events.parquet", row_group_size=2)
     try:
@@ -44,7 +44,7 @@ def in_chunks(events: pl.DataFrame, folder: Path, time_format: str | None) -> Ou
 
 
 def whole(events: pl.DataFrame, time_format: str | None) -> Outcome:
-    """The log as `fit` reads it."""
+    """The events as `fit` reads them."""
     try:
         shop = validate_tables(ITEMS, events, time_format=time_format)
     except TableError as error:
@@ -106,7 +106,7 @@ def logs(draw: st.DrawFn) -> tuple[pl.DataFrame, str | None]:
 
 @given(logs())
 @settings(max_examples=40, deadline=None, derandomize=True)
-def test_chunks_are_read_as_the_whole(log: tuple[pl.DataFrame, str | None]) -> None:
+def test_chunks_are_read_like_the_whole_table(log: tuple[pl.DataFrame, str | None]) -> None:
     agree(*log)
 
 
@@ -115,7 +115,7 @@ def table(times: list[str], ratings: list[str]) -> pl.DataFrame:
     return pl.DataFrame({"user_id": users, "item_id": ["A"] * len(users), "timestamp": times, "rating": ratings})
 
 
-def test_decimal_commas_are_decided_by_the_whole_log() -> None:
+def test_decimal_commas_are_detected_in_the_whole_table() -> None:
     times = [str(SECONDS + place) for place in range(4)]
     events, noted = agree(table(times, ["1,234", "3", "4,5", "2"]))
     assert events is not None and events["rating"].to_list() == [1.234, 3, 4.5, 2]
@@ -126,7 +126,7 @@ def test_decimal_commas_are_decided_by_the_whole_log() -> None:
 
 
 @pytest.mark.parametrize("last", ["1706659203", "1706659203000"])
-def test_units_are_decided_by_the_whole_log(last: str) -> None:
+def test_units_are_detected_in_the_whole_table(last: str) -> None:
     times = ["1706659200000", "1706659201000", "1706659202000", last]
     events, noted = agree(table(times, ["1"] * 4))
     if last == "1706659203":
@@ -136,7 +136,7 @@ def test_units_are_decided_by_the_whole_log(last: str) -> None:
         assert ("timestamp_unit", 4) in noted
 
 
-def test_files_of_numbers_and_of_texts_are_one_log(tmp_path: Path) -> None:
+def test_files_of_numbers_and_of_texts_are_one_table(tmp_path: Path) -> None:
     (tmp_path / "events").mkdir()
     ITEMS.write_parquet(tmp_path / "items.parquet")
     times = [1_706_659_200_000, 1_706_659_201_000]

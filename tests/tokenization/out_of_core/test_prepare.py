@@ -1,4 +1,4 @@
-"""Preparation out of core: the rows of the path in memory, whatever the split, the processes, the engine or a kill."""
+"""Out-of-core preparation gives the rows of the in-memory code: any split, process and engine, after a kill too."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def write(folder: Path, items: pl.DataFrame, events: pl.DataFrame, group: int = 
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of some 50 events and partitions of some 100, so that a tiny shop has many of both."""
+    """Chunks of some 50 events and partitions of some 100, so that a tiny data set has many of both."""
     monkeypatch.setattr(prepare, "PARTITION_EVENTS", 100)
     cut = event_chunks.cut_chunks
     monkeypatch.setattr(prepare, "cut_chunks", lambda paths: cut(paths, 50))
@@ -123,7 +123,7 @@ OPTIONS = [
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_rows_are_those_of_the_path_in_memory(options, tmp_path):
+def test_rows_match_the_in_memory_code(options, tmp_path):
     events = shuffled()
     data = write(tmp_path / "shop", shop_items(), events)
     prepared = prepare_tables(PreparationInputs(data), tmp_path / "out", options, progress=False)
@@ -138,7 +138,7 @@ def test_rows_are_those_of_the_path_in_memory(options, tmp_path):
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_times_within_a_second_are_in_order_here_too(options, tmp_path):
+def test_times_within_a_second_keep_their_order(options, tmp_path):
     # Whole seconds in the first chunks, six tenths of a second to choose from in the others.
     place = pl.int_range(pl.len())
     tenths = pl.when(place < 110).then(0).otherwise(place * 7 % 6)
@@ -170,7 +170,7 @@ def test_times_within_a_second_are_in_order_here_too(options, tmp_path):
     ]),
 )  # fmt: skip
 @pytest.mark.usefixtures("small_pieces")
-def test_any_log(rows, options, tmp_path_factory):
+def test_any_events(rows, options, tmp_path_factory):
     folder = tmp_path_factory.mktemp("log")
     schema = {
         "user_id": pl.Int64, "item_id": pl.Int64, "timestamp": pl.Int64, "basket_id": pl.String,
@@ -239,7 +239,7 @@ preparing.prepare_tables(PreparationInputs(sys.argv[1]), Path(sys.argv[2]), prog
 
 
 @pytest.mark.usefixtures("small_pieces")
-def test_goes_on_after_a_kill(tmp_path, monkeypatch):
+def test_resumes_after_a_kill(tmp_path, monkeypatch):
     data, output = write(tmp_path / "shop", shop_items(), shuffled()), tmp_path / "out"
     died = subprocess.run([sys.executable, "-c", KILLED, str(data), str(output)], check=False)
     assert died.returncode == -signal.SIGKILL
@@ -253,14 +253,14 @@ def test_goes_on_after_a_kill(tmp_path, monkeypatch):
     real = local_engine.read_chunk
     monkeypatch.setattr(local_engine, "read_chunk", lambda *args: read.append(1) or real(*args))
     prepared = prepare_tables(PreparationInputs(data), output, progress=False)
-    assert not read  # every chunk had been scattered
+    assert not read  # all chunks had been distributed
     assert len(before) == 9 and all(path.stat().st_mtime_ns == then for path, then in before.items())
     assert rows_of(prepared.splits()) == rows_of(in_memory(shop_items(), shuffled(), PrepareOptions()))
     again = prepare_tables(PreparationInputs(data), output, progress=False)
     assert again.manifest == prepared.manifest
 
 
-def test_other_tables_are_told_by_their_hash(tmp_path):
+def test_other_tables_have_another_hash(tmp_path):
     data = write(tmp_path / "shop", shop_items(), shuffled())
     prepare_tables(PreparationInputs(data), tmp_path / "out", progress=False)
     write(data, shop_items(), shuffled().reverse())
@@ -306,7 +306,7 @@ def test_bad_input_leaves_nothing(change, options, message, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_problems_are_those_of_the_path_in_memory(tmp_path, monkeypatch):
+def test_issues_match_the_in_memory_code(tmp_path, monkeypatch):
     events = pl.concat([events_table(), events_table().head(3)]).with_columns(rating=pl.lit("good"))
     expected = {(p.kind, p.column, p.count) for p in validate_tables(shop_items(), events).problems}
     data = write(tmp_path / "shop", shop_items(), events)
@@ -380,7 +380,7 @@ def test_without_ray_the_extra_is_named(tmp_path, monkeypatch):
 
 
 def test_fit_takes_the_sequences(tmp_path):
-    """Splits and vocabulary are those of the tables; what would need the log is refused."""
+    """Splits and vocabulary equal those of the tables; options that need the original events are refused."""
     from xcat_rec.training.preparation.options import PreparationOptions
     from xcat_rec.training.preparation.prepare import split_shop
 
@@ -410,8 +410,8 @@ def test_fit_takes_the_sequences(tmp_path):
             split_shop(shop, options)
 
 
-def test_the_options_of_the_folder_are_taken(tmp_path):
-    """Cold items are taken away once; an option that was prepared with may be said again."""
+def test_the_options_of_the_folder_are_used(tmp_path):
+    """Cold items are removed once; an option of the preparation may be repeated."""
     from xcat_rec.training.preparation.options import PreparationOptions
     from xcat_rec.training.preparation.prepare import split_shop
 
@@ -431,7 +431,7 @@ def test_the_options_of_the_folder_are_taken(tmp_path):
 
 
 def test_a_prepared_folder_is_loaded_and_split_like_tables(tmp_path):
-    """`load_shop` reads either, `split` cuts either: parts, vocabulary, roles and settings are the same."""
+    """`load_shop` and `split` work on both: parts, vocabulary, roles and settings are the same."""
     data = write(tmp_path / "shop", shop_items(), events_table())
     wanted = EventOptions("last-basket", min_user_events=7)
     prepare_tables(
@@ -456,7 +456,7 @@ def test_a_prepared_folder_is_loaded_and_split_like_tables(tmp_path):
 
 
 def test_rows_of_another_catalogue(tmp_path):
-    """The splits are those that the tables would give with that catalogue; its unknown items are no targets."""
+    """The splits equal those of the tables with that catalogue; its unknown items are not targets."""
     data = write(tmp_path / "shop", shop_items(), events_table())
     prepare_tables(PreparationInputs(data), tmp_path / "out", progress=False)
     tables = validate_tables(shop_items(), events_table())

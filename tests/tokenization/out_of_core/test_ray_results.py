@@ -1,4 +1,4 @@
-"""Results of tasks on their way through Ray: bytes that hold no code."""
+"""Results of Ray tasks are plain bytes without code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def sent(call):
     return _unpacked(row)
 
 
-def test_results_arrive_as_they_were():
+def test_results_arrive_unchanged():
     facts = {"rows": [3], "ratings": [1.0, 5.0], "problems": [], "times": None, "kinds": ["größer"]}
     assert sent(lambda: facts) == facts
     assert sent(lambda: 7) == 7
@@ -37,6 +37,6 @@ def test_bad_input_keeps_its_type_and_message():
         sent(refuse)
 
 
-def test_what_only_a_pickle_could_hold_is_refused():
+def test_results_that_need_a_pickle_are_refused():
     with pytest.raises(TypeError):
         sent(object)

@@ -22,7 +22,7 @@ def log_of(rows: list[Any]) -> pl.DataFrame:
 
 @settings(max_examples=120, deadline=None)
 @given(ROWS, st.sampled_from([None, 0, 2]))
-def test_impressions_are_labelled_as_brute_force_does(rows: list[Any], within: int | None) -> None:
+def test_labels_of_impressions_match_brute_force(rows: list[Any], within: int | None) -> None:
     impressions = [n for n, row in enumerate(rows) if row[3] == "shown"]
     if not impressions:
         with pytest.raises(ValueError, match="no row has 'shown'; it has click"):
@@ -78,7 +78,7 @@ def test_negatives_are_drawn_uniformly_and_with_the_seed() -> None:
     assert not made.equals(sample_unseen(log, list("abcdef"), 2, seed=2))
 
 
-def test_what_cannot_be_drawn_is_refused() -> None:
+def test_unknown_items_and_numbers_below_one_are_refused() -> None:
     log = pl.DataFrame({"user_id": ["u"], "item_id": ["z"], "timestamp": [1]})
     with pytest.raises(ValueError, match="1 rows have an item that is not in the catalogue, for example 'z'"):
         sample_unseen(log, ["a"])

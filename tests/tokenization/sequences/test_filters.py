@@ -29,7 +29,7 @@ def shop_of(rows: list[tuple[str, str, int, str]]) -> ShopTables:
 
 @settings(max_examples=80, deadline=None)
 @given(LOGS)
-def test_repeats_are_left_out_as_brute_force_does(rows: list[Any]) -> None:
+def test_filtered_repeats_match_brute_force(rows: list[Any]) -> None:
     events = shop_of(rows).events
     ordered = sorted(range(len(rows)), key=lambda n: (rows[n][0], rows[n][2], n))
     last: dict[str, tuple[str, str]] = {}
@@ -50,7 +50,7 @@ def test_repeats_are_left_out_as_brute_force_does(rows: list[Any]) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(LOGS, st.integers(0, 5), st.integers(0, 5))
-def test_the_core_is_that_of_brute_force(rows: list[Any], min_user: int, min_item: int) -> None:
+def test_the_core_matches_brute_force(rows: list[Any], min_user: int, min_item: int) -> None:
     left = list(range(len(rows)))
     while True:
         users, items = [rows[n][0] for n in left], [rows[n][1] for n in left]
@@ -64,7 +64,7 @@ def test_the_core_is_that_of_brute_force(rows: list[Any], min_user: int, min_ite
 
 @settings(max_examples=60, deadline=None)
 @given(LOGS, st.integers(1, 4))
-def test_sessions_end_where_the_gap_is_longer(rows: list[Any], gap: int) -> None:
+def test_sessions_end_at_longer_gaps(rows: list[Any], gap: int) -> None:
     made = add_sessions(shop_of(rows).events, gap)
     for user in {row[0] for row in rows}:
         own = made.filter(pl.col("user_id") == user).sort("timestamp", maintain_order=True)
@@ -75,7 +75,7 @@ def test_sessions_end_where_the_gap_is_longer(rows: list[Any], gap: int) -> None
             assert sessions[n] == f"session {number}"
 
 
-def test_baskets_that_are_there_stay_and_times_are_needed() -> None:
+def test_existing_baskets_stay_and_times_are_required() -> None:
     log = shop_of([("u", "a", 0, "buy"), ("u", "b", 1, "buy")]).events.with_columns(
         basket_id=pl.Series(["till 7", None])
     )
@@ -84,7 +84,7 @@ def test_baskets_that_are_there_stay_and_times_are_needed() -> None:
         add_sessions(log.with_columns(timestamp=pl.Series([None, 1])), 10)
 
 
-def test_order_decides_where_times_are_missing() -> None:
+def test_order_decides_if_times_are_missing() -> None:
     log = shop_of([("u", "a", 0, "buy"), ("u", "b", 1, "buy"), ("u", "a", 2, "buy")]).events.with_columns(
         timestamp=pl.lit(None, pl.Int64), order=pl.Series([2, 3, 1])
     )
@@ -92,7 +92,7 @@ def test_order_decides_where_times_are_missing() -> None:
     assert without_repeats(log, RepeatPolicy.FIRST)["order"].to_list() == [3, 1]
 
 
-def test_a_shop_is_filtered_and_its_catalogue_with_it() -> None:
+def test_items_are_filtered_with_their_events() -> None:
     rows = [
         ("u", "a", 0, "buy"),
         ("u", "a", 1, "buy"),
@@ -125,12 +125,12 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], message: str)
         filter_events(shop_of([("u", "a", 0, "buy")]), **options)
 
 
-def test_a_core_of_nothing_is_refused() -> None:
+def test_an_empty_core_is_refused() -> None:
     with pytest.raises(TableError, match="none of 1 is left; make min_user_events and min_item_events smaller"):
         filter_events(shop_of([("u", "a", 0, "buy")]), min_item_events=2)
 
 
-def test_preparation_takes_the_options() -> None:
+def test_preparation_applies_the_options() -> None:
     data = split_shop(tiny_shop(), PreparationOptions(min_item_events=12, repeats="first"))
     vocabulary, splits = data.vocabulary, data.splits
     counts = tiny_shop().events.unique(["user_id", "item_id", "event_type"])["item_id"].value_counts()
@@ -142,7 +142,7 @@ def test_preparation_takes_the_options() -> None:
     assert max(map(len, sessions["test"]["targets"])) > 1
 
 
-def test_an_item_without_events_leaves_even_where_every_event_stays() -> None:
+def test_an_item_without_events_leaves_although_all_events_stay() -> None:
     events = pl.DataFrame({"user_id": ["u", "u"], "item_id": ["a", "a"], "timestamp": [1, 2]})
     shop = validate_tables(pl.DataFrame({"item_id": ["a", "b"], "title": ["A", "B"]}), events)
     assert filter_events(shop, min_item_events=1).items["item_id"].to_list() == ["a"]

@@ -34,16 +34,16 @@ def test_random_items_are_drawn_with_the_seed():
     assert choose_cold_items(train, 0.25, "random", seed=4).tolist() != chosen.tolist()
 
 
-def test_the_newest_are_those_whose_first_event_is_latest():
+def test_the_newest_items_have_the_latest_first_events():
     train = sequences([[2, 5, 3, 1], [3, 4, 5], [6, 2]], [[1, 9, 9, 99], [2, 7, 8], [7, 50]])
-    # First events: 2 at 1, 3 at 2, 4 and 6 at 7, 5 at 8; the unknown item 1 is no candidate.
+    # First events: 2 at 1, 3 at 2, 4 and 6 at 7, 5 at 8; the unknown item 1 is not a candidate.
     assert choose_cold_items(train, 0.2, "newest").tolist() == [5]
     assert choose_cold_items(train, 0.4, "newest").tolist() == [4, 5]
     assert choose_cold_items(train, 0.5, "newest").tolist() == [4, 5]
     assert choose_cold_items(train, 0.0, "newest").tolist() == []
 
 
-def test_what_cannot_be_chosen_is_refused():
+def test_invalid_shares_policies_and_times_are_refused():
     train = sequences([[2, 3]], [[5, -1]])
     with pytest.raises(ValueError, match=r"cold_items is 0.6; give a share of the items from 0 to 0.5"):
         choose_cold_items(train, 0.6)
@@ -60,7 +60,7 @@ def test_what_cannot_be_chosen_is_refused():
     st.lists(st.lists(st.integers(2, 6), max_size=6), min_size=1, max_size=6),
     st.sets(st.integers(2, 6), max_size=3),
 )
-def test_events_are_removed_as_brute_force_does(items, cold):
+def test_removed_events_match_brute_force(items, cold):
     expected = [
         (f"u{user}", [item for item in one if item not in cold], [n for n, item in enumerate(one) if item not in cold])
         for user, one in enumerate(items)
@@ -76,7 +76,7 @@ def test_events_are_removed_as_brute_force_does(items, cold):
     assert list(zip(left["user_id"], left["items"], left["timestamps"], strict=True)) == expected
 
 
-def test_every_column_is_cut_alike():
+def test_all_columns_are_cut_at_the_same_events():
     train = train_split()
     left = without_items(train, choose_cold_items(train, 0.3, seed=1))
     assert left.features == train.features and len(left) <= len(train)
@@ -94,7 +94,7 @@ def test_a_view_of_a_dataset_is_cut_too():
     assert left["items"][:] == [[4, 5], [2, 4]]
 
 
-def test_preparation_takes_training_events_alone():
+def test_preparation_removes_only_training_events():
     options = PreparationOptions(split="leave-one-out")
     data = split_shop(shop(), options)
     vocabulary, warm = data.vocabulary, data.splits

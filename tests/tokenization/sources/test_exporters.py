@@ -1,4 +1,4 @@
-"""Small files as databases, spreadsheets and shops export them, each with its right rows."""
+"""Small files as exported by databases, spreadsheets and online shops, each with its correct rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXPORTS: dict[str, tuple[str, bytes, list[str], Rows, dict[str, int]]] = {
     "Postgres COPY csv": (
         "t.csv", b'sku,title\n1,"a ""b"", c"\n2,\n', ["sku", "title"], [("1", 'a "b", c'), ("2", None)], {},
     ),
-    "paths are no escapes": (
+    "paths are not escapes": (
         "t.tsv", b"sku\tpath\n1\tC:\\new\n2\tD:\\table\n", ["sku", "path"], [("1", "C:\\new"), ("2", "D:\\table")], {},
     ),
     "paths beside a null mark": (

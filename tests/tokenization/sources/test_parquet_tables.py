@@ -1,4 +1,4 @@
-"""Parquet tables with types that polars lacks, and tables that may not be read."""
+"""Parquet tables with types that polars lacks, and tables without read permission."""
 
 from __future__ import annotations
 

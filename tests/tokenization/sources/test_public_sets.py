@@ -1,4 +1,4 @@
-"""Amazon reviews, MovieLens and RecBole's files: what their oddities become."""
+"""Amazon reviews, MovieLens and RecBole's files with their oddities."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_amazon_2023_merges_departments_and_reads_odd_fields(tmp_path: Path) -> 
         "item_id": "item-05", "title": "", "description": None, "category": "Outdoor > tents", "brand": None,
         "price": 12.5, "domain": "Outdoor",
     }  # fmt: skip
-    assert item(shop, "item-38")["category"] == "Kitchen", "the main category stands in for a path that is empty"
+    assert item(shop, "item-38")["category"] == "Kitchen", "the main category replaces an empty path"
     first = shop.events.row(0, named=True)
     assert (first["review_text"], first["helpful_vote"], first["verified_purchase"]) == (
         "Does <br />what it says 👍", 2, True,
@@ -69,7 +69,7 @@ def test_amazon_2023_as_downloaded_without_its_prefix(tmp_path: Path) -> None:
     assert load_shop(tmp_path).events.equals(expected.events)
 
 
-def test_amazon_2023_names_the_line_that_is_broken(tmp_path: Path) -> None:
+def test_amazon_2023_names_the_broken_line(tmp_path: Path) -> None:
     write_amazon_2023(tmp_path)
     path = tmp_path / "raw_review_Outdoor.jsonl"
     lines = path.read_text().splitlines()
@@ -94,7 +94,7 @@ def test_amazon_2014_reads_lines_of_python_and_runs_nothing(tmp_path: Path) -> N
     }  # fmt: skip
     assert counts(shop) == {"undescribed_item": 1, "no_title": 1}
     assert item(shop, "item-01")["title"] == ""
-    assert "nobody" not in shop.items["item_id"], "only what was reviewed"
+    assert "nobody" not in shop.items["item_id"], "only reviewed items"
     target = tmp_path / "was-run"
     lines = [f"{{'asin': 'item-02', 'title': open({str(target)!r}, 'w')}}", "{'asin': 'item-03'}"]
     (tmp_path / "meta_Outdoor.json.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
@@ -177,7 +177,7 @@ def test_recbole_types_its_fields(tmp_path: Path) -> None:
     assert counts(shop)["not_numeric"] == 1
 
 
-def test_recbole_takes_its_own_splits_and_names_of_fields(tmp_path: Path) -> None:
+def test_recbole_uses_its_splits_and_field_names(tmp_path: Path) -> None:
     header = "uid:token\tiid:token\ttimestamp:float\n"
     for part, day in (("train", 1), ("valid", 2), ("test", 3)):
         (tmp_path / f"x.{part}.inter").write_text(f"{header}ann\tb{day}\t{1_600_000_000 + day}\n")

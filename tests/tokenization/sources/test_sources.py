@@ -1,4 +1,4 @@
-"""Reading tables from everything they may be in, and the demo data."""
+"""Reading tables from every format and object, and the demo data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from xcat_rec.tokenization.tables.schema import EVENT_SCHEMA, ITEM_SCHEMA, PROMO
 from .layouts import LAYOUTS, write_amazon_2023, write_tables
 
 DATA_VARIABLE = "XCAT_TEST_DATA"
-"""Names a folder of folders with real tables; they are not needed."""
+"""Environment variable with a folder of real datasets; optional."""
 
 TABLE = pl.DataFrame({"item_id": ["007", "B12", "\u7eb8"], "title": ['A "tall", tent', "Boots\nwarm", None]})
 
@@ -104,14 +104,14 @@ def test_another_separator_is_found_in_the_header(name: str, separator: str, cal
 
 
 @pytest.mark.parametrize("header", ["item_id", '"item;id"', "item_id,title;price"])
-def test_a_separator_is_not_looked_for_where_the_header_has_the_usual_or_none(header: str, tmp_path: Path) -> None:
+def test_no_other_separator_is_used_if_the_header_has_the_usual_one_or_none(header: str, tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text(f"{header}\n1\n", encoding="utf-8")
     table, problems = load_table(tmp_path / "items.csv", "items")
     assert table.columns == [name.strip('"') for name in header.split(",")]
     assert "separator" not in {problem.kind for problem in problems}
 
 
-def test_a_byte_order_mark_is_no_part_of_a_column_name(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_a_column_name(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text("item_id,title\n1,x\n", encoding="utf-8-sig")
     assert read_table(tmp_path / "items.csv").to_dict(as_series=False) == {"item_id": ["1"], "title": ["x"]}
 
@@ -133,7 +133,7 @@ def test_a_gap_of_pandas_is_a_gap() -> None:
         ([10**20, 1, "a"], ["100000000000000000000", "1", "a"], "mixed_types", 1),
     ],
 )
-def test_what_no_type_of_column_takes_becomes_text(
+def test_values_of_mixed_types_become_texts(
     values: list[object], texts: list[str | None], kind: str, count: int
 ) -> None:
     shop = load_shop(
@@ -148,7 +148,7 @@ def test_what_no_type_of_column_takes_becomes_text(
 
 
 @pytest.mark.parametrize("names", [["item_id", "size", "size"], ["item_id", "1", 1]])
-def test_a_column_of_pandas_that_is_there_twice(names: list[object]) -> None:
+def test_a_repeated_column_of_pandas(names: list[object]) -> None:
     frame = pd.DataFrame([["a", 1.0, 1.0], ["b", None, None]], columns=pd.Index(names, dtype=object))
     table, problems = load_table(frame, "items")
     assert table.to_dict(as_series=False) == {"item_id": ["a", "b"], str(names[1]): [1.0, None]}
@@ -206,7 +206,9 @@ def test_complex_and_sparse_columns_of_pandas() -> None:
         ("items.docx", b"", r"items.docx has no known suffix; name it one of .parquet, .csv"),
     ],
 )
-def test_a_file_that_is_not_what_it_says_is_refused(name: str, content: bytes, message: str, tmp_path: Path) -> None:
+def test_a_file_that_does_not_match_its_suffix_is_refused(
+    name: str, content: bytes, message: str, tmp_path: Path
+) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_table(tmp_path / name)
@@ -217,7 +219,7 @@ def test_an_empty_file_is_an_empty_table(tmp_path: Path) -> None:
     assert read_table(tmp_path / "items.csv").is_empty()
 
 
-def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
+def test_other_objects_than_tables_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"a builtins\.list is not a table; give a file"):
         read_table([1])  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError, match=r"nowhere\.csv does not exist"):
@@ -241,7 +243,7 @@ def test_a_hub_id_is_loaded_from_the_hub(monkeypatch: pytest.MonkeyPatch) -> Non
     assert asked == ["somebody/items"]
 
 
-def test_a_hub_id_that_cannot_be_loaded_says_both_things_that_were_tried() -> None:
+def test_the_error_for_an_unknown_name_mentions_files_and_the_hub() -> None:
     with pytest.raises(FileNotFoundError, match=r"somebody/nothing is not a file here, and no dataset with this name"):
         read_table("somebody/nothing")
 
@@ -249,7 +251,7 @@ def test_a_hub_id_that_cannot_be_loaded_says_both_things_that_were_tried() -> No
 EVENTS = pl.DataFrame({"user_id": ["u", "u"], "item_id": ["007", "B12"], "timestamp": ["2024-01-31", "2024-02-01"]})
 
 
-def test_a_folder_is_a_shop_whatever_its_files_are(tmp_path: Path) -> None:
+def test_a_folder_is_loaded_in_any_file_format(tmp_path: Path) -> None:
     TABLE.write_csv(tmp_path / "items.csv")
     EVENTS.write_parquet(tmp_path / "events.parquet")
     (tmp_path / "README.md").write_text("# items")
@@ -259,7 +261,7 @@ def test_a_folder_is_a_shop_whatever_its_files_are(tmp_path: Path) -> None:
     assert shop.events["item_id"].to_list() == ["007", "B12"]
 
 
-def test_two_tables_are_a_shop() -> None:
+def test_two_tables_are_loaded() -> None:
     shop = load_shop(items=TABLE.rename({"item_id": "sku"}), events=EVENTS.rename({"item_id": "sku"}).to_pandas(),
                      columns=TableColumns(item_id="sku"))  # fmt: skip
     assert shop.events["item_id"].to_list() == ["007", "B12"]
@@ -272,7 +274,7 @@ def test_options_reach_the_validation() -> None:
     assert load_shop(items=TABLE, events=events, on_unknown_items="drop").events.height == 2
 
 
-def test_a_folder_that_is_no_shop_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         FileNotFoundError, match=r"does not exist; give a folder .*known sources: tables, complete-journey"
     ):
@@ -290,7 +292,7 @@ def test_a_folder_that_is_no_shop_is_refused(tmp_path: Path) -> None:
         load_shop(tmp_path / "items.csv")
 
 
-def test_half_a_shop_is_refused() -> None:
+def test_a_single_table_is_refused() -> None:
     with pytest.raises(ValueError, match="no events table was given"):
         load_shop(items=TABLE)
     with pytest.raises(ValueError, match="no items and events table was given"):
@@ -337,7 +339,7 @@ def test_a_folder_of_users_and_promotions_is_read_too(tmp_path: Path) -> None:
     assert shop.report.rows == {"items": 40, "events": 115, "users": 2}
 
 
-def test_a_dataset_dict_is_a_shop() -> None:
+def test_a_dataset_dict_is_loaded() -> None:
     tables = {"items": TABLE, "events": EVENTS, "users": pl.DataFrame({"user_id": ["u", "u"], "age": [3, 4]})}
     shop = load_shop(
         datasets.DatasetDict({name: datasets.Dataset(table.to_arrow()) for name, table in tables.items()})
@@ -363,7 +365,7 @@ def test_data_is_a_source_a_path_and_parts(data: str, parts: tuple[object, ...])
     assert split_data(data) == parts
 
 
-def test_what_a_source_cannot_do_is_refused(tmp_path: Path) -> None:
+def test_unsupported_arguments_of_a_source_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="data 'amazon-2018' needs a path: amazon-2018:FOLDER"):
         load_shop("amazon-2018")
     with pytest.raises(FileNotFoundError, match=r"has no reviews: no raw_review_\*\.jsonl"):

@@ -1,4 +1,4 @@
-"""Spark frames as an entry; needs pyspark and a Java runtime."""
+"""Spark data frames as input; needs pyspark and a Java runtime."""
 
 from __future__ import annotations
 

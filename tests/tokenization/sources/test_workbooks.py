@@ -1,4 +1,4 @@
-"""Workbooks, packed files and numbers as shops export them."""
+"""Workbooks, compressed files and numbers as exported by other software."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ WRITERS = {"xlsx": write_xlsx, "ods": write_ods}
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_a_workbook_is_a_table_of_types(kind: str, tmp_path: Path) -> None:
+def test_a_workbook_keeps_types(kind: str, tmp_path: Path) -> None:
     WRITERS[kind](tmp_path / f"items.{kind}", {"Sheet1": ITEMS})
     WRITERS[kind](tmp_path / f"events.{kind}", {"Other": ITEMS, "Events": EVENTS})
     shop = load_shop(tmp_path)
@@ -76,7 +76,7 @@ def test_a_workbook_is_a_table_of_types(kind: str, tmp_path: Path) -> None:
     assert load_shop(items=both, events=both).events.height == 3
 
 
-def test_of_several_sheets_the_one_that_is_meant_is_asked_for(tmp_path: Path) -> None:
+def test_an_ambiguous_sheet_is_an_error(tmp_path: Path) -> None:
     write_xlsx(tmp_path / "items.xlsx", {"March": ITEMS, "April": ITEMS})
     with pytest.raises(ValueError, match="has the sheets March, April; name the sheet to read 'items'"):
         load_table(tmp_path / "items.xlsx", "items")
@@ -90,7 +90,7 @@ def test_a_workbook_names_the_extra_that_reads_it(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("content", [b"", b"item_id,title\n1,x\n"])
-def test_what_is_not_a_workbook_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_other_files_are_refused_as_workbooks(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "items.xlsx").write_bytes(content)
     with pytest.raises(ValueError, match=r"items\.xlsx cannot be read by its suffix"):
         load_table(tmp_path / "items.xlsx", "items")
@@ -98,7 +98,7 @@ def test_what_is_not_a_workbook_is_refused(content: bytes, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("packed", ["gz", "zst"])
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "json", "parquet", "arrow"])
-def test_packed_files_are_read_and_refused_where_they_are_cut_off(packed: str, suffix: str, tmp_path: Path) -> None:
+def test_compressed_files_are_read_and_truncated_ones_refused(packed: str, suffix: str, tmp_path: Path) -> None:
     table = ITEMS.with_columns(price=pl.col("price").cast(pl.String))
     rows = json.dumps(table.to_dicts()).encode()
     plain = {
@@ -129,7 +129,7 @@ def test_packed_files_are_read_and_refused_where_they_are_cut_off(packed: str, s
         (["1,5", "2.5", "3"], [None, 2.5, 3.0], "not_numeric"),  # both in a column
     ],
 )
-def test_decimal_commas_are_read_where_they_are_clear(
+def test_unambiguous_decimal_commas_are_read(
     prices: list[str], read: list[float | None], kind: str, tmp_path: Path
 ) -> None:
     rows = "".join(f"{name};{price}\n" for name, price in zip("ABC", prices, strict=True))

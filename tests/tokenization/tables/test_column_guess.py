@@ -1,4 +1,4 @@
-"""Mappings proposed from names, values and shared ids; and the split that baskets ask for."""
+"""Mappings proposed from names, values and shared ids; and advice about baskets."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_chinese_names_are_mapped():
     assert found == ("用户编号", "下单时间", "订单号", "数量", "行为类型")
 
 
-def test_values_speak_against_a_name():
-    """A column `date` of words is not a time, and ids that no event names are not the items'."""
+def test_values_can_contradict_a_name():
+    """A column `date` of words is not a time, and ids without events are not item ids."""
     items = pl.DataFrame({"id": [1, 2], "sku": ["a", "b"], "name": ["A", "B"]})
     events = pl.DataFrame({"id": [7, 8], "sku": ["a", "b"], "user": ["u", "v"], "date": ["early", "late"]})
     guess = guess_columns(items, events)
@@ -63,7 +63,7 @@ def test_values_speak_against_a_name():
     assert guess.problems == ("no column of events looks like timestamp",)
 
 
-def test_our_own_names_need_no_option():
+def test_our_names_need_no_option():
     items = pl.DataFrame({"item_id": ["a"], "title": ["A"]})
     guess = guess_columns(items, pl.DataFrame({"user_id": ["u"], "item_id": ["a"], "timestamp": [1_600_000_000]}))
     assert guess.call == "" and guess.columns == TableColumns() and not guess.problems

@@ -52,12 +52,12 @@ def test_text_and_mapping_are_the_same():
         with pytest.raises(ValueError, match=r"columns has '.*; for one table alone such as events\.item_id=column"):
             parse_columns(wrong)
     with pytest.raises(
-        ValueError, match=r"by_table has 'log\.item_id'; give TABLE\.name, a table among items, events"
+        ValueError, match=r"by_table has 'log\.item_id'; give TABLE\.name, with a table of items, events"
     ):
         TableColumns(by_table={"log.item_id": "x"})
 
 
-def test_each_table_is_read_by_its_own_name(shop):
+def test_each_table_is_read_with_its_own_name(shop):
     found = load_shop(shop, columns=COLUMNS)
     assert found.items.columns == ["item_id", "title", "description", "category", "brand", "price"]
     assert found.events["item_id"].to_list() == IDS and "product_id" not in found.events.columns
@@ -69,7 +69,7 @@ def test_each_table_is_read_by_its_own_name(shop):
     assert read_statements(EVENTS, COLUMNS).table["item_id"].to_list() == IDS
 
 
-def test_users_and_promotions_have_names_of_their_own():
+def test_users_and_promotions_can_have_other_names():
     people = pl.DataFrame({"member": ["u", "v"], "age": [30, 40]})
     offers = pl.DataFrame({"kind": ["coupon"], "article": ["A1"], "household": ["v"], "start": [1_600_000_000]})
     names = {"users.user_id": "member", "promotions.item_id": "article", "promotions.user_id": "household"}
@@ -77,14 +77,14 @@ def test_users_and_promotions_have_names_of_their_own():
     found = validate_tables(ITEMS, EVENTS, columns, users=people, promotions=offers)
     assert found.users.rows() == [("u", 30), ("v", 40)]
     assert found.promotions.collect().select("item_id", "user_id").rows() == [("A1", "v")]
-    # A promotion is not read by the names of the table before it.
+    # Promotions are not read with the names of the previous table.
     plain = offers.rename({"article": "item_id", "household": "user_id"})
     saved = saved_columns({"columns": changed_columns(columns)})
     kept = validate_tables(ITEMS, EVENTS, saved, users=people, promotions=plain)
     assert kept.promotions.collect().select("item_id", "user_id").rows() == [("A1", "v")]
 
 
-def test_the_mapping_is_saved_and_holds_where_a_table_lacks_our_names(shop):
+def test_the_mapping_is_saved_and_used_if_a_table_lacks_our_names(shop):
     settings = event_settings(load_shop(shop, columns=COLUMNS), PreparationOptions())
     assert settings["columns"] == {"user_id": "who", "by_table": TWO}
     saved = saved_columns(settings)
@@ -94,7 +94,7 @@ def test_the_mapping_is_saved_and_holds_where_a_table_lacks_our_names(shop):
     assert validate_tables(ITEMS, ours.events, saved).events["user_id"].to_list() == EVENTS["who"].to_list()
 
 
-def test_a_log_is_prepared_in_chunks_by_its_own_name(shop, tmp_path):
+def test_events_are_prepared_in_chunks_with_their_own_name(shop, tmp_path):
     inputs = PreparationInputs(shop, columns=COLUMNS)
     tables = inputs.write_tables(tmp_path, tmp_path)
     reading = ChunkReading(str(tmp_path / VOCABULARY_FILE), tables.columns, style=tables.style)
@@ -103,7 +103,7 @@ def test_a_log_is_prepared_in_chunks_by_its_own_name(shop, tmp_path):
     assert "product_id" in tables.style.keys and "by_table" not in PreparationInputs(shop).describe(reading)["columns"]
     prepare_tables(inputs, tmp_path / "ready")
     assert load_prepared(tmp_path / "ready").columns == COLUMNS
-    with pytest.raises(ValueError, match="was prepared, and its columns have our names"):
+    with pytest.raises(ValueError, match="was prepared, and its columns already have our names"):
         load_shop(tmp_path / "ready", columns=TableColumns(by_table=TWO))
     with pytest.raises(ValueError, match="data complete-journey has its own column names"):
         load_shop("complete-journey", columns=TableColumns(by_table=TWO))
@@ -119,7 +119,7 @@ def test_fields_of_recbole_too(tmp_path):
         load_shop(tmp_path, columns=TableColumns(user_id="who"))
 
 
-def test_the_hint_names_the_table_where_the_other_has_its_id():
+def test_the_hint_names_the_table_if_the_other_has_its_id():
     with pytest.raises(TableError) as refused:
         validate_tables(ITEMS, EVENTS.rename({"product_id": "pid"}), TableColumns(item_id="asin", user_id="who"))
     told = with_options(str(refused.value), "fit")
@@ -150,7 +150,7 @@ def test_two_names_are_proposed(items, events, by_table):
     assert found.events["item_id"].to_list() == IDS
 
 
-def test_numbers_that_meet_by_chance_are_not_proposed():
+def test_numbers_that_match_by_chance_are_not_proposed():
     items = pl.DataFrame({"number": [1, 2, 3], "sku": ["a", "b", "c"], "title": ["A", "B", "C"]})
     events = pl.DataFrame({
         "user_id": ["u"] * 3, "rating": [1, 2, 3], "product": ["a", "b", "x"], "timestamp": [1_600_000_000] * 3,

@@ -28,10 +28,10 @@ class Dirt:
     """One kind of dirt.
 
     Args:
-        write: Writes the two tables into a folder, or gives the tables themselves.
-        repaired: (kind, count) of what the report must say; None if the tables must be refused.
-        check: What must hold of the repaired tables.
-        error: What the error must say, if they are refused.
+        write: Writes the two tables into a folder, or returns the tables.
+        repaired: Expected (kind, count) in the report; None if the tables must be refused.
+        check: Condition on the repaired tables.
+        error: Expected error, if they are refused.
     """
 
     write: Callable[[Path], dict | None]
@@ -276,7 +276,7 @@ def test_there_are_at_least_thirty() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_dirt_is_repaired_and_counted_or_refused_with_one_error(name: str, tmp_path: Path) -> None:
+def test_dirty_input_is_repaired_and_counted_or_refused_with_one_error(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     given = case.write(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
@@ -292,7 +292,7 @@ def test_dirt_is_repaired_and_counted_or_refused_with_one_error(name: str, tmp_p
     shop = load_shop(**given) if given else load_shop(tmp_path)
     kind, count = case.repaired
     found = {problem.kind: problem.count for problem in shop.report.problems}
-    assert found.get(kind) == count, f"the report says {found}"
+    assert found.get(kind) == count, f"the report has {found}"
     assert case.check is None or case.check(shop)
     told = next(problem for problem in shop.report.to_dict()["problems"] if problem["kind"] == kind)
     assert told["count"] == count and told["remedy"]
@@ -301,7 +301,7 @@ def test_dirt_is_repaired_and_counted_or_refused_with_one_error(name: str, tmp_p
     json.dumps(shop.report.to_dict())
 
 
-def test_the_first_short_line_is_named_and_empty_fields_are_none(tmp_path: Path) -> None:
+def test_the_first_short_line_is_named_and_empty_fields_do_not_count(tmp_path: Path) -> None:
     files(ITEMS.replace(",stoves,30", "").replace("boots,20", "boots,"))(tmp_path)
     (problem,) = load_shop(tmp_path).report.problems
     assert str(problem) == (

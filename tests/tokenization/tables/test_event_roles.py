@@ -1,4 +1,4 @@
-"""Roles of event types: their defaults by name, and what splits, labels and counts make of them."""
+"""Roles of event types: defaults by name, and their effect on splits, targets and counts."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def test_names_decide(names, targets, negative):
 @pytest.mark.parametrize(
     "names", [["return"], ["refund", "return"], ["退货"], ["return", "not purchased"], ["not purchased"]]
 )
-def test_a_log_of_negative_events_alone_is_refused(names):
-    with pytest.raises(ValueError, match=rf"no event type is left to predict of {', '.join(sorted(names))}: .* Give"):
+def test_events_of_negative_types_only_are_refused(names):
+    with pytest.raises(ValueError, match=rf"no event type is left to predict of {', '.join(sorted(names))}: .* give"):
         event_roles(names)
     assert event_roles(names, names[:1]).targets == (names[0],)
 
 
-def test_a_log_of_returns_alone_is_refused_by_every_way(tmp_path):
+def test_returns_only_are_refused_by_every_function(tmp_path):
     from ...tiny_shop import events_table
     from ...tiny_shop import items_table as shop_items
 
@@ -84,9 +84,9 @@ def test_an_option_overrides_the_names():
     roles = event_roles(["purchase", "view", "return"], ["view", "purchase"], [])
     assert (roles.targets, roles.context, roles.negative) == (("purchase", "view"), ("return",), ())
     assert event_roles(["buy", "return"], ["return"]).targets == ("return",)
-    with pytest.raises(ValueError, match=r"target_event_types names 'sale', which is not an event type .* has buy"):
+    with pytest.raises(ValueError, match=r"target_event_types has 'sale', which is not an event type .* have buy"):
         event_roles(["buy"], ["sale"])
-    with pytest.raises(ValueError, match="named in target_event_types and in negative_event_types"):
+    with pytest.raises(ValueError, match="is in target_event_types and in negative_event_types"):
         event_roles(["buy", "view"], ["buy"], ["buy"])
     with pytest.raises(ValueError, match="target_event_types is empty"):
         event_roles(["buy"], [])
@@ -100,7 +100,7 @@ def test_an_old_checkpoint_predicts_all_types():
 
 
 def log(rows: list[tuple], **more: object) -> ShopTables:
-    """A shop of `(user, item, event type)` in order, a day apart."""
+    """Tables from `(user, item, event type)` in order, one day apart."""
     events = pl.DataFrame(
         [(u, i, k, 1_600_000_000 + DAY * n) for n, (u, i, k) in enumerate(rows)],
         schema=["user_id", "item_id", "event_type", "timestamp"], orient="row",
@@ -125,14 +125,14 @@ USER = [("u", "a", "buy"), ("u", "b", "buy"), ("u", "a", "return"), ("u", "c", "
         ("u", "d", "buy"), ("u", "d", "return"), ("u", "e", "view")]  # fmt: skip
 
 
-def test_leave_one_out_takes_the_last_purchase():
-    """What follows it, its return and a view, is in no history."""
+def test_leave_one_out_predicts_the_last_purchase():
+    """Later events, its return and a view, are in no history."""
     assert split(log(USER)) == {"train": [("aba", "")], "validation": [("aba", "c")], "test": [("abacd", "d")]}
 
 
 @pytest.mark.parametrize("name", ["leave-one-out", "last-basket", "global-time", "user-level", "cold-items", "column"])
-def test_a_return_is_no_target_of_any_split(name):
-    """Nor is a view; between purchases lie both."""
+def test_a_return_is_never_a_target(name):
+    """Nor is a view; both are between purchases."""
     rows = [(f"u{n:02d}", item, kind) for _, item, kind in [*USER, ("u", "f", "buy")] for n in range(40)]
     shop = log(rows, split=pl.Series(["train"] * 160 + ["valid"] * 80 + ["test"] * 120))
     vocabulary = ItemVocabulary(items_table(shop.items))
@@ -145,15 +145,15 @@ def test_a_return_is_no_target_of_any_split(name):
         assert len(found["validation"]) == 40 and of_test == [["f"]] * 40
 
 
-def test_last_basket_is_that_of_the_last_purchase():
-    """Other events of that basket are not known yet, wherever they stand in it."""
+def test_last_basket_is_the_basket_of_the_last_purchase():
+    """Other events of that basket are excluded, at any position in it."""
     rows = [("u", item, kind) for item, kind in
             [("a", "buy"), ("b", "buy"), ("e", "return"), ("c", "buy"), ("d", "buy"), ("c", "return")]]  # fmt: skip
     shop = log(rows, basket_id=pl.Series(["1", "2", "3", "3", "3", "4"]))
     assert split(shop, "last-basket")["test"] == [("ab", "cd")]
 
 
-def test_labels_are_purchases():
+def test_targets_are_purchases():
     shop = log([*USER, ("v", "a", "view"), ("v", "b", "view")])
     vocabulary = ItemVocabulary(items_table(shop.items))
     splits = build_splits(shop, vocabulary, shop.event_type_names())
@@ -167,21 +167,21 @@ def test_labels_are_purchases():
     assert target_histories(splits["train"]) == [[a, b]] and trained_items(splits["train"], 8).sum() == 2
 
 
-def test_windows_without_a_label_are_left_out():
+def test_windows_without_a_target_are_left_out():
     shop = log([("u", item, "view") for item in "abcd"] + [("u", item, "buy") for item in "abcdef"])
     train = build_splits(shop, ItemVocabulary(items_table(shop.items)), shop.event_type_names())["train"]
     windows = training_windows(train, 2)
     assert [row["event_roles"] for row in windows] == [[1, 1, 1], [0, 1, 1]]
 
 
-def test_returns_are_no_purchases_to_a_baseline():
+def test_baselines_do_not_count_returns():
     model = RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=4)).fit([[2, 3]])
     history = {"items": [2, 3, 2], "event_roles": [1, 1, -1]}
     assert model.score_rows([history]).tolist() == model.score_rows([{"items": [2, 3]}]).tolist()
 
 
-def test_one_type_makes_the_rows_of_before():
-    """No column is added, and a type of any name is predicted."""
+def test_a_single_type_adds_no_column():
+    """A single type is predicted, whatever its name."""
     shop = log([("u", item, "view") for item in "abcd"])
     splits = build_splits(shop, ItemVocabulary(items_table(shop.items)), ["view"])
     assert "event_roles" not in splits["train"].column_names
@@ -209,7 +209,7 @@ def test_quantities_below_zero_are_returns():
     ],
 )  # fmt: skip
 def test_quantities_below_zero_are_returns_however_they_are_written(written, number):
-    """A thousand or one and no more: what cannot be read is a return by its sign."""
+    """An ambiguous number, such as 1,000, is a return by its sign."""
     events = pl.DataFrame({
         "user_id": ["u"] * 3, "item_id": list("aab"), "timestamp": [1_600_000_000 + n for n in range(3)],
         "quantity": ["2", written, "1"],

@@ -1,4 +1,4 @@
-"""Times that differ within a second: they are no ties, wherever events are put in order."""
+"""Times that differ within a second are not ties, wherever events are sorted."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_only_equal_times_repeat_an_event() -> None:
     assert (repeated.kind, repeated.count) == ("repeated_event", 1)
 
 
-def test_times_in_whole_seconds_have_no_further_column() -> None:
+def test_whole_seconds_add_no_column() -> None:
     assert burst([START * 1000] * 4).events.columns == list(EVENT_SCHEMA)
     mine = pl.DataFrame({"user_id": ["ann"], "item_id": ["a"], "timestamp": [START], "_microsecond": [7]})
     shop = validate_tables(pl.DataFrame({"item_id": ["a"], "title": ["a"]}), mine)
@@ -79,7 +79,7 @@ def test_a_split_by_time_cuts_within_a_second() -> None:
     assert cut.test.target.tolist() == [False, False, False, True]
 
 
-def test_the_newest_item_is_the_one_that_came_last_within_a_second() -> None:
+def test_the_newest_item_is_the_latest_within_a_second() -> None:
     events = {
         "user_id": ["ann", "ann", "bob", "bob", "bob"],
         "item_id": list("edcba"),
@@ -88,18 +88,18 @@ def test_the_newest_item_is_the_one_that_came_last_within_a_second() -> None:
     items = pl.DataFrame({"item_id": list("abcde"), "title": list("abcde")})
     line = sort_events(validate_tables(items, pl.DataFrame(events)).events, SplitName.COLD_ITEMS, TiePolicy.FILE, 0)
     assert line.events["item_id"].to_list() == list("deabc")
-    # e is the newest; c is not, though it stands last.
+    # e is the newest; c is not, although it is last in the table.
     assert cut_cold_items(line).train.tolist() == [True, False, True, True, True]
 
 
-def test_repeats_and_sessions_go_by_the_full_time() -> None:
+def test_repeats_and_sessions_use_the_exact_time() -> None:
     events = burst([START * 1000 + more for more in (1950, 700, 400, 100)], "abaa").events
     assert without_repeats(events, RepeatPolicy.COLLAPSE)["timestamp"].to_list() == [START + 1, START, START]
     assert without_repeats(events, RepeatPolicy.FIRST)["item_id"].to_list() == ["b", "a"]
     assert add_sessions(events, 1)["basket_id"].to_list() == ["session 1", *["session 0"] * 3]
 
 
-def test_a_click_before_the_impression_in_its_second_is_none_of_it() -> None:
+def test_a_click_before_the_impression_within_a_second_does_not_count() -> None:
     log = burst([START * 1000 + more for more in (500, 200, 600)], "aab").events
     log = log.with_columns(event_type=pl.Series(["shown", "click", "shown"]))
     assert label_impressions(log, "shown", ["click"])["label"].to_list() == [0, 0]
@@ -107,13 +107,13 @@ def test_a_click_before_the_impression_in_its_second_is_none_of_it() -> None:
     assert label_impressions(clicked, "shown", ["click"], within=0)["label"].to_list() == [0, 0]
 
 
-def test_steps_of_users_are_inspected_in_full_order() -> None:
+def test_category_changes_are_counted_in_exact_order() -> None:
     items = pl.DataFrame({"item_id": ITEMS, "title": ITEMS, "category": ["x", "y", "y", "y"]})
     log = pl.DataFrame({"user_id": ["ann"] * 4, "item_id": list("dabc"), "timestamp": CLOCKS["milliseconds"]})
     assert inspect_shop(validate_tables(items, log)).switch_rate == pytest.approx(2 / 3)
 
 
-def test_what_is_written_is_read_again_as_it_was() -> None:
+def test_written_times_are_read_back_unchanged() -> None:
     shop = burst()
     again = validate_tables(shop.items, with_times_to_write(shop.events))
     assert again.events.equals(shop.events)

@@ -1,4 +1,4 @@
-"""Ids: one rule for every column, table and format, also where a log is read in chunks."""
+"""Ids: one rule for every column, table and format, also for events in chunks."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def shop_of(written: object, folder: Path) -> ShopTables:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_whole_numbers_written_as_floats_are_one_id_with_integers(name: str, tmp_path: Path) -> None:
+def test_integers_written_as_floats_equal_integer_ids(name: str, tmp_path: Path) -> None:
     shop = shop_of(FORMATS[name](pl.DataFrame(FLOATS), tmp_path), tmp_path)
     read = {column: shop.events[column].to_list() for column in COLUMNS}
     assert read == {
@@ -85,7 +85,7 @@ TYPES: dict[str, tuple[pa.Array, list[str | None]]] = {
     "binary view": (pa.array([b"a", b"b", None], pa.binary_view()), ["a", "b", None]),
     "large string": (pa.array(["a", "b", None], pa.large_string()), ["a", "b", None]),
     "large binary": (pa.array([b"a", b"b", None], pa.large_binary()), ["a", "b", None]),
-    "bytes that are no text": (pa.array([b"\xff\x00", b"b", None]), ["ff00", "62", None]),
+    "bytes that are not text": (pa.array([b"\xff\x00", b"b", None]), ["ff00", "62", None]),
     "UUID": (pa.array([one.bytes for one in UUIDS], pa.uuid()), [str(one) for one in UUIDS]),
     "UUID as bytes": (pa.array([one.bytes for one in UUIDS], pa.binary(16)), [str(one) for one in UUIDS]),
     "decimal": (pa.array([decimal.Decimal("7"), None, None], pa.decimal128(20, 0)), ["7", None, None]),
@@ -125,7 +125,7 @@ def test_every_type_of_arrow_is_an_id(name: str, written: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("values", [[True, False], [datetime.date(2024, 1, 1)], [[1], [2]]])
-def test_what_cannot_be_an_id_is_refused(values: list[object]) -> None:
+def test_types_that_cannot_be_ids_are_refused(values: list[object]) -> None:
     assert read_keys(pl.Series(values)) is None
 
 
@@ -141,7 +141,7 @@ UNSAFE: dict[str, object] = {
 
 @pytest.mark.parametrize("name", UNSAFE)
 @pytest.mark.parametrize("column", ["user_id", "item_id", "basket_id"])
-def test_floats_that_several_whole_numbers_share_are_refused(name: str, column: str) -> None:
+def test_floats_that_stand_for_several_integers_are_refused(name: str, column: str) -> None:
     events = pl.DataFrame(FLOATS).with_columns(pl.Series(column, UNSAFE[name]))
     items = pl.DataFrame({"item_id": ["1", "2"], "title": ["a", "b"]})
     with pytest.raises(TableError) as caught:
@@ -151,15 +151,19 @@ def test_floats_that_several_whole_numbers_share_are_refused(name: str, column: 
     assert "several integers became one" in str(problem) and "dtype='Int64'" in str(problem)
 
 
-def test_codes_that_look_like_numbers_stay() -> None:
+def test_codes_that_look_like_numbers_are_kept() -> None:
     keys = ["1E+5", "2.5", "A7.0", "1.0"]
     cleaned = clean_keys(pl.Series(keys))
     assert cleaned is not None and cleaned.values.to_list() == keys and not cleaned.repairs
 
 
-def test_a_log_in_chunks_is_read_as_the_whole(tmp_path: Path) -> None:
-    users = ["7.0"] * 4 + ["8.0"] * 4 + ["x9", "x9", "x9", "x9"]  # not all are numbers, which the first chunk hides
-    days = [f"{day:02}/03/2020" for day in range(1, 12)] + ["25/03/2020"]  # only the last one shows what is first
+def test_chunks_are_read_like_the_whole_table(tmp_path: Path) -> None:
+    users = (
+        ["7.0"] * 4 + ["8.0"] * 4 + ["x9", "x9", "x9", "x9"]
+    )  # not all are numbers, which the first chunk does not show
+    days = [f"{day:02}/03/2020" for day in range(1, 12)] + [
+        "25/03/2020"
+    ]  # only the last one shows which part is the day
     events = pl.DataFrame({" user_id": users, "item_id": ["1.0", "2.0"] * 6, "timestamp": days, "event_type": 1.0})
     (tmp_path / "items.csv").write_text("item_id,title\n1,tent\n2,boots\n")
     events.write_parquet(tmp_path / "events.parquet", row_group_size=2)
@@ -177,7 +181,7 @@ def test_a_log_in_chunks_is_read_as_the_whole(tmp_path: Path) -> None:
     assert ("timestamp", "date_order", 12) in kinds and ("item_id", "float_key", 12) in kinds
 
 
-def test_dates_of_a_log_in_chunks_are_asked_for_once(tmp_path: Path) -> None:
+def test_ambiguous_dates_in_chunks_are_reported_once(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text("item_id,title\n1,tent\n2,boots\n")
     days = [f"0{day}/03/2020" for day in range(1, 6)]
     table = {"user_id": [1] * 5, "item_id": [1, 2, 1, 2, 1], "timestamp": days}

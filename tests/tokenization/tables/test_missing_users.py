@@ -35,7 +35,7 @@ ITEMS = pl.DataFrame({"item_id": ["a"], "title": ["tent"]})
 
 
 @pytest.mark.parametrize("missing", [None, "", "  "])
-def test_they_are_dropped_and_counted_and_rows_of_notes_stay_those_of_the_table(missing):
+def test_they_are_dropped_and_counted_and_row_numbers_stay(missing):
     events = log(missing, "u", missing, "u", "v", "u")
     shop = validate_tables(ITEMS, events, on_missing_users="drop")
     assert shop.events["user_id"].to_list() == ["u", "u", "v", "u"]
@@ -51,19 +51,19 @@ def test_the_error_names_the_argument():
 
 
 @pytest.mark.parametrize("events", [log(None, None), log("u", None).drop("user_id")])
-def test_a_log_without_users_is_refused(events):
+def test_events_without_users_are_refused(events):
     with pytest.raises(TableError, match=r"no event has a user|column user_id: the column is missing"):
         validate_tables(ITEMS, events, on_missing_users="drop")
 
 
-def test_a_choice_that_is_none_is_refused():
+def test_an_unknown_choice_is_refused():
     with pytest.raises(ValueError, match="on_missing_users is 'keep'; give 'error' or 'drop'"):
         validate_tables(ITEMS, log("u", "u"), on_missing_users="keep")
     with pytest.raises(ValueError, match="on_missing_users is 'keep'"):
         PreparationInputs("nowhere", on_missing_users="keep")
 
 
-def test_prepare_gives_the_rows_of_the_path_in_memory(tmp_path, monkeypatch):
+def test_prepare_gives_the_rows_of_the_in_memory_code(tmp_path, monkeypatch):
     """One chunk has no user at all."""
     index = pl.int_range(pl.len())
     user = pl.when((index >= 50) & (index < 100) | (index % 7 == 0)).then(None).otherwise(pl.col("user_id"))
@@ -92,6 +92,6 @@ def test_histories_keep_the_texts_of_their_events(tmp_path):
     assert found.user_ids == ["u", "v"] and found.event_texts == [["text 0", "text 2"], ["text 4"]]
 
 
-def test_bench_tells_the_choice_only_where_it_was_made():
+def test_bench_reports_the_choice_only_if_it_was_made():
     assert "missing_users" not in BenchRequest("popular").options
     assert BenchRequest("popular", missing_users="drop").options["missing_users"] == "drop"

@@ -1,4 +1,4 @@
-"""The mapping of a model's tables: it is kept, and holds where a table lacks our names."""
+"""The mapping of a model's tables is saved, and used if a table lacks our names."""
 
 import polars as pl
 
@@ -20,7 +20,7 @@ def test_the_mapping_is_among_the_settings():
     assert "columns" not in event_settings(ours, PreparationOptions()) and saved_columns({}) is None
 
 
-def test_it_holds_where_a_table_lacks_our_names():
+def test_it_is_used_if_a_table_lacks_our_names():
     saved = SavedColumns(**NAMED)
     mapped = validate_tables(ITEMS, EVENTS, saved)
     assert mapped.items["title"].to_list() == ["A", "B"] and mapped.events["user_id"].to_list() == ["u", "u"]

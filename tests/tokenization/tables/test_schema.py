@@ -1,4 +1,4 @@
-"""Validation of tables: what is refused, what is repaired, and what is said about it."""
+"""Validation of tables: errors, repairs, and their messages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def problems(shop: ShopTables) -> dict[str, TableProblem]:
     return {problem.kind: problem for problem in shop.problems}
 
 
-def test_sound_tables_have_our_columns_and_no_problems() -> None:
+def test_valid_tables_have_our_columns_and_no_issues() -> None:
     shop = validate({**items(), "colour": ["red", "blue", None]}, events())
     assert shop.problems == []
     assert shop.name == "camping"
@@ -74,7 +74,7 @@ def empty(table: Table) -> None:
 
 
 BROKEN = [
-    # table, what is done to it, kind, its whole message
+    # table, change, kind of issue, its whole message
     ("items", drop("item_id"), "missing_column", "items, column item_id: the column is missing; map it with "
      "TableColumns(item_id='its name there'); the table has the columns title, "
      "price"),
@@ -135,7 +135,7 @@ def test_broken_table_is_refused_with_one_clear_message(
     assert f"- {message}" in str(caught.value).splitlines()
 
 
-def test_the_guess_of_a_name_is_none_of_our_columns() -> None:
+def test_the_guess_of_a_name_is_not_one_of_our_columns() -> None:
     with pytest.raises(
         TableError, match=r"TableColumns\(user_id='customer'\); the table has .* customer, item_id, timestamp"
     ):
@@ -149,7 +149,7 @@ def test_order_with_gaps_and_no_times_is_refused() -> None:
         validate(items(), table)
 
 
-def test_all_problems_are_listed_at_once_with_the_fatal_ones_first() -> None:
+def test_all_issues_are_listed_at_once_with_the_fatal_ones_first() -> None:
     broken_items = {**items(), "item_id": ["tent", "boots", "boots"], "price": ["cheap", "45.5", None]}
     broken_events = {**events(), "timestamp": ["x", "y", "z", "1"], "item_id": ["tent", "kite", "boots", "boots"]}
     with pytest.raises(TableError) as caught:
@@ -171,7 +171,7 @@ def test_unknown_items_are_dropped_on_demand() -> None:
     assert problems(shop)["single_event_user"].example == "ann"
 
 
-def test_tables_that_share_no_id_are_refused_even_when_dropping() -> None:
+def test_tables_without_common_ids_are_refused_even_when_dropping() -> None:
     with pytest.raises(TableError, match="no event has a known item; check the ids"):
         validate(items(), {**events(), "item_id": ["1", "2", "3", "4"]}, on_unknown_items="drop")
 
@@ -181,7 +181,7 @@ def test_unknown_policy_is_refused() -> None:
         validate(items(), events(), on_unknown_items="ignore")
 
 
-def test_numbers_that_are_none_are_left_empty_and_counted() -> None:
+def test_invalid_numbers_are_left_empty_and_counted() -> None:
     shop = validate(
         {**items(), "price": ["12.50", "$3", "nan"]}, {**events(), "rating": [5, float("inf"), None, float("nan")]}
     )
@@ -201,20 +201,20 @@ def test_single_events_and_missing_titles_are_reported() -> None:
     )
 
 
-def test_missing_times_are_harmless_where_there_is_an_order() -> None:
+def test_missing_times_are_harmless_if_there_is_an_order() -> None:
     table = {**events(), "timestamp": [1_600_000_000, None, 1_600_000_050, None], "order": [0, 1, 0, 1]}
     shop = validate(items(), table)
     assert problems(shop)["null_timestamp"].remedy == "events are ordered by the column order alone"
     assert shop.events["timestamp"].to_list() == table["timestamp"]
 
 
-def test_order_with_gaps_is_ignored_where_times_are_complete() -> None:
+def test_order_with_gaps_is_ignored_if_times_are_complete() -> None:
     shop = validate(items(), {**events(), "order": [0, None, 0, 1]})
     assert not problems(shop)["null_order"].fatal
     assert shop.events["order"].null_count() == 4
 
 
-def test_columns_are_mapped_and_a_name_in_the_way_is_kept() -> None:
+def test_columns_are_mapped_and_a_conflicting_name_is_kept() -> None:
     columns = TableColumns(item_id="asin", category="path", user_id="who", timestamp="when")
     shop = validate(
         {"asin": [1, 2], "path": [["Camping", "Tents"], None], "category": ["a", "b"], "title": ["x", "y"]},
@@ -234,7 +234,7 @@ def test_an_optional_column_that_was_mapped_must_exist() -> None:
         validate(items(), events(), columns=TableColumns(title="titel"))
 
 
-def test_ids_of_the_two_tables_meet_when_pandas_made_floats_of_one() -> None:
+def test_ids_of_the_two_tables_match_if_pandas_made_floats_of_one() -> None:
     shop = validate({"item_id": [1, 2], "title": ["x", "y"]}, {**events(), "item_id": [1.0, 2.0, 2.0, 1.0]})
     assert shop.events["item_id"].to_list() == ["1", "2", "2", "1"]
 
@@ -294,12 +294,12 @@ def test_compact_times_are_read(kind: type, values: list[int], unit: str, expect
 @pytest.mark.parametrize(
     "values", [[20240131, 20249999], [202401, 202413], [198912, 199001], [202401, 20240131], [20240131.5]]
 )
-def test_numbers_that_are_not_all_dates_of_one_kind_are_seconds(values: list[float]) -> None:
+def test_numbers_that_are_not_all_dates_of_one_format_are_seconds(values: list[float]) -> None:
     times = read_times(pl.Series("t", values))
     assert times.values.to_list() == [int(value) for value in values] and times.unit == "seconds"
 
 
-def test_compact_times_are_told() -> None:
+def test_compact_times_are_reported() -> None:
     shop = validate(items(), {**events(), "timestamp": [202103, 202104, 202103, 202105]})
     assert str(problems(shop)["timestamp_unit"]) == (
         "events, column timestamp: 4 rows were read as months; give seconds if they are not"
@@ -311,14 +311,14 @@ def test_compact_times_among_texts_of_times_are_read() -> None:
     assert times.values.to_list() == [1614632606] * 2
 
 
-def test_a_split_that_is_not_whole_is_told() -> None:
+def test_an_incomplete_split_column_is_reported() -> None:
     shop = validate(items(), {**events(), "split": ["train", None, "train", "test"]})
     assert str(problems(shop)["partial_split"]) == (
         "events, column split: 1 rows have no value; fill them; only split='column' uses them and refuses missing ones"
     )
 
 
-def test_items_without_any_text_are_told() -> None:
+def test_items_without_any_text_are_reported() -> None:
     shop = validate({"item_id": items()["item_id"]}, events())
     assert str(problems(shop)["no_title"]) == (
         "items, column title: 3 rows have no title; no other column names them; they have no text"
@@ -339,7 +339,7 @@ def test_the_unit_of_numbers_is_reported() -> None:
 
 
 @given(st.lists(st.datetimes(datetime.datetime(1970, 1, 1), datetime.datetime(2100, 1, 1)), min_size=1))
-def test_iso_texts_are_read_as_python_reads_them(moments: list[datetime.datetime]) -> None:
+def test_iso_texts_are_read_like_python_reads_them(moments: list[datetime.datetime]) -> None:
     read = read_times(pl.Series("t", [moment.isoformat() for moment in moments]))
     expected = [int((moment - datetime.datetime(1970, 1, 1)).total_seconds() // 1) for moment in moments]
     assert read.values.to_list() == expected
@@ -348,7 +348,7 @@ def test_iso_texts_are_read_as_python_reads_them(moments: list[datetime.datetime
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(-(2**53), 2**53)), min_size=1))
-def test_ids_read_alike_from_whole_numbers_and_from_floats(ids: list[int | None]) -> None:
+def test_ids_from_integers_and_floats_are_equal(ids: list[int | None]) -> None:
     expected = [None if i is None else str(i) for i in ids]
     assert read_keys(pl.Series("i", ids, pl.Int64)).to_list() == expected  # type: ignore[union-attr]
     floats = pl.Series("i", [float("nan") if i is None else float(i) for i in ids])

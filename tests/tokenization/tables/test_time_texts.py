@@ -1,4 +1,4 @@
-"""Times as exports write them."""
+"""Times in the formats of exports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_time_is_read_however_it_is_written(text: str) -> None:
+def test_times_are_read_in_all_formats(text: str) -> None:
     (moment,) = read_moments(pl.Series([text]), "day-first").cast(pl.Datetime("us")).to_list()
     assert moment == datetime.datetime.fromisoformat(TEXTS[text])
 
@@ -36,7 +36,7 @@ def test_a_time_is_read_however_it_is_written(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["31/13/2009", "2009-02-30", "2009-12-01 13:45 PM", "15/02/2009 25:00", "n/a", "12/2009", "1/2/3/2009"]
 )
-def test_what_is_not_a_time_is_none(text: str) -> None:
+def test_other_texts_give_none(text: str) -> None:
     assert read_moments(pl.Series([text]), "day-first").to_list() == [None]
 
 
@@ -52,7 +52,7 @@ def test_what_is_not_a_time_is_none(text: str) -> None:
         (["01/02/03"], None, "is '01/02/03' 1 February 2003"),
     ],
 )
-def test_the_order_of_a_date_is_found_or_asked(texts: list[str | None], order: str | None, asked: str) -> None:
+def test_the_order_of_a_date_is_found_or_asked_for(texts: list[str | None], order: str | None, asked: str) -> None:
     reading = find_order(pl.DataFrame({"time": texts}).lazy(), "time")
     assert reading.order == order
     assert reading.question.startswith(asked) and bool(reading.question) == bool(asked)
@@ -63,7 +63,7 @@ def test_the_order_of_a_date_is_found_or_asked(texts: list[str | None], order: s
     st.sampled_from(["%d/%m/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%d.%m.%y %H:%M:%S", "%d %b %Y %H:%M:%S"]),
 )
 @settings(max_examples=10, deadline=None, derandomize=True)
-def test_a_pattern_reads_what_it_wrote_and_a_found_order_agrees(
+def test_a_pattern_reads_its_own_output_and_the_detected_order_agrees(
     moments: list[datetime.datetime], pattern: str
 ) -> None:
     moments = [moment.replace(microsecond=0) for moment in moments]
@@ -77,7 +77,7 @@ def test_a_pattern_reads_what_it_wrote_and_a_found_order_agrees(
 
 
 @pytest.mark.parametrize("order", ["day-first", "month-first"])
-def test_short_dates_that_become_iso_are_read_as_all_others(order: str) -> None:
+def test_short_dates_that_become_iso_are_read_like_all_others(order: str) -> None:
     texts = [
         f"{day}{sep}{month}{sep}2009{clock}"
         for day in ("1", "01", "28", "31", "32") for month in ("2", "02", "12", "13", "0")
@@ -88,7 +88,7 @@ def test_short_dates_that_become_iso_are_read_as_all_others(order: str) -> None:
     assert 0 < slowly.null_count() < len(texts)
 
 
-def test_the_order_is_decided_by_rows_not_by_days() -> None:
+def test_the_order_is_decided_by_rows_and_not_by_days() -> None:
     rows = ["01/13/2009 7:45", "01/13/2009 8:00", "01/13/2009 9:30", "13/01/2009", "14/01/2009", "x", None]
     reading = find_order(pl.DataFrame({"time": rows}), "time")
     assert (reading.order, reading.rows) == ("month-first", 5)
@@ -96,7 +96,7 @@ def test_the_order_is_decided_by_rows_not_by_days() -> None:
     assert asked.question.startswith("is '01/12/2009 7:45' 1 December 2009") and asked.rows == 3
 
 
-def test_a_fraction_is_read_as_python_writes_it() -> None:
+def test_fractions_are_read_like_python_writes_them() -> None:
     times = read_times(pl.Series(["01.12.2009 07:45:00.250000"]), "%d.%m.%Y %H:%M:%S.%f")
     assert times.microseconds is not None and times.microseconds.to_list() == [250_000]
 
@@ -105,7 +105,7 @@ def test_a_fraction_is_read_as_python_writes_it() -> None:
     ("time_format", "message"),
     [("dayfirst", "did you mean 'day-first'?"), ("ISO", "give 'day-first', 'month-first'")],
 )
-def test_a_format_that_is_not_one_is_refused(time_format: str, message: str) -> None:
+def test_an_unknown_format_is_refused(time_format: str, message: str) -> None:
     with pytest.raises(ValueError, match=message.replace("?", r"\\?")):
         check_time_format(time_format)
     with pytest.raises(ValueError, match="not a strptime pattern"):

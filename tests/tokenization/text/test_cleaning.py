@@ -51,7 +51,7 @@ def test_clean_text_is_done_after_one_pass_where_there_is_no_markup(raw: str) ->
     assert clean_text(clean_text(raw)) == clean_text(raw)
 
 
-def test_a_megabyte_of_brackets_takes_no_longer_than_its_size() -> None:
+def test_a_megabyte_of_brackets_takes_linear_time() -> None:
     start = time.perf_counter()
     assert clean_text("<" * 1_000_000) == "<" * 1_000_000
     assert clean_text("<b>" * 100_000) == ""

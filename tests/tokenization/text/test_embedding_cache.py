@@ -13,7 +13,7 @@ from xcat_rec.tokenization.text.embedding_cache import default_cache, encode_tex
 
 
 class Encoder:
-    """Encodes a text as its length and its first character, and remembers what it was asked."""
+    """Encodes a text as its length and its first character, and records its inputs."""
 
     def __init__(self, fail_after: int | None = None) -> None:
         self.seen: list[str] = []
@@ -64,7 +64,7 @@ def test_one_percent_of_new_items_encodes_one_percent(tmp_path: Path) -> None:
     assert states.shape == (1010, 2, 2)
 
 
-def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding_cache, "_SHARD_TEXTS", 10)
     texts = [f"{'x' * n}" for n in range(1, 36)]
     killed = Encoder(fail_after=25)
@@ -73,12 +73,12 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     assert len(killed.seen) == 25
     resumed = Encoder()
     states = encode(texts, resumed, tmp_path, batch_size=5)
-    assert len(resumed.seen) == 15, "two whole shards of ten were kept"
+    assert len(resumed.seen) == 15, "two complete shards of ten were kept"
     assert states[:, 0, 0].tolist() == list(range(1, 36))
     assert not list(tmp_path.rglob("*.unfinished"))
 
 
-def test_a_damaged_shard_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_shard_is_computed_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     encode(["one"], Encoder(), tmp_path)
     (shard,) = tmp_path.rglob("*.npz")
     shard.write_bytes(shard.read_bytes()[:50])
@@ -103,7 +103,7 @@ def test_a_cache_that_cannot_be_written_costs_only_the_cache(tmp_path: Path, cap
         (np.full((1, 1, 3), np.nan, np.float32), "1 of 1 texts have states that are not finite: 'xxx'"),
     ],
 )
-def test_states_that_cannot_be_are_refused_and_not_cached(tmp_path: Path, states: np.ndarray, message: str) -> None:
+def test_invalid_states_are_refused_and_not_cached(tmp_path: Path, states: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         encode_texts(["one"], lambda batch: states, cache_key="k", cache_dir=tmp_path, progress=False)
     assert not list(tmp_path.rglob("*.npz"))
@@ -114,7 +114,7 @@ def test_no_texts_are_refused(tmp_path: Path) -> None:
         encode([], Encoder(), tmp_path)
 
 
-def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_sets_the_folder_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XCAT_CACHE", str(tmp_path))
     assert default_cache() == tmp_path
     encode_texts(["one"], Encoder(), cache_key="k", progress=False)

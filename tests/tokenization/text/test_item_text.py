@@ -1,4 +1,4 @@
-"""The text of an item: template and budget."""
+"""Texts of items: template and token budget."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.tiny_shop import tiny_tokenizer
 from xcat_rec.tokenization.text.item_text import ItemTextTemplate, item_texts
 
 
-def test_item_texts_joins_fields_in_order_and_leaves_out_what_is_missing() -> None:
+def test_item_texts_joins_fields_in_order_without_missing_values() -> None:
     items = pl.DataFrame(
         {
             "title": ["Tent &amp; pegs", None, ""],
@@ -26,7 +26,7 @@ def test_item_texts_joins_fields_in_order_and_leaves_out_what_is_missing() -> No
         item_texts(items, ("title", "colour"))
 
 
-def test_a_template_writes_what_stands_between_only_where_there_is_something() -> None:
+def test_a_template_writes_separators_only_between_values() -> None:
     items = pl.DataFrame({
         "title": ["Tent", "Mug", None, None], "brand": ["Acme", None, "Birch", None],
         "attributes": [{"color": "red", "size": 3}, {"color": None, "size": None}, {"color": None, "size": 1}, None],
@@ -50,12 +50,12 @@ def test_a_template_writes_what_stands_between_only_where_there_is_something() -
         ("{title}", ("brand",), "importance has 'brand'"),
     ],
 )
-def test_a_template_that_cannot_be_is_refused(template: str, importance: tuple[str, ...], message: str) -> None:
+def test_invalid_templates_are_refused(template: str, importance: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ItemTextTemplate(template, importance)
 
 
-def test_the_important_column_takes_its_tokens_first_and_the_last_gets_what_is_left() -> None:
+def test_the_most_important_column_gets_its_tokens_first() -> None:
     items = pl.DataFrame(
         {"description": ["tents boots stoves maps"], "title": ["number 1 number 2"], "brand": ["maps"]}
     )

@@ -25,7 +25,7 @@ def test_detect_language(text: str, language: str) -> None:
     assert detect_language(text) == language
 
 
-def test_only_the_languages_asked_for_are_found() -> None:
+def test_only_the_given_languages_are_detected() -> None:
     assert detect_language("Der Hund ist sehr groß", ("en", "de")) == "de"
     assert detect_language("减速器链条", ("en", "de"), least=0) in ("en", "de")
 

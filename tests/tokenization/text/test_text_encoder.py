@@ -1,4 +1,4 @@
-"""Encoders from folders: pooling, batches, several states a text."""
+"""Encoders from folders: pooling, batches, several states per text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def token_states(encoder: TextEncoder, text: str) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("mode", ["mean", "cls", "max", "lasttoken"])
-def test_each_pooling_is_what_it_says_text_by_text(folder: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_pooling_matches_its_definition(folder: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoder_module, "_BATCH_TOKENS", 12)
     encoder = TextEncoder.from_pretrained(folder, pooling=PoolingSettings(mode, normalize=True))
     found = encoder.encode_batch(TEXTS)[:, 0]
@@ -50,13 +50,13 @@ def test_several_states_are_means_over_spans(folder: Path) -> None:
     np.testing.assert_allclose(found, [states.mean(0), states[:2].mean(0), states[2:].mean(0)], atol=1e-5)
 
 
-def test_texts_are_cut_where_the_encoder_ends(folder: Path) -> None:
+def test_texts_are_truncated_at_the_limit_of_the_encoder(folder: Path) -> None:
     short = TextEncoder.from_pretrained(folder, max_tokens=3)
     np.testing.assert_allclose(short.encode_batch(["maps number 3"]), short.encode_batch(["maps"]), atol=1e-6)
     assert TextEncoder.from_pretrained(folder).max_tokens == 64
 
 
-def test_the_cache_key_tells_settings_apart(folder: Path, tmp_path: Path) -> None:
+def test_the_cache_key_depends_on_the_settings(folder: Path, tmp_path: Path) -> None:
     encoder = TextEncoder.from_pretrained(folder)
     keys = {
         other.cache_key
@@ -95,13 +95,13 @@ def write_modules(folder: Path, pooling: dict[str, object], *more: str) -> Path:
     return folder
 
 
-def test_a_sentence_transformers_folder_brings_its_pooling(tmp_path: Path) -> None:
+def test_a_sentence_transformers_folder_defines_its_pooling(tmp_path: Path) -> None:
     assert read_pooling(tmp_path) == PoolingSettings()
     write_modules(tmp_path, {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "Normalize")
     assert read_pooling(tmp_path) == PoolingSettings("cls", True, 7, "maps ")
 
 
-def test_it_encodes_as_sentence_transformers_does(tmp_path: Path) -> None:
+def test_states_match_sentence_transformers(tmp_path: Path) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
     folder = write_modules(
         save_text_encoder(tmp_path), {"word_embedding_dimension": 16, "pooling_mode_mean_tokens": True}
@@ -119,7 +119,7 @@ def test_it_encodes_as_sentence_transformers_does(tmp_path: Path) -> None:
         ({"pooling_mode_mean_tokens": True}, ("Dense",), "module Dense is not supported"),
     ],
 )
-def test_what_is_not_known_is_refused(
+def test_unknown_modules_and_poolings_are_refused(
     tmp_path: Path, pooling: dict[str, object], more: tuple[str, ...], message: str
 ) -> None:
     write_modules(tmp_path, pooling, *more)
@@ -127,7 +127,7 @@ def test_what_is_not_known_is_refused(
         read_pooling(tmp_path)
 
 
-def test_settings_that_cannot_be_are_refused(folder: Path) -> None:
+def test_settings_out_of_range_are_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match="tokens is 0"):
         TextEncoder.from_pretrained(folder, tokens=0)
     with pytest.raises(ValueError, match="pooling is 'sum'"):

@@ -26,7 +26,7 @@ def test_split_words(text: str, expected: list[str]) -> None:
     assert split_words(text) == expected
 
 
-def test_a_segmenter_may_be_given() -> None:
+def test_a_segmenter_can_be_given() -> None:
     assert split_words("a 望远镜", segmenter=list) == ["a", "望", "远", "镜"]
 
 
@@ -43,7 +43,7 @@ def test_content_words_leave_out_stop_words_of_the_languages_and_numbers() -> No
         stop_words(("xx",))
 
 
-def test_what_is_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rjieba", None)
     words._cut_chinese.cache_clear()
     with pytest.raises(ImportError, match=r"pip install -e .*\[text\]"):
