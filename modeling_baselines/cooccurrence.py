@@ -1,4 +1,4 @@
-"""Which items occur together: pairs counted block by block, and the cosine neighbours of every item."""
+"""Item co-occurrence: pairs counted in blocks, and the cosine neighbours of each item."""
 
 from __future__ import annotations
 

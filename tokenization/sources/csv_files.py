@@ -79,7 +79,7 @@ def read_csv(opened: TextFile, separator: str = ",", quote: str | None = '"') ->
             raise unreadable(opened.path, fault or reason)
         table = _read_slowly(bytes(content), separator, names)
         if table.height != layout.records - 1:
-            raise unreadable(opened.path, f"it has {layout.records - 1} records, of which {table.height} were read")
+            raise unreadable(opened.path, f"it has {layout.records - 1} records, and only {table.height} were read")
     if not layout.is_table(len(names)):
         count, example = short_lines(bytes(content), separator, quote)
         if count:
