@@ -1,4 +1,4 @@
-"""Evaluation of a model beside the baselines of every table."""
+"""Evaluation of a model together with the baselines of every table."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def is_moment(value: object) -> bool:
 def looks_personal(name: str) -> bool:
     """Whether a name of a column or of an event type looks like an e-mail address or a number of a person.
 
-    Such a number is a telephone number, or seven digits and more that are no date.
+    A number counts if it is a telephone number, or has seven digits or more and is not a date.
 
     Example:
         >>> [looks_personal(name) for name in ("ann@post.example", "Ann, 0170 555 1234", "1577555", "@timestamp")]
@@ -64,7 +64,7 @@ def looks_personal(name: str) -> bool:
 
 
 def _is_number_of_person(text: str, alone: bool) -> bool:
-    """Whether a text of digits and signs is a telephone number, or a long number that stands alone."""
+    """Whether a text of digits and signs is a telephone number, or a separate long number."""
     groups = re.findall(r"\d+", text)
     digits = "".join(groups)
     if not 7 <= len(digits) <= 15 or re.search(_DATE, text) or _COMPACT_DATE.fullmatch(digits):
@@ -76,7 +76,7 @@ def _is_number_of_person(text: str, alone: bool) -> bool:
 
 
 def holds_values(names: Sequence[str]) -> bool:
-    """Whether names of columns look like values: a file without a header has its first customer for a header.
+    """Whether column names look like values: without a header line, a file's first customer becomes the header.
 
     Example:
         >>> holds_values(["sku", "customer id"]), holds_values(["ann@post.example", "Ann", "sku-1"])

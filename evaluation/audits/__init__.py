@@ -1,4 +1,4 @@
-"""Audits of recommendations beside accuracy."""
+"""Audits of recommendations, in addition to accuracy metrics."""
 
 from __future__ import annotations
 

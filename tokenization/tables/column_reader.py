@@ -219,13 +219,13 @@ class ColumnReader:
 
 
 def personal_names(label: str, names: Sequence[str]) -> list[TableProblem]:
-    """The fatal problem of a table with personal data in its names of columns; none where there are no such names.
+    """The fatal issue of a table with personal data in its column names; empty if there are none.
 
-    Names of columns are written into checkpoints, cards and commands, which are shared.
+    Column names are written to checkpoints, cards and commands, which are shared.
 
     Args:
-        label: The table.
-        names: Its columns.
+        label: Name of the table.
+        names: Its column names.
     """
     personal = [name for name in names if looks_personal(name)]
     remedy = (

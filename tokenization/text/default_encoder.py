@@ -52,13 +52,13 @@ def packaged_copy() -> str | None:
 
 
 def shared_name(name: str | None = None) -> str:
-    """Name of a text encoder in files that are shared: its repository, also where a copy on this machine was read.
+    """Name of a text encoder in shared files: its repository, even if a local copy was loaded.
 
     Args:
         name: Hub id or folder; None for the default.
 
     Returns:
-        The hub id, or the folder of an encoder that has none.
+        The hub id, or the folder of an encoder without one.
     """
     copies = [Path(folder).resolve() for folder in (packaged_copy(), local_default()) if folder is not None]
     return DEFAULT_TEXT_ENCODER if name is None or Path(name).resolve() in copies else name
