@@ -326,7 +326,7 @@ def check_unknown(unknown: int, users: int, on_unknown: str) -> None:
     if on_unknown == "error" and unknown:
         raise ValueError(
             f"histories: {unknown:,} of {users:,} users have no item of the catalogue; give item ids of the items "
-            "table, or on_unknown='popular' for popular items or 'skip' to leave these users out"
+            "table, on_unknown='popular' for popular items, or on_unknown='skip' to leave these users out"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 import torch
@@ -101,14 +103,30 @@ class XCatScoring(XCatPreTrainedModel):
 
         Args:
             query_positions: (queries,) positions in the flattened rows; None for the last event of every history.
-            **inputs: As for `forward`.
+            **inputs: As for `XCatModel.forward`, as a call of the processor returns them.
 
         Returns:
             (queries, item rows) scores; the special rows are -inf.
+
+        Raises:
+            TypeError: If there is another input, which would make no difference.
         """
+        if not is_exporting():
+            self._check_inputs(inputs)
         with torch.autocast(self.device.type, enabled=False):
             states, recent, _ = self.encode_queries(query_positions, **inputs)
             return self.score_states(states, recent)
+
+    def _check_inputs(self, inputs: Mapping[str, Any]) -> None:
+        """Refuse inputs that `forward` would ignore."""
+        forwards = [vars(cls)["forward"] for cls in type(self).__mro__ if "forward" in vars(cls)]
+        known = {name for forward in forwards for name in signature(forward).parameters} | {"return_dict"}
+        unknown = [name for name, value in inputs.items() if name not in known and value is not None]
+        if unknown:
+            raise TypeError(
+                f"score_catalogue has no input {unknown[0]!r}; the processor makes inputs of histories and their "
+                "ratings, times and event types, and XCatRecommender.recommend filters and ranks"
+            )
 
     def query_side(self, states: torch.Tensor) -> torch.Tensor:
         """Bring (queries, hidden) states into the form whose dot product with `item_side` is the score."""

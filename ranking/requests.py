@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -10,6 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from ..modeling_xcat.arguments_xcat import is_missing, kind_of, listed
+from ..tokenization.packing import ratings_of
 from ..tokenization.tables.event_times import read_call_times
 
 _EXACT_FLOATS = 2.0**53
@@ -81,11 +81,11 @@ def read_requests(
             message names the argument and the place, and no value that may be about a customer.
     """
     users = [_history(history, number) for number, history in enumerate(listed("histories", histories, "histories"))]
-    readers: dict[str, tuple[Any, Callable[[Any], Any]]] = {
-        "event_types": (event_types, lambda v: "" if is_missing(v) else str(v)),
-        "ratings": (ratings, _rating),
-        "timestamps": (timestamps, lambda v: v),
-        "event_texts": (event_texts, lambda v: None if is_missing(v) else str(v)),
+    readers: dict[str, tuple[Any, Callable[[list[Any], int], list[Any]]]] = {
+        "event_types": (event_types, lambda row, _: ["" if is_missing(value) else str(value) for value in row]),
+        "ratings": (ratings, ratings_of),
+        "timestamps": (timestamps, lambda row, _: row),
+        "event_texts": (event_texts, lambda row, _: [None if is_missing(value) else str(value) for value in row]),
     }
     details: dict[str, Any] = {
         name: _details(name, given, users, read) for name, (given, read) in readers.items() if given is not None
@@ -120,17 +120,9 @@ def _item_id(value: Any, number: int, place: int) -> str:
     raise ValueError(f"{where} but {kind_of(value)}; give ids as text")
 
 
-def _rating(value: Any) -> float | None:
-    if is_missing(value):
-        return None
-    if type(value) is bool or not isinstance(value, Real):
-        raise ValueError(kind_of(value))
-    if not math.isfinite(float(value)):
-        raise ValueError(f"the rating {value}")
-    return float(value)
-
-
-def _details(name: str, given: Any, users: list[list[str]], read: Callable[[Any], Any]) -> list[list[Any]]:
+def _details(
+    name: str, given: Any, users: list[list[str]], read: Callable[[list[Any], int], list[Any]]
+) -> list[list[Any]]:
     lists = listed(name, given, "lists, one per history")
     if len(lists) != len(users):
         raise ValueError(f"{name} must have one list a history: {len(users)}, got {len(lists)}")
@@ -139,10 +131,7 @@ def _details(name: str, given: Any, users: list[list[str]], read: Callable[[Any]
         row = listed(f"{name} of history {number}", values, "values, one per event")
         if len(row) != len(history):
             raise ValueError(f"{name} of history {number} has {len(row)} entries for {len(history)} events")
-        try:
-            details.append([read(value) for value in row])
-        except ValueError as error:
-            raise ValueError(f"{name} of history {number} holds {error}; give numbers, or None for none") from None
+        details.append(read(row, number))
     return details
 
 

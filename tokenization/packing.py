@@ -5,6 +5,7 @@ Self-contained, because it travels with a checkpoint.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -231,9 +232,31 @@ def values_of(values: Sequence[Sequence[Any]] | None, user: int, size: int, name
     """Values of a user's events, or `empty` for each event; raises an error if their number differs."""
     if values is None:
         return [empty] * size
+    if isinstance(values[user], str):
+        raise ValueError(
+            f"{name} of history {user} is a list of values, one per event; got a plain string, so put it into a list"
+        )
     if len(values[user]) != size:
         raise ValueError(f"{name} of history {user} has {len(values[user])} entries for {size} events")
     return values[user]
+
+
+def ratings_of(values: Sequence[Any], user: int) -> list[float | None]:
+    """Ratings of the events of a user as numbers, None where an event has none.
+
+    Raises:
+        ValueError: If a value is something else.
+    """
+    return [_rating(value.item() if hasattr(value, "item") else value, user) for value in values]
+
+
+def _rating(value: Any, user: int) -> float | None:
+    if value is None or type(value).__name__ == "NAType" or (isinstance(value, Real) and value != value):
+        return None
+    if type(value) is bool or not isinstance(value, Real) or not math.isfinite(value):
+        found = f"the rating {value}" if isinstance(value, float) else f"a value of type {type(value).__name__}"
+        raise ValueError(f"ratings of history {user} holds {found}; give numbers, or None for none")
+    return float(value)
 
 
 def seconds_of(times: Sequence[Any], user: int) -> list[float]:

@@ -19,7 +19,7 @@ from transformers.utils import cached_file
 
 from .digests import CONFIG_FILE, catalogue_digest, check_digests
 from .masking import mask
-from .packing import EventFeatures, pack_histories, seconds_of, values_of
+from .packing import EventFeatures, pack_histories, ratings_of, seconds_of, values_of
 from .padding import Padding, in_format, text_options
 from .unknown_tokens import warn_of_unknown
 from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
@@ -245,11 +245,12 @@ class XCatProcessor(ProcessorMixin):
             items = self.catalogue.encode(ids)
             size = len(items)
             named = [kind or self.default_event_type for kind in values_of(event_types, user, size, "event_types", "")]
+            rated = values_of(ratings, user, size, "ratings", None)
             kinds.extend(kind for kind in named if codes and kind and kind not in codes)
             rows.append({
                 "items": items,
                 "event_types": [codes.get(kind, 0) for kind in named],
-                "ratings": [np.nan if r is None else r for r in values_of(ratings, user, size, "ratings", None)],
+                "ratings": [np.nan if r is None else r for r in ratings_of(rated, user)],
                 "timestamps": seconds_of(values_of(timestamps, user, size, "timestamps", None), user),
             })  # fmt: skip
         if kinds:

@@ -54,6 +54,57 @@ def test_with_and_without_the_package_the_lists_are_the_same(alice: Client, tmp_
             assert json.loads(json.dumps(lists)) == json.loads(json.dumps(wanted))
 
 
+RATED = """
+import json, sys
+from transformers import pipeline
+
+recommender = pipeline("item-recommendation", model=sys.argv[1], trust_remote_code=True, device="cpu")
+found = [recommender(*call["inputs"], **call["options"]) for call in json.loads(sys.argv[2])]
+refused = []
+for wrong in json.loads(sys.argv[3]):
+    try:
+        recommender(["item-03"], **wrong)
+    except (TypeError, ValueError) as error:
+        refused.append([type(error).__name__, str(error)])
+print(json.dumps([found, refused, "xcat_rec" in sys.modules]))
+"""
+
+
+def test_details_of_events_give_the_same_lists_and_errors_without_the_package(alice: Client, tmp_path: Path) -> None:
+    folder = save_checkpoint(tmp_path / "checkpoint", seed=3)
+    ratings = [[5.0, None], [1], [None, 2.5, 4]]
+    calls = [
+        {"inputs": [HISTORIES], "options": {"ratings": ratings, "k": 4}},
+        {"inputs": [HISTORIES[0]], "options": {"ratings": ratings[0], "event_types": ["buy", "buy"]}},
+        {"inputs": [HISTORIES[0]], "options": {"timestamps": [1_700_000_000, 1_700_090_000]}},
+        {"inputs": [[{"history": HISTORIES[0], "ratings": [1, 5]}, {"history": HISTORIES[1]}]], "options": {"k": 2}},
+        {"inputs": [[]], "options": {"ratings": [], "k": 3}},
+        {"inputs": [HISTORIES[1]], "options": {"event_types": ["call"]}},
+    ]
+    wrong = [
+        {"ratings": ["five"]}, {"ratings": [5, 4]}, {"ratings": "5"}, {"ratings": [True]}, {"timestamps": ["soon"]},
+        {"k": 0}, {"rating": [5]}, {"exclude_seen": "no"}, {"only_categories": ["none"]},
+        {"on_unknown": "guess"}, {"cold_boost": "much"},
+    ]  # fmt: skip
+    ours = pipeline("item-recommendation", model=folder)
+    expected = [ours(*call["inputs"], **call["options"]) for call in calls]
+    assert expected[0] != ours(HISTORIES, k=4), "ratings make a difference"
+    refused = []
+    for options in wrong:
+        with pytest.raises((TypeError, ValueError)) as caught:
+            ours(["item-03"], **options)
+        refused.append([type(caught.value).__name__, str(caught.value)])
+    found, told, imported = alice.tell(
+        RATED, str(folder), json.dumps(calls), json.dumps(wrong), package=False, HF_HUB_OFFLINE="1"
+    )
+    assert not imported and found == json.loads(json.dumps(expected))
+    assert [*wrong[4]] == ["timestamps"] and told.pop(4)[1].startswith(
+        "timestamps of history 0: 1 of 1 are no seconds"
+    )
+    del refused[4]  # with the package more kinds of times are read
+    assert told == refused
+
+
 REGISTERED = """
 from transformers import AutoConfig, AutoModel, AutoProcessor, pipeline
 import json, sys

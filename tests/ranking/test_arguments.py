@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xcat_rec import XCatRecommender
+from xcat_rec.cli.argument_options import with_options
 from xcat_rec.ranking.pipelines import ItemRecommendationPipeline
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
@@ -51,3 +52,32 @@ def test_inputs_that_are_no_histories_are_refused(recommender):
 def test_unknown_gaps_name_their_remedy(recommender):
     found = recommender.recommend(["item-01"])
     assert any("give timestamps= for all events" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("name", ["ratings", "history", "exclude_seen", "k", "timestamp", "labels"])
+def test_score_catalogue_refuses_inputs_that_make_no_difference(name, recommender):
+    inputs = recommender.processor([["item-01", "item-02"]], ratings=[[1.0, 5.0]])
+    assert "rating_ids" in inputs
+    expected = recommender.model.score_catalogue(**inputs)
+    for model in (recommender.model, recommender.model.model):
+        with pytest.raises(TypeError, match=f"score_catalogue has no input '{name}'; the processor makes inputs of"):
+            model.score_catalogue(**inputs, **{name: [1.0]})
+        assert model.score_catalogue(**inputs, **{name: None}, return_dict=True).equal(expected)
+
+
+@pytest.mark.parametrize("wrong", ["5", ["five"], [True], [float("inf")], [1, 2]])
+def test_the_processor_refuses_ratings_as_recommend_does(wrong, recommender):
+    told = []
+    for call in (lambda: recommender.recommend(["item-01"], ratings=wrong),
+                 lambda: recommender.processor([["item-01"]], ratings=[wrong])):  # fmt: skip
+        with pytest.raises(ValueError, match="ratings of history 0") as caught:
+            call()
+        told.append(str(caught.value))
+    assert told[0] == told[1]
+
+
+def test_the_remedies_of_unknown_users_are_named_alike(recommender):
+    with pytest.raises(ValueError, match="on_unknown='popular' for popular items, or on_unknown='skip'") as caught:
+        recommender.recommend(["kite"], on_unknown="error")
+    told = with_options(str(caught.value), "recommend")
+    assert "--on-unknown popular for popular items, or --on-unknown skip to leave these users out" in told
