@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from .training.preparation.options import PreparationOptions as PreparationOptions
     from .training.preparation.prepare import prepare_training as prepare_training
     from .workflows.add_items import add_items as add_items
+    from .workflows.baseline_registry import BaselineData as BaselineData
+    from .workflows.baseline_registry import register_baseline as register_baseline
     from .workflows.bench_models import BenchResult as BenchResult
     from .workflows.bench_models import bench as bench
     from .workflows.checkpoint_evaluation import evaluate_checkpoint as evaluate_checkpoint
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "BaselineData": ".workflows.baseline_registry",
     "BenchResult": ".workflows.bench_models",
     "Filters": ".modeling_xcat.filters_xcat",
     "FitResult": ".workflows.fit",
@@ -101,6 +104,7 @@ _EXPORTS = {
     "add_items": ".workflows.add_items",
     "attach_card": ".model_cards.callback",
     "bench": ".workflows.bench_models",
+    "register_baseline": ".workflows.baseline_registry",
     "evaluate": ".workflows.evaluate",
     "evaluate_checkpoint": ".workflows.checkpoint_evaluation",
     "evaluate_ranker": ".evaluation.ranker_evaluation",

@@ -29,7 +29,7 @@ from xcat_rec.training.preparation.options import PreparationOptions, PreparedTr
 from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.training.trainer import XCatTrainer
 from xcat_rec.training.tuning.neighbor_weight import neighbor_weight_scores
-from xcat_rec.workflows.bench import TEXT_KNN, BenchRequest, run_model
+from xcat_rec.workflows.bench import BenchRequest, run_model
 
 from .tiny_shop import CATEGORIES, QUICK, SMALL, save_text_encoder
 
@@ -86,7 +86,7 @@ def ranks_within(ndcg: np.ndarray, k: int = 10) -> list[int]:
     return [round(2 ** (1 / value) - 1) for value in ndcg if value > 0 and 2 ** (1 / value) - 1 < k + 0.5]
 
 
-@pytest.mark.parametrize("model", [TEXT_KNN, "unisrec-text", "xcat-no-id"])
+@pytest.mark.parametrize("model", ["text-knn", "unisrec-text", "xcat-no-id"])
 def test_a_benchmark_of_what_reads_texts_alone(model: str, places: tuple[Path, Path], tmp_path: Path) -> None:
     fields = {
         **SMALL, "split": "leave-one-out", "text_encoder": str(places[1]), "num_neighbors": 0, "num_successors": 0,

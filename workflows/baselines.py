@@ -6,19 +6,14 @@ from collections.abc import Sequence
 
 from ..evaluation.baseline_names import POPULARITY, REPEAT_PURCHASE
 from ..training.recipes import OWN, RECIPES
+from .baseline_registry import BASELINES, import_baseline
 
-ITEM_KNN, ITEM_REGRESSION, TEXT_KNN = "item-knn", "item-regression", "text-knn"
-NEIGHBOURS = (ITEM_KNN, ITEM_REGRESSION, TEXT_KNN)
-UNSEEN = "-unseen"
-"""What the names of neighbour models end with that leave out what a user had."""
-BASELINES = (POPULARITY, REPEAT_PURCHASE, *NEIGHBOURS, *(name + UNSEEN for name in NEIGHBOURS))
+ITEM_KNN = "item-knn"
 ZERO_SHOT, FINE_TUNED = "xcat-zero-shot", "xcat-fine-tuned"
 FROM_BASE = (ZERO_SHOT, FINE_TUNED)
 """Models that begin with a checkpoint, as a rule of another shop: judged as it is, or trained on this one first."""
-ONCE = (*BASELINES, ZERO_SHOT)
-"""Models that nothing random enters, so that one run says all."""
 BASELINE_SEED = 0
-DEFAULT_MODELS = (POPULARITY, REPEAT_PURCHASE, ITEM_KNN, TEXT_KNN, "sasrec", OWN)
+DEFAULT_MODELS = (POPULARITY, REPEAT_PURCHASE, ITEM_KNN, "text-knn", "sasrec", OWN)
 """Models of a benchmark if none are named."""
 IDS_ONLY = tuple(name for name, recipe in RECIPES.items() if recipe.config.get("use_text") is False)
 """Recipes that read no text, which can be trained on what was prepared for any model."""
@@ -30,11 +25,17 @@ def check_model(name: str, base: str | None = None) -> None:
     Raises:
         ValueError: If it is so; the known ones are listed.
     """
+    import_baseline(name)
     known = (*BASELINES, *RECIPES, *FROM_BASE)
     if name not in known:
         raise ValueError(f"models has {name!r}, which is no model; known are {', '.join(known)}")
     if name in FROM_BASE and base is None:
         raise ValueError(f"models has {name!r}, which begins with a checkpoint; give base='CHECKPOINT'")
+
+
+def runs_once(name: str) -> bool:
+    """Whether nothing random enters a model, so that one run is enough."""
+    return name in BASELINES or name == ZERO_SHOT
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -72,4 +73,4 @@ def plan_runs(models: Sequence[str], seeds: int, base: str | None = None) -> lis
         check_model(name, base)
     if base is not None and not set(names) & set(FROM_BASE):
         raise ValueError(f"base={base!r} is for {' and '.join(FROM_BASE)}; add one of them to models=")
-    return [(name, seed) for name in names for seed in ([BASELINE_SEED] if name in ONCE else range(seeds))]
+    return [(name, seed) for name in names for seed in ([BASELINE_SEED] if runs_once(name) else range(seeds))]

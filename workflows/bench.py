@@ -10,30 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from transformers import PreTrainedConfig
 
 from ..catalogue.item_table import distinct_texts
 from ..checkpoints.saved_tables import table_options
-from ..evaluation.baseline_names import REPEAT_PURCHASE
 from ..evaluation.categories import by_category, check_category_column
 from ..evaluation.fingerprint import evaluation_fingerprint
 from ..evaluation.ranker_evaluation import LOST, Ranker, RankingReport, evaluate_ranker
 from ..model_cards.report_page import learning_curve
 from ..model_cards.settings import model_settings, training_settings
-from ..modeling_baselines.knn import (
-    ItemKNNConfig,
-    ItemKNNModel,
-    ItemRegressionConfig,
-    ItemRegressionModel,
-    TextKNNConfig,
-    TextKNNModel,
-)
-from ..modeling_baselines.popularity import (
-    PopularityConfig,
-    PopularityModel,
-    RepeatPurchaseConfig,
-    RepeatPurchaseModel,
-)
 from ..modeling_xcat.hub_xcat import fetched_commit, is_local
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.interests.reader import NO_INTEREST
@@ -55,16 +41,8 @@ from ..training.provenance import (
 )
 from ..training.recipes import OWN, RECIPES, find_recipe
 from ..training.trainer import XCatTrainer
-from .baselines import (
-    FINE_TUNED,
-    FROM_BASE,
-    ITEM_KNN,
-    ITEM_REGRESSION,
-    TEXT_KNN,
-    UNSEEN,
-    ZERO_SHOT,
-    check_model,
-)
+from .baseline_registry import BASELINES, BaselineData
+from .baselines import FINE_TUNED, FROM_BASE, ZERO_SHOT, check_model
 from .fields import parse_columns, split_fields
 
 SPLIT_SEED = 0
@@ -189,10 +167,8 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     options = shop.resolved(options)
     if request.model in RECIPES or request.model in FROM_BASE:
         fitted = _train(request, shop, options, config, {**training, "output_dir": str(folder / "training")})
-    elif request.model.removesuffix(UNSEEN) == TEXT_KNN:
-        fitted = _fit_text(request, shop, options, str(training.get("precision", "auto")))
     else:
-        fitted = _count(request, shop, options)
+        fitted = _fit_baseline(request, shop, options, str(training.get("precision", "auto")))
     trained = trained_items(fitted.data.train, len(fitted.data.vocabulary))
     begin = time.perf_counter()
     report = evaluate_ranker(fitted.ranker, fitted.data.test, fitted.data.vocabulary, trained=trained)
@@ -312,45 +288,28 @@ def _check_splits(request: BenchRequest, data: SplitData, *parts: str) -> str:
     return judged
 
 
-def _fit_text(request: BenchRequest, shop: ShopTables, options: PreparationOptions, precision: str) -> _Fitted:
-    """Take the whitened text states that a trained model would be given."""
-    begin = time.perf_counter()
-    options.interests = NO_INTEREST
-    options.config = {"use_item_ids": False, "item_features": {}, "soft_target_weight": 0.0, "num_fusion_layers": 0}
-    prepared = prepare_training(shop, options, precision)
-    judged = _check_splits(request, prepared.data)
-    items = prepared.model.model.items
-    start = time.perf_counter()
-    states, index = items.text_states[:, 0], items.text_index
-    sizes = {"num_item_rows": len(index), "num_texts": states.shape[0], "text_dim": states.shape[1]}
-    config = TextKNNConfig(**sizes, history=not request.model.endswith(UNSEEN))
-    model = TextKNNModel(config).fit(states, index)
-    end = time.perf_counter()
-    return _Fitted(model, prepared.data, judged, _told(config), start - begin, end - start)
-
-
-def _count(request: BenchRequest, shop: ShopTables, options: PreparationOptions) -> _Fitted:
-    """Fit a baseline that reads item ids alone; no text is encoded for it."""
-    begin, name = time.perf_counter(), request.model
-    data = split_shop(shop, options)
+def _fit_baseline(request: BenchRequest, shop: ShopTables, options: PreparationOptions, precision: str) -> _Fitted:
+    """Fit a baseline; texts are encoded only for one that reads them, as for a trained model."""
+    begin, baseline = time.perf_counter(), BASELINES[request.model]
+    texts: tuple[torch.Tensor, ...] = ()
+    if baseline.reads_text:
+        options.interests = NO_INTEREST
+        options.config = {
+            "use_item_ids": False, "item_features": {}, "soft_target_weight": 0.0, "num_fusion_layers": 0,
+        }  # fmt: skip
+        prepared = prepare_training(shop, options, precision)
+        data, items = prepared.data, prepared.model.model.items
+        texts = items.text_states[:, 0], items.text_index
+    else:
+        data = split_shop(shop, options)
     judged = _check_splits(request, data)
     start = time.perf_counter()
-    histories, rows = target_histories(data.train), len(data.vocabulary)
-    model: PopularityModel | RepeatPurchaseModel | ItemKNNModel
-    again = not name.endswith(UNSEEN)
-    if name.removesuffix(UNSEEN) == ITEM_KNN:
-        model = ItemKNNModel(ItemKNNConfig(num_item_rows=rows, history=again)).fit(histories)
-    elif name.removesuffix(UNSEEN) == ITEM_REGRESSION:
-        model = ItemRegressionModel(ItemRegressionConfig(num_item_rows=rows, history=again)).fit(histories)
-    elif name == REPEAT_PURCHASE:
-        model = RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=rows)).fit(histories)
-    else:
-        model = PopularityModel(PopularityConfig(num_item_rows=rows)).fit(histories)
+    model = baseline.fit(BaselineData(target_histories(data.train), len(data.vocabulary), *texts))
     end = time.perf_counter()
-    return _Fitted(model, data, judged, _told(model.config), start - begin, end - start)
+    return _Fitted(model, data, judged, _told(getattr(model, "config", None)), start - begin, end - start)
 
 
-def _told(config: PreTrainedConfig) -> dict[str, Any]:
+def _told(config: PreTrainedConfig | None) -> dict[str, Any]:
     """What a baseline was set to."""
     names = ("neighbours", "shrink", "ridge", "window", "decay", "history")
     return {"model": {name: getattr(config, name) for name in names if hasattr(config, name)}}

@@ -25,7 +25,7 @@ from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.provenance import cpu_name, source_commit
 from xcat_rec.workflows import bench as benching
 from xcat_rec.workflows import bench_worker
-from xcat_rec.workflows.baselines import BASELINES, NEIGHBOURS, UNSEEN
+from xcat_rec.workflows.baseline_registry import BASELINES, UNSEEN
 from xcat_rec.workflows.bench import BenchRequest, run_model
 from xcat_rec.workflows.fit import MODEL_NAME, fit
 from xcat_rec.workflows.results import user_key
@@ -285,7 +285,7 @@ def test_every_baseline_runs_and_cold_items_make_cold_targets(places, tmp_path):
         assert cold["slices"]["cold"]["num_targets"] > 2 * warm["slices"]["cold"]["num_targets"] > 0
     assert len({row["slices"]["cold"]["num_targets"] for row in found.values()}) == 1
     assert found["item-knn"]["slices"]["cold"]["recall@10"] == 0
-    for name in NEIGHBOURS:
+    for name in ("item-knn", "item-regression", "text-knn"):
         unseen = found[name + UNSEEN]
         assert (found[name]["config"]["model"]["history"], unseen["config"]["model"]["history"]) == (True, False)
         assert unseen["slices"]["unseen"]["recall@10"] >= found[name]["slices"]["unseen"]["recall@10"]

@@ -28,7 +28,7 @@ from xcat_rec.evaluation.ranker_evaluation import RankingReport, report_from_ran
 from xcat_rec.evaluation.slices import HISTORY_SLICES, SLICE_MEANINGS, SLICE_NAMES, TARGET_SLICES
 from xcat_rec.modeling_xcat.recommending_xcat import Reason, Recommendation
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
-from xcat_rec.workflows.baselines import BASELINES
+from xcat_rec.workflows.baseline_registry import BASELINES
 
 from ..tiny_shop import items_table, save_text_encoder, write_shop
 from .commands import run
