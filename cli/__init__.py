@@ -1,1 +1,1 @@
-"""Floor 8: the `xcat` command, one sub-command a file."""
+"""Floor 8: the `xcat` command, one sub-command per file."""

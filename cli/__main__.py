@@ -1,7 +1,7 @@
 """`python -m xcat_rec.cli`, for launchers that start modules: torchrun, accelerate, srun.
 
-Of several processes only the first one prints results, so that with `--json` the last line of stdout is one JSON
-object at any world size; messages and errors of all of them go to stderr.
+With several processes only the first one prints results, so with `--json` the last line of stdout is one JSON object
+at any world size. Messages and errors of all processes go to stderr.
 """
 
 from __future__ import annotations

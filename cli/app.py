@@ -1,7 +1,7 @@
-"""The `xcat` command: its sub-commands, which are imported when they are called, and the boundary where errors end.
+"""The `xcat` command: its sub-commands, imported when called, and the one place that reports errors.
 
-What every command keeps to: with `--json` the last line of stdout is one JSON object; progress and messages go to
-stderr; the exit code is 0 when done and 2 for bad input, which gives one message and no traceback.
+All commands share these conventions. With `--json` the last line of stdout is one JSON object. Progress and messages
+go to stderr. The exit code is 0 when done and 2 for bad input; bad input prints one message and no traceback.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from typer.core import TyperCommand, TyperGroup
 from ..workflows.errors import TRACEBACK_VARIABLE, exit_code_of
 
 COMMANDS = {
-    "prepare": "Make sequences of a shop's tables, out of core, for fit to read.",
-    "inspect": "Report what is in a shop's tables.",
-    "fit": "Train on a shop's tables and judge the result beside baselines.",
-    "evaluate": "Judge a checkpoint on a shop's tables.",
-    "bench": "Judge several models beside each other, over seeds.",
+    "prepare": "Make training sequences from your tables, out of core.",
+    "inspect": "Report the contents and the quality of your tables.",
+    "fit": "Train on your tables and evaluate the result beside baselines.",
+    "evaluate": "Evaluate a checkpoint on your tables.",
+    "bench": "Compare several models on one test split, over seeds.",
     "catalogue": "Add items to a checkpoint by their texts alone, without training.",
     "recommend": "Recommend items to one user or to many.",
-    "interests": "Print what users are interested in, out of what they wrote and rated.",
-    "push": "Put a checkpoint on the hub.",
-    "space": "Write a Space, a web page that recommends from a checkpoint.",
-    "demo": "Train, judge, recommend and reload on The Complete Journey.",
+    "interests": "Print users' interests, found in their texts and ratings.",
+    "push": "Upload a checkpoint to the hub.",
+    "space": "Write a Space: a web page that recommends from a checkpoint.",
+    "demo": "Train, evaluate, recommend and reload on The Complete Journey.",
 }
 TAKES_FIELDS = {"fit", "bench"}
 """Commands with an option for every field of configuration and training arguments, read from `context.args`."""
 
 GARBAGE_THRESHOLDS = (100_000, 20, 100)
-"""Of `gc.set_threshold`: imports of torch and transformers make millions of objects that stay, and looking through
-them again and again takes a quarter of the time of a short command."""
+"""Arguments of `gc.set_threshold`. Importing torch and transformers creates millions of permanent objects; scanning
+them repeatedly takes a quarter of the time of a short command."""
 
 
 class LazyGroup(TyperGroup):
-    """A group that lists its commands from `COMMANDS` and imports the one that is called.
+    """A group that lists its commands from `COMMANDS` and imports a command when it is called.
 
-    The module of a command has its name, and so has the function in it.
+    A command, its module and the function in the module have the same name.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -53,7 +53,7 @@ class LazyGroup(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A stub that stands for the command in listings."""
+        """A placeholder for the command in listings."""
         return TyperCommand(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
@@ -67,10 +67,10 @@ class LazyGroup(TyperGroup):
 
 
 class HintingCommand(TyperCommand):
-    """A command that says of an option it does not have which one may be meant."""
+    """A command that suggests similar options for an unknown one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As click does, with a hint in the error for an unknown option."""
+        """Parse as click does, and add a hint to the error for an unknown option."""
         rest: list[str] = []
         try:
             rest = super().parse_args(ctx, args)
@@ -81,18 +81,18 @@ class HintingCommand(TyperCommand):
                 raise
             from .suggestions import option_hint
 
-            ctx.fail(f"{option} is no option of xcat {self.name}{option_hint(option, str(self.name))}")
+            ctx.fail(f"xcat {self.name} has no option {option}{option_hint(option, str(self.name))}")
         return rest
 
 
 class FieldCommand(HintingCommand):
-    """A command that hands `--some-field value` on in `context.args` where it has no such option itself.
+    """A command that puts `--some-field value` into `context.args` if it has no such option itself.
 
     Click could let unknown options pass too, but would then take `--some-field` for a positional argument.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Set the fields aside, parse the rest strictly."""
+        """Separate the fields and parse the rest strictly."""
         known = {
             option for parameter in self.get_params(ctx) for option in (*parameter.opts, *parameter.secondary_opts)
         }
@@ -102,7 +102,7 @@ class FieldCommand(HintingCommand):
         return fields
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """As typer does, with the fields in panels after the command's own options."""
+        """Format as typer does, with the fields in panels after the command's own options."""
         from .field_help import field_parameters, long_names
 
         own, epilog = list(self.params), self.epilog
@@ -116,7 +116,7 @@ class FieldCommand(HintingCommand):
 
 
 def separate_fields(args: Sequence[str], known: set[str]) -> tuple[list[str], list[str]]:
-    """Part a command's own arguments from those of fields.
+    """Separate a command's own arguments from field arguments.
 
     Args:
         args: The command line.
@@ -155,7 +155,7 @@ def load_command(name: str) -> Any:
 
 
 def _shows_progress(function: Callable[..., None]) -> Callable[..., None]:
-    """The function of a command, with its stages shown on standard error while it runs."""
+    """Wrap the function of a command so that its stages are shown on standard error while it runs."""
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -189,12 +189,12 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def xcat(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Recommendation across item categories, with cross-attention between behaviour and text.
 
-    Each command tells more: xcat fit --help.
+    For the options of a command run, for example: xcat fit --help.
 
     Examples:
 
@@ -210,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code.
 
     Args:
-        arguments: The arguments; those of the process if None.
+        arguments: The arguments; the arguments of the process if None.
 
     Raises:
         SystemExit: Always; 0 done, 1 failed, 2 bad input, 130 interrupted from the keyboard.
@@ -230,20 +230,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _spare_garbage_collection() -> None:
-    """Collect garbage rarely, and at the end of the process not at all: all memory goes then."""
+    """Collect garbage rarely, and not at all at the end of the process, which frees all memory anyway."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     atexit.register(gc.freeze)
 
 
 def _quieten_libraries() -> None:
-    """Leave progress to this package, before the libraries read their settings: a log file gets no bars of theirs."""
+    """Turn off the libraries' progress bars, before the libraries read their settings; this package shows progress."""
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     if not sys.stderr.isatty():
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # which transformers goes by, too
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # transformers reads it too
 
 
 def _translate_warnings() -> None:
-    """Let warnings that the library logs name options of the command line, as its errors do."""
+    """Name command-line options, not Python arguments, in warnings that the library logs."""
 
     def translate(record: logging.LogRecord) -> bool:
         from .argument_options import with_options

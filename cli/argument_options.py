@@ -1,4 +1,4 @@
-"""Messages of the library, which name arguments of Python, with the options of the command that prints them."""
+"""Rewrite Python arguments in messages of the library as options of the running command."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any
 from .suggestions import field_options
 
 current_command: ContextVar[str] = ContextVar("current_command", default="fit")
-"""Name of the command that runs, whose options its messages name."""
+"""Name of the running command; messages name its options."""
 
 _PARAMETERS = {
     "exclude_categories": "exclude_category", "groups": "lora_targets", "method": "peft",
     "on_missing_users": "missing_users", "on_unknown_items": "unknown_items", "only_categories": "only_category",
     "rank": "lora_rank", "text_columns": "text_column", "texts": "text", "untrained_bonus": "cold_boost",
 }  # fmt: skip
-"""Arguments of the library with another name than the command's parameter."""
+"""Library arguments whose name differs from the command's parameter."""
 _OPPOSITES = {"exclude_seen": "include_seen"}
 _NOUNS = {"card", "events", "group", "groups", "history", "items", "method", "rank", "text", "texts", "user", "users"}
-"""Arguments that are words of every message too; they are replaced where a value or an equals sign follows."""
+"""Arguments that are also ordinary words; they are replaced only before a value or an equals sign."""
 
 _QUOTED = r"'[^'\n]*'|\"[^\"\n]*\""
 _VALUE = rf"(?:{_QUOTED}|\[[^\]\n]*\]|True\b|False\b|-?\d[\d.e+-]*\b)"
@@ -32,19 +32,19 @@ _MENTION = re.compile(
     rf"(?P<given>=(?P<value>{_VALUE})?(?![\w=(]))?"
     rf"|(?<!\w)(?:{_QUOTED}|`[^`\n]*`)(?!\w)"
 )
-"""TableColumns(...), an argument with or without its value, or a quotation, which stays as it is."""
+"""TableColumns(...), an argument with or without its value, or a quotation. Quotations are not changed."""
 
 
 def with_options(text: str, command: str | None = None) -> str:
-    r"""A message of the library with the options of a command in place of the arguments of Python.
+    r"""Replace Python arguments in a message of the library by options of a command.
 
     An argument is recognized by an equals sign after it (`split='last-basket'`, `base=`), by an underscore in its
     name, or as the subject of the sentence (`precision is 'int3'`). An option that only another command
-    has is given with that command.
+    has is written with that command's name.
 
     Args:
         text: The message.
-        command: Name of the command; None for the one that runs.
+        command: Name of the command; None for the running command.
 
     Example:
         >>> with_options("Give time_format='%d/%m/%Y %H:%M' or on_missing_users=\"drop\"", "prepare")
@@ -76,7 +76,7 @@ def _translated(found: re.Match[str], command: str) -> str:
 
 
 def _is_mention(found: re.Match[str], command: str) -> bool:
-    """Whether a bare word is an argument: by its underscore, or as the subject of the message."""
+    """Whether a bare word is an argument: it contains an underscore, or it is the subject of the message."""
     name, rest = found["name"], found.string[found.end() :]
     if name in _NOUNS or re.match(r"[.\[(/]\w|[(\[]", rest):
         return False
@@ -85,20 +85,20 @@ def _is_mention(found: re.Match[str], command: str) -> bool:
 
 
 def _placed(parameter: str, value: str, command: str, elsewhere: bool = True) -> str | None:
-    """The option with its value; with another command before it where only that has the option."""
+    """The option with its value, after the name of another command if only that command has the option."""
     from .app import COMMANDS
 
     if parameter in _options(command):
         return f"{_options(command)[parameter]}{value}"
     if not elsewhere:
         return None
-    # A checkpoint is made by `fit`, so what the others lack is most often an option of it.
+    # `fit` makes checkpoints, so an option that the others lack is most often an option of `fit`.
     other = next((name for name in ("fit", *COMMANDS) if parameter in _options(name)), None)
     return None if other is None else f"xcat {other} {_options(other)[parameter]}{value}"
 
 
 def _written(value: str, parameter: str, command: str) -> str:
-    """A value of Python as the shell takes it, with a blank before; nothing for the value True of a switch."""
+    """A Python value as shell text after a blank; empty for the value True of a switch."""
     known: Any = ast.literal_eval(value)
     if known is True:
         return ""
@@ -109,7 +109,7 @@ def _written(value: str, parameter: str, command: str) -> str:
 
 @cache
 def _options(command: str) -> dict[str, str]:
-    """Options of a command by the name of their parameter."""
+    """Options of a command by parameter name."""
     from .app import TAKES_FIELDS, load_command
 
     fields = field_options() if command in TAKES_FIELDS else []

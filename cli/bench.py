@@ -1,4 +1,4 @@
-"""`xcat bench`: models beside each other on one data set, over seeds, with the intervals of their differences."""
+"""`xcat bench`: compare models on one data set, over seeds, with confidence intervals of their differences."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ def bench(
     data: Annotated[
         str | None, typer.Argument(help="Folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset.")
     ] = None,
-    models: Annotated[str, typer.Option(help="Names of models with commas between.")] = ",".join(DEFAULT_MODELS),
-    seeds: Annotated[int, typer.Option(help="Runs of each trained model, with seeds from 0.")] = 3,
-    output: Annotated[Path, typer.Option(help="JSON file the results are written to, run by run.")] = Path(
+    models: Annotated[str, typer.Option(help="Model names separated by commas, such as popularity,xcat.")] = ",".join(
+        DEFAULT_MODELS
+    ),
+    seeds: Annotated[int, typer.Option(help="Runs per trained model, with seeds 0, 1, 2, ...")] = 3,
+    output: Annotated[Path, typer.Option(help="JSON file for the results; each run is added when it ends.")] = Path(
         "bench.json"
     ),
-    items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
-    events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
+    items: Annotated[str | None, typer.Option(help="Items table, instead of DATA.")] = None,
+    events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
     columns: Columns = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
@@ -36,34 +38,34 @@ def bench(
         str | None,
         typer.Option(help="leave-one-out, last-basket, global-time, user-level, cold-items, column or auto."),
     ] = None,
-    tie_policy: Annotated[str | None, typer.Option(help="file or shuffle: order of events at one time.")] = None,
+    tie_policy: Annotated[str | None, typer.Option(help="file or shuffle: order of events with equal times.")] = None,
     unknown_items: Annotated[
-        Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
+        Literal["error", "drop"],
+        typer.Option(help="Events of items that the items table lacks: error (stop) or drop."),
     ] = "error",
     missing_users: MissingUsers = "error",
     cold_items: Annotated[
-        float, typer.Option(help="Share of the items, up to 0.5, whose training events are taken away.")
+        float, typer.Option(help="Share of items, up to 0.5, whose training events are removed, such as 0.2.")
     ] = 0.0,
-    cold_policy: Annotated[str, typer.Option(help="random or newest: which items those are.")] = "random",
+    cold_policy: Annotated[str, typer.Option(help="Choice of the cold items: random or newest.")] = "random",
     base: Annotated[
         str | None,
-        typer.Option(help="Checkpoint that xcat-zero-shot and xcat-fine-tuned begin with: folder or repo id."),
+        typer.Option(help="Checkpoint that xcat-zero-shot and xcat-fine-tuned start from: folder or repo id."),
     ] = None,
     by_category: Annotated[
-        bool, typer.Option(help="Add figures by category of the last event and of the target to the file.")
+        bool, typer.Option(help="Add metrics by category of the last event and of the target to the file.")
     ] = False,
     category_column: Annotated[
         str | None, typer.Option(help="Column of the items table for --by-category, such as department.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Keep the runs of the file and run those that are missing.")] = False,
+    resume: Annotated[bool, typer.Option(help="Keep the runs in the file and add the missing ones.")] = False,
     report: Report = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Fit several models on a shop's tables, each run in a process of its own, and judge them on one test split.
+    """Fit several models on your tables, each run in its own process, and evaluate them on one test split.
 
-    Baselines are fitted once, trained models once a seed. Every field of XCatConfig, XCatTrainingArguments and
-    PreparationOptions but those that the command sets itself is an option too (--hidden-size 64) and holds for every
-    trained model.
+    Baselines are fitted once, trained models once per seed. Fields of XCatConfig, XCatTrainingArguments and
+    PreparationOptions are options too (--hidden-size 64) and apply to every trained model.
 
     Examples:
 
@@ -137,7 +139,7 @@ def _show(results: BenchResults, reports: dict[str, RankingReport], compared: li
     from .bench_results import comparison_table, results_table
     from .console import messages, say
 
-    if "event_roles" in results.rows[0]["data"]:  # which files of before do not have
+    if "event_roles" in results.rows[0]["data"]:  # older files do not have it
         roles = EventRoles.from_dict(results.rows[0]["data"]["event_roles"])
         messages.print(f"event types: {roles}", markup=False, highlight=False)
     for note in results.rows[0]["data"].get("notes", []):
@@ -153,14 +155,14 @@ def _fields(arguments: list[str], own: dict[str, Any]) -> dict[str, Any]:
     given = parse_extra(arguments)
     if "seed" in given:
         raise ValueError(
-            f"--seed {given['seed']} is no option of bench; give --seeds N, which runs seeds 0 to N - 1 on one split, "
-            "or --split-seed S for another draw of ties and cold items"
+            f"--seed {given['seed']} is not an option of bench; give --seeds N, which runs seeds 0 to N - 1 on one "
+            "split, or --split-seed  S for another draw of ties and cold items"
         )
     return given | {name: value for name, value in own.items() if value is not None}
 
 
 def _check_usage(fields: dict[str, Any], models: list[str], base: str | None, cold: tuple[float, str]) -> None:
-    """Refuse fields and names that cannot be, before torch is imported."""
+    """Refuse invalid fields and names before torch is imported."""
     from ..tokenization.sequences.held_out_items import check_cold
     from ..training.recipes import RECIPES
     from .options import split_fields
@@ -184,7 +186,7 @@ def _run_missing(requests: list[BenchRequest], results: BenchResults) -> None:
     for number, request in enumerate(requests, start=1):
         label = f"{request.model}, seed {request.seed} ({number} of {len(requests)})"
         if results.has(request.model, request.seed):
-            messages.print(f"{label}: is there", markup=False)
+            messages.print(f"{label}: already in the file", markup=False)
             continue
         messages.print(f"{label} ...", markup=False)
         run = run_in_process(replace(request, judged=results.judged))

@@ -1,4 +1,4 @@
-"""The results of a benchmark: the file they stand in, their means and spreads, and which differences are real."""
+"""Results of a benchmark: their file, means, standard deviations and significant differences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLD_BLOCKS = (("cold", "ndcg@10"), (LOST, "ndcg@10"))
 
 
 class BenchResults:
-    """The rows of a file `NAME.json`, and the values of single users in `NAME.users.npz` beside it.
+    """The rows of a file `NAME.json`, and the values per user in `NAME.users.npz` next to it.
 
     Args:
         path: The JSON file.
@@ -42,21 +42,23 @@ class BenchResults:
         self.users: dict[str, np.ndarray] = {}
 
     def open(self, resume: bool, options: Mapping[str, Any]) -> None:
-        """Read what is there, before any work is done.
+        """Read existing results before any work is done.
 
         Args:
-            resume: Whether the file may be there; its rows are kept then.
-            options: What the rows to come have as `options`.
+            resume: Whether the file may exist; its rows are then kept.
+            options: `options` of the new rows.
 
         Raises:
-            ValueError: If there is a file and it is not to be resumed, or its rows do not go with those to come.
+            ValueError: If the file exists and `resume` is false, or its rows were made with other options.
         """
         check_results(self.path, resume)
         if not self.path.exists():
             return
         self.rows = read_rows(self.path)
         if not self.users_path.is_file() and self.rows:
-            raise ValueError(f"--resume: {self.users_path}, which belongs to {self.path}, is missing; begin anew")
+            raise ValueError(
+                f"--resume: {self.users_path}, which belongs to {self.path}, is missing; start again without --resume"
+            )
         if self.rows:
             with np.load(self.users_path) as arrays:
                 self.users = {name: arrays[name] for name in arrays.files}
@@ -74,15 +76,15 @@ class BenchResults:
 
     @property
     def judged(self) -> str | None:
-        """The digest of the data that the runs were judged on; None where none says it, as those of before do not."""
+        """Fingerprint of the evaluated data; None if no run stores it, as in files of older versions."""
         return next((digest for row in self.rows if (digest := row.get("data", {}).get("judged"))), None)
 
     def has(self, model: str, seed: int) -> bool:
-        """Whether a run is there."""
+        """Whether the file has a run."""
         return any(row["model"] == model and row["seed"] == seed for row in self.rows)
 
     def add(self, run: BenchRun) -> None:
-        """Add a run and write both files, each whole or not at all; the rows last."""
+        """Add a run and write both files atomically, the rows last."""
         model, seed = run.row["model"], run.row["seed"]
         self.rows.append(run.row)
         self.users.update({user_key(model, seed, metric): values for metric, values in run.per_user.items()})
@@ -95,21 +97,21 @@ def read_rows(path: Path) -> list[Row]:
     """The rows of a file.
 
     Raises:
-        ValueError: If it is not one of ours.
+        ValueError: If `xcat bench` did not write it.
     """
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is no JSON ({error}); give a file that xcat bench wrote") from None
+        raise ValueError(f"{path} is not JSON ({error}); give a file that xcat bench wrote") from None
     if not isinstance(rows, list) or not all(
         isinstance(row, dict) and {"model", "seed"} <= row.keys() for row in rows
     ):
-        raise ValueError(f"{path} is no list of runs; give a file that xcat bench wrote")
+        raise ValueError(f"{path} is not a list of runs; give a file that xcat bench wrote")
     return rows
 
 
 def values_of(rows: Sequence[Row], part: str, metric: str) -> list[float]:
-    """A metric's values over runs, those that are numbers.
+    """Values of a metric over runs, without values that are not numbers.
 
     Args:
         rows: Runs of one model.
@@ -128,7 +130,7 @@ def _metrics_of(row: Row, part: str) -> Mapping[str, Any]:
 
 
 def spread(values: Sequence[float], digits: int = 4) -> str:
-    """Mean and sample standard deviation; the mean alone of a single value.
+    """Mean and sample standard deviation; only the mean for a single value.
 
     Example:
         >>> spread([0.1, 0.2]), spread([0.1]), spread([])
@@ -141,13 +143,13 @@ def spread(values: Sequence[float], digits: int = 4) -> str:
 
 
 def bench_blocks(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """(slice, metric) of the blocks of a table; those of cold items only where there are cold targets."""
+    """(slice, metric) of the blocks of a table; blocks of cold items only if there are cold targets."""
     cold = any(row["slices"].get("cold", {}).get("num_targets") for row in rows)
     return [*_BLOCKS, *(_COLD_BLOCKS if cold else [])]
 
 
 def mean_reports(results: BenchResults) -> dict[str, RankingReport]:
-    """One report per model: means over its runs, and per user the mean over its runs."""
+    """One report per model: means over its runs, overall and per user."""
     found = {}
     for model, rows in by_model(results.rows).items():
         first = rows[0]
@@ -173,11 +175,11 @@ def _means(rows: Sequence[Row], part: str, metrics: Mapping[str, Any]) -> dict[s
 
 
 def results_table(rows: Sequence[Row], reports: Mapping[str, RankingReport], title: str = "") -> PlainTable:
-    """Metrics of the models of a benchmark with intervals over users and deviations over seeds, and seconds.
+    """Metrics per model with confidence intervals over users, standard deviations over seeds, and seconds.
 
     Args:
         rows: Runs.
-        reports: What `mean_reports` makes of them.
+        reports: Result of `mean_reports` for them.
         title: Line above the table.
     """
     grouped = by_model(rows)
@@ -198,9 +200,9 @@ def results_table(rows: Sequence[Row], reports: Mapping[str, RankingReport], tit
         for model in sorted(seconds, key=lambda name: float(np.mean(seconds[name])))
     ]
     runs = ", ".join(f"{model} {len(group)}" for model, group in grouped.items())
-    told = [f"runs: {runs}; values are means over seeds"]
-    told += ["±: sample standard deviation over seeds"] if several else []
-    return replace(table, rows=[*table.rows, "", *timed], below=[*table.below, *told])
+    below = [f"runs: {runs}; values are means over seeds"]
+    below += ["±: sample standard deviation over seeds"] if several else []
+    return replace(table, rows=[*table.rows, "", *timed], below=[*table.below, *below])
 
 
 def comparison_table(compared: Sequence[Mapping[str, Any]]) -> PlainTable:
@@ -218,7 +220,7 @@ def comparison_table(compared: Sequence[Mapping[str, Any]]) -> PlainTable:
 
 
 def comparison_lines(compared: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One sentence a comparison."""
+    """One sentence per comparison."""
     return [
         f"{one['model']} - {one['baseline']}: {one['metric']} {one['difference']:+.4f}, "
         f"{one['level']:.0%} interval {one['low']:+.4f} to {one['high']:+.4f} over {one['users']:,} users"
@@ -227,7 +229,7 @@ def comparison_lines(compared: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _replace(path: Path, write: Any) -> None:
-    """Write a file whole or not at all."""
+    """Write a file atomically."""
     temporary: BinaryIO
     with NamedTemporaryFile(dir=path.absolute().parent, prefix=f".{path.name}.", delete=False) as temporary:  # type: ignore[assignment]
         try:

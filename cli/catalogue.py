@@ -1,4 +1,4 @@
-"""`xcat catalogue`: a checkpoint with items that it was not trained on."""
+"""`xcat catalogue`: add items to a checkpoint that it was not trained on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .options import Columns, Encoding
 def catalogue(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
     items: Annotated[str, typer.Argument(help="Table of the items, with the columns of an items table.")],
-    output: Annotated[Path, typer.Option(help="Folder the checkpoint with them is written to.")],
+    output: Annotated[Path, typer.Option(help="Folder for the checkpoint with these items.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
     columns: Columns = None,
     encoding: Encoding = None,
@@ -29,13 +29,14 @@ def catalogue(
 ) -> None:
     """Add items to a checkpoint by their texts alone; nothing is trained.
 
-    What is new today can be recommended today, and a shop without a log begins with the checkpoint of another one.
+    New items can be recommended at once. A catalogue without interactions can start from the checkpoint of another
+    data set.
 
     Examples:
 
         xcat catalogue my-checkpoint new-items.parquet --output grown
 
-        xcat catalogue them/their-shop my-items.csv --replace --output mine --columns item_id=sku,title=name
+        xcat catalogue them/their-model my-items.csv --replace --output mine --columns item_id=sku,title=name
     """
     from ..workflows.fields import parse_columns
     from ..workflows.output_folders import check_other_folder, check_output

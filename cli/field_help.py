@@ -1,4 +1,4 @@
-"""The options of `fit` and `bench` that are fields of a dataclass, as their help lists them."""
+"""Help of the options of `fit` and `bench` that are dataclass fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COMMON = (
     "num_behavior_layers", "repeats", "text_fields", "min_user_events",
 )  # fmt: skip
 _WHOLE = 32
-"""Letters of a name that a panel of 80 columns shows."""
+"""Longest option name that fits into a panel of 80 columns."""
 _PANELS = {
     PREPARATION: "Data and split", "EventOptions": "Data and split", "TextOptions": "Item texts",
     "InterestOptions": "Interests of users", "ModelOptions": "Model", CONFIG: "Model", TRAINING: "Training",
@@ -25,45 +25,48 @@ _PANELS = {
 
 
 def field_parameters() -> list[Any]:
-    """One parameter of the command line for every field, for the help alone: the common ones first."""
+    """One command-line parameter per field, for the help only: common fields, other fields, inherited fields."""
     found: dict[str, tuple[str, OptionField]] = {}
     for owner in (PREPARATION, CONFIG, TRAINING):
         for name, field in option_fields(owner).items():
             if name not in RESERVED:
                 found.setdefault(name, (_PANELS.get(field.group) or _PANELS[owner], field))
     common = {name: ("Common fields", found[name][1]) for name in _COMMON if name in found}
-    infos = {name: _option(name, panel, field) for name, (panel, field) in (common | {**found, **common}).items()}
-    for option in field_options():  # short names of fields above
+    inherited = {name: (f"{panel} (of transformers)", field) for name, (panel, field) in found.items() if field.inherited}
+    own = {name: entry for name, entry in found.items() if name not in inherited}
+    inherited = {name: entry for name, entry in inherited.items() if name not in common}
+    infos = {name: _option(name, panel, field) for name, (panel, field) in (common | own | common | inherited).items()}
+    for option in field_options():  # short names of the fields above
         name = option[2:].replace("-", "_")
         infos.setdefault(name, typer.Option(option, metavar="X", rich_help_panel="Other names"))
     return _parameters(infos)
 
 
 def long_names(parameters: list[Any]) -> str:
-    """The names that a panel of 80 columns cuts, in full."""
+    """Full names of the options that a panel of 80 columns truncates."""
     names = [parameter.opts[0] for parameter in parameters if len(parameter.opts[0]) > _WHOLE]
     return f"Long names in full: {' '.join(names)}"
 
 
 def _option(name: str, panel: str, field: OptionField) -> Any:
     option = f"--{name.replace('_', '-')}"
-    default = "" if field.default in (UNKNOWN, None, "", [], {}) else f" [default: {field.default}]"
+    default = "" if field.default in (UNKNOWN, None, "", [], (), {}) else f" [default: {_shown(field.default)}]"
     return typer.Option(
         option, help=(field.help + default).strip(), metavar="X", show_default=False, rich_help_panel=panel
     )
 
 
 def _parameters(infos: dict[str, Any]) -> list[Any]:
-    """What typer makes of a function with these options."""
+    """Parameters that typer builds for a function with these options."""
 
     def fields(**_: Any) -> None: ...
 
-    told: Any = fields
-    told.__annotations__ = {name: Annotated[str | None, info] for name, info in infos.items()}
-    told.__signature__ = inspect.Signature(
+    described: Any = fields
+    described.__annotations__ = {name: Annotated[str | None, info] for name, info in infos.items()}
+    described.__signature__ = inspect.Signature(
         [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-            for name, annotation in told.__annotations__.items()
+            for name, annotation in described.__annotations__.items()
         ]
     )
     single = typer.Typer(add_completion=False)

@@ -1,4 +1,4 @@
-"""`xcat fit`: tables in, a trained and judged checkpoint out."""
+"""`xcat fit`: train on tables and evaluate the checkpoint."""
 
 from __future__ import annotations
 
@@ -22,23 +22,27 @@ def fit(
         str | None,
         typer.Argument(help="Folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),
     ] = None,
-    output: Annotated[Path, typer.Option(help="Folder the checkpoint is written to.")] = Path("checkpoint"),
-    items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
-    events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for the checkpoint, such as my-checkpoint.")] = Path(
+        "checkpoint"
+    ),
+    items: Annotated[str | None, typer.Option(help="Items table, instead of DATA.")] = None,
+    events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
     columns: Columns = None,
     guess_columns: GuessColumns = False,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
-    text_encoder: Annotated[str | None, typer.Option(help="Hub id or folder of the text encoder.")] = None,
-    base: Annotated[str | None, typer.Option(help="Trained checkpoint to begin with: folder or repo id.")] = None,
+    text_encoder: Annotated[
+        str | None, typer.Option(help="Hub id or folder of the text encoder, such as intfloat/multilingual-e5-small.")
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="Trained checkpoint to start from: folder or repo id.")] = None,
     peft: Annotated[
-        str | None, typer.Option(help="Train an adapter on the base in place of its weights: lora, dora or loha.")
+        str | None, typer.Option(help="Train an adapter on the base instead of its weights: lora, dora or loha.")
     ] = None,
     lora_rank: Annotated[int, typer.Option(help="Rank of the adapter's matrices.")] = DEFAULT_RANK,
     lora_targets: Annotated[
-        str, typer.Option(help="Where the adapter sits: some of behavior,fusion,items,text.")
+        str, typer.Option(help="Parts with an adapter: some of behavior,fusion,items,text.")
     ] = "behavior,fusion,items",
-    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and ties; 0 if left out.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, training order and ties; by default 0.")] = None,
     split: Annotated[
         str | None,
         typer.Option(help="leave-one-out, last-basket, global-time, user-level, cold-items, column or auto."),
@@ -46,31 +50,34 @@ def fit(
     interests: Annotated[
         str | None,
         typer.Option(
-            help="Interest profiles of users as memory: none, words (what they wrote) or items (what they judged)."
+            help="Interest profiles as memory: none, words (from users' texts) or items (from items they reviewed)."
         ),
     ] = None,
     unknown_items: Annotated[
-        Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
+        Literal["error", "drop"],
+        typer.Option(help="Events of items that the items table lacks: stop with an error, or drop them."),
     ] = "error",
     missing_users: MissingUsers = "error",
-    config_file: Annotated[Path | None, typer.Option("--config", help="YAML file with any of the fields.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the last saved epoch in the output folder.")] = False,
+    config_file: Annotated[
+        Path | None, typer.Option("--config", help="YAML file with values for any of the fields below.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Resume from the last saved epoch in the output folder.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a checkpoint in the output folder.")] = False,
     show_values: Annotated[
-        bool, typer.Option("--show-values", help="Show values of customers in notes and errors; masked otherwise.")
+        bool, typer.Option("--show-values", help="Show customers' values in notes and errors; masked by default.")
     ] = False,
-    card: Annotated[bool, typer.Option("--card/--no-card", help="Whether to write a model card.")] = True,
+    card: Annotated[bool, typer.Option("--card/--no-card", help="Write a model card.")] = True,
     card_baselines: Annotated[
-        str, typer.Option(help="Models of ids alone to train for the table of the card, such as sasrec,gru4rec.")
+        str, typer.Option(help="Id-based models to train for the card's table, such as sasrec,gru4rec.")
     ] = "",
     report: Report = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Train on a shop's tables and judge the result beside baselines.
+    """Train on your tables and evaluate the result beside baselines.
 
-    Every field of XCatConfig, XCatTrainingArguments and PreparationOptions but those that the command sets itself is
-    an option too (--hidden-size 64, --learning-rate 1e-3, --text-fields title,brand), or a line of the YAML file. Its
-    section `card` is for the model card: license, language, model_name, limits, ...
+    Fields of XCatConfig, XCatTrainingArguments and PreparationOptions are options too (--hidden-size 64,
+    --learning-rate 1e-3, --text-fields title,brand), or lines of the YAML file. The file's section `card` has fields
+    of the model card: license, language, model_name, limits, ...
 
     Examples:
 

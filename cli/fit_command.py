@@ -1,4 +1,4 @@
-"""The command in a card, which trains the model again."""
+"""The command in a model card, which trains the model again."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ NOT_SHOWN = {
     "data", "output", "config_file", "resume", "overwrite", "card", "json_output", "show_values", "guess_columns",
     "report",
 }  # fmt: skip
-"""Parameters of `xcat fit` that do not change the model, or are shown otherwise; all others are in the command."""
+"""Parameters of `xcat fit` that do not change the model, or are written elsewhere; the command has all others."""
 FIELDS_NOT_SHOWN = {"cache_dir", "disable_tqdm", "push_to_hub", "report_to", "run_name"}
 """Fields that do not change the model."""
 _PLACES = {"items", "events", "base", "text_encoder"}
-"""Options that may name a file or folder, which is somewhere else for everybody."""
+"""Options that may name a file or folder; its path differs between machines."""
 _PREPARED_NAMES = {"on_unknown_items": "unknown_items", "on_missing_users": "missing_users"}
-"""Entries of a manifest that have another name as an option."""
+"""Entries of a manifest whose option has another name."""
 
 
 def given_options(context: Any) -> dict[str, Any]:
-    """Options of a command that are not at their default, by name.
+    """Options of a command with a value other than their default, by name.
 
     Args:
         context: The context of click.
@@ -45,8 +45,8 @@ def given_options(context: Any) -> dict[str, Any]:
 def fit_command(data: str | None, fields: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> str:
     """The command that fits a model again.
 
-    A file or folder of this machine is named by a word in capitals (DATA, ITEMS.csv, TEXT_ENCODER), which the reader
-    replaces; of a prepared folder, the command that prepares it stands first.
+    A word in capitals (DATA, ITEMS.csv, TEXT_ENCODER) replaces each file or folder of this machine. For a prepared
+    folder, the command that prepares it comes first.
 
     Args:
         data: The data argument.
@@ -138,7 +138,7 @@ def _option(name: str, value: Any) -> list[str]:
 
 
 def _place(name: str, value: Any) -> str | None:
-    """The word for a file or folder of this machine; None for what is none."""
+    """The word for a file or folder of this machine; None for other values."""
     if not isinstance(value, str | os.PathLike) or not (name in _PLACES or Path(value).is_absolute()):
         return None
     path = Path(value)

@@ -1,4 +1,4 @@
-"""`xcat inspect`: what is in a shop's tables, as tables, a page, and the card of a dataset."""
+"""`xcat inspect`: report the contents of tables on the terminal, as an HTML page and as a dataset card."""
 
 from __future__ import annotations
 
@@ -24,37 +24,42 @@ def inspect(
         str | None, typer.Argument(help="Folder with your tables, SOURCE:PATH, a hub dataset, or complete-journey.")
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for report.html and README.md.")] = Path("inspection"),
-    items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
-    events: Annotated[str | None, typer.Option(help="Events table, in place of DATA.")] = None,
+    items: Annotated[str | None, typer.Option(help="Items table, instead of DATA.")] = None,
+    events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
     columns: Columns = None,
     guess_columns: GuessColumns = False,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
-    split: Annotated[str, typer.Option(help="The split whose leaks are counted; see xcat fit --help.")] = "auto",
-    tie_policy: Annotated[str, typer.Option(help="Order of a user's events at one time: file or shuffle.")] = "file",
+    split: Annotated[
+        str, typer.Option(help="Split to count leaks for, such as last-basket; see xcat fit --help.")
+    ] = "auto",
+    tie_policy: Annotated[
+        str, typer.Option(help="Order of a user's events with equal times: file or shuffle.")
+    ] = "file",
     target_event_types: Annotated[str | None, typer.Option(help=TARGETS_HELP)] = None,
     negative_event_types: Annotated[str | None, typer.Option(help=NEGATIVE_HELP)] = None,
     unknown_items: Annotated[
-        Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
+        Literal["error", "drop"],
+        typer.Option(help="Events of items that the items table lacks: stop with an error, or drop them."),
     ] = "error",
     missing_users: MissingUsers = "error",
     push: Annotated[
         str | None,
         typer.Option(
-            help="Put items, events, card and report on the hub: NAMESPACE/NAME. Customers become numbers, and their "
-            "texts, their table and columns without a known meaning stay here."
+            help="Upload items, events, card and report to the hub: NAMESPACE/NAME. Customer ids become numbers; "
+            "customers' texts, their table and columns without a known meaning are not uploaded."
         ),
     ] = None,
     user_data: Annotated[
-        bool, typer.Option("--user-data", help="Push ids, texts and table of customers too, as they are.")
+        bool, typer.Option("--user-data", help="Also upload customers' ids, texts and table, unchanged.")
     ] = False,
     show_values: Annotated[
-        bool, typer.Option("--show-values", help="Show values of customers in notes and errors; masked otherwise.")
+        bool, typer.Option("--show-values", help="Show customers' values in notes and errors; masked by default.")
     ] = False,
     private: Annotated[bool, typer.Option("--private", help="Make the dataset on the hub private.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Report what is in a shop's tables: lengths, categories, popularity, texts, languages, duplicates, times, leaks.
+    """Report on your tables: history lengths, categories, popularity, texts, languages, duplicates, times, leaks.
 
     Examples:
 
@@ -137,17 +142,17 @@ def _show(report: Inspection, shop: ShopTables, show_values: bool) -> None:
 
 
 def _check(output: Path, push: str | None) -> None:
-    """Refuse what cannot be written, before any work is done."""
+    """Refuse outputs that cannot be written, before any work is done."""
     if output.exists() and not output.is_dir():
         raise ValueError(f"--output {output} is a file; give a folder")
     if (output / CARD).exists() and not (output / PAGE).exists():
-        raise ValueError(f"--output {output} has a README.md that is no report's; give another folder")
+        raise ValueError(f"--output {output} has a README.md that xcat inspect did not write; give another folder")
     if push is not None and push.count("/") != 1:
-        raise ValueError(f"--push {push} is no name of a dataset; give NAMESPACE/NAME")
+        raise ValueError(f"--push {push} is not the name of a dataset; give NAMESPACE/NAME")
 
 
 def _tables(shop: ShopTables, user_data: bool) -> dict[str, pl.LazyFrame]:
-    """The tables as they are pushed."""
+    """The tables to upload."""
     from polars import col
 
     from ..tokenization.tables.event_times import with_times_to_write
@@ -156,7 +161,7 @@ def _tables(shop: ShopTables, user_data: bool) -> dict[str, pl.LazyFrame]:
     events = shop.events if user_data else without_user_data(shop.events)
     tables = {"items": shop.items.lazy(), "events": with_times_to_write(events).lazy()}
     if shop.promotions is not None:
-        # A promotion that reached one customer names that customer.
+        # A promotion that reached a single customer identifies that customer.
         offers = shop.promotions if user_data else shop.promotions.filter(col("user_id").is_null())
         tables["promotions"] = offers
     if user_data and shop.users is not None:
@@ -165,7 +170,7 @@ def _tables(shop: ShopTables, user_data: bool) -> dict[str, pl.LazyFrame]:
 
 
 def _card_of(card: DataCard, tables: dict[str, pl.LazyFrame]) -> DataCard:
-    """The card with the tables that are pushed."""
+    """The card with the tables to upload."""
     from dataclasses import replace
 
     columns = {label: tuple(table.collect_schema().names()) for label, table in tables.items()}
@@ -173,7 +178,7 @@ def _card_of(card: DataCard, tables: dict[str, pl.LazyFrame]) -> DataCard:
 
 
 def _push(tables: dict[str, pl.LazyFrame], output: Path, name: str, private: bool) -> str:
-    """Upload tables, card and report; returns where they are."""
+    """Upload tables, card and report; returns their address."""
     import tempfile
 
     from huggingface_hub import HfApi

@@ -1,4 +1,4 @@
-"""`xcat interests`: what a user is interested in, out of what they wrote and rated."""
+"""`xcat interests`: print users' interests, found in their texts and ratings."""
 
 from __future__ import annotations
 
@@ -10,33 +10,36 @@ from .options import Columns, Encoding, TimeFormat
 
 
 def interests(
-    data: Annotated[str, typer.Argument(help="Folder with items.* and events.*; events carry texts or ratings.")],
+    data: Annotated[str, typer.Argument(help="Folder with items.* and events.*; events need texts or ratings.")],
     user: Annotated[
-        list[str] | None, typer.Option(help="A user; may be repeated. Left out: those who wrote most.")
+        list[str] | None,
+        typer.Option(help="User id, such as U1; may be repeated; by default the users with most texts and ratings."),
     ] = None,
     text_column: Annotated[
         list[str] | None,
-        typer.Option(help="Column of events with a text; may be repeated. Left out: the usual names."),
+        typer.Option(help="Text column of events, such as review; may be repeated; by default the usual names."),
     ] = None,
-    before: Annotated[str | None, typer.Option(help="Read only what came before this time (ISO 8601).")] = None,
+    before: Annotated[str | None, typer.Option(help="Read only events before this time, such as 2023-01-01.")] = None,
     checkpoint: Annotated[
-        str | None, typer.Option(help="Checkpoint whose names of columns, time format and encoding are used.")
+        str | None, typer.Option(help="Checkpoint to take column names, time format and encoding from.")
     ] = None,
     columns: Columns = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
-    half_life_days: Annotated[float, typer.Option(help="Days after which an opinion counts half.")] = 180.0,
-    text_encoder: Annotated[str | None, typer.Option(help="Hub id or folder of the text encoder.")] = None,
+    half_life_days: Annotated[float, typer.Option(help="Days after which a review counts half.")] = 180.0,
+    text_encoder: Annotated[
+        str | None, typer.Option(help="Hub id or folder of the text encoder, such as intfloat/multilingual-e5-small.")
+    ] = None,
     sentiment_model: Annotated[
-        str | None, typer.Option(help="Text-classification model for texts without rating, in place of the lexicon.")
+        str | None, typer.Option(help="Text-classification model for texts without a rating, instead of the lexicon.")
     ] = None,
     entity_model: Annotated[
-        str | None, typer.Option(help="Token-classification model that finds names, in place of the catalogue's.")
+        str | None, typer.Option(help="Token-classification model that finds names, instead of the catalogue's names.")
     ] = None,
-    users: Annotated[int, typer.Option(help="Users shown where --user is left out.")] = 3,
+    users: Annotated[int, typer.Option(help="Number of users to show without --user.")] = 3,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Print interest profiles: categories liked and disliked, centres of interest, names and phrases.
+    """Print interest profiles: liked and disliked categories, interest clusters, names and phrases.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""Tables of metrics: a block per metric, in it one line per model, the best first."""
+"""Tables of metrics: one block per metric with one line per model, best first."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from ..tokenization.progress import stage
 from .plain_tables import Column, PlainTable
 
 PAIRS_SHOWN = 40
-"""Pairs of categories that a table shows; all are in the JSON."""
+"""Category pairs shown in a table; the JSON has all."""
 HEADINGS = {"": "all", "new_category": "new cat.", LOST: "lost"} | {
     name: name.replace("history_", "hist ").replace("_up", "+").replace("_", "-") for name in HISTORY_SLICES
 }
-"""Short names of slices; other slices have their own name."""
+"""Short slice names; other slices keep their name."""
 
 Block = tuple[str, str]
-"""A slice, empty for all targets or `LOST`, and a metric."""
+"""A slice (empty for all targets, or `LOST`) and a metric."""
 
 
 def shown_blocks(reports: Mapping[str, RankingReport], k: int = 10, by_history: bool = False) -> list[Block]:
-    """Blocks of a table about an evaluation: all targets, then every slice that has targets.
+    """Blocks of an evaluation's table: all targets, then each slice with targets.
 
     Args:
         reports: Reports by name of the model.
         k: Cut-off.
-        by_history: Whether to show slices by length of history, too.
+        by_history: Whether to show slices by history length too.
     """
     first = next(iter(reports.values()))
     shown = (*TARGET_SLICES, *(HISTORY_SLICES if by_history else ()))
@@ -48,13 +48,13 @@ def metrics_table(
     title: str = "",
     deviation: Callable[[str, Block], str] | None = None,
 ) -> PlainTable:
-    """One line per slice, metric and model, with its 95 % interval; the models of a block by value, best first.
+    """Table with one line per slice, metric and model, with a 95 % interval; models are sorted by value, best first.
 
     Args:
         reports: Reports by name of the model.
         blocks: Slices and metrics, in their order.
         title: Line above the table.
-        deviation: Gives what stands beside the value of a model in a block; None for no such column.
+        deviation: Text next to the value of a model in a block; None for no such column.
     """
     rows: list[Sequence[str] | str] = []
     with stage("bootstrap intervals", len(blocks), "metrics") as running:
@@ -81,7 +81,7 @@ def _block(
     found = [value for value in values.values() if math.isfinite(value)]
     best = min(found, default=0.0) if lost else max(found, default=0.0)
     rows: list[Sequence[str]] = []
-    # Numbers that are not known come last; equal ones stay in the order of the models.
+    # Missing numbers come last; equal numbers keep the order of the models.
     for model in sorted(values, key=lambda name: _order(values[name], lost)):
         value = values[model]
         interval = None if lost else reports[model].interval(metric, part or None)
@@ -100,7 +100,7 @@ def _order(value: float, ascending: bool) -> float:
 
 
 def _explanations(reports: Mapping[str, RankingReport], blocks: Sequence[Block]) -> list[str]:
-    """What stands below a table: its slices in plain words, and what the interval and the mark are."""
+    """Lines below a table that explain its slices, the interval and the mark."""
     first = next(iter(reports.values()))
     lines = [f"all: {first.num_targets:,} targets of {first.num_users:,} users"]
     for part in dict.fromkeys(part for part, _ in blocks):
@@ -109,7 +109,7 @@ def _explanations(reports: Mapping[str, RankingReport], blocks: Sequence[Block])
             lines.append(f"{HEADINGS.get(part, part)}: {count:,} targets where {SLICE_MEANINGS[part]}")
         elif part == LOST:
             lines.append(
-                "lost: share of the metric that is lost to cold items, which are ranked above targets with training "
+                "lost: share of the metric lost because cold items are ranked above targets with training "
                 "events; lower is better"
             )
     if len(reports) > 1:
@@ -118,10 +118,10 @@ def _explanations(reports: Mapping[str, RankingReport], blocks: Sequence[Block])
     return lines
 
 
-def category_table(figures: CategoryMetrics) -> PlainTable:
-    """Metrics by category of the target, then by the pairs of source and target with most targets."""
-    alone = [row for row in figures.rows if row["source"] is None]
-    pairs = sorted((row for row in figures.rows if row["source"] is not None), key=lambda row: -row["num_targets"])
+def category_table(metrics: CategoryMetrics) -> PlainTable:
+    """Metrics by target category, then by the (last event, target) pairs with most targets."""
+    alone = [row for row in metrics.rows if row["source"] is None]
+    pairs = sorted((row for row in metrics.rows if row["source"] is not None), key=lambda row: -row["num_targets"])
     rows: list[Sequence[str] | str] = []
     for part in (alone, pairs[:PAIRS_SHOWN]):
         for row in part:
@@ -129,11 +129,11 @@ def category_table(figures: CategoryMetrics) -> PlainTable:
             values = ["-" if math.isnan(row[metric]) else f"{row[metric]:.4f}" for metric in METRICS]
             rows.append((source, row["target"], f"{row['num_targets']:,}", *values))
         rows.append("")
-    notes = [f"{figures.joined:,} categories are joined as other"] if figures.joined else []
+    notes = [f"{metrics.joined:,} categories are joined as other"] if metrics.joined else []
     if len(pairs) > PAIRS_SHOWN:
         notes.append(f"{len(pairs) - PAIRS_SHOWN:,} pairs with fewer targets are in --json")
     numbers = [Column(name, right=True) for name in ("targets", *METRICS)]
     columns = (Column("last event", cut=True), Column("target", cut=True), *numbers)
     while rows and rows[-1] == "":
         rows.pop()
-    return PlainTable(f"by {figures.column} of the last event and of the target", columns, rows, notes)
+    return PlainTable(f"by {metrics.column} of the last event and of the target", columns, rows, notes)

@@ -1,4 +1,4 @@
-"""Every field of the configuration and of the training arguments as a command-line option or a line of YAML."""
+"""Fields of the configuration and of the training arguments as command-line options or lines of YAML."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import yaml
 from ..workflows import fields
 from .suggestions import option_hint
 
-Report = Annotated[Path | None, typer.Option(help="HTML file to write the results to as a page: page.html.")]
+Report = Annotated[Path | None, typer.Option(help="Also write the results as an HTML page: page.html.")]
 Columns = Annotated[
     str | None,
-    typer.Option(help="Names of your columns: item_id=sku,title=name, or of one table: events.item_id=product_id."),
+    typer.Option(help="Your column names: item_id=sku,title=name; for one table only: events.item_id=product_id."),
 ]
-GuessColumns = Annotated[
-    bool, typer.Option("--guess-columns", help="Print the --columns that names and values propose, and stop.")
-]
+GuessColumns = Annotated[bool, typer.Option("--guess-columns", help="Print a proposed --columns mapping and exit.")]
 TimeFormat = Annotated[
     str | None,
-    typer.Option(help="Format of times: day-first, month-first, excel or a strptime pattern; found if left out."),
+    typer.Option(help="Time format: day-first, month-first, excel or a strptime pattern; detected by default."),
 ]
-Encoding = Annotated[str | None, typer.Option(help="Encoding of files of text, such as cp1252; found if left out.")]
-MissingUsers = Annotated[Literal["error", "drop"], typer.Option(help="What to do with events without a user.")]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of text files, such as cp1252; detected by default.")]
+MissingUsers = Annotated[
+    Literal["error", "drop"], typer.Option(help="Events without a user: stop with an error, or drop them.")
+]
 
 
 def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:
         {'learning_rate': 0.001, 'memory_sources': ['item_text'], 'bf16': True}
 
     Raises:
-        ValueError: If a value stands without an option.
+        ValueError: If a value has no option before it.
     """
     values: dict[str, Any] = {}
     pending: str | None = None
@@ -50,7 +50,7 @@ def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:
                 values[pending] = parse_value(value)
                 pending = None
         elif pending is None:
-            raise ValueError(f"{argument!r} is no option; options are written --name value")
+            raise ValueError(f"{argument!r} is not an option; write options as --name value")
         else:
             values[pending] = parse_value(argument)
             pending = None
@@ -60,13 +60,13 @@ def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """A value as YAML reads it, and numbers such as 1e-3 besides."""
+    """Read a value as YAML, plus numbers such as 1e-3."""
     try:
         return float(text) if "e" in text.lower() else yaml.safe_load(text)
     except ValueError:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValueError(f"{text!r} is no value: {error}") from error
+        raise ValueError(f"{text!r} is not a valid value: {error}") from error
 
 
 def read_yaml(path: Path | None) -> dict[str, Any]:
@@ -78,20 +78,22 @@ def read_yaml(path: Path | None) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
-        raise ValueError(f"configuration file {path} is no YAML: {error}") from error
+        raise ValueError(f"configuration file {path} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
-        raise ValueError(f"configuration file {path} holds a {type(values).__name__}; give one `field: value` a line")
+        raise ValueError(
+            f"configuration file {path} holds a {type(values).__name__}; give one `field: value` per line"
+        )
     return {str(name).replace("-", "_"): value for name, value in values.items()}
 
 
 def split_fields(
     values: Mapping[str, Any], command: str = "fit"
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Sort fields as `workflows.fields.split_fields` does; similar options are suggested for an unknown one.
+    """Sort fields as `workflows.fields.split_fields` does, and suggest similar options for an unknown field.
 
     Args:
         values: Fields by name.
-        command: Name of the command that was given them.
+        command: Name of the command that received them.
 
     Raises:
         ValueError: If a field is unknown, or its value has the wrong type.
@@ -100,11 +102,11 @@ def split_fields(
         return fields.split_fields(values)
     except fields.UnknownFieldError as error:
         option = f"--{error.name.replace('_', '-')}"
-        raise ValueError(f"{option} is no option{option_hint(option, command)}") from None
+        raise ValueError(f"unknown option {option}{option_hint(option, command)}") from None
 
 
 def parse_event_types(text: str | None) -> tuple[str, ...] | None:
-    """Event types with commas between; None without any, for the default.
+    """Event types separated by commas; None for the default.
 
     Example:
         >>> parse_event_types("purchase, order"), parse_event_types(None)
@@ -113,22 +115,22 @@ def parse_event_types(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-TARGETS_HELP = "Event types to predict, such as purchase,order; without it their names decide."
-NEGATIVE_HELP = "Negative event types, such as return,hide; without it their names decide."
+TARGETS_HELP = "Event types to predict, such as purchase,order; by default chosen by their names."
+NEGATIVE_HELP = "Negative event types, such as return,hide; by default chosen by their names."
 
 
 def take_card(values: dict[str, Any], wanted: bool = True) -> dict[str, Any] | None:
-    """Take the author's part of the card out of the fields of a configuration file.
+    """Remove the author's part of the card from the fields of a configuration file.
 
     Args:
         values: Fields; the section `card` is removed.
-        wanted: Whether a card is wanted at all; `card: false` in the file says no too.
+        wanted: Whether to write a card; `card: false` in the file turns it off too.
 
     Returns:
-        What the author says, or None for no card.
+        The author's fields, or None for no card.
 
     Raises:
-        ValueError: If the section is neither a mapping nor true or false, or a field is none of a card.
+        ValueError: If the section is neither a mapping nor true or false, or a field is not a card field.
     """
     section = values.pop("card", None)
     if section is not None and not isinstance(section, dict | bool):

@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: one line per row, cut where it is too long and never wrapped."""
+"""Tables that fit the terminal: one line per row, truncated and never wrapped."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 GAP = 2
-"""Blanks between two columns."""
+"""Blanks between columns."""
 NARROWEST = 6
-"""Width down to which a column is cut."""
+"""Minimum width of a truncated column."""
 _UNSEEN = re.compile(r"[\x00-\x20\x7f-\xa0\u2028-\u202e\u2066-\u2069]+")
-"""Blanks, and what would move the cursor, colour the line or turn its direction."""
+"""Blanks and control characters (cursor, colour, text direction)."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Column:
     """A column.
 
     Args:
-        heading: Its name; empty for none.
-        right: Whether its cells end at one place, as numbers do.
-        cut: Whether its cells may be cut where the table is too wide; a number may not.
+        heading: Its heading; empty for none.
+        right: Whether its cells are aligned right, as numbers are.
+        cut: Whether its cells may be truncated if the table is too wide; numbers may not.
     """
 
     heading: str = ""
@@ -40,8 +40,8 @@ class PlainTable:
     Args:
         title: Line above it.
         columns: Its columns.
-        rows: A sequence of cells per row, or a text that is a line of its own; an empty text is a blank line.
-        below: Sentences below it, which are wrapped at blanks.
+        rows: A sequence of cells per row, or a text for a whole line; an empty text is a blank line.
+        below: Sentences below it, wrapped at blanks.
     """
 
     title: str
@@ -53,7 +53,7 @@ class PlainTable:
         """Headings and rows.
 
         Args:
-            width: Cells of the terminal; a Chinese character takes two.
+            width: Width of the terminal in cells; a Chinese character takes two.
         """
         headings = [column.heading for column in self.columns]
         rows = [row if isinstance(row, str) else [one_line(cell) for cell in row] for row in self.rows]
@@ -79,7 +79,7 @@ class PlainTable:
         return (" " * GAP).join(parts).rstrip()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        """The lines, as wide as the console at most."""
+        """Yield the lines, at most as wide as the console."""
         if self.title:
             yield Text(clipped(one_line(self.title), options.max_width), style="bold")
         lines = self.lines(options.max_width)
@@ -91,7 +91,7 @@ class PlainTable:
 
 
 def one_line(text: str) -> str:
-    r"""A text as one line: runs of blanks and control characters are one blank.
+    r"""Put a text on one line: runs of blanks and control characters become one blank.
 
     >>> one_line(" Cups\n and\x1b[31m mugs ")
     'Cups and [31m mugs'
@@ -100,7 +100,7 @@ def one_line(text: str) -> str:
 
 
 def clipped(text: str, width: int) -> str:
-    """A text that takes no more than some cells of a terminal, with an ellipsis in place of what is cut.
+    """Truncate a text to a width in terminal cells, with an ellipsis.
 
     >>> clipped("stoneware mug", 9), clipped("陶瓷马克杯", 7), clipped("mug", 3)
     ('stonewar…', '陶瓷马…', 'mug')

@@ -1,4 +1,4 @@
-"""`xcat prepare`: raw tables in, sequences on disk out, out of core."""
+"""`xcat prepare`: write training sequences from raw tables to disk, out of core."""
 
 from __future__ import annotations
 
@@ -17,56 +17,67 @@ def prepare(
     data: Annotated[
         str | None, typer.Argument(help="Folder with items.* and events.*, a dataset on the hub, or a known source.")
     ] = None,
-    output: Annotated[Path, typer.Option(help="Folder that the sequences are written to.")] = Path("prepared"),
-    items: Annotated[str | None, typer.Option(help="Items table, in place of DATA.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for the sequences.")] = Path("prepared"),
+    items: Annotated[str | None, typer.Option(help="Items table, instead of DATA.")] = None,
     events: Annotated[
-        str | None, typer.Option(help="Events table or folder of parquet files, in place of DATA.")
+        str | None, typer.Option(help="Events table or folder of parquet files, instead of DATA.")
     ] = None,
     columns: Columns = None,
     guess_columns: GuessColumns = False,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
-    split: Annotated[str, typer.Option(help="auto, or how events are split; see xcat fit --help.")] = "auto",
-    tie_policy: Annotated[str, typer.Option(help="Order of a user's events at one time: file or shuffle.")] = "file",
+    split: Annotated[str, typer.Option(help="Split, such as leave-one-out, or auto; see xcat fit --help.")] = "auto",
+    tie_policy: Annotated[
+        str, typer.Option(help="Order of a user's events with equal times: file or shuffle.")
+    ] = "file",
     seed: Annotated[int, typer.Option(help="Seed of shuffled ties and of cold items.")] = 0,
     max_history: Annotated[
-        int | None, typer.Option(help="Events kept of a history to be evaluated; all if left out.")
+        int | None, typer.Option(help="Latest events kept per evaluated history, such as 50; all by default.")
     ] = None,
     repeats: Annotated[
         Literal["keep", "collapse", "first"],
-        typer.Option(help="A user's further events with an item: keep, of those in a row the first, first of all."),
+        typer.Option(
+            help="Repeated events of a user with an item: keep all, collapse adjacent ones, or keep the first."
+        ),
     ] = "keep",
-    min_user_events: Annotated[int, typer.Option(help="Events that a user must have; 0 for any number.")] = 0,
+    min_user_events: Annotated[int, typer.Option(help="Minimum events per user, such as 5; 0 for no minimum.")] = 0,
     min_item_events: Annotated[
-        int, typer.Option(help="Events that an item must have, or it leaves the catalogue; 0 for any number.")
+        int,
+        typer.Option(
+            help="Minimum events per item, such as 5; items with fewer leave the catalogue; 0 for no minimum."
+        ),
     ] = 0,
     session_gap: Annotated[
-        int, typer.Option(help="Seconds without an event that end a session; sessions become baskets. 0 for none.")
+        int,
+        typer.Option(
+            help="Seconds without an event that end a session, such as 1800; sessions become baskets. 0 for none."
+        ),
     ] = 0,
     cold_items: Annotated[
-        float, typer.Option(help="Share of the items, up to 0.5, whose training events are taken away.")
+        float, typer.Option(help="Share of items, up to 0.5, whose training events are removed, such as 0.2.")
     ] = 0.0,
-    cold_policy: Annotated[Literal["random", "newest"], typer.Option(help="Which items those are.")] = "random",
+    cold_policy: Annotated[Literal["random", "newest"], typer.Option(help="Choice of the cold items.")] = "random",
     target_event_types: Annotated[str | None, typer.Option(help=TARGETS_HELP)] = None,
     negative_event_types: Annotated[str | None, typer.Option(help=NEGATIVE_HELP)] = None,
     unknown_items: Annotated[
-        Literal["error", "drop"], typer.Option(help="What to do with events of items that the items table lacks.")
+        Literal["error", "drop"],
+        typer.Option(help="Events of items that the items table lacks: stop with an error, or drop them."),
     ] = "error",
     missing_users: MissingUsers = "error",
     engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="Where the work is done: here, or on a Ray cluster.")
+        Literal["local", "ray"], typer.Option(help="Run on this machine, or on a Ray cluster.")
     ] = "local",
-    num_proc: Annotated[int, typer.Option(help="Processes, or tasks at a time on the Ray cluster.")] = 1,
+    num_proc: Annotated[int, typer.Option(help="Number of processes, or of parallel tasks on the Ray cluster.")] = 1,
     show_values: Annotated[
-        bool, typer.Option("--show-values", help="Show values of customers in notes and errors; masked otherwise.")
+        bool, typer.Option("--show-values", help="Show customers' values in notes and errors; masked by default.")
     ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace another preparation in the output folder.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Make sequences of a shop's tables, out of core, for xcat fit to read.
+    """Make training sequences from your tables, out of core, for xcat fit to read.
 
-    A run that was killed goes on where it was when it is started again. A log in parquet is read in pieces, whatever
-    its size; other formats are loaded as one.
+    Start a killed run again and it resumes where it stopped. An interaction log in parquet is read in pieces, whatever
+    its size; other formats are loaded whole.
 
     Examples:
 
@@ -131,7 +142,7 @@ def prepare(
 
 
 def _tell(prepared: PreparedFolder, seconds: float, json_output: bool, show_values: bool) -> None:
-    """Print what was made."""
+    """Print the result."""
     from ..training.provenance import peak_memory_mb
     from .console import messages, print_json, say
 

@@ -1,4 +1,4 @@
-"""`xcat push`: a checkpoint put on the hub."""
+"""`xcat push`: upload a checkpoint to the hub."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 def push(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub to copy.")],
     repository: Annotated[
-        str | None, typer.Argument(help="NAMESPACE/NAME on the hub; made if there is none.", show_default=False)
+        str | None, typer.Argument(help="NAMESPACE/NAME on the hub; created if it does not exist.", show_default=False)
     ] = None,
     metric: Annotated[
         str | None,
@@ -19,19 +19,19 @@ def push(
         ),
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
-    revision: Annotated[str | None, typer.Option(help="Branch to push to; made if there is none.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, such as trial; created if it does not exist.")] = None,
     create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of pushing.")] = False,
     base_repo: Annotated[
         str | None, typer.Option(help="For an adapter: NAMESPACE/NAME of its base, if it was trained on a folder.")
     ] = None,
-    tag: Annotated[str | None, typer.Option(help="Name for this state, such as v1.")] = None,
-    message: Annotated[str | None, typer.Option(help="Title of the commit.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Tag for this version, such as v1.")] = None,
+    message: Annotated[str | None, typer.Option(help="Title of the commit, such as 'Add items'.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Put a checkpoint on the hub: model, catalogue, tokenizer, code and card, in one commit; or an adapter alone.
+    """Upload a checkpoint to the hub in one commit: model, catalogue, tokenizer, code and card. Also uploads adapters.
 
-    Uses HF_TOKEN or the token of `hf auth login`, HF_ENDPOINT and HF_HOME. An interrupted push changes nothing, and
-    the next one uploads only what is not there yet.
+    Uses HF_TOKEN or the token of `hf auth login`, HF_ENDPOINT and HF_HOME. An interrupted push changes nothing,
+    and the next push uploads only the missing files.
 
     Examples:
 
@@ -39,7 +39,7 @@ def push(
 
         xcat push my-checkpoint me/my-shop --revision trial --tag v2
 
-        xcat push my-checkpoint them/their-shop --create-pr
+        xcat push my-checkpoint them/their-model --create-pr
 
         xcat push my-adapter me/my-adapter --base-repo me/my-shop
 
@@ -51,9 +51,9 @@ def push(
         _push_metric(metric, checkpoint, private, revision, create_pr, message, json_output)
         return
     if repository is None:
-        raise ValueError(f"there is no repository to push {checkpoint} to; give NAMESPACE/NAME after it")
+        raise ValueError(f"the repository is missing; write xcat push {checkpoint} NAMESPACE/NAME")
     if repository.count("/") != 1:
-        raise ValueError(f"{repository} is no name of a repository; give NAMESPACE/NAME")
+        raise ValueError(f"{repository} is not the name of a repository; give NAMESPACE/NAME")
     from .usage import check_checkpoint as check_there
 
     check_there(checkpoint)
@@ -74,7 +74,7 @@ def push(
     commit = pushed.commit
     if pushed.left_out:
         left = ", ".join(pushed.left_out)
-        messages.print(f"note: left out, for it is no part of a checkpoint: {left}", markup=False)
+        messages.print(f"note: not uploaded, because not part of a checkpoint: {left}", markup=False)
     messages.print(f"{len(pushed.files)} files: {pushed.url}", markup=False)
     if json_output:
         print_json({

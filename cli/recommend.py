@@ -1,4 +1,4 @@
-"""`xcat recommend`: recommendations for one history or for a file of them."""
+"""`xcat recommend`: recommendations for one history or for a file of many."""
 
 from __future__ import annotations
 
@@ -29,42 +29,46 @@ def recommend(
             '"" for a new customer.'
         ),
     ] = None,
-    users: Annotated[
-        Path | None, typer.Option(help="Table of events of many users, with the columns of the events table.")
-    ] = None,
-    columns: Annotated[str | None, typer.Option(help="Names of its columns: item_id=sku,user_id=customer.")] = None,
+    users: Annotated[Path | None, typer.Option(help="Events table of many users, such as events.parquet.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Column names of --users: item_id=sku,user_id=customer.")] = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     missing_users: MissingUsers = "error",
     text: Annotated[
         list[str] | None,
-        typer.Option(help="A text of the user, for a model of xcat fit --interests; may be repeated."),
+        typer.Option(help="Text written by the user, for a model of xcat fit --interests; may be repeated."),
     ] = None,
-    k: Annotated[int, typer.Option("-k", help="Recommendations a user.")] = 10,
-    include_seen: Annotated[bool, typer.Option(help="Recommend items of the history too.")] = False,
-    only_category: Annotated[list[str] | None, typer.Option(help="Keep to this category; may be repeated.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Recommendations per user.")] = 10,
+    include_seen: Annotated[bool, typer.Option(help="Also recommend items of the history.")] = False,
+    only_category: Annotated[
+        list[str] | None, typer.Option(help="Recommend only from this category; may be repeated.")
+    ] = None,
     exclude_category: Annotated[
-        list[str] | None, typer.Option(help="Leave this category out; may be repeated.")
+        list[str] | None, typer.Option(help="Recommend nothing from this category; may be repeated.")
     ] = None,
-    cross_category: Annotated[bool, typer.Option(help="Keep to categories that the history lacks.")] = False,
+    cross_category: Annotated[
+        bool, typer.Option(help="Recommend only from categories that the history lacks.")
+    ] = False,
     cold_boost: Annotated[
         float | None,
-        typer.Option(help="Added to scores of cold items (no training events), in place of the checkpoint's: 0.25."),
+        typer.Option(
+            help="Added to scores of cold items (no training events), such as 0.25; by default the checkpoint's value."
+        ),
     ] = None,
     on_unknown: Annotated[
         Literal["popular", "skip", "error"],
-        typer.Option(help="What users without a known item get: popular items, nothing, or an error for all of them."),
+        typer.Option(help="For users without a known item: popular items, an empty list (skip), or an error."),
     ] = "popular",
     reasons: Annotated[
-        bool, typer.Option("--reasons", help="Print below each item the events of the history that it rests on.")
+        bool, typer.Option("--reasons", help="Below each item print the history events with most influence on it.")
     ] = False,
     engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="Where --output is made: in this process, or on a Ray cluster.")
+        Literal["local", "ray"], typer.Option(help="Compute --output in this process, or on a Ray cluster.")
     ] = "local",
     output: Annotated[
-        Path | None, typer.Option(help="Parquet file that the recommendations for --users are written to.")
+        Path | None, typer.Option(help="Parquet file for the recommendations of --users, such as found.parquet.")
     ] = None,
-    actors: Annotated[int, typer.Option(help="Loaded models on the Ray cluster.")] = 2,
+    actors: Annotated[int, typer.Option(help="Number of loaded models on the Ray cluster.")] = 2,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Recommend items, with titles, categories, prices and scores.
@@ -114,7 +118,7 @@ def recommend(
 
     filters = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category)
     if output is not None and users is not None:
-        # Once for all processes: each would ask the hub otherwise, and might find another commit there.
+        # Resolve it once for all processes; otherwise each would query the hub and could find another commit.
         folder = str(locate_checkpoint(checkpoint, revision=revision))
         histories = read(saved_event_settings(folder), saved_text_columns(folder), saved_item_ids(folder))
         request = BatchRequest(k, filters, tuple(text or ()), cold_boost, on_unknown)
@@ -154,7 +158,7 @@ def _show(
 
 
 def _say(histories: Histories) -> None:
-    """What was repaired in the table, or should be known."""
+    """Print repairs of and warnings about the table."""
     from .console import say
 
     for problem in histories.problems:
@@ -162,7 +166,7 @@ def _say(histories: Histories) -> None:
 
 
 def _say_notes(found: Sequence[Recommendations], users: Sequence[str] | None) -> None:
-    """What a reader of the lists should know, each note once with the number of users."""
+    """Print each note about the lists once, with its number of users."""
     from .console import say
 
     for note, count in Counter(note for items in found for note in items.notes).items():
@@ -173,7 +177,7 @@ def _say_notes(found: Sequence[Recommendations], users: Sequence[str] | None) ->
 
 
 def _show_json(found: Sequence[Recommendations], users: Sequence[str] | None) -> None:
-    """Print recommendations as JSON, with the users where there are several."""
+    """Print recommendations as JSON, with user ids if there are several users."""
     from .console import print_json
 
     if users is None:
@@ -193,7 +197,7 @@ def _show_written(output: Path, users: int, rows: int, json_output: bool) -> Non
 
 
 def _check(k: int, output: Path | None, users: Path | None, engine: str) -> None:
-    """Refuse what cannot be recommended or written, before any work is done."""
+    """Refuse invalid options and outputs before any work is done."""
     from .usage import check_at_least, check_file_to_write
 
     check_at_least("-k", k, 1)
@@ -224,7 +228,7 @@ def _write(
 
 
 def _entries(history: str) -> list[str]:
-    """The entries of one line of CSV: one with a comma stands in double quotes. An empty line is a new customer."""
+    """Entries of one CSV line; an entry with a comma is in double quotes. An empty line is a new customer."""
     entries = [part.strip() for part in next(csv.reader([history], skipinitialspace=True), []) if part.strip()]
     if history.strip() and not entries:
         raise ValueError("--history has no item ids; give them with commas between, or --history '' for none")

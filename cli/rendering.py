@@ -1,4 +1,4 @@
-"""Recommendations, interest profiles and facts about tables, as tables for people."""
+"""Recommendations, interest profiles and facts about tables as terminal tables."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _INDENT = " " * 4
 def recommendation_table(
     found: Sequence[Recommendation], title: str, vocabulary: ItemVocabulary, reasons: bool = False
 ) -> PlainTable:
-    """One line per recommendation: rank, id, title, category, price where there is one, and score.
+    """One line per recommendation: rank, id, title, category, price if there is one, and score.
 
     Args:
         found: The recommendations, best first.
         title: Line above them.
         vocabulary: The catalogue, which has the prices.
-        reasons: Whether to write the events that an item rests on below it.
+        reasons: Whether to print the events with most influence below each item.
     """
     items = vocabulary.encode([item.item_id for item in found]) if found else ()
     prices = [price_text(vocabulary.item(int(row))) for row in items]
@@ -44,7 +44,7 @@ def recommendation_table(
 
 
 def profile_tables(name: str, profile: InterestProfile) -> list[PlainTable]:
-    """The interests of a user: by category, in groups, and names and phrases of the user's texts.
+    """The interests of a user: categories, interest clusters, and names and phrases from the user's texts.
 
     Args:
         name: The user.
@@ -76,5 +76,5 @@ def profile_tables(name: str, profile: InterestProfile) -> list[PlainTable]:
 
 
 def inspection_table(title: str, rows: Sequence[tuple[str, str]]) -> PlainTable:
-    """One line per fact about a shop's tables."""
+    """One line per fact about the tables."""
     return PlainTable(title, (Column(cut=True), Column(right=True)), rows)

@@ -1,4 +1,4 @@
-"""`--report`: the HTML page that fit, evaluate and bench write beside what they print."""
+"""`--report`: the HTML page that fit, evaluate and bench also write."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def report_fit(path: Path, outcome: FitResult, shop: ShopTables) -> None:
 
     Args:
         path: The file.
-        outcome: What came of the fit.
-        shop: The tables, whose warnings are shown without values of users.
+        outcome: Result of the fit.
+        shop: The tables, their warnings are shown without user values.
     """
     card = outcome.card
     assert card is not None
@@ -61,7 +61,7 @@ def report_evaluation(
     shop: ShopTables,
     command: str,
 ) -> None:
-    """Write the page of an evaluation of a checkpoint; arguments as `xcat evaluate` has them."""
+    """Write the page of a checkpoint's evaluation; arguments as in `xcat evaluate`."""
     settings = {"Events": changed_options(judging.options), "Model": model_settings(recommender.model.config)}
     context = ReportContext(
         facts={"Data": shop.name, "Split": f"{judging.options.split}, {judging.part}"},
@@ -102,7 +102,7 @@ def report_bench(
 
 
 def _notes(shop: ShopTables, others: Sequence[str]) -> list[str]:
-    """Warnings about the tables, with values of users masked even where they are printed, and others."""
+    """Warnings about the tables, with user values always masked, and other notes."""
     return [with_options(note) for note in (*map(str, shop.problems), *others)]
 
 
@@ -110,6 +110,6 @@ def _write(
     path: Path, reports: Mapping[str, RankingReport], title: str, own: str | None, context: ReportContext
 ) -> None:
     if int(os.environ.get("RANK", "0")):
-        return  # the first process writes
+        return  # only the first process writes
     write_report(path, reports, title=title, own=own, context=context)
     messages.print(f"report: {path}", markup=False, highlight=False)

@@ -1,4 +1,4 @@
-"""`xcat space`: a Space, the hub's kind of web page, that recommends from a checkpoint."""
+"""`xcat space`: write a Space (a web page on the hub) that recommends from a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import typer
 
 def space(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
-    output: Annotated[Path, typer.Argument(help="Folder of the Space; made, and empty if it exists.")],
+    output: Annotated[Path, typer.Argument(help="Folder for the Space; created, or must be empty.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
-    title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the page, such as 'Gift finder'.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Write a Space: a Gradio app, its requirements and the README with the settings the hub reads.
 
-    A folder is copied into the Space; a repository is loaded by its id at the commit it has now. The page runs the
-    code beside the weights, so it needs no xcat-rec; read that code first if the checkpoint is not yours.
+    A folder is copied into the Space. A repository is loaded by its id at its current commit. The page runs the code
+    stored with the weights, so it does not need xcat-rec; read that code first if the checkpoint is not yours.
 
     Examples:
 
@@ -42,7 +42,7 @@ def space(
     folder = locate_checkpoint(checkpoint, revision=revision)
     check_checkpoint(folder, checkpoint)
     copied = Path(checkpoint).is_dir()
-    # The folder of a fetched repository is named by its commit.
+    # The folder of a downloaded repository is named after its commit.
     files = SpaceFiles(folder, None if copied else checkpoint, None if copied else folder.name, title)
     names = write_space(files, output)
     messages.print(f"Space: {output}; start it with `python app.py` there", markup=False)

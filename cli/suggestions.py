@@ -14,7 +14,7 @@ _OTHER_WORDS = {
     "n": "k", "num": "k", "out": "output", "rank": "lora-rank", "sequence-length": "max-history", "top-k": "k",
     "topk": "k", "user": "users", "wd": "weight-decay", "workers": "dataloader-num-workers",
 }  # fmt: skip
-"""Words of other libraries."""
+"""Option names of other libraries."""
 _OTHER_COMMANDS = {
     "add": "catalogue", "benchmark": "bench", "catalog": "catalogue", "compare": "bench", "eval": "evaluate",
     "finetune": "fit", "predict": "recommend", "preprocess": "prepare", "profile": "interests", "report": "inspect",
@@ -40,14 +40,14 @@ def command_hint(name: str, commands: Sequence[str]) -> str:
 
 
 def option_hint(option: str, command: str) -> str:
-    """What to say of an option that a command does not have: which commands have it, and what may be meant.
+    """Hint for an unknown option: the commands that have it, and similar options.
 
     Args:
         option: The option, such as `--epochs`.
         command: Name of the command.
 
     Returns:
-        Clauses that begin with a semicolon, or nothing.
+        Clauses that begin with a semicolon, or an empty text.
     """
     from .app import COMMANDS
 
@@ -57,12 +57,12 @@ def option_hint(option: str, command: str) -> str:
     if not having and not near:
         others = {name: similar(option, own) for name, own in options.items() if name != command}
         near = next(([f"{found[0]} of xcat {name}"] for name, found in others.items() if found), [])
-    told = f"; it is one of {' and '.join(having)}" if having else ""
-    return told + (f"; did you mean {' or '.join(near)}?" if near else "")
+    elsewhere = f"; {' and '.join(having)} {'have' if len(having) > 1 else 'has'} it" if having else ""
+    return elsewhere + (f"; did you mean {' or '.join(near)}?" if near else "")
 
 
 def similar(option: str, known: Iterable[str]) -> list[str]:
-    """Up to three options that are meant: another library's word, the same words and more, or similar letters.
+    """Up to three similar options: another library's name for it, the same words and more, or similar letters.
 
     Example:
         >>> similar("--epochs", ["--num-train-epochs", "--eval-steps"]), similar("--lr", ["--learning-rate"])
@@ -83,7 +83,7 @@ def similar(option: str, known: Iterable[str]) -> list[str]:
 
 
 def field_options() -> list[str]:
-    """Options of `fit` and `bench` that are fields of a dataclass."""
+    """Options of `fit` and `bench` that are dataclass fields."""
     from ..workflows.fields import OTHER_NAMES, RESERVED
 
     names = {name for owner in (PREPARATION, CONFIG, TRAINING) for name in option_fields(owner)}

@@ -1,6 +1,6 @@
-"""Bad usage, refused before torch is imported: names, numbers, files and folders.
+"""Checks of names, numbers, files and folders before torch is imported.
 
-What takes a model or the tables to find out is refused later, by the code that has them.
+Checks that need a model or the tables run later, in the code that has them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 from ..workflows.option_fields import CONFIG, PREPARATION, TRAINING, UNKNOWN, literal_keys, option_fields
 
 DEFAULT_RANK = 8
-"""Rank of an adapter's matrices where none is given."""
+"""Default rank of an adapter's matrices."""
 
 
 def check_at_least(option: str, value: float, least: int) -> None:
     """Refuse a number that is too small.
 
     Args:
-        option: The option, as it is written.
+        option: The option, with its dashes.
         value: Its value.
         least: The smallest value.
 
@@ -36,7 +36,7 @@ def check_finite(option: str, value: float | None) -> None:
     """Refuse an infinite number, or NaN.
 
     Raises:
-        ValueError: If it is one.
+        ValueError: If it is infinite or NaN.
     """
     if value is not None and not math.isfinite(value):
         raise ValueError(f"{option} is {value}; give a number, such as 0.25")
@@ -46,12 +46,12 @@ def check_file_to_write(option: str, file: Path | None, suffix: str) -> None:
     """Refuse a file that cannot be written.
 
     Args:
-        option: The option, as it is written.
+        option: The option, with its dashes.
         file: The file; None for none.
-        suffix: What its name has to end in.
+        suffix: Required ending of its name.
 
     Raises:
-        ValueError: If its name ends otherwise, or its folder does not exist.
+        ValueError: If its name has another ending, or its folder does not exist.
     """
     if file is None:
         return
@@ -64,26 +64,26 @@ def check_file_to_write(option: str, file: Path | None, suffix: str) -> None:
 
 
 def check_results(file: Path, resume: bool) -> None:
-    """Refuse a file of results of `bench` that cannot be written, or that would be replaced.
+    """Refuse a result file of `bench` that cannot be written or would be replaced.
 
     Args:
         file: The file.
-        resume: Whether it may be there.
+        resume: Whether the file may exist.
 
     Raises:
         ValueError: If it is so.
     """
     check_file_to_write("--output", file, ".json")
     if file.exists() and not resume:
-        raise ValueError(f"--output {file} is there already; add --resume to go on with it, or remove it")
+        raise ValueError(f"--output {file} exists; add --resume to continue it, or remove it")
 
 
 def check_report(file: Path | None, made: Path | None = None) -> None:
-    """Refuse a report that could not be written.
+    """Refuse a report that cannot be written.
 
     Args:
         file: The HTML file; None for none.
-        made: A folder that the command makes, in which the report may lie.
+        made: A folder that the command creates; the report may be in it.
 
     Raises:
         ValueError: If it is so.
@@ -94,7 +94,7 @@ def check_report(file: Path | None, made: Path | None = None) -> None:
 
 
 def check_file_to_read(option: str, file: Path | str | None) -> None:
-    """Refuse a file that is not there, unless it can be the id of a dataset on the hub.
+    """Refuse a file that does not exist, unless it can be the id of a dataset on the hub.
 
     Raises:
         FileNotFoundError: If it is not there.
@@ -107,7 +107,7 @@ def check_file_to_read(option: str, file: Path | str | None) -> None:
 
 
 def check_checkpoint(checkpoint: str, revision: str | None = None) -> None:
-    """Refuse a checkpoint that is not there.
+    """Refuse a checkpoint that does not exist.
 
     Raises:
         OSError: If there is no such folder, or the folder holds no checkpoint.
@@ -118,15 +118,15 @@ def check_checkpoint(checkpoint: str, revision: str | None = None) -> None:
 
     folder = Path(checkpoint)
     if check_place(checkpoint, revision) and not any((folder / n).is_file() for n in ("config.json", ADAPTER_CONFIG)):
-        raise OSError(f"{checkpoint} is no checkpoint: it holds no config.json")
+        raise OSError(f"{checkpoint} is not a checkpoint: it has no config.json; give a folder that xcat fit wrote")
 
 
 def check_tables(data: str | None, items: str | None, events: str | None, columns: str | None = None) -> None:
-    """Refuse tables that are not there, and a mapping of columns that is none.
+    """Refuse tables that do not exist and an invalid column mapping.
 
     Raises:
         FileNotFoundError: If the folder or a table does not exist.
-        ValueError: If it is not clear which tables are meant, or the mapping is none.
+        ValueError: If it is not clear which tables are meant, or the mapping is invalid.
     """
     from ..tokenization.sources import check_source
     from ..workflows.fields import parse_columns
@@ -153,7 +153,7 @@ def check_preparation(values: Mapping[str, Any]) -> None:
     """Refuse fields of `PreparationOptions` that are out of range.
 
     Args:
-        values: Fields that are given; defaults stand for the others.
+        values: Given fields; the others have their defaults.
 
     Raises:
         ValueError: If one is.
@@ -174,7 +174,7 @@ def check_preparation(values: Mapping[str, Any]) -> None:
 
 
 def check_config(values: Mapping[str, Any]) -> None:
-    """As `check_preparation`, for fields of `XCatConfig`."""
+    """Like `check_preparation`, for fields of `XCatConfig`."""
     from ..modeling_xcat.limits_xcat import check_choices, check_sizes
 
     config = _with_defaults(CONFIG, values)
@@ -186,7 +186,7 @@ def check_config(values: Mapping[str, Any]) -> None:
 
 
 def check_training(values: Mapping[str, Any]) -> None:
-    """As `check_preparation`, for fields of `XCatTrainingArguments`."""
+    """Like `check_preparation`, for fields of `XCatTrainingArguments`."""
     from ..training.argument_checks import check_deciding_metric, check_numbers, check_refused
 
     fields, args = option_fields(TRAINING), _with_defaults(TRAINING, values)
@@ -201,14 +201,14 @@ def check_training(values: Mapping[str, Any]) -> None:
 
 
 def check_fields(preparation: Mapping[str, Any], config: Mapping[str, Any], training: Mapping[str, Any]) -> None:
-    """`check_preparation`, `check_config` and `check_training`."""
+    """Run `check_preparation`, `check_config` and `check_training`."""
     check_preparation(preparation)
     check_config(config)
     check_training(training)
 
 
 def check_adapter_options(peft: str | None, rank: int, groups: tuple[str, ...]) -> None:
-    """Refuse a rank or parts of the model without an adapter, and such as cannot be.
+    """Refuse a rank or model parts without an adapter, and invalid ones.
 
     Raises:
         ValueError: If it is so.
@@ -225,7 +225,7 @@ def check_adapter_options(peft: str | None, rank: int, groups: tuple[str, ...]) 
 
 
 def check_text_encoder(name: str | None) -> None:
-    """Refuse a text encoder that is written as a folder and is not there.
+    """Refuse a text encoder that is written as a folder and does not exist.
 
     Raises:
         OSError: If it is not there.
@@ -244,6 +244,6 @@ def _check_loggers(given: Any) -> None:
 
 
 def _with_defaults(owner: str, values: Mapping[str, Any]) -> SimpleNamespace:
-    """The fields of a class; one with a default that is computed is missing unless it is given."""
+    """The fields of a class, without fields that have a computed default and no given value."""
     defaults = {name: field.default for name, field in option_fields(owner).items() if field.default is not UNKNOWN}
     return SimpleNamespace(**{**defaults, **values})

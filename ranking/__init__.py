@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _EXPORTS = {
     "Reranker": ".rerank",  # a re-ranking rule
-    "Candidates": ".rerank",  # what a rule reads
-    "MaxPerCategory": ".rerank",  # rule: at most so many items of a category in front
+    "Candidates": ".rerank",  # input of a rule
+    "MaxPerCategory": ".rerank",  # rule: at most N items per category at the front
     "XCatRecommender": ".recommender",  # recommendations from histories of item ids
     "ItemRecommendationPipeline": ".pipelines",  # the same as a pipeline of transformers
-    "pipeline": ".pipelines",  # such a pipeline for a checkpoint
+    "pipeline": ".pipelines",  # makes that pipeline for a checkpoint
     "read_requests": ".requests",  # requests as tensors, with times and texts
     "read_timed_history": ".timed_history",  # a history written as item@time
 }

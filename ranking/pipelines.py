@@ -1,4 +1,4 @@
-"""`pipeline("item-recommendation", model=...)` of the package: all that `XCatRecommender` does, as a pipeline."""
+"""`pipeline("item-recommendation", model=...)` of the package: `XCatRecommender` as a pipeline."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _OF_PIPELINES = ("device", "batch_size", "k", "top_k")
 
 
 class ItemRecommendationPipeline(XCatPipeline):
-    """The pipeline of a checkpoint where the package is imported; see `XCatPipeline`.
+    """The pipeline of a checkpoint when the package is imported; see `XCatPipeline`.
 
     Attributes:
-        recommender: The `XCatRecommender` that answers.
+        recommender: The `XCatRecommender` that computes the recommendations.
     """
 
     def _prepare(self) -> None:
@@ -29,7 +29,7 @@ class ItemRecommendationPipeline(XCatPipeline):
         self.recommender = XCatRecommender(self.model, self.processor)
 
     def preprocess(self, requests: list[dict[str, Any]]) -> dict[str, Any]:  # type: ignore[override]
-        """The requests as they are."""
+        """Return the requests unchanged."""
         histories, columns = columns_of(requests)
         return {"histories": histories, **columns}
 
@@ -43,9 +43,9 @@ class ItemRecommendationPipeline(XCatPipeline):
 
 
 def pipeline(task: str, model: str | os.PathLike[str] | XCatForNextItem | None = None, **kwargs: Any) -> Any:
-    """As `transformers.pipeline`, which it calls for every other task than "item-recommendation".
+    """Make a pipeline, like `transformers.pipeline`; tasks other than "item-recommendation" are passed to it.
 
-    A checkpoint is checked before it is loaded, no code of it is run, and an adapter is loaded onto its base.
+    A checkpoint is checked before it is loaded, none of its code is run, and an adapter is loaded onto its base.
 
     Args:
         task: The task.
@@ -62,6 +62,6 @@ def pipeline(task: str, model: str | os.PathLike[str] | XCatForNextItem | None =
         return ItemRecommendationPipeline(model, task=task, **{"device": model.device, **own}, **kwargs)
     if model is None:
         raise ValueError("item-recommendation has no default model; pass model= a checkpoint folder or hub id")
-    kwargs.pop("trust_remote_code", None)  # there is no code to trust
+    kwargs.pop("trust_remote_code", None)  # no code of the checkpoint is run
     found = XCatRecommender.from_pretrained(model, **kwargs)
     return ItemRecommendationPipeline(found.model, found.processor, task=task, **{"device": found.model.device, **own})

@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 class Embeddings(NamedTuple):
-    """Vectors of items, and whose they are.
+    """Item vectors with their ids.
 
     Args:
         ids: Item ids.
@@ -51,7 +51,7 @@ class Embeddings(NamedTuple):
 
 
 def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
-    """As `XCatRecommender.text_columns`, of a checkpoint folder; the usual names where its base has to say.
+    """`XCatRecommender.text_columns` of a checkpoint folder; for an adapter, the usual names.
 
     Args:
         folder: A checkpoint folder.
@@ -64,7 +64,7 @@ def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def saved_item_ids(folder: str | os.PathLike[str]) -> pa.ChunkedArray | None:
-    """Item ids of a checkpoint folder; None for an adapter whose base has them.
+    """Item ids of a checkpoint folder; None for an adapter, because its base has them.
 
     Args:
         folder: A checkpoint folder.
@@ -74,15 +74,15 @@ def saved_item_ids(folder: str | os.PathLike[str]) -> pa.ChunkedArray | None:
 
 
 class XCatRecommender:
-    """Recommends items of a checkpoint's catalogue, with the model as it is when the recommender is made.
+    """Recommends items of a checkpoint's catalogue, with the model's state at the time of construction.
 
     See `ItemRanker` for how subclasses of the model are served.
 
     Args:
         model: A trained model.
-        processor: The processor that carries its catalogue.
-        rerankers: Rules that reorder the best items of each user, one after the other. Scores stay those of the
-            model; `score_rows`, which evaluations read, has the order of the rules, too.
+        processor: The processor with its catalogue.
+        rerankers: Rules that reorder the best items of each user, one after the other. Scores are still those of the
+            model; `score_rows` follows the order of the rules.
 
     Raises:
         ValueError: If model and catalogue do not have the same items.
@@ -103,21 +103,21 @@ class XCatRecommender:
         rerankers: Sequence[Reranker] = (),
         **kwargs: Any,
     ) -> XCatRecommender:
-        """Load a recommender from a checkpoint folder or a hub repository, of which no code is run.
+        """Load a recommender from a checkpoint folder or a hub repository, without running its code.
 
-        An adapter is loaded onto the base that it names, or onto `base=`; see `checkpoints.adapters.load_adapted`.
+        An adapter is loaded onto the base named in it, or onto `base=`; see `checkpoints.adapters.load_adapted`.
 
         Args:
             name_or_path: A folder, or NAMESPACE/NAME on the hub.
-            model_class: The class that the model was saved as, where that is a subclass.
+            model_class: The class that the model was saved as, if it is a subclass.
             rerankers: Rules that reorder the best items of each user; see the class.
             **kwargs: Arguments of `locate_checkpoint` (`revision`, `token`, `cache_dir`, `local_files_only`, ...), and
                 of the model's `from_pretrained`.
 
         Raises:
             OSError: If there is no such checkpoint, or a file of it is missing.
-            ValueError: If it is no checkpoint of ours, was saved as another class, a file of it is damaged, or it was
-                made to do harm.
+            ValueError: If it is not a checkpoint of this library, was saved as another class, has a damaged file,
+                or is malicious.
         """
         base = kwargs.pop("base", None)
         place = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
@@ -134,20 +134,20 @@ class XCatRecommender:
 
     @property
     def trained(self) -> np.ndarray:
-        """(rows,) True for items that the model's training events named."""
+        """(rows,) True for items with training events."""
         trained: np.ndarray = (self.model.model.items.item_counts > 0).cpu().numpy()
         return trained
 
     @property
     def text_columns(self) -> tuple[str, ...]:
-        """Columns of events whose texts the model reads as interests; none for a model that reads none."""
+        """Event columns whose texts the model reads as interests; empty for a model that reads none."""
         return () if self._interests is None else self._interests.settings.text_columns
 
     @torch.no_grad()
     def score_rows(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
         """Scores (users, item rows) for dataset rows; special rows are -inf.
 
-        Column c is the item `recommender.column_ids[c]`, as it is of `score_catalogue` of the model.
+        Column c is the item `recommender.column_ids[c]`, as in the model's `score_catalogue`.
         """
         scores: torch.Tensor = self.model.model.score_states(
             *self.ranker.states(self.processor.collate(rows))[:2], self.ranker.items
@@ -164,9 +164,9 @@ class XCatRecommender:
     def item_embeddings(self) -> Embeddings:
         """Vectors of all items of the catalogue, in its order.
 
-        The dot product of a user's vector (`user_embeddings`) and an item's is the model's base score: that before
-        item-to-item weights, repeat bias, cold-item boost and re-ranker add to it. With cosine scoring (the default)
-        item vectors have length 1, so the cosine of the two ranks items alike.
+        The dot product of a user vector (`user_embeddings`) and an item vector is the model's base score, before
+        item-to-item weights, repeat bias, cold-item boost and re-ranker. With cosine scoring (the default)
+        item vectors have length 1, so the cosine gives the same ranking.
         """
         vectors = self.ranker.items[NUM_SPECIAL_ROWS:].cpu().numpy().copy()
         return Embeddings(self.vocabulary.column("item_id").to_pylist(), vectors)
@@ -179,21 +179,21 @@ class XCatRecommender:
 
         Args:
             histories: External item ids of each user, oldest first.
-            batch_size: Users encoded at a time.
+            batch_size: Users encoded per batch.
             **details: `event_types`, `ratings`, `timestamps`, `event_texts`, `texts`, as in `recommend_many`.
 
         Returns:
             (users, hidden) float32.
 
         Raises:
-            ValueError: If an argument has the wrong shape, or a history names no item of the catalogue.
+            ValueError: If an argument has the wrong shape, or a history has no item of the catalogue.
         """
         requests, batch_size = read_requests(histories, **details), whole_number("batch_size", batch_size)
         self._check_texts(requests.texts)
         missing = self.unknown_items(requests.histories) == [len(history) for history in requests.histories]
         if missing.any():
             raise ValueError(
-                f"histories: {int(missing.sum()):,} of {len(missing):,} name no item of the catalogue, and users "
+                f"histories: {int(missing.sum()):,} of {len(missing):,} have no item of the catalogue, and users "
                 "without one have no vector; leave them out"
             )
         users = range(len(requests))
@@ -235,30 +235,30 @@ class XCatRecommender:
 
         Args:
             history: External item ids, oldest first, in any list, array or column; `[]` for a new customer.
-            k: Recommendations wanted; fewer come back where the filters leave fewer.
+            k: Number of recommendations; fewer if the filters leave fewer items.
             texts: The user's own texts (queries, reviews, chat), for a model that reads interests.
-            event_types: Type of each event, for a model that was trained on several types; None for events of the
-                (first) type that the model predicts, such as purchases.
-            ratings: Rating of each event, None for none.
+            event_types: Type of each event, for a model that was trained on several types; None for the model's first
+                target type, such as purchase.
+            ratings: Rating of each event, None for a missing one.
             timestamps: Time of each event, None for unknown: seconds or milliseconds since 1970, datetimes, timestamps
-                of pandas or NumPy, or ISO 8601 texts, all of one kind and unit. Events are sorted by time where the
+                of pandas or NumPy, or ISO 8601 texts, all of one kind and unit. Events are sorted by time if the
                 times do not ascend.
-            event_texts: What the user wrote at each event (a review), for a model that reads interests.
+            event_texts: Text written at each event (a review), for a model that reads interests.
             exclude_seen: Leave out the items of the history.
             exclude_categories: Categories to leave out.
-            only_categories: Categories to keep to.
-            cross_category: Keep to items whose category the history does not contain.
-            cold_boost: Added to the scores of cold items, in place of the checkpoint's (`XCatRecommender.cold_boost`).
-            on_unknown: What a user without a known item gets; see `OnUnknown`.
-            explain: Whether to find the events that carried each recommendation.
+            only_categories: Categories to recommend from.
+            cross_category: Recommend only items whose category the history does not contain.
+            cold_boost: Added to the scores of cold items, instead of `XCatRecommender.cold_boost` of the checkpoint.
+            on_unknown: Result for a user without a known item; see `OnUnknown`.
+            explain: Whether to find the history events with most influence on each recommendation.
 
         Returns:
-            Recommendations, best first, and what they were computed from: `basis`, `unknown_items`, `gaps_known`.
+            Recommendations, best first, and facts about their input: `basis`, `unknown_items`, `gaps_known`.
 
         Raises:
-            ValueError: If an argument has the wrong shape, k is not positive, a category is unknown, the filters go by
-                categories and the catalogue has none, the model does not read the texts that are given, or the history
-                names no known item and `on_unknown` is "error".
+            ValueError: If an argument has the wrong shape, k is not positive, a category is unknown, the filters use
+                categories and the catalogue has none, the model does not read the given texts, or the history
+                has no known item and `on_unknown` is "error".
         """
         if isinstance(history, str):
             raise ValueError("history is a list of item ids; got a plain string, so put it into a list")
@@ -297,17 +297,17 @@ class XCatRecommender:
 
         Args:
             histories: One history per user.
-            k: Recommendations wanted per user.
+            k: Recommendations per user.
             texts: One entry per user, or None.
             event_types: Type of each event, one list per user, or None, as in `recommend`.
             ratings: Rating of each event, one list per user, or None.
-            timestamps: Time of each event, one list per user, or None; one kind and unit for all users.
-            event_texts: What was written at each event, one list per user, or None.
-            filters: Which items may be recommended, the same for all users; None for the defaults.
+            timestamps: Time of each event, one list per user, or None; the same kind and unit for all users.
+            event_texts: Text written at each event, one list per user, or None.
+            filters: Filters on the recommended items, the same for all users; None for the defaults.
             cold_boost: As in `recommend`.
             on_unknown: As in `recommend`; "error" counts all users without a known item.
-            explain: Whether to find the events that carried each recommendation.
-            batch_size: Users scored at a time.
+            explain: Whether to find the history events with most influence on each recommendation.
+            batch_size: Users scored per batch.
         """
         k, batch_size = whole_number("k", k), whole_number("batch_size", batch_size)
         boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
@@ -318,9 +318,9 @@ class XCatRecommender:
         )  # fmt: skip
         self._check_texts(requests.texts)
         if event_texts is not None and self._interests is None:
-            logger.warning("this model reads no interests, so event_texts make no difference")
+            logger.warning("this model reads no interests, so event_texts have no effect")
         filters = filters or Filters()
-        self.ranker.filter.allowed(filters)  # refused before anything is computed
+        self.ranker.filter.allowed(filters)  # raises before anything is computed
         unknown = self.unknown_items(requests.histories)
         bases = [self._basis(requests, user, int(count), on_unknown) for user, count in enumerate(unknown)]
         check_unknown(sum(basis in ("popular", "none") for basis in bases), len(bases), on_unknown)
@@ -348,13 +348,13 @@ class XCatRecommender:
         ]
 
     def _order(self, histories: Sequence[Sequence[int]]) -> Order | None:
-        """The rules as a function of the best items of some users; None where there are none."""
+        """The rules as a function of the best items of some users; None without rules."""
         if not self.rerankers:
             return None
         return lambda rows, scores: rerank_order(Candidates(rows, scores, histories, self.vocabulary), self.rerankers)
 
     def unknown_items(self, histories: Sequence[Sequence[str]]) -> np.ndarray:
-        """(users,) events of each history whose item is not in the catalogue."""
+        """(users,) number of events per history whose item is not in the catalogue."""
         rows = self.vocabulary.encode([item for history in histories for item in history])
         users = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
         counts: np.ndarray = np.bincount(users[rows < NUM_SPECIAL_ROWS], minlength=len(histories))
@@ -374,7 +374,7 @@ class XCatRecommender:
         return requests.timestamps is not None and None not in requests.timestamps[user][-config.max_history :]
 
     def _inputs(self, requests: Requests) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
-        """Dataset rows of some users, and the model's inputs made of them."""
+        """Dataset rows of some users, and the model inputs made from them."""
         details: dict[str, Any] = {"ratings": requests.ratings, "timestamps": requests.timestamps}
         rows = self.processor.history_rows(requests.histories, event_types=requests.event_types, **details)
         if self._interests is not None:
@@ -386,7 +386,7 @@ class XCatRecommender:
         return rows, self.processor.inputs_of(rows, read, layout="right")
 
     def _check_texts(self, texts: Sequence[str | Sequence[str] | None] | None) -> None:
-        """Refuse texts that would make no difference."""
+        """Refuse texts that would have no effect."""
         if self._interests is None and not self.model.model.reads_user_texts and any(texts or ()):
             raise ValueError(
                 f"texts: {sum(map(bool, texts or ()))} of {len(texts or ())} users have texts, and this model does "

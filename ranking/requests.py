@@ -1,4 +1,4 @@
-"""The arguments of a request: any container of the field's libraries becomes plain lists, or is refused by name."""
+"""The arguments of a request: containers of common libraries become plain lists; others raise an error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXACT_FLOATS = 2.0**53
 _PER_EVENT: dict[str, Any] = {
     "histories": "", "event_types": "", "ratings": None, "timestamps": None, "event_texts": None,
 }  # fmt: skip
-"""Fields of `Requests` with one value per event, and that of an event of which nothing is known."""
+"""Fields of `Requests` with one value per event, and the value for an unknown event."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Requests:
         event_types: Type of each event, or None.
         ratings: Rating of each event, or None.
         timestamps: Whole seconds since 1970 of each event, or None.
-        event_texts: What was written at each event, or None.
+        event_texts: Text written at each event, or None.
         texts: The texts of each user.
-        sorted_by_time: Users whose events had to be sorted, by number.
+        sorted_by_time: Numbers of the users whose events had to be sorted.
     """
 
     histories: list[list[str]]
@@ -45,7 +45,7 @@ class Requests:
         return len(self.histories)
 
     def of(self, users: Sequence[int]) -> Requests:
-        """The requests of some users; an empty history gets one event of an unknown item, for the model reads one."""
+        """The requests of some users; an empty history gets one event of an unknown item."""
         taken: dict[str, Any] = {
             name: [getattr(self, name)[user] or [empty] for user in users]
             for name, empty in _PER_EVENT.items()
@@ -70,15 +70,15 @@ def read_requests(
         texts: One text, several or None per user.
         event_types: One list per user.
         ratings: One list per user.
-        timestamps: One list per user, of anything that `read_call_times` reads.
+        timestamps: One list per user, of any type that `read_call_times` reads.
         event_texts: One list per user.
 
     Returns:
-        The request. Where the times of a user do not ascend, the events are sorted by time.
+        The request. If the times of a user do not ascend, the events are sorted by time.
 
     Raises:
-        ValueError: If an argument has another shape than `histories`, or a value of a kind that cannot be read. The
-            message names the argument and the place, and no value that may be about a customer.
+        ValueError: If an argument has another shape than `histories`, or a value that cannot be read. The message
+            names the argument and the place, but no value that may be about a customer.
     """
     users = [_history(history, number) for number, history in enumerate(listed("histories", histories, "histories"))]
     readers: dict[str, tuple[Any, Callable[[list[Any], int], list[Any]]]] = {
@@ -106,7 +106,7 @@ def _history(history: Any, number: int) -> list[str]:
 
 
 def _item_id(value: Any, number: int, place: int) -> str:
-    """An item id as the tables have it: a whole float is its number, and blanks around are no part of it."""
+    """Normalise an item id as tables do: whole floats become integers, blanks around are removed."""
     if isinstance(value, str):
         return value.strip()
     where = f"history {number} has no item id at place {place}"
@@ -125,7 +125,7 @@ def _details(
 ) -> list[list[Any]]:
     lists = listed(name, given, "lists, one per history")
     if len(lists) != len(users):
-        raise ValueError(f"{name} must have one list a history: {len(users)}, got {len(lists)}")
+        raise ValueError(f"{name} must have one list per history: {len(users)}, got {len(lists)}")
     details = []
     for number, (values, history) in enumerate(zip(lists, users, strict=True)):
         row = listed(f"{name} of history {number}", values, "values, one per event")
@@ -138,21 +138,21 @@ def _details(
 def _texts(given: Any, users: int) -> list[list[str]]:
     entries = listed("texts", given, "entries, one per history")
     if len(entries) != users:
-        raise ValueError(f"texts must have one entry a history: {users}, got {len(entries)}")
+        raise ValueError(f"texts must have one entry per history: {users}, got {len(entries)}")
     found = []
     for number, entry in enumerate(entries):
         texts = [entry] if isinstance(entry, str) else [] if entry is None else listed("texts", entry, "texts")
         if not all(isinstance(text, str) for text in texts):
-            raise ValueError(f"texts of history {number} holds something that is no text; give strings")
+            raise ValueError(f"texts of history {number} holds a value that is not text; give strings")
         found.append([text for text in texts if text.strip()])
     return found
 
 
 def _sorted_by_time(requests: Requests) -> Requests:
-    """The requests with the events of each user in the order of their times.
+    """Sort the events of each user by time.
 
     Raises:
-        ValueError: If times fall where others are missing, so that the order is unknown.
+        ValueError: If times do not ascend and others are missing, so that the order is unknown.
     """
     falling = {}
     for user, times in enumerate(requests.timestamps or ()):

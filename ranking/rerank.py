@@ -1,4 +1,4 @@
-"""Re-ranking rules: the order of a user's best items after the model has scored them, in serving as in evaluation."""
+"""Re-ranking rules: reorder a user's best items after scoring, in serving and evaluation."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import torch
 from ..tokenization.vocabulary import ItemVocabulary
 
 DEPTH = 200
-"""Best items of a user that rules reorder; more where a longer list is wanted."""
+"""Number of best items per user that rules reorder; more for longer lists."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The best items of some users, as a rule reads them.
+    """The best items of some users: the input of a rule.
 
     Args:
-        rows: (users, n) item indices, best first by the rules so far.
-        scores: (users, n) float32 scores of these items; -inf where a user has fewer items.
+        rows: (users, n) item indices, best first after the previous rules.
+        scores: (users, n) float32 scores of these items; -inf if a user has fewer items.
         histories: Item indices of each user's history, oldest first.
-        vocabulary: The catalogue, for columns of items such as `vocabulary.category_codes`.
+        vocabulary: The catalogue, for item columns such as `vocabulary.category_codes`.
     """
 
     rows: torch.Tensor
@@ -33,7 +33,7 @@ class Candidates:
 
 @runtime_checkable
 class Reranker(Protocol):
-    """A rule: any callable from candidates to the keys that they are sorted by."""
+    """A rule: any callable that computes sort keys of candidates."""
 
     def __call__(self, candidates: Candidates) -> torch.Tensor:
         """Compute sort keys.
@@ -49,15 +49,15 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True)
 class MaxPerCategory:
-    """Move items behind the others once their category has its share of the list.
+    """Move items back when their category already has its maximum of items.
 
     Items without a category are never moved.
 
     Args:
-        most: Items per category in front.
+        most: Maximum of items per category at the front.
 
     Raises:
-        ValueError: If that is below 1.
+        ValueError: If `most` is below 1.
     """
 
     most: int
@@ -67,11 +67,11 @@ class MaxPerCategory:
             raise ValueError(f"most is {self.most}; give a whole number from 1, such as 3")
 
     def __call__(self, candidates: Candidates) -> torch.Tensor:
-        """(users, n) 1 for items within the share of their category, 0 for the others."""
+        """(users, n) 1 for items within the maximum of their category, 0 for the others."""
         codes = (
             torch.as_tensor(candidates.vocabulary.category_codes).long().to(candidates.rows.device)[candidates.rows]
         )
-        order = codes.argsort(dim=1, stable=True)  # items of a category side by side, best first
+        order = codes.argsort(dim=1, stable=True)  # groups items by category, best first
         grouped = codes.gather(1, order)
         place = torch.arange(codes.shape[1], device=codes.device).expand_as(codes)
         begins = torch.ones_like(grouped, dtype=torch.bool)
@@ -82,14 +82,14 @@ class MaxPerCategory:
 
 
 def rerank_order(candidates: Candidates, rerankers: Sequence[Reranker]) -> torch.Tensor:
-    """The order in which rules, one after the other, put the candidates.
+    """Apply rules one after the other and return the resulting order of the candidates.
 
     Args:
         candidates: The best items of some users.
         rerankers: The rules.
 
     Returns:
-        (users, n) places in `candidates`.
+        (users, n) positions in `candidates`.
 
     Raises:
         ValueError: If the keys of a rule have another shape or are NaN.
@@ -119,16 +119,16 @@ def rerank_scores(
     rerankers: Sequence[Reranker],
     depth: int = DEPTH,
 ) -> torch.Tensor:
-    """Scores of the whole catalogue whose order is that of the rules, for evaluation.
+    """Reorder the scores of the whole catalogue by the rules, for evaluation.
 
     The best items exchange their scores, so all other items keep their ranks.
 
     Args:
-        scores: (users, item rows) scores; -inf for rows that are not items.
+        scores: (users, item rows) scores; -inf for special rows.
         histories: Item indices of each user's history, oldest first.
         vocabulary: The catalogue.
         rerankers: The rules.
-        depth: Best items that are reordered.
+        depth: Number of best items that are reordered.
 
     Returns:
         (users, item rows) scores.

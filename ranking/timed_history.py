@@ -1,4 +1,4 @@
-"""A history with times in one line of text: `item@time`."""
+"""Histories with times, written in one line of text: `item@time`."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ def read_timed_history(
 ) -> tuple[list[str], list[int | None] | None]:
     """Read the entries `item`, `item@time` and `item@`.
 
-    An item id may contain an `@`. An entry that is an id of the catalogue as it stands is that id. Otherwise the part
+    An item id may contain an `@`. If the whole entry is an id of the catalogue, it is that id. Otherwise the part
     after the last `@` is a time if it looks like one, or if the part before it is an id of the catalogue; else it is
-    part of the id. In `item@` the id is what stands before the last `@`, and its time is unknown.
+    part of the id. In `item@` the id is the part before the last `@`, and its time is unknown.
 
     Args:
         entries: Entries, oldest first.
         vocabulary: The catalogue.
 
     Returns:
-        Item ids, and seconds since 1970 with None for unknown; None where no entry has a time.
+        Item ids, and seconds since 1970 with None for unknown; None if no entry has a time.
 
     Raises:
-        ValueError: If what looks like times is none, or they are of several kinds or units.
+        ValueError: If a time is invalid, or times have several kinds or units.
 
     Example:
         >>> import pyarrow as pa
-        >>> shop = ItemVocabulary(pa.table({"item_id": ["a", "b@2020-01-01"]}))
-        >>> read_timed_history(["a@2024-01-31", "b@2020-01-01", "c@home"], shop)
+        >>> catalogue = ItemVocabulary(pa.table({"item_id": ["a", "b@2020-01-01"]}))
+        >>> read_timed_history(["a@2024-01-31", "b@2020-01-01", "c@home"], catalogue)
         (['a', 'b@2020-01-01', 'c@home'], [1706659200, None, None])
     """
     known = vocabulary.encode(entries) != UNKNOWN_ROW

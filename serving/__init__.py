@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from .space import write_space as write_space
 
 _EXPORTS = {
-    "BatchRequest": ".batch",  # what to recommend to whom
+    "BatchRequest": ".batch",  # options of a batch of recommendations
     "recommend_locally": ".batch",  # recommendations in this process
     "recommend_with_ray": ".ray_engine",  # recommendations with Ray
     "write_recommendations": ".batch",  # recommendations into a file
-    "write_space": ".space",  # a Space that shows a checkpoint
+    "write_space": ".space",  # a Space for a checkpoint
 }
 
 __all__ = [*_EXPORTS]

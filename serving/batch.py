@@ -1,6 +1,6 @@
-"""Recommendation for many users: a table of histories in, a table of recommendations out, block by block.
+"""Recommendation for many users: from a table of histories to a table of recommendations, block by block.
 
-Every engine cuts the same blocks and calls the same function on them, so none of them can disagree with another.
+Every engine uses the same blocks and the same function, so all engines give the same results.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..tokenization.progress import stage
 from ..tokenization.sequences.histories import Histories
 
 BLOCK_USERS = 256
-"""Users a block: as many as are scored at a time."""
+"""Users per block, scored together."""
 RECOMMENDATIONS = pa.schema(
     {
         "user_id": pa.string(),
@@ -36,10 +36,10 @@ RECOMMENDATIONS = pa.schema(
         "gaps_known": pa.bool_(),
     }
 )
-"""Columns of a table of recommendations. `rank` counts from 1; the last three are the facts about the user's list, see
+"""Columns of a table of recommendations. `rank` counts from 1; the last three are facts about the user's list, see
 `Recommendations`."""
 POSITION = "position"
-"""Column that tells where a user stands in the order of first appearance."""
+"""Column with a user's position in the order of first appearance."""
 
 _HISTORIES = {
     POSITION: pa.int64(),
@@ -54,14 +54,14 @@ _HISTORIES = {
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """What is wanted for every user alike.
+    """Options that apply to every user.
 
     Args:
-        k: Recommendations a user; fewer come back where the filters leave fewer.
-        filters: Which items may be recommended.
-        texts: Texts of the user that stand beside every history.
-        cold_boost: Added to the scores of cold items; None for the checkpoint's.
-        on_unknown: What a user without a known item gets; see `XCatRecommender.recommend`.
+        k: Recommendations per user; fewer if the filters leave fewer items.
+        filters: Filters on the recommended items.
+        texts: User texts added to every history.
+        cold_boost: Added to the scores of cold items; None for the checkpoint's value.
+        on_unknown: Result for a user without a known item; see `XCatRecommender.recommend`.
     """
 
     k: int = 10
@@ -76,7 +76,7 @@ class BatchRequest:
 
 
 def histories_table(histories: Histories) -> pa.Table:
-    """Histories as a table with one row a user and the column `position`; details that are unknown have no column."""
+    """Histories as a table with one row per user and the column `position`; unknown details have no column."""
     columns = {
         POSITION: range(len(histories.user_ids)),
         "user_id": histories.user_ids,
@@ -108,13 +108,13 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
     Args:
         recommender: A loaded checkpoint.
         block: Rows of a table of histories.
-        request: What is wanted.
+        request: The options.
 
     Returns:
         The columns of `RECOMMENDATIONS` and `position`; users in the order of the block, best item first.
 
     Raises:
-        ValueError: As `XCatRecommender.recommend_many`.
+        ValueError: Like `XCatRecommender.recommend_many`.
     """
     columns = block.to_pydict()
     users, items = columns["user_id"], columns["items"]
@@ -143,12 +143,12 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
 
 
 def check_histories(checkpoint: str, histories: pa.Table, request: BatchRequest) -> None:
-    """Count the users without a known item before hours of work on the first ones, if such users are an error.
+    """If users without a known item are an error, find them before any recommendation is computed.
 
     Args:
         checkpoint: Checkpoint folder or hub id.
         histories: A table of histories.
-        request: What is wanted.
+        request: The options.
 
     Raises:
         ValueError: If there are such users, and `on_unknown` of the request is "error".
@@ -170,8 +170,8 @@ def recommend_locally(checkpoint: str, histories: pa.Table, request: BatchReques
 
     Args:
         checkpoint: Checkpoint folder or hub id.
-        histories: What `histories_table` gives.
-        request: What is wanted.
+        histories: Result of `histories_table`.
+        request: The options.
 
     Yields:
         Tables of recommendations, users in order of first appearance.
@@ -185,11 +185,11 @@ def recommend_locally(checkpoint: str, histories: pa.Table, request: BatchReques
 
 
 def write_recommendations(tables: Iterable[pa.Table], path: Path) -> int:
-    """Write tables of recommendations to one parquet file, which appears under its name when it is whole.
+    """Write tables of recommendations to one parquet file, atomically.
 
     Args:
-        tables: Tables with the columns of `RECOMMENDATIONS`; others are left out.
-        path: The file; one that exists is replaced.
+        tables: Tables with the columns of `RECOMMENDATIONS`; other columns are dropped.
+        path: The file; an existing one is replaced.
 
     Returns:
         The number of rows written.

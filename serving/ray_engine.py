@@ -1,4 +1,4 @@
-"""Recommendation for many users on a Ray cluster: one loaded recommender an actor, blocks of users between them."""
+"""Recommendation for many users on a Ray cluster: one loaded recommender per actor, users in blocks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..tokenization.out_of_core.ray_cluster import connect_ray, import_ray
 from .batch import POSITION, RECOMMENDATIONS, BatchRequest, blocks_of, check_histories, recommend_block
 
 ERROR = "error"
-"""Column that carries a block's bad input back; null where there is none."""
+"""Column that returns a block's input error; null without an error."""
 
 
 class RecommendingActor:
-    """Loads a checkpoint once and recommends to one block of users after the other.
+    """Loads a checkpoint once and computes recommendations for blocks of users.
 
     Args:
         checkpoint: Checkpoint folder, which every node must be able to read, or hub id.
-        request: What is wanted.
+        request: The options.
     """
 
     def __init__(self, checkpoint: str, request: BatchRequest) -> None:
@@ -28,7 +28,7 @@ class RecommendingActor:
         self.request = request
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        """Recommend to the users of one block; bad input becomes a row: Ray would lose its type."""
+        """Recommend to the users of one block. An input error becomes a row, because Ray would lose its type."""
         try:
             found = recommend_block(self.recommender, block, self.request)
             return found.append_column(ERROR, pa.nulls(found.num_rows, pa.string()))
@@ -41,29 +41,29 @@ class RecommendingActor:
 def recommend_with_ray(
     checkpoint: str, histories: pa.Table, request: BatchRequest, actors: int = 2
 ) -> Iterator[pa.Table]:
-    """Recommend to the users of a table on the Ray cluster that is connected to or that RAY_ADDRESS names.
+    """Recommend to the users of a table on the connected Ray cluster, or on the cluster in RAY_ADDRESS.
 
-    Without either a cluster of this machine alone is started, and stopped at the end. An actor takes one CPU and
-    the memory of one loaded checkpoint; a block goes to whichever is free, and the results are sorted back.
+    Without either, a local cluster is started, and stopped at the end. An actor takes one CPU and the memory of one
+    loaded checkpoint. Blocks go to free actors, and the results are sorted back into the order of the users.
 
     Args:
         checkpoint: Checkpoint folder, which every node must be able to read under this path, or hub id.
-        histories: What `histories_table` gives.
-        request: What is wanted.
-        actors: Recommenders that work at a time.
+        histories: Result of `histories_table`.
+        request: The options.
+        actors: Number of recommenders that run in parallel.
 
     Yields:
         Tables of recommendations, users in order of first appearance.
 
     Raises:
         ImportError: If Ray is not installed.
-        ValueError: If the cluster has fewer CPUs than actors are wanted, or as `recommend_block` raises.
+        ValueError: If the cluster has fewer CPUs than actors, or see `recommend_block`.
     """
     if actors < 1:
         raise ValueError(f"actors is {actors}; give at least 1")
     ray = import_ray()
     if Path(checkpoint).is_dir():
-        checkpoint = str(Path(checkpoint).resolve())  # an actor's working directory is its own
+        checkpoint = str(Path(checkpoint).resolve())  # actors have another working directory
     check_histories(checkpoint, histories, request)
     with connect_ray(ray):
         cpus = int(ray.cluster_resources().get("CPU", 0))
@@ -74,13 +74,13 @@ def recommend_with_ray(
         recommended = ray.data.from_arrow(blocks).map_batches(
             RecommendingActor,
             fn_constructor_kwargs={"checkpoint": checkpoint, "request": request},
-            batch_size=None,  # a block as it was cut: scores must not depend on how Ray divides the work
+            batch_size=None,  # whole blocks: scores must not depend on how Ray divides the work
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(size=min(actors, len(blocks))),
             num_cpus=1,
         )
         for table in recommended.sort([POSITION, "rank"]).iter_batches(batch_size=None, batch_format="pyarrow"):
-            # Position -1 is sorted to the front, so nothing has been given away when an error shows.
+            # Position -1 is sorted to the front, so an error is raised before any result is returned.
             if table.num_rows and table[ERROR][0].is_valid:
                 raise ValueError(table[ERROR][0].as_py())
             yield table.drop_columns(ERROR)

@@ -24,7 +24,7 @@ from .space_app import BODY, SETTINGS
 
 CHECKPOINT_FOLDER = "checkpoint"
 REQUIRED = ("numpy", "pyarrow", "transformers")
-"""What the code of a checkpoint imports, beside torch."""
+"""Packages that the code of a checkpoint imports, besides torch."""
 
 README = """---
 title: {title}
@@ -40,15 +40,15 @@ pinned: false
 # {plain_title}
 
 Recommends items to a history of items with {source}, a model made with xcat-rec.
-The package xcat-rec is not needed: the page runs the code beside the weights.
+The package xcat-rec is not needed: the page runs the code stored with the weights.
 Start it here with `pip install -r requirements.txt` and `python app.py`.
 """
-INTERESTS = "The page does not read interests of users, which this model was trained with; the package xcat-rec does."
+INTERESTS = "The model was trained with users' interests. The page does not read interests; the package xcat-rec does."
 
 
 @dataclass(frozen=True)
 class SpaceFiles:
-    """What a Space is made of.
+    """Inputs of a Space.
 
     Args:
         folder: The checkpoint.
@@ -64,10 +64,10 @@ class SpaceFiles:
 
 
 def write_space(files: SpaceFiles, output: Path) -> list[str]:
-    """Write a Space into a folder, whole or not at all.
+    """Write a Space into a folder, atomically.
 
     Args:
-        files: What it is made of.
+        files: The inputs.
         output: The folder.
 
     Returns:
@@ -83,7 +83,7 @@ def write_space(files: SpaceFiles, output: Path) -> list[str]:
     config = json.loads((files.folder / "config.json").read_text(encoding="utf-8"))
     if "custom_pipelines" not in config:
         raise ValueError(
-            f"{files.repository or files.folder} has no pipeline beside its weights, since an earlier version saved "
+            f"{files.repository or files.folder} has no pipeline next to its weights: an earlier version saved "
             "it; load it with XCatRecommender.from_pretrained, and save its model and processor again"
         )
     with written_whole(output) as unfinished:
@@ -96,7 +96,7 @@ def write_space(files: SpaceFiles, output: Path) -> list[str]:
             plain_title=title,
             gradio=GRADIO,
             models="" if files.repository is None else f"models:\n- {files.repository}\n",
-            source=f"`{files.repository}`" if files.repository else "the checkpoint beside it",
+            source=f"`{files.repository}`" if files.repository else "the checkpoint in this folder",
         )
         if reads_interests(files.folder):
             readme += f"{INTERESTS}\n"
@@ -109,7 +109,7 @@ def write_space(files: SpaceFiles, output: Path) -> list[str]:
 
 
 def card_licence(folder: Path) -> str:
-    """Lines of metadata with the licence that the checkpoint's own card states; empty where it states none."""
+    """Lines of metadata with the licence that the checkpoint's own card states; empty if it states none."""
     if not (folder / CARD_FILE).is_file():
         return ""
     stated = ModelCard.load(folder / CARD_FILE, ignore_metadata_errors=True).data.to_dict()
@@ -118,20 +118,20 @@ def card_licence(folder: Path) -> str:
 
 
 def reads_interests(folder: Path) -> bool:
-    """Whether a checkpoint was trained with interests of users, which its code without the package does not read."""
+    """Whether a checkpoint was trained with users' interests; its code cannot read them without the package."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return "interests" in config.get("memory_sources", ())
 
 
 def code_files(folder: Path, config: Mapping[str, Any]) -> list[str]:
-    """Names of the files of code that a checkpoint's settings name, and of those that they import.
+    """Names of the code files in a checkpoint's settings, and of the files that they import.
 
     Args:
         folder: The checkpoint.
-        config: What its config.json holds.
+        config: Content of its config.json.
 
     Raises:
-        OSError: If one is missing.
+        OSError: If a file is missing.
     """
     processor = json.loads((folder / "processor_config.json").read_text(encoding="utf-8"))
     named = [*config.get("auto_map", {}).values(), *processor.get("auto_map", {}).values()]
@@ -145,7 +145,7 @@ def code_files(folder: Path, config: Mapping[str, Any]) -> list[str]:
 
 
 def requirements() -> str:
-    """What the Space needs, in the versions it was written with. The hub brings that gradio itself."""
+    """Requirements of the Space, with the installed versions. The hub installs that gradio itself."""
     versions = {name: importlib.metadata.version(name).partition("+")[0] for name in ("torch", *REQUIRED)}
     lines = [f"{name}=={version}" for name, version in sorted({"gradio": GRADIO, **versions}.items())]
     return "\n".join(["--extra-index-url https://download.pytorch.org/whl/cpu", *lines, ""])

@@ -25,7 +25,7 @@ CSS = """
 
 if REVISION is None:  # the checkpoint is in the folder of this file
     CHECKPOINT = os.path.join(os.path.dirname(os.path.abspath(__file__)), CHECKPOINT)
-# The code of the checkpoint is run: of this folder, or of the commit of the repository.
+# Runs the code of the checkpoint: from this folder, or from the commit of the repository.
 recommender = pipeline("item-recommendation", model=CHECKPOINT, revision=REVISION, trust_remote_code=True)
 vocabulary = recommender.processor.vocabulary
 counts = recommender.model.model.items.item_counts[-vocabulary.num_items :].cpu().numpy()
@@ -63,7 +63,7 @@ def show(history, k, cross_category, wish):
 
 
 def options(ids):
-    """Titles and ids, for a list to choose from; the id is shown where two items have one title."""
+    """Titles and ids, for a list to choose from; the id is shown if two items have the same title."""
     titles = [catalogue.title(item) for item in ids]
     return [(t if titles.count(t) == 1 else f"{t} ({item})", item) for t, item in zip(titles, ids)]
 
@@ -85,7 +85,7 @@ def search(words, history):
 
 
 def tick(chosen, shown, history):
-    """The history after a tick: new items at its end, those without a tick left out."""
+    """The history after a tick: new items are added at its end, items without a tick are removed."""
     kept = [item for item in history or [] if item not in shown or item in chosen]
     return chosen_items(kept + [item for item in chosen if item not in kept])
 

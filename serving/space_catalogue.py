@@ -26,7 +26,7 @@ class Catalogue:
     """Items that a visitor can search and look at.
 
     Args:
-        table: One row per item, with `item_id`; `title`, `price`, `currency` and columns of pictures are used where
+        table: One row per item, with `item_id`; `title`, `price`, `currency` and picture columns are used if
             the table has them.
         counts: (items,) training events of each item; the more popular of two matches comes first.
 
@@ -53,15 +53,15 @@ class Catalogue:
     def search(self, query: str, limit: int = 20) -> tuple[list[str], int]:
         """Items that have every word of a query in their title or id, in any order; all items for an empty query.
 
-        Case and accents make no difference. An item with that very id comes first, then those in which every word
+        Case and accents make no difference. An item with exactly that id comes first, then items in which every word
         begins a word ("tea" finds "tea pot" before "steak"), each group by popularity.
 
         Args:
             query: Words.
-            limit: Items returned at most.
+            limit: Maximum number of returned items.
 
         Returns:
-            Ids, best first, and how many items match.
+            Ids, best first, and the number of matches.
         """
         text: str = folded(pa.array([query]))[0].as_py()
         words = text.split()
@@ -78,27 +78,27 @@ class Catalogue:
         return [self._ids[row] for row in rows[order]], len(rows)
 
     def item(self, item: str) -> dict[str, Any]:
-        """All columns of an item; the id alone for one that is not in the catalogue."""
+        """All columns of an item; only the id for an item that is not in the catalogue."""
         row = self._rows.get(item)
         values: dict[str, Any] = {"item_id": item} if row is None else self.table.slice(row, 1).to_pylist()[0]
         return values
 
     def title(self, item: str) -> str:
-        """Title of an item, its id where it has none."""
+        """Title of an item, or its id without a title."""
         return str(self.item(item).get("title") or item)
 
     def price(self, item: str) -> str:
-        """Price of an item as text, with its currency where the catalogue has that; nothing where there is none."""
+        """Price of an item as text, with its currency if the catalogue has one; empty without a price."""
         return price_text(self.item(item))
 
     def picture(self, item: str) -> str | None:
-        """Address of an item's picture, which may hold the picture itself; None where there is none."""
+        """Address of an item's picture, possibly with the picture in it; None without a picture."""
         values = self.item(item)
         return next((found for name in self._pictures if (found := picture_address(values.get(name)))), None)
 
 
 def price_text(values: Mapping[str, Any]) -> str:
-    """Price of an item from its columns, with its currency where it has one; an empty text without a price.
+    """Price of an item from its columns, with its currency if it has one; empty without a price.
 
     Example:
         >>> price_text({"price": 1234.5, "currency": "EUR"}), price_text({"price": None})
@@ -128,7 +128,7 @@ def picture_address(value: Any) -> str | None:
 
     Args:
         value: A web address, the bytes of a picture, a list of them, or a mapping that holds one (as a picture of
-            `datasets`). Files of a machine are no addresses.
+            `datasets`). File paths are not addresses.
 
     Example:
         >>> picture_address([{"path": "C:/a.png", "large": "//shop.example/a.png"}])
@@ -151,7 +151,7 @@ def cards(found: Sequence[Mapping[str, Any]], catalogue: Catalogue, note: str, s
     Args:
         found: Recommendations, as the pipeline returns them.
         catalogue: The catalogue.
-        note: What the list was computed from.
+        note: Input that the list was computed from.
         scores: Whether to show scores.
     """
     pictures = [catalogue.picture(one["item_id"]) for one in found]

@@ -1,1 +1,1 @@
-"""Floor 7: whole jobs, as `xcat_rec.fit(...)` and the command line run them. Nothing here prints or reads options."""
+"""Floor 7: complete jobs, run by `xcat_rec.fit(...)` and the command line. Nothing here prints or parses options."""

@@ -1,4 +1,4 @@
-"""Add items: a checkpoint with items that it was not trained on."""
+"""Add items to a checkpoint that it was not trained on."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class GrownCheckpoint:
 
     Args:
         output: Its folder.
-        added: How many items are new, named again and dropped.
-        tables: What was repaired in the items table.
-        cold_boost: Score that is added to cold items.
+        added: Numbers of new, updated and dropped items.
+        tables: Repairs of the items table.
+        cold_boost: Score added to cold items.
     """
 
     output: Path
@@ -54,16 +54,16 @@ def add_items(
     overwrite: bool = False,
     revision: str | None = None,
 ) -> GrownCheckpoint:
-    """Write a checkpoint with further items, which it scores by their texts alone; nothing is trained.
+    """Write a checkpoint with more items, scored by their texts alone; nothing is trained.
 
     Args:
         checkpoint: A folder, or NAMESPACE/NAME on the hub.
         items: Items table: a file or a data frame.
         output: Folder of the new checkpoint.
-        columns: Names of the columns; None for those of the checkpoint's training.
-        encoding: Encoding of a file of text; None for that of the checkpoint's training, or to find it.
+        columns: Column names; None for the names in the checkpoint's training.
+        encoding: Encoding of a text file; None for the encoding in the checkpoint's training, or to detect it.
         replace: Whether the checkpoint's items that the table lacks are dropped.
-        cold_boost: Score added to cold items (no training events) from now on; None to leave it as it is.
+        cold_boost: Score added to cold items (no training events) from now on; None to keep its value.
         overwrite: Whether a checkpoint in `output` may be replaced.
         revision: Branch, tag or commit of a hub repository.
 
@@ -97,7 +97,7 @@ def add_items(
 
 
 def _write_card(source: Path, target: Path, added: AddedItems) -> None:
-    """The card of before, which says first that its figures are of another catalogue, and gives none to the hub."""
+    """Write the old card with a notice that its metrics are for another catalogue, and without metrics for the hub."""
     if not source.is_file():
         return
     from huggingface_hub import ModelCard
@@ -105,8 +105,8 @@ def _write_card(source: Path, target: Path, added: AddedItems) -> None:
     card = ModelCard.load(source, ignore_metadata_errors=True)
     card.data.eval_results = None
     card.text = (
-        f"> **With other items than it was trained on.** `xcat catalogue` gave this checkpoint {added}. The new ones "
-        "are known by their texts alone, and nothing was trained: figures below are those of the catalogue before.\n\n"
+        f"> **This catalogue differs from the training catalogue.** `xcat catalogue` changed it: {added}. New items "
+        "are scored by their texts alone; nothing was trained. The metrics below are for the training catalogue.\n\n"
         f"{card.text.lstrip()}"
     )
     target.write_text(str(card), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Names of the models that bench runs and that a card may show, checked without torch."""
+"""Names of the models of bench and of cards, checked without torch."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from .baseline_registry import BASELINES, import_baseline
 ITEM_KNN = "item-knn"
 ZERO_SHOT, FINE_TUNED = "xcat-zero-shot", "xcat-fine-tuned"
 FROM_BASE = (ZERO_SHOT, FINE_TUNED)
-"""Models that begin with a checkpoint, as a rule of another shop: judged as it is, or trained on this one first."""
+"""Models that start from a checkpoint, usually of another data set: evaluated unchanged, or fine-tuned first."""
 BASELINE_SEED = 0
 DEFAULT_MODELS = (POPULARITY, REPEAT_PURCHASE, ITEM_KNN, "text-knn", "sasrec", OWN)
-"""Models of a benchmark if none are named."""
+"""Default models of a benchmark."""
 IDS_ONLY = tuple(name for name, recipe in RECIPES.items() if recipe.config.get("use_text") is False)
-"""Recipes that read no text, which can be trained on what was prepared for any model."""
+"""Recipes without text; they can be trained on data prepared for any model."""
 
 
 def check_model(name: str, base: str | None = None) -> None:
-    """Refuse a model that is not known, or has no checkpoint to begin with.
+    """Refuse an unknown model, or one without a checkpoint to start from.
 
     Raises:
-        ValueError: If it is so; the known ones are listed.
+        ValueError: If it is so; the message lists the known models.
     """
     import_baseline(name)
     known = (*BASELINES, *RECIPES, *FROM_BASE)
     if name not in known:
-        raise ValueError(f"models has {name!r}, which is no model; known are {', '.join(known)}")
+        raise ValueError(f"models has an unknown name, {name!r}; give some of {', '.join(known)}")
     if name in FROM_BASE and base is None:
-        raise ValueError(f"models has {name!r}, which begins with a checkpoint; give base='CHECKPOINT'")
+        raise ValueError(f"models has {name!r}, which starts from a checkpoint; give base='CHECKPOINT'")
 
 
 def runs_once(name: str) -> bool:
@@ -39,10 +39,10 @@ def runs_once(name: str) -> bool:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Refuse what is no model of ids alone.
+    """Refuse names that are not id-based models.
 
     Raises:
-        ValueError: If a name is none of `IDS_ONLY`.
+        ValueError: If a name is not in `IDS_ONLY`.
     """
     unknown = [name for name in names if name not in IDS_ONLY]
     if unknown:
@@ -53,12 +53,12 @@ def plan_runs(models: Sequence[str], seeds: int, base: str | None = None) -> lis
     """(model, seed) of every run: one run per seed for trained models, one for the others.
 
     Args:
-        models: Names of models; blanks around them and repetitions are left out.
+        models: Names of models; blanks around them and duplicates are removed.
         seeds: Runs per trained model.
-        base: Checkpoint that the models of `FROM_BASE` begin with.
+        base: Checkpoint that the models of `FROM_BASE` start from.
 
     Raises:
-        ValueError: If a name is unknown, there is none, or the base is for none of them.
+        ValueError: If a name is unknown, there are no names, or no model uses the base.
 
     Example:
         >>> plan_runs(["popularity", "sasrec"], 2)
@@ -68,7 +68,7 @@ def plan_runs(models: Sequence[str], seeds: int, base: str | None = None) -> lis
         raise ValueError(f"seeds is {seeds}; give the number of runs of each trained model, at least 1")
     names = list(dict.fromkeys(name.strip() for name in models if name.strip()))
     if not names:
-        raise ValueError(f"models holds no name; give some of {', '.join((*BASELINES, *RECIPES))}")
+        raise ValueError(f"models is empty; give some of {', '.join((*BASELINES, *RECIPES))}")
     for name in names:
         check_model(name, base)
     if base is not None and not set(names) & set(FROM_BASE):

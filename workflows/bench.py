@@ -1,4 +1,4 @@
-"""One run of a benchmark: a model, fitted with one seed and judged on the test split, with what it took."""
+"""One run of a benchmark: fit a model with one seed, evaluate it on the test split, measure its cost."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ from .baselines import FINE_TUNED, FROM_BASE, ZERO_SHOT, check_model
 from .fields import parse_columns, split_fields
 
 SPLIT_SEED = 0
-"""Seed of ties and cold items where none is given: every run sees the same; its own is that of its training."""
+"""Default seed of ties and cold items, the same for every run; the run's own seed is for its training."""
 USER_METRICS = ("recall@10", "ndcg@10")
-"""Metrics whose values are kept user by user."""
+"""Metrics with stored values per user."""
 
 
 @dataclass(frozen=True)
 class BenchRequest:
-    """What to run.
+    """Inputs of a run.
 
     Args:
         model: One of `BASELINES` or `FROM_BASE`, or a name of `RECIPES`.
@@ -61,16 +61,16 @@ class BenchRequest:
         data: As in `load_shop`.
         items: As in `load_shop`.
         events: As in `load_shop`.
-        columns: Names of columns, as `parse_columns` reads them; None for those of the base's training, for every
-            model of the file, or our own.
+        columns: Column names, as `parse_columns` reads them; None for the names in the base's training, for every
+            model of the file, or the default names.
         unknown_items: "error" or "drop".
         missing_users: "error" or "drop".
-        time_format: As in `load_shop`; None for that of the base's training, or to find out.
+        time_format: As in `load_shop`; None for the format in the base's training, or to detect it.
         encoding: Likewise.
-        fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments` by name; the latter two hold
-            for trained models.
-        base: Checkpoint that the models of `FROM_BASE` begin with, a folder or repository.
-        category_column: Column of the items table by which figures are parted too; None for no parting.
+        fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments` by name; the latter two
+            apply to trained models.
+        base: Checkpoint that the models of `FROM_BASE` start from, a folder or repository.
+        category_column: Column of the items table by which metrics are also grouped; None for no grouping.
         judged: Required `evaluation_fingerprint` of the test split, if other runs used it already; None for any.
     """
 
@@ -91,7 +91,7 @@ class BenchRequest:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Everything but model and seed, in JSON's types and without folders: rows of one file agree in it."""
+        """All options except model and seed, in JSON types and without folders; equal for all rows of one file."""
         named = {name: Path(value).name for name in ("data", "items", "events") if (value := getattr(self, name))}
         if self.base is not None:
             named["base"] = Path(self.base).resolve().name if is_local(self.base) else self.base
@@ -112,11 +112,11 @@ class BenchRequest:
 
 @dataclass(frozen=True)
 class BenchRun:
-    """What came of it.
+    """Result of a run.
 
     Args:
-        row: The object that stands in the file.
-        per_user: Name of a metric to (users of the test split,) values; NaN for a user without such a target.
+        row: The object in the file.
+        per_user: Metric name to (users of the test split,) values; NaN for users without such a target.
         notes: Warnings about the data, in sentences.
     """
 
@@ -127,7 +127,7 @@ class BenchRun:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A model that can be judged, and what it took to get there."""
+    """A fitted model and its cost."""
 
     ranker: Ranker
     data: SplitData
@@ -143,14 +143,14 @@ class _Fitted:
 
 
 def run_model(request: BenchRequest, folder: Path) -> BenchRun:
-    """Load the tables, fit one model and judge it.
+    """Load the tables, fit one model and evaluate it.
 
     Args:
-        request: What to run.
+        request: The run.
         folder: Where a trainer may write; the caller removes it.
 
     Raises:
-        ValueError: If the model, the tables or a field cannot be used, or the data is not what was to be judged.
+        ValueError: If the model, the tables or a field cannot be used, or the test split differs from other runs.
     """
     check_model(request.model, request.base)
     preparation, config, training = split_fields(request.fields)
@@ -211,14 +211,14 @@ def _train(
     config: Mapping[str, Any],
     training: Mapping[str, Any],
 ) -> _Fitted:
-    """Train a recipe or a base, or take a base as it is; fields that were given go before those of the recipe."""
+    """Train a recipe or a base, or use a base unchanged; given fields take precedence over the recipe's."""
     begin = time.perf_counter()
     recipe = find_recipe(OWN if request.model in FROM_BASE else request.model)
     options.config = {**recipe.config, **config}
     if options.item_features is not None and "item_features" not in config:
-        options.config.pop("item_features", None)  # columns that were asked for go before the recipe's none
+        options.config.pop("item_features", None)  # given columns take precedence over the recipe
     if not (options.config.get("use_text", True) and options.config.get("num_fusion_layers", 1)):
-        options.interests = NO_INTEREST  # a model without text has nowhere to put them
+        options.interests = NO_INTEREST  # a model without text cannot use them
     arguments = XCatTrainingArguments(**recipe.training_fields({**training, "seed": request.seed}))
     precision = "bf16" if arguments.bf16 else "fp32"
     prepared = _prepare(request, shop, options, precision)
@@ -241,7 +241,9 @@ def _train(
         best = trainer.state.best_global_step if arguments.load_best_model_at_end else None
         curve = learning_curve(trainer.state.log_history, best)
     end = time.perf_counter()
-    recommender = XCatRecommender(prepared.model, prepared.processor)  # after training: it keeps the items' vectors
+    recommender = XCatRecommender(
+        prepared.model, prepared.processor
+    )  # after training, because it stores the item vectors
     chosen_on: Ranker = recommender if trainer is None else trainer.held_out_ranker(recommender)
     validation = evaluate_ranker(chosen_on, prepared.splits["validation"], vocabulary, trained=prepared.trained)
     trained = {} if request.model == ZERO_SHOT else training_settings(arguments)
@@ -266,13 +268,13 @@ def _train(
 def _prepare(request: BenchRequest, shop: ShopTables, options: PreparationOptions, precision: str) -> PreparedTraining:
     if request.model not in FROM_BASE or request.base is None:
         return prepare_training(shop, options, precision)
-    options = replace(options, text_encoder=None)  # which is for the other models; the base brings its own
-    # What is judged as it is may not know a thing of this shop's events, counts and neighbours included.
+    options = replace(options, text_encoder=None)  # for the other models only; the base has its own
+    # A zero-shot model must not use any of this data set's events, not even counts and neighbours.
     return prepare_from_base(shop, options, request.base, recount=request.model == FINE_TUNED)[0]
 
 
 def _check_splits(request: BenchRequest, data: SplitData, *parts: str) -> str:
-    """The digest of the test split, if it and all parts have users and other runs were judged on the same one.
+    """Compute the fingerprint of the test split, after checking that all parts have users and other runs used it.
 
     Raises:
         ValueError: If it is not so.
@@ -281,9 +283,9 @@ def _check_splits(request: BenchRequest, data: SplitData, *parts: str) -> str:
     judged = evaluation_fingerprint(data.test, data.vocabulary)
     if request.judged not in (None, judged):
         raise ValueError(
-            f"the test split of {data.shop.name}, {len(data.test):,} users, is not the one that the other runs of the "
-            f"file were judged on: their users, histories, targets or items differ (digest {judged[:12]}, "
-            f"{str(request.judged)[:12]} in the file); give the tables as they were, or another output="
+            f"the test split of {data.shop.name}, {len(data.test):,} users, differs from the test split of "
+            f"the other runs in the file: users, histories, targets or items differ (fingerprint {judged[:12]}, "
+            f"{str(request.judged)[:12]} in the file); give the same tables, or another output="
         )
     return judged
 
@@ -310,7 +312,7 @@ def _fit_baseline(request: BenchRequest, shop: ShopTables, options: PreparationO
 
 
 def _told(config: PreTrainedConfig | None) -> dict[str, Any]:
-    """What a baseline was set to."""
+    """Settings of a baseline."""
     names = ("neighbours", "shrink", "ridge", "window", "decay", "history")
     return {"model": {name: getattr(config, name) for name in names if hasattr(config, name)}}
 
@@ -318,7 +320,7 @@ def _told(config: PreTrainedConfig | None) -> dict[str, Any]:
 def _describe_data(fitted: _Fitted, options: PreparationOptions, report: RankingReport) -> dict[str, Any]:
     data, shop = fitted.data, fitted.data.selected
     sharing = np.bincount(distinct_texts(data.vocabulary)[1][NUM_SPECIAL_ROWS:])
-    sharing[:1] = 0  # items without text share nothing
+    sharing[:1] = 0  # items without text have no duplicates
     return {
         "name": shop.name,
         "users": shop.card.users,

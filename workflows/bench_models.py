@@ -1,4 +1,4 @@
-"""Bench: several models on one data set, each run in a process of its own."""
+"""Bench: several models on one data set, each run in its own process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BenchResult:
 
     Args:
         runs: The runs; `run.row["metrics"]` are the metrics of one.
-        comparisons: Differences of trained models to the best baseline in NDCG@10, with their intervals over users.
+        comparisons: NDCG@10 differences of trained models to the best baseline, with intervals over users.
     """
 
     runs: list[BenchRun]
@@ -47,7 +47,7 @@ class BenchResult:
         return {name: sum(row["metrics"][metric] for row in rows) / len(rows) for name, rows in grouped.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, as `xcat bench --json` has it."""
+        """Convert to the JSON object of `xcat bench --json`."""
         return {"runs": [run.row for run in self.runs], "comparisons": self.comparisons}
 
 
@@ -62,15 +62,15 @@ def bench(
     tell: Callable[[str], None] = logger.info,
     **fields: Any,
 ) -> BenchResult:
-    """Fit several models and evaluate them on one test split; `xcat bench` with its defaults, without its files.
+    """Fit several models and evaluate them on one test split; same defaults as `xcat bench`, without its files.
 
     Args:
         data: What `load_shop` loads: a folder, SOURCE:PATH, a hub dataset or a prepared folder.
         models: Names of models.
-        seeds: Runs of each trained model, with seeds from 0.
-        base: Checkpoint that xcat-zero-shot and xcat-fine-tuned begin with.
-        category_column: Column of the items table by which metrics are grouped too; None for no grouping.
-        tables: Further fields of `BenchRequest` about the tables, such as `{"columns": "item_id=sku"}`.
+        seeds: Runs per trained model, with seeds 0, 1, 2, ...
+        base: Checkpoint that xcat-zero-shot and xcat-fine-tuned start from.
+        category_column: Column of the items table by which metrics are also grouped; None for no grouping.
+        tables: More fields of `BenchRequest` about the tables, such as `{"columns": "item_id=sku"}`.
         tell: Called with every message about the progress; they are logged if left out.
         **fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments`, for every trained model.
 
@@ -110,7 +110,7 @@ def bench(
 
 
 def check_requests(requests: Sequence[BenchRequest]) -> None:
-    """Refuse what only the classes and the base can tell, before the first of many runs.
+    """Check fields against their classes and the base, before the first run.
 
     Args:
         requests: The runs; their fields and base are the same.

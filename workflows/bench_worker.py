@@ -1,7 +1,7 @@
-"""A run in a process of its own, so that its memory and time are its own: both ends of it.
+"""A run in a separate process, so that memory and time are measured per run: parent and child side.
 
-The request and the result lie as files in a folder that both know. The parent holds the child's standard input open;
-when it closes, because the parent is gone, the child ends too.
+Request and result are files in a shared folder. The parent keeps the child's standard input open; if it closes,
+because the parent has ended, the child ends too.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 REQUEST, RESULT, USERS, ERROR = "request.json", "result.json", "users.npz", "error.txt"
 FAILED = 1
 SHOWN = "shown"
-"""Argument of a child whose progress is shown, because its parent shows its own."""
+"""Argument of a child that shows progress, because its parent does."""
 
 
 class RunFailedError(RuntimeError):
-    """A run ended with an error that is not one of input; its process has shown what happened."""
+    """A run failed with an error other than bad input; its process has printed the reason."""
 
 
 def run_in_process(request: BenchRequest) -> BenchRun:
-    """Run a model in a fresh process.
+    """Run a model in a new process.
 
     Args:
         request: What to run.
 
     Returns:
-        What the process wrote.
+        Result that the process wrote.
 
     Raises:
         ValueError: If the input is bad.
@@ -53,7 +53,7 @@ def run_in_process(request: BenchRequest) -> BenchRun:
     with TemporaryDirectory(prefix="xcat-bench-") as name:
         folder = Path(name)
         (folder / REQUEST).write_text(json.dumps(asdict(request), default=str), encoding="utf-8")
-        # -P keeps folders of the working directory, such as datasets/, from standing in for packages.
+        # -P keeps folders of the working directory, such as datasets/, from shadowing packages.
         command = [sys.executable, "-P", "-m", "xcat_rec.workflows.bench_worker", name]
         command += [SHOWN] * is_listened_to()
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
@@ -70,14 +70,14 @@ def run_in_process(request: BenchRequest) -> BenchRun:
 
 
 def _end_with_parent(folder: Path) -> None:
-    """Wait until the parent's end of standard input closes, then leave at once, and nothing behind."""
+    """Wait until the parent's end of standard input closes, then exit at once."""
     os.read(0, 1)  # not sys.stdin: its lock would be held when the interpreter ends
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(FAILED)
 
 
 def main() -> NoReturn:
-    """The child: run what the folder of the first argument asks for, and leave the result there."""
+    """Child process: run the request in the folder of the first argument and write the result there."""
     folder = Path(sys.argv[1])
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     try:

@@ -1,4 +1,4 @@
-"""What a fitted model stands beside in its card besides the counted baselines: item-kNN, and models of ids alone."""
+"""Trained baselines of a model card: item-kNN and id-based models."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OF_THE_RUN = (
     "seed", "precision", "use_cpu", "disable_tqdm", "metric_ks", "per_device_eval_batch_size", "num_train_epochs",
     "max_steps", "max_train_events", "quick",
 )  # fmt: skip
-"""Fields of the training that hold for the baselines too; the others are what a recipe says, or the defaults."""
+"""Training fields that also apply to the baselines; other fields come from the recipe or are defaults."""
 _OF_THE_DATA = ("num_item_rows", "event_types", "num_rating_buckets", "num_time_gap_buckets", "max_history")
 
 
@@ -40,20 +40,20 @@ def fit_baselines(
     folder: Path,
     tell: Callable[[str], None] = logger.info,
 ) -> dict[str, Ranker]:
-    """Fit item-kNN, and the models that are named.
+    """Fit item-kNN and the named models.
 
     Args:
         names: Some of `IDS_ONLY`.
-        prepared: What the model was trained on.
+        prepared: Training data of the model.
         training: Fields of `XCatTrainingArguments` of the run.
         folder: Where trainers may write; the caller removes it.
         tell: Called with messages about the progress.
 
     Returns:
-        What can be judged, by its name in tables.
+        Fitted models by their name in tables.
 
     Raises:
-        ValueError: If a name is none of `IDS_ONLY`.
+        ValueError: If a name is not in `IDS_ONLY`.
     """
     check_names(names)
     rows = prepared.model.config.num_item_rows

@@ -1,4 +1,4 @@
-"""A checkpoint evaluated on a shop: the data as it was split for training, ranked beside the baselines."""
+"""Evaluation of a checkpoint on tables, split as in its training, beside the baselines."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ PARTS = ("test", VALIDATION)
 
 @dataclass(frozen=True)
 class EvaluationData:
-    """What a checkpoint is evaluated on.
+    """Data of an evaluation.
 
     Args:
         data: The sequences of the shop, in rows of the checkpoint's catalogue; the part that is evaluated has
             interests of users where the checkpoint reads them.
-        part: Name of the part that is evaluated.
-        unknown_items: How many targets, users and events name items that the checkpoint does not have.
-        notes: What a reader of the metrics should know, in sentences.
+        part: Name of the evaluated part.
+        unknown_items: Numbers of targets, users and events with items that the checkpoint does not have.
+        notes: Notes for readers of the metrics, in sentences.
     """
 
     data: SplitData
@@ -55,18 +55,18 @@ class EvaluationData:
 
     @property
     def options(self) -> EventOptions:
-        """How events were chosen and split."""
+        """Options of the event filters and the split."""
         return self.data.options
 
 
 @dataclass(frozen=True)
 class CheckpointEvaluation:
-    """Metrics of a checkpoint beside those of the baselines.
+    """Metrics of a checkpoint and of the baselines.
 
     Args:
         report: Metrics of the checkpoint.
         baselines: Metrics of popularity and repeat purchase, by name.
-        data: What they were computed on.
+        data: Data of the evaluation.
     """
 
     report: RankingReport
@@ -84,11 +84,11 @@ def evaluate_checkpoint(
     cold_boost: float | None = None,
     **options: Any,
 ) -> CheckpointEvaluation:
-    """Rank the targets of a split against the whole catalogue, beside popularity and repeat purchase.
+    """Rank the targets of a split against the whole catalogue, beside a popularity and a repeat-purchase baseline.
 
-    Events are chosen and split as they were for the checkpoint's training, except for what is given. Targets that are
-    not items of the checkpoint are left out, for all models, and counted. The validation split is ranked without the
-    re-ranker, which was fitted on its users. `xcat evaluate` calls this file.
+    Events are filtered and split as in the checkpoint's training; given options take precedence. Targets that are not
+    items of the checkpoint are left out for all models and counted. The validation split is ranked without the
+    re-ranker, which was fitted on its users. `xcat evaluate` uses this module.
 
     Args:
         checkpoint: A folder, NAMESPACE/NAME on the hub, or a recommender.
@@ -96,12 +96,12 @@ def evaluate_checkpoint(
         part: "test" or "validation".
         ks: Cut-offs.
         revision: Branch, tag or commit of a hub repository.
-        cold_boost: Added to the scores of cold items, in place of the checkpoint's.
+        cold_boost: Added to the scores of cold items, instead of the checkpoint's value.
         **options: Fields of `PreparationOptions` about events (`split`, `tie_policy`, `seed`, ...), which take
             precedence over those of the training.
 
     Returns:
-        Metrics, with `report.metrics["ndcg@10"]` among them, and what they are of.
+        Metrics, such as `report.metrics["ndcg@10"]`, and the evaluated data.
 
     Raises:
         OSError: If there is no such checkpoint.
@@ -131,9 +131,9 @@ def evaluate_checkpoint(
 
 
 def evaluate_on(recommender: XCatRecommender, data: EvaluationData, ks: Sequence[int]) -> dict[str, RankingReport]:
-    """Metrics of a checkpoint, by the name `MODEL_NAME`, and of the baselines.
+    """Compute the metrics of a checkpoint (named `MODEL_NAME`) and of the baselines.
 
-    On the validation split the re-ranker is left out: it was fitted on these users.
+    The re-ranker is off on the validation split, because it was fitted on these users.
     """
     config = recommender.model.config
     before = config.candidate_attention
@@ -150,13 +150,13 @@ def evaluate_on(recommender: XCatRecommender, data: EvaluationData, ks: Sequence
 def evaluation_data(
     recommender: XCatRecommender, shop: ShopTables, *, part: str = "test", **given: Any
 ) -> EvaluationData:
-    """Choose and split the events of a shop for a checkpoint.
+    """Filter and split events for a checkpoint.
 
     Args:
         recommender: The checkpoint.
         shop: Validated tables, or prepared ones.
         part: "test" or "validation".
-        **given: As `options` of `evaluate_checkpoint`; None for what the training had.
+        **given: As `options` of `evaluate_checkpoint`; None for the value in training.
 
     Raises:
         ValueError: As `evaluate_checkpoint`.
@@ -165,7 +165,7 @@ def evaluation_data(
         raise ValueError(f"part is {part!r}; give test or validation")
     notes: list[str] = []
     if part == VALIDATION and recommender.model.model.has_second_stage:
-        notes.append("the re-ranker is left out of the metrics: it was fitted on the validation split of the training")
+        notes.append("metrics are without the re-ranker: it was fitted on the validation split of the training")
     options = _options(shop, recommender, given, notes)
     processor = recommender.processor
     data = shop.split(
@@ -182,7 +182,7 @@ def evaluation_data(
 def _options(
     shop: ShopTables, recommender: XCatRecommender, given: dict[str, Any], notes: list[str]
 ) -> PreparationOptions:
-    """How events are chosen and split: as is given, else as in training, else as by default."""
+    """Options of filters and split: given values, then values of the training, then defaults."""
     given = {name: value for name, value in given.items() if value is not None}
     saved = recommender.processor.event_settings or {}
     own = shop.options_of_training(saved, given)
@@ -191,40 +191,40 @@ def _options(
     if saved.get("split", options.split) != options.split:
         notes.append(
             f"the checkpoint was trained with the split {saved['split']}; of the log that it was trained on, "
-            f"the split {options.split} may ask for events that it has seen"
+            f"the split {options.split} may evaluate events that were used in training"
         )
     before, now = saved_roles(shop.event_type_names(), saved), shop.event_roles(options)
     if before.to_dict() != now.to_dict():
-        notes.append(f"event types have other roles than in the checkpoint's training: {now}; in training: {before}")
+        notes.append(f"event types have other roles than in training: now {now}; in training {before}")
     return options
 
 
 def _unknown_items(
     data: SplitData, recommender: XCatRecommender, part: str, options: PreparationOptions, notes: list[str]
 ) -> dict[str, int]:
-    """Count, and say, what the checkpoint's catalogue lacks of the targets and of the histories that are judged.
+    """Count evaluated targets and history events whose item is not in the checkpoint's catalogue, and note it.
 
     Args:
         data: The sequences in rows of its catalogue, which have lost the targets that the catalogue lacks.
         recommender: The checkpoint.
         part: Name of the part that is judged.
         options: How events are chosen and split.
-        notes: What is said is added to these.
+        notes: List to which a note is added.
 
     Raises:
-        ValueError: If there are targets, and none of them is an item that the checkpoint has.
+        ValueError: If there are targets, and none is an item of the checkpoint.
     """
     catalogue, judged = recommender.processor.catalogue, data.splits[part]
     whole, known = judged, catalogue
     if (catalogue.encode(data.selected.items["item_id"].to_arrow()) == UNKNOWN_ROW).any():
-        own = data.shop.split(options, text_fields=(), cache_dir=options.cache_dir)  # the same cut, with every target
+        own = data.shop.split(options, text_fields=(), cache_dir=options.cache_dir)  # the same split, with every target
         whole, known = own.splits[part], own.vocabulary
     targets = known.decode(_flat(whole, "targets"))
     lost = [name for name, row in zip(targets, catalogue.encode(targets), strict=True) if row == UNKNOWN_ROW]
     if lost and not len(judged):
         raise ValueError(
-            f"events, column item_id: none of the {len(lost):,} targets of {part} is an item that the checkpoint has, "
-            f"for example {lost[0]!r}; add the items with xcat catalogue, or give tables with ids that it knows"
+            f"events, column item_id: none of the {len(lost):,} targets of {part} is an item of the checkpoint, "
+            f"for example {lost[0]!r}; add the items with xcat catalogue, or give tables with its item ids"
         )
     history = _flat(judged, "items")
     counts = {
@@ -235,17 +235,17 @@ def _unknown_items(
         "history_events": int((history == UNKNOWN_ROW).sum()),
         "all_history_events": len(history),
     }
-    said = []
+    parts = []
     if lost:
-        said.append(
-            f"{len(lost):,} of {len(targets):,} targets are such items, for example {lost[0]!r}, and are left out for "
-            "every model, which flatters the figures"
+        parts.append(
+            f"{len(lost):,} of {len(targets):,} targets are such items, for example {lost[0]!r}. They are left out for "
+            "every model, so the metrics are too high"
         )
     if counts["history_events"]:
-        said.append(f"{counts['history_events']:,} of {len(history):,} events of the histories are read as unknown")
-    if said:
+        parts.append(f"{counts['history_events']:,} of {len(history):,} events of the histories are read as unknown")
+    if parts:
         notes.append(
-            f"the tables have items that the checkpoint does not have: {'; '.join(said)}; add them with xcat catalogue"
+            f"the tables have items that the checkpoint lacks: {'; '.join(parts)}; add them with xcat catalogue"
         )
     return counts
 

@@ -1,4 +1,4 @@
-"""Which errors a user can mend, and which are faults of the program."""
+"""Errors that a user can mend, as opposed to faults of the program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def exit_code_of(error: Exception) -> int | None:
     """The exit code for an error that a user can mend, or None for a fault of the program, which shows its traceback.
 
     Args:
-        error: What a command raised.
+        error: The error of a command.
     """
     if isinstance(error, OSError):
         return BAD_INPUT if error.errno in _BAD_PATH else 1

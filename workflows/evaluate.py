@@ -1,4 +1,4 @@
-"""Evaluate: a checkpoint on tables, beside baselines."""
+"""Evaluate a checkpoint on tables, beside baselines."""
 
 from __future__ import annotations
 

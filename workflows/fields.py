@@ -1,4 +1,4 @@
-"""Fields of preparation, configuration and training arguments that are given together, by name."""
+"""Fields of preparation, configuration and training arguments in one mapping by name."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ RESERVED = {
     "num_texts",
     "event_types",
 }
-"""Fields that the command sets itself."""
+"""Fields that the commands set themselves."""
 OTHER_NAMES = {"cold_boost": "untrained_bonus"}
-"""Options and the fields that they are, where the name of a saved field is not that of the option."""
+"""Options whose saved field has another name, with that field."""
 
 
 class UnknownFieldError(ValueError):
-    """A name that is a field of none of the classes.
+    """A name that is not a field of any of the classes.
 
     Args:
         name: The name.
@@ -42,7 +42,7 @@ def split_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
         values: Fields by name.
 
     Raises:
-        UnknownFieldError: If a field belongs to none of them.
+        UnknownFieldError: If a field belongs to no class.
         ValueError: If its value has the wrong type.
     """
     rooms: list[tuple[dict[str, Any], dict[str, OptionField]]] = [
@@ -67,7 +67,7 @@ def _typed(name: str, value: Any, declared: OptionField) -> Any:
     if "Path" in kind:
         return None if value is None else Path(str(value))
     if "str" in kind and "bool" not in kind and isinstance(value, bool):
-        return "yes" if value else "no"  # YAML takes the words yes and no for true and false
+        return "yes" if value else "no"  # YAML reads the words yes and no as true and false
     if isinstance(value, bool) and "bool" not in kind and "str" not in kind and ("int" in kind or "float" in kind):
         raise ValueError(f"{name} is {value}; give a number")
     if "int" in kind and "float" not in kind and "list" not in kind and "dict" not in kind:
@@ -83,7 +83,7 @@ def _typed(name: str, value: Any, declared: OptionField) -> Any:
 
 
 def _listed(name: str, value: Any, kind: str) -> Any:
-    """A list or tuple from a YAML list, or from values with commas between."""
+    """A list or tuple from a YAML list, or from values separated by commas."""
     if value is None:
         return None if "None" in kind else ()
     given = list(value) if isinstance(value, list | tuple) else str(value).split(",")
@@ -92,20 +92,20 @@ def _listed(name: str, value: Any, kind: str) -> Any:
         try:
             parts = [int(str(part)) for part in parts]
         except ValueError:
-            raise ValueError(f"{name} is {value!r}; give whole numbers with commas between") from None
+            raise ValueError(f"{name} is {value!r}; give whole numbers separated by commas, such as 10,20") from None
     return tuple(parts) if kind.startswith("tuple") else parts
 
 
 def parse_columns(text: str | None) -> Any:
     r"""`TableColumns` from `item_id=sku,title=name`; the defaults from None.
 
-    A name with a table before it, `events.item_id=product_id`, holds in that table alone.
+    A name with a table before it, `events.item_id=product_id`, applies to that table only.
 
-    A comma within a name has a backslash, `user_id=Customer\, ID`, and so has a backslash before a comma or at the
-    end. Blanks and further equals signs stay as they are.
+    Write a comma within a name with a backslash, `user_id=Customer\, ID`; also a backslash before a comma or at the
+    end. Blanks and more equals signs are kept.
 
     Raises:
-        ValueError: If a part is not `name=column`, or the name is no field of `TableColumns`.
+        ValueError: If a part is not `name=column`, or the name is not a field of `TableColumns`.
     """
     from ..tokenization.tables.table_columns import TABLES, TableColumns, column_names
 
@@ -117,7 +117,7 @@ def parse_columns(text: str | None) -> Any:
         table, dot, ours = name.rpartition(".")
         if not equals or ours not in names or (dot and table not in TABLES):
             raise ValueError(
-                f"columns has {part!r}; give name=column with a name among {', '.join(names)}; for one table alone "
+                f"columns has {part!r}; give name=column with a name among {', '.join(names)}; for one table only "
                 "such as events.item_id=column"
             )
         (by_table if dot else chosen)[name] = re.sub(r"\\([,\\])", r"\1", column)

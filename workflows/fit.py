@@ -1,4 +1,4 @@
-"""Fit: tables to a trained, evaluated and saved checkpoint with its card."""
+"""Fit: train, evaluate and save a checkpoint with its card."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ MODEL_NAME = "XCat"
 _WEIGHT_FILES = (
     "config.json", "model.safetensors", "items.arrow", ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE, ".eval_results/*",
 )  # fmt: skip
-"""What may not stay of a checkpoint that is replaced; its card would tell of another model."""
+"""Files removed when a checkpoint is replaced; the old card describes another model."""
 
 
 @dataclass
 class FitRequest:
-    """What to fit, and where to put it.
+    """Inputs of a fit.
 
     Args:
         shop: Validated tables.
@@ -68,16 +68,16 @@ class FitRequest:
         preparation: Fields of `PreparationOptions`.
         config: Fields of `XCatConfig`.
         training: Fields of `XCatTrainingArguments`.
-        resume: Whether to go on from the last saved epoch in `output`.
-        base: Checkpoint to begin with, a folder or repository; None to begin anew.
+        resume: Whether to resume from the last saved epoch in `output`.
+        base: Checkpoint to start from, a folder or repository; None for a new model.
         peft: Method of `checkpoints.adapters` that puts an adapter on the base; None to train the weights themselves.
         lora_rank: Rank of the adapter.
-        lora_targets: Parts of the model that it is put on.
-        card: What the author says in the card, fields of `AUTHOR_FIELDS`; None for no card.
-        data: The data as it was named on the command line.
+        lora_targets: Parts of the model that get the adapter.
+        card: The author's fields of the card, some of `AUTHOR_FIELDS`; None for no card.
+        data: The data argument of the command line.
         command: Command that fits the model again, for the card.
-        begun: Start of the whole command, in seconds of `time.perf_counter`; None for now.
-        card_baselines: Models of ids alone to train and judge beside it, some of `card_baselines.IDS_ONLY`.
+        begun: Start of the command, in seconds of `time.perf_counter`; None for now.
+        card_baselines: Id-based models to train and evaluate too, some of `card_baselines.IDS_ONLY`.
     """
 
     shop: ShopTables
@@ -99,18 +99,18 @@ class FitRequest:
 
 @dataclass
 class FitResult:
-    """A trained model, its metrics, and what the training took.
+    """A trained model, its metrics and the cost of its training.
 
     Args:
         recommender: The trained model with its catalogue.
-        prepared: The data and the model that were trained.
-        reports: Metrics on the test split by name of the model; `MODEL_NAME` for the trained one.
+        prepared: The training data and the model.
+        reports: Metrics on the test split by model name; the trained model is `MODEL_NAME`.
         split: Name of the split.
         output: Folder of the checkpoint.
         train_seconds: Seconds of training.
         total_seconds: Seconds in all.
         peak_memory_mb: Largest resident memory of the process.
-        epochs: Epochs that were trained.
+        epochs: Number of trained epochs.
     """
 
     recommender: XCatRecommender
@@ -123,18 +123,18 @@ class FitResult:
     peak_memory_mb: float
     epochs: float
     parameters: tuple[int, int] = (0, 0)
-    """Parameters that were trained, and all."""
+    """Numbers of trained parameters and of all parameters."""
     adapter: Any = None
-    """The `PeftModel`, where an adapter was trained."""
+    """The `PeftModel`, if an adapter was trained."""
     own_catalogue: bool = True
-    """Whether the catalogue is another than the base's."""
+    """Whether the catalogue differs from the base's."""
     arguments: XCatTrainingArguments | None = None
-    """Training arguments with the values that were chosen for the data."""
+    """Training arguments with the values chosen for the data."""
     card: XCatModelCardData | None = None
     """Facts of the model and its training, whether or not a card was written."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: the model's own figures at the top, the baselines' below."""
+        """Convert to JSON: the model's metrics at the top level, the baselines' below."""
         baselines = {name: report_dict(report) for name, report in self.reports.items() if name != MODEL_NAME}
         return {
             **report_dict(self.reports[MODEL_NAME]),
@@ -151,7 +151,7 @@ class FitResult:
 
 
 def report_dict(report: RankingReport) -> dict[str, Any]:
-    """A report for JSON: `metrics`, `slices`, 95 % `intervals`, what is lost to untrained items, and counts."""
+    """A report for JSON: `metrics`, `slices`, 95 % `intervals`, displacement by cold items, and counts."""
     return {
         "metrics": report.metrics,
         "slices": report.slices,
@@ -163,11 +163,11 @@ def report_dict(report: RankingReport) -> dict[str, Any]:
 
 
 def check_base(base: str | None, peft: str | None, output: Path) -> None:
-    """Refuse a base and an adapter that cannot be, before any data is read.
+    """Refuse an invalid base or adapter before any data is read.
 
     Raises:
-        ImportError: If an adapter is wanted and peft is not installed.
-        ValueError: If an adapter has no base, the base is one itself, or the output would replace it.
+        ImportError: If an adapter is given and peft is not installed.
+        ValueError: If an adapter has no base, the base is an adapter, or the output would replace the base.
     """
     check_base_choice(base, peft, output)
     if peft is not None:
@@ -180,7 +180,7 @@ def check_base(base: str | None, peft: str | None, output: Path) -> None:
 
 @contextmanager
 def _nothing_left_behind(output: Path) -> Iterator[None]:
-    """Bad input that shows itself only in training leaves no folder that was not there before."""
+    """Remove a new output folder if training fails."""
     existed = output.exists()
     try:
         yield
@@ -264,7 +264,7 @@ def _check_push(request: FitRequest, arguments: XCatTrainingArguments) -> None:
         raise ValueError("push_to_hub needs a repository; give hub_model_id='NAMESPACE/NAME'")
     if arguments.push_to_hub and request.peft and request.base and is_local(request.base):
         raise ValueError(
-            f"push_to_hub=True: the adapter would name the folder {request.base} as its base, which others cannot "
+            f"push_to_hub=True: the adapter would store the folder {request.base} as its base, which others cannot "
             "find; push the base first and give base='NAMESPACE/NAME', or push the adapter later with its base_repo="
         )
 
@@ -308,18 +308,18 @@ def fit(
     tell: Callable[[str], None] = logger.info,
     **fields: Any,
 ) -> FitResult:
-    """Train a model, evaluate it beside baselines and save it; `xcat fit` with the same defaults.
+    """Train a model, evaluate it beside baselines and save it; same defaults as `xcat fit`.
 
     Args:
         data: Tables, or what `load_shop` loads: a folder, SOURCE:PATH, a hub dataset or a prepared folder. Give
-            `load_shop(..., columns=...)` for tables whose columns have other names; those of the base's tables are
-            known.
+            `load_shop(..., columns=...)` for tables with other column names; the base's column mapping is
+            used by default.
         output: Folder of the checkpoint.
-        base: Checkpoint to begin with, a folder or NAMESPACE/NAME on the hub; None for a new model.
+        base: Checkpoint to start from, a folder or NAMESPACE/NAME on the hub; None for a new model.
         peft: Method of an adapter that is trained on the base, such as "lora"; None to train the weights themselves.
         lora_rank: Rank of the adapter.
-        lora_targets: Parts of the model that it is put on.
-        card: What the author states in the model card, such as `{"license": "mit"}`; None for no card.
+        lora_targets: Parts of the model that get the adapter.
+        card: The author's fields of the model card, such as `{"license": "mit"}`; None for no card.
         card_baselines: Models without texts to train and compare with in the card, such as "sasrec".
         resume: Whether to resume an unfinished training in `output`.
         overwrite: Whether a checkpoint in `output` may be replaced.
@@ -354,7 +354,7 @@ def fit(
 def _prepare(
     request: FitRequest, options: PreparationOptions, precision: str
 ) -> tuple[PreparedTraining, XCatForNextItem | PeftModel, bool]:
-    """What is prepared, what of it is trained, and whether the catalogue is another than the base's."""
+    """The prepared data, the trained model, and whether the catalogue differs from the base's."""
     if request.base is None:
         prepared = prepare_training(request.shop, options, precision)
         return prepared, prepared.model, True
@@ -369,14 +369,14 @@ def _prepare(
 
 
 def _save(outcome: FitResult, card: XCatModelCardData | None) -> None:
-    """Save a whole checkpoint, or an adapter with its catalogue where that is not the base's."""
+    """Save a whole checkpoint, or an adapter, with its catalogue if that is not the base's."""
     note_catalogue(outcome.prepared.model, outcome.prepared.processor)
     with stage("saving"), written_whole(outcome.output, replaced=_WEIGHT_FILES) as unfinished:
         if outcome.adapter is None:
             outcome.prepared.model.save_pretrained(unfinished)
         else:
             outcome.adapter.save_pretrained(unfinished, save_embedding_layers=False)
-            (unfinished / CARD_FILE).unlink(missing_ok=True)  # peft's template says nothing but where the base lies
+            (unfinished / CARD_FILE).unlink(missing_ok=True)  # peft's template has only the path of the base
         if outcome.own_catalogue or outcome.adapter is None:
             outcome.prepared.processor.save_pretrained(unfinished)
         if card is not None:

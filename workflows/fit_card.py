@@ -1,4 +1,4 @@
-"""The card of a fit: what is known before training, and what comes out of it."""
+"""The card of a fit: facts known before training, then results."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def begin_card(
     arguments: XCatTrainingArguments,
     split: str,
 ) -> XCatModelCardData:
-    """The card as far as it is known before training; facts of the data are counted when it is written.
+    """Start the card before training; facts of the data are counted when it is written.
 
     Args:
-        request: What is fitted; its `card` is not None.
-        options: What is made of the tables.
-        prepared: What was made of them.
+        request: Inputs of the fit; `request.card` is not None.
+        options: Options of the preparation.
+        prepared: The prepared data.
         arguments: Arguments of the training.
         split: Name of the split, resolved.
 
     Raises:
-        ValueError: If the author gives what is no field of a card.
+        ValueError: If an author's field is not a card field.
     """
     base = request.base or prepared.text_encoder
     config = prepared.model.config
@@ -77,11 +77,11 @@ def begin_card(
 
 
 def complete_card(card: XCatModelCardData, outcome: FitResult, own_name: str) -> None:
-    """Add what was measured.
+    """Add the results.
 
     Args:
         card: The card.
-        outcome: What came of the fit.
+        outcome: Result of the fit.
         own_name: Name of the model in the reports.
     """
 
@@ -96,14 +96,14 @@ def complete_card(card: XCatModelCardData, outcome: FitResult, own_name: str) ->
 
 
 def changed_options(options: EventOptions) -> dict[str, Any]:
-    """Options that are not at their default and that a card does not tell elsewhere."""
+    """Options with a value other than their default that a card does not state elsewhere."""
     defaults = type(options)()
     names = [field.name for field in dataclasses.fields(options) if field.name not in _TOLD_ELSEWHERE]
     return {name: getattr(options, name) for name in names if getattr(options, name) != getattr(defaults, name)}
 
 
 def _cached_revision(dataset: str) -> str | None:
-    """The commit of a dataset that was just fetched from the hub, as its cache has noted it."""
+    """The commit of a just downloaded hub dataset, from the cache."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 

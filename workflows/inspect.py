@@ -1,4 +1,4 @@
-"""Inspect: what is in the tables of a shop, as numbers, a page and a data-set card."""
+"""Inspect: statistics of tables, as numbers, an HTML page and a dataset card."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ logger = logging.getLogger(__name__)
 def inspect(
     data: str | os.PathLike[str] | ShopTables, output: str | os.PathLike[str] | None = None, **options: Any
 ) -> Inspection:
-    """Count lengths, categories, popularity, texts, languages, duplicates and leaks; as `xcat inspect` does.
+    """Count lengths, categories, popularity, texts, languages, duplicates and leaks; like `xcat inspect`.
 
     Args:
-        data: Tables, or what `load_shop` loads: a folder, SOURCE:PATH, or a hub dataset.
-        output: Folder to write the page and the data-set card to; None to write nothing.
+        data: Tables, or an input of `load_shop`: a folder, SOURCE:PATH, or a hub dataset.
+        output: Folder to write the page and the dataset card to; None to write nothing.
         **options: Arguments of `inspect_shop`: `split`, `tie_policy`, `show_values`, ...
 
     Returns:
         The numbers, with `warnings` among them.
 
     Raises:
-        ValueError: If the tables cannot be split so, or `output` holds something else.
+        ValueError: If the tables cannot be split, or `output` holds something else.
 
     Example (not run: it needs tables):
         inspect("my-shop").warnings
@@ -51,7 +51,7 @@ def inspect(
 
 
 def check_report_folder(output: Path) -> None:
-    """Refuse a folder that the page and the card cannot be written to.
+    """Check that the page and the card can be written to a folder.
 
     Raises:
         ValueError: If it is a file, or holds a README.md of something else.
@@ -63,12 +63,12 @@ def check_report_folder(output: Path) -> None:
 
 
 def write_inspection(report: Inspection, card: DataCard, output: Path, *, show_values: bool = False) -> None:
-    """Write the page and the data-set card. Without matplotlib the page has no plots, and a warning is logged.
+    """Write the page and the dataset card. Without matplotlib the page has no plots, and a warning is logged.
 
     Args:
         report: The numbers.
         card: Facts of the data set.
-        output: Folder; made if there is none.
+        output: Folder; created if it does not exist.
         show_values: Whether values of users are shown, for a report that is not shared.
     """
     page, text = inspection_page(report, show_values), inspection_card(report, card)

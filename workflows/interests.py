@@ -1,4 +1,4 @@
-"""Interests: what users are interested in, out of what they wrote and rated."""
+"""Interests: interest profiles of users from their texts and ratings."""
 
 from __future__ import annotations
 
@@ -42,27 +42,27 @@ def interests(
     users: int = 3,
     tell: Callable[[str], None] = logger.info,
 ) -> dict[str, InterestProfile]:
-    """Make interest profiles of users, as `xcat interests` does.
+    """Compute interest profiles of users, like `xcat interests`.
 
     Args:
         data: Folder with `items.*` and `events.*`; events have texts or ratings.
-        user: Ids of the users; None for those who wrote most.
-        checkpoint: Checkpoint whose names of columns, time format and encoding are used: a folder, or NAMESPACE/NAME
-            on the hub.
-        columns: Names of the columns; None for those of the checkpoint's training, or our own.
+        user: Ids of the users; None for the users with most texts and ratings.
+        checkpoint: Checkpoint to take column names, time format and encoding from: a folder, or NAMESPACE/NAME on
+            the hub.
+        columns: Column names; None for the names in the checkpoint's training, or the default names.
         text_columns: Columns of events with texts; None for the usual names.
-        before: Time in ISO 8601; only what came before it is read. None for all.
-        time_format: Format of times, as in `load_shop`; None for that of the checkpoint's training, or to find out.
-        encoding: Encoding of files of text, likewise.
-        half_life_days: Days after which an opinion counts half.
+        before: Time in ISO 8601; only earlier events are read. None for all.
+        time_format: Time format, as in `load_shop`; None for the format in the checkpoint's training, or to detect it.
+        encoding: Encoding of text files; None as for `time_format`.
+        half_life_days: Days after which a review counts half.
         text_encoder: Folder or hub id of the text encoder; None for the default.
         sentiment_model: Text-classification model for texts without rating; None for the lexicon.
         entity_model: Token-classification model that finds names; None for the names of the catalogue.
-        users: How many users, where `user` is None.
-        tell: Called with what was repaired in the tables; logged if left out.
+        users: Number of users, if `user` is None.
+        tell: Called with each repair of the tables; by default they are logged.
 
     Returns:
-        Id of a user to the profile.
+        User id to profile.
 
     Raises:
         ValueError: If a table or an option cannot be used, or there is no such user.
@@ -102,7 +102,7 @@ def interests(
 
 def _file(data: str | os.PathLike[str], name: str) -> Path:
     if not Path(data).is_dir():
-        raise ValueError(f"{data} is no folder; give one with items.* and events.*")
+        raise ValueError(f"{data} is not a folder; give one with items.* and events.*")
     return find_table(Path(data), name)
 
 
@@ -120,11 +120,11 @@ def _most_told(statements: Statements, count: int) -> list[str]:
 
 
 def _encoder(name: str | None, tell: Callable[[str], None]) -> Callable[[list[str]], np.ndarray]:
-    """The encoder, loaded, and one state a text."""
+    """Load the encoder; it gives one state per text."""
     from ..tokenization.text.precision import use_bf16
     from ..tokenization.text.text_encoder import (
         TextEncoder,
-    )  # which imports torch, and bad options are answered before
+    )  # imports torch, so bad options are refused earlier
 
     folder, note = resolve_text_encoder(name)
     if note:

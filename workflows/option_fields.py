@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 UNKNOWN: Any = object()
-"""Stands for a default that only the class itself can compute."""
+"""Placeholder for a default that only the class can compute."""
 PREPARATION, CONFIG, TRAINING = "PreparationOptions", "XCatConfig", "XCatTrainingArguments"
 _OPTIONS = "training/preparation/options.py"
 _SOURCES = {
@@ -45,8 +45,9 @@ class OptionField:
         name: Its name.
         kind: Its annotation, as text.
         default: Its default; `UNKNOWN` for one that is computed.
-        choices: Values that it may have, where transformers declares an enumeration; else empty.
-        help: First sentence of what its class says of it, on one line; empty if it says nothing.
+        choices: Values that it may have, if transformers declares an enumeration; else empty.
+        help: First sentence of its documentation in its class, on one line; may be empty.
+        inherited: Whether only transformers declares it.
         group: Name of the class that declares it: `PreparationOptions` has its fields from several.
     """
 
@@ -55,6 +56,7 @@ class OptionField:
     default: Any = UNKNOWN
     choices: tuple[str, ...] = ()
     help: str = field(default="", repr=False)
+    inherited: bool = field(default=False, repr=False)
     group: str = field(default="", repr=False)
 
 
@@ -78,7 +80,7 @@ def option_fields(owner: str) -> dict[str, OptionField]:
                 continue
             name = statement.target.id
             before = found.get(name, OptionField(name, kind, group=group))
-            told = _metadata_help(statement.value) or _docstring_help(path, group, name)
+            about = _metadata_help(statement.value) or _docstring_help(path, group, name)
             found[name] = OptionField(
                 name,
                 kind,
@@ -91,10 +93,10 @@ def option_fields(owner: str) -> dict[str, OptionField]:
 
 
 def literal_keys(package: str, file: str, name: str) -> tuple[str, ...]:
-    """Keys of a dictionary that stands in a module's source.
+    """Keys of a dictionary literal in a module's source.
 
     Args:
-        package: Package that is installed; empty for ours.
+        package: An installed package; empty for this one.
         file: File in it.
         name: Name of the dictionary.
 
@@ -143,7 +145,7 @@ def _is_help(key: ast.expr | None) -> bool:
 
 
 def _docstring_help(path: Path, name: str, entry: str) -> str:
-    """What the docstring of a class says of an argument: `name: text` or `name (type): text`."""
+    """The text of an argument in a class docstring: `name: text` or `name (type): text`."""
     node = next(node for node in _tree(path).body if isinstance(node, ast.ClassDef) and node.name == name)
     found = re.search(
         rf"^( *){entry}(?: \([^\n]*\))?:((?: [^\n]*)?(?:\n\1 +\S[^\n]*)*)", ast.get_docstring(node) or "", re.MULTILINE
@@ -156,7 +158,7 @@ def _sentence(text: str) -> str:
 
 
 def _default(value: ast.expr | None, path: Path) -> Any:
-    """The value of a default: a literal, `field(default=...)`, or a constant of this module or one that it imports."""
+    """The value of a default: a literal, `field(default=...)`, or a constant of this module or an imported one."""
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "field":
         arguments = {keyword.arg: keyword.value for keyword in value.keywords}
         if "default_factory" not in arguments:
@@ -176,7 +178,7 @@ def _default(value: ast.expr | None, path: Path) -> Any:
 
 
 def _assigned(path: Path, name: str) -> ast.expr | None:
-    """What a module assigns to a name, alone or as one of a tuple."""
+    """The expression that a module assigns to a name, alone or in a tuple."""
     for node in _tree(path).body:
         if not isinstance(node, ast.Assign):
             continue
@@ -191,7 +193,7 @@ def _assigned(path: Path, name: str) -> ast.expr | None:
 
 
 def _imported(path: Path, name: str) -> Any:
-    """The constant of a module of ours that this one imports it from."""
+    """The constant, read from the module of this package that defines it."""
     for node in _tree(path).body:
         if isinstance(node, ast.ImportFrom) and node.level and node.module and name in {a.name for a in node.names}:
             folder = path.parents[node.level - 1]

@@ -1,4 +1,4 @@
-"""Folders that a fit writes to and begins with, checked without torch."""
+"""Checks of a fit's output folder and base folder, without torch."""
 
 from __future__ import annotations
 
@@ -17,39 +17,37 @@ def check_output(output: Path, resume: bool = False, overwrite: bool = False) ->
 
     Args:
         output: The folder.
-        resume: Whether an unfinished training in it is gone on with.
-        overwrite: Whether a checkpoint of ours in it may be replaced; anything else is refused all the same.
+        resume: Whether an unfinished training in it is resumed.
+        overwrite: Whether a checkpoint of ours in it may be replaced; anything else is still refused.
 
     Raises:
         ValueError: If the folder is a file, or not empty; or if there is nothing to resume.
     """
     if int(os.environ.get("RANK", "0")):
-        return  # the first process looks; the others would find what it has begun to write
+        return  # only the first process checks; the others could find its first files
     if output.exists() and not output.is_dir():
         raise ValueError(f"output={str(output)!r} is a file; give a folder")
     unfinished = last_checkpoint(output) is not None
     if resume:
         if not unfinished:
             raise ValueError(
-                f"resume=True: {output} holds no unfinished training; leave out resume=True to begin again"
+                f"resume=True: {output} holds no unfinished training; leave out resume=True to start again"
             )
     elif output.exists() and any(output.iterdir()):
         if not unfinished and [entry.name for entry in output.iterdir()] == [TRAINING_FOLDER]:
-            shutil.rmtree(output / TRAINING_FOLDER)  # of a run that ended before its first checkpoint
+            shutil.rmtree(output / TRAINING_FOLDER)  # from a run that ended before its first checkpoint
             return
         if overwrite and (unfinished or any((output / name).is_file() for name in ("items.arrow", ADAPTER_CONFIG))):
             shutil.rmtree(output / TRAINING_FOLDER, ignore_errors=True)
             return
         remedy = (
-            "give resume=True to go on with it"
-            if unfinished
-            else "give another folder or overwrite=True, or remove it"
+            "give resume=True to continue it" if unfinished else "give another folder or overwrite=True, or remove it"
         )
         raise ValueError(f"output={str(output)!r} is not empty; {remedy}")
 
 
 def last_checkpoint(output: Path) -> Path | None:
-    """The newest checkpoint of an unfinished training that was written to its end; Trainer writes its state last."""
+    """The newest complete checkpoint of an unfinished training; Trainer writes its state last."""
     whole = [state.parent for state in (output / TRAINING_FOLDER).glob("checkpoint-*/trainer_state.json")]
     return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
 
@@ -69,7 +67,7 @@ def check_base_choice(base: str | None, peft: str | None, output: Path) -> None:
 
 
 def check_other_folder(checkpoint: str, output: Path) -> None:
-    """Refuse an output that is the checkpoint that is read.
+    """Refuse an output that is the input checkpoint.
 
     Raises:
         ValueError: If it is so.

@@ -1,4 +1,4 @@
-"""Prepare: tables to sequences, out of core."""
+"""Prepare: write training sequences from tables, out of core."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def prepare(
     progress: bool = False,
     **options: Any,
 ) -> PreparedFolder:
-    """Make sequences of tables that need not fit into memory, for `fit` to read; `xcat prepare` with its defaults.
+    """Make training sequences for `fit` from tables of any size; same defaults as `xcat prepare`.
 
     Args:
-        data: What `load_shop` takes: a folder, SOURCE:PATH, or a hub dataset. For columns with other names give
+        data: Input of `load_shop`: a folder, SOURCE:PATH, or a hub dataset. For columns with other names give
             `PreparationInputs(..., columns=...)`.
         output: Folder of the result. An unfinished preparation in it is resumed.
         engine: "local" or "ray".
-        num_proc: Processes, or tasks at a time on the Ray cluster.
+        num_proc: Number of processes, or of parallel tasks on the Ray cluster.
         overwrite: Whether another preparation in the folder may be replaced.
         progress: Whether to show bars on standard error.
         **options: Fields of `PrepareOptions`: `split="last-basket"`, `min_user_events=5`.
 
     Raises:
-        ValueError: If the folder holds something else, or the tables cannot be split so.
+        ValueError: If the folder holds something else, or the tables cannot be split.
         TableError: If the tables cannot be used.
 
     Example (not run: it writes a folder):

@@ -1,4 +1,4 @@
-"""Push: a checkpoint or an adapter put on the hub."""
+"""Push: upload a checkpoint or an adapter to the hub."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..modeling_xcat.pushing_xcat import SHARED, push_folder, shared_files
 
 @dataclass(frozen=True)
 class PushResult:
-    """A push that is done.
+    """Result of a push.
 
     Args:
         commit: The commit on the hub.
         files: Files of the checkpoint.
-        left_out: Files and folders beside them that are not part of a checkpoint.
+        left_out: Files and folders that were not uploaded, because they are not part of a checkpoint.
     """
 
     commit: CommitInfo
@@ -35,11 +35,11 @@ class PushResult:
 
 
 def push(checkpoint: str | os.PathLike[str], repository: str, **options: Any) -> PushResult:
-    """Put a checkpoint on the hub: model, catalogue, tokenizer, code and card, in one commit; or an adapter alone.
+    """Upload a checkpoint to the hub in one commit: model, catalogue, tokenizer, code and card. Also uploads adapters.
 
     Args:
         checkpoint: A folder, or NAMESPACE/NAME on the hub to copy.
-        repository: NAMESPACE/NAME; made if there is none.
+        repository: NAMESPACE/NAME; created if it does not exist.
         **options: Arguments of `push_folder`: `private`, `revision`, `create_pr`, `tag`, `message`, `base_repo`, ...
 
     Raises:
@@ -50,7 +50,7 @@ def push(checkpoint: str | os.PathLike[str], repository: str, **options: Any) ->
         push("CKPT", "me/my-shop", private=True).url
     """
     if repository.count("/") != 1:
-        raise ValueError(f"repository={repository!r} is no name of a repository; give NAMESPACE/NAME")
+        raise ValueError(f"repository={repository!r} is not the name of a repository; give NAMESPACE/NAME")
     folder = locate_checkpoint(checkpoint, files=SHARED)
     if (folder / "config.json").is_file() or not is_adapter(folder):
         check_checkpoint(folder, os.fspath(checkpoint))

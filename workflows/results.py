@@ -1,4 +1,4 @@
-"""Results of a benchmark: runs by model, and which differences between models are real."""
+"""Results of a benchmark: runs by model, and significant differences between models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 def user_key(model: str, seed: int, metric: str) -> str:
-    """The name of an array of single users' values, such as `xcat/0/ndcg@10`."""
+    """The name of an array of values per user, such as `xcat/0/ndcg@10`."""
     return f"{model}/{seed}/{metric}"
 
 
@@ -28,18 +28,18 @@ def by_model(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def compare_models(rows: Sequence[Row], users: Mapping[str, np.ndarray], samples: int = 1000) -> list[dict[str, Any]]:
-    """How each trained model differs in NDCG@10 from the best model that is not ours.
+    """Difference in NDCG@10 of each trained model to the best baseline.
 
-    A user's value is the mean over seeds, and users are drawn, so that the interval is about other users of the same
-    shop, not about other seeds.
+    A user's value is the mean over seeds. The bootstrap draws users, so the interval is for other users of the same
+    data set, not for other seeds.
 
     Args:
         rows: Runs.
-        users: Values of single users by `user_key`.
-        samples: Draws of the bootstrap.
+        users: Values per user by `user_key`.
+        samples: Number of bootstrap samples.
 
     Returns:
-        One mapping a trained model with `model`, `baseline`, `metric`, `difference`, `low`, `high`, `level`, `users`.
+        One mapping per trained model: `model`, `baseline`, `metric`, `difference`, `low`, `high`, `level`, `users`.
     """
     means = {
         model: np.mean([users[user_key(model, row["seed"], DECIDING_METRIC)] for row in group], axis=0)

@@ -67,7 +67,7 @@ ARGUMENTS = {
     "no such logger": (["--report-to", "papyrus"], ["papyrus", "tensorboard"]),
     "no such scheduler": (["--lr-scheduler-type", "zigzag"], ["zigzag", "cosine"]),
     "a seed below 0": (["--seed", "-1"], ["--seed", "0"]),
-    "an option of the machine": (["--output-dir", "elsewhere"], ["--output-dir", "no option"]),
+    "an option of the machine": (["--output-dir", "elsewhere"], ["--output-dir", "unknown option"]),
     "one table of two": (["--items", "items.csv"], ["either data or the tables"]),
 }
 

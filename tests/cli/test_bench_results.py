@@ -53,5 +53,5 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"bench\.users\.npz, which belongs to .* is missing"):
         BenchResults(results.path).open(True, {})
     results.path.write_text("{}")
-    with pytest.raises(ValueError, match="is no list of runs"):
+    with pytest.raises(ValueError, match="is not a list of runs"):
         BenchResults(results.path).open(True, {})

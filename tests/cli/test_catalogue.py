@@ -87,13 +87,13 @@ def test_new_items_are_recommended_and_the_others_score_as_before(checkpoint, tm
     assert run([*command, "--overwrite", "--json"], capsys)["num_items"] == 41
 
 
-def test_the_card_says_that_its_figures_are_of_another_catalogue(checkpoint, tmp_path, capsys):
+def test_the_card_states_that_its_metrics_are_for_the_training_catalogue(checkpoint, tmp_path, capsys):
     table = write_items(tmp_path / "new.csv", item_id=["item-new"], title=["maps"], brand=[None], category=["maps"])
     run(["catalogue", str(checkpoint), table, "--output", str(tmp_path / "grown"), "--json"], capsys)
     card = ModelCard.load(tmp_path / "grown" / "README.md")
     assert card.data.license == "mit" and not card.data.eval_results
     first, *others = card.text.strip().splitlines()
-    assert "41 items: 1 are new" in first and "of the catalogue before" in first
+    assert "41 items: 1 are new" in first and "for the training catalogue" in first
     assert others[-1] == "NDCG@10 .5000"
     assert "model-index" not in (tmp_path / "grown" / "README.md").read_text()
     (tmp_path / "grown" / "README.md").unlink()

@@ -133,7 +133,7 @@ def test_evaluate_goes_by_the_training_s_events(options, places, tmp_path, capsy
     shown = " ".join(capsys.readouterr().err.split())
     trained = "user-level" if "user-level" in options else "leave-one-out"
     assert f"note: the checkpoint was trained with the split {trained}" in shown
-    assert ("lost to cold items" in shown) == ("--cold-items" in options)
+    assert ("lost because cold items" in shown) == ("--cold-items" in options)
 
 
 def test_evaluate_takes_cold_items_from_prepared_sequences_as_fit_did(places, tmp_path, capsys):
@@ -378,14 +378,14 @@ def test_training_goes_on_after_a_kill(places, tmp_path, capsys, steps):
     assert not (output / "training").exists()
 
 
-def test_a_run_that_ended_before_its_first_checkpoint_is_begun_anew(places, tmp_path, capsys):
+def test_a_run_that_ended_before_its_first_checkpoint_starts_again(places, tmp_path, capsys):
     output = tmp_path / "short"
     half = output / "training" / "checkpoint-6"
     half.mkdir(parents=True)
     (half / "model.safetensors").write_bytes(b"half")
     with pytest.raises(SystemExit) as stop:
         main([*fit_arguments(*places, output, 1), "--resume"])
-    assert stop.value.code == 2 and "to begin again" in capsys.readouterr().err
+    assert stop.value.code == 2 and "to start again" in capsys.readouterr().err
     assert run(fit_arguments(*places, output, 1), capsys)["epochs"] == 1
     assert (output / "model.safetensors").stat().st_size > 1000 and not (output / "training").exists()
 

@@ -71,7 +71,7 @@ def test_items_that_the_checkpoint_lacks_are_counted_and_said(prepared, checkpoi
     assert judged["unknown_items"] == dict(zip(KEYS, (1, 3, 1, 3, 1, 5), strict=True))
     assert (judged["num_targets"], judged["num_users"]) == (2, 2)
     note = " ".join(shown.err.split())
-    assert "items that the checkpoint does not have: 1 of 3 targets are such items, for example 'new-1'" in note
+    assert "items that the checkpoint lacks: 1 of 3 targets are such items, for example 'new-1'" in note
     assert "1 of 5 events of the histories are read as unknown; add them with xcat catalogue" in note
 
 
@@ -122,7 +122,7 @@ def test_nothing_is_said_where_every_item_is_known(checkpoint, tmp_path, capsys)
     [
         (
             {"ann": "item-01 item-02 new-1", "bob": "item-03 item-04 new-1"},
-            ["none of the 2 targets of test is an item that the checkpoint has", "example 'new-1'", "xcat catalogue"],
+            ["none of the 2 targets of test is an item of the checkpoint", "example 'new-1'", "xcat catalogue"],
         ),
         ({"dan": "item-03 item-04"}, ["'leave-one-out' leaves no user in test (2 rows)", "three events", "--split"]),
     ],

@@ -33,12 +33,12 @@ def test_whole_numbers_may_be_written_as_floats_and_lists_with_commas():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"hiden_size": 1}, "--hiden-size is no option; did you mean --hidden-size"),
+        ({"hiden_size": 1}, "unknown option --hiden-size; did you mean --hidden-size"),
         ({"hidden_size": 1.5}, "hidden_size is 1.5; give a whole number"),
         ({"learning_rate": "fast"}, "learning_rate is 'fast'; give a number"),
         ({"use_text": "perhaps"}, "use_text is 'perhaps'; give true or false"),
-        ({"num_item_rows": 5}, "--num-item-rows is no option"),
-        ({"dtype": "float16"}, "--dtype is no option"),
+        ({"num_item_rows": 5}, "unknown option --num-item-rows"),
+        ({"dtype": "float16"}, "unknown option --dtype"),
         ({"metric_ks": "five"}, "metric_ks is 'five'; give whole numbers with commas between"),
         ({"hidden_size": True}, "hidden_size is True; give a number"),
         ({"learning_rate": True}, "learning_rate is True; give a number"),
@@ -76,7 +76,7 @@ def test_values_have_the_type_of_their_field(written, field, value):
 
 
 def test_a_value_without_an_option_is_refused():
-    with pytest.raises(ValueError, match="'64' is no option"):
+    with pytest.raises(ValueError, match="'64' is not an option"):
         parse_extra(["64"])
 
 
@@ -88,7 +88,7 @@ def test_yaml(tmp_path):
     with pytest.raises(ValueError, match="holds a list"):
         read_yaml(file)
     file.write_text("a: [")
-    with pytest.raises(ValueError, match="is no YAML"):
+    with pytest.raises(ValueError, match="is not valid YAML"):
         read_yaml(file)
 
 

@@ -80,7 +80,7 @@ def test_a_checkpoint_without_its_pipeline_is_refused(checkpoint: Path, tmp_path
     config = json.loads((older / "config.json").read_text())
     del config["custom_pipelines"]
     (older / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=r"no pipeline beside its weights.*save its model and processor again"):
+    with pytest.raises(ValueError, match=r"no pipeline next to its weights.*save its model and processor again"):
         write_space(SpaceFiles(older, None, None), tmp_path / "page")
     lacking = shutil.copytree(checkpoint, tmp_path / "lacking")
     (lacking / "pipeline_xcat.py").unlink()

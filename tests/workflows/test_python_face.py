@@ -83,7 +83,7 @@ def test_bench_gives_runs_and_means(places, capfd):
         (lambda folder: xcat_rec.fit(shop(), folder / "x", card_baselines=["xcat"]), "card_baselines has 'xcat'"),
         (lambda folder: xcat_rec.fit(shop(), folder / "x", push_to_hub=True), "hub_model_id="),
         (lambda folder: xcat_rec.fit(shop(), folder), "output=.* is not empty"),
-        (lambda folder: xcat_rec.bench(folder, ["xcat-zero-shot"]), "begins with a checkpoint; give base="),
+        (lambda folder: xcat_rec.bench(folder, ["xcat-zero-shot"]), "starts from a checkpoint; give base="),
         (lambda folder: xcat_rec.bench(folder, ["sasrec"], seeds=0), "seeds is 0"),
         (lambda folder: xcat_rec.bench(folder, ["sasrec"], seed=3), "seed is 3; give seeds=N"),
         (lambda folder: xcat_rec.inspect(shop(), folder / "file"), "output=.* is a file"),

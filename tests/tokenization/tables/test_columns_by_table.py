@@ -49,7 +49,7 @@ def test_text_and_mapping_are_the_same():
     told = with_options(f"map it with TableColumns(user_id='who', by_table={TWO!r})", "fit")
     assert told == f"map it with --columns {TEXT}"
     for wrong in ("log.item_id=x", "events.sku=x", ".item_id=x", "events.item_id", "by_table=x"):
-        with pytest.raises(ValueError, match=r"columns has '.*; for one table alone such as events\.item_id=column"):
+        with pytest.raises(ValueError, match=r"columns has '.*; for one table only such as events\.item_id=column"):
             parse_columns(wrong)
     with pytest.raises(
         ValueError, match=r"by_table has 'log\.item_id'; give TABLE\.name, with a table of items, events"

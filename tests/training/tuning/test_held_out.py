@@ -112,7 +112,7 @@ def test_a_checkpoint_is_evaluated_without_it_on_the_validation_split(tmp_path: 
     assert start.model.config.candidate_attention
     recommender = XCatRecommender(start.model, start.processor)
     data = evaluation_data(recommender, shop(), part=VALIDATION)
-    assert any("re-ranker is left out" in note for note in data.notes)
+    assert any("without the re-ranker" in note for note in data.notes)
     found = evaluate_on(recommender, data, [10])["XCat"].metrics["ndcg@10"]
     assert start.model.config.candidate_attention
     start.model.config.candidate_attention = False
