@@ -22,7 +22,7 @@ _EXPORTS = {
     "write_card": ".card",  # writes README.md
     "build_card": ".card",  # text of a card
     "write_report": ".report_page",  # results as one HTML page
-    "ReportContext": ".report_page",  # what a report page shows beside the metrics
+    "ReportContext": ".report_page",  # optional parts of a report page
     "scrub": ".scrubbing",  # a text without secrets and local paths
 }
 

@@ -1,4 +1,4 @@
-"""Fills a card as training goes."""
+"""Fills a card during training."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ _P = ParamSpec("_P")
 
 
 def _never_stops_a_run(method: Callable[_P, None]) -> Callable[_P, None]:
-    """A card is not worth a training run: whatever goes wrong with it is a warning."""
+    """Turn errors into warnings: a card must never stop a training run."""
 
     @functools.wraps(method)
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> None:
         try:
             method(*args, **kwargs)
         except Exception as error:
-            logger.warning("the model card lacks what %s would have told it: %r", method.__name__, error)
+            logger.warning("the model card lacks the data of %s: %r", method.__name__, error)
 
     return guarded
 
 
 class ModelCardCallback(TrainerCallback):
-    """Writes down in a card what a training run was: settings, log, time, machine, emissions.
+    """Records a training run in a card: settings, log, time, machine, emissions.
 
     Args:
         data: The card; its `training` is filled.
-        trainer: The trainer, whose other callbacks have emissions and the trained parameters at the end; None to do
-            without.
+        trainer: The trainer, whose other callbacks provide emissions and trained parameters; None to leave these
+            out.
     """
 
     def __init__(self, data: XCatModelCardData, trainer: Trainer | None = None) -> None:
@@ -54,7 +54,7 @@ class ModelCardCallback(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Note settings, machine and time."""
+        """Record settings, machine and time."""
         self.begin = time.perf_counter()
         record = self.data.training
         record.arguments = args  # type: ignore[assignment]
@@ -64,13 +64,13 @@ class ModelCardCallback(TrainerCallback):
         record.hardware = describe_hardware()
         if kwargs.get("model") is not None:
             self.data.parameters = parameter_counts(kwargs["model"])
-            # The model's own, so that what training still changes in it (the neighbours' weight) is told as it is.
+            # The model's own object, so that later changes in training (the neighbour weight) are recorded.
             record.config = bare_model(kwargs["model"]).config
             self.data.model_type = type(bare_model(kwargs["model"])).__name__
 
     @_never_stops_a_run
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Take over the log so far; where training was resumed, that of the earlier run is in it."""
+        """Copy the log so far; a resumed training includes the earlier run's log."""
         self._take_over(state)
 
     @_never_stops_a_run
@@ -88,14 +88,14 @@ class ModelCardCallback(TrainerCallback):
 
     @_never_stops_a_run
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Note which step is the best so far."""
+        """Record the best step so far."""
         self._take_over(state)
 
     @_never_stops_a_run
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Note the time, and what codecarbon measured."""
+        """Record the time and the emissions."""
         self._take_over(state)
         record = self.data.training
         record.seconds = time.perf_counter() - self.begin
@@ -109,10 +109,10 @@ class ModelCardCallback(TrainerCallback):
 
 
 def take_over(record: TrainingRecord, state: TrainerState) -> None:
-    """Note the log of a trainer so far, and its best step.
+    """Record the log of a trainer so far and its best step.
 
     Args:
-        record: The record, whose arguments are there.
+        record: The record; its arguments are set.
         state: The state of the trainer.
     """
     record.log = [dict(entry) for entry in state.log_history]
@@ -122,13 +122,13 @@ def take_over(record: TrainingRecord, state: TrainerState) -> None:
 
 
 def emissions_of(callback: Any) -> dict[str, Any] | None:
-    """What codecarbon measured, in the fields of the hub's `co2_eq_emissions`.
+    """Emissions measured by codecarbon, in the fields of the hub's `co2_eq_emissions`.
 
     Args:
-        callback: A callback; that of transformers for codecarbon has a tracker, which holds its figures once stopped.
+        callback: A callback; transformers' codecarbon callback has a tracker with the measurements after it stopped.
 
     Returns:
-        Emissions in grams of CO2 equivalent, and where they came about; None for another callback.
+        Emissions in grams of CO2 equivalent and their location; None for another callback.
     """
     found = getattr(getattr(callback, "tracker", None), "final_emissions_data", None)
     if found is None:

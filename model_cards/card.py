@@ -1,4 +1,4 @@
-"""Builds the model card, the README.md of a checkpoint, from what is known about it."""
+"""Builds the model card, the README.md of a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from .card_data import XCatModelCardData
-from .figures_section import audit_section, figures_section, limits_section
+from .figures_section import audit_section, evaluation_section, limits_section
 from .markdown import line
 from .metadata import LIBRARY, eval_result_files
 from .scrubbing import scrub
@@ -28,13 +28,13 @@ SECTIONS: dict[str, Callable[[XCatModelCardData], str]] = {
     "intended_use": intended_use,
     "usage": usage_section,
     "data": data_section,
-    "figures": figures_section,
+    "evaluation": evaluation_section,
     "audit": audit_section,
     "training": training_section,
     "limits": limits_section,
     "citation": citation_section,
 }
-"""What fills each place of the template."""
+"""Function for each placeholder of the template."""
 
 _WITHOUT = {"metadata": f"library_name: {LIBRARY}", "title": "XCat"}
 
@@ -42,10 +42,10 @@ _WITHOUT = {"metadata": f"library_name: {LIBRARY}", "title": "XCat"}
 def build_card(data: XCatModelCardData) -> str:
     """Write the card.
 
-    A section that fails is told by a warning and says so in the card; the others are written all the same.
+    A section that fails logs a warning and says so in the card; the other sections are still written.
 
     Args:
-        data: What is known about the model.
+        data: The data of the card.
 
     Returns:
         The text of README.md: YAML front matter and Markdown, without local paths or secrets.
@@ -58,7 +58,7 @@ def write_card(data: XCatModelCardData, folder: str | Path) -> list[Path]:
     """Write the card into a checkpoint's folder, and the files for the hub's leaderboards if there are any.
 
     Args:
-        data: What is known about the model.
+        data: The data of the card.
         folder: The checkpoint.
 
     Returns:
@@ -81,6 +81,6 @@ def write_card(data: XCatModelCardData, folder: str | Path) -> list[Path]:
 def _written(name: str, write: Callable[[XCatModelCardData], str], data: XCatModelCardData) -> str:
     try:
         return write(data)
-    except Exception as error:  # whatever it is: no card is worth the run that it describes
+    except Exception as error:  # any error: a card must never stop the run that it describes
         logger.warning("section %r of the model card could not be written: %r", name, error)
         return _WITHOUT.get(name, UNWRITTEN)

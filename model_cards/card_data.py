@@ -1,4 +1,4 @@
-"""XCatModelCardData: all that a card is made of; the author's part is given, the rest is filled as training goes."""
+"""XCatModelCardData: the data of a card; the author gives a part, training fills the rest."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ if TYPE_CHECKING:
     from ..training.arguments import XCatTrainingArguments
 
 DESCRIPTION = (
-    "The behaviour of a user is encoded as a sequence of events and attends, by cross-attention, to the text of the "
-    "items in it; every item of the catalogue that the checkpoint carries is scored"
+    "A behaviour encoder reads the user's events, and cross-attention connects them to the texts of their items. "
+    "The model scores every item of the catalogue in the checkpoint"
 )
 INTENDED_USE = (
-    "To propose items of the catalogue to a user whose events with them are known, within and across categories.",
-    "Not for decisions about people, and not for items, users or languages that the figures say nothing about.",
+    "Recommendation of catalogue items to users with recorded events, within and across categories.",
+    "Not for decisions about people. Not for items, users or languages that were not part of the evaluation.",
 )
 LIMITS = (
-    "The figures replay recorded behaviour. They do not measure what users would do if they were shown these items.",
-    "Recorded behaviour favours what was popular and visible, and the model learns that too; see the audit.",
-    "Items without training events are scored by their text and attributes alone; see the slice `cold`.",
-    "Items that are not in the checkpoint's catalogue are read as unknown and are never recommended.",
-    "Texts in languages that the text encoder does not know help little.",
+    "The metrics replay recorded behaviour. They do not measure how users would react to these recommendations.",
+    "Recorded behaviour favours popular and visible items, and the model learns this bias; see the audit.",
+    "Cold items (no training events) are scored by their text and attributes alone; see the slice `cold`.",
+    "Items outside the checkpoint's catalogue are read as unknown and are never recommended.",
+    "Texts in languages that the text encoder was not trained on help little.",
 )
 AUTHOR_FIELDS = (
     "model_name", "model_id", "description", "task", "intended_use", "limits", "citation", "language", "license",
     "license_name", "license_link", "tags", "dataset_name", "dataset_id", "dataset_revision", "benchmark_task",
     "base_model", "base_model_revision",
 )  # fmt: skip
-"""Fields that the author of a card may give, such as in the section `card` of the configuration file."""
+"""Fields that the author of a card may give, for example in the section `card` of the configuration file."""
 
 
 @dataclass
 class TrainingRecord:
-    """What a training run was, as `ModelCardCallback` writes it down.
+    """Record of a training run, written by `ModelCardCallback`.
 
     Args:
         config: Configuration of the model.
         arguments: Arguments of the training.
         log: The trainer's history of logs: losses and validation metrics with their epoch and step.
-        best_step: Step whose weights the checkpoint holds; None for the last.
-        resumed_at: Step at which this run took up an earlier one; 0 for a run of one piece.
-        seconds: Wall time of the training of this run, evaluations included; None while it goes on.
-        evaluation_seconds: Part of it that evaluations took.
-        hardware: The machine, as by `describe_hardware`.
-        processes: Processes that trained together.
-        emissions: Fields of the hub's `co2_eq_emissions`, with `energy_kwh` and `tracker_version` besides; None where
-            codecarbon did not measure.
+        best_step: Step of the checkpoint's weights; None for the last.
+        resumed_at: Step at which this run resumed an earlier one; 0 for an uninterrupted run.
+        seconds: Wall time of the training of this run, evaluations included; None during training.
+        evaluation_seconds: Part of it spent on evaluations.
+        hardware: The machine, from `describe_hardware`.
+        processes: Number of training processes.
+        emissions: Fields of the hub's `co2_eq_emissions`, plus `energy_kwh` and `tracker_version`; None if
+            codecarbon did not run.
     """
 
     config: XCatConfig | None = None
@@ -72,46 +72,46 @@ class TrainingRecord:
 
 @dataclass(repr=False)
 class XCatModelCardData(ModelCardData):
-    """What a card says. All of it is published: do not put secrets here, though paths and tokens are scrubbed.
+    """Data of a card. All of it is published: do not put secrets here, although paths and tokens are removed.
 
-    As `ModelCardData` it is the metadata of the card (`to_dict`, `to_yaml`); `build_card` writes the whole.
+    As a `ModelCardData` it is the metadata of the card (`to_dict`, `to_yaml`); `build_card` writes the whole card.
 
     Args:
         model_name: Name of the model.
-        model_id: Hub id under which the model will be found, or None for a checkpoint folder.
+        model_id: Hub id of the model, or None for a checkpoint folder.
         description: One sentence about the model, without its full stop.
         task: The task in a few words.
-        intended_use: What the model is for, and what it is not for.
-        limits: What a user should know before relying on it; what the figures show is added.
-        citation: BibTeX entry of the model, or None for that of the library alone.
+        intended_use: Uses that the model is for, and uses it is not for.
+        limits: Limitations; limitations found by the evaluation are added.
+        citation: BibTeX entry of the model, or None to cite only the library.
         language: Language codes of the texts.
-        license: Licence id of the weights, or None to leave it open.
-        license_name: Name of a licence that has no id.
-        license_link: Where that licence can be read.
-        tags: Further tags for the hub.
-        dataset_name: Name of the data for people.
+        license: Licence id of the weights, or None if not stated.
+        license_name: Name of a licence without an id.
+        license_link: Address of that licence.
+        tags: More tags for the hub.
+        dataset_name: Readable name of the data.
         dataset_id: Hub id of the data, or None.
-        dataset_revision: Commit of the data on the hub; where there is none, a hash of the tables stands in the card.
+        dataset_revision: Commit of the data on the hub; without one, the card has a hash of the tables.
         benchmark_task: Id of the task in the `eval.yaml` of `dataset_id`, if that is a benchmark on the hub.
-        base_model: Hub id of the text encoder, or of the checkpoint that training began with.
+        base_model: Hub id of the text encoder, or of the checkpoint that training started from.
         base_model_revision: Commit of the base model, if known.
         base_checkpoint: Whether `base_model` is a checkpoint of this library rather than a text encoder.
         adapter: Method of the adapter, if the checkpoint is one.
         model_type: Class of the model.
-        parameters: Parameters that were trained, and all; None if unknown.
+        parameters: Numbers of trained and of all parameters; None if unknown.
         split: Name of the split.
-        tie_policy: Order of a user's events at one time: "file" or "shuffle".
+        tie_policy: Order of a user's events with equal times: "file" or "shuffle".
         seeds: Name to seed.
-        preparation: Options of the preparation that are not at their default.
-        notes: What preparing the data had to say, one sentence each.
+        preparation: Non-default options of the preparation.
+        notes: Notes of the preparation, one sentence each.
         command: Command that trains this model again, or None.
         example_history: Item ids for the usage example.
-        training: What the training run was.
-        own_name: Which name in `results` is this model; the others are for comparison.
-        results: Reports on the test targets by name of the model; empty where nothing was measured.
-        card_metrics: Metrics that the tables show.
-        dataset: Gives the facts of the data; called when a card is built.
-        audit: Gives the audit of the recommendations; called when a card is built.
+        training: Record of the training run.
+        own_name: Name of this model in `results`; the others are for comparison.
+        results: Reports on the test targets by model name; empty without an evaluation.
+        card_metrics: Metrics shown in the tables.
+        dataset: Computes the facts of the data; called when a card is built.
+        audit: Computes the audit of the recommendations; called when a card is built.
     """
 
     model_name: str | None = None
@@ -151,7 +151,7 @@ class XCatModelCardData(ModelCardData):
     audit: Callable[[], Audit] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The metadata of the card, as it stands in its YAML block."""
+        """The metadata of the card, as in its YAML block."""
         from .metadata import card_metadata
 
         values: dict[str, Any] = card_metadata(self).to_dict()
@@ -164,17 +164,17 @@ class XCatModelCardData(ModelCardData):
         return card_metadata(self).to_yaml(line_break, original_order)
 
     def given(self, values: Mapping[str, Any]) -> XCatModelCardData:
-        """A copy with what the author says.
+        """A copy with the author's fields.
 
         Args:
             values: Values of some of `AUTHOR_FIELDS`.
 
         Raises:
-            ValueError: If a name is none of them, or a value has the wrong type.
+            ValueError: If a name is not one of them, or a value has the wrong type.
         """
         for name, value in values.items():
             if name not in AUTHOR_FIELDS:
-                raise ValueError(f"card: {name!r} is no field of a card; give some of {', '.join(AUTHOR_FIELDS)}")
+                raise ValueError(f"card: {name!r} is not a card field; give some of {', '.join(AUTHOR_FIELDS)}")
             wants_list = name in ("intended_use", "limits", "tags")
             fits = isinstance(value, str) or (name == "language" and isinstance(value, list))
             if value is not None and (not isinstance(value, list) if wants_list else not fits):

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: text, lines and dots, which need no script, font or network."""
+"""Charts as inline SVG: text, lines and dots, without scripts, fonts or network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from ..evaluation.bootstrap import Interval
 
 WIDTH = 360
-"""Width of a drawing in its own units; text of 12 units is readable on a telephone, where it is drawn at about 1:1."""
+"""Width of a drawing in its own units; text of 12 units is readable on a phone, at a scale of about 1:1."""
 COLOURS = ("#1a56b0", "#c2570c", "#2f7d32", "#7b3fa0", "#8a6d00", "#5f6773")
 _LEFT, _RIGHT, _TOP, _BOTTOM, _HEIGHT = 46, 12, 10, 34, 190
 
@@ -19,7 +19,7 @@ def interval_chart(label: str, found: Mapping[str, tuple[float, Interval | None]
 
     Args:
         label: Name of the metric.
-        found: Mean and interval by model; None for an interval that is not known.
+        found: Mean and interval by model; None for an unknown interval.
     """
     shown = {name: pair for name, pair in found.items() if math.isfinite(pair[0])}
     top = max((pair[1].high if pair[1] else pair[0] for pair in shown.values()), default=0.0)
@@ -40,16 +40,16 @@ def interval_chart(label: str, found: Mapping[str, tuple[float, Interval | None]
             x1, x2 = 16 + interval.low * scale, 16 + interval.high * scale
             parts.append(f'<line x1="{x1:.1f}" y1="{y}" x2="{x2:.1f}" y2="{y}" stroke="{COLOURS[0]}" class="w"/>')
         parts.append(f'<circle cx="{16 + mean * scale:.1f}" cy="{y}" r="5" fill="{COLOURS[0]}"/>')
-    return _drawing(f"{label} of each model, with its interval", height, parts)
+    return _drawing(f"{label} per model, with interval", height, parts)
 
 
 def line_chart(label: str, series: Mapping[str, Sequence[tuple[float, float]]], kept: float | None = None) -> str:
-    """Lines over epochs, with a legend below.
+    """Draw lines over epochs, with a legend below.
 
     Args:
-        label: What the chart shows.
+        label: Name of the charted values.
         series: (epoch, value) points by name; a name without points is left out.
-        kept: Epoch whose weights the checkpoint holds, for a vertical line.
+        kept: Epoch of the checkpoint's weights, drawn as a vertical line.
     """
     series = {name: points for name, points in series.items() if points}
     if not series:

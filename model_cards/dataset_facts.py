@@ -1,4 +1,4 @@
-"""What a card says of the data: their size, time range, texts, repairs, and a hash by which they can be told."""
+"""Facts of the data for a card: size, time range, texts, repairs, and a hash that identifies the data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROWS_AT_ONCE = 1 << 17
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """Facts of a data set, counted in the tables that the model was trained on.
+    """Facts of a data set, counted in the training tables.
 
     Args:
         num_users: Users with events.
@@ -27,11 +27,11 @@ class DatasetFacts:
         content_hash: SHA-256 of the validated tables.
         first_event: Time of the first event, seconds since 1970 (UTC); None without times.
         last_event: Time of the last event.
-        repeated_events: Events that repeat user, item, time and kind of another; they are kept.
+        repeated_events: Events with the same user, item, time and event type as an earlier one; they are kept.
         users_of_parts: Users of each part of the split.
-        problems: What was repaired in the tables or should be known of them, one sentence each.
+        problems: Repairs of and warnings about the tables, one sentence each.
         licence: Name of the data's licence; empty if unknown.
-        homepage: Where the data come from; empty if unknown.
+        homepage: Source of the data; empty if unknown.
         citation: How to cite the data; empty if unknown.
     """
 
@@ -51,7 +51,7 @@ class DatasetFacts:
 
     @property
     def time_range(self) -> str:
-        """First and last day, or that there are no times."""
+        """First and last day, or "no times"."""
         if self.first_event is None or self.last_event is None:
             return "no times"
         return f"{_day(self.first_event)} to {_day(self.last_event)} (UTC)"
@@ -60,11 +60,11 @@ class DatasetFacts:
 def describe_dataset(
     shop: ShopTables, vocabulary: ItemVocabulary, splits: Mapping[str, Sized] | None = None
 ) -> DatasetFacts:
-    """Count what a card says of a shop's tables.
+    """Count the facts of tables for a card.
 
     Args:
         shop: Validated tables.
-        vocabulary: The catalogue that was made of them.
+        vocabulary: The catalogue built from them.
         splits: The parts of the split, by name.
     """
     texts = vocabulary.column("text") if "text" in vocabulary.table.column_names else None
@@ -88,7 +88,7 @@ def describe_dataset(
 def content_hash(tables: Sequence[pl.DataFrame]) -> str:
     """SHA-256 of tables: of the names of their columns and of their rows in order.
 
-    The same tables give the same hash whatever kind of file they were read from.
+    The same tables have the same hash, whatever their file format.
 
     Example:
         >>> content_hash([pl.DataFrame({"a": [1, 2]})])[:12]

@@ -1,4 +1,4 @@
-"""Pieces of Markdown: lines, cells and tables that a value cannot break."""
+"""Markdown lines, cells and tables that no value can break."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .scrubbing import is_secret_name, scrub
 
 
 def line(text: object) -> str:
-    """One line: a newline would end the heading, list entry or sentence that the text stands in."""
+    """Put a text on one line: a newline would end its heading, list entry or sentence."""
     return " ".join(str(text).split())
 
 
@@ -25,7 +25,7 @@ def cell(text: object) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are ready.
+    """A table of finished cells.
 
     >>> print(table(["a", "b"], [["1", "2"]]))
     | a | b |
@@ -37,12 +37,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def facts_table(rows: Iterable[Sequence[str]]) -> str:
-    """A table of names and values, without a head."""
+    """A table of names and values, without a header."""
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
 
 
 def settings_table(settings: Mapping[str, Any]) -> str:
-    """Settings by name; those whose name says that they are secret are left out."""
+    """Settings by name; settings with the name of a secret are left out."""
     shown = {name: value for name, value in settings.items() if not is_secret_name(name)}
     if not shown:
         return "All at their defaults."
@@ -52,16 +52,16 @@ def settings_table(settings: Mapping[str, Any]) -> str:
 
 
 def plain_setting(value: Any) -> str:
-    """The value of a setting as JSON, without secrets."""
+    """Value of a setting as JSON, without secrets."""
     if isinstance(value, Mapping):
         value = {name: entry for name, entry in value.items() if not is_secret_name(str(name))}
     return json.dumps(value, ensure_ascii=False, default=str).replace("`", "'")
 
 
 def is_hub_id(name: object) -> bool:
-    """Whether a name can be that of a repository on the hub.
+    """Whether a name can be the id of a repository on the hub.
 
-    >>> is_hub_id("shop/xcat"), is_hub_id("bert-base-uncased"), is_hub_id("/home/jo/xcat"), is_hub_id("../xcat")
+    >>> is_hub_id("acme/xcat"), is_hub_id("bert-base-uncased"), is_hub_id("/home/jo/xcat"), is_hub_id("../xcat")
     (True, True, False, False)
     """
     known = isinstance(name, str) and re.fullmatch(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", name) is not None
@@ -69,12 +69,12 @@ def is_hub_id(name: object) -> bool:
 
 
 def usable_id(model_id: str | None) -> str:
-    """The id, or what to put in its place."""
+    """The id, or a placeholder."""
     return str(model_id) if is_hub_id(model_id) else "path/to/this/folder"
 
 
 def metric_label(name: str) -> str:
-    """The spelling that readers know.
+    """The usual spelling of a metric.
 
     >>> metric_label("ndcg@10"), metric_label("recall@5"), metric_label("coverage@10")
     ('NDCG@10', 'Recall@5', 'Coverage@10')

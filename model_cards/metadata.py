@@ -1,4 +1,4 @@
-"""What the hub reads of a card: the YAML block, and the files in `.eval_results`."""
+"""The parts of a card that the hub reads: the YAML block and the files in `.eval_results`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 LIBRARY = "xcat-rec"
 PIPELINE = "item-recommendation"
 BENCHMARK_METRIC = "ndcg@10"
-"""The one metric that a leaderboard of the hub is given; it takes one value a model and task."""
+"""The metric for a leaderboard of the hub, which takes one value per model and task."""
 
 
 def card_metadata(data: XCatModelCardData) -> ModelCardData:
-    """The YAML block: only what the hub knows, and of figures only those of this model on all test targets.
+    """The YAML block: fields of the hub, and this model's metrics on all test targets.
 
     Args:
-        data: What is known about the model.
+        data: The data of the card.
     """
     results = model_index(data)
     tags = ["recommendation", "sequential-recommendation", "cross-attention", *map(line, data.tags or ())]
@@ -53,7 +53,7 @@ def card_metadata(data: XCatModelCardData) -> ModelCardData:
 
 
 def model_index(data: XCatModelCardData) -> list[EvalResult]:
-    """This model's own figures on all test targets, as the hub's model index takes them."""
+    """This model's metrics on all test targets, as entries of the hub's model index."""
     report = data.results.get(data.own_name)
     if report is None:
         return []
@@ -77,14 +77,14 @@ def model_index(data: XCatModelCardData) -> list[EvalResult]:
 
 
 def eval_result_files(data: XCatModelCardData) -> dict[str, str]:
-    """The files by which the hub puts a model on the leaderboard of a benchmark.
+    """The files that put a model on the leaderboard of a benchmark.
 
     Args:
-        data: What is known about the model.
+        data: The data of the card.
 
     Returns:
-        Path in the repository to content. Nothing for data that are no benchmark on the hub, for the hub refuses such
-        a file; nothing for a model that was not measured.
+        Path in the repository to content. Empty for data that are not a benchmark on the hub, which refuses such a
+        file, and for a model that was not evaluated.
 
     Raises:
         ImportError: If huggingface_hub is older than these files (1.4).

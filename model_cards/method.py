@@ -1,4 +1,4 @@
-"""What a model was trained with, in a sentence each, and whom to cite for it."""
+"""Losses and components of a model, one sentence each, with citations."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..training.arguments import XCatTrainingArguments
 
 @dataclass(frozen=True)
 class Ingredient:
-    """A loss, or a part of the model, that has a source.
+    """A loss or a component of the model, with its source.
 
     Args:
-        name: What it is called.
+        name: Its name.
         detail: One sentence about it, without its full stop.
         citations: Keys in `CITATIONS`.
     """
@@ -85,13 +85,13 @@ CITATIONS = {
 
 
 def losses_of(config: XCatConfig, arguments: XCatTrainingArguments | None = None) -> list[Ingredient]:
-    """The loss that was minimised, and what weighs in it.
+    """The training loss and its weights.
 
     Args:
         config: Configuration of the model.
         arguments: Arguments of the training; None if they are not known.
     """
-    drawn = f"{config.num_negatives:,} uniform negatives a step"
+    drawn = f"{config.num_negatives:,} uniform negatives per step"
     if config.uses_full_softmax:
         losses = [Ingredient("Cross-entropy over the whole catalogue", "no item is sampled")]
     elif config.objective == "gbce":
@@ -100,21 +100,21 @@ def losses_of(config: XCatConfig, arguments: XCatTrainingArguments | None = None
     elif config.objective not in ("auto", "sampled_softmax"):
         losses = [Ingredient(config.objective, f"{drawn} beside the targets of the batch")]
     else:
-        detail = f"{drawn} beside the targets of the batch, corrected by how likely each was drawn"
+        detail = f"{drawn} and the targets of the batch, corrected for the sampling probability"
         losses = [Ingredient("Sampled softmax cross-entropy", detail, ("bengio2008", "yi2019", "yang2020"))]
     if config.use_text and config.soft_target_weight and config.uses_full_softmax:
         share, near = f"{config.soft_target_weight:g}", config.num_soft_targets
-        detail = f"{share} of a label goes to the {near} items nearest in text"
-        losses.append(Ingredient("Soft targets", detail))
+        detail = f"{share} of a label is spread over the {near} items nearest in text"
+        losses.append(Ingredient("Label smoothing over text neighbours", detail))
     if arguments is not None and arguments.new_category_weight != 1:
         times = f"{arguments.new_category_weight:g} times"
-        detail = f"an event in a category that is not among those read before it counts {times}"
-        losses.append(Ingredient("Weight of new categories", detail))
+        detail = f"an event whose category is not among the earlier events read counts {times}"
+        losses.append(Ingredient("New-category weight", detail))
     return losses
 
 
 def parts_of(config: XCatConfig) -> list[Ingredient]:
-    """The parts of the model that have a source."""
+    """The components of the model with their sources."""
     encoder = config.behavior_encoder
     source = "kang2018" if encoder == "transformer" else "hidasi2016"
     layers = f"layers {config.num_behavior_layers}, width {config.hidden_size}, events read {config.max_history}"
@@ -126,12 +126,14 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
         regressed = config.format_version >= REGRESSION_FROM
         rows = "users and texts" if config.use_text else "users"
         how = f"by ridge regression on {rows}" if regressed else "by cosine"
-        detail = f"{config.num_neighbors} items of each, {how}, weight {config.neighbor_weight:g} in a score"
-        parts.append(Ingredient("Neighbour memory", detail, ("steck2019" if regressed else "sarwar2001",)))
+        detail = f"{config.num_neighbors} neighbours per item, {how}, weight {config.neighbor_weight:g} in the score"
+        parts.append(Ingredient("Item-to-item weights", detail, ("steck2019" if regressed else "sarwar2001",)))
     if config.repeats != "off":
-        detail = "an item of the history gains or loses by how long ago and how often it was there"
-        parts.append(Ingredient("Learnt repeats", detail, ("ren2019",)))
+        detail = "a learned score for items of the history, by recency and number of their events"
+        parts.append(Ingredient("Repeat bias", detail, ("ren2019",)))
     if config.candidate_attention:
-        detail = f"the best {config.num_candidates} items attend to the latest {config.candidate_window} events"
-        parts.append(Ingredient("Second stage", f"{detail}; fitted on the validation split", ("zhou2018",)))
+        detail = (
+            f"cross-attention of the best {config.num_candidates} items to the last {config.candidate_window} events"
+        )
+        parts.append(Ingredient("Re-ranker", f"{detail}; fitted on the validation split", ("zhou2018",)))
     return parts

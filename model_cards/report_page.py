@@ -1,4 +1,4 @@
-"""The report of an evaluation as one HTML file, which loads nothing from anywhere."""
+"""The report of an evaluation as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ summary{cursor:pointer;margin:.6rem 0}ol,ul{padding-left:1.4rem}
 
 @dataclass(frozen=True)
 class ReportContext:
-    """What a report tells beside the metrics; all of it is optional.
+    """Optional parts of a report besides the metrics.
 
     Args:
-        facts: Name to value of what the metrics are of: data, split, users, machine.
-        curves: Name of a model to its `learning_curve`.
-        recommender: Gives a few example recommendations with their reasons.
-        findings: Sentences on which differences are real, in place of the comparison with the best other model.
+        facts: Name to value of facts about the evaluation: data, split, users, machine.
+        curves: Model name to its `learning_curve`.
+        recommender: Computes a few example recommendations with their reasons.
+        findings: Sentences on significant differences, instead of the comparison with the best baseline.
         settings: Heading to settings by name; secrets are left out.
-        notes: Warnings about the data, without values of users.
-        command: Command that makes these metrics again.
+        notes: Warnings about the data, without user values.
+        command: Command that computes these metrics again.
     """
 
     facts: Mapping[str, object] | None = None
@@ -77,31 +77,31 @@ def write_report(
     own: str | None = None,
     context: ReportContext | None = None,
 ) -> Path:
-    """Write metrics by model with bootstrap intervals, and what is known beside them, as one HTML file.
+    """Write metrics per model with bootstrap intervals, and optional parts, as one HTML file.
 
-    The file loads nothing from anywhere, every text in it is escaped, and local paths and secrets are removed. It
-    holds no user ids, histories or values of single users.
+    The file loads nothing from the network. Every text in it is escaped; local paths and secrets are removed. It has
+    no user ids, histories or values per user.
 
     Args:
         path: The file; its folder must exist.
-        reports: Reports by name of the model, such as `evaluate_checkpoint` and `compare_with_baselines` give.
+        reports: Reports by model name, for example from `evaluate_checkpoint` or `compare_with_baselines`.
         title: Heading of the page.
-        own: Name of the model that is compared with the best of the others; None to compare none.
-        context: What the report tells beside the metrics.
+        own: Name of the model to compare with the best baseline; None for no comparison.
+        context: Optional parts of the report.
 
     Returns:
         The file.
 
     Raises:
         OSError: If the file cannot be written.
-        ValueError: If there is no report, or `own` is none of them.
+        ValueError: If there is no report, or `own` is not a name of a report.
 
     Example (not run: it needs a checkpoint):
         found = xcat_rec.evaluate_checkpoint("CKPT", "my-shop/")
         write_report("page.html", {"XCat": found.report, **found.baselines}, own="XCat")
     """
     if not reports or (own is not None and own not in reports):
-        raise ValueError(f"own is {own!r} and there are reports of {list(reports)}; give one of these names, or None")
+        raise ValueError(f"own is {own!r}, but the reports are of {list(reports)}; give one of these names, or None")
     target = Path(path)
     page = report_page(reports, title=title, own=own, context=context or ReportContext())
     target.write_text(page, encoding="utf-8", errors="replace")
@@ -140,11 +140,11 @@ def learning_curve(log: Sequence[Mapping[str, Any]], best_step: int | None = Non
 
     Args:
         log: The trainer's history of logs, `trainer.state.log_history`.
-        best_step: Step whose weights the checkpoint holds; None for the last.
+        best_step: Step of the checkpoint's weights; None for the last.
 
     Returns:
-        Points with `epoch`, those of `training loss`, `validation loss` and one `ndcg@k` that were logged, and `kept`
-        at the step of the checkpoint.
+        Points with `epoch`, the logged values of `training loss`, `validation loss` and one `ndcg@k`, and `kept` at
+        the step of the checkpoint.
 
     >>> learning_curve([{"loss": 4.0, "epoch": 1.0, "step": 9}, {"eval_ndcg@10": 0.2, "epoch": 1.0, "step": 9}], 9)
     [{'epoch': 1.0, 'training loss': 4.0, 'ndcg@10': 0.2, 'kept': True}]
@@ -155,7 +155,7 @@ def learning_curve(log: Sequence[Mapping[str, Any]], best_step: int | None = Non
     names = {"loss": "training loss", "validation loss": "validation loss", metric: metric}
     points = []
     for step, row in sorted(rows.items()):
-        found = {told: float(row[name]) for name, told in names.items() if _is_number(row.get(name))}
+        found = {label: float(row[name]) for name, label in names.items() if _is_number(row.get(name))}
         if found:
             kept = {"kept": True} if step == best_step else {}
             points.append({"epoch": round(float(row.get("epoch") or 0), 3), **found, **kept})
@@ -167,21 +167,20 @@ def _results(reports: Mapping[str, RankingReport], own: str | None, findings: Se
     cutoffs = sorted({int(name.rpartition("@")[2]) for report in reports.values() for name in report.metrics})
     deciding = f"ndcg@{_cutoff(cutoffs)}"
     drawn = {_clean(scrub(n)): (r.value(deciding), r.interval(deciding)) for n, r in reports.items()}
-    told = [*findings, *([verdict(reports, own)] if own is not None else [])]
+    sentences = [*findings, *([verdict(reports, own)] if own is not None else [])]
     tables = [_table(reports, own, [f"{name}@{k}" for name in ("recall", "ndcg", "mrr", "coverage")]) for k in cutoffs]
     return "\n".join([
-        f"<p>Each model ranks every item of the catalogue for {first.num_users:,} users, who have "
-        f"{first.num_targets:,} held-out targets. Higher is better, and 1 is the most. The best value of a column is "
-        "bold.</p>",
-        '<ul class="muted"><li>Recall: share of the targets among the first items of the list.</li>'
-        "<li>NDCG: as recall, but a target counts more the higher it stands.</li>"
-        "<li>MRR: one divided by the place of the first target.</li>"
-        "<li>Coverage: share of the catalogue that is in the lists of all users.</li>"
+        f"<p>Each model ranks the whole catalogue for {first.num_users:,} users with {first.num_targets:,} held-out "
+        "targets. Higher is better; the maximum is 1. The best value of a column is bold.</p>",
+        '<ul class="muted"><li>Recall: share of the targets that are in the list.</li>'
+        "<li>NDCG: like recall, but targets higher in the list count more.</li>"
+        "<li>MRR: one divided by the rank of the first target.</li>"
+        "<li>Coverage: share of the catalogue that is in the list of at least one user.</li>"
         "<li>The number after @ is the length of the list.</li>"
-        f"<li>Small figures: the 95 % interval of {SAMPLES:,} bootstrap samples of the users. Where intervals of two "
-        "models overlap widely, the data do not tell which is better.</li></ul>",
+        f"<li>Small numbers: 95 % interval of {SAMPLES:,} bootstrap samples of the users. If the intervals of two "
+        "models overlap widely, neither is shown to be better.</li></ul>",
         *tables,
-        *(f"<p>{_text(sentence)}</p>" for sentence in told if sentence),
+        *(f"<p>{_text(sentence)}</p>" for sentence in sentences if sentence),
         interval_chart(metric_label(deciding), drawn),
     ])  # fmt: skip
 
@@ -210,7 +209,7 @@ def _slices(reports: Mapping[str, RankingReport], own: str | None) -> str:
 
 
 def _slice_heading(name: str) -> str:
-    """Name of a slice for people.
+    """Readable name of a slice.
 
     >>> _slice_heading("new_category"), _slice_heading("history_6_10")
     ('new category', 'history 6-10')
@@ -219,19 +218,19 @@ def _slice_heading(name: str) -> str:
 
 
 def _displacement(reports: Mapping[str, RankingReport], k: int) -> str:
-    """What targets with training events lose to cold items."""
+    """Displacement of warm items by cold items."""
     shares = {name: report.lost_to_untrained.get(f"ndcg@{k}", math.nan) for name, report in reports.items()}
-    told = {name: f"{share:.1%}" for name, share in shares.items() if math.isfinite(share)}
-    if not told:
+    shown = {name: f"{share:.1%}" for name, share in shares.items() if math.isfinite(share)}
+    if not shown:
         return ""
-    what = f"Share of NDCG@{k} that items with training events lose because cold items are ranked above them:"
-    return f"<p>{what}</p>{_facts(told)}"
+    meaning = f"Displacement: share of NDCG@{k} lost because cold items are ranked above targets with training events."
+    return f"<p>{meaning}</p>{_facts(shown)}"
 
 
 def _table(
     reports: Mapping[str, RankingReport], own: str | None, metrics: Sequence[str], part: str | None = None
 ) -> str:
-    """Models by metrics, the own model first; metrics that no model has are left out."""
+    """Models by metrics, `own` first; metrics that no model has are left out."""
     metrics = [name for name in metrics if any(math.isfinite(r.value(name, part)) for r in reports.values())]
     best = {name: max(v for r in reports.values() if math.isfinite(v := r.value(name, part))) for name in metrics}
     head = "".join(f"<th>{_text(metric_label(name)).replace('@', '<wbr>@')}</th>" for name in metrics)
@@ -270,20 +269,20 @@ def _curves(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
             line_chart("Loss", losses, kept),
             line_chart("Validation metric", ranks, kept),
             "" if kept is None else f'<p class="muted">The dashed line is the checkpoint: epoch {kept:g}.</p>',
-            f'<details><summary>The same as numbers</summary><div class="scroll"><table><tr><th>epoch</th>{head}</tr>',
+            f'<details><summary>Numbers</summary><div class="scroll"><table><tr><th>epoch</th>{head}</tr>',
             f"{''.join(rows)}</table></div></details>",
         ]
-    told = "Loss is lower where the model fits better. NDCG is of the validation targets, and higher is better."
-    return f"<p>{told}</p>\n" + "\n".join(parts) if parts else ""
+    about = "Lower loss is better. NDCG is computed on the validation targets; higher is better."
+    return f"<p>{about}</p>\n" + "\n".join(parts) if parts else ""
 
 
 def _examples(recommender: XCatRecommender) -> str:
-    """Lists for histories of popular items, with the events that each item rests on."""
+    """Recommendations for histories of popular items, with the most influential events per item."""
     catalogue = recommender.processor.catalogue
     titles = dict(zip(catalogue.column("item_id").to_pylist(), _titles(recommender), strict=True))
     parts = [
-        "<p>The histories below are made of the most popular items, oldest first. None is the history of a customer. "
-        "A per cent figure is the share of the recommendation that rests on that item of the history.</p>"
+        "<p>The histories below consist of popular items, oldest first. They are not histories of customers. "
+        "A percentage is the influence of that history item on the recommendation.</p>"
     ]
     for number, history in enumerate(example_histories(recommender.model, catalogue), start=1):
         had = "".join(f"<li>{_item(titles[item], item)}</li>" for item in history)
@@ -305,7 +304,7 @@ def _titles(recommender: XCatRecommender) -> list[str | None]:
 
 
 def _item(title: str | None, item_id: str) -> str:
-    """A title as it is in the catalogue, or the id where there is none."""
+    """A title as in the catalogue, or the id if there is none."""
     return f"<bdi>{_escape(title or item_id)}</bdi>"
 
 
@@ -315,7 +314,7 @@ def _settings(settings: Mapping[str, Mapping[str, Any]]) -> str:
         shown = {name: plain_setting(value) for name, value in values.items() if not is_secret_name(name)}
         if shown:
             parts.append(f"<h3>{_text(heading)}</h3>{_facts(shown)}")
-    return "<p>Settings that are not at their default.</p>" + "\n".join(parts) if parts else ""
+    return "<p>Non-default settings.</p>" + "\n".join(parts) if parts else ""
 
 
 def _command(command: str) -> str:
@@ -334,7 +333,7 @@ def _list(lines: Iterable[str]) -> str:
 
 
 def _text(value: object) -> str:
-    """A text of ours or of a setting: without local paths and secrets, and escaped."""
+    """An escaped text without local paths and secrets."""
     return _escape(scrub(str(value)))
 
 
@@ -348,7 +347,7 @@ def _clean(text: object) -> str:
 
 
 def _cutoff(cutoffs: Sequence[int]) -> int:
-    """The cut-off that is shown where one is: 10, or the smallest."""
+    """The cut-off for single values: 10, or the smallest."""
     return 10 if 10 in cutoffs else min(cutoffs)
 
 

@@ -1,4 +1,4 @@
-"""The figures of a card: a model beside its baselines with intervals, and what can and cannot be said from them."""
+"""The metrics of a card: a model beside its baselines, with intervals, and the conclusions they allow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def comparison(reports: Mapping[str, RankingReport], own: str, metrics: Sequence
 
     Args:
         reports: Reports by name.
-        own: Name of the model that the card is of.
+        own: Name of the card's model.
         metrics: Names of metrics.
         part: A slice; None for all targets.
     """
@@ -38,51 +38,51 @@ def comparison(reports: Mapping[str, RankingReport], own: str, metrics: Sequence
     return table(["model", *map(metric_label, metrics)], rows)
 
 
-def strongest_rival(reports: Mapping[str, RankingReport], own: str, part: str | None = None) -> str | None:
-    """The best of the other models by NDCG@10, or None if none was measured."""
+def best_baseline(reports: Mapping[str, RankingReport], own: str, part: str | None = None) -> str | None:
+    """The best other model by NDCG@10, or None if there is none."""
     others = {n: r.value(DECIDING, part) for n, r in reports.items() if n != own}
     others = {name: value for name, value in others.items() if math.isfinite(value)}
     return max(others, key=lambda name: others[name], default=None)
 
 
 def difference(reports: Mapping[str, RankingReport], own: str, part: str | None = None) -> Interval | None:
-    """NDCG@10 of this model minus that of its strongest rival, on the same users."""
-    rival = strongest_rival(reports, own, part)
-    return None if rival is None else reports[own].difference(reports[rival], DECIDING, part)
+    """NDCG@10 of this model minus the NDCG@10 of the best baseline, on the same users."""
+    baseline = best_baseline(reports, own, part)
+    return None if baseline is None else reports[own].difference(reports[baseline], DECIDING, part)
 
 
 def verdict(reports: Mapping[str, RankingReport], own: str, part: str | None = None) -> str:
-    """One sentence on this model and its strongest rival; empty where they cannot be compared."""
-    found, rival = difference(reports, own, part), strongest_rival(reports, own, part)
-    if found is None or rival is None:
+    """One sentence on this model and the best baseline; empty if they cannot be compared."""
+    found, baseline = difference(reports, own, part), best_baseline(reports, own, part)
+    if found is None or baseline is None:
         return ""
     if not found.excludes_zero:
-        outcome = "these targets do not tell which is better"
+        outcome = "the difference is not significant"
     else:
-        outcome = f"{line(own if found.mean > 0 else rival)} is better"
+        outcome = f"{line(own if found.mean > 0 else baseline)} is better"
     between = f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
-    return f"{metric_label(DECIDING)} of {line(own)} minus that of {line(rival)}: {between}; {outcome}."
+    return f"{metric_label(DECIDING)}, {line(own)} minus {line(baseline)}: {between}; {outcome}."
 
 
-def told_slices(report: RankingReport) -> list[str]:
-    """The slices that a card tells of: all but those by length of history, which are in the results for who asks."""
+def card_slices(report: RankingReport) -> list[str]:
+    """The slices shown in a card: all except slices by history length, which are in the results only."""
     return [name for name in report.slices if name not in HISTORY_SLICES]
 
 
 def measured_limits(reports: Mapping[str, RankingReport], own: str) -> list[str]:
-    """What the figures themselves say against the model: where another is better, and what was not measured."""
+    """Limitations found by the evaluation: slices where a baseline is better, and slices without targets."""
     report = reports.get(own)
     if report is None:
-        return ["It was not measured on test targets: nothing is known of how good its recommendations are."]
+        return ["The model was not evaluated on test targets: the quality of its recommendations is unknown."]
     limits = []
-    for part in (None, *told_slices(report)):
+    for part in (None, *card_slices(report)):
         where = "On all targets" if part is None else f"On the targets in `{line(part)}`"
         if part is not None and not report.slices[part].get("num_targets"):
-            limits.append(f"No test target was in `{line(part)}`: nothing was measured there.")
+            limits.append(f"No test target is in `{line(part)}`: the model was not evaluated there.")
             continue
-        found, rival = difference(reports, own, part), strongest_rival(reports, own, part)
-        if found is not None and rival is not None and found.high < 0:
-            limits.append(f"{where}, {line(rival)} has the better {metric_label(DECIDING)}.")
-        elif found is not None and rival is not None and not found.excludes_zero:
-            limits.append(f"{where}, it is not shown to be better than {line(rival)}.")
+        found, baseline = difference(reports, own, part), best_baseline(reports, own, part)
+        if found is not None and baseline is not None and found.high < 0:
+            limits.append(f"{where}, {line(baseline)} has a higher {metric_label(DECIDING)}.")
+        elif found is not None and baseline is not None and not found.excludes_zero:
+            limits.append(f"{where}, it is not significantly better than {line(baseline)}.")
     return limits

@@ -1,4 +1,4 @@
-"""The card of a run of the trainer in Python, made of what the trainer has recorded."""
+"""The card of a trainer run in Python, from the records of the trainer."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["XCatTrainer", "card_of_run", "example_histories", "popular_items"]
 
 
 def card_of_run(trainer: Any) -> str | None:
-    """The card of a trainer that no card was attached to.
+    """The card of a trainer without an attached card.
 
     Args:
         trainer: The trainer.
 
     Returns:
-        The text; None where nothing was trained.
+        The text; None if nothing was trained.
     """
     seconds = [entry["train_runtime"] for entry in trainer.state.log_history if "train_runtime" in entry]
     if not any("loss" in entry for entry in trainer.state.log_history):
@@ -51,12 +51,12 @@ def card_of_run(trainer: Any) -> str | None:
 
 
 def popular_items(model: XCatForNextItem, vocabulary: ItemVocabulary, count: int) -> list[str]:
-    """Ids of the items with the most training events, for an example; the history of a customer is not one to show.
+    """Ids of the items with the most training events, for an example that shows no customer's history.
 
     Args:
         model: A model with its catalogue in place.
         vocabulary: The catalogue.
-        count: How many.
+        count: Number of items.
     """
     counts = model.model.items.item_counts[NUM_SPECIAL_ROWS:]
     best = counts.argsort(descending=True, stable=True)[:count] + NUM_SPECIAL_ROWS
@@ -64,15 +64,15 @@ def popular_items(model: XCatForNextItem, vocabulary: ItemVocabulary, count: int
 
 
 def example_histories(model: XCatForNextItem, vocabulary: ItemVocabulary, count: int = 3) -> list[list[str]]:
-    """Short histories for examples: popular items, three at a time. None is the history of a customer.
+    """Short histories for examples: popular items, three per history. None is the history of a customer.
 
     Args:
         model: A model with its catalogue in place.
         vocabulary: The catalogue.
-        count: Histories wanted; a catalogue of fewer items has fewer.
+        count: Number of histories; fewer for a small catalogue.
     """
     items = popular_items(model, vocabulary, 3 * count)
     return [items[place : place + 3] for place in range(0, len(items), 3)]
 
 
-XCatTrainer.card_of_run = card_of_run  # type: ignore[method-assign, assignment]  # cards are a floor above training
+XCatTrainer.card_of_run = card_of_run  # type: ignore[method-assign, assignment]  # cards are above training

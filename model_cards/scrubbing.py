@@ -1,4 +1,4 @@
-"""Takes local paths and secrets out of text that will be published."""
+"""Removes local paths and secrets from text that will be published."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAMED_SECRETS = re.compile(
     r"([^\s'\"`,|)}]{6,})"
 )
 _LEAST_SECRET = 8
-"""Characters from which on the value of a secret environment variable is looked for; shorter ones are common words."""
+"""Minimum length of a secret environment variable's value to search for; shorter values are common words."""
 _URL_CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@'\"`]+@", re.IGNORECASE)
 
 _ROOT = r"(?:~[\w.-]*/|/(?!/)|[A-Za-z]:[\\/](?!/)|\\\\\w)"
@@ -52,7 +52,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def scrub(text: str) -> str:
-    """Replace absolute local paths, what looks like a secret, and the values of secret environment variables.
+    """Replace absolute local paths, likely secrets and the values of secret environment variables.
 
     Args:
         text: Any text.
@@ -70,13 +70,13 @@ def scrub(text: str) -> str:
     text = _SECRETS.sub(SECRET, text)
     text = _NAMED_SECRETS.sub(rf"\1{SECRET}", text)
     for root in (Path.cwd(), Path.home(), Path(tempfile.gettempdir())):
-        if " " in str(root):  # the patterns end an unquoted path at a blank
+        if " " in str(root):  # the patterns stop an unquoted path at a blank
             text = text.replace(str(root), "/local")
     text = _QUOTED_PATH.sub(rf"\g<quote>{LOCAL_PATH}\g<quote>", text)
     return _PATHS.sub(_without_path, text)
 
 
 def _without_path(found: re.Match[str]) -> str:
-    """A URL stays; a path goes, but not the full stop of the sentence that it ends."""
+    """Keep a URL; remove a path, but not a full stop after it."""
     whole = found[0]
     return whole if found["url"] else LOCAL_PATH + whole[len(whole.rstrip(".:!?")) :]

@@ -1,4 +1,4 @@
-"""The sections of a card that say what a model is, what it is for, how to load it, and of what data it was made."""
+"""The sections of a card about the model, its intended use, its usage and its data."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LIBRARY_CITATION = """@software{xcat_rec,
   version = {%s},
   license = {Apache-2.0}
 }"""
-TIES = {"file": "as in the file", "shuffle": "drawn with the seed"}
+TIES = {"file": "as in the file", "shuffle": "shuffled with the seed"}
 
 
 def overview(data: XCatModelCardData) -> str:
-    """What the model is."""
+    """Description of the model."""
     sentence = f"{line(data.task)}. {line(data.description)}."
     rows = [["Model type", cell(data.model_type)], ["Base", _base_cell(data)]]
     if data.adapter:
@@ -35,16 +35,16 @@ def overview(data: XCatModelCardData) -> str:
 
 
 def intended_use(data: XCatModelCardData) -> str:
-    """What the model is for, and what not."""
+    """Intended uses of the model."""
     return "\n".join(f"- {line(use)}" for use in data.intended_use) or "- Not stated."
 
 
 def usage_section(data: XCatModelCardData) -> str:
-    """How to load the model: in Python, from the command line, and without the package."""
+    """Examples in Python, from the command line, and without the package."""
     name = usable_id(data.model_id)
     history = [line(item) for item in data.example_history]
     parts = [
-        "A folder or a repository id stands for the checkpoint.",
+        "Give a checkpoint folder or a repository id.",
         f"""```python
 from xcat_rec import XCatRecommender
 
@@ -55,9 +55,9 @@ recommender.recommend({json.dumps(history, ensure_ascii=False)}, k=10)
         f"```bash\nxcat recommend {name} --history {_shell_list(history)} -k 10\n```",
     ]
     if data.adapter:
-        parts.append("The checkpoint is an adapter: its base is loaded first, from where the adapter says it is.")
+        parts.append("The checkpoint is an adapter: its base is loaded first, from the place stored in the adapter.")
         return "\n\n".join(parts)
-    parts.append("Without `xcat_rec` installed, the checkpoint carries its own code:")
+    parts.append("Without `xcat_rec`, with the code in the checkpoint:")
     parts.append(f"""```python
 from transformers import AutoModel, AutoProcessor
 
@@ -68,7 +68,7 @@ processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)
 
 
 def data_section(data: XCatModelCardData) -> str:
-    """Of what data the model was made: sizes, times, texts, split, seeds, revision and repairs."""
+    """Training data: size, times, texts, split, seeds, revision and repairs."""
     known = f" (`{data.dataset_id}`)" if is_hub_id(data.dataset_id) else ""
     rows = [["Data set", cell(data.dataset_name) + known]]
     revision = f"`{cell(data.dataset_revision)}`" if data.dataset_revision else "not recorded"
@@ -81,8 +81,8 @@ def data_section(data: XCatModelCardData) -> str:
             ["Content", f"SHA-256 `{facts.content_hash}` of the tables"],
             ["Size", f"{size}, {facts.num_texts:,} distinct texts"],
             ["Time range", facts.time_range],
-            ["Repeated events", f"{facts.repeated_events:,} (same user, item, time and kind)"],
-            ["Users a part", ", ".join(f"{name} {n:,}" for name, n in facts.users_of_parts.items()) or "not recorded"],
+            ["Repeated events", f"{facts.repeated_events:,} (same user, item, time and event type)"],
+            ["Users per part", ", ".join(f"{n} {c:,}" for n, c in facts.users_of_parts.items()) or "not recorded"],
             ["Licence of the data", cell(facts.licence) or "not stated"],
             ["Source", cell(facts.homepage) or "not stated"],
         ]
@@ -90,12 +90,12 @@ def data_section(data: XCatModelCardData) -> str:
     rows.append(["Order of simultaneous events", cell(TIES.get(data.tie_policy, data.tie_policy))])
     rows.append(["Seeds", cell(", ".join(f"{name} {n}" for name, n in data.seeds.items())) or "not recorded"])
     found = [*problems, *data.notes]
-    told = "\n".join(f"- {line(without_advice(note)).removesuffix('.')}." for note in found) or "- Nothing."
-    return f"{facts_table(rows)}\n\nWhat was repaired, or should be known:\n\n{told}"
+    notes = "\n".join(f"- {line(without_advice(note)).removesuffix('.')}." for note in found) or "- None."
+    return f"{facts_table(rows)}\n\nRepairs and warnings:\n\n{notes}"
 
 
 def citation_section(data: XCatModelCardData) -> str:
-    """Whom to cite: the model, the library, the data, and the sources of losses and parts."""
+    """Citations of the model, the library, the data, and the sources of losses and components."""
     entries = [data.citation] if data.citation else []
     entries.append(LIBRARY_CITATION % package_versions().get("xcat-rec", "unknown"))
     config = data.training.config

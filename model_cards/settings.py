@@ -1,4 +1,4 @@
-"""What was set otherwise than by default, and the machine it ran on: what makes a figure reproducible."""
+"""Non-default settings, for reproducible metrics."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def model_settings(config: XCatConfig) -> dict[str, Any]:
     """The fields of a model configuration that differ from their defaults.
 
     Args:
-        config: A configuration. Its nested text encoder is left out: the card names that as base model.
+        config: A configuration. Its nested text encoder is left out: the card states it as base model.
     """
     values, defaults = config.to_dict(), type(config)().to_dict()
     told = sorted(name for name in values if _tells_something(name, _NOT_OF_THE_MODEL))
@@ -47,9 +47,9 @@ def model_settings(config: XCatConfig) -> dict[str, Any]:
 
 
 def training_settings(arguments: XCatTrainingArguments) -> dict[str, Any]:
-    """The training arguments that differ from their defaults, as given or as found; places and secrets are left out.
+    """The training arguments that differ from their defaults, without paths and secrets.
 
-    No second set of arguments is made to compare with: making one sets up devices and process groups anew.
+    The defaults come from the fields: a second set of arguments would set up devices and process groups again.
     """
     changed: dict[str, Any] = {}
     for field in dataclasses.fields(arguments):

@@ -1,4 +1,4 @@
-"""The section of a card on how the model was trained."""
+"""The training section of a card."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .method import Ingredient, losses_of, parts_of
 from .settings import model_settings, training_settings
 
 PLACES = {
-    "DATA": "the folder of the data", "PREPARED": "a new folder", "ITEMS": "the items table",
-    "EVENTS": "the events table", "BASE": "the folder of the base", "TEXT_ENCODER": "the folder of the text encoder",
+    "DATA": "the data folder", "PREPARED": "a new folder", "ITEMS": "the items table",
+    "EVENTS": "the events table", "BASE": "the base's folder", "TEXT_ENCODER": "the text encoder's folder",
 }  # fmt: skip
-"""Words of a command that stand for a file or folder of the machine it was run on."""
+"""Words of a command that replace a file or folder of the original machine."""
 LOGGED_METRICS = ("validation loss", "recall@10", "ndcg@10", "slices.switch.ndcg@10", "slices.new_category.ndcg@10")
 
 
@@ -31,12 +31,12 @@ def training_section(data: XCatModelCardData) -> str:
         settings = settings_table(model_settings(record.config)), fitted
     written = {
         "Losses": losses,
-        "Parts": parts,
-        "Log": training_log(record),
-        "Machine and time": machine_and_time(record),
-        "Settings of the preparation that are not at their default": settings_table(data.preparation),
-        "Settings of the model that are not at their default": settings[0],
-        "Settings of the training that are not at their default": settings[1],
+        "Model components": parts,
+        "Training log": training_log(record),
+        "Hardware and time": machine_and_time(record),
+        "Non-default preparation settings": settings_table(data.preparation),
+        "Non-default model settings": settings[0],
+        "Non-default training settings": settings[1],
         "Command": command_text(data.command) if data.command else "Not recorded.",
         "Versions": "\n".join(f"- {name} {number}" for name, number in package_versions().items()),
     }
@@ -44,15 +44,15 @@ def training_section(data: XCatModelCardData) -> str:
 
 
 def command_text(command: str) -> str:
-    """The command in a block of code, with what the words in capitals stand for."""
+    """The command as a code block, with an explanation of its words in capitals."""
     words = [word for word in PLACES if re.search(rf"(?<![\w=-]){word}(?![\w])", command)]
-    told = "; ".join(f"`{word}` stands for {PLACES[word]}" for word in words)
+    told = "; ".join(f"`{word}` is {PLACES[word]}" for word in words)
     block = f"```bash\n{' '.join(command.splitlines())}\n```"
     return f"{block}\n\nReplace the words in capitals: {told}." if told else block
 
 
 def logged_steps(log: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
-    """Losses and validation metrics of a training, by step; what was evaluated after it is left out.
+    """Losses and validation metrics of a training, by step; later evaluations are left out.
 
     Args:
         log: The trainer's history of logs.
@@ -72,7 +72,7 @@ def _end_of_training(log: Sequence[Mapping[str, Any]]) -> int:
 
 
 def training_log(record: TrainingRecord) -> str:
-    """Loss and validation metrics by epoch; the weights of the row in bold are those of the checkpoint."""
+    """Loss and validation metrics by epoch; the row in bold has the weights of the checkpoint."""
     rows = logged_steps(record.log)
     if not rows:
         return "Nothing was logged."
@@ -84,16 +84,16 @@ def training_log(record: TrainingRecord) -> str:
         cells += [f"{row[name]:.4f}" if _is_number(row.get(name)) else "-" for name in shown]
         lines.append([f"**{text}**" for text in cells] if step == record.best_step else cells)
     head = ["epoch", "step", "training loss", *map(_logged_label, shown)]
-    what = "Metrics are of the validation targets."
+    legend = "Metrics are computed on the validation targets."
     if record.best_step in rows:
-        what += " The row in bold is the checkpoint."
+        legend += " The row in bold is the checkpoint."
     later = [told for entry in record.log[_end_of_training(record.log) :] if (told := _evaluation(entry))]
     lines_of_later = "".join(f"\n\nEvaluated after training: {told}." for told in later)
-    return f"{table(head, lines)}\n\n{what}{lines_of_later}"
+    return f"{table(head, lines)}\n\n{legend}{lines_of_later}"
 
 
 def _evaluation(entry: dict[str, Any]) -> str:
-    """Metrics of an evaluation by hand, with the prefix that names its users; empty for another entry of the log."""
+    """Metrics of a manual evaluation, with the name of its data set; empty for other log entries."""
     found = []
     for name, value in entry.items():
         metric = next((metric for metric in LOGGED_METRICS if name.endswith(f"_{metric}")), None)
@@ -103,11 +103,11 @@ def _evaluation(entry: dict[str, Any]) -> str:
 
 
 def machine_and_time(record: TrainingRecord) -> str:
-    """Where it ran, for how long, and what was emitted."""
-    spent = f"{duration(record.evaluation_seconds)} of them evaluation" if record.evaluation_seconds else ""
+    """Hardware, time and emissions."""
+    spent = f"of which evaluation {duration(record.evaluation_seconds)}" if record.evaluation_seconds else ""
     time = duration(record.seconds) + (f", {spent}" if spent and record.seconds is not None else "")
     if record.resumed_at:
-        time += f"; counted from step {record.resumed_at}, where an earlier run was taken up"
+        time += f"; counted from step {record.resumed_at}, where the run was resumed"
     lines = [f"- Machine: {line(record.hardware)}.", f"- Processes: {record.processes}.", f"- Training time: {time}."]
     if record.emissions is None:
         lines.append("- Emissions: not measured (codecarbon did not run).")

@@ -101,8 +101,8 @@ def test_roles_of_event_types_can_be_given(checkpoint, tmp_path, capsys):
     given = evaluation_data(recommender, load_shop(data), negative_event_types=["hold"])
     assert (given.options.target_event_types, given.options.negative_event_types) == (("buy",), ["hold"])
     assert given.notes == [
-        "event types have other roles than in the checkpoint's training: buy (predicted); hold (negative, context "
-        "only); in training: buy, hold (predicted)"
+        "event types have other roles than in training: now buy (predicted); hold (negative, context only); "
+        "in training buy, hold (predicted)"
     ]
     assert not evaluation_data(recommender, load_shop(data), target_event_types=["buy", "hold"]).notes
 

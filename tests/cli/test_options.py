@@ -39,7 +39,7 @@ def test_whole_numbers_may_be_written_as_floats_and_lists_with_commas():
         ({"use_text": "perhaps"}, "use_text is 'perhaps'; give true or false"),
         ({"num_item_rows": 5}, "unknown option --num-item-rows"),
         ({"dtype": "float16"}, "unknown option --dtype"),
-        ({"metric_ks": "five"}, "metric_ks is 'five'; give whole numbers with commas between"),
+        ({"metric_ks": "five"}, "metric_ks is 'five'; give whole numbers separated by commas"),
         ({"hidden_size": True}, "hidden_size is True; give a number"),
         ({"learning_rate": True}, "learning_rate is True; give a number"),
     ],

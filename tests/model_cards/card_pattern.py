@@ -5,8 +5,8 @@ from __future__ import annotations
 NUMBER = r"(?:\*\*-?\d+\.\d{4}\*\*|-?\d+\.\d{4}|n/a)(?: \[-?\d+\.\d{4}, -?\d+\.\d{4}\])?"
 METRICS = rf"\| model \|(?: [A-Z]\w*@\d+ \|)+\n\|(?:---\|)+\n(?:\| [^|\n]+ \|(?: {NUMBER} \|)+\n)+"
 VERDICT = (
-    r"(?:\n[A-Z]+@\d+ of [^\n]+ minus that of [^\n]+: [+-]\d\.\d{4} \[[+-]\d\.\d{4}, [+-]\d\.\d{4}\]; "
-    r"(?:[^\n]+ is better|these targets do not tell which is better)\.\n)?"
+    r"(?:\n[A-Z]+@\d+, [^\n]+ minus [^\n]+:  [+-]\d\.\d{4} \[[+-]\d\.\d{4}, [+-]\d\.\d{4}\]; "
+    r"(?:[^\n]+ is better|the difference is not significant)\.\n)?"
 )
 SETTINGS = (
     r"(?:All at their defaults\.\n|Not recorded\.\n"
@@ -64,9 +64,9 @@ HEAD = rf"""
 
 {LINES}"""
 USAGE = r"""
-## How to use it
+## Usage
 
-A folder or a repository id stands for the checkpoint\.
+Give a checkpoint folder or a repository id\.
 
 ```python
 from xcat_rec import XCatRecommender
@@ -81,7 +81,7 @@ From the command line, with xcat-rec installed from a clone of its repository:
 xcat recommend (?P=id) --history [^\n]+ -k 10
 ```
 
-(?:The checkpoint is an adapter: [^\n]+\.|Without `xcat_rec` installed, the checkpoint carries its own code:
+(?:The checkpoint is an adapter: [^\n]+\.|Without `xcat_rec`, with the code in the checkpoint:
 
 ```python
 from transformers import AutoModel, AutoProcessor
@@ -100,48 +100,48 @@ DATA = rf"""
 (?:\| Content \| SHA-256 `[0-9a-f]{{64}}` of the tables \|
 \| Size \| [\d,]+ users, [\d,]+ items, [\d,]+ events, [\d,]+ distinct texts \|
 \| Time range \| (?:no times|\d+-\d\d-\d\d to \d+-\d\d-\d\d \(UTC\)) \|
-\| Repeated events \| [\d,]+ \(same user, item, time and kind\) \|
-\| Users a part \| (?:train [\d,]+, validation [\d,]+, test [\d,]+|not recorded) \|
+\| Repeated events \| [\d,]+ \(same user, item, time and event type\) \|
+\| Users per part \| (?:train [\d,]+, validation [\d,]+, test [\d,]+|not recorded) \|
 \| Licence of the data \| [^\n]+ \|
 \| Source \| [^\n]+ \|
 )?\| Split \| [\w -]+ \|
 \| Order of simultaneous events \| [^\n]+ \|
 \| Seeds \| (?:not recorded|\w+ \d+(?:, \w+ \d+)*) \|
 
-What was repaired, or should be known:
+Repairs and warnings:
 
 {LINES}"""
-FIGURES = rf"""
-## Figures
+EVALUATION = rf"""
+## Evaluation
 
-(?:No test targets were ranked, so there are no figures\.
-|Measured on the held-out test targets\. Every item [^\n]+ bootstrap samples of the users\. [^\n]+ is bold\.
+(?:The model was not evaluated on test targets\.
+|Evaluated on the held-out test targets\. Every item [^\n]+ bootstrap samples of the users\. Bold: [^\n]+\.
 
 ### All targets \([\d,]+ of [\d,]+ users\)
 
 {METRICS}{VERDICT}(?:
 ### Targets in `\w+` \((?:[^;\n]+; )?[\d,]+ targets\)
 
-(?:There were none, so nothing was measured\.\n|{METRICS}{VERDICT}))*)"""
+(?:No targets in this slice\.\n|{METRICS}{VERDICT}))*)"""
 AUDIT = rf"""
 ## Audit
 
 (?:No recommendations were audited\.
-|Of the \d+ recommendations to each test user, [^\n]+\.
+|Audit of the \d+ recommendations to each test user\. [^\n]+\.
 
 ### Popularity
 
-\| lists of \| training events \| popular \| without training events \| Gini \|
+\| model \| training events \| popular items \| cold items \| Gini \|
 \|---\|---\|---\|---\|---\|
 (?:\| [^|\n]+ \| (?:[\d,]+\.\d \| {SHARE} \| {SHARE} \| \d\.\d{{3}}|n/a \| n/a \| n/a \| n/a) \|\n)+
-Training events of an item: [^\n]+\.
+Training events: mean number per item [^\n]+\.
 (?:
 ### Exposure by \w+
 
-\| \w+ \| of the catalogue \| of the histories \| of the recommendations \|
+\| \w+ \| catalogue \| histories \| recommendations \|
 \|---\|---\|---\|---\|
 (?:\| [^\n]+ \| {SHARE} \| {SHARE} \| {SHARE} \|\n)+
-{SHARE} of the recommendations would have to change [^\n]+ values are never recommended\.
+To match the shares in the histories, {SHARE} of the recommendations [^\n]+ values are never recommended\.
 )*)"""
 TRAINING = rf"""
 ## Training
@@ -149,33 +149,33 @@ TRAINING = rf"""
 ### Losses
 
 (?:Not recorded\.\n|{LINES})
-### Parts
+### Model components
 
 (?:Not recorded\.\n|{LINES})
-### Log
+### Training log
 
 (?:Nothing was logged\.
 |\| epoch \| step \| training loss \|(?: validation loss \|)?(?: [A-Z]\w*@\d+(?: `\w+`)? \|)*
 \|(?:---\|)+
 (?:\|(?: (?:\*\*)?(?:\d+(?:\.\d+)?|-)(?:\*\*)? \|)+\n)+
-Metrics are of the validation targets\.(?: The row in bold is the checkpoint\.)?
+Metrics are computed on the validation targets\.(?: The row in bold is the checkpoint\.)?
 (?:
 Evaluated after training: [^\n]+\.
 )?)
-### Machine and time
+### Hardware and time
 
 - Machine: [^\n]+\.
 - Processes: \d+\.
 - Training time: (?:not recorded|\d+ h \d+ min|\d+ min \d+ s|\d+ s)[^\n]*\.
 - Emissions: {EMISSIONS}\.
 
-### Settings of the preparation that are not at their default
+### Non-default preparation settings
 
 {SETTINGS}
-### Settings of the model that are not at their default
+### Non-default model settings
 
 {SETTINGS}
-### Settings of the training that are not at their default
+### Non-default training settings
 
 {SETTINGS}
 ### Command
@@ -185,7 +185,7 @@ Evaluated after training: [^\n]+\.
 
 (?:- [\w-]+ \d[^\n]*\n)+"""
 END = rf"""
-## Limits
+## Limitations
 
 {LINES}
 ## Citation
@@ -195,4 +195,4 @@ END = rf"""
 (?:
 The data: [^\n]+\.
 )?"""
-CARD = METADATA + HEAD + USAGE + DATA + FIGURES + AUDIT + TRAINING + END
+CARD = METADATA + HEAD + USAGE + DATA + EVALUATION + AUDIT + TRAINING + END

@@ -61,7 +61,10 @@ def test_the_card_is_filled(trained: tuple[XCatTrainer, XCatModelCardData, Path]
     card = build_card(data)
     assert re.fullmatch(CARD, card), card
     losses = [f"{entry['loss']:.4f}" for entry in trainer.state.log_history if "loss" in entry]
-    shown = [row.replace("*", "").split(" | ") for row in card.split("### Log\n\n")[1].split("\n\n")[0].splitlines()]
+    shown = [
+        row.replace("*", "").split(" | ")
+        for row in card.split("### Training log\n\n")[1].split("\n\n")[0].splitlines()
+    ]
     assert [row[2] for row in shown[2:]] == losses and len(losses) == 2
     assert "| `hidden_size` | `32` |" in card and "| `num_train_epochs` | `2` |" in card
     assert str(trained[2]) not in card
@@ -80,7 +83,7 @@ def test_a_pushed_state_has_the_card_as_it_is_then(trained: tuple[XCatTrainer, X
     trainer.create_model_card()
     card = (folder / "README.md").read_text()
     assert card == build_card(data)
-    assert "No test targets were ranked" in card
+    assert "The model was not evaluated on test targets" in card
 
 
 def test_a_resumed_run_says_so_and_keeps_the_log(encoder: Path, tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ def test_a_resumed_run_says_so_and_keeps_the_log(encoder: Path, tmp_path: Path) 
     card = build_card(data)
     assert re.fullmatch(CARD, card), card
     assert "; counted from step 6, where an earlier run was taken up." in card
-    assert card.split("### Log")[1].count("| 6 |") + card.split("### Log")[1].count("| **6** |") == 1
+    assert card.split("### Training log")[1].count("| 6 |") + card.split("### Training log")[1].count("| **6** |") == 1
 
 
 def test_a_fault_of_the_card_does_not_stop_a_run(

@@ -1,4 +1,4 @@
-"""The whole card matches one pattern, says what it should, and lets nothing local or secret out."""
+"""The whole card matches one pattern, has the expected content, and no local path or secret."""
 
 from __future__ import annotations
 
@@ -86,8 +86,10 @@ def test_whole_card(name: str, tmp_path: Path) -> None:
     [
         "library_name: xcat-rec", "| Base |", "| Seeds |", "| Split |", "| Revision |", "| Time range |", "SHA-256",
         "## Intended use", "xcat recommend ", "trust_remote_code=True", "### All targets", "[0.9000, 0.9250]",
-        "### Targets in `cold`", "## Audit", "### Popularity", "### Exposure by brand", "### Losses", "### Log",
-        "- Processes: 1.", "Training time: 2 min 34 s", "- Emissions: ", "### Command", "### Versions", "## Limits",
+        "### Targets in `cold`", "## Audit", "### Popularity", "### Exposure by brand", "### Losses",
+        "### Training log",
+        "- Processes: 1.", "Training time: 2 min 34 s", "- Emissions: ", "### Command", "### Versions",
+        "## Limitations",
         "## Citation", "@article", "| training loss |",
     ],
 )  # fmt: skip
@@ -111,38 +113,38 @@ def test_figures_stand_beside_baselines_with_intervals(tmp_path: Path) -> None:
     whole = card.split("### All targets (40 of 40 users)")[1].split("###")[0]
     assert "| XCat | **1.0000** [1.0000, 1.0000] | **0.5" in whole
     assert whole.index("| XCat |") < whole.index("| popularity |")
-    assert "NDCG@10 of XCat minus that of popularity: +0." in whole and "; XCat is better." in whole
+    assert "NDCG@10, XCat minus popularity: +0." in whole and "; XCat is better." in whole
     other = card.split("### Targets in `new_category` (the category is not in the user's history; 5 targets)")[1]
     assert "| popularity | **1.0000** [1.0000, 1.0000] | **1.0000** [1.0000, 1.0000] |" in other.split("###")[0]
     assert "; popularity is better." in other.split("###")[0]
-    assert "### Targets in `cold` (the item has no training events; 0 targets)\n\nThere were none" in card
-    assert "history_" not in card, "slices by length of history are for who asks"
+    assert "### Targets in `cold` (the item has no training events; 0 targets)\n\nNo targets in this slice." in card
+    assert "history_" not in card, "slices by history length are only in the results"
 
 
 def test_what_the_figures_say_against_the_model_is_a_limit(tmp_path: Path) -> None:
-    limits = build_card(example_card(tmp_path)).split("## Limits")[1].split("## Citation")[0]
-    assert "- On the targets in `new_category`, popularity has the better NDCG@10." in limits
-    assert "- No test target was in `cold`: nothing was measured there." in limits
+    limits = build_card(example_card(tmp_path)).split("## Limitations")[1].split("## Citation")[0]
+    assert "- On the targets in `new_category`, popularity has a higher NDCG@10." in limits
+    assert "- No test target is in `cold`: the model was not evaluated there." in limits
     assert "On all targets" not in limits
     same = {name: example_results()["XCat"] for name in ("XCat", "popularity")}
-    limits = build_card(example_card(tmp_path, results=same)).split("## Limits")[1]
-    assert "- On all targets, it is not shown to be better than popularity." in limits
+    limits = build_card(example_card(tmp_path, results=same)).split("## Limitations")[1]
+    assert "- On all targets, it is not significantly better than popularity." in limits
 
 
 def test_nothing_is_claimed_that_was_not_measured(tmp_path: Path) -> None:
     data = example_card(tmp_path, results={}, audit=None)
     card = build_card(data)
-    assert "No test targets were ranked, so there are no figures." in card
+    assert "The model was not evaluated on test targets." in card
     assert "No recommendations were audited." in card
-    assert "It was not measured on test targets" in card
+    assert "The model was not evaluated on test targets: the quality" in card
     metadata = yaml.safe_load(card.split("---")[1])
     assert not {"model-index", "metrics", "datasets", "co2_eq_emissions"} & set(metadata)
-    assert "Metrics are of the validation targets." in card
+    assert "Metrics are computed on the validation targets." in card
 
 
 def test_the_log_shows_the_checkpoint_in_bold(tmp_path: Path) -> None:
     card = build_card(example_card(tmp_path))
-    table = card.split("### Log\n\n")[1].split("\n\n")[0].splitlines()
+    table = card.split("### Training log\n\n")[1].split("\n\n")[0].splitlines()
     assert table == [
         "| epoch | step | training loss | Recall@10 | NDCG@10 `switch` |",
         "|---|---|---|---|---|",
@@ -193,15 +195,15 @@ def test_any_section_may_fail(name: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_results_of_another_name_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     card = build_card(example_card(tmp_path, own_name="YCat"))
-    assert "results are of popularity, XCat, and none is of own_name 'YCat'" in caplog.text
-    assert f"## Figures\n\n{UNWRITTEN}" in card
+    assert "results has popularity, XCat, but not own_name 'YCat'" in caplog.text
+    assert f"## Evaluation\n\n{UNWRITTEN}" in card
 
 
 def test_author_fields(tmp_path: Path) -> None:
     data = example_card(tmp_path).given({"license": "mit", "limits": ["Trained on one shop."], "language": ["en"]})
     card = build_card(data)
     assert "license: mit" in card and "- Trained on one shop.\n" in card and "| Language of the texts | en |" in card
-    with pytest.raises(ValueError, match="'licence' is no field of a card; give some of model_name"):
+    with pytest.raises(ValueError, match="'licence' is not a card field; give some of model_name"):
         data.given({"licence": "mit"})
     with pytest.raises(ValueError, match="limits is 'none'; give a list"):
         data.given({"limits": "none"})

@@ -15,7 +15,7 @@ from xcat_rec.model_cards.method import CITATIONS, losses_of, parts_of
 @pytest.mark.parametrize(
     ("fields", "names", "keys"),
     [
-        ({}, ["Cross-entropy over the whole catalogue", "Soft targets"], []),
+        ({}, ["Cross-entropy over the whole catalogue", "Label smoothing over text neighbours"], []),
         ({"soft_target_weight": 0}, ["Cross-entropy over the whole catalogue"], []),
         ({"use_text": False}, ["Cross-entropy over the whole catalogue"], []),
         ({"objective": "sampled_softmax"}, ["Sampled softmax cross-entropy"], ["bengio2008", "yi2019", "yang2020"]),
@@ -54,8 +54,8 @@ def test_parts() -> None:
 )
 def test_what_a_neighbour_memory_holds_depends_on_the_format(version: int, how: str, key: str) -> None:
     parts = {part.name: part for part in parts_of(XCatConfig(format_version=version, neighbor_weight=2.5))}
-    memory = parts["Neighbour memory"]
-    assert memory.detail == f"50 items of each, {how}, weight 2.5 in a score"
+    memory = parts["Item-to-item weights"]
+    assert memory.detail == f"50 neighbours per item, {how}, weight 2.5 in the score"
     assert memory.citations == (key,)
 
 

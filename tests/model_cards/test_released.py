@@ -20,9 +20,8 @@ TOLERANCE = 0.02
 """By how much a figure of a rebuilt model may be off, for bf16 and the number of threads change the arithmetic."""
 
 SAME = (
-    "Intended use", "How to use it", "Data", "Losses", "Parts",
-    "Settings of the preparation that are not at their default",
-    "Settings of the model that are not at their default", "Settings of the training that are not at their default",
+    "Intended use", "Usage", "Data", "Losses", "Model components", "Non-default preparation settings",
+    "Non-default model settings", "Non-default training settings",
     "Command", "Citation",
 )  # fmt: skip
 OF_THE_MACHINE = re.compile(r"^(?:- the hub cannot be reached|\| `(?:bf16|fp16|use_cpu)` \||  version = )")

@@ -241,7 +241,7 @@ def test_products_of_embeddings_are_the_base_scores(name: str) -> None:
     timed = using.user_embeddings([HISTORY], timestamps=[SECONDS])
     assert np.abs(timed - using.user_embeddings([HISTORY])).max() > 1e-4
     assert using.user_embeddings([]).shape == (0, 32)
-    with pytest.raises(ValueError, match="histories: 2 of 3 name no item of the catalogue"):
+    with pytest.raises(ValueError, match="histories: 2 of 3 have no item of the catalogue"):
         using.user_embeddings([["kite"], HISTORY, []])
 
 
