@@ -101,7 +101,7 @@ def test_a_field_that_is_none_of_a_card(
 ) -> None:
     (tmp_path / "fields.yaml").write_text("card:\n  licence: mit\n")
     assert fit(places, tmp_path / "fit", "--config", str(tmp_path / "fields.yaml")) == 2
-    assert "card: 'licence' is no field of a card; give some of model_name" in capsys.readouterr().err
+    assert "card: 'licence' is not a card field; give some of model_name" in capsys.readouterr().err
     assert not (tmp_path / "fit").exists()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 NUMBER = r"(?:\*\*-?\d+\.\d{4}\*\*|-?\d+\.\d{4}|n/a)(?: \[-?\d+\.\d{4}, -?\d+\.\d{4}\])?"
 METRICS = rf"\| model \|(?: [A-Z]\w*@\d+ \|)+\n\|(?:---\|)+\n(?:\| [^|\n]+ \|(?: {NUMBER} \|)+\n)+"
 VERDICT = (
-    r"(?:\n[A-Z]+@\d+, [^\n]+ minus [^\n]+:  [+-]\d\.\d{4} \[[+-]\d\.\d{4}, [+-]\d\.\d{4}\]; "
+    r"(?:\n[A-Z]+@\d+, [^\n]+ minus [^\n]+: [+-]\d\.\d{4} \[[+-]\d\.\d{4}, [+-]\d\.\d{4}\]; "
     r"(?:[^\n]+ is better|the difference is not significant)\.\n)?"
 )
 SETTINGS = (

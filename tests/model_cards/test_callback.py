@@ -74,7 +74,7 @@ def test_a_change_after_training_is_told(trained: tuple[XCatTrainer, XCatModelCa
     trainer, data, _ = trained
     before = trainer.model.config.neighbor_weight
     trainer.model.config.neighbor_weight = 0.125
-    assert "weight 0.125 in a score" in build_card(data)
+    assert "weight 0.125 in the score" in build_card(data)
     trainer.model.config.neighbor_weight = before
 
 
@@ -95,7 +95,7 @@ def test_a_resumed_run_says_so_and_keeps_the_log(encoder: Path, tmp_path: Path) 
     assert data.training.resumed_at == 6
     card = build_card(data)
     assert re.fullmatch(CARD, card), card
-    assert "; counted from step 6, where an earlier run was taken up." in card
+    assert "; counted from step 6, where the run was resumed." in card
     assert card.split("### Training log")[1].count("| 6 |") + card.split("### Training log")[1].count("| **6** |") == 1
 
 
@@ -111,7 +111,7 @@ def test_a_fault_of_the_card_does_not_stop_a_run(
         trainer = trainer_of(prepared(encoder), tmp_path, epochs=1, callbacks=[ModelCardCallback(data)])
         result = trainer.train()
     assert result.global_step == 6
-    assert "the model card lacks what on_train_begin would have told it: RuntimeError('no such thing')" in caplog.text
+    assert "the model card lacks the data of on_train_begin: RuntimeError('no such thing')" in caplog.text
 
 
 def test_emissions_of_other_callbacks() -> None:
