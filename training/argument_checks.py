@@ -1,4 +1,4 @@
-"""Training arguments that are refused, checked without torch."""
+"""Checks of training arguments, without torch."""
 
 from __future__ import annotations
 
@@ -12,30 +12,32 @@ from ..tokenization.text.precision import check_precision
 
 
 def check_refused(args: Any) -> None:
-    """Refuse arguments of `TrainingArguments` that mean nothing here, before they end in the middle of a step."""
+    """Refuse arguments of `TrainingArguments` that do not apply here, before they fail in the middle of a step."""
     refused = {
         "label_smoothing_factor": "labels are smoothed by soft_target_weight of the model's configuration",
-        "neftune_noise_alpha": "there are no embeddings of tokens to add noise to, but there is id_dropout",
+        "neftune_noise_alpha": "the model has no token embeddings; use id_dropout of its configuration",
         "remove_unused_columns": "the collators need every column",
         "batch_eval_metrics": "ranks of all users are gathered, and they are small",
         "bf16_full_eval": "items are ranked in float32, whatever the precision of training",
         "fp16_full_eval": "items are ranked in float32, whatever the precision of training",
         "use_liger_kernel": "it has no kernel for this model",
-        "debug": "its checks of every layer's output do not take masks; look at grad_norm in the logs",
+        "debug": "its checks of layer outputs do not support masks; look at grad_norm in the logs",
     }
     for name, reason in refused.items():
         if getattr(args, name):
             raise ValueError(f"{name} is {getattr(args, name)}; leave it out: {reason}")
     if not args.eval_do_concat_batches:
-        raise ValueError("eval_do_concat_batches is False; leave it out: metrics are of the ranks of all users")
+        raise ValueError(
+            "eval_do_concat_batches is False; leave it out: metrics are computed from the ranks of all users"
+        )
     if args.max_tokens_per_batch is not None and str(args.train_sampling_strategy) != "random":
         raise ValueError(
-            f"train_sampling_strategy is {args.train_sampling_strategy}, and max_tokens_per_batch draws batches "
-            "of its own; leave one of them out"
+            f"train_sampling_strategy is {args.train_sampling_strategy}, and max_tokens_per_batch has its own "
+            "sampler; leave one of them out"
         )
     metric = args.metric_for_best_model or ""
     if metric.endswith("loss") and args.greater_is_better:
-        raise ValueError(f"greater_is_better is True, and less of {metric} is better; leave it out")
+        raise ValueError(f"greater_is_better is True, but a lower {metric} is better; leave it out")
 
 
 def check_numbers(args: Any) -> None:
@@ -70,7 +72,7 @@ def check_numbers(args: Any) -> None:
 
 
 def check_deciding_metric(args: Any, eval_dataset: Any = None) -> None:
-    """Refuse a metric that no evaluation will give, before hours of training end at the first one."""
+    """Refuse a metric that no evaluation computes, before the first evaluation of a long training fails."""
     if args.eval_strategy == "no":
         return
     name = args.metric_for_best_model or ""
@@ -80,11 +82,15 @@ def check_deciding_metric(args: Any, eval_dataset: Any = None) -> None:
     if args.load_best_model_at_end and not re.fullmatch(pattern, name):
         raise ValueError(
             f"metric_for_best_model is {name!r}; give {', '.join(METRIC_NAMES)} or coverage with a cut-off, such as "
-            f"ndcg@10, or one of a slice, such as slices.{SLICE_NAMES[0]}.ndcg@10, or eval_loss"
-            + (f", each with the name of a set before it, such as {next(iter(eval_dataset))}_ndcg@10" if sets else "")
+            f"ndcg@10, or the metric of a slice, such as slices.{SLICE_NAMES[0]}.ndcg@10, or eval_loss"
+            + (
+                f", each with the name of an evaluation set before it, such as {next(iter(eval_dataset))}_ndcg@10"
+                if sets
+                else ""
+            )
         )
     if args.prediction_loss_only and not name.endswith("loss"):
         raise ValueError(
-            f"prediction_loss_only is True, and metric_for_best_model is {name!r}, for which items are ranked; give "
+            f"prediction_loss_only is True, and metric_for_best_model is {name!r}, which needs ranks; give "
             "metric_for_best_model='eval_loss', or leave prediction_loss_only out"
         )

@@ -25,25 +25,25 @@ DEFAULT_WARMUP = 50.0
 DEFAULT_HISTORIES = 128
 _LEAST_HISTORIES = 16
 _SHORT = 8.0
-"""Events of a history up to which a batch is a number of histories, and beyond which of events."""
+"""History length up to which a batch is sized by histories; above it, by events."""
 _ITEMS_OF_A_BATCH = 8192
 _MOST_TIMES = 4
 _MOST_LABELS = 5_000_000
-"""Events to predict in all default epochs together, beyond which there are fewer epochs."""
+"""Target events over all default epochs; with more, the number of epochs is reduced."""
 _LEAST_EPOCHS = 0.2
-"""Share of the epochs that is left of them on however long a log."""
+"""Minimum share of the default epochs, for very long interaction logs."""
 _SPARSE = 20.0
-"""Events to predict an item, from which on there are more epochs."""
+"""Target events per item above which the number of epochs is increased."""
 _MOST_EPOCHS = 2.0
-"""Times the epochs on however dense a log."""
+"""Maximum factor on the epochs, for very dense interaction logs."""
 
 
 @dataclass
 class XCatTrainingArguments(TrainingArguments):
     """`TrainingArguments` whose defaults fit behaviour sequences.
 
-    A batch is a number of histories; the collator packs them into rows. Training evaluates and saves once an epoch,
-    stops when the ranking metric has not improved for a while, and ends with the best epoch's weights.
+    A batch is a number of histories; the collator packs them into rows. Training evaluates and saves once per epoch,
+    stops when the ranking metric has not improved for several evaluations, and ends with the best epoch's weights.
     """
 
     precision: str = field(
@@ -53,77 +53,77 @@ class XCatTrainingArguments(TrainingArguments):
     early_stopping_patience: int = field(
         default=from_data(DEFAULT_PATIENCE),
         metadata={
-            "help": "Evaluations without improvement after which training stops, over a dense log more if left out; "
+            "help": "Evaluations without improvement after which training stops; more by default for a dense log; "
             "0 never stops, nor does a run without load_best_model_at_end."
         },
     )
     quick: bool = field(
         default=False,
         metadata={
-            "help": "Train in about a tenth of the time, for a first look: a tenth of the epochs and no evaluation "
-            "between them, and fewer users and steps for the memory weight and the re-ranker. Metrics are a little "
-            "lower (docs/research/speed.md)."
+            "help": "Train in about a tenth of the time for a first result: a tenth of the epochs, no evaluation "
+            "between epochs, fewer users and steps to tune the item-to-item weight and the re-ranker. Metrics are "
+            "slightly lower (docs/research/speed.md)."
         },
     )
     tune_neighbor_weight: bool = field(
         default=True,
         metadata={
-            "help": "Whether the weight of the neighbour memory is chosen on the validation split, before each "
+            "help": "Whether the weight of the item-to-item scores is tuned on the validation split, before each "
             "evaluation in training and at the end."
         },
     )
     tune_second_stage: bool = field(
         default=True,
         metadata={
-            "help": "Whether a second stage, in which the best candidates attend to the history, is fitted on the "
-            "validation split at the end, and used if users it was not fitted on gain from it."
+            "help": "Whether a re-ranker is fitted on the validation split after training; it is used if "
+            "cross-validation over users shows a gain."
         },
     )
     max_eval_users: int | None = field(
         default=MOST_USERS,
         metadata={
-            "help": "Users of the validation split, evenly spread, that an evaluation in training ranks at most; all "
-            "if None. Evaluations after it rank all."
+            "help": "Maximum users per evaluation in training, evenly spread over the validation split; all "
+            "if None. Later evaluations rank all users."
         },
     )
     new_category_weight: float = field(
         default=2.0,
         metadata={
-            "help": "Weight in the loss of an event whose category is not among the events read; 1 for all alike."
+            "help": "Loss weight of an event whose category is not among the events read, such as 2; 1 for no effect."
         },
     )
     share_negatives: bool = field(
         default=False,
         metadata={
-            "help": "Whether a sampled objective has the same candidates in all processes: the loss is that of one "
-            "process with the whole batch, and each scores the targets of all."
+            "help": "Whether a sampled objective uses the same candidates in all processes: the loss equals that of "
+            "one process with the whole batch, and each process scores the targets of all."
         },
     )
     adaptor_refresh_steps: int = field(
         default=1,
         metadata={
-            "help": "Every so many steps all texts of the catalogue go through the text adaptor; in between only "
-            "those of the step's own items do, and the others are as they were. 1 for all in every step."
+            "help": "Steps between full updates of the text projection of all item texts; in between only "
+            "the texts of a step's items are updated. 1 updates all in every step."
         },
     )
     max_tokens_per_batch: int | None = field(
         default=None,
-        metadata={"help": "Events to predict a training batch, at most; in place of a number of histories."},
+        metadata={"help": "Maximum target events per training batch, such as 4096; instead of a number of histories."},
     )
     max_train_events: int | None = field(
-        default=None, metadata={"help": "Training events used of a user, the latest; all if left out."}
+        default=None, metadata={"help": "Latest training events used per user, such as 500; all by default."}
     )
     shuffle_buffer_size: int = field(
         default=10_000,
-        metadata={"help": "Training windows of a stream that are shuffled together, such as 10000; 0 for none."},
+        metadata={"help": "Shuffle buffer for a stream, in training windows; 0 for no shuffling."},
     )
     trained_texts_per_step: int = field(
         default=64,
-        metadata={"help": "Item texts a step that a text encoder in training encodes anew; others keep their states."},
+        metadata={"help": "Item texts that a trained text encoder encodes per step; others keep their stored states."},
     )
     text_encoder_learning_rate: float | None = field(
         default=None,
-        metadata={"help": "Peak learning rate of the text encoder; 5e-5 if left out, 2e-4 for its adapters."},
+        metadata={"help": "Peak learning rate of the text encoder; by default 5e-5, for its adapters 2e-4."},
     )
     metric_ks: list[int] = field(
         default_factory=lambda: [10, 20], metadata={"help": "Cut-offs k of the ranking metrics."}
@@ -131,27 +131,33 @@ class XCatTrainingArguments(TrainingArguments):
     seed: int = field(default=0, metadata={"help": "Seed of training; give PreparationOptions the same."})
     per_device_train_batch_size: int = field(
         default=from_data(DEFAULT_HISTORIES),
-        metadata={"help": "Histories per training batch; from the data if left out."},
+        metadata={"help": "Histories per training batch; by default chosen from the data."},
     )
-    per_device_eval_batch_size: int = field(default=256, metadata={"help": "Users an evaluation batch."})
+    per_device_eval_batch_size: int = field(default=256, metadata={"help": "Users per evaluation batch."})
     learning_rate: float = field(
         default=from_data(DEFAULT_RATE),
-        metadata={"help": "Peak learning rate of AdamW; higher for a large catalogue if left out."},
+        metadata={"help": "Peak learning rate of AdamW, such as 1e-3; by default higher for a large catalogue."},
     )
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
     num_train_epochs: float = field(
         default=from_data(DEFAULT_EPOCHS),
-        metadata={"help": "Epochs at most; over a long log fewer and a dense one more, if left out."},
+        metadata={
+            "help": "Maximum number of epochs, such as 10; by default fewer for a long log and more for a dense one."
+        },
     )
     lr_scheduler_type: str = field(default="linear", metadata={"help": "Learning rate schedule."})
     warmup_steps: float = field(default=from_data(DEFAULT_WARMUP), metadata={"help": "Steps of linear warm-up."})
     eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate: no, steps or epoch."})
     save_strategy: str = field(default="epoch", metadata={"help": "When to save: no, steps, epoch or best."})
     save_total_limit: int | None = field(default=1, metadata={"help": "Checkpoints kept besides the best."})
-    load_best_model_at_end: bool = field(default=True, metadata={"help": "Whether the best checkpoint is the result."})
-    metric_for_best_model: str | None = field(default="ndcg@10", metadata={"help": "Metric that decides."})
+    load_best_model_at_end: bool = field(
+        default=True, metadata={"help": "Whether training ends with the weights of the best checkpoint."}
+    )
+    metric_for_best_model: str | None = field(
+        default="ndcg@10", metadata={"help": "Metric that chooses the best checkpoint."}
+    )
     greater_is_better: bool | None = field(
-        default=None, metadata={"help": "Whether more of it is better; if left out, of everything but a loss."}
+        default=None, metadata={"help": "Whether a higher metric is better; by default yes, except for a loss."}
     )
     dataloader_pin_memory: bool = field(
         default=torch.cuda.is_available(), metadata={"help": "Whether batches are pinned for a GPU."}
@@ -159,7 +165,9 @@ class XCatTrainingArguments(TrainingArguments):
     restore_callback_states_from_checkpoint: bool = field(
         default=True, metadata={"help": "Whether resuming restores the count of early stopping."}
     )
-    remove_unused_columns: bool = field(default=False, metadata={"help": "The collator needs every column."})
+    remove_unused_columns: bool = field(
+        default=False, metadata={"help": "Must be false: the collator needs every column."}
+    )
     report_to: None | str | list[str] = field(  # noqa: RUF036 HfArgumentParser wants this order
         default="none", metadata={"help": "tensorboard, wandb, ... or none."}
     )
@@ -185,8 +193,8 @@ class XCatTrainingArguments(TrainingArguments):
         super().__post_init__()
         if getattr(self.accelerator_config, "dispatch_batches", None):
             raise ValueError(
-                "dispatch_batches of accelerator_config is True; leave it out: histories are packed into rows, which "
-                "cannot be cut into the parts of processes"
+                "dispatch_batches of accelerator_config is True; leave it out: packed rows of histories "
+                "cannot be divided between processes"
             )
         kind = torch.device(self.device).type
         if explicit and bf16_speedup(kind) < 1:
@@ -197,7 +205,7 @@ class XCatTrainingArguments(TrainingArguments):
             )
         if not self.fp16 and not explicit:
             self.bf16 = use_bf16(self.precision, kind)
-            self.mixed_precision = "bf16" if self.bf16 else self.mixed_precision  # which Trainer goes by
+            self.mixed_precision = "bf16" if self.bf16 else self.mixed_precision  # read by Trainer
 
     @property
     def order_seed(self) -> int:
@@ -205,9 +213,9 @@ class XCatTrainingArguments(TrainingArguments):
         return self.seed if self.data_seed is None else self.data_seed
 
     def suit_stream(self) -> None:
-        """Evaluate, save and log ten times in a training where that was to be once an epoch; each process reads all.
+        """Evaluate, save and log ten times per training instead of once per epoch; each process reads all rows.
 
-        A process takes its share of what it reads, for packed rows cannot be dispatched.
+        Each process uses its share of the rows, because packed rows cannot be dispatched.
         """
         loading: Any = self.accelerator_config
         loading.dispatch_batches = False
@@ -217,9 +225,9 @@ class XCatTrainingArguments(TrainingArguments):
                 setattr(self, f"{name}_steps", 0.1)
 
     def share_buffers(self, changing: bool) -> None:
-        """Have DDP send buffers before every step only where they change, unless that was given.
+        """Let DDP broadcast buffers before every step only if they change, unless the argument was given.
 
-        The item table is buffers, alike in all processes; where texts are trained, their states differ.
+        The item table consists of buffers, equal in all processes; if texts are trained, their states differ.
 
         Args:
             changing: Whether training changes the item table.
@@ -228,14 +236,14 @@ class XCatTrainingArguments(TrainingArguments):
             self.ddp_broadcast_buffers = changing
 
     def share_precision(self) -> None:
-        """Take over what the first process measured, so that all run one arithmetic; every process must call it."""
+        """Use the first process's measurement, so all processes have one precision; every process must call it."""
         if self.precision != "auto" or self.world_size == 1:
             return
         chosen = broadcast_object_list([self.bf16, self.mixed_precision])
         self.bf16, self.mixed_precision = bool(chosen[0]), str(chosen[1])
 
     def _hurry(self) -> None:
-        """Replace defaults by those of `quick`; values that were given stay."""
+        """Replace defaults by the values of `quick`; given values are kept."""
         if depends_on_data(self.num_train_epochs):
             self.num_train_epochs = from_data(QUICK_SHARE * self.num_train_epochs)
         if depends_on_data(self.warmup_steps):
@@ -253,21 +261,21 @@ def sized_for(
     epochs: float = DEFAULT_EPOCHS,
     patience: int = DEFAULT_PATIENCE,
 ) -> dict[str, Any]:
-    """Histories a batch, peak learning rate, epochs and patience that are used for a shop where they are not given.
+    """Default batch size, peak learning rate, epochs and patience for a data set.
 
-    A step of the full softmax represents the whole catalogue whatever the size of the batch, so that small batches of
-    a large catalogue are spent on that; but where histories are long, few of them are many events, and more events
-    make fewer steps. The rate grows with the catalogue as the square root of the batch (Krizhevsky 2014). A long log
-    is learnt in fewer passes, and one that has much to say of each item in more, for it is not soon learnt by heart;
-    it is waited for as much longer, since the more passes there are, the sooner one of them is the best by chance.
+    A step of the full softmax represents the whole catalogue, whatever the batch size, so large catalogues get larger
+    batches. Long histories get smaller batches: few histories already have many events, and too many events per batch
+    leave few steps. The learning rate grows with the square root of the batch size (Krizhevsky 2014). A long log needs
+    fewer epochs. A log with many events per item needs more epochs, because it overfits later; its patience grows too,
+    because with more epochs the best one is more often best by chance.
 
     Args:
         num_items: Items of the catalogue.
-        window: Events to predict that a training sequence has on average, of those that a model reads at once.
-        labels: Events to predict in all training sequences.
-        learning_rate: Peak learning rate with the batch of a small catalogue.
-        epochs: Epochs, at most, of a log that is neither long nor dense.
-        patience: Evaluations without gain after which training over such a log stops.
+        window: Mean target events per training sequence, within the events that a model reads at once.
+        labels: Target events in all training sequences.
+        learning_rate: Peak learning rate for a small catalogue.
+        epochs: Maximum epochs for a log that is neither long nor dense.
+        patience: Evaluations without gain after which training stops, for such a log.
 
     Returns:
         Fields of `XCatTrainingArguments`.

@@ -1,4 +1,4 @@
-"""What a training run shows while it goes on, what it counts, and when it stops."""
+"""Progress, counts and early stopping of a training run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class EpochProgress(TrainerCallback):
             if getattr(args, "quick", False):
                 say(
                     f"quick: {args.num_train_epochs:g} epochs without evaluations between them, and at most "
-                    f"{QUICK_USERS:,} users for the memory weight and the re-ranker; metrics are lower than without"
+                    f"{QUICK_USERS:,} users for the item-to-item weight and the re-ranker; "
+                    "metrics are lower than in a full training"
                 )
             self._training.begin("training", state.max_steps, "steps").done = state.global_step
 
@@ -72,7 +73,7 @@ class EpochProgress(TrainerCallback):
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **kwargs: Any
     ) -> None:
-        """Remember the loss; the loggers named in `report_to` show the rest."""
+        """Store the loss; the loggers in `report_to` show the rest."""
         self.loss = (logs or {}).get("loss", self.loss)
 
     def on_evaluate(
@@ -82,7 +83,7 @@ class EpochProgress(TrainerCallback):
         self._evaluation.end()
         if state.is_world_process_zero and metrics:
             first = next((name for name in metrics if name.endswith("_runtime")), "eval_runtime")
-            prefix = first.removesuffix("_runtime")  # of several sets the name is in it
+            prefix = first.removesuffix("_runtime")  # with several sets it contains the name
             shown = [f"{name} {metrics[key]:.4f}" for name in self.metrics if (key := f"{prefix}_{name}") in metrics]
             if f"{prefix}_loss" in metrics:
                 shown.insert(0, f"loss {metrics[f'{prefix}_loss']:.3f}")
@@ -92,7 +93,7 @@ class EpochProgress(TrainerCallback):
 
 
 class _OpenStage:
-    """A stage that one call of a callback begins and another one ends."""
+    """A stage that one callback method begins and another ends."""
 
     def __init__(self) -> None:
         self.stage: Stage | None = None
@@ -111,18 +112,18 @@ class _OpenStage:
 
 
 class EarlyStoppingOfSets(EarlyStoppingCallback):
-    """Early stopping by the evaluations that have the metric that decides: of one set, or before a test set."""
+    """Early stopping by evaluations that have the deciding metric, so other evaluation sets do not count."""
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any = None, **kwargs: Any
     ) -> None:
-        """Count the evaluation of that set, and no other."""
+        """Count the evaluation of the deciding set only."""
         if f"eval_{(args.metric_for_best_model or '').removeprefix('eval_')}" in metrics:
             super().on_evaluate(args, state, control, metrics, **kwargs)
 
 
 class TrainedParameters(TrainerCallback):
-    """Counts the parameters that a training run changes: the parameters that had a gradient at a step of it."""
+    """Counts the trained parameters: parameters that had a gradient in at least one step."""
 
     def __init__(self) -> None:
         self._sizes: dict[str, int] = {}
@@ -130,19 +131,19 @@ class TrainedParameters(TrainerCallback):
 
     @property
     def counts(self) -> tuple[int, int] | None:
-        """Parameters that were trained, and all parameters; None before the first step."""
+        """Numbers of trained and of all parameters; None before the first step."""
         return (sum(self._sizes.values()), self._total) if self._sizes else None
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Begin to count."""
+        """Start counting."""
         self._sizes = {}
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
     ) -> None:
-        """Note the parameters that this step changes."""
+        """Record the parameters that this step changes."""
         sizes = [(name, value.numel(), value.grad is not None) for name, value in model.named_parameters()]
         self._sizes |= {name: size for name, size, reached in sizes if reached}
         self._total = sum(size for _, size, _ in sizes)

@@ -18,9 +18,9 @@ from .tuning.held_out import HeldOutWeights
 
 @dataclass
 class PackingCollator:
-    """Packs histories into rows with labels: all next events, or the targets of rows that have some.
+    """Packs histories into rows with labels: all next events, or the targets if rows have targets.
 
-    So the loss that the stock `transformers.Trainer` computes in an evaluation is that of the targets.
+    So the evaluation loss of the stock `transformers.Trainer` is the loss of the targets.
 
     Args:
         processor: The processor.
@@ -29,7 +29,7 @@ class PackingCollator:
     processor: XCatProcessor
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Make `XCatForNextItem` inputs of dataset rows."""
+        """Make `XCatForNextItem` inputs from dataset rows."""
         if any("targets" not in row for row in rows):
             return self.processor.collate(rows, with_labels=True)
         repeated = [row for row in rows for _ in row["targets"]]
@@ -42,12 +42,12 @@ class PackingCollator:
 
 @dataclass
 class QueryCollator:
-    """Packs evaluation histories, with the targets of each user, the slices they fall into and their weights.
+    """Packs evaluation histories, with each user's targets, their slices and their weights.
 
     Args:
         processor: The processor.
-        trained: (rows of the vocabulary,) bool, which items have training events.
-        new_category_weight: Weight in the loss of a target whose category is not among the events read.
+        trained: (rows of the vocabulary,) bool, True for items with training events.
+        new_category_weight: Loss weight of a target whose category is not among the events read.
         held_out: Weights of the re-ranker by fold, if it was fitted on some of the users.
     """
 
@@ -59,7 +59,7 @@ class QueryCollator:
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Make model inputs, `targets` (users, most targets) padded with -1, `target_weights`, and `target_slices`.
 
-        The slices are (users, most targets, slices). With `held_out` there are (users,) `folds`, too.
+        The slices are (users, most targets, slices). With `held_out` there are also (users,) `folds`.
         """
         if any("targets" not in row for row in rows):
             raise ValueError("rows to evaluate have no targets; give a validation or test split of build_splits")
@@ -74,7 +74,7 @@ class QueryCollator:
         return batch
 
     def _weights(self, rows: Sequence[dict[str, Any]], targets: np.ndarray) -> np.ndarray:
-        """(users, most targets) weights, as `weigh_new_categories` gives them to the label after the events read."""
+        """(users, most targets) weights, as computed by `weigh_new_categories`."""
         if self.new_category_weight == 1:
             return np.ones(targets.shape, dtype=np.float32)
         codes = self.processor.catalogue.category_codes

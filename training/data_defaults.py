@@ -1,7 +1,7 @@
 """Defaults that depend on the data, kept apart from values that were given.
 
 The number of histories per batch, the learning rate, epochs and patience have a starting value. `resolve_sizes` of
-`training.preparation.windows` turns it into the value for a data set. A value that the caller gives is never
+`training.preparation.windows` turns it into the value for a data set. A given value is never
 changed. The type of the number tells the two apart: `HfArgumentParser` passes every default on, and it stays a
 default.
 """
@@ -44,5 +44,5 @@ def from_data(value: float) -> float:
 
 
 def depends_on_data(value: Any) -> bool:
-    """Whether a value is a default of `from_data`, not one that was given."""
+    """Whether a value is a default of `from_data`, not a given value."""
     return isinstance(value, _FromData)

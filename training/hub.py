@@ -1,4 +1,4 @@
-"""What a trainer puts on the hub, and when: all that a checkpoint needs, each state in one commit."""
+"""Uploads of a trainer to the hub: complete checkpoints, one commit per state."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ logger = logging.getLogger(__name__)
 
 ARGUMENTS_FILE = "training_args.bin"
 STATE_FILE = "trainer_state.json"
-OF_RUN = "<!-- Written anew with every save. Delete this line to keep what you change. -->"
-"""Stands in the card of a run, which is written again; a card without it is kept."""
+OF_RUN = "<!-- This card is rewritten at every save. Delete this line to keep your changes. -->"
+"""Marks the card of a run, which is rewritten; a card without the mark is kept."""
 
 
 class HubPushes(Trainer):
     """The hub methods of a trainer.
 
-    `Trainer` copies a fixed list of files, which lacks the code and the catalogue, and reads the folder that it pushes
-    while the next state is written into it. Here a state is set aside, and pushed as it was.
+    `Trainer` copies a fixed list of files without the code and the catalogue, and reads the pushed folder while the
+    next state is written into it. Here each state is copied aside and pushed unchanged.
 
     Attributes:
-        card: What gives the text of the model card when a state is pushed; None for the card that somebody has put
-            into the output folder, or for the card of the run.
-            Where there is no card at all, one says how to load the model.
+        card: Computes the text of the model card when a state is pushed; None for the card in the output folder,
+            or for the card of the run.
+            Without any card, a short one that shows how to load the model.
     """
 
     card: Callable[[], str] | None = None
     hub_model_id: Any
     push_in_progress: Any
-    _pusher: ThreadPoolExecutor | None = None  # of one thread: each commit names the one before it
+    _pusher: ThreadPoolExecutor | None = None  # one thread: each commit has the previous one as parent
 
     def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
-        """Make the repository; before that, see that an adapter could be used by others.
+        """Create the repository, after checking that others can use an adapter.
 
         Args:
-            token: Token for the hub; None for that of the arguments.
-            private: Whether the repository is made private if it is made; None for what the arguments say.
+            token: Token for the hub; None for the token in the arguments.
+            private: Whether a new repository is private; None for the value in the arguments.
 
         Raises:
-            ValueError: If the model is an adapter on a base that lies in a folder.
+            ValueError: If the model is an adapter whose base is a local folder.
         """
         for settings in getattr(self.model, "peft_config", {}).values():
             check_base_name(settings.base_model_name_or_path, str(self.args.hub_model_id or self.args.output_dir))
@@ -65,17 +65,17 @@ class HubPushes(Trainer):
         before = card.read_bytes() if card.is_file() else None
         super()._save(output_dir, state_dict)
         if self.args.should_save:
-            # peft writes into the card, or makes one, that says where the base lay.
+            # peft writes the local path of the base into the card.
             card.write_bytes(before) if before is not None else card.unlink(missing_ok=True)
-            # A pickle that nothing reads, with the token for the hub in it.
+            # An unused pickle that contains the hub token.
             (Path(output_dir or self._output) / ARGUMENTS_FILE).unlink(missing_ok=True)
-            usual_permissions(Path(output_dir or self._output).glob("*.safetensors"))  # of an adapter
+            usual_permissions(Path(output_dir or self._output).glob("*.safetensors"))  # for an adapter
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """Write the card into the output folder; that of transformers would say nothing true.
+        """Write the card into the output folder, instead of transformers' template.
 
         Args:
-            *args: Of `Trainer.create_model_card`; unused.
+            *args: As in `Trainer.create_model_card`; unused.
             **kwargs: The same.
         """
         if not self.is_world_process_zero():
@@ -86,11 +86,11 @@ class HubPushes(Trainer):
         path.write_text(text, encoding="utf-8")
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """As in `Trainer`, with the card of the run beside the model.
+        """As in `Trainer`, plus the card of the run.
 
         Args:
-            output_dir: The folder; None for that of the arguments.
-            _internal_call: Whether the trainer itself calls, which writes a card where it needs one.
+            output_dir: The folder; None for the folder in the arguments.
+            _internal_call: Whether the trainer calls it; the trainer writes a card itself if needed.
         """
         super().save_model(output_dir, _internal_call)
         folder = Path(output_dir or self._output)
@@ -99,11 +99,11 @@ class HubPushes(Trainer):
             (folder / CARD_FILE).write_text(text, encoding="utf-8")
 
     def card_of_run(self) -> str | None:
-        """The text of the card of this run; None where nothing was trained, and without `model_cards.run_cards`."""
+        """The text of this run's card; None if nothing was trained, or without `model_cards.run_cards`."""
         return None
 
     def _card_text(self, folder: Path) -> str | None:
-        """The text of the card of a folder that holds the model; None where nothing is known."""
+        """The card text of a folder with the model; None without a card."""
         if self.card is not None:
             return self.card()
         there = folder / CARD_FILE
@@ -128,14 +128,14 @@ class HubPushes(Trainer):
 
         Args:
             commit_message: Title of the commit.
-            blocking: Whether to wait until it is done.
-            token: Token for the hub; None for that of the arguments.
+            blocking: Whether to wait until the upload is complete.
+            token: Token for the hub; None for the token in the arguments.
             revision: Branch; None for `args.hub_revision`.
-            private: Whether the repository is made private if it is made; None for what the arguments say.
+            private: Whether a new repository is private; None for the value in the arguments.
             **kwargs: For `create_model_card`.
 
         Returns:
-            The commit, or a future of it; None in all processes but the first.
+            The commit, or a future of it; None in processes other than the first.
         """
         self.callback_handler.on_push_begin(self.args, self.state, self.control)
         if self.hub_model_id is None:
@@ -153,12 +153,12 @@ class HubPushes(Trainer):
     def push_output(
         self, folder: Path, message: str = "End of training", token: str | None = None, revision: str | None = None
     ) -> Any:
-        """Push a folder that holds the whole checkpoint and its card, after pushes that are under way.
+        """Push a folder with the whole checkpoint and its card, after pushes in progress.
 
         Args:
             folder: The checkpoint.
             message: Title of the commit.
-            token: Token for the hub; None for that of the arguments.
+            token: Token for the hub; None for the token in the arguments.
             revision: Branch; None for `args.hub_revision`.
 
         Returns:
@@ -202,10 +202,10 @@ class HubPushes(Trainer):
         token: str | None = None,
         revision: str | None = None,
     ) -> Future[Any]:
-        """Push in the background what a folder holds now; it may be changed or removed meanwhile."""
+        """Push a folder's current content in the background; the folder may be changed or removed meanwhile."""
         output = self._output
         aside = Path(tempfile.mkdtemp(prefix=".pushing-", dir=output))
-        # Files of a checkpoint's folder are never written again, so a second name keeps what they hold.
+        # Files of a checkpoint folder are never rewritten, so a hard link keeps their content.
         keep = shutil.copyfile if folder == output else _link
         for path in folder.iterdir():
             if path.is_file() and path.name != CARD_FILE and (path_in_repo or path.name != STATE_FILE):
@@ -229,7 +229,7 @@ class HubPushes(Trainer):
 
 
 def _link(source: Path, target: Path) -> None:
-    """A second name for a file costs nothing and outlives the first; where there are none, a copy."""
+    """Make a hard link, which costs nothing and outlives the original name; a copy if links are not supported."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""Search for hyperparameters: what is sought is the metric that decides which epoch is the best."""
+"""Hyperparameter search by the metric that chooses the best epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .arguments import XCatTrainingArguments
 
 
 def search_space(trial: Any) -> dict[str, Any]:
-    """What is searched where no `hp_space` is given, as an optuna trial draws it."""
+    """Default search space, for an optuna trial."""
     return {
         "learning_rate": trial.suggest_float("learning_rate", 5e-4, 1e-2, log=True),
         "weight_decay": trial.suggest_float("weight_decay", 1e-3, 0.3, log=True),
@@ -38,7 +38,7 @@ class HyperparameterSearch(Trainer):
     ) -> Any:
         """As in `Trainer`, for `metric_for_best_model` of the best epoch of each trial, unless another is given.
 
-        The arguments are afterwards as they were. To train with the best values, set them and train::
+        The search does not change the arguments. To train with the best values, set them and train::
 
             best = trainer.hyperparameter_search(n_trials=20, backend="optuna")
             for name, value in best.hyperparameters.items():
@@ -49,11 +49,11 @@ class HyperparameterSearch(Trainer):
 
         Args:
             hp_space: Draws values of training arguments from a trial; None for `search_space`, with optuna.
-            compute_objective: What is sought, from the metrics of an evaluation; then the last one's counts.
-            n_trials: Trials.
-            direction: "maximize" or "minimize"; None for what `metric_for_best_model` asks for.
+            compute_objective: Computes the objective from the metrics of the last evaluation.
+            n_trials: Number of trials.
+            direction: "maximize" or "minimize"; None for the direction of `metric_for_best_model`.
             backend: optuna or ray.
-            **kwargs: Further arguments of `Trainer.hyperparameter_search` and of the backend.
+            **kwargs: More arguments of `Trainer.hyperparameter_search` and of the backend.
 
         Returns:
             The best run: `objective` and `hyperparameters`.
@@ -82,7 +82,7 @@ class HyperparameterSearch(Trainer):
         return metrics[f"eval_{(self.args.metric_for_best_model or 'loss').removeprefix('eval_')}"]
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """As in `Trainer`; a trial is worth what its best epoch was, whose weights it ends with."""
+        """As in `Trainer`; the objective of a trial is the metric of its best epoch, whose weights it ends with."""
         result = super().train(*args, **kwargs)
         if self._seeks_best and self.args.load_best_model_at_end and self.state.best_metric is not None:
             self.objective = self.state.best_metric

@@ -1,4 +1,4 @@
-"""AdamW that updates only the rows of a table that a step has touched."""
+"""AdamW that updates only the table rows used in a step."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import torch
 class RowAdamW(torch.optim.AdamW):
     """AdamW for dense and for row-sparse gradients.
 
-    A parameter with a sparse gradient has its moments, its weights and its weight decay brought forward in the rows of
-    that gradient only (as in `torch.optim.SparseAdam`, which knows neither weight decay nor other parameters), so that
-    a step costs what the batch names, not what the catalogue holds. Moments of rows that no step has touched take no
-    memory: their pages are never written.
+    For a sparse gradient, moments, weights and weight decay are updated only in the rows of the gradient (as in
+    `torch.optim.SparseAdam`, which supports neither weight decay nor dense parameters). So the cost of a step depends
+    on the batch, not on the size of the catalogue. Moments of unused rows take no memory: their pages are never
+    written.
 
     Example:
         >>> table = torch.nn.Embedding(4, 1, sparse=True)
@@ -63,7 +63,7 @@ class RowAdamW(torch.optim.AdamW):
 
 
 def _untouched(parameter: torch.Tensor) -> torch.Tensor:
-    """Zeros that take memory only where they are written, where the system can do that: small pages, mapped lazily."""
+    """Zeros that use memory only after they are written, if the system supports it (small pages, mapped lazily)."""
     if parameter.device.type != "cpu" or parameter.numel() == 0 or not hasattr(mmap, "MADV_NOHUGEPAGE"):
         return torch.zeros_like(parameter)
     pages = mmap.mmap(-1, parameter.numel() * parameter.element_size())
@@ -72,11 +72,11 @@ def _untouched(parameter: torch.Tensor) -> torch.Tensor:
 
 
 def clip_row_gradients(parameters: list[torch.nn.Parameter], max_norm: float) -> torch.Tensor:
-    """As `torch.nn.utils.clip_grad_norm_`, for gradients some of which are sparse by rows.
+    """Like `torch.nn.utils.clip_grad_norm_`, also for row-sparse gradients.
 
     Args:
-        parameters: Parameters, of which those without a gradient are passed over.
-        max_norm: Largest Euclidean norm of all gradients together.
+        parameters: Parameters; parameters without a gradient are skipped.
+        max_norm: Maximum Euclidean norm of all gradients together.
 
     Returns:
         The norm before clipping.

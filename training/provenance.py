@@ -1,4 +1,4 @@
-"""Where and with what a figure was measured: the machine, the versions, the commit."""
+"""Machine, versions and commit of a measurement."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PACKAGE = Path(__file__).parent.parent
 
 
 def describe_machine(precision: str) -> dict[str, Any]:
-    """The processor, what it can do, the threads that are used, and the arithmetic.
+    """Processor, its capability, number of threads, and precision.
 
     Args:
-        precision: fp32 or bf16, what the run used.
+        precision: Precision of the run: fp32 or bf16.
     """
     import torch
 
@@ -32,14 +32,14 @@ def describe_machine(precision: str) -> dict[str, Any]:
 
 
 def cpu_name(table: Path = Path("/proc/cpuinfo")) -> str:
-    """The processor's name for people; where the system does not tell it, its architecture."""
+    """The processor's name, or its architecture if the system does not report the name."""
     lines = table.read_text(encoding="utf-8").splitlines() if table.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
 def installed_versions() -> dict[str, str]:
-    """The versions that figures depend on."""
+    """Versions of the packages that affect metrics."""
     import torch
     import transformers
 
@@ -54,11 +54,11 @@ def installed_versions() -> dict[str, str]:
 
 
 def source_commit(folder: Path = PACKAGE) -> str | None:
-    """The git commit of the package's own checkout, `-dirty` behind it if files differ from it; else None.
+    """The git commit of the package's checkout, with `-dirty` if files differ from it; else None.
 
     Args:
-        folder: The package's folder. That it lies somewhere below a checkout is not enough, for a virtual environment
-            can do so too: the commit has to hold its `__init__.py`.
+        folder: The package's folder. A parent folder with a checkout is not enough, because a virtual environment
+            can be in one too: the commit must contain the package's `__init__.py`.
     """
     if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None
@@ -66,7 +66,7 @@ def source_commit(folder: Path = PACKAGE) -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git says, or None if there is no git or it fails; nothing is written, not even git's index."""
+    """Output of git, or None if git is missing or fails; nothing is written, not even git's index."""
     command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -84,7 +84,7 @@ def peak_memory_mb() -> float:
 def describe_hardware() -> str:
     """The machine in one line: processor and its capability, cores, memory, GPUs.
 
-    The capability is named since precision, and with it time, depends on it more than on anything else.
+    The capability is included because precision and speed depend on it most.
     """
     import torch
 
@@ -102,7 +102,7 @@ PACKAGES = ("xcat-rec", "transformers", "torch", "accelerate", "datasets", "toke
 
 
 def package_versions() -> dict[str, str]:
-    """Name to version of what is installed, Python first."""
+    """Package name to installed version, Python first."""
     found = {"Python": platform.python_version()}
     for name in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""Evaluation of a trainer: every user's targets are ranked among the whole catalogue, and have a loss beside it."""
+"""Evaluation of a trainer: rank every user's targets among the whole catalogue and compute their loss."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from .row_datasets import as_dataset
 from .tuning.held_out import HeldOutRanker
 
 SCORES_AT_ONCE = 1 << 25
-"""Scores that an evaluation holds at a time (128 MiB in float32), whatever the size of catalogue and batch."""
+"""Maximum scores in memory in an evaluation (128 MiB in float32), whatever the size of catalogue and batch."""
 
 VALIDATION = "validation"
 
 _LOADING = {
-    "dataloader_persistent_workers": False,  # Trainer would give every data set the loader of the first one
+    "dataloader_persistent_workers": False,  # Trainer would reuse the first data set's loader for all
     "dataloader_drop_last": False,
     "dataloader_in_order": True,
-    "train_sampling_strategy": "random",  # in evaluation: in the order of the rows
+    "train_sampling_strategy": "random",  # evaluation keeps the order of the rows
 }
-"""Arguments of the training loader that would leave out, mix up or swap the rows of an evaluation."""
+"""Overrides of training-loader arguments that would drop or reorder rows of an evaluation."""
 
 
 class RankingEvaluation(Trainer):
     """The evaluation methods of a trainer.
 
-    An evaluation gathers ranks of the targets and top-k rows, never scores over the catalogue. Which rows are ranked,
-    and in which order, depends on the data set alone and on no argument of the training loader.
+    An evaluation gathers ranks of the targets and top-k rows, never scores over the catalogue. The ranked rows and
+    their order depend only on the data set, not on arguments of the training loader.
 
-    The re-ranker is fitted on users of the validation split at the end of training. Wherever their rows are evaluated
-    by this trainer, each is scored by weights of the cross-validation that were fitted without it (`held_out.py`).
+    The re-ranker is fitted on users of the validation split at the end of training. When this trainer evaluates their
+    rows, each row is scored with cross-validation weights fitted without it (`held_out.py`).
 
     Attributes:
         query_collator: Collator of rows with targets.
@@ -58,7 +58,7 @@ class RankingEvaluation(Trainer):
 
     @property
     def deciding_set(self) -> Any:
-        """The evaluation set that decides and tunes: of several the one called "validation", or else the first."""
+        """The evaluation set for model selection and tuning: the set named "validation", or else the first."""
         sets: Any = self.eval_dataset
         return sets[self._deciding_name] if isinstance(sets, dict) else sets
 
@@ -70,13 +70,13 @@ class RankingEvaluation(Trainer):
         return VALIDATION if VALIDATION in sets else next(iter(sets))
 
     def held_out_ranker(self, recommender: Ranker) -> Ranker:
-        """A recommender of the trained model, with honest scores of the users that its re-ranker was fitted on.
+        """A recommender of the trained model with unbiased scores for users that its re-ranker was fitted on.
 
         Args:
             recommender: The recommender, such as `XCatRecommender(model, processor)`.
 
         Returns:
-            The same, or one that scores each of these users by weights that were fitted without them.
+            The same, or one that scores each of these users with weights fitted without them.
         """
         held_out, reranker = self.query_collator.held_out, bare_model(self.model).model.candidates
         if held_out is None or reranker is None:
@@ -84,14 +84,14 @@ class RankingEvaluation(Trainer):
         return HeldOutRanker(recommender, reranker, held_out)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-        """As in `Trainer`, with the collator that carries targets; a new loader at every call."""
+        """As in `Trainer`, with the collator for targets; a new loader at every call."""
         if eval_dataset is not None and not isinstance(eval_dataset, str):
             eval_dataset = as_dataset(eval_dataset, "eval_dataset")
         with self._loads_for_evaluation():
             return _with_rows(super().get_eval_dataloader(eval_dataset), "eval_dataset")
 
     def get_test_dataloader(self, test_dataset: Any) -> Any:
-        """As in `Trainer`, with the collator that carries targets."""
+        """As in `Trainer`, with the collator for targets."""
         with self._loads_for_evaluation():
             return _with_rows(super().get_test_dataloader(as_dataset(test_dataset, "test_dataset")), "test_dataset")
 
@@ -109,7 +109,7 @@ class RankingEvaluation(Trainer):
                 setattr(self.args, name, value)
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
-        """As in `Trainer`, with the mean loss of the targets; the catalogue is represented once, not once a batch."""
+        """As in `Trainer`, with the mean loss of the targets; items are encoded once, not once per batch."""
         self._evaluated_items, self._losses = [], []
         try:
             with self._shown():
@@ -127,7 +127,7 @@ class RankingEvaluation(Trainer):
             self._evaluated_items, self._losses = None, []
 
     def _shown(self) -> AbstractContextManager[None]:
-        """Bars as every trainer has them, where nobody listens to progress yet; none with `disable_tqdm`."""
+        """Show progress bars if nothing else shows progress; none with `disable_tqdm`."""
         if self.args.disable_tqdm:
             return listening(None)
         return nullcontext() if is_listened_to() else show_progress()
@@ -148,7 +148,7 @@ class RankingEvaluation(Trainer):
         """Rank the targets of a batch of users among the whole catalogue, and compute their losses.
 
         Returns:
-            No loss, since `Trainer` would average it over users: `evaluation_loop` averages it over targets;
+            No loss, because `Trainer` would average it over users: `evaluation_loop` averages over targets;
             ranks (users, targets) with the top rows (users, k); targets with their slices.
         """
         inputs = self._prepare_inputs(inputs)
@@ -158,7 +158,7 @@ class RankingEvaluation(Trainer):
         bare = self.accelerator.unwrap_model(model)
         head = bare_model(bare)
         base = head.model
-        # What FSDP has sharded is gathered by its own forward only; by that of the items, too.
+        # FSDP gathers sharded parameters only in a module's own forward, also those of the items.
         encode = bare if self.is_fsdp_enabled else base
         losses, ranks, top = [], [], []
         with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
@@ -184,7 +184,7 @@ class RankingEvaluation(Trainer):
         items: torch.Tensor,
         folds: torch.Tensor | None,
     ) -> torch.Tensor:
-        """(queries, item rows) scores; users that the re-ranker was fitted on are scored by weights without them."""
+        """(queries, item rows) scores; users of the re-ranker's fit are scored with weights fitted without them."""
         held_out = self.query_collator.held_out
         if folds is None or held_out is None or not base.has_second_stage:
             return base.score_states(states, recent, items)
@@ -194,7 +194,7 @@ class RankingEvaluation(Trainer):
         )
 
     def _gather_losses(self, losses: torch.Tensor) -> None:
-        """Keep the losses of this batch in all processes, of each user once."""
+        """Keep the losses of this batch from all processes, each user once."""
         padded = self.accelerator.pad_across_processes(losses, dim=1, pad_index=float("nan"))
         gathered = self.accelerator.gather_for_metrics(padded)
         self._losses.append(gathered[~gathered.isnan()].cpu())
@@ -205,8 +205,8 @@ class RankingEvaluation(Trainer):
             return super()._determine_best_metric(metrics, trial)
         if self.args.load_best_model_at_end or self.args.save_strategy == "best":
             raise ValueError(
-                f"metric_for_best_model is {self.args.metric_for_best_model!r}, and this evaluation did not give it: "
-                "the validation split has no target in that slice, or compute_metrics leaves it out; it gave "
+                f"metric_for_best_model is {self.args.metric_for_best_model!r}, which this evaluation did not "
+                "compute: the validation split has no target in that slice, or compute_metrics leaves it out. It computed "
                 f"{', '.join(key for key in metrics if '@' in key or key.endswith('loss'))}"
             )
         return False
@@ -214,7 +214,7 @@ class RankingEvaluation(Trainer):
     def ranking_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
         """Recall, NDCG and MRR at the k of the arguments, overall and by slice, and coverage.
 
-        Slices without targets are left out: a mean of nothing is no number, and JSON has none for it.
+        Slices without targets are left out: their mean is NaN, which JSON does not support.
         """
         predictions: Any = prediction.predictions
         labels: Any = prediction.label_ids

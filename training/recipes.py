@@ -1,6 +1,6 @@
-"""The trainable models of the field, and our own with a part taken away, as settings of one model and one trainer.
+"""Trainable models of the literature, and ablations of XCat, as settings of one model and one trainer.
 
-That they share the code makes their figures comparable: the same batches, optimiser, stopping rule and ranking.
+Shared code makes their metrics comparable: the same batches, optimiser, stopping rule and ranking.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from .data_defaults import SIZED, from_data
 
 QUICK_SHARE = 0.1
-"""Share of the epochs that `quick` trains."""
+"""Share of the epochs in a `quick` training."""
 OWN = "xcat"
 """The library's model with its defaults; names that begin with it are variants of it."""
 
@@ -22,11 +22,11 @@ class Recipe:
     """A named way to train `XCatForNextItem`.
 
     Args:
-        name: What the command line and tables call it.
+        name: Name on the command line and in tables.
         description: One line.
         config: Fields of `XCatConfig` that differ from the defaults.
         training: Fields of `XCatTrainingArguments` that differ from the defaults.
-        reference: The publication it follows; empty for our own.
+        reference: The publication it follows; empty for variants of XCat.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Recipe:
     reference: str = ""
 
     def training_fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Fields of `XCatTrainingArguments`: the recipe's numbers as starting values, and those that were given.
+        """Fields of `XCatTrainingArguments`: the recipe's numbers as starting values, overridden by given ones.
 
         Args:
             given: Fields that take precedence.
@@ -90,10 +90,10 @@ _LIST = (
     ),
     Recipe(
         "sasrec-repeats",
-        "sasrec with learnt weights for items of the history",
+        "sasrec with a learned repeat bias",
         {**_SASREC, "objective": "softmax", "repeats": "jointly"},
         _LONG,
-        reference=f"{_SASREC_REFERENCE}; figures of others often leave the items of the history out of the ranking",
+        reference=f"{_SASREC_REFERENCE}; published metrics often exclude items of the history from the ranking",
     ),
     Recipe(
         "gru4rec",
@@ -125,41 +125,41 @@ _LIST = (
     ),
     Recipe(
         "xcat-no-cross-attention",
-        "without any: neither of behaviour to texts nor of candidates to the history, which are scored for themselves",
+        "without cross-attention: neither of behaviour to texts nor of candidates to the history",
         {"num_fusion_layers": 0, "candidate_window": 0},
     ),
     Recipe("xcat-no-fusion", "without cross-attention of behaviour to texts", {"num_fusion_layers": 0}),
     Recipe("xcat-no-attention", "without cross-attention of candidates to the history", {"candidate_window": 0}),
-    Recipe("xcat-no-candidates", "without a second stage", {"num_candidates": 0}),
-    Recipe("xcat-no-successors", "without what follows what, in the second stage", {"num_successors": 0}),
-    Recipe("xcat-alike", "without more weight on events in new categories", training=_ALIKE),
-    Recipe("xcat-no-neighbors", "without the memory of what was taken together", {"num_neighbors": 0}),
-    Recipe("xcat-no-repeats", "without weights for items of the history", {"repeats": "off"}),
+    Recipe("xcat-no-candidates", "without re-ranker", {"num_candidates": 0}),
+    Recipe("xcat-no-successors", "without item transitions in the re-ranker", {"num_successors": 0}),
+    Recipe("xcat-alike", "without higher loss weight for new categories", training=_ALIKE),
+    Recipe("xcat-no-neighbors", "without item-to-item weights", {"num_neighbors": 0}),
+    Recipe("xcat-no-repeats", "without repeat bias", {"repeats": "off"}),
     Recipe("xcat-no-text", "without texts", {"use_text": False}),
     Recipe("xcat-no-features", "without embeddings of brands", {"item_features": {}}),
-    Recipe("xcat-no-id", "without item embeddings of their own", {"use_item_ids": False}),
-    Recipe("xcat-hard-targets", "without label mass for items near in text", {"soft_target_weight": 0.0}),
+    Recipe("xcat-no-id", "without item id embeddings", {"use_item_ids": False}),
+    Recipe("xcat-hard-targets", "without label smoothing over text neighbours", {"soft_target_weight": 0.0}),
 )
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _LIST}
-"""Every recipe by its name."""
+"""Recipes by name."""
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe of a name.
+    """Find a recipe by name.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If the name is unknown.
 
     Example:
         >>> find_recipe("gru4rec").config["behavior_encoder"]
         'gru'
     """
     if name not in RECIPES:
-        raise ValueError(f"{name!r} is no recipe; give one of {', '.join(RECIPES)}")
+        raise ValueError(f"{name!r} is not a recipe; give one of {', '.join(RECIPES)}")
     return RECIPES[name]
 
 
 def is_own(name: str) -> bool:
-    """Whether a name is that of our model or of a variant of it."""
+    """Whether a name is XCat or one of its variants."""
     return name == OWN or name.startswith(f"{OWN}-")

@@ -1,4 +1,4 @@
-"""Data sets of rows as `datasets` has them, whatever they are given as."""
+"""Conversion of rows of any type to data sets of `datasets`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch.utils.data import IterableDataset as TorchIterableDataset
 from torch.utils.data import Subset
 
 COUNTED_ROWS = 1000
-"""Rows that a stream is estimated from."""
+"""Rows of a stream used for estimates."""
 
 
 def as_dataset(rows: Any, name: str) -> Dataset:
-    """Rows to evaluate, all at hand: a stream is read to its end.
+    """Convert rows for evaluation; a stream is read to its end.
 
     Args:
         rows: A `datasets.Dataset` or `IterableDataset`, a `torch.utils.data.Subset` of one, or any data set or list of
@@ -22,32 +22,32 @@ def as_dataset(rows: Any, name: str) -> Dataset:
         name: Name of the argument, for errors.
 
     Raises:
-        TypeError: If these are no rows.
+        TypeError: If these are not rows.
     """
     found = as_rows(rows, name)
     return found if isinstance(found, Dataset) else Dataset.from_list(list(found))
 
 
 def evaluation_sets(rows: Any) -> Dataset | dict[str, Dataset] | None:
-    """What `Trainer` takes as `eval_dataset`: nothing, one data set, or several by their names."""
+    """Convert `eval_dataset` of `Trainer`: None, one data set, or several by name."""
     if rows is None:
         return None
     if isinstance(rows, Mapping):
         if not rows:
-            raise ValueError("eval_dataset is a mapping without a data set; leave it out, or give one by its name")
+            raise ValueError("eval_dataset is an empty mapping; leave it out, or give a name with a data set")
         return {str(name): as_dataset(part, f"eval_dataset[{name!r}]") for name, part in rows.items()}
     return as_dataset(rows, "eval_dataset")
 
 
 def as_rows(rows: Any, name: str) -> Dataset | IterableDataset:
-    """Rows to train on; those that come as a stream stay one.
+    """Convert rows for training; a stream is kept as a stream.
 
     Args:
         rows: As for `as_dataset`; a `torch.utils.data.IterableDataset` is a stream, too.
         name: Name of the argument, for errors.
 
     Raises:
-        TypeError: If these are no rows.
+        TypeError: If these are not rows.
 
     Example:
         >>> as_rows(Subset([{"items": [2, 3]}, {"items": [4, 5]}], [1]), "train_dataset")["items"][:]

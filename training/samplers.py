@@ -1,4 +1,4 @@
-"""Batches of a number of events rather than of histories."""
+"""Batches by number of events instead of histories."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 
 class TokenBatchSampler(Sampler[list[int]]):
-    """Batches whose histories hold at most `max_tokens` events together.
+    """Batches whose histories have at most `max_tokens` events in total.
 
-    Every epoch draws a new order from the seed and its number, lays the histories end to end in it, and cuts the line
-    at equal distances; a history belongs to the batch in which it begins, and a batch in which none does takes the
-    next one. So the number of batches is the same in every epoch and known beforehand, which schedules and resuming
-    rely on, and no batch is empty. Histories are packed afterwards, so there is no padding that sorting by length
-    would save.
+    Every epoch draws a new order from the seed and the epoch number, concatenates the histories and cuts the sequence
+    at equal distances. A history belongs to the batch in which it begins; a batch without a beginning takes the
+    next history. So no batch is empty, and all epochs have the same known number of batches, which schedules and
+    resuming need. Histories are packed later, so sorting by length would save no padding.
 
     Args:
         lengths: Labelled events of every history, at least 1.
-        max_tokens: Most events a batch.
+        max_tokens: Maximum events per batch.
         seed: Seed of the order.
-        processes: Processes that share the batches; their number is a multiple of it where there are histories enough.
+        processes: Number of processes; the number of batches is a multiple of it if there are enough histories.
 
     Raises:
-        ValueError: If a batch of `max_tokens` cannot hold two of the longest histories, so that it might hold none.
+        ValueError: If a batch of `max_tokens` cannot hold two of the longest histories: a batch could be empty.
 
     Example:
         >>> batches = list(TokenBatchSampler([2, 3, 2, 1], max_tokens=6))
@@ -64,10 +63,10 @@ class TokenBatchSampler(Sampler[list[int]]):
 
 
 class OrderOfEpoch(TrainerCallback):
-    """Tells a sampler of batches which epoch begins.
+    """Sets the epoch of a batch sampler.
 
-    Where processes share its batches and a run goes on within an epoch, it lies below two wrappers, of which `Trainer`
-    reaches through one.
+    With several processes and a run resumed within an epoch, the sampler is inside two wrappers, and `Trainer` reaches
+    through one only.
 
     Args:
         sampler: The sampler.
@@ -79,5 +78,5 @@ class OrderOfEpoch(TrainerCallback):
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Choose the order of the epoch that begins, or goes on."""
+        """Choose the order of the epoch that begins or is resumed."""
         self.sampler.set_epoch(int(state.epoch or 0))

@@ -1,10 +1,9 @@
-"""Training the text encoder: a budget of texts a step goes through it with gradients, the others keep their states.
+"""Training the text encoder: a budget of texts per step is encoded with gradients, the others keep their states.
 
-The texts of a step's histories and labels are what it can learn most from; as many of them as the budget allows are
-drawn at random and encoded anew. All others are read from the item table, as with a frozen encoder, so that memory
-and time a step depend on the budget and not on the catalogue. What was encoded anew is kept, and before each
-evaluation the whole catalogue is encoded with the encoder of that moment: metrics, checkpoints and recommendations
-never rest on stale states.
+The encoder learns most from the texts of a step's histories and labels. A random sample of them, up to the budget, is
+encoded again. All others are read from the item table, as with a frozen encoder, so memory and time per step depend on
+the budget and not on the catalogue. New states are stored. Before each evaluation the whole catalogue is encoded with
+the current encoder, so metrics, checkpoints and recommendations never use stale states.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def trains_text(model: XCatForNextItem) -> bool:
 def text_learning_rate(model: XCatForNextItem, given: float | None) -> float:
     """Learning rate of the text encoder: the given one, or 2e-4 for adapters, or 5e-5 for its own weights.
 
-    The rest is trained at rates of 1e-3 and more; at such, what the encoder was pretrained to is lost.
+    The rest is trained at rates of 1e-3 and more, which would destroy the encoder's pretrained weights.
     """
     if given is not None:
         return given
@@ -39,12 +38,12 @@ def text_learning_rate(model: XCatForNextItem, given: float | None) -> float:
 
 
 class TextTuningCollator:
-    """Adds to the batches of another collator the item texts that are to be encoded anew.
+    """Adds the item texts to encode again to the batches of another collator.
 
     Args:
-        collate: Makes `XCatForNextItem` inputs of dataset rows.
+        collate: Makes `XCatForNextItem` inputs from dataset rows.
         processor: The processor with the catalogue.
-        budget: Texts a batch, at most.
+        budget: Maximum texts per batch.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class TextTuningCollator:
         numbers = torch.unique(self.index[items])
         numbers = numbers[numbers > 0]
         if len(numbers) > self.budget:
-            # Of the batch alone, so that it does not matter how many were made before, nor in which process.
+            # Seeded by the batch only, so earlier batches and the process have no effect.
             drawn = torch.Generator().manual_seed(zlib.crc32(items.numpy().tobytes()))
             numbers = numbers[torch.randperm(len(numbers), generator=drawn)[: self.budget]].sort().values
         if len(numbers):

@@ -1,4 +1,4 @@
-"""An estimate of how long a training run takes, from the speed of its first steps."""
+"""An estimate of the training time, from the speed of the first steps."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from .tuning.user_samples import MOST_USERS, QUICK_USERS
 
 LEAST_STEPS = 5
 LEAST_SECONDS = 1.0
-"""What is measured before the first estimate; half of a training that is shorter."""
+"""Measured time before the first estimate; half of a shorter training."""
 _USER_PER_HISTORY = 0.5
-"""Time to rank a user over the time to train on a history, until an evaluation was measured."""
+"""Assumed ratio of the time to rank a user to the time to train on a history, before an evaluation is measured."""
 
 
 @dataclass(frozen=True)
 class WorkBesideSteps:
-    """What a run does beside its training steps.
+    """Work of a run besides its training steps.
 
     Args:
         evaluated_users: Users that an evaluation in training encodes, for the metrics and for the memory weight.
-        tuned_users: Users that the choices after training encode.
+        tuned_users: Users encoded when tuning after training.
         reranker_seconds: Time to fit the re-ranker.
-        ranked_later: Users that are ranked after that, once per model.
+        ranked_later: Users ranked later, once per model.
     """
 
     evaluated_users: int
@@ -48,13 +48,13 @@ def work_beside_steps(
     chosen_on: Dataset | None,
     ranked_later: int,
 ) -> WorkBesideSteps:
-    """Count the work beside the steps.
+    """Count the work besides the steps.
 
     Args:
         args: Arguments of the training.
         model: The model.
-        evaluated: Evaluation sets by name; None for no set.
-        chosen_on: Rows on which memory weight and re-ranker are chosen; None where neither is.
+        evaluated: Evaluation sets by name; None without a set.
+        chosen_on: Rows for tuning the item-to-item weight and the re-ranker; None if neither is tuned.
         ranked_later: As in `WorkBesideSteps`.
     """
     known = 0 if chosen_on is None else len(chosen_on)
@@ -71,10 +71,10 @@ def work_beside_steps(
 
 
 class TimeEstimate(TrainerCallback):
-    """Reports how long the whole run may take: after its first steps, and when evaluations were measured.
+    """Reports the estimated time of the whole run after its first steps, and after evaluations were measured.
 
     Args:
-        work: Work beside the steps, asked when training begins.
+        work: Computes the work besides the steps when training begins.
     """
 
     def __init__(self, work: Callable[[], WorkBesideSteps]) -> None:
@@ -95,7 +95,7 @@ class TimeEstimate(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Measure a step; the first one after a break is left out. Report once there is enough to go by."""
+        """Measure a step; the first step after a break is left out. Report when enough time is measured."""
         now = time.monotonic()
         if self._step_ended is not None:
             self._steps += 1
@@ -108,7 +108,7 @@ class TimeEstimate(TrainerCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Measure an evaluation, with the choice of the memory weight before it; report when that changes much."""
+        """Measure an evaluation, including the tuning of the item-to-item weight; report large changes."""
         if self._step_ended is None:  # not in training
             return
         self._evaluations += 1
@@ -118,7 +118,7 @@ class TimeEstimate(TrainerCallback):
             self._report(args, state)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Leave the time of saving out of the steps."""
+        """Exclude the time of saving from the steps."""
         self._step_ended = None
 
     def _report(self, args: TrainingArguments, state: TrainerState) -> None:
@@ -127,12 +127,12 @@ class TimeEstimate(TrainerCallback):
         if state.is_world_process_zero:
             most = "at most " if getattr(args, "early_stopping_patience", 0) and args.load_best_model_at_end else ""
             say(
-                f"time left: {most}{_readable(training + rest)} (training {_readable(training)}, choices and final "
+                f"time left: {most}{_readable(training + rest)} (training {_readable(training)}, tuning and final "
                 f"evaluation {_readable(rest)})"
             )
 
     def seconds_left(self, args: TrainingArguments, state: TrainerState) -> tuple[float, float]:
-        """Seconds of training with its evaluations, and of what follows it.
+        """Remaining seconds of training with its evaluations, and of the work after it.
 
         Args:
             args: Arguments of the training.

@@ -56,32 +56,31 @@ logger = logging.getLogger(__name__)
 class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluation):
     """Trains `XCatForNextItem` on packed histories and evaluates it by full-catalogue ranking.
 
-    A text encoder that has parameters in training is trained as `text_tuning` describes. Under FSDP2 a copy of the
-    model is sharded and trained; at the end of `train` the model that was given has its weights, whole, in every
-    process.
+    A text encoder with trainable parameters is trained as `text_tuning` describes. Under FSDP2 a copy of the model is
+    sharded and trained; at the end of `train` the given model has the full trained weights in every process.
 
     Args:
         model: The model with its catalogue in place, or a `PeftModel` around it; None with `model_init`, which makes
-            one for every run of `train`, as `hyperparameter_search` needs it.
-        args: Training arguments. Batch size, learning rate, epochs and patience that were left out are chosen for
-            `train_dataset`; `trainer.args` then is a copy that has them.
+            a model for every run of `train`, for `hyperparameter_search`.
+        args: Training arguments. Batch size, learning rate, epochs and patience that are not given are chosen for
+            `train_dataset`; `trainer.args` is then a copy with these values.
         train_dataset: Rows with `items`, `event_types`, `ratings`, `timestamps`, as `build_splits` makes them: a
             `Dataset`, a torch `Subset` of one, a list, or a stream (`IterableDataset`), which is shuffled in a buffer.
-        eval_dataset: The same with `targets`: the validation split, on which memory and second stage are tuned, too.
-            Of several, as a mapping from names, that is the one called "validation", or the first; metrics are then
-            called `eval_<name>_ndcg@10`, and those that decide `eval_ndcg@10`, too.
-        processing_class: The processor that carries the model's catalogue.
-        interests: Interests of the users of the training rows, for a model that reads them; rows that are evaluated
-            have theirs already.
-        **kwargs: Further arguments of `Trainer`.
+        eval_dataset: The same with `targets`: the validation split. The item-to-item weight and the re-ranker are tuned
+            on it. Of several sets (a mapping from names) the set named "validation", or the first, is used;
+            metrics are then named `eval_<name>_ndcg@10`, and those of the deciding set also `eval_ndcg@10`.
+        processing_class: The processor with the model's catalogue.
+        interests: Interests of the users of the training rows, for a model that reads them; evaluation rows
+            already contain theirs.
+        **kwargs: More arguments of `Trainer`.
 
     Attributes:
-        trained_parameters: Counts the parameters that training changes.
-        ranked_later: Users that are ranked after training, once per model; for the estimate of the time.
+        trained_parameters: Counts the trained parameters.
+        ranked_later: Users ranked after training, once per model; for the time estimate.
 
     Raises:
-        TypeError: If the arguments are not `XCatTrainingArguments`, or the data sets hold no rows.
-        ValueError: If something is missing, or arguments and model do not go together.
+        TypeError: If the arguments are not `XCatTrainingArguments`, or a data set is not made of rows.
+        ValueError: If an argument is missing, or arguments and model do not fit together.
     """
 
     args: XCatTrainingArguments
@@ -103,7 +102,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         check_arguments(args)
         model_init = kwargs.pop("model_init", None)
         if (model is None) == (model_init is None):
-            raise ValueError("XCatTrainer needs model=, or model_init=, which makes one, and not both")
+            raise ValueError("XCatTrainer needs either model= or model_init=, a function that makes a model")
         if model is None:
             set_seed(args.seed)
             self.model_init = model_init
@@ -141,8 +140,8 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         self.model_init = model_init
         if self.is_fsdp_enabled and self.tunes_text:
             raise ValueError(
-                "a text encoder in training encodes the whole catalogue between the steps, for which FSDP gathers "
-                "nothing; train it with DDP (configs/accelerate/gpu_ddp.yaml), or freeze it"
+                "a trained text encoder encodes the whole catalogue between steps, when FSDP does not gather "
+                "parameters; train it with DDP (configs/accelerate/gpu_ddp.yaml), or freeze it"
             )
         if args.world_size > 1:
             end_process_group_at_exit()
@@ -158,7 +157,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         args = self.args
         if args.early_stopping_patience and args.load_best_model_at_end:
             self.add_callback(EarlyStoppingOfSets(args.early_stopping_patience))
-        # Of the two, Trainer has added one; both print every log to standard output.
+        # Trainer has added one of the two; both print every log to standard output.
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(EpochProgress())
             self.add_callback(TimeEstimate(self._work_beside_steps))
@@ -166,7 +165,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         self.add_callback(self.trained_parameters)
 
     def _cut_rows(self, model: XCatForNextItem) -> None:
-        """Make the training rows of those that were given, again where model or arguments want others by now."""
+        """Make the training rows from the given ones; again if model or arguments have changed."""
         args, length = self.args, model.config.max_history
         wanted = length, args.max_train_events, args.new_category_weight, args.train_sampling_strategy
         if self._given_rows is None or self._cut_for == wanted:
@@ -179,7 +178,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         self.query_collator.new_category_weight = args.new_category_weight
 
     def get_train_dataloader(self) -> Any:
-        """As in `Trainer`, or by number of events where `max_tokens_per_batch` says so."""
+        """As in `Trainer`, or by number of events with `max_tokens_per_batch`."""
         check_rows(self.train_dataset)
         limit = self.args.max_tokens_per_batch
         if limit is None or self.train_dataset is None:
@@ -189,7 +188,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         dataset: Any = self.train_dataset
         lengths = [len(items) - 1 for items in dataset.with_format(None)["items"]]
         sampler = TokenBatchSampler(lengths, limit, self.args.order_seed, self.args.world_size)
-        self.remove_callback(OrderOfEpoch)  # of an earlier training
+        self.remove_callback(OrderOfEpoch)  # from an earlier training
         self.add_callback(OrderOfEpoch(sampler))
         loader = DataLoader(
             dataset,
@@ -205,31 +204,31 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         return self.accelerator.prepare(loader)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """As in `Trainer`; at the end neighbour weight and second stage are found on the validation split.
+        """As in `Trainer`; at the end the item-to-item weight and the re-ranker are tuned on the validation split.
 
-        Not with an adapter, which is saved without a configuration: they stay the base's.
+        Not with an adapter, which is saved without a configuration: it uses the base's.
         """
         if self.model_init is None:
             self._make_ready()
-        self._train_batch_size = self.args.train_batch_size  # which may have been changed since, after a search
+        self._train_batch_size = self.args.train_batch_size  # may have changed after a search
         with self._shown():
             return self._train_and_tune(*args, **kwargs)
 
     def _train_and_tune(self, *args: Any, **kwargs: Any) -> Any:
-        """Train, then choose on the validation split what is not trained."""
+        """Train, then tune the rest on the validation split."""
         try:
             result = self._train_sharded(*args, **kwargs) if self.is_fsdp_enabled else super().train(*args, **kwargs)
         finally:
             model = bare_model(self.model)
             model.keep_texts, model.model.items.kept_texts = False, None
-        self._refresh_texts("fp32", force=True)  # the best weights are those of another step
+        self._refresh_texts("fp32", force=True)  # the best weights are from another step
         validation = self.deciding_set
         if self._trains_whole and validation is not None and len(validation):
             self._tune(model, validation)
         return result
 
     def _inner_training_loop(self, *args: Any, **kwargs: Any) -> Any:
-        """As in `Trainer`, which has by now made the model anew where `model_init` was given."""
+        """As in `Trainer`, which has made a new model if `model_init` was given."""
         self._make_ready()
         model: Any = self.model
         self._cut_rows(bare_model(model))
@@ -238,17 +237,17 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         return super()._inner_training_loop(*args, **kwargs)
 
     def _make_ready(self) -> None:
-        """Give the model what is of its training and not of its checkpoint."""
+        """Set the training-only state of the model."""
         model = bare_model(self.model)
         model.share_negatives = self.args.share_negatives
         model.keep_texts, self._adaptor_of_step = self.args.adaptor_refresh_steps > 1, None
         if self._trains_whole and self.args.tune_second_stage:
-            model.config.candidate_attention = False  # until it is fitted to what comes out
+            model.config.candidate_attention = False  # until it is fitted to the trained model
             self.query_collator.held_out = None
 
     @property
     def _trains_whole(self) -> bool:
-        """Whether the model itself is in training, not an adapter on it, which is saved without what is tuned."""
+        """Whether the model itself is trained; an adapter is saved without tuned values."""
         model: Any = self.model
         return bare_model(model) is model and not getattr(model, "_hf_peft_config_loaded", False)
 
@@ -258,12 +257,12 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         return work_beside_steps(self.args, bare_model(self.model), sets, chosen_on, self.ranked_later)
 
     def _tune(self, model: XCatForNextItem, validation: Dataset) -> None:
-        """Choose what is not trained on users whose next item the model has not seen."""
+        """Tune on users whose next item the model has not seen."""
         processor = self.query_collator.processor
         self._tune_neighbor_weight(model, validation, QUICK_USERS if self.args.quick else None)
         if self.args.tune_second_stage and model.config.num_candidates and len(validation) >= FOLDS:
             gain = fit_second_stage(model, processor, validation, seed=self.args.seed, quick=self.args.quick)
-            logger.info("second stage: %s", gain)
+            logger.info("re-ranker: %s", gain)
             self.query_collator.held_out = gain.held_out if gain.pays else None
             self.log(
                 {"first_stage_ndcg@10": gain.before, "re_ranked_ndcg@10": gain.after if gain.pays else gain.before}
@@ -274,13 +273,13 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
     ) -> None:
         if self.args.tune_neighbor_weight and model.config.num_neighbors:
             processor = self.query_collator.processor
-            # What FSDP has sharded is gathered by the whole model's own forward only.
+            # FSDP gathers sharded parameters only in the whole model's forward.
             encode = model if self.is_fsdp_enabled and self.is_in_train else None
             scores = neighbor_weight_scores(model, processor, validation, most_users=most_users, encode=encode)
             model.config.neighbor_weight = max(scores, key=lambda weight: scores[weight])
 
     def _train_sharded(self, *args: Any, **kwargs: Any) -> Any:
-        """Train a copy, for what FSDP2 has sharded stays so; then give its weights to the model itself."""
+        """Train a copy, because FSDP2 cannot undo sharding; then copy its weights to the model."""
         whole: Any = self.model
         self._whole, self.model = whole, copy.deepcopy(whole)
         self.model_wrapped = self.model
@@ -299,21 +298,21 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
     def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
         model, loader = super()._prepare_for_training(*args, **kwargs)
         if isinstance(model, FSDPModule) and hasattr(model, "set_reduce_scatter_unused_params"):  # not in old torch
-            # One process may have texts of users in its batch and another none: both must reduce the same gradients.
+            # Only some processes may have user texts in their batch; all must reduce the same gradients.
             model.set_reduce_scatter_unused_params(True)
         return model, loader
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
-        """As in `Trainer`; every `adaptor_refresh_steps` steps the whole catalogue goes through the text adaptor."""
+        """As in `Trainer`; every `adaptor_refresh_steps` steps the text projection of all items is updated."""
         step, last = self.state.global_step, self._adaptor_of_step
         if last is None or not 0 <= step - last < self.args.adaptor_refresh_steps:
             last = self._adaptor_of_step = step
-        if step == last:  # for each batch whose gradients are accumulated, so that all are of one kind
+        if step == last:  # for all batches of one gradient accumulation alike
             bare_model(self.model).model.items.kept_texts = None
         return super().training_step(*args, **kwargs)
 
     def log(self, logs: dict[str, Any], *args: Any, **kwargs: Any) -> None:
-        """As in `Trainer`; what is kept for trainer_state.json has None for numbers that JSON has not."""
+        """As in `Trainer`; trainer_state.json gets None for numbers that JSON does not support."""
         super().log(logs, *args, **kwargs)
         self.state.log_history[-1] = {name: _finite(value) for name, value in self.state.log_history[-1].items()}
 
@@ -323,14 +322,14 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         with stage("saving the state"):
             super()._save_checkpoint(*args, **kwargs)
         self.state.best_metric = best
-        # What is kept is not saved: who goes on from here refreshes first, and so does who goes on without a break.
+        # Kept texts are not saved: a resumed run refreshes them first, and so does an uninterrupted run.
         self._adaptor_of_step = None
 
     def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As in `Trainer`; what decides which epoch is the best is judged with the memory at its own best weight.
+        """As in `Trainer`; the deciding set is evaluated with its best item-to-item weight.
 
-        In training `max_eval_users` of every set are ranked. Where the text encoder is trained, the catalogue's texts
-        are encoded anew before.
+        In training `max_eval_users` of every set are ranked. If the text encoder is trained, the catalogue's texts are
+        encoded again first.
 
         Raises:
             ValueError: If `hyperparameter_search` has released the model.
@@ -339,7 +338,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         if model is None:
             raise ValueError(
                 "hyperparameter_search released the model of its last trial; set the values of the best run in args "
-                "and call train first"
+                "and call train() first"
             )
         self._refresh_texts()
         validation = self.deciding_set
@@ -357,7 +356,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         self._refresh_texts()
         model = self.model
-        # FSDP2 makes classes of its own, in files of torch: the checkpoint would carry those instead of the model's.
+        # FSDP2 creates classes in files of torch; the checkpoint would contain those instead of the model's code.
         self.model = model if self._whole is None else self._whole
         try:
             super()._save(output_dir, state_dict)
@@ -369,7 +368,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         self._refresh_texts(force=True)
 
     def _refresh_texts(self, precision: str | None = None, force: bool = False) -> None:
-        """Bring the kept text states to the weights of this step, once a step."""
+        """Update the stored text states to the weights of this step, once per step."""
         if self.tunes_text and (force or self._texts_of_step != self.state.global_step):
             precision = precision or ("bf16" if self.args.bf16 else "fp32")
             refresh_text_states(bare_model(self.model), self.query_collator.processor, precision=precision)

@@ -1,4 +1,4 @@
-"""What a trainer is not made with: refused at once, where it would end or be ignored hours later."""
+"""Checks of a trainer's inputs at construction, instead of failing hours later."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .text_tuning import trains_text
 
 
 def check_arguments(args: Any) -> None:
-    """Refuse other training arguments, which lack what this trainer goes by."""
+    """Refuse other training arguments, which lack fields of this trainer."""
     if not isinstance(args, XCatTrainingArguments):
-        raise TypeError(f"args is of {type(args).__name__}; give XCatTrainingArguments, which takes the same fields")
+        raise TypeError(f"args is a {type(args).__name__}; give XCatTrainingArguments, which has the same fields")
 
 
 def check_stream(rows: IterableDataset, args: XCatTrainingArguments, max_history: int) -> None:
-    """Ask for the length of a training over a stream, which nobody knows, and refuse what needs all its rows."""
+    """Require max_steps for a stream, whose length is unknown, and refuse options that need all rows."""
     if args.max_tokens_per_batch is not None:
         raise ValueError(
             f"max_tokens_per_batch is {args.max_tokens_per_batch}, and train_dataset is a stream, whose lengths are "
-            "not known beforehand; give per_device_train_batch_size"
+            "unknown; give per_device_train_batch_size"
         )
     if args.max_steps > 0:
         return
@@ -36,14 +36,14 @@ def check_stream(rows: IterableDataset, args: XCatTrainingArguments, max_history
     windows = count_windows(np.array(some, dtype=np.int64), max_history, args.max_train_events)
     batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
     raise ValueError(
-        f"train_dataset is a stream, so that its number of batches is not known; give max_steps. Its first "
+        f"train_dataset is a stream, so its number of batches is unknown; give max_steps. Its first "
         f"{len(some)} rows make {windows} training windows, so a pass over a million such rows is about "
         f"{round(windows / max(1, len(some)) * 1e6 / batch)} steps of {batch}"
     )
 
 
 def check_rows(rows: Any) -> None:
-    """Refuse training rows that hold no next event to predict."""
+    """Refuse training rows without a next event to predict."""
     if isinstance(rows, Dataset) and max(map(len, rows.with_format(None)["items"]), default=0) < 2:
         raise ValueError(
             f"train_dataset has {len(rows)} rows, none with two events or more; give rows with a history and a next "
@@ -52,10 +52,10 @@ def check_rows(rows: Any) -> None:
 
 
 def check_batches(loader: Any, rows: Any, args: XCatTrainingArguments) -> None:
-    """Refuse a training without a batch, which would end at once with the weights that it began with."""
+    """Refuse a training without a batch, which would end at once with the initial weights."""
     if args.dataloader_drop_last and isinstance(rows, Dataset) and not len(loader):
         raise ValueError(
-            f"dataloader_drop_last is True, and {len(rows)} training windows make no whole batch of "
+            f"dataloader_drop_last is True, and {len(rows)} training windows do not fill one batch of "
             f"{args.train_batch_size * args.world_size}; leave it out, or give a smaller per_device_train_batch_size"
         )
 
@@ -63,10 +63,10 @@ def check_batches(loader: Any, rows: Any, args: XCatTrainingArguments) -> None:
 def check_interests(
     interests: UserInterests | None, dataset: Any, processor: XCatProcessor, model: XCatForNextItem
 ) -> None:
-    """Refuse training rows without the interests that a model reads, and interests that would not stay as they are."""
+    """Refuse training rows without the interests that a model reads, and interests that training would change."""
     if interests is not None and trains_text(model):
         raise ValueError(
-            "interests are made of text states once, and this text encoder is to be trained; freeze it, "
+            "interests are computed once from text states, and this text encoder is trained; freeze it, "
             "or leave interests out"
         )
     there = set(NO_INTERESTS) <= set(dataset.column_names or ())
@@ -75,7 +75,7 @@ def check_interests(
 
 
 def check_adaptor_refresh(every: int, model: XCatForNextItem) -> None:
-    """Refuse to keep what the adaptor made of texts where there is nothing to keep, or where it would not last."""
+    """Refuse to keep projected texts if there are none, or if they change in every step."""
     if every == 1:
         return
     given = f"adaptor_refresh_steps is {every}"
@@ -83,11 +83,11 @@ def check_adaptor_refresh(every: int, model: XCatForNextItem) -> None:
         raise ValueError(f"{given}, and this model represents items without text (use_text is False); leave it out")
     if not model.config.uses_full_softmax:
         raise ValueError(
-            f"{given}, and a sampled objective ({model.config.objective}) never gives the whole catalogue to the text "
-            "adaptor, only the items of the step; leave it out"
+            f"{given}, and a sampled objective ({model.config.objective}) never projects the texts of the "
+            "whole catalogue, only of the step's items; leave it out"
         )
     if trains_text(model):
         raise ValueError(
-            f"{given}, and this text encoder is to be trained, so that the texts themselves change every step; "
+            f"{given}, and this text encoder is trained, so text states change in every step; "
             "freeze it, or leave adaptor_refresh_steps out"
         )

@@ -241,5 +241,5 @@ def test_rows_without_the_interests_that_a_model_reads_are_refused(encoder: Path
 def test_an_encoder_in_training_is_refused(encoder: Path, tmp_path: Path) -> None:
     options = options_of(encoder)
     options.config = {**options.config, "freeze_text_encoder": False}
-    with pytest.raises(ValueError, match="this text encoder is to be trained; freeze it"):
+    with pytest.raises(ValueError, match="this text encoder is trained; freeze it"):
         trainer_of(prepare_training(tables(), options), tmp_path / "out")

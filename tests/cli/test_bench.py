@@ -165,7 +165,7 @@ def test_resume_runs_what_is_missing(benched, places, tmp_path, capsys):
     assert code == 2 and "popularity, seed 0" in shown and "another --cold-items, --cold-policy" in shown
     code, out, shown = run([*given, "--json", "--resume"], capsys)
     assert code == 0, shown
-    assert "popularity, seed 0 (1 of 3): is there" in shown
+    assert "popularity, seed 0 (1 of 3): already in the file" in shown
     again = json.loads(output.read_text())
     assert [row["model"] for row in again] == ["popularity", "xcat", "item-knn"]
     assert again[0]["fit_seconds"] == 123.0 and again[2]["metrics"] == rows[1]["metrics"]
@@ -190,7 +190,11 @@ def test_resume_refuses_data_that_other_runs_were_not_judged_on(places, tmp_path
     code, out, shown = run(more, capsys)
     assert code == 2 and not out
     digest = json.loads(before)[0]["data"]["judged"]
-    words = ("the test split of shop, 60 users, is not the one", f"{digest[:12]} in the file", "another --output")
+    words = (
+        "the test split of shop, 60 users, differs from the test split",
+        f"{digest[:12]} in the file",
+        "another --output",
+    )
     assert all(word in shown for word in words), shown
     assert output.read_bytes() == before
     (row,) = json.loads(before)

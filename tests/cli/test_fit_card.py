@@ -52,9 +52,7 @@ def test_what_the_author_says_stands_beside_what_was_measured(
     assert "### Exposure by category" in card and "### Exposure by brand" in card
     (command,) = re.findall(r"^xcat fit .*$", card, re.MULTILINE)
     assert command.startswith("xcat fit DATA --output checkpoint --seed 3 --hidden-size 32 ")
-    assert (
-        "`DATA` stands for the folder of the data; `TEXT_ENCODER` stands for the folder of the text encoder." in card
-    )
+    assert "`DATA` is the data folder; `TEXT_ENCODER` is the text encoder's folder." in card
     assert command.endswith(" --text-encoder TEXT_ENCODER --split leave-one-out")
     assert str(tmp_path) not in card and str(places[0].parent) not in card
     assert (tmp_path / "fit" / ".eval_results" / "shop-events-next.yaml").is_file()

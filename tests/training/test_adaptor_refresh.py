@@ -92,7 +92,7 @@ def test_a_resumed_run_has_the_losses_of_one_without_a_break(tmp_path):
     [
         ({"use_text": False, "num_fusion_layers": 0}, "use_text is False"),
         ({"objective": "sampled_softmax"}, "sampled objective"),
-        ({"freeze_text_encoder": False}, "text encoder is to be trained"),
+        ({"freeze_text_encoder": False}, "text encoder is trained"),
     ],
 )
 def test_where_nothing_can_be_kept_it_is_refused(config, message, tmp_path):

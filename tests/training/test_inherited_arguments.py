@@ -223,7 +223,7 @@ def test_training_takes_rows_in_other_orders(strategy, found, tmp_path):
     )
     trainer.train()
     assert trainer.state.global_step == -(-len(trainer.train_dataset) // 10)
-    with pytest.raises(ValueError, match="max_tokens_per_batch draws batches of its own"):
+    with pytest.raises(ValueError, match="max_tokens_per_batch has its own sampler"):
         trainer_of(start, tmp_path, train_sampling_strategy=strategy, max_tokens_per_batch=40)
 
 

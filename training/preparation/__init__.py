@@ -1,4 +1,4 @@
-"""From validated tables to a model, a processor and splits that a trainer takes."""
+"""From validated tables to a model, a processor and splits for a trainer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained checkpoint as the start of another training, on the same catalogue or on another one."""
+"""Training that starts from a trained checkpoint, on the same or another catalogue."""
 
 from __future__ import annotations
 
@@ -34,37 +34,36 @@ CHANGEABLE = frozenset({
     "num_negatives", "gbce_calibration", "neighbor_window", "neighbor_decay", "neighbor_weight", "repeat_weight",
     "untrained_bonus", "soft_target_weight", "freeze_text_encoder",
 })  # fmt: skip
-"""Fields of the configuration that may differ from the base's: those that no weight depends on."""
+"""Configuration fields that may differ from the base's, because no weight depends on them."""
 
 
 def prepare_from_base(
     shop: ShopTables, options: PreparationOptions, base: str, *, recount: bool = True
 ) -> tuple[PreparedTraining, bool]:
-    """Make everything that training needs, beginning with a trained checkpoint.
+    """Prepare training that starts from a trained checkpoint.
 
-    The result has the shop's catalogue; see `change_catalogue` for what the base's items keep.
+    The result has the catalogue of the tables; see `change_catalogue` for the base's items.
 
     Args:
         shop: Validated tables.
-        options: What to make of them. What the base decides (encoder, text fields, features) is left out or equal.
+        options: Options of the preparation; the base fixes encoder, text fields and features: leave them out.
         base: Folder or repository of the base.
-        recount: Whether the shop's events count: then items they name have an id embedding, and the neighbours counted
-            from them join the base's. Without, both stay as the base has them, so that an adapter alone makes the
-            difference.
+        recount: Whether to count the new events: then their items get id embeddings, and their item-to-item weights
+            are added to the base's. Otherwise both stay as in the base, so an adapter is the only difference.
 
     Returns:
-        What `prepare_training` returns, and whether the catalogue is another than the base's.
+        Result of `prepare_training`, and whether the catalogue differs from the base's.
 
     Raises:
         ValueError: If an option contradicts the base.
-        OSError: If there is no such base.
+        OSError: If the base does not exist.
     """
     set_seed(options.seed)
     model, processor = load_base(base)
     options = _of_base(options, model.config, processor, base)
     for name, value in options.config.items():
         setattr(model.config, name, value)
-    XCatConfig(**model.config.to_dict())  # which checks values
+    XCatConfig(**model.config.to_dict())  # checks values
     model.model.text.frozen = model.config.freeze_text_encoder
     model.model.text.freeze()
     old = processor.catalogue
@@ -86,7 +85,7 @@ def prepare_from_base(
     model.config.negative_event_types = [name for name in processor.event_types if name in negative]
     interests = add_interests(shop, model, processor, data.splits, options, "fp32")
     if recount:
-        model.config.neighbor_history = False  # a log tells
+        model.config.neighbor_history = False  # decided by the log
         _recount(model, data.train)
     if recount or "neighbor_weight" in options.config:
         model.config.neighbor_weight = weight
@@ -94,15 +93,15 @@ def prepare_from_base(
 
 
 def check_base_options(options: PreparationOptions, base: str) -> None:
-    """Refuse a base that is no checkpoint, or options that contradict it, before anything is loaded or prepared.
+    """Refuse a base that is not a checkpoint, or options that contradict it, before anything is loaded or prepared.
 
     Args:
-        options: What to make of a shop's tables.
+        options: Options of the preparation.
         base: Folder or repository of the base.
 
     Raises:
-        ValueError: If the base is damaged or no checkpoint of ours, or an option contradicts it.
-        OSError: If there is no such base.
+        ValueError: If the base is damaged or not a checkpoint of this library, or an option contradicts it.
+        OSError: If the base does not exist.
     """
     folder = locate_checkpoint(base)
     check_checkpoint(folder, base)
@@ -110,7 +109,7 @@ def check_base_options(options: PreparationOptions, base: str) -> None:
 
 
 def _recount(model: XCatForNextItem, train: Any) -> None:
-    """Add the counts of training sequences to those of the base, and their neighbours to its own."""
+    """Add the counts and the item-to-item weights of training sequences to the base's."""
     memory, items = model.model.neighbors, model.model.items
     if memory is not None:
         drop_cold_start_neighbors(memory, items.item_counts)
@@ -132,22 +131,22 @@ def _recount(model: XCatForNextItem, train: Any) -> None:
 def _of_base(
     options: PreparationOptions, config: XCatConfig, processor: XCatProcessor, base: str
 ) -> PreparationOptions:
-    """The options with what the base decides filled in.
+    """Fill in the options that the base fixes.
 
     Raises:
-        ValueError: If something else was asked for.
+        ValueError: If an option has another value.
     """
     unknown = [name for name in options.config if name not in {f.name for f in fields(XCatConfig)}]
     if unknown:
-        raise ValueError(f"{unknown[0]!r} is no field of XCatConfig")
+        raise ValueError(f"{unknown[0]!r} is not a field of XCatConfig")
     fixed = [n for n in options.config if n not in CHANGEABLE and options.config[n] != getattr(config, n)]
     if fixed:
         raise ValueError(
-            f"{fixed[0]} is {options.config[fixed[0]]!r}, and {getattr(config, fixed[0])!r} in the base {base}, whose "
-            f"weights depend on it; leave it out. With base= these may change: {', '.join(sorted(CHANGEABLE))}"
+            f"{fixed[0]} is {options.config[fixed[0]]!r}, but {getattr(config, fixed[0])!r} in the base {base}, whose "
+            f"weights depend on it; leave it out. With base= these fields may change:  {', '.join(sorted(CHANGEABLE))}"
         )
     if options.text_encoder is not None:
-        raise ValueError(f"text_encoder={options.text_encoder!r}: the base {base} brings its own; leave it out")
+        raise ValueError(f"text_encoder={options.text_encoder!r}: the base {base} has its own; leave it out")
     own: dict[str, Any] = {
         "text_fields": tuple(processor.text_fields),
         "max_text_length": processor.max_text_length,
@@ -158,5 +157,5 @@ def _of_base(
     defaults = PreparationOptions()
     for name, value in own.items():
         if getattr(options, name) not in (getattr(defaults, name), value):
-            raise ValueError(f"{name} is {getattr(options, name)!r}, and {value!r} in the base {base}; leave it out")
+            raise ValueError(f"{name} is {getattr(options, name)!r}, but {value!r} in the base {base}; leave it out")
     return replace(options, **own)

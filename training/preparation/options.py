@@ -24,8 +24,8 @@ class TextOptions:
 
     Args:
         text_encoder: Hub id or folder of the text encoder; None for the default.
-        text_fields: Columns of the items table that make an item's text, in order.
-        max_text_length: Tokens read of a text.
+        text_fields: Columns of the items table that form an item's text, in order.
+        max_text_length: Maximum tokens per text.
     """
 
     text_encoder: str | None = None
@@ -77,8 +77,8 @@ class PreparationOptions(ModelOptions, InterestOptions, TextOptions, EventOption
 
     Args:
         seed: Seed of ties, initial weights and training.
-        split_seed: Seed of ties and cold items alone, so that runs of several seeds see one data set; None for `seed`.
-        cache_dir: Where text states and splits are cached; None for the user's cache and for that of `datasets`.
+        split_seed: Seed of ties and cold items only, so that runs with several seeds use the same data; None for `seed`.
+        cache_dir: Folder for cached text states and splits; None for the user's cache and the cache of `datasets`.
     """
 
     cache_dir: Path | None = None
@@ -91,13 +91,13 @@ class PreparationOptions(ModelOptions, InterestOptions, TextOptions, EventOption
 
     @property
     def event_seed(self) -> int:
-        """Seed of shuffled ties and of cold items: `split_seed`, or `seed` where that is None."""
+        """Seed of shuffled ties and of cold items: `split_seed`, or `seed` if that is None."""
         return self.seed if self.split_seed is None else self.split_seed
 
 
 @dataclass
 class PreparedTraining:
-    """A model with its catalogue in place, its processor, the data, and what a user should be told."""
+    """A model with its catalogue in place, its processor, the data, and notes for the user."""
 
     model: XCatForNextItem
     processor: XCatProcessor
@@ -113,7 +113,7 @@ class PreparedTraining:
 
     @property
     def trained(self) -> np.ndarray:
-        """(rows,) True for items that training events name."""
+        """(rows,) True for items with training events."""
         trained: np.ndarray = (self.model.model.items.item_counts > 0).cpu().numpy()
         return trained
 

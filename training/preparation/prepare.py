@@ -1,4 +1,4 @@
-"""From a shop's tables to a model, a processor and data splits that a trainer can take."""
+"""From tables to a model, a processor and data splits for a trainer."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ UNTRAINED_BONUS = 0.25
 targets is not measurable (docs/research/trials.md, "Cold items, second study").
 """
 DEFAULT_FEATURES = ("brand",)
-"""A brand goes across categories, which its name in a text says too softly; of categories the text says enough."""
+"""Brands get embeddings, because they cross categories and the text encodes them weakly. Categories need none."""
 
 
 def build_vocabulary(shop: ShopTables, text_fields: tuple[str, ...] = DEFAULT_TEXT_FIELDS) -> ItemVocabulary:
-    """The item vocabulary of a shop, with the text of each item in the column `text`."""
+    """Build the item vocabulary, with the text of each item in the column `text`."""
     return text_vocabulary(shop.items, text_fields)
 
 
 def feature_columns(shop: ShopTables, options: PreparationOptions) -> tuple[str, ...]:
-    """The columns that get an embedding a value: those asked for, or the default ones that tell items apart."""
+    """Columns with one embedding per value: the given ones, or default columns with more than one value."""
     if options.item_features is not None:
         return options.item_features
     return tuple(
@@ -59,22 +59,22 @@ def split_shop(
     vocabulary: ItemVocabulary | None = None,
     event_types: list[str] | None = None,
 ) -> SplitData:
-    """The sequences of a shop: what every model is given, trained or counted.
+    """Build the sequences for every trained or counted model.
 
     Args:
         shop: Validated tables.
-        options: What to make of them.
-        vocabulary: The item vocabulary, where it is not to be that of the items table.
+        options: Options of the preparation.
+        vocabulary: The item vocabulary; None to build it from the items table.
         event_types: Event types, where they are not to be those of the events table.
 
     Raises:
-        ValueError: If a text field or feature is no column of the items table, or nothing is left to train on.
+        ValueError: If a text field or feature is not a column of the items table, or nothing is left to train on.
     """
     for kind, names in (("text_fields", options.text_fields), ("item_features", options.item_features or ())):
         missing = [name for name in names if name not in shop.items.columns]
         if missing:
             raise ValueError(
-                f"{kind} names {missing[0]!r}, which is no column of the items table; "
+                f"{kind} has {missing[0]!r}, which is not a column of the items table; "
                 f"it has {', '.join(shop.items.columns)}"
             )
     data = shop.split(
@@ -92,16 +92,16 @@ def prepare_training(
     *,
     model_class: type[XCatForNextItem] = XCatForNextItem,
 ) -> PreparedTraining:
-    """Make everything that training needs.
+    """Prepare training from tables.
 
     Args:
         shop: Validated tables.
-        options: What to make of them.
+        options: Options of the preparation.
         precision: Arithmetic of the text encoder: auto, fp32 or bf16.
-        model_class: What is trained, where it is a subclass.
+        model_class: Class of the model, if it is a subclass.
 
     Raises:
-        ValueError: If a text field or feature is no column of the items table, or a configuration field is unknown.
+        ValueError: If a text field or feature is not a column of the items table, or a configuration field is unknown.
     """
     read = options.interests != NO_INTEREST
     settings = interest_settings(shop, options.interests, options.interest_columns) if read else None
@@ -144,14 +144,14 @@ def add_interests(
     options: PreparationOptions,
     precision: str,
 ) -> UserInterests | None:
-    """Give the rows that are evaluated the interests of their users; training rows get theirs once they are cut.
+    """Add users' interests to evaluation rows; training rows get theirs when windows are cut.
 
     Args:
         shop: Validated tables.
         model: The model, with its catalogue in place.
-        processor: Its processor, which says whether interests are read.
+        processor: Its processor, which states whether interests are read.
         splits: The splits, changed in place.
-        options: What to make of the tables.
+        options: Options of the preparation.
         precision: Arithmetic of the text encoder.
     """
     interests = shop_interests(
@@ -168,14 +168,14 @@ def _config(data: SplitData, encoder_path: str, options: PreparationOptions) -> 
     known = set(XCatConfig().to_dict())
     unknown = [name for name in options.config if name not in known]
     if unknown:
-        raise ValueError(f"{unknown[0]!r} is no field of XCatConfig")
+        raise ValueError(f"{unknown[0]!r} is not a field of XCatConfig")
     text_config = AutoConfig.from_pretrained(encoder_path)
     encoder = shared_name(options.text_encoder)
     text_config.name_or_path = "" if is_local(encoder) else encoder
     limit = getattr(text_config, "max_position_embeddings", None) or options.max_text_length
     if not 1 <= options.max_text_length <= limit:
         raise ValueError(
-            f"max_text_length is {options.max_text_length}; give 1 to {limit}, the most that {encoder_path} reads"
+            f"max_text_length is {options.max_text_length}; give 1 to {limit}, the maximum of {encoder_path}"
         )
     has_times = "timestamp" in shop.events.columns and shop.events["timestamp"].null_count() < shop.events.height
     features = {name: len(vocabulary.codes(name)[1]) + 1 for name in feature_columns(shop, options)}
@@ -197,8 +197,8 @@ def _config(data: SplitData, encoder_path: str, options: PreparationOptions) -> 
     if options.interests != NO_INTEREST:
         if not config.use_text or config.num_fusion_layers < 1 or config.text_config is None:
             raise ValueError(
-                "interests are texts that behaviour attends to; leave use_text on, num_fusion_layers above 0 and the "
-                "text encoder in place"
+                "interests need cross-attention to texts; keep use_text on, num_fusion_layers above 0 and the text "
+                "encoder"
             )
         config.memory_sources = list(dict.fromkeys([*(config.memory_sources or ()), "interests"]))
     if config.hidden_act not in ACT2FN:
@@ -207,7 +207,7 @@ def _config(data: SplitData, encoder_path: str, options: PreparationOptions) -> 
 
 
 def _rating_scale(shop: ShopTables) -> tuple[int, tuple[float, float] | None]:
-    """Buckets of ratings and the range they divide: a bucket a whole number on scales of 1 to 10, else a tenth."""
+    """Rating buckets and their range: one bucket per whole number on scales up to 10, else ten buckets."""
     ratings = shop.events["rating"].drop_nulls() if "rating" in shop.events.columns else pl.Series([])
     if not len(ratings):
         return 0, None

@@ -1,4 +1,4 @@
-"""What of a log a model is trained on: how long its windows are, how many, and what each event in them weighs."""
+"""Training windows of an interaction log: their length, their number and the weights of their events."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Rows = TypeVar("Rows", Dataset, IterableDataset)
 MOST_HISTORY = 200
 _WHOLE = 0.9
 _BY_LENGTH = ("group_by_length", "batch_rebalance")
-"""Orders of training rows for which `Trainer` wants the length of each."""
+"""Sampling strategies for which `Trainer` needs row lengths."""
 
 
 def history_length(train: Dataset) -> int:
-    """Events that a model reads of a history where `max_history` is not given: all of them for nine users in ten.
+    """Default `max_history`: it covers the whole history of 90 % of the users.
 
-    It is the configuration's default at least, and `MOST_HISTORY` at most: what a customer of a grocer comes back to
-    was as a rule bought within so many events, and attention costs the square of their number.
+    It is between the configuration's default and `MOST_HISTORY`: most repurchases in groceries fall within that many
+    events, and the cost of attention is quadratic in their number.
 
     Args:
         train: Rows with the list column `items`.
@@ -40,12 +40,12 @@ def history_length(train: Dataset) -> int:
 
 
 def count_labels(train: Dataset, max_history: int, max_events: int | None = None) -> tuple[int, int]:
-    """Events to predict, and windows that `training_windows` cuts with any of them.
+    """Count target events, and the windows of `training_windows` that contain any.
 
     Args:
-        train: Rows with the list column `items`, and `event_roles` where some events are not predicted.
-        max_history: Events that a model reads.
-        max_events: Events used of a user, the latest; None for all.
+        train: Rows with the list column `items`, and `event_roles` if some events are not predicted.
+        max_history: Maximum events that a model reads.
+        max_events: Latest events used per user; None for all.
     """
     lengths = pc.list_value_length(train.data["items"]).to_numpy()
     windows, labels = count_windows(lengths, max_history, max_events), _labels(lengths, max_events)
@@ -56,7 +56,7 @@ def count_labels(train: Dataset, max_history: int, max_events: int | None = None
 
 
 def count_windows(lengths: np.ndarray, max_history: int, max_events: int | None = None) -> int:
-    """Windows that `training_windows` cuts of (users,) sequences of so many events, with a label each or more."""
+    """Number of windows that `training_windows` cuts from (users,) sequence lengths, each with at least one label."""
     return int((-(-_labels(lengths, max_events) // max_history)).sum())
 
 
@@ -71,9 +71,9 @@ def resolve_sizes(
     """Choose batch size, learning rate, epochs and patience for the data, as `sized_for` computes them.
 
     Args:
-        arguments: Left as they are. Values that were given take precedence; defaults are the starting values.
-        train: Training sequences; for a stream, whose length is not known, the starting values are used.
-        config: Configuration of the model that is trained on them.
+        arguments: Not changed. Given values take precedence; defaults are the starting values.
+        train: Training sequences; for a stream of unknown length, the starting values are used.
+        config: Configuration of the model.
 
     Returns:
         Arguments with the chosen values; the same object if all values were given.
@@ -99,15 +99,15 @@ def _sizes(arguments: XCatTrainingArguments, train: Dataset, config: XCatConfig)
 
 
 def training_windows(dataset: Rows, max_history: int, max_events: int | None = None) -> Rows:
-    """Cut training sequences into windows that a model can read whole, losing no event.
+    """Cut training sequences into windows that fit the model, without losing events.
 
-    Windows are cut from the end, so that the latest one is full; neighbours share one event, which is the label of
-    one and the first input of the other. Windows without a label, of events that are not predicted, are left out.
+    Windows are cut from the end, so that the latest one is full. Adjacent windows share one event: the last label of
+    one is the first input of the next. Windows without a label are left out.
 
     Args:
         dataset: Rows with the list columns `items`, `event_types`, `ratings`, `timestamps`.
-        max_history: Events that a model reads; a window holds one more, for the last label.
-        max_events: Events used of a user, the latest; None for all.
+        max_history: Events that a model reads; a window has one more, for the last label.
+        max_events: Latest events used per user; None for all.
     """
 
     def cut(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -134,13 +134,13 @@ def training_windows(dataset: Rows, max_history: int, max_events: int | None = N
 
 
 def weigh_new_categories(dataset: Rows, category_codes: np.ndarray, weight: float) -> Rows:
-    """Add the column `loss_weights`: `weight` for each event that is its row's first in a category, 1 for others.
+    """Add the column `loss_weights`: `weight` for the first event of a category in its row, 1 for others.
 
-    What users take up anew is drowned in training by what they come back for; the weight brings it up.
+    Repeat consumption dominates training; the weight gives more influence to events in new categories.
 
     Args:
-        dataset: Rows with the list column `items`, cut into windows: new is what the model has not seen.
-        category_codes: (rows of the vocabulary,) category of every item, -1 for none.
+        dataset: Rows with the list column `items`, cut into windows; new means new in the window.
+        category_codes: (rows of the vocabulary,) category code of every item, -1 for none.
         weight: The weight.
     """
 
@@ -157,7 +157,7 @@ def weigh_new_categories(dataset: Rows, category_codes: np.ndarray, weight: floa
 
 
 def _mapped(dataset: Rows, function: Callable[..., Any], shown: str) -> Rows:
-    """Rows after a function of batches; a stream has no bar to show."""
+    """Map a function over batches of rows; a stream shows no progress bar."""
     options = {"desc": shown} if isinstance(dataset, Dataset) else {}
     with stage(shown.lower()):
         mapped: Rows = dataset.map(function, batched=True, **options)
@@ -171,20 +171,22 @@ def training_rows(
     category_codes: np.ndarray,
     interests: UserInterests | None = None,
 ) -> Rows:
-    """Windows of training sequences with the interests of their users and the weights of their events.
+    """Windows of training sequences, with users' interests and event weights.
 
     Args:
         dataset: Training sequences.
-        arguments: What says how many events of a user are read, and what new categories weigh.
-        max_history: Events that the model reads.
-        category_codes: (rows of the vocabulary,) category of every item, -1 for none.
+        arguments: Training arguments with `max_train_events` and `new_category_weight`.
+        max_history: Maximum events that the model reads.
+        category_codes: (rows of the vocabulary,) category code of every item, -1 for none.
         interests: Interests of the users; None for a model that reads none.
 
     Raises:
-        TypeError: If rows that come as a stream are to be given interests.
+        TypeError: If interests are given for a stream.
     """
     if interests is not None and not isinstance(dataset, Dataset):
-        raise TypeError("train_dataset is a stream, and interests are added to rows at hand; give a datasets.Dataset")
+        raise TypeError(
+            "train_dataset is a stream, and interests need rows in memory or on disk; give a datasets.Dataset"
+        )
     rows = training_windows(dataset, max_history, arguments.max_train_events)
     if interests is not None:
         rows = interests.added(rows)
@@ -196,12 +198,12 @@ def training_rows(
 
 
 def _with_lengths(rows: Dataset, name: str) -> Dataset:
-    """Rows with their number of events in a column, unless they have it."""
+    """Add the number of events per row as a column, unless it exists."""
     if name not in rows.column_names:
         return rows.add_column(name, pc.list_value_length(rows.with_format(None).data["items"]).to_pylist())
     if not pa.types.is_integer(rows.features[name].pa_type if isinstance(rows.features[name], Value) else pa.null()):
         raise ValueError(
             f"length_column_name is {name!r}, a column of {rows.features[name]}; give the name of a column of whole "
-            "numbers, or of none that is there, and lengths are counted"
+            "numbers, or a new name, and lengths are counted"
         )
     return rows

@@ -1,4 +1,4 @@
-"""Scores of the users that a re-ranker was fitted on, by weights that were fitted on the others."""
+"""Scores of users that a re-ranker was fitted on, with weights fitted on the other users."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ...modeling_xcat.reranker_xcat import XCatCandidateAttention
 def fingerprint(row: dict[str, Any]) -> int:
     """Hash of the history and the targets of a row, the same in every process."""
     items, targets = (tuple(np.asarray(row[name]).tolist()) for name in ("items", "targets"))
-    return hash((items, targets))  # hashes of numbers are not salted, as those of texts are
+    return hash((items, targets))  # hashes of numbers are not salted, unlike hashes of texts
 
 
 @dataclass(frozen=True)
 class HeldOutWeights:
-    """Weights of a re-ranker that were fitted without some users, for honest metrics of these users.
+    """Weights of a re-ranker fitted without some users, for unbiased metrics of these users.
 
     Args:
-        folds: `fingerprint` of each row that the re-ranker was fitted on, to the number of its fold.
-        weights: Buffers of the re-ranker by name, one mapping per fold; they were fitted on the other folds.
+        folds: `fingerprint` of each fitted row to the number of its fold.
+        weights: Buffers of the re-ranker by name, one mapping per fold, fitted on the other folds.
     """
 
     folds: dict[int, int]
@@ -42,12 +42,12 @@ class HeldOutWeights:
         folds: torch.Tensor,
         score: Callable[[torch.Tensor], torch.Tensor],
     ) -> torch.Tensor:
-        """Score queries, each by weights that were fitted without its user.
+        """Score queries, each with weights fitted without its user.
 
         Args:
-            reranker: The re-ranker; it has its own weights again afterwards.
+            reranker: The re-ranker; its own weights are restored afterwards.
             folds: (queries,) result of `folds_of`.
-            score: Computes (chosen, item rows) scores of (chosen,) numbers of queries.
+            score: Computes (chosen, item rows) scores from (chosen,) query numbers.
 
         Returns:
             (queries, item rows) scores.
@@ -62,7 +62,7 @@ class HeldOutWeights:
 
 
 class HeldOutRanker:
-    """A recommender that scores the rows its re-ranker was fitted on by weights that were fitted without them.
+    """A recommender that scores the rows its re-ranker was fitted on with weights fitted without them.
 
     Args:
         recommender: The recommender.

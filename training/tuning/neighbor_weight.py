@@ -1,4 +1,4 @@
-"""How much a shop's neighbour memory is worth, found on its validation split."""
+"""Tuning of the item-to-item weight on the validation split."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ...tokenization.progress import stage
 from .user_samples import spread_users
 
 WEIGHTS = (0.0, 5.0, 10.0, 20.0, 30.0, 40.0, 60.0, 80.0, 120.0)
-"""Weights that are tried."""
+"""Candidate weights."""
 OLD_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-"""Weights that are tried for a memory of cosines, which checkpoints before format version 4 have."""
+"""Candidate weights for cosine similarities, used by checkpoints before format version 4."""
 
 LEAST_USERS = 4096
 MOST_SCORES = 1 << 29
-"""The choice is made on all users of the split, or on as many, evenly spread, as have this many scores together, but
-not on fewer than `LEAST_USERS`, among whom weights that are close differ by less than chance."""
+"""Maximum scores to compute: more users are reduced to an evenly spread sample, but not below `LEAST_USERS`, because
+with fewer users close weights differ by chance."""
 USERS_IN_TRAINING = 2048
-"""Users on whom it is chosen before an evaluation in training, which ranks others with it, too."""
+"""Users for tuning before an evaluation in training, which also ranks other users."""
 
 _SCORES_AT_ONCE = 1 << 22
 
@@ -44,46 +44,46 @@ def neighbor_weight_scores(
     most_users: int | None = None,
     encode: Callable[..., Any] | None = None,
 ) -> dict[float, float]:
-    """NDCG@k of a split for several weights of the neighbour memory, from one encoding of its histories.
+    """NDCG@k of a split for several item-to-item weights, from one encoding of its histories.
 
     Args:
-        model: A model with a neighbour memory; it is left as it is.
+        model: A model with item-to-item weights; it is not changed.
         processor: Its processor.
         dataset: Rows with `items` and `targets`.
         k: Cut-off.
-        weights: Values of `neighbor_weight`; None for those that fit what the memory holds.
-        most_users: Users that are asked at most; None for as many as `MOST_SCORES` says.
-        encode: What encodes histories in place of the model itself.
+        weights: Values of `neighbor_weight`; None for the default candidates.
+        most_users: Maximum number of users; None for the number that `MOST_SCORES` allows.
+        encode: Encodes histories instead of the model itself.
 
     Returns:
-        Weight to the mean NDCG@k over users.
+        Weight to mean NDCG@k over users.
 
     Raises:
-        ValueError: If the model has no neighbour memory.
+        ValueError: If the model has no item-to-item weights.
     """
     base = model.model
     if base.neighbors is None:
-        raise ValueError("the model has no neighbour memory; give a num_neighbors above 0")
+        raise ValueError("the model has no item-to-item weights; give a num_neighbors above 0")
     if weights is None:
         weights = WEIGHTS if model.config.format_version >= REGRESSION_FROM else OLD_WEIGHTS
     found: dict[float, list[np.ndarray]] = {float(weight): [] for weight in weights}
     count = max(LEAST_USERS, MOST_SCORES // model.config.num_item_rows) if most_users is None else most_users
     chosen = spread_users(dataset, count)
-    shown = stage("choosing the memory weight", len(chosen), "users")
-    with _without_what_is_asked(model), shown as running:
+    shown = stage("tuning the item-to-item weight", len(chosen), "users")
+    with _without_tuned_parts(model), shown as running:
         table = base.item_side(base.items().float())
         size = max(1, _SCORES_AT_ONCE // len(table))
         for part in np.array_split(chosen, -(-len(chosen) // size)):
             rows = [dataset[int(i)] for i in part]
             inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
-            positions = inputs.pop("query_positions", None)  # with them a whole model would score the catalogue, too
+            positions = inputs.pop("query_positions", None)  # with them a whole model would also score the catalogue
             states, recent = base.pick(
                 (encode or base)(**inputs, return_dict=True).last_hidden_state, positions, **inputs
             )
             scores = base.score_states(states, recent, table)
             queries, items, values = base.neighbors.bonus(recent, weight=1.0)
             targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(scores.device)
-            asked = _Asked(scores, targets, queries, items, values, k)
+            asked = _TargetRanks(scores, targets, queries, items, values, k)
             for weight, lists in found.items():
                 lists.append(per_user_metrics(asked.ranks(weight).cpu().numpy(), [k])[f"ndcg@{k}"])
             running.advance(len(part))
@@ -91,8 +91,8 @@ def neighbor_weight_scores(
 
 
 @contextmanager
-def _without_what_is_asked(model: XCatForNextItem) -> Iterator[None]:
-    """Evaluation without the memory, and without a second stage, which goes by the scores that the weight makes."""
+def _without_tuned_parts(model: XCatForNextItem) -> Iterator[None]:
+    """Turn off the item-to-item weights, and the re-ranker, which depends on their scores."""
     config, training = model.config, model.training
     before = config.neighbor_weight, config.candidate_attention
     config.neighbor_weight, config.candidate_attention = 0.0, False
@@ -104,16 +104,16 @@ def _without_what_is_asked(model: XCatForNextItem) -> Iterator[None]:
         config.neighbor_weight, config.candidate_attention = before
 
 
-class _Asked:
-    """Ranks up to k of targets among scores to some of which a bonus is added, without a copy of the scores a weight.
+class _TargetRanks:
+    """Ranks up to k of targets among scores with sparse bonuses, without a copy of the scores per weight.
 
     Args:
-        scores: (users, rows) scores without the bonus; those that get one become -inf.
-        targets: (users, targets) rows, -1 for none.
+        scores: (users, rows) scores without the bonus; scores with a bonus become -inf.
+        targets: (users, targets) item indices, -1 for none.
         queries: (pairs,) users of the pairs, in order.
-        items: (pairs,) rows of the pairs, each pair once and in order.
+        items: (pairs,) item indices of the pairs, each pair once and in order.
         values: (pairs,) bonuses.
-        k: The largest rank that is told from larger ones.
+        k: The largest exact rank.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class _Asked:
         self.best = scores.topk(min(k + 1, size), dim=1).values
 
     def ranks(self, weight: float) -> torch.Tensor:
-        """(users, targets) ranks with a bonus of so much; exact up to k, behind that anything above k; 0 for none."""
+        """(users, targets) ranks with this weight; exact up to k, larger ranks are above k; 0 for no target."""
         wanted, after = self.own + weight * self.bonus, self.before + weight * self.values
         ranks = (self.best[:, None, :] >= wanted[:, :, None]).sum(2)
         for number, least in enumerate(wanted.unbind(1)):

@@ -1,4 +1,4 @@
-"""Fit the second stage on the validation split, and find out whether it pays."""
+"""Fit the re-ranker on the validation split, and enable it if it improves NDCG."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from .held_out import HeldOutWeights
 from .user_samples import MOST_USERS, QUICK_USERS, spread_users
 
 FOLDS = 3
-"""Parts of the users, each judged by weights that were fitted on the others."""
+"""Cross-validation folds of users; each is evaluated with weights fitted on the others."""
 STANDARD_ERRORS = 2.0
-"""What the gain in NDCG has to be, in its own standard errors, for the second stage to be used."""
+"""Minimum NDCG gain, in standard errors, for the re-ranker to be enabled."""
 
 _FITTED = ("key", "value", "ages", "weight", "expand", "expand_bias", "contract")
 _BATCH = 128
 _STEPS, _MOST_STEPS, _PASSES = 300, 600, 8
-"""Steps of a fit: as many as make so many passes over the users, between two bounds."""
+"""Passes over the users per fit, with minimum and maximum steps."""
 _MEASURED = 3
 _DISTANCE = 6.0
-"""Peak learning rate times steps: fewer steps are longer, so that weights get as far and shrink as much."""
+"""Peak learning rate times steps: with fewer steps the rate is higher, so weights move and shrink as much."""
 _DECAY = 1.0
-"""Weight decay of AdamW: by the last step a weight without slope has shrunk to a twentieth."""
+"""Weight decay of AdamW: by the last step a weight with zero gradient has shrunk to a twentieth."""
 _ALWAYS, _DRAWN = 40, 60
-"""Candidates of a step of the fit: the best ones, and some of the others at random, which stand for all of those."""
+"""Candidates per step of the fit: the best ones, plus a random sample that represents the others."""
 _LEAST_DEVIATION = 1e-3
 _LEAST_SHARE = 0.01
-"""Share of the candidates for which a feature of theirs has to be other than 0: what is rarer is learnt by heart."""
+"""Minimum share of candidates with a non-zero value of a feature; rarer features overfit."""
 _STANDARD_USERS = 2000
 
 
 @dataclass(frozen=True)
 class SecondStageGain:
-    """What a second stage is worth to users that it was not fitted on.
+    """NDCG gain of a re-ranker for users that it was not fitted on.
 
     Args:
-        users: Users judged.
-        before: Their mean NDCG@k without it.
-        after: Their mean NDCG@k with it.
-        standard_error: Of the mean difference.
-        held_out: Weights by fold of users, from which `after` was computed; None where nothing was fitted.
+        users: Number of evaluated users.
+        before: Mean NDCG@k without the re-ranker.
+        after: Mean NDCG@k with the re-ranker.
+        standard_error: Standard error of the mean difference.
+        held_out: Weights by fold of users, used to compute `after`; None if nothing was fitted.
     """
 
     users: int
@@ -61,7 +61,7 @@ class SecondStageGain:
 
     @property
     def pays(self) -> bool:
-        """Whether the gain is beyond chance."""
+        """Whether the gain is significant."""
         return self.after - self.before > STANDARD_ERRORS * self.standard_error
 
 
@@ -74,30 +74,30 @@ def fit_second_stage(
     seed: int = 0,
     quick: bool = False,
 ) -> SecondStageGain:
-    """Fit the weights of the second stage, and switch it on if users that it was not fitted on gain from it.
+    """Fit the weights of the re-ranker, and enable it if held-out users gain from it.
 
-    The loss is the cross-entropy of the user's targets among the candidates. The weights that stay are fitted on all
-    users; whether they are used was decided by cross-validation.
+    The loss is the cross-entropy of the user's targets among the candidates. The final weights are fitted on all
+    users; cross-validation decides whether they are used.
 
     Args:
-        model: A model with `num_candidates`, trained; its second stage and `candidate_attention` are changed.
+        model: A trained model with `num_candidates`; its re-ranker and `candidate_attention` are changed.
         processor: Its processor.
         dataset: Rows with `items` and `targets` that the model was not trained on.
         k: Cut-off of the NDCG.
         seed: Seed of folds, initial weights and batches.
-        quick: Whether half the fewest steps and at most `QUICK_USERS` have to do.
+        quick: Whether to use half the minimum steps and at most `QUICK_USERS` users.
 
     Returns:
-        What it is worth.
+        The gain.
 
     Raises:
         ValueError: If the model has no candidates, or the dataset fewer users than folds.
     """
     reranker = model.model.candidates
     if reranker is None:
-        raise ValueError("the model has no second stage; give a num_candidates above 0")
+        raise ValueError("the model has no re-ranker; give a num_candidates above 0")
     if len(dataset) < FOLDS:
-        raise ValueError(f"a second stage needs {FOLDS} users with targets at least, and there are {len(dataset)}")
+        raise ValueError(f"a re-ranker needs at least {FOLDS} users with targets, and there are {len(dataset)}")
     training = model.training
     model.eval()
     model.config.candidate_attention = False
@@ -125,7 +125,7 @@ def _cross_validated(
     running: Stage,
     steps: int,
 ) -> SecondStageGain:
-    """The gain of users whose part of the sample was left out of the fit."""
+    """The gain of users in the fold that was left out of the fit."""
     _standardise(stage, sample.found)
     folds = _folds(sample.rows, generator)
     fold_of = torch.tensor([folds[row] for row in sample.rows])
@@ -142,18 +142,18 @@ def _cross_validated(
 
 
 def _folds(rows: list[int], generator: torch.Generator) -> dict[int, int]:
-    """Fold of every row by its fingerprint; rows that are the same are in one fold."""
+    """Fold of every row by its fingerprint; equal rows are in the same fold."""
     different = list(dict.fromkeys(rows))
     parts = torch.randperm(len(different), generator=generator).tensor_split(FOLDS)
     return {different[i]: number for number, part in enumerate(parts) for i in part.tolist()}
 
 
 def fit_seconds(stage: XCatCandidateAttention, quick: bool = False) -> float:
-    """Seconds that the fit of a re-ranker takes once its features are there, measured on a few steps of made-up ones.
+    """Estimated seconds to fit a re-ranker from existing features, measured on a few steps with synthetic ones.
 
     Args:
-        stage: The re-ranker; it is left as it is.
-        quick: As for `fit_second_stage`.
+        stage: The re-ranker; it is not changed.
+        quick: As in `fit_second_stage`.
     """
     config, features = stage.config, len(stage.key)
     shape = (_BATCH, config.num_candidates, config.candidate_window)
@@ -164,38 +164,38 @@ def fit_seconds(stage: XCatCandidateAttention, quick: bool = False) -> float:
     )
     sample = CandidateSample(found, torch.zeros(_BATCH, 1, dtype=torch.long), torch.zeros(shape[:2]), [])
     users, generator, copied = torch.arange(_BATCH), torch.Generator().manual_seed(0), copy.deepcopy(stage)
-    for _ in range(2):  # the first time is slower
+    for _ in range(2):  # the first run is slower
         started = time.perf_counter()
         _fit(copied, sample, users, generator, Stage(""), _MEASURED)
     return (time.perf_counter() - started) / _MEASURED * (FOLDS + 1) * _steps(MOST_USERS, quick)
 
 
 def _steps(users: int, quick: bool) -> int:
-    """Steps of one fit to so many users with a target among their candidates."""
+    """Steps of one fit for a number of users with a target among their candidates."""
     if quick:
         return _STEPS // 2
     return min(_MOST_STEPS, max(_STEPS, -(-_PASSES * users // _BATCH)))
 
 
 def _gain(judged: int, first: torch.Tensor, gains: torch.Tensor) -> SecondStageGain:
-    """What is gained by so many users, of whom all but those whose NDCG is given have 0 before and after."""
+    """The gain over all evaluated users; users without a given NDCG have 0 before and after."""
     before, mean = float(first.sum()) / judged, float(gains.sum()) / judged
     variance = (float(gains.square().sum()) - judged * mean**2) / max(1, judged - 1)
     return SecondStageGain(judged, before, before + mean, (variance / judged) ** 0.5)
 
 
 def _standardise(stage: XCatCandidateAttention, found: CandidateFeatures) -> None:
-    """Keep mean and deviation of every feature of some users.
+    """Store mean and standard deviation of every feature over some users.
 
-    One that never varies has deviation 1, and one of candidates that hardly ever is other than 0 an infinite one, so
-    that it does not count.
+    A constant feature gets deviation 1. A candidate feature that is almost always 0 gets an infinite deviation, so it
+    has no effect.
     """
     pairs, events = found.pairs[:_STANDARD_USERS], found.events[:_STANDARD_USERS]
     for values, mean, scale in (
         (pairs[events[:, None, :].expand(pairs.shape[:3])].float(), stage.pair_mean, stage.pair_scale),
         (found.candidates[:_STANDARD_USERS].flatten(0, 1), stage.candidate_mean, stage.candidate_scale),
     ):
-        if not len(values):  # a stage without attention
+        if not len(values):  # a re-ranker without attention
             continue
         deviation = values.std(0)
         mean.copy_(values.mean(0))
@@ -210,20 +210,20 @@ def _step_columns(
     """Candidates of a step of the fit: the targets, the best ones, and a sample of the others (sampled softmax).
 
     Args:
-        places: (users, targets) numbers of the targets among the candidates; below 0 for none.
-        count: Candidates of a user.
-        generator: Source of the sample, which all users of the step share.
+        places: (users, targets) positions of the targets among the candidates; below 0 for none.
+        count: Candidates per user.
+        generator: Random generator of the sample, which all users of the step share.
 
     Returns:
-        (users, columns) numbers of candidates; (users, columns) logarithms of how many candidates each one stands for,
-        -inf for none; (users, targets) columns of the targets.
+        (users, columns) positions of candidates; (users, columns) logarithm of the number of candidates that each one
+        represents, -inf for none; (users, targets) columns of the targets.
     """
     users, targets = places.shape
     if count <= _ALWAYS + _DRAWN + targets:
         return torch.arange(count).expand(users, -1), torch.zeros(users, count), places.clamp(min=0)
     drawn = _ALWAYS + torch.randperm(count - _ALWAYS, generator=generator)[:_DRAWN]
     shared = torch.cat([torch.arange(_ALWAYS), drawn])
-    is_target = (shared[:, None] == places[:, None, :]).any(2)  # a target has a column of its own
+    is_target = (shared[:, None] == places[:, None, :]).any(2)  # a target has its own column
     others = torch.zeros(len(shared))
     others[_ALWAYS:] = math.log((count - _ALWAYS) / _DRAWN)
     stands_for = torch.cat([others.expand(users, -1).masked_fill(is_target, -torch.inf), torch.zeros(places.shape)], 1)
@@ -240,9 +240,9 @@ def _fit(
     running: Stage,
     steps: int,
 ) -> None:
-    """Fit the weights to those of (users,) numbers who have a target among their candidates."""
+    """Fit the weights to (users,) sample numbers with a target among their candidates."""
     start = {name: torch.zeros_like(getattr(stage, name)) for name in _FITTED if hasattr(stage, name)}
-    # Attention that is the same for all pairs has no slope to values of zero: begin with likeness counting.
+    # Uniform attention has no gradient if values are zero: start with a weight on similarity.
     start["key"] += 0.5
     if stage.has_network:
         bound = stage.expand.shape[1] ** -0.5
@@ -275,7 +275,7 @@ def _fit(
 
 @torch.no_grad()
 def _rescored(stage: XCatCandidateAttention, sample: CandidateSample, users: torch.Tensor) -> torch.Tensor:
-    """(users, candidates) scores with the second stage."""
+    """(users, candidates) scores with the re-ranker."""
     scores = []
     for part in users.split(_BATCH):
         found = sample.part(part, stage.key.device)
@@ -284,7 +284,7 @@ def _rescored(stage: XCatCandidateAttention, sample: CandidateSample, users: tor
 
 
 def _ndcg(sample: CandidateSample, scores: torch.Tensor, k: int) -> torch.Tensor:
-    """(users,) NDCG@k of (users, candidates) scores; a target that is no candidate counts as ranked past k."""
+    """(users,) NDCG@k of (users, candidates) scores; a target that is not a candidate counts as ranked below k."""
     scores = scores + sample.given
     own = scores.gather(1, sample.places.clamp(min=0))
     ranks = (scores[:, None, :] >= own[:, :, None]).sum(2)

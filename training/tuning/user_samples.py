@@ -1,4 +1,4 @@
-"""Which users are asked where all of them would take longer than they are worth."""
+"""Samples of users for tuning, where all users would take too long."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import numpy as np
 from datasets import Dataset
 
 MOST_USERS = 30_000
-"""Users that decide on an epoch, and from whom a second stage learns, at most."""
+"""Maximum users for choosing the best epoch and for fitting the re-ranker."""
 
 QUICK_USERS = 4096
-"""Users on whom a quick training makes its choices, at most."""
+"""Maximum users for tuning in a quick training."""
 
 
 def spread_users(dataset: Dataset, most: int | None = MOST_USERS) -> np.ndarray:
-    """Rows of a split, evenly spread: all of them, or so many where there are more.
+    """Evenly spread rows of a split: all of them, or at most `most`.
 
     Args:
-        dataset: A row a user.
-        most: Rows at most, 1 or more; None for all.
+        dataset: One row per user.
+        most: Maximum rows, at least 1; None for all.
 
     Returns:
         (rows,) numbers of rows, ascending.

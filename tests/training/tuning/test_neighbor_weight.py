@@ -111,5 +111,5 @@ def test_every_epoch_is_judged_with_the_memory_at_its_best(tmp_path: Path) -> No
 
 def test_a_model_without_memory_is_refused(tmp_path: Path) -> None:
     start = prepared(tmp_path, num_neighbors=0)
-    with pytest.raises(ValueError, match="no neighbour memory; give a num_neighbors above 0"):
+    with pytest.raises(ValueError, match="no item-to-item weights; give a num_neighbors above 0"):
         neighbor_weight_scores(start.model, start.processor, start.splits["validation"])

@@ -136,7 +136,7 @@ def test_several_targets_count_and_few_users_are_refused(tmp_path: Path) -> None
     with pytest.raises(ValueError, match="needs 3 users"):
         fit_second_stage(start.model, start.processor, rows.select(range(2)))
     without = prepared(tmp_path, num_candidates=0)
-    with pytest.raises(ValueError, match="no second stage"):
+    with pytest.raises(ValueError, match="no re-ranker"):
         fit_second_stage(without.model, without.processor, rows)
 
 
