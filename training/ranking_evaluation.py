@@ -206,8 +206,8 @@ class RankingEvaluation(Trainer):
         if self.args.load_best_model_at_end or self.args.save_strategy == "best":
             raise ValueError(
                 f"metric_for_best_model is {self.args.metric_for_best_model!r}, which this evaluation did not "
-                "compute: the validation split has no target in that slice, or compute_metrics leaves it out. It computed "
-                f"{', '.join(key for key in metrics if '@' in key or key.endswith('loss'))}"
+                "compute: the validation split has no target in that slice, or compute_metrics leaves it out. It "
+                f"computed {', '.join(key for key in metrics if '@' in key or key.endswith('loss'))}"
             )
         return False
 

@@ -66,8 +66,8 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
             `train_dataset`; `trainer.args` is then a copy with these values.
         train_dataset: Rows with `items`, `event_types`, `ratings`, `timestamps`, as `build_splits` makes them: a
             `Dataset`, a torch `Subset` of one, a list, or a stream (`IterableDataset`), which is shuffled in a buffer.
-        eval_dataset: The same with `targets`: the validation split. The item-to-item weight and the re-ranker are tuned
-            on it. Of several sets (a mapping from names) the set named "validation", or the first, is used;
+        eval_dataset: The same with `targets`: the validation split. Item-to-item weight and re-ranker are tuned on it.
+            Of several sets (a mapping from names) the set named "validation", or the first, is used;
             metrics are then named `eval_<name>_ndcg@10`, and those of the deciding set also `eval_ndcg@10`.
         processing_class: The processor with the model's catalogue.
         interests: Interests of the users of the training rows, for a model that reads them; evaluation rows

@@ -217,7 +217,7 @@ def _unknown_items(
     catalogue, judged = recommender.processor.catalogue, data.splits[part]
     whole, known = judged, catalogue
     if (catalogue.encode(data.selected.items["item_id"].to_arrow()) == UNKNOWN_ROW).any():
-        own = data.shop.split(options, text_fields=(), cache_dir=options.cache_dir)  # the same split, with every target
+        own = data.shop.split(options, text_fields=(), cache_dir=options.cache_dir)  # the split with every target
         whole, known = own.splits[part], own.vocabulary
     targets = known.decode(_flat(whole, "targets"))
     lost = [name for name, row in zip(targets, catalogue.encode(targets), strict=True) if row == UNKNOWN_ROW]
@@ -238,7 +238,7 @@ def _unknown_items(
     parts = []
     if lost:
         parts.append(
-            f"{len(lost):,} of {len(targets):,} targets are such items, for example {lost[0]!r}. They are left out for "
+            f"{len(lost):,} of {len(targets):,} targets are such items, for example {lost[0]!r}, and are left out for "
             "every model, so the metrics are too high"
         )
     if counts["history_events"]:
