@@ -1,4 +1,4 @@
-"""Floor 0: the files that a checkpoint carries. Flat, so that `transformers` can copy them beside the weights."""
+"""Floor 0: the files stored in a checkpoint. Flat, so that `transformers` can copy them next to the weights."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "XCatConfig": ".configuration_xcat",  # sizes and options of a model
     "XCatModel": ".modeling_xcat",  # states and scores
-    "XCatForNextItem": ".modeling_xcat",  # the same with the training loss
+    "XCatForNextItem": ".modeling_xcat",  # XCatModel with a training loss
     "BEHAVIOR_ENCODERS": ".behavior_xcat",  # registry: transformer, gru, lstm
     "FUSION_BLOCKS": ".fusion_xcat",  # registry: cross-attention to memory tokens
-    "MEMORY_SOURCES": ".memory_xcat",  # registry: where memory tokens come from
+    "MEMORY_SOURCES": ".memory_xcat",  # registry: sources of memory tokens
     "OBJECTIVES": ".objectives_xcat",  # registry: softmax, sampled_softmax, gbce
     "Objective": ".objectives_xcat",  # base class of a training loss
-    "LabelledEvents": ".objectives_xcat",  # what an objective reads
+    "LabelledEvents": ".objectives_xcat",  # inputs of an objective
     "MemorySource": ".memory_xcat",  # base class of a memory source
-    "MemoryInputs": ".memory_xcat",  # what a memory source reads
-    "MemoryTokens": ".memory_xcat",  # what it returns
-    "SequenceLayout": ".layout_xcat",  # which event of a batch belongs to which history
+    "MemoryInputs": ".memory_xcat",  # inputs of a memory source
+    "MemoryTokens": ".memory_xcat",  # output of a memory source
+    "SequenceLayout": ".layout_xcat",  # mapping of a batch's events to histories
     "XCatAttentionBlock": ".attention_xcat",  # pre-norm transformer block
-    "Filters": ".filters_xcat",  # which items may be recommended
+    "Filters": ".filters_xcat",  # filters on recommended items
     "Recommendation": ".recommending_xcat",  # one recommended item, with its reasons
-    "Recommendations": ".recommending_xcat",  # a list of them
+    "Recommendations": ".recommending_xcat",  # list of recommended items
 }
 
 __all__ = [*_EXPORTS]

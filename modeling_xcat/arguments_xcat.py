@@ -1,4 +1,4 @@
-"""Arguments of a request: any container or number of the field's libraries is taken, the rest is refused by name."""
+"""Arguments of a request: containers and numbers of common libraries are accepted; others raise an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _AS_LISTS = ("to_pylist", "to_list", "tolist")
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a single value of any library stands for none: None, NaN, NaT, `pandas.NA`.
+    """Whether a single value of any library is missing: None, NaN, NaT, `pandas.NA`.
 
     Example:
         >>> [is_missing(value) for value in (None, float("nan"), 0.0, "")]
@@ -29,19 +29,19 @@ def listed(name: str, values: Any, what: str) -> list[Any]:
     Args:
         name: Name of the argument, for errors.
         values: The container.
-        what: What it holds, for errors.
+        what: Name of its values, for errors.
 
     Raises:
-        ValueError: If it is a text, a table, a mapping, a set, or no container.
+        ValueError: If it is a text, a table, a mapping, a set, or not a container.
     """
     if getattr(getattr(values, "dtype", None), "kind", "") == "M" and not hasattr(values, "to_list"):
-        values = values.astype("datetime64[us]")  # NumPy's list of nanoseconds would hold numbers
+        values = values.astype("datetime64[us]")  # NumPy converts nanoseconds to numbers
     given = values
     method = next((getattr(values, found) for found in _AS_LISTS if hasattr(values, found)), None)
     values = values if method is None else method()
     if isinstance(values, str | bytes):
         raise ValueError(f"{name} is a list of {what}; got a plain string, so put it into a list")
-    table = hasattr(given, "columns")  # of pandas, polars and Arrow; iterating gives names or rows
+    table = hasattr(given, "columns")  # of pandas, polars or Arrow; iterating gives names or rows
     if table or not isinstance(values, Iterable) or isinstance(values, Mapping | Set):
         raise ValueError(f"{name} is a list of {what}; got {kind_of(given)}")
     return list(values)
@@ -51,7 +51,7 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
     """A whole number given as any number: 10, 10.0 or one of NumPy.
 
     Raises:
-        ValueError: If it is no whole number, or below `least`.
+        ValueError: If it is not a whole number, or below `least`.
 
     Example:
         >>> whole_number("k", 10.0)
@@ -59,7 +59,7 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
     """
     number = _number(value)
     if number is None or not number.is_integer():
-        raise ValueError(f"{name} is {_shown(value)}; give a whole number from {least} on")
+        raise ValueError(f"{name} is {_shown(value)}; give a whole number, at least {least}")
     if number < least:
         raise ValueError(f"{name} is {int(number)}; give at least {least}")
     return int(number)
@@ -69,7 +69,7 @@ def finite_number(name: str, value: Any) -> float:
     """A finite number.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not a finite number.
     """
     number = _number(value)
     if number is None or not math.isfinite(number):
@@ -93,7 +93,7 @@ def category_names(name: str, given: Any) -> tuple[str, ...] | None:
     """Names of categories, one or any container of them; None for None.
 
     Raises:
-        ValueError: If something in it is no name.
+        ValueError: If a value in it is not a name.
     """
     if given is None or isinstance(given, str):
         return None if given is None else (given,)
@@ -105,7 +105,7 @@ def category_names(name: str, given: Any) -> tuple[str, ...] | None:
 
 
 def kind_of(value: Any) -> str:
-    """What a value is, for errors, which do not repeat what may be about a customer."""
+    """Type of a value, for errors, which must not repeat customers' data."""
     return "None" if value is None else f"a value of type {type(value).__name__}"
 
 

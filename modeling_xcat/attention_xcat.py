@@ -1,4 +1,4 @@
-"""Multi-head attention through the attention interface of transformers, and the block of it that all layers are."""
+"""Multi-head attention through the attention interface of transformers, and the block used by all layers."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def eager_attention(
     dropout: float = 0.0,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scaled dot-product attention written out (Vaswani et al. 2017, equation 1).
+    """Scaled dot-product attention in plain PyTorch (Vaswani et al. 2017, equation 1).
 
     Args:
-        module: The layer that asks.
+        module: The calling layer.
         query: (rows, heads, length, width).
         key: (rows, heads, memory, width).
         value: (rows, heads, memory, width).
         attention_mask: Boolean, broadcastable to (rows, heads, length, memory), True where a query sees a key.
         scaling: Factor of the dot products.
         dropout: Dropout on the weights.
-        **kwargs: What other implementations take; unused.
+        **kwargs: Arguments of other implementations; unused.
 
     Returns:
         The output (rows, length, heads, width) and the weights (rows, heads, length, memory).
@@ -73,7 +73,7 @@ class XCatAttention(nn.Module):
             states: (rows, length, hidden) queries.
             memory: (rows, memory, hidden) keys and values.
             mask: (rows, 1, length, memory) boolean, True where a query sees a key.
-            output_attentions: Whether the weights are wanted, which takes the eager implementation.
+            output_attentions: Whether to return the weights, which needs the eager implementation.
 
         Returns:
             (rows, length, hidden) and the weights or None.
@@ -106,7 +106,7 @@ class XCatFeedForward(nn.Module):
 
 
 class XCatAttentionBlock(GradientCheckpointingLayer):
-    """A pre-norm transformer block (Vaswani et al. 2017; Xiong et al. 2020), of self- or of cross-attention."""
+    """A pre-norm transformer block (Vaswani et al. 2017; Xiong et al. 2020) with self- or cross-attention."""
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class XCatAttentionBlock(GradientCheckpointingLayer):
             states: (rows, length, hidden).
             memory: (rows, tokens, hidden) normalised memory to attend to; None for the states themselves.
             mask: (rows, 1, length, tokens) boolean, True where a state sees a token.
-            output_attentions: Whether the weights are wanted.
+            output_attentions: Whether to return the weights.
 
         Returns:
             (rows, length, hidden) and the weights or None.

@@ -1,4 +1,4 @@
-"""Behaviour encoders: transformer, GRU and LSTM over packed or padded histories, and the registry of them."""
+"""Behaviour encoders: transformer, GRU and LSTM over packed or padded histories, and their registry."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .limits_xcat import BEHAVIOR_ENCODERS as NAMES
 from .registry_xcat import Registry
 
 BEHAVIOR_ENCODERS: Registry[type[nn.Module]] = Registry("behavior_encoder", NAMES)
-"""Modules made with the configuration. They take (rows, length, hidden) states and a `SequenceLayout`, and whether
-attention weights are wanted; they return the states after each layer and the attention weights of each."""
+"""Modules made from the configuration. Inputs: (rows, length, hidden) states, a `SequenceLayout`, and whether to
+return attention weights. Outputs: the states after each layer and the attention weights of each layer."""
 
 
 @BEHAVIOR_ENCODERS.register("transformer")
@@ -28,7 +28,7 @@ class XCatTransformerEncoder(nn.Module):
     def forward(
         self, states: torch.Tensor, layout: SequenceLayout, output_attentions: bool = False
     ) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
-        """Encode (rows, length, hidden) states: those after each layer, and its attention weights if asked for."""
+        """Encode (rows, length, hidden) states; returns states after each layer and, if requested, attention."""
         mask = layout.causal_mask()
         hidden, attentions = [], []
         for layer in self.layers:
@@ -42,7 +42,7 @@ class XCatTransformerEncoder(nn.Module):
 @BEHAVIOR_ENCODERS.register("gru")
 @BEHAVIOR_ENCODERS.register("lstm")
 class XCatRecurrentEncoder(nn.Module):
-    """GRU or LSTM whose state starts anew with every history (GRU4Rec, Hidasi et al. 2016)."""
+    """GRU or LSTM whose state is reset at every history (GRU4Rec, Hidasi et al. 2016)."""
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class XCatRecurrentEncoder(nn.Module):
     def forward(
         self, states: torch.Tensor, layout: SequenceLayout, output_attentions: bool = False
     ) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
-        """Encode (rows, length, hidden) states: those after all layers; there are no attention weights."""
+        """Encode (rows, length, hidden) states; returns the states after all layers and no attention weights."""
         normed = self.norm(states)
         if is_exporting():
             return (states + self.dropout(self._encode_rows(normed, layout.mask)),), ()
@@ -77,7 +77,7 @@ class XCatRecurrentEncoder(nn.Module):
         return (states + self.dropout(residual.view_as(states)),), ()
 
     def _encode_rows(self, normed: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The same for rows of one history each, in which no shape depends on values, as a graph needs it."""
+        """The same for one history per row; no shape depends on values, as an exported graph requires."""
         order = (~mask).long().argsort(dim=1, stable=True)[..., None].expand_as(normed)  # events first
         output, _ = self.recurrent(normed.gather(1, order))
         residual = torch.zeros_like(output).scatter(1, order, output)
@@ -85,7 +85,7 @@ class XCatRecurrentEncoder(nn.Module):
 
 
 def build_behavior_encoder(config: XCatConfig) -> nn.Module | None:
-    """Make the encoder that `config.behavior_encoder` names; None where it has no layers."""
+    """Make the encoder named by `config.behavior_encoder`; None without layers."""
     if config.num_behavior_layers == 0:
         return None
     return BEHAVIOR_ENCODERS.find(config.behavior_encoder)(config)

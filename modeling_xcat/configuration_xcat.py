@@ -13,102 +13,103 @@ from .limits_xcat import check_choices, check_sizes
 from .saving_xcat import code_of_main_left_out
 
 FORMAT_VERSION = 9
-"""Version of checkpoints, of what they hold and what that means; a newer one than the installed code knows is refused.
+"""Version of the checkpoint format; code refuses versions newer than it supports.
 
-1: the first. 2: the neighbour memory adds nothing to items of the history. 3: there is a second stage. 4: the
-neighbour memory holds weights of a regression in place of cosines, and the second stage is a network. 5: the second
-stage knows what follows what. 6: it knows how often and how long ago a user had a candidate. 7: it knows which
-candidates no training event names. 8: it knows which items users come back to, and after how many events. 9: for it
-the number of training events of a cold item is unknown, and not 0.
+1: first version. 2: item-to-item weights add nothing to items of the history. 3: re-ranker added. 4: item-to-item
+weights from a regression instead of cosines; the re-ranker is a network. Features added to the re-ranker: 5: item
+transitions. 6: number and recency of the user's events with a candidate. 7: whether a candidate has no training
+events. 8: repurchase share and gap of a candidate. 9: the number of training events of a cold item is unknown instead
+of 0.
 """
 SECOND_STAGE_FROM = 3
-"""Format version from which on there are candidates."""
+"""First format version with a re-ranker."""
 REGRESSION_FROM = NETWORK_FROM = 4
-"""Format version from which on the neighbour memory holds weights of a regression, and the second stage a network."""
+"""First format version with item-to-item weights from a regression and a network in the re-ranker."""
 SUCCESSORS_FROM = 5
-"""Format version from which on there are successors."""
+"""First format version with item transitions."""
 REPEATS_FROM = 6
-"""Format version from which on the second stage knows how often and how long ago a user had a candidate."""
+"""First format version whose re-ranker reads number and recency of the user's events with a candidate."""
 UNTRAINED_FROM = 7
-"""Format version from which on the second stage knows which candidates no training event names."""
+"""First format version whose re-ranker reads whether a candidate has no training events."""
 RETURNS_FROM = 8
-"""Format version from which on the second stage knows which items users come back to, and after how many events."""
+"""First format version whose re-ranker reads repurchase share and gap of a candidate."""
 UNKNOWN_COUNTS_FROM = 9
-"""Format version from which on the re-ranker takes the number of training events of a cold item as unknown."""
+"""First format version whose re-ranker treats the number of training events of a cold item as unknown."""
 
 
 @strict
 class XCatConfig(PreTrainedConfig):
-    """Everything that decides the shape and the arithmetic of an XCat model.
+    """Sizes and options of an XCat model.
 
     Keys keep their older names for saved checkpoints; docs/glossary.md gives the usual term for each.
 
     Args:
-        text_config: Configuration of the nested text encoder, any that `AutoConfig` knows, or None for a model that
-            carries no encoder and is given text states from outside.
+        text_config: Configuration of the nested text encoder, any of `AutoConfig`, or None for a model without an
+            encoder, which gets text states from outside.
         use_text: Whether an item is represented by its text.
-        use_item_ids: Whether an item is represented by a trained embedding of its own.
+        use_item_ids: Whether an item is represented by a trained id embedding.
         text_dim: Width of one text state (the hidden size of the text encoder).
-        text_tokens_per_item: Text states an item: 1 is the mean over its tokens; n > 1 adds n - 1 means over
-            consecutive spans of tokens, which only the cross-attention reads.
+        text_tokens_per_item: Text states per item: 1 is the mean over its tokens; n > 1 adds n - 1 means over
+            consecutive spans of tokens, used by the cross-attention only.
         num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
-        num_texts: Distinct item texts; items with one text share its states.
+        num_texts: Distinct item texts; items with the same text share its states.
         item_features: Categorical attributes of items, name to number of values (value 0 means missing).
-        event_types: Names of the kinds of event (view, purchase, ...), coded from 1; 0 is an unknown kind.
-        negative_event_types: Those of `event_types` that speak against an item, such as returns. The encoder reads
-            them as events of their type; for memories and second stage they do not count as having the item.
+        event_types: Names of the event types (view, purchase, ...), coded from 1; 0 is an unknown type.
+        negative_event_types: Negative types among `event_types`, such as return. The encoder reads them as events of
+            their type; item-to-item weights, repeat bias and re-ranker ignore them.
         num_rating_buckets: Buckets of ratings with 0 for no rating; 0 switches ratings off.
         num_time_gap_buckets: Logarithmic buckets of the time since the previous event; 0 switches gaps off.
         max_history: Longest history, in events, that the model reads; the latest events are kept. `prepare_training`
-            raises it where histories are long (`history_length`), unless it is given.
+            increases the default for long histories (`history_length`).
         behavior_encoder: A name in `BEHAVIOR_ENCODERS`: "transformer", "gru" or "lstm".
         hidden_size: Width of behaviour states and item representations.
         intermediate_size: Width of the feed-forward layers.
         num_attention_heads: Heads of self- and cross-attention.
         num_behavior_layers: Layers of the behaviour encoder.
-        num_fusion_layers: Cross-attention blocks from behaviour states to text states; 0 leaves fusion out.
+        num_fusion_layers: Cross-attention blocks from behaviour states to text states; 0 turns fusion off.
         fusion_block: The cross-attention block, a name in `FUSION_BLOCKS`: "attention".
-        memory_sources: Where the memory tokens of the fusion blocks come from, names in `MEMORY_SOURCES`: "item_text",
-            "user_text", "interests"; the first if None. Training rows hold no texts of users, so training leaves
-            "user_text" as it was initialized; checkpoints of earlier versions have it.
-        hidden_act: Activation of feed-forward layers and adaptor.
+        memory_sources: Sources of memory tokens of the fusion blocks, names in `MEMORY_SOURCES`: "item_text",
+            "user_text", "interests"; None for the first. Training rows have no user texts, so "user_text" keeps its
+            initial weights; checkpoints of earlier versions have it.
+        hidden_act: Activation of feed-forward layers and of the text projection.
         hidden_dropout: Dropout on inputs and residual branches.
         attention_dropout: Dropout on attention weights.
-        id_dropout: Share of items whose id embedding is left out in a training step, so that text alone suffices.
+        id_dropout: Share of items whose id embedding is dropped in a training step, so that text alone is enough.
         scoring: "cosine" or "dot" between behaviour states and item representations.
         temperature: Divisor of the scores.
         objective: "softmax" over the whole catalogue, "sampled_softmax", "gbce" (generalised binary cross-entropy over
-            a sample), or "auto": the first up to `full_softmax_limit` items, then the second.
-        full_softmax_limit: Largest catalogue, in items, for which "auto" means the full softmax.
-        num_negatives: Uniform negatives a training step of a sampled objective, shared by the batch.
+            a sample), or "auto": "softmax" up to `full_softmax_limit` items, "sampled_softmax" above.
+        full_softmax_limit: Largest number of items for which "auto" is the full softmax.
+        num_negatives: Uniform negatives per training step of a sampled objective, shared by the batch.
         gbce_calibration: Calibration t of "gbce", from 0 (plain binary cross-entropy) to 1.
-        num_neighbors: Items kept of each for which having it says the most; they add to scores outside training.
-        neighbor_window: Latest events whose neighbours count.
-        neighbor_decay: Weight of an event's neighbours relative to those of the event after it.
-        neighbor_weight: Weight of the neighbours in a score, in units of the score.
-        neighbor_history: Whether items of a history get as much from the memory of neighbours as the best of the
-            others, so that it does not speak against them; for a memory of texts alone (`xcat catalogue`).
-        repeats: Whether an item's score depends on how long ago and how often it was in the history: "off", learnt
-            "jointly" with all else, or learnt "apart", as what the rest leaves over when it is trained as if alone.
-        repeat_weight: How much of that counts in a score; below 1 it leaves room for what is new to a user.
-        untrained_bonus: Added to the scores of items without training events, in units of the score: what a shop gives
-            to have its new items shown, at the cost of all others. `prepare_training` sets .25 where texts are read.
-        num_candidates: Best items that the second stage scores anew (`XCatCandidateAttention`); 0 leaves it out.
-        num_successors: Items kept of each that most often come soon after it, which the second stage goes by.
-        candidate_window: Latest events that candidates attend to; 0 for a second stage without attention.
-        candidate_hidden: Width of the network of the second stage.
-        candidate_attention: Whether the second stage is in use; training sets it where validation says that it pays.
-        soft_target_weight: Share of the label's mass given to the items nearest in text.
-        num_soft_targets: How many such neighbours share it.
-        freeze_text_encoder: Whether the nested text encoder is left as it was pretrained.
+        num_neighbors: Item-to-item weights stored per item: the items it predicts best. Used at inference only.
+        neighbor_window: Number of latest events whose item-to-item weights are added.
+        neighbor_decay: Decay of the item-to-item weights per event, from the latest event backwards.
+        neighbor_weight: Factor of the item-to-item weights in the score.
+        neighbor_history: Whether items already in the history get the maximum neighbour score of the other items, so
+            that they are not ranked down; for weights from texts alone (`xcat catalogue`).
+        repeats: Repeat bias: a score that depends on recency and number of the item's events in the history. "off";
+            "jointly": trained with the rest; "apart": the model is trained without the bias, and the bias is fitted on
+            top of the model's (fixed) scores.
+        repeat_weight: Weight of the repeat bias in the score; values below 1 favour items new to the user.
+        untrained_bonus: Cold-item boost: added to the scores of items without training events. Higher values show new
+            items more often, at the cost of others. `prepare_training` sets 0.25 for models that read texts.
+        num_candidates: Best items that the re-ranker scores again (`XCatCandidateAttention`); 0 turns it off.
+        num_successors: Item transitions stored per item: the items that most often follow it; read by the re-ranker.
+        candidate_window: Latest events that candidates attend to; 0 for a re-ranker without attention.
+        candidate_hidden: Width of the re-ranker's network.
+        candidate_attention: Whether the re-ranker is used; training sets it if validation shows a gain.
+        soft_target_weight: Label smoothing: share of the label's mass given to the items nearest in text.
+        num_soft_targets: Number of text neighbours that share it.
+        freeze_text_encoder: Whether the nested text encoder is not trained.
         layer_norm_eps: Epsilon of layer normalisation.
         initializer_range: Standard deviation of initial weights.
-        format_version: Version of the checkpoint; one that was loaded keeps its own, and its scores.
-        catalogue_digest: What `catalogue_digest` of the processor makes of the catalogue that the checkpoint was saved
-            with; None where model and processor were not saved together.
+        format_version: Format version of the checkpoint; a loaded checkpoint keeps its version and its scores.
+        catalogue_digest: Hash of the catalogue saved with the checkpoint (`catalogue_digest` of the processor); None
+            if model and processor were not saved together.
 
     Raises:
-        ValueError: If sizes do not fit together, or a name is not one of those listed.
+        ValueError: If sizes do not fit together, or a name is not one of the listed names.
 
     Example:
         >>> config = XCatConfig(num_item_rows=12, hidden_size=16, num_attention_heads=2)
@@ -192,10 +193,10 @@ class XCatConfig(PreTrainedConfig):
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """As in `PreTrainedConfig`; the version is seen first, for a newer configuration may have other fields.
+        """As in `PreTrainedConfig`, but checks the version first, because a newer configuration may have other fields.
 
-        The digest stays in the file, for the catalogue of a model that was loaded may change before it is saved. The
-        package has a pipeline of its own; only code that came with a checkpoint goes by the pipeline beside it.
+        The hash is not loaded, because the catalogue may change before the model is saved again. The pipeline in the
+        checkpoint is used only by code from the checkpoint; the package has its own pipeline.
         """
         _check_format(config_dict.get("format_version", FORMAT_VERSION))
         left = {"catalogue_digest"}
@@ -205,7 +206,7 @@ class XCatConfig(PreTrainedConfig):
 
     @property
     def output_attentions(self) -> bool | None:
-        """Whether attention weights are returned; such a call takes the eager implementation whatever is set."""
+        """Whether attention weights are returned; such a call always uses the eager implementation."""
         return self._output_attentions
 
     @output_attentions.setter
@@ -213,7 +214,7 @@ class XCatConfig(PreTrainedConfig):
         self._output_attentions = value
 
     def validate_output_attentions(self) -> None:
-        """Every implementation of attention goes with `output_attentions`; other models take only the eager one."""
+        """Accept `output_attentions` with every attention implementation; other models accept only eager."""
 
     def to_dict(self) -> dict[str, Any]:
         """As in `PreTrainedConfig`, without the folders that the text encoder or another part was loaded from."""
@@ -221,7 +222,7 @@ class XCatConfig(PreTrainedConfig):
         return settings
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any) -> Any:
-        """As in `PreTrainedConfig`; the code of a class that is defined in `__main__` is left out."""
+        """As in `PreTrainedConfig`; the code of a class defined in `__main__` is not saved."""
         with code_of_main_left_out(self):
             return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
@@ -245,8 +246,8 @@ class XCatConfig(PreTrainedConfig):
 def _check_format(version: Any) -> None:
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise ValueError(
-            f"This checkpoint was made by a newer xcat-rec: it has format version {version!r}, and this code knows up "
-            f"to {FORMAT_VERSION}; update xcat-rec, as its README describes the installation."
+            f"This checkpoint was made by a newer xcat-rec: it has format version {version!r}, and this code supports "
+            f"up to {FORMAT_VERSION}; update xcat-rec, as its README describes the installation."
         )
 
 
@@ -254,7 +255,7 @@ def _text_config(values: dict[str, Any]) -> PreTrainedConfig:
     name = str(values.get("model_type"))
     if name not in CONFIG_MAPPING:
         raise ValueError(
-            f"XCatConfig.text_config has model_type {name!r}, which this transformers does not know; "
+            f"XCatConfig.text_config has model_type {name!r}, which this transformers does not have; "
             "give the configuration of an encoder that AutoConfig loads, such as 'bert'."
         )
     config: PreTrainedConfig = CONFIG_MAPPING[name](**{k: v for k, v in values.items() if k != "model_type"})

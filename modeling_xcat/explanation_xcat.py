@@ -1,4 +1,4 @@
-"""Which events of a history carried a recommendation."""
+"""Influence of history events on a recommendation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def event_attention(output: XCatModelOutput, query_positions: torch.Tensor, max_
     without fusion, of the last layer of self-attention.
 
     Args:
-        output: Output with attentions, of one history a row, padded on the right.
-        query_positions: (queries,) positions in the flattened rows, one a row.
+        output: Output with attentions, one history per row, padded on the right.
+        query_positions: (queries,) positions in the flattened rows, one per row.
         max_history: Events of the longest history.
 
     Returns:
@@ -38,7 +38,7 @@ def by_position(attention: torch.Tensor, length: int) -> torch.Tensor:
     """Attention to the latest events, in order of time.
 
     Args:
-        attention: (items, events) weights, the latest event first; those past the history are 0.
+        attention: (items, events) weights, the latest event first; 0 beyond the history.
         length: Events of the history.
 
     Returns:
@@ -55,13 +55,13 @@ def by_position(attention: torch.Tensor, length: int) -> torch.Tensor:
 def event_shares(attention: torch.Tensor | None, history: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
     """Share of each event of one history in each recommendation.
 
-    An event counts by the attention it got times its likeness to the recommended item in the model's own space, so
-    that two recommendations from one history can have different reasons.
+    The share is proportional to the event's attention times its similarity to the recommended item in the model's
+    space, so two recommendations from one history can have different reasons.
 
     Args:
-        attention: (events,) or (items, events) attention weights, or None where there are none.
-        history: (events, hidden) item side of the events.
-        candidates: (items, hidden) item side of the recommendations.
+        attention: (events,) or (items, events) attention weights, or None.
+        history: (events, hidden) item embeddings of the events.
+        candidates: (items, hidden) item embeddings of the recommendations.
 
     Returns:
         (items, events) non-negative shares; each row sums to 1.

@@ -1,4 +1,4 @@
-"""Which items may be recommended."""
+"""Filters on the recommended items."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .ranking_xcat import Adjust
 
 @dataclass(frozen=True)
 class Filters:
-    """Which items may be recommended.
+    """Filters on the recommended items.
 
     An item without a category is in no category: `only_categories` leaves it out, `exclude_categories` and
     `cross_category` keep it.
@@ -22,8 +22,8 @@ class Filters:
     Args:
         exclude_seen: Leave out the items of the history.
         exclude_categories: Categories to leave out; one name or any container of names.
-        only_categories: Categories to keep to, likewise; None for all.
-        cross_category: Keep to items whose category the history does not contain.
+        only_categories: Categories to recommend from, likewise; None for all.
+        cross_category: Recommend only items whose category the history does not contain.
 
     Raises:
         ValueError: If a value has another type.
@@ -47,7 +47,7 @@ class Filters:
 
     @property
     def by_category(self) -> str | None:
-        """Name of an argument that goes by categories, if one is set."""
+        """Name of a given argument that uses categories, if any."""
         if self.cross_category:
             return "cross_category"
         if self.only_categories is not None:
@@ -60,10 +60,10 @@ class ItemFilter:
 
     Args:
         vocabulary: The catalogue, an `ItemVocabulary`.
-        device: Where scores are.
+        device: Device of the scores.
 
     Attributes:
-        codes: (rows,) code of the category of every row, -1 for none.
+        codes: (rows,) category code of every row, -1 for none.
     """
 
     def __init__(self, vocabulary: Any, device: torch.device) -> None:
@@ -71,15 +71,15 @@ class ItemFilter:
         self._categories = {name: code for code, name in enumerate(vocabulary.categories)}
 
     def allowed(self, filters: Filters) -> torch.Tensor:
-        """(rows,) True for the items that the categories of the filters leave in.
+        """(rows,) True for items that pass the category filters.
 
         Raises:
-            ValueError: If a category is unknown, or the catalogue has no categories and the filters go by them.
+            ValueError: If a category is unknown, or the filters use categories and the catalogue has none.
         """
         if filters.by_category and not self._categories:
             raise ValueError(
                 f"{filters.by_category}: no item of the catalogue has a category; leave {filters.by_category} out, or "
-                "fit or grow the checkpoint with an items table that has the column category"
+                "fit the checkpoint with an items table that has the column category"
             )
         allowed = torch.ones_like(self.codes, dtype=torch.bool)
         if filters.only_categories is not None:
@@ -92,9 +92,9 @@ class ItemFilter:
         """The filter of a batch of users.
 
         Args:
-            filters: What may be recommended.
+            filters: The filters.
             allowed: (rows,) result of `allowed`.
-            histories: Item rows of each user.
+            histories: Item indices of each user.
 
         Returns:
             A function for `ItemIndex.search`.
@@ -104,7 +104,7 @@ class ItemFilter:
         users = torch.arange(len(histories)).repeat_interleave(lengths).to(device)
         rows = torch.cat([torch.as_tensor(history).long() for history in histories]).to(device)
         everything = bool(allowed.all())
-        # The last column stands for items without a category (code -1), which are in no category that is known.
+        # The last column is for items without a category (code -1).
         known = torch.zeros(len(histories), len(self._categories) + 1, dtype=torch.bool, device=device)
         known[users, self.codes[rows]] = True
         known[:, -1] = False

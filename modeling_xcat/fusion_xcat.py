@@ -12,17 +12,17 @@ from .memory_xcat import MEMORY_SOURCES, MemoryInputs
 from .registry_xcat import Registry
 
 FUSION_BLOCKS: Registry[type[nn.Module]] = Registry("fusion_block", NAMES)
-"""Modules made with the configuration. They take (rows, length, hidden) states, (rows, tokens, hidden) normalised
-memory, a (rows, 1, length, tokens) mask that is True where a state sees a token, and whether attention weights are
-wanted; they return the states and the weights or None."""
+"""Modules made from the configuration. Inputs: (rows, length, hidden) states, (rows, tokens, hidden) normalised
+memory, a (rows, 1, length, tokens) mask that is True where a state sees a token, and whether to return attention
+weights. Outputs: the states, and the weights or None."""
 FUSION_BLOCKS.register("attention")(XCatAttentionBlock)
 
 
 class XCatFusion(nn.Module):
     """Gathers the memory tokens of all sources and runs the fusion layers over them.
 
-    A learned null token stands before them, so that a state may attend to nothing in particular, and so that a
-    history without any text still has something to attend to.
+    A learned null token comes first, so that a state can attend to no memory, and a history without text still has a
+    token to attend to.
     """
 
     def __init__(self, config: XCatConfig) -> None:
@@ -38,11 +38,11 @@ class XCatFusion(nn.Module):
         self._freeze_unreached()
 
     def _freeze_unreached(self) -> None:
-        """Exclude from training the parameters that no training row reaches."""
+        """Exclude parameters from training that no training row uses."""
         for name, source in self.sources.items():
             source.requires_grad_(MEMORY_SOURCES[name].trained)
         if not any(MEMORY_SOURCES[name].trained for name in self.sources):
-            # The null token alone: its weight is 1 whatever query and key are.
+            # With the null token alone its weight is always 1, whatever the query and key.
             for name, parameter in self.layers.named_parameters():
                 if any(part in name for part in ("attention_norm", "attention.query", "attention.key")):
                     parameter.requires_grad_(False)
@@ -54,8 +54,8 @@ class XCatFusion(nn.Module):
 
         Args:
             states: (rows, length, hidden) behaviour states.
-            inputs: What the memory sources draw on.
-            output_attentions: Whether attention weights are wanted.
+            inputs: Inputs of the memory sources.
+            output_attentions: Whether to return attention weights.
 
         Returns:
             (rows, length, hidden) states after each layer, the weights of each layer, and the (rows, tokens) event

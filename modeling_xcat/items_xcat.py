@@ -1,4 +1,4 @@
-"""What an item is: its text, an embedding of its own, its attributes."""
+"""Representation of items: text, id embedding and attributes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .configuration_xcat import NETWORK_FROM, RETURNS_FROM, XCatConfig
 from .export_xcat import is_exporting
 
 _RETURNS_PRIOR = 10
-"""Events, or returns, by which what is known of one item is drawn to the mean of the catalogue."""
+"""Prior strength, in events or repurchases, of the catalogue mean in the statistics of an item."""
 
 
 class XCatTextAdaptor(nn.Module):
@@ -26,23 +26,24 @@ class XCatTextAdaptor(nn.Module):
         self.contract = nn.Linear(2 * config.hidden_size, config.hidden_size)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Adapt (..., text_dim) to (..., hidden)."""
+        """Project (..., text_dim) to (..., hidden)."""
         output: torch.Tensor = self.contract(self.activation(self.expand(states)))
         return output
 
 
 class XCatItemEncoder(nn.Module):
-    """The item table, which holds the catalogue and turns rows of it into representations.
+    """The item table: stores the catalogue and computes item representations.
 
-    Text states are kept once per distinct text, whitened. An item that no training event names (`item_counts` 0) is
-    represented without its id embedding, which nothing has trained: by text and attributes alone.
+    Whitened text states are stored once per distinct text. A cold item (`item_counts` 0) is represented by text and
+    attributes alone, because its id embedding is not trained.
 
     Attributes:
-        category_values: (rows,) category of every row, 0 for none; only what a second stage compares.
-        return_counts: (rows,) training events of every item by users who had had it before; for a second stage, too.
-        return_gaps: (rows,) sum over those of the logarithms of the user's events from the one before to this one.
-        kept_texts: (texts, hidden) what the adaptor made of all texts at the last refresh, without gradients, for the
-            training steps in between; None where the next one has to make it anew.
+        category_values: (rows,) category of every row, 0 for none; used by the re-ranker only.
+        return_counts: (rows,) repurchases of every item in training: events of users who had it before; for the
+            re-ranker.
+        return_gaps: (rows,) sum over repurchases of the logarithm of the number of events since the previous one.
+        kept_texts: (texts, hidden) projected texts of the last full update, without gradients, for the training steps
+            in between; None if the next step has to compute them.
     """
 
     text_states: torch.Tensor
@@ -93,9 +94,9 @@ class XCatItemEncoder(nn.Module):
         """Represent items.
 
         Args:
-            rows: (items,) rows of the item table; None for all of it.
-            learning: (items,) rows whose texts go through the adaptor, while all others are as `kept_texts` says, if
-                it says anything; None for all. Only for the whole table.
+            rows: (items,) item indices; None for all.
+            learning: (items,) item indices whose texts are projected again, while the others come from `kept_texts`,
+                if it is set; None for all. Only for the whole table.
 
         Returns:
             (items, hidden) representations, before any normalisation.
@@ -107,7 +108,7 @@ class XCatItemEncoder(nn.Module):
             parts.append(self._id_part(rows))
         values = self.feature_values if rows is None else self.feature_values[rows]
         parts.extend(embed(values[:, i]) for i, embed in enumerate(self.feature_embeddings))
-        total = parts[0].to(parts[-1].dtype)  # the sum of two dtypes would go one by one
+        total = parts[0].to(parts[-1].dtype)  # a sum of two dtypes is slow
         for part in parts[1:]:
             total = total + part
         return total
@@ -115,7 +116,9 @@ class XCatItemEncoder(nn.Module):
     def _text_part(self, rows: torch.Tensor | None) -> torch.Tensor:
         if rows is None:
             adapted: torch.Tensor = self.adaptor(self._states_of(None)[:, 0])
-            return adapted.index_select(0, self.text_index)  # whose backward pass is several times that of indexing
+            return adapted.index_select(
+                0, self.text_index
+            )  # its backward pass is several times faster than that of indexing
         if is_exporting():
             alike: torch.Tensor = self.adaptor(self._states_of(self.text_index[rows])[:, 0])
             return alike
@@ -124,7 +127,7 @@ class XCatItemEncoder(nn.Module):
         return adapted[inverse]
 
     def _partly_kept(self, learning: torch.Tensor) -> torch.Tensor:
-        """The text part of the whole table, with gradients for the texts of some rows, or for all and kept."""
+        """The text part of the whole table, with gradients for the texts of some rows, or for all, stored."""
         if self.kept_texts is None:
             adapted: torch.Tensor = self.adaptor(self._states_of(None)[:, 0])
             self.kept_texts = adapted.detach()
@@ -141,19 +144,19 @@ class XCatItemEncoder(nn.Module):
         return embedded * kept[:, None].to(embedded.dtype)
 
     def user_counts(self) -> torch.Tensor:
-        """(rows,) users that training events of each item are of; the events where returns are not counted."""
+        """(rows,) users with training events of each item; the number of events if repurchases are not counted."""
         counted = hasattr(self, "return_counts")
         return self.item_counts - self.return_counts if counted else self.item_counts.clone()
 
     def returns(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Whether users come back to items, and how soon.
+        """Repurchase share and gap of items.
 
         Args:
-            rows: Rows of the item table, of any shape.
+            rows: Item indices, of any shape.
 
         Returns:
-            Share of an item's training events that were returns to it, and mean logarithm of the events until one,
-            both drawn to those of the catalogue; shapes as of `rows`.
+            Share of an item's training events that were repurchases, and mean logarithm of the number of events until
+            one, both shrunk towards the catalogue mean; shapes as of `rows`.
         """
         known, gaps = self.return_counts[rows].float(), self.return_gaps[rows].float()
         total = self.return_counts.sum().float()
@@ -166,17 +169,17 @@ class XCatItemEncoder(nn.Module):
         """Text states of the items of histories.
 
         Args:
-            item_ids: (rows, length) item rows.
+            item_ids: (rows, length) item indices.
 
         Returns:
-            (rows, length, tokens, text_dim) states and (rows, length, tokens) True where there is one.
+            (rows, length, tokens, text_dim) states and (rows, length, tokens) True for existing states.
         """
         index = self.text_index[item_ids]
         return self._states_of(index), self.text_token_mask[index]
 
     @contextmanager
     def fresh_texts(self, numbers: torch.Tensor, states: torch.Tensor) -> Iterator[None]:
-        """Within it, texts that were just encoded stand in for their kept states, with gradients; they are kept too.
+        """Within it, newly encoded texts replace their stored states, with gradients; they are stored too.
 
         Args:
             numbers: (texts,) numbers of distinct texts, as in `text_index`.

@@ -1,4 +1,4 @@
-"""Which event belongs to which history: the one description of padded and packed rows."""
+"""Mapping of events to histories, for padded and packed rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SequenceLayout:
     """Histories laid out in rows.
 
     A row holds one padded history, or several packed ones; in both cases a history starts wherever `position_ids`
-    is 0, and positions that hold no event are masked.
+    is 0, and positions without an event are masked.
 
     Args:
         document_ids: (rows, length) number of the history within its row, -1 where there is no event.
@@ -26,10 +26,10 @@ class SequenceLayout:
     def from_inputs(
         cls, item_ids: torch.Tensor, attention_mask: torch.Tensor | None, position_ids: torch.Tensor | None
     ) -> SequenceLayout:
-        """Read the layout off the model's inputs.
+        """Read the layout from the model's inputs.
 
         Args:
-            item_ids: (rows, length) item rows, 0 where there is no event.
+            item_ids: (rows, length) item indices, 0 where there is no event.
             attention_mask: (rows, length), 0 where there is no event; taken from `item_ids` if None.
             position_ids: (rows, length), restarting at 0 with every history; counted from the mask if None, which
                 makes each row one history, padded on either side.
@@ -58,17 +58,17 @@ class SequenceLayout:
         return ((same & earlier) | index[:, None].eq(index[None, :]))[:, None]
 
     def memory_mask(self, document_ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """(rows, 1, length, memory) True where an event may see a memory token: same history, known by then.
+        """(rows, 1, length, memory) True where an event may see a memory token: same history, not later.
 
         Args:
-            document_ids: (rows, memory) history each memory token belongs to, -1 for none.
-            positions: (rows, memory) event position from which on the token is known.
+            document_ids: (rows, memory) history of each memory token, -1 for none.
+            positions: (rows, memory) first event position that may see the token.
         """
         same = self.document_ids[:, :, None].eq(document_ids[:, None, :]) & document_ids[:, None, :].ge(0)
         return (same & (positions[:, None, :] <= self.position_ids[:, :, None]))[:, None]
 
     def unpack_index(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Addresses of every event when each history gets a row of its own.
+        """Addresses of every event when each history gets its own row.
 
         Returns:
             flat: (events,) position of the event in the flattened rows.

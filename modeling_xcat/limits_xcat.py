@@ -1,15 +1,15 @@
-"""Ranges and names that fields of the configuration may have, checked without torch."""
+"""Valid ranges and names of configuration fields, checked without torch."""
 
 import math
 from typing import Any
 
 NUM_SPECIAL_ROWS = 2
-"""Rows of the item table before the first catalogue item: 0 is padding, 1 is an item that is not in the catalogue."""
+"""Special rows before the first catalogue item: 0 is padding, 1 is an item outside the catalogue."""
 
 BEHAVIOR_ENCODERS = ["transformer", "gru", "lstm"]
 FUSION_BLOCKS = ["attention"]
 OBJECTIVES = ["auto", "softmax", "sampled_softmax", "gbce"]
-"""Lists, because other packages register their own; see `registry_xcat`."""
+"""Lists, because other packages add their own names; see `registry_xcat`."""
 SCORINGS = ("cosine", "dot")
 REPEATS = ("off", "jointly", "apart")
 
@@ -21,7 +21,7 @@ def check_sizes(config: Any) -> None:
         config: An `XCatConfig`, or any object with its fields.
 
     Raises:
-        ValueError: If one is; it names the field.
+        ValueError: If a field is invalid; the message names it.
     """
     at_least = {
         "hidden_size": 1, "intermediate_size": 1, "num_attention_heads": 1, "num_behavior_layers": 0,
@@ -53,7 +53,7 @@ def check_sizes(config: Any) -> None:
 
 
 def check_choices(config: Any) -> None:
-    """As `check_sizes`, for fields that are one of several names, and what represents an item."""
+    """Like `check_sizes`, for fields with a choice of names and for item representations."""
     for name, choices in (
         ("behavior_encoder", BEHAVIOR_ENCODERS),
         ("fusion_block", FUSION_BLOCKS),
@@ -69,7 +69,7 @@ def check_choices(config: Any) -> None:
     for name in config.negative_event_types or ():
         if name not in (config.event_types or ()):
             raise ValueError(
-                f"XCatConfig.negative_event_types has {name!r}, which is not in event_types; name it there, too."
+                f"XCatConfig.negative_event_types has {name!r}, which is not in event_types; add it there too."
             )
     for name, size in (config.item_features or {}).items():
         if not isinstance(size, int) or size < 1:

@@ -1,4 +1,4 @@
-"""Where the memory tokens of the fusion blocks come from: one class a source, and the registry of them."""
+"""Sources of memory tokens of the fusion blocks: one class per source, and their registry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .layout_xcat import SequenceLayout
 from .registry_xcat import Registry
 
 NUM_INTEREST_KINDS = 4
-"""Kinds of interest token: none, liked, disliked, centre."""
+"""Number of interest token kinds: none, liked, disliked, cluster."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class MemoryTokens:
 
     Args:
         states: (rows, tokens, hidden).
-        document_ids: (rows, tokens) history a token belongs to, -1 where there is none.
-        positions: (rows, tokens) event position from which on it is known.
-        event_positions: (rows, tokens) the event it describes, -1 if it describes none.
+        document_ids: (rows, tokens) history of each token, -1 for none.
+        positions: (rows, tokens) first event position that may see it.
+        event_positions: (rows, tokens) position of the described event, -1 for none.
     """
 
     states: torch.Tensor
@@ -35,20 +35,20 @@ class MemoryTokens:
 
 @dataclass(frozen=True)
 class MemoryInputs:
-    """What a memory source may draw on.
+    """Inputs of memory sources.
 
     Args:
-        item_ids: (rows, length) item rows of the histories.
-        layout: Which event belongs to which history.
+        item_ids: (rows, length) item indices of the histories.
+        layout: Mapping of events to histories.
         items: The item table.
         position_states: (rows, length, hidden) position embeddings of the events.
         user_text_states: (rows, texts, text_dim) pooled states of the user's own texts, or None.
-        user_text_document_ids: (rows, texts) history each belongs to, -1 for none.
-        user_text_positions: (rows, texts) event position from which on each is known.
+        user_text_document_ids: (rows, texts) history of each text, -1 for none.
+        user_text_positions: (rows, texts) first event position that may see each text.
         interest_states: (rows, tokens, text_dim) vectors of the users' interest profiles, or None.
-        interest_kinds: (rows, tokens) what each says: 1 liked, 2 disliked, 3 a centre of interest; 0 is no token.
-        interest_document_ids: (rows, tokens) history each belongs to, -1 for none.
-        interest_positions: (rows, tokens) event position from which on each is known.
+        interest_kinds: (rows, tokens) kind of each vector: 1 liked, 2 disliked, 3 interest cluster; 0 is no token.
+        interest_document_ids: (rows, tokens) history of each vector, -1 for none.
+        interest_positions: (rows, tokens) first event position that may see each vector.
     """
 
     item_ids: torch.Tensor
@@ -65,13 +65,13 @@ class MemoryInputs:
 
 
 class MemorySource(nn.Module):
-    """Base class: turns inputs into memory tokens, or into None where a batch has nothing of its kind.
+    """Base class: computes memory tokens from inputs, or None if a batch has none of its kind.
 
     To add a source, subclass it, register the class (`@MEMORY_SOURCES.register("name")`), and list the name in
     `XCatConfig.memory_sources`.
 
     Attributes:
-        trained: Whether training rows hold what the source reads; the parameters of other sources are not trained.
+        trained: Whether training rows have the inputs of the source; otherwise its parameters are not trained.
     """
 
     trained = True
@@ -81,7 +81,7 @@ class MemorySource(nn.Module):
         self.config = config
 
     def forward(self, inputs: MemoryInputs) -> MemoryTokens | None:
-        """Make the tokens; every subclass overrides this."""
+        """Compute the tokens; every subclass overrides this."""
         raise TypeError(f"{type(self).__name__} must override MemorySource.forward")
 
 
@@ -91,7 +91,7 @@ MEMORY_SOURCES: Registry[type[MemorySource]] = Registry("memory_sources")
 
 @MEMORY_SOURCES.register("item_text")
 class ItemTextMemory(MemorySource):
-    """Text states of the events of the history, known from their event on."""
+    """Text states of the history's events, visible from their event on."""
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__(config)
@@ -118,11 +118,11 @@ class UserTextMemory(MemorySource):
         self.projection = nn.Linear(config.text_dim, config.hidden_size)
 
     def forward(self, inputs: MemoryInputs) -> MemoryTokens | None:
-        """Make (rows, texts, hidden) states, or None if nobody in the batch said anything."""
+        """Make (rows, texts, hidden) states, or None if the batch has no user texts."""
         if inputs.user_text_states is None:
             return None
         if inputs.user_text_document_ids is None or inputs.user_text_positions is None:
-            raise ValueError("user texts need user_text_document_ids and user_text_positions beside their states")
+            raise ValueError("user texts need user_text_document_ids and user_text_positions besides their states")
         states = self.projection(inputs.user_text_states.to(self.projection.weight.dtype))
         nowhere = torch.full_like(inputs.user_text_positions, -1)
         return MemoryTokens(states, inputs.user_text_document_ids, inputs.user_text_positions, nowhere)
@@ -130,7 +130,7 @@ class UserTextMemory(MemorySource):
 
 @MEMORY_SOURCES.register("interests")
 class InterestMemory(MemorySource):
-    """The user's interest profile: what was liked and disliked by category, and centres of interest."""
+    """The user's interest profile: liked and disliked content by category, and interest clusters."""
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__(config)
@@ -138,7 +138,7 @@ class InterestMemory(MemorySource):
         self.kinds = nn.Embedding(NUM_INTEREST_KINDS, config.hidden_size)
 
     def forward(self, inputs: MemoryInputs) -> MemoryTokens | None:
-        """Make (rows, tokens, hidden) states, or None if no profile in the batch says anything."""
+        """Make (rows, tokens, hidden) states, or None if the batch has no profile."""
         if inputs.interest_states is None:
             return None
         kinds, documents, positions = inputs.interest_kinds, inputs.interest_document_ids, inputs.interest_positions

@@ -26,11 +26,11 @@ from .scoring_xcat import XCatScoring
 from .signature_xcat import names_inputs
 from .text_xcat import XCatTextEncoder
 
-if TYPE_CHECKING:  # transformers reads this line and puts the pipeline's file beside the weights
+if TYPE_CHECKING:  # transformers reads this line and copies the pipeline's file into the checkpoint
     from .pipeline_xcat import XCatPipeline  # noqa: F401
 
 PIPELINES: dict[str, Any] = {"item-recommendation": {"impl": "pipeline_xcat.XCatPipeline", "pt": ["AutoModel"]}}
-"""What `transformers.pipeline` reads in a saved configuration: task to the class in the files beside the weights."""
+"""Entry for `transformers.pipeline` in a saved configuration: task to the class in the checkpoint's code."""
 
 
 class XCatModel(XCatScoring):
@@ -63,7 +63,7 @@ class XCatModel(XCatScoring):
         self.text.freeze()
 
     def get_input_embeddings(self) -> nn.Module:
-        """The item encoder, which stands where other models have word embeddings."""
+        """The item encoder, instead of the word embeddings of other models."""
         return self.items
 
     @can_return_tuple  # type: ignore[untyped-decorator]
@@ -91,32 +91,32 @@ class XCatModel(XCatScoring):
         """Encode histories.
 
         Args:
-            item_ids: (rows, length) item rows; 0 is no event.
+            item_ids: (rows, length) item indices; 0 is no event.
             attention_mask: (rows, length) 0 where there is no event.
-            position_ids: (rows, length) positions within each history; they restart at 0 where histories are packed.
-            event_type_ids: (rows, length) kinds of event, coded from 1, or None.
+            position_ids: (rows, length) positions within each history; they restart at 0 for packed histories.
+            event_type_ids: (rows, length) event types, coded from 1, or None.
             rating_ids: (rows, length) rating buckets, 0 for none, or None.
             time_gap_ids: (rows, length) buckets of the time since the previous event, 0 for unknown, or None.
             user_text_input_ids: (rows, texts, tokens) token ids of the users' own texts, or None.
             user_text_attention_mask: (rows, texts, tokens) 1 where there is a token.
-            user_text_document_ids: (rows, texts) which history of the row each text belongs to, -1 for none.
-            user_text_positions: (rows, texts) event position from which on each text is known.
+            user_text_document_ids: (rows, texts) history within the row of each text, -1 for none.
+            user_text_positions: (rows, texts) first event position that may see each text.
             interest_states: (rows, tokens, text_dim) whitened vectors of interest profiles, or None; see
                 `MemoryInputs` for the other three.
             interest_kinds: (rows, tokens).
             interest_document_ids: (rows, tokens).
             interest_positions: (rows, tokens).
-            item_embeds: (rows, length, hidden) representations of the items, if they are computed already.
-            output_attentions: Whether to return attention weights; None for what the configuration says.
-            output_hidden_states: Whether to return the states of all layers; None for what the configuration says.
-            **kwargs: What callers of every model pass along; unused, but for `return_dict`: False, there or in the
-                configuration, for a tuple of what is not None.
+            item_embeds: (rows, length, hidden) representations of the items, if already computed.
+            output_attentions: Whether to return attention weights; None for the configuration's value.
+            output_hidden_states: Whether to return the states of all layers; None for the configuration's value.
+            **kwargs: Generic arguments of callers; unused except `return_dict`: False, here or in the configuration,
+                returns a tuple of the values that are not None.
 
         Returns:
-            States and, if asked for, those of all layers and attention weights.
+            States and, if requested, the states of all layers and attention weights.
 
         Raises:
-            ValueError: If a history is longer than `config.max_history`; a graph that was exported does not look.
+            ValueError: If a history is longer than `config.max_history`; an exported graph does not check.
         """
         layout = SequenceLayout.from_inputs(item_ids, attention_mask, position_ids)
         if not is_exporting():
@@ -168,7 +168,7 @@ class XCatModel(XCatScoring):
             )
 
     def _embed_events(self, states: torch.Tensor, *codes: torch.Tensor | None) -> torch.Tensor:
-        """Add kind, rating and time gap of each event, where there are any, to (rows, length, hidden) states."""
+        """Add embeddings of event type, rating and time gap, if given, to (rows, length, hidden) states."""
         tables = (self.event_type_embeddings, self.rating_embeddings, self.time_gap_embeddings)
         for table, code in zip(tables, codes, strict=True):
             if table is not None and code is not None:
@@ -178,7 +178,7 @@ class XCatModel(XCatScoring):
 
     @property
     def reads_user_texts(self) -> bool:
-        """Whether texts of users are inputs of the model."""
+        """Whether the model reads user texts."""
         return self.fusion is not None and "user_text" in self.fusion.sources
 
     def embed_items(self, item_ids: torch.Tensor) -> torch.Tensor:
@@ -201,11 +201,11 @@ class XCatModel(XCatScoring):
             return None
         if not self.reads_user_texts:
             raise ValueError(
-                f"user_text_input_ids were given, and this model does not read texts of users: its memory_sources are "
+                f"user_text_input_ids were given, but this model does not read user texts: its memory_sources are "
                 f"{self.config.memory_sources}; leave them out"
             )
         if mask is None:
-            raise ValueError("user_text_input_ids need user_text_attention_mask beside them")
+            raise ValueError("user_text_input_ids need user_text_attention_mask")
         states = self.encode_text(input_ids.flatten(0, 1), mask.flatten(0, 1))[:, 0]
         return states.view(*input_ids.shape[:2], -1)
 
@@ -230,7 +230,7 @@ class XCatForNextItem(XCatNextItemLoss):
         self.model.text.freeze()
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-        """As in `XCatPreTrainedModel`; the configuration names the pipeline that is saved beside the weights."""
+        """As in `XCatPreTrainedModel`; the configuration names the pipeline saved in the checkpoint."""
         self.config.custom_pipelines = PIPELINES
         super().save_pretrained(save_directory, *args, **kwargs)
 
@@ -260,22 +260,22 @@ class XCatForNextItem(XCatNextItemLoss):
         """Compute the loss of labelled events, or the scores of queries.
 
         Args:
-            item_ids: (rows, length) item rows.
+            item_ids: (rows, length) item indices.
             attention_mask: (rows, length) 0 where there is no event.
             position_ids: (rows, length) positions within each history.
-            labels: (rows, length) row of the item that follows each event, -100 where none counts.
+            labels: (rows, length) index of the item after each event, -100 for no label.
             loss_weights: (rows, length) factor of each label's loss; None for 1.
-            query_positions: (queries,) positions in the flattened rows whose scores are wanted.
-            num_items_in_batch: Labels over all processes and accumulation steps, which the summed loss is divided
-                by; None for those of this batch.
+            query_positions: (queries,) positions in the flattened rows to score.
+            num_items_in_batch: Labels over all processes and accumulation steps, the divisor of the summed loss; None
+                for the labels of this batch.
             output_attentions: As in `XCatModel.forward`, which has `output_hidden_states` and `return_dict` too.
-            item_text_numbers: (texts,) numbers of item texts to encode anew, with gradients; needs labels.
+            item_text_numbers: (texts,) numbers of item texts to encode again, with gradients; needs labels.
             item_text_input_ids: (texts, tokens) their token ids.
             item_text_attention_mask: (texts, tokens) 1 where there is a token.
-            **inputs: Further inputs of `XCatModel.forward`.
+            **inputs: More inputs of `XCatModel.forward`.
 
         Returns:
-            Loss, scores and states, each where it was asked for.
+            Loss, scores and states, each if requested.
         """
         inputs.update(
             attention_mask=attention_mask, position_ids=position_ids, output_attentions=output_attentions,
@@ -305,7 +305,7 @@ class XCatForNextItem(XCatNextItemLoss):
         )
 
     def score_catalogue(self, query_positions: torch.Tensor | None = None, **inputs: Any) -> torch.Tensor:
-        """As `XCatModel.score_catalogue`."""
+        """Like `XCatModel.score_catalogue`."""
         scores: torch.Tensor = self.model.score_catalogue(query_positions, **inputs)
         return scores
 

@@ -1,4 +1,4 @@
-"""Objectives over a sample of the catalogue, and how it is drawn."""
+"""Objectives over a sample of the catalogue, and its sampling."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def generalised_bce(
 ) -> torch.Tensor:
     """Summed generalised binary cross-entropy of events against sampled items (gSASRec, Petrov and Macdonald 2023).
 
-    Binary cross-entropy over few negatives makes a model overconfident; raising the positive's probability to the
-    power beta = a (t (1 - 1/a) + 1/a), with sampling rate a and calibration t, undoes it (their equations 8 and 10):
-    t = 0 is plain binary cross-entropy, t = 1 is calibrated fully.
+    Binary cross-entropy over few negatives makes a model overconfident. Raising the positive's probability to the
+    power beta = a (t (1 - 1/a) + 1/a), with sampling rate a and calibration t, corrects it (their equations 8 and 10):
+    t = 0 is plain binary cross-entropy, t = 1 is full calibration.
 
     Args:
         states: (events, hidden) behaviour states, already divided by the temperature.
         items: (candidates, hidden) representations of the sampled items, the targets among them.
-        targets: (events,) index of the right candidate; for each event all others are its negatives.
-        sampling_rate: Negatives as a share of the items that could be.
+        targets: (events,) index of the right candidate; all other candidates are negatives of the event.
+        sampling_rate: Negatives as a share of all possible negatives.
         calibration: t, from 0 to 1.
         weights: (events,) factor of each event's loss; None for 1.
         bonus_items: As in `chunked_cross_entropy`.
@@ -73,18 +73,18 @@ def sample_candidates(
     K uniform draws out of V with 1 - (1 - 1/V)^K; the two are independent (mixed negative sampling, Yang et al. 2020).
 
     Args:
-        targets: (events,) rows of the targets.
+        targets: (events,) item indices of the targets.
         item_counts: (item rows,) training events of each item.
         num_negatives: Uniform draws, with replacement.
         first_row: First row that is an item.
-        shared: Whether all processes have the same candidates: the draws of the first, and the targets of all. Each
-            of them has to take part.
+        shared: Whether all processes have the same candidates: the draws of the first and the targets of all. Every
+            process must call this.
 
     Returns:
-        (candidates,) sorted rows, and the (candidates,) logarithm of the probability of each being there.
+        (candidates,) sorted item indices, and their (candidates,) log inclusion probabilities.
     """
     num_items = item_counts.shape[0] - first_row
-    # A seed is drawn rather than the rows, because it is all that processes need to have in common.
+    # A seed is shared instead of item indices, because it is all that processes need.
     seed = torch.randint(2**62, (1,))
     if shared and distributed.is_available() and distributed.is_initialized():
         targets, seed = _of_all_processes(targets, seed)

@@ -1,4 +1,4 @@
-"""Memories of pairs of items by the training log and by text, looked up rather than learnt."""
+"""Item-to-item tables from the training log and from texts, counted or solved for, not trained."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .recent_events_xcat import RecentEvents
 
 
 class XCatItemTable(nn.Module):
-    """For every item a few others and a number for each; what it holds is counted, not trained.
+    """A few other items per item with a number for each; not trained by gradients.
 
     Attributes:
-        rows: (item rows, count) int32 rows of the others; 0 where there are fewer.
-        similarities: (item rows, count) their numbers, 0 where there are fewer.
+        rows: (item rows, count) int32 indices of the other items; 0 for empty places.
+        similarities: (item rows, count) their numbers, 0 for empty places.
     """
 
     rows: torch.Tensor
@@ -27,10 +27,10 @@ class XCatItemTable(nn.Module):
 
 
 class XCatSuccessors(XCatItemTable):
-    """Which items come soon after each one: how often an event of the one is followed by the other, in shares.
+    """First-order item transitions: share of an item's events that are soon followed by the other item.
 
-    A first-order Markov chain (FPMC, Rendle et al. 2010, has it factorised): unlike the neighbour memory it has a
-    direction. Only the second stage goes by it.
+    A first-order Markov chain (FPMC, Rendle et al. 2010, factorises it). Unlike item-to-item weights it has a
+    direction. Only the re-ranker uses it.
     """
 
     def __init__(self, config: XCatConfig) -> None:
@@ -38,17 +38,18 @@ class XCatSuccessors(XCatItemTable):
 
 
 class XCatNeighbors(XCatItemTable):
-    """Adds to an item's score what the latest events of a history know of it as their neighbour.
+    """Adds an item-to-item (EASE) score from the most recent events.
 
-    A dot product of learnt states is smooth: it cannot keep the many pairs of items that were taken together just a
-    few times. A table of the items for which each one says the most can. What it says is the weight of a ridge
-    regression of the one item on the other, by users and by texts (EASE, Steck 2019, within each item's nearest), and
-    the bonus of item i is g sum over the latest events e of d^age(e) w(e, i), with the configuration's
-    `neighbor_weight` g, `neighbor_decay` d and `neighbor_window`. Items of the history get none (from format version 2
-    on), for what becomes of those is learnt (`XCatRepeats`), with states that know nothing of this memory; with
-    `neighbor_history` they get as much as the best of the others. The table is solved for at once, so nothing in it is
-    trained, and training leaves it out: it has seen the label it would be asked for. Before format version 4, w was
-    the cosine of the sets of users (Sarwar et al. 2001) and the bonus g times the root of the sum.
+    A dot product of learned states is smooth: it cannot store the many item pairs that co-occur only a few times. A
+    table with the best predicted items per item can. Its weights w come from a ridge regression of one item on the
+    other, on users and on texts (EASE, Steck 2019, within each item's nearest). The bonus of item i is g sum over the
+    latest events e of d^age(e) w(e, i), with the configuration's `neighbor_weight` g, `neighbor_decay` d and
+    `neighbor_window`. Items of the history get no bonus (from format version 2 on), because the repeat bias
+    (`XCatRepeats`) covers them; with `neighbor_history` they get the maximum of the other items.
+
+    The table has a closed-form solution, so it is not trained. It is disabled during training: it was computed from
+    the training events and would leak the label. Before format version 4, w was the cosine of the sets of users
+    (Sarwar et al. 2001) and the bonus g times the root of the sum.
     """
 
     def __init__(self, config: XCatConfig) -> None:
@@ -58,14 +59,14 @@ class XCatNeighbors(XCatItemTable):
     def bonus(
         self, recent: RecentEvents, weight: float | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What each query adds to the scores of which items.
+        """Bonuses of each query.
 
         Args:
             recent: The events before the queries.
-            weight: In place of the configuration's `neighbor_weight`.
+            weight: Used instead of the configuration's `neighbor_weight`.
 
         Returns:
-            (pairs,) numbers of queries, (pairs,) item rows, (pairs,) bonuses; each pair once.
+            (pairs,) query numbers, (pairs,) item indices, (pairs,) bonuses; each pair once.
         """
         latest = recent.items[:, : self.config.neighbor_window]
         size, (queries, window) = len(self.rows), latest.shape

@@ -17,14 +17,14 @@ from .scoring_xcat import XCatScoring
 
 
 class XCatNextItemLoss(XCatPreTrainedModel):
-    """Candidates, soft targets and loss of a training step; `XCatForNextItem` makes the model.
+    """Candidates, smoothed labels and loss of a training step; `XCatForNextItem` makes the model.
 
     Attributes:
-        model: The model that gives states and scores.
-        soft_target_rows: (item rows, K) rows of the items nearest in text.
+        model: The model that computes states and scores.
+        soft_target_rows: (item rows, K) indices of the items nearest in text.
         share_negatives: Whether all processes draw the same candidates; all have to take part.
-        keep_texts: Whether a step over the whole catalogue reuses what the adaptor made, in an earlier step, of texts
-            that are not in this step, until `model.items.kept_texts` is dropped.
+        keep_texts: Whether a step over the whole catalogue reuses texts projected in an earlier step, except for texts
+            of this step, until `model.items.kept_texts` is dropped.
     """
 
     model: XCatScoring
@@ -77,14 +77,14 @@ class XCatNextItemLoss(XCatPreTrainedModel):
     def _candidates(
         self, item_ids: torch.Tensor, targets: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
-        """Represent each item that the step needs once, for the histories and for the candidates alike.
+        """Represent each needed item once, for histories and candidates.
 
         Args:
-            item_ids: (rows, length) item rows of the histories.
-            targets: (events,) item rows of the targets.
+            item_ids: (rows, length) item indices of the histories.
+            targets: (events,) item indices of the targets.
 
         Returns:
-            (candidates,) sorted item rows; (candidates,) logarithms of the probability that each was drawn, or None;
+            (candidates,) sorted item indices; (candidates,) log sampling probability of each, or None;
             (candidates, hidden) their representations; (rows, length, hidden) representations of the histories.
         """
         if self.config.uses_full_softmax:
@@ -106,9 +106,9 @@ class XCatNextItemLoss(XCatPreTrainedModel):
         return rows, log_inclusion, table[inverse[: len(rows)]], embeds
 
     def _soft_targets(self, targets: torch.Tensor, recent: RecentEvents) -> torch.Tensor:
-        """(events, K) rows near the (events,) targets in text; the target itself where the user has had one.
+        """(events, K) item indices near the (events,) targets in text; the target itself if the user has had the item.
 
-        It is also the target where there are none, as in a head over the weights of a bare `XCatModel`.
+        Also the target if there are none, as in a head over the weights of a bare `XCatModel`.
         """
         rows = self.soft_target_rows[targets].long()
         had = (recent.items[:, :, None] == rows[:, None, :]).any(1)
@@ -118,18 +118,18 @@ class XCatNextItemLoss(XCatPreTrainedModel):
     def target_losses(
         self, states: torch.Tensor, recent: RecentEvents, targets: torch.Tensor, item_side: torch.Tensor
     ) -> torch.Tensor:
-        """The loss of training of several targets per state, for evaluation, one normaliser per state.
+        """The training loss of several targets per state, for evaluation, with one normaliser per state.
 
-        A sampled objective is computed over the whole catalogue here, so that its loss does not depend on a draw.
+        A sampled objective is computed over the whole catalogue here, so its loss does not depend on sampling.
 
         Args:
             states: (queries, hidden) behaviour states.
             recent: The events before them.
-            targets: (queries, targets) item rows; below the first item where there is none, or an unknown one.
+            targets: (queries, targets) item indices; below the first item for no target or an unknown one.
             item_side: (item rows, hidden) result of `XCatModel.item_side` over the whole table.
 
         Returns:
-            (queries, targets) float32 losses in nats, before any weights; NaN where there is no target.
+            (queries, targets) float32 losses in nats, before any weights; NaN without a target.
         """
         config = self.config
         scores = self.model.query_side(states.float()) @ item_side.T

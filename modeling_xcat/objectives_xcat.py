@@ -1,4 +1,4 @@
-"""Objectives of training: softmax, sampled softmax, generalised binary cross-entropy, and the registry of them."""
+"""Objectives of training: softmax, sampled softmax, generalised binary cross-entropy, and their registry."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .softmax_loss_xcat import chunked_cross_entropy
 
 @dataclass(frozen=True)
 class LabelledEvents:
-    """Labelled events of a training step, and the candidates that they are scored against.
+    """Labelled events of a training step, and their candidates.
 
     Args:
-        states: (events, hidden) query side of the behaviour states, float32, divided by the temperature.
+        states: (events, hidden) query embeddings of the behaviour states, float32, divided by the temperature.
         items: (candidates, hidden) item representations, float32, before `item_side`.
         targets: (events,) index of the right candidate.
         item_side: `item_side` of the model.
         weights: (events,) factor of each event's loss; None for 1.
         soft_targets: (events, K) indices of candidates that share the label's mass, or None.
-        log_inclusion: (candidates,) logarithm of the probability that each was drawn; None for the whole catalogue.
+        log_inclusion: (candidates,) log sampling probability; None for the whole catalogue.
         bonus_items: (events, n) indices of candidates whose scores get the repeat bias, or None.
-        bonus: (events, n) that bias.
+        bonus: (events, n) repeat bias of these candidates.
     """
 
     states: torch.Tensor
@@ -49,7 +49,7 @@ class LabelledEvents:
 class Objective:
     """A training loss. To add one, subclass it and register the class (`@OBJECTIVES.register("name")`).
 
-    Candidates are a sample: the targets of the batch and `num_negatives` uniform draws. Only "softmax" has the whole
+    Candidates are a sample: the targets of the batch and `num_negatives` uniform draws. Only "softmax" uses the whole
     catalogue.
 
     Args:
@@ -64,10 +64,10 @@ class Objective:
         raise NotImplementedError
 
     def evaluation_losses(self, scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        """Losses over the whole catalogue, so that they do not depend on a draw.
+        """Losses over the whole catalogue, so that they do not depend on sampling.
 
         Args:
-            scores: (queries, item rows) scores; -inf for rows that are not items.
+            scores: (queries, item rows) scores; -inf for special rows.
             wanted: (queries, targets) scores of the targets.
 
         Returns:
@@ -77,13 +77,13 @@ class Objective:
 
 
 OBJECTIVES: Registry[type[Objective]] = Registry("objective", NAMES)
-"""Classes of objectives by name; the name "auto" stands for the first or the second, by the size of the catalogue."""
+"""Classes of objectives by name; "auto" is the first or the second, by the size of the catalogue."""
 
 
 @OBJECTIVES.register("softmax")
 @OBJECTIVES.register("sampled_softmax")
 class SoftmaxObjective(Objective):
-    """Cross-entropy of the softmax, over the catalogue or corrected for how likely each candidate was drawn."""
+    """Cross-entropy of the softmax, over the catalogue, or corrected for sampling probabilities."""
 
     def loss(self, events: LabelledEvents) -> torch.Tensor:
         """As in `Objective`."""
@@ -126,13 +126,13 @@ class GeneralisedBCEObjective(Objective):
         )
 
     def evaluation_losses(self, scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        """As in `Objective`; all items are there, so that nothing is left to calibrate."""
+        """As in `Objective`; all items are included, so no calibration is needed."""
         losses: torch.Tensor = torch.nn.functional.softplus(scores).sum(1)[:, None] - wanted
         return losses / self.config.num_items
 
 
 def build_objective(config: XCatConfig) -> Objective:
-    """Make the objective that `config.objective` names; "auto" is resolved by the size of the catalogue."""
+    """Make the objective named by `config.objective`; "auto" is resolved by the size of the catalogue."""
     name = config.objective
     if name == "auto":
         name = "softmax" if config.uses_full_softmax else "sampled_softmax"

@@ -1,4 +1,4 @@
-"""The card of the checkpoint that a model came from, for as long as the model is still that checkpoint."""
+"""The card of the checkpoint that a model was loaded from, if the model is unchanged."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from .pushing_xcat import NO_CARD, NOTHING_RECORDED
 
 CARD_FILE = "README.md"
 _VOLATILE = {"transformers_version", "catalogue_digest", "dtype", "torch_dtype", "auto_map", "text_config"}
-"""Settings that may differ in two files of one model."""
+"""Settings that may differ between two files of the same model."""
 
 
 def card_of_origin(
     origins: Iterable[str | os.PathLike[str] | None], saved: Path, commit: str | None = None
 ) -> str | None:
-    """The card of the first of several checkpoints that holds the same model.
+    """Find the card of the first checkpoint with the same model.
 
     Args:
-        origins: Folders, or repositories on the hub, that the model was loaded from or saved into.
-        saved: A folder that the model was saved into just now.
+        origins: Folders, or hub repositories, that the model was loaded from or saved into.
+        saved: The folder that the model was just saved into.
         commit: Commit of a repository.
 
     Returns:
-        The text; None where no checkpoint has a card, or the model was changed since.
+        The text; None if no checkpoint has a card, or the model has changed.
     """
     for origin in origins:
         folder = _folder(origin, commit) if origin else None
@@ -59,7 +59,7 @@ def _card_in(folder: Path) -> str | None:
         return file.read_text(encoding="utf-8")
     if folder.parent.name != "snapshots":
         return None
-    # A repository in the cache, of which loading a model fetches no card; its folder is named by the commit.
+    # A repository in the cache: loading a model does not download the card. Its folder is named after the commit.
     repository = folder.parents[1].name.removeprefix("models--").replace("--", "/", 1)
     try:
         return Path(hf_hub_download(repository, CARD_FILE, revision=folder.name)).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the XCat models return."""
+"""Outputs of the XCat models."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class XCatModelOutput(ModelOutput):
     """States of behaviour sequences.
 
     Args:
-        last_hidden_state: (rows, length, hidden) states after the last fusion block, one an event.
+        last_hidden_state: (rows, length, hidden) states after the last fusion block, one per event.
         hidden_states: The states before the behaviour encoder and after each of its layers and each fusion block,
-            (rows, length, hidden) each, if asked for; the last one is `last_hidden_state`. A GRU or an LSTM counts as
+            (rows, length, hidden) each, if requested; the last one is `last_hidden_state`. A GRU or an LSTM counts as
             one layer.
-        attentions: One (rows, heads, length, length) tensor a self-attention layer, if asked for; a GRU or an LSTM has
-            none.
-        cross_attentions: One (rows, heads, length, memory tokens) tensor a fusion block, if asked for. Memory
+        attentions: One (rows, heads, length, length) tensor per self-attention layer, if requested; none for a GRU or
+            an LSTM.
+        cross_attentions: One (rows, heads, length, memory tokens) tensor per fusion block, if requested. Memory
             token 0 is the null token.
-        memory_positions: (rows, memory tokens) event position that each memory token belongs to, -1 for those that
-            belong to no event; given with `cross_attentions`.
+        memory_positions: (rows, memory tokens) event position of each memory token, -1 for none; given with
+            `cross_attentions`.
     """
 
     last_hidden_state: torch.Tensor | None = None
@@ -38,7 +38,7 @@ class XCatNextItemOutput(ModelOutput):
     """Loss and scores of next-item prediction.
 
     Args:
-        loss: Scalar cross-entropy in nats an event, if labels were given.
+        loss: Scalar cross-entropy in nats per event, if labels were given.
         logits: (queries, item rows) scores of the catalogue, if `query_positions` were given; special rows are -inf.
         last_hidden_state, hidden_states, attentions, cross_attentions, memory_positions: As in `XCatModelOutput`.
     """

@@ -1,6 +1,6 @@
 """The `transformers` pipeline that recommends items.
 
-It travels with a checkpoint, so it works from the checkpoint's files alone.
+It is stored in the checkpoint and uses only the checkpoint's files.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class XCatPipeline(Pipeline):
 
     Args:
         model: A trained `XCatForNextItem`.
-        processor: The `XCatProcessor` that was saved beside it, which carries the catalogue.
+        processor: The `XCatProcessor` saved with it, which has the catalogue.
         **kwargs: Arguments of `transformers.Pipeline` (`device`, `batch_size`, ...), and defaults for the options of a
             call (`k`, `exclude_seen`, ...).
 
     Raises:
-        ValueError: If there is no processor, or an option of a call has no such value.
-        TypeError: If there is no such option.
+        ValueError: If there is no processor, or an option has an invalid value.
+        TypeError: If an option does not exist.
 
     Example (not run: it needs a checkpoint):
         recommender = transformers.pipeline("item-recommendation", model="CKPT", trust_remote_code=True)
@@ -56,17 +56,17 @@ class XCatPipeline(Pipeline):
 
     def __init__(self, model: Any, processor: Any = None, **kwargs: Any) -> None:
         if processor is None:
-            raise ValueError("a model in memory needs its catalogue; pass processor=, the XCatProcessor beside it")
+            raise ValueError("a model in memory needs its catalogue; pass processor=, its XCatProcessor")
         super().__init__(model=model, processor=processor, **kwargs)
         self._prepare()
 
     def _prepare(self) -> None:
-        """Set up what answers requests, when the model is on its device."""
+        """Set up the ranker, when the model is on its device."""
         self._ranker = ItemRanker(self.model, self.processor.catalogue)
         if "interests" in self.model.config.memory_sources:
             logger.warning(
-                "this model reads interests of users, and its pipeline without the package xcat-rec does not; install "
-                "xcat-rec and import xcat_rec for the recommendations of the whole model"
+                "this model reads users' interests, but its pipeline without the package xcat-rec does not; install "
+                "xcat-rec and import xcat_rec to use the whole model"
             )
 
     def __call__(  # type: ignore[override]
@@ -83,10 +83,10 @@ class XCatPipeline(Pipeline):
         Args:
             inputs: One history, which is a sequence of item ids, oldest first, or a mapping with `history` and any of
                 `texts`, `event_types`, `ratings`, `timestamps` and `event_texts`; or a sequence of histories; or an
-                iterator or a dataset of histories, which is read as it is needed.
-            k: Recommendations per history, 10 if None; `top_k` is another name for it.
+                iterator or a dataset of histories, which is read lazily.
+            k: Recommendations per history, 10 if None; `top_k` is an alias.
             num_workers: Unused; histories need no loading.
-            batch_size: Histories scored at a time.
+            batch_size: Histories scored per batch.
             **options: `exclude_seen`, `exclude_categories`, `only_categories`, `cross_category`, `cold_boost`,
                 `on_unknown` and `explain`, as in `XCatRecommender.recommend`; and the `EVENT_OPTIONS`, with one value
                 per history.
@@ -96,7 +96,7 @@ class XCatPipeline(Pipeline):
             lists for several histories; an iterator over such lists for an iterator or a dataset.
 
         Raises:
-            ValueError: If a history is no sequence of item ids, or an option has no such value.
+            ValueError: If a history is not a sequence of item ids, or an option has an invalid value.
             TypeError: If there is no such option.
         """
         given = {name: options.pop(name) for name in EVENT_OPTIONS if name in options}
@@ -111,7 +111,9 @@ class XCatPipeline(Pipeline):
             raise ValueError("give a list of item ids, or a list of such lists; got a plain string")
         if not isinstance(inputs, Mapping | Sequence) and not hasattr(inputs, "__array__"):
             if any(value is not None for value in given.values()):
-                raise ValueError(f"{min(given)} cannot stand beside an iterator; give mappings with history= and it")
+                raise ValueError(
+                    f"{min(given)} cannot be given with an iterator; give mappings with history and {min(given)}"
+                )
             return self._answers(map(_request, inputs), size, steps)
         if _is_one(inputs):
             (answer,) = self._answers([_request(inputs) | given], size, steps)
@@ -136,7 +138,7 @@ class XCatPipeline(Pipeline):
         unknown = sorted(set(options) - set(_OPTIONS))
         if unknown:
             known = ", ".join((*_OPTIONS, *EVENT_OPTIONS))
-            raise TypeError(f"there is no option {unknown[0]!r} of item-recommendation; options are {known}")
+            raise TypeError(f"item-recommendation has no option {unknown[0]!r}; options are {known}")
         wanted = {options.pop(name) for name in ("k", "top_k") if name in options}
         if len(wanted) > 1:
             raise ValueError(f"k and top_k mean the same and are {' and '.join(map(str, sorted(wanted)))}; give one")
@@ -147,12 +149,14 @@ class XCatPipeline(Pipeline):
         return {}, options, {}
 
     def preprocess(self, requests: list[dict[str, Any]]) -> dict[str, Any]:  # type: ignore[override]
-        """Inputs of the model for requests: mappings with `history` and values of the `EVENT_OPTIONS`."""
+        """Make model inputs from requests: mappings with `history` and values of the `EVENT_OPTIONS`."""
         histories, events = columns_of(requests)
         if events.pop("event_texts") is not None:
-            logger.warning("event_texts make no difference here; import xcat_rec for a model that reads interests")
+            logger.warning(
+                "event_texts have no effect here; import xcat_rec to use them for a model that reads interests"
+            )
         texts = events.pop("texts")
-        # An empty history becomes one event of an unknown item, for the model reads one.
+        # An empty history becomes one event of an unknown item, because the model needs one.
         histories = [history if len(history) else [""] for history in histories]
         filled = {
             name: None if values is None else [value if len(value) else [None] for value in values]
@@ -189,13 +193,13 @@ class XCatPipeline(Pipeline):
         return [[one.to_dict() for one in of_user] for of_user in found]
 
     def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:
-        """Save model and processor; this file goes with the model."""
+        """Save model and processor; this file is saved with the model."""
         self.model.save_pretrained(save_directory, **kwargs)
         self.processor.save_pretrained(save_directory, **kwargs)
 
 
 def columns_of(requests: Sequence[Mapping[str, Any]]) -> tuple[list[Any], dict[str, list[Any] | None]]:
-    """Histories, and of each of the `EVENT_OPTIONS` one value per history; None where no request has one."""
+    """Histories, and for each of the `EVENT_OPTIONS` one value per history; None if no request has one."""
     histories = [request["history"] for request in requests]
     columns: dict[str, list[Any] | None] = {}
     for name in EVENT_OPTIONS:
@@ -212,7 +216,7 @@ def columns_of(requests: Sequence[Mapping[str, Any]]) -> tuple[list[Any], dict[s
 
 
 def _is_one(inputs: Any) -> bool:
-    """Whether inputs are one history: a mapping, or item ids, which are texts or whole numbers; or nothing at all."""
+    """Whether inputs are one history: a mapping, item ids (texts or whole numbers), or empty."""
     if isinstance(inputs, Mapping) or not len(inputs):
         return True
     first = inputs[0]

@@ -1,4 +1,4 @@
-"""Popular items for users of whom nothing is known, varied by category."""
+"""Popular items for users without known events, varied by category."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import torch
 def popular_rows(
     categories: torch.Tensor, counts: torch.Tensor, allowed: torch.Tensor, k: int
 ) -> list[tuple[int, float]]:
-    """The most popular items, such that no category fills the list.
+    """The most popular items, varied so that no category fills the list.
 
     An item's score is its number of training events divided by its rank within its category, so categories get places
-    in proportion to what is bought in them (D'Hondt's method). Items without a category count as one category; in a
-    catalogue without categories the order is that of popularity.
+    in proportion to their events (D'Hondt's method). Items without a category count as one category; in a
+    catalogue without categories the order is by popularity.
 
     Args:
         categories: (rows,) code of the category of every row, -1 for none.
         counts: (rows,) training events of every row.
         allowed: (rows,) True for rows that may be recommended.
-        k: Items wanted.
+        k: Number of items.
 
     Returns:
         At most k pairs of an item row and its score, best first; earlier rows first among equals.
@@ -37,6 +37,6 @@ def popular_rows(
         first = (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
         ranks[order] = torch.arange(1, len(rows) + 1, device=rows.device) - first
     scores = counts[rows] / ranks
-    order = ranks.argsort(stable=True)  # items that nobody bought vary by category, too
+    order = ranks.argsort(stable=True)  # items without events also vary by category
     best = order[scores[order].argsort(descending=True, stable=True)][:k]
     return list(zip(rows[best].tolist(), scores[best].tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""XCatPreTrainedModel: what all XCat models share."""
+"""XCatPreTrainedModel: base class of all XCat models."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from .text_xcat import XCatTextEncoder
 
 logger = logging.get_logger(__name__)
 _FOLDERS = 3
-"""Folders of a model that are remembered."""
+"""Number of remembered folders of a model."""
 OWN_CLASSES = frozenset({"XCatModel", "XCatForNextItem"})
-"""Names of the models of this library, any of which a checkpoint of another may be loaded as."""
+"""Names of this library's models; each can load a checkpoint of another."""
 
 
 class XCatPreTrainedModel(PreTrainedModel):
-    """What all XCat models share: configuration, initialisation, and which features of transformers they support."""
+    """Shared configuration, initialisation and supported transformers features of all XCat models."""
 
     config: XCatConfig
     config_class = XCatConfig
@@ -42,16 +42,16 @@ class XCatPreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
     _can_compile_fullgraph = False
     _no_split_modules = ["XCatAttentionBlock"]
-    _folders: tuple[str, ...] = ()  # that the model was saved into, the latest first
+    _folders: tuple[str, ...] = ()  # folders that the model was saved into, the latest first
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """As in `PreTrainedModel`; a text encoder that the configuration freezes is frozen, as in a new model.
+        """As in `PreTrainedModel`; a text encoder is frozen if the configuration says so, as in a new model.
 
-        A warning says so where the checkpoint was saved by another class, whose additions are not loaded.
+        Warns if the checkpoint was saved by another class, whose additions are not loaded.
         """
         if args and Path(args[0]).is_dir():
-            check_readable(Path(args[0]), WEIGHTS)  # transformers would call them missing
+            check_readable(Path(args[0]), WEIGHTS)  # transformers would report them as missing
         loaded = super().from_pretrained(*args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info
         for part in model.modules():
@@ -60,7 +60,7 @@ class XCatPreTrainedModel(PreTrainedModel):
         others = sorted(set(model.config.architectures or ()) - OWN_CLASSES - {cls.__name__})
         if others:
             logger.warning(
-                "the checkpoint was saved as %s and is loaded as %s: what that class adds or changes is not there; "
+                "the checkpoint was saved as %s and is loaded as %s: changes of that class are not loaded; "
                 "call from_pretrained of the class itself", others[0], cls.__name__,
             )  # fmt: skip
         return loaded
@@ -68,7 +68,7 @@ class XCatPreTrainedModel(PreTrainedModel):
     def save_pretrained(  # type: ignore[override]
         self, save_directory: str | os.PathLike[str], is_main_process: bool = True, **kwargs: Any
     ) -> None:
-        """As in `PreTrainedModel`, but whole or not at all; see `written_whole`."""
+        """As in `PreTrainedModel`, but atomic; see `written_whole`."""
         if not is_main_process or kwargs.get("push_to_hub"):
             with code_of_main_left_out(self):
                 super().save_pretrained(save_directory, is_main_process=is_main_process, **kwargs)
@@ -80,7 +80,7 @@ class XCatPreTrainedModel(PreTrainedModel):
     def _upload_modified_files(self, working_dir: str | os.PathLike[str], repo_id: str, *_: Any, **kwargs: Any) -> Any:
         """The last step of `push_to_hub`: one commit that replaces the weights.
 
-        A model that is still the checkpoint it came from, or was saved as, brings the card of the checkpoint.
+        An unchanged model is pushed with the card of the checkpoint that it was loaded from or saved as.
         """
         card = Path(working_dir) / CARD_FILE
         origins, commit = (*self._folders, self.name_or_path), getattr(self.config, "_commit_hash", None)

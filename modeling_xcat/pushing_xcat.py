@@ -1,4 +1,4 @@
-"""Pushing a folder to the hub: the files that are shared, as one commit."""
+"""Upload of a checkpoint folder to the hub as one commit."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .hub_xcat import CARRIED, HUB_ERRORS, REPOSITORY, hub_error, is_local, with
 from .saving_xcat import ADAPTER_CONFIG, MODEL
 
 SHARED = (*CARRIED, "*.py", "README.md", "LICENSE*", ".eval_results/*")
-"""What a repository holds besides: the code for those who lack the package, the card, the results."""
+"""Other files of a repository: code for users without the package, card, results."""
 
 CHECKPOINT = (*MODEL, "config.json", "items.arrow")
-"""Files of a checkpoint that a push takes out of the repository where it does not bring them."""
+"""Files of a checkpoint that a push deletes from the repository if the new one lacks them."""
 
-NOTHING_RECORDED = "Nothing was recorded of its training data and quality."
-"""Stands in the card of a model of which nothing is known."""
+NOTHING_RECORDED = "Its training data and quality were not recorded."
+"""Text in the card of a model without records."""
 
 CARD = f"""---
 library_name: xcat-rec
@@ -42,10 +42,10 @@ from xcat_rec import XCatRecommender
 recommender = XCatRecommender.from_pretrained("{{name}}")
 ```
 """
-"""The card of a model of which nothing is known but its name."""
+"""The card of a model without records."""
 
 NO_CARD = "[More Information Needed]"
-"""Stands in the template that transformers writes where there is no card."""
+"""Text in the template that transformers writes without a card."""
 
 _BASE = "base_model_name_or_path"
 
@@ -66,35 +66,35 @@ def push_folder(
     replaced: Sequence[str] = CHECKPOINT,
     base_repo: str | None = None,
 ) -> CommitInfo:
-    """Put the files of a checkpoint into a repository, in one commit that replaces the weights there.
+    """Upload the files of a checkpoint to a repository, in one commit that replaces the weights.
 
-    One commit, because whoever loads meanwhile must not find half of it; `HfApi.upload_folder` makes several where Xet
-    is installed. The commit names its parent, so of two who push at once the second is refused. What settings say of
-    folders of this machine stays here, and so does a card that says nothing.
+    One commit, so that nobody loads a partial checkpoint; `HfApi.upload_folder` makes several if Xet is installed. The
+    commit names its parent, so the second of two simultaneous pushes is refused. Local folders are removed from
+    settings, and an empty card template is not uploaded.
 
     Args:
         folder: The checkpoint.
-        repository: NAMESPACE/NAME; made if there is none.
-        private: Whether it is made private; None for the namespace's default.
-        revision: Branch to push to, made from the main branch if there is none; None for the main branch.
+        repository: NAMESPACE/NAME; created if it does not exist.
+        private: Whether a new repository is private; None for the namespace's default.
+        revision: Branch to push to, created from the main branch if needed; None for the main branch.
         create_pr: Whether to open a pull request instead of changing the branch.
         tag: Name to give the commit.
         message: Title of the commit.
-        description: What else the commit tells.
-        token: Token for the hub; None for `HF_TOKEN` or that of `hf auth login`.
+        description: Description of the commit.
+        token: Token for the hub; None for `HF_TOKEN` or the token of `hf auth login`.
         path_in_repo: Folder of the repository to put the files in.
         files: Patterns of the files to push.
-        replaced: Patterns of files that are taken out of the repository where the folder lacks them.
-        base_repo: Repository of the base, for an adapter; None for the one that the adapter names.
+        replaced: Patterns of files to delete from the repository if the folder lacks them.
+        base_repo: Repository of the base, for an adapter; None for the base stored in the adapter.
 
     Returns:
         The commit.
 
     Raises:
-        OSError: If the hub refuses or cannot be reached; nothing was changed then, and a later push uploads only what
-            is not there yet.
-        ValueError: If the options exclude each other, the tag is taken, a public repository was to be private, or an
-            adapter names a folder of this machine as its base.
+        OSError: If the hub refuses or cannot be reached; then nothing was changed, and a later push uploads only the
+            missing files.
+        ValueError: If the options exclude each other, the tag is taken, a public repository should be private, or
+            an adapter has a local folder as its base.
     """
     if create_pr and (tag is not None or revision is not None):
         raise ValueError("a pull request goes to the main branch and has no tag; leave the revision and the tag out")
@@ -105,7 +105,7 @@ def push_folder(
     try:
         return _push(content, target, private)
     except (*HUB_ERRORS, RuntimeError) as error:
-        cause = error.__cause__ if isinstance(error, RuntimeError) else error  # of an upload in a thread
+        cause = error.__cause__ if isinstance(error, RuntimeError) else error  # from an upload in a thread
         if not isinstance(cause, HUB_ERRORS):
             raise
         raise hub_error(cause, repository, revision) from error
@@ -141,7 +141,7 @@ def _push(content: _Content, to: _Target, private: bool | None) -> CommitInfo:
         to.api.create_branch(name, branch=to.revision, exist_ok=True)
     info = to.api.model_info(name, revision=to.revision)
     with warnings.catch_warnings():
-        # The catalogue is Arrow, and the client takes that for data that strayed into a model's repository.
+        # The client warns about Arrow files in a model repository, but the catalogue belongs there.
         warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
         commit = to.api.create_commit(
             name,
@@ -158,7 +158,7 @@ def _push(content: _Content, to: _Target, private: bool | None) -> CommitInfo:
 
 
 def shared_files(folder: Path, files: Sequence[str] = SHARED) -> list[str]:
-    """Paths of a folder's files that are pushed, of itself and of no folder in it but `.eval_results`."""
+    """Paths of a folder's files to push: files in the folder itself and in `.eval_results`."""
     inside = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
     return [path for path in inside if any(_fits(path, pattern) for pattern in files)]
 
@@ -166,25 +166,25 @@ def shared_files(folder: Path, files: Sequence[str] = SHARED) -> list[str]:
 def changed_files(
     folder: Path, repository: str, files: Sequence[str] = SHARED, base_repo: str | None = None
 ) -> dict[str, bytes]:
-    """What is pushed of those files that say something else on the hub than here.
+    """Content of files that are changed for the hub.
 
     Args:
         folder: The checkpoint.
-        repository: NAMESPACE/NAME that it goes to.
+        repository: NAMESPACE/NAME of the target.
         files: Patterns of the files to push.
         base_repo: Repository of the base, for an adapter.
 
     Returns:
-        Path to content: settings without the folders that parts came from, an adapter with the repository of its base,
-        and a card in place of an empty template.
+        Path to content: settings without local folders, an adapter with the repository of its base, and a card instead
+        of an empty template.
 
     Raises:
-        ValueError: If an adapter names a folder as its base, or there is a base's repository and no adapter.
+        ValueError: If an adapter has a folder as its base, or `base_repo` is given without an adapter.
     """
     if base_repo is not None and not REPOSITORY.fullmatch(base_repo):
-        raise ValueError(f"{base_repo} is no name of a repository; give NAMESPACE/NAME of the base")
+        raise ValueError(f"{base_repo} is not the name of a repository; give NAMESPACE/NAME of the base")
     if base_repo is not None and not (folder / ADAPTER_CONFIG).is_file():
-        raise ValueError(f"{folder} is no adapter and has no base; leave the base's repository {base_repo} out")
+        raise ValueError(f"{folder} is not an adapter and has no base; leave the base's repository {base_repo} out")
     changed: dict[str, bytes] = {}
     for path in shared_files(folder, files):
         name = Path(path).name
@@ -201,19 +201,19 @@ def changed_files(
 
 
 def check_base_name(base: str | None, adapter: str) -> None:
-    """Refuse to share an adapter whose base nobody else can find.
+    """Refuse to share an adapter whose base others cannot find.
 
     Args:
-        base: What the adapter names as its base.
-        adapter: What to call the adapter.
+        base: The base stored in the adapter.
+        adapter: Name of the adapter, for errors.
 
     Raises:
-        ValueError: If that is nothing, or a folder.
+        ValueError: If it is empty or a folder.
     """
     if not base or is_local(base):
-        told = "names no base" if not base else "names a folder of this machine as its base"
+        reason = "has no base" if not base else "has a folder of this machine as its base"
         raise ValueError(
-            f"the adapter {adapter} {told}, where others cannot find it; push the base too and name its repository: "
+            f"the adapter {adapter} {reason}, which others cannot find; push the base too and name its repository: "
             f"base_repo='NAMESPACE/NAME', or {_BASE} in the adapter's configuration"
         )
 

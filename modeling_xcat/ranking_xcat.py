@@ -1,4 +1,4 @@
-"""The best items of a catalogue, exactly: in blocks for many queries, through 8-bit codes for one."""
+"""Exact top-k items of a catalogue: in blocks for many queries, with 8-bit codes for a single one."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections.abc import Callable
 import torch
 
 BLOCK_SCORES = 1 << 22
-"""Scores held at a time (16 MiB in float32)."""
+"""Maximum scores in memory (16 MiB in float32)."""
 
 CODES_FROM = 50_000
-"""Items from which on a single query goes through the codes."""
+"""Minimum number of items to use codes for a single query."""
 
 _CODE_LIMIT = 127
 _HALF_BF16 = 2.0**-8
 _ROUNDING = 1e-5
 
 Adjust = Callable[[torch.Tensor, int], None]
-"""Changes (queries, block) scores in place: adds what does not come from products, and sets to -inf what must not be
-recommended. The second argument is the row of the first column."""
+"""Changes (queries, block) scores in place: adds bonuses and sets filtered items to -inf. The second argument is the
+item index of the first column."""
 
 
 class ItemIndex:
-    """The item side of a catalogue, and its best items for queries.
+    """Item embeddings of a catalogue, and their top k for queries.
 
-    Many queries are ranked in blocks, so that memory grows with queries times k, not with queries times items. For a
-    single query the time is that of reading the table, so a large one is kept a second time in 8 bits a number. They
-    give scores whose error has a bound; what could be among the best within twice that bound is scored again in
-    float32, so the answer is that of the full table.
+    Many queries are ranked in blocks, so memory grows with queries times k, not with queries times items. For a single
+    query the time is dominated by reading the table, so a large table is also stored with 8 bits per number. The error
+    of 8-bit scores is bounded; items within twice that bound of the top k are scored again in float32, so the result
+    is exact.
 
     Args:
         items: (rows, hidden) result of `XCatModel.item_side`, float32.
-        first_row: First row that is an item.
+        first_row: Index of the first item.
 
     Example:
         >>> index = ItemIndex(torch.tensor([[0.0, 0.0], [1.0, 3.0], [2.0, 1.0]]), first_row=1)
@@ -55,12 +55,12 @@ class ItemIndex:
 
         Args:
             queries: (queries, hidden) result of `XCatModel.query_side`.
-            k: Items wanted.
+            k: Number of items.
             adjust: See `Adjust`.
 
         Returns:
-            (queries, k) float32 scores, best first, and their rows; a score of -inf stands where the filter left fewer
-            than k. Equal scores are in no particular order.
+            (queries, k) float32 scores, best first, and their item indices; -inf fills up if the filter leaves fewer
+            than k. The order of equal scores is not defined.
         """
         if self._coded is not None and len(queries) == 1 and k < len(self.items) // 10:
             return self._search_codes(queries, k, adjust)
@@ -84,7 +84,7 @@ class ItemIndex:
         low = query.to(torch.bfloat16)
         scores = torch._weight_int8pack_mm(low, codes, scales).float()
         rounded = low.float()
-        # Of the query to bfloat16, of the items to codes, of the result to bfloat16, and of the sums.
+        # Rounding errors of the query (bfloat16), the items (codes), the result (bfloat16) and the sums.
         error = float((query - rounded).norm() * largest_norm + rounded.abs().sum() * largest_scale / 2)
         error += (_HALF_BF16 + _ROUNDING) * float(scores.abs().max())
         plain = scores.clone()
@@ -101,7 +101,7 @@ class ItemIndex:
 
 def _coded(items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Items in 8 bits: codes (items, hidden), their scales (items,) in bfloat16, the largest scale and norm."""
-    # Rounded up, so that no code has to be cut off.
+    # Rounded up, so that no code is clipped.
     scales = (items.abs().amax(1) / _CODE_LIMIT * (1 + _HALF_BF16)).clamp_(min=1e-20).to(torch.bfloat16)
     codes = torch.empty(items.shape, dtype=torch.int8)
     for start in range(0, len(items), 1 << 16):

@@ -1,4 +1,4 @@
-"""The latest events before each query: what the memories that are looked up rather than learnt go by."""
+"""The latest events before each query: input of item-to-item weights, repeat bias and re-ranker."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class RecentEvents:
     """The latest events of histories, the latest first.
 
     Args:
-        items: (queries, length) item rows; 0 where a history is shorter, and at negative events, such as returns.
-        counts: (queries, length) how often the history has named that item by then, where this event is the latest
-            to do so; 0 at earlier events of the same item, so that every item is counted once.
+        items: (queries, length) item indices; 0 beyond the history and at negative events, such as returned goods.
+        counts: (queries, length) number of events with that item so far, at the latest event of the item; 0 at its
+            earlier events, so every item is counted once.
     """
 
     items: torch.Tensor
@@ -35,15 +35,15 @@ class RecentEvents:
         length: int,
         negative: torch.Tensor | None = None,
     ) -> RecentEvents:
-        """Read them off the rows of a model's input.
+        """Read the events from the rows of a model's input.
 
         Args:
-            item_ids: (rows, length) item rows.
-            layout: Where histories lie in the rows.
+            item_ids: (rows, length) item indices.
+            layout: Positions of histories in the rows.
             query_positions: (queries,) positions in the flattened rows.
-            length: Events wanted of each history, at most.
-            negative: (rows, length) True at events that do not count as having their item. They keep their place, so
-                that the ages of the other events are the same. None for no such events.
+            length: Maximum events per history.
+            negative: (rows, length) True at negative events. They keep their position, so the ages of the other events
+                do not change. None without negative events.
         """
         if negative is not None:
             item_ids = item_ids.masked_fill(negative, 0)
@@ -59,10 +59,10 @@ class RecentEvents:
 
 
 def _occurrences(item_ids: torch.Tensor, layout: SequenceLayout) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of every event in the flattened rows: how often its history has named its item by then, and where it is next.
+    """Count, for every event in the flattened rows, its item's events so far, and find the item's next event.
 
     Returns:
-        (events,) counts from 1, and (events,) flattened positions, past the end where the item does not come again.
+        (events,) counts from 1, and (events,) flattened positions, past the end without a next event.
     """
     items, total = item_ids.flatten(), item_ids.numel()
     starts = (layout.mask & layout.position_ids.eq(0)).flatten().long().cumsum(0)

@@ -1,4 +1,4 @@
-"""From the inputs of a model to recommendations with reasons: the one way of ranking for every recommender."""
+"""From model inputs to recommendations with reasons; shared by all recommenders."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .ranking_xcat import Adjust, ItemIndex
 from .recent_events_xcat import RecentEvents
 
 REASONS = 3
-"""Events named per recommendation."""
+"""Maximum reasons per recommendation."""
 Basis = Literal["history", "texts", "popular", "none"]
-"""What a list was computed from: the known items of the history, the user's texts alone, the popularity of items, or
-nothing (an empty list of a user who was left out)."""
+"""Basis of a list: known items of the history, the user's texts alone, item popularity, or nothing (an empty list for
+a skipped user)."""
 OnUnknown = Literal["popular", "skip", "error"]
-"""What a user gets whose history names no item of the catalogue: popular items, an empty list, or an error."""
+"""Result for a user without an item of the catalogue: popular items, an empty list, or an error."""
 Order = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""From (users, n) rows, best first, and their scores to (users, n) places in them, in the order of the list."""
+"""Reorders (users, n) item indices, best first, with their scores: returns (users, n) positions in list order."""
 
 
 def _one_thread() -> None:
@@ -32,13 +32,13 @@ def _one_thread() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    # The OpenMP threads of a process do not exist in its forks, and a fork that waits for them never answers.
+    # OpenMP threads of a process do not exist in its forks; a fork that waits for them hangs.
     os.register_at_fork(after_in_child=_one_thread)
 
 
 @dataclass(frozen=True)
 class Reason:
-    """An event of the history that a recommendation rests on, with its share from 0 to 1."""
+    """A history event with influence on a recommendation, with its share from 0 to 1."""
 
     item_id: str
     title: str
@@ -56,7 +56,7 @@ class Recommendation:
     because: tuple[Reason, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
+        """Convert to plain values, for JSON."""
         return {**asdict(self), "because": [asdict(reason) for reason in self.because]}
 
 
@@ -64,22 +64,22 @@ GAPS_UNKNOWN = "time gaps are unknown to the model: not every event has a time"
 
 
 class Recommendations(list[Recommendation]):
-    """A list of recommendations, best first, that also states what it was computed from.
+    """A list of recommendations, best first, with facts about its input.
 
     Args:
         items: The recommendations.
         basis: See `Basis`. The score of a popular item is its number of training events, divided by its rank among
             the items of its category.
         events: Events of the history.
-        unknown_items: Events whose item is not in the catalogue; the model learns nothing from them.
-        gaps_known: Whether the time of every event that the model read was given; None for a model that reads no
-            time gaps, and for a list that was not computed from a history.
+        unknown_items: Events whose item is not in the catalogue; the model cannot use them.
+        gaps_known: Whether every event that the model read has a time; None for a model without time gaps, and for a
+            list that was not computed from a history.
         sorted_by_time: Whether the events had to be sorted, because their times did not ascend.
 
     Example:
         >>> popular = Recommendations([], "popular", events=2, unknown_items=2)
         >>> popular.notes
-        ['popular items: none of the 2 events names an item of the catalogue']
+        ['popular items: none of the 2 events has an item of the catalogue']
     """
 
     def __init__(
@@ -101,14 +101,14 @@ class Recommendations(list[Recommendation]):
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the list should know, one sentence each."""
+        """Notes for a reader of the list, one sentence each."""
         notes = []
         if self.basis in ("popular", "none"):
             what = "popular items" if self.basis == "popular" else "no recommendations"
-            named = f"none of the {self.events} events names an item of the catalogue"
+            named = f"none of the {self.events} events has an item of the catalogue"
             notes.append(f"{what}: {named if self.events else 'the history is empty'}")
         elif self.unknown_items:
-            notes.append(f"{self.unknown_items} of {self.events} events name items that are not in the catalogue")
+            notes.append(f"{self.unknown_items} of {self.events} events have items that are not in the catalogue")
         if self.gaps_known is False:
             notes.append(f"{GAPS_UNKNOWN}; give timestamps= for all events")
         if self.sorted_by_time:
@@ -116,19 +116,19 @@ class Recommendations(list[Recommendation]):
         return notes
 
     def facts(self) -> dict[str, Any]:
-        """`basis`, `unknown_items` and `gaps_known`, which stand beside the items wherever a list is written."""
+        """`basis`, `unknown_items` and `gaps_known`, which are written with every list."""
         return {"basis": self.basis, "unknown_items": self.unknown_items, "gaps_known": self.gaps_known}
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON: `recommendations` and the facts about them."""
+        """Convert to plain values, for JSON: `recommendations` and the facts about them."""
         return {"recommendations": [item.to_dict() for item in self], **self.facts()}
 
 
 class ItemRanker:
-    """Ranks the catalogue of a model, with the model as it is when the ranker is made.
+    """Ranks the catalogue of a model, with the model's state at the time of construction.
 
-    A subclass of the model is served with its own `query_side`, `item_side`, `bonuses` and `second_stage`; one that
-    has a `score_states` of its own is served through that alone.
+    A subclass of the model is served with its own `query_side`, `item_side`, `bonuses` and `second_stage`. If it
+    overrides `score_states`, only that is used.
 
     Args:
         model: A trained `XCatForNextItem`; it is put into evaluation mode.
@@ -167,16 +167,16 @@ class ItemRanker:
 
         Args:
             inputs: Inputs of the model, one history per row, padded on the right, with `query_positions`.
-            histories: Item rows of each user, all of them.
-            k: Recommendations per user; fewer come back where the filters leave fewer.
-            filters: Which items may be recommended.
-            explain: Whether to find the events that carried each recommendation.
-            cold_boost: Added to the scores of cold items, in place of the configuration's `untrained_bonus`.
+            histories: All item indices of each user.
+            k: Recommendations per user; fewer if the filters leave fewer items.
+            filters: Filters on the recommended items.
+            explain: Whether to find the history events with most influence on each recommendation.
+            cold_boost: Added to the scores of cold items, instead of the configuration's `untrained_bonus`.
             order: Reorders the best items before the list is cut to k; None keeps the order of the scores.
-            depth: Best items to reorder, where that is more than k.
+            depth: Number of best items to reorder, if more than k.
 
         Raises:
-            ValueError: As `ItemFilter.allowed`.
+            ValueError: See `ItemFilter.allowed`.
         """
         k = min(k, self.model.config.num_items)  # memory grows with k
         hide = self.filter.hide(filters, self.filter.allowed(filters), histories)
@@ -202,14 +202,14 @@ class ItemRanker:
     def states(
         self, inputs: dict[str, Any], explain: bool = False
     ) -> tuple[torch.Tensor, RecentEvents, torch.Tensor | None]:
-        """States, the latest events for the memories, and attention over events if it is wanted."""
+        """States, the latest events, and attention over events if requested."""
         base = self.model.model
         if base.items.item_counts is not self._counts:
             raise RuntimeError(
-                "the model's catalogue or its device is another than when this recommender was made; make a new "
+                "the model's catalogue or device has changed since this recommender was made; make a new "
                 "XCatRecommender(model, processor)"
             )
-        if self.model.training:  # since then
+        if self.model.training:  # set after construction
             self.model.eval()
         placed = {name: value.to(base.device) for name, value in inputs.items()}
         states, recent, output = base.encode_queries(**placed, output_attentions=explain)
@@ -221,11 +221,11 @@ class ItemRanker:
         """The most popular items, varied by category; see `popular_rows`.
 
         Args:
-            k: Recommendations; fewer come back where the filters leave fewer.
-            filters: Which items may be recommended.
+            k: Number of recommendations; fewer if the filters leave fewer items.
+            filters: Filters on the recommended items.
 
         Raises:
-            ValueError: As `ItemFilter.allowed`.
+            ValueError: See `ItemFilter.allowed`.
         """
         allowed = self.filter.allowed(filters)
         allowed[:NUM_SPECIAL_ROWS] = False
@@ -234,9 +234,9 @@ class ItemRanker:
     def _ranked(
         self, states: torch.Tensor, recent: RecentEvents, k: int, hide: Adjust, boosts: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """The k best rows of every query with their scores, and what they attend to where there is a re-ranker.
+        """The k best item indices of every query with their scores, and their attention if there is a re-ranker.
 
-        (item rows,) boosts are added to the scores, besides what the configuration gives cold items.
+        (item rows,) boosts are added to the scores, on top of the configuration's cold-item boost.
         """
         base = self.model.model
         if _scores_of_its_own(base):
@@ -250,7 +250,7 @@ class ItemRanker:
         count = min(max(k, base.config.num_candidates), base.config.num_items)
         scores, rows = self._index.search(queries, count, adjust)
         candidates = min(base.config.num_candidates, count)
-        given = boosts[rows[:, :candidates]]  # no evidence, so the re-ranker does not see it
+        given = boosts[rows[:, :candidates]]  # a setting, not evidence: the re-ranker does not see it
         rescored, attention = base.second_stage(
             queries, recent, rows[:, :candidates], scores[:, :candidates] - given, self.items
         )
@@ -311,11 +311,11 @@ class ItemRanker:
 
 
 def check_unknown(unknown: int, users: int, on_unknown: str) -> None:
-    """Refuse a choice that is none, or users without a known item where they are to be refused.
+    """Refuse an invalid choice, and users without a known item if the choice is "error".
 
     Args:
-        unknown: Users whose history names no item of the catalogue.
-        users: All users.
+        unknown: Users without an item of the catalogue.
+        users: Number of users.
         on_unknown: See `OnUnknown`.
 
     Raises:
@@ -331,6 +331,6 @@ def check_unknown(unknown: int, users: int, on_unknown: str) -> None:
 
 
 def _scores_of_its_own(model: Any) -> bool:
-    """Whether a subclass has another `score_states`; by name, since code of the hub has classes of its own."""
+    """Whether a subclass overrides `score_states`; compares names, because code from the hub has separate classes."""
     defining = next(cls for cls in type(model).__mro__ if "score_states" in vars(cls))
     return defining.__name__ != "XCatModel"

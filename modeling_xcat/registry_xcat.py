@@ -1,4 +1,4 @@
-"""Choices of a configuration field by name, to which other packages add their own."""
+"""Choices of a configuration field by name; other packages can add their own."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ T = TypeVar("T")
 
 
 class Registry(dict[str, T]):
-    """Name to the class or function that a field of `XCatConfig` means by it.
+    """Mapping from a name in a field of `XCatConfig` to its class or function.
 
-    A checkpoint stores the name alone, so the package that registers it has to be imported before the checkpoint is
+    A checkpoint stores only the name, so the package that registers it must be imported before the checkpoint is
     loaded.
 
     Args:
         field: The field, for errors.
-        names: Where the names are kept for checks that run without torch; see `limits_xcat`.
+        names: List of names for checks without torch; see `limits_xcat`.
 
     Example:
         >>> colours: Registry[type] = Registry("colour")
@@ -51,7 +51,7 @@ class Registry(dict[str, T]):
         return add
 
     def find(self, name: str) -> T:
-        """The part of a name.
+        """Find the part with a name.
 
         Raises:
             ValueError: If nothing is registered under it; the error lists the names.

@@ -1,4 +1,4 @@
-"""Whether users come back to what they had: learnt, because shops differ in it."""
+"""Repeat bias: learned, because repeat consumption differs between data sets."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from .recent_events_xcat import RecentEvents
 _AGES = 8
 _COUNTS = 6
 _SCALE = 100.0
-"""Score units of a weight of 1: an optimiser moves a weight by about its learning rate a step, and the scores that
-these compete with span tens of units."""
+"""Score units of a weight of 1: an optimiser moves a weight by about its learning rate per step, and scores span tens
+of units."""
 
 
 class XCatRepeats(nn.Module):
-    """Adds to the scores of the items of a history, or takes from them, by how long ago and how often they were there.
+    """Adds a bonus or penalty to items of the history, by recency and number of their events.
 
-    A grocer's customers come back to most of what they buy, a bookshop's to none. A dot product with item
-    representations cannot say so: what is like the history is like its items most of all. As in RepeatNet (Ren et
-    al. 2019) repeating has parameters of its own: the bonus is a_age + c_count, with the events since the latest time
-    and the number of times in buckets that double.
+    Repeat consumption is common in groceries and rare for books. A dot product with item representations cannot model
+    it: the items most similar to a history are the items in it. As in RepeatNet (Ren et al. 2019) repeats have
+    separate parameters: the bonus is a_age + c_count, with the number of events since the latest one of the item, and
+    the number of its events, in buckets of doubling size.
     """
 
     def __init__(self, config: XCatConfig) -> None:
@@ -31,20 +31,20 @@ class XCatRepeats(nn.Module):
         self.counts = nn.Parameter(torch.zeros(_COUNTS))
 
     def values(self, recent: RecentEvents) -> torch.Tensor:
-        """(queries, length) bonus of each event's item, at the latest event that names it; 0 at all others."""
+        """(queries, length) bonus of each event's item, at the item's latest event; 0 at all others."""
         ages = torch.arange(1, recent.items.shape[1] + 1, device=recent.items.device)
         by_age = self.ages[_doubling(ages, _AGES)]
         by_count = self.counts[_doubling(recent.counts.clamp(min=1), _COUNTS)]
         return _SCALE * (by_age + by_count) * recent.counts.gt(0)
 
     def bonus(self, recent: RecentEvents) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What each query adds to the scores of which items.
+        """Bonuses of each query.
 
         Args:
             recent: The events before the queries.
 
         Returns:
-            (pairs,) numbers of queries, (pairs,) item rows, (pairs,) bonuses times `repeat_weight`; each pair once.
+            (pairs,) query numbers, (pairs,) item indices, (pairs,) bonuses times `repeat_weight`; each pair once.
         """
         queries, places = recent.counts.nonzero(as_tuple=True)
         values = float(self.config.repeat_weight) * self.values(recent)
@@ -52,5 +52,5 @@ class XCatRepeats(nn.Module):
 
 
 def _doubling(numbers: torch.Tensor, buckets: int) -> torch.Tensor:
-    """Bucket of whole numbers from 1: 1, 2 to 3, 4 to 7, and so on; the last takes all that are left."""
+    """Bucket of whole numbers from 1: 1, 2 to 3, 4 to 7, and so on; the last one takes all larger numbers."""
     return numbers.float().log2().floor().long().clamp(max=buckets - 1)

@@ -1,4 +1,4 @@
-"""The second stage: the best candidates query the history by cross-attention."""
+"""The re-ranker: the best candidates attend to the history by cross-attention."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ _CANDIDATE = {
     UNTRAINED_FROM: ("untrained",),
     RETURNS_FROM: ("returns", "gap", "overdue"),
 }
-"""Features of a candidate by the format version from which on there are these, too."""
+"""Features of a candidate, by the first format version that has them."""
 _COUNT = _CANDIDATE[1].index("count")
 _NEARNESS = 4
-"""Power of a cosine of texts that is high for variants of one product and next to nothing for the rest."""
+"""Power of a text cosine: high for variants of one product, almost 0 for other pairs."""
 
 
 @dataclass(frozen=True)
 class CandidateFeatures:
-    """What the second stage knows of candidates.
+    """Features of candidates for the re-ranker.
 
     Args:
-        pairs: (queries, candidates, events, features) of a candidate and an event: cosine of their texts, cosine of
-            their representations, root of what the neighbour memory has of the pair, whether they are one item, from
-            format version 4 on the fourth power of a positive cosine of their texts and whether they share their
-            category, root of the share of the candidate among what follows the event's item, if the model keeps
-            successors, and for every item feature whether they share its value.
-        candidates: (queries, candidates, features) score of the first stage, the part of it that is the product, the
-            part that is the memories', whether the history has the item, the logarithm of 1 + its training events, and
-            from format version 6 on the logarithms of 1 + the times that the history has it and of the events since
-            the latest of those, counted with it, from format version 7 on whether it has no training events, and from
-            format version 8 on which share of those were returns, the mean logarithm of the events until one, and how
-            far the logarithm of those since the latest in this history is above that, 0 if there is none.
+        pairs: (queries, candidates, events, features) of a candidate and an event: cosine of their texts; cosine of
+            their representations; square root of the pair's item-to-item weight; whether both are the same item. From
+            format version 4 on: the fourth power of a positive text cosine; whether they share their category. Square
+            root of the transition share from the event's item to the candidate, if the model stores transitions. For
+            every item feature, whether they share its value.
+        candidates: (queries, candidates, features): score before re-ranking; its dot-product part; its bonus part;
+            whether the history has the item; the logarithm of 1 + its training events. From format version 6 on: the
+            logarithm of 1 + the item's events in the history; the logarithm of the number of events since the latest
+            of them, itself included. From format version 7 on: whether the item has no training events. From format
+            version 8 on: repurchase share; mean logarithm of the events until a repurchase; by how much the logarithm
+            for this history exceeds that mean, 0 if the history lacks the item.
         events: (queries, events) True where there is an event.
     """
 
@@ -63,13 +63,13 @@ class CandidateFeatures:
 
 @dataclass(frozen=True)
 class CandidateSources:
-    """Where features of candidates come from.
+    """Sources of candidate features.
 
     Args:
         items: The item table.
-        item_side: (item rows, hidden) result of `XCatModel.item_side` over it.
-        neighbors: The neighbour memory, if there is one.
-        successors: What follows what, if that is kept.
+        item_side: (item rows, hidden) item embeddings, result of `XCatModel.item_side`.
+        neighbors: Item-to-item weights, if there are any.
+        successors: Item transitions, if stored.
     """
 
     items: XCatItemEncoder
@@ -79,20 +79,20 @@ class CandidateSources:
 
 
 class XCatCandidateAttention(nn.Module):
-    """Scores the best candidates anew by what each of them finds in the history.
+    """Scores the best candidates again, by cross-attention of each candidate to the history.
 
-    A product of two vectors says how alike a candidate is to all of a history at once. Here the candidate is the query
-    of a cross-attention and the latest `candidate_window` events are its memory (target attention, as in DIN, Zhou et
-    al. 2018). Keys and values are what is known of the pair, in text, in representation and in the training log
-    (`CandidateFeatures`), so a few hundred weights hold for every catalogue: with pair features x_j, brought to mean 0
-    and deviation 1 as all features are, and features z of the candidate,
+    A dot product compares a candidate with a summary of the history. Here the candidate is the query of a
+    cross-attention, and the latest `candidate_window` events are its memory (target attention, as in DIN, Zhou et al.
+    2018). Keys and values are features of the pair from texts, representations and the training log
+    (`CandidateFeatures`), so a few hundred weights work for every catalogue. With standardised pair features x_j and
+    standardised features z of the candidate,
 
         a = softmax_j(k x_j + b_age(j)),    y = sum_j a_j x_j,    bonus = v y + c z + o gelu(W (y, z) + u)
 
-    Before format version 4 there is no network: the bonus is v y + c z. The weights are buffers: they are fitted after
-    training, on users whose next item the first stage has not seen, and `candidate_attention` of the configuration
-    says whether that paid. Candidates stay ahead of all other items, for the least bonus of a query is subtracted from
-    all of them.
+    Before format version 4 there is no network: the bonus is v y + c z. The weights are buffers. They are fitted after
+    training, on users whose next item the model has not seen; `candidate_attention` of the configuration states
+    whether they are used. The smallest bonus of a query is subtracted from all, so candidates stay ahead of all other
+    items.
     """
 
     key: torch.Tensor
@@ -133,18 +133,18 @@ class XCatCandidateAttention(nn.Module):
         scores: torch.Tensor,
         sources: CandidateSources,
     ) -> CandidateFeatures:
-        """Find what the second stage goes by.
+        """Compute the features of candidates.
 
         Args:
             queries: (queries, hidden) result of `XCatModel.query_side`.
             recent: The events before the queries.
-            rows: (queries, candidates) item rows.
-            scores: (queries, candidates) their scores in the first stage.
-            sources: Where the rest is found.
+            rows: (queries, candidates) item indices.
+            scores: (queries, candidates) their scores before re-ranking.
+            sources: Sources of the other features.
         """
         items, latest = sources.items, recent.items[:, : self.config.candidate_window]
         vectors, of_events = sources.item_side[rows].float(), sources.item_side[latest].float()
-        # (queries, events, candidates) each: sums over events then run along rows of many candidates.
+        # Shape (queries, events, candidates): sums over events then run over long rows of candidates.
         pairs = [
             _text_cosines(items, rows, latest),
             _cosines(of_events, vectors),
@@ -180,17 +180,17 @@ class XCatCandidateAttention(nn.Module):
             found: Features of candidates.
 
         Returns:
-            (queries, candidates) bonuses, and (queries, candidates, events) attention; 0 where there is no event.
+            (queries, candidates) bonuses, and (queries, candidates, events) attention; 0 without an event.
         """
         # As `features` lays them out: (features, queries, events, candidates).
         pairs = found.pairs.permute(3, 0, 2, 1).contiguous()
-        # In float32 whatever the dtype of the weights: scores of candidates lie close together.
+        # float32 for any dtype of the weights, because scores of candidates are close together.
         pair_scale, pair_mean = self.pair_scale.float(), self.pair_mean.float()
         candidate_scale = self.candidate_scale.float()
-        # 0 where a stage without a window was fitted, or none at all.
+        # 0 for a re-ranker fitted without a window, or not fitted.
         scale, candidate_scale = (torch.where(s > 0, s, 1.0) for s in (pair_scale, candidate_scale))
-        # Pairs are brought to mean 0 and deviation 1 after they are averaged, when there are as few as candidates; in
-        # the logits the mean is the same for all events.
+        # Pair features are standardised after averaging, when there are only as many as candidates; in the logits the
+        # mean is the same for all events.
         logits = torch.tensordot(self.key.float() / scale, pairs, 1) + self.ages[: pairs.shape[2], None].float()
         logits = logits.masked_fill(~found.events[:, :, None], -torch.inf)
         attention = torch.nan_to_num(torch.softmax(logits, 1)) if pairs.shape[2] else logits
@@ -206,12 +206,12 @@ class XCatCandidateAttention(nn.Module):
         return bonus, attention.mT
 
     def _counted(self, candidates: torch.Tensor) -> torch.Tensor:
-        """(queries, candidates, features) 0 for the number of training events where there are none, 1 elsewhere.
+        """(queries, candidates, features) 0 for the number of training events of a cold item, 1 elsewhere.
 
-        Nothing was sold of an item that is new. Its count of 0 lies far from those of the items that the stage was
-        fitted on, and what the network makes of it is chance: near twins of loved items fell by dozens of ranks in one
-        shop, and in another one new items displaced a tenth of the hits. So a cold item has the mean of the
-        candidates; `untrained` remains, for models fitted where cold items are candidates.
+        The count of a cold item is 0, far from the counts of the items in the fit, so the network's output for it is
+        arbitrary: on one data set near duplicates of popular items fell by dozens of ranks, and on another new items
+        displaced a tenth of the hits. So a cold item gets the mean of the candidates. The feature `untrained` is kept,
+        for models fitted with cold candidates.
         """
         counted = torch.ones_like(candidates)
         counted[..., _COUNT] = (candidates[..., _COUNT] > 0).to(counted.dtype)
@@ -225,14 +225,14 @@ class XCatCandidateAttention(nn.Module):
         scores: torch.Tensor,
         sources: CandidateSources,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Score candidates anew; see `features` for the arguments.
+        """Score candidates again; see `features` for the arguments.
 
         Returns:
-            (queries, candidates) scores, -inf where that of the first stage was, and (queries, candidates, events)
+            (queries, candidates) scores, -inf where the input score was -inf, and (queries, candidates, events)
             attention to the latest events, the latest first.
         """
         changed, attentions = [], []
-        parts: Sequence[Any] = (slice(None),)  # a graph has no loop over a number of queries that it does not know
+        parts: Sequence[Any] = (slice(None),)  # an exported graph cannot loop over an unknown number of queries
         if not is_exporting():
             parts = torch.arange(len(rows), device=rows.device).split(_QUERIES_AT_ONCE)
         for part in parts:
@@ -246,14 +246,14 @@ class XCatCandidateAttention(nn.Module):
 
 
 def _repeats(recent: RecentEvents, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(queries, candidates) times that a history has an item, and which of its events, from the latest, last did."""
+    """(queries, candidates) number of the item's events in the history, and place of the latest, counted backwards."""
     latest = (rows[:, :, None] == recent.items[:, None, :]) & (recent.counts > 0)[:, None, :]
     there, place = latest.any(2), latest.int().argmax(2)
     return recent.counts.gather(1, place) * there, (place + 1) * there
 
 
 def _shared(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """(queries, events, candidates) 1 where (queries, candidates) and (queries, events) values are one, and not 0."""
+    """(queries, events, candidates) 1 where (queries, candidates) and (queries, events) values are equal and not 0."""
     return ((other[:, :, None] == own[:, None, :]) & (own > 0)[:, None, :]).float()
 
 
@@ -266,7 +266,7 @@ def _cosines(of_events: torch.Tensor, of_candidates: torch.Tensor) -> torch.Tens
 
 
 def _text_cosines(items: XCatItemEncoder, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
-    """(queries, events, candidates) cosines of pooled texts; 0 where either has none."""
+    """(queries, events, candidates) cosines of pooled texts; 0 if either has no text."""
     if not items.config.use_text:
         return torch.zeros(len(rows), latest.shape[1], rows.shape[1], device=rows.device)
     own, other = (items.text_states[items.text_index[of], 0].float() for of in (rows, latest))
@@ -274,7 +274,7 @@ def _text_cosines(items: XCatItemEncoder, rows: torch.Tensor, latest: torch.Tens
 
 
 def _roots(table: XCatItemTable | None, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
-    """(queries, events, candidates) roots of what a table has of a candidate at the item of an event."""
+    """(queries, events, candidates) square roots of a table's values for an event's item and a candidate."""
     (queries, count), events = rows.shape, latest.shape[1]
     found = torch.zeros(queries, events, count, device=rows.device)
     if table is None or not (is_exporting() or (events and count)):

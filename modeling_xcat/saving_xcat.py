@@ -1,4 +1,4 @@
-"""How a checkpoint comes into a folder: whole, or not at all."""
+"""Atomic writing of a checkpoint into a folder."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from typing import Any
 
 UNFINISHED = ".unfinished"
 WEIGHTS = ("model*.safetensors", "model*.safetensors.index.json")
-"""What makes a folder a checkpoint: without one of these files nothing loads it."""
+"""Files required in a checkpoint folder; without one of them it cannot be loaded."""
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 MODEL = (*WEIGHTS, ADAPTER_CONFIG, ADAPTER_WEIGHTS)
-"""Files of a model that may not stay when another one comes; an adapter would be read into it."""
+"""Files of a model that are removed when another one is saved; an old adapter would be loaded into it."""
 
 
 @contextmanager
 def written_whole(folder: str | os.PathLike[str], replaced: Sequence[str] = MODEL) -> Iterator[Path]:
-    """Let files be written beside those of a folder, and put them in when all of them are there.
+    """Write files to a hidden folder, and move them into place when all are complete.
 
     They get the permissions of a new file, 0666 without the umask; safetensors writes for its user alone.
-    A fault before that leaves what was there as it was. From then on the old weights are gone and the new ones come
-    last, so whenever a process is killed, what is in the folder is the old checkpoint, the new one, or none.
+    An error before that leaves the old files unchanged. During the move the old weights are removed first and the new
+    ones come last, so after a kill the folder has the old checkpoint, the new one, or none.
 
     Args:
-        folder: The folder; it is made if there is none.
-        replaced: Patterns of files that do not stay.
+        folder: The folder; created if it does not exist.
+        replaced: Patterns of files to remove.
 
     Yields:
         The folder to write to, a hidden one inside.
 
     Raises:
-        OSError: If the disk is full, or the folder may not be written to.
+        OSError: If the disk is full, or the folder is not writable.
     """
     target = Path(folder)
     existed = target.exists()
     unfinished = target / UNFINISHED
-    shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(unfinished, ignore_errors=True)  # from a killed process
     unfinished.mkdir(parents=True)
     try:
         yield unfinished
@@ -63,9 +63,9 @@ def written_whole(folder: str | os.PathLike[str], replaced: Sequence[str] = MODE
 
 @contextmanager
 def code_of_main_left_out(thing: Any) -> Iterator[None]:
-    """Save an object whose class is defined in `__main__` without its code, which has no file to copy.
+    """Save an object without its code if its class is defined in `__main__`, which has no file to copy.
 
-    Transformers would warn with the whole object, which is a page of modules or settings; here it is a line, once.
+    Transformers would print the whole object in its warning; here the warning is one line, shown once.
 
     Args:
         thing: A model or a configuration.
@@ -74,11 +74,11 @@ def code_of_main_left_out(thing: Any) -> Iterator[None]:
     if kind.__module__ != "__main__" or kind._auto_class is None:
         yield
         return
-    from transformers.utils import logging  # names of files are read from here without transformers
+    from transformers.utils import logging  # other parts of this file are used without transformers
 
     logging.get_logger(__name__).warning_once(
-        f"class {kind.__name__} is defined in __main__, so its code is not saved with the checkpoint; put it into a "
-        "module of its own to have it saved"
+        f"class {kind.__name__} is defined in __main__, so its code is not saved with the checkpoint; move it to a "
+        "module to save it"
     )
     own = vars(kind).get("_auto_class")
     kind._auto_class = None
@@ -86,13 +86,13 @@ def code_of_main_left_out(thing: Any) -> Iterator[None]:
         yield
     finally:
         if own is None:
-            del kind._auto_class  # it is that of the class above again
+            del kind._auto_class  # falls back to the parent class
         else:
             kind._auto_class = own
 
 
 def usual_permissions(files: Iterable[Path]) -> None:
-    """Give files the permissions of a new one, 0666 without the umask, which can be read only by making a file."""
+    """Give files the permissions of a new file, 0666 without the umask; the umask is read by creating a file."""
     for path in files:
         probe = path.with_name(f".{path.name}.mode")
         probe.touch()
@@ -103,7 +103,7 @@ def usual_permissions(files: Iterable[Path]) -> None:
 
 
 def unreadable(path: Path) -> PermissionError:
-    """The error for a file or folder that is there and may not be read.
+    """The error for an existing file or folder that may not be read.
 
     Args:
         path: The file or folder.
@@ -111,7 +111,7 @@ def unreadable(path: Path) -> PermissionError:
     found = path.stat()
     try:
         owner = path.owner()
-    except (KeyError, NotImplementedError):  # a user that has no name here
+    except (KeyError, NotImplementedError):  # a user without a name on this system
         owner = str(found.st_uid)
     right = "r" if path.is_file() else "rx"
     told = (
@@ -122,14 +122,14 @@ def unreadable(path: Path) -> PermissionError:
 
 
 def check_readable(folder: Path, patterns: Sequence[str] = ("*",)) -> None:
-    """Refuse a folder, or files in it, that may not be read; other loaders would call them missing.
+    """Refuse an unreadable folder, or unreadable files in it; other loaders would report them as missing.
 
     Args:
-        folder: The folder; one that does not exist passes.
+        folder: The folder; a missing folder passes.
         patterns: Patterns of the files.
 
     Raises:
-        PermissionError: For the first of them.
+        PermissionError: For the first unreadable file.
     """
     if not folder.is_dir():
         return
@@ -153,6 +153,6 @@ def _move(unfinished: Path, target: Path, replaced: Sequence[str]) -> None:
 
 
 def _is_full(error: Exception) -> bool:
-    """Whether the disk, a quota or a limit of the process was reached; safetensors tells it in words alone."""
+    """Whether the disk, a quota or a limit of the process was reached; safetensors states it only in its message."""
     codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return getattr(error, "errno", None) in codes or any(f"(os error {code})" in str(error) for code in codes)

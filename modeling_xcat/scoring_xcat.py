@@ -41,11 +41,11 @@ class XCatScoring(XCatPreTrainedModel):
     def encode_queries(
         self, query_positions: torch.Tensor | None = None, **inputs: Any
     ) -> tuple[torch.Tensor, RecentEvents, XCatModelOutput]:
-        """Encode histories and pick what to predict from.
+        """Encode histories and select the positions to predict from.
 
         Args:
             query_positions: (queries,) positions in the flattened rows; None for the last event of every history,
-                in the order in which histories lie in the rows.
+                in the order of the histories in the rows.
             **inputs: As for `forward`.
 
         Returns:
@@ -83,16 +83,16 @@ class XCatScoring(XCatPreTrainedModel):
         query_positions: torch.Tensor,
         event_type_ids: torch.Tensor | None = None,
     ) -> RecentEvents:
-        """The events before queries, as many as the longest history in (rows, length) `item_ids` has.
+        """The events before queries, up to the length of the longest history in (rows, length) `item_ids`.
 
-        Training, validation and recommendation read events here alone, so that all count the same: a purchase and a
-        view count as having the item, and an event of `negative_event_types` does not.
+        Training, validation and recommendation all read events here, so they count alike: purchases and views count,
+        events of `negative_event_types` do not.
         """
         codes = self.config.negative_codes
         negative = None
         if event_type_ids is not None and codes:
             negative = torch.isin(event_type_ids, torch.tensor(codes, device=event_type_ids.device))
-        if is_exporting():  # the length of the rows, which does not depend on values
+        if is_exporting():  # the row length, which does not depend on values
             return RecentEvents.of_queries(item_ids, layout, query_positions, item_ids.shape[1], negative)
         longest = int(layout.position_ids.max()) + 1 if layout.position_ids.numel() else 1
         return RecentEvents.of_queries(item_ids, layout, query_positions, longest, negative)
@@ -129,21 +129,21 @@ class XCatScoring(XCatPreTrainedModel):
             )
 
     def query_side(self, states: torch.Tensor) -> torch.Tensor:
-        """Bring (queries, hidden) states into the form whose dot product with `item_side` is the score."""
+        """Query (user) embeddings of (queries, hidden) states: their dot product with `item_side` is the score."""
         if self.config.scoring == "cosine":
             states = nn.functional.normalize(states, dim=-1)
         return states / self.config.temperature
 
     def item_side(self, items: torch.Tensor) -> torch.Tensor:
-        """Bring (items, hidden) representations into the form whose dot product with `query_side` is the score."""
+        """Item embeddings of (items, hidden) representations: their dot product with `query_side` is the score."""
         return nn.functional.normalize(items, dim=-1) if self.config.scoring == "cosine" else items
 
     def bonuses(self, recent: RecentEvents) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """What the memories add: (pairs,) numbers of queries, item rows and bonuses, each pair once a memory."""
+        """Bonuses of item-to-item weights and repeat bias: (pairs,) query numbers, item indices and bonuses."""
         return [memory.bonus(recent) for memory in (self.repeats, self.neighbors) if memory is not None]
 
     def untrained_bonus(self, rows: torch.Tensor | slice) -> torch.Tensor:
-        """What `untrained_bonus` of the configuration adds to the scores of item rows, of any shape."""
+        """Cold-item boost (`untrained_bonus` of the configuration) of item indices, of any shape."""
         return float(self.config.untrained_bonus) * (self.items.item_counts[rows] == 0).float()
 
     def score_states(
@@ -153,8 +153,8 @@ class XCatScoring(XCatPreTrainedModel):
 
         Args:
             states: (queries, hidden) behaviour states.
-            recent: The events before them, which memories and second stage go by; None leaves those out.
-            item_side: (item rows, hidden) result of `item_side` over the whole table, if it is at hand.
+            recent: The events before them, for item-to-item weights, repeat bias and re-ranker; None turns those off.
+            item_side: (item rows, hidden) result of `item_side` over the whole table, if already computed.
 
         Returns:
             (queries, item rows) float32 scores; the special rows are -inf.
@@ -177,7 +177,7 @@ class XCatScoring(XCatPreTrainedModel):
 
     @property
     def has_second_stage(self) -> bool:
-        """Whether the best candidates are scored anew."""
+        """Whether the best candidates are re-ranked."""
         return self.candidates is not None and self.config.candidate_attention
 
     def second_stage(
@@ -188,9 +188,9 @@ class XCatScoring(XCatPreTrainedModel):
         scores: torch.Tensor,
         item_side: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Score candidates anew; arguments and result as of `XCatCandidateAttention.rescored`."""
+        """Re-rank candidates; arguments and result as in `XCatCandidateAttention.rescored`."""
         assert self.candidates is not None
         sources = CandidateSources(self.items, item_side, self.neighbors, self.successors)
-        given = self.untrained_bonus(rows)  # no evidence, so the second stage does not see it
+        given = self.untrained_bonus(rows)  # a setting, not evidence: the re-ranker does not see it
         rescored, attention = self.candidates.rescored(queries, recent, rows, scores - given, sources)
         return rescored + given, attention

@@ -1,4 +1,4 @@
-"""The signature of a forward method, by which `transformers.Trainer` keeps columns of a data set."""
+"""The signature of a forward method; `transformers.Trainer` uses it to keep columns of a data set."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Callable
 from typing import TypeVar
 
 ROW_COLUMNS = ("items", "event_types", "ratings", "timestamps", "targets")
-"""Columns of prepared rows that a collator makes the inputs of a model from."""
+"""Columns of prepared rows that collators turn into model inputs."""
 
 Forward = TypeVar("Forward", bound=Callable[..., object])
 
 
 def names_inputs(encode: Callable[..., object]) -> Callable[[Forward], Forward]:
-    """Let a forward method that passes keywords on name them, and the columns that its inputs are made from.
+    """Add passed-on keywords, and columns of prepared rows, to the signature of a forward method.
 
-    `Trainer` removes columns whose names are not in the signature before a collator sees them. The method takes all of
-    them as keywords in any case, and those that are no inputs go unused.
+    `Trainer` removes columns that are not in the signature before a collator sees them. The method accepts all of them
+    as keywords; columns that are not inputs are unused.
 
     Args:
-        encode: The method that it passes its keywords on to.
+        encode: The method that gets the keywords.
     """
 
     def named(forward: Forward) -> Forward:

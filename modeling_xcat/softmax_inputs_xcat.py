@@ -1,4 +1,4 @@
-"""Arguments of the softmax loss, with the scores, bonuses and label masses that follow from them."""
+"""Arguments of the softmax loss, and the scores, bonuses and label masses computed from them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 CHUNK_ELEMENTS = 2 * 2**20
-"""Scores held at a time (8 MiB in float32): small enough for the outer cache, large enough for full products."""
+"""Maximum scores per chunk (8 MiB in float32): small enough for the outer cache, large enough for fast products."""
 
 _HIGHEST_PLAIN = 40.0
-"""Bound of scores up to which their exponentials, and sums of those, are far from the ends of bfloat16's range."""
+"""Bound on scores that keeps exponentials and their sums within bfloat16's range."""
 LEAST_NORM = 1e-12
 _HIGHEST_BONUS = 50.0
 
@@ -21,13 +21,13 @@ _kept = threading.local()
 
 
 def workspace(rows: int, columns: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """(rows, columns) of memory that is overwritten by the next call with this dtype.
+    """A (rows, columns) buffer that the next call with this dtype overwrites.
 
-    On a CPU it is kept between steps: fresh memory of this size comes from the kernel page by page, which took as long
-    as the arithmetic. Other devices have allocators that keep it themselves.
+    On a CPU it is kept between steps: allocating it page by page took as long as the arithmetic. Allocators of other
+    devices keep memory themselves.
     """
     size = rows * columns
-    if device.type != "cpu" or torch.compiler.is_compiling():  # which plans memory itself
+    if device.type != "cpu" or torch.compiler.is_compiling():  # compilers plan memory themselves
         return torch.empty(rows, columns, dtype=dtype, device=device)
     buffers: dict[Any, torch.Tensor] = _kept.__dict__
     if dtype not in buffers or buffers[dtype].numel() < size:
@@ -57,16 +57,16 @@ class SoftmaxInputs:
         return self.bonus is not None and not self.bonus_apart
 
     def exponentials_fit(self) -> bool:
-        """Whether exponentials of scores fit the dtype of the products as they are, with nothing subtracted.
+        """Whether exponentials of scores fit the dtype of the products without subtracting a maximum.
 
-        Their relative error in a short dtype is that with which they enter the products anyway. Scores are bounded by
-        the norms (Cauchy-Schwarz); float16 has too narrow a range.
+        Their rounding error equals the error of the products' inputs. Scores are bounded by the norms
+        (Cauchy-Schwarz); float16 has too narrow a range.
         """
         if self.items.dtype != torch.bfloat16 or self.log_inclusion is not None:
             return False
         bound = self.states.norm(dim=1).amax() * self.items.norm(dim=1).amax() if self.states.numel() else 0.0
         added = self.bonus if self.adds_bonus and self.bonus is not None and self.bonus.numel() else None
-        # Up or down: a row of exponentials of which all are next to nothing has no sum to divide by.
+        # In both directions: a row of vanishing exponentials has no sum to divide by.
         furthest = 0.0 if added is None else added.abs().sum(1).amax()
         return bool(bound <= _HIGHEST_PLAIN and furthest <= _HIGHEST_PLAIN)
 
@@ -79,7 +79,7 @@ class SoftmaxInputs:
         return (1 - share) * wanted + share * scores.gather(1, self.soft_targets[events]).float().mean(1)
 
     def pull_labels(self, grad_states: torch.Tensor, grad_items: torch.Tensor) -> None:
-        """Subtract from float32 gradients what the label's mass pulls towards itself."""
+        """Subtract the label's part from float32 gradients."""
         share, soft = self.soft_weight, self.soft_targets
         scale = 1.0 if self.weights is None else self.weights[:, None]
         grad_states -= self.mean_item * scale
@@ -99,9 +99,9 @@ class SoftmaxInputs:
     def scores(
         self, states: torch.Tensor, items: torch.Tensor, events: slice, start: int = 0
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores (events, items) in float32, and workspace of that shape in the dtype of the products.
+        """(events, items) scores in float32, and a workspace of that shape in the dtype of the products.
 
-        The items are those from `start` on; the bonus of `events` is added to those among them.
+        Items begin at `start`; the bonus of `events` is added.
         """
         size, device = (len(states), len(items)), states.device
         products = scores = torch.mm(states, items.T, out=workspace(*size, items.dtype, device))
@@ -117,19 +117,19 @@ class SoftmaxInputs:
         scores.scatter_add_(1, place, self.bonus[events] * inside)  # type: ignore[index]
 
     def bonus_places(self, events: slice, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Which bonuses of some events fall among `count` items from `start` on, and where."""
+        """Mask and positions of bonuses within `count` items from `start` on."""
         assert self.bonus_items is not None
         place = self.bonus_items[events] - start
         inside = (place >= 0) & (place < count)
         return inside, place * inside
 
     def bonus_values(self, scores: torch.Tensor, events: slice, start: int = 0) -> torch.Tensor:
-        """Of (events, items from `start` on) values those at items with a bonus; 0 where these are not among them."""
+        """Values of a (events, items from `start` on) matrix at items with a bonus; 0 for items outside it."""
         inside, place = self.bonus_places(events, start, scores.shape[1])
         return scores.gather(1, place) * inside
 
     def bonus_share(self, events: slice) -> torch.Tensor:
-        """(events, bonuses) share of the label's mass that each item with a bonus has."""
+        """(events, bonuses) share of the label's mass of each item with a bonus."""
         assert self.bonus_items is not None
         items, soft = self.bonus_items[events], self.soft_targets
         mass = items.eq(self.targets[events, None]).float() * (1.0 if soft is None else 1 - self.soft_weight)
@@ -138,13 +138,13 @@ class SoftmaxInputs:
         return mass
 
     def bonus_gradient(self, likely: torch.Tensor, events: slice) -> torch.Tensor:
-        """Gradient of the bonus of some events, before their weights, from the softmax at the items that have one.
+        """Gradient of the bonus of some events, before their weights, from the softmax at items with a bonus.
 
-        Where the bonus is apart, that softmax knows nothing of it, and is brought to what it would be with it.
+        With a separate bonus ("apart") the softmax is without it, and is corrected to the softmax with it.
         """
         assert self.bonus is not None
         if self.bonus_apart:
             raised = likely * self.bonus[events].clamp(max=_HIGHEST_BONUS).exp()
-            rest = (1 - likely.sum(1, keepdim=True)).clamp(min=0)  # what items without a bonus have
+            rest = (1 - likely.sum(1, keepdim=True)).clamp(min=0)  # mass of items without a bonus
             likely = raised / (rest + raised.sum(1, keepdim=True)).clamp(min=LEAST_NORM)
         return likely - self.bonus_share(events)

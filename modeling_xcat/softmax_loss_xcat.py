@@ -1,4 +1,4 @@
-"""The next-item objective, which never holds (events x items) at once."""
+"""Softmax cross-entropy without an (events x items) matrix in memory."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import torch
 from .softmax_inputs_xcat import CHUNK_ELEMENTS, LEAST_NORM, SoftmaxInputs, workspace
 
 _KEPT_ELEMENTS = 32 * 2**20
-"""Exponentials kept at a time (64 MiB in bfloat16), of whose chunks the gradient of the table is one product."""
+"""Maximum stored exponentials (64 MiB in bfloat16); the table's gradient is one product per such group of chunks."""
 
 
 _BY_ITEMS_FROM = 131_072
-"""Items from which on the loss goes by blocks of items rather than by chunks of events."""
+"""Minimum number of items to compute the loss in blocks of items instead of chunks of events."""
 
 _LEAST_BLOCK = 256
 _ROWS_AT_ONCE = 16_384
 _HIGHEST_SUM = 1024.0
-"""Sum of a row of float16 exponentials, so that its products with items stay within range."""
+"""Maximum sum of a row of float16 exponentials, to keep its products with items within range."""
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Summed cross-entropy whose gradients are made in the forward pass, chunk by chunk.
+    """Summed cross-entropy whose gradients are computed in the forward pass, chunk by chunk.
 
-    Nothing is computed again in the backward pass, and no more than `_KEPT_ELEMENTS` exponentials exist at a time.
+    The backward pass recomputes nothing, and at most `_KEPT_ELEMENTS` exponentials exist at a time.
     """
 
     @staticmethod
@@ -54,7 +54,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         total, *gradients = _by_items(problem) if by_items else _by_events(problem)
         if norms is not None and needs_grad:
             _through_norms(gradients[1], items, norms)
-        # Not saved as tensors, because the backward pass scales them in place: a table of millions has no second copy.
+        # Not saved as tensors, because the backward pass scales them in place, without a copy of a large table.
         ctx.gradients = gradients
         ctx.dtypes = states.dtype, items.dtype, torch.float32
         return total
@@ -75,10 +75,10 @@ _Parts = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None, torch.Ten
 
 
 def _by_events(problem: SoftmaxInputs) -> _Parts:
-    """Loss and gradients in chunks of events, each against all items: three products and one exponential a score.
+    """Loss and gradients in chunks of events, each against all items: three products and one exponential per score.
 
-    Exponentials are not normalised; the sum of each row divides the narrow side of the products. They are made chunk
-    by chunk, in the outer cache, and kept for many chunks, so that the gradient of the table is added up once for all.
+    Exponentials are not normalised; the row sums divide the smaller factor of the products. They are computed chunk by
+    chunk, within the outer cache, and stored for many chunks, so the table's gradient is accumulated once for all.
     """
     states, items, weights = problem.states, problem.items, problem.weights
     low_states = states.to(items.dtype)
@@ -100,7 +100,7 @@ def _by_events(problem: SoftmaxInputs) -> _Parts:
             total += losses.sum() if weights is None else losses @ weights[part]
             if grad_states is None:
                 continue
-            if items.dtype == torch.float16:  # whose products end at 65,504
+            if items.dtype == torch.float16:  # maximum 65,504
                 shrunk = (_HIGHEST_SUM / partition).clamp(max=1)
                 exponentials, partition = exponentials.mul_(shrunk), partition * shrunk
             scale = partition.reciprocal() if weights is None else weights[part, None] / partition
@@ -120,13 +120,13 @@ def _by_events(problem: SoftmaxInputs) -> _Parts:
 def _exponentials(
     problem: SoftmaxInputs, products: torch.Tensor, part: slice, in_place: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
-    """Turn the (events, items) products of some events into exponentials of their scores, up to a factor a row.
+    """Turn the (events, items) products of some events into exponentials of their scores, up to a factor per row.
 
     Args:
         problem: The problem.
-        products: They are overwritten.
-        part: Which events.
-        in_place: Whether exponentials are made in the dtype of the products, of the scores as they are.
+        products: Products; overwritten.
+        part: The events.
+        in_place: Whether to compute exponentials in the dtype of the products, without subtracting a maximum.
 
     Returns:
         (events,) losses, the (events, bonuses) softmax at items with a bonus, and (events, 1) sums of exponentials.
@@ -134,7 +134,7 @@ def _exponentials(
     index = problem.targets[part, None]
     if in_place:
         if problem.adds_bonus:
-            # Not scatter_add_, which makes a float32 copy of all scores, and writes it back.
+            # Not scatter_add_, which copies all scores to float32 and back.
             bonus = problem.bonus[part]  # type: ignore[index]
             inside, place = problem.bonus_places(part, 0, products.shape[1])
             event, number = (inside & bonus.ne(0)).nonzero(as_tuple=True)
@@ -142,7 +142,7 @@ def _exponentials(
             products.index_put_((event, place[event, number]), raised, accumulate=True)
         wanted = problem.mean_at_labels(products, part).float()
         products.exp_()
-        # A sum in another dtype would make this copy itself, in fresh memory.
+        # A sum in another dtype would make this copy in new memory.
         scores = workspace(len(products), products.shape[1], torch.float32, products.device).copy_(products)
         partition = scores.sum(1, keepdim=True)
         losses, scores = partition.log().squeeze(1) - wanted, products
@@ -153,7 +153,7 @@ def _exponentials(
         if problem.adds_bonus:
             problem.add_bonus(scores, part)
         if problem.log_inclusion is not None:
-            # Candidates stand for the items they were drawn from; a target is always there, so stands for itself.
+            # Candidates represent the items they were sampled from; a target is always included and represents itself.
             scores.sub_(problem.log_inclusion)
             scores.scatter_add_(1, index, problem.log_inclusion[index])
         wanted = problem.mean_at_labels(scores, part)
@@ -167,10 +167,10 @@ def _exponentials(
 
 
 def _by_items(problem: SoftmaxInputs) -> _Parts:
-    """Loss and gradients in blocks of items, each against all events, in two passes: four products a score.
+    """Loss and gradients in blocks of items, each against all events, in two passes: four products per score.
 
-    For large catalogues, where chunks of events would be too few rows for full products, and every one of them would
-    read and write the gradient of the whole table.
+    For large catalogues: chunks of events would have too few rows for fast products, and each chunk would read and
+    write the gradient of the whole table.
     """
     states, items, weights = problem.states, problem.items, problem.weights
     low_states = states.to(items.dtype)
@@ -210,7 +210,7 @@ def _by_items(problem: SoftmaxInputs) -> _Parts:
 
 
 def _divided(items: torch.Tensor, norms: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Items over their norms in another dtype, without a copy of the table in between."""
+    """Items divided by their norms, in another dtype, without an intermediate copy."""
     divided = torch.empty_like(items, dtype=dtype)
     for start in range(0, len(items), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
@@ -219,7 +219,7 @@ def _divided(items: torch.Tensor, norms: torch.Tensor, dtype: torch.dtype) -> to
 
 
 def _through_norms(gradient: torch.Tensor | None, items: torch.Tensor, norms: torch.Tensor) -> None:
-    """Turn the gradient of unit vectors into that of the vectors, in place: what points along them has no effect."""
+    """Turn the gradient of unit vectors into that of the vectors, in place: the parallel part has no effect."""
     for start in range(0, len(items) if gradient is not None else 0, _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
         vectors, rows = items[part], gradient[part]  # type: ignore[index]
@@ -244,7 +244,7 @@ def chunked_cross_entropy(
 ) -> torch.Tensor:
     """Summed softmax cross-entropy of events against items, exact, in chunks.
 
-    The loss of one event with scores s, target y and soft targets t_1..t_K is
+    The loss of one event with scores s, target y and text neighbours t_1..t_K (label smoothing) is
     logsumexp(s) - (1 - w) s_y - w / K sum_k s_{t_k}. Products run in the autocast dtype where autocast is on; sums
     and exponentials are float32 always.
 
@@ -252,18 +252,18 @@ def chunked_cross_entropy(
         states: (events, hidden) behaviour states, already divided by the temperature.
         items: (items, hidden) item representations.
         targets: (events,) index of the right item.
-        soft_targets: (events, K) items that share the label's mass, or None.
+        soft_targets: (events, K) items that share the label's mass (label smoothing), or None.
         soft_weight: The share w of that mass.
-        log_inclusion: (items,) logarithm of the probability that each candidate was drawn, for sampled softmax:
+        log_inclusion: (items,) log sampling probability of each candidate, for sampled softmax:
             it is subtracted from the scores, except from the target's (Bengio and Senecal 2008; Yi et al. 2019).
         weights: (events,) factor of each event's loss; None for 1.
-        unit_items: Whether an item scores by its direction alone: as if `items` had been normalised, without the
-            copies of the table that normalising it outside would keep.
+        unit_items: Whether only the direction of an item counts: as if `items` were normalised, without the copies of
+            the table that this would need.
         bonus_items: (events, n) index of items whose score gets a bonus, or None.
-        bonus: (events, n) what is added to their scores; where an event names an item twice, both are. It gets a
+        bonus: (events, n) added to their scores; if an event has an item twice, both are added. It gets a
             gradient.
-        bonus_apart: Whether the loss and all other gradients are those without the bonus, which gets the gradient of
-            the loss with it: it learns what the rest, trained as if alone, leaves over.
+        bonus_apart: Whether the loss and all other gradients are computed without the bonus, and the bonus gets the
+            gradient of the loss with it: it is fitted on top of the model's fixed scores.
 
     Returns:
         Scalar sum over events, float32, in nats.

@@ -1,4 +1,4 @@
-"""The text side: a pretrained encoder, pooling to a few states a text, and whitening."""
+"""Text encoding: a pretrained encoder, pooling to a few states per text, and whitening."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from .configuration_xcat import XCatConfig
 
 
 def pool_tokens(states: torch.Tensor, mask: torch.Tensor, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Reduce token states to a fixed number of states a text.
+    """Reduce token states to a fixed number of states per text.
 
-    State 0 is the mean over all tokens. The others are means over consecutive, equally long spans of them; a text
-    with fewer tokens than spans has one state a token.
+    State 0 is the mean over all tokens. The others are means over consecutive spans of equal length; a text with fewer
+    tokens than spans has one state per token.
 
     Args:
         states: (texts, length, width) token states.
-        mask: (texts, length) 1 where there is a token; the tokens of a text stand together.
-        tokens: States wanted a text, 1 or more.
+        mask: (texts, length) 1 where there is a token; the tokens of a text are adjacent.
+        tokens: States per text, 1 or more.
 
     Returns:
-        (texts, tokens, width) states, zero where there is none, and (texts, tokens) True where there is one.
+        (texts, tokens, width) states, zero where missing, and (texts, tokens) True for existing states.
 
     Example:
         >>> pooled, valid = pool_tokens(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([[1, 1, 0]]), 4)
@@ -44,10 +44,10 @@ def pool_tokens(states: torch.Tensor, mask: torch.Tensor, tokens: int) -> tuple[
 
 
 class XCatTextEncoder(nn.Module):
-    """A pretrained encoder with pooling, and the whitening that was fitted to the catalogue.
+    """A pretrained encoder with pooling, and whitening fitted to the catalogue.
 
     Whitening is (x - mean) @ whitening: PCA directions of the catalogue's texts, each brought to unit variance (Su et
-    al. 2021), so that frequent topics do not drown the words that tell items apart.
+    al. 2021), so that frequent topics do not hide the words that distinguish items.
     """
 
     mean: torch.Tensor
@@ -63,14 +63,14 @@ class XCatTextEncoder(nn.Module):
         self.freeze()
 
     def freeze(self) -> None:
-        """Take the encoder's parameters into training or out of it, as `frozen` says; nothing reads a pooler's."""
+        """Set whether the encoder's parameters are trained, by `frozen`; the unused pooler's never are."""
         if self.encoder is not None:
             self.encoder.requires_grad_(not self.frozen)
             if isinstance(pooler := getattr(self.encoder, "pooler", None), nn.Module):
                 pooler.requires_grad_(False)
 
     def train(self, mode: bool = True) -> XCatTextEncoder:
-        """Set the mode; the encoder stays in evaluation mode: what it makes stands beside states kept from before."""
+        """Set the mode; the encoder stays in evaluation mode, because its output is combined with stored states."""
         super().train(mode)
         if self.encoder is not None:
             self.encoder.eval()
@@ -84,13 +84,13 @@ class XCatTextEncoder(nn.Module):
             attention_mask: (texts, length) 1 where there is a token.
 
         Returns:
-            (texts, tokens, text_dim) pooled states and (texts, tokens) True where there is one.
+            (texts, tokens, text_dim) pooled states and (texts, tokens) True for existing states.
 
         Raises:
-            ValueError: If the model carries no text encoder.
+            ValueError: If the model has no text encoder.
         """
         if self.encoder is None:
-            raise ValueError("this model carries no text encoder (text_config is None); give text states instead")
+            raise ValueError("this model has no text encoder (text_config is None); give text states instead")
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         return pool_tokens(states, attention_mask, self.tokens)
 
@@ -102,14 +102,14 @@ class XCatTextEncoder(nn.Module):
 def fit_whitening(states: torch.Tensor, floor: float = 0.01) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and PCA-whitening matrix of text states.
 
-    The fewer the texts, the more of a direction's variance is chance: of no more texts than dimensions plain whitening
-    makes every one as unlike every other. So the covariance is drawn towards a multiple of the identity (Ledoit and
-    Wolf, 2004), by the floor and, beside it, by (text_dim / texts) squared.
+    With few texts the variance of a direction is mostly chance: with no more texts than dimensions, plain whitening
+    makes all texts equally dissimilar. So the covariance is shrunk towards a multiple of the identity (Ledoit and
+    Wolf, 2004), by the floor plus (text_dim / texts) squared.
 
     Args:
-        states: (texts, text_dim), one an item or one a distinct text.
-        floor: Added to every variance, as a share of the mean variance, so that directions which hold no
-            information are not blown up.
+        states: (texts, text_dim), one per item or one per distinct text.
+        floor: Added to every variance, as a share of the mean variance, so that directions without
+            information are not amplified.
 
     Returns:
         (text_dim,) mean and (text_dim, text_dim) matrix.

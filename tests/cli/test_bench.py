@@ -372,7 +372,7 @@ def test_options_that_contradict_the_base_are_refused_before_any_run(old_and_new
     command = ["bench", str(shop), "--models", "popularity,xcat-fine-tuned", "--base", str(base)]
     output = tmp_path / "bench.json"
     code, _, shown = run([*command, "--output", str(output), "--hidden-size", "64"], capsys)
-    assert code == 2 and "--hidden-size is 64, and 32 in the base" in shown and not output.exists()
+    assert code == 2 and "--hidden-size is 64, but 32 in the base" in shown and not output.exists()
 
 
 def test_a_category_column_of_lists_is_refused_before_training(places, tmp_path, monkeypatch):

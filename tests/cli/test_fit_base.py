@@ -122,7 +122,7 @@ def test_what_cannot_be_is_refused_before_training(places, tmp_path, capsys):
     assert "--lora-targets head is not a part of the model" in refused(
         [*start, "--base", str(base), "--peft", "lora", "--lora-targets", "head"], capsys
     )
-    assert "--hidden-size is 64, and 32 in the base" in refused(
+    assert "--hidden-size is 64, but 32 in the base" in refused(
         [*start, "--base", str(base), "--hidden-size", "64"], capsys
     )
     assert "is the base itself" in refused(

@@ -165,11 +165,11 @@ def test_no_folder_of_this_machine_goes_along(hub: Hub, alice: Client, tmp_path:
     assert str(tmp_path) in (adapter / "adapter_config.json").read_text()  # here it is of use
     assert not (adapter / "README.md").exists()
     assert "push the base first and give --base NAMESPACE/NAME" in told[0].err and not (tmp_path / "no").exists()
-    assert "names a folder of this machine as its base" in told[2].err and "--base-repo NAMESPACE/NAME" in told[2].err
-    assert "is no name of a repository" in told[3].err and "is no adapter" in told[4].err
+    assert "has a folder of this machine as its base" in told[2].err and "--base-repo NAMESPACE/NAME" in told[2].err
+    assert "is not the name of a repository" in told[3].err and "is not an adapter" in told[4].err
     assert ("model", "alice/no") not in hub.store.repositories
     refused = alice.tell(PUSH_WHILE_TRAINING, str(Path(__file__).parents[2]), str(base))
-    assert len(refused) == 2 and all("alice/trained names a folder of this machine" in said for said in refused)
+    assert len(refused) == 2 and all("alice/trained has a folder of this machine" in said for said in refused)
     trained = hub.repository("alice/trained").at("main").files
     assert {"adapter_model.safetensors", "last-checkpoint/adapter_model.safetensors"} <= trained.keys()
     for name in ("base", "adapter", "trained"):

@@ -37,12 +37,12 @@ def test_a_hub_out_of_order(hub: Hub, alice: Client, tmp_path: Path) -> None:
         ["recommend", "alice/late", *use],
         before=WITHOUT_WAITING,
     )  # fmt: skip
-    words = {"dropped": "no connection to http", "broken": "out of order (500)", "busy": "(429); try again in 7 s"}
+    words = {"dropped": "no connection to http", "broken": "server error (500)", "busy": "(429); try again in 7 s"}
     for number, name in enumerate(names):
         failed, nothing, pushed, found = told[4 * number : 4 * number + 4]
         last = failed.err.splitlines()[-1]  # those before tell of the attempts
         assert failed.code == 1 and words[name] in last and "try again" in last, failed.err
-        assert nothing.code == 2 and f"alice/{name} is no checkpoint" in nothing.err, nothing.err
+        assert nothing.code == 2 and f"alice/{name} is not a checkpoint" in nothing.err, nothing.err
         assert pushed.code == found.code == 0, pushed.err + found.err
         states = [set(commit.files) for commit in hub.repository(f"alice/{name}").commits.values()]
         assert len(states) == 2 and states[0] == {".gitattributes"} and states[1] >= {"items.arrow", "README.md"}
@@ -79,7 +79,7 @@ def test_two_pushers_at_once(hub: Hub, alice: Client, tmp_path: Path) -> None:
     repository = hub.repository("alice/both")
     (winner,) = [folder for folder in folders if told[str(folder)] == repository.at("main").oid]
     (loser,) = [folder for folder in folders if folder != winner]
-    assert "somebody else pushed meanwhile and nothing was changed; push again" in told[str(loser)]
+    assert "another push came first and nothing was changed; push again" in told[str(loser)]
     held = {path: file.content for path, file in repository.at("main").files.items() if path != ".gitattributes"}
     here = {path.name: path.read_bytes() for path in winner.iterdir() if path.is_file()}
     here |= changed_files(winner, "alice/both")  # less the folder of the text encoder
@@ -102,7 +102,7 @@ def test_what_a_push_is_refused_for(hub: Hub, alice: Client, stranger: Client, t
         "no folder": (["push", str(tmp_path / "nowhere"), "alice/shop"], ["nowhere", "no such folder"]),
         "half a checkpoint": (["push", half, "alice/shop"], ["half", "model.safetensors"]),
         "a public repository": (["push", whole, "alice/public", "--private"], ["alice/public", "is public"]),
-        "somebody else's": (["push", whole, "bob/theirs"], ["bob/theirs", "token may not", "--create-pr"]),
+        "somebody else's": (["push", whole, "bob/theirs"], ["bob/theirs", "token has no permission", "--create-pr"]),
         "a tagged pull request": (["push", whole, "alice/shop", "--create-pr", "--tag", "v1"], ["pull request"]),
         "a bad name": (["push", whole, "alice/sh..op"], ["alice/sh..op"]),
     }

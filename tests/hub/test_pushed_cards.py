@@ -82,16 +82,16 @@ def test_a_model_that_is_still_its_checkpoint_keeps_the_card(hub: Hub, alice: Cl
     for name in ("kept", "served", "again", "fetched"):
         assert card_of(hub, name) == card, name
     for name in ("settings", "weights"):
-        assert "Nothing was recorded" in card_of(hub, name) and "Seed" not in card_of(hub, name), name
+        assert "were not recorded" in card_of(hub, name) and "Seed" not in card_of(hub, name), name
 
 
 def test_a_run_brings_what_it_measured(hub: Hub, alice: Client, tmp_path: Path) -> None:
     test, best = alice.tell(TRAIN, str(ROOT), str(tmp_path))
     card = card_of(hub, "run")
-    assert "Nothing was recorded" not in card and 'from_pretrained("alice/run")' in card
+    assert "were not recorded" not in card and 'from_pretrained("alice/run")' in card
     assert all(f"{value:.4f}" in card for value in best) and len(best) == 2
     assert "Evaluated after training: `test` Recall@10" in card and f"NDCG@10 {test:.4f}" in card
     assert "| Split | leave-one-out |" in card and "| `learning_rate` | `0.005` |" in card
     assert card_of(hub, "model") == card == (tmp_path / "saved" / "README.md").read_text()
-    assert "Nothing was recorded" in card_of(hub, "untrained")
+    assert "were not recorded" in card_of(hub, "untrained")
     assert card_of(hub, "own") == "# Mine"

@@ -98,7 +98,7 @@ def test_a_checkpoint_goes_round(hub: Hub, alice: Client, stranger: Client, tmp_
         HF_HUB_OFFLINE="1",
     )
     assert [item["item_id"] for item in json.loads(found.out)["recommendations"]] == best
-    assert missing.code == 2 and "not whole in the cache" in missing.err and "HF_HUB_OFFLINE" in missing.err
+    assert missing.code == 2 and "not complete in the cache" in missing.err and "HF_HUB_OFFLINE" in missing.err
     assert len(hub.requests) == asked
 
 

@@ -19,7 +19,7 @@ def test_a_model_is_needed():
 
 def test_a_model_in_memory_needs_its_processor():
     start = prepared("transformer")
-    with pytest.raises(ValueError, match="pass processor=, the XCatProcessor"):
+    with pytest.raises(ValueError, match="pass processor=, its XCatProcessor"):
         pipeline("item-recommendation", model=start.model)
     using = pipeline("item-recommendation", model=start.model, processor=start.processor)
     expected = [found.to_dict() for found in recommender().recommend(HISTORIES[0], 3)]
