@@ -46,7 +46,7 @@ def test_a_hub_out_of_order(hub: Hub, alice: Client, tmp_path: Path) -> None:
         assert pushed.code == found.code == 0, pushed.err + found.err
         states = [set(commit.files) for commit in hub.repository(f"alice/{name}").commits.values()]
         assert len(states) == 2 and states[0] == {".gitattributes"} and states[1] >= {"items.arrow", "README.md"}
-    assert told[-1].code == 1 and "out of order (503)" in told[-1].err
+    assert told[-1].code == 1 and "server error (503)" in told[-1].err
 
 
 TWO_PUSHERS = """

@@ -173,7 +173,7 @@ def test_user_texts_reach_only_their_user_and_only_from_their_time_on(histories)
     torch.testing.assert_close(with_texts[0, :2], without[0, :2])
     assert (with_texts[0, 2:4] - without[0, 2:4]).abs().amax(-1).min() > 1e-4
     assert len(query) == 2
-    with pytest.raises(ValueError, match=r"does not read texts of users: its memory_sources are \['item_text'\]"):
+    with pytest.raises(ValueError, match=r"does not read user texts: its memory_sources are \['item_text'\]"):
         tiny_model().model(**inputs, **texts)
 
 

@@ -63,7 +63,7 @@ def test_requests_may_be_mappings_with_what_belongs_to_a_history():
             ValueError,
             "ratings must have one entry per history: 1, got 2",
         ),
-        ((iter([["item-03"]]), {"ratings": [[1.0]]}), ValueError, "ratings cannot stand beside an iterator"),
+        ((iter([["item-03"]]), {"ratings": [[1.0]]}), ValueError, "ratings cannot be given with an iterator"),
         (([["item-03"], 7], {}), ValueError, "a history is a list of item ids; got a int"),
     ],
 )
