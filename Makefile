@@ -4,7 +4,7 @@ WORKERS ?= auto
 VENV    := .venv
 BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
-# One thread a process: with several test processes, threads of each would fight over the cores.
+# One thread per process, because several test processes share the cores.
 THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .PHONY: help venv demo test slow spaces check lint format types layering sizes peers speed clean
@@ -21,7 +21,7 @@ $(VENV)/.created:
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
-	@echo "installing into $(VENV): a minute or more, in which pip says nothing"
+	@echo "installing into $(VENV): a minute or more without output"
 	$(INSTALL) -e ".[demo,test]"
 	@touch $@
 
@@ -29,18 +29,18 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(INSTALL) -e ".[dev]"
 	@touch $@
 
-demo: venv  ## train, judge, recommend and reload on real retail data
+demo: venv  ## train, evaluate, recommend and reload on real retail data
 	$(BIN)/xcat demo
 
 test: venv  ## run the tests (without those marked slow)
 	$(THREADS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
 
-slow: venv  ## run the tests marked slow, and those that need Ray or ONNX, which it installs
+slow: venv  ## install Ray and ONNX, and run their tests and the tests marked slow
 	$(INSTALL) -e ".[ray,onnx]"
 	$(THREADS) $(BIN)/python -m pytest tests/serving/test_ray_engine.py tests/tokenization/out_of_core/test_prepare.py -m "not slow"
 	$(THREADS) $(BIN)/python -m pytest -m slow
 
-spaces: .cache/venv-spaces/.installed  ## start a Space and ask it, and measure emissions, in an environment of their own
+spaces: .cache/venv-spaces/.installed  ## test a running Space and the emissions, in a separate environment
 	$(THREADS) .cache/venv-spaces/bin/python -m pytest tests/serving/test_space.py tests/model_cards/test_callback.py tests/evaluation/test_modules.py
 
 .cache/venv-spaces/.installed: pyproject.toml constraints.txt
@@ -54,7 +54,7 @@ lint: $(VENV)/.installed-dev  ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-format: $(VENV)/.installed-dev  ## let ruff repair what it can
+format: $(VENV)/.installed-dev  ## apply ruff's automatic fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -68,14 +68,14 @@ layering: $(VENV)/.installed-dev  ## a room imports only from lower floors
 sizes: $(VENV)/.installed-dev  ## refuse files over 400 and functions over 60 lines in the package
 	$(BIN)/python .ci/sizes.py
 
-peers: .venv-peers/.installed  ## make .venv-peers with the libraries that benchmarks compare with
+peers: .venv-peers/.installed  ## make .venv-peers with the libraries of the benchmarks' comparisons
 
 .venv-peers/.installed:
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --disable-pip-version-check -q "rectools[torch]==0.19.0" recbole==1.2.1 torch==2.13.0 "pyarrow<19"
 	@touch $@
 
-speed: venv peers  ## every benchmark of docs/research/speed.md, beside the peers; DATA=folder with items.* and events.* for all of it
+speed: venv peers  ## run the benchmarks of docs/research/speed.md; DATA=FOLDER with items.* and events.* for all
 	$(BIN)/python benchmarks/training_speed.py $(if $(DATA),"$(DATA)") --peer-python .venv-peers/bin/python --profile --json
 	$(if $(DATA),$(BIN)/python benchmarks/time_to_quality.py "$(DATA)" --peer-python .venv-peers/bin/python --json,@echo "time_to_quality.py: skipped, give DATA=folder with items.* and events.*")
 	$(BIN)/python benchmarks/large_catalogue.py --json

@@ -1,14 +1,14 @@
 """Cross-attention recommendation across item categories.
 
-The names below are imported when they are first used, so that `import xcat_rec` itself costs next to nothing. The Auto
-classes and `pipeline` of transformers find what is here as soon as both packages are imported, in either order.
+The names below are imported when they are first used, so `import xcat_rec` is fast. The Auto classes and `pipeline`
+of transformers find this package's classes when both packages are imported, in either order.
 """
 
 from __future__ import annotations
 
 from .registration import register_when_loaded as _register_when_loaded
 
-TYPE_CHECKING = False  # type checkers take the name for true; importing `typing` would cost more than all the rest
+TYPE_CHECKING = False  # type checkers treat the name as true; importing `typing` would take longer than the rest
 if TYPE_CHECKING:
     from .checkpoints.adapters import add_adapter as add_adapter
     from .checkpoints.adapters import load_adapted as load_adapted
@@ -139,9 +139,9 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """List the lazy names beside the loaded ones."""
+    """List the lazy names and the loaded ones."""
     return sorted({*globals(), *_EXPORTS})
 
 
-if __name__ == "xcat_rec":  # pytest imports this file a second time, by the name of its folder
+if __name__ == "xcat_rec":  # pytest imports this file again, under the name of its folder
     _register_when_loaded()

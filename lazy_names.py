@@ -1,10 +1,10 @@
-"""Names of a package that are imported when they are first used, so that importing the package costs nothing."""
+"""Names of a package that are imported on first use, so importing the package is fast."""
 
 from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False  # importing `typing` would cost more than the rest of this file
+TYPE_CHECKING = False  # importing `typing` would take longer than the rest of this file
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 

@@ -1,14 +1,14 @@
-"""Registration of the classes of XCat with `transformers`, when and as far as `transformers` is loaded.
+"""Registration of XCat's classes with `transformers`, when the needed parts of `transformers` are loaded.
 
-`import xcat_rec` must cost next to nothing, and afterwards `AutoModel.from_pretrained("CKPT")` and
-`transformers.pipeline` must find the classes of this package. So each class is registered when the module that keeps
-its registry has been imported: at once, or later by a hook in the import system.
+`import xcat_rec` must be fast, and afterwards `AutoModel.from_pretrained("CKPT")` and
+`transformers.pipeline` must find the classes of this package. So each class is registered when the module with
+its registry has been imported: at once, or later by an import hook.
 """
 
 from __future__ import annotations
 
 import sys
-from _thread import get_ident  # `threading` would cost as much as all the rest of `import xcat_rec`
+from _thread import get_ident  # `threading` would take as long as the rest of `import xcat_rec`
 
 TASK = "item-recommendation"
 
@@ -56,20 +56,20 @@ _pending = {
     "transformers.models.auto.processing_auto": _processor,
     "transformers.pipelines": _pipeline,
 }
-"""Module of a registry to the registration in it, for those that are still to be made."""
+"""Module of a registry to its registration, for pending registrations."""
 
 
 class _Watcher:
-    """Finds the modules of `transformers` and of this package as always, and registers when none is half imported.
+    """Finds modules of `transformers` and of this package as usual, and registers when no import is in progress.
 
-    Modules of both import each other, so in the middle of an import some of what a registration needs may be missing.
+    Modules of both import each other, so during an import, names needed for a registration may be missing.
     """
 
     def __init__(self) -> None:
-        self._running: dict[int, int] = {}  # thread -> its imports under way
+        self._running: dict[int, int] = {}  # thread -> its imports in progress
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> object:
-        """The specification of a module, whose loader tells when the module has been executed."""
+        """The specification of a module, with a loader that reports when the module has been executed."""
         if name.partition(".")[0] not in _PACKAGES or not _pending:
             return None
         from importlib.machinery import PathFinder
@@ -96,7 +96,7 @@ class _Watcher:
 
 
 def register_loaded() -> None:
-    """Make the registrations whose registries are loaded."""
+    """Make all registrations whose registries are loaded."""
     for module in [name for name in _pending if name in sys.modules]:
         register = _pending.pop(module, None)
         if register is not None:
@@ -104,6 +104,6 @@ def register_loaded() -> None:
 
 
 def register_when_loaded() -> None:
-    """Register with what is loaded of `transformers`, and with the rest when it is loaded."""
+    """Register with the loaded parts of `transformers`, and with the rest when they are loaded."""
     sys.meta_path.insert(0, _Watcher())  # type: ignore[arg-type]
     register_loaded()

@@ -3,7 +3,7 @@
 1. A room imports only from its own or a lower floor, and rooms do not import each other in a circle.
 2. Imports inside the package are relative.
 3. `modeling_xcat` is flat: files end in `_xcat.py` and import only `from .name_xcat import X`, the standard library,
-   torch, transformers and what transformers itself stands on. Otherwise the code copy of a checkpoint breaks.
+   torch, transformers and dependencies of transformers. Otherwise the code copy of a checkpoint breaks.
 
 Run as `python .ci/layering.py [root]`; prints one line per breach and exits 1 if there is any.
 """
@@ -75,7 +75,7 @@ def room_files(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def floor_breaches(root: Path) -> Iterator[str]:
-    """Imports from a higher floor, absolute imports of the package, and folders that are no room."""
+    """Imports from a higher floor, absolute imports of the package, and folders that are not a room."""
     for room, path in room_files(root):
         for found in imports_of(path, root):
             target = found.module.split(".")[0]
@@ -86,7 +86,7 @@ def floor_breaches(root: Path) -> Iterator[str]:
                     )
             elif target not in FLOORS:
                 if target and (root / target).is_dir():
-                    yield found.says(f"imports {target}, which is no room of the package", root)
+                    yield found.says(f"imports {target}, which is not a room of the package", root)
             elif FLOORS[target] > FLOORS[room]:
                 problem = f"{room} (floor {FLOORS[room]}) imports {target} (floor {FLOORS[target]})"
                 yield found.says(f"{problem}; a room imports only from lower floors", root)
@@ -113,7 +113,7 @@ def circles(root: Path) -> Iterator[str]:
 
 
 def flat_breaches(root: Path) -> Iterator[str]:
-    """What would break the code copy that transformers makes beside a checkpoint."""
+    """Find imports that would break the code copy of a checkpoint."""
     allowed = sys.stdlib_module_names | FLAT_THIRD_PARTY
     for path in sorted((root / FLAT_ROOM).rglob("*.py")):
         name = path.relative_to(root)
@@ -126,7 +126,7 @@ def flat_breaches(root: Path) -> Iterator[str]:
                 if found.module.split(".")[0] not in allowed:
                     yield found.says(f"imports {found.module}; only torch and transformers are allowed here", root)
             elif path.name == "__init__.py" and found.module == "lazy_names":
-                continue  # which no checkpoint carries
+                continue  # not copied into checkpoints
             elif found.level > 1 or found.module.count(".") != 1 or not found.module.endswith("_xcat"):
                 yield found.says("write `from .name_xcat import X`; transformers copies nothing else", root)
 
@@ -137,7 +137,7 @@ def breaches(root: Path) -> list[str]:
 
 
 def main() -> int:
-    """Print the breaches; the number of the exit code says whether there are any."""
+    """Print the breaches; exit code 1 if there are any."""
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent).resolve()
     found = breaches(root)
     for line in found:

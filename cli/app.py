@@ -84,6 +84,24 @@ class HintingCommand(TyperCommand):
             ctx.fail(f"xcat {self.name} has no option {option}{option_hint(option, str(self.name))}")
         return rest
 
+    def get_help_option(self, ctx: Any) -> Any:
+        """As click does, without a type in the help."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.metavar = ""
+        return option
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Format as typer does, with narrow columns."""
+        from .help_layout import narrowed
+
+        own = self.params
+        self.params = [narrowed(parameter) for parameter in own]
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self.params = own
+
 
 class FieldCommand(HintingCommand):
     """A command that puts `--some-field value` into `context.args` if it has no such option itself.

@@ -35,6 +35,9 @@ def field_parameters() -> list[Any]:
     inherited = {name: (f"{panel} (of transformers)", field) for name, (panel, field) in found.items() if field.inherited}
     own = {name: entry for name, entry in found.items() if name not in inherited}
     inherited = {name: entry for name, entry in inherited.items() if name not in common}
+    inherited = {name: (f"{panel} (of transformers)", field) for name, (panel, field) in found.items() if field.inherited}
+    own = {name: entry for name, entry in found.items() if name not in inherited}
+    inherited = {name: entry for name, entry in inherited.items() if name not in common}
     infos = {name: _option(name, panel, field) for name, (panel, field) in (common | own | common | inherited).items()}
     for option in field_options():  # short names of the fields above
         name = option[2:].replace("-", "_")
@@ -72,3 +75,10 @@ def _parameters(infos: dict[str, Any]) -> list[Any]:
     single = typer.Typer(add_completion=False)
     single.command("fields")(fields)
     return list(typer.main.get_command(single).params)
+
+
+def _shown(value: Any) -> str:
+    """A default as it is written on the command line."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

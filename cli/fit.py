@@ -55,7 +55,7 @@ def fit(
     ] = None,
     unknown_items: Annotated[
         Literal["error", "drop"],
-        typer.Option(help="Events of items that the items table lacks: stop with an error, or drop them."),
+        typer.Option(help="Events of items that the items table lacks: error (stop) or drop."),
     ] = "error",
     missing_users: MissingUsers = "error",
     config_file: Annotated[

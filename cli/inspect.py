@@ -40,7 +40,7 @@ def inspect(
     negative_event_types: Annotated[str | None, typer.Option(help=NEGATIVE_HELP)] = None,
     unknown_items: Annotated[
         Literal["error", "drop"],
-        typer.Option(help="Events of items that the items table lacks: stop with an error, or drop them."),
+        typer.Option(help="Events of items that the items table lacks: error (stop) or drop."),
     ] = "error",
     missing_users: MissingUsers = "error",
     push: Annotated[

@@ -23,9 +23,7 @@ TimeFormat = Annotated[
     typer.Option(help="Time format: day-first, month-first, excel or a strptime pattern; detected by default."),
 ]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of text files, such as cp1252; detected by default.")]
-MissingUsers = Annotated[
-    Literal["error", "drop"], typer.Option(help="Events without a user: stop with an error, or drop them.")
-]
+MissingUsers = Annotated[Literal["error", "drop"], typer.Option(help="Events without a user: error (stop) or drop.")]
 
 
 def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:

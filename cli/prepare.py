@@ -37,7 +37,7 @@ def prepare(
     repeats: Annotated[
         Literal["keep", "collapse", "first"],
         typer.Option(
-            help="Repeated events of a user with an item: keep all, collapse adjacent ones, or keep the first."
+            help="Repeated events of a user with an item: keep (all), collapse (adjacent ones) or first (only)."
         ),
     ] = "keep",
     min_user_events: Annotated[int, typer.Option(help="Minimum events per user, such as 5; 0 for no minimum.")] = 0,
@@ -56,16 +56,18 @@ def prepare(
     cold_items: Annotated[
         float, typer.Option(help="Share of items, up to 0.5, whose training events are removed, such as 0.2.")
     ] = 0.0,
-    cold_policy: Annotated[Literal["random", "newest"], typer.Option(help="Choice of the cold items.")] = "random",
+    cold_policy: Annotated[
+        Literal["random", "newest"], typer.Option(help="Choice of the cold items: random or newest.")
+    ] = "random",
     target_event_types: Annotated[str | None, typer.Option(help=TARGETS_HELP)] = None,
     negative_event_types: Annotated[str | None, typer.Option(help=NEGATIVE_HELP)] = None,
     unknown_items: Annotated[
         Literal["error", "drop"],
-        typer.Option(help="Events of items that the items table lacks: stop with an error, or drop them."),
+        typer.Option(help="Events of items that the items table lacks: error (stop) or drop."),
     ] = "error",
     missing_users: MissingUsers = "error",
     engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="Run on this machine, or on a Ray cluster.")
+        Literal["local", "ray"], typer.Option(help="local (this machine) or ray (a Ray cluster).")
     ] = "local",
     num_proc: Annotated[int, typer.Option(help="Number of processes, or of parallel tasks on the Ray cluster.")] = 1,
     show_values: Annotated[

@@ -57,13 +57,13 @@ def recommend(
     ] = None,
     on_unknown: Annotated[
         Literal["popular", "skip", "error"],
-        typer.Option(help="For users without a known item: popular items, an empty list (skip), or an error."),
+        typer.Option(help="Result for users without a known item: popular (items), skip (empty list) or error."),
     ] = "popular",
     reasons: Annotated[
         bool, typer.Option("--reasons", help="Below each item print the history events with most influence on it.")
     ] = False,
     engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="Compute --output in this process, or on a Ray cluster.")
+        Literal["local", "ray"], typer.Option(help="Compute --output locally (local) or on a Ray cluster (ray).")
     ] = "local",
     output: Annotated[
         Path | None, typer.Option(help="Parquet file for the recommendations of --users, such as found.parquet.")

@@ -29,7 +29,7 @@ def report_fit(path: Path, outcome: FitResult, shop: ShopTables) -> None:
     Args:
         path: The file.
         outcome: Result of the fit.
-        shop: The tables, their warnings are shown without user values.
+        shop: The tables; their warnings are shown without user values.
     """
     card = outcome.card
     assert card is not None

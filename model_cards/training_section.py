@@ -22,7 +22,7 @@ LOGGED_METRICS = ("validation loss", "recall@10", "ndcg@10", "slices.switch.ndcg
 
 
 def training_section(data: XCatModelCardData) -> str:
-    """Losses, log, machine and time, emissions, settings, the command, and versions."""
+    """Losses, training log, hardware and time, emissions, settings, command and versions."""
     record = data.training
     losses, parts, settings = "Not recorded.", "Not recorded.", ("Not recorded.", "Not recorded.")
     if record.config is not None:

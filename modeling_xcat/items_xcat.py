@@ -116,9 +116,7 @@ class XCatItemEncoder(nn.Module):
     def _text_part(self, rows: torch.Tensor | None) -> torch.Tensor:
         if rows is None:
             adapted: torch.Tensor = self.adaptor(self._states_of(None)[:, 0])
-            return adapted.index_select(
-                0, self.text_index
-            )  # its backward pass is several times faster than that of indexing
+            return adapted.index_select(0, self.text_index)  # faster backward pass than indexing
         if is_exporting():
             alike: torch.Tensor = self.adaptor(self._states_of(self.text_index[rows])[:, 0])
             return alike

@@ -123,7 +123,7 @@ def _exponentials(
     """Turn the (events, items) products of some events into exponentials of their scores, up to a factor per row.
 
     Args:
-        problem: The problem.
+        problem: Arguments of the loss.
         products: Products; overwritten.
         part: The events.
         in_place: Whether to compute exponentials in the dtype of the products, without subtracting a maximum.

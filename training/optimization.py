@@ -15,7 +15,7 @@ from .text_tuning import text_learning_rate
 
 
 class Optimization(Trainer):
-    """Makes the optimizer and clips gradients, of which some may be row-sparse.
+    """Makes the optimizer and clips gradients, including row-sparse ones.
 
     Attributes:
         tunes_text: Whether the text encoder is trained.
@@ -25,7 +25,7 @@ class Optimization(Trainer):
     tunes_text: bool = False
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """As in `Trainer`; with a sampled softmax, AdamW only touches the rows of the id table that a step names."""
+        """As in `Trainer`; with a sampled softmax, AdamW updates only the id-table rows used in a step."""
         bare = bare_model(self.model)
         if not bare.config.uses_full_softmax and bare.config.use_item_ids:
             by_rows = self.args.optim in ("adamw_torch", "adamw_torch_fused") and not self.is_fsdp_enabled
@@ -39,7 +39,7 @@ class Optimization(Trainer):
 
     @staticmethod
     def get_optimizer_cls_and_kwargs(args: Any, model: Any = None) -> tuple[Any, Any]:
-        """As in `Trainer`, with `RowAdamW` for AdamW, of which it is a superset."""
+        """As in `Trainer`, with `RowAdamW`, a superset of AdamW."""
         kind, options = Trainer.get_optimizer_cls_and_kwargs(args, model)
         return RowAdamW if kind is torch.optim.AdamW else kind, options
 
@@ -56,7 +56,7 @@ class Optimization(Trainer):
 
 
 def _give_rate(optimizer: torch.optim.Optimizer, parameters: set[nn.Parameter], rate: float) -> None:
-    """Move parameters into groups of their own with another learning rate."""
+    """Move parameters into separate groups with another learning rate."""
     for group in list(optimizer.param_groups):
         moved = [p for p in group["params"] if p in parameters]
         if moved:

@@ -36,8 +36,8 @@ class EvaluationData:
     """Data of an evaluation.
 
     Args:
-        data: The sequences of the shop, in rows of the checkpoint's catalogue; the part that is evaluated has
-            interests of users where the checkpoint reads them.
+        data: The sequences, as item indices of the checkpoint's catalogue; the evaluated part has users' interests
+            if the checkpoint reads them.
         part: Name of the evaluated part.
         unknown_items: Numbers of targets, users and events with items that the checkpoint does not have.
         notes: Notes for readers of the metrics, in sentences.
@@ -190,7 +190,7 @@ def _options(
     options.split = str(resolve_split(shop, options.split))
     if saved.get("split", options.split) != options.split:
         notes.append(
-            f"the checkpoint was trained with the split {saved['split']}; of the log that it was trained on, "
+            f"the checkpoint was trained with the split {saved['split']}; on its training log "
             f"the split {options.split} may evaluate events that were used in training"
         )
     before, now = saved_roles(shop.event_type_names(), saved), shop.event_roles(options)
@@ -205,10 +205,10 @@ def _unknown_items(
     """Count evaluated targets and history events whose item is not in the checkpoint's catalogue, and note it.
 
     Args:
-        data: The sequences in rows of its catalogue, which have lost the targets that the catalogue lacks.
+        data: The sequences as item indices of its catalogue, without targets that the catalogue lacks.
         recommender: The checkpoint.
-        part: Name of the part that is judged.
-        options: How events are chosen and split.
+        part: Name of the evaluated part.
+        options: Options of filters and split.
         notes: List to which a note is added.
 
     Raises:

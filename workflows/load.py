@@ -14,7 +14,7 @@ def load(checkpoint: str | os.PathLike[str], *, revision: str | None = None, **k
     Args:
         checkpoint: A folder, or NAMESPACE/NAME on the hub.
         revision: Branch, tag or commit of a hub repository.
-        **kwargs: Further arguments of `XCatRecommender.from_pretrained`, such as `base=` for an adapter.
+        **kwargs: More arguments of `XCatRecommender.from_pretrained`, such as `base=` for an adapter.
 
     Raises:
         OSError: If there is no such checkpoint.

@@ -21,17 +21,17 @@ class EventOptions:
 
     Args:
         split: leave-one-out, last-basket, global-time, column, user-level, cold-items, or auto.
-        tie_policy: "file" keeps the file's order of events at one time, "shuffle" draws it.
+        tie_policy: Order of events with equal times: "file" keeps the file's order, "shuffle" draws a random one.
         seed: Seed of shuffled ties and of cold items.
         repeats: Repeated events of a user with an item: keep, collapse (keep the first of a run), or first.
         min_user_events: Minimum events per user; 0 for any number.
         min_item_events: Minimum events per item in the catalogue; 0 for any number.
-        session_gap: Seconds without an event after which a session ends; sessions become baskets. 0 for none.
+        session_gap: Seconds without an event that end a session, such as 1800; sessions become baskets. 0 for none.
         cold_items: Share of the items, from 0 to 0.5, whose training events are removed.
         cold_policy: Choice of these items: random or newest.
         target_event_types: Event types to predict; None for the default by their names, see `event_roles`. Events of
             other types are only used in histories.
-        negative_event_types: Event types that are negative, such as returns; None for the default by their names.
+        negative_event_types: Negative event types, such as return,hide; None for the default by their names.
 
     Raises:
         ValueError: If a value is out of range; it names the field.

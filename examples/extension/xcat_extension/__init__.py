@@ -8,7 +8,7 @@
     recommender = XCatRecommender(model, processor, rerankers=[xcat_extension.PriceCap(20)])
     evaluate_ranker(recommender, splits["test"], ..., metrics=["recall", "precision"])
 
-A checkpoint stores the names alone: import this package before a checkpoint with its parts is loaded.
+A checkpoint stores only the names, so import this package before you load a checkpoint with its parts.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from xcat_rec.ranking import Candidates
 
 @FUSION_BLOCKS.register("gated")
 class GatedBlock(nn.Module):
-    """Cross-attention of which each state decides, per dimension, how much it takes."""
+    """Cross-attention with a gate per state and dimension."""
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__()
@@ -47,14 +47,14 @@ class GatedBlock(nn.Module):
 
 @MEMORY_SOURCES.register("event_items")
 class ItemMemory(MemorySource):
-    """One memory token per event: the representation of its item, with all that the item table has."""
+    """One memory token per event: the representation of its item from the item table."""
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__(config)
         self.projection = nn.Linear(config.hidden_size, config.hidden_size)
 
     def forward(self, inputs: MemoryInputs) -> MemoryTokens:
-        """Make (rows, length, hidden) states, each known from its event on."""
+        """Make (rows, length, hidden) states, each visible from its event on."""
         items = inputs.items(inputs.item_ids.flatten()).view(*inputs.item_ids.shape, -1)
         positions = inputs.layout.position_ids
         states = self.projection(items) + inputs.position_states
@@ -69,16 +69,16 @@ def precision(targets: RankedTargets, k: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class PriceCap:
-    """Items above a price come behind the others; items without a price stay.
+    """Moves items above a price behind the others; items without a price are not moved.
 
     Args:
-        most: Highest price in front.
+        most: Maximum price at the front.
     """
 
     most: float
 
     def __call__(self, candidates: Candidates) -> torch.Tensor:
-        """(users, n) 1 for items up to the price, 0 for dearer ones."""
+        """(users, n) 1 for items up to the price, 0 for more expensive ones."""
         first_item = len(candidates.vocabulary) - candidates.vocabulary.num_items
         prices = np.full(len(candidates.vocabulary), np.nan)
         prices[first_item:] = candidates.vocabulary.column("price").to_numpy()
