@@ -1,4 +1,4 @@
-"""What holds for every test: one thread a process, no network, and no cache of the user's touched."""
+"""Settings of every test: one thread per process, no network, and no use of the user's cache."""
 
 from __future__ import annotations
 

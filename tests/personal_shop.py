@@ -1,4 +1,4 @@
-"""A shop whose tables are full of personal data, and the search for them in what is written."""
+"""Tables full of personal data, and the search for them in outputs."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def addresses() -> list[str]:
 
 
 PLANTED = [*emails(), *names(), *phones(), *addresses()]
-"""What no shared file may hold: 240 texts."""
+"""Texts that no shared file may contain: 240 of them."""
 
 
 def personal_events() -> pl.DataFrame:
-    """Events of the tiny shop by people, who say who they are in every column of theirs that takes a text.
+    """Events of the tiny data set whose users have personal data in every text column.
 
     What is wrong with them is wrong in every way that is repaired and told: ids with blanks and control characters,
     users with one event, ratings that are none, repeated events.

@@ -7,4 +7,4 @@ if os.getuid() == 0:  # the superuser reads everything; without capabilities it 
     header, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
     assert ctypes.CDLL(None, use_errno=True).capset(header, none) == 0, os.strerror(ctypes.get_errno())
 """
-"""Code that a process of its own begins with (Linux, capset(2), version 3)."""
+"""First code of a separate process (Linux, capset(2), version 3)."""

@@ -16,7 +16,7 @@ CALLS = {"read_pickle", "to_pickle"}
 
 
 def pickles(source: str) -> Iterator[str]:
-    """What of a file's code reads or writes pickles."""
+    """Uses of pickles in a file's code."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.partition(".")[0] in MODULES)

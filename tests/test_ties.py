@@ -1,7 +1,7 @@
-"""Ties count against the model, whoever ranks: a shop in which every text is that of two items.
+"""Ties count against the model in every ranker: a data set in which two items share every text.
 
-What reads texts alone gives such a pair one score, so every rank is even: the target and its twin, and whole pairs
-above them. Counted in the model's favour, every rank would be odd.
+A model that reads only texts gives such a pair one score, so every rank is even: the target and its duplicate, and
+whole pairs above them. Counted in the model's favour, every rank would be odd.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TEXT_ONLY = {"use_item_ids": False, "num_neighbors": 0, "repeats": "off"}
 
 
 def items_table() -> pl.DataFrame:
-    """Items 0 to 18, and their twins in the same order."""
+    """Items 0 to 18, and their duplicates in the same order."""
     rows = []
     for item in range(2 * PAIRS):
         pair = item % PAIRS
@@ -53,7 +53,7 @@ def items_table() -> pl.DataFrame:
 
 
 def events_table() -> pl.DataFrame:
-    """Users who take both items of three to five pairs, and then one item each of two further pairs."""
+    """Users with both items of three to five pairs, and then one item each of two more pairs."""
     generator = np.random.default_rng(0)
     rows = []
     for user in range(USERS):
@@ -82,7 +82,7 @@ def prepared(encoder: Path, **config: Any) -> PreparedTraining:
 
 
 def ranks_within(ndcg: np.ndarray, k: int = 10) -> list[int]:
-    """The rank of each user's one target, from its NDCG@k; of those only that are within k."""
+    """The rank of each user's only target, from its NDCG@k; only ranks up to k."""
     return [round(2 ** (1 / value) - 1) for value in ndcg if value > 0 and 2 ** (1 / value) - 1 < k + 0.5]
 
 
@@ -97,7 +97,7 @@ def test_a_benchmark_of_what_reads_texts_alone(model: str, places: tuple[Path, P
     assert run.row["data"]["duplicate_texts"] == 2 * PAIRS
     assert run.row["metrics"]["recall@1"] == 0, "no target goes before its twin"
     found = ranks_within(run.per_user["ndcg@10"])
-    if model == "xcat-no-id":  # a single item of a test history has a bonus of its own, its twin has none
+    if model == "xcat-no-id":  # a single item of a test history has a bonus, its duplicate has none
         learned = run.row["validation"]
         assert learned["recall@1"] == 0 and learned["mrr@5"] > 0.4, "most targets come second"
     else:

@@ -1,4 +1,4 @@
-"""A shop small enough for every test, whose users follow a rule that can be learnt, and a text encoder for it."""
+"""A data set small enough for every test, with users who follow a learnable rule, and a text encoder for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALL: dict[str, Any] = {
     "hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "max_history": 8, "hidden_dropout": 0.1,
     "attention_dropout": 0.0, "soft_target_weight": 0.0, "temperature": 0.1,
 }  # fmt: skip
-"""A configuration that learns the rule of the shop in seconds."""
+"""A configuration that learns the rule in seconds."""
 QUICK: dict[str, Any] = {
     "num_train_epochs": 8, "per_device_train_batch_size": 10, "per_device_eval_batch_size": 16, "learning_rate": 5e-3,
     "warmup_steps": 5, "metric_ks": [5, 10], "precision": "fp32", "use_cpu": True, "disable_tqdm": True,
@@ -29,7 +29,7 @@ QUICK: dict[str, Any] = {
 
 
 def items_table() -> pl.DataFrame:
-    """40 items in 4 categories; two have one text, one has no category and one is never trained on."""
+    """40 items in 4 categories; two share a text, one has no category and one is cold."""
     rows = [
         {
             "item_id": f"item-{i:02d}", "title": f"{CATEGORIES[i // 10]} number {i}", "brand": f"brand {i % 3}",
@@ -44,7 +44,7 @@ def items_table() -> pl.DataFrame:
 
 
 def events_table(users: int = USERS, seed: int = 0) -> pl.DataFrame:
-    """Users who walk through the shop in steps of 7 items, from anywhere; the cold item is only ever their last."""
+    """Users who walk through the items in steps of 7, from any start; the cold item is always a last event."""
     generator = np.random.default_rng(seed)
     rows = []
     for user in range(users):
@@ -68,7 +68,7 @@ def shop(users: int = USERS) -> ShopTables:
 
 
 def shop_of_returns(users: int = USERS) -> ShopTables:
-    """The same items and times, where users come back to five items all the time."""
+    """The same items and times, with constant repeat consumption of five items."""
     number = pl.col("item_id").str.slice(5).cast(pl.Int64) % 5
     events = events_table(users).with_columns(pl.format("item-0{}", number).alias("item_id"))
     return validate_tables(items_table(), events, name="tiny shop of returns")
@@ -84,7 +84,7 @@ def write_shop(folder: Path, users: int = USERS, suffix: str = "csv") -> Path:
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """Words of the shop, whole."""
+    """Words of the item texts."""
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *CATEGORIES, "number", "brand", *map(str, range(ITEMS))]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

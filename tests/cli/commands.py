@@ -1,4 +1,4 @@
-"""Commands as a user gives them: what they answer, and what they refuse."""
+"""Helpers that run commands as a user does: their output and their errors."""
 
 from __future__ import annotations
 

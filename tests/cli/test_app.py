@@ -30,7 +30,7 @@ def run(*arguments: str) -> int:
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Puts a command in the place of `xcat demo`; what it raises is the first entry of the list that it gives."""
+    """Replaces `xcat demo` by a command that raises the first entry of the returned list."""
     planned: list[object] = []
 
     def demo(value: Annotated[int, typer.Option(help="A number.")] = 1) -> None:

@@ -1,4 +1,4 @@
-"""Messages of the library name arguments of Python, and those of a command its options."""
+"""Messages of the library name Python arguments; messages of a command name its options."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_every_message_of_the_library_names_options_of_the_command(command):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_names_options_that_it_has(command):
-    """Options that its own file names; those of another command stand behind `xcat NAME`."""
+    """Options of the command's own file; options of another command follow `xcat NAME`."""
     own = {*all_options(command), "--help"}
     for place, text in messages(f"cli/{command}.py"):
         others = {option for _, option in re.findall(r"xcat (\w+)[^;:]*? (--[a-z][\w-]+)", text)}

@@ -193,7 +193,7 @@ def test_damaged_checkpoints(checkpoint, encoder, tmp_path, capsys):
 
 @pytest.mark.parametrize("program", [["xcat"], ["python", "-m", "xcat_rec.cli.app"]], ids=["script", "module"])
 def test_the_program_itself(program, tmp_path):
-    """What the tests above see of `main` is what a shell sees."""
+    """A shell sees the same as the tests of `main` above."""
     folder = Path(sys.executable).parent
     output = tmp_path / "out"
     events = EVENTS.drop("item_id").with_columns(pl.lit("never").alias("timestamp"))

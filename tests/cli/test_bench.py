@@ -1,4 +1,4 @@
-"""`xcat bench` on a small shop: rows, resuming, comparisons, and what is refused."""
+"""`xcat bench` on a small data set: rows, resuming, comparisons and errors."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_rows_say_what_was_measured_and_how(benched):
 
 
 def test_a_run_has_the_figures_of_fit(places, tmp_path):
-    """The recommender that is judged has the items as they are after training, not as they were before."""
+    """The evaluated recommender has the items after training, not before."""
     fields = {**FIELDS, "num_train_epochs": 3, "learning_rate": 0.01, "text_encoder": str(places[1])}
     row = run_model(BenchRequest("xcat", data=str(places[0]), fields=fields), tmp_path / "run").row
     fitted = fit(places[0], tmp_path / "checkpoint", card=None, **fields)
@@ -198,7 +198,7 @@ def test_resume_refuses_data_that_other_runs_were_not_judged_on(places, tmp_path
     assert all(word in shown for word in words), shown
     assert output.read_bytes() == before
     (row,) = json.loads(before)
-    del row["data"]["judged"]  # as rows were written before there was a digest
+    del row["data"]["judged"]  # as rows were written before they had a fingerprint
     output.write_text(json.dumps([row]))
     code, _, shown = run(more, capsys)
     assert code == 0, shown
@@ -254,7 +254,7 @@ def test_a_process_that_fails_ends_the_command(places, tmp_path, capfd, monkeypa
 
 
 def test_a_run_ends_with_its_parent(tmp_path):
-    """A child that is told nothing any more leaves, whatever it does."""
+    """A child exits when its standard input closes, whatever it is doing."""
     code = (
         "import sys, threading, time\nfrom pathlib import Path\nfrom xcat_rec.workflows import bench_worker\n"
         "watch = {'target': bench_worker._end_with_parent, 'args': (Path(sys.argv[1]),), 'daemon': True}\n"
@@ -315,7 +315,7 @@ def test_item_features_that_are_asked_for_go_before_a_recipe_s_none(places, tmp_
 
 @pytest.fixture(scope="module")
 def old_and_new(places, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A checkpoint of the shop, and another shop with the same texts under other ids."""
+    """A checkpoint, and another data set with the same texts under other ids."""
     folder = tmp_path_factory.mktemp("transfer")
     base = folder / "old"
     with pytest.raises(SystemExit) as stop:
@@ -340,7 +340,7 @@ def test_a_checkpoint_of_another_shop_as_it_is_and_trained_on(places, old_and_ne
     assert zero["config"]["training"] == {} and zero["config"]["model"]["hidden_size"] == 32
     assert (zero["epochs"], zero["seed"]) == (0, 0) and zero["fit_seconds"] < 0.1
 
-    # The base with the new catalogue and nothing else: no count or id of the new shop, and neighbours by its texts.
+    # The base with only the new catalogue: no counts or ids of the new data, item-to-item weights from its texts.
     prepared, _ = prepare_from_base(
         load_shop(str(shop)), PreparationOptions(split="leave-one-out"), str(base), recount=False
     )

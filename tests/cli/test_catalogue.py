@@ -104,7 +104,7 @@ def test_the_card_states_that_its_metrics_are_for_the_training_catalogue(checkpo
         ["catalogue", str(tmp_path / "grown"), table, "--output", str(tmp_path / "bare"), "--overwrite", "--json"],
         capsys,
     )
-    assert not (tmp_path / "bare" / "README.md").exists()  # a card of before is none of this checkpoint
+    assert not (tmp_path / "bare" / "README.md").exists()  # the older card is not of this checkpoint
 
 
 def test_another_shop_takes_the_place_of_the_first(checkpoint, tmp_path, capsys):

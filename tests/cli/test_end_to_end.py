@@ -1,4 +1,4 @@
-"""The commands on a small shop: fit, judge, recommend, reload without the package, and go on after a kill."""
+"""The commands on a small data set: fit, evaluate, recommend, reload without the package, resume after a kill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`xcat evaluate` says what it cannot judge: items that the checkpoint does not have."""
+"""`xcat evaluate` reports targets that it cannot evaluate: items that the checkpoint does not have."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ HISTORIES = {
     "ann": "item-01 item-02 item-03 new-1",  # its target is unknown
     "bob": "item-01 new-1 item-03 item-04",  # an event of its history is
     "cid": "item-03 item-04 item-05",
-    "dan": "item-03 item-04",  # too short to be judged
+    "dan": "item-03 item-04",  # too short to be evaluated
 }
 KEYS = ("targets", "all_targets", "users", "all_users", "history_events", "all_history_events")
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of the shop's 40 items, not trained, with a column of lists."""
+    """A model of 40 items, not trained, with a column of lists."""
     folder = tmp_path_factory.mktemp("checkpoint")
     encoder = str(save_text_encoder(folder / "encoder"))
     items = items_table().with_columns(pl.concat_list("brand", "category").alias("tags"))
@@ -42,7 +42,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write(folder: Path, histories: dict[str, str], baskets: bool = False) -> str:
-    """A shop with one item more, new-1, and with these events; with baskets, of two events each."""
+    """Tables with one more item, new-1, and with these events; with baskets of two events each."""
     folder.mkdir()
     items = items_table()
     new = items.head(1).with_columns(pl.lit("new-1").alias("item_id"), pl.lit("something new").alias("title"))

@@ -45,7 +45,7 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A shop and a base trained on it."""
+    """Tables and a base trained on them."""
     folder = tmp_path_factory.mktemp("base")
     encoder = save_text_encoder(folder / "encoder")
     shop = write_shop(folder / "shop")

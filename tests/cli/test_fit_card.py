@@ -1,4 +1,4 @@
-"""The card of a fit: what the author says, the command that fits again, and that it can be left out."""
+"""The card of a fit: the author's fields, the command that fits again, and --no-card."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ NAMES = {"item_id": "Stock Code", "title": "Description, short", "user_id": "Cus
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shop with column names of its own, in files of two formats, and a configuration file."""
+    """Tables with other column names, in files of two formats, and a configuration file."""
     folder = tmp_path_factory.mktemp("fit-command")
     names = NAMES | {"title": "Description"}
     items, log = (

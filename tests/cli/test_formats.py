@@ -100,6 +100,6 @@ def test_formats_are_kept_in_the_checkpoint_and_named_in_the_card(
     run(["catalogue", checkpoint, str(tmp_path / "new.csv"), "--output", str(tmp_path / "grown"), "--json"], capsys)
     assert "Talíř" in str(load_base(tmp_path / "grown")[1].catalogue.column("title").to_pylist())
 
-    # What is given takes precedence, also over what is kept.
+    # Given values take precedence, also over stored ones.
     wrong = ["evaluate", checkpoint, str(tmp_path / "other"), "--time-format", "%d/%m/%Y %H:%M"]
     refused(wrong, capsys, ["hold no time", "--time-format '%d/%m/%Y %H:%M' does not read them"])

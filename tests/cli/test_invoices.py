@@ -1,4 +1,4 @@
-"""The story of a shop with its own columns: guess them, fit once with them, and never name them again."""
+"""Tables with other column names: guess the mapping, fit once with it, and never give it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from source equals the dataclasses."""
+"""Fields read from source equal the dataclasses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_names_and_defaults(owner):
 
 @pytest.mark.parametrize("owner", OWNERS)
 def test_types(owner):
-    """An annotation as text means what the class declares, in the module of the class that declares it."""
+    """An annotation as text is resolved in the module of the class that declares it."""
     for name, field in option_fields(owner).items():
         declaring = next(cls for cls in OWNERS[owner].__mro__ if name in inspect.get_annotations(cls))
         declared = declaring.__annotations__[name]

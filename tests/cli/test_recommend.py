@@ -1,4 +1,4 @@
-"""`xcat recommend`: new customers, times in a history, shops without categories, the boost of cold items."""
+"""`xcat recommend`: new customers, times in a history, catalogues without categories, the cold-item boost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .widths import check_width
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Checkpoints of a shop with categories and of one without, and their events."""
+    """Checkpoints of a catalogue with categories and of one without, and their events."""
     folder = tmp_path_factory.mktemp("recommend")
     encoder = str(save_text_encoder(folder / "encoder"))
     for name, items in (("shop", items_table()), ("plain", items_table().drop("category"))):

@@ -20,7 +20,7 @@ NAMES = ("recall@10", "ndcg@10", "mrr@10", "coverage@10")
 
 
 def numbers(file: Path) -> dict[str, list[str]]:
-    """Numbers of the results by model, of all cut-offs in a row, without intervals."""
+    """Numbers of the results by model, all cut-offs in a row, without intervals."""
     found: dict[str, list[str]] = {}
     for model, *cells in Page(file.read_text(encoding="utf-8")).cells["Results"]:
         if model != "model":

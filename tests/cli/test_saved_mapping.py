@@ -41,7 +41,7 @@ def write_tables(folder: Path, users: int) -> Path:
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, str]:
-    """Tables under own names, an untrained checkpoint of such tables, and its text encoder."""
+    """Tables with other column names, a checkpoint of such tables without training, and its text encoder."""
     folder = tmp_path_factory.mktemp("mapping")
     encoder = str(save_text_encoder(folder / "encoder"))
     shop = validate_tables(items_table(), events_table(20))

@@ -1,4 +1,4 @@
-"""The commands on every layout that a source reads: fitted, judged and compared, with the report of its tables."""
+"""The commands on every layout of a source: fit, evaluate, compare and report on its tables."""
 
 from __future__ import annotations
 

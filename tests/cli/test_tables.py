@@ -112,7 +112,7 @@ FIT = [
 
 @pytest.fixture(scope="module")
 def long_shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
-    """A shop with long Chinese titles and categories, a checkpoint of it, and what a command of it begins with."""
+    """Tables with long Chinese titles and categories, a checkpoint, and the first arguments of its commands."""
     folder = tmp_path_factory.mktemp("long")
     shop, encoder = write_shop(folder / "手工陶瓷商店"), save_text_encoder(folder / "encoder")
     named = items_table().with_columns(

@@ -1,4 +1,4 @@
-"""`examples/extension`: parts of one's own through public names alone, in training, evaluation, serving and saving."""
+"""`examples/extension`: custom parts through public names alone, in training, evaluation, serving and saving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the hub on loopback answers: accounts, repositories, refs, commits with large files, downloads."""
+"""Responses of the hub on loopback: accounts, repositories, refs, commits with large files, downloads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small checkpoints to push: one of the tiny shop, trained in a moment, and its copies with other weights."""
+"""Small checkpoints to push: one of the tiny data set, trained in a moment, and copies with other weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HISTORIES = [["item-03", "item-10"], ["item-22"], ["item-01", "kite", "item-15"]
 
 @cache
 def prepared(encoder: Path) -> PreparedTraining:
-    """Model and processor of the tiny shop, not trained."""
+    """Model and processor of the tiny data set, not trained."""
     return prepare_training(shop(20), PreparationOptions(text_encoder=str(encoder), config=SMALL))
 
 

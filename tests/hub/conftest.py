@@ -1,4 +1,4 @@
-"""A hub for each test, and the real clients, which run against it in processes of their own."""
+"""A hub for each test, and real clients in separate processes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ print(json.dumps(told))
 
 @dataclass
 class Said:
-    """What came of a command."""
+    """Result of a command."""
 
     code: int
     out: str
@@ -55,7 +55,7 @@ class Said:
 
 @dataclass
 class Client:
-    """A user of the hub with a home of their own.
+    """A user of the hub with a separate home folder.
 
     Args:
         hub: The hub they use.

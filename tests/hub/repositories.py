@@ -1,4 +1,4 @@
-"""What a hub keeps: repositories with commits, branches, tags and pull requests, and large files by their hash."""
+"""State of a hub: repositories with commits, branches, tags and pull requests, and large files by their hash."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GIT_ATTRIBUTES = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for 
 
 
 class HubError(Exception):
-    """An answer that is no success: the status, and what stands in `X-Error-Code` and `X-Error-Message`."""
+    """An error response: the status, `X-Error-Code` and `X-Error-Message`."""
 
     def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class HubError(Exception):
 
 @dataclass(frozen=True)
 class File:
-    """A file of a commit; `sha256` is that of the content where it is kept as a large file."""
+    """A file of a commit; `sha256` is the hash of the content if it is stored as a large file."""
 
     content: bytes
     sha256: str | None = None
@@ -36,7 +36,7 @@ class File:
 
     @property
     def git_oid(self) -> str:
-        """The hash git gives the blob; for a large file that of its pointer."""
+        """The git hash of the blob; for a large file the hash of its pointer."""
         content = self.content
         if self.sha256 is not None:
             content = (
@@ -149,7 +149,7 @@ class Repository:
         self.refs[name] = target
 
     def info(self, commit: Commit) -> dict[str, Any]:
-        """What the repository's own page answers."""
+        """Response of the repository's page."""
         return {
             "_id": hashlib.sha1(f"{self.kind}:{self.name}".encode()).hexdigest()[:24], "id": self.name,
             "modelId": self.name, "author": self.owner, "sha": commit.oid, "lastModified": commit.date,
@@ -190,7 +190,7 @@ class Store:
         return repository
 
     def find(self, kind: str, name: str, user: str | None) -> Repository:
-        """A repository that a user may know of; a private one of somebody else does not exist for them."""
+        """A repository that a user may see; another user's private one does not exist for them."""
         repository = self.repositories.get((kind, name))
         if repository is None or (repository.private and user != repository.owner):
             raise HubError(404 if user else 401, "RepoNotFound", "Repository not found")

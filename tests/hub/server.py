@@ -22,7 +22,7 @@ class Hub:
     """The server; `with Hub() as hub` starts and stops it.
 
     Attributes:
-        store: What it keeps.
+        store: State of the hub.
         faults: Faults to come.
         requests: Method and path of every request so far.
     """
@@ -54,7 +54,7 @@ class Hub:
         return token
 
     def repository(self, name: str, kind: str = "model") -> Repository:
-        """A repository, whoever may see it."""
+        """A repository, regardless of access rights."""
         return self.store.repositories[kind, name]
 
     @contextmanager

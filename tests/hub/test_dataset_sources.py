@@ -1,4 +1,4 @@
-"""Datasets on a hub are read in the layout of their files, and of a large one only what is asked for."""
+"""Datasets on a hub are read in the layout of their files, and only the requested part of a large one."""
 
 from __future__ import annotations
 

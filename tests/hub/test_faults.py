@@ -1,4 +1,4 @@
-"""Faults of the hub and of the pusher: nothing half-written loads, the error says what to do, and a retry succeeds."""
+"""Faults of the hub and of the pusher: nothing half-written loads, the error states a remedy, and a retry succeeds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_hub_out_of_order(hub: Hub, alice: Client, tmp_path: Path) -> None:
     words = {"dropped": "no connection to http", "broken": "server error (500)", "busy": "(429); try again in 7 s"}
     for number, name in enumerate(names):
         failed, nothing, pushed, found = told[4 * number : 4 * number + 4]
-        last = failed.err.splitlines()[-1]  # those before tell of the attempts
+        last = failed.err.splitlines()[-1]  # earlier lines report the attempts
         assert failed.code == 1 and words[name] in last and "try again" in last, failed.err
         assert nothing.code == 2 and f"alice/{name} is not a checkpoint" in nothing.err, nothing.err
         assert pushed.code == found.code == 0, pushed.err + found.err

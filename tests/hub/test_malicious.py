@@ -1,4 +1,4 @@
-"""Repositories made to do harm: each is refused in words, and nothing of it is built, opened or put elsewhere."""
+"""Malicious repositories: each is refused with a message, and nothing in it is built, opened or moved."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_with_and_without_the_package_the_lists_are_the_same(alice: Client, tmp_
     assert {item["category"] for user in expected[2] for item in user} <= {"tents", "boots", "stoves", None}
     for name, before, package in (
         ("transformers_modules", "", False),  # the code beside the weights
-        ("transformers_modules", "", True),  # the package is there, and nobody asked for it
+        ("transformers_modules", "", True),  # the package is installed, but not requested
         ("xcat_rec", "import xcat_rec\n", True),
         ("xcat_rec", "import transformers.pipelines, xcat_rec\n", True),
     ):

@@ -19,7 +19,7 @@ SMALL = [
     "--precision", "fp32", "--use-cpu", "--per-device-train-batch-size", "10",
 ]  # fmt: skip
 PRIVATE = {"events.parquet", "users.parquet"}
-"""What a prepared folder holds for training alone, beside its sequences."""
+"""Files of a prepared folder for training only, besides its sequences."""
 
 
 def private(path: PurePosixPath) -> bool:

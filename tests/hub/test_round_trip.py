@@ -69,7 +69,7 @@ def test_a_checkpoint_goes_round(hub: Hub, alice: Client, stranger: Client, tmp_
         ["push", str(folder), "alice/shop", "--tag", "v1"],
     )
     assert done.code == 0, done.err
-    assert len(done.out.splitlines()) == 1 and "left out" in done.err and "notes.xlsx" in done.err
+    assert len(done.out.splitlines()) == 1 and "not uploaded" in done.err and "notes.xlsx" in done.err
     told, repository = json.loads(done.out), hub.repository("alice/shop")
     assert told["commit"] == repository.at("v1").oid and told["tag"] == "v1" and repository.at("v1").title == "first"
     files = repository.at("v1").files
@@ -128,9 +128,9 @@ from transformers import AutoModel
 
 REFUSED = {
     "no such folder": (["./nowhere"], ["./nowhere", "no such folder", "NAMESPACE/NAME"]),
-    "no such repository": (["alice/nothing"], ["alice/nothing", "no repository on http://127.0.0.1"]),
+    "no such repository": (["alice/nothing"], ["alice/nothing", "nor a repository on http://127.0.0.1"]),
     "private": (["alice/private"], ["alice/private", "HF_TOKEN"]),
-    "gated": (["alice/gated"], ["gated", "ask for access at http://127.0.0.1"]),
+    "gated": (["alice/gated"], ["gated", "request access at http://127.0.0.1"]),
     "no such revision": (["alice/open", "--revision", "v9"], ["alice/open", "no revision 'v9'"]),
     "no checkpoint": (["alice/open"], ["alice/open", "config.json"]),
     "a revision of a folder": ([".", "--revision", "v1"], ["folder", "'v1'"]),

@@ -1,4 +1,4 @@
-"""The hub on loopback does what the real clients expect of a hub."""
+"""The hub on loopback works with the real clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of a dataset on a hub is prepared from where it is."""
+"""The interaction log of a dataset on a hub is prepared without a download of the whole."""
 
 from __future__ import annotations
 

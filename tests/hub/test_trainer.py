@@ -1,4 +1,4 @@
-"""What trainers, models and processors push on their own."""
+"""Pushes of trainers, models and processors."""
 
 from __future__ import annotations
 

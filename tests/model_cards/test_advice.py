@@ -1,4 +1,4 @@
-"""A card states what was repaired, and gives the owner's advice to nobody."""
+"""A card states repairs, without advice to the owner of the data."""
 
 from __future__ import annotations
 

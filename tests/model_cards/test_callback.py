@@ -1,4 +1,4 @@
-"""A card is filled as training goes, and nothing that goes wrong with it stops a run."""
+"""A card is filled during training, and its errors never stop a run."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_emissions_are_those_of_codecarbon(encoder: Path, tmp_path: Path) -> Non
     codecarbon = pytest.importorskip("codecarbon")
 
     class Measured(TrainerCallback):
-        """As that of transformers, with the tracker that needs no network."""
+        """As in transformers, with the tracker that needs no network."""
 
         def __init__(self) -> None:
             self.tracker = codecarbon.OfflineEmissionsTracker(

@@ -1,4 +1,4 @@
-"""What a card says of the data is counted in the tables, and the hash tells tables apart."""
+"""Facts of the data in a card are counted in the tables, and the hash distinguishes tables."""
 
 from __future__ import annotations
 

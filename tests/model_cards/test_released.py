@@ -1,4 +1,4 @@
-"""The cards of released checkpoints are as the builder wrote them, and their commands give what they state."""
+"""The cards of released checkpoints are as the builder writes them, and their commands give the stated metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .card_pattern import CARD
 RELEASED = Path(__file__).parents[2] / "model_cards" / "released"
 CARDS = sorted(RELEASED.glob("*.md"))
 TOLERANCE = 0.02
-"""By how much a figure of a rebuilt model may be off, for bf16 and the number of threads change the arithmetic."""
+"""Tolerance of a rebuilt model's metrics, because bf16 and the number of threads change the arithmetic."""
 
 SAME = (
     "Intended use", "Usage", "Data", "Losses", "Model components", "Non-default preparation settings",
@@ -34,7 +34,7 @@ def sections(card: str) -> dict[str, str]:
 
 
 def figures(text: str) -> dict[str, list[float]]:
-    """Model to its figures, without intervals."""
+    """Model to its metrics, without intervals."""
     rows = re.findall(r"^\| ([\w-]+) \| ((?:\*\*)?\d\.\d{4}.*) \|$", text, re.MULTILINE)
     return {name: [float(cell.split()[0].strip("*")) for cell in cells.split(" | ")] for name, cells in rows}
 

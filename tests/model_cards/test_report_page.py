@@ -1,4 +1,4 @@
-"""The page of a report: its numbers are those of the reports, and no text can break out of it."""
+"""The page of a report: its numbers equal the reports, and no text can break out of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the adaptor made of texts, kept from one training step to the next."""
+"""Projected texts that are kept from one training step to the next."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_with_an_adaptor_at_rest_what_is_kept_is_what_would_be_made(histories):
 
 @pytest.mark.parametrize("changes", [{}, {"use_item_ids": False}, {"scoring": "dot", "temperature": 1.0}])
 def test_a_step_in_between_learns_from_the_texts_of_its_own_items(changes, histories, monkeypatch):
-    """Against a pass of all texts through the adaptor whose result counts for those of the step alone."""
+    """Compare with a projection of all texts whose result is used for the step's texts only."""
     model, oracle = (tiny_model(tiny_config(**STILL, **changes)).train() for _ in range(2))
     model.keep_texts = True
     gradients(model, batch_of(histories, 0, 1))

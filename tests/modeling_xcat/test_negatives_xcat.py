@@ -36,7 +36,7 @@ def test_candidates_depend_on_one_draw_and_on_the_targets():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_sampled_partition_is_close_to_the_full_one(seed):
-    """Averaged over many draws, the corrected sum of exponentials estimates that of the whole catalogue."""
+    """Averaged over many draws, the corrected sum of exponentials estimates the sum over the whole catalogue."""
     torch.manual_seed(seed)
     items, draws = 200, 400
     table, counts = torch.randn(items + 2, 8) * 0.5, torch.randint(1, 50, (items + 2,))

@@ -1,4 +1,4 @@
-"""The neighbour memory: the formula of its docstring, written out."""
+"""Item-to-item weights: the formula of the docstring, written out."""
 
 from __future__ import annotations
 

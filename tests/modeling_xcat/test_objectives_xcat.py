@@ -1,4 +1,4 @@
-"""Objectives of one's own, through public names: trained, evaluated and refused by name."""
+"""Custom objectives through public names: trained, evaluated and refused by name."""
 
 from __future__ import annotations
 

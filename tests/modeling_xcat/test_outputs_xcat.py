@@ -1,4 +1,4 @@
-"""What callers of every model of transformers may ask for: tuples, hidden states, attentions; and graphs."""
+"""Generic outputs of transformers models: tuples, hidden states, attentions; and exported graphs."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def exported(model: torch.nn.Module, given: dict[str, Any], length: bool) -> tor
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_states_as_a_graph_of_any_batch_and_length(encoder: str) -> None:
-    """Of a recurrent encoder the length is that of the example: its loop over time is unrolled."""
+    """A recurrent encoder has the length of the example, because its loop over time is unrolled."""
     model, free = model_of(encoder).model, encoder == "transformer"
     graph = exported(model, inputs(), free)
     shorter = [[0, 0, 3, 4], [5, 6, 7, 8]] if free else [[0, 0, 0, 3, 4], [5, 6, 7, 8, 9]]

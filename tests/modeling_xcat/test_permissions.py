@@ -1,4 +1,4 @@
-"""What is saved may be read by whoever may read other files here; what may not be read is reported as such."""
+"""Saved files have the usual permissions; unreadable files are reported as unreadable."""
 
 from __future__ import annotations
 

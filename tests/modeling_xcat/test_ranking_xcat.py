@@ -1,4 +1,4 @@
-"""The best items in blocks: those of a plain sort, whatever the blocks and the filter."""
+"""The best items in blocks equal a plain sort, whatever the blocks and the filter."""
 
 from __future__ import annotations
 

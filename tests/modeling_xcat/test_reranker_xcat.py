@@ -1,4 +1,4 @@
-"""The second stage: its features against loops, exact small bonuses, and what it may change."""
+"""The re-ranker: its features against loops, exact small bonuses, and the allowed changes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ every_configuration = pytest.mark.parametrize("changes", CONFIGURATIONS.values()
 
 
 def with_stage(**changes) -> XCatForNextItem:
-    """A tiny model whose second stage has drawn weights and is in use."""
+    """A tiny model whose re-ranker has random weights and is used."""
     model = tiny_model(tiny_config(**{"num_candidates": 6, "candidate_window": 3, **changes}))
     generator = torch.Generator().manual_seed(2)
     for name, buffer in model.model.candidates.named_buffers():

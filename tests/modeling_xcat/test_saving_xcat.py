@@ -40,7 +40,7 @@ def model(fill: float, max_history: int = 4) -> XCatForNextItem:
 
 
 def state(folder: Path) -> tuple[float, int] | None:
-    """Weight and configuration of what loads from a folder; None if nothing does."""
+    """Weight and configuration of the model loaded from a folder; None if it cannot be loaded."""
     try:
         loaded = XCatForNextItem.from_pretrained(folder, use_safetensors=True)
     except OSError:

@@ -22,7 +22,7 @@ def problem(events: int, items: int, width: int, seed: int) -> tuple[torch.Tenso
 
 @contextmanager
 def limited(**limits: int) -> Iterator[None]:
-    """Sizes small enough that a small problem goes through several chunks and blocks."""
+    """Small sizes, so that a small input needs several chunks and blocks."""
     original = {name: getattr(softmax_loss_xcat, name) for name in limits}
     vars(softmax_loss_xcat).update(limits)
     try:
@@ -104,7 +104,7 @@ def test_products_follow_autocast():
 @pytest.mark.parametrize("largest", [10.0, 60.0], ids=["exponentials in bfloat16", "exponentials in float32"])
 @pytest.mark.parametrize("apart", [False, True])
 def test_short_products_have_the_gradients_of_long_ones(largest, apart):
-    """Scores that are bounded closely have exponentials of their own dtype, others have the highest subtracted."""
+    """Tightly bounded scores have exponentials in their own dtype; for others the maximum is subtracted."""
     states, table, targets = problem(300, 70, 32, 0)
     scaled = F.normalize(states, dim=-1) * torch.cat([torch.linspace(1, 10, 299), torch.tensor([largest])])[:, None]
     soft = torch.stack([(targets + i) % 70 for i in range(3)], dim=1)  # the first is the target itself

@@ -1,4 +1,4 @@
-"""The pipeline: what it needs, and what it hands on."""
+"""The pipeline: its requirements, and its options."""
 
 from __future__ import annotations
 

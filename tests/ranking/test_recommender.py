@@ -58,7 +58,7 @@ def encoder() -> str:
 
 @cache
 def prepared(name: str) -> PreparedTraining:
-    """A model that has learnt nothing, with the catalogue in place."""
+    """A model without training, with the catalogue in place."""
     config = {**SMALL, **MODELS[name]}
     return prepare_training(shop(), PreparationOptions(text_encoder=encoder(), split="leave-one-out", config=config))
 
@@ -231,7 +231,7 @@ def test_unknown_items_are_counted_in_the_result_and_not_logged(caplog: pytest.L
         found = using.recommend(["item-03", "kite"], 40)
     assert not caplog.records
     assert (found.basis, found.unknown_items, len(found)) == ("history", 1, 39)
-    assert found.notes[0] == "1 of 2 events name items that are not in the catalogue"
+    assert found.notes[0] == "1 of 2 events have items that are not in the catalogue"
     assert {reason.item_id for item in found for reason in item.because} == {"item-03"}
 
 
@@ -442,7 +442,7 @@ def test_a_second_stage_is_that_of_the_scores_under_every_filter():
                     continue
                 rows = torch.from_numpy(recommender().vocabulary.encode(ids(items)).astype("int64"))
                 own = scores[user, rows]
-                # The same up to a constant a query: the least bonus is that of the candidates a filter leaves.
+                # The same up to a constant per query: the smallest bonus is over the candidates that a filter leaves.
                 difference = torch.tensor([item.score for item in items]) - own
                 assert (own[:-1] >= own[1:]).all() and difference.max() - difference.min() < 1e-3
                 assert all(sum(reason.weight for reason in item.because) <= 1.001 for item in items)
@@ -450,7 +450,7 @@ def test_a_second_stage_is_that_of_the_scores_under_every_filter():
         assert changed != plain
         few = recommender().recommend(HISTORIES[0], 3)
         assert ids(few) == changed[:3]
-        model.config.num_candidates = 5  # fewer than are wanted: the others follow in the order of the first stage
+        model.config.num_candidates = 5  # fewer than requested: the others follow in the order before re-ranking
         many = recommender().recommend(HISTORIES[0], 10)
         assert len(many) == 10 and set(ids(many)[:5]) == set(plain[:5]) and ids(many)[5:] == plain[5:]
         assert [item.score for item in many] == sorted((item.score for item in many), reverse=True)

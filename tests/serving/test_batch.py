@@ -32,7 +32,7 @@ from ..tiny_shop import SMALL, events_table, save_text_encoder, shop
 
 
 def save_checkpoint(folder: Path) -> Path:
-    """A model that has learnt nothing, with its processor."""
+    """A model without training, with its processor."""
     encoder = str(save_text_encoder(folder / "encoder"))
     prepared = prepare_training(
         shop(), PreparationOptions(text_encoder=encoder, split="leave-one-out", config=SMALL, cache_dir=folder)
@@ -115,7 +115,7 @@ def test_blocks_give_together_what_one_gives(recommender):
     assert parts.drop_columns("score").equals(whole.drop_columns("score"))
     assert parts["score"].to_pylist() == pytest.approx(whole["score"].to_pylist(), abs=1e-5)
     assert pl.from_arrow(whole)["user_id"].unique(maintain_order=True).to_list() == ["b", "a", "c"]
-    assert None in whole["category"].to_pylist()  # one item of the shop has none
+    assert None in whole["category"].to_pylist()  # one item has none
 
 
 def test_texts_are_refused_by_a_model_that_does_not_read_them(checkpoint, capsys):

@@ -25,7 +25,7 @@ try:
 except ImportError:
     ray = None
 needs_ray = pytest.mark.skipif(ray is None, reason="Ray is not installed: pip install 'xcat-rec[ray]'")
-# Every actor imports torch and transformers anew, so that each of these takes about 10 seconds.
+# Every actor imports torch and transformers again, so each of these takes about 10 seconds.
 slow = pytest.mark.slow
 
 

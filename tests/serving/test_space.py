@@ -189,7 +189,7 @@ def test_it_starts_and_answers_without_the_package(checkpoint: Path, tmp_path: P
 
 
 def answer(base: str, history: list[str]) -> dict[str, Any]:
-    """What the page's interface gives for a history."""
+    """Recommendations of the page's interface for a history."""
     content = json.dumps({"data": [history, 3, False, ""]}).encode()
     request = urllib.request.Request(base, content, {"Content-Type": "application/json"})
     event = json.loads(urllib.request.urlopen(request, timeout=60).read())["event_id"]
@@ -202,7 +202,7 @@ def wait_for(page: subprocess.Popen[str]) -> None:
     """Wait until the page has started: Gradio gives up if its own look at the page has to wait for an answer."""
     assert page.stdout is not None and page.stderr is not None
     for line in page.stdout:
-        if "To create a public link" in line:  # the last thing it says
+        if "To create a public link" in line:  # its last message
             return
     raise AssertionError(page.stderr.read())
 

@@ -1,4 +1,4 @@
-"""The text adaptor over the whole catalogue in some steps only: when, and what a resumed run makes of it."""
+"""Full updates of the text projection in some steps only: their steps, and a resumed run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .test_trainer import prepared
 
 
 class Texts:
-    """Numbers of texts that went through the adaptor, one a training batch, and how many were asked for gradients."""
+    """Numbers of projected texts per training batch, and of texts with gradients."""
 
     def __init__(self, trainer: XCatTrainer) -> None:
         self.seen: list[int] = []
@@ -81,7 +81,7 @@ def test_a_resumed_run_has_the_losses_of_one_without_a_break(tmp_path):
     again = Texts(resumed)
     resumed.train(resume_from_checkpoint=str(tmp_path / "begun" / "checkpoint-6"))
     table = whole.model.config.num_texts
-    # At 0 and 4, and with the save at 6 anew, for what is kept is not saved.
+    # At 0 and 4, and again at the save of 6, because projected texts are not saved.
     assert [step for step, count in enumerate(texts.seen) if count == table] == [0, 4, 6, 10]
     assert again.seen == texts.seen[6:]
     assert list(losses(whole)) == list(range(1, 13)) and losses(resumed) == pytest.approx(losses(whole), abs=1e-5)

@@ -1,4 +1,4 @@
-"""Dataset rows to batches: labels, weights and targets are those of the rows."""
+"""Dataset rows to batches: labels, weights and targets equal the rows'."""
 
 from __future__ import annotations
 

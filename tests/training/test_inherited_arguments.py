@@ -90,7 +90,7 @@ WORKS: dict[str, Any] = {
     "warmup_steps": 0,
     "weight_decay": 0.1,
 }
-"""Another value than the default of each, with which the same rows are ranked with the same figures."""
+"""A non-default value of each, which must not change rows or metrics."""
 
 BESIDE: dict[str, dict[str, Any]] = {
     "dataloader_in_order": {"dataloader_num_workers": 2},
@@ -143,7 +143,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def judged(trainer: Any, start: Any) -> dict[str, Any]:
-    """Figures of both splits, and the ranks of one in the order of its rows."""
+    """Metrics of both splits, and the ranks of one in the order of its rows."""
     metrics = [trainer.evaluate(start.splits[name]) for name in ("validation", "test")]
     kept = [{k: v for k, v in each.items() if "@" in k or k == "eval_loss"} for each in metrics]
     return {"figures": kept, "ranks": trainer.predict(start.splits["test"]).predictions[0]}

@@ -1,4 +1,4 @@
-"""Every parameter that is said to be trained changes in training, whatever the model is made of."""
+"""Every parameter that requires gradients changes in training, for every kind of model."""
 
 from __future__ import annotations
 

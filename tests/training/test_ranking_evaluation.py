@@ -1,4 +1,4 @@
-"""An evaluation ranks the rows that it is given, and its loss is that of training."""
+"""An evaluation ranks the given rows, and its loss equals the training loss."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ SHAPES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("config", SHAPES, ids=["soft", "apart", "ids", "sampled", "gbce"])
 def test_the_loss_of_an_evaluation_is_that_of_training(config, tmp_path):
-    """Forward with labels is the judge; where it samples, the sample is the whole catalogue."""
+    """Forward with labels is the reference; a sampled objective samples the whole catalogue."""
     start = prepared(tmp_path, **config)
     with torch.no_grad():
         for name, parameter in start.model.named_parameters():

@@ -107,7 +107,7 @@ def launch(folder: Path, worker: str, *arguments: object, launcher: list[str] = 
 
 
 def shown(metrics: dict[str, float]) -> dict[str, float]:
-    """What an evaluation found, without its times."""
+    """Metrics of an evaluation, without its times."""
     return {name: value for name, value in metrics.items() if "@" in name or "num_targets" in name}
 
 
@@ -173,7 +173,7 @@ def killed(folder: Path) -> None:
 
 
 def test_a_killed_process_ends_the_others(tmp_path):
-    """As where the kernel takes one for lack of memory: the launcher says which, and nobody waits for it for ever."""
+    """As if the kernel kills one for lack of memory: the launcher names it, and no process waits forever."""
     prepared(tmp_path)
     done = run_to_end(launch_command(tmp_path, "killed"))
     assert time.time() - (tmp_path / "killed").stat().st_mtime < 60
@@ -184,7 +184,7 @@ def test_a_killed_process_ends_the_others(tmp_path):
 
 
 def sharded(folder: Path) -> None:
-    """Compare loss, gradients and scores of a sharded model with those of the same model in one piece."""
+    """Compare loss, gradients and scores of a sharded model and the same model in one piece."""
     distributed.init_process_group("gloo")
     start = prepared(folder)
     model = start.model.train()
@@ -292,12 +292,12 @@ def train_sharded(folder: Path) -> None:
 
 
 def evaluations(trainer: XCatTrainer) -> list[dict[str, float]]:
-    """What the evaluations during training found."""
+    """Metrics of the evaluations during training."""
     return [shown(entry) for entry in trainer.state.log_history if "eval_ndcg@10" in entry]
 
 
 def test_the_configuration_for_fsdp2_trains_judges_and_saves(tmp_path):
-    """As one process does, but for the parameters, of which each of the two holds a half while it trains."""
+    """Like one process, except that each of the two has half of the parameters during training."""
     whole = trainer_of(tmp_path, "whole", **BEST)
     whole.train()
     write_shop(tmp_path / "shop")
@@ -390,7 +390,7 @@ def test_two_processes_count_every_user_once(tmp_path):
 
 
 def fit_arguments(data: Path, encoder: Path, output: Path) -> list[str]:
-    """What to give `xcat` for a training of seconds."""
+    """Arguments of `xcat` for a training of seconds."""
     return [
         "fit", str(data), "--output", str(output), "--text-encoder", str(encoder), "--split", "leave-one-out",
         "--hidden-size", "32", "--max-history", "8", "--num-attention-heads", "2", "--num-train-epochs", "2",
@@ -411,4 +411,4 @@ def test_the_command_runs_as_two_processes(launcher, tmp_path):
     assert not (output / "training").exists()
     assert done.stderr.count("preparing ") == 1  # the first process alone reports
     card = (output / "README.md").read_text(encoding="utf-8")
-    assert "- Processes: 2." in card  # accelerate can start fewer than it was asked for
+    assert "- Processes: 2." in card  # accelerate can start fewer than requested

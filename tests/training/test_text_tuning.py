@@ -1,4 +1,4 @@
-"""A text encoder in training: its gradient, its budget, and that what is kept follows it."""
+"""A trained text encoder: its gradient, its budget, and its stored states."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def trainer_of(start: PreparedTraining, folder: Path, **arguments: Any) -> XCatT
 
 
 def stale(start: PreparedTraining) -> float:
-    """Largest difference between the kept text states and those that the encoder makes now."""
+    """Largest difference between the stored text states and new ones."""
     items = start.model.model.items
     kept = items.text_states.clone()
     refresh_text_states(start.model, start.processor)

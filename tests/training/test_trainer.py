@@ -1,4 +1,4 @@
-"""The trainer on a shop whose rule can be learnt, alone and as two processes."""
+"""The trainer on a data set with a learnable rule, in one and in two processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trainer is not made with, or asked to do."""
+"""Inputs that a trainer refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model keeps of the roles of event types."""
+"""Roles of event types stored in a model."""
 
 from __future__ import annotations
 

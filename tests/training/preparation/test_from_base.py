@@ -56,7 +56,7 @@ def grown() -> pl.DataFrame:
 
 
 def other_shop(new: int) -> ShopTables:
-    """The shop with so many items more."""
+    """The tiny data set with more items."""
     copies = pl.concat([grown().tail(1).with_columns(pl.lit(f"new-{i}").alias("item_id")) for i in range(new)])
     return changed_shop(pl.concat([items_table(), copies]))
 
@@ -189,7 +189,7 @@ def test_counts_are_those_of_both_or_of_the_base_alone(base):
     for name in ("neighbors", "successors"):
         table = getattr(load_base(base)[0].model, name)
         assert getattr(kept.model.model, name).similarities.equal(table.similarities)
-        drop_cold_start_neighbors(table, old)  # found anew
+        drop_cold_start_neighbors(table, old)  # computed again
         own = table.similarities.sort(dim=1, descending=True).values
         both = getattr(prepared.model.model, name).similarities
         assert not both.equal(own) and bool((both >= own).all())

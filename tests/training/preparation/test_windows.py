@@ -1,4 +1,4 @@
-"""What a log becomes for training: windows lose nothing, sizes go by the log, and new categories weigh more."""
+"""Training windows of a log: no event is lost, sizes depend on the log, new categories have more weight."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ SIZED = ("per_device_train_batch_size", "learning_rate", "num_train_epochs", "ea
 
 
 def resolved(folder: Path, lengths: list[int], **given: Any) -> list[float]:
-    """The sizes for sequences of a catalogue of four items, of which a model reads 30."""
+    """The sizes for sequences of a catalogue of four items; a model reads 30 events."""
     arguments = XCatTrainingArguments(output_dir=str(folder), use_cpu=True, precision="fp32", **given)
     sized = resolve_sizes(arguments, dataset(lengths), XCatConfig(num_item_rows=2 + 4, max_history=30))
     assert not any(depends_on_data(value) for value in vars(sized).values())

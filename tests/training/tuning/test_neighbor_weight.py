@@ -1,4 +1,4 @@
-"""The weight of the neighbour memory: what an evaluation with that weight finds, and what training chooses."""
+"""The item-to-item weight: its metrics equal an evaluation, and training chooses the best."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fitting the second stage: what it finds, when it is used, and that evaluation and serving agree with it."""
+"""Fitting the re-ranker: its gain, when it is used, and agreement with evaluation and serving."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..test_trainer import prepared, trainer_of
 
 
 def by_the_brand(start: PreparedTraining, users: int = 240) -> Dataset:
-    """Users who take what has the brand of their latest item, which a model that has learnt nothing cannot know."""
+    """Users who take items with the brand of their latest item, a rule that an untrained model cannot follow."""
     brands = start.model.model.items.feature_values[:, 0]
     generator = torch.Generator().manual_seed(0)
     rows = []
@@ -144,7 +144,7 @@ def test_training_ends_with_it_where_it_pays(tmp_path: Path) -> None:
     start = prepared(tmp_path)
     trainer = trainer_of(start, tmp_path, num_train_epochs=1, learning_rate=1e-5)
     trainer.eval_dataset = by_the_brand(start)
-    start.model.config.candidate_attention = True  # of an earlier training: out of use until it is fitted anew
+    start.model.config.candidate_attention = True  # from an earlier training: off until it is fitted again
     trainer.train()
     assert start.model.config.candidate_attention
     shown = [entry["eval_ndcg@10"] for entry in trainer.state.log_history if "eval_ndcg@10" in entry]
@@ -158,7 +158,7 @@ def test_candidates_of_a_step_stand_for_all_and_hold_every_target() -> None:
     places = torch.tensor([[0, 150], [199, -1], [7, -2]])
     columns, stands_for, own = reranker._step_columns(places, 200, generator)
     assert columns.shape == stands_for.shape == (3, 40 + 60 + 2)
-    # A drawn target is replaced by its own column, so the sum may miss the five other candidates it stands for.
+    # A drawn target is replaced by its own column, so the sum may miss the five other candidates that it represents.
     assert (stands_for.exp().sum(1) - 200).abs().max() <= 6
     for user, wanted in enumerate(places):
         kept = columns[user][~stands_for[user].isneginf()].tolist()
