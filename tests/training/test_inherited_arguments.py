@@ -112,7 +112,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "eval_do_concat_batches": (False, "eval_do_concat_batches is False; leave it out"),
     "fp16_full_eval": (True, "fp16_full_eval is True; leave it out: items are ranked in float32"),
     "label_smoothing_factor": (0.1, "labels are smoothed by soft_target_weight"),
-    "neftune_noise_alpha": (5.0, "there are no embeddings of tokens"),
+    "neftune_noise_alpha": (5.0, "the model has no token embeddings"),
     "prediction_loss_only": (True, "prediction_loss_only is True, and metric_for_best_model is 'ndcg@10'"),
     "remove_unused_columns": (True, "the collators need every column"),
     "use_liger_kernel": (True, "it has no kernel for this model"),
@@ -234,7 +234,7 @@ def test_arguments_that_would_spoil_batches_are_refused(found, tmp_path):
     with pytest.raises(ValueError, match="dispatch_batches of accelerator_config is True; leave it out"):
         trainer_of(start, tmp_path, accelerator_config={"dispatch_batches": True})
     trainer = trainer_of(start, tmp_path, dataloader_drop_last=True, per_device_train_batch_size=500)
-    with pytest.raises(ValueError, match="60 training windows make no whole batch of 500"):
+    with pytest.raises(ValueError, match="60 training windows do not fill one batch of 500"):
         trainer.train()
 
 

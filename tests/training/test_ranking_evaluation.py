@@ -157,7 +157,7 @@ def test_the_loss_decides_where_it_is_asked_to(tmp_path):
     seen = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
     assert trainer.state.best_metric == min(seen)
     assert trainer.evaluate()["eval_loss"] == pytest.approx(min(seen))
-    with pytest.raises(ValueError, match="greater_is_better is True, and less of eval_loss is better"):
+    with pytest.raises(ValueError, match="greater_is_better is True, but a lower eval_loss is better"):
         XCatTrainingArguments(output_dir=str(tmp_path), metric_for_best_model="eval_loss", greater_is_better=True)
 
 
@@ -177,5 +177,5 @@ def test_states_are_strict_json(tmp_path):
 def test_a_slice_without_targets_does_not_decide(tmp_path):
     start = prepared(tmp_path)
     trainer = trainer_of(start, tmp_path, num_train_epochs=1, metric_for_best_model="slices.history_21_up.ndcg@10")
-    with pytest.raises(ValueError, match=r"metric_for_best_model is 'slices.history_21_up.ndcg@10', and this eval"):
+    with pytest.raises(ValueError, match=r"metric_for_best_model is 'slices.history_21_up.ndcg@10', which this eval"):
         trainer.train()

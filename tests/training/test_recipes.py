@@ -26,7 +26,7 @@ def test_names_stand_for_themselves():
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'bert4rec' is no recipe; give one of xcat, sasrec, .*gru4rec"):
+    with pytest.raises(ValueError, match=r"'bert4rec' is not a recipe; give one of xcat, sasrec, .*gru4rec"):
         find_recipe("bert4rec")
 
 

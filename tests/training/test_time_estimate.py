@@ -37,7 +37,7 @@ def test_what_is_left_follows_from_what_was_measured(tmp_path: Path) -> None:
     training, rest = estimate.seconds_left(arguments, state)
     assert training == pytest.approx(0.15 * 90 + 9 * 0.5, rel=0.2) and rest == pytest.approx(3.0 + 300 * 0.01, rel=0.2)
     first, second = log.getvalue().splitlines()
-    assert re.fullmatch(r"time left: at most \d+ s \(training \d+ s, choices and final evaluation \d+ s\)", first)
+    assert re.fullmatch(r"time left: at most \d+ s \(training \d+ s, tuning and final evaluation \d+ s\)", first)
     assert second.startswith("time left: at most")
 
 

@@ -29,7 +29,7 @@ def trainer_of(folder: Path, **parts: Any) -> XCatTrainer:
 
 
 def test_arguments_of_transformers_are_refused(parts, tmp_path):
-    with pytest.raises(TypeError, match="args is of TrainingArguments; give XCatTrainingArguments"):
+    with pytest.raises(TypeError, match="args is a TrainingArguments; give XCatTrainingArguments"):
         XCatTrainer(args=TrainingArguments(output_dir=str(tmp_path)), **parts)
 
 

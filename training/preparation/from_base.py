@@ -143,7 +143,7 @@ def _of_base(
     if fixed:
         raise ValueError(
             f"{fixed[0]} is {options.config[fixed[0]]!r}, but {getattr(config, fixed[0])!r} in the base {base}, whose "
-            f"weights depend on it; leave it out. With base= these fields may change:  {', '.join(sorted(CHANGEABLE))}"
+            f"weights depend on it; leave it out. With base= these fields may change: {', '.join(sorted(CHANGEABLE))}"
         )
     if options.text_encoder is not None:
         raise ValueError(f"text_encoder={options.text_encoder!r}: the base {base} has its own; leave it out")

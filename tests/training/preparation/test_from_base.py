@@ -222,12 +222,12 @@ def test_the_note_counts_new_and_dropped_items(base):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"config": {"hidden_size": 64}}, r"hidden_size is 64, and 32 in the base .*leave it out"),
-        ({"config": {"width": 64}}, r"'width' is no field of XCatConfig"),
+        ({"config": {"hidden_size": 64}}, r"hidden_size is 64, but 32 in the base .*leave it out"),
+        ({"config": {"width": 64}}, r"'width' is not a field of XCatConfig"),
         ({"config": {"id_dropout": 2}}, r"id_dropout is 2; give a share"),
-        ({"text_encoder": "other/encoder"}, r"text_encoder='other/encoder': the base .* brings its own"),
-        ({"text_fields": ("title",)}, r"text_fields is \('title',\), and \('title', .*\) in the base"),
-        ({"item_features": ("category",)}, r"item_features is \('category',\), and \('brand',\) in the base"),
+        ({"text_encoder": "other/encoder"}, r"text_encoder='other/encoder': the base .* has its own"),
+        ({"text_fields": ("title",)}, r"text_fields is \('title',\), but \('title', .*\) in the base"),
+        ({"item_features": ("category",)}, r"item_features is \('category',\), but \('brand',\) in the base"),
     ],
 )  # fmt: skip
 def test_what_contradicts_the_base_is_refused(base, options, told):

@@ -67,14 +67,14 @@ def test_many_targets_rank_as_with_the_bonus_in_place(k: int) -> None:
     targets = torch.randint(-1, 30, (7, 5), generator=generator)
     queries, items = (torch.rand(7, 30, generator=generator) < 0.3).nonzero(as_tuple=True)
     values = torch.randint(1, 4, queries.shape, generator=generator).float()
-    asked = neighbor_weight._Asked(scores.clone(), targets, queries, items, values, k)
+    asked = neighbor_weight._TargetRanks(scores.clone(), targets, queries, items, values, k)
     for weight in (0.0, 1.0, 2.5):
         raised = scores.clone()
         raised[queries, items] += weight * values
         found, expected = asked.ranks(weight), target_ranks(raised, targets)
         assert torch.equal(found.clamp(max=k + 1), expected.clamp(max=k + 1))
     none = torch.zeros(0, dtype=torch.long)
-    found = neighbor_weight._Asked(scores.clone(), targets, none, none, torch.zeros(0), k).ranks(3.0)
+    found = neighbor_weight._TargetRanks(scores.clone(), targets, none, none, torch.zeros(0), k).ranks(3.0)
     assert torch.equal(found.clamp(max=k + 1), target_ranks(scores, targets).clamp(max=k + 1))
 
 
