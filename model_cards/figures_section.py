@@ -84,7 +84,7 @@ def exposure_sentence(exposure: ExposureAudit) -> str:
     """Distance of the recommendations from catalogue and histories."""
     return (
         f"To match the shares in the histories, {exposure.distance_to_history:.1%} of the recommendations would have "
-        f"to change; to match the catalogue,  {exposure.distance_to_catalogue:.1%}. "
+        f"to change; to match the catalogue, {exposure.distance_to_catalogue:.1%}. "
         f"{exposure.never_recommended:,} of {len(exposure.names):,} values are never recommended."
     )
 

@@ -30,8 +30,8 @@ class Lines(IterableDataset):
 
 
 def given(start: Any, rows: Any, folder: Any, **arguments: Any) -> XCatTrainer:
-    splits = {**start.splits, "train": rows}
-    return trainer_of(replace(start, model=copy.deepcopy(start.model), splits=splits), folder, **{**FEW, **arguments})
+    data = replace(start.data, splits={**start.splits, "train": rows})
+    return trainer_of(replace(start, model=copy.deepcopy(start.model), data=data), folder, **{**FEW, **arguments})
 
 
 def test_a_subset_and_a_list_train_as_the_rows_themselves(tmp_path):
