@@ -27,6 +27,8 @@ def test_every_option_is_in_the_help(command):
     assert "<" not in done.stdout.split("Options ─")[1], "no type column"
     assert ("--no-card" in words) == (command == "fit") and "--no-resume" not in words
     assert "<" not in done.stdout.split("Options ─")[1], "no type column"
+    assert ("--no-card" in words) == (command == "fit") and "--no-resume" not in words
+    assert "<" not in done.stdout.split("Options ─")[1], "no type column"
     assert "--repeats" in words
     shown = done.stdout
     panels = ("Common fields", "Data and split ─", "Item texts ─", "Interests of users ─", "Model ─", "Training ─")
