@@ -37,7 +37,7 @@ def test_this_checkout(layering: ModuleType) -> None:
     assert ROOT / "modeling_xcat" / "modeling_xcat.py" in files, "the checker looks at the package"
 
 
-def test_every_room_stands_in_the_floor_plan(layering: ModuleType) -> None:
+def test_every_room_is_in_the_floor_plan(layering: ModuleType) -> None:
     not_installed = {"tests", "docs", "benchmarks", "examples", "build", "dist"}
     rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} - not_installed
     assert rooms <= layering.FLOORS.keys()

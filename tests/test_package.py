@@ -107,7 +107,7 @@ def test_every_room_is_packaged() -> None:
         assert import_module(name).__file__, f"{name} has an __init__.py"
 
 
-def test_version_stands_in_the_changelog() -> None:
+def test_the_version_is_in_the_changelog() -> None:
     assert re.search(rf"^## \[{re.escape(xcat_rec.__version__)}\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
 
 

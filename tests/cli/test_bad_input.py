@@ -94,7 +94,7 @@ def test_arguments(arguments, words, encoder, tmp_path, capsys):
     assert not output.exists()
 
 
-def test_what_shows_only_in_training_leaves_nothing_either(encoder, tmp_path, capsys):
+def test_errors_in_training_leave_nothing_behind(encoder, tmp_path, capsys):
     data, output = str(write_shop(tmp_path / "shop", 10)), tmp_path / "checkpoint"
     arguments = ["fit", data, "--output", str(output), "--text-encoder", encoder, "--metric-for-best-model", "mrr"]
     refused([*arguments, "--use-cpu"], capsys, ["--metric-for-best-model", "ndcg@10"])

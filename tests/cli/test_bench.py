@@ -73,7 +73,7 @@ def benched(places: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory)
     return output, json.loads(done.stdout), done.stderr
 
 
-def test_rows_say_what_was_measured_and_how(benched):
+def test_rows_state_the_measurement_and_its_settings(benched):
     output, answer, shown = benched
     rows = json.loads(output.read_text())
     assert rows == answer["runs"]
@@ -107,7 +107,7 @@ def test_rows_say_what_was_measured_and_how(benched):
         assert word in shown
 
 
-def test_a_run_has_the_figures_of_fit(places, tmp_path):
+def test_a_run_has_the_metrics_of_fit(places, tmp_path):
     """The evaluated recommender has the items after training, not before."""
     fields = {**FIELDS, "num_train_epochs": 3, "learning_rate": 0.01, "text_encoder": str(places[1])}
     row = run_model(BenchRequest("xcat", data=str(places[0]), fields=fields), tmp_path / "run").row
@@ -151,7 +151,7 @@ def test_values_of_single_users_lie_beside(benched):
     assert one["low"] <= one["difference"] <= one["high"]
 
 
-def test_resume_runs_what_is_missing(benched, places, tmp_path, capsys):
+def test_resume_adds_missing_runs(benched, places, tmp_path, capsys):
     source = benched[0]
     output = tmp_path / "bench.json"
     rows = json.loads(source.read_text())
@@ -173,7 +173,7 @@ def test_resume_runs_what_is_missing(benched, places, tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json", "bench.users.npz"]
 
 
-def test_resume_refuses_data_that_other_runs_were_not_judged_on(places, tmp_path, capsys, monkeypatch):
+def test_resume_refuses_another_test_split(places, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(bench_worker, "run_in_process", lambda request: run_model(request, tmp_path))
     data, output = write_shop(tmp_path / "shop"), tmp_path / "bench.json"
     given = [*arguments((data, places[1]), output, "popularity"), "--seeds", "1"]
@@ -328,7 +328,7 @@ def old_and_new(places, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     return base, shop
 
 
-def test_a_checkpoint_of_another_shop_as_it_is_and_trained_on(places, old_and_new, tmp_path, capfd):
+def test_a_checkpoint_of_another_data_set_unchanged_and_fine_tuned(places, old_and_new, tmp_path, capfd):
     base, shop = old_and_new
     output = tmp_path / "bench.json"
     command = ["bench", str(shop), "--output", str(output), "--models", "xcat-zero-shot", "--seeds", "2"]
@@ -359,7 +359,7 @@ def test_a_checkpoint_of_another_shop_as_it_is_and_trained_on(places, old_and_ne
     assert tuned["config"]["training"]["num_train_epochs"] == 2 and tuned["config"]["base"]["name"] == "old"
 
 
-def test_a_base_whose_items_come_first_is_judged_on_the_same_data(old_and_new, tmp_path):
+def test_a_base_with_its_items_first_is_evaluated_on_the_same_data(old_and_new, tmp_path):
     shop = write_shop(tmp_path / "shop", 20)
     items_table().reverse().write_csv(shop / "items.csv")
     counted = run_model(BenchRequest("popularity", data=str(shop), fields=FIELDS), tmp_path).row["data"]["judged"]

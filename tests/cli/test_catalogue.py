@@ -107,7 +107,7 @@ def test_the_card_states_that_its_metrics_are_for_the_training_catalogue(checkpo
     assert not (tmp_path / "bare" / "README.md").exists()  # the older card is not of this checkpoint
 
 
-def test_another_shop_takes_the_place_of_the_first(checkpoint, tmp_path, capsys):
+def test_another_data_set_replaces_the_first(checkpoint, tmp_path, capsys):
     titles = [f"{word} {place}" for word in ("red kite", "blue kite", "green rope") for place in range(4)]
     table = write_items(tmp_path / "kites.csv", item_id=[f"k{i}" for i in range(12)], title=titles)
     output = tmp_path / "kites"
@@ -119,7 +119,7 @@ def test_another_shop_takes_the_place_of_the_first(checkpoint, tmp_path, capsys)
     assert len(found) == 3 and {item["item_id"] for item in found} <= {f"k{i}" for i in range(12)}
 
 
-def test_what_cannot_be_added_is_refused(checkpoint, tmp_path, capsys):
+def test_invalid_items_are_refused(checkpoint, tmp_path, capsys):
     ids = {"item_id": ["a", "b"], "title": ["one", "two"]}
     output = ["--output", str(tmp_path / "out")]
     command = ["catalogue", str(checkpoint)]

@@ -59,7 +59,7 @@ def fitted(places, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict
     return output, answer
 
 
-def test_fit_learns_and_says_so(fitted):
+def test_fit_learns_and_reports_it(fitted):
     output, answer = fitted
     assert answer["metrics"]["ndcg@10"] > 2 * answer["baselines"]["popularity"]["metrics"]["ndcg@10"]
     assert {"switch", "new_category", "cold", "unseen"} <= answer["slices"].keys()
@@ -81,7 +81,7 @@ def test_every_file_of_a_checkpoint_is_strict_json_or_yaml(fitted):
     assert "model-index" in metadata and not re.search(r"\.(nan|inf)\b", metadata, re.IGNORECASE)
 
 
-def test_the_card_tells_what_was_measured(fitted):
+def test_the_card_states_the_measurements(fitted):
     output, answer = fitted
     card = (output / "README.md").read_text()
     assert f"{answer['metrics']['ndcg@10']:.4f}" in card
@@ -91,7 +91,7 @@ def test_the_card_tells_what_was_measured(fitted):
     assert str(output.parent) not in card
 
 
-def test_evaluate_gives_the_figures_of_fit(fitted, places, capsys):
+def test_evaluate_gives_the_metrics_of_fit(fitted, places, capsys):
     output, answer = fitted
     judged = run(["evaluate", str(output), str(places[0]), "--split", "leave-one-out", "--json"], capsys)
     assert judged["metrics"]["recall@10"] == pytest.approx(answer["metrics"]["recall@10"], abs=1e-6)

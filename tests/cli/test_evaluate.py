@@ -128,7 +128,7 @@ def test_nothing_is_said_where_every_item_is_known(checkpoint, tmp_path, capsys)
     ],
     ids=["no known target", "too short"],
 )
-def test_why_nothing_can_be_judged_is_said(histories, words, checkpoint, tmp_path, capsys):
+def test_the_reason_for_no_evaluation_is_reported(histories, words, checkpoint, tmp_path, capsys):
     refused(["evaluate", str(checkpoint), write(tmp_path / "shop", histories)], capsys, words)
 
 

@@ -108,7 +108,7 @@ def test_the_whole_base_goes_on_and_replaces_an_adapter(places, tmp_path, capsys
     assert not (output / "model.safetensors").exists() and not (output / "config.json").exists()
 
 
-def test_what_cannot_be_is_refused_before_training(places, tmp_path, capsys):
+def test_invalid_input_is_refused_before_training(places, tmp_path, capsys):
     shop, base = places
     output = tmp_path / "out"
     start = ["fit", str(shop), "--output", str(output), *TRAINING]

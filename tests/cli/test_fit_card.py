@@ -31,7 +31,7 @@ def fit(places: tuple[Path, Path], output: Path, *options: str) -> int:
     return int(stop.value.code or 0)
 
 
-def test_what_the_author_says_stands_beside_what_was_measured(
+def test_the_card_has_the_authors_fields_and_the_measurements(
     places: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "fields.yaml").write_text(
@@ -58,7 +58,7 @@ def test_what_the_author_says_stands_beside_what_was_measured(
     assert (tmp_path / "fit" / ".eval_results" / "shop-events-next.yaml").is_file()
 
 
-def test_models_of_ids_alone_stand_in_the_table(
+def test_id_based_models_are_in_the_table(
     places: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fit(places, tmp_path / "fit", "--card-baselines", "sasrec, gru4rec", "--json") == 0
@@ -76,7 +76,7 @@ def test_models_of_ids_alone_stand_in_the_table(
     assert users == answer["num_users"] and answer["baselines"]["sasrec"]["metrics"]["ndcg@10"] > 0
 
 
-def test_a_model_that_reads_texts_is_no_baseline(
+def test_a_model_that_reads_texts_is_refused_as_baseline(
     places: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fit(places, tmp_path / "fit", "--card-baselines", "sasrec,unisrec-text") == 2

@@ -66,7 +66,7 @@ def test_names_come_from_a_model_of_ones_own(
         (("--half-life-days", "0"), "--half-life-days is 0"),
     ],
 )
-def test_what_cannot_be_is_refused(
+def test_invalid_input_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
     assert run(str(write_shop(tmp_path / "shop")), *arguments) == 2

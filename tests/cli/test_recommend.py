@@ -58,7 +58,7 @@ def test_a_new_customer_and_one_with_times(folder, capsys):
         (["--exclude-category", "tents"], "--exclude-category"),
     ],
 )
-def test_filters_by_category_are_errors_in_a_shop_without_categories(folder, option, argument, tmp_path, capsys):
+def test_filters_by_category_are_errors_without_categories(folder, option, argument, tmp_path, capsys):
     words = [f"{argument}: no item of the catalogue has a category"]
     command = ["recommend", str(folder / "plain"), *option]
     refused([*command, "--history", "item-03"], capsys, words)

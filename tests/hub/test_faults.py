@@ -90,7 +90,7 @@ def test_two_pushers_at_once(hub: Hub, alice: Client, tmp_path: Path) -> None:
     assert weights == (loser / "model.safetensors").read_bytes()
 
 
-def test_what_a_push_is_refused_for(hub: Hub, alice: Client, stranger: Client, tmp_path: Path) -> None:
+def test_reasons_to_refuse_a_push(hub: Hub, alice: Client, stranger: Client, tmp_path: Path) -> None:
     folder = save_checkpoint(tmp_path / "checkpoint")
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "config.json").write_bytes((folder / "config.json").read_bytes())

@@ -85,7 +85,7 @@ def test_a_model_that_is_still_its_checkpoint_keeps_the_card(hub: Hub, alice: Cl
         assert "were not recorded" in card_of(hub, name) and "Seed" not in card_of(hub, name), name
 
 
-def test_a_run_brings_what_it_measured(hub: Hub, alice: Client, tmp_path: Path) -> None:
+def test_a_run_pushes_its_measurements(hub: Hub, alice: Client, tmp_path: Path) -> None:
     test, best = alice.tell(TRAIN, str(ROOT), str(tmp_path))
     card = card_of(hub, "run")
     assert "were not recorded" not in card and 'from_pretrained("alice/run")' in card

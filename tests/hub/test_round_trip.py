@@ -137,7 +137,7 @@ REFUSED = {
 }
 
 
-def test_what_cannot_be_loaded_is_said(hub: Hub, stranger: Client) -> None:
+def test_errors_of_loading_state_the_reason(hub: Hub, stranger: Client) -> None:
     for name in ("private", "gated", "open"):
         made = hub.store.create("model", f"alice/{name}", "alice", private=name == "private", gated=name == "gated")
         made.add_commit("refs/heads/main", {"notes.json": File(b"{}")}, "add", "", "alice")

@@ -55,7 +55,7 @@ print(json.dumps(told))
 """
 
 
-def test_every_strategy_pushes_what_loads(hub: Hub, alice: Client, tmp_path: Path) -> None:
+def test_every_strategy_pushes_loadable_checkpoints(hub: Hub, alice: Client, tmp_path: Path) -> None:
     told = alice.tell(TRAIN, str(ROOT), str(tmp_path))
     assert told.keys() == {"end", "every_save", "checkpoint", "all_checkpoints", "parts"}
     assert max(told.values()) < 1e-5, told

@@ -70,7 +70,7 @@ def test_the_card_is_filled(trained: tuple[XCatTrainer, XCatModelCardData, Path]
     assert str(trained[2]) not in card
 
 
-def test_a_change_after_training_is_told(trained: tuple[XCatTrainer, XCatModelCardData, Path]) -> None:
+def test_a_change_after_training_is_recorded(trained: tuple[XCatTrainer, XCatModelCardData, Path]) -> None:
     trainer, data, _ = trained
     before = trainer.model.config.neighbor_weight
     trainer.model.config.neighbor_weight = 0.125
@@ -86,7 +86,7 @@ def test_a_pushed_state_has_the_card_as_it_is_then(trained: tuple[XCatTrainer, X
     assert "The model was not evaluated on test targets" in card
 
 
-def test_a_resumed_run_says_so_and_keeps_the_log(encoder: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_is_marked_and_keeps_the_log(encoder: Path, tmp_path: Path) -> None:
     trainer_of(prepared(encoder), tmp_path, epochs=1).train()
     data = XCatModelCardData()
     trainer = trainer_of(prepared(encoder), tmp_path, epochs=2)

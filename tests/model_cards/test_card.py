@@ -93,7 +93,7 @@ def test_whole_card(name: str, tmp_path: Path) -> None:
         "## Citation", "@article", "| training loss |",
     ],
 )  # fmt: skip
-def test_the_pattern_notices_what_is_missing(left_out: str, tmp_path: Path) -> None:
+def test_the_pattern_notices_missing_parts(left_out: str, tmp_path: Path) -> None:
     config = XCatConfig(objective="sampled_softmax", event_types=["purchase"])
     card = build_card(example_card(tmp_path, training=_training(tmp_path, config=config)))
     card = card.replace("| XCat | **1.0000** [1.0000, 1.0000]", "| XCat | **0.9125** [0.9000, 0.9250]", 1)
@@ -108,7 +108,7 @@ def test_the_pattern_refuses_an_unfilled_place(tmp_path: Path) -> None:
     assert not re.fullmatch(CARD, card.replace("| Split | last-basket |", "| Split | ${split} |"))
 
 
-def test_figures_stand_beside_baselines_with_intervals(tmp_path: Path) -> None:
+def test_metrics_are_beside_baselines_with_intervals(tmp_path: Path) -> None:
     card = build_card(example_card(tmp_path))
     whole = card.split("### All targets (40 of 40 users)")[1].split("###")[0]
     assert "| XCat | **1.0000** [1.0000, 1.0000] | **0.5" in whole
@@ -121,7 +121,7 @@ def test_figures_stand_beside_baselines_with_intervals(tmp_path: Path) -> None:
     assert "history_" not in card, "slices by history length are only in the results"
 
 
-def test_what_the_figures_say_against_the_model_is_a_limit(tmp_path: Path) -> None:
+def test_slices_with_a_better_baseline_are_limitations(tmp_path: Path) -> None:
     limits = build_card(example_card(tmp_path)).split("## Limitations")[1].split("## Citation")[0]
     assert "- On the targets in `new_category`, popularity has a higher NDCG@10." in limits
     assert "- No test target is in `cold`: the model was not evaluated there." in limits
@@ -153,7 +153,7 @@ def test_the_log_shows_the_checkpoint_in_bold(tmp_path: Path) -> None:
     ]
 
 
-def test_settings_and_sources_are_told(tmp_path: Path) -> None:
+def test_settings_and_sources_are_stated(tmp_path: Path) -> None:
     card = build_card(example_card(tmp_path))
     for told in (
         "| `hidden_size` | `64` |", '| `event_types` | `["purchase"]` |', "| `learning_rate` | `0.003` |",

@@ -17,7 +17,7 @@ from xcat_rec.training.preparation.prepare import build_vocabulary
 from ..tiny_shop import ITEMS, USERS, events_table, items_table, shop, write_shop
 
 
-def test_facts_of_the_tiny_shop() -> None:
+def test_facts_of_the_tiny_tables() -> None:
     made = shop()
     facts = describe_dataset(made, build_vocabulary(made), {"train": [1, 2], "test": [1]})
     events = events_table()
@@ -30,7 +30,7 @@ def test_facts_of_the_tiny_shop() -> None:
     assert facts.content_hash == content_hash([made.items, made.events])
 
 
-def test_repeats_and_repairs_are_told() -> None:
+def test_repeats_and_repairs_are_reported() -> None:
     events = events_table()
     made = validate_tables(items_table(), pl.concat([events, events.head(3)]), name="twice")
     facts = describe_dataset(made, build_vocabulary(made))
@@ -61,7 +61,7 @@ def test_the_hash_is_that_of_the_content_not_of_the_files(suffix: str, tmp_path:
         pl.DataFrame({"a": [1], "b": ["x"]}),
     ],
 )
-def test_the_hash_tells_tables_apart(other: pl.DataFrame) -> None:
+def test_the_hash_distinguishes_tables(other: pl.DataFrame) -> None:
     table = pl.DataFrame({"a": [1, 2], "b": ["x", None]})
     assert content_hash([table]) == content_hash([table.clone()])
     assert content_hash([table]) != content_hash([other])

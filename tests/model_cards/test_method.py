@@ -52,7 +52,7 @@ def test_parts() -> None:
         (4, "by ridge regression on users and texts", "steck2019"),
     ],
 )
-def test_what_a_neighbour_memory_holds_depends_on_the_format(version: int, how: str, key: str) -> None:
+def test_item_to_item_weights_depend_on_the_format(version: int, how: str, key: str) -> None:
     parts = {part.name: part for part in parts_of(XCatConfig(format_version=version, neighbor_weight=2.5))}
     memory = parts["Item-to-item weights"]
     assert memory.detail == f"50 neighbours per item, {how}, weight 2.5 in the score"

@@ -60,7 +60,7 @@ def test_as_the_builder_writes_them(path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", CARDS, ids=lambda path: path.stem)
-def test_the_command_gives_the_stated_figures(path: Path, tmp_path: Path) -> None:
+def test_the_command_gives_the_stated_metrics(path: Path, tmp_path: Path) -> None:
     card = path.read_text(encoding="utf-8")
     command = sections(card)["Command"].split("\n")[3]
     assert command.startswith("xcat demo ")

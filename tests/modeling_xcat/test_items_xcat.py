@@ -50,7 +50,7 @@ def test_a_step_that_refreshes_is_one_that_keeps_nothing(histories):
     assert "kept_texts" not in " ".join(keeping.state_dict())
 
 
-def test_with_an_adaptor_at_rest_what_is_kept_is_what_would_be_made(histories):
+def test_with_a_constant_projection_kept_texts_equal_new_ones(histories):
     model, plain = tiny_model(tiny_config(**STILL)).train(), tiny_model(tiny_config(**STILL)).train()
     model.keep_texts = True
     gradients(model, batch_of(histories, 0, 1))
@@ -91,7 +91,7 @@ def test_a_step_in_between_learns_from_the_texts_of_its_own_items(changes, histo
         torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-6)
 
 
-def test_evaluation_neither_uses_nor_changes_what_is_kept(histories):
+def test_evaluation_neither_uses_nor_changes_kept_texts(histories):
     model, plain = tiny_model(tiny_config(**STILL)).train(), tiny_model(tiny_config(**STILL)).train()
     model.keep_texts = True
     gradients(model, batch_of(histories, 0, 1))
@@ -106,7 +106,7 @@ def test_evaluation_neither_uses_nor_changes_what_is_kept(histories):
     assert torch.equal(model.model.items.kept_texts, kept)
 
 
-def test_texts_encoded_anew_leave_nothing_kept(histories):
+def test_texts_encoded_again_drop_the_kept_ones(histories):
     model = tiny_model(tiny_config(**STILL)).train()
     model.keep_texts = True
     gradients(model, batch_of(histories, 0, 1))

@@ -36,7 +36,7 @@ def test_a_profile_reaches_only_its_history_and_only_from_its_event_on() -> None
     assert (told[0, 2:] - without[0, 2:]).abs().amax(-1).gt(1e-4).all()
 
 
-def test_the_kind_matters_and_no_token_says_nothing() -> None:
+def test_the_kind_matters_and_no_token_has_no_effect() -> None:
     model = tiny_model(tiny_config(memory_sources=["interests"]))
     assert not torch.allclose(states(model, **interests([0, 0])), states(model, **interests([0, 0], [2, 2])))
     torch.testing.assert_close(states(model, **interests([0, 0], [0, 0])), states(model))

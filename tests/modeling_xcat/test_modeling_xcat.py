@@ -121,7 +121,7 @@ def test_bfloat16_weights_stay_close(changes, histories):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_a_second_stage_of_low_precision_weights_is_that_of_their_values_in_float32(histories, dtype):
+def test_a_reranker_with_low_precision_weights_computes_in_float32(histories, dtype):
     inputs = layout(histories, "packed")
     model = tiny_model(tiny_config(num_candidates=6, candidate_window=3, candidate_attention=True))
     generator = torch.Generator().manual_seed(2)

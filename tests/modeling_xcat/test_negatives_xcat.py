@@ -77,7 +77,7 @@ def test_a_sample_of_the_target_alone_is_cross_entropy_of_one_coin():
     torch.testing.assert_close(loss, -0.25 * torch.nn.functional.logsigmoid(states @ table.T).sum())
 
 
-def test_a_bonus_apart_of_binary_losses_learns_what_is_left_over():
+def test_a_separate_bonus_of_binary_losses_is_fitted_on_fixed_scores():
     states, table, targets = problem(6, 9, 4, 0)
     bonus_items, bonus = torch.arange(18).view(6, 3) % 9, torch.zeros(6, 3, requires_grad=True)
     shared = {"sampling_rate": 0.5, "calibration": 0.75}

@@ -56,7 +56,7 @@ for load in (XCatForNextItem, XCatRecommender):
 """
 
 
-def test_what_may_not_be_read_is_not_called_missing(tmp_path: Path) -> None:
+def test_unreadable_files_are_not_reported_as_missing(tmp_path: Path) -> None:
     model(0.5).save_pretrained(tmp_path / "checkpoint")
     (tmp_path / "checkpoint" / "model.safetensors").chmod(0o200)
     home = {**os.environ, "HF_HOME": str(tmp_path / "home"), "HOME": str(tmp_path / "home")}

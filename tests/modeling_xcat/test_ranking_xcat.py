@@ -67,7 +67,7 @@ def test_codes_find_what_differs_in_the_last_bits(scale: float, monkeypatch: pyt
     torch.testing.assert_close(scores, expected.values)
 
 
-def test_what_is_added_to_scores_counts_for_codes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bonuses_count_for_codes_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking, "CODES_FROM", 100)
     generator = torch.Generator().manual_seed(4)
     table, query = torch.randn(5000, 32, generator=generator), torch.randn(1, 32, generator=generator)

@@ -50,7 +50,7 @@ def test_each_item_of_a_history_gets_its_bonus_once(histories: list[list[int]], 
     torch.testing.assert_close(found[:, 2:], expected[:, 2:], rtol=1e-4, atol=1e-4)
 
 
-def test_a_shop_without_repeats_teaches_not_to_repeat() -> None:
+def test_data_without_repeats_lead_to_a_negative_repeat_bias() -> None:
     torch.manual_seed(0)
     model = tiny_model(tiny_config(item_features={}, num_neighbors=0, soft_target_weight=0.0))
     rows = [{"items": [2 + (user + step) % (ROWS - 2) for step in range(6)]} for user in range(8)]
@@ -71,7 +71,7 @@ def test_a_shop_without_repeats_teaches_not_to_repeat() -> None:
     assert (ages[3:] == 0).all(), "no event is that old"
 
 
-def test_what_a_user_had_is_no_soft_target() -> None:
+def test_items_of_the_history_get_no_smoothed_label() -> None:
     model = tiny_model(tiny_config(repeats="off", soft_target_weight=0.5))
     model.soft_target_rows[:] = 3
     inputs = pack_histories([{"items": [3, 4, 5]}], max_history=6, features=EventFeatures(), with_labels=True)
@@ -108,7 +108,7 @@ def test_returns_count_for_training_as_for_scores() -> None:
     torch.testing.assert_close(output.loss, expected)
 
 
-def test_without_negative_types_scores_are_those_of_before() -> None:
+def test_without_negative_types_scores_do_not_change() -> None:
     inputs = {"item_ids": torch.tensor([[2, 4, 2, 3]]), "event_type_ids": torch.tensor([[1, 1, 1, 1]])}
     scores = [
         tiny_model(tiny_config(**changes)).model.score_catalogue(**inputs)

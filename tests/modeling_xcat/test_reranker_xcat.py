@@ -120,7 +120,7 @@ def test_features_are_those_of_loops(changes):
                 assert [pair[3], *pair[5:]] == [float(row == event), category, *same]
 
 
-def test_a_bonus_of_the_network_is_what_the_formula_says():
+def test_a_bonus_of_the_network_follows_the_formula():
     stage = XCatCandidateAttention(
         XCatConfig(num_candidates=1, candidate_window=2, candidate_hidden=2, num_successors=0)
     )
@@ -206,7 +206,7 @@ def test_only_the_order_of_candidates_changes(changes):
 
 @every_configuration
 @torch.no_grad()
-def test_the_second_stage_does_not_see_a_bonus_of_untrained_items(changes):
+def test_the_reranker_does_not_see_the_cold_boost(changes):
     model = with_stage(**{**changes, "num_candidates": ROWS - 2})
     states = torch.randn(3, 16, generator=torch.Generator().manual_seed(6))
     untrained = model.model.items.item_counts[2:] == 0

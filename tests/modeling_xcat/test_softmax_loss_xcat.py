@@ -161,7 +161,7 @@ def test_a_bonus_apart_of_all_items_has_its_gradient(raised):
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 60), st.integers(4, 30), st.integers(0, 99), st.booleans(), st.booleans(), st.booleans())
-def test_a_bonus_apart_learns_what_is_left_over(events, items, seed, soft, weighed, large):
+def test_a_separate_bonus_is_fitted_on_fixed_scores(events, items, seed, soft, weighed, large):
     states, table, targets = problem(events, items, 5, seed)
     generator = torch.Generator().manual_seed(seed)
     bonus_items = torch.stack([torch.randperm(items, generator=generator)[:3] for _ in range(events)])

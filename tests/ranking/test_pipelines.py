@@ -67,7 +67,7 @@ def test_requests_may_be_mappings_with_what_belongs_to_a_history():
         (([["item-03"], 7], {}), ValueError, "a history is a list of item ids; got a int"),
     ],
 )
-def test_what_cannot_be_answered_is_refused_by_name(call, error, words):
+def test_invalid_arguments_are_refused_by_name(call, error, words):
     with pytest.raises(error, match=words):
         using()(call[0], **call[1])
 

@@ -122,7 +122,7 @@ def test_dataset_rows_are_scored_as_histories_are() -> None:
     assert (without[:, 2:] - actual[:, 2:]).abs().max() > 1e-2
 
 
-def test_what_is_known_of_events_reaches_the_model() -> None:
+def test_details_of_events_reach_the_model() -> None:
     using, rows = recommender(), list(prepared("transformer").splits["test"])[:5]
     kinds = dict(enumerate(using.processor.event_types, start=1))
     histories = [using.vocabulary.decode(row["items"]) for row in rows]
@@ -160,7 +160,7 @@ def test_kinds_of_events_that_the_model_does_not_know_are_said(caplog: pytest.Lo
     )
 
 
-def test_filters_leave_out_what_they_say_and_nothing_else() -> None:
+def test_filters_exclude_exactly_their_items() -> None:
     using, history = recommender(), ["item-03", "item-10", "item-17"]  # a tent and two pairs of boots
     everything = ids(using.recommend(history, 100, exclude_seen=False))
     category = dict(zip(*(using.vocabulary.table[n].to_pylist() for n in ("item_id", "category")), strict=True))
@@ -186,7 +186,7 @@ def test_filters_leave_out_what_they_say_and_nothing_else() -> None:
     assert ids(using.recommend(history, 3, only_categories=["maps"])) == kept(only_categories=["maps"])[:3]
 
 
-def test_all_that_a_recommendation_says() -> None:
+def test_fields_of_a_recommendation() -> None:
     found = recommender().recommend(["item-03"], 40)
     assert len(found) == 39
     plain = [item.to_dict() for item in found]
@@ -274,7 +274,7 @@ def test_texts_alone_are_a_basis_for_a_model_that_reads_them() -> None:
         ({"history": ["item-03"], "exclude_categories": ["maps", "kites"]}, "'kites' is not a category"),
     ],
 )
-def test_what_cannot_be_is_refused(arguments: dict[str, Any], message: str) -> None:
+def test_invalid_input_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         recommender().recommend_many(**arguments) if "histories" in arguments else recommender().recommend(**arguments)
 
@@ -400,7 +400,7 @@ def test_arguments_of_the_loader_are_passed_on(saved: Path) -> None:
 
 
 @pytest.mark.parametrize("users", [slice(0, 1), slice(0, 4)])
-def test_a_bonus_brings_untrained_items_to_the_front(users: slice) -> None:
+def test_the_cold_boost_moves_cold_items_to_the_front(users: slice) -> None:
     using = recommender()
     base, histories = using.model.model, HISTORIES[users]
     before = base.items.item_counts.clone()
@@ -422,7 +422,7 @@ def test_a_bonus_brings_untrained_items_to_the_front(users: slice) -> None:
         assert [item.score for item in items] == pytest.approx(expected, abs=1e-3)
 
 
-def test_a_second_stage_is_that_of_the_scores_under_every_filter():
+def test_reranking_follows_the_scores_under_every_filter():
     start = prepared("transformer")
     model = start.model
     assert model.model.candidates is not None and not model.model.has_second_stage

@@ -66,7 +66,7 @@ def test_known_and_unknown_customers_of_one_call_keep_their_places() -> None:
     assert many[0] == many[2] == using.recommend([], 4)
 
 
-def test_categories_get_places_in_proportion_to_what_is_bought_in_them() -> None:
+def test_categories_get_places_in_proportion_to_their_events() -> None:
     codes, counts = torch.tensor([-1, -1, 0, 0, 0, 1, -1]), torch.tensor([0, 0, 10, 9, 8, 4, 3])
     allowed = torch.tensor([False] * 2 + [True] * 5)
     found = popular_rows(codes, counts, allowed, 5)

@@ -65,7 +65,7 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, 
     return (stop.value.code if isinstance(stop.value.code, int) else 0), shown.out, shown.err
 
 
-def test_the_file_holds_what_recommend_many_gives(checkpoint, recommender, tmp_path, capsys):
+def test_the_file_equals_recommend_many(checkpoint, recommender, tmp_path, capsys):
     users, output = write_users(tmp_path / "users.csv"), tmp_path / "found.parquet"
     code, out, err = run(
         ["recommend", str(checkpoint), "--users", str(users), "-k", "3", "--only-category", "maps",
@@ -175,7 +175,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path):
         (["--users", "users.csv", "--output", "nowhere/found.parquet"], "there is no folder nowhere"),
     ],
 )
-def test_what_cannot_be_written_is_refused_at_once(arguments, message, checkpoint, tmp_path, monkeypatch, capsys):
+def test_unwritable_output_is_refused_at_once(arguments, message, checkpoint, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_users(Path("users.csv"))
     code, _, err = run(["recommend", str(checkpoint), *arguments], capsys)

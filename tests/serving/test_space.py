@@ -89,7 +89,7 @@ def test_a_checkpoint_without_its_pipeline_is_refused(checkpoint: Path, tmp_path
     assert not (tmp_path / "page").exists()
 
 
-def test_interests_that_the_page_does_not_read_are_told(checkpoint: Path, tmp_path: Path) -> None:
+def test_interests_that_the_page_does_not_read_are_reported(checkpoint: Path, tmp_path: Path) -> None:
     write_space(SpaceFiles(checkpoint, None, None), tmp_path / "plain")
     reading = shutil.copytree(checkpoint, tmp_path / "reading")
     config = json.loads((reading / "config.json").read_text())

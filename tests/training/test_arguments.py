@@ -44,7 +44,7 @@ def test_products_of_training_run_in_the_chosen_precision(ratio, tmp_path, speed
 
 
 @pytest.mark.parametrize("fields", [{"bf16": True}, {"precision": "bf16"}])
-def test_slow_bf16_is_done_as_told_with_a_warning(fields, tmp_path, speed):
+def test_slow_bf16_is_used_with_a_warning(fields, tmp_path, speed):
     speed(0.01)
     with pytest.warns(UserWarning, match="0.01 times the speed of fp32"):
         assert made(tmp_path, **fields).bf16 is True

@@ -176,7 +176,7 @@ def test_an_evaluation_does_not_change_with(name, found, tmp_path):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_would_change_it_is_refused(name, found, tmp_path):
+def test_arguments_that_would_change_it_are_refused(name, found, tmp_path):
     value, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         trainer_of(found["start"], tmp_path, **{name: value})

@@ -33,7 +33,7 @@ def several(start: Any, folder: Path, **arguments: Any) -> XCatTrainer:
     return XCatTrainer(start.model, args, start.splits["train"], sets, start.processor)
 
 
-def test_each_set_has_figures_of_its_own_with_workers_that_stay(tmp_path):
+def test_each_set_has_its_own_metrics_with_persistent_workers(tmp_path):
     start = prepared(tmp_path)
     plain = trainer_of(start, tmp_path)
     expected = {name: figures(plain.evaluate(start.splits[name])) for name in ("validation", "test")}

@@ -20,7 +20,7 @@ def test_our_own_is_the_library_s_defaults():
     assert not RECIPES["xcat"].config and not RECIPES["xcat"].training
 
 
-def test_names_stand_for_themselves():
+def test_names_are_returned_unchanged():
     assert all(recipe.name == name and recipe.description for name, recipe in RECIPES.items())
     assert all(recipe.reference or is_own(name) for name, recipe in RECIPES.items())
 
@@ -49,7 +49,7 @@ def test_models_of_ids_or_texts_alone_read_no_brand(name, encoder):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_bonus_for_untrained_items_is_for_models_of_ours_that_read_texts(name, encoder):
+def test_the_cold_boost_is_for_models_that_read_texts(name, encoder):
     config = find_recipe(name).config
     prepared = prepare_training(shop(12), PreparationOptions(text_encoder=encoder, config=config))
     reads = is_own(name) and config.get("use_text", True)

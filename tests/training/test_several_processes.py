@@ -134,7 +134,7 @@ def resume(folder: Path) -> None:
         (folder / "resumed.json").write_text(json.dumps({"losses": losses(trainer), "metrics": shown(metrics)}))
 
 
-def test_two_processes_go_on_with_what_one_has_begun(tmp_path):
+def test_two_processes_resume_a_run_of_one(tmp_path):
     whole = trainer_of(tmp_path, "whole")
     whole.train()
     begun = trainer_of(tmp_path, "begun")
@@ -296,7 +296,7 @@ def evaluations(trainer: XCatTrainer) -> list[dict[str, float]]:
     return [shown(entry) for entry in trainer.state.log_history if "eval_ndcg@10" in entry]
 
 
-def test_the_configuration_for_fsdp2_trains_judges_and_saves(tmp_path):
+def test_the_configuration_for_fsdp2_trains_evaluates_and_saves(tmp_path):
     """Like one process, except that each of the two has half of the parameters during training."""
     whole = trainer_of(tmp_path, "whole", **BEST)
     whole.train()

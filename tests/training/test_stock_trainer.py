@@ -74,7 +74,7 @@ def test_rows_with_targets_have_those_alone_as_labels(tmp_path):
     assert "query_positions" not in batch and int(batch["attention_mask"].sum()) == 9
 
 
-def test_the_signature_names_what_forward_takes(tmp_path):
+def test_the_signature_has_the_arguments_of_forward(tmp_path):
     names = inspect.signature(XCatForNextItem.forward).parameters
     assert {*inspect.signature(XCatModel.forward).parameters, "labels"} - {"kwargs"} <= set(names)
     assert {"items", "event_types", "ratings", "timestamps", "targets", "loss_weights"} <= set(names)

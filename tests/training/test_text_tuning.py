@@ -76,7 +76,7 @@ def test_the_gradient_is_that_of_encoding_every_text_in_place(objective, tokens,
             assert torch.allclose(found[name], parameter.grad, atol=1e-4, rtol=1e-3), name
 
 
-def test_the_budget_is_kept_and_drawn_anew_for_every_batch(tmp_path):
+def test_the_budget_is_kept_and_sampled_for_every_batch(tmp_path):
     start = prepare(tmp_path)
     collate = TextTuningCollator(PackingCollator(start.processor), start.processor, budget=5)
     rows = list(start.splits["train"])[:10]
@@ -88,7 +88,7 @@ def test_the_budget_is_kept_and_drawn_anew_for_every_batch(tmp_path):
     assert {number for numbers in drawn for number in numbers} <= there
 
 
-def test_what_is_kept_follows_the_encoder(tmp_path):
+def test_kept_texts_follow_the_encoder(tmp_path):
     start = prepare(tmp_path)
     assert trains_text(start.model)
     before = {n: p.detach().clone() for n, p in start.model.model.text.named_parameters() if "pooler" not in n}

@@ -18,7 +18,7 @@ from xcat_rec.training.time_estimate import TimeEstimate, WorkBesideSteps
 from .test_trainer import prepared, trainer_of
 
 
-def test_what_is_left_follows_from_what_was_measured(tmp_path: Path) -> None:
+def test_the_time_left_follows_from_measured_times(tmp_path: Path) -> None:
     arguments = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, per_device_train_batch_size=10)
     state, control = TrainerState(max_steps=100, num_train_epochs=10), TrainerControl()
     estimate = TimeEstimate(lambda: WorkBesideSteps(50, 100, 3.0, 200))

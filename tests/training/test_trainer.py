@@ -151,7 +151,7 @@ def test_training_stops_early(tmp_path):
     assert trainer.state.epoch == 3
 
 
-def test_a_later_evaluation_of_the_test_set_says_nothing_of_early_stopping(tmp_path, monkeypatch):
+def test_a_later_evaluation_of_the_test_set_does_not_count_for_early_stopping(tmp_path, monkeypatch):
     start, told = prepared(tmp_path), []
     trainer = trainer_of(start, tmp_path, num_train_epochs=1, early_stopping_patience=2)
     trainer.train()
@@ -160,7 +160,7 @@ def test_a_later_evaluation_of_the_test_set_says_nothing_of_early_stopping(tmp_p
     assert "test_ndcg@10" in found and told == []
 
 
-def test_so_many_users_decide_in_training_and_all_are_judged_after_it(tmp_path):
+def test_a_sample_of_users_decides_in_training_and_all_are_evaluated_later(tmp_path):
     start = prepared(tmp_path)
     rows, users = start.splits["validation"], 7
     trainer = trainer_of(start, tmp_path, num_train_epochs=1, max_eval_users=users, tune_second_stage=False)

@@ -33,7 +33,7 @@ def test_arguments_of_transformers_are_refused(parts, tmp_path):
         XCatTrainer(args=TrainingArguments(output_dir=str(tmp_path)), **parts)
 
 
-def test_a_model_is_needed_or_what_makes_one(parts, tmp_path):
+def test_a_model_or_a_model_init_is_needed(parts, tmp_path):
     for changed in ({"model": None}, {"model_init": lambda: parts["model"]}):
         with pytest.raises(ValueError, match="needs either model= or model_init="):
             trainer_of(tmp_path, **{**parts, **changed})

@@ -38,7 +38,7 @@ def test_the_call_and_the_command_report_the_same(
     assert evaluate_checkpoint(saved, data, ks=[5, 10]).report.to_json() == expected.to_json()
 
 
-def test_the_metric_modules_give_the_same_figures(saved: Path) -> None:
+def test_the_metric_modules_give_the_same_metrics(saved: Path) -> None:
     """The lists of an evaluation, handed to the module, have the metrics of the evaluation."""
     found = evaluate_checkpoint(saved, shop(), ks=[5, 10])
     vocabulary, test = XCatRecommender.from_pretrained(saved).vocabulary, found.data.splits["test"]
@@ -49,7 +49,7 @@ def test_the_metric_modules_give_the_same_figures(saved: Path) -> None:
     assert {name: told[name] for name in found.report.metrics} == pytest.approx(found.report.metrics)
 
 
-def test_what_cannot_be_evaluated_is_refused(saved: Path) -> None:
+def test_invalid_evaluations_are_refused(saved: Path) -> None:
     with pytest.raises(ValueError, match="part is 'train'; give test or validation"):
         evaluate_checkpoint(saved, shop(), part="train")
     other = evaluate_checkpoint(saved, shop(), split="global-time")

@@ -81,7 +81,7 @@ def test_known_items_keep_their_rows_and_scores(base):
     assert new == pytest.approx(new)
 
 
-def test_a_new_item_has_text_and_features_but_no_id_and_neighbours_that_are_lent(base):
+def test_a_new_item_has_text_and_features_but_no_id_and_text_based_neighbours(base):
     model, processor = load_base(base)
     changed = change_catalogue(model, processor, build_vocabulary(changed_shop(grown())))
     row = int(changed.catalogue.encode(["item-new"])[0])
@@ -98,7 +98,7 @@ def test_a_new_item_has_text_and_features_but_no_id_and_neighbours_that_are_lent
 
 
 @pytest.mark.parametrize(("new", "in_use"), [(1, True), (200, False)])
-def test_the_second_stage_stays_in_use_where_the_base_knows_half_of_the_catalogue(base, new, in_use):
+def test_the_reranker_stays_on_if_the_base_has_half_of_the_catalogue(base, new, in_use):
     model, processor = load_base(base)
     model.config.candidate_attention = True
     change_catalogue(model, processor, build_vocabulary(other_shop(new)))
@@ -230,7 +230,7 @@ def test_the_note_counts_new_and_dropped_items(base):
         ({"item_features": ("category",)}, r"item_features is \('category',\), but \('brand',\) in the base"),
     ],
 )  # fmt: skip
-def test_what_contradicts_the_base_is_refused(base, options, told):
+def test_options_that_contradict_the_base_are_refused(base, options, told):
     with pytest.raises(ValueError, match=told):
         prepare_from_base(shop(), PreparationOptions(split="leave-one-out", **options), str(base))
 

@@ -46,7 +46,7 @@ def trained(folder: Path, rows: Dataset) -> tuple[PreparedTraining, XCatTrainer]
     return start, trainer
 
 
-def test_a_shop_without_a_rule_is_at_chance_after_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_without_a_rule_is_at_chance_after_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_stage, "STANDARD_ERRORS", -torch.inf)  # the re-ranker is used though it does not pay
     rows = at_random()
     start, trainer = trained(tmp_path, rows)

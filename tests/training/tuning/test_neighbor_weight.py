@@ -18,7 +18,7 @@ from ..test_trainer import prepared, trainer_of
 
 
 @pytest.mark.parametrize("version", [1, 3, 4])
-def test_every_weight_is_judged_as_an_evaluation_would(version: int, tmp_path: Path) -> None:
+def test_every_weight_is_evaluated_as_in_an_evaluation(version: int, tmp_path: Path) -> None:
     start = prepared(tmp_path, format_version=version)
     validation, memory = start.splits["validation"], start.model.model.neighbors
     assert memory is not None and (memory.similarities > 0).any()
@@ -33,7 +33,7 @@ def test_every_weight_is_judged_as_an_evaluation_would(version: int, tmp_path: P
         assert report.metrics["ndcg@10"] == pytest.approx(score, abs=1e-6)
 
 
-def test_a_second_stage_in_use_is_left_out_and_comes_back(tmp_path: Path) -> None:
+def test_a_reranker_in_use_is_turned_off_and_on_again(tmp_path: Path) -> None:
     start = prepared(tmp_path)
     model, generator = start.model, torch.Generator().manual_seed(0)
     stage = model.model.candidates
@@ -48,7 +48,7 @@ def test_a_second_stage_in_use_is_left_out_and_comes_back(tmp_path: Path) -> Non
     assert model.config.candidate_attention and model.config.neighbor_weight == XCatConfig().neighbor_weight
 
 
-def test_weights_that_are_tried_fit_what_the_memory_holds(tmp_path: Path) -> None:
+def test_candidate_weights_depend_on_the_kind_of_table(tmp_path: Path) -> None:
     for version, weights in ((2, OLD_WEIGHTS), (3, OLD_WEIGHTS), (4, WEIGHTS)):
         start = prepared(tmp_path, format_version=version)
         found = neighbor_weight_scores(start.model, start.processor, start.splits["validation"])
@@ -95,7 +95,7 @@ def test_training_ends_with_the_best_weight(
     assert start.model.config.neighbor_weight == 0.25
 
 
-def test_every_epoch_is_judged_with_the_memory_at_its_best(tmp_path: Path) -> None:
+def test_every_epoch_is_evaluated_with_the_best_item_to_item_weight(tmp_path: Path) -> None:
     start = prepared(tmp_path)
     start.model.config.neighbor_weight = 1e4
     trainer = trainer_of(start, tmp_path, num_train_epochs=1, tune_second_stage=False)

@@ -77,7 +77,7 @@ def test_how_often_and_how_long_ago_is_found(tmp_path: Path) -> None:
     assert found[6] > 0.95 > 0.9 > found[5]
 
 
-def test_what_is_rare_does_not_count() -> None:
+def test_rare_features_do_not_count() -> None:
     stage = XCatCandidateAttention(XCatConfig(num_candidates=5, item_features={}))
     generator = torch.Generator().manual_seed(0)
     candidates = torch.rand(40, 5, len(stage.weight), generator=generator) + 0.5
@@ -104,7 +104,7 @@ def test_it_is_the_same_again_and_left_off_where_there_is_nothing_to_find(tmp_pa
     assert gain.before == pytest.approx(1.0) and not gain.pays and not start.model.config.candidate_attention
 
 
-def test_a_bonus_of_untrained_items_is_no_evidence(tmp_path: Path) -> None:
+def test_the_cold_boost_is_not_evidence(tmp_path: Path) -> None:
     start = prepared(tmp_path, num_candidates=40)
     start.model.model.items.item_counts[5:25] = 0
     rows, stage = by_the_brand(start, 90), start.model.model.candidates
