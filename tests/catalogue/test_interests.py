@@ -179,7 +179,7 @@ def test_training_from_a_base_keeps_its_interests(encoder: Path, tmp_path: Path)
     assert again.interests is not None
     for part in ("validation", "test"):
         assert all_alike(profiles(prepared.splits[part]), profiles(again.splits[part]))
-    with pytest.raises(ValueError, match=r"interests is 'words', and 'items' in the base"):
+    with pytest.raises(ValueError, match=r"interests is 'words', but 'items' in the base"):
         prepare_from_base(tables(), PreparationOptions(interests="words"), str(tmp_path / "base"))
 
 
@@ -193,7 +193,9 @@ def test_without_interests_nothing_is_read(encoder: Path) -> None:
 
 def test_missing_inputs_of_interests_are_refused(encoder: Path, tmp_path: Path) -> None:
     options = options_of(encoder)
-    with pytest.raises(ValueError, match=r"reads texts of events, and none of the columns review_title.*interests='i"):
+    with pytest.raises(
+        ValueError, match=r"reads texts of events, and events has no column review_title.*interests='i"
+    ):
         prepare_training(shop(), options)
     with pytest.raises(ValueError, match="interests is 'talk'; give none, words or items"):
         prepare_training(tables(), replace(options, interests="talk"))

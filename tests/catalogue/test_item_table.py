@@ -341,9 +341,9 @@ def test_brands_have_embeddings_if_items_differ_in_them():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"text_fields": ("slogan",)}, "text_fields names 'slogan'.*it has item_id"),
-        ({"item_features": ("size",)}, "item_features names 'size'"),
-        ({"config": {"depth": 3}}, "'depth' is no field of XCatConfig"),
+        ({"text_fields": ("slogan",)}, "text_fields has 'slogan'.*it has item_id"),
+        ({"item_features": ("size",)}, "item_features has 'size'"),
+        ({"config": {"depth": 3}}, "'depth' is not a field of XCatConfig"),
         ({"config": {"hidden_act": "gello"}}, "hidden_act is 'gello'; give one of gelu"),
         ({"max_text_length": 0}, "max_text_length is 0; give 1 to 64"),
         ({"max_text_length": 65}, "max_text_length is 65; give 1 to 64"),
