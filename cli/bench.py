@@ -156,7 +156,7 @@ def _fields(arguments: list[str], own: dict[str, Any]) -> dict[str, Any]:
     if "seed" in given:
         raise ValueError(
             f"--seed {given['seed']} is not an option of bench; give --seeds N, which runs seeds 0 to N - 1 on one "
-            "split, or --split-seed  S for another draw of ties and cold items"
+            "split, or --split-seed S for another draw of ties and cold items"
         )
     return given | {name: value for name, value in own.items() if value is not None}
 
