@@ -32,13 +32,13 @@ def field_parameters() -> list[Any]:
             if name not in RESERVED:
                 found.setdefault(name, (_PANELS.get(field.group) or _PANELS[owner], field))
     common = {name: ("Common fields", found[name][1]) for name in _COMMON if name in found}
-    inherited = {name: (f"{panel} (of transformers)", field) for name, (panel, field) in found.items() if field.inherited}
-    own = {name: entry for name, entry in found.items() if name not in inherited}
-    inherited = {name: entry for name, entry in inherited.items() if name not in common}
-    inherited = {name: (f"{panel} (of transformers)", field) for name, (panel, field) in found.items() if field.inherited}
-    own = {name: entry for name, entry in found.items() if name not in inherited}
-    inherited = {name: entry for name, entry in inherited.items() if name not in common}
-    infos = {name: _option(name, panel, field) for name, (panel, field) in (common | own | common | inherited).items()}
+    foreign = {
+        name: (f"{panel} (of transformers)", field)
+        for name, (panel, field) in found.items()
+        if field.inherited and name not in common
+    }
+    own = {name: entry for name, entry in found.items() if name not in foreign}
+    infos = {name: _option(name, panel, field) for name, (panel, field) in (common | own | common | foreign).items()}
     for option in field_options():  # short names of the fields above
         name = option[2:].replace("-", "_")
         infos.setdefault(name, typer.Option(option, metavar="X", rich_help_panel="Other names"))

@@ -48,7 +48,6 @@ class OptionField:
         choices: Values that it may have, if transformers declares an enumeration; else empty.
         help: First sentence of its documentation in its class, on one line; may be empty.
         inherited: Whether only transformers declares it.
-        inherited: Whether only transformers declares it.
         group: Name of the class that declares it: `PreparationOptions` has its fields from several.
     """
 
@@ -57,7 +56,6 @@ class OptionField:
     default: Any = UNKNOWN
     choices: tuple[str, ...] = ()
     help: str = field(default="", repr=False)
-    inherited: bool = field(default=False, repr=False)
     inherited: bool = field(default=False, repr=False)
     group: str = field(default="", repr=False)
 
@@ -88,7 +86,8 @@ def option_fields(owner: str) -> dict[str, OptionField]:
                 kind,
                 _default(statement.value, path),
                 _choices(kind) or before.choices,
-                told or before.help,
+                about or before.help,
+                bool(package),
                 before.group,
             )
     return found

@@ -77,7 +77,7 @@ class PreparationOptions(ModelOptions, InterestOptions, TextOptions, EventOption
 
     Args:
         seed: Seed of ties, initial weights and training.
-        split_seed: Seed of ties and cold items only, so that runs with several seeds use the same data; None for `seed`.
+        split_seed: Seed of ties and cold items only, so that runs with several seeds have the same data; None: `seed`.
         cache_dir: Folder for cached text states and splits; None for the user's cache and the cache of `datasets`.
     """
 
