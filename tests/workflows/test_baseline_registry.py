@@ -48,7 +48,7 @@ def test_names_that_cannot_be_used(package: str, tmp_path: Path) -> None:
         bench(shop, ["no_such_package.models:latest"])
     with pytest.raises(ValueError, match="which own_baselines does not register; decorate"):
         bench(shop, ["own_baselines:first"])
-    with pytest.raises(ValueError, match=r"'latest', which is no model; known are popularity, .*own_baselines:latest"):
+    with pytest.raises(ValueError, match=r"unknown name, 'latest'; give some of popularity, .*own_baselines:latest"):
         bench(shop, ["latest"])
     with pytest.raises(ValueError, match=r"baseline 'popularity' is .*_popularity already"):
         register_baseline("popularity")(lambda data: None)
