@@ -41,9 +41,11 @@ UNKNOWN_COUNTS_FROM = 9
 class XCatConfig(PreTrainedConfig):
     """Sizes and options of an XCat model.
 
-    Keys keep their older names for saved checkpoints; docs/glossary.md gives the usual term for each.
+    Keys keep their older names for saved checkpoints; docs/glossary.md gives the usual term for each. The fields stand
+    in groups, here and below.
 
     Args:
+        *Items and their texts*
         text_config: Configuration of the nested text encoder, any of `AutoConfig`, or None for a model without an
             encoder, which gets text states from outside.
         use_text: Whether an item is represented by its text.
@@ -54,6 +56,7 @@ class XCatConfig(PreTrainedConfig):
         num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
         num_texts: Distinct item texts; items with the same text share its states.
         item_features: Categorical attributes of items, name to number of values (value 0 means missing).
+        *Events and histories*
         event_types: Names of the event types (view, purchase, ...), coded from 1; 0 is an unknown type.
         negative_event_types: Negative types among `event_types`, such as return. The encoder reads them as events of
             their type; item-to-item weights, repeat bias and re-ranker ignore them.
@@ -61,20 +64,24 @@ class XCatConfig(PreTrainedConfig):
         num_time_gap_buckets: Logarithmic buckets of the time since the previous event; 0 switches gaps off.
         max_history: Longest history, in events, that the model reads; the latest events are kept. `prepare_training`
             increases the default for long histories (`history_length`).
+        *Behaviour encoder*
         behavior_encoder: A name in `BEHAVIOR_ENCODERS`: "transformer", "gru" or "lstm".
         hidden_size: Width of behaviour states and item representations.
         intermediate_size: Width of the feed-forward layers.
         num_attention_heads: Heads of self- and cross-attention.
         num_behavior_layers: Layers of the behaviour encoder.
+        *Fusion of behaviour and text*
         num_fusion_layers: Cross-attention blocks from behaviour states to text states; 0 turns fusion off.
         fusion_block: The cross-attention block, a name in `FUSION_BLOCKS`: "attention".
         memory_sources: Sources of memory tokens of the fusion blocks, names in `MEMORY_SOURCES`: "item_text",
             "user_text", "interests"; None for the first. Training rows have no user texts, so "user_text" keeps its
             initial weights; checkpoints of earlier versions have it.
+        *Activation and dropout*
         hidden_act: Activation of feed-forward layers and of the text projection.
         hidden_dropout: Dropout on inputs and residual branches.
         attention_dropout: Dropout on attention weights.
         id_dropout: Share of items whose id embedding is dropped in a training step, so that text alone is enough.
+        *Scores and training loss*
         scoring: "cosine" or "dot" between behaviour states and item representations.
         temperature: Divisor of the scores.
         objective: "softmax" over the whole catalogue, "sampled_softmax", "gbce" (generalised binary cross-entropy over
@@ -82,28 +89,34 @@ class XCatConfig(PreTrainedConfig):
         full_softmax_limit: Largest number of items for which "auto" is the full softmax.
         num_negatives: Uniform negatives per training step of a sampled objective, shared by the batch.
         gbce_calibration: Calibration t of "gbce", from 0 (plain binary cross-entropy) to 1.
+        *Item-to-item weights*
         num_neighbors: Item-to-item weights stored per item: the items it predicts best. Used at inference only.
         neighbor_window: Number of latest events whose item-to-item weights are added.
         neighbor_decay: Decay of the item-to-item weights per event, from the latest event backwards.
         neighbor_weight: Factor of the item-to-item weights in the score.
         neighbor_history: Whether items already in the history get the maximum neighbour score of the other items, so
             that they are not ranked down; for weights from texts alone (`xcat catalogue`).
+        *Repeat bias and cold-item boost*
         repeats: Repeat bias: a score that depends on recency and number of the item's events in the history. "off";
             "jointly": trained with the rest; "apart": the model is trained without the bias, and the bias is fitted on
             top of the model's (fixed) scores.
         repeat_weight: Weight of the repeat bias in the score; values below 1 favour items new to the user.
         untrained_bonus: Cold-item boost: added to the scores of items without training events. Higher values show new
             items more often, at the cost of others. `prepare_training` sets 0.25 for models that read texts.
+        *Re-ranker*
         num_candidates: Best items that the re-ranker scores again (`XCatCandidateAttention`); 0 turns it off.
         num_successors: Item transitions stored per item: the items that most often follow it; read by the re-ranker.
         candidate_window: Latest events that candidates attend to; 0 for a re-ranker without attention.
         candidate_hidden: Width of the re-ranker's network.
         candidate_attention: Whether the re-ranker is used; training sets it if validation shows a gain.
+        *Label smoothing over text neighbours*
         soft_target_weight: Label smoothing: share of the label's mass given to the items nearest in text.
         num_soft_targets: Number of text neighbours that share it.
+        *Trained parts and initial weights*
         freeze_text_encoder: Whether the nested text encoder is not trained.
         layer_norm_eps: Epsilon of layer normalisation.
         initializer_range: Standard deviation of initial weights.
+        *Saved checkpoint*
         format_version: Format version of the checkpoint; a loaded checkpoint keeps its version and its scores.
         catalogue_digest: Hash of the catalogue saved with the checkpoint (`catalogue_digest` of the processor); None
             if model and processor were not saved together.
@@ -123,6 +136,7 @@ class XCatConfig(PreTrainedConfig):
     model_type = "xcat"
     sub_configs = {"text_config": AutoConfig}
 
+    # Items and their texts
     text_config: dict[str, Any] | PreTrainedConfig | None = None
     use_text: bool = True
     use_item_ids: bool = True
@@ -131,47 +145,69 @@ class XCatConfig(PreTrainedConfig):
     num_item_rows: int = NUM_SPECIAL_ROWS
     num_texts: int = 1
     item_features: dict[str, int] | None = None
+
+    # Events and histories
     event_types: list[str] | None = None
     negative_event_types: list[str] | None = None
     num_rating_buckets: int = 0
     num_time_gap_buckets: int = 0
     max_history: int = 50
+
+    # Behaviour encoder
     behavior_encoder: str = "transformer"
     hidden_size: int = 128
     intermediate_size: int = 512
     num_attention_heads: int = 4
     num_behavior_layers: int = 1
+
+    # Fusion of behaviour and text
     num_fusion_layers: int = 1
     fusion_block: str = "attention"
     memory_sources: list[str] | None = None
+
+    # Activation and dropout
     hidden_act: str = "gelu"
     hidden_dropout: float | int = 0.2
     attention_dropout: float | int = 0.2
     id_dropout: float | int = 0.1
+
+    # Scores and training loss
     scoring: str = "cosine"
     temperature: float | int = 0.05
     objective: str = "auto"
     full_softmax_limit: int = 50_000
     num_negatives: int = 4096
     gbce_calibration: float | int = 0.75
+
+    # Item-to-item weights
     num_neighbors: int = 50
     neighbor_window: int = 10
     neighbor_decay: float | int = 0.8
     neighbor_weight: float | int = 40.0
     neighbor_history: bool = False
+
+    # Repeat bias and cold-item boost
     repeats: str = "jointly"
     repeat_weight: float | int = 1.0
     untrained_bonus: float | int = 0.0
+
+    # Re-ranker
     num_candidates: int = 200
     num_successors: int = 20
     candidate_window: int = 10
     candidate_hidden: int = 32
     candidate_attention: bool = False
+
+    # Label smoothing over text neighbours
     soft_target_weight: float | int = 0.3
     num_soft_targets: int = 10
+
+    # Trained parts and initial weights
     freeze_text_encoder: bool = True
     layer_norm_eps: float | int = 1e-6
     initializer_range: float | int = 0.02
+
+    # Saved checkpoint
     format_version: int = FORMAT_VERSION
     catalogue_digest: str | None = None
 
