@@ -99,7 +99,7 @@ def test_details_of_events_give_the_same_lists_and_errors_without_the_package(al
     )
     assert not imported and found == json.loads(json.dumps(expected))
     assert [*wrong[4]] == ["timestamps"] and told.pop(4)[1].startswith(
-        "timestamps of history 0: 1 of 1 are no seconds"
+        "timestamps of history 0: 1 of 1 are not seconds"
     )
     del refused[4]  # with the package more kinds of times are read
     assert told == refused
