@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def bench(
     context: typer.Context,
     data: Annotated[
-        str | None, typer.Argument(help="Folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset.")
+        str | None,
+        typer.Argument(help="One file, a folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),
     ] = None,
     models: Annotated[str, typer.Option(help="Model names separated by commas, such as popularity,xcat.")] = ",".join(
         DEFAULT_MODELS
@@ -29,7 +30,9 @@ def bench(
     output: Annotated[Path, typer.Option(help="JSON file for the results; each run is added when it ends.")] = Path(
         "bench.json"
     ),
-    items: Annotated[str | None, typer.Option(help="Items table, instead of DATA.")] = None,
+    items: Annotated[
+        str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
+    ] = None,
     events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
     columns: Columns = None,
     time_format: TimeFormat = None,

@@ -12,7 +12,7 @@ from .options import Columns, Encoding
 
 def catalogue(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
-    items: Annotated[str, typer.Argument(help="Table of the items, with the columns of an items table.")],
+    items: Annotated[str, typer.Argument(help="Items table, or an events table with the columns of its items.")],
     output: Annotated[Path, typer.Option(help="Folder for the checkpoint with these items.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
     columns: Columns = None,

@@ -16,10 +16,13 @@ def evaluate(
     context: typer.Context,
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
     data: Annotated[
-        str | None, typer.Argument(help="Folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset.")
+        str | None,
+        typer.Argument(help="One file, a folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
-    items: Annotated[str | None, typer.Option(help="Items table, instead of DATA.")] = None,
+    items: Annotated[
+        str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
+    ] = None,
     events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
     columns: Columns = None,
     time_format: TimeFormat = None,

@@ -20,12 +20,14 @@ def fit(
     context: typer.Context,
     data: Annotated[
         str | None,
-        typer.Argument(help="Folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),
+        typer.Argument(help="One file, a folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the checkpoint, such as my-checkpoint.")] = Path(
         "checkpoint"
     ),
-    items: Annotated[str | None, typer.Option(help="Items table, instead of DATA.")] = None,
+    items: Annotated[
+        str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
+    ] = None,
     events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
     columns: Columns = None,
     guess_columns: GuessColumns = False,
@@ -79,7 +81,12 @@ def fit(
     --learning-rate 1e-3, --text-fields title,brand), or lines of the YAML file. The file's section `card` has fields
     of the model card: license, language, model_name, limits, ...
 
+    DATA may be one events table that also has titles, prices or other item columns. The items table is then derived
+    from it, one row per item.
+
     Examples:
+
+        xcat fit invoices.csv --guess-columns
 
         xcat fit my-shop/ --output my-checkpoint
 

@@ -14,6 +14,7 @@ from ..model_cards.markdown import is_hub_id
 from ..model_cards.scrubbing import is_secret_name
 from ..tokenization.out_of_core.prepared_folder import is_prepared, open_prepared
 from ..tokenization.sources import SOURCES, split_data
+from ..tokenization.sources.generic import table_suffix
 from ..tokenization.tables.column_guess import changed_columns, columns_text
 from ..tokenization.tables.schema import TableColumns
 from .options import parse_value
@@ -58,7 +59,7 @@ def fit_command(data: str | None, fields: Mapping[str, Any], options: Mapping[st
         'xcat fit DATA --output checkpoint --hidden-size 64 --text-fields title,brand --bf16 true'
     """
     prepared = data is not None and is_prepared(data)
-    alone = not prepared and data is None and options is not None and "items" in options
+    alone = data is None and options is not None and "events" in options
     shown = ["PREPARED"] if prepared else [] if alone else [_data_word(data)]
     words = ["xcat", "fit", *shown, "--output", "checkpoint"]
     for name, value in (options or {}).items():
@@ -83,7 +84,7 @@ def other_command(context: Any, checkpoint: str | None, data: str | None) -> str
     words = ["xcat", context.command.name]
     if checkpoint is not None:
         words.append(checkpoint if is_hub_id(checkpoint) and not Path(checkpoint).exists() else "CHECKPOINT")
-    words += [] if data is None and context.params.get("items") else [_data_word(data)]
+    words += [] if data is None and context.params.get("events") else [_data_word(data)]
     for name, value in given_options(context).items():
         if name == "k":
             words += [part for cutoff in value for part in ("-k", str(cutoff))]
@@ -98,7 +99,14 @@ def _data_word(data: str | None) -> str:
         return str(name)
     if path and not Path(path).exists() and is_hub_id(path):
         return str(data)
-    return ":".join([name, "DATA", *([",".join(parts)] if parts else [])]) if name else "DATA"
+    word = f"DATA{_suffixes(Path(path))}" if path else "DATA"
+    return ":".join([name, word, *([",".join(parts)] if parts else [])]) if name else word
+
+
+def _suffixes(path: Path) -> str:
+    """The suffixes by which a table is read, such as `.csv.gz`; empty for a folder."""
+    known = table_suffix(path) if path.is_file() else None
+    return "" if known is None else path.name[path.name.lower().rindex(known) :]
 
 
 def _prepare_command(folder: str) -> str:
@@ -144,7 +152,7 @@ def _place(name: str, value: Any) -> str | None:
     path = Path(value)
     if not path.exists():
         return None
-    return name.upper() + ("".join(path.suffixes) if path.is_file() else "")
+    return name.upper() + _suffixes(path)
 
 
 def _as_word(value: Any) -> str:

@@ -21,10 +21,13 @@ PAGE, CARD = "report.html", "README.md"
 
 def inspect(
     data: Annotated[
-        str | None, typer.Argument(help="Folder with your tables, SOURCE:PATH, a hub dataset, or complete-journey.")
+        str | None,
+        typer.Argument(help="One file, a folder with your tables, SOURCE:PATH, a hub dataset, or complete-journey."),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for report.html and README.md.")] = Path("inspection"),
-    items: Annotated[str | None, typer.Option(help="Items table, instead of DATA.")] = None,
+    items: Annotated[
+        str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
+    ] = None,
     events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
     columns: Columns = None,
     guess_columns: GuessColumns = False,

@@ -10,7 +10,9 @@ from .options import Columns, Encoding, TimeFormat
 
 
 def interests(
-    data: Annotated[str, typer.Argument(help="Folder with items.* and events.*; events need texts or ratings.")],
+    data: Annotated[
+        str, typer.Argument(help="Events file, or folder with items.* and events.*; events need texts or ratings.")
+    ],
     user: Annotated[
         list[str] | None,
         typer.Option(help="User id, such as U1; may be repeated; by default the users with most texts and ratings."),

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 def prepare(
     data: Annotated[
-        str | None, typer.Argument(help="Folder with items.* and events.*, a dataset on the hub, or a known source.")
+        str | None,
+        typer.Argument(help="One file, a folder with items.* and events.*, a dataset on the hub, or a known source."),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the sequences.")] = Path("prepared"),
-    items: Annotated[str | None, typer.Option(help="Items table, instead of DATA.")] = None,
+    items: Annotated[
+        str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
+    ] = None,
     events: Annotated[
         str | None, typer.Option(help="Events table or folder of parquet files, instead of DATA.")
     ] = None,

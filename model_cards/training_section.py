@@ -14,7 +14,7 @@ from .method import Ingredient, losses_of, parts_of
 from .settings import model_settings, training_settings
 
 PLACES = {
-    "DATA": "the data folder", "PREPARED": "a new folder", "ITEMS": "the items table",
+    "DATA": "the data file or folder", "PREPARED": "a new folder", "ITEMS": "the items table",
     "EVENTS": "the events table", "BASE": "the base's folder", "TEXT_ENCODER": "the text encoder's folder",
 }  # fmt: skip
 """Words of a command that replace a file or folder of the original machine."""

@@ -18,8 +18,9 @@ from ..tokenization.interests.opinions import Statements, full_profile, opinions
 from ..tokenization.interests.profiles import InterestProfile, ProfileOptions
 from ..tokenization.interests.sentiment import ModelSentiment
 from ..tokenization.out_of_core.prepared_folder import refuse_prepared
-from ..tokenization.sources.generic import find_table, load_table
-from ..tokenization.tables.schema import TableColumns, validate_items
+from ..tokenization.sources.generic import load_table, table_suffix
+from ..tokenization.sources.table_files import find_shop
+from ..tokenization.tables.schema import TableColumns, derive_items, validate_items
 from ..tokenization.text import DEFAULT_TEXT_FIELDS, item_texts, resolve_text_encoder
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def interests(
     """Compute interest profiles of users, like `xcat interests`.
 
     Args:
-        data: Folder with `items.*` and `events.*`; events have texts or ratings.
+        data: Events file, or folder with `items.*` and `events.*`; events have texts or ratings.
         user: Ids of the users; None for the users with most texts and ratings.
         checkpoint: Checkpoint to take column names, time format and encoding from: a folder, or NAMESPACE/NAME on
             the hub.
@@ -77,10 +78,14 @@ def interests(
     refuse_prepared(os.fspath(data), "give")
     at = None if before is None else _seconds(before)
     told = table_options(checkpoint, columns, time_format, encoding)
-    events, problems = load_table(_file(data, "events"), "events", encoding=told["encoding"])
+    files = _files(data)
+    events, problems = load_table(files["events"], "events", encoding=told["encoding"])
     statements = read_statements(events, told["columns"], text_columns, time_format=told["time_format"])
-    raw, found = load_table(_file(data, "items"), "items", encoding=told["encoding"])
-    items, report = validate_items(raw, told["columns"], found=found)
+    if "items" in files:
+        raw, found = load_table(files["items"], "items", encoding=told["encoding"])
+        items, report = validate_items(raw, told["columns"], found=found)
+    else:
+        items, report = derive_items(events, told["columns"])
     for problem in (*problems, *report.problems):
         tell(f"note: {problem}")
     asked = user or _most_told(statements, users)
@@ -100,10 +105,13 @@ def interests(
     return profiles
 
 
-def _file(data: str | os.PathLike[str], name: str) -> Path:
-    if not Path(data).is_dir():
-        raise ValueError(f"{data} is not a folder; give one with items.* and events.*")
-    return find_table(Path(data), name)
+def _files(data: str | os.PathLike[str]) -> dict[str, Path]:
+    place = Path(data).expanduser()
+    if not place.is_dir() and not (place.is_file() and table_suffix(place)):
+        raise ValueError(
+            f"{data} is not a table or folder; give an events file, or a folder with items.* and events.*"
+        )
+    return find_shop(place)
 
 
 def _seconds(time: str) -> int:

@@ -52,7 +52,7 @@ def test_the_card_has_the_authors_fields_and_the_measurements(
     assert "### Exposure by category" in card and "### Exposure by brand" in card
     (command,) = re.findall(r"^xcat fit .*$", card, re.MULTILINE)
     assert command.startswith("xcat fit DATA --output checkpoint --seed 3 --hidden-size 32 ")
-    assert "`DATA` is the data folder; `TEXT_ENCODER` is the text encoder's folder." in card
+    assert "`DATA` is the data file or folder; `TEXT_ENCODER` is the text encoder's folder." in card
     assert command.endswith(" --text-encoder TEXT_ENCODER --split leave-one-out")
     assert str(tmp_path) not in card and str(places[0].parent) not in card
     assert (tmp_path / "fit" / ".eval_results" / "shop-events-next.yaml").is_file()

@@ -110,7 +110,7 @@ def test_no_text_breaks_out_and_nothing_is_loaded(tmp_path: Path) -> None:
     assert not page.tags & {"script", "img", "link", "iframe", "a"} and "\x00" not in text
     assert not page.attributes & {"src", "href", "onerror", "style"}
     assert "http" not in text.replace("http-equiv", "") and "hf_abc" not in text and "/home/jo" not in text
-    assert "&lt;script&gt;alert(1)" in text and "the data folder" in text
+    assert "&lt;script&gt;alert(1)" in text and "the data file or folder" in text
 
 
 def test_a_report_without_users_values_or_training_has_no_intervals_and_no_curve(tmp_path: Path) -> None:

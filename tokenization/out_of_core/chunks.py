@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,9 +17,10 @@ from ..sources.hub import HUB_SCHEME, open_parquet_file
 from ..sources.text_files import check_permission
 from ..tables.column_reader import TableStyle
 from ..tables.event_times import event_columns
+from ..tables.items_of_events import ItemsOfEvents
 from ..tables.problems import TableError, TableProblem
 from ..tables.schema import EVENT_SCHEMA, MissingUsers, TableColumns, UnknownItems
-from ..tables.table_columns import EVENT_INPUTS
+from ..tables.table_columns import EVENT_INPUTS, ITEM_SCHEMA
 from ..tables.table_reader import MAX_EVENT_TYPES, TableReader
 from ..tables.time_texts import TimeReading
 from ..vocabulary import ItemVocabulary
@@ -159,12 +160,8 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
         Events with our columns (`event_columns`) and `ROW`, in the order of the file, and the issues found. The table
         is empty if an issue is fatal.
     """
-    # Fetch the columns of a file on the hub in few requests.
-    file = pq.ParquetFile(open_parquet_file(chunk.path), pre_buffer=chunk.path.startswith(HUB_SCHEME))
-    columns = reading.columns.of_table([name.strip() for name in file.schema_arrow.names], "events")
-    wanted = [columns.name_of(name) for name in EVENT_INPUTS]
-    present = [name for name in file.schema_arrow.names if name.strip() in wanted]
-    raw, found = tidy_header(from_arrow(file.read_row_groups(list(chunk.row_groups), columns=present)), [], "events")
+    raw, found = _read_columns(chunk, reading.columns, {"events": EVENT_INPUTS})
+    columns = reading.columns.of_table(raw.columns, "events")
     reader = _ChunkReader(
         columns, time_format=reading.time_format, style=reading.style,
         on_missing_users=reading.on_missing_users,
@@ -189,6 +186,51 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
     events = events.select(event_columns(events))
     numbered = events.with_columns((pl.int_range(pl.len(), dtype=pl.Int64) + (chunk.number << _PLACE_BITS)).alias(ROW))
     return numbered, event_facts(events, problems)
+
+
+def items_of_log(
+    paths: Sequence[str | Path], columns: TableColumns, style: TableStyle
+) -> tuple[pl.DataFrame | None, list[TableProblem]]:
+    """The items table of a log that holds the columns of items too, read one chunk at a time.
+
+    Args:
+        paths: Parquet files of the log.
+        columns: Names of its columns.
+        style: How the whole log is written.
+
+    Returns:
+        The items, None if no event has an item id; and what was found.
+    """
+    derived = ItemsOfEvents(columns, style)
+    for chunk in cut_chunks(paths):
+        raw, _ = _read_columns(chunk, columns, {"items": ITEM_SCHEMA, "events": ("item_id", "user_id")})
+        derived.add(raw)
+    items = derived.finish()
+    if items is None:  # reading the events tells why
+        reader = TableReader(columns, style=style)
+        for chunk in cut_chunks(paths)[:1]:
+            reader.events(_read_columns(chunk, columns, {"events": EVENT_INPUTS})[0])
+        return None, reader.problems
+    return items, derived.problems
+
+
+def _read_columns(
+    chunk: EventChunk, columns: TableColumns, wanted: Mapping[str, Iterable[str]]
+) -> tuple[pl.DataFrame, list[TableProblem]]:
+    """Some columns of a chunk under the user's names, and what is wrong with the header.
+
+    Args:
+        chunk: The row groups.
+        columns: The mapping of the user.
+        wanted: Our names of the columns, by the table that they are of.
+    """
+    # Columns of a file on the hub are fetched in few requests.
+    file = pq.ParquetFile(open_parquet_file(chunk.path), pre_buffer=chunk.path.startswith(HUB_SCHEME))
+    there = [name.strip() for name in file.schema_arrow.names]
+    mapped = {label: columns.of_table(there, label) for label in wanted}
+    names = {mapped[label].name_of(name) for label, ours in wanted.items() for name in ours}
+    present = [name for name in file.schema_arrow.names if name.strip() in names]
+    return tidy_header(from_arrow(file.read_row_groups(list(chunk.row_groups), columns=present)), [], "events")
 
 
 def event_facts(events: pl.DataFrame, problems: list[TableProblem]) -> EventFacts:

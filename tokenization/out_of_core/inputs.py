@@ -12,8 +12,9 @@ from typing import Any
 import polars as pl
 
 from ..sources import load_shop
-from ..sources.generic import find_optional_table, find_table, load_table
+from ..sources.generic import find_optional_table, load_table
 from ..sources.hub import HUB_ID, HubLog, find_log
+from ..sources.table_files import check_no_items
 from ..sources.text_files import check_permission
 from ..tables.column_reader import TableStyle
 from ..tables.data_card import DataCard
@@ -25,6 +26,7 @@ from ..tables.time_columns import TimeStyle
 from ..tables.time_texts import check_time_format
 from ..text.vocabulary_texts import items_table
 from ..vocabulary import ItemVocabulary
+from .chunks import items_of_log
 from .log_styles import log_style
 
 LAYOUT = 2
@@ -60,7 +62,7 @@ class PreparationInputs:
     Args:
         data: As for `load_shop`, or a folder with `items.*` and a folder `events/` of parquet files, here or on the
             hub. Events on the hub are streamed, without a download first.
-        items: The items table, in place of `data`.
+        items: The items table, in place of `data`; None to derive it from the events.
         events: The events table: a file, or a folder of parquet files.
         columns: Column names; None for our own names.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
@@ -149,7 +151,11 @@ class PreparationInputs:
             reader.problems += problems
         style, found = log_style(self.events, self.columns, self.time_format)
         reader.problems += found
-        items = reader.items(tables["items"])
+        if "items" in tables:
+            items = reader.items(tables["items"])
+        else:
+            items, found = items_of_log(self.events, self.columns, style)
+            reader.problems += found
         users = reader.users(tables["users"]) if "users" in tables else None
         promotions = reader.promotions(tables["promotions"]) if "promotions" in tables else None
         if items is None or any(problem.fatal for problem in reader.problems):
@@ -209,23 +215,29 @@ def _streamed(
 ) -> tuple[str, dict[str, Path], list[Path]] | None:
     """Name, small tables and parquet files of the events; None if the tables must be loaded at once."""
     if data is None:
-        if items is None or events is None or not Path(items).expanduser().is_file():
+        if events is None or (items is not None and not Path(items).expanduser().is_file()):
             return None
         log = _parquet_files(Path(events).expanduser())
-        return ("shop", {"items": Path(items).expanduser()}, log) if log else None
+        apart = items is not None and [Path(items).expanduser()] != log
+        return ("shop", {"items": Path(str(items)).expanduser()} if apart else {}, log) if log else None
     folder = Path(data).expanduser()
-    if items is not None or events is not None or not folder.is_dir():
+    if items is not None or events is not None:
         return None
+    if folder.is_file():
+        log = _parquet_files(folder)
+        return (folder.name.split(".")[0], {}, log) if log else None
+    return _streamed_folder(folder) if folder.is_dir() else None
+
+
+def _streamed_folder(folder: Path) -> tuple[str, dict[str, Path], list[Path]] | None:
     there = [path for path in folder.iterdir() if path.name.split(".")[0] == "events"]
     log = _parquet_files(there[0]) if len(there) == 1 else []
     if not log:
         return None
-    small = {"items": find_table(folder, "items")}
-    for name in ("users", "promotions"):
-        path = find_optional_table(folder, name)
-        if path is not None:
-            small[name] = path
-    return folder.resolve().name, small, log
+    found = {name: find_optional_table(folder, name) for name in ("items", "users", "promotions")}
+    if found["items"] is None:
+        check_no_items(folder)
+    return folder.resolve().name, {name: path for name, path in found.items() if path is not None}, log
 
 
 def _on_hub(data: str | Path | None) -> HubLog | None:

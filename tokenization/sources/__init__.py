@@ -15,11 +15,12 @@ from ..tables.table_columns import SavedColumns, is_chosen
 from .amazon_five_core import AMAZON_2014, AMAZON_2018
 from .amazon_reviews import AMAZON_2023
 from .complete_journey import COMPLETE_JOURNEY, load_complete_journey
-from .generic import load_table, read_table
+from .generic import SUFFIXES, load_table, read_table, table_suffix
 from .hub import HUB_ID, fetch, list_files
 from .movielens import MOVIELENS
 from .recbole import RECBOLE
 from .source import DataSource, SourceRequest, list_folder
+from .table_files import given_tables
 from .tables import TABLES
 
 if TYPE_CHECKING:
@@ -50,12 +51,13 @@ def load_shop(
     """Load and validate the tables of a dataset.
 
     Args:
-        data: A folder with tables, or a folder from `prepare_tables`; or the id of a dataset on the hub
+        data: A file or folder with tables, or a folder from `prepare_tables`; or the id of a dataset on the hub
             ("namespace/name") in a layout of one of `SOURCES`; `SOURCE:PATH` to name the source,
             `SOURCE:PATH:PART,PART` for some of its parts; the name of a source for data from a package
             (complete-journey, movielens); or a `DatasetDict` of `items`, `events` and optionally `users` and
-            `promotions`.
-        items: The items table, in any form of `read_table`; together with `events`, instead of `data`.
+            `promotions`. One file is a table of events that has the columns of their items too.
+        items: The items table, in any form of `read_table`; together with `events`, instead of `data`. None to derive
+            it from the events.
         events: The events table.
         columns: Column names; None for our own names.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
@@ -136,7 +138,7 @@ def check_source(data: str | Path | None, *, items: object = None, events: objec
     """
     tables = {"items": items, "events": events}
     if data is None:
-        _check_both(tables)
+        _check_events(events)
         for source in tables.values():
             named = isinstance(source, str | Path) and not HUB_ID.fullmatch(str(source))
             if named and not Path(str(source)).expanduser().exists():
@@ -150,10 +152,9 @@ def check_source(data: str | Path | None, *, items: object = None, events: objec
         _check_folder(data, path)
 
 
-def _check_both(tables: Mapping[str, object]) -> None:
-    missing = [label for label in ("items", "events") if tables.get(label) is None]
-    if missing:
-        raise ValueError(f"no {' and '.join(missing)} table was given; give data, or both items and events")
+def _check_events(events: object) -> None:
+    if events is None:
+        raise ValueError("no events table was given; give data, or events, and items where they are another table")
 
 
 def _check_either(items: object, events: object) -> None:
@@ -168,13 +169,18 @@ def _check_path(name: str) -> None:
 
 def _check_folder(data: str | Path, path: str) -> None:
     folder = Path(path).expanduser()
-    if folder.is_dir() or (not folder.exists() and HUB_ID.fullmatch(path)):
+    if folder.is_dir() or (folder.is_file() and table_suffix(folder)) or _may_be_on_hub(path):
         return
-    what = "is not a folder" if folder.exists() else "does not exist"
+    what = f"has no suffix of a table ({', '.join(SUFFIXES)})" if folder.exists() else "does not exist"
     raise FileNotFoundError(
-        f"data {str(data)!r} {what}; give a folder with an items and an events table, "
-        f"or SOURCE:FOLDER with one of the known sources: {', '.join(SOURCES)}"
+        f"data {str(data)!r} {what}; give a file of events with the columns of their items, a folder with an items "
+        f"and an events table, or SOURCE:FOLDER with one of the known sources: {', '.join(SOURCES)}"
     )
+
+
+def _may_be_on_hub(path: str) -> bool:
+    """Whether a path is that of nothing here, and no name of a table."""
+    return HUB_ID.fullmatch(path) is not None and not Path(path).exists() and not table_suffix(Path(path))
 
 
 def _find(data: str | Path) -> tuple[DataSource, SourceRequest]:
@@ -187,13 +193,22 @@ def _find(data: str | Path) -> tuple[DataSource, SourceRequest]:
         assert source.packaged is not None
         return source, SourceRequest(source.packaged(), selection)
     folder = Path(path).expanduser()
+    _check_folder(data, path)
+    if folder.is_file():
+        source = SOURCES[name or TABLES.name]
+        if source is not TABLES:
+            raise ValueError(
+                f"data {source.name} is read from a folder, and {path} is a file; give {source.name}:FOLDER"
+            )
+        return source, SourceRequest(folder, selection)
     if folder.is_dir():
         names = [file.name for file in list_folder(folder)]
         return SOURCES[name] if name else _recognise(names), SourceRequest(folder, selection)
-    _check_folder(data, path)
     files = list_files(path)
     source = SOURCES[name] if name else _recognise([file.rpartition("/")[2] for file in files])
-    return source, SourceRequest(fetch(path, source.patterns(selection)), selection, name=path)
+    tables = [file for file in files if table_suffix(Path(file))]
+    patterns = tables if source is TABLES and len(tables) == 1 else source.patterns(selection)
+    return source, SourceRequest(fetch(path, patterns), selection, name=path)
 
 
 def _recognise(names: Sequence[str]) -> DataSource:
@@ -202,7 +217,8 @@ def _recognise(names: Sequence[str]) -> DataSource:
 
 
 def _from_tables(tables: Mapping[str, TableSource | None], request: SourceRequest) -> ShopTables:
-    _check_both(tables)
+    tables = given_tables(tables)
+    _check_events(tables.get("events"))
     read, found = {}, []
     for label in ("items", "events", "users", "promotions"):
         source = tables.get(label)
@@ -210,7 +226,7 @@ def _from_tables(tables: Mapping[str, TableSource | None], request: SourceReques
             read[label], problems = load_table(source, label, encoding=request.encoding)
             found += problems
     return validate_tables(
-        read["items"], read["events"], request.columns, on_unknown_items=request.on_unknown_items,
+        read.get("items"), read["events"], request.columns, on_unknown_items=request.on_unknown_items,
         users=read.get("users"), promotions=read.get("promotions"), found=found, time_format=request.time_format,
         on_missing_users=request.on_missing_users,
     )  # fmt: skip

@@ -1,36 +1,32 @@
-"""The user's own tables: a folder with items, events and optionally users and promotions."""
+"""The user's own tables: one export, or a folder with items, events and optionally users and promotions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ..tables.schema import ShopTables, validate_tables
-from .generic import find_optional_table, find_table, load_table
-from .source import DataSource, SourceRequest, list_folder
+from .generic import load_table
+from .source import DataSource, SourceRequest
+from .table_files import find_shop
 
 
 def _read(request: SourceRequest) -> ShopTables:
-    # On the hub tables are usually in a subfolder.
-    near = (path.parent for path in list_folder(request.folder) if path.name.split(".")[0] == "items")
-    folder = next(near, request.folder)
-    items, found = load_table(find_table(folder, "items"), "items", encoding=request.encoding)
-    events, more = load_table(find_table(folder, "events"), "events", encoding=request.encoding)
-    found += more
-    extra = {}
-    for name in ("users", "promotions"):
-        path = find_optional_table(folder, name)
-        if path is not None:
-            extra[name], more = load_table(path, name, encoding=request.encoding)
-            found += more
+    files = find_shop(request.folder)
+    tables, found = {}, []
+    for label, path in files.items():
+        tables[label], more = load_table(path, label, encoding=request.encoding)
+        found += more
+    file = files["events"].resolve()
+    named = file.parent.name if request.folder.is_dir() else file.name.split(".")[0]
     return validate_tables(
-        items,
-        events,
+        tables.get("items"),
+        tables["events"],
         request.columns,
-        request.name or folder.resolve().name,
+        request.name or named,
         on_unknown_items=request.on_unknown_items,
         on_missing_users=request.on_missing_users,
-        users=extra.get("users"),
-        promotions=extra.get("promotions"),
+        users=tables.get("users"),
+        promotions=tables.get("promotions"),
         found=found,
         time_format=request.time_format,
     )
@@ -42,7 +38,7 @@ def _recognises(names: Sequence[str]) -> bool:
 
 TABLES = DataSource(
     "tables",
-    "your own tables: files items.* and events.*, and optionally users.* and promotions.*",
+    "your own tables: one file, or files items.* and events.*, and optionally users.* and promotions.*",
     _read,
     _recognises,
     lambda selection: [

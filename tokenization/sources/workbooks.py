@@ -40,6 +40,19 @@ def read_workbook(path: Path, contents: Path | bytes, label: str) -> pl.DataFram
         raise unreadable(path, str(error).splitlines()[0]) from error
 
 
+def has_sheet(contents: Path | bytes, label: str) -> bool:
+    """Whether a workbook has a sheet that is called as the table; False too where it cannot be read."""
+    try:
+        import fastexcel
+    except ImportError:
+        return False
+    source = contents if isinstance(contents, bytes) else contents.read_bytes()
+    try:
+        return label in (name.strip().lower() for name in fastexcel.read_excel(source).sheet_names)
+    except fastexcel.FastExcelError:
+        return False
+
+
 def _choose(path: Path, names: list[str], label: str) -> str:
     """The only sheet, or the sheet with the name of the table."""
     named = [name for name in names if name.strip().lower() == label]

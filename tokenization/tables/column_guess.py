@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from .column_reader import personal_names
+from .items_of_events import describes_items, is_same_table
 from .problems import TableError
 from .table_columns import EVENT_INPUTS, ITEM_SCHEMA, TableColumns
 
@@ -46,6 +47,18 @@ _EVENT = {
     "|小票号|单号|交易号",
     "quantity": "quantity|qty|count|units|number of items|数量|件数|购买数量|销量",
 }
+
+_ITEM_OF_LOG = {
+    "price": "price|unit price|list price|价格|单价|售价",
+    "description": "description|item description|描述|商品描述",
+}
+"""Names of fields of items that are meant among those of events."""
+_USER_WORDS = (
+    "customer|user|client|member|buyer|shopper|household|visitor|account|review|reviewer|email|mail|phone|address|city"
+    "|country|region|state|gender|age|first name|last name|full name|nick name|surname|username|nickname|contact"
+    "|comment|payment|shipping|delivery|客户|用户|会员|买家|顾客|收货|地址|电话|手机|评论|评价|支付|配送"
+)
+"""Words in names of columns that are about users or orders."""
 
 
 @dataclass(frozen=True)
@@ -102,29 +115,36 @@ def _escaped(column: str) -> str:
     return re.sub(r"([,\\])", r"\\\1", column)
 
 
-def guess_columns(items: TableSource, events: TableSource, *, encoding: str | None = None) -> ColumnGuess:
+def guess_columns(
+    items: TableSource | None, events: TableSource | None = None, *, encoding: str | None = None
+) -> ColumnGuess:
     """Guess the mapping of columns: by names in English and Chinese, by values, and by ids in both tables.
 
     Args:
-        items: The items table, in any form of `read_table`.
-        events: The events table.
+        items: The items table, in any form of `read_table`; or the only table, with events and the columns of items.
+        events: The events table; None if there is one table only.
         encoding: Encoding of text files; None to find out.
 
     Raises:
         As `read_table`.
         TableError: If the name of a column looks personal.
     """
-    from ..sources.generic import read_table
+    from ..sources.generic import load_table
 
-    tables = {"items": read_table(items, encoding=encoding), "events": read_table(events, encoding=encoding)}
-    problems = [problem for label, table in tables.items() for problem in personal_names(label, table.columns)]
+    given = {"events": items} if events is None else {"items": items, "events": events}
+    read = {label: load_table(table, label, encoding=encoding) for label, table in given.items() if table is not None}
+    problems = [problem for _, found in read.values() for problem in found if problem.fatal]
+    problems += [one for label, (table, _) in read.items() for one in personal_names(label, table.columns)]
     if problems:
         raise TableError(problems)
-    return guess_of_tables(tables["items"], tables["events"])
+    tables = {label: table for label, (table, _) in read.items()}
+    return guess_of_tables(tables.get("items"), tables["events"])
 
 
-def guess_of_tables(items: pl.DataFrame, events: pl.DataFrame) -> ColumnGuess:
-    """Like `guess_columns`, for tables that are already read."""
+def guess_of_tables(items: pl.DataFrame | None, events: pl.DataFrame) -> ColumnGuess:
+    """Like `guess_columns`, for tables that are already read; items are None if the events have their columns."""
+    if items is None or is_same_table(items, events):
+        return _guess_of_log(events)
     of_items, of_events = items.head(_SAMPLE), events.head(_SAMPLE)
     problems: list[str] = []
     found = _item_id(items, of_events)
@@ -148,6 +168,58 @@ def guess_of_tables(items: pl.DataFrame, events: pl.DataFrame) -> ColumnGuess:
     chosen: dict[str, Any] = {name: column for name, (column, _) in names.items() if name not in by_table}
     columns = TableColumns(**chosen, by_table=by_table)
     return ColumnGuess(columns, {name: sure for name, (_, sure) in names.items()}, tuple(problems))
+
+
+def _guess_of_log(events: pl.DataFrame) -> ColumnGuess:
+    """The mapping of a table of events with the columns of items, none of which may be about users."""
+    rows = events.head(_SAMPLE)
+    ids = _ids_of_log(rows)
+    names = {"item_id": ids[0]} if ids else {}
+    taken = {column for column, _ in names.values()}
+    names |= _assign(rows, _EVENT, EVENT_INPUTS, names, taken)
+    free = [column for column in rows.columns if column in taken or _is_about_items(rows, column, names)]
+    known = {name: _ITEM_OF_LOG.get(name, words) for name, words in _ITEM.items() if name != "item_id"}
+    fields = {name: kind for name, kind in ITEM_SCHEMA.items() if name != "item_id"}
+    names |= _assign(rows.select(free), known, fields, {}, taken)
+    if "title" not in names and "description" in names:
+        names["title"] = names.pop("description")
+    # A name of a product may be its id too.
+    if "item_id" not in names and "title" in names:
+        names["item_id"] = (names["title"][0], _PART)
+    elif "title" not in names:
+        worded = [column for column, _ in ids if _is_worded(rows, column) and _is_about_items(rows, column, names)]
+        if worded:
+            names["title"] = (worded[0], _PART)
+    problems = [f"no column looks like {name}" for name in ("item_id", "user_id") if name not in names]
+    if "timestamp" not in names and "order" not in events.columns:
+        problems.append("no column looks like timestamp")
+    chosen: dict[str, Any] = {name: column for name, (column, _) in names.items()}
+    sure = {name: sure for name, (_, sure) in names.items()}
+    return ColumnGuess(TableColumns(**chosen), sure, tuple(problems))
+
+
+def _ids_of_log(rows: pl.DataFrame) -> list[tuple[str, float]]:
+    """Columns that may be ids of items, the surest first; codes that are called so come before names of products."""
+    scored = [(column, _id_name(rows, column)) for column in rows.columns]
+    found = sorted((pair for pair in scored if pair[1] > 0), key=lambda pair: pair[1], reverse=True)
+    return sorted(found, key=lambda pair: pair[1] <= _PART or (pair[1] < 1 and _is_worded(rows, pair[0])))
+
+
+def _is_worded(rows: pl.DataFrame, column: str) -> bool:
+    """Whether most values of a column are words, not codes."""
+    return _share(rows[column].drop_nulls(), r"\p{L}{3,}.*\s|^\p{L}{3,}$") > 0.5
+
+
+def _is_about_items(rows: pl.DataFrame, column: str, names: Mapping[str, tuple[str, float]]) -> bool:
+    """Whether a column may be a field of items: by its name, and because rows of one item agree."""
+    if any(_within(word, _spelled(column)) for word in _USER_WORDS.split("|")):
+        return False
+    if rows[column].dtype != pl.String or not {"user_id", "item_id"} <= names.keys():
+        return True
+    user, item = (rows[names[name][0]].cast(pl.String, strict=False) for name in ("user_id", "item_id"))
+    return describes_items(
+        pl.DataFrame([user.alias("user_id"), item.alias("item_id"), rows[column].alias("field")]), "field"
+    )
 
 
 def _assign(

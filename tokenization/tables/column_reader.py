@@ -11,10 +11,19 @@ import polars as pl
 from ..masking import holds_values, looks_personal, mask, name_columns
 from .keys import KeyStyle, clean_keys
 from .problems import TableProblem
-from .table_columns import MICROSECOND, QUANTITY, SavedFormat, TableColumns, column_names, is_chosen
+from .table_columns import (
+    CATEGORY_SEPARATOR,
+    ITEM_TEXTS,
+    MICROSECOND,
+    QUANTITY,
+    SavedFormat,
+    TableColumns,
+    column_names,
+    is_chosen,
+)
 from .time_columns import TimeColumn, TimeStyle, read_times
 from .time_texts import DAY_FIRST, MONTH_FIRST, TimeReading, check_time_format
-from .values import comma_rows, nan_rows, read_numbers, read_texts
+from .values import clean_texts, comma_rows, nan_rows, read_numbers, read_texts
 
 _MAPPED = set(column_names())
 _REMEDIES = {
@@ -183,6 +192,24 @@ class ColumnReader:
         nan = nan_rows(self._column(table, column))
         self._rows(label, table, column, "nan_number", nan, "they were left empty", fatal=False)
         return numbers
+
+    def _item_field(self, table: pl.DataFrame, field: str) -> pl.Series:
+        """A field of items: a cleaned text, or the price."""
+        if field not in ITEM_TEXTS:
+            return self._numbers("items", table, field)
+        cleaned = clean_texts(self._column(table, field), CATEGORY_SEPARATOR if field == "category" else None)
+        self._repaired("items", table, field, cleaned.repairs)
+        return cleaned.values
+
+    def _untitled(self, items: pl.DataFrame) -> None:
+        """Note items without a title."""
+        untitled = items["title"].null_count()
+        if untitled and items.height:
+            named = untitled < items.height or items["brand"].count() or items["category"].count()
+            remedy = (
+                "their text comes from other columns" if named else "no other column names them; they have no text"
+            )
+            self._add("items", "title", "no_title", untitled, None, remedy, fatal=False)
 
     def _rows(
         self,

@@ -69,6 +69,9 @@ _WORDING = {
     "repeated_header": "{count} columns repeat a name",
     "mixed_types": "{count} rows were of another type than the rest",
     "no_type": "{count} rows have values that fit no column type",
+    "derived_items": "the table was derived from the events; it has {count} items",
+    "several_values": "{count} items have more than one value",
+    "field_of_users": "the values belong to users, or differ between the rows of an item",
     "script_title": "{count} rows have a script fragment as title",
 }
 

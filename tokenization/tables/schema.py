@@ -13,6 +13,7 @@ from ..text.item_text import DEFAULT_TEXT_FIELDS
 from .column_guess import guess_of_tables
 from .data_card import DataCard
 from .event_roles import EventRoles, event_roles
+from .items_of_events import ItemsOfEvents, is_log, is_same_table
 from .problems import TableError, TableProblem, TableReport
 from .table_columns import (
     CATEGORY_SEPARATOR,
@@ -168,7 +169,7 @@ class ShopTables:
 
 
 def validate_tables(
-    items: pl.DataFrame,
+    items: pl.DataFrame | None,
     events: pl.DataFrame,
     columns: TableColumns | None = None,
     name: str = "shop",
@@ -184,7 +185,8 @@ def validate_tables(
     """Check the tables of a dataset and convert them to our names and types.
 
     Args:
-        items: One row per item.
+        items: One row per item. None, or the events again, to derive it from the columns of items in the events
+            (`ItemsOfEvents`).
         events: One row per event.
         columns: Column names; None for our own names.
         name: Name of the dataset, for messages.
@@ -207,7 +209,11 @@ def validate_tables(
         raise ValueError(f"on_unknown_items is {on_unknown_items!r}; give 'error' or 'drop'")
     reader = TableReader(columns or TableColumns(), time_format=time_format, on_missing_users=on_missing_users)
     reader.problems.extend(found)
-    catalogue = reader.items(items)
+    if items is None or is_same_table(items, events):
+        items = None
+        catalogue = _derived(reader, events)
+    else:
+        catalogue = reader.items(items)
     log = reader.events(events)
     if catalogue is not None and log is not None:
         catalogue, log = reader.known_items(catalogue, log, on_unknown_items)
@@ -223,7 +229,16 @@ def validate_tables(
     )
 
 
-def _proposed(problems: Iterable[TableProblem], items: pl.DataFrame, events: pl.DataFrame) -> str:
+def _derived(reader: TableReader, events: pl.DataFrame) -> pl.DataFrame | None:
+    """Derive the items table from the events; the issues go to the reader."""
+    derived = ItemsOfEvents(reader.columns)
+    derived.add(events)
+    items = derived.finish()
+    reader.problems += derived.problems
+    return items
+
+
+def _proposed(problems: Iterable[TableProblem], items: pl.DataFrame | None, events: pl.DataFrame) -> str:
     """A proposed mapping, if a column is missing and names and values suggest one."""
     if not any(problem.kind == "missing_column" for problem in problems):
         return ""
@@ -240,7 +255,7 @@ def validate_items(
     """Check an items table alone and convert it to our names and types.
 
     Args:
-        items: One row per item.
+        items: One row per item; or an events table with the columns of items, to derive the items from.
         columns: Column names; None for our own names.
         name: Name of the table, for messages.
         found: Issues found while reading the file.
@@ -251,9 +266,42 @@ def validate_items(
     Raises:
         TableError: If there is a fatal issue; it lists all issues.
     """
-    reader = TableReader(columns or TableColumns())
+    columns = columns or TableColumns()
+    if is_log(items, columns):
+        return derive_items(items, columns, name, found)
+    reader = TableReader(columns)
     reader.problems.extend(found)
     catalogue = reader.items(items)
+    if catalogue is None or any(problem.fatal for problem in reader.problems):
+        raise TableError(reader.problems, name)
+    return catalogue, TableReport(name, {"items": catalogue.height}, tuple(reader.problems))
+
+
+def derive_items(
+    events: pl.DataFrame,
+    columns: TableColumns | None = None,
+    name: str = "items",
+    found: Iterable[TableProblem] = (),
+) -> tuple[pl.DataFrame, TableReport]:
+    """Derive the items table from a table of events that has the columns of items (`ItemsOfEvents`).
+
+    Args:
+        events: One row an event.
+        columns: Names of the columns; None for our own.
+        name: What the table is called, for messages.
+        found: Problems that were found when the table was read from its file.
+
+    Returns:
+        As `validate_items`.
+
+    Raises:
+        TableError: If no event has an item id, or a mapped column is missing.
+    """
+    reader = TableReader(columns or TableColumns())
+    reader.problems.extend(found)
+    catalogue = _derived(reader, events)
+    if catalogue is None:
+        reader.items(events)  # which tells why
     if catalogue is None or any(problem.fatal for problem in reader.problems):
         raise TableError(reader.problems, name)
     return catalogue, TableReport(name, {"items": catalogue.height}, tuple(reader.problems))

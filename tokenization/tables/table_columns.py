@@ -21,6 +21,8 @@ ITEM_SCHEMA: dict[str, pl.DataType] = {
     "brand": pl.String(),
     "price": pl.Float64(),
 }
+ITEM_TEXTS = ("title", "description", "category", "brand")
+"""Columns of `ITEM_SCHEMA` that are texts."""
 EVENT_SCHEMA: dict[str, pl.DataType] = {
     "user_id": pl.String(),
     "item_id": pl.String(),

@@ -13,7 +13,6 @@ from .event_roles import RETURN, is_negative
 from .event_times import exact_time
 from .keys import meet_keys
 from .table_columns import (
-    CATEGORY_SEPARATOR,
     DEFAULT_EVENT_TYPE,
     EVENT_INPUTS,
     EVENT_SCHEMA,
@@ -25,7 +24,7 @@ from .table_columns import (
 )
 from .time_columns import SECONDS_1973, TimeColumn
 from .time_texts import CLOCK_SKEW
-from .values import clean_texts, minus_rows, read_flags, read_numbers, read_texts
+from .values import minus_rows, read_flags, read_numbers, read_texts
 
 UnknownItems = Literal["error", "drop"]
 MissingUsers = Literal["error", "drop"]
@@ -71,20 +70,8 @@ class TableReader(ColumnReader):
         self.columns = self._given.of_table(table.columns, "items")
         self._table("items", table, ITEM_SCHEMA, ("item_id",))
         ids = self._keys("items", table, "item_id")
-        read: dict[str, pl.Series] = {}
-        for column in ("title", "description", "category", "brand"):
-            separator = CATEGORY_SEPARATOR if column == "category" else None
-            cleaned = clean_texts(self._column(table, column), separator)
-            self._repaired("items", table, column, cleaned.repairs)
-            read[column] = cleaned.values
-        read["price"] = self._numbers("items", table, "price")
-        untitled = read["title"].null_count()
-        if untitled and table.height:
-            named = untitled < table.height or read["brand"].count() or read["category"].count()
-            remedy = (
-                "their text comes from other columns" if named else "no other column names them; they have no text"
-            )
-            self._add("items", "title", "no_title", untitled, None, remedy, fatal=False)
+        read = {name: self._item_field(table, name) for name in ITEM_SCHEMA if name != "item_id"}
+        self._untitled(pl.DataFrame([values.rename(name) for name, values in read.items()]))
         read["title"] = read["title"].fill_null("")
         if ids is None:
             return None

@@ -276,10 +276,10 @@ def test_options_reach_the_validation() -> None:
 
 def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        FileNotFoundError, match=r"does not exist; give a folder .*known sources: tables, complete-journey"
+        FileNotFoundError, match=r"does not exist; give a file .*known sources: tables, complete-journey"
     ):
         load_shop(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match="has no items table; it holds nothing"):
+    with pytest.raises(FileNotFoundError, match="has no events table; it holds nothing"):
         load_shop(tmp_path)
     TABLE.write_csv(tmp_path / "items.csv")
     with pytest.raises(FileNotFoundError, match=r"has no events table; it holds items\.csv"):
@@ -288,14 +288,15 @@ def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
     TABLE.write_parquet(tmp_path / "items.parquet")
     with pytest.raises(ValueError, match=r"has 2 items tables: items.csv, items.parquet; keep one"):
         load_shop(tmp_path)
-    with pytest.raises(FileNotFoundError, match="is not a folder"):
-        load_shop(tmp_path / "items.csv")
+    (tmp_path / "notes.txt").write_text("none")
+    with pytest.raises(FileNotFoundError, match=r"has no suffix of a table \(\.parquet"):
+        load_shop(tmp_path / "notes.txt")
 
 
 def test_a_single_table_is_refused() -> None:
     with pytest.raises(ValueError, match="no events table was given"):
         load_shop(items=TABLE)
-    with pytest.raises(ValueError, match="no items and events table was given"):
+    with pytest.raises(ValueError, match="no events table was given"):
         load_shop()
     with pytest.raises(ValueError, match="give either data or the tables"):
         load_shop("complete-journey", items=TABLE)
