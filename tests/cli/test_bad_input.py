@@ -121,7 +121,7 @@ def test_files_that_are_not_what_their_names_say(encoder, tmp_path, capsys):
 def test_there_is_no_data(tmp_path, capsys):
     refused(["fit", str(tmp_path / "nowhere"), "--output", str(tmp_path / "out")], capsys, ["nowhere"])
     (tmp_path / "empty").mkdir()
-    refused(["fit", str(tmp_path / "empty"), "--output", str(tmp_path / "out")], capsys, ["items"])
+    refused(["fit", str(tmp_path / "empty"), "--output", str(tmp_path / "out")], capsys, ["no events table"])
     assert not (tmp_path / "out").exists()
 
 

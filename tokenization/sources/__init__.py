@@ -154,7 +154,9 @@ def check_source(data: str | Path | None, *, items: object = None, events: objec
 
 def _check_events(events: object) -> None:
     if events is None:
-        raise ValueError("no events table was given; give data, or events, and items where they are another table")
+        raise ValueError(
+            "no events table was given; give data, both items and events, or events alone if they have item columns"
+        )
 
 
 def _check_either(items: object, events: object) -> None:

@@ -152,8 +152,9 @@ class ItemsOfEvents(ColumnReader):
             remedy = f"fields: {', '.join(taken)}"
             self._untitled(items)
         else:
-            remedy = "no column describes them, so they are known by their ids alone; name one with "
-            remedy += f"TableColumns(title='its name there'), or give an items table; {self._has_columns}"
+            column = "title"
+            remedy = "no column describes them, so the model has their ids alone; map one with "
+            remedy += f"TableColumns({column}='its name there'), or give an items table; {self._has_columns}"
         self._add("items", "", "derived_items", items.height, None, remedy, fatal=False)
 
 

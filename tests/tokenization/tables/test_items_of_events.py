@@ -58,7 +58,7 @@ def test_the_most_frequent_value_is_taken_and_of_equally_frequent_ones_the_last(
     assert notes["Description", "several_values"].count == 2 and notes["Price", "several_values"].count == 1
     told = str(shop.report)
     assert "items, column Description: 2 items have more than one value, for example 'b'; the most frequent is" in told
-    assert "items: the table was derived from the events, with 3 items; fields: title, price" in told
+    assert "items: the table was derived from the events; it has 3 items; fields: title, price" in told
     assert shop.events["item_id"].to_list() == ["a", "b", "a", "c", "a", "b", "c"]
     assert shop.events["event_type"].to_list().count("return") == 1
 
@@ -69,8 +69,8 @@ def test_the_events_given_again_as_items_are_the_same():
 
 
 def test_an_items_table_that_repeats_ids_is_still_refused():
-    items = invoices().select("StockCode", "Description")
-    with pytest.raises(TableError, match="rows repeat an id, for example 'a'; keep one row an item"):
+    items = invoices().select("StockCode", "Description", "Price")
+    with pytest.raises(TableError, match="rows repeat an id, for example 'a'; keep one row per item"):
         validate_tables(items, invoices(), COLUMNS)
     with pytest.raises(TableError, match="rows repeat an id"):
         validate_items(items, COLUMNS)
@@ -118,7 +118,7 @@ def test_ids_alone_are_a_shop_and_the_note_says_how_to_name_them():
     named = TableColumns(item_id="StockCode", user_id="Customer ID", timestamp="InvoiceDate")
     shop = validate_tables(None, table, named)
     assert shop.items["title"].to_list() == [""] * 3
-    assert "known by their ids alone; name one with TableColumns(title='its name there')" in str(shop.report)
+    assert "the model has their ids alone; map one with TableColumns(title='its name there')" in str(shop.report)
 
 
 def test_a_mapped_column_that_is_missing_is_refused_with_a_proposal():
