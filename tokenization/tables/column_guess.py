@@ -35,7 +35,7 @@ _ITEM = {
 _EVENT = {
     "user_id": "user id|user|customer id|customer|customer no|client id|client|member id|member|household id|buyer id"
     "|buyer|visitor id|account id|reviewer id|uid|shopper id|客户编号|客户id|客户|用户编号|用户id|用户|会员编号|会员id"
-    "|会员号|买家|顾客编号|顾客",
+    "|会员号|买家|顾客编号|顾客|email|e mail",
     "item_id": _ITEM["item_id"],
     "timestamp": "timestamp|time|date|datetime|date time|invoice date|order date|purchase date|created at|event time"
     "|unix review time|transaction date|ts|day|时间|日期|下单时间|订单日期|购买时间|交易时间|时间戳|创建时间",

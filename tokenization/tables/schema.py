@@ -272,9 +272,7 @@ def validate_items(
     reader = TableReader(columns)
     reader.problems.extend(found)
     catalogue = reader.items(items)
-    if catalogue is None or any(problem.fatal for problem in reader.problems):
-        raise TableError(reader.problems, name)
-    return catalogue, TableReport(name, {"items": catalogue.height}, tuple(reader.problems))
+    return _checked(reader, catalogue, name)
 
 
 def derive_items(
@@ -283,13 +281,13 @@ def derive_items(
     name: str = "items",
     found: Iterable[TableProblem] = (),
 ) -> tuple[pl.DataFrame, TableReport]:
-    """Derive the items table from a table of events that has the columns of items (`ItemsOfEvents`).
+    """Derive the items table from an events table with the columns of items (`ItemsOfEvents`).
 
     Args:
-        events: One row an event.
-        columns: Names of the columns; None for our own.
-        name: What the table is called, for messages.
-        found: Problems that were found when the table was read from its file.
+        events: One row per event.
+        columns: Column names; None for our own names.
+        name: Name of the table, for messages.
+        found: Issues found while reading the file.
 
     Returns:
         As `validate_items`.
@@ -301,7 +299,16 @@ def derive_items(
     reader.problems.extend(found)
     catalogue = _derived(reader, events)
     if catalogue is None:
-        reader.items(events)  # which tells why
-    if catalogue is None or any(problem.fatal for problem in reader.problems):
+        reader.items(events)  # reports the reason
+    return _checked(reader, catalogue, name)
+
+
+def _checked(reader: TableReader, items: pl.DataFrame | None, name: str) -> tuple[pl.DataFrame, TableReport]:
+    """The items with the report of their issues.
+
+    Raises:
+        TableError: If an issue is fatal.
+    """
+    if items is None or any(problem.fatal for problem in reader.problems):
         raise TableError(reader.problems, name)
-    return catalogue, TableReport(name, {"items": catalogue.height}, tuple(reader.problems))
+    return items, TableReport(name, {"items": items.height}, tuple(reader.problems))

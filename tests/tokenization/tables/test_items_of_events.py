@@ -170,3 +170,17 @@ def test_a_product_without_a_code_is_known_by_its_name():
     named = guess_columns(table.rename({"item": "Product Name"})).columns
     assert (named.item_id, named.title) == ("Product Name", "Product Name")
     assert validate_tables(None, table, columns).items["title"].to_list() == ["Flat white", "Scone"]
+
+
+def test_an_order_export_with_mail_addresses_is_mapped():
+    """The column `Name` numbers the orders, `Billing Name` is a customer, and only the address identifies one."""
+    rows = [
+        {
+            "Name": f"#{n // 2}", "Email": f"p{n % 7}@x.example", "Created at": f"2024-01-{1 + n % 28:02d} 10:00",
+            "Lineitem name": f"Mug {n % 5}", "Lineitem sku": f"SK-{n % 5}", "Billing Name": f"Pat {n % 7}",
+        }
+        for n in range(70)
+    ]  # fmt: skip
+    columns = guess_columns(pl.DataFrame(rows)).columns
+    found = (columns.user_id, columns.item_id, columns.title, columns.timestamp)
+    assert found == ("Email", "Lineitem sku", "Lineitem name", "Created at")
