@@ -74,7 +74,7 @@ def test_allowed_imports(layering: ModuleType, package: Path) -> None:
         ),
         ("cli/app.py", "from xcat_rec.training import X", "imports xcat_rec.training absolutely"),
         ("cli/app.py", "import xcat_rec", "imports xcat_rec absolutely"),
-        ("cli/app.py", "from ..tests.planted import X", "imports tests, which is no room"),
+        ("cli/app.py", "from ..tests.planted import X", "imports tests, which is not a room of the package"),
         ("modeling_xcat/a_xcat.py", "from ..tokenization.text import X", "write `from .name_xcat import X`"),
         ("modeling_xcat/a_xcat.py", "from . import losses_xcat", "write `from .name_xcat import X`"),
         ("modeling_xcat/a_xcat.py", "from .sub.b_xcat import X", "write `from .name_xcat import X`"),
