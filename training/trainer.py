@@ -1,14 +1,14 @@
-"""XCatTrainer: `Trainer` with packed batches and ranking metrics."""
+"""XCatTrainer: `Trainer` for the XCat models, whatever their task."""
 
 from __future__ import annotations
 
 import copy
 import logging
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import torch
-from datasets import Dataset, IterableDataset
+from datasets import IterableDataset
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
@@ -17,35 +17,36 @@ from transformers import PrinterCallback, ProgressCallback, set_seed
 from ..catalogue.item_table import refresh_text_states
 from ..checkpoints.adapters import parameter_counts
 from ..checkpoints.load import bare_model
-from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ..tokenization.interests.reader import UserInterests
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
-from .argument_checks import check_deciding_metric
 from .arguments import XCatTrainingArguments
 from .callbacks import EarlyStoppingOfSets, EpochProgress, TrainedParameters
-from .collators import PackingCollator, QueryCollator
+from .evaluation_loop import EvaluationLoop
 from .hub import HubPushes
 from .hyperparameter_search import HyperparameterSearch
 from .optimization import Optimization
-from .preparation.windows import resolve_sizes, training_rows
+from .preparation.windows import resolve_sizes
 from .process_group import end_process_group_at_exit
-from .ranking_evaluation import RankingEvaluation
 from .row_datasets import as_rows, evaluation_sets
 from .samplers import OrderOfEpoch, TokenBatchSampler
+from .tasks.next_item import NextItemTask
+from .tasks.task import Task
 from .text_tuning import TextTuningCollator, trains_text
 from .time_estimate import TimeEstimate, WorkBesideSteps, work_beside_steps
 from .trainer_checks import (
     check_adaptor_refresh,
     check_arguments,
     check_batches,
+    check_head,
     check_interests,
-    check_rows,
+    check_sharding,
     check_stream,
+    check_text_tuning,
+    suited_to_task,
 )
-from .tuning.neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
-from .tuning.reranker import FOLDS, fit_second_stage
-from .tuning.user_samples import QUICK_USERS, spread_users
+from .tuning.user_samples import spread_users
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -53,8 +54,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluation):
-    """Trains `XCatForNextItem` on packed histories and evaluates it by full-catalogue ranking.
+class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, EvaluationLoop):
+    """Trains a model for a task, by default to predict the next item, and evaluates it.
 
     A text encoder with trainable parameters is trained as `text_tuning` describes. Under FSDP2 a copy of the model is
     sharded and trained; at the end of `train` the given model has the full trained weights in every process.
@@ -72,6 +73,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         processing_class: The processor with the model's catalogue.
         interests: Interests of the users of the training rows, for a model that reads them; evaluation rows
             already contain theirs.
+        task: Labels, batches and metrics of the training; None for `NextItemTask`.
         **kwargs: More arguments of `Trainer`.
 
     Attributes:
@@ -79,7 +81,8 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         ranked_later: Users ranked after training, once per model; for the time estimate.
 
     Raises:
-        TypeError: If the arguments are not `XCatTrainingArguments`, or a data set is not made of rows.
+        TypeError: If the arguments are not `XCatTrainingArguments`, the model is not a head of the task, or a data set
+            is not made of rows.
         ValueError: If an argument is missing, or arguments and model do not fit together.
     """
 
@@ -89,12 +92,13 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
 
     def __init__(
         self,
-        model: XCatForNextItem | PeftModel | None,
+        model: XCatPreTrainedModel | PeftModel | None,
         args: XCatTrainingArguments,
         train_dataset: Any = None,
         eval_dataset: Any = None,
         processing_class: XCatProcessor | None = None,
         interests: UserInterests | None = None,
+        task: Task | None = None,
         **kwargs: Any,
     ) -> None:
         if processing_class is None:
@@ -108,28 +112,22 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
             self.model_init = model_init
             model = self.call_model_init()
         bare = bare_model(model)
+        self.task, self._interests = task or NextItemTask(), interests
+        check_head(bare, self.task)
         eval_dataset = evaluation_sets(eval_dataset)
+        args = suited_to_task(args, self.task)
         if kwargs.get("compute_metrics") is None:
-            check_deciding_metric(args, eval_dataset)
+            self.task.check_metric(args, eval_dataset)
         args.share_precision()
         check_adaptor_refresh(args.adaptor_refresh_steps, bare)
-        self._interests = interests
-        self._given_rows: Any = None
-        self._cut_for: tuple[Any, ...] | None = None
-        if train_dataset is not None:
-            self._given_rows = as_rows(train_dataset, "train_dataset")
-            check_interests(interests, self._given_rows, processing_class, bare)
-            args = resolve_sizes(args, self._given_rows, bare.config)
-            if isinstance(self._given_rows, IterableDataset):
-                check_stream(self._given_rows, args, bare.config.max_history)
-                args.suit_stream()
-        kwargs.setdefault("data_collator", PackingCollator(processing_class))
+        args = self._take_rows(train_dataset, args, processing_class, bare)
+        kwargs.setdefault("data_collator", self.task.collator(processing_class))
         self.tunes_text, self._texts_of_step = trains_text(bare), 0
         args.share_buffers(self.tunes_text)
         self._adaptor_of_step: int | None = None
         self._whole: Any = None
-        self._evaluated_items: list[torch.Tensor] | None = None
         if self.tunes_text:
+            check_text_tuning(self.task)
             kwargs["data_collator"] = TextTuningCollator(
                 kwargs["data_collator"], processing_class, args.trained_texts_per_step
             )
@@ -138,20 +136,36 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
             processing_class=processing_class, **kwargs,
         )  # fmt: skip
         self.model_init = model_init
-        if self.is_fsdp_enabled and self.tunes_text:
-            raise ValueError(
-                "a trained text encoder encodes the whole catalogue between steps, when FSDP does not gather "
-                "parameters; train it with DDP (configs/accelerate/gpu_ddp.yaml), or freeze it"
-            )
+        check_sharding(self.is_fsdp_enabled, self.tunes_text)
         if args.world_size > 1:
             end_process_group_at_exit()
         if self.compute_metrics is None:
-            self.compute_metrics = self.ranking_metrics
-        self.trained_parameters = TrainedParameters()
+            self.compute_metrics = partial(self.task.metrics, self)
         self._choose_callbacks()
-        trained = (bare.model.items.item_counts > 0).cpu().numpy()
-        self.query_collator = QueryCollator(processing_class, trained, args.new_category_weight)
+        self.evaluation_collator = self.task.evaluation_collator(processing_class, bare, args)
         self._cut_rows(bare)
+
+    @property
+    def processor(self) -> XCatProcessor:
+        """The processor that carries the model's catalogue."""
+        processor: Any = self.processing_class
+        return processor  # type: ignore[no-any-return]
+
+    def _take_rows(
+        self, rows: Any, args: XCatTrainingArguments, processor: XCatProcessor, model: Any
+    ) -> XCatTrainingArguments:
+        """Keep the training rows as they are given; returns the arguments with what is chosen for them."""
+        self._given_rows: Any = None
+        self._cut_for: tuple[Any, ...] | None = None
+        if rows is None:
+            return args
+        self._given_rows = as_rows(rows, "train_dataset")
+        check_interests(self._interests, self._given_rows, processor, model)
+        args = resolve_sizes(args, self._given_rows, model.config)
+        if isinstance(self._given_rows, IterableDataset):
+            check_stream(self._given_rows, args, model.config.max_history)
+            args.suit_stream()
+        return args
 
     def _choose_callbacks(self) -> None:
         args = self.args
@@ -162,24 +176,23 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
             self.add_callback(EpochProgress())
             self.add_callback(TimeEstimate(self._work_beside_steps))
         self.remove_callback(PrinterCallback)
+        self.trained_parameters = TrainedParameters()
         self.add_callback(self.trained_parameters)
 
-    def _cut_rows(self, model: XCatForNextItem) -> None:
+    def _cut_rows(self, model: Any) -> None:
         """Make the training rows from the given ones; again if model or arguments have changed."""
         args, length = self.args, model.config.max_history
         wanted = length, args.max_train_events, args.new_category_weight, args.train_sampling_strategy
         if self._given_rows is None or self._cut_for == wanted:
             return
-        codes = self.query_collator.processor.catalogue.category_codes
-        rows = training_rows(self._given_rows, args, length, codes, self._interests)
+        rows = self.task.training_rows(self._given_rows, args, length, self.processor, self._interests)
         if isinstance(rows, IterableDataset) and args.shuffle_buffer_size:
             rows = rows.shuffle(seed=args.order_seed, buffer_size=args.shuffle_buffer_size)
         self.train_dataset, self._cut_for = rows, wanted
-        self.query_collator.new_category_weight = args.new_category_weight
 
     def get_train_dataloader(self) -> Any:
         """As in `Trainer`, or by number of events with `max_tokens_per_batch`."""
-        check_rows(self.train_dataset)
+        self.task.check_rows(self.train_dataset)
         limit = self.args.max_tokens_per_batch
         if limit is None or self.train_dataset is None:
             loader = super().get_train_dataloader()
@@ -204,7 +217,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         return self.accelerator.prepare(loader)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """As in `Trainer`; at the end the item-to-item weight and the re-ranker are tuned on the validation split.
+        """As in `Trainer`; at the end the task tunes values on the validation split.
 
         Not with an adapter, which is saved without a configuration: it uses the base's.
         """
@@ -223,8 +236,8 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
             model.keep_texts, model.model.items.kept_texts = False, None
         self._refresh_texts("fp32", force=True)  # the best weights are from another step
         validation = self.deciding_set
-        if self._trains_whole and validation is not None and len(validation):
-            self._tune(model, validation)
+        if self.task.tunes and self.trains_whole and validation is not None and len(validation):
+            self.task.tune(self, model, validation)
         return result
 
     def _inner_training_loop(self, *args: Any, **kwargs: Any) -> Any:
@@ -239,44 +252,19 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
     def _make_ready(self) -> None:
         """Set the training-only state of the model."""
         model = bare_model(self.model)
-        model.share_negatives = self.args.share_negatives
         model.keep_texts, self._adaptor_of_step = self.args.adaptor_refresh_steps > 1, None
-        if self._trains_whole and self.args.tune_second_stage:
-            model.config.candidate_attention = False  # until it is fitted to the trained model
-            self.query_collator.held_out = None
+        self.task.begin(self, model)
 
     @property
-    def _trains_whole(self) -> bool:
+    def trains_whole(self) -> bool:
         """Whether the model itself is trained; an adapter is saved without tuned values."""
         model: Any = self.model
         return bare_model(model) is model and not getattr(model, "_hf_peft_config_loaded", False)
 
     def _work_beside_steps(self) -> WorkBesideSteps:
         sets: dict[str, Any] = self.eval_dataset if isinstance(self.eval_dataset, dict) else {"": self.eval_dataset}
-        chosen_on = self.deciding_set if self._trains_whole else None
+        chosen_on = self.deciding_set if self.task.tunes and self.trains_whole else None
         return work_beside_steps(self.args, bare_model(self.model), sets, chosen_on, self.ranked_later)
-
-    def _tune(self, model: XCatForNextItem, validation: Dataset) -> None:
-        """Tune on users whose next item the model has not seen."""
-        processor = self.query_collator.processor
-        self._tune_neighbor_weight(model, validation, QUICK_USERS if self.args.quick else None)
-        if self.args.tune_second_stage and model.config.num_candidates and len(validation) >= FOLDS:
-            gain = fit_second_stage(model, processor, validation, seed=self.args.seed, quick=self.args.quick)
-            logger.info("re-ranker: %s", gain)
-            self.query_collator.held_out = gain.held_out if gain.pays else None
-            self.log(
-                {"first_stage_ndcg@10": gain.before, "re_ranked_ndcg@10": gain.after if gain.pays else gain.before}
-            )
-
-    def _tune_neighbor_weight(
-        self, model: XCatForNextItem, validation: Dataset, most_users: int | None = None
-    ) -> None:
-        if self.args.tune_neighbor_weight and model.config.num_neighbors:
-            processor = self.query_collator.processor
-            # FSDP gathers sharded parameters only in the whole model's forward.
-            encode = model if self.is_fsdp_enabled and self.is_in_train else None
-            scores = neighbor_weight_scores(model, processor, validation, most_users=most_users, encode=encode)
-            model.config.neighbor_weight = max(scores, key=lambda weight: scores[weight])
 
     def _train_sharded(self, *args: Any, **kwargs: Any) -> Any:
         """Train a copy, because FSDP2 cannot undo sharding; then copy its weights to the model."""
@@ -343,8 +331,8 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         self._refresh_texts()
         validation = self.deciding_set
         if self.is_in_train and eval_dataset is None and validation is not None:
-            if self._trains_whole and len(validation):
-                self._tune_neighbor_weight(bare_model(self.model), validation, USERS_IN_TRAINING)
+            if self.task.tunes and self.trains_whole and len(validation):
+                self.task.before_evaluation(self, bare_model(self.model), validation)
             eval_dataset = self._users_in_training(self.eval_dataset)
         return super().evaluate(eval_dataset, *args, **kwargs)
 
@@ -371,7 +359,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, RankingEvaluati
         """Update the stored text states to the weights of this step, once per step."""
         if self.tunes_text and (force or self._texts_of_step != self.state.global_step):
             precision = precision or ("bf16" if self.args.bf16 else "fp32")
-            refresh_text_states(bare_model(self.model), self.query_collator.processor, precision=precision)
+            refresh_text_states(bare_model(self.model), self.processor, precision=precision)
             self._texts_of_step = self.state.global_step
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from datasets import Dataset, IterableDataset
@@ -16,11 +17,53 @@ from .preparation.windows import count_windows
 from .row_datasets import COUNTED_ROWS
 from .text_tuning import trains_text
 
+if TYPE_CHECKING:
+    from .tasks.task import Task
+
 
 def check_arguments(args: Any) -> None:
     """Refuse other training arguments, which lack fields of this trainer."""
     if not isinstance(args, XCatTrainingArguments):
         raise TypeError(f"args is a {type(args).__name__}; give XCatTrainingArguments, which has the same fields")
+
+
+def check_head(model: Any, task: Task) -> None:
+    """Refuse a model that is no head of the task."""
+    # By name, since code of the hub has classes of its own.
+    if task.head.__name__ not in {cls.__name__ for cls in type(model).__mro__}:
+        raise TypeError(
+            f"model is of {type(model).__name__}, and {type(task).__name__} trains {task.head.__name__}; give one, "
+            "or task= of the model"
+        )
+
+
+def suited_to_task(args: XCatTrainingArguments, task: Task) -> XCatTrainingArguments:
+    """The arguments with the metric of the task where `metric_for_best_model` is left at its default."""
+    default = XCatTrainingArguments.metric_for_best_model
+    if args.metric_for_best_model != default or task.deciding_metric == default:
+        return args
+    suited = copy.copy(args)
+    suited.metric_for_best_model = task.deciding_metric
+    suited.greater_is_better = not task.deciding_metric.endswith("loss")
+    return suited
+
+
+def check_text_tuning(task: Task) -> None:
+    """Refuse a text encoder in training whose texts the head would not read."""
+    if not task.encodes_texts:
+        raise ValueError(
+            f"the text encoder is to be trained, and {type(task).__name__} encodes no texts in training; set "
+            "freeze_text_encoder=True"
+        )
+
+
+def check_sharding(sharded: bool, tunes_text: bool) -> None:
+    """Refuse a text encoder in training under FSDP."""
+    if sharded and tunes_text:
+        raise ValueError(
+            "a text encoder in training encodes the whole catalogue between the steps, for which FSDP gathers "
+            "nothing; train it with DDP (configs/accelerate/gpu_ddp.yaml), or freeze it"
+        )
 
 
 def check_stream(rows: IterableDataset, args: XCatTrainingArguments, max_history: int) -> None:

@@ -1,0 +1,18 @@
+"""What a model is trained for: one purpose a file, each with its head, labels, batches and metrics."""
+
+from __future__ import annotations
+
+from ...lazy_names import lazy_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .next_item import NextItemTask as NextItemTask
+    from .task import Task as Task
+
+_EXPORTS = {
+    "Task": ".task",  # base class of a purpose
+    "NextItemTask": ".next_item",  # the next item, ranked among the whole catalogue
+}
+
+__all__ = [*_EXPORTS]
+__getattr__, __dir__ = lazy_names(__name__, _EXPORTS)

@@ -1,0 +1,184 @@
+"""Next-item prediction: every user's targets are ranked among the whole catalogue."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import nn
+from transformers import EvalPrediction
+
+from ...checkpoints.load import bare_model
+from ...evaluation.ranker_evaluation import Ranker, report_from_ranks
+from ...evaluation.ranks import target_ranks, top_rows
+from ...evaluation.slices import SLICE_NAMES
+from ...modeling_xcat.modeling_xcat import XCatForNextItem, XCatModel
+from ...modeling_xcat.recent_events_xcat import RecentEvents
+from ...tokenization.processing_xcat import XCatProcessor
+from ..argument_checks import check_deciding_metric
+from ..arguments import XCatTrainingArguments
+from ..collators import PackingCollator, QueryCollator
+from ..tuning.held_out import HeldOutRanker
+from ..tuning.neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
+from ..tuning.reranker import FOLDS, fit_second_stage
+from ..tuning.user_samples import QUICK_USERS
+from .task import Collator, Task
+
+if TYPE_CHECKING:
+    from ..trainer import XCatTrainer
+
+SCORES_AT_ONCE = 1 << 25
+"""Maximum scores in memory in an evaluation (128 MiB in float32), whatever the size of catalogue and batch."""
+
+logger = logging.getLogger(__name__)
+
+
+class NextItemTask(Task):
+    """Predict the item of the next event; the default of `XCatTrainer`.
+
+    An evaluation gathers ranks of the targets and top-k rows, never scores over the catalogue.
+
+    The re-ranker is fitted on users of the validation split at the end of training. When the trainer evaluates their
+    rows, each row is scored with cross-validation weights fitted without it (`held_out.py`).
+    """
+
+    head = XCatForNextItem
+    deciding_metric = "ndcg@10"
+    encodes_texts = True
+    tunes = True
+
+    def collator(self, processor: XCatProcessor) -> Collator:
+        """Packed histories with the next item of each event as its label."""
+        return PackingCollator(processor)
+
+    def evaluation_collator(self, processor: XCatProcessor, model: Any, args: XCatTrainingArguments) -> Collator:
+        """Histories with their targets, the slices these fall into, and their weights."""
+        trained = (model.model.items.item_counts > 0).cpu().numpy()
+        return QueryCollator(processor, trained, args.new_category_weight)
+
+    def check_metric(self, args: XCatTrainingArguments, eval_dataset: Any) -> None:
+        """Refuse what is no ranking metric.
+
+        Raises:
+            ValueError: If that is so.
+        """
+        check_deciding_metric(args, eval_dataset)
+
+    def begin(self, trainer: XCatTrainer, model: Any) -> None:
+        """Switch the re-ranker off until it is fitted to the trained model."""
+        model.share_negatives = trainer.args.share_negatives
+        queries = _queries(trainer)
+        queries.new_category_weight = trainer.args.new_category_weight
+        if trainer.trains_whole and trainer.args.tune_second_stage:
+            model.config.candidate_attention = False
+            queries.held_out = None
+
+    def before_evaluation(self, trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
+        """Tune the item-to-item weight, so that each epoch is evaluated with its best one."""
+        _tune_neighbor_weight(trainer, model, validation, USERS_IN_TRAINING)
+
+    def tune(self, trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
+        """Tune the item-to-item weight and fit the re-ranker."""
+        args, processor = trainer.args, trainer.processor
+        _tune_neighbor_weight(trainer, model, validation, QUICK_USERS if args.quick else None)
+        if args.tune_second_stage and model.config.num_candidates and len(validation) >= FOLDS:
+            gain = fit_second_stage(model, processor, validation, seed=args.seed, quick=args.quick)
+            logger.info("re-ranker: %s", gain)
+            _queries(trainer).held_out = gain.held_out if gain.pays else None
+            trainer.log(
+                {"first_stage_ndcg@10": gain.before, "re_ranked_ndcg@10": gain.after if gain.pays else gain.before}
+            )
+
+    def prediction_step(
+        self, trainer: XCatTrainer, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool
+    ) -> tuple[torch.Tensor | None, Any, Any] | None:
+        """Rank the targets of a batch of users among the whole catalogue, and compute their losses.
+
+        Returns:
+            No loss, because `Trainer` would average it over users: `evaluation_loop` averages over targets;
+            ranks (users, targets) with the top rows (users, k); targets with their slices.
+        """
+        targets, flags = inputs.pop("targets"), inputs.pop("target_slices")
+        weights = inputs.pop("target_weights")
+        positions, folds = inputs.pop("query_positions", None), inputs.pop("folds", None)
+        bare = trainer.accelerator.unwrap_model(model)
+        head = bare_model(bare)
+        base = head.model
+        # FSDP gathers sharded parameters only in a module's own forward, also those of the items.
+        encode = bare if trainer.is_fsdp_enabled else base
+        losses, ranks, top = [], [], []
+        with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
+            states, recent = base.pick(encode(**inputs, return_dict=True).last_hidden_state, positions, **inputs)
+            items = trainer.evaluated_once(lambda: base.item_side(base.items().float()))
+            for part in torch.arange(len(states), device=states.device).split(max(1, SCORES_AT_ONCE // len(items))):
+                losses.append(head.target_losses(states[part], recent[part], targets[part], items))
+                if prediction_loss_only:
+                    continue
+                own = None if folds is None else folds[part]
+                scores = _scores(trainer, base, states[part], recent[part], items, own)
+                ranks.append(target_ranks(scores, targets[part]))
+                top.append(top_rows(scores, max(trainer.args.metric_ks)))
+        trainer.add_losses(torch.cat(losses) * weights)
+        if prediction_loss_only:
+            return None, None, None
+        return None, (torch.cat(ranks), torch.cat(top)), (targets, flags)
+
+    def metrics(self, trainer: XCatTrainer, prediction: EvalPrediction) -> dict[str, float]:
+        """Recall, NDCG and MRR at the k of the arguments, overall and by slice, and coverage.
+
+        Slices without targets are left out: their mean is NaN, which JSON does not support.
+        """
+        predictions: Any = prediction.predictions
+        labels: Any = prediction.label_ids
+        (ranks, top), (_, flags) = predictions, labels
+        report = report_from_ranks(
+            ranks,
+            {name: flags[..., i] == 1 for i, name in enumerate(SLICE_NAMES)},
+            top,
+            trainer.args.metric_ks,
+            num_items=trainer.processor.catalogue.num_items,
+        )
+        return {name: value for name, value in report.flat().items() if not np.isnan(value)}
+
+    def held_out_ranker(self, trainer: XCatTrainer, recommender: Ranker) -> Ranker:
+        """One that scores users of the validation split with re-ranker weights fitted without them."""
+        held_out, reranker = _queries(trainer).held_out, bare_model(trainer.model).model.candidates
+        if held_out is None or reranker is None:
+            return recommender
+        return HeldOutRanker(recommender, reranker, held_out)
+
+
+def _queries(trainer: XCatTrainer) -> QueryCollator:
+    collator = trainer.evaluation_collator
+    assert isinstance(collator, QueryCollator)
+    return collator
+
+
+def _tune_neighbor_weight(trainer: XCatTrainer, model: Any, validation: Dataset, most_users: int | None) -> None:
+    if not (trainer.args.tune_neighbor_weight and model.config.num_neighbors):
+        return
+    # FSDP gathers sharded parameters only in the whole model's forward.
+    encode = model if trainer.is_fsdp_enabled and trainer.is_in_train else None
+    scores = neighbor_weight_scores(model, trainer.processor, validation, most_users=most_users, encode=encode)
+    model.config.neighbor_weight = max(scores, key=lambda weight: scores[weight])
+
+
+def _scores(
+    trainer: XCatTrainer,
+    base: XCatModel,
+    states: torch.Tensor,
+    recent: RecentEvents,
+    items: torch.Tensor,
+    folds: torch.Tensor | None,
+) -> torch.Tensor:
+    """(queries, item rows) scores; users of the re-ranker's fit are scored with weights fitted without them."""
+    held_out = _queries(trainer).held_out
+    if folds is None or held_out is None or not base.has_second_stage:
+        return base.score_states(states, recent, items)
+    assert base.candidates is not None
+    return held_out.scores(
+        base.candidates, folds, lambda chosen: base.score_states(states[chosen], recent[chosen], items)
+    )

@@ -1,0 +1,158 @@
+"""Task: head, labels, batches and metrics of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from datasets import Dataset
+from torch import nn
+from transformers import EvalPrediction
+
+from ...evaluation.ranker_evaluation import Ranker
+from ...modeling_xcat.pretrained_xcat import XCatPreTrainedModel
+from ...tokenization.interests.reader import UserInterests
+from ...tokenization.processing_xcat import XCatProcessor
+from ..arguments import XCatTrainingArguments
+from ..preparation.windows import training_rows
+from ..trainer_checks import check_rows
+
+if TYPE_CHECKING:
+    from ..trainer import XCatTrainer
+
+Collator = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
+"""From dataset rows to a batch, the arguments of the head's `forward`."""
+
+
+class Task:
+    """What a model is trained for. `XCatTrainer` is the same for all tasks and calls these methods.
+
+    A subclass sets `head` and makes batches with labels. All other methods have a default: evaluation batches are
+    made like training batches, `Trainer` computes the loss and gathers logits and labels, and the loss chooses the
+    best epoch. A task has no state; the trainer keeps the state of a training.
+
+    Attributes:
+        head: Class of the trained model. It has an `XCatModel` as `model`; its `forward` returns a `ModelOutput` with
+            `loss` if labels are given.
+        deciding_metric: Metric that chooses the best epoch if `metric_for_best_model` has its default value.
+        encodes_texts: Whether the labels are items and the head takes `item_text_...` inputs, with which a text
+            encoder is trained.
+        tunes: Whether `tune` chooses values on the evaluation set.
+    """
+
+    head: ClassVar[type[XCatPreTrainedModel]]
+    deciding_metric: ClassVar[str] = "loss"
+    encodes_texts: ClassVar[bool] = False
+    tunes: ClassVar[bool] = False
+
+    def collator(self, processor: XCatProcessor) -> Collator:
+        """The function that makes a batch with labels from rows.
+
+        Args:
+            processor: The processor with the catalogue.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs a collator(processor)")
+
+    def evaluation_collator(self, processor: XCatProcessor, model: Any, args: XCatTrainingArguments) -> Collator:
+        """The function that makes a batch from evaluation rows.
+
+        Args:
+            processor: The processor with the catalogue.
+            model: The head, with its catalogue in place.
+            args: Training arguments.
+        """
+        return self.collator(processor)
+
+    def training_rows(
+        self,
+        rows: Any,
+        args: XCatTrainingArguments,
+        max_history: int,
+        processor: XCatProcessor,
+        interests: UserInterests | None,
+    ) -> Any:
+        """Rows for batches: windows of training sequences.
+
+        Args:
+            rows: The rows that the trainer was given, a `Dataset` or a stream.
+            args: Training arguments.
+            max_history: Events that the model reads.
+            processor: The processor with the catalogue.
+            interests: Interests of the users; None for a model that reads none.
+        """
+        return training_rows(rows, args, max_history, processor.catalogue.category_codes, interests)
+
+    def check_rows(self, rows: Any) -> None:
+        """Refuse training rows without a label.
+
+        Args:
+            rows: Result of `training_rows`.
+
+        Raises:
+            ValueError: If no row has two events.
+        """
+        check_rows(rows)
+
+    def check_metric(self, args: XCatTrainingArguments, eval_dataset: Any) -> None:
+        """Refuse a `metric_for_best_model` that no evaluation will give, before training begins.
+
+        Args:
+            args: Training arguments.
+            eval_dataset: Evaluation set, or several by name.
+        """
+
+    def begin(self, trainer: XCatTrainer, model: Any) -> None:
+        """Set the training-only state of the model; called before each training.
+
+        Args:
+            trainer: The trainer.
+            model: The head.
+        """
+
+    def before_evaluation(self, trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
+        """Called before each evaluation in training, if `tunes`.
+
+        Args:
+            trainer: The trainer.
+            model: The head.
+            validation: The evaluation set that decides.
+        """
+
+    def tune(self, trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
+        """Choose values that are not trained; called at the end of training with the best weights, if `tunes`.
+
+        Args:
+            trainer: The trainer.
+            model: The head.
+            validation: The evaluation set that decides.
+        """
+
+    def prediction_step(
+        self, trainer: XCatTrainer, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool
+    ) -> tuple[torch.Tensor | None, Any, Any] | None:
+        """Evaluate a batch in place of `Trainer.prediction_step`.
+
+        Args:
+            trainer: The trainer; losses of single labels go to its `add_losses`.
+            model: The model as accelerate has wrapped it.
+            inputs: A batch of `evaluation_collator`, on the device.
+            prediction_loss_only: Whether only the loss is wanted.
+
+        Returns:
+            Loss, predictions and labels, as of `Trainer`; None to leave the batch to `Trainer`.
+        """
+        return None
+
+    def metrics(self, trainer: XCatTrainer, prediction: EvalPrediction) -> dict[str, float]:
+        """Metrics of an evaluation beside the loss, by name.
+
+        Args:
+            trainer: The trainer.
+            prediction: Predictions and labels of all rows.
+        """
+        return {}
+
+    def held_out_ranker(self, trainer: XCatTrainer, recommender: Ranker) -> Ranker:
+        """See `XCatTrainer.held_out_ranker`."""
+        return recommender
