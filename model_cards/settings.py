@@ -25,6 +25,7 @@ _NOT_OF_THE_FIT = {
     "do_eval",
     "do_predict",
     "accelerator_config",
+    "disable_tqdm",  # by default it follows the logging level
     "do_train",
     "greater_is_better",  # follows from the metric
     "hub_model_id",
