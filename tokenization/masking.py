@@ -15,6 +15,8 @@ _DATE = r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:\d{2}|\d{4})
 _MOMENT = re.compile(rf"{_DATE}(?:[ T]\d{{1,2}}:\d{{2}}(?::\d{{2}}(?:\.\d{{1,9}})?)?)?(?:Z|[+-]\d{{2}}:?\d{{2}})?")
 _COMPACT_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{2}|\d{4}|\d{6})?")
 _ADDRESS = re.compile(r"[^\s@]@[^\s@]+\.[^\W\d_]{2,}")
+CONTACT = rf"{_ADDRESS.pattern}|\+\d[\d ()/-]{{7,}}\d"
+"""Pattern of an e-mail address or an international telephone number within a text, for `re` and polars."""
 _NUMBER = re.compile(r"(?<!\w)[+(]?\d[\d ()./-]*\d(?!\w)")
 _KEPT = {"P", "S", "Z", "C"}
 

@@ -22,6 +22,14 @@ RESERVED = {
 OTHER_NAMES = {"cold_boost": "untrained_bonus"}
 """Options whose saved field has another name, with that field."""
 
+OF_TABLES = {name: name for name in ("columns", "items", "events", "time_format", "encoding")} | {
+    "missing_users": "on_missing_users",
+    "on_missing_users": "on_missing_users",
+    "unknown_items": "on_unknown_items",
+    "on_unknown_items": "on_unknown_items",
+}
+"""Options of the tables to the arguments of `load_shop`."""
+
 
 class UnknownFieldError(ValueError):
     """A name that is not a field of any of the classes.
@@ -31,7 +39,10 @@ class UnknownFieldError(ValueError):
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is not a field of {PREPARATION}, {CONFIG} or {TRAINING}")
+        message = f"{name} is not a field of {PREPARATION}, {CONFIG} or {TRAINING}"
+        if name in OF_TABLES:
+            message += f"; {OF_TABLES[name]} is an argument of load_shop: give load_shop(data, {OF_TABLES[name]}=...)"
+        super().__init__(message)
         self.name = name
 
 

@@ -78,6 +78,8 @@ def test_bench_gives_runs_and_means(places, capfd):
     ("call", "words"),
     [
         (lambda folder: xcat_rec.fit(shop(), folder / "x", hiden_size=3), "hiden_size is not a field of"),
+        (lambda folder: xcat_rec.fit(shop(), folder / "x", columns=1), r"give load_shop\(data, columns=...\)"),
+        (lambda folder: xcat_rec.fit(shop(), folder / "x", missing_users="drop"), r"\(data, on_missing_users=...\)"),
         (lambda folder: xcat_rec.fit(shop(), folder / "x", peft="lora"), "peft='lora' .* base="),
         (lambda folder: xcat_rec.fit(shop(), folder / "x", resume=True), "resume=True: .* no unfinished training"),
         (lambda folder: xcat_rec.fit(shop(), folder / "x", card_baselines=["xcat"]), "card_baselines has 'xcat'"),

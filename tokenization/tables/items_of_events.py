@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from ..masking import CONTACT
 from .column_reader import ColumnReader, TableStyle
 from .keys import clean_keys
 from .problems import TableProblem
@@ -16,6 +17,8 @@ SAMPLE_ROWS = 1_000_000
 """First rows of the events that show whether a column is about items or about users."""
 MIN_REPEATS = 10
 """Further rows of items below which a column is not refused because they differ."""
+MOST_CONTACTS = 0.01
+"""Share of values with an e-mail address or telephone number from which on a column is about persons."""
 _USER_COLUMNS = ("user_id", "basket_id")
 
 
@@ -83,6 +86,11 @@ class ItemsOfEvents(ColumnReader):
             if field in ITEM_TEXTS and not describes_items(sample, field):
                 remedy = f"the column was not used for items; map {field} to another column"
                 self._add("items", field, "field_of_users", self._height, None, remedy, fatal=False)
+                continue
+            contacts = counts[field].str.contains(CONTACT) if field in ITEM_TEXTS else counts[field].is_null()
+            if contacts.sum() > MOST_CONTACTS * counts.height:
+                remedy = f"the column was not used for items; remove them, or map {field} to another column"
+                self._add("items", field, "contacts", int(contacts.sum()), None, remedy, fatal=False)
                 continue
             self.problems += _joined(self._repairs[field])
             self._several(field, counts)

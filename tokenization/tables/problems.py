@@ -27,6 +27,8 @@ _WORDING = {
     "unknown_item": "{count} rows have an item that the items table lacks",
     "undescribed_item": "{count} items have events and no description",
     "many_event_types": "{count} different values",
+    "types_of_users": "each of its {count} values belongs to a single user",
+    "personal_item_id": "{count} ids have an e-mail address or a telephone number",
     "personal_event_type": "{count} of its values look like an e-mail address or a number of a person",
     "personal_name": "{count} names of columns look like an e-mail address or a number of a person",
     "no_order": "there is neither a time nor an order of events",
@@ -72,6 +74,7 @@ _WORDING = {
     "derived_items": "the table was derived from the events; it has {count} items",
     "several_values": "{count} items have more than one value",
     "field_of_users": "the values belong to users, or differ between the rows of an item",
+    "contacts": "{count} values have an e-mail address or a telephone number",
     "script_title": "{count} rows have a script fragment as title",
 }
 

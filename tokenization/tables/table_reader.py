@@ -7,7 +7,7 @@ from typing import Literal
 
 import polars as pl
 
-from ..masking import looks_personal
+from ..masking import CONTACT, looks_personal
 from .column_reader import ColumnReader, TableStyle, first_row, personal_names
 from .event_roles import RETURN, is_negative
 from .event_times import exact_time
@@ -31,6 +31,8 @@ MissingUsers = Literal["error", "drop"]
 
 MAX_EVENT_TYPES = 200
 """Maximum number of distinct event types."""
+TYPES_OF_USERS = 10
+"""Number of event types above which types of a single user each are taken for names of users."""
 
 
 class TableReader(ColumnReader):
@@ -70,6 +72,7 @@ class TableReader(ColumnReader):
         self.columns = self._given.of_table(table.columns, "items")
         self._table("items", table, ITEM_SCHEMA, ("item_id",))
         ids = self._keys("items", table, "item_id")
+        self._item_ids("items", ids)
         read = {name: self._item_field(table, name) for name in ITEM_SCHEMA if name != "item_id"}
         self._untitled(pl.DataFrame([values.rename(name) for name, values in read.items()]))
         read["title"] = read["title"].fill_null("")
@@ -90,9 +93,10 @@ class TableReader(ColumnReader):
         drop = self.on_missing_users == "drop" and self._name("user_id") in table.columns
         users = self._keys("events", table, "user_id", required=not drop)
         ids = self._keys("events", table, "item_id")
+        self._item_ids("events", ids)
         times, order = self._order(table)
         event_type, quantity = self._event_types(table)
-        self._kinds(event_type)
+        self._kinds(event_type, users)
         rating = self._numbers("events", table, "rating")
         split = self._labels(table, "split")
         if 0 < split.null_count() < split.len():
@@ -215,13 +219,26 @@ class TableReader(ColumnReader):
             self._add("events", "item_id", "float_key", int(changed.sum()), example, remedy, fatal=False)
         return events.with_columns(item_id=ids)
 
-    def _kinds(self, event_type: pl.Series) -> None:
-        """Refuse a column of event types with too many values, because every checkpoint stores the types."""
+    def _item_ids(self, name: str, ids: pl.Series | None) -> None:
+        """Refuse e-mail addresses and telephone numbers as item ids, because every checkpoint and card has these."""
+        found = pl.Series([], dtype=pl.Boolean) if ids is None else ids.str.contains(CONTACT).fill_null(False)
+        if found.any():
+            remedy = "item ids are written into checkpoints and cards; map item_id to the column of product codes"
+            self._add(name, "item_id", "personal_item_id", int(found.sum()), None, remedy, row=first_row(found))
+
+    def _kinds(self, event_type: pl.Series, users: pl.Series | None) -> None:
+        """Refuse a column of event types that has names of users, because every checkpoint stores the types."""
         count = event_type.n_unique()
         if count > MAX_EVENT_TYPES:
             remedy = "an event type is a word such as buy or view; map another column, or leave it out"
             self._add("events", "event_type", "many_event_types", count, event_type[0], remedy, row=1)
             return
+        if users is not None and TYPES_OF_USERS < count <= event_type.len() / 2:
+            owners = pl.DataFrame([users.rename("user"), event_type.rename("type")]).drop_nulls().group_by("type")
+            if owners.agg(pl.col("user").n_unique())["user"].max() == 1:
+                remedy = "an event type is a word such as buy or view; map another column, or leave it out"
+                self._add("events", "event_type", "types_of_users", count, None, remedy)
+                return
         personal = event_type.is_in([name for name in event_type.unique() if looks_personal(name)])
         if personal.any():
             found = event_type.filter(personal)

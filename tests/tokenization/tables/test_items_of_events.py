@@ -184,3 +184,41 @@ def test_an_order_export_with_mail_addresses_is_mapped():
     columns = guess_columns(pl.DataFrame(rows)).columns
     found = (columns.user_id, columns.item_id, columns.title, columns.timestamp)
     assert found == ("Email", "Lineitem sku", "Lineitem name", "Created at")
+
+
+@pytest.mark.parametrize("contact", ["ann@post.example", "for Ann, call +44 7700 900002"])
+def test_a_column_with_contacts_is_no_field_of_items_even_where_each_item_has_one_row(contact):
+    rows = {"user_id": list("uvw"), "item_id": list("abc"), "timestamp": [1_700_000_000] * 3}
+    table = pl.DataFrame({**rows, "title": ["Mug", "Bowl", "Cup"], "description": ["red", contact, "blue"]})
+    shop = validate_tables(None, table)
+    assert shop.items["title"].to_list() == ["Mug", "Bowl", "Cup"]
+    assert shop.items["description"].null_count() == 3
+    (note,) = (problem for problem in shop.problems if problem.kind == "contacts")
+    assert note.count == 1 and "Ann" not in str(shop.report) and "ann@" not in str(shop.report)
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_addresses_are_not_ids_of_items(both):
+    ids = ["a", "ann@post.example", "c"]
+    table = pl.DataFrame({"user_id": list("uvw"), "item_id": ids, "timestamp": [1_700_000_000] * 3})
+    items = pl.DataFrame({"item_id": ids, "title": ["Mug", "Bowl", "Cup"]}) if both else None
+    with pytest.raises(TableError) as caught:
+        validate_tables(items, table)
+    assert "map item_id to the column of product codes" in str(caught.value) and "ann@" not in str(caught.value)
+
+
+@pytest.mark.parametrize("owner", ["name", "kind"])
+def test_names_of_users_are_not_event_types(owner):
+    people = [f"Person {letter}" for letter in "abcdefghijklmnop"]
+    rows = [
+        {"user_id": str(user), "item_id": f"i{step}", "timestamp": 1_700_000_000 + step, "name": people[user],
+         "kind": people[(user + step) % 16], "title": f"Title {step}"}
+        for user in range(16) for step in range(3)
+    ]  # fmt: skip
+    columns = TableColumns(event_type=owner)
+    if owner == "kind":
+        assert validate_tables(None, pl.DataFrame(rows), columns).events["event_type"].n_unique() == 16
+        return
+    with pytest.raises(TableError, match="each of its 16 values belongs to a single user") as caught:
+        validate_tables(None, pl.DataFrame(rows), columns)
+    assert "Person" not in str(caught.value)
