@@ -33,7 +33,7 @@ def recommend(
     columns: Annotated[str | None, typer.Option(help="Column names of --users: item_id=sku,user_id=customer.")] = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
-    missing_users: MissingUsers = "error",
+    missing_users: MissingUsers = "drop",
     text: Annotated[
         list[str] | None,
         typer.Option(help="Text written by the user, for a model of xcat fit --interests; may be repeated."),

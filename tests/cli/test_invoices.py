@@ -43,10 +43,11 @@ def test_invoices_from_guess_to_recommendation(tmp_path, capsys):
     assert settings["columns"]["user_id"] == "Customer ID"
     judged = run(["evaluate", checkpoint, str(shop), "--json"], capsys)
     assert judged["metrics"] == {name: told["metrics"][name] for name in judged["metrics"]}
-    found = run(
-        ["recommend", checkpoint, "--users", str(shop / "events.csv"), "--missing-users", "drop", "-k", "2", "--json"],
-        capsys,
-    )
+    everyone = ["recommend", checkpoint, "--users", str(shop / "events.csv"), "-k", "2", "--json"]
+    with pytest.raises(SystemExit):
+        main([*everyone, "--missing-users", "error"])
+    assert "events, column Customer ID" in capsys.readouterr().err
+    found = run(everyone, capsys)
     assert len(found["recommendations"]) == 2 * 60
     new = tmp_path / "new.csv"
     new.write_text("StockCode,Description\nnew,tents number 3\n")

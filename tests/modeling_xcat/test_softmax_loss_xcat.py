@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
@@ -43,6 +43,7 @@ def limited(**limits: int) -> Iterator[None]:
     st.booleans(),
     st.booleans(),
 )
+@example(178, 4, 1, 4, False, False, True, False, False)
 def test_loss_and_gradients_equal_the_plain_softmax(events, items, width, seed, soft, weighed, unit, large, raised):
     states, table, targets = problem(events, items, width, seed)
     bonus_items = bonus = None
@@ -72,8 +73,10 @@ def test_loss_and_gradients_equal_the_plain_softmax(events, items, width, seed, 
     expected = (losses if weights is None else losses * weights).sum()
     (2 * expected).backward()
     torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
+    # The gradient of a normalised row is divided by the row's norm, and so is its rounding error.
+    shortest = float(table.detach().norm(dim=-1).min()) if unit else 1.0
     for found, part in zip(gradients, trained, strict=True):
-        torch.testing.assert_close(found, part.grad, rtol=1e-4, atol=3e-4)
+        torch.testing.assert_close(found, part.grad, rtol=1e-4, atol=3e-4 / min(1.0, shortest))
 
 
 def test_gradients_are_used_up_once():
