@@ -28,7 +28,7 @@ def check_arguments(args: Any) -> None:
 
 
 def check_head(model: Any, task: Task) -> None:
-    """Refuse a model that is no head of the task."""
+    """Refuse a model if its class is not the head of the task."""
     # By name, since code of the hub has classes of its own.
     if task.head.__name__ not in {cls.__name__ for cls in type(model).__mro__}:
         raise TypeError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +16,11 @@ from xcat_rec.serving.batch import BatchRequest, histories_table, recommend_loca
 from xcat_rec.serving.ray_engine import recommend_with_ray
 from xcat_rec.tokenization.sequences.histories import Histories
 
+from ..ray_cluster import two_nodes
 from .test_batch import save_checkpoint, write_users
 
 try:
     import ray
-    from ray.cluster_utils import Cluster
 except ImportError:
     ray = None
 needs_ray = pytest.mark.skipif(ray is None, reason="Ray is not installed: pip install 'xcat-rec[ray]'")
@@ -36,19 +35,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """Two nodes of one CPU each, so that two actors cannot but be on different ones."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    nodes = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False},
-    )
-    try:
-        nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20)
-        ray.init(address=nodes.address, log_to_driver=False)
+    with two_nodes():
         yield
-    finally:
-        ray.shutdown()
-        nodes.shutdown()
 
 
 def same(found: pa.Table, expected: pa.Table) -> bool:
@@ -96,7 +84,7 @@ def test_bad_input_gives_the_same_error_in_both_engines(checkpoint, cluster):
     found = pa.concat_tables(recommend_with_ray(str(checkpoint), histories, BatchRequest(1), actors=1))
     assert found["basis"].to_pylist() == ["history", "popular"]
     with pytest.raises(ValueError, match=r"^'kites' is not a category"):
-        request = BatchRequest(filters=Filters(only_categories=("kites",)), texts=("kite",))
+        request = BatchRequest(filters=Filters(only_categories=("kites",)))
         list(recommend_with_ray(str(checkpoint), histories, request, actors=1))
     with pytest.raises(ValueError, match="actors is 3 and the Ray cluster has 2 CPUs; give actors=2 or fewer"):
         list(recommend_with_ray(str(checkpoint), histories, BatchRequest(), actors=3))

@@ -101,7 +101,7 @@ def split_partition(events: pl.DataFrame, plan: SplitPlan) -> tuple[datasets.Dat
 
 
 def user_problems(events: pl.DataFrame) -> list[TableProblem]:
-    """Issues of users, all of whose events are in this partition."""
+    """Issues of users. The partition has all events of its users."""
     reader = TableReader(TableColumns())
     reader.single_events(events)
     reader.repeated_events(events)

@@ -45,7 +45,7 @@ def given_tables(tables: Mapping[str, Any]) -> dict[str, Any]:
     """The tables that were given as such, by our names, without "items" where they are in the events.
 
     Args:
-        tables: Sources of tables, None for those that are missing. The only one of a dictionary is the events table.
+        tables: Sources of tables, None for missing tables. A dictionary with one table has the events.
     """
     given = {label: source for label, source in tables.items() if source is not None}
     if len(given) == 1 and not given.keys() & set(TABLES):

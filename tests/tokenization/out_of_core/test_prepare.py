@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -33,12 +32,12 @@ from xcat_rec.tokenization.text.vocabulary_texts import items_table
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.workflows.bench import run_model
 
+from ...ray_cluster import two_nodes
 from ...tiny_shop import events_table, save_text_encoder
 from ...tiny_shop import items_table as shop_items
 
 try:
     import ray
-    from ray.cluster_utils import Cluster
 except ImportError:
     ray = None
 
@@ -334,19 +333,8 @@ def test_command(tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """Two nodes of one CPU each."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    nodes = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False},
-    )
-    try:
-        nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20)
-        ray.init(address=nodes.address, log_to_driver=False)
+    with two_nodes():
         yield
-    finally:
-        ray.shutdown()
-        nodes.shutdown()
 
 
 @pytest.mark.slow
