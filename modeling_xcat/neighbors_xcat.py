@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .configuration_xcat import REGRESSION_FROM, XCatConfig
+from .first_stage_xcat import Bonus
 from .recent_events_xcat import RecentEvents
 
 
@@ -56,17 +57,12 @@ class XCatNeighbors(XCatItemTable):
         super().__init__(config.num_item_rows, config.num_neighbors)
         self.config = config
 
-    def bonus(
-        self, recent: RecentEvents, weight: float | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def bonus(self, recent: RecentEvents, weight: float | None = None) -> Bonus:
         """Bonuses of each query.
 
         Args:
             recent: The events before the queries.
             weight: Used instead of the configuration's `neighbor_weight`.
-
-        Returns:
-            (pairs,) query numbers, (pairs,) item indices, (pairs,) bonuses; each pair once.
         """
         latest = recent.items[:, : self.config.neighbor_window]
         size, (queries, window) = len(self.rows), latest.shape

@@ -132,11 +132,7 @@ class XCatNextItemLoss(XCatPreTrainedModel):
             (queries, targets) float32 losses in nats, before any weights; NaN without a target.
         """
         config = self.config
-        scores = self.model.query_side(states.float()) @ item_side.T
-        if self.model.repeats is not None and config.repeats != "apart":
-            queries, places = recent.counts.nonzero(as_tuple=True)
-            scores[queries, recent.items[queries, places]] += self.model.repeats.values(recent)[queries, places]
-        scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
+        scores = self.model.trained_stage(states, recent).scores(item_side)
         known = targets >= NUM_SPECIAL_ROWS
         rows = targets.clamp(min=NUM_SPECIAL_ROWS)
         wanted = scores.gather(1, rows)

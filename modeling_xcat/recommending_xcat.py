@@ -127,8 +127,8 @@ class Recommendations(list[Recommendation]):
 class ItemRanker:
     """Ranks the catalogue of a model, with the model's state at the time of construction.
 
-    A subclass of the model is served with its own `query_side`, `item_side`, `bonuses` and `second_stage`. If it
-    overrides `score_states`, only that is used.
+    A subclass of the model is served with its own `query_side`, `item_side`, `bonuses`, `first_stage` and
+    `second_stage`. If it overrides `score_states`, only that is used.
 
     Args:
         model: A trained `XCatForNextItem`; it is put into evaluation mode.
@@ -181,9 +181,8 @@ class ItemRanker:
         k = min(k, self.model.config.num_items)  # memory grows with k
         hide = self.filter.hide(filters, self.filter.allowed(filters), histories)
         states, recent, attention = self.states(inputs, explain)
-        boost = 0.0 if cold_boost is None else cold_boost - float(self.model.config.untrained_bonus)
         most = k if order is None else min(max(k, depth), self.model.config.num_items)
-        scores, best, of_candidates = self._ranked(states, recent, most, hide, boost * (self._counts == 0).float())
+        scores, best, of_candidates = self._ranked(states, recent, most, hide, cold_boost)
         if order is not None:
             places = order(best, scores)[:, :k]
             scores, best = scores.gather(1, places), best.gather(1, places)
@@ -232,29 +231,30 @@ class ItemRanker:
         return [self._item(row, score) for row, score in popular_rows(self.filter.codes, self._counts, allowed, k)]
 
     def _ranked(
-        self, states: torch.Tensor, recent: RecentEvents, k: int, hide: Adjust, boosts: torch.Tensor
+        self, states: torch.Tensor, recent: RecentEvents, k: int, hide: Adjust, cold_boost: float | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """The k best item indices of every query with their scores, and their attention if there is a re-ranker.
-
-        (item rows,) boosts are added to the scores, on top of the configuration's cold-item boost.
-        """
+        """The k best item indices of every query with their scores, and their attention if there is a re-ranker."""
         base = self.model.model
         if _scores_of_its_own(base):
-            scores = base.score_states(states, recent, self.items) + boosts
+            scores = base.score_states(states, recent, self.items)
+            if cold_boost is not None:
+                scores += (cold_boost - float(base.config.untrained_bonus)) * (self._counts == 0).float()
             hide(scores, 0)
             return *scores.topk(min(k, scores.shape[1]), dim=1), None
-        queries = base.query_side(states)
-        adjust = self._with_bonus(hide, recent, boosts)
+        first = base.first_stage(states, recent, cold_boost)
+
+        def adjust(products: torch.Tensor, start: int) -> None:
+            first.add_to(products, start)
+            hide(products, start)
+
         if not base.has_second_stage:
-            return *self._index.search(queries, k, adjust), None
+            return *self._index.search(first.queries, k, adjust), None
         count = min(max(k, base.config.num_candidates), base.config.num_items)
-        scores, rows = self._index.search(queries, count, adjust)
+        scores, rows = self._index.search(first.queries, count, adjust)
         candidates = min(base.config.num_candidates, count)
-        given = boosts[rows[:, :candidates]]  # a setting, not evidence: the re-ranker does not see it
         rescored, attention = base.second_stage(
-            queries, recent, rows[:, :candidates], scores[:, :candidates] - given, self.items
+            first, recent, rows[:, :candidates], scores[:, :candidates], self.items
         )
-        rescored = rescored + given
         best, order = rescored.sort(dim=1, descending=True, stable=True)
         first = rows.gather(1, order)
         attention = attention.gather(1, order[..., None].expand_as(attention))
@@ -263,20 +263,6 @@ class ItemRanker:
             torch.cat([first, rows[:, candidates:]], 1)[:, :k],
             torch.nn.functional.pad(attention, (0, 0, 0, count - candidates))[:, :k],
         )
-
-    def _with_bonus(self, hide: Adjust, recent: RecentEvents, boosts: torch.Tensor) -> Adjust:
-        base = self.model.model
-        bonuses = base.bonuses(recent)
-
-        def adjust(scores: torch.Tensor, start: int) -> None:
-            for queries, rows, values in bonuses:
-                inside = (rows >= start) & (rows < start + scores.shape[1])
-                scores[queries[inside], rows[inside] - start] += values[inside]
-            block = slice(start, start + scores.shape[1])
-            scores += boosts[block] + base.untrained_bonus(block)
-            hide(scores, start)
-
-        return adjust
 
     def _present(
         self,

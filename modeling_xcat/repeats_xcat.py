@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .configuration_xcat import XCatConfig
+from .first_stage_xcat import Bonus
 from .recent_events_xcat import RecentEvents
 
 _AGES = 8
@@ -37,17 +38,15 @@ class XCatRepeats(nn.Module):
         by_count = self.counts[_doubling(recent.counts.clamp(min=1), _COUNTS)]
         return _SCALE * (by_age + by_count) * recent.counts.gt(0)
 
-    def bonus(self, recent: RecentEvents) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def bonus(self, recent: RecentEvents, weight: float | None = None) -> Bonus:
         """Bonuses of each query.
 
         Args:
             recent: The events before the queries.
-
-        Returns:
-            (pairs,) query numbers, (pairs,) item indices, (pairs,) bonuses times `repeat_weight`; each pair once.
+            weight: Used instead of the configuration's `repeat_weight`; 1 is the bias that was trained.
         """
         queries, places = recent.counts.nonzero(as_tuple=True)
-        values = float(self.config.repeat_weight) * self.values(recent)
+        values = float(self.config.repeat_weight if weight is None else weight) * self.values(recent)
         return queries, recent.items[queries, places], values[queries, places]
 
 

@@ -60,6 +60,11 @@ class CandidateFeatures:
     candidates: torch.Tensor
     events: torch.Tensor
 
+    @property
+    def scores(self) -> torch.Tensor:
+        """(queries, candidates) scores before re-ranking."""
+        return self.candidates[..., 0]
+
 
 @dataclass(frozen=True)
 class CandidateSources:
@@ -205,6 +210,20 @@ class XCatCandidateAttention(nn.Module):
             bonus = bonus + nn.functional.gelu(hidden) @ self.contract.float()
         return bonus, attention.mT
 
+    def rescore(self, found: CandidateFeatures) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score candidates again.
+
+        Args:
+            found: Features of candidates.
+
+        Returns:
+            (queries, candidates) scores, -inf where the score before was -inf, and the attention of `forward`.
+        """
+        bonus, attention = self(found)
+        there = found.scores > -torch.inf
+        least = bonus.masked_fill(~there, torch.inf).amin(1, keepdim=True)
+        return torch.where(there, found.scores + (bonus - least), found.scores), attention
+
     def _counted(self, candidates: torch.Tensor) -> torch.Tensor:
         """(queries, candidates, features) 0 for the number of training events of a cold item, 1 elsewhere.
 
@@ -228,19 +247,16 @@ class XCatCandidateAttention(nn.Module):
         """Score candidates again; see `features` for the arguments.
 
         Returns:
-            (queries, candidates) scores, -inf where the input score was -inf, and (queries, candidates, events)
-            attention to the latest events, the latest first.
+            Scores and attention as of `rescore`; the latest event comes first.
         """
         changed, attentions = [], []
         parts: Sequence[Any] = (slice(None),)  # an exported graph cannot loop over an unknown number of queries
         if not is_exporting():
             parts = torch.arange(len(rows), device=rows.device).split(_QUERIES_AT_ONCE)
         for part in parts:
-            own = scores[part]
-            bonus, attention = self(self.features(queries[part], recent[part], rows[part], own, sources))
-            there = own > -torch.inf
-            least = bonus.masked_fill(~there, torch.inf).amin(1, keepdim=True)
-            changed.append(torch.where(there, own + (bonus - least), own))
+            found = self.features(queries[part], recent[part], rows[part], scores[part], sources)
+            rescored, attention = self.rescore(found)
+            changed.append(rescored)
             attentions.append(attention)
         return torch.cat(changed), torch.cat(attentions)
 

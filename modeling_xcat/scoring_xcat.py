@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from .configuration_xcat import NUM_SPECIAL_ROWS
 from .export_xcat import is_exporting
+from .first_stage_xcat import Bonus, FirstStage
 from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
 from .neighbors_xcat import XCatNeighbors, XCatSuccessors
@@ -138,13 +138,38 @@ class XCatScoring(XCatPreTrainedModel):
         """Item embeddings of (items, hidden) representations: their dot product with `query_side` is the score."""
         return nn.functional.normalize(items, dim=-1) if self.config.scoring == "cosine" else items
 
-    def bonuses(self, recent: RecentEvents) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Bonuses of item-to-item weights and repeat bias: (pairs,) query numbers, item indices and bonuses."""
+    def bonuses(self, recent: RecentEvents) -> list[Bonus]:
+        """Bonuses of item-to-item weights and repeat bias."""
         return [memory.bonus(recent) for memory in (self.repeats, self.neighbors) if memory is not None]
 
-    def untrained_bonus(self, rows: torch.Tensor | slice) -> torch.Tensor:
-        """Cold-item boost (`untrained_bonus` of the configuration) of item indices, of any shape."""
-        return float(self.config.untrained_bonus) * (self.items.item_counts[rows] == 0).float()
+    def first_stage(
+        self, states: torch.Tensor, recent: RecentEvents | None, cold_boost: float | None = None
+    ) -> FirstStage:
+        """The score before re-ranking.
+
+        Args:
+            states: (queries, hidden) behaviour states.
+            recent: The events before them; None leaves item-to-item weights and repeat bias out.
+            cold_boost: Added to the scores of items without training events; None for the configuration's
+                `untrained_bonus`.
+        """
+        boost = float(self.config.untrained_bonus) if cold_boost is None else cold_boost
+        return FirstStage(
+            self.query_side(states.float()),
+            [] if recent is None else self.bonuses(recent),
+            boost * (self.items.item_counts == 0).float() if boost else None,
+        )
+
+    def trained_stage(self, states: torch.Tensor, recent: RecentEvents) -> FirstStage:
+        """The score that the loss of next-item prediction trains: repeat bias, but no item-to-item weights or boosts.
+
+        Args:
+            states: (queries, hidden) behaviour states.
+            recent: The events before them.
+        """
+        together = self.repeats is not None and self.config.repeats != "apart"
+        bonuses = [self.repeats.bonus(recent, weight=1.0)] if self.repeats is not None and together else []
+        return FirstStage(self.query_side(states.float()), bonuses)
 
     def score_states(
         self, states: torch.Tensor, recent: RecentEvents | None, item_side: torch.Tensor | None = None
@@ -162,16 +187,11 @@ class XCatScoring(XCatPreTrainedModel):
         with torch.autocast(self.device.type, enabled=False):
             if item_side is None:
                 item_side = self.item_side(self.items().float())
-            queries = self.query_side(states.float())
-            scores = queries @ item_side.T
-            for numbers, rows, values in [] if recent is None else self.bonuses(recent):
-                scores[numbers, rows] += values
-            if self.config.untrained_bonus:
-                scores += self.untrained_bonus(slice(None))
-            scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
+            first = self.first_stage(states, recent)
+            scores = first.scores(item_side)
             if recent is not None and self.has_second_stage:
                 best = scores.topk(min(self.config.num_candidates, self.config.num_items), dim=1)
-                rescored, _ = self.second_stage(queries, recent, best.indices, best.values, item_side)
+                rescored, _ = self.second_stage(first, recent, best.indices, best.values, item_side)
                 scores.scatter_(1, best.indices, rescored)
             return scores
 
@@ -182,15 +202,31 @@ class XCatScoring(XCatPreTrainedModel):
 
     def second_stage(
         self,
-        queries: torch.Tensor,
+        first: FirstStage,
         recent: RecentEvents,
         rows: torch.Tensor,
         scores: torch.Tensor,
         item_side: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Re-rank candidates; arguments and result as in `XCatCandidateAttention.rescored`."""
+        """Re-rank candidates.
+
+        Args:
+            first: The score before re-ranking.
+            recent: The events before the queries.
+            rows: (queries, candidates) item indices.
+            scores: (queries, candidates) their scores by `first`; -inf for items that were filtered out.
+            item_side: (item rows, hidden) item embeddings.
+
+        Returns:
+            (queries, candidates) scores and (queries, candidates, events) attention, as
+            `XCatCandidateAttention.rescored` returns them.
+        """
         assert self.candidates is not None
-        sources = CandidateSources(self.items, item_side, self.neighbors, self.successors)
-        given = self.untrained_bonus(rows)  # a setting, not evidence: the re-ranker does not see it
-        rescored, attention = self.candidates.rescored(queries, recent, rows, scores - given, sources)
+        given = first.given(rows)
+        sources = self.candidate_sources(item_side)
+        rescored, attention = self.candidates.rescored(first.queries, recent, rows, scores - given, sources)
         return rescored + given, attention
+
+    def candidate_sources(self, item_side: torch.Tensor) -> CandidateSources:
+        """What the features of candidates are made from, for (item rows, hidden) item embeddings."""
+        return CandidateSources(self.items, item_side, self.neighbors, self.successors)

@@ -235,9 +235,9 @@ def test_the_count_of_a_cold_item_is_unknown_and_not_far_below_all_others(versio
 def test_what_a_filter_took_out_stays_out():
     model = with_stage()
     base, states = model.model, torch.randn(1, 16, generator=torch.Generator().manual_seed(5))
-    queries, table = base.query_side(states), base.item_side(base.items().float())
+    first, table = base.first_stage(states, None), base.item_side(base.items().float())
     rows, scores = torch.tensor([[4, 6, 0]]), torch.tensor([[2.0, 1.0, -torch.inf]])
-    rescored, attention = base.second_stage(queries, RECENT[slice(0, 1)], rows, scores, table)
+    rescored, attention = base.second_stage(first, RECENT[slice(0, 1)], rows, scores, table)
     assert rescored[0, 2] == -torch.inf and rescored[0, :2].isfinite().all()
     assert ((rescored - scores)[0, :2].min()) == 0 and attention.shape == (1, 3, 3)
     torch.testing.assert_close(attention.sum(-1), torch.ones(1, 3))

@@ -234,7 +234,7 @@ def test_products_of_embeddings_are_the_base_scores(name: str) -> None:
     assert items.ids == using.vocabulary.table["item_id"].to_pylist() == using.column_ids[2:]
     assert items.vectors.shape == (40, 32) and users.shape == (4, 32) and items.vectors.dtype == np.float32
     states, _, _ = base.encode_queries(**using.processor(HISTORIES))
-    expected = base.score_states(states, None)[:, 2:] - base.untrained_bonus(slice(2, None))
+    expected = base.first_stage(states, None, cold_boost=0.0).scores(base.item_side(base.items().float()))[:, 2:]
     np.testing.assert_allclose(users @ items.vectors.T, expected.detach(), atol=1e-4)
     if name == "transformer":
         np.testing.assert_allclose(np.linalg.norm(items.vectors, axis=1), 1, atol=1e-5)

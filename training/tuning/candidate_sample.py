@@ -11,7 +11,7 @@ from torch import nn
 
 from ...evaluation.ranks import pad_targets
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
-from ...modeling_xcat.reranker_xcat import CandidateFeatures, CandidateSources
+from ...modeling_xcat.reranker_xcat import CandidateFeatures
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import Stage
 from .held_out import fingerprint
@@ -67,7 +67,7 @@ def collect_candidates(
     base, reranker, config = model.model, model.model.candidates, model.config
     assert reranker is not None
     table = base.item_side(base.items().float())
-    sources = CandidateSources(base.items, table, base.neighbors, base.successors)
+    sources = base.candidate_sources(table)
     width = max(len(targets) for targets in dataset["targets"])
     parts: list[CandidateSample] = []
     judged = 0
@@ -78,14 +78,14 @@ def collect_candidates(
         best = base.score_states(states, recent, table).topk(min(config.num_candidates, config.num_items), dim=1)
         targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(base.device)
         targets = nn.functional.pad(targets, (0, width - targets.shape[1]), value=-1)
-        queries = base.query_side(states.float())
+        first = base.first_stage(states, recent)
         judged += int((targets >= 0).any(1).sum())
         places = _places(best.indices, targets)
         # One part even of no users: there may be nobody with a target among the candidates.
         for some in (places >= 0).any(1).nonzero().squeeze(1).split(_USERS_AT_ONCE):
-            given = base.untrained_bonus(best.indices[some])
+            given = first.given(best.indices[some])
             found = reranker.features(
-                queries[some], recent[some], best.indices[some], best.values[some] - given, sources
+                first.queries[some], recent[some], best.indices[some], best.values[some] - given, sources
             )
             own = [fingerprint(rows[i]) for i in some.tolist()]
             parts.append(_sample_of(found, places[some], given, own, config.candidate_window))

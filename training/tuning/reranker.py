@@ -129,8 +129,8 @@ def _cross_validated(
     _standardise(stage, sample.found)
     folds = _folds(sample.rows, generator)
     fold_of = torch.tensor([folds[row] for row in sample.rows])
-    first = _ndcg(sample, sample.found.candidates[..., 0], k)
-    scores = torch.zeros_like(sample.found.candidates[..., 0])
+    first = _ndcg(sample, sample.found.scores, k)
+    scores = torch.zeros_like(sample.found.scores)
     weights = []
     for number in range(FOLDS):
         left_out = (fold_of == number).nonzero().squeeze(1)
@@ -260,7 +260,7 @@ def _fit(
         columns, stands_for, own = _step_columns(sample.places[batch], sample.given.shape[1], generator)
         found = sample.part(batch, stage.key.device, columns)
         bonus, _ = torch.func.functional_call(stage, weights, (found,))
-        scores = found.candidates[..., 0] + bonus + stands_for.to(bonus.device)
+        scores = found.scores + bonus + stands_for.to(bonus.device)
         wanted = (sample.places[batch] >= 0).to(bonus.device)
         shares = torch.log_softmax(scores, 1).gather(1, own.to(bonus.device)).masked_fill(~wanted, 0)
         loss = -(shares.sum(1) / wanted.sum(1)).mean()
@@ -276,11 +276,7 @@ def _fit(
 @torch.no_grad()
 def _rescored(stage: XCatCandidateAttention, sample: CandidateSample, users: torch.Tensor) -> torch.Tensor:
     """(users, candidates) scores with the re-ranker."""
-    scores = []
-    for part in users.split(_BATCH):
-        found = sample.part(part, stage.key.device)
-        scores.append((found.candidates[..., 0] + stage(found)[0]).cpu())
-    return torch.cat(scores)
+    return torch.cat([stage.rescore(sample.part(part, stage.key.device))[0].cpu() for part in users.split(_BATCH)])
 
 
 def _ndcg(sample: CandidateSample, scores: torch.Tensor, k: int) -> torch.Tensor:

@@ -1,0 +1,63 @@
+"""The score before re-ranking, defined once for training, evaluation and serving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from .configuration_xcat import NUM_SPECIAL_ROWS
+
+Bonus = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""(pairs,) query numbers, (pairs,) item indices and (pairs,) bonuses; each pair once."""
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    """Queries with everything that is added to their dot products with items: score = product + bonuses + boost.
+
+    Args:
+        queries: (queries, hidden) result of `XCatModel.query_side`, float32.
+        bonuses: Bonuses of pairs of query and item, such as item-to-item weights and repeat bias.
+        boosts: (item rows,) settings that are added to every query's scores, such as the cold-item boost, or None.
+            They are no evidence, so the re-ranker does not see them.
+
+    Example:
+        >>> pair = torch.tensor([0]), torch.tensor([3]), torch.tensor([0.5])
+        >>> stage = FirstStage(torch.ones(1, 2), [pair])
+        >>> stage.scores(torch.tensor([[0.0, 0.0], [0.0, 0.0], [1.0, 2.0], [1.0, 1.0]])).tolist()
+        [[-inf, -inf, 3.0, 2.5]]
+    """
+
+    queries: torch.Tensor
+    bonuses: Sequence[Bonus] = ()
+    boosts: torch.Tensor | None = None
+
+    def scores(self, item_side: torch.Tensor) -> torch.Tensor:
+        """(queries, item rows) scores for (item rows, hidden) item embeddings; the special rows are -inf."""
+        scores = self.queries @ item_side.T
+        for queries, rows, values in self.bonuses:
+            scores[queries, rows] += values
+        if self.boosts is not None:
+            scores += self.boosts
+        scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
+        return scores
+
+    def add_to(self, products: torch.Tensor, start: int) -> None:
+        """Turn products into scores, in place.
+
+        Args:
+            products: (queries, block) dot products with a block of items.
+            start: Item index of the first column.
+        """
+        end = start + products.shape[1]
+        for queries, rows, values in self.bonuses:
+            inside = (rows >= start) & (rows < end)
+            products[queries[inside], rows[inside] - start] += values[inside]
+        if self.boosts is not None:
+            products += self.boosts[start:end]
+
+    def given(self, rows: torch.Tensor) -> torch.Tensor:
+        """The boosts of item indices, of any shape."""
+        return torch.zeros(rows.shape, device=rows.device) if self.boosts is None else self.boosts[rows]
