@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import transformers
@@ -12,6 +13,7 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.pipeline_xcat import FILTERS, XCatPipeline, columns_of
 from ..modeling_xcat.recommending_xcat import Recommendations
 from ..registration import TASK
+from .rerank import Reranker
 
 _OF_PIPELINES = ("device", "batch_size", "k", "top_k")
 
@@ -19,14 +21,26 @@ _OF_PIPELINES = ("device", "batch_size", "k", "top_k")
 class ItemRecommendationPipeline(XCatPipeline):
     """The pipeline of a checkpoint when the package is imported; see `XCatPipeline`.
 
+    Args:
+        model: The model.
+        processor: Its processor.
+        rerankers: Re-ranking rules, as in `XCatRecommender`.
+        **kwargs: As in `XCatPipeline`.
+
     Attributes:
         recommender: The `XCatRecommender` that computes the recommendations.
     """
 
+    def __init__(
+        self, model: Any, processor: Any = None, *, rerankers: Sequence[Reranker] = (), **kwargs: Any
+    ) -> None:
+        self._rerankers = rerankers
+        super().__init__(model, processor, **kwargs)
+
     def _prepare(self) -> None:
         from .recommender import XCatRecommender  # lazy: `transformers.pipeline` loads this file for every task
 
-        self.recommender = XCatRecommender(self.model, self.processor)
+        self.recommender = XCatRecommender(self.model, self.processor, self._rerankers)
 
     def preprocess(self, requests: list[dict[str, Any]]) -> dict[str, Any]:  # type: ignore[override]
         """Return the requests unchanged."""
@@ -50,7 +64,7 @@ def pipeline(task: str, model: str | os.PathLike[str] | XCatForNextItem | None =
     Args:
         task: The task.
         model: Folder, hub id, or a model; with a model, pass `processor=` too.
-        **kwargs: Arguments of the loaders, `device`, `batch_size`, and `k`.
+        **kwargs: Arguments of the loaders, `rerankers`, `device`, `batch_size`, and `k`.
     """
     from .recommender import XCatRecommender
 
@@ -64,4 +78,5 @@ def pipeline(task: str, model: str | os.PathLike[str] | XCatForNextItem | None =
         raise ValueError("item-recommendation has no default model; pass model= a checkpoint folder or hub id")
     kwargs.pop("trust_remote_code", None)  # no code of the checkpoint is run
     found = XCatRecommender.from_pretrained(model, **kwargs)
-    return ItemRecommendationPipeline(found.model, found.processor, task=task, **{"device": found.model.device, **own})
+    own = {"device": found.model.device, **own}
+    return ItemRecommendationPipeline(found.model, found.processor, rerankers=found.rerankers, task=task, **own)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from xcat_rec.modeling_xcat.filters_xcat import Filters
+from xcat_rec.ranking.pipelines import pipeline
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.ranking.rerank import Candidates, MaxPerCategory, Reranker, rerank_order, rerank_scores
 from xcat_rec.training.preparation.options import PreparationOptions
@@ -55,6 +56,18 @@ def test_evaluation_sees_the_order_of_serving(recommender: XCatRecommender, rule
     best = ruled.score_rows(ruled.processor.history_rows(HISTORIES)).argsort(dim=1, descending=True)
     for found, order in zip(lists, best.numpy(), strict=True):
         assert [item.item_id for item in found] == ruled.vocabulary.decode(order)[: len(found)]
+
+
+def test_a_pipeline_applies_the_rules(recommender: XCatRecommender, tmp_path: Path) -> None:
+    expected = [item.to_dict() for item in with_rules(recommender, backwards).recommend(HISTORIES[0], 4)]
+    recommender.model.save_pretrained(tmp_path)
+    recommender.processor.save_pretrained(tmp_path)
+    model, processor = recommender.model, recommender.processor
+    for pipe in (
+        pipeline("item-recommendation", model=model, processor=processor, rerankers=[backwards]),
+        pipeline("item-recommendation", model=str(tmp_path), rerankers=[backwards], k=4),
+    ):
+        assert [item["item_id"] for item in pipe(HISTORIES[0], k=4)] == [item["item_id"] for item in expected]
 
 
 def test_most_of_a_category(recommender: XCatRecommender) -> None:
