@@ -229,7 +229,14 @@ def comparison_lines(compared: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _replace(path: Path, write: Any) -> None:
-    """Write a file atomically."""
+    """Write a file atomically; an error names it as it was given."""
+    try:
+        _write(path, write)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write(path: Path, write: Any) -> None:
     temporary: BinaryIO
     with NamedTemporaryFile(dir=path.absolute().parent, prefix=f".{path.name}.", delete=False) as temporary:  # type: ignore[assignment]
         try:

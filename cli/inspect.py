@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..workflows.output_folders import CARD, PAGE, check_report_folder
 from .options import NEGATIVE_HELP, TARGETS_HELP, Columns, Encoding, GuessColumns, MissingUsers, TimeFormat
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from ..tokenization.inspection.inspect import Inspection
     from ..tokenization.tables.data_card import DataCard
     from ..tokenization.tables.schema import ShopTables
-
-PAGE, CARD = "report.html", "README.md"
 
 
 def inspect(
@@ -146,10 +145,7 @@ def _show(report: Inspection, shop: ShopTables, show_values: bool) -> None:
 
 def _check(output: Path, push: str | None) -> None:
     """Refuse outputs that cannot be written, before any work is done."""
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"--output {output} is a file; give a folder")
-    if (output / CARD).exists() and not (output / PAGE).exists():
-        raise ValueError(f"--output {output} has a README.md that xcat inspect did not write; give another folder")
+    check_report_folder(output)
     if push is not None and push.count("/") != 1:
         raise ValueError(f"--push {push} is not the name of a dataset; give NAMESPACE/NAME")
 

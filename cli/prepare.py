@@ -101,6 +101,7 @@ def prepare(
 
         show_guess(data, items, events, encoding)
         return
+    from ..workflows.output_folders import check_preparation_folder
     from .usage import check_at_least, check_preparation, check_tables
 
     begin = time.perf_counter()
@@ -113,6 +114,7 @@ def prepare(
     check_at_least("--num-proc", num_proc, 1)
     if max_history is not None:
         check_at_least("--max-history", max_history, 1)
+    check_preparation_folder(output)
     check_tables(data, items, events, columns)
 
     from ..tokenization.out_of_core.inputs import PreparationInputs

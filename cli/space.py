@@ -28,9 +28,11 @@ def space(
 
         hf upload me/my-space my-space . --repo-type space
     """
+    from ..workflows.output_folders import check_folder_to_write
     from .usage import check_checkpoint as check_there
 
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+    check_folder_to_write(output, str(output))
+    if output.exists() and any(output.iterdir()):
         raise ValueError(f"{output} is not empty; give another folder")
     check_there(checkpoint, revision)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from ..workflows import output_folders
 from ..workflows.option_fields import CONFIG, PREPARATION, TRAINING, UNKNOWN, literal_keys, option_fields
 
 DEFAULT_RANK = 8
@@ -43,24 +44,15 @@ def check_finite(option: str, value: float | None) -> None:
 
 
 def check_file_to_write(option: str, file: Path | None, suffix: str) -> None:
-    """Refuse a file that cannot be written.
+    """Refuse a file that cannot be written; see `output_folders.check_file_to_write`.
 
     Args:
         option: The option, with its dashes.
         file: The file; None for none.
         suffix: Required ending of its name.
-
-    Raises:
-        ValueError: If its name has another ending, or its folder does not exist.
     """
-    if file is None:
-        return
-    if file.suffix != suffix:
-        raise ValueError(f"{option} {file} is written as {suffix[1:]}; give a name that ends in {suffix}")
-    if file.is_dir():
-        raise ValueError(f"{option} {file} is a folder; give a file in it")
-    if not file.absolute().parent.is_dir():
-        raise ValueError(f"{option} {file}: there is no folder {file.parent}; make it first")
+    if file is not None:
+        output_folders.check_file_to_write(file, f"{option} {file}", suffix)
 
 
 def check_results(file: Path, resume: bool) -> None:
@@ -74,6 +66,7 @@ def check_results(file: Path, resume: bool) -> None:
         ValueError: If it is so.
     """
     check_file_to_write("--output", file, ".json")
+    check_file_to_write("--output", file.with_suffix(".users.npz"), ".npz")
     if file.exists() and not resume:
         raise ValueError(f"--output {file} exists; add --resume to continue it, or remove it")
 
@@ -89,7 +82,7 @@ def check_report(file: Path | None, made: Path | None = None) -> None:
         ValueError: If it is so.
     """
     inside = file is not None and made is not None and file.absolute().parent == made.absolute()
-    if not (inside and file is not None and file.suffix == ".html" and not file.is_dir()):
+    if not (inside and file is not None and file.suffix == ".html" and not file.parent.exists()):
         check_file_to_write("--report", file, ".html")
 
 

@@ -5,6 +5,7 @@ Every engine uses the same blocks and the same function, so all engines give the
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -193,7 +194,12 @@ def write_recommendations(tables: Iterable[pa.Table], path: Path) -> int:
 
     Returns:
         The number of rows written.
+
+    Raises:
+        OSError: If the file cannot be written; before the first table is computed.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder; give a file in it", str(path))
     rows = 0
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:

@@ -14,8 +14,7 @@ from ..tokenization.out_of_core.prepared_folder import refuse_prepared
 from ..tokenization.sources import load_shop
 from ..tokenization.tables.data_card import DataCard
 from ..tokenization.tables.schema import ShopTables
-
-PAGE, CARD = "report.html", "README.md"
+from .output_folders import CARD, PAGE, check_report_folder
 
 logger = logging.getLogger(__name__)
 
@@ -48,18 +47,6 @@ def inspect(
     if output is not None:
         write_inspection(report, data.card, Path(output), show_values=bool(options.get("show_values")))
     return report
-
-
-def check_report_folder(output: Path) -> None:
-    """Check that the page and the card can be written to a folder.
-
-    Raises:
-        ValueError: If it is a file, or holds a README.md of something else.
-    """
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"output={str(output)!r} is a file; give a folder")
-    if (output / CARD).exists() and not (output / PAGE).exists():
-        raise ValueError(f"output={str(output)!r} has a README.md that is not from a report; give another folder")
 
 
 def write_inspection(report: Inspection, card: DataCard, output: Path, *, show_values: bool = False) -> None:

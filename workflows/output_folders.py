@@ -1,15 +1,78 @@
-"""Checks of a fit's output folder and base folder, without torch."""
+"""Checks of output folders and files before any work is done, without torch."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from ..checkpoints.adapter_choices import check_method
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG
 
 TRAINING_FOLDER = "training"
+PAGE, CARD = "report.html", "README.md"
+"""Files of a report on tables."""
+
+
+def check_folder_to_write(folder: Path, named: str) -> None:
+    """Refuse a folder that cannot be made or written into. Parents may be missing; nothing is created.
+
+    Args:
+        folder: The folder.
+        named: Its name in messages, such as `output='x'`.
+
+    Raises:
+        ValueError: If it is a file, or below one; or if nothing can be written there.
+    """
+    if folder.is_file():
+        raise ValueError(f"{named} is a file; give a folder")
+    _check_place(_nearest(folder), folder, named)
+
+
+def check_file_to_write(file: Path, named: str, suffix: str = "") -> None:
+    """Refuse a file that cannot be written. Its folder has to exist; nothing is created.
+
+    Args:
+        file: The file; an existing one is to be replaced.
+        named: Its name in messages, such as `output='x.json'`.
+        suffix: Required ending of its name; any if empty.
+
+    Raises:
+        ValueError: If its name has another ending, it is a folder, its folder does not exist, or nothing can be
+            written there.
+    """
+    if suffix and file.suffix != suffix:
+        raise ValueError(f"{named} is written as {suffix[1:]}; give a name that ends in {suffix}")
+    if file.is_dir():
+        raise ValueError(f"{named} is a folder; give a file in it")
+    there = _nearest(file.parent)
+    _check_place(there, file, named)
+    if there != file.parent.absolute():
+        raise ValueError(f"{named}: there is no folder {file.parent}; make it first")
+    if os.path.lexists(file) and not os.access(file, os.W_OK):
+        raise ValueError(f"{named} may not be written; give another file, or allow it with chmod u+w")
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or its nearest parent that exists."""
+    whole = folder.absolute()
+    return next(place for place in (whole, *whole.parents) if os.path.lexists(place))
+
+
+def _check_place(there: Path, given: Path, named: str) -> None:
+    """Refuse a place where no file can be made; it is shown relative to here if the output was given so."""
+    here = Path.cwd()
+    shown = there.relative_to(here) if not given.is_absolute() and there.is_relative_to(here) else there
+    if not there.is_dir():
+        raise ValueError(f"{named}: {shown} is not a folder; give a place elsewhere")
+    try:
+        with TemporaryFile(dir=there):  # permissions alone would let the superuser pass, and a read-only disk too
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{named}: nothing can be written into {shown} ({error.strerror}); give a place elsewhere"
+        ) from error
 
 
 def check_output(output: Path, resume: bool = False, overwrite: bool = False) -> None:
@@ -21,12 +84,11 @@ def check_output(output: Path, resume: bool = False, overwrite: bool = False) ->
         overwrite: Whether a checkpoint of ours in it may be replaced; anything else is still refused.
 
     Raises:
-        ValueError: If the folder is a file, or not empty; or if there is nothing to resume.
+        ValueError: If the folder cannot be written, or is not empty; or if there is nothing to resume.
     """
     if int(os.environ.get("RANK", "0")):
         return  # only the first process checks; the others could find its first files
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"output={str(output)!r} is a file; give a folder")
+    check_folder_to_write(output, f"output={str(output)!r}")
     unfinished = last_checkpoint(output) is not None
     if resume:
         if not unfinished:
@@ -50,6 +112,32 @@ def last_checkpoint(output: Path) -> Path | None:
     """The newest complete checkpoint of an unfinished training; Trainer writes its state last."""
     whole = [state.parent for state in (output / TRAINING_FOLDER).glob("checkpoint-*/trainer_state.json")]
     return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+
+
+def check_report_folder(output: Path) -> None:
+    """Check that the page and the card of a report on tables can be written to a folder.
+
+    Raises:
+        ValueError: If it cannot be written, or holds a README.md of something else.
+    """
+    check_folder_to_write(output, f"output={str(output)!r}")
+    if (output / CARD).exists() and not (output / PAGE).exists():
+        raise ValueError(f"output={str(output)!r} has a README.md that is not from a report; give another folder")
+    for file in (output / PAGE, output / CARD):
+        if file.exists():
+            check_file_to_write(file, f"output={str(output)!r}: {file.name}")
+
+
+def check_preparation_folder(output: Path) -> None:
+    """Check that a preparation can be written to a folder, before its tables are read.
+
+    Raises:
+        ValueError: If the folder cannot be written, or holds something else than a preparation.
+    """
+    from ..tokenization.out_of_core.prepared_folder import check_content
+
+    check_folder_to_write(output, f"output={str(output)!r}")
+    check_content(output)
 
 
 def check_base_choice(base: str | None, peft: str | None, output: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from ..tokenization.out_of_core.inputs import PreparationInputs
 from ..tokenization.out_of_core.prepare import EngineName, PrepareOptions, prepare_tables
 from ..tokenization.out_of_core.prepared_folder import PreparedFolder, refuse_prepared
+from .output_folders import check_preparation_folder
 
 
 def prepare(
@@ -40,6 +41,7 @@ def prepare(
     Example (not run: it writes a folder):
         fit(prepare("my-shop", "PREPARED", min_user_events=5).folder, "CKPT")
     """
+    check_preparation_folder(Path(output))
     if not isinstance(data, PreparationInputs):
         refuse_prepared(os.fspath(data), "prepare")
         data = PreparationInputs(os.fspath(data))

@@ -82,6 +82,25 @@ CASES = {
     "push: checkpoint": (["push", "nowhere", "me/shop"], ["nowhere"]),
     "space: checkpoint": (["space", "nowhere", "new"], ["nowhere"]),
     "space: output": (["space", "ckpt", "shop"], ["not empty"]),
+    "fit: below a file": (["fit", "shop", "--output", "note.txt/x"], ["note.txt is not a folder"]),
+    "fit: not writable": (["fit", "shop", "--output", "/proc/x"], ["--output /proc/x", "nothing can be written"]),
+    "fit: report below a file": (["fit", "shop", "--report", "note.txt/x.html"], ["--report", "is not a folder"]),
+    "fit: report is a folder": (["fit", "shop", "--report", "folder.html"], ["--report folder.html is a folder"]),
+    "bench: below a file": (["bench", "shop", "--output", "note.txt/b.json"], ["note.txt/b.json: note.txt is"]),
+    "bench: not writable": (["bench", "shop", "--output", "/proc/b.json"], ["nothing can be written into /proc"]),
+    "bench: values per user": (["bench", "shop", "--output", "taken.json"], ["taken.users.npz is a folder"]),
+    "evaluate: report": (["evaluate", "ckpt", "shop", "--report", "note.txt/x.html"], ["note.txt is not a folder"]),
+    "recommend: not writable": (
+        ["recommend", "ckpt", "--users", "shop/events.csv", "--output", "/proc/x.parquet"], ["--output", "/proc ("],
+    ),
+    "catalogue: below a file": (
+        ["catalogue", "ckpt", "shop/items.csv", "--output", "note.txt/x"], ["note.txt is not a folder"],
+    ),
+    "inspect: not writable": (["inspect", "shop", "--output", "/proc/x"], ["--output /proc/x", "/proc ("]),
+    "prepare: below a file": (["prepare", "shop", "--output", "note.txt/x"], ["--output", "note.txt is not a folder"]),
+    "prepare: output": (["prepare", "shop", "--output", "shop"], ["shop is not empty"]),
+    "space: below a file": (["space", "ckpt", "note.txt/x"], ["note.txt is not a folder"]),
+    "demo: below a file": (["demo", "--output", "note.txt/x"], ["--output note.txt/x", "is not a folder"]),
     "demo: epochs": (["demo", "--epochs", "0", "--output", "new"], ["--epochs"]),
 }  # fmt: skip
 
@@ -119,7 +138,8 @@ print(json.dumps(answers))
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("usage")
-    for name in ("shop", "empty", "ckpt"):
+    (folder / "note.txt").write_text("a note")
+    for name in ("shop", "empty", "ckpt", "folder.html", "taken.users.npz"):
         (folder / name).mkdir()
     (folder / "shop" / "items.csv").write_text("item_id,title\na,A\n")
     (folder / "shop" / "events.csv").write_text("user_id,item_id,timestamp\nu,a,1\n")

@@ -323,6 +323,21 @@ def _made(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {**manifest["request"]["options"], **found}
 
 
+def check_content(folder: Path) -> bool:
+    """Whether an output folder has a preparation, finished or not.
+
+    Raises:
+        ValueError: If the folder is a file or has other content.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"folder {folder} is a file; give another folder")
+    if not folder.exists() or not any(folder.iterdir()):
+        return False
+    if not (folder / MANIFEST).is_file():
+        raise ValueError(f"folder {folder} is not empty; give another folder")
+    return True
+
+
 def check_folder(folder: Path, request: dict[str, Any], overwrite: bool) -> PreparedFolder | None:
     """Check the content of an output folder before any work.
 
@@ -332,12 +347,8 @@ def check_folder(folder: Path, request: dict[str, Any], overwrite: bool) -> Prep
     Raises:
         ValueError: If the folder is a file or has other content.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"folder {folder} is a file; give another folder")
-    if not folder.exists() or not any(folder.iterdir()):
+    if not check_content(folder):
         return None
-    if not (folder / MANIFEST).is_file():
-        raise ValueError(f"folder {folder} is not empty; give another folder")
     manifest = _read(folder / MANIFEST)
     if manifest.get("request") == json.loads(json.dumps(request)):
         return open_prepared(folder) if manifest["complete"] else None

@@ -328,7 +328,7 @@ def test_command(tmp_path, capsys):
     assert shop.made_split == "leave-one-out" and shop.card.users == 60 and len(shop.sequences["test"]) == 60
     with pytest.raises(SystemExit) as stop:
         main(["prepare", str(data), "--output", str(data / "items.parquet")])
-    assert stop.value.code == 2 and "is a file; give another" in capsys.readouterr().err
+    assert stop.value.code == 2 and "is a file; give a folder" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
