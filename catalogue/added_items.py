@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pyarrow.compute as pc
 from ..modeling_xcat.arguments_xcat import finite_number
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
-from ..tokenization.text.vocabulary_texts import text_vocabulary
+from ..tokenization.text.item_text import check_text_fields
+from ..tokenization.text.vocabulary_texts import items_table, text_vocabulary
 from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
 from .change import change_catalogue, ordered_after
 
@@ -26,17 +28,27 @@ class AddedItems:
         new: Items added.
         named_again: Items that the catalogue had already and that the table lists again.
         dropped: Items removed.
+        changed: Items among `named_again` that got a new value from the table.
+        untitled: Items among `new` without a title.
     """
 
     items: int
     new: int
     named_again: int
     dropped: int
+    changed: int = 0
+    untitled: int = 0
+
+    @property
+    def kept(self) -> int:
+        """Items with the same values as before."""
+        return self.items - self.new - self.changed
 
     def __str__(self) -> str:
+        untitled = f" ({self.untitled:,} without a title)" if self.untitled else ""
         return (
-            f"{self.items:,} items: {self.new:,} are new, {self.named_again:,} were in the catalogue already and now "
-            f"have the table's texts, {self.dropped:,} are dropped"
+            f"{self.items:,} items: {self.new:,} new{untitled}, {self.changed:,} changed, "
+            f"{self.kept:,} kept unchanged, {self.dropped:,} dropped"
         )
 
 
@@ -51,8 +63,8 @@ def add_items(
 ) -> tuple[XCatProcessor, AddedItems]:
     """Add items to a trained model's catalogue by their texts alone; `change_catalogue` describes the result.
 
-    An item that is in the catalogue already takes the table's texts and features. It keeps what the model learned
-    about it.
+    An item that is in the catalogue already takes the values that the table gives. It keeps its other values, those
+    of columns that the table lacks and those of empty cells, and what the model learned about it.
 
     Args:
         model: The model. Its catalogue is changed in place; create its recommenders again afterwards.
@@ -67,28 +79,82 @@ def add_items(
         A processor with the new catalogue, and the counts of changes.
 
     Raises:
-        ValueError: If `cold_boost` is not a finite number; if the table is empty or lacks a text field of the model;
-            if a column has another type than in the model's catalogue; or if there are new texts and the model has no
-            text encoder.
+        ValueError: If `cold_boost` is not a finite number; if the table is empty, or has new items and lacks a text
+            field of the model; if a column has another type than in the model's catalogue; or if there are new texts
+            and the model has no text encoder.
     """
     old = processor.catalogue
     boost = model.config.untrained_bonus if cold_boost is None else finite_number("cold_boost", cold_boost)
     if not items.height:
         raise ValueError("the items table has no rows; give at least one item")
-    given = text_vocabulary(items, processor.text_fields).table
-    ids = given["item_id"].combine_chunks()
-    rest = old.table.filter(pc.invert(pc.is_in(old.table["item_id"], value_set=ids)))
-    known = int((old.encode(ids) != UNKNOWN_ROW).sum())
-    joined = ItemVocabulary(given) if replace else _joined(rest, given)
-    changed = change_catalogue(model, processor, ordered_after(old, joined), cache_dir=cache_dir)
+    known = pl.Series(old.encode(items["item_id"].to_arrow()) != UNKNOWN_ROW)
+    if not known.all():
+        check_text_fields(items, processor.text_fields)
+    if known.any() or not replace:
+        _check_types(items_table(items.head(0)).schema, old.table.schema)
+    filled, changed = _filled(items, known, old.table, processor.text_fields)
+    given = text_vocabulary(filled.filter(changed | ~known), processor.text_fields).table
+    ids = old.table["item_id"]
+    kept = pc.invert(pc.is_in(ids, value_set=_ids(given)))
+    rest = old.table.filter(pc.and_(kept, pc.is_in(ids, value_set=_ids(items_table(items)))) if replace else kept)
+    joined = ItemVocabulary(rest).extended(given) if rest.num_rows else ItemVocabulary(given)
+    grown = change_catalogue(model, processor, ordered_after(old, joined), cache_dir=cache_dir)
     model.config.untrained_bonus = boost
-    dropped = rest.num_rows if replace else 0
-    return changed, AddedItems(joined.num_items, items.height - known, known, dropped)
+    untitled = ~known & _empty(items["title"])
+    return grown, AddedItems(
+        joined.num_items, new=int((~known).sum()), named_again=int(known.sum()),
+        dropped=old.num_items - int(known.sum()) if replace else 0, changed=int(changed.sum()),
+        untitled=int(untitled.sum()),
+    )  # fmt: skip
 
 
-def _joined(rest: pa.Table, given: pa.Table) -> ItemVocabulary:
-    for name in set(rest.column_names) & set(given.column_names):
-        fields = [table.schema.field(name) for table in (given, rest)]
+def _filled(
+    items: pl.DataFrame, known: pl.Series, catalogue: pa.Table, text_fields: Sequence[str]
+) -> tuple[pl.DataFrame, pl.Series]:
+    """The items with the catalogue's values where the table gives none, and which known items have a new value.
+
+    Args:
+        items: The items table.
+        known: (items,) True for items of the catalogue.
+        catalogue: Its table.
+        text_fields: Columns of the items' texts.
+    """
+    before = pl.DataFrame(pl.from_arrow(catalogue))
+    if tuple(text_fields) != ("text",):  # else it is made from the other columns
+        before, items = (
+            before.drop("text", strict=False),
+            items if "text" in text_fields else items.drop("text", strict=False),
+        )
+    before = items.select("item_id").join(before, on="item_id", how="left", maintain_order="left")
+    changed = pl.repeat(False, items.height, dtype=pl.Boolean, eager=True)
+    for name in before.columns[1:]:
+        if name not in items.columns:
+            items = items.with_columns(before[name])
+            continue
+        both = pl.DataFrame(
+            [items[name].rename("now"), before[name].rename("before"), _empty(items[name]).rename("empty")]
+        )
+        changed |= both.select(~pl.col("empty") & pl.col("now").ne_missing(pl.col("before"))).to_series()
+        kept = pl.when(pl.col("empty")).then(pl.coalesce("before", "now")).otherwise("now")
+        items = items.with_columns(both.select(kept.alias(name)).to_series())
+    for name in set(items.columns) - set(before.columns):
+        changed |= ~_empty(items[name])
+    return items, changed & known
+
+
+def _empty(values: pl.Series) -> pl.Series:
+    """Cells without a value; a missing title is an empty text."""
+    return values.is_null() | (values == "" if values.dtype == pl.String else False)
+
+
+def _ids(table: pa.Table) -> pa.Array:
+    return table["item_id"].combine_chunks()
+
+
+def _check_types(given: pa.Schema, catalogue: pa.Schema) -> None:
+    """Refuse a column that has other values than in the catalogue, such as texts for numbers."""
+    for name in set(catalogue.names) & set(given.names):
+        fields = [schema.field(name) for schema in (given, catalogue)]
         try:
             pa.unify_schemas([pa.schema([one]) for one in fields], promote_options="permissive")
         except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
@@ -96,4 +162,3 @@ def _joined(rest: pa.Table, given: pa.Table) -> ItemVocabulary:
                 f"items, column {name}: {fields[0].type} in the table and {fields[1].type} in the checkpoint's "
                 "catalogue; give one type, or leave the column out"
             ) from error
-    return ItemVocabulary(rest).extended(given)

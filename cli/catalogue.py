@@ -30,7 +30,7 @@ def catalogue(
     """Add items to a checkpoint by their texts alone; nothing is trained.
 
     New items can be recommended at once. A catalogue without interactions can start from the checkpoint of another
-    data set.
+    data set. Items of the checkpoint keep their values of columns that the table lacks, and of empty cells.
 
     Examples:
 
@@ -68,5 +68,6 @@ def catalogue(
     if json_output:
         print_json({
             "output": str(output), "num_items": added.items, "num_new": added.new,
-            "num_named_again": added.named_again, "num_dropped": added.dropped, "tables": report.to_dict(),
+            "num_named_again": added.named_again, "num_changed": added.changed, "num_kept": added.kept,
+            "num_dropped": added.dropped, "num_untitled": added.untitled, "tables": report.to_dict(),
         })  # fmt: skip

@@ -31,7 +31,7 @@ class GrownCheckpoint:
 
     Args:
         output: Its folder.
-        added: Numbers of new, updated and dropped items.
+        added: Numbers of new, changed, kept and dropped items.
         tables: Repairs of the items table.
         cold_boost: Score added to cold items.
     """
@@ -55,6 +55,8 @@ def add_items(
     revision: str | None = None,
 ) -> GrownCheckpoint:
     """Write a checkpoint with more items, scored by their texts alone; nothing is trained.
+
+    A known item takes the values of the table. It keeps its values of columns that the table lacks and of empty cells.
 
     Args:
         checkpoint: A folder, or NAMESPACE/NAME on the hub.
@@ -93,6 +95,9 @@ def add_items(
         model.save_pretrained(unfinished)
         processor.save_pretrained(unfinished)
         _write_card(folder / CARD_FILE, unfinished / CARD_FILE, added)
+    # A known item keeps its title if the table has none, so only `added` counts the items without a title.
+    problems = tuple(problem for problem in report.problems if problem.kind != "no_title")
+    report = TableReport(report.name, report.rows, problems)
     return GrownCheckpoint(output, added, report, float(model.config.untrained_bonus))
 
 

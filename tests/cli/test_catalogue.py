@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from xcat_rec.checkpoints.load import load_base
+from xcat_rec.cli.app import main
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
@@ -93,7 +96,7 @@ def test_the_card_states_that_its_metrics_are_for_the_training_catalogue(checkpo
     card = ModelCard.load(tmp_path / "grown" / "README.md")
     assert card.data.license == "mit" and not card.data.eval_results
     first, *others = card.text.strip().splitlines()
-    assert "41 items: 1 are new" in first and "for the training catalogue" in first
+    assert "41 items: 1 new" in first and "for the training catalogue" in first
     assert others[-1] == "NDCG@10 .5000"
     assert "model-index" not in (tmp_path / "grown" / "README.md").read_text()
     (tmp_path / "grown" / "README.md").unlink()
@@ -105,6 +108,81 @@ def test_the_card_states_that_its_metrics_are_for_the_training_catalogue(checkpo
         capsys,
     )
     assert not (tmp_path / "bare" / "README.md").exists()  # the older card is not of this checkpoint
+
+
+def items_of(folder: Path) -> dict[str, dict[str, Any]]:
+    return {item["item_id"]: item for item in load_base(folder)[1].catalogue.table.to_pylist()}
+
+
+COUNTS = ("items", "new", "named_again", "changed", "kept", "dropped", "untitled")
+
+
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize(
+    ("columns", "changes", "new", "changed"),
+    [
+        ({"item_id": ["item-03", "item-05"]}, {}, 0, 0),
+        ({"item_id": ["item-03", "item-05"], "price": [1.0, 7.5]}, {"item-03": {"price": 1.0}}, 0, 1),
+        (
+            {"item_id": ["item-05", "item-03"], "title": ["a lantern", None], "category": ["", "ropes"]},
+            {
+                "item-05": {"title": "a lantern", "text": "a lantern brand 2 tents"},
+                "item-03": {"category": "ropes", "text": "tents number 3 brand 0 ropes"},
+            },
+            0, 2,
+        ),
+        ({"item_id": ["item-05", "new"], "brand": ["brand 2", "brand 1"]}, {}, 1, 0),
+        ({"item_id": ["item-05", "item-03"], "tags": [["a", "b"], None]}, {"item-05": {"tags": ["a", "b"]}}, 0, 1),
+    ],
+    ids=["ids", "prices", "some cells", "a new item", "another column"],
+)  # fmt: skip
+def test_what_the_table_does_not_give_is_kept(checkpoint, tmp_path, capsys, columns, changes, new, changed, replace):
+    """A column that the table lacks and an empty cell keep the values of the checkpoint, with `--replace` too."""
+    table, before = write_items(tmp_path / "some.parquet", **columns), items_of(checkpoint)
+    if replace:
+        before = {name: item for name, item in before.items() if name in columns["item_id"]}
+    output = tmp_path / "grown"
+    answer = run(
+        ["catalogue", str(checkpoint), table, "--output", str(output), "--json", *["--replace"] * replace], capsys
+    )
+    dropped = 40 - len(before)
+    assert [answer[f"num_{name}"] for name in COUNTS] == [
+        len(before) + new, new, 2 - new, changed, len(before) - changed, dropped, new,
+    ]  # fmt: skip
+    assert "no_title" not in {problem["kind"] for problem in answer["tables"]["problems"]}
+    after = items_of(output)
+    for name, item in before.items():
+        found = {column: value for column, value in after[name].items() if column in item or value is not None}
+        assert found == item | changes.get(name, {})
+    assert set(after) - set(before) == ({"new"} if new else set())
+    if not changed and not replace:
+        assert {i: s for i, s in scores(output).items() if i in before} == pytest.approx(scores(checkpoint), abs=1e-5)
+
+
+def test_the_answer_counts_items(checkpoint, tmp_path, capsys):
+    table = write_items(tmp_path / "some.csv", item_id=["a", "b", "item-05"], title=["maps", None, "a lantern"])
+    with pytest.raises(SystemExit):
+        main(["catalogue", str(checkpoint), table, "--output", str(tmp_path / "grown")])
+    told = " ".join(capsys.readouterr().err.split())
+    assert "42 items: 2 new (1 without a title), 1 changed, 39 kept unchanged, 0 dropped" in told
+
+
+def test_tags_that_are_the_same_change_nothing(checkpoint, tmp_path, capsys):
+    table = write_items(tmp_path / "tags.parquet", item_id=["item-05", "item-03"], tags=[["a", "b"], ["c"]])
+    run(["catalogue", str(checkpoint), table, "--output", str(tmp_path / "one"), "--json"], capsys)
+    again = run(["catalogue", str(tmp_path / "one"), table, "--output", str(tmp_path / "two"), "--json"], capsys)
+    assert (again["num_changed"], again["num_kept"]) == (0, 40)
+
+
+def test_a_saved_column_name_that_the_table_lacks(checkpoint, tmp_path, capsys):
+    """The title keeps its value if the checkpoint's own table had another name for it."""
+    named = shutil.copytree(checkpoint, tmp_path / "named")
+    settings = json.loads((named / "processor_config.json").read_text())
+    settings["event_settings"]["columns"] = {"item_id": "sku", "title": "name"}
+    (named / "processor_config.json").write_text(json.dumps(settings))
+    table = write_items(tmp_path / "ids.csv", sku=["item-05", "item-new"])
+    run(["catalogue", str(named), table, "--output", str(tmp_path / "grown"), "--json"], capsys)
+    assert items_of(tmp_path / "grown")["item-05"]["title"] == "tents number 5"
 
 
 def test_another_data_set_replaces_the_first(checkpoint, tmp_path, capsys):

@@ -68,9 +68,7 @@ class ItemTextTemplate:
             ValueError: If a field is not a column of the table, or there is a limit without a tokenizer.
         """
         fields = self.fields
-        missing = [name for name in fields if name not in items.columns]
-        if missing:
-            raise ValueError(f"items has no column {missing[0]!r} for its text; it has {', '.join(items.columns)}")
+        check_text_fields(items, fields)
         columns = {name: [clean_text(value) for value in _plain(items[name])] for name in dict.fromkeys(fields)}
         if max_tokens is not None:
             if tokenizer is None:
@@ -117,6 +115,17 @@ class ItemTextTemplate:
                 if len(offsets) > room:
                     values[row] = _cut(value, offsets, room)
                 left[row] -= repeats * min(len(offsets), room)
+
+
+def check_text_fields(items: pl.DataFrame, fields: Sequence[str]) -> None:
+    """Refuse an items table that lacks a column of the items' texts.
+
+    Raises:
+        ValueError: If it does.
+    """
+    missing = [name for name in fields if name not in items.columns]
+    if missing:
+        raise ValueError(f"items has no column {missing[0]!r} for its text; it has {', '.join(items.columns)}")
 
 
 def item_texts(items: pl.DataFrame, fields: Sequence[str] = DEFAULT_TEXT_FIELDS) -> list[str]:
