@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, WEIGHTS
 from ..tokenization.digests import check_digests
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
+from .json_files import COPY_AGAIN, read_json
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _SIZE = re.compile(r"(num_\w+|\w*_size|\w*_dim|\w+_per_item|max_history|n_\w+|d_\w+)")
@@ -59,9 +59,7 @@ def check_adapter(folder: Path, name: str) -> None:
         ValueError: If a file is damaged, a rank is larger than its weights, or peft would import a module by its name.
     """
     settings = read_json(folder, ADAPTER_CONFIG, name)
-    if not isinstance(settings, dict):
-        raise ValueError(f"{ADAPTER_CONFIG} of {name} is damaged, it is not a mapping; copy the adapter again")
-    shapes = _shapes_in(folder, [folder / ADAPTER_WEIGHTS], name)
+    shapes = check_weights(folder, [folder / ADAPTER_WEIGHTS], name)
     if settings.get("megatron_config") is not None:
         raise ValueError(f"{name}: {ADAPTER_CONFIG} makes peft import a module (megatron_config); do not trust it")
     most = max((size for shape in shapes.values() for size in shape), default=0)
@@ -76,17 +74,6 @@ def check_adapter(folder: Path, name: str) -> None:
         _check_processor(folder, {}, name)
 
 
-def read_json(folder: Path, file: str, name: str) -> Any:
-    """Read a JSON file of a checkpoint called `name`; raises an error if the file is missing or damaged."""
-    path = folder / file
-    if not path.is_file():
-        raise OSError(f"{name} is not a checkpoint: it has no {file}")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} of {name} is damaged, it is not JSON ({error}); copy the checkpoint") from error
-
-
 def _weight_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
     """Shapes of all weights, read from file headers; safetensors checks that the files have this many bytes."""
     index = folder / WEIGHTS[1].replace("*", "")
@@ -97,10 +84,21 @@ def _weight_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
         if outside:
             raise ValueError(f"{name}: {index.name} names {outside[0]!r}, which is not beside it; do not trust it")
         files = [folder / part for part in parts]
-    return _shapes_in(folder, files, name)
+    return check_weights(folder, files, name)
 
 
-def _shapes_in(folder: Path, files: list[Path], name: str) -> dict[str, tuple[int, ...]]:
+def check_weights(folder: Path, files: list[Path], name: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors in safetensors files, read from their headers; the length of the files is checked.
+
+    Args:
+        folder: The checkpoint.
+        files: Its files of weights.
+        name: Name of the checkpoint in messages.
+
+    Raises:
+        OSError: If a file is missing.
+        ValueError: If a file is damaged.
+    """
     missing = [file.name for file in files if not file.is_file()]
     if missing:
         pickled = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
@@ -112,7 +110,7 @@ def _shapes_in(folder: Path, files: list[Path], name: str) -> dict[str, tuple[in
             with safe_open(file, framework="pt") as weights:
                 shapes |= {key: tuple(weights.get_slice(key).get_shape()) for key in weights.keys()}  # noqa: SIM118
         except SafetensorError as error:
-            raise ValueError(f"the weights of {name} are damaged ({error}); copy them again") from error
+            raise ValueError(f"{file.name} of {name} is damaged ({error}); {COPY_AGAIN}") from error
     return shapes
 
 
@@ -174,7 +172,7 @@ def _check_processor(folder: Path, config: dict[str, Any], name: str) -> None:
     for file, content in settings.items():
         if file != ADAPTER_CONFIG:
             _check_paths(content, file, name)
-    _check_catalogue(folder / VOCABULARY_FILE, name)
+    check_catalogue(folder / VOCABULARY_FILE, name)
     vocabulary = ItemVocabulary.load(folder)
     if config.get("num_item_rows", len(vocabulary)) != len(vocabulary):
         raise ValueError(
@@ -196,7 +194,7 @@ def _check_paths(content: Any, file: str, name: str) -> None:
             _check_paths(value, file, name)
 
 
-def _check_catalogue(file: Path, name: str) -> None:
+def check_catalogue(file: Path, name: str) -> None:
     """Check an Arrow file. Arrow maps it unchecked, and would follow offsets outside it when an item is looked up."""
     if not file.is_file():
         raise OSError(f"{name} has no {file.name}, the catalogue; save the processor with save_pretrained")
@@ -204,4 +202,4 @@ def _check_catalogue(file: Path, name: str) -> None:
         with pa.memory_map(str(file), "rb") as source:
             pa.ipc.open_file(source).read_all().validate(full=True)
     except (pa.ArrowInvalid, pa.ArrowException, OSError) as error:
-        raise ValueError(f"{file.name} is damaged ({error}); copy the checkpoint {name} again") from error
+        raise ValueError(f"{file.name} of {name} is damaged ({error}); {COPY_AGAIN}") from error

@@ -13,7 +13,8 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.pretrained_xcat import OWN_CLASSES
 from ..tokenization.digests import catalogue_digest
 from ..tokenization.processing_xcat import XCatProcessor
-from .check import check_checkpoint, read_json
+from .check import check_checkpoint
+from .json_files import read_json
 
 
 def load_model(

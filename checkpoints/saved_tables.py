@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from ..modeling_xcat.hub_xcat import locate_checkpoint
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG
 from ..tokenization.tables.schema import TableColumns
 from ..tokenization.tables.table_columns import saved_columns, table_formats
+from .json_files import read_json
 
 _PROCESSOR = "processor_config.json"
 _SETTINGS = (_PROCESSOR, ADAPTER_CONFIG)
@@ -23,16 +23,19 @@ def saved_event_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
     Args:
         folder: A checkpoint folder.
+
+    Raises:
+        ValueError: If a file is damaged.
     """
     file, adapter = Path(folder) / _PROCESSOR, Path(folder) / ADAPTER_CONFIG
     if not file.is_file() and adapter.is_file():
-        named = json.loads(adapter.read_text(encoding="utf-8"))
+        named = read_json(adapter.parent, ADAPTER_CONFIG, str(folder))
         base = named.get("base_model_name_or_path")
         try:
             file = locate_checkpoint(base, revision=named.get("revision"), files=_SETTINGS) / _PROCESSOR
         except (OSError, TypeError, ValueError):
             return {}  # loading the adapter reports what is wrong with its base
-    settings = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    settings = read_json(file.parent, _PROCESSOR, str(folder)) if file.is_file() else {}
     return settings.get("event_settings") or {}
 
 

@@ -123,9 +123,12 @@ def fit(
         from ..tokenization.sources import load_shop
         from ..tokenization.tables.problems import values_shown
         from ..workflows.fit import FitRequest, check_base, fit_shop
+        from ..workflows.resume import check_resumable
         from .console import print_json, say
         from .fit_command import fit_command, given_options
 
+    if resume:
+        check_resumable(output)
     check_base(base, peft, output)
     begun = time.perf_counter()
     with values_shown(show_values):

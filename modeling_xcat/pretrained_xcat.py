@@ -52,7 +52,13 @@ class XCatPreTrainedModel(PreTrainedModel):
         """
         if args and Path(args[0]).is_dir():
             check_readable(Path(args[0]), WEIGHTS)  # transformers would report them as missing
-        loaded = super().from_pretrained(*args, **kwargs)
+        try:
+            loaded = super().from_pretrained(*args, **kwargs)
+        except Exception as error:
+            if type(error).__name__ != "SafetensorError":  # it names no file
+                raise
+            name = args[0] if args else kwargs.get("pretrained_model_name_or_path")
+            raise OSError(f"the weights of {name} are damaged ({error}); copy the checkpoint again") from error
         model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info
         for part in model.modules():
             if isinstance(part, XCatTextEncoder):

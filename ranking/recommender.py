@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import pyarrow as pa
 import torch
 
 from ..catalogue.interests import interest_reader
+from ..checkpoints.json_files import read_json
 from ..checkpoints.load import load_model
 from ..modeling_xcat.arguments_xcat import finite_number, truth, whole_number
 from ..modeling_xcat.filters_xcat import Filters
@@ -59,7 +59,7 @@ def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
     file = Path(folder) / "processor_config.json"
     if not file.is_file():
         return TEXT_COLUMNS
-    settings = json.loads(file.read_text(encoding="utf-8")).get("interest_settings")
+    settings = read_json(file.parent, file.name, str(folder)).get("interest_settings")
     return () if settings is None else tuple(settings["text_columns"])
 
 

@@ -15,6 +15,7 @@ from transformers import Trainer
 from transformers.trainer_utils import HubStrategy
 from transformers.utils.hub import PushInProgress
 
+from ..checkpoints.json_files import STATE_FILE
 from ..checkpoints.load import bare_model, note_catalogue
 from ..modeling_xcat.origin_xcat import CARD_FILE, card_of_origin
 from ..modeling_xcat.pushing_xcat import CARD, NOTHING_RECORDED, SHARED, check_base_name, push_folder
@@ -23,7 +24,6 @@ from ..modeling_xcat.saving_xcat import usual_permissions
 logger = logging.getLogger(__name__)
 
 ARGUMENTS_FILE = "training_args.bin"
-STATE_FILE = "trainer_state.json"
 OF_RUN = "<!-- This card is rewritten at every save. Delete this line to keep your changes. -->"
 """Marks the card of a run, which is rewritten; a card without the mark is kept."""
 

@@ -352,7 +352,15 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, EvaluationLoop)
             self.model = model
 
     def _load_from_checkpoint(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_checkpoint(*args, **kwargs)
+        try:
+            super()._load_from_checkpoint(*args, **kwargs)
+        except RuntimeError as error:
+            if "size mismatch" not in str(error):
+                raise
+            raise ValueError(
+                f"resume_from_checkpoint: the weights of {args[0]} have other sizes than the model; resume with the "
+                "data and configuration that the training was started with"
+            ) from error
         self._refresh_texts(force=True)
 
     def _refresh_texts(self, precision: str | None = None, force: bool = False) -> None:

@@ -45,6 +45,7 @@ from .card_baselines import fit_baselines
 from .fields import split_fields
 from .fit_card import begin_card, complete_card
 from .output_folders import TRAINING_FOLDER, check_base_choice, check_output, last_checkpoint
+from .resume import StartedWith, check_resumable, check_same_inputs, started_with
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -207,6 +208,9 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     arguments = XCatTrainingArguments(output_dir=str(request.output / TRAINING_FOLDER), **training)
     _check_push(request, arguments)
     arguments.share_precision()
+    inputs = started_with(request, options, arguments.world_size)
+    if request.resume:
+        check_same_inputs(request.output, inputs, tell)
     tell(f"preparing {request.shop.name} ...")
     prepared, trained_model, own_catalogue = _prepare(request, options, "bf16" if arguments.bf16 else "fp32")
     tell(f"event types: {prepared.data.roles}")
@@ -219,7 +223,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     tell(f"training {parameters[0]:,} of {parameters[1]:,} parameters")
     start = time.perf_counter()
     with _nothing_left_behind(request.output):
-        trainer = _trainer(request, prepared, trained_model, arguments, card)
+        trainer = _trainer(request, prepared, trained_model, arguments, card, StartedWith(inputs))
         checkpoint = last_checkpoint(request.output) if request.resume else None
         state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
@@ -275,8 +279,9 @@ def _trainer(
     model: XCatForNextItem | PeftModel,
     arguments: XCatTrainingArguments,
     card: XCatModelCardData,
+    inputs: StartedWith,
 ) -> XCatTrainer:
-    """The trainer, with the callbacks that fill the card and, if it is wanted, write it."""
+    """The trainer, with the callbacks that save the inputs, fill the card and, if it is wanted, write it."""
     trainer = XCatTrainer(
         model,
         arguments,
@@ -285,6 +290,7 @@ def _trainer(
         processing_class=prepared.processor,
         interests=prepared.interests,
     )
+    trainer.add_callback(inputs)
     trainer.ranked_later = (len(request.card_baselines) + 4) * len(prepared.splits["test"])
     if request.card is not None:
         attach_card(trainer, card)
@@ -321,7 +327,7 @@ def fit(
         lora_targets: Parts of the model that get the adapter.
         card: The author's fields of the model card, such as `{"license": "mit"}`; None for no card.
         card_baselines: Models without texts to train and compare with in the card, such as "sasrec".
-        resume: Whether to resume an unfinished training in `output`.
+        resume: Whether to resume an unfinished training in `output`, with the data and settings it was started with.
         overwrite: Whether a checkpoint in `output` may be replaced.
         tell: Called with every message about the progress, such as warnings about the data; they are logged if left
             out.
@@ -340,6 +346,8 @@ def fit(
     output = Path(output)
     preparation, config, training = split_fields(fields)
     check_output(output, resume, overwrite)
+    if resume:
+        check_resumable(output)
     check_base(base, peft, output)
     check_names(card_baselines)
     shop = data if isinstance(data, ShopTables) else load_shop(os.fspath(data), **table_options(base))

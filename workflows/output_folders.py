@@ -109,9 +109,14 @@ def check_output(output: Path, resume: bool = False, overwrite: bool = False) ->
 
 
 def last_checkpoint(output: Path) -> Path | None:
-    """The newest complete checkpoint of an unfinished training; Trainer writes its state last."""
+    """The newest complete checkpoint of an unfinished training."""
+    return next(iter(complete_checkpoints(output)), None)
+
+
+def complete_checkpoints(output: Path) -> list[Path]:
+    """Complete checkpoints of an unfinished training, the newest first; Trainer writes its state last."""
     whole = [state.parent for state in (output / TRAINING_FOLDER).glob("checkpoint-*/trainer_state.json")]
-    return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+    return sorted(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True)
 
 
 def check_report_folder(output: Path) -> None:

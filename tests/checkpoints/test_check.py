@@ -142,6 +142,13 @@ def missing(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
 
+def written(name: str, content: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / name).write_text(content)
+
+    return write
+
+
 def header(folder: Path) -> None:
     """A weights header with a size larger than any memory."""
     (folder / "model.safetensors").write_bytes((2**63).to_bytes(8, "little") + b"{}" * 50)
@@ -152,11 +159,17 @@ TRICKS: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "weights elsewhere": (outside_index, ValueError, r"'\.\./other\.safetensors', which is not beside it"),
     "words elsewhere": (outside_vocabulary, ValueError, r"vocab_file '\.\./\.\./etc/passwd', which is not beside it"),
     "tokenizer elsewhere": (outside_tokenizer, ValueError, r"tokenizer_file '/etc/passwd', which is not beside it"),
-    "offsets of the catalogue": (offsets, ValueError, r"items\.arrow is damaged"),
-    "head of the weights": (header, ValueError, "the weights of it are damaged"),
-    "half the weights": (truncated("model.safetensors"), ValueError, "the weights of it are damaged"),
+    "offsets of the catalogue": (offsets, ValueError, r"items\.arrow of .* is damaged"),
+    "head of the weights": (header, ValueError, r"model\.safetensors of it is damaged"),
+    "half the weights": (truncated("model.safetensors"), ValueError, r"model\.safetensors of it is damaged"),
     "half the tokenizer": (truncated("tokenizer.json"), ValueError, r"tokenizer\.json of it is damaged"),
     "half the settings": (truncated("processor_config.json"), ValueError, r"processor_config\.json of it is damaged"),
+    "settings that are null": (written("config.json", "null"), ValueError, r"config\.json of it .* not a mapping"),
+    "a list of settings": (written("processor_config.json", "[]"), ValueError, "is damaged, it is not a mapping"),
+    "a list as tokenizer": (written("tokenizer.json", "[]"), ValueError, r"tokenizer\.json of it is damaged"),
+    "an empty configuration": (written("config.json", ""), ValueError, r"config\.json of it is damaged"),
+    "no weights in the file": (written("model.safetensors", ""), ValueError, r"model\.safetensors of it is damaged"),
+    "no catalogue in the file": (written("items.arrow", ""), ValueError, r"items\.arrow of it is damaged"),
     "no catalogue": (missing("items.arrow"), OSError, r"it has no items\.arrow"),
     "no configuration": (missing("config.json"), OSError, r"it has no config\.json"),
     "a newer format": (
@@ -241,14 +254,14 @@ def setting(**values: Any) -> Callable[[Path], None]:
 
 ADAPTER_TRICKS: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "pickled weights": (pickled_adapter, OSError, r"adapter_model\.safetensors.*adapter_model\.bin is pickled"),
-    "half the weights": (truncated("adapter_model.safetensors"), ValueError, "the weights of .* are damaged"),
+    "half the weights": (truncated("adapter_model.safetensors"), ValueError, r"adapter_model\.safetensors of .*dam"),
     "half the settings": (truncated("adapter_config.json"), ValueError, r"adapter_config\.json of .* is damaged"),
     "an absurd rank": (setting(r=10**9), ValueError, r"adapter_config\.json: r is 1,000,000,000, and no side"),
     "an absurd rank of a part": (
         setting(rank_pattern={"model.encoder": 10**9}), ValueError, "rank_pattern is 1,000,000,000",
     ),
     "a module to import": (setting(megatron_config={"a": 1}, megatron_core="evil"), ValueError, "import a module"),
-    "offsets of the catalogue": (offsets, ValueError, r"items\.arrow is damaged"),
+    "offsets of the catalogue": (offsets, ValueError, r"items\.arrow of .* is damaged"),
     "words elsewhere": (outside_vocabulary, ValueError, r"vocab_file .* is not beside it"),
 }  # fmt: skip
 

@@ -314,11 +314,11 @@ def test_a_saved_recommender_gives_the_same(saved: Path) -> None:
 def test_damaged_checkpoints_are_refused(saved: Path) -> None:
     weights, catalogue = (saved / "model.safetensors").read_bytes(), (saved / "items.arrow").read_bytes()
     (saved / "model.safetensors").write_bytes(weights[:1000])
-    with pytest.raises(ValueError, match=r"the weights of .* are damaged"):
+    with pytest.raises(ValueError, match=r"model\.safetensors of .* is damaged"):
         XCatRecommender.from_pretrained(saved)
     (saved / "model.safetensors").write_bytes(weights)
     (saved / "items.arrow").write_bytes(catalogue[: len(catalogue) // 2])
-    with pytest.raises(ValueError, match=r"items\.arrow is damaged"):
+    with pytest.raises(ValueError, match=r"items\.arrow of .* is damaged"):
         XCatRecommender.from_pretrained(saved)
     ItemVocabulary(recommender().vocabulary.table.slice(0, 30)).save(saved)
     with pytest.raises(ValueError, match="the catalogue has 30 items and the model 40"):

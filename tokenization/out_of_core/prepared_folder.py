@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ import pyarrow as pa
 from ..tables.data_card import DataCard
 from ..tables.event_roles import EventRoles, saved_roles
 from ..tables.problems import TableProblem
-from ..tables.schema import EVENT_SCHEMA, Options, ShopTables, TableColumns
+from ..tables.schema import EVENT_SCHEMA, Options, ShopTables, TableColumns, rows_hash
 from ..tables.table_columns import SavedColumns, is_chosen
 from ..text.item_text import DEFAULT_TEXT_FIELDS
 from ..vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
@@ -98,11 +99,18 @@ class PreparedShop(ShopTables):
         sequences: The splits.
         event_types: Event types, in the order of their codes.
         made: Options of their preparation, as in `PrepareOptions`.
+        made_from: The whole request of the preparation, with hashes of the tables.
     """
 
     sequences: datasets.DatasetDict = field(default_factory=_no_sequences)
     event_types: list[str] = field(default_factory=list)
     made: dict[str, Any] = field(default_factory=dict)
+    made_from: dict[str, Any] = field(default_factory=dict)
+
+    def hashes(self) -> dict[str, str]:
+        """Hash of the catalogue, and of the events: of the request that the folder was made for."""
+        request = json.dumps(self.made_from, sort_keys=True, default=str)
+        return {"items": rows_hash(self.items), "events": hashlib.sha256(request.encode()).hexdigest()}
 
     @property
     def num_events(self) -> int:
@@ -310,9 +318,15 @@ def load_prepared(folder: str | Path) -> PreparedShop:
     return PreparedShop(
         items, events, prepared.problems(), manifest["name"], card=card, sequences=prepared.splits(),
         made_split=prepared.split, event_types=prepared.event_types, made=_made(manifest),
+        made_from=_without_places(request),
         columns=TableColumns(**request.get("columns", {})), time_format=request.get("time_format"),
         encoding=request.get("encoding"),
     )  # fmt: skip
+
+
+def _without_places(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A request without the folders of its tables."""
+    return {**request, "inputs": sorted(map(str, request.get("inputs", {}).values()))}
 
 
 def _made(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,6 +132,10 @@ class ShopTables:
             cache_dir=cache_dir,
         )  # fmt: skip
 
+    def hashes(self) -> dict[str, str]:
+        """Hash of each table that a model is trained on, stable within a version of polars."""
+        return {"items": rows_hash(self.items), "events": rows_hash(self.events)}
+
     def resolved(self, options: Options) -> Options:
         """The event options for these tables: the given options, except for a prepared folder."""
         return options
@@ -244,6 +250,13 @@ def _proposed(problems: Iterable[TableProblem], items: pl.DataFrame | None, even
         return ""
     call = guess_of_tables(items, events).call
     return f"proposed by names and values: {call}" if call else ""
+
+
+def rows_hash(table: pl.DataFrame) -> str:
+    """SHA-256 of a table's column names, types, and hashes of rows, which are stable within a version of polars."""
+    digest = hashlib.sha256(json.dumps([(name, str(kind)) for name, kind in table.schema.items()]).encode())
+    digest.update(table.hash_rows(seed=0).to_numpy().data)
+    return digest.hexdigest()
 
 
 def validate_items(
