@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Annotated, Any
@@ -261,7 +262,7 @@ def _quieten_libraries() -> None:
 
 
 def _translate_warnings() -> None:
-    """Name command-line options, not Python arguments, in warnings that the library logs."""
+    """Name command-line options, not Python arguments, in warnings that the library logs or raises."""
 
     def translate(record: logging.LogRecord) -> bool:
         from .argument_options import with_options
@@ -271,6 +272,15 @@ def _translate_warnings() -> None:
 
     if logging.lastResort is not None and not logging.lastResort.filters:
         logging.lastResort.addFilter(translate)
+    if warnings.formatwarning is not _warning_line:
+        warnings.formatwarning = _warning_line
+
+
+def _warning_line(message: Warning | str, category: type[Warning], *place: Any, **line: Any) -> str:
+    """One line without the place in the code."""
+    from .argument_options import with_options
+
+    return f"warning: {with_options(str(message))}\n"
 
 
 def _message(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Rewrite Python arguments in messages of the library as options of the running command."""
+"""Rewrite Python arguments in messages of the library as options and arguments of the running command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ _PARAMETERS = {
 }  # fmt: skip
 """Library arguments whose name differs from the command's parameter."""
 _OPPOSITES = {"exclude_seen": "include_seen"}
-_NOUNS = {"card", "events", "group", "groups", "history", "items", "method", "rank", "text", "texts", "user", "users"}
+_NOUNS = {
+    "card", "checkpoint", "data", "events", "group", "groups", "history", "items", "method", "models", "output",
+    "rank", "text", "texts", "user", "users",
+}  # fmt: skip
 """Arguments that are also ordinary words; they are replaced only before a value or an equals sign."""
 
 _QUOTED = r"'[^'\n]*'|\"[^\"\n]*\""
@@ -33,14 +36,16 @@ _MENTION = re.compile(
     rf"|(?<!\w)(?:{_QUOTED}|`[^`\n]*`)(?!\w)"
 )
 """TableColumns(...), an argument with or without its value, or a quotation. Quotations are not changed."""
+_REMEDY = re.compile(r"\b(?:give|leave|omit|pass|set) (?:either )?$")
+"""A verb before the argument that mends the fault."""
 
 
 def with_options(text: str, command: str | None = None) -> str:
-    r"""Replace Python arguments in a message of the library by options of a command.
+    r"""Replace Python arguments in a message of the library by options and arguments of a command.
 
     An argument is recognized by an equals sign after it (`split='last-basket'`, `base=`), by an underscore in its
-    name, or as the subject of the sentence (`precision is 'int3'`). An option that only another command
-    has is written with that command's name.
+    name, as the subject of the sentence (`precision is 'int3'`), or as the object of a remedy (`give encoding`). An
+    option that only another command has is written with that command's name.
 
     Args:
         text: The message.
@@ -76,12 +81,13 @@ def _translated(found: re.Match[str], command: str) -> str:
 
 
 def _is_mention(found: re.Match[str], command: str) -> bool:
-    """Whether a bare word is an argument: it contains an underscore, or it is the subject of the message."""
+    """Whether a bare word is an argument: by an underscore, as subject of the message or as object of a remedy."""
     name, rest = found["name"], found.string[found.end() :]
     if name in _NOUNS or re.match(r"[.\[(/]\w|[(\[]", rest):
         return False
-    subject = found.start() == 0 and re.match(r" (is|has|holds|names) ", rest) is not None
-    return "_" in name or (subject and _PARAMETERS.get(name, name) in _options(command))
+    subject = found.start() == 0 and re.match(r" (is|has|holds|names) ", rest)
+    given = _REMEDY.search(found.string, 0, found.start()) and re.match(r"$|[,;.]| (?:out|or|and)\b", rest)
+    return "_" in name or (bool(subject or given) and _PARAMETERS.get(name, name) in _options(command))
 
 
 def _placed(parameter: str, value: str, command: str, elsewhere: bool = True) -> str | None:
@@ -109,10 +115,10 @@ def _written(value: str, parameter: str, command: str) -> str:
 
 @cache
 def _options(command: str) -> dict[str, str]:
-    """Options of a command by parameter name."""
+    """Options of a command by parameter name; arguments without an option by their names in the help, such as DATA."""
     from .app import TAKES_FIELDS, load_command
 
     fields = field_options() if command in TAKES_FIELDS else []
     options = {option[2:].replace("-", "_"): option for option in fields}
     own = load_command(command).params
-    return options | {one.name: one.opts[0] for one in own if one.opts[0].startswith("-")}
+    return options | {one.name: one.opts[0] if one.opts[0].startswith("-") else one.name.upper() for one in own}

@@ -23,7 +23,7 @@ def show_guess(data: str | None, items: str | None, events: str | None, encoding
     from ..tokenization.sources.table_files import find_shop, given_tables
     from ..tokenization.tables.column_guess import guess_columns
     from .argument_options import with_options
-    from .console import messages, results
+    from .console import results, say
 
     if data is not None:
         if not Path(data).expanduser().exists():
@@ -35,6 +35,6 @@ def show_guess(data: str | None, items: str | None, events: str | None, encoding
         raise ValueError("--guess-columns needs DATA (a file, or a folder with tables), or --events and --items")
     guess = guess_columns(files.get("items"), files["events"], encoding=encoding)
     for part in str(guess).split("; "):
-        messages.print(part, markup=False, highlight=False)
+        say(part)
     text = with_options(guess.call) or "no option is needed: the tables already use the expected names"
     results.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -109,7 +109,7 @@ def check_place(name_or_path: str | os.PathLike[str], revision: str | None = Non
     path = Path(name_or_path)
     if path.is_dir():
         if revision is not None:
-            raise ValueError(f"{path} is a folder and has no revision {revision!r}; leave the revision out")
+            raise ValueError(f"{path} is a folder and has no revision {revision!r}; leave revision= out")
         return True
     if not REPOSITORY.fullmatch(str(name_or_path)):
         raise OSError(f"{name_or_path}: there is no such folder; a repository on the hub is named NAMESPACE/NAME")

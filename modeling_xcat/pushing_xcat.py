@@ -97,7 +97,7 @@ def push_folder(
             an adapter has a local folder as its base.
     """
     if create_pr and (tag is not None or revision is not None):
-        raise ValueError("a pull request goes to the main branch and has no tag; leave the revision and the tag out")
+        raise ValueError("a pull request goes to the main branch and has no tag; leave revision= and tag= out")
     target = _Target(HfApi(token=token), repository, revision, create_pr, tag, message, description)
     content = _Content(
         Path(folder), path_in_repo, files, replaced, changed_files(Path(folder), repository, files, base_repo)
@@ -184,7 +184,7 @@ def changed_files(
     if base_repo is not None and not REPOSITORY.fullmatch(base_repo):
         raise ValueError(f"{base_repo} is not the name of a repository; give NAMESPACE/NAME of the base")
     if base_repo is not None and not (folder / ADAPTER_CONFIG).is_file():
-        raise ValueError(f"{folder} is not an adapter and has no base; leave the base's repository {base_repo} out")
+        raise ValueError(f"{folder} is not an adapter and has no base; leave base_repo={base_repo!r} out")
     changed: dict[str, bytes] = {}
     for path in shared_files(folder, files):
         name = Path(path).name

@@ -390,5 +390,5 @@ class XCatRecommender:
         if self._interests is None and not self.model.model.reads_user_texts and any(texts or ()):
             raise ValueError(
                 f"texts: {sum(map(bool, texts or ()))} of {len(texts or ())} users have texts, and this model does "
-                "not read texts of users; leave texts out, or train a model with interests='words'"
+                "not read texts of users; leave texts= out, or train a model with interests='words'"
             )

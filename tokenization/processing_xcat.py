@@ -299,7 +299,7 @@ class XCatProcessor(ProcessorMixin):
         if not self.reads_texts:
             raise ValueError(
                 f"texts: {len(set(owner))} of {users} users have texts, and this model does not read texts of users; "
-                "leave texts out"
+                "leave texts= out"
             )
         given = [text for entries in per_user for text in entries]
         warn_of_unknown(self.tokenizer, given, "texts of users")

@@ -110,7 +110,7 @@ def check_interests(
     if interests is not None and trains_text(model):
         raise ValueError(
             "interests are computed once from text states, and this text encoder is trained; freeze it, "
-            "or leave interests out"
+            "or leave interests= out"
         )
     there = set(NO_INTERESTS) <= set(dataset.column_names or ())
     if processor.interest_settings is not None and interests is None and not there:

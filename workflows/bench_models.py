@@ -83,7 +83,7 @@ def bench(
     """
     if "seed" in fields:
         raise ValueError(
-            f"seed is {fields['seed']}; give seeds=N, which runs seeds 0 to N - 1 on one split, or split_seed= for "
+            f"seed is {fields['seed']}; give seeds=, the number of runs on one split, or split_seed= for "
             "another draw of ties and cold items"
         )
     path = os.fspath(data)

@@ -68,7 +68,7 @@ ARGUMENTS = {
     "no such scheduler": (["--lr-scheduler-type", "zigzag"], ["zigzag", "cosine"]),
     "a seed below 0": (["--seed", "-1"], ["--seed", "0"]),
     "an option of the machine": (["--output-dir", "elsewhere"], ["--output-dir", "unknown option"]),
-    "one table of two": (["--items", "items.csv"], ["either data or the tables"]),
+    "one table of two": (["--items", "items.csv"], ["either DATA or the tables --items and --events"]),
 }
 
 
@@ -157,7 +157,7 @@ USES = {
     ),
     "no such category": (["recommend", "--history", "item-01", "--only-category", "kites"], ["'kites'", "maps"]),
     "no such category to leave out": (["recommend", "--history", "item-01", "--exclude-category", "x"], ["'x'"]),
-    "no tables": (["evaluate"], ["items and events"]),
+    "no tables": (["evaluate"], ["--items and --events"]),
     "no such part": (["evaluate", "{shop}", "--part", "train"], ["--part", "'train'", "validation"]),
     "a cut-off of nothing": (["evaluate", "{shop}", "-k", "0"], ["-k is 0"]),
     "no such split to judge": (["evaluate", "{shop}", "--split", "random"], ["'random'", "last-basket"]),

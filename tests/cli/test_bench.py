@@ -238,7 +238,7 @@ def test_no_such_data(tmp_path, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, shown = run(["bench", "no-shop", "--models", "popularity"], capfd)
     assert code == 2 and not out
-    assert "xcat: error: data 'no-shop' does not exist" in shown and "Traceback" not in shown
+    assert "xcat: error: DATA no-shop does not exist" in shown and "Traceback" not in shown
     assert not list(tmp_path.iterdir())
 
 

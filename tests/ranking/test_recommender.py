@@ -213,7 +213,7 @@ def test_texts_of_a_user_move_that_user_only() -> None:
 @pytest.mark.parametrize("name", ["transformer", "no fusion", "no text"])
 def test_texts_are_refused_by_a_model_that_does_not_read_them(name: str) -> None:
     using, histories = recommender(name), [["item-03", "item-10"], ["item-22"]]
-    message = "texts: 1 of 2 users have texts, and this model does not read texts of users; leave texts out"
+    message = "texts: 1 of 2 users have texts, and this model does not read texts of users; leave texts= out"
     with pytest.raises(ValueError, match=message):
         using.recommend_many(histories, 40, texts=[None, ["maps number 31", "stoves"]])
     with pytest.raises(ValueError, match=message):

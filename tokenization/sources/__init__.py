@@ -88,9 +88,9 @@ def load_shop(
     source, place = _find(data)
     if not source.takes_columns:
         if columns not in (None, TableColumns()) and not isinstance(columns, SavedColumns):
-            raise ValueError(f"data {source.name} has its own column names; leave columns= out")
+            raise ValueError(f"data={source.name!r} has its own column names; leave columns= out")
         if is_chosen(time_format) or is_chosen(encoding):
-            raise ValueError(f"data {source.name} has a fixed layout; leave time_format= and encoding= out")
+            raise ValueError(f"data={source.name!r} has a fixed layout; leave time_format= and encoding= out")
         request = replace(request, time_format=None, encoding=None)
     request = replace(request, folder=place.folder, selection=place.selection, name=place.name)
     with stage("reading tables"):
@@ -155,18 +155,18 @@ def check_source(data: str | Path | None, *, items: object = None, events: objec
 def _check_events(events: object) -> None:
     if events is None:
         raise ValueError(
-            "no events table was given; give data, both items and events, or events alone if they have item columns"
+            "no events table was given; give data=, both items= and events=, or events= alone if it has item columns"
         )
 
 
 def _check_either(items: object, events: object) -> None:
     if items is not None or events is not None:
-        raise ValueError("give either data or the tables items and events, not both")
+        raise ValueError("give either data= or the tables items= and events=, not both")
 
 
 def _check_path(name: str) -> None:
     if SOURCES[name].packaged is None:
-        raise ValueError(f"data {name!r} needs a path: {name}:FOLDER, or {name}:NAMESPACE/NAME on the hub")
+        raise ValueError(f"data={name!r} needs a path: {name}:FOLDER, or {name}:NAMESPACE/NAME on the hub")
 
 
 def _check_folder(data: str | Path, path: str) -> None:
@@ -175,7 +175,7 @@ def _check_folder(data: str | Path, path: str) -> None:
         return
     what = f"has no suffix of a table ({', '.join(SUFFIXES)})" if folder.exists() else "does not exist"
     raise FileNotFoundError(
-        f"data {str(data)!r} {what}; give a file of events with the columns of their items, a folder with an items "
+        f"data={str(data)!r} {what}; give a file of events with the columns of their items, a folder with an items "
         f"and an events table, or SOURCE:FOLDER with one of the known sources: {', '.join(SOURCES)}"
     )
 
@@ -200,7 +200,7 @@ def _find(data: str | Path) -> tuple[DataSource, SourceRequest]:
         source = SOURCES[name or TABLES.name]
         if source is not TABLES:
             raise ValueError(
-                f"data {source.name} is read from a folder, and {path} is a file; give {source.name}:FOLDER"
+                f"data={source.name!r} is read from a folder, and {path} is a file; give {source.name}:FOLDER"
             )
         return source, SourceRequest(folder, selection)
     if folder.is_dir():

@@ -142,7 +142,7 @@ def _decode(opened: TextFile, encoding: str | None) -> None:
     except UnicodeDecodeError as error:
         raise unreadable(opened.path, _bad_byte(opened.content, error.start, name)) from error
     if not is_chosen(encoding):
-        remedy = "they were read as such; if that is wrong, give encoding"
+        remedy = "they were read as such; if that is wrong, give encoding="
         opened.note("encoding", count_lines(opened.contents), name, remedy)
 
 
@@ -156,7 +156,7 @@ def _known(encoding: str) -> str:
 def _bad_byte(content: bytes, place: int, encoding: str) -> str:
     line = content.count(b"\n", 0, place) + 1
     return (
-        f"line {line} has the byte 0x{content[place]:02x}, which is not {encoding}; give encoding, such as "
+        f"line {line} has the byte 0x{content[place]:02x}, which is not {encoding}; give its encoding, such as "
         "encoding='cp1252', or convert the file"
     )
 

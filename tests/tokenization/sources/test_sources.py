@@ -298,7 +298,7 @@ def test_a_single_table_is_refused() -> None:
         load_shop(items=TABLE)
     with pytest.raises(ValueError, match="no events table was given"):
         load_shop()
-    with pytest.raises(ValueError, match="give either data or the tables"):
+    with pytest.raises(ValueError, match="give either data= or the tables items= and events="):
         load_shop("complete-journey", items=TABLE)
 
 
@@ -367,7 +367,7 @@ def test_data_is_a_source_a_path_and_parts(data: str, parts: tuple[object, ...])
 
 
 def test_unsupported_arguments_of_a_source_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="data 'amazon-2018' needs a path: amazon-2018:FOLDER"):
+    with pytest.raises(ValueError, match="data='amazon-2018' needs a path: amazon-2018:FOLDER"):
         load_shop("amazon-2018")
     with pytest.raises(FileNotFoundError, match=r"has no reviews: no raw_review_\*\.jsonl"):
         load_shop(f"amazon-2023:{tmp_path}")
@@ -376,7 +376,7 @@ def test_unsupported_arguments_of_a_source_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"has no \.inter file"):
         load_shop(f"recbole:{tmp_path}")
     write_amazon_2023(tmp_path)
-    with pytest.raises(ValueError, match="data amazon-2023 has its own column names"):
+    with pytest.raises(ValueError, match="data='amazon-2023' has its own column names"):
         load_shop(tmp_path, columns=TableColumns(title="name"))
     with pytest.raises(FileNotFoundError, match="or SOURCE:FOLDER with one of the known sources: tables, complete-jo"):
         load_shop("recbole:elsewhere")
