@@ -22,8 +22,8 @@ _PARAMETERS = {
 """Library arguments whose name differs from the command's parameter."""
 _OPPOSITES = {"exclude_seen": "include_seen"}
 _NOUNS = {
-    "card", "checkpoint", "data", "events", "group", "groups", "history", "items", "method", "models", "output",
-    "rank", "text", "texts", "user", "users",
+    "card", "checkpoint", "data", "events", "group", "groups", "history", "items", "method", "rank", "text", "texts",
+    "user", "users",
 }  # fmt: skip
 """Arguments that are also ordinary words; they are replaced only before a value or an equals sign."""
 
