@@ -32,8 +32,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 demo: venv  ## train, evaluate, recommend and reload on real retail data
 	$(BIN)/xcat demo
 
+# A file's tests run in one process, so that what they share is fitted once; files start in their order.
 test: venv  ## run the tests (without those marked slow)
-	$(THREADS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
+	$(THREADS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 slow: venv  ## install Ray and ONNX, and run their tests and the tests marked slow
 	$(INSTALL) -e ".[ray,onnx]"

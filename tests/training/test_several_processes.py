@@ -134,15 +134,51 @@ def resume(folder: Path) -> None:
         (folder / "resumed.json").write_text(json.dumps({"losses": losses(trainer), "metrics": shown(metrics)}))
 
 
-def test_two_processes_resume_a_run_of_one(tmp_path):
-    whole = trainer_of(tmp_path, "whole")
-    whole.train()
-    begun = trainer_of(tmp_path, "begun")
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which two processes did their part of four tests, one of them on an interrupted run of one."""
+    folder = tmp_path_factory.mktemp("done")
+    begun = trainer_of(folder, "begun")
     begun.add_callback(Interrupt())
     with pytest.raises(RuntimeError, match="the machine failed"):
         begun.train()
-    launch(tmp_path, "resume")
-    resumed = json.loads((tmp_path / "resumed.json").read_text())
+    launch(folder, "all_parts")
+    return folder
+
+
+def all_parts(folder: Path) -> None:
+    """The parts of four tests in the same processes, because starting them takes longer than the parts."""
+    for part in (train, resume, evaluate, sharded):
+        part(folder)
+
+
+def train(folder: Path) -> None:
+    """Train and evaluate, and write down what came of it."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    trainer = trainer_of(
+        folder, f"trained-{world}", num_train_epochs=3, load_best_model_at_end=True, ddp_find_unused_parameters=True
+    )
+    trainer.train()
+    metrics = trainer.evaluate()
+    if trainer.is_world_process_zero():
+        found = {"losses": losses(trainer), "metrics": {**shown(metrics), "eval_loss": metrics["eval_loss"]}}
+        (folder / f"trained-{world}.json").write_text(json.dumps(found))
+
+
+def test_two_processes_train_and_evaluate_as_one(done):
+    train(done)
+    alone, together = (json.loads((done / f"trained-{world}.json").read_text()) for world in (1, 2))
+    assert list(alone["losses"]) == [str(step) for step in range(1, 16)]
+    assert together["losses"] == pytest.approx(alone["losses"], abs=1e-4)
+    assert together["metrics"].keys() == alone["metrics"].keys()
+    for name, value in alone["metrics"].items():
+        assert together["metrics"][name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
+
+
+def test_two_processes_resume_a_run_of_one(done, tmp_path):
+    whole = trainer_of(tmp_path, "whole")
+    whole.train()
+    resumed = json.loads((done / "resumed.json").read_text())
     assert list(resumed["losses"]) == [str(step) for step in range(1, 11)]
     assert resumed["losses"] == pytest.approx(losses(whole), abs=1e-4)
     expected = shown(whole.evaluate())
@@ -175,17 +211,17 @@ def killed(folder: Path) -> None:
 def test_a_killed_process_ends_the_others(tmp_path):
     """As if the kernel kills one for lack of memory: the launcher names it, and no process waits forever."""
     prepared(tmp_path)
-    done = run_to_end(launch_command(tmp_path, "killed"))
+    ended = run_to_end(launch_command(tmp_path, "killed"))
     assert time.time() - (tmp_path / "killed").stat().st_mtime < 60
-    assert done.returncode != 0 and not (tmp_path / "trained").exists()
-    assert "Signal 9 (SIGKILL)" in done.stderr and "rank      : 1" in done.stderr
+    assert ended.returncode != 0 and not (tmp_path / "trained").exists()
+    assert "Signal 9 (SIGKILL)" in ended.stderr and "rank      : 1" in ended.stderr
     for rank in (0, 1):
         assert not psutil.pid_exists(int((tmp_path / f"{rank}.pid").read_text()))
 
 
 def sharded(folder: Path) -> None:
     """Compare loss, gradients and scores of a sharded model and the same model in one piece."""
-    distributed.init_process_group("gloo")
+    assert distributed.get_backend() == "gloo"
     start = prepared(folder)
     model = start.model.train()
     rows = [start.splits["train"][i] for i in range(GLOBAL_BATCH)]
@@ -220,7 +256,7 @@ def sharded(folder: Path) -> None:
     end_process_group()
 
 
-def test_sharded_tables_give_the_same_loss_and_gradients(tmp_path):
+def test_sharded_tables_give_the_same_loss_and_gradients(done):
     """`fully_shard` on gloo cuts every parameter by rows, the item table too.
 
     Not sharded are buffers, so each process holds the text states of the whole catalogue; and the root unit is
@@ -228,9 +264,8 @@ def test_sharded_tables_give_the_same_loss_and_gradients(tmp_path):
     memory between steps. Methods other than `forward` gather nothing by themselves: `score_catalogue` has to be
     registered.
     """
-    start = prepared(tmp_path)
-    launch(tmp_path, "sharded")
-    found = [json.loads((tmp_path / f"sharded-{rank}.json").read_text()) for rank in (0, 1)]
+    start = prepared(done)
+    found = [json.loads((done / f"sharded-{rank}.json").read_text()) for rank in (0, 1)]
     rows, width = start.model.model.items.id_embeddings.weight.shape
     assert [part["table"] for part in found] == [[[rows, width], [rows // 2, width]]] * 2
     assert found[0]["norms"] == found[1]["norms"]  # else the two had not the same model and batch to begin with
@@ -376,13 +411,12 @@ def evaluate(folder: Path) -> None:
     (folder / f"evaluated-{trainer.args.process_index}.json").write_text(json.dumps([seen, metrics]))
 
 
-def test_two_processes_count_every_user_once(tmp_path):
+def test_two_processes_count_every_user_once(done, tmp_path):
     alone = trainer_of(tmp_path, "alone", ODD_USERS)
     assert len(alone.eval_dataset) == ODD_USERS
     expected = shown(alone.evaluate())
-    launch(tmp_path, "evaluate")
     for rank in (0, 1):
-        seen, metrics = json.loads((tmp_path / f"evaluated-{rank}.json").read_text())
+        seen, metrics = json.loads((done / f"evaluated-{rank}.json").read_text())
         assert seen == [ODD_USERS]
         assert metrics.keys() == expected.keys()
         for name, value in expected.items():

@@ -1,13 +1,9 @@
-"""The trainer on a data set with a learnable rule, in one and in two processes."""
+"""The trainer on a data set with a learnable rule."""
 
 from __future__ import annotations
 
 import copy
-import json
 import math
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -282,48 +278,6 @@ def test_windows_lose_no_event():
     assert sorted(labels) == list(range(3, 13))
     latest = training_windows(Dataset.from_list([row]), 4, max_events=6)
     assert latest["items"] == [[8, 9, 10, 11, 12], [7, 8]]
-
-
-def worker(folder: Path) -> None:
-    """Train a little, without anything random but the weights, and write down what came of it."""
-    torch.set_num_threads(1)
-    start = prepared(folder, hidden_dropout=0.0, id_dropout=0.0)
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    trainer = trainer_of(
-        start, folder / f"world-{world}", num_train_epochs=3, per_device_train_batch_size=12 // world, logging_steps=1,
-        logging_strategy="steps", early_stopping_patience=0, ddp_find_unused_parameters=True,
-    )  # fmt: skip
-    assert trainer.args.world_size == world
-    trainer.train()
-    metrics = trainer.evaluate()
-    if trainer.is_world_process_zero():
-        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-        kept = {n: value for n, value in metrics.items() if "@" in n or "num_targets" in n or n == "eval_loss"}
-        (folder / f"{world}.json").write_text(json.dumps({"losses": losses, "metrics": kept}))
-
-
-def test_two_processes_train_and_evaluate_as_one(tmp_path):
-    prepared(tmp_path)
-    (tmp_path / "launch.py").write_text(
-        "import pathlib, sys\n"
-        f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
-        "from tests.training.test_trainer import worker\n"
-        f"worker(pathlib.Path({str(tmp_path)!r}))\n"
-    )
-    single = [sys.executable, str(tmp_path / "launch.py")]
-    double = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--rdzv_endpoint",
-        "127.0.0.1:0", str(tmp_path / "launch.py"),
-    ]  # fmt: skip
-    for command in (single, double):
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
-        assert done.returncode == 0, done.stderr[-3000:]
-    alone, together = (json.loads((tmp_path / f"{world}.json").read_text()) for world in (1, 2))
-    assert len(alone["losses"]) == 15
-    assert together["losses"] == pytest.approx(alone["losses"], abs=1e-4)
-    assert together["metrics"].keys() == alone["metrics"].keys()
-    for name, value in alone["metrics"].items():
-        assert together["metrics"][name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
 
 
 def test_sets_without_rows_are_refused_by_name(tmp_path):
