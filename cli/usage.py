@@ -129,15 +129,19 @@ def check_tables(data: str | None, items: str | None, events: str | None, column
 
 
 def check_split(split: str | None, tie_policy: str | None = None) -> None:
-    """Refuse an unknown split or order of ties.
+    """Refuse an unknown split or order of ties, and import the module of a split MODULE:NAME.
 
     Raises:
         ValueError: If one is.
     """
-    from ..tokenization.sequences.timeline import SplitName, TiePolicy
+    from ..registered_modules import import_registered
+    from ..tokenization.sequences.event_options import check_split_name
+    from ..tokenization.sequences.splits import SPLITS
+    from ..tokenization.sequences.timeline import TiePolicy
 
-    if split is not None and split != "auto" and split not in list(SplitName):
-        raise ValueError(f"split is {split!r}; give auto or one of {', '.join(SplitName)}")
+    if split is not None:
+        import_registered(SPLITS, split)
+        check_split_name(split)
     if tie_policy is not None and tie_policy not in list(TiePolicy):
         raise ValueError(f"tie_policy is {tie_policy!r}; give one of {', '.join(TiePolicy)}")
 

@@ -12,7 +12,7 @@ from .layout_xcat import SequenceLayout
 from .limits_xcat import BEHAVIOR_ENCODERS as NAMES
 from .registry_xcat import Registry
 
-BEHAVIOR_ENCODERS: Registry[type[nn.Module]] = Registry("behavior_encoder", NAMES)
+BEHAVIOR_ENCODERS: Registry[type[nn.Module]] = Registry("XCatConfig.behavior_encoder", NAMES)
 """Modules made from the configuration. Inputs: (rows, length, hidden) states, a `SequenceLayout`, and whether to
 return attention weights. Outputs: the states after each layer and the attention weights of each layer."""
 

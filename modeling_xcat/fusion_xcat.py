@@ -11,7 +11,7 @@ from .limits_xcat import FUSION_BLOCKS as NAMES
 from .memory_xcat import MEMORY_SOURCES, MemoryInputs
 from .registry_xcat import Registry
 
-FUSION_BLOCKS: Registry[type[nn.Module]] = Registry("fusion_block", NAMES)
+FUSION_BLOCKS: Registry[type[nn.Module]] = Registry("XCatConfig.fusion_block", NAMES)
 """Modules made from the configuration. Inputs: (rows, length, hidden) states, (rows, tokens, hidden) normalised
 memory, a (rows, 1, length, tokens) mask that is True where a state sees a token, and whether to return attention
 weights. Outputs: the states, and the weights or None."""

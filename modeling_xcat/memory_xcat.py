@@ -85,7 +85,7 @@ class MemorySource(nn.Module):
         raise TypeError(f"{type(self).__name__} must override MemorySource.forward")
 
 
-MEMORY_SOURCES: Registry[type[MemorySource]] = Registry("memory_sources")
+MEMORY_SOURCES: Registry[type[MemorySource]] = Registry("XCatConfig.memory_sources")
 """Sources by name."""
 
 

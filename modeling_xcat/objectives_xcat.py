@@ -76,7 +76,7 @@ class Objective:
         raise NotImplementedError
 
 
-OBJECTIVES: Registry[type[Objective]] = Registry("objective", NAMES)
+OBJECTIVES: Registry[type[Objective]] = Registry("XCatConfig.objective", NAMES)
 """Classes of objectives by name; "auto" is the first or the second, by the size of the catalogue."""
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ..evaluation.baseline_names import POPULARITY, REPEAT_PURCHASE
+from ..modeling_xcat.registry_xcat import Registry
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,7 @@ class Baseline:
     reads_text: bool = False
 
 
-BASELINES: dict[str, Baseline] = {}
+BASELINES: Registry[Baseline] = Registry("baseline")
 """Baselines by name; `register_baseline` adds one."""
 
 
@@ -71,39 +71,10 @@ def register_baseline(name: str, *, reads_text: bool = False) -> Callable[[Fit],
     """
 
     def add(fit: Fit) -> Fit:
-        taken = BASELINES.get(name)
-        if taken is not None and _home(taken.fit) != _home(fit):
-            raise ValueError(f"baseline {name!r} is {_home(taken.fit)} already; give another name")
-        BASELINES[name] = Baseline(fit, reads_text)
+        BASELINES.add(name, Baseline(fit, reads_text), fit)
         return fit
 
     return add
-
-
-def import_baseline(name: str) -> None:
-    """Import the module of a baseline "MODULE:NAME", which registers it.
-
-    Raises:
-        ValueError: If there is no such module, or it does not register the name.
-    """
-    module, colon, _ = name.rpartition(":")
-    if not colon or name in BASELINES:
-        return
-    try:
-        importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
-        raise ValueError(f"models has {name!r}, and there is no module {error.name}; install its package") from error
-    if name not in BASELINES:
-        raise ValueError(
-            f"models has {name!r}, which {module} does not register; decorate its function with "
-            f"@register_baseline({name!r})"
-        )
-
-
-def _home(fit: Fit) -> str:
-    return f"{getattr(fit, '__module__', '')}.{getattr(fit, '__qualname__', fit)}"
 
 
 @register_baseline(POPULARITY)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..evaluation.baseline_names import POPULARITY, REPEAT_PURCHASE
+from ..registered_modules import import_registered
 from ..training.recipes import OWN, RECIPES
-from .baseline_registry import BASELINES, import_baseline
+from .baseline_registry import BASELINES
 
 ITEM_KNN = "item-knn"
 ZERO_SHOT, FINE_TUNED = "xcat-zero-shot", "xcat-fine-tuned"
@@ -25,7 +26,7 @@ def check_model(name: str, base: str | None = None) -> None:
     Raises:
         ValueError: If it is so; the message lists the known models.
     """
-    import_baseline(name)
+    import_registered(BASELINES, name)
     known = (*BASELINES, *RECIPES, *FROM_BASE)
     if name not in known:
         raise ValueError(f"models has an unknown name, {name!r}; give some of {', '.join(known)}")

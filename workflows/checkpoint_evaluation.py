@@ -14,9 +14,11 @@ from ..catalogue.interests import shop_interests
 from ..evaluation.comparison import compare_with_baselines
 from ..evaluation.ranker_evaluation import RankingReport
 from ..ranking.recommender import XCatRecommender
+from ..registered_modules import import_registered
 from ..tokenization.sequences.build import resolve_split
 from ..tokenization.sequences.event_options import EventOptions
 from ..tokenization.sequences.split_data import SplitData
+from ..tokenization.sequences.splits import AUTO, SPLITS
 from ..tokenization.sources import load_shop
 from ..tokenization.tables.event_roles import saved_roles
 from ..tokenization.tables.schema import ShopTables
@@ -184,10 +186,11 @@ def _options(
 ) -> PreparationOptions:
     """Options of filters and split: given values, then values of the training, then defaults."""
     given = {name: value for name, value in given.items() if value is not None}
+    import_registered(SPLITS, given.get("split", AUTO))
     saved = recommender.processor.event_settings or {}
     own = shop.options_of_training(saved, given)
     options = shop.resolved(PreparationOptions(**{**own, **given}))
-    options.split = str(resolve_split(shop, options.split))
+    options.split = resolve_split(shop, options.split)
     if saved.get("split", options.split) != options.split:
         notes.append(
             f"the checkpoint was trained with the split {saved['split']}; on its training log "

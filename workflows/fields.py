@@ -68,7 +68,17 @@ def split_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
                 break
         else:
             raise UnknownFieldError(name)
+    _import_split(rooms[0][0].get("split"))
     return rooms[0][0], rooms[1][0], rooms[2][0]
+
+
+def _import_split(split: Any) -> None:
+    """Import the module of a split MODULE:NAME."""
+    if isinstance(split, str) and ":" in split:
+        from ..registered_modules import import_registered
+        from ..tokenization.sequences.splits import SPLITS
+
+        import_registered(SPLITS, split)
 
 
 def _typed(name: str, value: Any, declared: OptionField) -> Any:

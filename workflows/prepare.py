@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ..registered_modules import import_registered
 from ..tokenization.out_of_core.inputs import PreparationInputs
 from ..tokenization.out_of_core.prepare import EngineName, PrepareOptions, prepare_tables
 from ..tokenization.out_of_core.prepared_folder import PreparedFolder, refuse_prepared
+from ..tokenization.sequences.splits import AUTO, SPLITS
 from .output_folders import check_preparation_folder
 
 
@@ -45,6 +47,7 @@ def prepare(
     if not isinstance(data, PreparationInputs):
         refuse_prepared(os.fspath(data), "prepare")
         data = PreparationInputs(os.fspath(data))
+    import_registered(SPLITS, options.get("split", AUTO))
     chosen = PrepareOptions(**options)
     return prepare_tables(
         data, Path(output), chosen, engine=engine, num_proc=num_proc, overwrite=overwrite, progress=progress

@@ -22,6 +22,7 @@ from xcat_rec import (
 )
 from xcat_rec.evaluation import METRICS
 from xcat_rec.modeling_xcat import FUSION_BLOCKS, MEMORY_SOURCES
+from xcat_rec.tokenization.sequences import SPLITS
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop
 
@@ -33,7 +34,7 @@ CODE = FOLDER / "xcat_extension" / "__init__.py"
 def extension(monkeypatch: pytest.MonkeyPatch):
     """The package as its user imports it; its parts leave the registries afterwards."""
     monkeypatch.syspath_prepend(str(FOLDER))
-    kept = [(registry, dict(registry)) for registry in (FUSION_BLOCKS, MEMORY_SOURCES, METRICS)]
+    kept = [(registry, dict(registry)) for registry in (FUSION_BLOCKS, MEMORY_SOURCES, METRICS, SPLITS)]
     names = list(FUSION_BLOCKS.names), list(MEMORY_SOURCES.names)
     import xcat_extension
 

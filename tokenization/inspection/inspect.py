@@ -12,8 +12,8 @@ import datasets
 import numpy as np
 import polars as pl
 
-from ..sequences.baskets import basket_advice
 from ..sequences.build import build_splits, resolve_split
+from ..sequences.splits import SPLITS
 from ..tables.event_roles import EventRoles, event_roles
 from ..tables.event_times import exact_time
 from ..tables.schema import ShopTables
@@ -157,7 +157,7 @@ def inspect_shop(
         first_event=None if times.is_empty() else int(times.min()),  # type: ignore[arg-type]
         last_event=None if times.is_empty() else int(times.max()),  # type: ignore[arg-type]
         by_month=_counts(pl.from_epoch(times, time_unit="s").dt.strftime("%Y-%m"), by_name=True),
-        split=chosen.value,
+        split=chosen,
         split_rows={name: len(part) for name, part in splits.items()},
         leaks=count_leaks(splits),
         event_roles=roles.to_dict(),
@@ -181,7 +181,7 @@ def _warnings(events: pl.DataFrame, split: str, roles: EventRoles) -> list[str]:
             f"all {len(roles.targets)} event types are predicted: {', '.join(roles.targets)}; if some are context "
             "only, list the types to predict in target_event_types"
         )
-    advice = basket_advice(events, split, roles)
+    advice = SPLITS.find(split).advice(events, roles)
     return [*found, *([advice] if advice else [])]
 
 

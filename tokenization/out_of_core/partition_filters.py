@@ -25,8 +25,7 @@ from ..sequences.filters import (
     nothing_left,
     without_repeats,
 )
-from ..sequences.splits import first_events, item_parts
-from ..sequences.timeline import SplitName, TiePolicy, sort_events
+from ..sequences.timeline import TiePolicy, sort_events
 from ..tables.event_times import exact_times
 from ..tables.problems import TableProblem
 from ..tables.schema import EVENT_SCHEMA
@@ -38,7 +37,7 @@ from .prepared_folder import WORK
 
 USER, ITEM = "_user", "_item"
 KEPT = "kept"
-ALIVE, PLACES, PARTS = "alive.npy", "places.npy", "item-parts.npy"
+ALIVE, PLACES = "alive.npy", "places.npy"
 
 
 @dataclass(frozen=True)
@@ -127,23 +126,20 @@ def partition_rows(number: int, min_user_events: int, output: Path) -> np.ndarra
 
 
 def first_in_partition(number: int, plan: SplitPlan, min_user_events: int, output: Path) -> pl.DataFrame:
-    """First event of each item: `item`, `time`, `user` (the user's first `ROW`) and `position` within the user."""
+    """First event of each item: `item_id`, `time`, `user` (the user's first `ROW`) and `position` within the user."""
     events = read_partition(number, min_user_events, output)
-    first_rows = dict(events.group_by("user_id").agg(pl.col(ROW).min()).iter_rows())
-    timeline = sort_events(in_order(events, plan), SplitName.COLD_ITEMS, TiePolicy.FILE, 0)
-    vocabulary = load_items(plan.vocabulary)
-    items = vocabulary.encode(timeline.events["item_id"].to_arrow()) - NUM_SPECIAL_ROWS
-    user_rows = np.array([first_rows[user] for user in timeline.events["user_id"]], dtype=np.int64)
-    # Users of a timeline are sorted by their first row in the file, even with drawn ties.
-    order = np.lexsort((timeline.position, user_rows))
-    times = exact_times(timeline.events).to_numpy()
-    first, place = first_events(items[order], times[order], vocabulary.num_items)
-    named = np.flatnonzero(place < len(items))
-    at = order[place[named]]
-    return pl.DataFrame(
-        {"item": named, "time": first[named], "user": user_rows[at], "position": timeline.position[at]},
-        schema_overrides={"item": pl.Int64, "time": pl.Int64, "user": pl.Int64, "position": pl.Int64},
+    first_rows = events.group_by("user_id").agg(user=pl.col(ROW).min())
+    timeline = sort_events(in_order(events, plan), plan.split.unit, TiePolicy.FILE, 0)
+    placed = timeline.events.select(
+        "item_id", "user_id", exact_times(timeline.events).alias("time"), pl.Series("position", timeline.position)
     )
+    # Users of a timeline are sorted by their first row in the file, even with drawn ties.
+    return _first_events(placed.join(first_rows, on="user_id", maintain_order="left").sort("user", "position"))
+
+
+def _first_events(events: pl.DataFrame) -> pl.DataFrame:
+    """Time and place of each item's first event, from sorted events."""
+    return events.group_by("item_id").agg(pl.col("time").min(), pl.col("user", "position").first())
 
 
 def split_kept(number: int, plan: SplitPlan, min_user_events: int, output: Path) -> dict[str, Any]:
@@ -175,7 +171,7 @@ def filter_log(
         TableError: If no events are left.
     """
     work, numbers = output / WORK, range(partitions)
-    for stale in (ALIVE, PLACES, PARTS):
+    for stale in (ALIVE, PLACES):
         (work / stale).unlink(missing_ok=True)
     kept = engine.gather(keep_partition, KEPT, keeping, title="filtering users")
     vocabulary = load_items(keeping.vocabulary)
@@ -206,22 +202,11 @@ def filter_log(
     return left, noted.problems
 
 
-def part_items(engine: Engine, plan: SplitPlan, min_user_events: int, partitions: int, output: Path) -> SplitPlan:
-    """Add the part of each item to the plan, for the split by items; items without events have none."""
-    found = pl.concat(
-        engine.run(
-            [(first_in_partition, (number, plan, min_user_events, output)) for number in range(partitions)],
-            "finding new items",
-        )
-    )
-    first = found.sort("user", "position").group_by("item", maintain_order=True).agg(
-        pl.col("time").min(), pl.col("user", "position").first()
-    )  # fmt: skip
-    parts = np.zeros(load_items(plan.vocabulary).num_items, dtype=np.int64)
-    parts[first["item"].to_numpy()] = item_parts(*(first[key].to_numpy() for key in ("time", "user", "position")))
-    path = output / WORK / PARTS
-    np.save(path, parts)
-    return dataclasses.replace(plan, item_parts=str(path))
+def items_by_age(engine: Engine, plan: SplitPlan, min_user_events: int, partitions: int, output: Path) -> pl.Series:
+    """See `AllEvents.items_by_age`."""
+    jobs = [(first_in_partition, (number, plan, min_user_events, output)) for number in range(partitions)]
+    found = pl.concat(engine.run(jobs, "finding new items"))
+    return _first_events(found.sort("user", "position")).sort("time", "user", "position")["item_id"]
 
 
 def _kept(output: Path, number: int, columns: list[str] | None = None) -> pa.Table:

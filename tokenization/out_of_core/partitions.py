@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -22,15 +21,14 @@ import pyarrow.parquet as pq
 
 from ..sequences.build import build_splits
 from ..sequences.held_out_items import FirstTimes, first_times, leave_out
-from ..sequences.splits import Cut, cut_cold_items, cut_time
-from ..sequences.timeline import SplitName, TiePolicy, Timeline
+from ..sequences.split import Split
+from ..sequences.timeline import TiePolicy
 from ..tables.event_roles import EventRoles
 from ..tables.problems import TableProblem
 from ..tables.schema import ShopTables, TableColumns
 from ..tables.table_reader import TableReader
-from ..vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .chunks import ROW, EventFacts, file_places, load_items
-from .prepared_folder import SPLITS, WORK
+from .prepared_folder import PARTS, WORK
 
 PARTITION = "_partition"
 
@@ -47,20 +45,18 @@ class SplitPlan:
         seed: Seed of shuffled ties.
         max_history: Events kept of an evaluation history; None for all.
         roles: Roles of the event types of all events.
-        time_bounds: First times of validation and test in microseconds since 1970, for the split by time.
-        item_parts: File with the part of each item, for the split by items; see `cut_cold_items`.
+        shared: Result of `Split.shared` for all events.
         noted: Whether issues about users are reported already.
     """
 
     vocabulary: str
     facts: EventFacts
-    split: SplitName
+    split: Split
     tie_policy: TiePolicy
     seed: int
     max_history: int | None
     roles: EventRoles
-    time_bounds: tuple[int, int] | None = None
-    item_parts: str | None = None
+    shared: Any = None
     noted: bool = False
 
 
@@ -79,23 +75,16 @@ def split_partition(events: pl.DataFrame, plan: SplitPlan) -> tuple[datasets.Dat
     Returns:
         `train`, `validation` and `test`, and issues about users.
     """
-    facts, split = plan.facts, plan.split
+    facts = plan.facts
     # Users are ranked, grouped and counted; codes are faster than strings.
     events = in_order(events, plan).with_columns(pl.col("user_id").cast(pl.Categorical))
     problems = [] if plan.noted else user_problems(events)
     if facts.no_order:
         events = events.with_columns(order=pl.lit(None, pl.Int64))
-    if split is SplitName.COLUMN:
-        events = _with_a_mark(events, facts.marked)
-    vocabulary = load_items(plan.vocabulary)
-    cut: Callable[[Timeline], Cut] | None = None
-    if plan.time_bounds is not None:
-        cut = partial(cut_time, bounds=plan.time_bounds)
-    if plan.item_parts is not None:
-        cut = partial(_cut_items, vocabulary=vocabulary, parts=np.load(plan.item_parts))
     built = build_splits(
-        ShopTables(pl.DataFrame(), events), vocabulary, facts.kinds, split=split,
-        tie_policy=TiePolicy.FILE, seed=plan.seed, max_history=plan.max_history, cut=cut, roles=plan.roles,
+        ShopTables(pl.DataFrame(), events), load_items(plan.vocabulary), facts.kinds, split=plan.split.name,
+        tie_policy=TiePolicy.FILE, seed=plan.seed, max_history=plan.max_history,
+        cut=partial(plan.split.cut, shared=plan.shared), roles=plan.roles,
     )  # fmt: skip
     return built, problems
 
@@ -161,13 +150,13 @@ def write_shards(splits: datasets.DatasetDict, folder: Path, number: int) -> dic
 
     A split without rows gets no file: `datasets` cannot read one that is empty.
     """
-    for name in SPLITS:
+    for name in PARTS:
         if not len(splits[name]):
             continue
         path = shard_path(folder, name, number)
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_shard(splits[name].data.table, path)
-    return {name: len(splits[name]) for name in SPLITS}
+    return {name: len(splits[name]) for name in PARTS}
 
 
 def shard_path(folder: Path, split: str, number: int) -> Path:
@@ -195,19 +184,3 @@ def in_order(events: pl.DataFrame, plan: SplitPlan) -> pl.DataFrame:
 @lru_cache(maxsize=1)
 def _draw(seed: int, rows: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(rows)
-
-
-def _with_a_mark(events: pl.DataFrame, marked: bool) -> pl.DataFrame:
-    """If the events mark targets, a partition without marks must have no targets: add a mark to a training row."""
-    if not marked or events["is_target"].any():
-        return events
-    trained = events["split"].str.to_lowercase().str.starts_with("train").arg_true()
-    if not len(trained):
-        return events.clear()
-    mark = pl.int_range(pl.len()) == trained[0]
-    return events.with_columns(is_target=mark)
-
-
-def _cut_items(timeline: Timeline, vocabulary: ItemVocabulary, parts: np.ndarray) -> Cut:
-    rows = vocabulary.encode(timeline.events["item_id"].to_arrow())
-    return cut_cold_items(timeline, parts[rows - NUM_SPECIAL_ROWS])

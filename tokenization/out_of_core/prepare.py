@@ -7,20 +7,21 @@ and split one at a time. Finished chunks and partitions are stored, and an inter
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import polars as pl
 
 from ..sequences.event_options import EventOptions
 from ..sequences.filters import RepeatPolicy, check_session_times
 from ..sequences.held_out_items import nothing_trained, pick_cold
-from ..sequences.splits import no_times, time_bounds
-from ..sequences.timeline import SplitName, TiePolicy
+from ..sequences.splits import AUTO, SPLITS, auto_split
+from ..sequences.timeline import TiePolicy
 from ..tables.event_roles import EventRoles, event_roles
 from ..tables.event_times import exact_times
 from ..tables.problems import TableProblem
@@ -28,9 +29,9 @@ from ..vocabulary import VOCABULARY_FILE
 from .chunks import ChunkReading, EventChunk, EventFacts, cut_chunks, load_items, merge_facts, read_chunk
 from .inputs import PreparationInputs
 from .local_engine import Engine, LocalEngine
-from .partition_filters import Keeping, filter_log, part_items, partition_times, split_kept
+from .partition_filters import Keeping, filter_log, items_by_age, partition_times, split_kept
 from .partitions import SplitPlan, finish_partition, shard_path, take_cold_items, trained_in
-from .prepared_folder import SPLITS, WORK, PreparedFolder, check_folder, empty_folder, write_manifest
+from .prepared_folder import PARTS, WORK, PreparedFolder, check_folder, empty_folder, write_manifest
 
 PARTITION_EVENTS = 2_500_000
 """Events per partition: a few hundred megabytes during the split."""
@@ -52,6 +53,11 @@ class PrepareOptions(EventOptions):
         super().__post_init__()
         if self.max_history is not None and self.max_history < 1:
             raise ValueError(f"max_history is {self.max_history}; give a number from 1, or None for the whole history")
+        if self.split in SPLITS and not SPLITS[self.split].out_of_core:
+            raise ValueError(
+                f"split {self.split!r} needs the events of all users at once, which a preparation never has; choose "
+                "another split, or train on the tables themselves"
+            )
 
 
 def prepare_tables(
@@ -128,7 +134,7 @@ def _prepare(
         log = _Log(running, chunks, reading, partitions, output.resolve(), options, tables.name)
         facts, split, results, noted = log.split()
         roles = log.roles(facts)
-        rows = {name: sum(result["rows"][name] for result in results) for name in SPLITS}
+        rows = {name: sum(result["rows"][name] for result in results) for name in PARTS}
         if not rows["train"]:
             raise ValueError(
                 f"events: split {options.split!r} leaves no user with two training events ({facts.total} rows); "
@@ -138,9 +144,9 @@ def _prepare(
             rows["train"] = log.take_cold_items(rows["train"])
     found = [*tables.problems, *facts.problems, *noted]
     found += [TableProblem(**problem) for problem in _merged(result["problems"] for result in results)]
-    shards = {name: len(list(shard_path(output, name, 0).parent.glob("*.parquet"))) for name in SPLITS}
+    shards = {name: len(list(shard_path(output, name, 0).parent.glob("*.parquet"))) for name in PARTS}
     manifest = {
-        "shards": shards, "complete": True, "request": request, "name": tables.name, "split": split.value,
+        "shards": shards, "complete": True, "request": request, "name": tables.name, "split": split,
         "event_types": facts.kinds, "target_event_types": list(roles.targets),
         "negative_event_types": list(roles.negative),
         "rows": rows, "events": facts.total, "partitions": partitions,
@@ -174,7 +180,7 @@ class _Log:
     options: PrepareOptions
     name: str
 
-    def split(self) -> tuple[EventFacts, SplitName, list[dict[str, Any]], list[TableProblem]]:
+    def split(self) -> tuple[EventFacts, str, list[dict[str, Any]], list[TableProblem]]:
         """Read, filter and split the events.
 
         Returns:
@@ -199,11 +205,9 @@ class _Log:
         plan = self._plan(facts)
         if not self._filtered:
             results = self.engine.gather(finish_partition, "part", plan, title="splitting users")
-            return facts, plan.split, results, noted
-        if plan.split is SplitName.COLD_ITEMS:
-            plan = part_items(self.engine, plan, minimum, self.partitions, self.output)
+            return facts, plan.split.name, results, noted
         jobs = [(split_kept, (number, plan, minimum, self.output)) for number in range(self.partitions)]
-        return facts, plan.split, self.engine.run(jobs, "splitting users"), noted
+        return facts, plan.split.name, self.engine.run(jobs, "splitting users"), noted
 
     def take_cold_items(self, users: int) -> int:
         """Remove training events of cold items; returns the number of user sequences left.
@@ -224,9 +228,10 @@ class _Log:
 
     @property
     def _filtered(self) -> bool:
-        """Whether partitions go through the filters; a split by items needs their several passes too."""
+        """Whether partitions go through the filters; a split with two passes needs their files too."""
         options = self.options
-        chosen = options.repeats != RepeatPolicy.KEEP or options.session_gap or options.split == SplitName.COLD_ITEMS
+        two_passes = options.split != AUTO and SPLITS.find(options.split).two_passes
+        chosen = options.repeats != RepeatPolicy.KEEP or options.session_gap or two_passes
         return bool(chosen or options.min_user_events > 1 or options.min_item_events > 0)
 
     def _plan(self, facts: EventFacts) -> SplitPlan:
@@ -235,22 +240,15 @@ class _Log:
         Raises:
             ValueError: If the events lack a column that the split needs.
         """
-        options, split = self.options, _resolve(self.options, facts)
-        bounds = None
-        if split in (SplitName.GLOBAL_TIME, SplitName.COLD_ITEMS) and facts.no_time:
-            other = "use leave-one-out" if split is SplitName.GLOBAL_TIME else "use cold_items= with another split"
-            raise no_times(facts.no_time, facts.total, split, other)
-        if split is SplitName.GLOBAL_TIME:
-            bounds = _time_bounds(self._times(), facts.total)
-        if split is SplitName.COLUMN and facts.no_split:
-            raise ValueError(
-                f"events, column split: {facts.no_split} of {facts.total} rows have no value; "
-                "fill them with train, validation or test, or use another split"
-            )
-        return SplitPlan(
+        options = self.options
+        split = SPLITS.find(auto_split(facts.no_split) if options.split == AUTO else options.split)
+        plan = SplitPlan(
             str((self.output / VOCABULARY_FILE).resolve()), facts, split, TiePolicy(options.tie_policy), options.seed,
-            options.max_history, self.roles(facts), bounds, noted=self._filtered,
+            options.max_history, self.roles(facts), noted=self._filtered,
         )  # fmt: skip
+        ages = partial(items_by_age, self.engine, plan, options.min_user_events, self.partitions, self.output)
+        events = _AllEvents(facts, self._times, ages if split.two_passes else None)
+        return replace(plan, shared=split.shared(events))
 
     def roles(self, facts: EventFacts) -> EventRoles:
         """Roles of the event types in use.
@@ -269,20 +267,43 @@ class _Log:
                 yield exact_times(read_chunk(chunk, self.reading)[0]).to_numpy()
 
 
-def _resolve(options: PrepareOptions, facts: EventFacts) -> SplitName:
-    if options.split == "auto":
-        return SplitName.LEAVE_ONE_OUT if facts.no_split else SplitName.COLUMN
-    return SplitName(options.split)
+@dataclass(frozen=True)
+class _AllEvents:
+    """`AllEvents` of a table that is read in parts."""
 
+    facts: EventFacts
+    parts: Callable[[], Iterable[np.ndarray]]
+    ages: Callable[[], pl.Series] | None
 
-def _time_bounds(parts: Iterable[np.ndarray], total: int) -> tuple[int, int]:
-    """The two cut times of `cut_time` for all events; uses 8 bytes per event."""
-    stamps = np.empty(total, dtype=np.int64)
-    filled = 0
-    for times in parts:
-        stamps[filled : filled + len(times)] = times
-        filled += len(times)
-    return time_bounds(stamps)
+    @property
+    def total(self) -> int:
+        return self.facts.total
+
+    @property
+    def no_time(self) -> int:
+        return self.facts.no_time
+
+    @property
+    def no_split(self) -> int:
+        return self.facts.no_split
+
+    @property
+    def marked(self) -> bool:
+        return self.facts.marked
+
+    def times(self) -> np.ndarray:
+        """8 bytes per event."""
+        times = np.empty(self.total, dtype=np.int64)
+        filled = 0
+        for part in self.parts():
+            times[filled : filled + len(part)] = part
+            filled += len(part)
+        return times
+
+    def items_by_age(self) -> pl.Series:
+        if self.ages is None:
+            raise RuntimeError("the split reads items_by_age out of core; set two_passes = True in its class")
+        return self.ages()
 
 
 def _merged(parts: Iterable[list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:

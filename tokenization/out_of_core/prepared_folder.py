@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..sequences.split_data import SplitData
 
 MANIFEST = "preparation.json"
-SPLITS = ("train", "validation", "test")
+PARTS = ("train", "validation", "test")
 WORK = "unfinished"
 """Work folder of an unfinished preparation; removed at the end."""
 
@@ -71,11 +71,11 @@ class PreparedFolder:
         """The splits; `datasets` converts the shards once and then uses its cache."""
         import datasets
 
-        shards = {name: sorted(str(path) for path in (self.folder / name).glob("*.parquet")) for name in SPLITS}
-        found = {name: datasets.Dataset.from_parquet(shards[name]) for name in SPLITS if shards[name]}
+        shards = {name: sorted(str(path) for path in (self.folder / name).glob("*.parquet")) for name in PARTS}
+        found = {name: datasets.Dataset.from_parquet(shards[name]) for name in PARTS if shards[name]}
         features = datasets.Features({**found["train"].features, "targets": datasets.List(datasets.Value("int32"))})
         empty = datasets.Dataset.from_dict({name: [] for name in features}, features=features)
-        return datasets.DatasetDict({name: found.get(name, empty) for name in SPLITS})
+        return datasets.DatasetDict({name: found.get(name, empty) for name in PARTS})
 
     def problems(self) -> list[TableProblem]:
         """Data-quality issues of the tables: repairs and warnings."""
@@ -377,7 +377,7 @@ def check_folder(folder: Path, request: dict[str, Any], overwrite: bool) -> Prep
 
 def empty_folder(folder: Path) -> None:
     """Remove the files of a preparation, and no others."""
-    for name in (*SPLITS, WORK):
+    for name in (*PARTS, WORK):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in (MANIFEST, VOCABULARY_FILE, "users.parquet", "promotions.parquet", "README.md"):
         (folder / name).unlink(missing_ok=True)

@@ -6,7 +6,6 @@ from ...lazy_names import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .baskets import basket_advice as basket_advice
     from .build import build_splits as build_splits
     from .build import target_histories as target_histories
     from .build import target_items as target_items
@@ -14,17 +13,37 @@ if TYPE_CHECKING:
     from .event_options import EventOptions as EventOptions
     from .filters import filter_events as filter_events
     from .held_out_items import choose_cold_items as choose_cold_items
+    from .held_targets import hold as hold
+    from .held_targets import hold_in_unit as hold_in_unit
     from .histories import Histories as Histories
     from .histories import read_histories as read_histories
+    from .split import AllEvents as AllEvents
+    from .split import Cut as Cut
+    from .split import Held as Held
+    from .split import Split as Split
+    from .split import no_times as no_times
     from .split_data import SplitData as SplitData
-    from .timeline import SplitName as SplitName
+    from .splits import SPLITS as SPLITS
+    from .splits import register_split as register_split
     from .timeline import TiePolicy as TiePolicy
+    from .timeline import Timeline as Timeline
+    from .timeline import Unit as Unit
 
 _EXPORTS = {
     "EventOptions": ".event_options",  # selection and split of events
     "SplitData": ".split_data",  # result of `ShopTables.split`: vocabulary, parts, options
     "build_splits": ".build",  # sequences of all parts
-    "SplitName": ".timeline",  # names of the splits
+    "SPLITS": ".splits",  # registry: leave-one-out, last-basket, global-time, column, user-level, cold-items
+    "register_split": ".splits",  # adds a split to it
+    "Split": ".split",  # base class of a split
+    "Cut": ".split",  # result of a split
+    "Held": ".split",  # held-out targets of a part
+    "no_times": ".split",  # error of a split that needs times
+    "AllEvents": ".split",  # values of all events that a split may read
+    "Timeline": ".timeline",  # the sorted events that a split gets
+    "Unit": ".timeline",  # events or baskets as units of a timeline
+    "hold": ".held_targets",  # targets, with the history before the first
+    "hold_in_unit": ".held_targets",  # the same, with the history before the target's basket
     "TiePolicy": ".timeline",  # order of events at one time
     "filter_events": ".filters",  # filters: repeats, k-core, sessions
     "read_histories": ".histories",  # histories of users from a table
@@ -33,7 +52,6 @@ _EXPORTS = {
     "label_impressions": ".click_labels",  # impressions with clicks as labels
     "target_items": ".build",  # targets of sequences
     "target_histories": ".build",  # histories before the targets
-    "basket_advice": ".baskets",  # whether a split by baskets fits the data better
 }
 
 __all__ = [*_EXPORTS]

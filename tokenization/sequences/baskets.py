@@ -6,25 +6,31 @@ import polars as pl
 
 from ..tables.event_roles import TARGET, EventRoles
 from ..tables.event_times import exact_time
-from .timeline import SplitName
 
 LEAST_SHARE = 0.5
 """Share of users with several events in a basket above which a split by baskets is recommended."""
 
 
-def basket_advice(events: pl.DataFrame, split: str, roles: EventRoles) -> str | None:
+def missing_baskets(events: pl.DataFrame) -> str | None:
+    """Note that a split by baskets uses times; None if any event has a basket.
+
+    Args:
+        events: Events of `ShopTables`.
+    """
+    baskets = events["basket_id"].null_count() < events.height
+    return None if baskets else "events have no basket_id: a user's events at one time are a basket"
+
+
+def single_event_advice(events: pl.DataFrame, roles: EventRoles) -> str | None:
     """Advice about a split into single events if events come in baskets; None for no advice.
 
     Args:
         events: Events of `ShopTables`.
-        split: The split that is used.
         roles: Roles of the event types; only target events count.
     """
     baskets = events["basket_id"].null_count() < events.height
     timed = events["timestamp"].null_count() == 0
-    if split == SplitName.LAST_BASKET:
-        return None if baskets else "events have no basket_id: a user's events at one time are a basket"
-    if split != SplitName.LEAVE_ONE_OUT or not (baskets or timed):
+    if not (baskets or timed):
         return None
     predicted = events.filter(roles.of(events["event_type"]) == TARGET)
     last, some = _shares_of_baskets(predicted, baskets, timed)

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from ..tables.event_roles import ROLES, TARGET, EventRoles, event_roles
 from ..tables.schema import ShopTables
 from ..vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
-from .splits import Cut, Held, cut_cold_items, cut_column, cut_last, cut_time, cut_users
-from .timeline import SplitName, TiePolicy, Timeline, sort_events
+from .split import Cut, EventsInMemory, Held, Split
+from .splits import AUTO, SPLITS, auto_split
+from .timeline import TiePolicy, Timeline, sort_events
 
 _SEQUENCE = {
     "user_id": datasets.Value("string"),
@@ -24,31 +25,25 @@ _SEQUENCE = {
     "timestamps": datasets.List(datasets.Value("int64")),
 }
 _TARGETS = datasets.List(datasets.Value("int32"))
-_CUTS: dict[SplitName, Callable[[Timeline], Cut]] = {
-    SplitName.LEAVE_ONE_OUT: cut_last,
-    SplitName.LAST_BASKET: cut_last,
-    SplitName.GLOBAL_TIME: cut_time,
-    SplitName.COLUMN: cut_column,
-    SplitName.USER_LEVEL: cut_users,
-    SplitName.COLD_ITEMS: cut_cold_items,
-}
 
 
-def resolve_split(shop: ShopTables, split: str) -> SplitName:
+def resolve_split(shop: ShopTables, split: str) -> str:
     """Resolve the name of a split.
 
-    "auto" is the split that was made already; else the column `split` if every event has a value; else leave-one-out.
+    "auto" is the split that was made already; else the split by the column `split` if every event has a value; else
+    leave-one-out.
 
     Raises:
         ValueError: If the name is unknown.
     """
-    if split == "auto" and shop.made_split:
-        return SplitName(shop.made_split)
-    if split == "auto":
-        return SplitName.LEAVE_ONE_OUT if shop.events["split"].null_count() else SplitName.COLUMN
-    if split not in list(SplitName):
-        raise ValueError(f"split is {split!r}; give auto or one of {', '.join(SplitName)}")
-    return SplitName(split)
+    if split == AUTO:
+        return shop.made_split or auto_split(shop.events["split"].null_count())
+    return split if split == shop.made_split else SPLITS.find(split).name
+
+
+def cut_events(split: Split, timeline: Timeline) -> Cut:
+    """Split the events of all users, in memory."""
+    return split.cut(timeline, split.shared(EventsInMemory(timeline)))
 
 
 def build_splits(
@@ -69,7 +64,7 @@ def build_splits(
         shop: Validated tables.
         vocabulary: Item indices; an item that it lacks is the unknown item, and never a target.
         event_types: Names of the event types, coded from 1; another type is 0.
-        split: "auto" or a `SplitName`.
+        split: "auto", or a name in `SPLITS`.
         tie_policy: "file" or "shuffle", the order of a user's events at one time.
         seed: Seed of shuffled ties.
         max_history: Latest events to keep of an evaluation history; None for all.
@@ -84,15 +79,15 @@ def build_splits(
     Raises:
         ValueError: If the split or policy is unknown, or the tables lack a column for it.
     """
-    name = resolve_split(shop, split)
+    chosen = SPLITS.find(resolve_split(shop, split))
     if tie_policy not in list(TiePolicy):
         raise ValueError(f"tie_policy is {tie_policy!r}; give one of {', '.join(TiePolicy)}")
     if max_history is not None and max_history < 1:
         raise ValueError(f"max_history is {max_history}; give a number from 1, or None for the whole history")
     roles = event_roles(shop.event_type_names()) if roles is None else roles
-    timeline = sort_events(shop.events, name, TiePolicy(tie_policy), seed, roles)
+    timeline = sort_events(shop.events, chosen.unit, TiePolicy(tie_policy), seed, roles)
     coded = _coded(timeline, vocabulary, event_types)
-    made = (cut or _CUTS[name])(timeline)
+    made = cut_events(chosen, timeline) if cut is None else cut(timeline)
     train = _gather(coded.filter(pl.Series(made.train))).filter(pl.col("items").list.len() > 1)
     sequence = _SEQUENCE
     if roles.all_targets:

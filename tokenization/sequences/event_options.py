@@ -12,7 +12,8 @@ from ..tables.schema import ShopTables
 from .build import resolve_split
 from .filters import check_filters, filter_events
 from .held_out_items import check_cold
-from .timeline import SplitName, TiePolicy
+from .splits import AUTO, SPLITS
+from .timeline import TiePolicy
 
 
 @dataclass
@@ -20,7 +21,7 @@ class EventOptions:
     """Selection and split of events; training and `prepare_tables` share these options.
 
     Args:
-        split: leave-one-out, last-basket, global-time, column, user-level, cold-items, or auto.
+        split: leave-one-out, last-basket, global-time, column, user-level, cold-items, auto, or a registered split.
         tie_policy: Order of events with equal times: "file" keeps the file's order, "shuffle" draws a random one.
         seed: Seed of shuffled ties and of cold items.
         repeats: Repeated events of a user with an item: keep, collapse (keep the first of a run), or first.
@@ -52,8 +53,7 @@ class EventOptions:
     def __post_init__(self) -> None:
         check_filters(self.repeats, self.min_user_events, self.min_item_events, self.session_gap)
         check_cold(self.cold_items, self.cold_policy)
-        if self.split != "auto" and self.split not in list(SplitName):
-            raise ValueError(f"split is {self.split!r}; give auto or one of {', '.join(SplitName)}")
+        check_split_name(self.split)
         if self.tie_policy not in list(TiePolicy):
             raise ValueError(f"tie_policy is {self.tie_policy!r}; give one of {', '.join(TiePolicy)}")
 
@@ -61,6 +61,18 @@ class EventOptions:
     def event_seed(self) -> int:
         """Seed of shuffled ties and of cold items."""
         return self.seed
+
+
+def check_split_name(split: str) -> None:
+    """Refuse an unknown split.
+
+    "MODULE:NAME" is looked up when events are split: a prepared folder stores it, and needs no such module.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
+    if split != AUTO and ":" not in split:
+        SPLITS.find(split)
 
 
 EVENT_OPTIONS = (
@@ -95,7 +107,7 @@ def event_settings(shop: ShopTables, options: EventOptions) -> dict[str, Any]:
     formats = {"time_format": shop.time_format, "encoding": shop.encoding}
     settings |= {name: value for name, value in formats.items() if value is not None}
     plain = {name: str(value) if isinstance(value, str) else value for name, value in settings.items()}
-    return {**plain, "split": str(resolve_split(shop, options.split)), "seed": options.event_seed}
+    return {**plain, "split": resolve_split(shop, options.split), "seed": options.event_seed}
 
 
 def options_of_training(shop: ShopTables, saved: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,7 +119,7 @@ def options_of_training(shop: ShopTables, saved: Mapping[str, Any], given: Mappi
         given: Options that take precedence.
 
     Returns:
-        Options by name, without the given ones. The split by a column is only included if the table has the column.
+        Options by name, without the given ones. The split is only included if the table has its columns.
     """
     own = {name: saved[name] for name in (*EVENT_OPTIONS, "seed") if name in saved}
     if given.get("target_event_types") is None:
@@ -116,6 +128,6 @@ def options_of_training(shop: ShopTables, saved: Mapping[str, Any], given: Mappi
         own |= {"target_event_types": targets, "negative_event_types": roles.negative}
     else:
         own.pop("negative_event_types", None)  # use the default, because a target may be one of them
-    if own.get("split") == SplitName.COLUMN and shop.events["split"].null_count():
-        own["split"] = "auto"
+    if own.get("split", AUTO) != AUTO and "split" not in given and not SPLITS.find(own["split"]).fits(shop.events):
+        own["split"] = AUTO
     return {name: value for name, value in own.items() if name not in given}

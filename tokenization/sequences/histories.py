@@ -15,7 +15,7 @@ from ..tables.schema import MissingUsers, TableColumns
 from ..tables.table_columns import QUANTITY
 from ..tables.table_reader import TableReader
 from ..text.text_columns import joined_texts
-from .timeline import SplitName, TiePolicy, sort_events
+from .timeline import TiePolicy, Unit, sort_events
 
 _FIELDS = {"items": "item_id", "event_types": "event_type", "ratings": "rating", "timestamps": "timestamp"}
 """Fields of `Histories` and their columns."""
@@ -84,7 +84,7 @@ def read_histories(
         raise TableError(reader.problems, str(path))
     if catalogue is not None:
         log = reader.ids_of(pl.DataFrame({"item_id": pl.Series(catalogue, dtype=pl.String)}), log)
-    ordered = sort_events(log, SplitName.LEAVE_ONE_OUT, TiePolicy.FILE, 0).events
+    ordered = sort_events(log, Unit.EVENT, TiePolicy.FILE, 0).events
     kept = {title: name for title, name in _FIELDS.items() if reader.columns.name_of(name) in table.columns}
     if QUANTITY in log.columns:
         kept["event_types"] = "event_type"  # negative quantities became returns

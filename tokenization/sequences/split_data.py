@@ -17,17 +17,9 @@ from ..vocabulary import ItemVocabulary
 from .build import build_splits, resolve_split
 from .event_options import EVENT_OPTIONS, EventOptions, event_settings, select_events
 from .held_out_items import choose_cold_items, without_items
+from .split import Split
 from .split_cache import cached_splits
-from .timeline import SplitName
-
-_NEEDED = {
-    SplitName.LEAVE_ONE_OUT: "users need three events each for it, four for training",
-    SplitName.LAST_BASKET: "users need three baskets each for it",
-    SplitName.GLOBAL_TIME: "it needs users with events before and after four fifths, and nine tenths, of all events",
-    SplitName.COLUMN: "the column split must mark events for it, of users with earlier events",
-    SplitName.USER_LEVEL: "it uses one user in ten of the users with two events or more",
-    SplitName.COLD_ITEMS: "it needs users of the newest items with earlier events",
-}
+from .splits import SPLITS
 
 
 @dataclass
@@ -66,7 +58,7 @@ class SplitData:
         return self.splits["test"]
 
     @property
-    def split(self) -> SplitName:
+    def split(self) -> str:
         """The split in use, if the options have "auto"."""
         return resolve_split(self.selected, self.options.split)
 
@@ -78,7 +70,7 @@ class SplitData:
     @property
     def settings(self) -> dict[str, Any]:
         """Selection and split of the events, as a processor stores it."""
-        return {**event_settings(self.shop, self.options), "split": str(self.split)}
+        return {**event_settings(self.shop, self.options), "split": self.split}
 
     def require(self, *parts: str) -> None:
         """Refuse a split without users in a part.
@@ -99,9 +91,14 @@ class SplitData:
                     f"({rows} rows); give more events or another split"
                 )
             raise ValueError(
-                f"events: split {str(self.split)!r} leaves no user in {part} ({rows} rows); {_NEEDED[self.split]}, "
+                f"events: split {self.split!r} leaves no user in {part} ({rows} rows); {self._needs}, "
                 "or choose another split="
             )
+
+    @property
+    def _needs(self) -> str:
+        # Sequences may be prepared with a split of a package that is not imported.
+        return SPLITS.get(self.split, Split()).needs
 
 
 def split_log(
@@ -128,8 +125,16 @@ def split_log(
 
         settings = {**{name: getattr(options, name) for name in EVENT_OPTIONS}, "seed": seed, "kinds": kinds}
         settings |= {"target_event_types": roles.targets, "negative_event_types": roles.negative}
-        splits = cached_splits(make, selected, rows, settings, cache_dir)
+        if _is_ours(resolve_split(selected, options.split)):
+            splits = cached_splits(make, selected, rows, settings, cache_dir)
+        else:  # the cache would not notice that its code has changed
+            splits = make()
     return SplitData(rows, kinds, splits, options, shop, selected)
+
+
+def _is_ours(split: str) -> bool:
+    """Whether a split belongs to this package."""
+    return type(SPLITS.find(split)).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def without_cold_items(splits: DatasetDict, options: EventOptions) -> DatasetDict:

@@ -12,21 +12,12 @@ from ..tables.event_roles import TARGET, EventRoles
 from ..tables.event_times import event_columns, exact_time
 
 
-class SplitName(StrEnum):
-    """How events are split.
+class Unit(StrEnum):
+    """What a timeline is divided into: events; baskets where events have them; or baskets, also by equal times."""
 
-    `leave-one-out` tests on a user's last event, `last-basket` on the last basket, `global-time` on the first event
-    (or basket) after a point in time, `column` on the events marked in the table, `user-level` on the last event of
-    users without training, `cold-items` on a user's first event with a new item without training events.
-    Only events of target types count as such events; see `event_roles`.
-    """
-
-    LEAVE_ONE_OUT = "leave-one-out"
-    LAST_BASKET = "last-basket"
-    GLOBAL_TIME = "global-time"
-    COLUMN = "column"
-    USER_LEVEL = "user-level"
-    COLD_ITEMS = "cold-items"
+    EVENT = "event"
+    BASKET = "basket"
+    BASKET_OR_TIME = "basket-or-time"
 
 
 class TiePolicy(StrEnum):
@@ -70,7 +61,7 @@ class Timeline:
 
 
 def sort_events(
-    events: pl.DataFrame, split: SplitName, tie_policy: TiePolicy, seed: int, roles: EventRoles | None = None
+    events: pl.DataFrame, unit: Unit, tie_policy: TiePolicy, seed: int, roles: EventRoles | None = None
 ) -> Timeline:
     """Sort events into a timeline.
 
@@ -80,7 +71,7 @@ def sort_events(
 
     Args:
         events: Events of `ShopTables`.
-        split: Decides whether events or baskets are the units.
+        unit: Whether events or baskets are the units.
         tie_policy: Treatment of ties.
         seed: Seed of the draw.
         roles: Roles of the event types; None if all are targets.
@@ -100,33 +91,33 @@ def sort_events(
         keys = [clock, "_tie"]
     else:
         keys = [clock, *(["order"] if timed else []), "_file"]
-    frame, unit = _with_units(frame, split, clock)
-    if unit is not None:
-        spans = [pl.col(key).max().over("_user", unit).alias(f"_unit_{key}") for key in keys]
+    frame, column = _with_units(frame, unit, clock)
+    if column is not None:
+        spans = [pl.col(key).max().over("_user", column).alias(f"_unit_{key}") for key in keys]
         frame = frame.with_columns(spans).sort("_first", *(f"_unit_{key}" for key in keys), *keys)
     else:
         frame = frame.sort("_first", *keys)
     user_change = (frame["_user"] != frame["_user"].shift(1)).fill_null(True).to_numpy()
     starts = np.append(np.flatnonzero(user_change), frame.height).astype(np.int64)
     user = np.cumsum(user_change) - 1
-    if unit is not None:
-        unit_change = user_change | (frame[unit] != frame[unit].shift(1)).fill_null(True).to_numpy()
+    if column is not None:
+        unit_change = user_change | (frame[column] != frame[column].shift(1)).fill_null(True).to_numpy()
     else:
         unit_change = np.ones(frame.height, dtype=bool)
     number = np.cumsum(unit_change)
     within = number - number[starts[:-1]][user] if frame.height else number
-    times = frame[clock if unit is None else f"_unit_{clock}"].to_numpy() if timed else None
+    times = frame[clock if column is None else f"_unit_{clock}"].to_numpy() if timed else None
     found = EventRoles(()) if roles is None else roles
     return Timeline(frame, user, starts, within, times, found.of(frame["event_type"]).to_numpy())
 
 
-def _with_units(frame: pl.DataFrame, split: SplitName, clock: str) -> tuple[pl.DataFrame, str | None]:
-    """Add columns that identify the baskets of a user; None if every event is its own unit."""
+def _with_units(frame: pl.DataFrame, unit: Unit, clock: str) -> tuple[pl.DataFrame, str | None]:
+    """The events, and the column that identifies the units of a user; None if every event is its own unit."""
     baskets = frame["basket_id"].null_count() < frame.height
-    if split is SplitName.LAST_BASKET and not baskets:
+    if unit is Unit.EVENT or (unit is Unit.BASKET and not baskets):
+        return frame, None
+    if not baskets:
         return frame, clock
-    if split is SplitName.LAST_BASKET or (split in (SplitName.GLOBAL_TIME, SplitName.COLD_ITEMS) and baskets):
-        alone = pl.col(clock) if split is SplitName.LAST_BASKET else pl.col("_file")
-        own = pl.when(pl.col("basket_id").is_null()).then(alone.cast(pl.Int64)).otherwise(None)
-        return frame.with_columns(_unit=pl.struct("basket_id", own.alias("alone")).rank("dense")), "_unit"
-    return frame, None
+    alone = pl.col(clock) if unit is Unit.BASKET_OR_TIME else pl.col("_file")
+    own = pl.when(pl.col("basket_id").is_null()).then(alone.cast(pl.Int64)).otherwise(None)
+    return frame.with_columns(_unit=pl.struct("basket_id", own.alias("alone")).rank("dense")), "_unit"

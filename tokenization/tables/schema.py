@@ -154,10 +154,10 @@ class ShopTables:
 
     def split_advice(self, options: EventOptions) -> str | None:
         """Advice about the split if events come in baskets; None for no advice."""
-        from ..sequences.baskets import basket_advice
         from ..sequences.build import resolve_split
+        from ..sequences.splits import SPLITS
 
-        return basket_advice(self.events, resolve_split(self, options.split), self.event_roles(options))
+        return SPLITS.find(resolve_split(self, options.split)).advice(self.events, self.event_roles(options))
 
     def options_of_training(self, saved: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """Event options saved with a model, for these tables, without the `given` ones."""

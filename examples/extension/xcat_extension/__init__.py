@@ -1,9 +1,11 @@
-"""A fusion block, a memory source, a metric and a re-ranking rule, added to xcat-rec from outside.
+"""A fusion block, a memory source, a metric, a split and a re-ranking rule, added to xcat-rec from outside.
 
     import xcat_extension  # registers the parts
     from xcat_rec import PreparationOptions, XCatRecommender, evaluate_ranker
 
-    options = PreparationOptions(config={"fusion_block": "gated", "memory_sources": ["item_text", "event_items"]})
+    options = PreparationOptions(
+        split="xcat_extension:last-days", config={"fusion_block": "gated", "memory_sources": ["item_text", "event_items"]}
+    )
     ...
     recommender = XCatRecommender(model, processor, rerankers=[xcat_extension.PriceCap(20)])
     evaluate_ranker(recommender, splits["test"], ..., metrics=["recall", "precision"])
@@ -28,6 +30,9 @@ from xcat_rec.modeling_xcat import (
     XCatConfig,
 )
 from xcat_rec.ranking import Candidates
+from xcat_rec.tokenization.sequences import Cut, Split, hold, no_times, register_split
+
+MONTH = 30 * 86_400_000_000  # in microseconds, as times of a timeline
 
 
 @FUSION_BLOCKS.register("gated")
@@ -65,6 +70,26 @@ class ItemMemory(MemorySource):
 def precision(targets: RankedTargets, k: int) -> np.ndarray:
     """Share of the k best recommendations that are targets."""
     return targets.hits(k).sum(1) / k
+
+
+@register_split("xcat_extension:last-days")
+class LastDays(Split):
+    """Events of the last 30 days are test targets, those of the 30 days before validation targets."""
+
+    needs = "users need events in the last 60 days, and before"
+    out_of_core = True  # a user's result depends on no other user, only on the end
+
+    def shared(self, events) -> int:
+        """Compute the last period of 30 days of all events."""
+        if events.no_time:
+            raise no_times(events, self.name, "use leave-one-out")
+        return int(events.times().max()) // MONTH
+
+    def cut(self, timeline, shared: int) -> Cut:
+        """Hold out the targets of the last two periods."""
+        month = timeline.unit_time // MONTH
+        validation, test = (hold(timeline, timeline.predictable & (month == end)) for end in (shared - 1, shared))
+        return Cut(month < shared - 1, validation, test)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from xcat_rec.tokenization.sequences.histories import Histories, read_histories
-from xcat_rec.tokenization.sequences.timeline import SplitName, TiePolicy, sort_events
+from xcat_rec.tokenization.sequences.timeline import TiePolicy, Unit, sort_events
 from xcat_rec.tokenization.tables.schema import TableColumns, TableError, validate_tables
 
 
@@ -135,7 +135,7 @@ def test_events_are_read_like_training_events(
     assert found.items == [list(items)] and found.timestamps == (None if times is None else [times])
     assert noted in {problem.kind for problem in found.problems}
     shop = validate_tables(pl.DataFrame({"item_id": list("abc"), "title": list("abc")}), pl.DataFrame(events))
-    line = sort_events(shop.events, SplitName.LEAVE_ONE_OUT, TiePolicy.FILE, 0).events
+    line = sort_events(shop.events, Unit.EVENT, TiePolicy.FILE, 0).events
     assert found.items == [line["item_id"].to_list()]
     assert found.ratings == ([line["rating"].to_list()] if "rating" in table else None)
     assert noted in {problem.kind for problem in shop.problems}

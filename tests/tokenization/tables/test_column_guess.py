@@ -9,7 +9,7 @@ import pytest
 
 from xcat_rec.cli.app import main
 from xcat_rec.cli.argument_options import with_options
-from xcat_rec.tokenization.sequences.baskets import basket_advice
+from xcat_rec.tokenization.sequences.splits import SPLITS
 from xcat_rec.tokenization.tables.column_guess import columns_text, guess_columns
 from xcat_rec.tokenization.tables.event_roles import event_roles
 from xcat_rec.tokenization.tables.schema import TableColumns, TableError, validate_tables
@@ -96,12 +96,12 @@ def test_baskets_are_proposed_as_the_split(invoices):
         pl.read_csv(invoices / "items.csv"), pl.read_csv(invoices / "events.csv"), parse_columns(MAPPING)
     )
     roles = event_roles(shop.events["event_type"])
-    told = basket_advice(shop.events, "leave-one-out", roles)
+    told = SPLITS["leave-one-out"].advice(shop.events, roles)
     assert told is not None and told.startswith("100% of the users have baskets (basket_id) of several events, 100%")
-    assert basket_advice(shop.events, "last-basket", roles) is None
+    assert SPLITS["last-basket"].advice(shop.events, roles) is None
     bare = shop.events.with_columns(basket_id=pl.lit(None, pl.String))
-    told = basket_advice(bare, "leave-one-out", roles)
+    told = SPLITS["leave-one-out"].advice(bare, roles)
     assert told is not None and "the last events of 100% of the users share their time" in told
-    assert "at one time are a basket" in str(basket_advice(bare, "last-basket", roles))
+    assert "at one time are a basket" in str(SPLITS["last-basket"].advice(bare, roles))
     single = bare.with_columns(timestamp=pl.int_range(pl.len()) * 100)
-    assert basket_advice(single, "leave-one-out", roles) is None
+    assert SPLITS["leave-one-out"].advice(single, roles) is None

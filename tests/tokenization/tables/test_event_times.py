@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from xcat_rec.tokenization.inspection.inspect import inspect_shop
-from xcat_rec.tokenization.sequences.build import build_splits
+from xcat_rec.tokenization.sequences.build import build_splits, cut_events
 from xcat_rec.tokenization.sequences.click_labels import label_impressions
 from xcat_rec.tokenization.sequences.filters import RepeatPolicy, add_sessions, without_repeats
-from xcat_rec.tokenization.sequences.splits import cut_cold_items, cut_time
-from xcat_rec.tokenization.sequences.timeline import SplitName, TiePolicy, sort_events
+from xcat_rec.tokenization.sequences.splits import SPLITS
+from xcat_rec.tokenization.sequences.timeline import TiePolicy, Unit, sort_events
 from xcat_rec.tokenization.tables.event_times import exact_times, with_times_to_write
 from xcat_rec.tokenization.tables.schema import EVENT_SCHEMA, ShopTables, validate_tables
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
@@ -74,7 +74,7 @@ def test_whole_seconds_add_no_column() -> None:
 
 
 def test_a_split_by_time_cuts_within_a_second() -> None:
-    cut = cut_time(sort_events(burst().events, SplitName.GLOBAL_TIME, TiePolicy.FILE, 0))
+    cut = cut_events(SPLITS["global-time"], sort_events(burst().events, Unit.BASKET, TiePolicy.FILE, 0))
     assert cut.train.tolist() == [True, True, True, False]
     assert cut.test.target.tolist() == [False, False, False, True]
 
@@ -86,10 +86,10 @@ def test_the_newest_item_is_the_latest_within_a_second() -> None:
         "timestamp": [START * 1000 + more for more in (900, 700, 400, 100, 50)],
     }
     items = pl.DataFrame({"item_id": list("abcde"), "title": list("abcde")})
-    line = sort_events(validate_tables(items, pl.DataFrame(events)).events, SplitName.COLD_ITEMS, TiePolicy.FILE, 0)
+    line = sort_events(validate_tables(items, pl.DataFrame(events)).events, Unit.BASKET, TiePolicy.FILE, 0)
     assert line.events["item_id"].to_list() == list("deabc")
     # e is the newest; c is not, although it is last in the table.
-    assert cut_cold_items(line).train.tolist() == [True, False, True, True, True]
+    assert cut_events(SPLITS["cold-items"], line).train.tolist() == [True, False, True, True, True]
 
 
 def test_repeats_and_sessions_use_the_exact_time() -> None:
