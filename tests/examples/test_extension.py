@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,32 +19,43 @@ from xcat_rec import (
     XCatTrainer,
     XCatTrainingArguments,
     evaluate_ranker,
+    prepare,
     prepare_training,
 )
 from xcat_rec.evaluation import METRICS
 from xcat_rec.modeling_xcat import FUSION_BLOCKS, MEMORY_SOURCES
-from xcat_rec.tokenization.sequences import SPLITS
+from xcat_rec.tokenization.sequences import SPLITS, EventOptions, Split, register_split
+from xcat_rec.tokenization.sources import load_shop
 
-from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop
+from ..cli.commands import run
+from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop, write_shop
 
 FOLDER = Path(__file__).parents[2] / "examples" / "extension"
 CODE = FOLDER / "xcat_extension" / "__init__.py"
+SPLIT, MONTH = "xcat_extension:last-days", 30 * 86_400
 
 
 @pytest.fixture
-def extension(monkeypatch: pytest.MonkeyPatch):
-    """The package as its user imports it; its parts leave the registries afterwards."""
+def importable(monkeypatch: pytest.MonkeyPatch):
+    """The package can be imported, here and in other processes; its parts leave the registries afterwards."""
     monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]))
     kept = [(registry, dict(registry)) for registry in (FUSION_BLOCKS, MEMORY_SOURCES, METRICS, SPLITS)]
     names = list(FUSION_BLOCKS.names), list(MEMORY_SOURCES.names)
-    import xcat_extension
-
-    yield xcat_extension
-    del sys.modules["xcat_extension"]
+    yield
+    sys.modules.pop("xcat_extension", None)
     for registry, before in kept:
         registry.clear()
         registry.update(before)
     FUSION_BLOCKS.names[:], MEMORY_SOURCES.names[:] = names
+
+
+@pytest.fixture
+def extension(importable):
+    """The package as its user imports it."""
+    import xcat_extension
+
+    return xcat_extension
 
 
 def test_it_is_short_and_uses_public_names() -> None:
@@ -113,3 +125,56 @@ def test_an_unknown_part_is_refused_by_name() -> None:
 def test_a_name_is_taken_once(extension) -> None:
     with pytest.raises(ValueError, match=r"'gated' is xcat_extension\.GatedBlock already"):
         FUSION_BLOCKS.register("gated")(torch.nn.Identity)
+
+
+def test_its_split_works_in_python_and_out_of_core(extension, tmp_path: Path) -> None:
+    made = load_shop(str(write_shop(tmp_path / "shop"))).split(EventOptions(split=SPLIT)).splits
+    ends = {name: [max(times[1:]) for times in made[name]["timestamps"]] for name in made}
+    last = max(shop().events["timestamp"]) // MONTH
+    assert len(made["test"]) and len(made["validation"]) and max(ends["train"]) // MONTH < last - 1
+    folder = prepare(tmp_path / "shop", tmp_path / "prepared", split=SPLIT).folder
+    stored = load_shop(str(folder)).split().splits
+    for name in made:
+        columns = [column for column in made[name].column_names if column != "ratings"]  # NaN differs from NaN
+        assert made[name].select_columns(columns).to_dict() == stored[name].select_columns(columns).to_dict()
+
+
+def test_its_split_is_named_in_every_command(importable, tmp_path: Path, capsys) -> None:
+    data, encoder = str(write_shop(tmp_path / "shop")), str(save_text_encoder(tmp_path / "encoder"))
+    model, prepared, chosen = str(tmp_path / "model"), str(tmp_path / "prepared"), ["--json", "--split", SPLIT]
+    small = ["--hidden-size", "32", "--num-attention-heads", "2", "--num-train-epochs", "1"]
+    run(["prepare", data, "--output", prepared, *chosen], capsys)
+    for place in (data, prepared):
+        fit = ["fit", place, "--output", model, "--overwrite", "--text-encoder", encoder, *small, *chosen]
+        assert run(fit, capsys)["split"] == SPLIT
+    evaluated = run(["evaluate", model, data, "--json"], capsys)
+    assert evaluated == run(["evaluate", model, data, *chosen], capsys), "the split of the training"
+    assert run(["inspect", data, "--output", str(tmp_path / "inspection"), *chosen], capsys)["split"] == SPLIT
+    rows = run(["bench", data, "--models", "popularity", "--output", str(tmp_path / "bench.json"), *chosen], capsys)
+    assert [row["data"]["split"] for row in rows["runs"]] == [SPLIT]
+
+
+def test_a_checkpoint_s_split_is_imported_only_if_a_person_names_it(tmp_path: Path, monkeypatch) -> None:
+    shop_of_checkpoint = shop()
+    with pytest.raises(ValueError, match=f"split is '{SPLIT}'.*import the package that registers it"):
+        shop_of_checkpoint.options_of_training({"split": SPLIT}, {})
+    assert "xcat_extension" not in sys.modules
+    assert "split" not in shop_of_checkpoint.options_of_training({"split": SPLIT}, {"split": "leave-one-out"})
+    with pytest.raises(ValueError, match="split is 'no_such:part', and there is no module no_such"):
+        prepare(write_shop(tmp_path / "shop"), tmp_path / "prepared", split="no_such:part")
+
+
+def test_a_split_that_needs_all_users_is_refused_out_of_core(tmp_path: Path) -> None:
+    @register_split("whole-table")
+    class WholeTable(Split):
+        def cut(self, timeline, shared):
+            return SPLITS["leave-one-out"].cut(timeline, shared)
+
+    try:
+        assert len(shop().split(EventOptions(split="whole-table")).test)
+        with pytest.raises(ValueError, match="split 'whole-table' needs the events of all users at once"):
+            prepare(write_shop(tmp_path / "shop"), tmp_path / "prepared", split="whole-table")
+        with pytest.raises(ValueError, match=r"split 'leave-one-out' is .*LeaveOneOut already; give another name"):
+            register_split("leave-one-out")(WholeTable)
+    finally:
+        del SPLITS["whole-table"]

@@ -3,9 +3,8 @@
     import xcat_extension  # registers the parts
     from xcat_rec import PreparationOptions, XCatRecommender, evaluate_ranker
 
-    options = PreparationOptions(
-        split="xcat_extension:last-days", config={"fusion_block": "gated", "memory_sources": ["item_text", "event_items"]}
-    )
+    config = {"fusion_block": "gated", "memory_sources": ["item_text", "event_items"]}
+    options = PreparationOptions(split="xcat_extension:last-days", config=config)
     ...
     recommender = XCatRecommender(model, processor, rerankers=[xcat_extension.PriceCap(20)])
     evaluate_ranker(recommender, splits["test"], ..., metrics=["recall", "precision"])

@@ -300,6 +300,8 @@ def test_auto_takes_the_column_where_there_is_one() -> None:
             {"split": "random"},
             "split is 'random'; give auto or one of leave-one-out, last-basket, global-time, column, user-level, cold",
         ),
+        ({"split": "last-baskets"}, r"split is 'last-baskets' \(did you mean 'last-basket'\?\); give auto or one of"),
+        ({"split": "my_package:weekly"}, "one of .*, or import the package that registers it"),
         ({"split": "auto", "tie_policy": "coin"}, "tie_policy is 'coin'; give one of file, shuffle"),
         ({"split": "auto", "max_history": 0}, "max_history is 0; give a number from 1"),
     ],
