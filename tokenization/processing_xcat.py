@@ -21,6 +21,7 @@ from .digests import CONFIG_FILE, catalogue_digest, check_digests
 from .masking import mask
 from .packing import EventFeatures, pack_histories, ratings_of, seconds_of, values_of
 from .padding import Padding, in_format, text_options
+from .saved_names import check_saved_names
 from .unknown_tokens import warn_of_unknown
 from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
 
@@ -339,6 +340,7 @@ class XCatProcessor(ProcessorMixin):
 
     def _upload_modified_files(self, working_dir: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
         """The last step of `push_to_hub`, without transformers' empty card template."""
+        check_saved_names(self.event_settings)
         card = Path(working_dir) / "README.md"
         if card.is_file() and "[More Information Needed]" in card.read_text(encoding="utf-8"):
             card.unlink()

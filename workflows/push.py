@@ -10,8 +10,10 @@ from huggingface_hub import CommitInfo
 
 from ..checkpoints.adapters import is_adapter
 from ..checkpoints.check import check_adapter, check_checkpoint
+from ..checkpoints.saved_tables import saved_event_settings
 from ..modeling_xcat.hub_xcat import locate_checkpoint
 from ..modeling_xcat.pushing_xcat import SHARED, push_folder, shared_files
+from ..tokenization.saved_names import check_saved_names
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def push(checkpoint: str | os.PathLike[str], repository: str, **options: Any) ->
         **options: Arguments of `push_folder`: `private`, `revision`, `create_pr`, `tag`, `message`, `base_repo`, ...
 
     Raises:
-        ValueError: If a file of the checkpoint is damaged, or `repository` is not NAMESPACE/NAME.
+        ValueError: If a file of the checkpoint is damaged, a stored name is personal data, or `repository` is not
+            NAMESPACE/NAME.
         OSError: If there is no such checkpoint.
 
     Example (not run: it writes to the hub):
@@ -56,6 +59,7 @@ def push(checkpoint: str | os.PathLike[str], repository: str, **options: Any) ->
         check_checkpoint(folder, os.fspath(checkpoint))
     else:
         check_adapter(folder, os.fspath(checkpoint))
+    check_saved_names(saved_event_settings(folder))
     commit = push_folder(folder, repository, **options)
     pushed = shared_files(folder)
     left = sorted({path.name for path in folder.iterdir()} - {path.partition("/")[0] for path in pushed})

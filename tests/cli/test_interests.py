@@ -59,7 +59,7 @@ def test_names_come_from_a_model_of_ones_own(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--user", "nobody"), "no row has the user 'nobody'"),
+        (("--user", "nobody"), "no row has the requested user; the table has"),
         (("--before", "soon"), "--before is 'soon'"),
         (("--users", "0"), "--users is 0"),
         (("--text-column", "chat"), "events has no column 'chat'"),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from xcat_rec import interests, load_shop
+from xcat_rec import XCatProcessor, interests, load_shop, push
 from xcat_rec.checkpoints.saved_tables import saved_event_settings, table_options
 from xcat_rec.cli.app import main
 from xcat_rec.cli.fit_command import fit_command
+from xcat_rec.tokenization.saved_names import check_saved_names
 from xcat_rec.tokenization.tables.schema import validate_tables
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
@@ -134,3 +136,23 @@ def test_a_column_with_two_names_from_fit_to_catalogue(places, tmp_path, capsys)
     (tmp_path / "new.csv").write_text("asin,title\nnew,tents number 3\n")
     grown = ["catalogue", checkpoint, str(tmp_path / "new.csv"), "--output", str(tmp_path / "grown"), "--json"]
     assert run(grown, capsys)["num_new"] == 1
+
+
+def test_personal_names_of_an_old_checkpoint_are_not_pushed(places, tmp_path):
+    _, base, _ = places
+    folder = tmp_path / "old"
+    shutil.copytree(base, folder)
+    config = folder / "processor_config.json"
+    settings = json.loads(config.read_text())
+    settings["event_settings"] |= {
+        "columns": {"title": "ann@post.example"},
+        "target_event_types": ["buy", "0170 555 1234"],
+    }
+    config.write_text(json.dumps(settings))
+    message = r"event_settings\.columns\.title in processor_config.json: 2 stored names .*'xxx@.*rename the column"
+    with pytest.raises(ValueError, match=message) as caught:
+        push(folder, "me/old")
+    assert "ann" not in str(caught.value) and "555" not in str(caught.value)
+    with pytest.raises(ValueError, match=message):
+        XCatProcessor.from_pretrained(folder)._upload_modified_files(folder, "me/old", {})
+    check_saved_names(saved_event_settings(base))

@@ -45,9 +45,11 @@ class Statements:
         """
         found = self.table.filter(pl.col("user_id") == user_id)
         if found.is_empty():
-            shapes = ", ".join(f"{mask(user)!r}" for user in self.table["user_id"].head(1))
+            users = self.table["user_id"]
+            shapes = "".join(f", with ids such as {mask(user)!r} (masked)" for user in users.head(1))
             raise ValueError(
-                f"no row has the user {user_id!r}; ids of this table have the shape {shapes or 'of nothing'}"
+                f"no row has the requested user; the table has {users.n_unique():,} users{shapes}; check the id, and "
+                "that user_id is mapped to the right column"
             )
         return Statements(found, self.scale)
 
