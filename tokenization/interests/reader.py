@@ -46,7 +46,7 @@ class InterestSettings:
     text_columns: tuple[str, ...] = ()
     scale: tuple[float, float] = (1.0, 5.0)
     every: int = 8
-    half_life_days: float = 180.0
+    half_life_days: float = ProfileOptions.half_life_days
 
     def __post_init__(self) -> None:
         check_about(self.about)

@@ -7,7 +7,7 @@ and split one at a time. Finished chunks and partitions are stored, and an inter
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
@@ -20,6 +20,7 @@ import polars as pl
 from ..sequences.event_options import EventOptions
 from ..sequences.filters import RepeatPolicy, check_session_times
 from ..sequences.held_out_items import nothing_trained, pick_cold
+from ..sequences.split import AllEvents
 from ..sequences.splits import AUTO, SPLITS, auto_split
 from ..sequences.timeline import TiePolicy
 from ..tables.event_roles import EventRoles, event_roles
@@ -247,7 +248,10 @@ class _Log:
             options.max_history, self.roles(facts), noted=self._filtered,
         )  # fmt: skip
         ages = partial(items_by_age, self.engine, plan, options.min_user_events, self.partitions, self.output)
-        events = _AllEvents(facts, self._times, ages if split.two_passes else None)
+        events = AllEvents(
+            total=facts.total, no_time=facts.no_time, no_split=facts.no_split, marked=facts.marked,
+            times=partial(self._times, facts.total), items_by_age=ages if split.two_passes else _unread,
+        )  # fmt: skip
         return replace(plan, shared=split.shared(events))
 
     def roles(self, facts: EventFacts) -> EventRoles:
@@ -258,7 +262,16 @@ class _Log:
         """
         return event_roles(facts.kinds, self.options.target_event_types, self.options.negative_event_types)
 
-    def _times(self) -> Iterator[np.ndarray]:
+    def _times(self, total: int) -> np.ndarray:
+        """(events,) microseconds since 1970; 8 bytes per event."""
+        times = np.empty(total, dtype=np.int64)
+        filled = 0
+        for part in self._parts_of_times():
+            times[filled : filled + len(part)] = part
+            filled += len(part)
+        return times
+
+    def _parts_of_times(self) -> Iterator[np.ndarray]:
         if self._filtered:
             for number in range(self.partitions):
                 yield partition_times(number, self.options.min_user_events, self.output)
@@ -267,43 +280,8 @@ class _Log:
                 yield exact_times(read_chunk(chunk, self.reading)[0]).to_numpy()
 
 
-@dataclass(frozen=True)
-class _AllEvents:
-    """`AllEvents` of a table that is read in parts."""
-
-    facts: EventFacts
-    parts: Callable[[], Iterable[np.ndarray]]
-    ages: Callable[[], pl.Series] | None
-
-    @property
-    def total(self) -> int:
-        return self.facts.total
-
-    @property
-    def no_time(self) -> int:
-        return self.facts.no_time
-
-    @property
-    def no_split(self) -> int:
-        return self.facts.no_split
-
-    @property
-    def marked(self) -> bool:
-        return self.facts.marked
-
-    def times(self) -> np.ndarray:
-        """8 bytes per event."""
-        times = np.empty(self.total, dtype=np.int64)
-        filled = 0
-        for part in self.parts():
-            times[filled : filled + len(part)] = part
-            filled += len(part)
-        return times
-
-    def items_by_age(self) -> pl.Series:
-        if self.ages is None:
-            raise RuntimeError("the split reads items_by_age out of core; set two_passes = True in its class")
-        return self.ages()
+def _unread() -> pl.Series:
+    raise RuntimeError("the split reads items_by_age out of core; set two_passes = True in its class")
 
 
 def _merged(parts: Iterable[list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from ..tables.event_roles import ROLES, TARGET, EventRoles, event_roles
 from ..tables.schema import ShopTables
 from ..vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
-from .split import Cut, EventsInMemory, Held, Split
+from .split import Cut, Held, Split, all_events
 from .splits import AUTO, SPLITS, auto_split
 from .timeline import TiePolicy, Timeline, sort_events
 
@@ -43,7 +43,7 @@ def resolve_split(shop: ShopTables, split: str) -> str:
 
 def cut_events(split: Split, timeline: Timeline) -> Cut:
     """Split the events of all users, in memory."""
-    return split.cut(timeline, split.shared(EventsInMemory(timeline)))
+    return split.cut(timeline, split.shared(all_events(timeline)))
 
 
 def build_splits(

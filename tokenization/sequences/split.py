@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -35,76 +36,45 @@ class Cut:
     test: Held
 
 
-class AllEvents(Protocol):
-    """Values of all events of a dataset, in memory or out of core."""
-
-    @property
-    def total(self) -> int:
-        """Number of events."""
-
-    @property
-    def no_time(self) -> int:
-        """Number of events without a time."""
-
-    @property
-    def no_split(self) -> int:
-        """Number of events without a value in the column `split`."""
-
-    @property
-    def marked(self) -> bool:
-        """Whether the column `is_target` marks any event."""
-
-    def times(self) -> np.ndarray:
-        """(events,) times of the events in microseconds since 1970, in any order; the caller may change the array."""
-
-    def items_by_age(self) -> pl.Series:
-        """(items,) ids of the items that have events, oldest first event first.
-
-        Equal times are ordered by the position of the item's first event. Out of core it needs `Split.two_passes`.
-        """
-
-
 @dataclass(frozen=True)
-class EventsInMemory:
-    """`AllEvents` of a timeline."""
+class AllEvents:
+    """Values of all events of a dataset, in memory or out of core.
 
-    timeline: Timeline
+    Args:
+        total: Number of events.
+        no_time: Number of events without a time.
+        no_split: Number of events without a value in the column `split`.
+        marked: Whether the column `is_target` marks any event.
+        times: Computes the (events,) times of the events in microseconds since 1970, in any order; the caller may
+            change the array.
+        items_by_age: Computes the (items,) ids of the items that have events, oldest first event first. Equal times
+            are ordered by the position of the item's first event. Out of core it needs `Split.two_passes`.
+    """
 
-    @property
-    def total(self) -> int:
-        """See `AllEvents`."""
-        return self.timeline.events.height
+    total: int
+    no_time: int
+    no_split: int
+    marked: bool
+    times: Callable[[], np.ndarray]
+    items_by_age: Callable[[], pl.Series]
 
-    @property
-    def no_time(self) -> int:
-        """See `AllEvents`."""
-        return self.timeline.events["timestamp"].null_count()
 
-    @property
-    def no_split(self) -> int:
-        """See `AllEvents`."""
-        return self.timeline.events["split"].null_count()
+def all_events(timeline: Timeline) -> AllEvents:
+    """The values of a timeline in memory."""
+    events = timeline.events
 
-    @property
-    def marked(self) -> bool:
-        """See `AllEvents`."""
-        return bool(self.timeline.events["is_target"].any())
+    def items_by_age() -> pl.Series:
+        placed = events.select("item_id", exact_times(events).alias("_time")).with_row_index("_place")
+        return placed.group_by("item_id").agg(pl.col("_time", "_place").min()).sort("_time", "_place")["item_id"]
 
-    def times(self) -> np.ndarray:
-        """See `AllEvents`."""
-        times: np.ndarray = exact_times(self.timeline.events).to_numpy(writable=True)
-        return times
-
-    def items_by_age(self) -> pl.Series:
-        """See `AllEvents`."""
-        events = self.timeline.events
-        first = (
-            events.select("item_id", exact_times(events).alias("_time"))
-            .with_row_index("_place")
-            .group_by("item_id")
-            .agg(pl.col("_time", "_place").min())
-        )
-        return first.sort("_time", "_place")["item_id"]
+    return AllEvents(
+        total=events.height,
+        no_time=events["timestamp"].null_count(),
+        no_split=events["split"].null_count(),
+        marked=bool(events["is_target"].any()),
+        times=lambda: exact_times(events).to_numpy(writable=True),
+        items_by_age=items_by_age,
+    )
 
 
 class Split:
