@@ -135,8 +135,7 @@ def check_split(split: str | None, tie_policy: str | None = None) -> None:
         ValueError: If one is.
     """
     from ..registered_modules import import_registered
-    from ..tokenization.sequences.event_options import check_split_name
-    from ..tokenization.sequences.splits import SPLITS
+    from ..tokenization.sequences.splits import SPLITS, check_split_name
     from ..tokenization.sequences.timeline import TiePolicy
 
     if split is not None:

@@ -12,7 +12,7 @@ from ..tables.schema import ShopTables
 from .build import resolve_split
 from .filters import check_filters, filter_events
 from .held_out_items import check_cold
-from .splits import AUTO, SPLITS
+from .splits import AUTO, SPLITS, check_split_name
 from .timeline import TiePolicy
 
 
@@ -61,18 +61,6 @@ class EventOptions:
     def event_seed(self) -> int:
         """Seed of shuffled ties and of cold items."""
         return self.seed
-
-
-def check_split_name(split: str) -> None:
-    """Refuse an unknown split.
-
-    "MODULE:NAME" is looked up when events are split: a prepared folder stores it, and needs no such module.
-
-    Raises:
-        ValueError: If the name is unknown.
-    """
-    if split != AUTO and ":" not in split:
-        SPLITS.find(split)
 
 
 EVENT_OPTIONS = (

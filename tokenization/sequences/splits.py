@@ -64,6 +64,18 @@ def register_split(name: str) -> Callable[[S], S]:
     return add
 
 
+def check_split_name(split: str) -> None:
+    """Refuse an unknown split.
+
+    "MODULE:NAME" is looked up when events are split: a prepared folder stores it, and needs no such module.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
+    if split != AUTO and ":" not in split:
+        SPLITS.find(split)
+
+
 def auto_split(no_split: int) -> str:
     """The split for "auto": by the column `split` if all events have a value in it, else leave-one-out.
 

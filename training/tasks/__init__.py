@@ -7,10 +7,14 @@ from ...lazy_names import lazy_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .next_item import NextItemTask as NextItemTask
+    from .task import TASKS as TASKS
     from .task import Task as Task
+    from .task import register_task as register_task
 
 _EXPORTS = {
     "Task": ".task",  # base class of a purpose
+    "TASKS": ".task",  # registry of the tasks
+    "register_task": ".task",  # adds a task to it
     "NextItemTask": ".next_item",  # the next item, ranked among the whole catalogue
 }
 

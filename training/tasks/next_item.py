@@ -25,17 +25,19 @@ from ..tuning.held_out import HeldOutRanker
 from ..tuning.neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
 from ..tuning.reranker import FOLDS, fit_second_stage
 from ..tuning.user_samples import QUICK_USERS
-from .task import Collator, Task
+from .task import Collator, Task, register_task
 
 if TYPE_CHECKING:
     from ..trainer import XCatTrainer
 
+NEXT_ITEM = "next-item"
 SCORES_AT_ONCE = 1 << 25
 """Maximum scores in memory in an evaluation (128 MiB in float32), whatever the size of catalogue and batch."""
 
 logger = logging.getLogger(__name__)
 
 
+@register_task(NEXT_ITEM)
 class NextItemTask(Task):
     """Predict the item of the next event; the default of `XCatTrainer`.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
 from datasets import Dataset
@@ -12,6 +12,7 @@ from transformers import EvalPrediction
 
 from ...evaluation.ranker_evaluation import Ranker
 from ...modeling_xcat.pretrained_xcat import XCatPreTrainedModel
+from ...modeling_xcat.registry_xcat import Registry
 from ...tokenization.interests.reader import UserInterests
 from ...tokenization.processing_xcat import XCatProcessor
 from ..arguments import XCatTrainingArguments
@@ -156,3 +157,26 @@ class Task:
     def held_out_ranker(self, trainer: XCatTrainer, recommender: Ranker) -> Ranker:
         """See `XCatTrainer.held_out_ranker`."""
         return recommender
+
+
+T = TypeVar("T", bound=type[Task])
+
+TASKS: Registry[type[Task]] = Registry("task")
+"""Tasks by name; `register_task` adds one."""
+
+
+def register_task(name: str) -> Callable[[T], T]:
+    """Add the decorated subclass of `Task` under a name, for `XCatTrainer(..., task=name)`.
+
+    Args:
+        name: Its name, such as "next-item".
+
+    Raises:
+        ValueError: If another class has the name.
+    """
+
+    def add(kind: T) -> T:
+        TASKS.add(name, kind, kind)
+        return kind
+
+    return add

@@ -17,7 +17,7 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.packing import IGNORED_LABEL
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.collators import PackingCollator
-from xcat_rec.training.tasks import Task
+from xcat_rec.training.tasks import TASKS, Task, register_task
 from xcat_rec.training.trainer import XCatTrainer
 
 from ...tiny_shop import QUICK
@@ -57,6 +57,7 @@ class CategoryCollator:
         return {**batch, "labels": labels.masked_fill(labels < 0, IGNORED_LABEL)}  # some items have no category
 
 
+@register_task("next-category")
 class NextCategoryTask(Task):
     head = XCatForNextCategory
     deciding_metric = "accuracy"
@@ -80,7 +81,7 @@ def new_trainer(folder: Any, **arguments: Any) -> XCatTrainer:
     args = XCatTrainingArguments(output_dir=str(folder / "out"), **{**QUICK, "num_train_epochs": 8, **arguments})
     splits = start.splits
     return XCatTrainer(
-        head, args, splits["train"], splits["validation"], start.processor, task=NextCategoryTask()
+        head, args, splits["train"], splits["validation"], start.processor, task="next-category"
     )  # fmt: skip
 
 
@@ -117,3 +118,11 @@ def test_a_model_of_another_task_is_refused(tmp_path):
         XCatTrainer(head, args, *parts)
     recommender = XCatRecommender(start.model, start.processor)
     assert new_trainer(tmp_path).held_out_ranker(recommender) is recommender
+
+
+def test_an_unknown_task_is_refused_with_a_suggestion(tmp_path):
+    start = prepared(tmp_path)
+    args = XCatTrainingArguments(output_dir=str(tmp_path / "out"), **QUICK)
+    with pytest.raises(ValueError, match=r"task is 'next-itm' \(did you mean 'next-item'\?\); give one of next-item"):
+        XCatTrainer(start.model, args, start.splits["train"], None, start.processor, task="next-itm")
+    assert TASKS.find("next-item").head.__name__ == "XCatForNextItem"
