@@ -17,6 +17,7 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.text_xcat import fit_whitening
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
+from ..tokenization.text.pooling import PoolingSettings
 from ..tokenization.text.precision import use_bf16
 from ..tokenization.text.text_encoder import TextEncoder
 from ..tokenization.unknown_tokens import warn_of_unknown
@@ -61,6 +62,8 @@ def text_states(
 ) -> torch.Tensor:
     """Encode texts with the model's encoder: (texts, tokens, text_dim), not whitened, cached on disk if `keep`.
 
+    Texts get the prompt of items; reviews do too, because their states are compared with those of items.
+
     Raises:
         ValueError: If the model has no encoder.
     """
@@ -70,6 +73,7 @@ def text_states(
     encoder = TextEncoder(
         text.encoder.eval(),
         processor.tokenizer,
+        PoolingSettings(text.pooling, prompt=processor.item_prompt),
         tokens=text.tokens,
         max_tokens=processor.max_text_length,
         bf16=use_bf16(precision, model.device.type),

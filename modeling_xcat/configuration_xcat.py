@@ -51,8 +51,9 @@ class XCatConfig(PreTrainedConfig):
         use_text: Whether an item is represented by its text.
         use_item_ids: Whether an item is represented by a trained id embedding.
         text_dim: Width of one text state (the hidden size of the text encoder).
-        text_tokens_per_item: Text states per item: 1 is the mean over its tokens; n > 1 adds n - 1 means over
+        text_tokens_per_item: Text states per item: 1 is the pooled state of its tokens; n > 1 adds n - 1 means over
             consecutive spans of tokens, used by the cross-attention only.
+        text_pooling: Pooling of a text's tokens to its first state: "mean", "cls" (first token), "max" or "lasttoken".
         num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
         num_texts: Distinct item texts; items with the same text share its states.
         item_features: Categorical attributes of items, name to number of values (value 0 means missing).
@@ -142,6 +143,7 @@ class XCatConfig(PreTrainedConfig):
     use_item_ids: bool = True
     text_dim: int = 384
     text_tokens_per_item: int = 1
+    text_pooling: str = "mean"
     num_item_rows: int = NUM_SPECIAL_ROWS
     num_texts: int = 1
     item_features: dict[str, int] | None = None

@@ -12,6 +12,7 @@ OBJECTIVES = ["auto", "softmax", "sampled_softmax", "gbce"]
 """Lists, because other packages add their own names; see `registry_xcat`."""
 SCORINGS = ("cosine", "dot")
 REPEATS = ("off", "jointly", "apart")
+TEXT_POOLINGS = ("mean", "cls", "max", "lasttoken")
 
 
 def check_sizes(config: Any) -> None:
@@ -60,6 +61,7 @@ def check_choices(config: Any) -> None:
         ("scoring", SCORINGS),
         ("objective", OBJECTIVES),
         ("repeats", REPEATS),
+        ("text_pooling", TEXT_POOLINGS),
     ):
         if getattr(config, name) not in choices:
             own = ", or import the package that registers it" if isinstance(choices, list) else ""

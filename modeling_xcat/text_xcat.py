@@ -9,16 +9,19 @@ from transformers import AutoModel
 from .configuration_xcat import XCatConfig
 
 
-def pool_tokens(states: torch.Tensor, mask: torch.Tensor, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+def pool_tokens(
+    states: torch.Tensor, mask: torch.Tensor, tokens: int, pooling: str = "mean"
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Reduce token states to a fixed number of states per text.
 
-    State 0 is the mean over all tokens. The others are means over consecutive spans of equal length; a text with fewer
+    State 0 is pooled from all tokens. The others are means over consecutive spans of equal length; a text with fewer
     tokens than spans has one state per token.
 
     Args:
         states: (texts, length, width) token states.
         mask: (texts, length) 1 where there is a token; the tokens of a text are adjacent.
         tokens: States per text, 1 or more.
+        pooling: Pooling of state 0: "mean", "cls" (first token), "max" or "lasttoken".
 
     Returns:
         (texts, tokens, width) states, zero where missing, and (texts, tokens) True for existing states.
@@ -40,7 +43,19 @@ def pool_tokens(states: torch.Tensor, mask: torch.Tensor, tokens: int) -> tuple[
     weights = weights * mask[..., None].to(states.dtype)
     totals = weights.sum(1)
     pooled = torch.einsum("nlt,nlw->ntw", weights, states) / totals.clamp(min=1)[..., None]
+    if pooling != "mean":
+        pooled[:, 0] = torch.where(counts > 0, _one_state(states, mask, pooling), 0.0)
     return pooled, totals > 0
+
+
+def _one_state(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
+    """(texts, width) states by "cls", "lasttoken" or "max"; undefined for a text without tokens."""
+    if pooling == "max":
+        return states.masked_fill(~mask[..., None], -torch.inf).amax(1)
+    place = mask.long().argmax(1)
+    if pooling == "lasttoken":
+        place = place + mask.sum(1).clamp(min=1) - 1
+    return states[torch.arange(len(states), device=states.device), place]
 
 
 class XCatTextEncoder(nn.Module):
@@ -55,7 +70,7 @@ class XCatTextEncoder(nn.Module):
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__()
-        self.tokens = config.text_tokens_per_item
+        self.tokens, self.pooling = config.text_tokens_per_item, config.text_pooling
         self.frozen = config.freeze_text_encoder
         self.register_buffer("mean", torch.zeros(config.text_dim))
         self.register_buffer("whitening", torch.eye(config.text_dim))
@@ -92,7 +107,7 @@ class XCatTextEncoder(nn.Module):
         if self.encoder is None:
             raise ValueError("this model has no text encoder (text_config is None); give text states instead")
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return pool_tokens(states, attention_mask, self.tokens)
+        return pool_tokens(states, attention_mask, self.tokens, self.pooling)
 
     def whiten(self, states: torch.Tensor) -> torch.Tensor:
         """Whiten (..., text_dim) states."""

@@ -48,6 +48,8 @@ class XCatProcessor(ProcessorMixin):
         event_settings: Selection and split of the training events: `EVENT_OPTIONS` of `tokenization.sequences` and the
             seed of ties and cold items; None if unknown.
         reads_texts: Whether the model reads texts of users; True for checkpoints of earlier versions.
+        item_prompt: Text before each item's text, for encoders that were trained with one, such as "passage: ".
+        query_prompt: Text before each text of a user, such as "query: ".
         catalogue_digest: Fingerprint of the catalogue at saving; unused here, see `check_digests`.
     """
 
@@ -65,6 +67,8 @@ class XCatProcessor(ProcessorMixin):
         interest_settings: Mapping[str, Any] | None = None,
         event_settings: Mapping[str, Any] | None = None,
         reads_texts: bool = True,
+        item_prompt: str = "",
+        query_prompt: str = "",
         catalogue_digest: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -79,6 +83,7 @@ class XCatProcessor(ProcessorMixin):
         self.interest_settings = None if interest_settings is None else dict(interest_settings)
         self.event_settings = None if event_settings is None else dict(event_settings)
         self.reads_texts = reads_texts
+        self.item_prompt, self.query_prompt = item_prompt, query_prompt
         super().__init__(tokenizer, **kwargs)
 
     @property
@@ -278,10 +283,19 @@ class XCatProcessor(ProcessorMixin):
             with_labels=with_labels,
         )
 
-    def tokenize(self, texts: Sequence[str], **options: Any) -> BatchFeature:
-        """Token ids and mask (texts, length) of plain texts; options of the tokenizer take precedence."""
+    def tokenize(self, texts: Sequence[str], *, query: bool = False, **options: Any) -> BatchFeature:
+        """Token ids and mask (texts, length) of plain texts with their prompt.
+
+        Args:
+            texts: Texts.
+            query: Whether they are texts of users, which have the query prompt; otherwise texts of items.
+            **options: Options of the tokenizer; they take precedence.
+        """
+        prompt = self.query_prompt if query else self.item_prompt
         own = {"truncation": True, "max_length": self.max_text_length, "padding": True}
-        tokens = self.tokenizer(list(texts), return_tensors="pt", return_token_type_ids=False, **{**own, **options})
+        tokens = self.tokenizer(
+            [prompt + text for text in texts], return_tensors="pt", return_token_type_ids=False, **{**own, **options}
+        )
         return BatchFeature(dict(tokens))
 
     def _user_texts(
@@ -304,7 +318,7 @@ class XCatProcessor(ProcessorMixin):
             )
         given = [text for entries in per_user for text in entries]
         warn_of_unknown(self.tokenizer, given, "texts of users")
-        tokens = self.tokenize(given, **options)
+        tokens = self.tokenize(given, query=True, **options)
         mask, width = batch["attention_mask"], batch["item_ids"].shape[1]
         starts = (mask.bool() & batch["position_ids"].eq(0)).long().cumsum(1) - 1
         last = batch["query_positions"][torch.tensor(owner)]

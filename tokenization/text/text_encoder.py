@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,60 +12,12 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from ...modeling_xcat.limits_xcat import TEXT_POOLINGS
 from ...modeling_xcat.text_xcat import pool_tokens
 from .embedding_cache import encode_texts
+from .pooling import PoolingSettings, read_pooling
 
-POOLINGS = ("mean", "cls", "max", "lasttoken")
-_OLD_FLAGS = {
-    "pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "pooling_mode_max_tokens": "max",
-    "pooling_mode_lasttoken": "lasttoken", "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-}  # fmt: skip
 _BATCH_TOKENS = 1024
-
-
-@dataclass(frozen=True)
-class PoolingSettings:
-    """Pooling of token states, as configured in a model folder.
-
-    Args:
-        mode: One of `POOLINGS`.
-        normalize: Whether states are normalised to unit length.
-        max_tokens: Tokens read per text, or None if the folder has no limit.
-        prompt: Text to prepend to each text.
-    """
-
-    mode: str = "mean"
-    normalize: bool = False
-    max_tokens: int | None = None
-    prompt: str = ""
-
-
-def read_pooling(folder: str | Path) -> PoolingSettings:
-    """Pooling of a sentence-transformers folder (`modules.json`); mean pooling for other folders.
-
-    Raises:
-        ValueError: If the folder uses an unknown pooling or module.
-    """
-    root = Path(folder)
-    modules = _json(root / "modules.json", [])
-    if not modules:
-        return PoolingSettings()
-    mode, normalize, limit = "mean", False, None
-    for module in modules:
-        kind, path = str(module["type"]).rsplit(".", 1)[-1], root / module["path"]
-        if kind == "Transformer":
-            settings = _json(path / "sentence_bert_config.json", _json(root / "sentence_bert_config.json", {}))
-            limit = settings.get("max_seq_length")
-        elif kind == "Pooling":
-            mode = _pooling_mode(path / "config.json")
-        elif kind == "Normalize":
-            normalize = True
-        else:
-            raise ValueError(f"{root}: module {kind} is not supported; use Transformer, Pooling and Normalize")
-    prompts = _json(root / "config_sentence_transformers.json", {})
-    named = (prompts.get("prompts") or {}).get(prompts.get("default_prompt_name") or "", "")
-    return PoolingSettings(mode, normalize, limit, named)
 
 
 class TextEncoder:
@@ -101,8 +51,8 @@ class TextEncoder:
         name: str | None = None,
     ) -> None:
         self.pooling = pooling or PoolingSettings()
-        if self.pooling.mode not in POOLINGS:
-            raise ValueError(f"pooling is {self.pooling.mode!r}; give one of {', '.join(POOLINGS)}")
+        if self.pooling.mode not in TEXT_POOLINGS:
+            raise ValueError(f"pooling is {self.pooling.mode!r}; give one of {', '.join(TEXT_POOLINGS)}")
         if tokens < 1:
             raise ValueError(f"tokens is {tokens}; give at least 1 state per text")
         self.name = name or _digest(model)
@@ -163,14 +113,7 @@ class TextEncoder:
         return self.tokenizer.pad_token_id or 0
 
     def _pool(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        pooled, _ = pool_tokens(states, mask, self.tokens)
-        mode = self.pooling.mode
-        if mode == "cls":
-            pooled[:, 0] = states[:, 0]
-        elif mode == "lasttoken":
-            pooled[:, 0] = states[torch.arange(len(states)), mask.sum(1).clamp(min=1) - 1]
-        elif mode == "max":
-            pooled[:, 0] = states.masked_fill(mask[..., None] == 0, -torch.inf).amax(1)
+        pooled, _ = pool_tokens(states, mask, self.tokens, self.pooling.mode)
         return torch.nn.functional.normalize(pooled, dim=-1) if self.pooling.normalize else pooled
 
 
@@ -192,20 +135,6 @@ def _padded(rows: list[list[int]], padding: int) -> tuple[torch.Tensor, torch.Te
     ids = np.full(mask.shape, padding, dtype=np.int64)
     ids[mask] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
     return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
-
-
-def _pooling_mode(file: Path) -> str:
-    settings = _json(file, {})
-    named = settings.get("pooling_mode")
-    modes = [named] if isinstance(named, str) else [m for flag, m in _OLD_FLAGS.items() if settings.get(flag)]
-    if len(modes) != 1 or modes[0] not in POOLINGS:
-        asked = ", ".join(map(str, modes)) or "none"
-        raise ValueError(f"{file}: pooling {asked} is not supported; it must be one of {', '.join(POOLINGS)}")
-    return str(modes[0])
-
-
-def _json(file: Path, otherwise: Any) -> Any:
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else otherwise
 
 
 def _digest(model: torch.nn.Module) -> str:

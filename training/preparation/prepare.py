@@ -22,6 +22,7 @@ from ...tokenization.progress import stage
 from ...tokenization.sequences.split_data import SplitData
 from ...tokenization.tables.schema import ShopTables
 from ...tokenization.text import DEFAULT_TEXT_FIELDS, resolve_text_encoder, shared_name
+from ...tokenization.text.pooling import read_pooling
 from ...tokenization.text.vocabulary_texts import text_vocabulary
 from ...tokenization.vocabulary import ItemVocabulary
 from .options import PreparationOptions, PreparedTraining
@@ -110,7 +111,9 @@ def prepare_training(
     set_seed(options.seed)
     with stage("finding the text encoder"):
         encoder_path, note = resolve_text_encoder(options.text_encoder)
-    config = _config(data, encoder_path, options)
+    encoder = shared_name(options.text_encoder)
+    pooling, asking = (read_pooling(encoder_path, encoder, query=query) for query in (False, True))
+    config = _config(data, encoder_path, pooling.mode, options)
     model = model_class(config)
     processor = XCatProcessor(
         AutoTokenizer.from_pretrained(encoder_path),
@@ -125,6 +128,8 @@ def prepare_training(
         interest_settings=None if settings is None else settings.to_dict(),
         event_settings=data.settings,
         reads_texts=model.model.reads_user_texts,
+        item_prompt=pooling.prompt,
+        query_prompt=asking.prompt,
     )
     if config.text_config is not None:
         with stage("loading the text encoder"):
@@ -163,7 +168,7 @@ def add_interests(
     return interests
 
 
-def _config(data: SplitData, encoder_path: str, options: PreparationOptions) -> XCatConfig:
+def _config(data: SplitData, encoder_path: str, pooling: str, options: PreparationOptions) -> XCatConfig:
     shop, vocabulary, kinds = data.shop, data.vocabulary, data.event_types
     known = set(XCatConfig().to_dict())
     unknown = [name for name in options.config if name not in known]
@@ -183,6 +188,7 @@ def _config(data: SplitData, encoder_path: str, options: PreparationOptions) -> 
     measured: dict[str, Any] = {
         "text_config": text_config,
         "text_dim": text_config.hidden_size,
+        "text_pooling": pooling,
         "num_item_rows": len(vocabulary),
         "num_texts": len(distinct_texts(vocabulary)[0]),
         "item_features": features,

@@ -11,7 +11,8 @@ import torch
 
 from tests.tiny_shop import save_text_encoder, tiny_tokenizer
 from xcat_rec.tokenization.text import text_encoder as encoder_module
-from xcat_rec.tokenization.text.text_encoder import PoolingSettings, TextEncoder, read_pooling
+from xcat_rec.tokenization.text.pooling import PoolingSettings, read_pooling
+from xcat_rec.tokenization.text.text_encoder import TextEncoder
 
 TEXTS = ["tents number 1", "maps", "boots brand 2 number 3", "", "maps number 30 brand 1 tents"]
 
