@@ -104,6 +104,21 @@ def category_names(name: str, given: Any) -> tuple[str, ...] | None:
     return tuple(str(one) for one in names)
 
 
+def item_ids(name: str, given: Any) -> tuple[str, ...] | None:
+    """Item ids in any container; None for None.
+
+    Raises:
+        ValueError: If it is one id or not a container, or a value in it is not an id.
+    """
+    if given is None:
+        return None
+    ids = listed(name, list(given) if isinstance(given, Set) else given, "item ids")
+    wrong = [one for one in ids if not isinstance(one, str | Real) or is_missing(one)]
+    if wrong:
+        raise ValueError(f"{name} holds {kind_of(wrong[0])}; give item ids")
+    return tuple(map(str, ids))
+
+
 def kind_of(value: Any) -> str:
     """Type of a value, for errors, which must not repeat customers' data."""
     return "None" if value is None else f"a value of type {type(value).__name__}"

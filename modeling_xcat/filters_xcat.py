@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from .arguments_xcat import category_names, truth
+from .arguments_xcat import category_names, item_ids, truth
+from .configuration_xcat import NUM_SPECIAL_ROWS
 from .ranking_xcat import Adjust
 
 
@@ -24,6 +25,7 @@ class Filters:
         exclude_categories: Categories to leave out; one name or any container of names.
         only_categories: Categories to recommend from, likewise; None for all.
         cross_category: Recommend only items whose category the history does not contain.
+        only_items: Ids of the items to recommend from, in any container, such as the items in stock; None for all.
 
     Raises:
         ValueError: If a value has another type.
@@ -37,6 +39,7 @@ class Filters:
     exclude_categories: str | Sequence[str] = ()
     only_categories: str | Sequence[str] | None = None
     cross_category: bool = False
+    only_items: Collection[str] | None = None
 
     def __post_init__(self) -> None:
         for name in ("exclude_seen", "cross_category"):
@@ -44,6 +47,7 @@ class Filters:
         excluded = category_names("exclude_categories", self.exclude_categories)
         object.__setattr__(self, "exclude_categories", excluded or ())
         object.__setattr__(self, "only_categories", category_names("only_categories", self.only_categories))
+        object.__setattr__(self, "only_items", item_ids("only_items", self.only_items))
 
     @property
     def by_category(self) -> str | None:
@@ -68,13 +72,14 @@ class ItemFilter:
 
     def __init__(self, vocabulary: Any, device: torch.device) -> None:
         self.codes = torch.as_tensor(vocabulary.category_codes).long().to(device)
+        self._vocabulary = vocabulary
         self._categories = {name: code for code, name in enumerate(vocabulary.categories)}
 
     def allowed(self, filters: Filters) -> torch.Tensor:
-        """(rows,) True for items that pass the category filters.
+        """(rows,) True for items that pass the filters that do not depend on the history.
 
         Raises:
-            ValueError: If a category is unknown, or the filters use categories and the catalogue has none.
+            ValueError: If a category or an item is unknown, or the filters use categories and the catalogue has none.
         """
         if filters.by_category and not self._categories:
             raise ValueError(
@@ -86,6 +91,10 @@ class ItemFilter:
             allowed = torch.isin(self.codes, self._codes_of(filters.only_categories))
         if filters.exclude_categories:
             allowed &= ~torch.isin(self.codes, self._codes_of(filters.exclude_categories))
+        if filters.only_items is not None:
+            named = torch.zeros_like(allowed)
+            named[self._rows_of(filters.only_items)] = True
+            allowed &= named
         return allowed
 
     def hide(self, filters: Filters, allowed: torch.Tensor, histories: Sequence[Sequence[int]]) -> Adjust:
@@ -130,3 +139,13 @@ class ItemFilter:
                 f"it has, for example, {known}"
             )
         return torch.tensor([self._categories[name] for name in names], device=self.codes.device)
+
+    def _rows_of(self, ids: Collection[str]) -> torch.Tensor:
+        rows = torch.as_tensor(self._vocabulary.encode(list(ids))).long()
+        unknown = (rows < NUM_SPECIAL_ROWS).nonzero().squeeze(1)
+        if len(unknown):
+            raise ValueError(
+                f"only_items: {len(unknown):,} of {len(rows):,} ids are not items of the catalogue, for example "
+                f"{list(ids)[int(unknown[0])]!r}; leave them out, or add the items with add_items"
+            )
+        return rows.to(self.codes.device)

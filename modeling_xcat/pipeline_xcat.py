@@ -87,9 +87,9 @@ class XCatPipeline(Pipeline):
             k: Recommendations per history, 10 if None; `top_k` is an alias.
             num_workers: Unused; histories need no loading.
             batch_size: Histories scored per batch.
-            **options: `exclude_seen`, `exclude_categories`, `only_categories`, `cross_category`, `cold_boost`,
-                `on_unknown` and `explain`, as in `XCatRecommender.recommend`; and the `EVENT_OPTIONS`, with one value
-                per history.
+            **options: `exclude_seen`, `exclude_categories`, `only_categories`, `cross_category`, `only_items`,
+                `cold_boost`, `on_unknown` and `explain`, as in `XCatRecommender.recommend`; and the `EVENT_OPTIONS`,
+                with one value per history.
 
         Returns:
             Recommendations as dictionaries with `item_id`, `score`, `title`, `category` and `because`; a list of such

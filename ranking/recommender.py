@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -227,6 +227,7 @@ class XCatRecommender:
         exclude_categories: str | Sequence[str] = (),
         only_categories: str | Sequence[str] | None = None,
         cross_category: bool = False,
+        only_items: Collection[str] | None = None,
         cold_boost: float | None = None,
         on_unknown: OnUnknown = "popular",
         explain: bool = True,
@@ -248,6 +249,7 @@ class XCatRecommender:
             exclude_categories: Categories to leave out.
             only_categories: Categories to recommend from.
             cross_category: Recommend only items whose category the history does not contain.
+            only_items: Ids of the items to recommend from, such as the items in stock; None for all.
             cold_boost: Added to the scores of cold items, instead of `XCatRecommender.cold_boost` of the checkpoint.
             on_unknown: Result for a user without a known item; see `OnUnknown`.
             explain: Whether to find the history events with most influence on each recommendation.
@@ -256,9 +258,9 @@ class XCatRecommender:
             Recommendations, best first, and facts about their input: `basis`, `unknown_items`, `gaps_known`.
 
         Raises:
-            ValueError: If an argument has the wrong shape, k is not positive, a category is unknown, the filters use
-                categories and the catalogue has none, the model does not read the given texts, or the history
-                has no known item and `on_unknown` is "error".
+            ValueError: If an argument has the wrong shape, k is not positive, a category or an item of `only_items` is
+                unknown, the filters use categories and the catalogue has none, the model does not read the given
+                texts, or the history has no known item and `on_unknown` is "error".
         """
         if isinstance(history, str):
             raise ValueError("history is a list of item ids; got a plain string, so put it into a list")
@@ -270,7 +272,7 @@ class XCatRecommender:
             ratings=None if ratings is None else [ratings],
             timestamps=None if timestamps is None else [timestamps],
             event_texts=None if event_texts is None else [event_texts],
-            filters=Filters(exclude_seen, exclude_categories, only_categories, cross_category),
+            filters=Filters(exclude_seen, exclude_categories, only_categories, cross_category, only_items),
             cold_boost=cold_boost,
             on_unknown=on_unknown,
             explain=explain,

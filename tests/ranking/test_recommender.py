@@ -184,6 +184,12 @@ def test_filters_exclude_exactly_their_items() -> None:
     assert kept(only_categories=["maps"], exclude_categories=["maps"]) == []
     assert kept(only_categories=[]) == []
     assert ids(using.recommend(history, 3, only_categories=["maps"])) == kept(only_categories=["maps"])[:3]
+    some = ["item-35", "item-03", "item-21", "item-04"]
+    for container in (some, set(some), np.array(some), pa.array(some), pl.Series(some), iter(some)):
+        assert kept(only_items=container) == [i for i in everything if i in some]
+    assert kept(only_items=some, exclude_seen=True, only_categories="tents") == ["item-04"]
+    assert kept(only_items=[]) == []
+    assert {i.item_id for i in using.recommend([], 9, only_items=some)} == set(some), "popular items, too"
 
 
 def test_fields_of_a_recommendation() -> None:
@@ -272,6 +278,12 @@ def test_texts_alone_are_a_basis_for_a_model_that_reads_them() -> None:
         ({"histories": [["item-03"]], "event_texts": []}, "event_texts must have one list per history: 1, got 0"),
         ({"history": ["item-03"], "only_categories": ["kites"]}, "'kites' is not a category of the catalogue's 4"),
         ({"history": ["item-03"], "exclude_categories": ["maps", "kites"]}, "'kites' is not a category"),
+        (
+            {"history": ["item-03"], "only_items": ["item-04", "kite"]},
+            "only_items: 1 of 2 ids are not items of the ca",
+        ),
+        ({"history": ["item-03"], "only_items": "item-04"}, "only_items is a list of item ids; got a plain string"),
+        ({"history": ["item-03"], "only_items": ["item-04", None]}, "only_items holds None; give item ids"),
     ],
 )
 def test_invalid_input_is_refused(arguments: dict[str, Any], message: str) -> None:
