@@ -40,7 +40,6 @@ for arguments in json.loads(sys.argv[1]):
             main(arguments)
         except SystemExit as stop:
             told.append([stop.code or 0, out.getvalue(), err.getvalue()])
-print(json.dumps(told))
 """
 
 
@@ -102,8 +101,27 @@ class Client:
             before: Python to run first.
             **changes: Environment variables.
         """
-        told = self.tell(before + COMMANDS, json.dumps(commands), **changes)
+        told = self.tell(f"{before}{COMMANDS}print(json.dumps(told))", json.dumps(commands), **changes)
         return [Said(*one) for one in told]
+
+    def commands_and(
+        self, code: str, *commands: Sequence[str], arguments: Sequence[str] = ()
+    ) -> tuple[list[Said], Any]:
+        """Run `xcat` commands and then Python in the same process.
+
+        Args:
+            code: Python that prints JSON on its last line.
+            *commands: Arguments of each command.
+            arguments: The code's arguments.
+
+        Returns:
+            Results of the commands, and the JSON of the code.
+        """
+        shown = "print(json.dumps(told))\ndel sys.argv[1]\n"
+        done = self.run(COMMANDS + shown + code, json.dumps(commands), *arguments)
+        assert done.returncode == 0, done.stderr[-4000:]
+        lines = done.stdout.splitlines()
+        return [Said(*one) for one in json.loads(lines[0])], json.loads(lines[-1])
 
 
 @pytest.fixture

@@ -151,7 +151,8 @@ def test_no_folder_of_this_machine_goes_along(hub: Hub, alice: Client, tmp_path:
     (base / "config.json").write_text(json.dumps(settings))
     fit = ["fit", str(write_shop(tmp_path / "shop", users=20)), *TRAINING]
     on = ["--base", str(base), "--peft", "lora", "--lora-rank", "2"]
-    told = alice.commands(
+    told, refused = alice.commands_and(
+        PUSH_WHILE_TRAINING,
         [*fit, "--output", str(tmp_path / "no"), *on, "--push-to-hub", "--hub-model-id", "alice/no"],
         [*fit, "--output", str(adapter), *on],
         ["push", str(adapter), "alice/no"],
@@ -160,6 +161,7 @@ def test_no_folder_of_this_machine_goes_along(hub: Hub, alice: Client, tmp_path:
         ["push", str(base), "alice/base"],
         ["push", str(adapter), "alice/adapter", "--base-repo", "alice/base"],
         ["recommend", "alice/adapter", "--history", "item-03", "--json"],
+        arguments=[str(Path(__file__).parents[2]), str(base)],
     )
     assert [said.code for said in told] == [2, 0, 2, 2, 2, 0, 0, 0], [said.err[-500:] for said in told]
     assert str(tmp_path) in (adapter / "adapter_config.json").read_text()  # here it is of use
@@ -168,7 +170,6 @@ def test_no_folder_of_this_machine_goes_along(hub: Hub, alice: Client, tmp_path:
     assert "has a folder of this machine as its base" in told[2].err and "--base-repo NAMESPACE/NAME" in told[2].err
     assert "is not the name of a repository" in told[3].err and "is not an adapter" in told[4].err
     assert ("model", "alice/no") not in hub.store.repositories
-    refused = alice.tell(PUSH_WHILE_TRAINING, str(Path(__file__).parents[2]), str(base))
     assert len(refused) == 2 and all("alice/trained has a folder of this machine" in said for said in refused)
     trained = hub.repository("alice/trained").at("main").files
     assert {"adapter_model.safetensors", "last-checkpoint/adapter_model.safetensors"} <= trained.keys()

@@ -24,10 +24,11 @@ print(json.dumps([shop.report.rows, len(events), sorted(files), pathlib.Path(car
 def test_a_data_set_goes_round(alice: Client, stranger: Client, tmp_path: Path) -> None:
     data = write_shop(tmp_path / "shop")
     call = ["inspect", str(data), "--output", str(tmp_path / "report"), "--push", "alice/shop", "--json"]
-    done, refused = alice.commands(call, ["inspect", str(data), "--output", str(tmp_path / "report"), "--push", "bad"])
+    (done, refused), (rows, events, files, card) = alice.commands_and(
+        READ, call, ["inspect", str(data), "--output", str(tmp_path / "report"), "--push", "bad"]
+    )
     assert done.code == 0 and '"url": "http' in done.out, done.err
     assert refused.code == 2 and "give NAMESPACE/NAME" in " ".join(refused.err.split())
-    rows, events, files, card = alice.tell(READ)
     assert rows["items"] == 40 and rows["events"] == events > 300
     assert {"README.md", "events.parquet", "items.parquet", "report.html"} <= set(files)
     assert card == (tmp_path / "report" / "README.md").read_text()

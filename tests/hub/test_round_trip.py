@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -34,9 +33,11 @@ for revision in sys.argv[3:]:
 print(json.dumps(told))
 """
 RECOMMEND = """
-import json, sys
+import json, shutil, sys
 from xcat_rec import XCatRecommender, pipeline
 
+for folder in sys.argv[2:]:
+    shutil.rmtree(folder)
 recommender = XCatRecommender.from_pretrained("alice/shop", revision="v1")
 found = recommender.recommend(["item-03", "item-10"], 4)
 again = pipeline("item-recommendation", model="alice/shop", revision="v1")(["item-03", "item-10"], k=4)
@@ -62,11 +63,14 @@ def test_a_checkpoint_goes_round(hub: Hub, alice: Client, stranger: Client, tmp_
     best = [item.item_id for item in XCatRecommender.from_pretrained(folder).recommend(HISTORIES[0], 4)]
     (folder / "notes.xlsx").write_bytes(b"mine")
     (folder / "training_args.bin").write_bytes(b"a pickle")
-    done, _, request, again = alice.commands(
+    histories = json.dumps(HISTORIES)
+    (done, _, request, again), (scores, items) = alice.commands_and(
+        RECOMMEND,
         ["push", str(folder), "alice/shop", "--tag", "v1", "--message", "first", "--json"],
         ["push", str(second), "alice/shop"],
         ["push", str(folder), "alice/shop", "--create-pr", "--json"],
         ["push", str(folder), "alice/shop", "--tag", "v1"],
+        arguments=[histories, str(folder), str(second)],
     )
     assert done.code == 0, done.err
     assert len(done.out.splitlines()) == 1 and "not uploaded" in done.err and "notes.xlsx" in done.err
@@ -80,16 +84,13 @@ def test_a_checkpoint_goes_round(hub: Hub, alice: Client, stranger: Client, tmp_
     assert json.loads(request.out)["revision"] == "refs/pr/1"
     assert repository.at("refs/pr/1").files == files != repository.at("main").files
     assert again.code == 2 and "has a tag 'v1' already" in again.err
-    shutil.rmtree(folder)
-    shutil.rmtree(second)
-    histories = json.dumps(HISTORIES)
+    assert same(scores, expected) and items == best
+    assert not folder.exists() and not second.exists()
     online = stranger.tell(WITHOUT_PACKAGE, "alice/shop", histories, "v1", "main", package=False)
     assert same(online[0], expected) and same(online[1], other)
     asked = len(hub.requests)
     (offline,) = stranger.tell(WITHOUT_PACKAGE, "alice/shop", histories, "v1", package=False, HF_HUB_OFFLINE="1")
     assert same(offline, expected) and len(hub.requests) == asked
-    scores, items = alice.tell(RECOMMEND, histories)
-    assert same(scores, expected) and items == best
     asked = len(hub.requests)
     arguments = ["--history", ",".join(HISTORIES[0]), "-k", "4", "--json"]
     found, missing = alice.commands(
@@ -109,20 +110,20 @@ def test_no_code_of_a_repository_is_run(hub: Hub, alice: Client, tmp_path: Path)
     evil = f"open({str(trace)!r}, 'w').write('ran')\n"
     for file in folder.glob("*.py"):
         file.write_text(evil + file.read_text())
-    registered = """
-import xcat_rec
-from transformers import AutoModel
+    load = "from transformers import AutoModel\nAutoModel.from_pretrained('alice/shop'{})\n"
+    agreed = f"""
+from pathlib import Path
+found = [Path({str(trace)!r}).exists(), *map(str, Path({str(alice.home)!r}).rglob("*.py"))]
+{load.format(", trust_remote_code=True")}
+print(json.dumps(found))
 """
-    load = "AutoModel.from_pretrained('alice/shop')\n"
-    pushed, done = alice.commands(
-        ["push", str(folder), "alice/shop"], ["recommend", "alice/shop", "--history", "item-03", "--json"]
+    (pushed, done), found = alice.commands_and(
+        agreed, ["push", str(folder), "alice/shop"], ["recommend", "alice/shop", "--history", "item-03", "--json"]
     )
     assert pushed.code == done.code == 0, pushed.err + done.err
     assert evil.encode() in hub.repository("alice/shop").at("main").files["modeling_xcat.py"].content
-    assert not trace.exists() and not list(alice.home.rglob("*.py"))
-    alice.tell(registered + load.replace("')", "', trust_remote_code=True)") + "print('1')")
-    assert not trace.exists()
-    done = alice.run("from transformers import AutoModel\n" + load, package=False)
+    assert found == [False] and not trace.exists()
+    done = alice.run(load.format(""), package=False)
     assert done.returncode and "trust_remote_code=True" in done.stderr and not trace.exists()
 
 
