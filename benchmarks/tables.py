@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from xcat_rec.cli.bench_results import by_model, read_rows, spread, user_key, values_of
 from xcat_rec.evaluation.bootstrap import paired_bootstrap, relative_bootstrap
 from xcat_rec.evaluation.ranker_evaluation import LOST
 from xcat_rec.evaluation.slices import HISTORY_SLICES, TARGET_SLICES
+from xcat_rec.workflows.bench_results import read_rows, spread, values_of
+from xcat_rec.workflows.results import by_model, user_key
 
 METRICS = ("recall@10", "ndcg@10")
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..workflows.baselines import DEFAULT_MODELS, plan_runs
+from ..workflows.output_folders import check_results
 from .options import Columns, Encoding, MissingUsers, Report, TimeFormat
-from .usage import check_report, check_results, check_tables
+from .usage import check_report, check_tables
 
 if TYPE_CHECKING:
     from ..evaluation.ranker_evaluation import RankingReport
-    from ..workflows.bench import BenchRequest
-    from .bench_results import BenchResults
+    from ..workflows.results import Row
 
 
 def bench(
@@ -86,68 +86,45 @@ def bench(
     check_report(report)
     check_tables(data, items, events, columns)
 
-    from ..evaluation.categories import DEFAULT_COLUMN
-    from ..workflows.bench import BenchRequest
-    from ..workflows.bench_models import check_requests
+    from ..workflows.bench_models import bench as run_bench
+    from ..workflows.bench_results import comparison_lines, mean_reports
     from ..workflows.bench_worker import RunFailedError
-    from ..workflows.results import compare_models
-    from .bench_results import BenchResults, comparison_lines, mean_reports
     from .console import print_json, say
 
-    tables: dict[str, Any] = {
-        "data": data,
-        "items": items,
-        "events": events,
-        "columns": columns,
-        "time_format": time_format,
-        "encoding": encoding,
-    }
-    column = category_column or (DEFAULT_COLUMN if by_category else None)
-    requests = [
-        BenchRequest(
-            model,
-            seed,
-            **tables,
-            unknown_items=unknown_items,
-            missing_users=missing_users,
-            fields=fields,
-            base=base,
-            category_column=column,
-        )
-        for model, seed in planned
-    ]
-    check_requests(requests)
-    results = BenchResults(output)
-    results.open(resume, requests[0].options)
     try:
-        _run_missing(requests, results)
+        result = run_bench(
+            data, models, seeds=seeds, output=output, resume=resume, items=items,
+            events=events, columns=columns, time_format=time_format, encoding=encoding, unknown_items=unknown_items,
+            missing_users=missing_users, base=base, by_category=by_category, category_column=category_column,
+            tell=say, **fields,
+        )  # fmt: skip
     except RunFailedError as error:
         say(f"xcat: error: {error}")
         raise typer.Exit(1) from None
-    reports, compared = mean_reports(results), compare_models(results.rows, results.users)
-    _show(results, reports, compared)
+    rows, reports = [run.row for run in result.runs], mean_reports(result.runs)
+    _show(rows, reports, result.comparisons)
     if report is not None:
         from .fit_command import other_command
         from .report_files import report_bench
 
         command = other_command(context, None, data)
-        report_bench(report, results.rows, reports, comparison_lines(compared), fields, command)
+        report_bench(report, rows, reports, comparison_lines(result.comparisons), fields, command)
     if json_output:
-        print_json({"runs": results.rows, "comparisons": compared})
+        print_json(result.to_dict())
 
 
-def _show(results: BenchResults, reports: dict[str, RankingReport], compared: list[dict[str, Any]]) -> None:
+def _show(rows: list[Row], reports: dict[str, RankingReport], compared: list[dict[str, Any]]) -> None:
     """Print event types, notes and tables."""
     from ..tokenization.tables.event_roles import EventRoles
-    from .bench_results import comparison_table, results_table
+    from .bench_tables import comparison_table, results_table
     from .console import messages, say
 
-    if "event_roles" in results.rows[0]["data"]:  # older files do not have it
-        roles = EventRoles.from_dict(results.rows[0]["data"]["event_roles"])
+    if "event_roles" in rows[0]["data"]:  # older files do not have it
+        roles = EventRoles.from_dict(rows[0]["data"]["event_roles"])
         messages.print(f"event types: {roles}", markup=False, highlight=False)
-    for note in results.rows[0]["data"].get("notes", []):
+    for note in rows[0]["data"].get("notes", []):
         say(f"note: {note}")
-    messages.print(results_table(results.rows, reports, title=_title(results.rows[0]["data"])), highlight=False)
+    messages.print(results_table(rows, reports, title=_title(rows[0]["data"])), highlight=False)
     if compared:
         messages.print("", comparison_table(compared), highlight=False, sep="\n")
 
@@ -178,24 +155,6 @@ def _check_usage(fields: dict[str, Any], models: list[str], base: str | None, co
         check_fields(preparation, {**recipe.config, **config}, {**recipe.training, **training})
     if base is not None:
         check_checkpoint(base)
-
-
-def _run_missing(requests: list[BenchRequest], results: BenchResults) -> None:
-    from dataclasses import replace
-
-    from ..workflows.bench_worker import run_in_process
-    from .console import messages, say
-
-    for number, request in enumerate(requests, start=1):
-        label = f"{request.model}, seed {request.seed} ({number} of {len(requests)})"
-        if results.has(request.model, request.seed):
-            messages.print(f"{label}: already in the file", markup=False)
-            continue
-        messages.print(f"{label} ...", markup=False)
-        run = run_in_process(replace(request, judged=results.judged))
-        for note in run.notes:
-            say(f"note: {note}")
-        results.add(run)
 
 
 def _title(data: dict[str, Any]) -> str:

@@ -55,22 +55,6 @@ def check_file_to_write(option: str, file: Path | None, suffix: str) -> None:
         output_folders.check_file_to_write(file, f"{option} {file}", suffix)
 
 
-def check_results(file: Path, resume: bool) -> None:
-    """Refuse a result file of `bench` that cannot be written or would be replaced.
-
-    Args:
-        file: The file.
-        resume: Whether the file may exist.
-
-    Raises:
-        ValueError: If it is so.
-    """
-    check_file_to_write("--output", file, ".json")
-    check_file_to_write("--output", file.with_suffix(".users.npz"), ".npz")
-    if file.exists() and not resume:
-        raise ValueError(f"--output {file} exists; add --resume to continue it, or remove it")
-
-
 def check_report(file: Path | None, made: Path | None = None) -> None:
     """Refuse a report that cannot be written.
 

@@ -10,16 +10,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ..evaluation.categories import DEFAULT_COLUMN
 from ..modeling_xcat.configuration_xcat import XCatConfig
+from ..tokenization.sources import check_source
+from ..tokenization.tables.schema import MissingUsers, TableColumns, UnknownItems
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.from_base import check_base_options
 from ..training.preparation.options import PreparationOptions
 from ..training.recipes import RECIPES, find_recipe
 from .baselines import DEFAULT_MODELS, plan_runs
 from .bench import BenchRequest, BenchRun
+from .bench_results import BenchResults
 from .bench_worker import run_in_process
-from .fields import split_fields
+from .fields import columns_option, split_fields
 from .fit import check_base
+from .output_folders import check_results
 from .results import by_model, compare_models, user_key
 
 logger = logging.getLogger(__name__)
@@ -52,30 +57,49 @@ class BenchResult:
 
 
 def bench(
-    data: str | os.PathLike[str],
-    models: Sequence[str] = DEFAULT_MODELS,
+    data: str | os.PathLike[str] | None = None,
+    models: str | Sequence[str] = DEFAULT_MODELS,
     *,
     seeds: int = 3,
+    output: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    items: str | os.PathLike[str] | None = None,
+    events: str | os.PathLike[str] | None = None,
+    columns: TableColumns | Mapping[str, str] | str | None = None,
+    time_format: str | None = None,
+    encoding: str | None = None,
+    unknown_items: UnknownItems = "error",
+    missing_users: MissingUsers = "error",
     base: str | None = None,
+    by_category: bool = False,
     category_column: str | None = None,
-    tables: Mapping[str, Any] | None = None,
     tell: Callable[[str], None] = logger.info,
     **fields: Any,
 ) -> BenchResult:
-    """Fit several models and evaluate them on one test split; same defaults as `xcat bench`, without its files.
+    """Fit several models and evaluate them on one test split; same defaults and files as `xcat bench`.
 
     Args:
-        data: What `load_shop` loads: a folder, SOURCE:PATH, a hub dataset or a prepared folder.
-        models: Names of models.
+        data: A file, a folder, SOURCE:PATH, a hub dataset or a prepared folder.
+        models: Names of models: a list, or one text with commas.
         seeds: Runs per trained model, with seeds 0, 1, 2, ...
+        output: JSON file for the results; each run is added when it ends, and the values per user are written to
+            `NAME.users.npz` beside it. None for no files.
+        resume: Whether to keep the runs in `output` and add the missing ones.
+        items: File of the items table, instead of `data`; None to derive it from the events.
+        events: File of the events table, instead of `data`.
+        columns: Column names: `TableColumns`, `{"item_id": "sku"}`, or "item_id=sku,title=name".
+        time_format: As in `load_shop`.
+        encoding: As in `load_shop`.
+        unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
+        missing_users: "error" refuses events without a user, "drop" leaves them out.
         base: Checkpoint that xcat-zero-shot and xcat-fine-tuned start from.
-        category_column: Column of the items table by which metrics are also grouped; None for no grouping.
-        tables: More fields of `BenchRequest` about the tables, such as `{"columns": "item_id=sku"}`.
+        by_category: Whether to add metrics by category of the last event and of the target.
+        category_column: Column of the items table for these metrics; None for the default one.
         tell: Called with every message about the progress; they are logged if left out.
         **fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments`, for every trained model.
 
     Raises:
-        ValueError: If a name, a field or the tables cannot be used.
+        ValueError: If a name, a field, the tables or the output cannot be used.
         RunFailedError: If the process of a run fails.
 
     Example (not run: it trains for minutes):
@@ -86,27 +110,63 @@ def bench(
             f"seed is {fields['seed']}; give seeds=, the number of runs on one split, or split_seed= for "
             "another draw of ties and cold items"
         )
-    path = os.fspath(data)
+    named = [name.strip() for name in models.split(",")] if isinstance(models, str) else list(models)
+    column = category_column or (DEFAULT_COLUMN if by_category else None)
+    tables = {name: _path(name, place) for name, place in (("data", data), ("items", items), ("events", events))}
     requests = [
         BenchRequest(
-            model, seed, data=path, fields=fields, base=base, category_column=category_column, **(tables or {})
+            model, seed, **tables, columns=columns_option(columns), time_format=time_format, encoding=encoding,
+            unknown_items=unknown_items, missing_users=missing_users, fields=fields, base=base,
+            category_column=column,
         )
-        for model, seed in plan_runs(models, seeds, base)
-    ]
+        for model, seed in plan_runs(named, seeds, base)
+    ]  # fmt: skip
+    if resume and output is None:
+        raise ValueError("resume=True adds runs to a file; name it: output='bench.json'")
+    results = None if output is None else BenchResults(Path(output))
+    if results is not None:
+        check_results(results.path, resume)
+    check_source(tables["data"], items=tables["items"], events=tables["events"])
     check_requests(requests)
-    runs: list[BenchRun] = []
-    for number, request in enumerate(requests, start=1):
-        tell(f"{request.model}, seed {request.seed} ({number} of {len(requests)}) ...")
-        evaluated = runs[0].row["data"]["judged"] if runs else None
-        runs.append(run_in_process(replace(request, judged=evaluated)))
-        for note in runs[-1].notes:
-            tell(f"note: {note}")
+    if results is not None:
+        results.open(resume, requests[0].options)
+    runs = _run_missing(requests, results, tell)
     users = {
         user_key(run.row["model"], run.row["seed"], metric): values
         for run in runs
         for metric, values in run.per_user.items()
     }
     return BenchResult(runs, compare_models([run.row for run in runs], users))
+
+
+def _path(name: str, place: object) -> str | None:
+    """A place of tables as text, because each run reads them in its own process."""
+    if place is None or isinstance(place, str | os.PathLike):
+        return None if place is None else os.fspath(place)
+    raise ValueError(
+        f"{name} is a {type(place).__name__}; each run reads the tables in its own process: write them to a folder, "
+        "for example as items.parquet and events.parquet, and give the folder"
+    )
+
+
+def _run_missing(
+    requests: Sequence[BenchRequest], results: BenchResults | None, tell: Callable[[str], None]
+) -> list[BenchRun]:
+    """Make the runs that the file does not have, and add each to it."""
+    runs = [] if results is None else results.runs
+    for number, request in enumerate(requests, start=1):
+        label = f"{request.model}, seed {request.seed} ({number} of {len(requests)})"
+        if results is not None and results.has(request.model, request.seed):
+            tell(f"{label}: already in the file")
+            continue
+        tell(f"{label} ...")
+        evaluated = next((found for run in runs if (found := run.row.get("data", {}).get("judged"))), None)
+        runs.append(run_in_process(replace(request, judged=evaluated)))
+        for note in runs[-1].notes:
+            tell(f"note: {note}")
+        if results is not None:
+            results.add(runs[-1])
+    return runs
 
 
 def check_requests(requests: Sequence[BenchRequest]) -> None:

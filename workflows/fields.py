@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .option_fields import CONFIG, PREPARATION, TRAINING, OptionField, option_fields
+
+if TYPE_CHECKING:
+    from ..tokenization.tables.table_columns import TableColumns
 
 RESERVED = {
     "output_dir",
@@ -143,3 +147,22 @@ def parse_columns(text: str | None) -> Any:
             )
         (by_table if dot else chosen)[name] = re.sub(r"\\([,\\])", r"\1", column)
     return TableColumns(**chosen, by_table=by_table)
+
+
+def columns_option(columns: TableColumns | Mapping[str, str] | str | None) -> str | None:
+    r"""Column names as the text that `parse_columns` reads.
+
+    Args:
+        columns: As in `load_shop`, or such a text.
+
+    Example:
+        >>> print(columns_option({"item_id": "sku", "events.user_id": "Customer, ID"}))
+        item_id=sku,events.user_id=Customer\, ID
+    """
+    from ..tokenization.tables.column_guess import columns_text
+    from ..tokenization.tables.table_columns import TableColumns, as_columns
+
+    if columns is None or isinstance(columns, str):
+        return columns
+    chosen, usual = as_columns(columns), asdict(TableColumns())
+    return columns_text({name: column for name, column in asdict(chosen).items() if column != usual[name]}) or None

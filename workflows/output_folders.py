@@ -108,6 +108,23 @@ def check_output(output: Path, resume: bool = False, overwrite: bool = False) ->
         raise ValueError(f"output={str(output)!r} is not empty; {remedy}")
 
 
+def check_results(file: Path, resume: bool) -> None:
+    """Refuse a result file of a benchmark that cannot be written or would be replaced.
+
+    Args:
+        file: The JSON file; the values per user are written beside it.
+        resume: Whether the file may exist.
+
+    Raises:
+        ValueError: If it is so.
+    """
+    check_file_to_write(file, f"output={str(file)!r}", ".json")
+    users = file.with_suffix(".users.npz")
+    check_file_to_write(users, f"output={str(users)!r}")
+    if file.exists() and not resume:
+        raise ValueError(f"output={str(file)!r} exists; give resume=True to continue it, or remove it")
+
+
 def last_checkpoint(output: Path) -> Path | None:
     """The newest complete checkpoint of an unfinished training."""
     return next(iter(complete_checkpoints(output)), None)

@@ -24,7 +24,7 @@ from xcat_rec.training.preparation.from_base import prepare_from_base
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.provenance import cpu_name, source_commit
 from xcat_rec.workflows import bench as benching
-from xcat_rec.workflows import bench_worker
+from xcat_rec.workflows import bench_models, bench_worker
 from xcat_rec.workflows.baseline_registry import BASELINES, UNSEEN
 from xcat_rec.workflows.bench import BenchRequest, run_model
 from xcat_rec.workflows.fit import MODEL_NAME, fit
@@ -174,7 +174,7 @@ def test_resume_adds_missing_runs(benched, places, tmp_path, capsys):
 
 
 def test_resume_refuses_another_test_split(places, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(bench_worker, "run_in_process", lambda request: run_model(request, tmp_path))
+    monkeypatch.setattr(bench_models, "run_in_process", lambda request: run_model(request, tmp_path))
     data, output = write_shop(tmp_path / "shop"), tmp_path / "bench.json"
     given = [*arguments((data, places[1]), output, "popularity"), "--seeds", "1"]
     code, _, shown = run(given, capsys)
@@ -226,7 +226,7 @@ REFUSED = {
 @pytest.mark.parametrize(("options", "words"), REFUSED.values(), ids=REFUSED.keys())
 def test_bad_options_are_refused_before_any_run(options, words, places, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench_worker, "run_in_process", lambda request: pytest.fail("a run was begun"))
+    monkeypatch.setattr(bench_models, "run_in_process", lambda request: pytest.fail("a run was begun"))
     models = [] if "--models" in options else ["--models", "popularity"]
     code, out, shown = run(["bench", str(places[0]), *models, *options], capsys)
     assert code == 2 and not out and "Traceback" not in shown

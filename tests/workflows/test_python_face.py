@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 import xcat_rec
+from xcat_rec.cli.app import main
 from xcat_rec.workflows.inspect import CARD, PAGE
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop, write_shop
@@ -72,6 +75,33 @@ def test_bench_gives_runs_and_means(places, capfd):
     assert told == ["popularity, seed 0 (1 of 1) ..."] and not result.comparisons
     assert not any(capfd.readouterr())
     assert result.mean("recall@10") == {"popularity": result.runs[0].row["metrics"]["recall@10"]}
+
+
+def test_bench_writes_the_file_of_the_command(places, tmp_path):
+    data = str(places[0])
+    python, command = tmp_path / "python.json", tmp_path / "command.json"
+    models, columns = "popularity, repeat-purchase", {"category": "brand"}
+    result = xcat_rec.bench(data, models, output=python, columns=columns)
+    with pytest.raises(SystemExit) as stop:
+        main(["bench", data, "--models", models, "--output", str(command), "--columns", "category=brand"])
+    assert not stop.value.code and sorted(path.name for path in tmp_path.iterdir()) == [
+        "command.json", "command.users.npz", "python.json", "python.users.npz",
+    ]  # fmt: skip
+    rows, other = json.loads(python.read_text()), json.loads(command.read_text())
+    measured = {"fit_seconds", "prepare_seconds", "evaluate_seconds", "peak_memory_mb"}
+    assert [list(row) for row in rows] == [list(row) for row in other]
+    for row, same in zip(rows, other, strict=True):
+        assert {k: v for k, v in row.items() if k not in measured} == {
+            k: v for k, v in same.items() if k not in measured
+        }
+    with np.load(tmp_path / "python.users.npz") as ours, np.load(tmp_path / "command.users.npz") as theirs:
+        assert ours.files == theirs.files
+        for name in ours.files:
+            np.testing.assert_array_equal(ours[name], theirs[name])
+    told: list[str] = []
+    again = xcat_rec.bench(data, models, output=python, resume=True, columns=columns, tell=told.append)
+    assert all("already in the file" in line for line in told) and len(told) == 2
+    assert again.to_dict() == result.to_dict()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..out_of_core.prepared_folder import is_prepared, load_prepared_data
 from ..progress import stage
 from ..tables.schema import MissingUsers, ShopTables, TableColumns, UnknownItems, validate_tables
-from ..tables.table_columns import SavedColumns, is_chosen
+from ..tables.table_columns import SavedColumns, as_columns, is_chosen
 from .amazon_five_core import AMAZON_2014, AMAZON_2018
 from .amazon_reviews import AMAZON_2023
 from .complete_journey import COMPLETE_JOURNEY, load_complete_journey
@@ -42,7 +42,7 @@ def load_shop(
     *,
     items: TableSource | None = None,
     events: TableSource | None = None,
-    columns: TableColumns | None = None,
+    columns: TableColumns | Mapping[str, str] | None = None,
     on_unknown_items: UnknownItems = "error",
     on_missing_users: MissingUsers = "error",
     time_format: str | None = None,
@@ -59,7 +59,7 @@ def load_shop(
         items: The items table, in any form of `read_table`; together with `events`, instead of `data`. None to derive
             it from the events.
         events: The events table.
-        columns: Column names; None for our own names.
+        columns: Column names: `TableColumns` or a mapping such as `{"item_id": "sku"}`; None for our own names.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
         on_missing_users: "error" refuses events without a user, "drop" leaves them out.
         time_format: Format of times: "day-first" or "month-first" for dates such as 01/12/2009, "excel" for
@@ -72,6 +72,7 @@ def load_shop(
         TableError: If the tables cannot be used.
         ImportError: If the package with the data is not installed.
     """
+    columns = as_columns(columns)
     if isinstance(data, (str, Path)) and items is None and events is None and is_prepared(data):
         return load_prepared_data(data, columns, time_format, encoding)
     request = SourceRequest(

@@ -186,3 +186,38 @@ def saved_columns(event_settings: Mapping[str, Any] | None) -> SavedColumns | No
     """The mapping in a model's event settings; None if its tables had our names."""
     named = (event_settings or {}).get("columns")
     return SavedColumns(**named) if named else None
+
+
+def as_columns(columns: TableColumns | Mapping[str, str] | None) -> TableColumns | None:
+    """Column names from a mapping; anything else but `TableColumns` and None is refused.
+
+    Args:
+        columns: Such as `{"item_id": "sku"}`; `{"events.item_id": "product"}` for one table only.
+
+    Raises:
+        ValueError: If it has another type, a name is not ours, or a column is not a text.
+
+    Example:
+        >>> as_columns({"item_id": "sku"}).item_id
+        'sku'
+    """
+    if columns is None or isinstance(columns, TableColumns):
+        return columns
+    if not isinstance(columns, Mapping):
+        raise ValueError(
+            f"columns has the type {type(columns).__name__}; give a mapping of our names to yours, such as "
+            "{'item_id': 'sku'}, or TableColumns(item_id='sku')"
+        )
+    names = column_names()
+    chosen: dict[str, str] = {}
+    by_table: dict[str, str] = {}
+    for name, column in columns.items():
+        table, dot, ours = str(name).rpartition(".")
+        if ours not in names or (dot and table not in TABLES):
+            raise ValueError(
+                f"columns has {name!r}; names are {', '.join(names)}, or for one table only such as events.item_id"
+            )
+        if not isinstance(column, str):
+            raise ValueError(f"columns has {column!r} for {name}; give the name of a column of yours as text")
+        (by_table if dot else chosen)[str(name)] = column
+    return TableColumns(**chosen, by_table=by_table)

@@ -6,26 +6,19 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..modeling_xcat.saving_xcat import usual_permissions
-from ..workflows.results import Row, by_model, user_key
-from .metric_tables import metrics_table
-from .plain_tables import Column, PlainTable
-from .usage import check_results
-
-if TYPE_CHECKING:
-    from ..workflows.bench import BenchRun
+from .bench import BenchRun
+from .output_folders import check_results
+from .results import Row, by_model, user_key
 
 NOTHING = "-"
-_BLOCKS = (("", "recall@10"), ("", "ndcg@10"), ("switch", "ndcg@10"), ("new_category", "ndcg@10"))
-_COLD_BLOCKS = (("cold", "ndcg@10"), (LOST, "ndcg@10"))
 
 
 class BenchResults:
@@ -57,7 +50,8 @@ class BenchResults:
         self.rows = read_rows(self.path)
         if not self.users_path.is_file() and self.rows:
             raise ValueError(
-                f"--resume: {self.users_path}, which belongs to {self.path}, is missing; start again without --resume"
+                f"resume=True: {self.users_path}, which belongs to {self.path}, is missing; leave out resume=True to "
+                "start again"
             )
         if self.rows:
             with np.load(self.users_path) as arrays:
@@ -70,14 +64,19 @@ class BenchResults:
                     if (row.get("options") or {}).get(name) != options.get(name)
                 )
                 raise ValueError(
-                    f"--resume: {row['model']}, seed {row['seed']} in {self.path} was run with another "
-                    f"{', '.join(differing)}; give the same options, or another --output"
+                    f"resume=True: {row['model']}, seed {row['seed']} in {self.path} was run with another "
+                    f"{', '.join(differing)}; give the same options, or another output="
                 )
 
     @property
-    def judged(self) -> str | None:
-        """Fingerprint of the evaluated data; None if no run stores it, as in files of older versions."""
-        return next((digest for row in self.rows if (digest := row.get("data", {}).get("judged"))), None)
+    def runs(self) -> list[BenchRun]:
+        """The runs with their values per user, in the order of the file."""
+        runs = []
+        for row in self.rows:
+            start = user_key(row["model"], row["seed"], "")
+            users = {name[len(start) :]: values for name, values in self.users.items() if name.startswith(start)}
+            runs.append(BenchRun(row, users))
+        return runs
 
     def has(self, model: str, seed: int) -> bool:
         """Whether the file has a run."""
@@ -142,20 +141,19 @@ def spread(values: Sequence[float], digits: int = 4) -> str:
     return f"{mean} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else mean
 
 
-def bench_blocks(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """(slice, metric) of the blocks of a table; blocks of cold items only if there are cold targets."""
-    cold = any(row["slices"].get("cold", {}).get("num_targets") for row in rows)
-    return [*_BLOCKS, *(_COLD_BLOCKS if cold else [])]
+def mean_reports(runs: Sequence[BenchRun]) -> dict[str, RankingReport]:
+    """One report per model: means over its runs, overall and per user.
 
-
-def mean_reports(results: BenchResults) -> dict[str, RankingReport]:
-    """One report per model: means over its runs, overall and per user."""
+    Args:
+        runs: Runs of one data set.
+    """
+    users = {(run.row["model"], run.row["seed"]): run.per_user for run in runs}
     found = {}
-    for model, rows in by_model(results.rows).items():
+    for model, rows in by_model([run.row for run in runs]).items():
         first = rows[0]
-        keys = [key.split("/", 2)[2] for key in results.users if key.startswith(f"{model}/{first['seed']}/")]
         per_user = {
-            key: np.mean([results.users[f"{model}/{row['seed']}/{key}"] for row in rows], axis=0) for key in keys
+            key: np.mean([users[model, row["seed"]][key] for row in rows], axis=0)
+            for key in users[model, first["seed"]]
         }
         slices = {name: _means(rows, name, metrics) for name, metrics in first["slices"].items()}
         found[model] = RankingReport(
@@ -174,51 +172,6 @@ def _means(rows: Sequence[Row], part: str, metrics: Mapping[str, Any]) -> dict[s
     return {name: float(np.mean(found)) if found else math.nan for name, found in values.items()}
 
 
-def results_table(rows: Sequence[Row], reports: Mapping[str, RankingReport], title: str = "") -> PlainTable:
-    """Metrics per model with confidence intervals over users, standard deviations over seeds, and seconds.
-
-    Args:
-        rows: Runs.
-        reports: Result of `mean_reports` for them.
-        title: Line above the table.
-    """
-    grouped = by_model(rows)
-
-    def deviation(model: str, block: tuple[str, str]) -> str:
-        values = values_of(grouped[model], *block)
-        if len(values) < 2:
-            return ""
-        found = float(np.std(values, ddof=1))
-        return f"± {100 * found:.1f} %" if block[0] == LOST else f"± {found:.4f}"
-
-    several = max(map(len, grouped.values())) > 1
-    table = metrics_table(reports, bench_blocks(rows), title, deviation if several else None)
-    seconds = {model: [float(row["fit_seconds"]) for row in group] for model, group in grouped.items()}
-    beside = {model: f"± {np.std(found, ddof=1):.1f}" if len(found) > 1 else "" for model, found in seconds.items()}
-    timed = [
-        ("", "fit, s", model, f"{np.mean(seconds[model]):.1f}", *([beside[model]] if several else []), "")
-        for model in sorted(seconds, key=lambda name: float(np.mean(seconds[name])))
-    ]
-    runs = ", ".join(f"{model} {len(group)}" for model, group in grouped.items())
-    below = [f"runs: {runs}; values are means over seeds"]
-    below += ["±: sample standard deviation over seeds"] if several else []
-    return replace(table, rows=[*table.rows, "", *timed], below=[*table.below, *below])
-
-
-def comparison_table(compared: Sequence[Mapping[str, Any]]) -> PlainTable:
-    """One line per comparison."""
-    first = compared[0]
-    rows = [
-        (one["model"], one["baseline"], f"{one['difference']:+.4f}", f"{one['low']:+.4f} to {one['high']:+.4f}")
-        for one in compared
-    ]
-    columns = (
-        Column("model", cut=True), Column("minus", cut=True), Column(first["metric"], right=True),
-        Column(f"{100 * first['level']:.0f} % interval", right=True),
-    )  # fmt: skip
-    return PlainTable(f"Difference to the best baseline, {first['users']:,} users", columns, rows)
-
-
 def comparison_lines(compared: Sequence[Mapping[str, Any]]) -> list[str]:
     """One sentence per comparison."""
     return [
@@ -233,6 +186,8 @@ def _replace(path: Path, write: Any) -> None:
     try:
         _write(path, write)
     except OSError as error:
+        if error.errno is None:  # it has only a text
+            raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 

@@ -1,4 +1,4 @@
-"""The file of `xcat bench`, and the comparisons of its runs."""
+"""The file of a benchmark, and the comparisons of its runs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xcat_rec.cli.bench_results import BenchResults
 from xcat_rec.workflows.bench import BenchRun
+from xcat_rec.workflows.bench_results import BenchResults
 from xcat_rec.workflows.results import compare_models
 
 
