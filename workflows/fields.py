@@ -164,5 +164,5 @@ def columns_option(columns: TableColumns | Mapping[str, str] | str | None) -> st
 
     if columns is None or isinstance(columns, str):
         return columns
-    chosen, usual = as_columns(columns), asdict(TableColumns())
+    chosen, usual = as_columns(columns) or TableColumns(), asdict(TableColumns())
     return columns_text({name: column for name, column in asdict(chosen).items() if column != usual[name]}) or None

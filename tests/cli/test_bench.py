@@ -160,7 +160,7 @@ def test_resume_adds_missing_runs(benched, places, tmp_path, capsys):
     output.with_suffix(".users.npz").write_bytes(source.with_suffix(".users.npz").read_bytes())
     given = [*arguments(places, output, "popularity,item-knn,xcat"), "--seeds", "1"]
     code, _, shown = run(given, capsys)
-    assert code == 2 and "add --resume to continue" in shown
+    assert code == 2 and "give --resume to continue" in shown
     code, _, shown = run([*given, "--cold-items", "0.2", "--resume"], capsys)
     assert code == 2 and "popularity, seed 0" in shown and "another --cold-items, --cold-policy" in shown
     code, out, shown = run([*given, "--json", "--resume"], capsys)
