@@ -18,6 +18,7 @@ from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
 from .cold_start import add_cold_start_neighbors, fill_neighbors_from_text
 from .item_table import distinct_texts, feature_codes, nearest_rows, place_categories, place_text_states, text_states
+from .item_words import place_words
 
 _MOSTLY_UNSEEN = 10
 """A catalogue is mostly unseen when the base was trained on less than one in this many of its items."""
@@ -103,6 +104,7 @@ def change_catalogue(
     change_soft_targets(model)
     changed = copy(processor)
     changed.vocabulary = vocabulary
+    place_words(model, changed)
     return changed
 
 

@@ -23,6 +23,7 @@ from ..tokenization.text.text_encoder import TextEncoder
 from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.vocabulary import ItemVocabulary
 from .cold_start import add_cold_start_neighbors
+from .item_words import place_words
 from .repurchases import count_repurchases
 from .transitions import strongest_transitions
 
@@ -220,6 +221,7 @@ def fill_catalogue(
     text.whitening.copy_(whitening)
     place_text_states(model, torch.arange(len(texts)), states)
     items.text_index.copy_(torch.from_numpy(index))
+    place_words(model, processor)
     if hasattr(model, "soft_target_rows"):
         model.soft_target_rows.copy_(nearest_rows(items.text_states[:, 0], items.text_index, config.num_soft_targets))
 

@@ -1,4 +1,4 @@
-"""Column names and file format of a checkpoint's training tables, for other tables used with it."""
+"""What a checkpoint says about tables used with it: column names, file format, text columns and item ids."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ..modeling_xcat.hub_xcat import locate_checkpoint
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG
 from ..tokenization.tables.schema import TableColumns
 from ..tokenization.tables.table_columns import saved_columns, table_formats
+from ..tokenization.text.text_columns import TEXT_COLUMNS
+from ..tokenization.vocabulary import VOCABULARY_FILE, ItemVocabulary
 from .json_files import read_json
 
 _PROCESSOR = "processor_config.json"
@@ -58,3 +62,26 @@ def table_options(
     """
     saved = {} if checkpoint is None else saved_event_settings(locate_checkpoint(checkpoint, files=_SETTINGS))
     return {"columns": columns or saved_columns(saved), **table_formats(saved, time_format, encoding)}
+
+
+def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    """`XCatRecommender.text_columns` of a checkpoint folder; for an adapter, the usual names.
+
+    Args:
+        folder: A checkpoint folder.
+    """
+    file = Path(folder) / _PROCESSOR
+    if not file.is_file():
+        return TEXT_COLUMNS
+    settings = read_json(file.parent, file.name, str(folder)).get("interest_settings")
+    return () if settings is None else tuple(settings["text_columns"])
+
+
+def saved_item_ids(folder: str | os.PathLike[str]) -> pa.ChunkedArray | None:
+    """Item ids of a checkpoint folder; None for an adapter, because its base has them.
+
+    Args:
+        folder: A checkpoint folder.
+    """
+    there = (Path(folder) / VOCABULARY_FILE).is_file()
+    return ItemVocabulary.load(folder).column("item_id") if there else None

@@ -34,6 +34,12 @@ def recommend(
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     missing_users: MissingUsers = "drop",
+    query: Annotated[
+        str | None,
+        typer.Option(
+            help="What the user asks for, such as 'warm tent for two'; without --history for a new customer."
+        ),
+    ] = None,
     text: Annotated[
         list[str] | None,
         typer.Option(help="Text written by the user, for a model of xcat fit --interests; may be repeated."),
@@ -77,6 +83,8 @@ def recommend(
 
         xcat recommend my-checkpoint --history B004756YJA,B004ZT0SSG -k 10 --reasons
 
+        xcat recommend my-checkpoint --query "lip balm" --history B004756YJA
+
         xcat recommend my-checkpoint --history B004756YJA@2024-01-31,B004ZT0SSG@2024-02-03T18:00
 
         xcat recommend me/my-shop --revision v1 --users events.parquet --json
@@ -86,19 +94,18 @@ def recommend(
     from ..workflows.fields import parse_columns
     from .usage import check_checkpoint, check_file_to_read, check_finite
 
-    if (history is None) == (users is None):
-        raise ValueError("give either --history A,B,C or --users FILE")
-    _check(k, output, users, engine)
+    history = "" if query is not None and users is None and history is None else history
+    _check(k, output, history, users, engine)
     check_finite("--cold-boost", cold_boost)
     entries = [] if history is None else _entries(history)
     parse_columns(columns)
     check_checkpoint(checkpoint, revision)
     check_file_to_read("--users", users)
 
-    from ..checkpoints.saved_tables import saved_event_settings
+    from ..checkpoints.saved_tables import saved_event_settings, saved_item_ids, saved_text_columns
     from ..modeling_xcat.filters_xcat import Filters
     from ..modeling_xcat.hub_xcat import locate_checkpoint
-    from ..ranking.recommender import XCatRecommender, saved_item_ids, saved_text_columns
+    from ..ranking.recommender import XCatRecommender
     from ..ranking.timed_history import read_timed_history
     from ..serving.batch import BatchRequest
     from ..tokenization.out_of_core.prepared_folder import refuse_prepared
@@ -121,7 +128,7 @@ def recommend(
         # Resolve it once for all processes; otherwise each would query the hub and could find another commit.
         folder = str(locate_checkpoint(checkpoint, revision=revision))
         histories = read(saved_event_settings(folder), saved_text_columns(folder), saved_item_ids(folder))
-        request = BatchRequest(k, filters, tuple(text or ()), cold_boost, on_unknown)
+        request = BatchRequest(k, filters, tuple(text or ()), cold_boost, on_unknown, query)
         written = _write(output, folder, histories, request, engine, actors)
         _show_written(output, len(histories.user_ids), written, json_output)
         return
@@ -133,7 +140,8 @@ def recommend(
         ids = recommender.vocabulary.column("item_id")
         histories = read(recommender.processor.event_settings or {}, recommender.text_columns, ids)
     found = recommender.recommend_many(
-        histories.items, k, texts=[text] * len(histories.items) if text else None, event_types=histories.event_types,
+        histories.items, k, queries=None if query is None else [query] * len(histories.items),
+        texts=[text] * len(histories.items) if text else None, event_types=histories.event_types,
         ratings=histories.ratings, timestamps=histories.timestamps, event_texts=histories.event_texts,
         filters=filters, cold_boost=cold_boost, on_unknown=on_unknown,
     )  # fmt: skip
@@ -196,10 +204,12 @@ def _show_written(output: Path, users: int, rows: int, json_output: bool) -> Non
         print_json({"output": str(output), "num_users": users, "num_rows": rows})
 
 
-def _check(k: int, output: Path | None, users: Path | None, engine: str) -> None:
+def _check(k: int, output: Path | None, history: str | None, users: Path | None, engine: str) -> None:
     """Refuse invalid options and outputs before any work is done."""
     from .usage import check_at_least, check_file_to_write
 
+    if (history is None) == (users is None):
+        raise ValueError("give either --history A,B,C or --users FILE, or --query TEXT for a new customer")
     check_at_least("-k", k, 1)
     if output is None:
         if engine != "local":

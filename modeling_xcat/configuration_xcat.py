@@ -12,14 +12,14 @@ from .limits_xcat import NUM_SPECIAL_ROWS as NUM_SPECIAL_ROWS
 from .limits_xcat import check_choices, check_sizes
 from .saving_xcat import code_of_main_left_out
 
-FORMAT_VERSION = 9
+FORMAT_VERSION = 10
 """Version of the checkpoint format; code refuses versions newer than it supports.
 
 1: first version. 2: item-to-item weights add nothing to items of the history. 3: re-ranker added. 4: item-to-item
 weights from a regression instead of cosines; the re-ranker is a network. Features added to the re-ranker: 5: item
 transitions. 6: number and recency of the user's events with a candidate. 7: whether a candidate has no training
 events. 8: repurchase share and gap of a candidate. 9: the number of training events of a cold item is unknown instead
-of 0.
+of 0. 10: the model reads what a customer asks for.
 """
 SECOND_STAGE_FROM = 3
 """First format version with a re-ranker."""
@@ -35,6 +35,9 @@ RETURNS_FROM = 8
 """First format version whose re-ranker reads repurchase share and gap of a candidate."""
 UNKNOWN_COUNTS_FROM = 9
 """First format version whose re-ranker treats the number of training events of a cold item as unknown."""
+
+ASKS_FROM = 10
+"""First format version that may read what a customer asks for."""
 
 
 @strict
@@ -110,6 +113,11 @@ class XCatConfig(PreTrainedConfig):
         candidate_window: Latest events that candidates attend to; 0 for a re-ranker without attention.
         candidate_hidden: Width of the re-ranker's network.
         candidate_attention: Whether the re-ranker is used; training sets it if validation shows a gain.
+        *What a customer asks for*
+        ask_length: Tokens stored per item text, to compare with an ask (`XCatAskReader`); 0 for a model that reads
+            none. `prepare_training` sets 48 for models that read texts.
+        ask_hidden: Width of the network that re-ranks candidates for an ask.
+        ask_attention: Whether candidates attend to the ask; training sets it if validation shows a gain.
         *Label smoothing over text neighbours*
         soft_target_weight: Label smoothing: share of the label's mass given to the items nearest in text.
         num_soft_targets: Number of text neighbours that share it.
@@ -200,6 +208,11 @@ class XCatConfig(PreTrainedConfig):
     candidate_hidden: int = 32
     candidate_attention: bool = False
 
+    # What a customer asks for
+    ask_length: int = 0
+    ask_hidden: int = 32
+    ask_attention: bool = False
+
     # Label smoothing over text neighbours
     soft_target_weight: float | int = 0.3
     num_soft_targets: int = 10
@@ -224,6 +237,8 @@ class XCatConfig(PreTrainedConfig):
             self.num_candidates = 0
         if isinstance(self.format_version, int) and self.format_version < SUCCESSORS_FROM:
             self.num_successors = 0
+        if isinstance(self.format_version, int) and self.format_version < ASKS_FROM:
+            self.ask_length = 0
         super().__post_init__(**kwargs)
         check_sizes(self)
         check_choices(self)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from .asks_xcat import AskScores
 from .configuration_xcat import NUM_SPECIAL_ROWS
 
 Bonus = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -22,6 +23,7 @@ class FirstStage:
         bonuses: Bonuses of pairs of query and item, such as item-to-item weights and repeat bias.
         boosts: (item rows,) settings that are added to every query's scores, such as the cold-item boost, or None.
             They are no evidence, so the re-ranker does not see them.
+        asked: The view of the score for what the users ask for, or None.
 
     Example:
         >>> pair = torch.tensor([0]), torch.tensor([3]), torch.tensor([0.5])
@@ -33,6 +35,7 @@ class FirstStage:
     queries: torch.Tensor
     bonuses: Sequence[Bonus] = ()
     boosts: torch.Tensor | None = None
+    asked: AskScores | None = None
 
     def scores(self, item_side: torch.Tensor) -> torch.Tensor:
         """(queries, item rows) scores for (item rows, hidden) item embeddings; the special rows are -inf."""
@@ -41,6 +44,8 @@ class FirstStage:
             scores[queries, rows] += values
         if self.boosts is not None:
             scores += self.boosts
+        if self.asked is not None:
+            scores += self.asked.block(0, scores.shape[1])
         scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
         return scores
 
@@ -57,7 +62,10 @@ class FirstStage:
             products[queries[inside], rows[inside] - start] += values[inside]
         if self.boosts is not None:
             products += self.boosts[start:end]
+        if self.asked is not None:
+            products += self.asked.block(start, end)
 
     def given(self, rows: torch.Tensor) -> torch.Tensor:
-        """The boosts of item indices, of any shape."""
-        return torch.zeros(rows.shape, device=rows.device) if self.boosts is None else self.boosts[rows]
+        """The part of the score of (queries, n) item indices that is no evidence of the history: boosts and asks."""
+        given = torch.zeros(rows.shape, device=rows.device) if self.boosts is None else self.boosts[rows]
+        return given if self.asked is None else given + self.asked.of_items(rows)

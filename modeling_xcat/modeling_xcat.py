@@ -10,6 +10,7 @@ from torch import nn
 from transformers import initialization as init
 from transformers.utils import can_return_tuple
 
+from .asks_xcat import XCatAskReader
 from .behavior_xcat import build_behavior_encoder
 from .configuration_xcat import XCatConfig
 from .export_xcat import is_exporting
@@ -59,6 +60,7 @@ class XCatModel(XCatScoring):
         self.candidates = XCatCandidateAttention(config) if config.num_candidates else None
         follows = config.num_candidates and config.num_successors
         self.successors = XCatSuccessors(config) if follows else None
+        self.asks = XCatAskReader(config) if config.ask_length else None
         self.post_init()
         self.text.freeze()
 

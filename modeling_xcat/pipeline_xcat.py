@@ -22,7 +22,7 @@ logger = logging.get_logger(__name__)
 
 BATCH_SIZE = 256
 """Histories scored at a time."""
-EVENT_OPTIONS = ("texts", "event_types", "ratings", "timestamps", "event_texts")
+EVENT_OPTIONS = ("query", "texts", "event_types", "ratings", "timestamps", "event_texts")
 """Options with one value per history."""
 FILTERS = tuple(field.name for field in fields(Filters))
 _OPTIONS = ("k", "top_k", "explain", "cold_boost", "on_unknown", *FILTERS)
@@ -82,8 +82,8 @@ class XCatPipeline(Pipeline):
 
         Args:
             inputs: One history, which is a sequence of item ids, oldest first, or a mapping with `history` and any of
-                `texts`, `event_types`, `ratings`, `timestamps` and `event_texts`; or a sequence of histories; or an
-                iterator or a dataset of histories, which is read lazily.
+                `query`, `texts`, `event_types`, `ratings`, `timestamps` and `event_texts`; or a sequence of histories;
+                or an iterator or a dataset of histories, which is read lazily.
             k: Recommendations per history, 10 if None; `top_k` is an alias.
             num_workers: Unused; histories need no loading.
             batch_size: Histories scored per batch.
@@ -155,7 +155,7 @@ class XCatPipeline(Pipeline):
             logger.warning(
                 "event_texts have no effect here; import xcat_rec to use them for a model that reads interests"
             )
-        texts = events.pop("texts")
+        texts, queries = events.pop("texts"), events.pop("query")
         # An empty history becomes one event of an unknown item, because the model needs one.
         histories = [history if len(history) else [""] for history in histories]
         filled = {
@@ -165,11 +165,15 @@ class XCatPipeline(Pipeline):
         rows = self.processor.history_rows(histories, **filled)
         return {
             "unknown": [
-                bool((row["items"] < NUM_SPECIAL_ROWS).all()) and not (texts and texts[user])
+                bool((row["items"] < NUM_SPECIAL_ROWS).all())
+                and not (texts and texts[user])
+                and not (queries and queries[user])
                 for user, row in enumerate(rows)
             ],
             "inputs": self.processor.inputs_of(rows, texts, layout="right"),
             "rows": [row["items"] for row in rows],
+            "asks": None if queries is None else self.processor.ask_inputs([query or "" for query in queries]),
+            "words": [] if queries is None else self.processor.ask_words([query or "" for query in queries]),
         }
 
     def _forward(  # type: ignore[override]
@@ -184,7 +188,10 @@ class XCatPipeline(Pipeline):
         chosen = Filters(**filters)
         boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
         check_unknown(sum(placed["unknown"]), len(placed["unknown"]), on_unknown)
-        found = self._ranker.recommend(placed["inputs"], placed["rows"], k, chosen, explain, boost)
+        asks = None if placed["asks"] is None else self._ranker.read_asks(placed["asks"])
+        found = self._ranker.recommend(
+            placed["inputs"], placed["rows"], k, chosen, explain, boost, asks=asks, words=placed["words"]
+        )
         popular = self._ranker.popular(k, chosen) if on_unknown == "popular" and any(placed["unknown"]) else []
         return [popular if unknown else of_user for unknown, of_user in zip(placed["unknown"], found, strict=True)]
 
@@ -207,7 +214,7 @@ def columns_of(requests: Sequence[Mapping[str, Any]]) -> tuple[list[Any], dict[s
         empty = "" if name == "event_types" else None
         columns[name] = None
         if any(value is not None for value in values):
-            filled = values if name == "texts" else [
+            filled = values if name in ("texts", "query") else [
                 [empty] * len(history) if value is None else value
                 for value, history in zip(values, histories, strict=True)
             ]  # fmt: skip

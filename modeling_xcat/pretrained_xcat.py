@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import logging
 
+from .asks_xcat import XCatAskReader
 from .configuration_xcat import XCatConfig
 from .fusion_xcat import XCatFusion
 from .items_xcat import XCatItemEncoder
@@ -135,6 +136,6 @@ class XCatPreTrainedModel(PreTrainedModel):
         elif isinstance(module, XCatTextEncoder):
             init.zeros_(module.mean)
             init.eye_(module.whitening)
-        elif isinstance(module, (XCatItemEncoder, XCatItemTable, XCatCandidateAttention)):
+        elif isinstance(module, (XCatItemEncoder, XCatItemTable, XCatCandidateAttention, XCatAskReader)):
             for buffer in module.buffers(recurse=False):
                 init.zeros_(buffer)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import torch
 
+from .asks_xcat import Asks
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .explanation_xcat import by_position, event_attention, event_shares
 from .filters_xcat import Filters, ItemFilter
@@ -18,9 +19,9 @@ from .recent_events_xcat import RecentEvents
 
 REASONS = 3
 """Maximum reasons per recommendation."""
-Basis = Literal["history", "texts", "popular", "none"]
-"""Basis of a list: known items of the history, the user's texts alone, item popularity, or nothing (an empty list for
-a skipped user)."""
+Basis = Literal["history", "query", "texts", "popular", "none"]
+"""Basis of a list: known items of the history, the query alone, the user's texts alone, item popularity, or nothing
+(an empty list for a skipped user)."""
 OnUnknown = Literal["popular", "skip", "error"]
 """Result for a user without an item of the catalogue: popular items, an empty list, or an error."""
 Order = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -47,17 +48,28 @@ class Reason:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """One recommended item."""
+    """One recommended item.
+
+    Args:
+        item_id: Its external id.
+        score: Its score.
+        title: Its title, or its id without one.
+        category: Its category.
+        because: History events with most influence, the first with most.
+        words: Words of the query that the item's text has, in the order of the query.
+    """
 
     item_id: str
     score: float
     title: str
     category: str | None
     because: tuple[Reason, ...] = ()
+    words: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Convert to plain values, for JSON."""
-        return {**asdict(self), "because": [asdict(reason) for reason in self.because]}
+        """Convert to plain values, for JSON; `words` only if a query has words of the item."""
+        plain = {**asdict(self), "because": [asdict(reason) for reason in self.because], "words": list(self.words)}
+        return plain if self.words else {name: value for name, value in plain.items() if name != "words"}
 
 
 GAPS_UNKNOWN = "time gaps are unknown to the model: not every event has a time"
@@ -107,6 +119,9 @@ class Recommendations(list[Recommendation]):
             what = "popular items" if self.basis == "popular" else "no recommendations"
             named = f"none of the {self.events} events has an item of the catalogue"
             notes.append(f"{what}: {named if self.events else 'the history is empty'}")
+        elif self.basis == "query":
+            named = f"none of the {self.events} events has an item of the catalogue"
+            notes.append(f"items for the query alone: {named if self.events else 'the history is empty'}")
         elif self.unknown_items:
             notes.append(f"{self.unknown_items} of {self.events} events have items that are not in the catalogue")
         if self.gaps_known is False:
@@ -162,6 +177,8 @@ class ItemRanker:
         cold_boost: float | None = None,
         order: Order | None = None,
         depth: int = 0,
+        asks: Asks | None = None,
+        words: Sequence[Sequence[str]] = (),
     ) -> list[list[Recommendation]]:
         """Recommend items to some users.
 
@@ -174,6 +191,8 @@ class ItemRanker:
             cold_boost: Added to the scores of cold items, instead of the configuration's `untrained_bonus`.
             order: Reorders the best items before the list is cut to k; None keeps the order of the scores.
             depth: Number of best items to reorder, if more than k.
+            asks: What the users ask for (`read_asks`), or None.
+            words: The word of each token of the asks, to explain recommendations by shared words.
 
         Raises:
             ValueError: See `ItemFilter.allowed`.
@@ -182,7 +201,7 @@ class ItemRanker:
         hide = self.filter.hide(filters, self.filter.allowed(filters), histories)
         states, recent, attention = self.states(inputs, explain)
         most = k if order is None else min(max(k, depth), self.model.config.num_items)
-        scores, best, of_candidates = self._ranked(states, recent, most, hide, cold_boost)
+        scores, best, of_candidates = self._ranked(states, recent, most, hide, cold_boost, asks)
         if order is not None:
             places = order(best, scores)[:, :k]
             scores, best = scores.gather(1, places), best.gather(1, places)
@@ -195,7 +214,7 @@ class ItemRanker:
             if of_candidates is not None:
                 weights = by_position(of_candidates[user], len(read))
             results.append(self._present(read, scores[user], best[user], weights, explain))
-        return results
+        return results if asks is None else self._with_words(results, asks, best, words)
 
     @torch.no_grad()
     def states(
@@ -216,6 +235,16 @@ class ItemRanker:
         attention = event_attention(output, positions, base.config.max_history) if explain else None
         return states.float(), recent, attention
 
+    def read_asks(self, inputs: Mapping[str, torch.Tensor]) -> Asks:
+        """Read what customers ask for; see `XCatModel.read_asks`.
+
+        Args:
+            inputs: Result of `XCatProcessor.ask_inputs`.
+        """
+        base = self.model.model
+        read: Asks = base.read_asks(**{name: value.to(base.device) for name, value in inputs.items()})
+        return read
+
     def popular(self, k: int, filters: Filters) -> list[Recommendation]:
         """The most popular items, varied by category; see `popular_rows`.
 
@@ -231,23 +260,29 @@ class ItemRanker:
         return [self._item(row, score) for row, score in popular_rows(self.filter.codes, self._counts, allowed, k)]
 
     def _ranked(
-        self, states: torch.Tensor, recent: RecentEvents, k: int, hide: Adjust, cold_boost: float | None
+        self,
+        states: torch.Tensor,
+        recent: RecentEvents,
+        k: int,
+        hide: Adjust,
+        cold_boost: float | None,
+        asks: Asks | None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """The k best item indices of every query with their scores, and their attention if there is a re-ranker."""
         base = self.model.model
         if _scores_of_its_own(base):
-            scores = base.score_states(states, recent, self.items)
+            scores = base.score_states(states, recent, self.items, **({} if asks is None else {"asks": asks}))
             if cold_boost is not None:
                 scores += (cold_boost - float(base.config.untrained_bonus)) * (self._counts == 0).float()
             hide(scores, 0)
             return *scores.topk(min(k, scores.shape[1]), dim=1), None
-        first = base.first_stage(states, recent, cold_boost)
+        first = base.first_stage(states, recent, cold_boost, asks)
 
         def adjust(products: torch.Tensor, start: int) -> None:
             first.add_to(products, start)
             hide(products, start)
 
-        if not base.has_second_stage:
+        if not base.re_ranks(first):
             return *self._index.search(first.queries, k, adjust), None
         count = min(max(k, base.config.num_candidates), base.config.num_items)
         scores, rows = self._index.search(first.queries, count, adjust)
@@ -256,13 +291,35 @@ class ItemRanker:
             first, recent, rows[:, :candidates], scores[:, :candidates], self.items
         )
         best, order = rescored.sort(dim=1, descending=True, stable=True)
-        first = rows.gather(1, order)
-        attention = attention.gather(1, order[..., None].expand_as(attention))
+        ordered = rows.gather(1, order)
+        if attention is not None:
+            attention = attention.gather(1, order[..., None].expand_as(attention))
+            attention = torch.nn.functional.pad(attention, (0, 0, 0, count - candidates))[:, :k]
         return (
             torch.cat([best, scores[:, candidates:]], 1)[:, :k],
-            torch.cat([first, rows[:, candidates:]], 1)[:, :k],
-            torch.nn.functional.pad(attention, (0, 0, 0, count - candidates))[:, :k],
+            torch.cat([ordered, rows[:, candidates:]], 1)[:, :k],
+            attention,
         )
+
+    def _with_words(
+        self,
+        lists: list[list[Recommendation]],
+        asks: Asks,
+        rows: torch.Tensor,
+        words: Sequence[Sequence[str]],
+    ) -> list[list[Recommendation]]:
+        """The lists with the words of the ask that the text of each of (users, k) items has."""
+        if not words:
+            return lists
+        base = self.model.model
+        matched = base.asks.matches(asks, rows, base.items).tolist()
+        return [
+            [
+                replace(item, words=tuple(dict.fromkeys(w for w, there in zip(own, tokens, strict=False) if there)))
+                for item, tokens in zip(items, of_user, strict=False)
+            ]
+            for items, of_user, own in zip(lists, matched, words, strict=True)
+        ]
 
     def _present(
         self,

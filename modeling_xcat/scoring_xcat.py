@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from .asks_xcat import Asks, XCatAskReader
+from .configuration_xcat import NUM_SPECIAL_ROWS
 from .export_xcat import is_exporting
 from .first_stage_xcat import Bonus, FirstStage
 from .items_xcat import XCatItemEncoder
@@ -19,24 +21,29 @@ from .pretrained_xcat import XCatPreTrainedModel
 from .recent_events_xcat import RecentEvents
 from .repeats_xcat import XCatRepeats
 from .reranker_xcat import CandidateSources, XCatCandidateAttention
+from .text_xcat import XCatTextEncoder
 
 
 class XCatScoring(XCatPreTrainedModel):
     """Scores of items for encoded histories; `XCatModel` makes the parts and the states.
 
     Attributes:
+        text: The text encoder.
         items: The item table.
         neighbors: Item-to-item weights, or None.
         repeats: The repeat bias, or None.
         candidates: The re-ranker, or None.
         successors: Item transitions for the re-ranker, or None.
+        asks: Reads what a customer asks for, or None.
     """
 
+    text: XCatTextEncoder
     items: XCatItemEncoder
     neighbors: XCatNeighbors | None
     repeats: XCatRepeats | None
     candidates: XCatCandidateAttention | None
     successors: XCatSuccessors | None
+    asks: XCatAskReader | None
 
     def encode_queries(
         self, query_positions: torch.Tensor | None = None, **inputs: Any
@@ -143,7 +150,11 @@ class XCatScoring(XCatPreTrainedModel):
         return [memory.bonus(recent) for memory in (self.repeats, self.neighbors) if memory is not None]
 
     def first_stage(
-        self, states: torch.Tensor, recent: RecentEvents | None, cold_boost: float | None = None
+        self,
+        states: torch.Tensor,
+        recent: RecentEvents | None,
+        cold_boost: float | None = None,
+        asks: Asks | None = None,
     ) -> FirstStage:
         """The score before re-ranking.
 
@@ -152,12 +163,20 @@ class XCatScoring(XCatPreTrainedModel):
             recent: The events before them; None leaves item-to-item weights and repeat bias out.
             cold_boost: Added to the scores of items without training events; None for the configuration's
                 `untrained_bonus`.
+            asks: What the users ask for, or None. A user who asks and has had no known item is ranked by the ask.
         """
         boost = float(self.config.untrained_bonus) if cold_boost is None else cold_boost
+        queries, asked = self.query_side(states.float()), None
+        if asks is not None and self.asks is not None:
+            asked = self.asks.scores(asks, self.items)
+            if recent is not None:
+                known = (recent.items >= NUM_SPECIAL_ROWS).any(1)
+                queries = queries * (known | ~asks.present)[:, None]
         return FirstStage(
-            self.query_side(states.float()),
+            queries,
             [] if recent is None else self.bonuses(recent),
             boost * (self.items.item_counts == 0).float() if boost else None,
+            asked,
         )
 
     def trained_stage(self, states: torch.Tensor, recent: RecentEvents) -> FirstStage:
@@ -172,7 +191,11 @@ class XCatScoring(XCatPreTrainedModel):
         return FirstStage(self.query_side(states.float()), bonuses)
 
     def score_states(
-        self, states: torch.Tensor, recent: RecentEvents | None, item_side: torch.Tensor | None = None
+        self,
+        states: torch.Tensor,
+        recent: RecentEvents | None,
+        item_side: torch.Tensor | None = None,
+        asks: Asks | None = None,
     ) -> torch.Tensor:
         """Score states against the catalogue.
 
@@ -180,6 +203,7 @@ class XCatScoring(XCatPreTrainedModel):
             states: (queries, hidden) behaviour states.
             recent: The events before them, for item-to-item weights, repeat bias and re-ranker; None turns those off.
             item_side: (item rows, hidden) result of `item_side` over the whole table, if already computed.
+            asks: What the users ask for (`read_asks`), or None.
 
         Returns:
             (queries, item rows) float32 scores; the special rows are -inf.
@@ -187,9 +211,9 @@ class XCatScoring(XCatPreTrainedModel):
         with torch.autocast(self.device.type, enabled=False):
             if item_side is None:
                 item_side = self.item_side(self.items().float())
-            first = self.first_stage(states, recent)
+            first = self.first_stage(states, recent, asks=asks)
             scores = first.scores(item_side)
-            if recent is not None and self.has_second_stage:
+            if recent is not None and self.re_ranks(first):
                 best = scores.topk(min(self.config.num_candidates, self.config.num_items), dim=1)
                 rescored, _ = self.second_stage(first, recent, best.indices, best.values, item_side)
                 scores.scatter_(1, best.indices, rescored)
@@ -200,6 +224,11 @@ class XCatScoring(XCatPreTrainedModel):
         """Whether the best candidates are re-ranked."""
         return self.candidates is not None and self.config.candidate_attention
 
+    def re_ranks(self, first: FirstStage) -> bool:
+        """Whether the best candidates of these queries are re-ranked, by history or ask."""
+        attends = first.asked is not None and self.config.ask_attention and self.config.num_candidates > 0
+        return self.has_second_stage or attends
+
     def second_stage(
         self,
         first: FirstStage,
@@ -207,8 +236,8 @@ class XCatScoring(XCatPreTrainedModel):
         rows: torch.Tensor,
         scores: torch.Tensor,
         item_side: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Re-rank candidates.
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Re-rank candidates, by the history and then by the ask.
 
         Args:
             first: The score before re-ranking.
@@ -218,14 +247,38 @@ class XCatScoring(XCatPreTrainedModel):
             item_side: (item rows, hidden) item embeddings.
 
         Returns:
-            (queries, candidates) scores and (queries, candidates, events) attention, as
-            `XCatCandidateAttention.rescored` returns them.
+            (queries, candidates) scores, and the (queries, candidates, events) attention of
+            `XCatCandidateAttention.rescored`, or None without it.
         """
-        assert self.candidates is not None
-        given = first.given(rows)
-        sources = self.candidate_sources(item_side)
-        rescored, attention = self.candidates.rescored(first.queries, recent, rows, scores - given, sources)
-        return rescored + given, attention
+        given, attention = first.given(rows), None
+        evidence = scores - given
+        if self.candidates is not None and self.has_second_stage:
+            sources = self.candidate_sources(item_side)
+            evidence, attention = self.candidates.rescored(first.queries, recent, rows, evidence, sources)
+        if self.asks is not None and first.asked is not None and self.config.ask_attention:
+            given = given + self.asks.bonuses(first.asked, rows, evidence, self.items)
+        return evidence + given, attention
+
+    def read_asks(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_ids: torch.Tensor) -> Asks:
+        """Read what customers ask for; see `XCatProcessor.ask_inputs`.
+
+        Args:
+            input_ids: (queries, length) token ids of one text per query, for the text encoder.
+            attention_mask: (queries, length) 1 where there is a token.
+            token_ids: (queries, words) tokens to compare with those of items.
+
+        Raises:
+            ValueError: If the model was not trained to read asks.
+        """
+        if self.asks is None or not self.asks.is_fitted:
+            raise ValueError(
+                "this model does not read queries: it was trained without item texts, without a validation split, or "
+                "by an earlier version; leave query out, or train it again"
+            )
+        states = None
+        if self.text.encoder is not None:
+            states = self.text.whiten(self.text(input_ids, attention_mask)[0].float())[:, 0]
+        return self.asks.read(token_ids, states)
 
     def candidate_sources(self, item_side: torch.Tensor) -> CandidateSources:
         """What the features of candidates are made from, for (item rows, hidden) item embeddings."""

@@ -45,7 +45,7 @@ class ItemRecommendationPipeline(XCatPipeline):
     def preprocess(self, requests: list[dict[str, Any]]) -> dict[str, Any]:  # type: ignore[override]
         """Return the requests unchanged."""
         histories, columns = columns_of(requests)
-        return {"histories": histories, **columns}
+        return {"histories": histories, "queries": columns.pop("query"), **columns}
 
     def _forward(  # type: ignore[override]
         self, request: dict[str, Any], **options: Any

@@ -5,17 +5,15 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from ..catalogue.interests import interest_reader
-from ..checkpoints.json_files import read_json
 from ..checkpoints.load import load_model
 from ..modeling_xcat.arguments_xcat import finite_number, truth, whole_number
+from ..modeling_xcat.asks_xcat import Asks
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
@@ -30,8 +28,7 @@ from ..modeling_xcat.recommending_xcat import (
 )
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
-from ..tokenization.text.text_columns import TEXT_COLUMNS
-from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
+from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from .requests import Requests, read_requests
 from .rerank import DEPTH, Candidates, Reranker, rerank_order, rerank_scores
 
@@ -48,29 +45,6 @@ class Embeddings(NamedTuple):
 
     ids: list[str]
     vectors: np.ndarray
-
-
-def saved_text_columns(folder: str | os.PathLike[str]) -> tuple[str, ...]:
-    """`XCatRecommender.text_columns` of a checkpoint folder; for an adapter, the usual names.
-
-    Args:
-        folder: A checkpoint folder.
-    """
-    file = Path(folder) / "processor_config.json"
-    if not file.is_file():
-        return TEXT_COLUMNS
-    settings = read_json(file.parent, file.name, str(folder)).get("interest_settings")
-    return () if settings is None else tuple(settings["text_columns"])
-
-
-def saved_item_ids(folder: str | os.PathLike[str]) -> pa.ChunkedArray | None:
-    """Item ids of a checkpoint folder; None for an adapter, because its base has them.
-
-    Args:
-        folder: A checkpoint folder.
-    """
-    there = (Path(folder) / VOCABULARY_FILE).is_file()
-    return ItemVocabulary.load(folder).column("item_id") if there else None
 
 
 class XCatRecommender:
@@ -147,10 +121,14 @@ class XCatRecommender:
     def score_rows(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
         """Scores (users, item rows) for dataset rows; special rows are -inf.
 
-        Column c is the item `recommender.column_ids[c]`, as in the model's `score_catalogue`.
+        Column c is the item `recommender.column_ids[c]`, as in the model's `score_catalogue`. A row with a text `ask`
+        is scored for what the user asks for, too; see `query` of `recommend`.
         """
-        scores: torch.Tensor = self.model.model.score_states(
-            *self.ranker.states(self.processor.collate(rows))[:2], self.ranker.items
+        base, asks = self.model.model, None
+        if any(row.get("ask") for row in rows):
+            asks = self.ranker.read_asks(self.processor.ask_inputs([row.get("ask") or "" for row in rows]))
+        scores: torch.Tensor = base.score_states(
+            *self.ranker.states(self.processor.collate(rows))[:2], self.ranker.items, asks
         )
         if self.rerankers:
             scores = rerank_scores(scores, [row["items"] for row in rows], self.vocabulary, self.rerankers)
@@ -218,6 +196,7 @@ class XCatRecommender:
         history: Sequence[str],
         k: int = 10,
         *,
+        query: str | None = None,
         texts: str | Sequence[str] | None = None,
         event_types: Sequence[str] | None = None,
         ratings: Sequence[float | None] | None = None,
@@ -237,6 +216,8 @@ class XCatRecommender:
         Args:
             history: External item ids, oldest first, in any list, array or column; `[]` for a new customer.
             k: Number of recommendations; fewer if the filters leave fewer items.
+            query: What the user asks for, such as "warm tent for two", in a language that the text encoder reads; the
+                history may be empty. For a model that was trained to read queries.
             texts: The user's own texts (queries, reviews, chat), for a model that reads interests.
             event_types: Type of each event, for a model that was trained on several types; None for the model's first
                 target type, such as purchase.
@@ -260,13 +241,14 @@ class XCatRecommender:
         Raises:
             ValueError: If an argument has the wrong shape, k is not positive, a category or an item of `only_items` is
                 unknown, the filters use categories and the catalogue has none, the model does not read the given
-                texts, or the history has no known item and `on_unknown` is "error".
+                texts or query, or the history has no known item and `on_unknown` is "error".
         """
         if isinstance(history, str):
             raise ValueError("history is a list of item ids; got a plain string, so put it into a list")
         return self.recommend_many(
             [history],
             k,
+            queries=None if query is None else [query],
             texts=None if texts is None else [texts],
             event_types=None if event_types is None else [event_types],
             ratings=None if ratings is None else [ratings],
@@ -284,6 +266,7 @@ class XCatRecommender:
         histories: Sequence[Sequence[str]],
         k: int = 10,
         *,
+        queries: Sequence[str | None] | None = None,
         texts: Sequence[str | Sequence[str] | None] | None = None,
         event_types: Sequence[Sequence[str]] | None = None,
         ratings: Sequence[Sequence[float | None]] | None = None,
@@ -300,6 +283,7 @@ class XCatRecommender:
         Args:
             histories: One history per user.
             k: Recommendations per user.
+            queries: What each user asks for, or None, as `query` of `recommend`.
             texts: One entry per user, or None.
             event_types: Type of each event, one list per user, or None, as in `recommend`.
             ratings: Rating of each event, one list per user, or None.
@@ -316,9 +300,10 @@ class XCatRecommender:
         explain = truth("explain", explain)
         requests = read_requests(
             histories, texts=texts, event_types=event_types, ratings=ratings, timestamps=timestamps,
-            event_texts=event_texts,
+            event_texts=event_texts, queries=queries,
         )  # fmt: skip
         self._check_texts(requests.texts)
+        self._check_queries(requests.queries)
         if event_texts is not None and self._interests is None:
             logger.warning("this model reads no interests, so event_texts have no effect")
         filters = filters or Filters()
@@ -326,15 +311,19 @@ class XCatRecommender:
         unknown = self.unknown_items(requests.histories)
         bases = [self._basis(requests, user, int(count), on_unknown) for user, count in enumerate(unknown)]
         check_unknown(sum(basis in ("popular", "none") for basis in bases), len(bases), on_unknown)
-        by_model = [user for user, basis in enumerate(bases) if basis in ("history", "texts")]
+        by_model = [user for user, basis in enumerate(bases) if basis in ("history", "texts", "query")]
         popular = self.ranker.popular(k, filters) if "popular" in bases else []
         found: dict[int, list[Recommendation]] = {}
         with stage("recommending", len(by_model), "users", shown=len(by_model) > batch_size) as progress:
             for start in range(0, len(by_model), batch_size):
                 part = by_model[start : start + batch_size]
-                rows, inputs = self._inputs(requests.of(part))
+                own = requests.of(part)
+                rows, inputs = self._inputs(own)
                 read = [row["items"] for row in rows]
-                batch = self.ranker.recommend(inputs, read, k, filters, explain, boost, self._order(read), DEPTH)
+                asked = self._asked(own.queries, explain)
+                batch = self.ranker.recommend(
+                    inputs, read, k, filters, explain, boost, self._order(read), DEPTH, *asked
+                )  # fmt: skip
                 found.update(zip(part, batch, strict=True))
                 progress.advance(len(part))
         return [
@@ -365,6 +354,8 @@ class XCatRecommender:
     def _basis(self, requests: Requests, user: int, unknown: int, on_unknown: OnUnknown) -> Basis:
         if unknown < len(requests.histories[user]):
             return "history"
+        if requests.queries is not None and requests.queries[user]:
+            return "query"
         if requests.texts is not None and requests.texts[user]:
             return "texts"
         return "popular" if on_unknown == "popular" else "none"
@@ -386,6 +377,18 @@ class XCatRecommender:
             )  # fmt: skip
         read = requests.texts if self.model.model.reads_user_texts else None
         return rows, self.processor.inputs_of(rows, read, layout="right")
+
+    def _asked(self, queries: Sequence[str] | None, explain: bool) -> tuple[Asks | None, list[list[str]]]:
+        """What some users ask for, and the word of each token if it is explained."""
+        if queries is None:
+            return None, []
+        asks = self.ranker.read_asks(self.processor.ask_inputs(queries))
+        return asks, self.processor.ask_words(queries) if explain else []
+
+    def _check_queries(self, queries: Sequence[str] | None) -> None:
+        """Refuse queries before anything is computed, if the model does not read any."""
+        if queries is not None:
+            self.ranker.read_asks(self.processor.ask_inputs([""]))
 
     def _check_texts(self, texts: Sequence[str | Sequence[str] | None] | None) -> None:
         """Refuse texts that would have no effect."""

@@ -30,6 +30,7 @@ class Requests:
         timestamps: Whole seconds since 1970 of each event, or None.
         event_texts: Text written at each event, or None.
         texts: The texts of each user.
+        queries: What each user asks for, "" for nothing; None if nobody asks.
         sorted_by_time: Numbers of the users whose events had to be sorted.
     """
 
@@ -39,6 +40,7 @@ class Requests:
     timestamps: list[list[int | None]] | None = None
     event_texts: list[list[str | None]] | None = None
     texts: list[list[str]] | None = None
+    queries: list[str] | None = None
     sorted_by_time: frozenset[int] = field(default_factory=frozenset)
 
     def __len__(self) -> int:
@@ -51,7 +53,10 @@ class Requests:
             for name, empty in _PER_EVENT.items()
             if getattr(self, name) is not None
         }
-        return Requests(**taken, texts=None if self.texts is None else [self.texts[user] for user in users])
+        for name in ("texts", "queries"):
+            values = getattr(self, name)
+            taken[name] = None if values is None else [values[user] for user in users]
+        return Requests(**taken)
 
 
 def read_requests(
@@ -62,6 +67,7 @@ def read_requests(
     ratings: Any = None,
     timestamps: Any = None,
     event_texts: Any = None,
+    queries: Any = None,
 ) -> Requests:
     """Read the arguments of `recommend_many`.
 
@@ -72,6 +78,7 @@ def read_requests(
         ratings: One list per user.
         timestamps: One list per user, of any type that `read_call_times` reads.
         event_texts: One list per user.
+        queries: One text or None per user.
 
     Returns:
         The request. If the times of a user do not ascend, the events are sorted by time.
@@ -96,6 +103,8 @@ def read_requests(
         details["timestamps"] = [[next(values) for _ in history] for history in users]
     if texts is not None:
         details["texts"] = _texts(texts, len(users))
+    if queries is not None:
+        details["queries"] = _queries(queries, len(users))
     return _sorted_by_time(Requests(users, **details))
 
 
@@ -148,6 +157,17 @@ def _texts(given: Any, users: int) -> list[list[str]]:
     return found
 
 
+def _queries(given: Any, users: int) -> list[str] | None:
+    entries = listed("queries", given, "texts, one per history")
+    if len(entries) != users:
+        raise ValueError(f"queries must have one text per history: {users}, got {len(entries)}")
+    for number, entry in enumerate(entries):
+        if not (is_missing(entry) or isinstance(entry, str)):
+            raise ValueError(f"query of history {number} is {kind_of(entry)}; give a text")
+    queries = [entry.strip() if isinstance(entry, str) else "" for entry in entries]
+    return queries if any(queries) else None
+
+
 def _sorted_by_time(requests: Requests) -> Requests:
     """Sort the events of each user by time.
 
@@ -166,7 +186,7 @@ def _sorted_by_time(requests: Requests) -> Requests:
             falling[user] = sorted(range(len(times)), key=known.__getitem__)
     if not falling:
         return requests
-    ordered = {}
+    ordered: dict[str, Any] = {}
     for name in _PER_EVENT:
         lists = getattr(requests, name)
         if lists is not None:

@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..checkpoints.saved_tables import saved_item_ids
 from ..modeling_xcat.arguments_xcat import whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.recommending_xcat import OnUnknown, check_unknown
-from ..ranking.recommender import XCatRecommender, saved_item_ids
+from ..ranking.recommender import XCatRecommender
 from ..tokenization.progress import stage
 from ..tokenization.sequences.histories import Histories
 
@@ -60,6 +61,7 @@ class BatchRequest:
     Args:
         k: Recommendations per user; fewer if the filters leave fewer items.
         filters: Filters on the recommended items.
+        query: What every user asks for, or None; see `XCatRecommender.recommend`.
         texts: User texts added to every history.
         cold_boost: Added to the scores of cold items; None for the checkpoint's value.
         on_unknown: Result for a user without a known item; see `XCatRecommender.recommend`.
@@ -70,6 +72,7 @@ class BatchRequest:
     texts: tuple[str, ...] = ()
     cold_boost: float | None = None
     on_unknown: OnUnknown = "popular"
+    query: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", whole_number("k", self.k))
@@ -122,6 +125,7 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
     found = recommender.recommend_many(
         items,
         request.k,
+        queries=None if request.query is None else [request.query] * len(items),
         texts=[request.texts] * len(items) if request.texts else None,
         event_types=columns.get("event_types"),
         ratings=columns.get("ratings"),
@@ -154,7 +158,7 @@ def check_histories(checkpoint: str, histories: pa.Table, request: BatchRequest)
     Raises:
         ValueError: If there are such users, and `on_unknown` of the request is "error".
     """
-    if request.on_unknown != "error" or request.texts:
+    if request.on_unknown != "error" or request.texts or request.query:
         return
     ids = saved_item_ids(checkpoint)
     if ids is None:  # an adapter, or a repository

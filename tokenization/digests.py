@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from transformers.utils import cached_file
 
 from .vocabulary import VOCABULARY_FILE, ItemVocabulary
 
@@ -60,3 +63,14 @@ def check_digests(
                 f"{name}: {file} was saved with another catalogue than {VOCABULARY_FILE}, so item indices would have "
                 "other meanings; save model and processor of one training again, into a new folder or repository"
             )
+
+
+def read_settings(name: str, file: str, hub: dict[str, Any]) -> dict[str, Any]:
+    """Content of a settings file beside a processor; empty if there is none."""
+    path = cached_file(
+        name, file, _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False, **hub
+    )
+    if path is None:
+        return {}
+    settings: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return settings

@@ -5,7 +5,6 @@ Self-contained, because it travels with a checkpoint.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -17,12 +16,13 @@ import torch
 from transformers import BatchFeature, PreTrainedConfig, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.utils import cached_file
 
-from .digests import CONFIG_FILE, catalogue_digest, check_digests
+from .digests import CONFIG_FILE, catalogue_digest, check_digests, read_settings
 from .masking import mask
 from .packing import EventFeatures, pack_histories, ratings_of, seconds_of, values_of
 from .padding import Padding, in_format, text_options
 from .saved_names import check_saved_names
 from .unknown_tokens import warn_of_unknown
+from .user_texts import place_user_texts, plain_tokens, texts_per_user, words_of_tokens
 from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
 
 logger = logging.getLogger(__name__)
@@ -298,6 +298,28 @@ class XCatProcessor(ProcessorMixin):
         )
         return BatchFeature(dict(tokens))
 
+    def ask_inputs(self, asks: Sequence[str]) -> dict[str, torch.Tensor]:
+        """Inputs of `XCatModel.read_asks` from what customers ask for.
+
+        Args:
+            asks: One text per user; "" for none.
+
+        Returns:
+            (users, tokens) `input_ids` and `attention_mask`, with the query prompt; (users, words) `token_ids`, the
+            tokens of the texts themselves, which are compared with those of items.
+        """
+        warn_of_unknown(self.tokenizer, [ask for ask in asks if ask], "queries")
+        own = plain_tokens(self.tokenizer, asks, self.max_text_length, padding=True, return_tensors="pt")
+        return {**self.tokenize(asks, query=True), "token_ids": own["input_ids"].long()}
+
+    def ask_words(self, asks: Sequence[str]) -> list[list[str]]:
+        """The word of each of the `token_ids` that `ask_inputs` makes of what customers ask for.
+
+        Args:
+            asks: One text per user.
+        """
+        return words_of_tokens(self.tokenizer, asks, self.max_text_length)
+
     def _user_texts(
         self,
         texts: Sequence[str | Sequence[str] | None],
@@ -305,34 +327,18 @@ class XCatProcessor(ProcessorMixin):
         users: int,
         options: Mapping[str, Any],
     ) -> dict[str, torch.Tensor]:
-        if isinstance(texts, str) or len(texts) != users:
-            raise ValueError(f"texts must have one entry per history: {users}, got {len(texts)}")
-        per_user = [[entry] if isinstance(entry, str) else list(entry or ()) for entry in texts]
-        owner = [user for user, entries in enumerate(per_user) for _ in entries]
-        if not owner:
+        per_user = texts_per_user(texts, users)
+        given = [text for entries in per_user for text in entries]
+        if not given:
             return {}
         if not self.reads_texts:
             raise ValueError(
-                f"texts: {len(set(owner))} of {users} users have texts, and this model does not read texts of users; "
-                "leave texts= out"
+                f"texts: {sum(map(bool, per_user))} of {users} users have texts, and this model does not read texts "
+                "of users; leave texts= out"
             )
-        given = [text for entries in per_user for text in entries]
         warn_of_unknown(self.tokenizer, given, "texts of users")
         tokens = self.tokenize(given, query=True, **options)
-        mask, width = batch["attention_mask"], batch["item_ids"].shape[1]
-        starts = (mask.bool() & batch["position_ids"].eq(0)).long().cumsum(1) - 1
-        last = batch["query_positions"][torch.tensor(owner)]
-        row, document = last // width, starts.flatten()[last]
-        slot = torch.tensor([row[:i].eq(row[i]).sum() for i in range(len(row))])
-        shape = (mask.shape[0], int(slot.max()) + 1)
-        ids, seen = tokens["input_ids"], tokens["attention_mask"]
-        padded = torch.full((*shape, ids.shape[1]), self.tokenizer.pad_token_id or 0)
-        return {
-            "user_text_input_ids": padded.index_put((row, slot), ids),
-            "user_text_attention_mask": torch.zeros_like(padded).index_put((row, slot), seen),
-            "user_text_document_ids": torch.full(shape, -1).index_put((row, slot), document),
-            "user_text_positions": torch.zeros(shape, dtype=torch.long),
-        }
+        return place_user_texts(tokens, per_user, batch, self.tokenizer.pad_token_id or 0)
 
     def to_dict(self) -> dict[str, Any]:
         """Content of `processor_config.json`; vocabulary and tokenizer are saved in other files."""
@@ -385,20 +391,9 @@ class XCatProcessor(ProcessorMixin):
         if file is None:
             raise OSError(f"{name} has no {VOCABULARY_FILE}; save the processor with save_pretrained")
         processor.vocabulary = ItemVocabulary.load(file)
-        config, settings = (_read_settings(name, path, hub) for path in (CONFIG_FILE, "processor_config.json"))
+        config, settings = (read_settings(name, path, hub) for path in (CONFIG_FILE, "processor_config.json"))
         check_digests(config, settings, processor.vocabulary, name)
         return processor
-
-
-def _read_settings(name: str, file: str, hub: dict[str, Any]) -> dict[str, Any]:
-    """Content of a settings file beside a processor; empty if there is none."""
-    path = cached_file(
-        name, file, _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False, **hub
-    )
-    if path is None:
-        return {}
-    settings: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    return settings
 
 
 XCatProcessor.register_for_auto_class("AutoProcessor")

@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 import torch
 
+from xcat_rec.checkpoints.saved_tables import saved_text_columns
 from xcat_rec.modeling_xcat.filters_xcat import Filters
-from xcat_rec.ranking.recommender import XCatRecommender, saved_text_columns
+from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.batch import BatchRequest, histories_table, recommend_block
 from xcat_rec.tokenization.out_of_core.inputs import PreparationInputs
 from xcat_rec.tokenization.out_of_core.prepare import prepare_tables

@@ -24,6 +24,7 @@ from ..tiny_shop import SMALL, save_text_encoder, shop
 
 HERE = Path(__file__).parent
 HISTORIES = [["item-03", "item-10"], ["item-22"], ["item-01", "kite", "item-15"]]
+QUERIES = ["maps number", None, "blue tents"]
 TEXTS = ["tents number 7", None, "maps"]
 EXPECTED = "expected.json"
 
@@ -42,7 +43,10 @@ def main() -> None:
     for name, buffer in made.model.model.candidates.named_buffers():
         drawn = torch.randn(buffer.shape)
         buffer.copy_(drawn.abs() + 0.5 if name.endswith("scale") else drawn)
-    made.model.config.candidate_attention = True
+    made.model.config.candidate_attention = made.model.config.ask_attention = True
+    for name in ("view", "key", "weight", "expand", "expand_bias", "contract"):
+        getattr(made.model.model.asks, name).normal_()
+    made.model.model.asks.scale.fill_(1.0)
     made.model.save_pretrained(folder)
     made.processor.save_pretrained(folder)
     for code in folder.glob("*.py"):
@@ -53,6 +57,10 @@ def main() -> None:
     answers = {
         "scores": [[round(score, 5) for score in user] for user in scores.tolist()],
         "recommended": [[item.item_id for item in user] for user in found],
+        "asked": [
+            [[item.item_id, item.score, *item.words] for item in user]
+            for user in recommender.recommend_many(HISTORIES, 5, texts=TEXTS, queries=QUERIES)
+        ],
     }
     (folder / EXPECTED).write_text(json.dumps(answers, indent=1) + "\n")
     if sum(file.stat().st_size for file in folder.iterdir()) > 400_000:

@@ -15,9 +15,9 @@ from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.ranking.recommender import XCatRecommender
 
-from .make_checkpoint import EXPECTED, HISTORIES, TEXTS
+from .make_checkpoint import EXPECTED, HISTORIES, QUERIES, TEXTS
 
-FOLDERS = sorted(Path(__file__).parent.glob("format-*"))
+FOLDERS = sorted(Path(__file__).parent.glob("format-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
 
 
 def test_there_is_one_of_each_format() -> None:
@@ -34,6 +34,14 @@ def test_it_loads_and_gives_its_scores(folder: Path) -> None:
         assert found == pytest.approx(wanted, abs=2e-4)
     found = recommender.recommend_many(HISTORIES, 5, texts=TEXTS)
     assert [[item.item_id for item in user] for user in found] == expected["recommended"]
+    if "asked" not in expected:
+        with pytest.raises(ValueError, match="does not read queries"):
+            recommender.recommend_many(HISTORIES, 5, queries=QUERIES)
+        return
+    asked = recommender.recommend_many(HISTORIES, 5, texts=TEXTS, queries=QUERIES)
+    for of_user, wanted in zip(asked, expected["asked"], strict=True):
+        assert [[item.item_id, *item.words] for item in of_user] == [[name, *words] for name, _, *words in wanted]
+        assert [item.score for item in of_user] == pytest.approx([score for _, score, *_ in wanted], abs=2e-4)
 
 
 def test_a_table_that_a_checkpoint_lacks_is_empty_and_not_what_lay_in_memory(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from xcat_rec.checkpoints.saved_tables import saved_item_ids
 from xcat_rec.cli.app import main
 from xcat_rec.modeling_xcat.filters_xcat import Filters
-from xcat_rec.ranking.recommender import XCatRecommender, saved_item_ids
+from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving import batch
 from xcat_rec.serving.batch import (
     RECOMMENDATIONS,

@@ -34,6 +34,8 @@ UNTRAINED_BONUS = 0.25
 """Cold-item boost (`untrained_bonus`) of a model that reads texts. It finds 20 % more cold items. The loss over all
 targets is not measurable (docs/research/trials.md, "Cold items, second study").
 """
+ASK_LENGTH = 48
+"""Tokens per item text that are compared with what a customer asks for; titles, brands and categories have fewer."""
 DEFAULT_FEATURES = ("brand",)
 """Brands get embeddings, because they cross categories and the text encodes them weakly. Categories need none."""
 
@@ -197,6 +199,7 @@ def _config(data: SplitData, encoder_path: str, pooling: str, options: Preparati
         "num_rating_buckets": _rating_scale(shop)[0],
         "num_time_gap_buckets": TIME_GAP_BUCKETS if has_times else 0,
         "max_history": history_length(data.train),
+        "ask_length": ASK_LENGTH if options.config.get("use_text", XCatConfig.use_text) else 0,
         "untrained_bonus": UNTRAINED_BONUS if options.config.get("use_text", XCatConfig.use_text) else 0.0,
     }
     config = XCatConfig(**{**measured, **options.config})

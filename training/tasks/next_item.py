@@ -21,6 +21,7 @@ from ...tokenization.processing_xcat import XCatProcessor
 from ..argument_checks import check_deciding_metric
 from ..arguments import XCatTrainingArguments
 from ..collators import PackingCollator, QueryCollator
+from ..tuning.asks import fit_asks
 from ..tuning.held_out import HeldOutRanker
 from ..tuning.neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
 from ..tuning.reranker import FOLDS, fit_second_stage
@@ -93,6 +94,8 @@ class NextItemTask(Task):
             trainer.log(
                 {"first_stage_ndcg@10": gain.before, "re_ranked_ndcg@10": gain.after if gain.pays else gain.before}
             )
+        if args.tune_second_stage and model.model.asks is not None and len(validation):
+            logger.info("queries: %s", fit_asks(model, processor, validation, seed=args.seed, quick=args.quick))
 
     def prediction_step(
         self, trainer: XCatTrainer, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool

@@ -1,0 +1,92 @@
+"""Texts of users as inputs of a model.
+
+Self-contained, because it travels with a checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+
+def texts_per_user(texts: Sequence[str | Sequence[str] | None], users: int) -> list[list[str]]:
+    """The texts of each user as lists.
+
+    Args:
+        texts: One text, several or None per user.
+        users: Number of users.
+
+    Raises:
+        ValueError: If the numbers differ.
+    """
+    if isinstance(texts, str) or len(texts) != users:
+        raise ValueError(f"texts must have one entry per history: {users}, got {len(texts)}")
+    return [[entry] if isinstance(entry, str) else list(entry or ()) for entry in texts]
+
+
+def place_user_texts(
+    tokens: Mapping[str, torch.Tensor], per_user: Sequence[Sequence[str]], batch: Mapping[str, torch.Tensor], pad: int
+) -> dict[str, torch.Tensor]:
+    """Place tokenized texts in the rows of their users' histories; every event may read them.
+
+    Args:
+        tokens: (texts, length) `input_ids` and `attention_mask` of all texts, user by user.
+        per_user: The texts of each user.
+        batch: Inputs of the histories.
+        pad: Token id of padding.
+
+    Returns:
+        The inputs `user_text_*` of `XCatModel.forward`.
+    """
+    owner = [user for user, entries in enumerate(per_user) for _ in entries]
+    mask, width = batch["attention_mask"], batch["item_ids"].shape[1]
+    starts = (mask.bool() & batch["position_ids"].eq(0)).long().cumsum(1) - 1
+    last = batch["query_positions"][torch.tensor(owner)]
+    row, document = last // width, starts.flatten()[last]
+    slot = torch.tensor([row[:i].eq(row[i]).sum() for i in range(len(row))])
+    shape = (mask.shape[0], int(slot.max()) + 1)
+    ids, seen = tokens["input_ids"], tokens["attention_mask"]
+    padded = torch.full((*shape, ids.shape[1]), pad)
+    return {
+        "user_text_input_ids": padded.index_put((row, slot), ids),
+        "user_text_attention_mask": torch.zeros_like(padded).index_put((row, slot), seen),
+        "user_text_document_ids": torch.full(shape, -1).index_put((row, slot), document),
+        "user_text_positions": torch.zeros(shape, dtype=torch.long),
+    }
+
+
+def plain_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], longest: int, **options: Any) -> Any:
+    """Tokens of texts without special tokens and prompt.
+
+    Args:
+        tokenizer: Tokenizer of the text encoder.
+        texts: The texts.
+        longest: Maximum tokens.
+        **options: Further options of the tokenizer.
+    """
+    return tokenizer(
+        list(texts), add_special_tokens=False, truncation=True, max_length=longest, return_token_type_ids=False,
+        **options,
+    )  # fmt: skip
+
+
+def words_of_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], longest: int) -> list[list[str]]:
+    """The word that each of the `plain_tokens` belongs to, as written in the text.
+
+    Args:
+        tokenizer: A fast tokenizer.
+        texts: The texts.
+        longest: Maximum tokens.
+    """
+    found = plain_tokens(tokenizer, texts, longest, return_offsets_mapping=True)
+    words = []
+    for place, text in enumerate(texts):
+        numbers, offsets = found.word_ids(place), found["offset_mapping"][place]
+        spans: dict[int | None, tuple[int, int]] = {}
+        for number, (start, end) in zip(numbers, offsets, strict=True):
+            spans[number] = (spans.get(number, (start, end))[0], end)
+        words.append([text[slice(*spans[number])].strip() for number in numbers])
+    return words
