@@ -34,7 +34,8 @@ def fit(
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     text_encoder: Annotated[
-        str | None, typer.Option(help="Hub id or folder of the text encoder, such as intfloat/multilingual-e5-small.")
+        str | None,
+        typer.Option(help="Hub id or folder of the text encoder; auto, the default, chooses by the texts' language."),
     ] = None,
     base: Annotated[str | None, typer.Option(help="Trained checkpoint to start from: folder or repo id.")] = None,
     peft: Annotated[

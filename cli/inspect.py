@@ -138,9 +138,10 @@ def _show(report: Inspection, shop: ShopTables, show_values: bool) -> None:
             results.print(inspection_table(title, rows), "", highlight=False, sep="\n")
     for problem in shop.problems:
         results.print(with_options(f"note: {problem.describe(show_values)}"), markup=False)
-    note = unknown_note(report.unknown_tokens or 0.0, "titles")
-    if note is not None:
-        results.print(with_options(f"note: {note}"), markup=False)
+    for name, share in report.unknown_tokens.items():
+        note = unknown_note(share, "titles" if name == "titles" else "texts of users")
+        if note is not None:
+            results.print(with_options(f"note: {note}"), markup=False)
 
 
 def _check(output: Path, push: str | None) -> None:

@@ -30,7 +30,8 @@ def interests(
     encoding: Encoding = None,
     half_life_days: Annotated[float, typer.Option(help="Days after which a review counts half.")] = 180.0,
     text_encoder: Annotated[
-        str | None, typer.Option(help="Hub id or folder of the text encoder, such as intfloat/multilingual-e5-small.")
+        str | None,
+        typer.Option(help="Hub id or folder of the text encoder; auto, the default, chooses by the texts' language."),
     ] = None,
     sentiment_model: Annotated[
         str | None, typer.Option(help="Text-classification model for texts without a rating, instead of the lexicon.")

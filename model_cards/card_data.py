@@ -104,6 +104,7 @@ class XCatModelCardData(ModelCardData):
         seeds: Name to seed.
         preparation: Non-default options of the preparation.
         notes: Notes of the preparation, one sentence each.
+        unknown_tokens: Share of tokens that the text encoder does not know, in texts of "items" and of "users".
         command: Command that trains this model again, or None.
         example_history: Item ids for the usage example.
         training: Record of the training run.
@@ -141,6 +142,7 @@ class XCatModelCardData(ModelCardData):
     seeds: Mapping[str, int] = field(default_factory=dict)
     preparation: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    unknown_tokens: Mapping[str, float] = field(default_factory=dict)
     command: str | None = None
     example_history: Sequence[str] = ("item-1", "item-2")
     training: TrainingRecord = field(default_factory=TrainingRecord)

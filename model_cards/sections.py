@@ -86,6 +86,9 @@ def data_section(data: XCatModelCardData) -> str:
             ["Licence of the data", cell(facts.licence) or "not stated"],
             ["Source", cell(facts.homepage) or "not stated"],
         ]
+    if data.unknown_tokens:
+        shares = ", ".join(f"{share:.1%} in texts of {name}" for name, share in data.unknown_tokens.items())
+        rows.append(["Tokens unknown to the text encoder", shares])
     rows.append(["Split", cell(data.split)])
     rows.append(["Order of simultaneous events", cell(TIES.get(data.tie_policy, data.tie_policy))])
     rows.append(["Seeds", cell(", ".join(f"{name} {n}" for name, n in data.seeds.items())) or "not recorded"])

@@ -9,13 +9,12 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .text_language import CHINESE, ENCODERS, MULTILINGUAL, evenly, find_language
+
 logger = logging.getLogger(__name__)
 
 UNKNOWN_SHARE = 0.1
 """Share of unknown tokens that triggers a warning; English titles have under 1 %."""
-MULTILINGUAL_ENCODER = "intfloat/multilingual-e5-small"
-"""A text encoder for 100 languages, as small as the default one."""
-_SAMPLE = 2_000
 
 
 def unknown_share(texts: Sequence[str], token_ids: Callable[[list[str]], list[list[int]]], unknown: int) -> float:
@@ -26,8 +25,7 @@ def unknown_share(texts: Sequence[str], token_ids: Callable[[list[str]], list[li
         token_ids: Texts to token ids, without special tokens.
         unknown: Id of the unknown token.
     """
-    step = max(1, len(texts) // _SAMPLE)
-    ids = token_ids(list(texts[::step][:_SAMPLE]))
+    ids = token_ids(evenly(texts))
     total = sum(map(len, ids))
     return sum(row.count(unknown) for row in ids) / total if total else 0.0
 
@@ -45,25 +43,29 @@ def share_unknown_to(tokenizer: Any, texts: Sequence[str]) -> float:
     return unknown_share(texts, token_ids, tokenizer.unk_token_id)
 
 
-def unknown_note(share: float, what: str) -> str | None:
+def unknown_note(share: float, what: str, texts: Sequence[str] = ()) -> str | None:
     """A note about a large share of unknown tokens; None for a small share.
 
     Args:
         share: Share of unknown tokens.
         what: Name of the texts, such as "texts of items".
+        texts: The texts, which decide the encoder that the note names.
     """
     if share <= UNKNOWN_SHARE:
         return None
+    language = find_language(texts)
+    chinese = f"{ENCODERS[CHINESE]!r} (Chinese) or " if language is not None and language.name == CHINESE else ""
     return (
         f"{what}: {share:.0%} of their tokens are unknown to the text encoder, so it does not read their language or "
-        f"script; train with an encoder that does, such as text_encoder={MULTILINGUAL_ENCODER!r} (100 languages)"
+        f"script; train with an encoder that does, such as text_encoder={chinese}{ENCODERS[MULTILINGUAL]!r} "
+        "(100 languages)"
     )
 
 
 def warn_of_unknown(tokenizer: Any, texts: Sequence[str], what: str) -> None:
     """Log `unknown_note` for texts, if there is one; once per tokenizer and name of texts."""
     warned = vars(tokenizer).setdefault("_xcat_warned", set())
-    note = None if what in warned else unknown_note(share_unknown_to(tokenizer, texts), what)
+    note = None if what in warned else unknown_note(share_unknown_to(tokenizer, texts), what, texts)
     if note is not None:
         warned.add(what)
         logger.warning("%s", note)

@@ -148,6 +148,7 @@ class FitResult:
             "epochs": self.epochs,
             "trained_parameters": self.parameters[0],
             "parameters": self.parameters[1],
+            "unknown_tokens": dict(self.prepared.unknown_tokens),
         }
 
 

@@ -69,6 +69,7 @@ def begin_card(
         tie_policy=options.tie_policy,
         seeds=seeds,
         notes=tuple(prepared.notes),
+        unknown_tokens=prepared.unknown_tokens,
         preparation=changed_options(options),
         command=request.command,
         example_history=popular_items(prepared.model, vocabulary, 3),

@@ -21,7 +21,9 @@ from ..tokenization.out_of_core.prepared_folder import refuse_prepared
 from ..tokenization.sources.generic import load_table, table_suffix
 from ..tokenization.sources.table_files import find_shop
 from ..tokenization.tables.schema import TableColumns, derive_items, validate_items
-from ..tokenization.text import DEFAULT_TEXT_FIELDS, item_texts, resolve_text_encoder
+from ..tokenization.text import DEFAULT_TEXT_FIELDS, item_texts
+from ..tokenization.text.default_encoder import choose_text_encoder
+from ..tokenization.unknown_tokens import warn_of_unknown
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ def interests(
         time_format: Time format, as in `load_shop`; None for the format in the checkpoint's training, or to detect it.
         encoding: Encoding of text files; None as for `time_format`.
         half_life_days: Days after which a review counts half.
-        text_encoder: Folder or hub id of the text encoder; None for the default.
+        text_encoder: Folder or hub id of the text encoder; None or "auto" for one by the language of the texts.
         sentiment_model: Text-classification model for texts without rating; None for the lexicon.
         entity_model: Token-classification model that finds names; None for the names of the catalogue.
         users: Number of users, if `user` is None.
@@ -93,10 +95,10 @@ def interests(
     ids, written = items["item_id"], item_texts(items, [n for n in DEFAULT_TEXT_FIELDS if n in items.columns])
     texts = dict(zip(ids, written, strict=True))
     categories = dict(zip(ids, items["category"].fill_null(""), strict=True))
-    encode = _encoder(text_encoder, tell)
+    said = [text for text in statements.table["text"] if text]
+    encode = _encoder(text_encoder, list(filter(None, written)), said, tell)
     sentiment = None if sentiment_model is None else ModelSentiment(sentiment_model)
     entities = EntityMatcher.of_catalogue(items) if entity_model is None else ModelEntities(entity_model)
-    said = [text for text in statements.table["text"] if text]
     keyphrases = KeyphraseExtractor().fit(said) if said else None
     profiles = {}
     for name, of_user in chosen.items():
@@ -127,15 +129,21 @@ def _most_told(statements: Statements, count: int) -> list[str]:
     return [str(user) for user in counts["user_id"].head(count)]
 
 
-def _encoder(name: str | None, tell: Callable[[str], None]) -> Callable[[list[str]], np.ndarray]:
+def _encoder(
+    name: str | None, items: list[str], said: list[str], tell: Callable[[str], None]
+) -> Callable[[list[str]], np.ndarray]:
     """Load the encoder; it gives one state per text."""
+    from ..tokenization.text.pooling import read_pooling
     from ..tokenization.text.precision import use_bf16
     from ..tokenization.text.text_encoder import (
         TextEncoder,
     )  # imports torch, so bad options are refused earlier
 
-    folder, note = resolve_text_encoder(name)
-    if note:
+    chosen = choose_text_encoder(name, items, said)
+    for note in chosen.notes:
         tell(note)
-    encoder = TextEncoder.from_pretrained(folder, bf16=use_bf16("auto"))
+    pooling = read_pooling(chosen.path, chosen.name)
+    encoder = TextEncoder.from_pretrained(chosen.path, pooling=pooling, bf16=use_bf16("auto"))
+    warn_of_unknown(encoder.tokenizer, items, "texts of items")
+    warn_of_unknown(encoder.tokenizer, said, "texts of users")
     return lambda texts: encoder.encode(texts)[:, 0]

@@ -104,7 +104,8 @@ DATA = rf"""
 \| Users per part \| (?:train [\d,]+, validation [\d,]+, test [\d,]+|not recorded) \|
 \| Licence of the data \| [^\n]+ \|
 \| Source \| [^\n]+ \|
-)?\| Split \| [\w -]+ \|
+(?:\| Tokens unknown to the text encoder \| [\d.]+% in texts of items(?:, [\d.]+% in texts of users)? \|
+)?)?\| Split \| [\w -]+ \|
 \| Order of simultaneous events \| [^\n]+ \|
 \| Seeds \| (?:not recorded|\w+ \d+(?:, \w+ \d+)*) \|
 

@@ -13,7 +13,8 @@ from xcat_rec import PreparationOptions, prepare_training
 from xcat_rec.tokenization.inspection.inspect import inspect_shop
 from xcat_rec.tokenization.inspection.page import inspection_tables
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
-from xcat_rec.tokenization.text.default_encoder import packaged_copy
+from xcat_rec.tokenization.text import default_encoder
+from xcat_rec.tokenization.text.default_encoder import DEFAULT_TEXT_ENCODER, packaged_copy
 from xcat_rec.tokenization.unknown_tokens import share_unknown_to, unknown_note, warn_of_unknown
 
 from ..tiny_shop import SMALL, events_table, items_table, shop
@@ -50,7 +51,9 @@ def test_a_fit_warns_of_titles_it_cannot_read(caplog: pytest.LogCaptureFixture) 
         record.getMessage() for record in caplog.records if "are unknown to the text encoder" in record.getMessage()
     ]
     assert re.match(r"texts of items: \d+% of their tokens are unknown to the text encoder", told)
-    assert "text_encoder='intfloat/multilingual-e5-small'" in told and not any(title in told for title in CHINESE)
+    assert "text_encoder='BAAI/bge-small-zh-v1.5' (Chinese) or 'intfloat/multilingual-e5-small'" in told and not any(
+        title in told for title in CHINESE
+    )
     caplog.clear()
     for _ in range(2):  # once, although a service checks repeatedly
         warn_of_unknown(start.processor.tokenizer, ["我想要一个帐篷"], "texts of users")
@@ -58,9 +61,35 @@ def test_a_fit_warns_of_titles_it_cannot_read(caplog: pytest.LogCaptureFixture) 
     assert told.startswith("texts of users") and "帐篷" not in told
 
 
+def with_queries(tables: ShopTables, query: str) -> ShopTables:
+    return validate_tables(tables.items, tables.events.with_columns(query=pl.lit(query)), name="queries")
+
+
 @needs_encoder
-def test_inspect_reports_the_share() -> None:
-    shares = [inspect_shop(one).unknown_tokens for one in (shop(12), chinese_shop())]
-    assert shares[0] == 0 and 0.4 < shares[1] < 0.9
-    rows = inspection_tables(inspect_shop(chinese_shop()))["Text encoder"]
-    assert rows == [("tokens of titles unknown to the default encoder", f"{shares[1]:.1%}")]
+def test_inspect_reports_the_shares_of_the_encoder_that_fit_would_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(default_encoder, "multilingual_tokenizer", lambda: None)
+    english, chinese = (inspect_shop(one) for one in (with_queries(shop(12), "boots"), chinese_shop()))
+    assert english.unknown_tokens == {"titles": 0, "users": 0}
+    assert 0.4 < chinese.unknown_tokens["titles"] < 0.9
+    rows = inspection_tables(chinese)["Text encoder"]
+    assert rows == [
+        ("encoder for their language", DEFAULT_TEXT_ENCODER),
+        ("unknown tokens: titles", f"{chinese.unknown_tokens['titles']:.1%}"),
+    ]
+
+
+@needs_encoder
+def test_a_fit_measures_texts_of_users_too(caplog: pytest.LogCaptureFixture) -> None:
+    options = PreparationOptions(text_encoder=packaged_copy(), config=SMALL)
+    start = prepare_training(with_queries(shop(12), "我想要一个帐篷"), options)
+    assert start.unknown_tokens["items"] == 0 and 0.4 < start.unknown_tokens["users"] < 0.9
+    (told,) = [message for message in caplog.messages if "are unknown to the text encoder" in message]
+    assert told.startswith("texts of users") and "帐篷" not in told and "BAAI/bge-small-zh-v1.5" in told
+    assert prepare_training(shop(12), options).unknown_tokens == {"items": 0}
+
+
+@needs_encoder
+def test_english_tables_get_todays_encoder() -> None:
+    start = prepare_training(shop(12), PreparationOptions(config=SMALL))
+    assert start.text_encoder == DEFAULT_TEXT_ENCODER and start.model.config.text_pooling == "mean"
+    assert start.processor.item_prompt == start.processor.query_prompt == ""

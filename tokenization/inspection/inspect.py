@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import datasets
@@ -18,7 +17,8 @@ from ..tables.event_roles import EventRoles, event_roles
 from ..tables.event_times import exact_time
 from ..tables.schema import ShopTables
 from ..tables.values import read_texts
-from ..text.default_encoder import local_default
+from ..text.default_encoder import local_choice
+from ..text.text_columns import sampled_user_texts
 from ..text.vocabulary_texts import items_table
 from ..unknown_tokens import unknown_share
 from ..vocabulary import ItemVocabulary
@@ -60,8 +60,9 @@ class Inspection:
         problems: Data-quality issues: repairs and warnings.
         event_roles: Role of each event type: target, context or negative.
         warnings: Decisions to make before training, in sentences.
-        unknown_tokens: Share of the tokens in titles that the default text encoder has no embedding for. None if the
-            encoder is neither cached nor installed, or if there are no titles.
+        text_encoder: Hub id of the text encoder that `fit` chooses for the language of titles and of users' texts.
+        unknown_tokens: Share of the tokens in titles and users' texts that it has no embedding for, by "titles" and
+            "users". Empty if the encoder is neither cached nor installed.
     """
 
     name: str
@@ -87,7 +88,8 @@ class Inspection:
     split_rows: dict[str, int]
     leaks: dict[str, int]
     problems: list[dict[str, Any]] = field(default_factory=list)
-    unknown_tokens: float | None = None
+    text_encoder: str = ""
+    unknown_tokens: dict[str, float] = field(default_factory=dict)
     event_roles: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -132,6 +134,7 @@ def inspect_shop(
     ordered = _in_time(events)
     times = events["timestamp"].drop_nulls()
     titles = items["title"].filter(items["title"] != "")
+    encoder, unknown = _unknown_tokens(titles.to_list(), sampled_user_texts(events))
     repeated = sum(problem.count for problem in shop.problems if problem.kind == "repeated_event")
     return Inspection(
         name=shop.name,
@@ -163,7 +166,8 @@ def inspect_shop(
         event_roles=roles.to_dict(),
         warnings=_warnings(events, chosen, roles),
         problems=[problem.to_dict(show_values) for problem in shop.problems],
-        unknown_tokens=_unknown_tokens(titles),
+        text_encoder=encoder,
+        unknown_tokens=unknown,
     )
 
 
@@ -292,22 +296,22 @@ def _counts(values: pl.Series, by_name: bool = False) -> dict[str, int]:
     return dict(ordered.iter_rows())
 
 
-def _unknown_tokens(titles: pl.Series) -> float | None:
-    """Share of tokens unknown to the default text encoder; needs only its tokenizer, and no network."""
-    folder = local_default()
-    file = None if folder is None else Path(folder) / "tokenizer.json"
-    if file is None or not file.is_file() or titles.is_empty():
-        return None
+def _unknown_tokens(titles: list[str], said: list[str]) -> tuple[str, dict[str, float]]:
+    """The text encoder by language, and its shares of unknown tokens; needs only its tokenizer, and no network."""
+    encoder, file = local_choice(titles, said)
+    if file is None:
+        return encoder, {}
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(file))
-    unknown = tokenizer.token_to_id("[UNK]")
+    unknown = next((i for i in map(tokenizer.token_to_id, ("[UNK]", "<unk>")) if i is not None), -1)
 
     def token_ids(texts: list[str]) -> list[list[int]]:
         return [found.ids for found in tokenizer.encode_batch(texts, add_special_tokens=False)]
 
     tokenizer.no_padding()
-    return 0.0 if unknown is None else unknown_share(titles.to_list(), token_ids, unknown)
+    groups = {"titles": titles, "users": said}
+    return encoder, {name: unknown_share(texts, token_ids, unknown) for name, texts in groups.items() if texts}
 
 
 def _languages(titles: pl.Series) -> dict[str, int] | None:

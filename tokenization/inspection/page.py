@@ -105,9 +105,8 @@ def inspection_tables(report: Inspection) -> dict[str, list[tuple[str, str]]]:
         "Missing": [(name, f"{count:,} of {items:,}") for name, count in report.missing.items()],
         "Languages of titles": [(code, f"{count:,}") for code, count in (report.languages or {}).items()],
         "Text encoder": [
-            ("tokens of titles unknown to the default encoder", f"{share:.1%}")
-            for share in (report.unknown_tokens,)
-            if share is not None
+            ("encoder for their language", report.text_encoder),
+            *((f"unknown tokens: {name}", f"{share:.1%}") for name, share in report.unknown_tokens.items()),
         ],
         "Duplicates": [(name.replace("_", " "), f"{count:,}") for name, count in report.duplicates.items()],
         f"Split {report.split}": [

