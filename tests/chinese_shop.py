@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
-from .tiny_shop import DAY
+from .tiny_shop import DAY, save_text_encoder
 
 _SHELVES = {
     "露营": (
@@ -103,14 +102,7 @@ def save_encoder(folder: Path, pooling: str | None = None, prompts: dict[str, st
         pooling: Flag of sentence-transformers' pooling, such as "pooling_mode_cls_token"; None for a plain model.
         prompts: Prompts of sentence-transformers, by name.
     """
-    torch.manual_seed(11)
-    tokenizer = character_tokenizer()
-    config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=128, initializer_range=0.3,
-    )  # fmt: skip
-    BertModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    save_text_encoder(folder, character_tokenizer())
     if pooling is not None:
         kinds = ("Transformer", "Pooling")
         modules = [

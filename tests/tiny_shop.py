@@ -94,10 +94,10 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def save_text_encoder(folder: Path) -> Path:
-    """A BERT of one layer with its tokenizer, as `from_pretrained` reads it."""
+def save_text_encoder(folder: Path, tokenizer: PreTrainedTokenizerFast | None = None) -> Path:
+    """A BERT of one layer with its tokenizer, as `from_pretrained` reads it; None for `tiny_tokenizer`."""
     torch.manual_seed(11)
-    tokenizer = tiny_tokenizer()
+    tokenizer = tokenizer or tiny_tokenizer()
     config = BertConfig(
         vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
         max_position_embeddings=64, initializer_range=0.3,

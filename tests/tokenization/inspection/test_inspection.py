@@ -152,7 +152,7 @@ def test_bad_input(tmp_path, capsys):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "README.md").write_text("mine")
     for arguments, message in (
-        ([str(data), "--output", str(tmp_path / "own")], "a README.md that xcat inspect did not write"),
+        ([str(data), "--output", str(tmp_path / "own")], "a README.md that is not from a report"),
         ([str(data), "--output", str(data / "items.csv")], "is a file; give a folder"),
         ([str(data), "--output", str(tmp_path / "new"), "--push", "me"], "give NAMESPACE/NAME"),
         ([str(tmp_path / "none"), "--output", str(tmp_path / "new")], "does not exist"),
