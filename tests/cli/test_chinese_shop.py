@@ -59,6 +59,15 @@ def test_recommendations_with_a_text(checkpoint: Path) -> None:
     assert share_unknown_to(recommender.processor.tokenizer, TEXTS) < 0.01
 
 
+def test_queries_alone_and_with_a_history(checkpoint: Path) -> None:
+    for history in ([], ["--history", "商品01,商品33"]):
+        arguments = ["recommend", str(checkpoint), *history, "--query", "绿茶", "-k", "3", "--json"]
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, done.output
+        (found,) = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        assert "明前龙井绿茶" in [item["title"] for item in found["recommendations"]]
+
+
 def test_interests(checkpoint: Path) -> None:
     arguments = ["interests", str(checkpoint.parent / "shop"), "--user", "顾客00", "--json"]
     encoder = ["--text-encoder", str(checkpoint.parent / "bge-small-zh")]
