@@ -11,6 +11,7 @@ import polars as pl
 
 from .column_reader import personal_names
 from .items_of_events import describes_items, is_same_table
+from .person_columns import names_person, spelled
 from .problems import TableError
 from .table_columns import EVENT_INPUTS, ITEM_SCHEMA, TableColumns
 
@@ -54,11 +55,9 @@ _ITEM_OF_LOG = {
 }
 """Names of fields of items that are meant among those of events."""
 _USER_WORDS = (
-    "customer|user|client|member|buyer|shopper|household|visitor|account|review|reviewer|email|mail|phone|address|city"
-    "|country|region|state|gender|age|first name|last name|full name|nick name|surname|username|nickname|contact"
-    "|comment|payment|shipping|delivery|客户|用户|会员|买家|顾客|收货|地址|电话|手机|评论|评价|支付|配送"
+    "account|review|city|country|region|state|gender|age|comment|payment|shipping|delivery|评论|评价|支付|配送"
 )
-"""Words in names of columns that are about users or orders."""
+"""Words in names of columns that are about users or orders, beyond `names_person`."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +211,7 @@ def _is_worded(rows: pl.DataFrame, column: str) -> bool:
 
 def _is_about_items(rows: pl.DataFrame, column: str, names: Mapping[str, tuple[str, float]]) -> bool:
     """Whether a column may be a field of items: by its name, and because rows of one item agree."""
-    if any(_within(word, _spelled(column)) for word in _USER_WORDS.split("|")):
+    if names_person(column) or any(_within(word, spelled(column)) for word in _USER_WORDS.split("|")):
         return False
     if rows[column].dtype != pl.String or not {"user_id", "item_id"} <= names.keys():
         return True
@@ -246,10 +245,10 @@ def _assign(
 
 
 def _score(table: pl.DataFrame, column: str, name: str, words: str) -> float:
-    spelled, known = _spelled(column), words.split("|")
-    if spelled in known:
-        sure = _EXACT - 0.01 * known.index(spelled) / len(known)
-    elif any(_within(word, spelled) for word in known):
+    text, known = spelled(column), words.split("|")
+    if text in known:
+        sure = _EXACT - 0.01 * known.index(text) / len(known)
+    elif any(_within(word, text) for word in known):
         sure = _PART
     else:
         return 0.0
@@ -308,11 +307,6 @@ def _item_id(items: pl.DataFrame, events: pl.DataFrame) -> tuple[str, str, float
 
 def _id_name(table: pl.DataFrame, column: str) -> float:
     return 1.0 if column == "item_id" else _score(table, column, "item_id", _ITEM["item_id"])
-
-
-def _spelled(column: str) -> str:
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\W_]+", " ", column)
-    return " ".join(parted.lower().split())
 
 
 def _word(sure: float) -> str:

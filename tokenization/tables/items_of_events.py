@@ -10,6 +10,7 @@ import polars as pl
 from ..masking import CONTACT
 from .column_reader import ColumnReader, TableStyle
 from .keys import clean_keys
+from .person_columns import names_person
 from .problems import TableProblem
 from .table_columns import ITEM_SCHEMA, ITEM_TEXTS, TableColumns
 
@@ -26,8 +27,8 @@ class ItemsOfEvents(ColumnReader):
     """Derives one row per item from a table of events, which may come in parts.
 
     A field of an item is the most frequent non-empty value among the item's rows; of equally frequent values the one
-    that stands last. Only fields of `ITEM_SCHEMA` are taken. A text field that is about users (see
-    `describes_items`) is left out.
+    that stands last. Only fields of `ITEM_SCHEMA` are taken. A column whose name suggests a person (see
+    `names_person`) and a text field that is about users (see `describes_items`) are left out.
 
     Args:
         columns: Names of the columns; `item_id` as in the events table.
@@ -106,13 +107,17 @@ class ItemsOfEvents(ColumnReader):
         return self.columns.item_id in table.columns
 
     def _fields(self, table: pl.DataFrame, private: set[str]) -> list[str]:
-        """Fields of items that the table has. A column of user ids or baskets is never one."""
+        """Fields of items that the table has. A column of user ids, of baskets or of persons is never one."""
         there = [name for name in ITEM_SCHEMA if name != "item_id" and self.columns.name_of(name) in table.columns]
-        refused = [name for name in there if self.columns.name_of(name) in private]
-        for name in refused if not self._height else ():
+        kinds = {name: "field_of_users" for name in there if self.columns.name_of(name) in private}
+        # An item with one row shows no disagreement between its users, so the name alone decides.
+        persons = [name for name in there if name not in kinds and names_person(self.columns.name_of(name))]
+        kinds |= dict.fromkeys(persons, "names_person")
+        for name, kind in kinds.items() if not self._height else ():
             remedy = f"the column was not used for items; map {name} to another column"
-            self._add("items", name, "field_of_users", table.height, None, remedy, fatal=False)
-        return [name for name in there if name not in refused]
+            remedy += ", or rename it if it describes products" if kind == "names_person" else ""
+            self._add("items", name, kind, table.height, None, remedy, fatal=False)
+        return [name for name in there if name not in kinds]
 
     def _moved(self, before: int) -> list[TableProblem]:
         """Take the problems of one field off the list; rows count from the first part."""

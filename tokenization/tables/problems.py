@@ -74,6 +74,7 @@ _WORDING = {
     "derived_items": "the table was derived from the events; it has {count} items",
     "several_values": "{count} items have more than one value",
     "field_of_users": "the values belong to users, or differ between the rows of an item",
+    "names_person": "the name of the column suggests a person or contact details",
     "contacts": "{count} values have an e-mail address or a telephone number",
     "script_title": "{count} rows have a script fragment as title",
 }

@@ -105,7 +105,7 @@ def test_events_are_prepared_in_chunks_with_their_own_name(shop, tmp_path):
     assert load_prepared(tmp_path / "ready").columns == COLUMNS
     with pytest.raises(ValueError, match="was prepared, and its columns already have our names"):
         load_shop(tmp_path / "ready", columns=TableColumns(by_table=TWO))
-    with pytest.raises(ValueError, match="data complete-journey has its own column names"):
+    with pytest.raises(ValueError, match="data='complete-journey' has its own column names"):
         load_shop("complete-journey", columns=TableColumns(by_table=TWO))
 
 
