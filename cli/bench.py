@@ -61,6 +61,10 @@ def bench(
     category_column: Annotated[
         str | None, typer.Option(help="Column of the items table for --by-category, such as department.")
     ] = None,
+    asks: Annotated[
+        str | None,
+        typer.Option(help="Also measure with queries made of the targets: category, attributes, review, title, ..."),
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Keep the runs in the file and add the missing ones.")] = False,
     report: Report = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
@@ -96,7 +100,7 @@ def bench(
             data, models, seeds=seeds, output=output, resume=resume, items=items,
             events=events, columns=columns, time_format=time_format, encoding=encoding, unknown_items=unknown_items,
             missing_users=missing_users, base=base, by_category=by_category, category_column=category_column,
-            tell=say, **fields,
+            asks=asks, tell=say, **fields,
         )  # fmt: skip
     except RunFailedError as error:
         say(f"xcat: error: {error}")

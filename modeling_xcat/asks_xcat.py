@@ -14,7 +14,6 @@ FIELDS = ("title", "brand", "category", "other")
 """Fields of an item's text; an entry of `XCatAskReader.words` is token id x `FIELD_CODES` + field number from 1."""
 FIELD_CODES = 8
 
-_HEADS = 2
 _PAIR = (*FIELDS, "rarity")
 _CANDIDATE = ("score", "words", "meaning", "count", "share", "behind")
 _SATURATION, _LENGTH = 1.2, 0.75
@@ -94,8 +93,9 @@ class XCatAskReader(nn.Module):
 
         a_h = softmax_j(k_h x_j),    y = (sum_j a_1j x_j, sum_j a_2j x_j),    bonus = w (y, z) + o gelu(W (y, z) + u)
 
-    As in the re-ranker, a few hundred weights work for every catalogue and language; they are buffers, fitted after
-    training on users whose next item the model has not seen. The smallest bonus of a query is subtracted from all.
+    Without heads (`ask_heads` 0) z has only the candidate's scores. As in the re-ranker, a few hundred weights work
+    for every catalogue and language; they are buffers, fitted after training on users whose next item the model has
+    not seen. The smallest bonus of a query is subtracted from all.
 
     Attributes:
         words: (texts, ask_length) int32 tokens of item texts with their fields, 0 for none; see `FIELDS`.
@@ -118,11 +118,11 @@ class XCatAskReader(nn.Module):
         super().__init__()
         self.config = config
         size = int(getattr(config.text_config, "vocab_size", 0) or 0)
-        own = _HEADS * len(_PAIR) + 2 * len(FIELDS) + len(_CANDIDATE)
-        hidden = config.ask_hidden
+        heads, hidden = config.ask_heads, config.ask_hidden
+        own = heads * len(_PAIR) + 2 * len(FIELDS) * (heads > 0) + len(_CANDIDATE)
         self.register_buffer("words", torch.zeros(config.num_texts, config.ask_length, dtype=torch.int32))
         shapes: dict[str, tuple[int, ...]] = {
-            "rarity": (size,), "view": (2,), "key": (_HEADS, len(_PAIR)), "weight": (own,), "mean": (own,),
+            "rarity": (size,), "view": (2,), "key": (heads, len(_PAIR)), "weight": (own,), "mean": (own,),
             "scale": (own,), "expand": (hidden, own), "expand_bias": (hidden,), "contract": (hidden,),
         }  # fmt: skip
         for name, shape in shapes.items():
@@ -198,7 +198,7 @@ class XCatAskReader(nn.Module):
         behind = torch.where(there, scores - best, 0.0)
         counts = items.item_counts[rows].float().log1p()
         scored = [plain, words, meaning, counts, words / total, behind]
-        return torch.stack(pairs, -1), torch.stack(shares + scored, -1)
+        return torch.stack(pairs, -1), torch.stack(shares * bool(self.config.ask_heads) + scored, -1)
 
     def attend(self, pairs: torch.Tensor, own: torch.Tensor, rarity: torch.Tensor) -> torch.Tensor:
         """Cross-attention of candidates to the tokens of the ask.
@@ -211,6 +211,8 @@ class XCatAskReader(nn.Module):
         Returns:
             (queries, candidates, all features), not standardised.
         """
+        if not self.config.ask_heads:
+            return own
         logits = pairs @ self.key.float().mT
         logits = logits.masked_fill((rarity <= 0)[:, None, :, None], -torch.inf)
         attention = torch.nan_to_num(logits.softmax(2))

@@ -116,8 +116,9 @@ class XCatConfig(PreTrainedConfig):
         *What a customer asks for*
         ask_length: Tokens stored per item text, to compare with an ask (`XCatAskReader`); 0 for a model that reads
             none. `prepare_training` sets 48 for models that read texts.
+        ask_heads: Heads of the cross-attention of candidates to the ask; 0 for candidates that read only its scores.
         ask_hidden: Width of the network that re-ranks candidates for an ask.
-        ask_attention: Whether candidates attend to the ask; training sets it if validation shows a gain.
+        ask_attention: Whether candidates are re-ranked for the ask; training sets it if validation shows a gain.
         *Label smoothing over text neighbours*
         soft_target_weight: Label smoothing: share of the label's mass given to the items nearest in text.
         num_soft_targets: Number of text neighbours that share it.
@@ -210,6 +211,7 @@ class XCatConfig(PreTrainedConfig):
 
     # What a customer asks for
     ask_length: int = 0
+    ask_heads: int = 2
     ask_hidden: int = 32
     ask_attention: bool = False
 

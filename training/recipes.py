@@ -131,6 +131,7 @@ _LIST = (
     Recipe("xcat-no-fusion", "without cross-attention of behaviour to texts", {"num_fusion_layers": 0}),
     Recipe("xcat-no-attention", "without cross-attention of candidates to the history", {"candidate_window": 0}),
     Recipe("xcat-no-candidates", "without re-ranker", {"num_candidates": 0}),
+    Recipe("xcat-no-query-attention", "without cross-attention of candidates to queries", {"ask_heads": 0}),
     Recipe("xcat-no-successors", "without item transitions in the re-ranker", {"num_successors": 0}),
     Recipe("xcat-alike", "without higher loss weight for new categories", training=_ALIKE),
     Recipe("xcat-no-neighbors", "without item-to-item weights", {"num_neighbors": 0}),

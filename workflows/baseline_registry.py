@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,12 +28,17 @@ class BaselineData:
         num_item_rows: Rows of the item table, special rows included.
         text_states: (texts, dim) whitened embeddings of the item texts; None unless the baseline reads them.
         text_index: (item rows,) row of `text_states` of each item, or None.
+        texts: Text of each item row, "" for none.
+        encode: Encodes texts with the text encoder, given whether they are queries: (texts, dim), not whitened; None
+            unless the baseline reads `text_states`.
     """
 
     histories: Iterable[list[int]]
     num_item_rows: int
     text_states: torch.Tensor | None = None
     text_index: torch.Tensor | None = None
+    texts: Sequence[str] = ()
+    encode: Callable[[Sequence[str], bool], torch.Tensor] | None = None
 
 
 Fit = Callable[[BaselineData], "Ranker"]
@@ -112,6 +117,21 @@ def _text_knn(data: BaselineData, history: bool) -> Ranker:
     assert index is not None
     sizes = {"num_item_rows": data.num_item_rows, "num_texts": states.shape[0], "text_dim": states.shape[1]}
     return TextKNNModel(TextKNNConfig(**sizes, history=history)).fit(states, index)  # type: ignore[arg-type]
+
+
+@register_baseline("bm25")
+def _bm25(data: BaselineData) -> Ranker:
+    from ..modeling_baselines.search import WordSearch
+
+    return WordSearch(data.texts)
+
+
+@register_baseline("text-search", reads_text=True)
+def _text_search(data: BaselineData) -> Ranker:
+    from ..modeling_baselines.search import TextSearch
+
+    assert data.encode is not None
+    return TextSearch(data.texts, data.encode)
 
 
 for _suffix in ("", UNSEEN):

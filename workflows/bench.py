@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ from ..training.recipes import OWN, RECIPES, find_recipe
 from ..training.trainer import XCatTrainer
 from .baseline_registry import BASELINES, BaselineData
 from .baselines import FINE_TUNED, FROM_BASE, ZERO_SHOT, check_model
+from .bench_asks import ask_kinds, measure_asks
 from .fields import parse_columns, split_fields
 
 SPLIT_SEED = 0
@@ -71,6 +73,7 @@ class BenchRequest:
             apply to trained models.
         base: Checkpoint that the models of `FROM_BASE` start from, a folder or repository.
         category_column: Column of the items table by which metrics are also grouped; None for no grouping.
+        asks: Kinds of queries to measure the ranking with, separated by commas; None for none.
         judged: Required `evaluation_fingerprint` of the test split, if other runs used it already; None for any.
     """
 
@@ -87,6 +90,7 @@ class BenchRequest:
     fields: Mapping[str, Any] = field(default_factory=dict)
     base: str | None = None
     category_column: str | None = None
+    asks: str | None = None
     judged: str | None = None
 
     @property
@@ -97,6 +101,8 @@ class BenchRequest:
             named["base"] = Path(self.base).resolve().name if is_local(self.base) else self.base
         if self.category_column is not None:
             named["category_column"] = self.category_column
+        if self.asks is not None:
+            named["asks"] = self.asks
         formats = {"time_format": self.time_format, "encoding": self.encoding}
         named |= {name: value for name, value in formats.items() if value is not None}
         if self.missing_users != "error":
@@ -200,8 +206,13 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     if request.category_column is not None:
         parted = by_category(report, fitted.data.test, fitted.data.vocabulary, request.category_column)
         row["by_category"] = parted.rows
+    asked: dict[str, np.ndarray] = {}
+    if request.asks is not None:
+        row["asks"], asked = measure_asks(
+            fitted.ranker, fitted.data.test, fitted.data.vocabulary, trained, ask_kinds(request.asks)
+        )
     wanted = {name for name in report.per_user if name.rpartition(".")[2] in USER_METRICS}
-    return BenchRun(row, {name: report.per_user[name] for name in sorted(wanted)}, tuple(fitted.notes))
+    return BenchRun(row, {name: report.per_user[name] for name in sorted(wanted)} | asked, tuple(fitted.notes))
 
 
 def _train(
@@ -293,7 +304,7 @@ def _check_splits(request: BenchRequest, data: SplitData, *parts: str) -> str:
 def _fit_baseline(request: BenchRequest, shop: ShopTables, options: PreparationOptions, precision: str) -> _Fitted:
     """Fit a baseline; texts are encoded only for one that reads them, as for a trained model."""
     begin, baseline = time.perf_counter(), BASELINES[request.model]
-    texts: tuple[torch.Tensor, ...] = ()
+    texts: dict[str, Any] = {}
     if baseline.reads_text:
         options.interests = NO_INTEREST
         options.config = {
@@ -301,14 +312,28 @@ def _fit_baseline(request: BenchRequest, shop: ShopTables, options: PreparationO
         }  # fmt: skip
         prepared = prepare_training(shop, options, precision)
         data, items = prepared.data, prepared.model.model.items
-        texts = items.text_states[:, 0], items.text_index
+        texts = {
+            "text_states": items.text_states[:, 0], "text_index": items.text_index,
+            "encode": partial(_encode, prepared),
+        }  # fmt: skip
     else:
         data = split_shop(shop, options)
     judged = _check_splits(request, data)
     start = time.perf_counter()
-    model = baseline.fit(BaselineData(target_histories(data.train), len(data.vocabulary), *texts))
+    written = [""] * NUM_SPECIAL_ROWS + [text or "" for text in data.vocabulary.column("text").to_pylist()]
+    model = baseline.fit(BaselineData(target_histories(data.train), len(data.vocabulary), texts=written, **texts))
     end = time.perf_counter()
     return _Fitted(model, data, judged, _told(getattr(model, "config", None)), start - begin, end - start)
+
+
+@torch.no_grad()
+def _encode(prepared: PreparedTraining, texts: Sequence[str], query: bool) -> torch.Tensor:
+    """(texts, dim) pooled states of texts, not whitened."""
+    parts, text = [torch.zeros(0, prepared.model.config.text_dim)], prepared.model.model.text
+    for start in range(0, len(texts), 256):
+        tokens = prepared.processor.tokenize(texts[start : start + 256], query=query)
+        parts.append(text(tokens["input_ids"], tokens["attention_mask"])[0][:, 0].float())
+    return torch.cat(parts)
 
 
 def _told(config: PreTrainedConfig | None) -> dict[str, Any]:

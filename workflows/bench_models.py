@@ -20,6 +20,7 @@ from ..training.preparation.options import PreparationOptions
 from ..training.recipes import RECIPES, find_recipe
 from .baselines import DEFAULT_MODELS, plan_runs
 from .bench import BenchRequest, BenchRun
+from .bench_asks import ask_kinds
 from .bench_results import BenchResults
 from .bench_worker import run_in_process
 from .fields import columns_option, split_fields
@@ -73,6 +74,7 @@ def bench(
     base: str | None = None,
     by_category: bool = False,
     category_column: str | None = None,
+    asks: str | Sequence[str] | None = None,
     tell: Callable[[str], None] = logger.info,
     **fields: Any,
 ) -> BenchResult:
@@ -95,6 +97,7 @@ def bench(
         base: Checkpoint that xcat-zero-shot and xcat-fine-tuned start from.
         by_category: Whether to add metrics by category of the last event and of the target.
         category_column: Column of the items table for these metrics; None for the default one.
+        asks: Kinds of queries, made of the targets, to measure the rankings with: one of `ASK_KINDS`, or several.
         tell: Called with every message about the progress; they are logged if left out.
         **fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments`, for every trained model.
 
@@ -117,7 +120,7 @@ def bench(
         BenchRequest(
             model, seed, **tables, columns=columns_option(columns), time_format=time_format, encoding=encoding,
             unknown_items=unknown_items, missing_users=missing_users, fields=fields, base=base,
-            category_column=column,
+            category_column=column, asks=",".join(ask_kinds(asks)) or None,
         )
         for model, seed in plan_runs(named, seeds, base)
     ]  # fmt: skip

@@ -14,8 +14,10 @@ from ..tables.values import read_texts
 from .cleaning import clean_text
 from .words import split_words
 
-ASK_KINDS = ("category", "attributes", "review", "title", "paraphrase")
+ASK_KINDS = ("category", "attributes", "review", "title", "paraphrase", "own-title")
 """Kinds of asks; see `AskWriter`."""
+FITTED_KINDS = ASK_KINDS[:-1]
+"""Kinds that models are fitted to."""
 
 LONGEST = 8
 """Maximum words of an ask, except of a sentence."""
@@ -93,6 +95,7 @@ class AskWriter:
         review: A sentence of what customers wrote about the item, or of its description.
         title: Its title without the rarest third of the words, which would name the product.
         paraphrase: Some words of its title and category, in any order.
+        own-title: Its title; only to measure.
 
     An item without the texts of a kind has the ask "".
 
@@ -110,7 +113,7 @@ class AskWriter:
         self.words, self.reviews = words, reviews
         self._makers: dict[str, Callable[[int, np.random.Generator], list[str]]] = {
             "category": self._category, "attributes": self._attributes, "review": self._review,
-            "title": self._title, "paraphrase": self._paraphrase,
+            "title": self._title, "paraphrase": self._paraphrase, "own-title": self._own_title,
         }  # fmt: skip
 
     def write(self, items: Sequence[int], kind: str | Sequence[str], seed: int = 0) -> list[str]:
@@ -165,6 +168,9 @@ class AskWriter:
         words = words_of(self.words.titles[item])
         rare = sorted(dict.fromkeys(words), key=lambda word: self.words.counts[word])[: len(set(words)) // 3]
         return [word for word in words if word not in rare][:LONGEST]
+
+    def _own_title(self, item: int, random: np.random.Generator) -> list[str]:
+        return self.words.titles[item].split()
 
     def _paraphrase(self, item: int, random: np.random.Generator) -> list[str]:
         words = words_of(self.words.titles[item])

@@ -18,7 +18,7 @@ from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...modeling_xcat.recent_events_xcat import RecentEvents
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import Stage, stage
-from ...tokenization.text.asks import ASK_KINDS, AskWriter, ItemWords
+from ...tokenization.text.asks import FITTED_KINDS, AskWriter, ItemWords
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, UNKNOWN_ROW
 from .reranker import STANDARD_ERRORS
 from .user_samples import spread_users
@@ -175,7 +175,7 @@ def asked_rows(
     rows, asks, targets = [], [], []
     picked = [dataset[int(i)] for i in chosen]
     wanted = [int(random.choice(row["targets"])) for row in picked]
-    kinds = random.choice(ASK_KINDS, len(picked))
+    kinds = random.choice(FITTED_KINDS, len(picked))
     made = writer.write([max(0, item - NUM_SPECIAL_ROWS) for item in wanted], kinds.tolist(), seed)
     for row, item, ask in zip(picked, wanted, made, strict=True):
         own = dict(zip(row["targets"], row.get("asks") or [], strict=False)).get(item)
