@@ -136,4 +136,10 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
             f"cross-attention of the best {config.num_candidates} items to the last {config.candidate_window} events"
         )
         parts.append(Ingredient("Re-ranker", f"{detail}; fitted on the validation split", ("zhou2018",)))
+    if config.ask_attention:
+        detail = (
+            f"cross-attention of the best {config.num_candidates} items to the words of what a customer asks for; "
+            "fitted on queries made of the validation split's items"
+        )
+        parts.append(Ingredient("Queries", detail))
     return parts
