@@ -12,7 +12,7 @@ import pyarrow as pa
 from ..sources.generic import load_table
 from ..tables.problems import TableError, TableProblem
 from ..tables.schema import MissingUsers, TableColumns
-from ..tables.table_columns import QUANTITY
+from ..tables.table_columns import QUANTITY, QUERY
 from ..tables.table_reader import TableReader
 from ..text.text_columns import joined_texts
 from .timeline import TiePolicy, Unit, sort_events
@@ -90,10 +90,11 @@ def read_histories(
         kept["event_types"] = "event_type"  # negative quantities became returns
     if log["timestamp"].null_count() == log.height:
         kept.pop("timestamps", None)
-    texts = [name for name in text_columns if name in table.columns]
+    named = [reader.columns.name_of(QUERY) if name == QUERY else name for name in text_columns]
+    texts = [name for name in named if name in table.columns]
     if texts:
         ordered = ordered.with_columns(
-            event_texts=joined_texts(table.filter(reader.with_user), texts).gather(ordered["_file"])
+            event_texts=joined_texts(table.filter(reader.kept), texts).gather(ordered["_file"])
         )
         kept["event_texts"] = "event_texts"
     lists = ordered.group_by("user_id", maintain_order=True).agg(

@@ -47,6 +47,7 @@ _EVENT = {
     "|transaction id|receipt|receipt id|receipt no|bill no|session id|cart id|发票号|发票|订单号|订单编号|订单id"
     "|小票号|单号|交易号",
     "quantity": "quantity|qty|count|units|number of items|数量|件数|购买数量|销量",
+    "query": "query|search query|search term|search text|search words|搜索词|查询词|查询",
 }
 
 _ITEM_OF_LOG = {
@@ -55,7 +56,8 @@ _ITEM_OF_LOG = {
 }
 """Names of fields of items that are meant among those of events."""
 _USER_WORDS = (
-    "account|review|city|country|region|state|gender|age|comment|payment|shipping|delivery|评论|评价|支付|配送"
+    "account|review|city|country|region|state|gender|age|comment|payment|shipping|delivery|query|search|评论|评价|支付"
+    "|配送|搜索|查询"
 )
 """Words in names of columns that are about users or orders, beyond `names_person`."""
 
@@ -273,6 +275,8 @@ def _fits(values: pl.Series, name: str) -> bool:
         return dtype.is_temporal() or dtype.is_numeric() or _share(values, r"\d{1,4}[-/.年]\d{1,2}|^\d{8,}$") > 0.9
     if name == "event_type":
         return dtype == pl.String and values.n_unique() <= 50
+    if name == "query":
+        return dtype == pl.String
     if name in ("title", "description", "category", "brand"):
         return not dtype.is_numeric() and not dtype.is_temporal()
     return not dtype.is_temporal() and not dtype.is_nested()

@@ -26,7 +26,7 @@ from .time_texts import DAY_FIRST, MONTH_FIRST, TimeReading, check_time_format
 from .values import clean_texts, comma_rows, nan_rows, read_numbers, read_texts
 
 _MAPPED = set(column_names())
-_REMEDIES = {
+REPAIRS = {
     "padded_key": "they were cut off",
     "separator_key": "they were kept; quote them in csv files",
     "control_characters": "these were taken out",
@@ -35,6 +35,7 @@ _REMEDIES = {
     "listed_text": "it was read as a list",
     "float_key": "the decimals were cut off",
 }
+"""What was done about each kind of repaired value."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,13 @@ class ColumnReader:
         name = self._name(column)
         return table[name] if name in table.columns else pl.Series(name, [None] * table.height, pl.Null)
 
-    def _keys(self, label: str, table: pl.DataFrame, column: str, *, required: bool = True) -> pl.Series | None:
-        """Ids; None if the column is required and missing, or its type cannot be an id."""
+    def _keys(
+        self, label: str, table: pl.DataFrame, column: str, *, required: bool = True, spared: pl.Series | None = None
+    ) -> pl.Series | None:
+        """Ids; None if the column is required and missing, or its type cannot be an id.
+
+        A required id may be missing in the `spared` rows.
+        """
         name = self._name(column)
         if name not in table.columns:
             return None if required else pl.Series(name, [None] * table.height, pl.String)
@@ -151,11 +157,13 @@ class ColumnReader:
             remedy = "read the column as integers or strings before it becomes floats (in pandas dtype='Int64')"
             self._rows(label, table, column, "unsafe_key", unsafe, remedy)
         self._repaired(label, table, column, repairs)
-        if required and cleaned.values.null_count():
+        missing = cleaned.values.is_null()
+        count = int((missing if spared is None else missing & ~spared).sum())
+        if required and count:
             remedy = "fill them or leave these rows out"
             if label == "events" and column == "user_id":
                 remedy += ': on_missing_users="drop"'
-            self._add(label, column, "null_key", cleaned.values.null_count(), None, remedy)
+            self._add(label, column, "null_key", count, None, remedy)
         return cleaned.values
 
     def _labels(self, table: pl.DataFrame, column: str) -> pl.Series:
@@ -171,7 +179,7 @@ class ColumnReader:
 
     def _repaired(self, label: str, table: pl.DataFrame, column: str, repairs: dict[str, pl.Series]) -> None:
         for kind, rows in repairs.items():
-            self._rows(label, table, column, kind, rows, _REMEDIES[kind], fatal=False)
+            self._rows(label, table, column, kind, rows, REPAIRS[kind], fatal=False)
 
     def _others(self, table: pl.DataFrame, schema: dict[str, pl.DataType]) -> list[pl.Series]:
         """All other columns, renamed if they have one of our names."""

@@ -12,7 +12,7 @@ from .column_reader import ColumnReader, TableStyle
 from .keys import clean_keys
 from .person_columns import names_person
 from .problems import TableProblem
-from .table_columns import ITEM_SCHEMA, ITEM_TEXTS, TableColumns
+from .table_columns import ITEM_SCHEMA, ITEM_TEXTS, QUERY, TableColumns
 
 SAMPLE_ROWS = 1_000_000
 """First rows of the events that show whether a column is about items or about users."""
@@ -20,7 +20,7 @@ MIN_REPEATS = 10
 """Further rows of items below which a column is not refused because they differ."""
 MOST_CONTACTS = 0.01
 """Share of values with an e-mail address or telephone number from which on a column is about persons."""
-_USER_COLUMNS = ("user_id", "basket_id")
+_USER_COLUMNS = ("user_id", "basket_id", QUERY)
 
 
 class ItemsOfEvents(ColumnReader):
@@ -107,7 +107,7 @@ class ItemsOfEvents(ColumnReader):
         return self.columns.item_id in table.columns
 
     def _fields(self, table: pl.DataFrame, private: set[str]) -> list[str]:
-        """Fields of items that the table has. A column of user ids, of baskets or of persons is never one."""
+        """Fields of items that the table has. A column of user ids, baskets, queries or persons is never one."""
         there = [name for name in ITEM_SCHEMA if name != "item_id" and self.columns.name_of(name) in table.columns]
         kinds = {name: "field_of_users" for name in there if self.columns.name_of(name) in private}
         # An item with one row shows no disagreement between its users, so the name alone decides.

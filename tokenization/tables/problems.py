@@ -24,6 +24,8 @@ _WORDING = {
     "separator_key": "{count} rows have a comma, a tab or a line break in an id",
     "duplicate_item": "{count} rows repeat an id",
     "duplicate_user": "{count} rows repeat an id",
+    "search": "{count} rows have a query and no item",
+    "text_of_users": "the column has texts that users wrote",
     "unknown_item": "{count} rows have an item that the items table lacks",
     "undescribed_item": "{count} items have events and no description",
     "many_event_types": "{count} different values",

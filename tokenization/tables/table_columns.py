@@ -34,9 +34,10 @@ EVENT_SCHEMA: dict[str, pl.DataType] = {
     "is_target": pl.Boolean(),
     "basket_id": pl.String(),
 }
-QUANTITY = "quantity"
-EVENT_INPUTS: dict[str, pl.DataType] = {**EVENT_SCHEMA, QUANTITY: pl.Float64()}
-"""Columns of events that are read. A quantity is kept if the table has one; a negative quantity means a return."""
+QUANTITY, QUERY = "quantity", "query"
+EVENT_INPUTS: dict[str, pl.DataType] = {**EVENT_SCHEMA, QUANTITY: pl.Float64(), QUERY: pl.String()}
+"""Columns of events that are read. Quantities and queries are kept if the table has them; a negative quantity means a
+return, and a row with a query and without an item is a search."""
 MICROSECOND = "_microsecond"
 """Additional column of events if a time has a fraction: microseconds beyond the whole seconds of `timestamp`, the
 column that models read."""
@@ -77,6 +78,7 @@ class TableColumns:
         is_target: Events: whether the event is a target.
         basket_id: Events: basket of the event.
         quantity: Events: number of items; an event with a negative quantity gets the type "return".
+        query: Events: what the user searched for; a row with a query needs no item.
         by_table: Names for one table only, if two tables have a column under different names:
             `{"items.item_id": "asin", "events.item_id": "product_id"}`. They take precedence.
 
@@ -99,6 +101,7 @@ class TableColumns:
     is_target: str = "is_target"
     basket_id: str = "basket_id"
     quantity: str = "quantity"
+    query: str = "query"
     by_table: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -129,8 +132,10 @@ class TableColumns:
         return replace(self, **own, by_table={})
 
     def to_dict(self) -> dict[str, Any]:
-        """All names as JSON values; `by_table` only if it is not empty."""
-        return {name: value for name, value in asdict(self).items() if name != "by_table" or value}
+        """All names as JSON values; `by_table` only if it is not empty, and `query` only if it is another name."""
+        # Folders that were prepared before queries were read still match.
+        left_out = {"by_table": {}, QUERY: QUERY}
+        return {name: value for name, value in asdict(self).items() if left_out.get(name) != value}
 
 
 def column_names() -> list[str]:

@@ -8,10 +8,11 @@ from typing import Literal
 import polars as pl
 
 from ..masking import CONTACT, looks_personal
-from .column_reader import ColumnReader, TableStyle, first_row, personal_names
+from .column_reader import REPAIRS, ColumnReader, TableStyle, first_row, personal_names
 from .event_roles import RETURN, is_negative
 from .event_times import exact_time
 from .keys import meet_keys
+from .searches import SESSION, with_searches
 from .table_columns import (
     DEFAULT_EVENT_TYPE,
     EVENT_INPUTS,
@@ -20,11 +21,12 @@ from .table_columns import (
     MICROSECOND,
     PROMOTION_SCHEMA,
     QUANTITY,
+    QUERY,
     TableColumns,
 )
 from .time_columns import SECONDS_1973, TimeColumn
 from .time_texts import CLOCK_SKEW
-from .values import minus_rows, read_flags, read_numbers, read_texts
+from .values import clean_texts, minus_rows, read_flags, read_numbers, read_texts
 
 UnknownItems = Literal["error", "drop"]
 MissingUsers = Literal["error", "drop"]
@@ -64,8 +66,8 @@ class TableReader(ColumnReader):
         self._given = columns
         self.file_order = file_order
         self._num_events = 0
-        self.with_user = pl.Series(dtype=pl.Boolean)
-        """Rows of the events table that have a user."""
+        self.kept = pl.Series(dtype=pl.Boolean)
+        """Rows of the events table that are events: with an item, and with a user."""
 
     def items(self, table: pl.DataFrame) -> pl.DataFrame | None:
         """The items table with our columns; None if it has no ids."""
@@ -92,16 +94,19 @@ class TableReader(ColumnReader):
         self._table("events", table, EVENT_INPUTS, ("user_id", "item_id"))
         drop = self.on_missing_users == "drop" and self._name("user_id") in table.columns
         users = self._keys("events", table, "user_id", required=not drop)
-        ids = self._keys("events", table, "item_id")
+        query = self._queries(table)
+        written = query[0].is_not_null() if query else pl.Series([False]).new_from_index(0, table.height)
+        ids = self._keys("events", table, "item_id", spared=written)
         self._item_ids("events", ids)
         times, order = self._order(table)
         event_type, quantity = self._event_types(table)
         self._kinds(event_type, users)
         rating = self._numbers("events", table, "rating")
         split = self._labels(table, "split")
-        if 0 < split.null_count() < split.len():
+        unsplit = split.is_null() if ids is None else split.filter(ids.is_not_null()).is_null()
+        if unsplit.any() and not unsplit.all():
             remedy = "fill them; only split='column' uses them and refuses missing ones"
-            self._add("events", "split", "partial_split", split.null_count(), None, remedy, fatal=False)
+            self._add("events", "split", "partial_split", int(unsplit.sum()), None, remedy, fatal=False)
         is_target, bad = read_flags(self._column(table, "is_target"))
         self._rows("events", table, "is_target", "not_boolean", bad, "write true and false")
         baskets = self._keys("events", table, "basket_id", required=False)
@@ -111,20 +116,47 @@ class TableReader(ColumnReader):
         ours = [values.rename(n).cast(t) for (n, t), values in zip(EVENT_SCHEMA.items(), read, strict=True)]
         if times.microseconds is not None:
             ours.append(times.microseconds.rename(MICROSECOND))
-        log = pl.DataFrame([*ours, *quantity, *self._others(table, EVENT_INPUTS)])
+        log = pl.DataFrame([*ours, *quantity, *query, *self._others(table, EVENT_INPUTS)])
         self._num_events = log.height
-        log = self._with_users(log)
+        log = self._with_users(self._with_items(log, written & ids.is_null()))
         self.repeated_events(log)
         return log
 
+    def _queries(self, table: pl.DataFrame) -> list[pl.Series]:
+        """Texts of the column of queries, if there is one. Items and event types may not be texts of users."""
+        name = self.columns.name_of(QUERY)
+        if name not in table.columns:
+            return []
+        for column in ("item_id", "event_type"):
+            if self.columns.name_of(column) == name:
+                remedy = f"these are written into checkpoints; map {column} to another column"
+                self._add("events", column, "text_of_users", table.height, None, remedy)
+        cleaned = clean_texts(table[name])
+        for kind, rows in cleaned.repairs.items():
+            self._add("events", QUERY, kind, int(rows.sum()), None, REPAIRS[kind], fatal=False)
+        return [cleaned.values.rename(QUERY)]
+
+    def _with_items(self, log: pl.DataFrame, searches: pl.Series) -> pl.DataFrame:
+        """Events that have an item. The query of a search goes to the user's next event, if that is near."""
+        self.kept = ~searches
+        if not searches.any():
+            return log
+        remedy = f"each is the query of the user's next event, if that follows within {SESSION // 60} minutes"
+        self._add("events", QUERY, "search", int(searches.sum()), None, remedy, fatal=False)
+        kept = with_searches(log, searches)
+        if kept.is_empty():
+            self._add("events", "item_id", "empty_table", 0, None, "no event has an item; check the column")
+        return kept
+
     def _with_users(self, log: pl.DataFrame) -> pl.DataFrame:
         """Events that have a user. Others are dropped here, after rows were counted for issues."""
-        self.with_user = log["user_id"].is_not_null()
+        with_user = log["user_id"].is_not_null()
         missing = log["user_id"].null_count()
         if not missing or self.on_missing_users == "error":
             return log
         self._add("events", "user_id", "null_key", missing, None, "they were dropped", fatal=False)
-        kept = log.filter(self.with_user)
+        self.kept = self.kept.scatter(self.kept.arg_true(), with_user)
+        kept = log.filter(with_user)
         if kept.is_empty():
             self._add("events", "user_id", "empty_table", 0, None, "no event has a user; check the column")
         return kept

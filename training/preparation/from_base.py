@@ -24,6 +24,7 @@ from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.interests.reader import NO_INTEREST
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.build import target_histories, target_items
+from ...tokenization.sequences.row_asks import add_asks
 from ...tokenization.tables.schema import ShopTables
 from ...tokenization.text.default_encoder import AUTO
 from ...tokenization.vocabulary import UNKNOWN_ROW
@@ -85,6 +86,8 @@ def prepare_from_base(
     negative = before | set(settings["negative_event_types"])
     model.config.negative_event_types = [name for name in processor.event_types if name in negative]
     interests = add_interests(shop, model, processor, data.splits, options, "fp32")
+    if model.model.asks is not None:
+        add_asks(data, options.interest_columns)
     if recount:
         model.config.neighbor_history = False  # decided by the log
         _recount(model, data.train)

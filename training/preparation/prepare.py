@@ -19,6 +19,7 @@ from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.interests.reader import NO_INTEREST, UserInterests
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import stage
+from ...tokenization.sequences.row_asks import add_asks
 from ...tokenization.sequences.split_data import SplitData
 from ...tokenization.tables.schema import ShopTables
 from ...tokenization.text.default_encoder import EncoderChoice, choose_text_encoder
@@ -142,6 +143,8 @@ def prepare_training(
             model.model.text.encoder.load_state_dict(pretrained.state_dict())
     fill_item_table(model, processor, data.train, precision=precision, cache_dir=options.cache_dir)
     interests = add_interests(shop, model, processor, data.splits, options, precision)
+    if model.model.asks is not None:  # last, because the rows of other additions are cached on disk
+        add_asks(data, options.interest_columns)
     notes = [*encoder.notes, *filter(None, [shop.split_advice(options)])]
     return PreparedTraining(
         model, processor, data, encoder.name, notes, interests, measure_unknown(shop, processor, options)

@@ -102,8 +102,8 @@ def fit_asks(
 ) -> AskGain | None:
     """Tune the weights of the ask's view of the score, fit cross-attention to the ask, and enable it if it gains.
 
-    A user's ask is made of a target of the row, with the kinds of `AskWriter`; a row with a column `asks` has asks of
-    its own. Some asks are ranked without their history, as those of new customers.
+    A user's ask is made of a target of the row, with the kinds of `AskWriter`, or what the user really asked for
+    (column `asks`). Some asks are ranked without their history, as those of new customers.
 
     Args:
         model: A trained model with `ask_length`; its reader and `ask_attention` are changed.
@@ -159,7 +159,7 @@ def asked_rows(
 
     Args:
         processor: The processor with the catalogue.
-        dataset: Rows with `items` and `targets`, and perhaps `asks`, one text per target.
+        dataset: Rows with `items` and `targets`, and perhaps `asks` and `reviews`, one text per target (`add_asks`).
         most: Maximum asks.
         seed: Seed.
 
@@ -169,11 +169,11 @@ def asked_rows(
     """
     random = np.random.default_rng(seed)
     table: Any = pl.from_arrow(processor.catalogue.table)
-    writer = AskWriter(ItemWords.of_table(table))
     chosen = spread_users(dataset, most)
     chosen = np.concatenate([random.permutation(chosen) for _ in range(max(1, min(2, most // max(1, len(chosen)))))])
     rows, asks, targets = [], [], []
     picked = [dataset[int(i)] for i in chosen]
+    writer = AskWriter(ItemWords.of_table(table), _reviews(picked, table.height))
     wanted = [int(random.choice(row["targets"])) for row in picked]
     kinds = random.choice(FITTED_KINDS, len(picked))
     made = writer.write([max(0, item - NUM_SPECIAL_ROWS) for item in wanted], kinds.tolist(), seed)
@@ -188,6 +188,16 @@ def asked_rows(
         targets.append(item)
     order = sorted(range(len(asks)), key=lambda place: len(asks[place]))
     return [rows[i] for i in order], [asks[i] for i in order], torch.tensor([targets[i] for i in order]).long()
+
+
+def _reviews(rows: list[dict[str, Any]], items: int) -> list[list[str]]:
+    """Reviews of each item in the column `reviews` of some rows."""
+    found: list[list[str]] = [[] for _ in range(items)]
+    for row in rows:
+        for item, text in zip(row["targets"], row.get("reviews") or [], strict=False):
+            if text and item >= NUM_SPECIAL_ROWS and text not in found[item - NUM_SPECIAL_ROWS]:
+                found[item - NUM_SPECIAL_ROWS].append(text)
+    return found
 
 
 def new_customer(row: dict[str, Any]) -> dict[str, Any]:

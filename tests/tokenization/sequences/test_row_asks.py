@@ -1,0 +1,126 @@
+"""Queries and reviews of targets in evaluation rows: their own, in the order of targets, and in memory only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from xcat_rec.tokenization.sequences.event_options import EventOptions
+from xcat_rec.tokenization.sequences.row_asks import ASKS, REVIEWS, add_asks
+from xcat_rec.tokenization.sequences.split_data import SplitData
+from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
+from xcat_rec.training.preparation.from_base import prepare_from_base
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.tuning.asks import asked_rows
+from xcat_rec.workflows.fit import fit
+
+from ...tiny_shop import QUICK, SMALL, events_table, items_table, save_text_encoder
+
+MARK = "quokka"
+"""A word of every query and review that no item has."""
+
+
+def asked_shop(*, basket: int = 0, searches: bool = False) -> ShopTables:
+    """The tiny shop, each event with a query and a review that name user, item and position."""
+    events = events_table().drop("rating").with_columns(place=pl.int_range(pl.len()).over("user_id"))
+    said = pl.format("{} {} {} {}", pl.lit(MARK), pl.col("user_id"), pl.col("item_id"), pl.col("place"))
+    events = events.with_columns(pl.col("timestamp") + 60 * pl.col("place"))  # no two at one time
+    events = events.with_columns(query=pl.lit("ask ") + said, review_text=pl.lit("review ") + said)
+    if basket:
+        events = events.with_columns(basket_id=pl.format("{} {}", "user_id", pl.col("place") // basket))
+    if searches:
+        search = events.with_columns(
+            item_id=pl.lit(None, pl.String), timestamp=pl.col("timestamp") - 5, review_text=pl.lit(None, pl.String)
+        )
+        events = pl.concat([events.with_columns(query=pl.lit(None, pl.String)), search])
+    return validate_tables(items_table(), events.drop("place"), name="asked shop")
+
+
+def added(shop: ShopTables, folder: Path, **options: object) -> SplitData:
+    data = shop.split(EventOptions(**options), cache_dir=folder / "splits")  # type: ignore[arg-type]
+    add_asks(data)
+    return data
+
+
+@pytest.mark.parametrize("split", ["leave-one-out", "last-basket", "global-time", "user-level", "cold-items"])
+def test_rows_have_the_queries_of_their_own_targets(split: str, tmp_path: Path) -> None:
+    shop = asked_shop(basket=2)
+    data = added(shop, tmp_path, split=split)
+    ids, several = data.vocabulary, 0
+    for part in ("validation", "test"):
+        rows = data.splits[part]
+        assert len(rows)
+        for row in rows:
+            named = ids.decode(row["targets"])
+            assert [ask.split()[:4] for ask in row[ASKS]] == [["ask", MARK, row["user_id"], item] for item in named]
+            several += len(named) > 1
+            # An item that a user has twice is asked for at the target, which is after the history.
+            assert all(int(ask.split()[4]) >= len(row["items"]) for ask in row[ASKS])
+    assert several or split != "last-basket"
+    assert ASKS not in data.train.column_names and REVIEWS not in data.train.column_names
+
+
+def test_reviews_are_of_training_events_of_others(tmp_path: Path) -> None:
+    data = added(asked_shop(), tmp_path, split="leave-one-out")
+    trained = {row["user_id"]: len(row["items"]) for row in data.train}
+    found = 0
+    for part in ("validation", "test"):
+        wanted = {
+            (row["user_id"], item) for row in data.splits[part] for item in data.vocabulary.decode(row["targets"])
+        }
+        for row in data.splits[part]:
+            for item, text in zip(data.vocabulary.decode(row["targets"]), row[REVIEWS], strict=True):
+                if text:
+                    _, _, user, own, place = text.split()
+                    assert own == item and user != row["user_id"] and (user, item) not in wanted
+                    assert int(place) < trained[user]
+                    found += 1
+    assert found > 60
+
+
+def test_queries_of_searches_and_rows_without_any(tmp_path: Path) -> None:
+    plain, searched = (added(asked_shop(searches=one), tmp_path, split="leave-one-out") for one in (False, True))
+    for part in ("train", "validation", "test"):
+        assert plain.splits[part]["items"] == searched.splits[part]["items"], "searches are in no history"
+    assert plain.validation[ASKS] == searched.validation[ASKS]
+    shop = asked_shop()
+    some = pl.when(pl.col("item_id") < "item-20").then("query")
+    half = added(validate_tables(items_table(), shop.events.with_columns(query=some)), tmp_path, split="leave-one-out")
+    for row in half.test:
+        assert [bool(ask) for ask in row[ASKS]] == [
+            item < "item-20" for item in half.vocabulary.decode(row["targets"])
+        ]
+    bare = validate_tables(items_table(), shop.events.drop("query", "review_text"))
+    assert not {ASKS, REVIEWS} & set(added(bare, tmp_path, split="leave-one-out").validation.column_names)
+
+
+def test_no_text_of_a_user_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
+    caplog.set_level("INFO")
+    shop, told = asked_shop(), list[str]()
+    start = fit(
+        shop, tmp_path / "kept", tell=told.append, text_encoder=str(save_text_encoder(tmp_path / "encoder")),
+        split="leave-one-out", cache_dir=tmp_path / "cache", interests="items", interest_columns=("review_text",),
+        **{**SMALL, **QUICK, "num_train_epochs": 1},
+    ).prepared  # fmt: skip
+    validation = start.splits["validation"]
+    assert {ASKS, REVIEWS, "interest_states"} <= set(validation.column_names)
+    _, asks, targets = asked_rows(start.processor, validation, 200, 0)
+    real = [ask.split() for ask in asks if ask.startswith(f"ask {MARK}")]
+    assert 0.3 < len(real) / len(asks) < 0.7
+    items = dict(zip(asks, start.processor.catalogue.decode(targets.tolist()), strict=True))
+    assert all(items[" ".join(ask)] == ask[3] for ask in real)
+    assert any(ask.startswith(f"review {MARK}") for ask in asks), "reviews of others are asks too"
+    again, _ = prepare_from_base(
+        shop, PreparationOptions(split="leave-one-out", cache_dir=tmp_path / "cache"), str(tmp_path / "kept")
+    )
+    assert again.splits["validation"][ASKS] == validation[ASKS]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"items.arrow", "validation.arrow", "README.md"} <= {path.name for path in files}
+    for path in files:
+        assert MARK.encode() not in path.read_bytes(), path
+    assert MARK not in caplog.text + str(told)

@@ -1,0 +1,95 @@
+"""What customers asked for and wrote about the targets of evaluation rows, added in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+import datasets
+import polars as pl
+
+from ..tables.table_columns import QUERY
+from ..text.cleaning import clean_text
+from ..text.text_columns import TEXT_COLUMNS, joined_texts
+from .build import cut_events, trained_items
+from .split_data import SplitData
+from .splits import SPLITS
+from .timeline import TiePolicy, sort_events
+
+ASKS, REVIEWS = "asks", "reviews"
+"""Columns of rows with one text per target, "" for none: the query of the target's event, and a review."""
+_MOST = 4
+"""Reviews per item to choose from."""
+
+
+def add_asks(data: SplitData, text_columns: Sequence[str] = ()) -> None:
+    """Add the columns `asks` and `reviews` to validation and test rows, if the events have queries and reviews.
+
+    The ask of a target is the query of the target's own event. Its review is a text from a training event of the item,
+    by a user who does not have the item as a target in the same part. Texts are of users, so they stay in memory: the
+    cache of splits has none, and `map` of a row with them would write them to the cache of `datasets`.
+
+    Args:
+        data: The split events; the splits are changed in place.
+        text_columns: Event columns with texts; empty for the columns of `TEXT_COLUMNS` in the table.
+    """
+    events = data.selected.events
+    reviews = [name for name in text_columns or TEXT_COLUMNS if name in events.columns and name != QUERY]
+    if QUERY not in events.columns and not reviews:
+        return
+    split, options = SPLITS.find(data.split), data.options
+    roles = data.selected.event_roles(options)
+    timeline = sort_events(events, split.unit, TiePolicy(options.tie_policy), options.event_seed, roles)
+    cut = cut_events(split, timeline)
+    places = timeline.events["_file"]
+    log = timeline.events.select(
+        "user_id",
+        "_file",
+        pl.Series("item", data.vocabulary.encode(timeline.events["item_id"].to_arrow())),
+        pl.Series("train", cut.train),
+        pl.Series("validation", cut.validation.target),
+        pl.Series("test", cut.test.target),
+        *([events[QUERY].gather(places)] if QUERY in events.columns else []),
+    )
+    for part in ("validation", "test"):
+        wanted = _targets(data.splits[part])
+        if QUERY in log.columns:
+            asked = log.filter(part).drop_nulls(QUERY).unique(["user_id", "item"], keep="first", maintain_order=True)
+            asked = asked.select("user_id", "item", text=pl.Series([clean_text(text) for text in asked[QUERY]]))
+            _add(data.splits, part, ASKS, wanted.join(asked, ["user_id", "item"], "left", maintain_order="left"))
+        if reviews:
+            trained = pl.Series("item", trained_items(data.train, len(data.vocabulary)).nonzero()[0])
+            found = log.filter(pl.col("train") & pl.col("item").is_in(trained.implode()))
+            found = found.join(wanted, "item", "semi", maintain_order="left")
+            found = found.join(wanted, ["user_id", "item"], "anti", maintain_order="left")
+            _add(data.splits, part, REVIEWS, _with_reviews(wanted, found, events, reviews))
+
+
+def _targets(rows: datasets.Dataset) -> pl.DataFrame:
+    """Number, user and item of each target of the rows, in order."""
+    table = pl.from_arrow(rows.select_columns(["user_id", "targets"]).with_format("arrow")[:])
+    assert isinstance(table, pl.DataFrame)
+    return table.with_row_index("row").explode("targets").rename({"targets": "item"}).cast({"item": pl.Int64})
+
+
+def _with_reviews(
+    wanted: pl.DataFrame, found: pl.DataFrame, events: pl.DataFrame, columns: Sequence[str]
+) -> pl.DataFrame:
+    """The targets with a review each; users with one target take turns in the first `_MOST` of its reviews."""
+    written = events.select(pl.any_horizontal(pl.col(name).is_not_null() for name in columns)).to_series()
+    found = found.filter(written.gather(found["_file"]))
+    found = found.with_columns(turn=pl.int_range(pl.len()).over("item")).filter(pl.col("turn") < _MOST)
+    texts = joined_texts(events[found["_file"]], columns)
+    found = found.select("item", "turn", texts, count=pl.len().over("item").cast(pl.Int64))
+    turns = wanted.join(found.select("item", "count").unique(), "item", "left", maintain_order="left")
+    turns = turns.with_columns(turn=pl.int_range(pl.len()).over("item") % pl.col("count"))
+    return turns.join(found, ["item", "turn"], "left", maintain_order="left")
+
+
+def _add(splits: datasets.DatasetDict, part: str, name: str, texts: pl.DataFrame) -> None:
+    """Add a column of the rows from the column `text` of their targets."""
+    lists = texts.group_by("row", maintain_order=True).agg(pl.col("text").fill_null("")).get_column("text")
+    # A random fingerprint: hashing the texts would take longer than adding them.
+    splits[part] = splits[part].add_column(
+        name, lists.to_list(), feature=datasets.List(datasets.Value("string")), new_fingerprint=uuid4().hex
+    )
