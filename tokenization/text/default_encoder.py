@@ -68,11 +68,12 @@ def choose_text_encoder(
         except OSError:
             continue
         reason = f"the text encoder is {encoder}, because {language.reason}"
-        logger.info("%s", reason)
+        if instead == language.name:
+            logger.info("%s", reason)
+        else:
+            logger.warning("%s", _missed(language, encoder))
+            reason = f"{reason}, and {language.encoder} is out of reach"
         told = [] if language.name == ENGLISH else [reason]
-        if instead != language.name:
-            told = [_missed(language, encoder)]
-            logger.warning("%s", told[0])
         return EncoderChoice(path, encoder, [*told, *([note] if note else [])])
     raise OSError(_out_of_reach(DEFAULT_TEXT_ENCODER))
 

