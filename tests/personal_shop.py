@@ -55,6 +55,7 @@ def personal_events() -> pl.DataFrame:
         ),
         rating=pl.Series(ratings),
         review_text=pl.Series(reviews),
+        query=pl.Series([f"{text}, {home[u]}" for text, u in zip(reviews, user, strict=True)]),
         basket_id=pl.Series([f"{name[u]}, {home[u]}" for u in user]),
         split=pl.Series([name[u] if n % 3 == 0 else None for n, u in enumerate(user)]),
         delivery_address=pl.Series([home[u] for u in user]),

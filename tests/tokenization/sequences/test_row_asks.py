@@ -7,19 +7,25 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.sequences.event_options import EventOptions
 from xcat_rec.tokenization.sequences.row_asks import ASKS, REVIEWS, add_asks
 from xcat_rec.tokenization.sequences.split_data import SplitData
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
+from xcat_rec.tokenization.text.default_encoder import packaged_copy
 from xcat_rec.training.preparation.from_base import prepare_from_base
 from xcat_rec.training.preparation.options import PreparationOptions
-from xcat_rec.training.tuning.asks import asked_rows
+from xcat_rec.training.preparation.prepare import prepare_training
+from xcat_rec.training.tuning.asks import asked_rows, fit_asks
 from xcat_rec.workflows.fit import fit
 
 from ...tiny_shop import QUICK, SMALL, events_table, items_table, save_text_encoder
 
 MARK = "quokka"
 """A word of every query and review that no item has."""
+SYNONYMS = {
+    "tents": "sleeping shelter", "boots": "hiking footwear", "stoves": "cooking burner", "maps": "trail chart",
+}  # fmt: skip
 
 
 def asked_shop(*, basket: int = 0, searches: bool = False) -> ShopTables:
@@ -124,3 +130,26 @@ def test_no_text_of_a_user_is_written(
     for path in files:
         assert MARK.encode() not in path.read_bytes(), path
     assert MARK not in caplog.text + str(told)
+
+
+@pytest.mark.skipif(packaged_copy() is None, reason="the default text encoder (extra demo)")
+def test_queries_in_other_words_than_the_items_lead_to_the_category(tmp_path: Path) -> None:
+    events = events_table()
+    categories = dict(items_table().select("item_id", "category").iter_rows())
+    said = pl.Series([SYNONYMS.get(categories[item]) for item in events["item_id"]], dtype=pl.String)
+    options = PreparationOptions(split="leave-one-out", config=SMALL, cache_dir=tmp_path / "cache")
+    meaning, right = {}, {}
+    for name, table in (("real", events.with_columns(query=said)), ("made", events)):
+        start = prepare_training(validate_tables(items_table(), table), options)
+        gain = fit_asks(start.model, start.processor, start.splits["validation"])
+        assert gain is not None
+        recommender = XCatRecommender(start.model, start.processor)
+        lists = {
+            category: recommender.recommend(["item-03", "item-10"], 10, query=query)
+            for category, query in SYNONYMS.items()
+        }
+        assert not any(item.words for found in lists.values() for item in found), "no item has a word of these queries"
+        meaning[name] = gain.meaning
+        right[name] = sum(item.category == category for category, found in lists.items() for item in found) / 40
+    assert meaning["real"] > meaning["made"], "made queries share words with the items, real ones mean the same"
+    assert right["real"] > 0.6 and right["real"] > right["made"], "chance is 1 in 4"
