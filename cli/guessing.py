@@ -34,7 +34,7 @@ def show_guess(data: str | None, items: str | None, events: str | None, encoding
     else:
         raise ValueError("--guess-columns needs DATA (a file, or a folder with tables), or --events and --items")
     guess = guess_columns(files.get("items"), files["events"], encoding=encoding)
-    for part in str(guess).split("; "):
-        say(part)
+    for line in guess.lines:
+        say(with_options(line))
     text = with_options(guess.call) or "no option is needed: the tables already use the expected names"
     results.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from .column_reader import personal_names
+from .guess_checks import MIN_ROWS, Recurrence, recurrence, row_notes, unique_items
 from .items_of_events import describes_items, is_same_table
 from .person_columns import names_person, spelled
 from .problems import TableError
@@ -24,9 +25,9 @@ _EXACT, _PART = 0.9, 0.5
 _ITEM = {
     "item_id": "item id|item|item no|item code|product id|product|product code|stock code|sku|sku id|asin|parent asin"
     "|article|article id|article no|goods id|goods|isbn|ean|gtin|upc|movie id|book id|iid|商品编号|商品编码|商品id"
-    "|商品代码|商品|货号|物品编号|物品id|产品编号|产品id|货品编号",
+    "|商品代码|商品|货号|物品编号|物品id|产品编号|产品id|货品编号|listing id|宝贝id|商家编码",
     "title": "title|name|item name|product name|description|product title|label|商品名称|商品名"
-    "|名称|标题|品名|产品名称",
+    "|名称|标题|品名|产品名称|lineitem name|line item name|宝贝标题|宝贝名称|商品标题",
     "description": "description|details|long description|text|about|描述|商品描述|详情|简介",
     "category": "category|categories|category name|department|product type|type|genre|genres|class|group|类目|分类"
     "|品类|类别|商品类别",
@@ -55,9 +56,17 @@ _ITEM_OF_LOG = {
     "description": "description|item description|描述|商品描述",
 }
 """Names of fields of items that are meant among those of events."""
+_NOT_IDS = (
+    "price", "total", "subtotal", "cost", "amount", "quantity", "qty", "count", "discount", "tax", "type", "category",
+    "brand", "status", "date", "weight", "url", "image", "link", "size", "color", "colour", "variation", "options",
+    "note", "notes", "rating", "review", "text", "价格", "数量", "金额", "类目", "分类", "品牌", "状态",
+)  # fmt: skip
+"""Last words of column names that contain a word for items or users and are not their ids."""
+_ORDER_NAMES = ("name", "order", "order name", "order ref", "reference", "number", "id")
+"""Names of columns that number orders if their values recur within orders only."""
 _USER_WORDS = (
-    "account|review|city|country|region|state|gender|age|comment|payment|shipping|delivery|query|search|评论|评价|支付"
-    "|配送|搜索|查询"
+    "order status|order type|order total|financial status|account|review|city|country|region|state|gender|age|comment"
+    "|payment|shipping|delivery|query|search|评论|评价|支付|配送|搜索|查询"
 )
 """Words in names of columns that are about users or orders, beyond `names_person`."""
 
@@ -70,12 +79,14 @@ class ColumnGuess:
         columns: The names, for `load_shop(columns=...)`.
         confidence: From 0 to 1, by our name of each column that was found (`events.item_id` if it applies to one table
             only); 1 if a table has our own name.
-        problems: Columns that were not found, in sentences.
+        problems: Columns that were not found, and ids that never recur, in sentences.
+        notes: Counts of rows without a user or item and of baskets, in sentences.
     """
 
     columns: TableColumns
     confidence: dict[str, float]
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def call(self) -> str:
@@ -86,11 +97,16 @@ class ColumnGuess:
     def _column(self, name: str) -> str:
         return self.columns.by_table[name] if name in self.columns.by_table else self.columns.name_of(name)
 
-    def __str__(self) -> str:
+    @property
+    def lines(self) -> list[str]:
+        """The columns with their confidence, the problems and the notes."""
         told = [
             f"{name} is {self._column(name)!r} ({_word(sure)} confidence)" for name, sure in self.confidence.items()
         ]
-        return "; ".join([*told, *self.problems])
+        return [*told, *self.problems, *(f"note: {note}" for note in self.notes)]
+
+    def __str__(self) -> str:
+        return "; ".join(self.lines)
 
 
 def changed_columns(columns: TableColumns) -> dict[str, Any]:
@@ -168,20 +184,31 @@ def guess_of_tables(items: pl.DataFrame | None, events: pl.DataFrame) -> ColumnG
         del names["item_id"]
     chosen: dict[str, Any] = {name: column for name, (column, _) in names.items() if name not in by_table}
     columns = TableColumns(**chosen, by_table=by_table)
-    return ColumnGuess(columns, {name: sure for name, (_, sure) in names.items()}, tuple(problems))
+    return _checked(ColumnGuess(columns, {name: sure for name, (_, sure) in names.items()}, tuple(problems)), events)
 
 
 def _guess_of_log(events: pl.DataFrame) -> ColumnGuess:
     """The mapping of a table of events with the columns of items, none of which may be about users."""
     rows = events.head(_SAMPLE)
-    ids = _ids_of_log(rows)
+    recurs = _recurrences(rows)
+    ids = _ids_of_log(rows, recurs)
     names = {"item_id": ids[0]} if ids else {}
     taken = {column for column, _ in names.values()}
-    names |= _assign(rows, _EVENT, EVENT_INPUTS, names, taken)
-    free = [column for column in rows.columns if column in taken or _is_about_items(rows, column, names)]
+    of_events = {name: kind for name, kind in EVENT_INPUTS.items() if name != "item_id"}
+    names |= _assign(rows, {name: _EVENT[name] for name in _EVENT if name != "item_id"}, of_events, names, taken)
+    orders = [column for column in rows.columns if recurs[column] == Recurrence.WITHIN_ORDERS and column not in taken]
+    numbers = [column for column in orders if spelled(column) in _ORDER_NAMES]
+    if "basket_id" not in names and numbers:
+        names["basket_id"] = (numbers[0], _PART)
+        taken.add(numbers[0])
+    free = [column for column in rows.columns if column not in orders]
+    free = [column for column in free if column in taken or _is_about_items(rows, column, names)]
     known = {name: _ITEM_OF_LOG.get(name, words) for name, words in _ITEM.items() if name != "item_id"}
     fields = {name: kind for name, kind in ITEM_SCHEMA.items() if name != "item_id"}
-    names |= _assign(rows.select(free), known, fields, {}, taken)
+    if "item_id" not in names and rows.height >= MIN_ROWS:  # a title that recurs is the id
+        recurring = [column for column in free if recurs[column] == Recurrence.OVER_ORDERS]
+        names |= _assign(rows.select(recurring), known, fields, {}, taken)
+    names |= _assign(rows.select(free), known, fields, names, taken)
     if "title" not in names and "description" in names:
         names["title"] = names.pop("description")
     # A name of a product may be its id too.
@@ -196,14 +223,37 @@ def _guess_of_log(events: pl.DataFrame) -> ColumnGuess:
         problems.append("no column looks like timestamp")
     chosen: dict[str, Any] = {name: column for name, (column, _) in names.items()}
     sure = {name: sure for name, (_, sure) in names.items()}
-    return ColumnGuess(TableColumns(**chosen), sure, tuple(problems))
+    return _checked(ColumnGuess(TableColumns(**chosen), sure, tuple(problems)), events)
 
 
-def _ids_of_log(rows: pl.DataFrame) -> list[tuple[str, float]]:
-    """Columns that may be ids of items, the surest first; codes that are called so come before names of products."""
-    scored = [(column, _id_name(rows, column)) for column in rows.columns]
+def _checked(guess: ColumnGuess, events: pl.DataFrame) -> ColumnGuess:
+    """The guess with what the rows of the whole table show."""
+    names = guess.columns.of_table(events.columns, "events")
+    there = {name: names.name_of(name) for name in EVENT_INPUTS if names.name_of(name) in events.columns}
+    unique = unique_items(events, there.get("item_id"))
+    return replace(guess, problems=(*guess.problems, *([unique] if unique else [])), notes=row_notes(events, there))
+
+
+def _recurrences(rows: pl.DataFrame) -> dict[str, Recurrence]:
+    """How the values of each column recur over the orders, which have one user and one time."""
+    known = {name: _EVENT[name] for name in ("user_id", "timestamp")}
+    order = _assign(rows, known, dict.fromkeys(known), {}, set())
+    return {column: recurrence(rows, column, [name for name, _ in order.values()]) for column in rows.columns}
+
+
+def _ids_of_log(rows: pl.DataFrame, recurs: Mapping[str, Recurrence]) -> list[tuple[str, float]]:
+    """Columns that may be ids of items, the surest first; codes that are called so come before names of products.
+
+    Of many rows, ids that recur come before those that never do, such as the numbers of lines.
+    """
+    scored = [(column, _id_name(rows, column)) for column in rows.columns if not names_person(column)]
     found = sorted((pair for pair in scored if pair[1] > 0), key=lambda pair: pair[1], reverse=True)
-    return sorted(found, key=lambda pair: pair[1] <= _PART or (pair[1] < 1 and _is_worded(rows, pair[0])))
+    possible = (Recurrence.OVER_ORDERS, Recurrence.NEVER)
+    found = [pair for pair in found if pair[1] == 1 or recurs[pair[0]] in possible]
+    found.sort(key=lambda pair: pair[1] < _EXACT - 0.01 or (pair[1] < 1 and _is_worded(rows, pair[0])))
+    if rows.height < MIN_ROWS:
+        return found
+    return sorted(found, key=lambda pair: pair[1] < 1 and recurs[pair[0]] == Recurrence.NEVER)
 
 
 def _is_worded(rows: pl.DataFrame, column: str) -> bool:
@@ -254,7 +304,14 @@ def _score(table: pl.DataFrame, column: str, name: str, words: str) -> float:
         sure = _PART
     else:
         return 0.0
-    return sure if _fits(table[column].drop_nulls(), name) else 0.0
+    values = table[column].drop_nulls()
+    if name in ("user_id", "item_id"):
+        if sure == _PART and any(spelled(column).endswith(word) for word in _NOT_IDS):
+            return 0.0
+        if table.height and (values.is_empty() or (values.dtype == pl.String and (values == "").all())):
+            return 0.0
+        sure += 0.01 if sure == _PART and re.search(r"\b(?:id|no|number|code|sku)$|编号$", spelled(column)) else 0
+    return sure if _fits(values, name) else 0.0
 
 
 def _within(word: str, spelled: str) -> bool:
@@ -277,6 +334,8 @@ def _fits(values: pl.Series, name: str) -> bool:
         return dtype == pl.String and values.n_unique() <= 50
     if name == "query":
         return dtype == pl.String
+    if name in ("title", "description") and dtype == pl.String and _share(values, r"\p{L}") < 0.5:
+        return False
     if name in ("title", "description", "category", "brand"):
         return not dtype.is_numeric() and not dtype.is_temporal()
     return not dtype.is_temporal() and not dtype.is_nested()

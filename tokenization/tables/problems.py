@@ -56,6 +56,7 @@ _WORDING = {
     "nested_list": "{count} rows held a list of lists",
     "listed_text": "{count} rows held a list written as text",
     "single_event_user": "{count} users have one event only",
+    "unique_items": "each of the {count} rows has its own item",
     "repeated_event": "{count} rows repeat a user, an item, a time and a kind",
     "byte_order_mark": "the file began with a byte order mark",
     "encoding": "{count} rows were written in {example}",

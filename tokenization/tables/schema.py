@@ -224,6 +224,7 @@ def validate_tables(
     if catalogue is not None and log is not None:
         catalogue, log = reader.known_items(catalogue, log, on_unknown_items)
         reader.single_events(log)
+        reader.unique_items(log)
     people = None if users is None else reader.users(users)
     offers = reader.promotions(promotions) if isinstance(promotions, pl.DataFrame) else promotions
     if catalogue is None or log is None or any(problem.fatal for problem in reader.problems):

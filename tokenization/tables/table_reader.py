@@ -11,6 +11,7 @@ from ..masking import CONTACT, looks_personal
 from .column_reader import REPAIRS, ColumnReader, TableStyle, first_row, personal_names
 from .event_roles import RETURN, is_negative
 from .event_times import exact_time
+from .guess_checks import MIN_ROWS
 from .keys import meet_keys
 from .searches import SESSION, with_searches
 from .table_columns import (
@@ -301,6 +302,16 @@ class TableReader(ColumnReader):
                 first_row(events["user_id"] == example) if whole else None
             )  # rows of the table, as long as none is missing
             self._add("events", "user_id", "single_event_user", counts.height, example, remedy, fatal=False, row=row)
+
+    def unique_items(self, events: pl.DataFrame) -> None:
+        """Note that each of many rows has its own item."""
+        ids = events["item_id"]
+        if events.height >= MIN_ROWS and not ids.has_nulls() and ids.n_unique() == events.height:
+            remedy = (
+                "nothing can be learnt from them; map item_id to a column with values that recur, such as product "
+            )
+            remedy += "codes or names"
+            self._add("events", "item_id", "unique_items", events.height, None, remedy, fatal=False)
 
     def _order(self, table: pl.DataFrame) -> tuple[TimeColumn, pl.Series]:
         """Times and order; at least one of them is complete, or there is a fatal issue."""
