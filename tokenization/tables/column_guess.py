@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from .column_reader import personal_names
-from .guess_checks import MIN_ROWS, Recurrence, recurrence, row_notes, unique_items
+from .guess_checks import MIN_ROWS, Recurrence, is_written, recurrence, row_notes, unique_items
 from .items_of_events import describes_items, is_same_table
 from .person_columns import names_person, spelled
 from .problems import TableError
-from .table_columns import EVENT_INPUTS, ITEM_SCHEMA, TableColumns
+from .table_columns import EVENT_INPUTS, ITEM_SCHEMA, QUERY, TableColumns
 
 if TYPE_CHECKING:
     from ..sources.generic import TableSource
@@ -236,9 +236,11 @@ def _checked(guess: ColumnGuess, events: pl.DataFrame) -> ColumnGuess:
 
 def _recurrences(rows: pl.DataFrame) -> dict[str, Recurrence]:
     """How the values of each column recur over the orders, which have one user and one time."""
-    known = {name: _EVENT[name] for name in ("user_id", "timestamp")}
-    order = _assign(rows, known, dict.fromkeys(known), {}, set())
-    return {column: recurrence(rows, column, [name for name, _ in order.values()]) for column in rows.columns}
+    known = {name: _EVENT[name] for name in ("user_id", "timestamp", QUERY)}
+    found = {name: column for name, (column, _) in _assign(rows, known, dict.fromkeys(known), {}, set()).items()}
+    if QUERY in found:  # searches have no item
+        rows = rows.filter(~is_written(rows[found.pop(QUERY)]))
+    return {column: recurrence(rows, column, list(found.values())) for column in rows.columns}
 
 
 def _ids_of_log(rows: pl.DataFrame, recurs: Mapping[str, Recurrence]) -> list[tuple[str, float]]:

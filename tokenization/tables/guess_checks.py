@@ -8,6 +8,7 @@ from enum import Enum
 import polars as pl
 
 from .keys import clean_keys
+from .table_columns import QUERY
 
 MIN_ROWS = 10
 """Rows from which on unique ids of items are reported."""
@@ -78,6 +79,11 @@ def _numbers_lines(texts: pl.DataFrame) -> bool:
     return several and starts.len() == 1 and starts[0] in (0, 1) and bool(orders.select(counted.all()).item())
 
 
+def is_written(values: pl.Series) -> pl.Series:
+    """Whether each value is a text that is not empty."""
+    return (values.cast(pl.String, strict=False).str.strip_chars() != "").fill_null(False)
+
+
 def unique_items(events: pl.DataFrame, column: str | None) -> str | None:
     """A warning if each row has its own item; None otherwise.
 
@@ -109,8 +115,11 @@ def row_notes(events: pl.DataFrame, columns: Mapping[str, str]) -> tuple[str, ..
     }
     for name, treatment in treatments.items():
         ids = clean_keys(events[columns[name]]) if name in columns else None
-        if ids is not None and ids.values.null_count():
-            missing = ids.values.null_count()
+        empty = pl.Series([False]) if ids is None else ids.values.is_null()
+        if name == "item_id" and QUERY in columns:  # searches have no item
+            empty &= ~is_written(events[columns[QUERY]])
+        missing = int(empty.sum())
+        if missing:
             notes.append(f"{missing:,} of {events.height:,} rows have no {name} ({columns[name]!r}): {treatment}")
     unit = [columns[name] for name in ("user_id", "timestamp") if name in columns]
     if "basket_id" in columns:

@@ -122,3 +122,14 @@ def test_rows_without_a_customer_and_baskets_are_counted(tmp_path, capsys):
 def test_a_column_named_like_ours_is_the_item():
     table = orders(named).rename({"Name": "item_id"})
     assert guess_columns(table).columns.item_id == "item_id"
+
+
+def test_searches_are_not_missing_items():
+    table = (
+        orders(named)
+        .rename({"Name": "order no"})
+        .with_columns(sku=pl.col("Item title").str.slice(-1), query=pl.lit(""))
+    )
+    searches = table.with_columns(sku=pl.lit(""), query=pl.lit("warm mug"))
+    guess = guess_columns(pl.concat([table, searches, searches]))
+    assert guess.columns.item_id == "sku" and not [note for note in guess.notes if "item_id" in note]
