@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -135,21 +136,36 @@ def fit_asks(
     with stage("collecting candidates of queries", len(rows), "queries") as running:
         sample = _collect(model, processor, rows, asks, targets, running)
     generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(rows), generator=generator)
-    third = len(order) // 3
+    held_out = _of_some_items(targets, generator)
     with torch.enable_grad(), stage("fitting cross-attention to queries", 2, "fits") as running:
-        _fit(reader, sample, order[third:], generator)
+        _fit(reader, sample, (~held_out).nonzero().squeeze(1), generator)
         running.advance(1)
-        before, after = _ndcg(reader, sample, order[:third], k)
-        difference = after - before
-        error = float(difference.std()) / max(1, len(difference)) ** 0.5 if third > 1 else float("inf")
-        gain = AskGain(third, words, meaning, float(before.mean()), float(after.mean()), error)
-        if third > 1 and gain.pays:
-            _fit(reader, sample, order, generator)
+        before, after = _ndcg(reader, sample, held_out.nonzero().squeeze(1), k)
+        gain = AskGain(
+            len(before), words, meaning, _mean(before), _mean(after), _standard_error(after - before)
+        )  # fmt: skip
+        if gain.pays:
+            _fit(reader, sample, torch.arange(len(rows)), generator)
             model.config.ask_attention = True
         running.advance(1)
     model.train(training)
     return gain
+
+
+def _of_some_items(targets: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """(asks,) True for the asks of a third of the target items, so that memorising items is no gain."""
+    items = targets.unique()
+    chosen = items[torch.randperm(len(items), generator=generator)[: len(items) // 3]]
+    return torch.isin(targets, chosen)
+
+
+def _mean(values: torch.Tensor) -> float:
+    return float(values.mean()) if len(values) else 0.0
+
+
+def _standard_error(differences: torch.Tensor) -> float:
+    """Standard error of the mean; infinite for fewer than two values."""
+    return float(differences.std()) / len(differences) ** 0.5 if len(differences) > 1 else math.inf
 
 
 def asked_rows(
