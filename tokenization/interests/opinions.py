@@ -11,7 +11,7 @@ import polars as pl
 from ..masking import mask, name_columns
 from ..tables.keys import read_keys
 from ..tables.schema import TableColumns
-from ..tables.table_columns import SavedFormat
+from ..tables.table_columns import QUERY, SavedFormat
 from ..tables.time_columns import read_times
 from ..tables.time_texts import check_time_format
 from ..tables.values import read_numbers
@@ -73,7 +73,8 @@ def read_statements(
         ValueError: If there is no user or time column, neither text nor rating, or an unreadable time.
     """
     columns = (columns or TableColumns()).of_table(table.columns, "events")
-    wanted = list(text_columns) if text_columns is not None else [n for n in TEXT_COLUMNS if n in table.columns]
+    usual = [columns.query if name == QUERY else name for name in TEXT_COLUMNS]
+    wanted = list(text_columns) if text_columns is not None else [name for name in usual if name in table.columns]
     for column in ("user_id", "timestamp"):
         if columns.name_of(column) not in table.columns:
             raise ValueError(

@@ -9,6 +9,7 @@ import pytest
 from xcat_rec.tokenization.interests.entities import EntityMatcher
 from xcat_rec.tokenization.interests.keyphrases import KeyphraseExtractor
 from xcat_rec.tokenization.interests.opinions import full_profile, opinions_of, read_statements
+from xcat_rec.tokenization.tables.table_columns import TableColumns
 
 
 def events() -> pl.DataFrame:
@@ -29,6 +30,9 @@ def test_statements_are_cleaned_joined_and_in_order_of_time() -> None:
     assert table["text"].to_list() == ["Good & warm", "I love a warm mug", "Bad. The Acme zip broke"]
     assert table["timestamp"].to_list() == [10, 20, 30]
     assert read_statements(events(), text_columns=["review_title"]).table.height == 3
+    searched = events().rename({"review_text": "searched"}).drop("review_title", "rating")
+    asked = read_statements(searched, TableColumns(query="searched")).of_user("a").table
+    assert asked.select("item_id", "text").rows() == [(None, "I love a warm mug"), ("1", "The Acme zip broke")]
     assert read_statements(events().with_columns(rating=pl.col("rating") * 2)).scale == (2.0, 10.0)
 
 

@@ -94,6 +94,8 @@ def test_files_and_histories(tmp_path: Path) -> None:
         found = read_histories(tmp_path / name, text_columns=("review_text",))
         assert dict(zip(found.user_ids, found.items, strict=True)) == {"ann": ["a", "b", "c"], "bo": ["a", "b", "c"]}
         assert found.event_texts == [["row 0", "row 4", "row 5"], ["row 6", "row 8", "row 10"]]
+    one = validate_tables(None, events().with_columns(title=pl.lit("Lamp")))
+    assert queries(one) == EXPECTED and sorted(one.items["item_id"]) == ["a", "b", "c"]
     named = events().rename({"query": "searched"})
     named.write_csv(tmp_path / "named.csv")
     columns = TableColumns(query="searched")
