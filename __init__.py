@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from .workflows.bench_models import bench as bench
     from .workflows.checkpoint_evaluation import evaluate_checkpoint as evaluate_checkpoint
     from .workflows.evaluate import evaluate as evaluate
-    from .workflows.fit import FitResult as FitResult
     from .workflows.fit import fit as fit
+    from .workflows.fit_result import FitResult as FitResult
     from .workflows.inspect import inspect as inspect
     from .workflows.interests import interests as interests
     from .workflows.load import load as load
@@ -71,7 +71,7 @@ _EXPORTS = {
     "BaselineData": ".workflows.baseline_registry",
     "BenchResult": ".workflows.bench_models",
     "Filters": ".modeling_xcat.filters_xcat",
-    "FitResult": ".workflows.fit",
+    "FitResult": ".workflows.fit_result",
     "ItemKNNConfig": ".modeling_baselines.knn",
     "ItemKNNModel": ".modeling_baselines.knn",
     "ItemRegressionConfig": ".modeling_baselines.knn",

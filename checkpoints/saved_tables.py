@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def saved_event_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def table_options(
-    checkpoint: str | os.PathLike[str] | None,
+    checkpoint: str | os.PathLike[str] | Mapping[str, Any] | None,
     columns: TableColumns | None = None,
     time_format: str | None = None,
     encoding: str | None = None,
@@ -52,7 +53,7 @@ def table_options(
     """Choose the arguments `columns`, `time_format` and `encoding` of `load_shop` for tables used with a checkpoint.
 
     Args:
-        checkpoint: A folder, or NAMESPACE/NAME on the hub; None for none.
+        checkpoint: A folder, NAMESPACE/NAME on the hub, or event settings of a loaded checkpoint; None for none.
         columns: Column names given for these tables; None for the names of the checkpoint's training tables.
         time_format: Likewise.
         encoding: Likewise.
@@ -60,7 +61,9 @@ def table_options(
     Raises:
         OSError: If there is no such checkpoint.
     """
-    saved = {} if checkpoint is None else saved_event_settings(locate_checkpoint(checkpoint, files=_SETTINGS))
+    saved = checkpoint or {}
+    if not isinstance(saved, Mapping):
+        saved = saved_event_settings(locate_checkpoint(saved, files=_SETTINGS))
     return {"columns": columns or saved_columns(saved), **table_formats(saved, time_format, encoding)}
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..workflows.baselines import DEFAULT_MODELS, plan_runs
 from ..workflows.output_folders import check_results
-from .options import Columns, Encoding, MissingUsers, Report, TimeFormat
+from .options import Columns, Encoding, MissingUsers, Report, TimeFormat, UnknownItems
 from .usage import check_report, check_tables
 
 if TYPE_CHECKING:
@@ -42,10 +42,7 @@ def bench(
         typer.Option(help="leave-one-out, last-basket, global-time, user-level, cold-items, column or auto."),
     ] = None,
     tie_policy: Annotated[str | None, typer.Option(help="file or shuffle: order of events with equal times.")] = None,
-    unknown_items: Annotated[
-        Literal["error", "drop"],
-        typer.Option(help="Events of items that the items table lacks: error (stop) or drop."),
-    ] = "error",
+    unknown_items: UnknownItems = "error",
     missing_users: MissingUsers = "error",
     cold_items: Annotated[
         float, typer.Option(help="Share of items, up to 0.5, whose training events are removed, such as 0.2.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import NEGATIVE_HELP, TARGETS_HELP, Columns, Encoding, Report, TimeFormat
+from .options import NEGATIVE_HELP, TARGETS_HELP, Columns, Encoding, MissingUsers, Report, TimeFormat, UnknownItems
 
 if TYPE_CHECKING:
     from ..workflows.checkpoint_evaluation import EvaluationData
@@ -27,6 +27,8 @@ def evaluate(
     columns: Columns = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
+    unknown_items: UnknownItems = "drop",
+    missing_users: MissingUsers = "drop",
     split: Annotated[
         str | None,
         typer.Option(
@@ -90,11 +92,9 @@ def evaluate(
     from ..evaluation.categories import DEFAULT_COLUMN, check_category_column
     from ..evaluation.categories import by_category as parted_by_category
     from ..ranking.recommender import XCatRecommender
-    from ..tokenization.sources import load_shop
-    from ..tokenization.tables.table_columns import saved_columns, table_formats
     from ..workflows.checkpoint_evaluation import MODEL_NAME, evaluate_on, evaluation_data
-    from ..workflows.fields import parse_columns
-    from ..workflows.fit import report_dict
+    from ..workflows.fit_result import report_dict
+    from ..workflows.read_shop import read_shop
     from .console import messages, print_json, say
     from .metric_tables import category_table, metrics_table, shown_blocks
     from .options import parse_event_types
@@ -105,10 +105,9 @@ def evaluate(
     column = category_column or (DEFAULT_COLUMN if by_category else None)
     if column is not None:
         check_category_column(recommender.processor.catalogue.table.schema, column)
-    shop = load_shop(
-        data, items=items, events=events, on_unknown_items="drop", on_missing_users="drop",
-        columns=parse_columns(columns) if columns else saved_columns(recommender.processor.event_settings),
-        **table_formats(recommender.processor.event_settings, time_format, encoding),
+    shop = read_shop(
+        data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
+        unknown_items=unknown_items, missing_users=missing_users, saved=recommender.processor.event_settings,
     )  # fmt: skip
     say(str(shop.report))
     judging = evaluation_data(

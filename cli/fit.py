@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Columns, Encoding, GuessColumns, MissingUsers, Report, TimeFormat
+from .options import Columns, Encoding, GuessColumns, MissingUsers, Report, TimeFormat, UnknownItems
 from .usage import DEFAULT_RANK
 
 if TYPE_CHECKING:
     from ..tokenization.tables.schema import ShopTables
-    from ..workflows.fit import FitResult
+    from ..workflows.fit_result import FitResult
 
 
 def fit(
@@ -56,10 +56,7 @@ def fit(
             help="Interest profiles as memory: none, words (from users' texts) or items (from items they reviewed)."
         ),
     ] = None,
-    unknown_items: Annotated[
-        Literal["error", "drop"],
-        typer.Option(help="Events of items that the items table lacks: error (stop) or drop."),
-    ] = "error",
+    unknown_items: UnknownItems = "error",
     missing_users: MissingUsers = "error",
     config_file: Annotated[
         Path | None, typer.Option("--config", help="YAML file with values for any of the fields below.")
@@ -101,7 +98,6 @@ def fit(
         show_guess(data, items, events, encoding)
         return
     from ..workflows.baselines import check_names
-    from ..workflows.fields import parse_columns
     from ..workflows.output_folders import check_output
     from .options import split_fields, take_card
     from .usage import check_report, check_tables
@@ -120,10 +116,9 @@ def fit(
     from ..tokenization.progress import stage
 
     with stage("loading libraries"):
-        from ..checkpoints.saved_tables import table_options
-        from ..tokenization.sources import load_shop
         from ..tokenization.tables.problems import values_shown
         from ..workflows.fit import FitRequest, check_base, fit_shop
+        from ..workflows.read_shop import read_shop
         from ..workflows.resume import check_resumable
         from .console import print_json, say
         from .fit_command import fit_command, given_options
@@ -133,9 +128,9 @@ def fit(
     check_base(base, peft, output)
     begun = time.perf_counter()
     with values_shown(show_values):
-        shop = load_shop(
-            data, items=items, events=events, on_unknown_items=unknown_items, on_missing_users=missing_users,
-            **table_options(base, parse_columns(columns) if columns else None, time_format, encoding),
+        shop = read_shop(
+            data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
+            unknown_items=unknown_items, missing_users=missing_users, saved=base,
         )  # fmt: skip
     say(shop.report.describe(show_values))
     request = FitRequest(

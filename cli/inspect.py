@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..workflows.output_folders import CARD, PAGE, check_report_folder
-from .options import NEGATIVE_HELP, TARGETS_HELP, Columns, Encoding, GuessColumns, MissingUsers, TimeFormat
+from .options import (
+    NEGATIVE_HELP,
+    TARGETS_HELP,
+    Columns,
+    Encoding,
+    GuessColumns,
+    MissingUsers,
+    TimeFormat,
+    UnknownItems,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,10 +49,7 @@ def inspect(
     ] = "file",
     target_event_types: Annotated[str | None, typer.Option(help=TARGETS_HELP)] = None,
     negative_event_types: Annotated[str | None, typer.Option(help=NEGATIVE_HELP)] = None,
-    unknown_items: Annotated[
-        Literal["error", "drop"],
-        typer.Option(help="Events of items that the items table lacks: error (stop) or drop."),
-    ] = "error",
+    unknown_items: UnknownItems = "error",
     missing_users: MissingUsers = "error",
     push: Annotated[
         str | None,
@@ -86,26 +92,19 @@ def inspect(
 
     from ..tokenization.inspection.inspect import inspect_shop
     from ..tokenization.out_of_core.prepared_folder import refuse_prepared
-    from ..tokenization.sources import load_shop
     from ..tokenization.tables.problems import values_shown
-    from ..workflows.fields import parse_columns
     from ..workflows.inspect import write_inspection
+    from ..workflows.read_shop import read_shop
     from .argument_options import with_options
     from .console import messages, print_json
     from .options import parse_event_types
 
     refuse_prepared(data, "inspect")
     with values_shown(show_values):
-        shop = load_shop(
-            data,
-            items=items,
-            events=events,
-            columns=parse_columns(columns),
-            on_unknown_items=unknown_items,
-            on_missing_users=missing_users,
-            time_format=time_format,
-            encoding=encoding,
-        )
+        shop = read_shop(
+            data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
+            unknown_items=unknown_items, missing_users=missing_users,
+        )  # fmt: skip
     messages.print(f"inspecting {shop.name} ...")
     report = inspect_shop(
         shop, split, tie_policy, show_values=show_values, target_event_types=parse_event_types(target_event_types),

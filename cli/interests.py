@@ -11,12 +11,17 @@ from .options import Columns, Encoding, TimeFormat
 
 def interests(
     data: Annotated[
-        str, typer.Argument(help="Events file, or folder with items.* and events.*; events need texts or ratings.")
-    ],
+        str | None,
+        typer.Argument(help="Events file, or folder with items.* and events.*; events need texts or ratings."),
+    ] = None,
     user: Annotated[
         list[str] | None,
         typer.Option(help="User id, such as U1; may be repeated; by default the users with most texts and ratings."),
     ] = None,
+    items: Annotated[
+        str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
+    ] = None,
+    events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
     text_column: Annotated[
         list[str] | None,
         typer.Option(help="Text column of events, such as review; may be repeated; by default the usual names."),
@@ -58,13 +63,12 @@ def interests(
     if checkpoint is not None:
         check_checkpoint(checkpoint)
 
-    from ..workflows.fields import parse_columns
     from ..workflows.interests import interests as profiles_of
     from .console import print_json, results, say
     from .rendering import profile_tables
 
     found = profiles_of(
-        data, user, checkpoint=checkpoint, columns=parse_columns(columns) if columns else None,
+        data, user, items=items, events=events, checkpoint=checkpoint, columns=columns,
         text_columns=text_column, before=before, time_format=time_format, encoding=encoding,
         half_life_days=half_life_days, text_encoder=text_encoder, sentiment_model=sentiment_model,
         entity_model=entity_model, users=users, tell=say,

@@ -23,6 +23,9 @@ TimeFormat = Annotated[
     typer.Option(help="Time format: day-first, month-first, excel or a strptime pattern; detected by default."),
 ]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of text files, such as cp1252; detected by default.")]
+UnknownItems = Annotated[
+    Literal["error", "drop"], typer.Option(help="Events of items that the items table lacks: error (stop) or drop.")
+]
 MissingUsers = Annotated[Literal["error", "drop"], typer.Option(help="Events without a user: error (stop) or drop.")]
 
 

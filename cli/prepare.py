@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .options import NEGATIVE_HELP, TARGETS_HELP, Columns, Encoding, GuessColumns, MissingUsers, TimeFormat
+from .options import (
+    NEGATIVE_HELP,
+    TARGETS_HELP,
+    Columns,
+    Encoding,
+    GuessColumns,
+    MissingUsers,
+    TimeFormat,
+    UnknownItems,
+)
 
 if TYPE_CHECKING:
     from ..tokenization.out_of_core.prepared_folder import PreparedFolder
@@ -64,10 +73,7 @@ def prepare(
     ] = "random",
     target_event_types: Annotated[str | None, typer.Option(help=TARGETS_HELP)] = None,
     negative_event_types: Annotated[str | None, typer.Option(help=NEGATIVE_HELP)] = None,
-    unknown_items: Annotated[
-        Literal["error", "drop"],
-        typer.Option(help="Events of items that the items table lacks: error (stop) or drop."),
-    ] = "error",
+    unknown_items: UnknownItems = "error",
     missing_users: MissingUsers = "error",
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="local (this machine) or ray (a Ray cluster).")

@@ -20,7 +20,7 @@ from .console import messages
 
 if TYPE_CHECKING:
     from ..ranking.recommender import XCatRecommender
-    from ..workflows.fit import FitResult
+    from ..workflows.fit_result import FitResult
 
 
 def report_fit(path: Path, outcome: FitResult, shop: ShopTables) -> None:

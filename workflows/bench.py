@@ -15,7 +15,6 @@ import torch
 from transformers import PreTrainedConfig
 
 from ..catalogue.item_table import distinct_texts
-from ..checkpoints.saved_tables import table_options
 from ..evaluation.categories import by_category, check_category_column
 from ..evaluation.fingerprint import evaluation_fingerprint
 from ..evaluation.ranker_evaluation import LOST, Ranker, RankingReport, evaluate_ranker
@@ -26,7 +25,6 @@ from ..ranking.recommender import XCatRecommender
 from ..tokenization.interests.reader import NO_INTEREST
 from ..tokenization.sequences.build import target_histories, trained_items
 from ..tokenization.sequences.split_data import SplitData
-from ..tokenization.sources import load_shop
 from ..tokenization.tables.schema import ShopTables
 from ..tokenization.text.vocabulary_texts import items_table
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
@@ -45,7 +43,8 @@ from ..training.trainer import XCatTrainer
 from .baseline_registry import BASELINES, BaselineData
 from .baselines import FINE_TUNED, FROM_BASE, ZERO_SHOT, check_model
 from .bench_asks import ask_kinds, measure_asks
-from .fields import parse_columns, split_fields
+from .fields import split_fields
+from .read_shop import read_shop
 
 SPLIT_SEED = 0
 """Default seed of ties and cold items, the same for every run; the run's own seed is for its training."""
@@ -160,12 +159,11 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     """
     check_model(request.model, request.base)
     preparation, config, training = split_fields(request.fields)
-    named = parse_columns(request.columns) if request.columns else None
-    shop = load_shop(
-        request.data, items=request.items, events=request.events,
-        on_unknown_items="drop" if request.unknown_items == "drop" else "error",
-        on_missing_users="drop" if request.missing_users == "drop" else "error",
-        **table_options(request.base, named, request.time_format, request.encoding),
+    shop = read_shop(
+        request.data, items=request.items, events=request.events, columns=request.columns,
+        time_format=request.time_format, encoding=request.encoding,
+        unknown_items="drop" if request.unknown_items == "drop" else "error",
+        missing_users="drop" if request.missing_users == "drop" else "error", saved=request.base,
     )  # fmt: skip
     if request.category_column is not None:
         check_category_column(items_table(shop.items.head(0)).schema, request.category_column)

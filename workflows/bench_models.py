@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..evaluation.categories import DEFAULT_COLUMN
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..tokenization.sources import check_source
-from ..tokenization.tables.schema import MissingUsers, TableColumns, UnknownItems
+from ..tokenization.sources.table_files import tables_of, write_tables
+from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.from_base import check_base_options
 from ..training.preparation.options import PreparationOptions
@@ -27,6 +29,10 @@ from .fields import columns_option, split_fields
 from .fit import check_base
 from .output_folders import check_results
 from .results import by_model, compare_models, user_key
+
+if TYPE_CHECKING:
+    from ..tokenization.sources.generic import TableSource
+    from .read_shop import ColumnNames
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +64,15 @@ class BenchResult:
 
 
 def bench(
-    data: str | os.PathLike[str] | None = None,
+    data: TableSource | Mapping[str, TableSource] | os.PathLike[str] | None = None,
     models: str | Sequence[str] = DEFAULT_MODELS,
     *,
     seeds: int = 3,
     output: str | os.PathLike[str] | None = None,
     resume: bool = False,
-    items: str | os.PathLike[str] | None = None,
-    events: str | os.PathLike[str] | None = None,
-    columns: TableColumns | Mapping[str, str] | str | None = None,
+    items: TableSource | None = None,
+    events: TableSource | None = None,
+    columns: ColumnNames | None = None,
     time_format: str | None = None,
     encoding: str | None = None,
     unknown_items: UnknownItems = "error",
@@ -81,14 +87,15 @@ def bench(
     """Fit several models and evaluate them on one test split; same defaults and files as `xcat bench`.
 
     Args:
-        data: A file, a folder, SOURCE:PATH, a hub dataset or a prepared folder.
+        data: A file, a folder, SOURCE:PATH, a hub dataset, a prepared folder or a data frame. Data frames are written
+            to a temporary folder, because each run reads the tables in its own process.
         models: Names of models: a list, or one text with commas.
         seeds: Runs per trained model, with seeds 0, 1, 2, ...
         output: JSON file for the results; each run is added when it ends, and the values per user are written to
             `NAME.users.npz` beside it. None for no files.
         resume: Whether to keep the runs in `output` and add the missing ones.
-        items: File of the items table, instead of `data`; None to derive it from the events.
-        events: File of the events table, instead of `data`.
+        items: Items table, instead of `data`: a file or data frame; None to derive it from the events.
+        events: Events table, instead of `data`.
         columns: Column names: `TableColumns`, `{"item_id": "sku"}`, or "item_id=sku,title=name".
         time_format: As in `load_shop`.
         encoding: As in `load_shop`.
@@ -115,25 +122,26 @@ def bench(
         )
     named = [name.strip() for name in models.split(",")] if isinstance(models, str) else list(models)
     column = category_column or (DEFAULT_COLUMN if by_category else None)
-    tables = {name: _path(name, place) for name, place in (("data", data), ("items", items), ("events", events))}
-    requests = [
-        BenchRequest(
-            model, seed, **tables, columns=columns_option(columns), time_format=time_format, encoding=encoding,
-            unknown_items=unknown_items, missing_users=missing_users, fields=fields, base=base,
-            category_column=column, asks=",".join(ask_kinds(asks)) or None,
-        )
-        for model, seed in plan_runs(named, seeds, base)
-    ]  # fmt: skip
     if resume and output is None:
         raise ValueError("resume=True adds runs to a file; name it: output='bench.json'")
     results = None if output is None else BenchResults(Path(output))
     if results is not None:
         check_results(results.path, resume)
-    check_source(tables["data"], items=tables["items"], events=tables["events"])
-    check_requests(requests)
-    if results is not None:
-        results.open(resume, requests[0].options)
-    runs = _run_missing(requests, results, tell)
+    planned, mapping = plan_runs(named, seeds, base), columns_option(columns)
+    check_source(data, items=items, events=events)
+    with _places({"data": data, "items": items, "events": events}, encoding, tell) as tables:
+        requests = [
+            BenchRequest(
+                model, seed, **tables, columns=mapping, time_format=time_format, encoding=encoding,
+                unknown_items=unknown_items, missing_users=missing_users, fields=fields, base=base,
+                category_column=column, asks=",".join(ask_kinds(asks)) or None,
+            )
+            for model, seed in planned
+        ]  # fmt: skip
+        check_requests(requests)
+        if results is not None:
+            results.open(resume, requests[0].options)
+        runs = _run_missing(requests, results, tell)
     users = {
         user_key(run.row["model"], run.row["seed"], metric): values
         for run in runs
@@ -142,14 +150,25 @@ def bench(
     return BenchResult(runs, compare_models([run.row for run in runs], users))
 
 
-def _path(name: str, place: object) -> str | None:
-    """A place of tables as text, because each run reads them in its own process."""
-    if place is None or isinstance(place, str | os.PathLike):
-        return None if place is None else os.fspath(place)
-    raise ValueError(
-        f"{name} is a {type(place).__name__}; each run reads the tables in its own process: write them to a folder, "
-        "for example as items.parquet and events.parquet, and give the folder"
-    )
+@contextmanager
+def _places(
+    given: Mapping[str, Any], encoding: str | None, tell: Callable[[str], None]
+) -> Iterator[dict[str, str | None]]:
+    """The places of `data`, `items` and `events`, as texts; data frames are written to a temporary folder."""
+    places = {name: os.fspath(place) for name, place in given.items() if isinstance(place, str | os.PathLike)}
+    frames = {name: table for name, table in given.items() if name not in places and table is not None}
+    if isinstance(frames.get("data"), ShopTables):
+        raise ValueError(
+            "data has tables that are already loaded, and each run reads the tables in its own process; give the "
+            "place or data frame that load_shop read, with columns= and its other arguments"
+        )
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "shop"
+        folder.mkdir()
+        for problem in write_tables(tables_of(frames["data"]) if "data" in frames else frames, folder, encoding):
+            tell(f"note: {problem}")
+        written = {name: folder if name == "data" else folder / f"{name}.parquet" for name in frames}
+        yield dict.fromkeys(given) | places | {name: str(place) for name, place in written.items()}
 
 
 def _run_missing(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from datasets import Dataset, DatasetDict
@@ -19,12 +19,15 @@ from ..tokenization.sequences.build import resolve_split
 from ..tokenization.sequences.event_options import EventOptions
 from ..tokenization.sequences.split_data import SplitData
 from ..tokenization.sequences.splits import AUTO, SPLITS
-from ..tokenization.sources import load_shop
 from ..tokenization.tables.event_roles import saved_roles
-from ..tokenization.tables.schema import ShopTables
-from ..tokenization.tables.table_columns import saved_columns, table_formats
+from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
 from ..tokenization.vocabulary import UNKNOWN_ROW
 from ..training.preparation.options import PreparationOptions
+from .read_shop import read_shop
+
+if TYPE_CHECKING:
+    from ..tokenization.sources.generic import TableSource
+    from .read_shop import ColumnNames, ShopSource
 
 MODEL_NAME = "XCat"
 """Name of the checkpoint in tables beside its baselines."""
@@ -78,8 +81,15 @@ class CheckpointEvaluation:
 
 def evaluate_checkpoint(
     checkpoint: str | os.PathLike[str] | XCatRecommender,
-    shop: str | os.PathLike[str] | ShopTables,
+    data: ShopSource | None = None,
     *,
+    items: TableSource | None = None,
+    events: TableSource | None = None,
+    columns: ColumnNames | None = None,
+    time_format: str | None = None,
+    encoding: str | None = None,
+    unknown_items: UnknownItems = "drop",
+    missing_users: MissingUsers = "drop",
     part: str = "test",
     ks: Sequence[int] = DEFAULT_CUTOFFS,
     revision: str | None = None,
@@ -94,7 +104,14 @@ def evaluate_checkpoint(
 
     Args:
         checkpoint: A folder, NAMESPACE/NAME on the hub, or a recommender.
-        shop: Tables, or what `load_shop` loads: a folder, SOURCE:PATH, or a hub dataset.
+        data: Tables: a folder, SOURCE:PATH, a hub dataset, a data frame, or the result of `load_shop`.
+        items: Items table, instead of `data`: a file or data frame; None to derive it from the events.
+        events: Events table, instead of `data`.
+        columns: Column names, such as `{"item_id": "sku"}`; None for the names in the checkpoint's training.
+        time_format: As in `load_shop`; None for the format in the checkpoint's training, or to detect it.
+        encoding: Likewise.
+        unknown_items: "drop" leaves out events of items that the items table lacks, "error" refuses them.
+        missing_users: "drop" leaves out events without a user, "error" refuses them.
         part: "test" or "validation".
         ks: Cut-offs.
         revision: Branch, tag or commit of a hub repository.
@@ -114,22 +131,18 @@ def evaluate_checkpoint(
     """
     if not isinstance(checkpoint, XCatRecommender):
         checkpoint = XCatRecommender.from_pretrained(checkpoint, revision=revision)
-    if not isinstance(shop, ShopTables):
-        shop = load_shop(
-            os.fspath(shop),
-            columns=saved_columns(checkpoint.processor.event_settings),
-            on_unknown_items="drop",
-            on_missing_users="drop",
-            **table_formats(checkpoint.processor.event_settings),
-        )
-    data = evaluation_data(checkpoint, shop, part=part, **options)
+    shop = read_shop(
+        data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
+        unknown_items=unknown_items, missing_users=missing_users, saved=checkpoint.processor.event_settings,
+    )  # fmt: skip
+    judged = evaluation_data(checkpoint, shop, part=part, **options)
     before = checkpoint.cold_boost
     checkpoint.cold_boost = before if cold_boost is None else cold_boost
     try:
-        reports = evaluate_on(checkpoint, data, ks)
+        reports = evaluate_on(checkpoint, judged, ks)
     finally:
         checkpoint.cold_boost = before
-    return CheckpointEvaluation(reports.pop(MODEL_NAME), reports, data)
+    return CheckpointEvaluation(reports.pop(MODEL_NAME), reports, judged)
 
 
 def evaluate_on(recommender: XCatRecommender, data: EvaluationData, ks: Sequence[int]) -> dict[str, RankingReport]:

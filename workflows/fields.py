@@ -149,6 +149,22 @@ def parse_columns(text: str | None) -> Any:
     return TableColumns(**chosen, by_table=by_table)
 
 
+def given_columns(columns: TableColumns | Mapping[str, str] | str | None) -> TableColumns | None:
+    """Column names in any form; None for the default names or those of a checkpoint.
+
+    Args:
+        columns: As in `load_shop`, or a text that `parse_columns` reads.
+
+    Raises:
+        ValueError: As `as_columns` or `parse_columns`.
+    """
+    from ..tokenization.tables.table_columns import as_columns
+
+    if isinstance(columns, str):
+        return parse_columns(columns) if columns else None
+    return as_columns(columns)
+
+
 def columns_option(columns: TableColumns | Mapping[str, str] | str | None) -> str | None:
     r"""Column names as the text that `parse_columns` reads.
 

@@ -21,9 +21,7 @@ from ..checkpoints.adapters import (
     require_peft,
 )
 from ..checkpoints.load import note_catalogue
-from ..checkpoints.saved_tables import table_options
 from ..evaluation.comparison import compare_with_baselines
-from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..model_cards.callback import ModelCardCallback, attach_card
 from ..model_cards.card import CARD_FILE, write_card
 from ..model_cards.card_data import XCatModelCardData
@@ -32,8 +30,7 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, written_whole
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.progress import stage
-from ..tokenization.sources import load_shop
-from ..tokenization.tables.schema import ShopTables
+from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.from_base import prepare_from_base
 from ..training.preparation.options import PreparationOptions, PreparedTraining
@@ -44,15 +41,19 @@ from .baselines import check_names
 from .card_baselines import fit_baselines
 from .fields import split_fields
 from .fit_card import begin_card, complete_card
+from .fit_result import MODEL_NAME, FitResult
 from .output_folders import TRAINING_FOLDER, check_base_choice, check_output, last_checkpoint
+from .read_shop import read_shop
 from .resume import StartedWith, check_resumable, check_same_inputs, started_with
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
+    from ..tokenization.sources.generic import TableSource
+    from .read_shop import ColumnNames, ShopSource
+
 logger = logging.getLogger(__name__)
 
-MODEL_NAME = "XCat"
 _WEIGHT_FILES = (
     "config.json", "model.safetensors", "items.arrow", ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE, ".eval_results/*",
 )  # fmt: skip
@@ -96,72 +97,6 @@ class FitRequest:
     command: str | None = None
     card_baselines: tuple[str, ...] = ()
     begun: float | None = None
-
-
-@dataclass
-class FitResult:
-    """A trained model, its metrics and the cost of its training.
-
-    Args:
-        recommender: The trained model with its catalogue.
-        prepared: The training data and the model.
-        reports: Metrics on the test split by model name; the trained model is `MODEL_NAME`.
-        split: Name of the split.
-        output: Folder of the checkpoint.
-        train_seconds: Seconds of training.
-        total_seconds: Seconds in all.
-        peak_memory_mb: Largest resident memory of the process.
-        epochs: Number of trained epochs.
-    """
-
-    recommender: XCatRecommender
-    prepared: PreparedTraining
-    reports: dict[str, RankingReport]
-    split: str
-    output: Path
-    train_seconds: float
-    total_seconds: float
-    peak_memory_mb: float
-    epochs: float
-    parameters: tuple[int, int] = (0, 0)
-    """Numbers of trained parameters and of all parameters."""
-    adapter: Any = None
-    """The `PeftModel`, if an adapter was trained."""
-    own_catalogue: bool = True
-    """Whether the catalogue differs from the base's."""
-    arguments: XCatTrainingArguments | None = None
-    """Training arguments with the values chosen for the data."""
-    card: XCatModelCardData | None = None
-    """Facts of the model and its training, whether or not a card was written."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Convert to JSON: the model's metrics at the top level, the baselines' below."""
-        baselines = {name: report_dict(report) for name, report in self.reports.items() if name != MODEL_NAME}
-        return {
-            **report_dict(self.reports[MODEL_NAME]),
-            "baselines": baselines,
-            "split": self.split,
-            "checkpoint": str(self.output),
-            "train_seconds": round(self.train_seconds, 1),
-            "total_seconds": round(self.total_seconds, 1),
-            "peak_memory_mb": round(self.peak_memory_mb),
-            "epochs": self.epochs,
-            "trained_parameters": self.parameters[0],
-            "parameters": self.parameters[1],
-            "unknown_tokens": dict(self.prepared.unknown_tokens),
-        }
-
-
-def report_dict(report: RankingReport) -> dict[str, Any]:
-    """A report for JSON: `metrics`, `slices`, 95 % `intervals`, displacement by cold items, and counts."""
-    return {
-        "metrics": report.metrics,
-        "slices": report.slices,
-        "intervals": {key: [found.low, found.high] for key, found in report.intervals().items()},
-        LOST: report.lost_to_untrained,
-        "num_users": report.num_users,
-        "num_targets": report.num_targets,
-    }
 
 
 def check_base(base: str | None, peft: str | None, output: Path) -> None:
@@ -301,9 +236,16 @@ def _trainer(
 
 
 def fit(
-    data: str | os.PathLike[str] | ShopTables,
-    output: str | os.PathLike[str],
+    data: ShopSource | None = None,
+    output: str | os.PathLike[str] = "checkpoint",
     *,
+    items: TableSource | None = None,
+    events: TableSource | None = None,
+    columns: ColumnNames | None = None,
+    time_format: str | None = None,
+    encoding: str | None = None,
+    unknown_items: UnknownItems = "error",
+    missing_users: MissingUsers = "error",
     base: str | None = None,
     peft: str | None = None,
     lora_rank: int = 8,
@@ -318,10 +260,16 @@ def fit(
     """Train a model, evaluate it beside baselines and save it; same defaults as `xcat fit`.
 
     Args:
-        data: Tables, or what `load_shop` loads: a folder, SOURCE:PATH, a hub dataset or a prepared folder. Give
-            `load_shop(..., columns=...)` for tables with other column names; the base's column mapping is
-            used by default.
+        data: Tables: a folder, SOURCE:PATH, a hub dataset, a prepared folder, a data frame, or the result of
+            `load_shop`. A file or data frame has events with the columns of their items.
         output: Folder of the checkpoint.
+        items: Items table, instead of `data`: a file or data frame; None to derive it from the events.
+        events: Events table, instead of `data`.
+        columns: Column names, such as `{"item_id": "sku"}`; None for the base's names, or our own.
+        time_format: As in `load_shop`; None for the format of the base's tables, or to detect it.
+        encoding: Likewise.
+        unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
+        missing_users: "error" refuses events without a user, "drop" leaves them out.
         base: Checkpoint to start from, a folder or NAMESPACE/NAME on the hub; None for a new model.
         peft: Method of an adapter that is trained on the base, such as "lora"; None to train the weights themselves.
         lora_rank: Rank of the adapter.
@@ -351,11 +299,14 @@ def fit(
         check_resumable(output)
     check_base(base, peft, output)
     check_names(card_baselines)
-    shop = data if isinstance(data, ShopTables) else load_shop(os.fspath(data), **table_options(base))
+    shop = read_shop(
+        data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
+        unknown_items=unknown_items, missing_users=missing_users, saved=base,
+    )  # fmt: skip
     request = FitRequest(
         shop, output, preparation, config, training, resume=resume, base=base, peft=peft, lora_rank=lora_rank,
         lora_targets=tuple(lora_targets), card=None if card is None else dict(card),
-        data=None if isinstance(data, ShopTables) else os.fspath(data), card_baselines=tuple(card_baselines),
+        data=os.fspath(data) if isinstance(data, str | os.PathLike) else None, card_baselines=tuple(card_baselines),
     )  # fmt: skip
     return fit_shop(request, tell)
 

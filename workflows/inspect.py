@@ -5,28 +5,49 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..tokenization.extras import install_command
 from ..tokenization.inspection.inspect import Inspection, inspect_shop
 from ..tokenization.inspection.page import can_plot, inspection_card, inspection_page
 from ..tokenization.out_of_core.prepared_folder import refuse_prepared
-from ..tokenization.sources import load_shop
 from ..tokenization.tables.data_card import DataCard
-from ..tokenization.tables.schema import ShopTables
+from ..tokenization.tables.schema import MissingUsers, UnknownItems
 from .output_folders import CARD, PAGE, check_report_folder
+from .read_shop import read_shop
+
+if TYPE_CHECKING:
+    from ..tokenization.sources.generic import TableSource
+    from .read_shop import ColumnNames, ShopSource
 
 logger = logging.getLogger(__name__)
 
 
 def inspect(
-    data: str | os.PathLike[str] | ShopTables, output: str | os.PathLike[str] | None = None, **options: Any
+    data: ShopSource | None = None,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    items: TableSource | None = None,
+    events: TableSource | None = None,
+    columns: ColumnNames | None = None,
+    time_format: str | None = None,
+    encoding: str | None = None,
+    unknown_items: UnknownItems = "error",
+    missing_users: MissingUsers = "error",
+    **options: Any,
 ) -> Inspection:
     """Count lengths, categories, popularity, texts, languages, duplicates and leaks; like `xcat inspect`.
 
     Args:
-        data: Tables, or an input of `load_shop`: a folder, SOURCE:PATH, or a hub dataset.
+        data: Tables: a folder, SOURCE:PATH, a hub dataset, a data frame, or the result of `load_shop`.
         output: Folder to write the page and the dataset card to; None to write nothing.
+        items: Items table, instead of `data`: a file or data frame; None to derive it from the events.
+        events: Events table, instead of `data`.
+        columns: Column names, such as `{"item_id": "sku"}`.
+        time_format: As in `load_shop`.
+        encoding: As in `load_shop`.
+        unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
+        missing_users: "error" refuses events without a user, "drop" leaves them out.
         **options: Arguments of `inspect_shop`: `split`, `tie_policy`, `show_values`, ...
 
     Returns:
@@ -40,12 +61,14 @@ def inspect(
     """
     if output is not None:
         check_report_folder(Path(output))
-    if not isinstance(data, ShopTables):
-        refuse_prepared(os.fspath(data), "inspect")
-        data = load_shop(os.fspath(data))
-    report = inspect_shop(data, **options)
+    refuse_prepared(data, "inspect")
+    shop = read_shop(
+        data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
+        unknown_items=unknown_items, missing_users=missing_users,
+    )  # fmt: skip
+    report = inspect_shop(shop, **options)
     if output is not None:
-        write_inspection(report, data.card, Path(output), show_values=bool(options.get("show_values")))
+        write_inspection(report, shop.card, Path(output), show_values=bool(options.get("show_values")))
     return report
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -18,22 +19,30 @@ from ..tokenization.interests.opinions import Statements, full_profile, opinions
 from ..tokenization.interests.profiles import InterestProfile, ProfileOptions
 from ..tokenization.interests.sentiment import ModelSentiment
 from ..tokenization.out_of_core.prepared_folder import refuse_prepared
+from ..tokenization.sources import check_source
 from ..tokenization.sources.generic import load_table, table_suffix
-from ..tokenization.sources.table_files import find_shop
-from ..tokenization.tables.schema import TableColumns, derive_items, validate_items
+from ..tokenization.sources.table_files import find_shop, given_tables, tables_of
+from ..tokenization.tables.schema import derive_items, validate_items
 from ..tokenization.text import DEFAULT_TEXT_FIELDS, item_texts
 from ..tokenization.text.default_encoder import choose_text_encoder
 from ..tokenization.unknown_tokens import warn_of_unknown
+from .fields import given_columns
+
+if TYPE_CHECKING:
+    from ..tokenization.sources.generic import TableSource
+    from .read_shop import ColumnNames
 
 logger = logging.getLogger(__name__)
 
 
 def interests(
-    data: str | os.PathLike[str],
+    data: TableSource | Mapping[str, TableSource] | os.PathLike[str] | None = None,
     user: Sequence[str] | None = None,
     *,
+    items: TableSource | None = None,
+    events: TableSource | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
-    columns: TableColumns | None = None,
+    columns: ColumnNames | None = None,
     text_columns: Sequence[str] | None = None,
     before: str | None = None,
     time_format: str | None = None,
@@ -48,8 +57,10 @@ def interests(
     """Compute interest profiles of users, like `xcat interests`.
 
     Args:
-        data: Events file, or folder with `items.*` and `events.*`; events have texts or ratings.
+        data: Events file or data frame, or folder with `items.*` and `events.*`; events have texts or ratings.
         user: Ids of the users; None for the users with most texts and ratings.
+        items: Items table, instead of `data`: a file or data frame; None to derive it from the events.
+        events: Events table, instead of `data`.
         checkpoint: Checkpoint to take column names, time format and encoding from: a folder, or NAMESPACE/NAME on
             the hub.
         columns: Column names; None for the names in the checkpoint's training, or the default names.
@@ -77,28 +88,29 @@ def interests(
     options = ProfileOptions(half_life_days=half_life_days)
     if users < 1:
         raise ValueError(f"users is {users}; give at least 1")
-    refuse_prepared(os.fspath(data), "give")
+    refuse_prepared(data, "give")
     at = None if before is None else _seconds(before)
-    told = table_options(checkpoint, columns, time_format, encoding)
-    files = _files(data)
-    events, problems = load_table(files["events"], "events", encoding=told["encoding"])
-    statements = read_statements(events, told["columns"], text_columns, time_format=told["time_format"])
-    if "items" in files:
-        raw, found = load_table(files["items"], "items", encoding=told["encoding"])
-        items, report = validate_items(raw, told["columns"], found=found)
+    told = table_options(checkpoint, given_columns(columns), time_format, encoding)
+    tables = _tables(data, items, events)
+    log, problems = load_table(tables["events"], "events", encoding=told["encoding"])
+    statements = read_statements(log, told["columns"], text_columns, time_format=told["time_format"])
+    if "items" in tables:
+        raw, found = load_table(tables["items"], "items", encoding=told["encoding"])
+        catalogue, report = validate_items(raw, told["columns"], found=found)
     else:
-        items, report = derive_items(events, told["columns"])
+        catalogue, report = derive_items(log, told["columns"])
     for problem in (*problems, *report.problems):
         tell(f"note: {problem}")
     asked = user or _most_told(statements, users)
     chosen = {name: statements.of_user(name) for name in asked}
-    ids, written = items["item_id"], item_texts(items, [n for n in DEFAULT_TEXT_FIELDS if n in items.columns])
+    fields = [name for name in DEFAULT_TEXT_FIELDS if name in catalogue.columns]
+    ids, written = catalogue["item_id"], item_texts(catalogue, fields)
     texts = dict(zip(ids, written, strict=True))
-    categories = dict(zip(ids, items["category"].fill_null(""), strict=True))
+    categories = dict(zip(ids, catalogue["category"].fill_null(""), strict=True))
     said = [text for text in statements.table["text"] if text]
     encode = _encoder(text_encoder, list(filter(None, written)), said, tell)
     sentiment = None if sentiment_model is None else ModelSentiment(sentiment_model)
-    entities = EntityMatcher.of_catalogue(items) if entity_model is None else ModelEntities(entity_model)
+    entities = EntityMatcher.of_catalogue(catalogue) if entity_model is None else ModelEntities(entity_model)
     keyphrases = KeyphraseExtractor().fit(said) if said else None
     profiles = {}
     for name, of_user in chosen.items():
@@ -107,13 +119,18 @@ def interests(
     return profiles
 
 
-def _files(data: str | os.PathLike[str]) -> dict[str, Path]:
+def _tables(data: Any, items: Any, events: Any) -> dict[str, Any]:
+    """The tables, as files or objects."""
+    if not isinstance(data, str | os.PathLike):
+        check_source(data, items=items, events=events)
+        return given_tables({"items": items, "events": events} if data is None else tables_of(data))
     place = Path(data).expanduser()
     if not place.is_dir() and not (place.is_file() and table_suffix(place)):
         raise ValueError(
             f"{data} is not a table or folder; give an events file, or a folder with items.* and events.*"
         )
-    return find_shop(place)
+    check_source(data, items=items, events=events)
+    return dict(find_shop(place))
 
 
 def _seconds(time: str) -> int:

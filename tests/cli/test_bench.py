@@ -27,7 +27,8 @@ from xcat_rec.workflows import bench as benching
 from xcat_rec.workflows import bench_models, bench_worker
 from xcat_rec.workflows.baseline_registry import BASELINES, UNSEEN
 from xcat_rec.workflows.bench import BenchRequest, run_model
-from xcat_rec.workflows.fit import MODEL_NAME, fit
+from xcat_rec.workflows.fit import fit
+from xcat_rec.workflows.fit_result import MODEL_NAME
 from xcat_rec.workflows.results import user_key
 
 from ..tiny_shop import CATEGORIES, COLD, ITEMS, TWINS, USERS, events_table, items_table, save_text_encoder, write_shop

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -21,6 +22,7 @@ from ..tables.data_card import DataCard
 from ..tables.event_times import event_columns, with_times_to_write
 from ..tables.problems import TableError, TableProblem
 from ..tables.schema import MissingUsers, ShopTables, TableColumns, UnknownItems
+from ..tables.table_columns import as_columns
 from ..tables.table_reader import TableReader, check_missing_users
 from ..tables.time_columns import TimeStyle
 from ..tables.time_texts import check_time_format
@@ -28,6 +30,9 @@ from ..text.vocabulary_texts import items_table
 from ..vocabulary import ItemVocabulary
 from .chunks import items_of_log
 from .log_styles import log_style
+
+if TYPE_CHECKING:
+    from ..sources.generic import TableSource
 
 LAYOUT = 2
 """Layout version of a prepared folder; folders with another version are prepared again."""
@@ -60,8 +65,8 @@ class PreparationInputs:
     """Tables of a dataset. Events in parquet, in the user's own layout, are streamed; other tables are loaded at once.
 
     Args:
-        data: As for `load_shop`, or a folder with `items.*` and a folder `events/` of parquet files, here or on the
-            hub. Events on the hub are streamed, without a download first.
+        data: As for `load_shop`, or tables that it returned, or a folder with `items.*` and a folder `events/` of
+            parquet files, here or on the hub. Events on the hub are streamed, without a download first.
         items: The items table, in place of `data`; None to derive it from the events.
         events: The events table: a file, or a folder of parquet files.
         columns: Column names; None for our own names.
@@ -78,24 +83,34 @@ class PreparationInputs:
 
     def __init__(
         self,
-        data: str | Path | None = None,
+        data: TableSource | Mapping[str, TableSource] | os.PathLike[str] | ShopTables | None = None,
         *,
-        items: str | Path | None = None,
-        events: str | Path | None = None,
-        columns: TableColumns | None = None,
+        items: TableSource | None = None,
+        events: TableSource | None = None,
+        columns: TableColumns | Mapping[str, str] | None = None,
         on_unknown_items: UnknownItems = "error",
         on_missing_users: MissingUsers = "error",
         time_format: str | None = None,
         encoding: str | None = None,
     ) -> None:
         check_time_format(time_format)
-        self.columns = columns or TableColumns()
+        self.columns = as_columns(columns) or TableColumns()
         check_missing_users(on_missing_users)
         self.on_unknown_items: UnknownItems = on_unknown_items
         self.on_missing_users: MissingUsers = on_missing_users
         self.time_format, self.encoding = time_format, encoding
-        self.shop: ShopTables | None = None
+        self.shop: ShopTables | None = data if isinstance(data, ShopTables) else None
         self.events: Sequence[str | Path]
+        if self.shop is not None:
+            if self.shop.made_split:
+                raise ValueError(f"data: {self.shop.name} is already prepared; give the original tables")
+            self.columns, self.time_format, self.encoding = (
+                self.shop.columns,
+                self.shop.time_format,
+                self.shop.encoding,
+            )
+            self.name, self._hashes = self.shop.name, None
+            return
         found = _streamed(data, items, events)
         log = _on_hub(data) if found is None and items is None and events is None else None
         self._hashes = None if log is None else log.hashes
@@ -210,10 +225,10 @@ def _write_small(
             unfinished.replace(output / f"{name}.parquet")
 
 
-def _streamed(
-    data: str | Path | None, items: str | Path | None, events: str | Path | None
-) -> tuple[str, dict[str, Path], list[Path]] | None:
+def _streamed(data: Any, items: Any, events: Any) -> tuple[str, dict[str, Path], list[Path]] | None:
     """Name, small tables and parquet files of the events; None if the tables must be loaded at once."""
+    if not all(given is None or isinstance(given, str | os.PathLike) for given in (data, items, events)):
+        return None
     if data is None:
         if events is None or (items is not None and not Path(items).expanduser().is_file()):
             return None
@@ -240,9 +255,9 @@ def _streamed_folder(folder: Path) -> tuple[str, dict[str, Path], list[Path]] | 
     return folder.resolve().name, {name: path for name, path in found.items() if path is not None}, log
 
 
-def _on_hub(data: str | Path | None) -> HubLog | None:
+def _on_hub(data: Any) -> HubLog | None:
     """Tables of a dataset on the hub whose events can be streamed."""
-    if data is None or Path(data).expanduser().exists() or not HUB_ID.fullmatch(str(data)):
+    if not isinstance(data, str | Path) or Path(data).expanduser().exists() or not HUB_ID.fullmatch(str(data)):
         return None
     return find_log(str(data))
 

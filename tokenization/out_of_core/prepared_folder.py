@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -248,19 +249,19 @@ def load_prepared_data(
     return load_prepared(folder)
 
 
-def refuse_prepared(folder: str | Path | None, use: str) -> None:
+def refuse_prepared(folder: object, use: str) -> None:
     """Refuse a prepared folder if the original tables are needed.
 
     Args:
-        folder: The given folder.
+        folder: The given folder; anything else is not a prepared folder.
         use: The intended use of the tables, such as "inspect".
 
     Raises:
         ValueError: If it is a prepared folder; the message lists its original tables.
     """
-    if folder is None or not is_prepared(folder):
+    if not is_prepared(folder):
         return
-    inputs = _read(Path(folder).expanduser() / MANIFEST).get("request", {}).get("inputs", {})
+    inputs = _read(Path(str(folder)).expanduser() / MANIFEST).get("request", {}).get("inputs", {})
     tables = [name for name in inputs if Path(name).is_absolute()]
     named = f": {', '.join(tables)}" if tables else ""
     raise ValueError(
@@ -269,9 +270,9 @@ def refuse_prepared(folder: str | Path | None, use: str) -> None:
     )
 
 
-def is_prepared(folder: str | Path | None) -> bool:
+def is_prepared(folder: object) -> bool:
     """Whether a folder was written by `prepare_tables`, finished or not."""
-    return folder is not None and (Path(folder).expanduser() / MANIFEST).is_file()
+    return isinstance(folder, str | os.PathLike) and (Path(folder).expanduser() / MANIFEST).is_file()
 
 
 def open_prepared(folder: str | Path) -> PreparedFolder:

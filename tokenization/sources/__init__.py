@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,12 +21,10 @@ from .hub import HUB_ID, fetch, list_files
 from .movielens import MOVIELENS
 from .recbole import RECBOLE
 from .source import DataSource, SourceRequest, list_folder
-from .table_files import given_tables
+from .table_files import given_tables, tables_of
 from .tables import TABLES
 
 if TYPE_CHECKING:
-    import datasets
-
     from .generic import TableSource
 
 __all__ = ["SOURCES", "check_source", "load_complete_journey", "load_data", "load_shop", "read_table", "split_data"]
@@ -38,7 +37,7 @@ SOURCES: dict[str, DataSource] = {
 
 
 def load_shop(
-    data: str | Path | datasets.DatasetDict | None = None,
+    data: TableSource | Mapping[str, TableSource] | os.PathLike[str] | None = None,
     *,
     items: TableSource | None = None,
     events: TableSource | None = None,
@@ -54,8 +53,9 @@ def load_shop(
         data: A file or folder with tables, or a folder from `prepare_tables`; or the id of a dataset on the hub
             ("namespace/name") in a layout of one of `SOURCES`; `SOURCE:PATH` to name the source,
             `SOURCE:PATH:PART,PART` for some of its parts; the name of a source for data from a package
-            (complete-journey, movielens); or a `DatasetDict` of `items`, `events` and optionally `users` and
-            `promotions`. One file is a table of events that has the columns of their items too.
+            (complete-journey, movielens); or a `DatasetDict` or dictionary of `items`, `events` and optionally `users`
+            and `promotions`. One file, data frame, `datasets.Dataset` or dictionary of columns is a table of events
+            that has the columns of their items too.
         items: The items table, in any form of `read_table`; together with `events`, instead of `data`. None to derive
             it from the events.
         events: The events table.
@@ -70,10 +70,17 @@ def load_shop(
         FileNotFoundError: If the folder, the hub dataset or one of the tables does not exist.
         ValueError: If the tables are ambiguous, or a file cannot be read.
         TableError: If the tables cannot be used.
+        TypeError: If something given is not a table.
         ImportError: If the package with the data is not installed.
+
+    Example:
+        >>> load_shop({"user_id": ["U1", "U1"], "item_id": ["A", "B"], "order": [1, 2]}).events.height
+        2
     """
     columns = as_columns(columns)
-    if isinstance(data, (str, Path)) and items is None and events is None and is_prepared(data):
+    if isinstance(data, os.PathLike):
+        data = Path(data)
+    if isinstance(data, str | Path) and items is None and events is None and is_prepared(data):
         return load_prepared_data(data, columns, time_format, encoding)
     request = SourceRequest(
         Path(), (), columns, on_unknown_items, time_format=time_format, encoding=encoding,
@@ -83,9 +90,9 @@ def load_shop(
         with stage("reading tables"):
             return replace(_from_tables({"items": items, "events": events}, request), encoding=encoding)
     _check_either(items, events)
-    if isinstance(data, Mapping):
+    if not isinstance(data, str | Path):
         with stage("reading tables"):
-            return replace(_from_tables(data, request), encoding=encoding)
+            return replace(_from_tables(tables_of(data), request), encoding=encoding)
     source, place = _find(data)
     if not source.takes_columns:
         if columns not in (None, TableColumns()) and not isinstance(columns, SavedColumns):
@@ -125,8 +132,8 @@ def split_data(data: str | Path) -> tuple[str | None, str | None, tuple[str, ...
     return name, path or None, tuple(part for part in parts.split(",") if part)
 
 
-def check_source(data: str | Path | None, *, items: object = None, events: object = None) -> None:
-    """Refuse missing data before anything is read; the hub is not contacted.
+def check_source(data: object, *, items: object = None, events: object = None) -> None:
+    """Refuse missing files and folders before anything is read; the hub is not contacted.
 
     Args:
         data: As in `load_shop`.
@@ -138,6 +145,8 @@ def check_source(data: str | Path | None, *, items: object = None, events: objec
         ValueError: If the tables are ambiguous.
     """
     tables = {"items": items, "events": events}
+    if isinstance(data, os.PathLike):
+        data = Path(data)
     if data is None:
         _check_events(events)
         for source in tables.values():
@@ -146,6 +155,9 @@ def check_source(data: str | Path | None, *, items: object = None, events: objec
                 raise FileNotFoundError(f"table {source} does not exist")
         return
     _check_either(items, events)
+    if not isinstance(data, str | Path):
+        _check_events(given_tables(tables_of(data)).get("events"))
+        return
     name, path, _ = split_data(data)
     if path is None:
         _check_path(str(name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
 
     TableSource: TypeAlias = (
-        str | Path | pl.DataFrame | pl.LazyFrame | pa.Table | pd.DataFrame | datasets.Dataset | datasets.DatasetDict
+        str
+        | Path
+        | pl.DataFrame
+        | pl.LazyFrame
+        | pa.Table
+        | pd.DataFrame
+        | datasets.Dataset
+        | datasets.DatasetDict
+        | Mapping[str, Iterable[Any]]
     )
 
 Contents: TypeAlias = Path | bytes
@@ -65,13 +73,14 @@ def read_table(source: TableSource, *, encoding: str | None = None) -> pl.DataFr
 
     Args:
         source: A file (parquet, csv, tsv, json lines, json, arrow, feather, xlsx, xls or ods, also with
-            .gz or .zst), a pandas or polars data frame, an Arrow table, a `datasets.Dataset`, or the id of a dataset
-            on the hub ("namespace/name").
+            .gz or .zst), a pandas or polars data frame, an Arrow table, a `datasets.Dataset`, a dictionary of columns,
+            or the id of a dataset on the hub ("namespace/name").
         encoding: Encoding of a text file, such as "cp1252"; None to detect it.
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If a file does not match its suffix, or a dataset has several splits.
+        ValueError: If a file does not match its suffix, a dataset has several splits, or the columns of a dictionary
+            differ in length.
         TypeError: If the source has another type.
     """
     table, problems = load_table(source, "table", encoding=encoding)
@@ -111,11 +120,13 @@ def _read_object(source: Any, label: str) -> tuple[pl.DataFrame, list[TableProbl
         return _from_pandas(source, label)
     if library == "datasets" and hasattr(source, "keys"):
         return _read_object(_only_split(source, "the dataset"), label)
-    if library == "datasets" and hasattr(source, "with_format"):
+    if library == "datasets" and hasattr(source, "with_format") and hasattr(source, "__len__"):
         return from_arrow(source.with_format("arrow")[:]), []
+    if isinstance(source, Mapping):
+        return _from_columns(source, label)
     raise TypeError(
         f"a {type(source).__module__}.{kind} is not a table; give a file, a pandas or polars data frame, an Arrow "
-        "table, a datasets.Dataset, or the id of a dataset on the hub"
+        "table, a datasets.Dataset, a dictionary of columns, or the id of a dataset on the hub"
     )
 
 
@@ -270,12 +281,52 @@ def _from_pandas(frame: Any, label: str) -> tuple[pl.DataFrame, list[TableProble
     return from_arrow(pa.table(columns)), problems
 
 
+def is_column(values: Any) -> bool:
+    """Whether an object has one value per row: a list, an array or a series, but neither a text nor a table."""
+    table = isinstance(values, str | bytes | Mapping | pl.LazyFrame) or hasattr(values, "columns")
+    return hasattr(values, "__len__") and not table and not hasattr(values, "column_names")
+
+
+def _from_columns(columns: Mapping[Any, Any], label: str) -> tuple[pl.DataFrame, list[TableProblem]]:
+    """A dictionary of columns; columns of mixed types become texts."""
+    read, problems = {}, []
+    for name, values in columns.items():
+        if not is_column(values):
+            kind = type(values).__name__
+            raise ValueError(f"{label}, column {name} is a {kind}; give a list, an array or a series of its values")
+        if len(values) != len(first := next(iter(columns.values()))):
+            raise ValueError(
+                f"{label}: column {name} has {len(values):,} values, and {next(iter(columns))} has {len(first):,}; "
+                "give one value per row in each column"
+            )
+        read[str(name)], problem = _plain_column(values, label, str(name))
+        problems += [] if problem is None else [problem]
+    return from_arrow(pa.table(read)), problems
+
+
+def _plain_column(values: Any, label: str, name: str) -> tuple[pa.Array, TableProblem | None]:
+    if isinstance(values, pl.Series):
+        return values.to_arrow(), None
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values, None
+    if hasattr(values, "isna"):
+        return _pandas_column(values, label, name)
+    try:
+        return pa.array(values if hasattr(values, "dtype") else list(values), from_pandas=True), None
+    except (pa.ArrowException, OverflowError):
+        return _as_texts([None if value != value else value for value in values], label, name)  # NaN is not itself
+
+
 def _pandas_column(column: Any, label: str, name: str) -> tuple[pa.Array, TableProblem | None]:
     dense = column.sparse.to_dense() if hasattr(column, "sparse") else column
     try:
         return pa.Array.from_pandas(dense), None
     except (pa.ArrowException, OverflowError):
         values = [None if gap else value for value, gap in zip(dense.tolist(), dense.isna(), strict=True)]
+        return _as_texts(values, label, name)
+
+
+def _as_texts(values: list[Any], label: str, name: str) -> tuple[pa.Array, TableProblem]:
     there = [value for value in values if value is not None]
     kinds = Counter(map(type, there)).most_common()
     # Values of one type may be lists of several, or integers beyond 64 bits.

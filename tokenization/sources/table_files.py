@@ -1,4 +1,4 @@
-"""The files of a shop's own tables: one export, or a folder of tables."""
+"""A shop's own tables: one export, or several tables, as files in a folder or as objects."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..tables.problems import TableError, TableProblem
 from ..tables.table_columns import TABLES
-from .generic import find_optional_table, find_table, table_suffix
+from .generic import find_optional_table, find_table, is_column, load_table, table_suffix
 from .source import list_folder
 from .text_files import check_permission, unpack
 from .workbooks import SHEETS, has_sheet
@@ -39,6 +40,54 @@ def find_shop(place: Path) -> dict[str, Path]:
     if found["items"] is None:
         check_no_items(folder)
     return {"events": events, **{label: path for label, path in found.items() if path is not None}}
+
+
+def tables_of(data: Any) -> dict[str, Any]:
+    """The tables in `data` of `load_shop` if it is not a place: a dictionary of tables, or one table of events.
+
+    Args:
+        data: A `DatasetDict` or a dictionary of tables; or a data frame or a dictionary of columns: the events with
+            the columns of their items.
+
+    Raises:
+        ValueError: If the dictionary has several tables, and none is named events.
+
+    Example:
+        >>> list(tables_of({"items": "items.csv", "events": "events.csv"})), list(tables_of({"item_id": ["A"]}))
+        (['items', 'events'], ['events'])
+    """
+    if not isinstance(data, Mapping) or any(is_column(values) for values in data.values()):
+        return {"events": data}
+    if len(data) > 1 and "events" not in data:
+        raise ValueError(
+            f"data has the tables {', '.join(map(str, data))}; name the table of events events, and others items, "
+            "users or promotions"
+        )
+    return dict(data)
+
+
+def write_tables(tables: Mapping[str, Any], folder: Path, encoding: str | None = None) -> list[TableProblem]:
+    """Write tables as parquet files into a folder, from which `load_shop` reads them.
+
+    Args:
+        tables: Sources of tables by name, as in `read_table`.
+        folder: An existing folder.
+        encoding: Encoding of sources that are text files; None to detect it.
+
+    Returns:
+        Data-quality issues found in reading them.
+
+    Raises:
+        TableError: If a table cannot be used.
+    """
+    problems = []
+    for label, source in given_tables(tables).items():
+        table, found = load_table(source, label, encoding=encoding)
+        problems += found
+        if any(problem.fatal for problem in found):
+            raise TableError(found, folder.name)
+        table.write_parquet(folder / f"{label}.parquet")
+    return problems
 
 
 def given_tables(tables: Mapping[str, Any]) -> dict[str, Any]:

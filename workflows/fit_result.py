@@ -1,0 +1,81 @@
+"""The result of a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..evaluation.ranker_evaluation import LOST, RankingReport
+from ..model_cards.card_data import XCatModelCardData
+from ..ranking.recommender import XCatRecommender
+from ..training.arguments import XCatTrainingArguments
+from ..training.preparation.options import PreparedTraining
+
+MODEL_NAME = "XCat"
+
+
+@dataclass
+class FitResult:
+    """A trained model, its metrics and the cost of its training.
+
+    Args:
+        recommender: The trained model with its catalogue.
+        prepared: The training data and the model.
+        reports: Metrics on the test split by model name; the trained model is `MODEL_NAME`.
+        split: Name of the split.
+        output: Folder of the checkpoint.
+        train_seconds: Seconds of training.
+        total_seconds: Seconds in all.
+        peak_memory_mb: Largest resident memory of the process.
+        epochs: Number of trained epochs.
+    """
+
+    recommender: XCatRecommender
+    prepared: PreparedTraining
+    reports: dict[str, RankingReport]
+    split: str
+    output: Path
+    train_seconds: float
+    total_seconds: float
+    peak_memory_mb: float
+    epochs: float
+    parameters: tuple[int, int] = (0, 0)
+    """Numbers of trained parameters and of all parameters."""
+    adapter: Any = None
+    """The `PeftModel`, if an adapter was trained."""
+    own_catalogue: bool = True
+    """Whether the catalogue differs from the base's."""
+    arguments: XCatTrainingArguments | None = None
+    """Training arguments with the values chosen for the data."""
+    card: XCatModelCardData | None = None
+    """Facts of the model and its training, whether or not a card was written."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to JSON: the model's metrics at the top level, the baselines' below."""
+        baselines = {name: report_dict(report) for name, report in self.reports.items() if name != MODEL_NAME}
+        return {
+            **report_dict(self.reports[MODEL_NAME]),
+            "baselines": baselines,
+            "split": self.split,
+            "checkpoint": str(self.output),
+            "train_seconds": round(self.train_seconds, 1),
+            "total_seconds": round(self.total_seconds, 1),
+            "peak_memory_mb": round(self.peak_memory_mb),
+            "epochs": self.epochs,
+            "trained_parameters": self.parameters[0],
+            "parameters": self.parameters[1],
+            "unknown_tokens": dict(self.prepared.unknown_tokens),
+        }
+
+
+def report_dict(report: RankingReport) -> dict[str, Any]:
+    """A report for JSON: `metrics`, `slices`, 95 % `intervals`, displacement by cold items, and counts."""
+    return {
+        "metrics": report.metrics,
+        "slices": report.slices,
+        "intervals": {key: [found.low, found.high] for key, found in report.intervals().items()},
+        LOST: report.lost_to_untrained,
+        "num_users": report.num_users,
+        "num_targets": report.num_targets,
+    }
