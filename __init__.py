@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .modeling_xcat.recommending_xcat import Recommendations as Recommendations
     from .ranking.pipelines import pipeline as pipeline
     from .ranking.recommender import XCatRecommender as XCatRecommender
+    from .serving.chat.session import ChatSession as ChatSession
+    from .serving.chat.session import ChatTurn as ChatTurn
     from .tokenization.out_of_core.inputs import PreparationInputs as PreparationInputs
     from .tokenization.processing_xcat import XCatProcessor as XCatProcessor
     from .tokenization.sources import load_data as load_data
@@ -70,6 +72,8 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "BaselineData": ".workflows.baseline_registry",
     "BenchResult": ".workflows.bench_models",
+    "ChatSession": ".serving.chat.session",
+    "ChatTurn": ".serving.chat.session",
     "Filters": ".modeling_xcat.filters_xcat",
     "FitResult": ".workflows.fit_result",
     "ItemKNNConfig": ".modeling_baselines.knn",

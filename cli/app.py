@@ -30,6 +30,7 @@ COMMANDS = {
     "bench": "Compare several models on one test split, over seeds.",
     "catalogue": "Add items to a checkpoint by their texts alone, without training.",
     "recommend": "Recommend items to one user or to many.",
+    "chat": "Talk with a customer about the catalogue, in English or Chinese.",
     "interests": "Print users' interests, found in their texts and ratings.",
     "push": "Upload a checkpoint to the hub.",
     "space": "Write a Space: a web page that recommends from a checkpoint.",

@@ -97,7 +97,7 @@ def recommend(
     history = "" if query is not None and users is None and history is None else history
     _check(k, output, history, users, engine)
     check_finite("--cold-boost", cold_boost)
-    entries = [] if history is None else _entries(history)
+    entries = [] if history is None else entries_of(history)
     parse_columns(columns)
     check_checkpoint(checkpoint, revision)
     check_file_to_read("--users", users)
@@ -237,7 +237,7 @@ def _write(
     return write_recommendations(recommend_with_ray(checkpoint, table, request, actors), output)
 
 
-def _entries(history: str) -> list[str]:
+def entries_of(history: str) -> list[str]:
     """Entries of one CSV line; an entry with a comma is in double quotes. An empty line is a new customer."""
     entries = [part.strip() for part in next(csv.reader([history], skipinitialspace=True), []) if part.strip()]
     if history.strip() and not entries:

@@ -1,4 +1,4 @@
-"""Floor 5: recommendations for many users: batches, Ray, Spaces."""
+"""Floor 5: recommendations for many users: batches, Ray, Spaces; dialogues in `chat/`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,20 @@
+"""Chat: dialogues with a customer over the catalogue of a recommender."""
+
+from __future__ import annotations
+
+from ...lazy_names import lazy_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .dialogue import Understood as Understood
+    from .session import ChatSession as ChatSession
+    from .session import ChatTurn as ChatTurn
+
+_EXPORTS = {
+    "ChatSession": ".session",  # a dialogue with one customer
+    "ChatTurn": ".session",  # result of one turn
+    "Understood": ".dialogue",  # wishes and limits in force
+}
+
+__all__ = [*_EXPORTS]
+__getattr__, __dir__ = lazy_names(__name__, _EXPORTS)

@@ -1,0 +1,156 @@
+"""The items that keep every limit of a dialogue. Limits are filters: no score can override one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from .catalogue_words import CatalogueWords
+from .chinese import CHINESE
+from .dialogue import Understood
+from .english import ENGLISH
+from .prices import PriceLimits
+from .text_tokens import folded_text
+
+_CODES = {**ENGLISH.prices.currencies, **CHINESE.prices.currencies}
+
+_LOOSENED = ("price", "not_items", "brand", "category", "not_brand", "not_category", "not_word")
+"""Kinds of limits, in the order in which they are proposed to be dropped."""
+
+
+class Limit(NamedTuple):
+    """One limit or wish that leaves items out.
+
+    Args:
+        kind: "price", "not_word", "not_category", "not_brand", "not_items", "category" or "brand".
+        value: The word or name; empty for the price and for items.
+    """
+
+    kind: str
+    value: str = ""
+
+
+class AllowedItems:
+    """Filters over one catalogue.
+
+    Args:
+        vocabulary: The catalogue.
+        words: Its words.
+
+    Attributes:
+        prices: (items,) price, NaN if unknown.
+    """
+
+    def __init__(self, vocabulary: ItemVocabulary, words: CatalogueWords) -> None:
+        self._vocabulary, self._words = vocabulary, words
+        self.prices = _prices(vocabulary.table)
+        self._currencies: np.ndarray | None = None
+        if "currency" in vocabulary.table.column_names:
+            stated = vocabulary.table["currency"].to_pylist()
+            self._currencies = np.array([_CODES.get(str(code).lower(), str(code).upper()) for code in stated])
+
+    def __call__(self, state: Understood) -> np.ndarray:
+        """(items,) True for the items that keep all limits and wishes with a name (category, brand)."""
+        allowed = np.ones(self._vocabulary.num_items, dtype=bool)
+        for limit in limits_of(state):
+            allowed &= self._kept(limit, state)
+        return allowed
+
+    def priced(self, limits: PriceLimits) -> np.ndarray:
+        """(items,) True for the items whose price is known and within limits."""
+        kept = ~np.isnan(self.prices)
+        if self._currencies is not None and limits.currency is not None:
+            kept &= self._currencies == limits.currency
+        if limits.minimum is not None:
+            kept &= (self.prices > limits.minimum) if limits.above_minimum else (self.prices >= limits.minimum)
+        if limits.maximum is not None:
+            kept &= (self.prices < limits.maximum) if limits.below_maximum else (self.prices <= limits.maximum)
+        return kept
+
+    def unpriced(self, state: Understood) -> int:
+        """Number of items that only an unknown price leaves out."""
+        if not state.price:
+            return 0
+        others = self(replace(state, price=PriceLimits()))
+        return int((others & np.isnan(self.prices)).sum())
+
+    def _kept(self, limit: Limit, state: Understood) -> np.ndarray:
+        words = self._words
+        if limit.kind == "price":
+            return self.priced(state.price)
+        if limit.kind == "not_items":
+            kept = np.ones(len(self.prices), dtype=bool)
+            kept[self._vocabulary.encode(list(state.not_items)) - NUM_SPECIAL_ROWS] = False
+            return kept
+        if limit.kind == "not_word":
+            return ~words.excluded_rows(limit.value)
+        if limit.kind in ("category", "brand"):
+            return words.of(limit.kind, limit.value)
+        column = limit.kind.removeprefix("not_")
+        # The name is also looked for in the texts: an item without a brand may have it in its title.
+        return ~(words.of(column, limit.value) | words.excluded_rows(folded_text(limit.value)))
+
+
+def limits_of(state: Understood) -> Iterator[Limit]:
+    """The limits and named wishes of a state, the price first."""
+    if state.price:
+        yield Limit("price")
+    for kind, values in (
+        ("not_word", state.not_words), ("not_category", state.not_categories), ("not_brand", state.not_brands),
+    ):  # fmt: skip
+        yield from (Limit(kind, value) for value in values)
+    if state.brand is not None:
+        yield Limit("brand", state.brand)
+    if state.category is not None:
+        yield Limit("category", state.category)
+    if state.not_items:
+        yield Limit("not_items")
+
+
+def without(state: Understood, limit: Limit) -> Understood:
+    """A state without one limit."""
+    if limit.kind == "price":
+        return replace(state, price=PriceLimits())
+    if limit.kind == "not_items":
+        return replace(state, not_items=())
+    if limit.kind == "category":
+        return replace(state, category=None)
+    if limit.kind == "brand":
+        return replace(state, brand=None)
+    name = {"not_word": "not_words", "not_category": "not_categories", "not_brand": "not_brands"}[limit.kind]
+    kept = tuple(value for value in getattr(state, name) if value != limit.value)
+    return replace(state, **{name: kept})
+
+
+def limit_to_loosen(counts: Sequence[tuple[Limit, int]]) -> tuple[Limit, int] | None:
+    """The limit to propose when no item is left; None if no single one frees any.
+
+    Exclusions come last: what a customer must not eat is not to be dropped with a short "yes".
+
+    Args:
+        counts: Each limit, with the number of items that are allowed without it.
+    """
+    freeing = [pair for pair in counts if pair[1]]
+    return min(freeing, key=lambda pair: _LOOSENED.index(pair[0].kind), default=None)
+
+
+def _prices(table: pa.Table) -> np.ndarray:
+    if "price" not in table.column_names:
+        return np.full(table.num_rows, np.nan)
+    column = table["price"]
+    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_decimal(column.type):
+        return np.array(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
+    return np.array([_price_of(value) for value in column.to_pylist()], dtype=np.float64)
+
+
+def _price_of(value: object) -> float:
+    """The only number of a price in words, such as "$5.99"; NaN without one, or with several."""
+    found = re.findall(r"\d[\d,]*(?:\.\d+)?", str(value))
+    return float(found[0].replace(",", "")) if len(found) == 1 else float("nan")

@@ -1,0 +1,137 @@
+"""State of a dialogue: what is wanted and what is not, refined by each turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .lexicon import Lexicon
+from .prices import PriceLimits
+from .reading import Reading
+from .text_tokens import folded_text, tokens_of
+
+MAX_ATTRIBUTES = 8
+"""Wanted words that are kept, the newest ones: each can cost one ranking of the catalogue."""
+
+
+@dataclass(frozen=True)
+class Understood:
+    """The wishes and limits in force after a turn.
+
+    Args:
+        language: Language of the customer, "en" or "zh".
+        request: Kind of the turn: "find", "another", "cheaper", "dearer", "reset", "service" or "unclear".
+        category: Wanted category.
+        brand: Wanted brand.
+        attributes: Other wanted words.
+        not_categories: Categories to leave out.
+        not_brands: Brands to leave out.
+        not_words: Words to leave out.
+        not_items: Items that the customer has turned down, by id.
+        price: Price limits.
+    """
+
+    language: str = "en"
+    request: str = "find"
+    category: str | None = None
+    brand: str | None = None
+    attributes: tuple[str, ...] = ()
+    not_categories: tuple[str, ...] = ()
+    not_brands: tuple[str, ...] = ()
+    not_words: tuple[str, ...] = ()
+    not_items: tuple[str, ...] = ()
+    price: PriceLimits = field(default_factory=PriceLimits)
+
+    @property
+    def wanted_text(self) -> str:
+        """The wanted words as one text, for a model that reads queries."""
+        return " ".join((*self.attributes, *filter(None, (self.brand, self.category))))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to plain values, for JSON: `wanted`, `not_wanted` and `limits`, with language and request."""
+        price = self.price
+        return {
+            "language": self.language,
+            "request": self.request,
+            "wanted": {"category": self.category, "brand": self.brand, "attributes": list(self.attributes)},
+            "not_wanted": {
+                "categories": list(self.not_categories), "brands": list(self.not_brands),
+                "words": list(self.not_words), "items": list(self.not_items),
+            },
+            "limits": {
+                "minimum_price": price.minimum, "maximum_price": price.maximum,
+                "minimum_is_allowed": not price.above_minimum, "maximum_is_allowed": not price.below_maximum,
+                "currency": price.currency,
+            },
+        }  # fmt: skip
+
+
+def refined(state: Understood, reading: Reading, lexicon: Lexicon) -> Understood:
+    """The state after a turn.
+
+    A new category replaces the old one with its brand and attributes. Limits and exclusions stay until the customer
+    lifts them, or wants what was excluded, or starts again.
+
+    Args:
+        state: The state before.
+        reading: The turn.
+        lexicon: Its language.
+    """
+    if "reset" in reading.requests:
+        state = Understood()
+    state = replace(_lifted(state, reading), language=lexicon.code, price=state_price(state, reading))
+    category = reading.categories[0] if reading.categories else state.category
+    if category != state.category and reading.categories:
+        state = replace(state, brand=None, attributes=())
+    brand = reading.brands[0] if reading.brands else state.brand
+    attributes = _merged(state.attributes, reading.attributes, lexicon)
+    state = _without_wanted(state, reading, category, brand)
+    excluded = {tokens_of(word) for word in reading.not_words}
+    return replace(
+        state,
+        category=None if category in reading.not_categories else category,
+        brand=None if brand in reading.not_brands else brand,
+        attributes=tuple(word for word in attributes if tokens_of(word) not in excluded)[-MAX_ATTRIBUTES:],
+        not_categories=_union(state.not_categories, reading.not_categories),
+        not_brands=_union(state.not_brands, reading.not_brands),
+        not_words=_union(state.not_words, reading.not_words),
+    )
+
+
+def state_price(state: Understood, reading: Reading) -> PriceLimits:
+    """Price limits after a turn."""
+    return (PriceLimits() if "lift_price" in reading.requests else state.price).refined(reading.price)
+
+
+def _lifted(state: Understood, reading: Reading) -> Understood:
+    if "lift_brand" in reading.requests:
+        state = replace(state, brand=None, not_brands=())
+    if "lift_category" in reading.requests:
+        state = replace(state, category=None, not_categories=())
+    return state
+
+
+def _without_wanted(state: Understood, reading: Reading, category: str | None, brand: str | None) -> Understood:
+    """The state without exclusions of what a turn wants."""
+    names = [*reading.attributes, *reading.categories, *reading.brands]
+    wanted = {tokens_of(folded_text(name)) for name in names}
+    return replace(
+        state,
+        not_words=tuple(word for word in state.not_words if tokens_of(word) not in wanted),
+        not_categories=tuple(name for name in state.not_categories if name not in reading.categories),
+        not_brands=tuple(name for name in state.not_brands if name not in reading.brands),
+    )
+
+
+def _merged(old: tuple[str, ...], new: list[str], lexicon: Lexicon) -> tuple[str, ...]:
+    """Old and new words, without the old ones that a new one replaces, such as another colour."""
+    replaced = set[str]()
+    for group in lexicon.alternatives:
+        if group & set(new):
+            replaced |= group
+    seen = {tokens_of(word) for word in new}
+    return (*(word for word in old if word not in replaced and tokens_of(word) not in seen), *new)
+
+
+def _union(old: tuple[str, ...], new: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*old, *new)))

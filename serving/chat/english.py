@@ -1,0 +1,202 @@
+"""English words of a chat."""
+
+from __future__ import annotations
+
+from .lexicon import Lexicon, PriceWords, word_set
+
+_DIGITS = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17,
+    "eighteen": 18, "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
+    "eighty": 80, "ninety": 90, "hundred": 100, "thousand": 1000,
+}  # fmt: skip
+_WORD = "(?:" + "|".join(sorted(_DIGITS, key=len, reverse=True)) + r")\b"
+_NUMBER = rf"(?:\d[\d,]*(?:\.\d+)?k?\b|\.\d+\b|\ba (?=hundred|thousand)(?:{_WORD})(?:[ -](?:and )?{_WORD})*"
+_NUMBER += rf"|\b{_WORD}(?:[ -](?:and )?{_WORD})*)"
+
+PRICES = PriceWords(
+    number=_NUMBER,
+    digits=_DIGITS,
+    currencies={
+        "us$": "USD", "us dollars": "USD", "us dollar": "USD", "dollars": "USD", "dollar": "USD", "bucks": "USD",
+        "buck": "USD", "usd": "USD", "$": "USD", "euros": "EUR", "euro": "EUR", "eur": "EUR", "€": "EUR",
+        "pounds": "GBP", "pound": "GBP", "quid": "GBP", "gbp": "GBP", "£": "GBP", "yuan": "CNY", "rmb": "CNY",
+        "cny": "CNY", "yen": "JPY", "jpy": "JPY", "¥": "CNY", "rupees": "INR", "inr": "INR", "₹": "INR",
+    },
+    hundredths={"cents": 0.01, "cent": 0.01, "pence": 0.01},
+    below=r"under|below|less than|lower than|cheaper than|for less than|beneath|<",
+    at_most=r"up to|at most|at the most|no more than|not more than|not over|not above|not exceeding|no higher than"
+    r"|does not exceed|should not exceed|must not exceed|max(?:imum)?(?: price)?(?: is| of|:)?|within|no pricier than"
+    r"|(?:my )?(?:budget|limit)(?: is| of|:)?(?: up to| at most| around| about)?|<=|≤|i have(?: only)?|i can spend"
+    r"|i can pay|(?:willing|want) to (?:spend|pay)|spend(?:ing)?(?: up to| at most)?|cap(?:ped)? at|not beyond",
+    above=r"over|above|past|beyond|exceeding|more than|higher than|pricier than|>",
+    at_least=r"at least|at the least|no less than|not less than|not under|not below|min(?:imum)?(?: price)?"
+    r"(?: is| of|:)?|starting (?:at|from)|>=|≥|upwards of",
+    negated=r"(?:not|nothing|no|never|don't|dont|can't|cannot|won't|mustn't|shouldn't|without|isn't)(?: (?:want|wants|to|pay|spend|go"
+    r"|going|be|being|cost|costing|anything|it|priced|is|really|that|costs|have|getting|get|ever))*",
+    around=r"around|about|roughly|approximately|approx\.?|near|~",
+    or_less=r"or less|or lower|or cheaper|and less|max(?:imum)?\b|at most|at the most|tops\b|or so at most",
+    or_below=r"or under|or below|and under|and below",
+    or_more=r"at least|at the (?:very )?least|or more|or higher|or above|or over|or upwards?|and up\b|and above|and over|and more|upwards|minimum|\+",
+    or_so=r"or so\b|or thereabouts|roughly",
+    compared=r"",
+    cheaper=r"",
+    dearer=r"",
+    between=r"between|from|in the range of|ranging from",
+    to=r"and|to|-|–|—|~|through|till|until",
+    range_end=r"",
+    after=r"$|[^\w\s%\"'°]|(?:or|and|but|please|for|with|without|in|on|at|it|this|them|from|that|thanks|thank|if|is|as|though|no|not|i|the"
+    r"|a|an"
+    r"|only|per|each|total|altogether|max|maximum|which|because|so|instead|now|by|from|then|too)\b",
+)  # fmt: skip
+
+STOP = word_set(
+    """a an the this that these those it its they them their there here i me my mine we us our you your he she his her
+    is are was were be been being am do does did done have has had having can could would will shall should may might
+    must of in on at to for from by with as into onto about over under up down out off than then so such and or but if
+    because while when where what which who whom whose why how please thanks thank hi hello hey good morning evening
+    afternoon ok okay yes yeah yep sure well um uh let lets want wants wanted need needs needed look looks looking
+    search searching find finding found show shows showing see buy buys buying purchase get gets getting give gives
+    giving like likes love prefer recommend recommendation recommendations suggest suggestion suggestions something
+    anything nothing thing things item items product products stuff one ones some any all every each few lot lots many
+    much more most other others another else kind kinds sort sorts type types category categories brand brands price
+    prices priced cost costs costing money cheap cheaper cheapest expensive budget affordable dollar dollars bucks
+    just only also too very really quite rather maybe perhaps possibly actually now today still again back help
+    interested interest wondering hoping trying think thinking know got go going come make made sell sells selling
+    shopping pick picking picked oh ooh aha ah hmm hm keep keeps leave hunting hunt wallet browse browsing check
+    checking explore choose choosing decide seek seeking require requires requiring wish wishing hope spend spending
+    pay paying worth today tomorrow tonight kindly dear sir madam honestly basically exactly absolutely definitely
+    probably certainly especially particularly simply somewhere anywhere everywhere thought guess believe suppose
+    bring grab fetch order anyone everybody everyone everything whatever whichever bit little while around after before
+    during since until through across along among stock carry available option options choice choices idea ideas best better nice great ideally preferably
+    possible currently i'm i'd i'll i've don't didn't s t d ll ve re m im id ill ive dont didnt yet ever
+    able use used using put take same different new shop store catalogue catalog list person someone somebody people
+    sell order ordering able instead either neither both same around between least around range limit no not
+    without never none mind fine perfect cool alright right
+    show'em gimme wanna gonna lemme called named term terms mean means case says say said tell told ask asked"""
+)
+
+ENGLISH = Lexicon(
+    code="en",
+    spaced=True,
+    prices=PRICES,
+    reset=r"start(?:ing)? (?:over|again|afresh|anew|from scratch)|let(?:'?s| us) (?:start|begin) (?:over|again)"
+    r"|begin again"
+    r"|reset(?: everything| all)?|forget (?:everything|all(?: of)?(?: that| this)?|it all|what i said)"
+    r"|clear (?:everything|all)|from the beginning|new search",
+    another=r"(?:something|anything|some(?:thing)?|what|show me|any) (?:else|other(?:s| ones?| options?| items?)?)\b"
+    r"|another (?:one|option|suggestion|item|idea)|others?(?: please)?$|(?:some )?other (?:ones|options|items"
+    r"|suggestions)"
+    r"|more (?:options|ideas|suggestions|results)|different ones?|next(?: one| page)?$|show more|other than (?:this"
+    r"|these|those|that)(?: ones?)?"
+    r"|i(?:'ve| have) (?:already )?(?:seen|got|had) (?:these|those|them|this|that)(?: ones?)?(?: already)?",
+    cheaper=r"(?:a (?:bit|little) |much |something |anything |any |show me )*(?:cheaper|less expensive|less pricey"
+    r"|lower[- ]priced)(?: ones?| options?| items?)?"
+    r"|lower(?: the)? price|(?:too|so|very) (?:expensive|pricey|dear|costly)|(?:not|nothing)(?: too| so| that"
+    r"| very)? (?:expensive|pricey|costly)"
+    r"|costs? too much|for less(?: money)?\b(?! than)|(?:low[- ]cost|inexpensive|affordable|cheap)\b",
+    dearer=r"more expensive|pricier|higher[- ]priced|more upscale|higher[- ]end|too cheap|more premium",
+    anything=r"(?:what (?:do|would|can|could) you (?:recommend|suggest|have|sell|offer))"
+    r"|(?:any )?(?:recommendations|suggestions|ideas)\b"
+    r"|recommend(?: me)?(?: something| anything)?|suggest(?: me)?(?: something| anything)?|surprise me|best ?sellers?"
+    r"|(?:something|what(?:'s| is)|anything) popular|anything(?: is fine| goes| will do)|what(?:'s| is) (?:good|new"
+    r"|popular)"
+    r"|(?:show|give) me (?:something|anything)$",
+    accept=r"(?:yes|yeah|yep|yup|sure|ok|okay|fine|go ahead|do it|please do|alright|of course|yes please"
+    r"|drop it)[ .!,]*(?:please|thanks)?[.! ]*",
+    lift_price=r"(?:(?:at )?any price|forget (?:what|everything) i said about (?:the |my )?(?:price|budget|cost)|(?:the )?(?:price|money|cost|budget) (?:does not|doesn't|doesnt|is not|isn't"
+    r"|no longer|is no)"
+    r" (?:matters?|important|object|an? (?:issue|problem|object)|limit)|no (?:price "
+    r"|budget )?limits?(?: on (?:the )?price)?|no (?:maximum|minimum|budget)\b"
+    r"|(?:forget|ignore|drop|remove|lift|never mind|nevermind)(?: about)? (?:the |my )?(?:price|budget"
+    r"|cost)(?: limits?| range)?"
+    r"|(?:drop|remove|lift) (?:the )?(?:price )?limits?|whatever (?:the |it )?(?:price|costs?)|(?:do not|don't"
+    r"|dont) (?:care|mind)(?: about| what)? (?:the )?(?:price|costs?|it costs)"
+    r"|(?:price|cost|budget) is (?:no object|irrelevant|open|flexible)|regardless of (?:the )?(?:price|cost))",
+    lift_brand=r"any brand|(?:the )?brand (?:does not|doesn't|doesnt) matter|whatever brand|brand is (?:irrelevant"
+    r"|open)"
+    r"|(?:do not|don't|dont) (?:care|mind) (?:about |which |what )?(?:the )?brand|(?:from )?(?:all|every"
+    r"|other) brands?",
+    lift_category=r"any category|any kind|all categories|every category|(?:the )?category (?:does not"
+    r"|doesn't) matter|any department",
+    allowed=r"\b(?:is|are) (?:fine|ok|okay|allowed|alright|all right|no problem|welcome)(?: now| too| after all"
+    r"| again| with me)?"
+    r"|(?:i )?(?:do not|don't|dont) mind|(?:allow|include|bring back|can have|may have|may contain|can contain)\b"
+    r"|ok(?:ay)? with|fine with",
+    not_negations=r"not (?:sure|certain|only|necessarily|really sure|bad|yet|at all)|no (?:problem|worries|idea"
+    r"|thanks|thank you|rush|preference|doubt|matter)"
+    r"|(?:do not|don't|dont|do n't) (?:know|care|worry|remember|understand|bother|have (?:a|any) preference)"
+    r"|why not|if not|or not|whether or not|can(?:'|no)?t (?:decide|find|wait)|could(?: not|n't) find"
+    r"|can(?:no|')t (?:go|spend|pay)|(?:haven't|have not|didn't|did not) (?:seen|found|decided)|would(?:n't"
+    r"| not) mind|never mind",
+    kept=r"non[- ]?(?:stick|slip|toxic|skid|woven|fiction|drip|iron|abrasive|sterile|returnable)|no[- ]?(?:show"
+    r"|tie|slip|sew|drill|spill)\b",
+    denied_after=(
+        r"\b((?!(?:hands?|duty|tax|toll|feel|is|are|for|was|wire|risk|hassle|be|a|the|get|got|buy|one)\b)[^\W\d_]+)"
+        r"[- ]free\b",
+        r"\bleave ([^.,;!?|]{2,40}?) out\b(?: of it)?",
+        r"\b([^\W\d_]+) (?:is|are) (?:an? |absolutely |definitely |strictly )*(?:no-?go|out of the question|out\b|off (?:the table|limits)"
+        r"|forbidden|deal ?breaker|not (?:ok|okay|allowed|acceptable|an option))",
+        r"\b([^\W\d_]+) (?:isn't|aren't) (?:ok|okay|allowed|acceptable|an option)",
+    ),
+    negations=r"(?:am |are |i'm |is )?(?:done|fed up|finished) with|(?:tired|sick) of|(?:had )?enough of|away from|(?:reacts?|reaction) (?:badly )?to"
+    r"|sensitive to|(?:do not|don't|dont|do n't|does not|doesn't|doesnt|would not|wouldn't|will not|won't|can not"
+    r"|cannot|can't|cant|should not"
+    r"|shouldn't|must not|mustn't|never|am not|is not|isn't|are not|aren't|not)(?: really| even| ever| currently)?"
+    r"(?: (?:want|wants|like|need|have|has|contain|contains|include|includes|eat|drink|use|show(?: me)?|recommend"
+    r"|suggest|give me|be|get|buy|stand|tolerate"
+    r"|interested|looking|into|fond|made|eating|drinking|having|wanting|digest))?"
+    r"|with ?out|w/o|with no|with zero|no|nothing(?: with| from| by| containing| that (?:has|contains))?|none of"
+    r"|except(?: for)?|excluding|exclude|excludes"
+    r"|avoid(?:ing|s)?|anything but|everything but|all but|other than|free (?:of|from)|allergic to|allerg(?:y"
+    r"|ies) to|intolerant (?:to|of)"
+    r"|hate|hates|dislike|skip|leave out|rather than|instead of|minus|keep away|stay away|steer clear",
+    negation_ends=r"but|with|for|in|under|over|please|thanks|thank|that|which|who|because|i|i'm|i'd|we|is|are|if|so"
+    r"|when|where|as|at|to"
+    r"|show|give|find|get|only|just|though|then|want|need|looking|let|my|on|than|instead|can|could|would|should"
+    r"|will|what|how|do|does|too|either|also|anymore|now",
+    list_words=r"or|nor|and|&|as well as|plus",
+    brand_before="by|from|brand|label|make",
+    brand_after="brand",
+    shown=r"(?:this|that|these|those|it|them|the (?:first|last|top))(?: ones?| items?| products?)?|any of (?:these"
+    r"|those|them|this)(?: ones?)?",
+    fillers=r"any|anything|something|the|a|an|of|from|by|made|more|kind|kinds|type|sort|brand|brands|products?"
+    r"|items?|ones?|stuff"
+    r"|things?|containing|contain|contains|added|inside|it|them|like|all|those|these|such|much|ingredients?|in|with"
+    r"|to|about|having|being"
+    r"|another|other|allergens?|category|version|options?|anymore|whatsoever|please|really|very|eating|want|need"
+    r"|some|for|on",
+    service=r"my (?:order|package|parcel|delivery|refund|account|invoice|payment|purchase|subscription|shipment"
+    r"|item arrive|return)|order (?:status|number|history)"
+    r"|(?:return|refund|exchange|cancel|track|ship|deliver)(?:s|ing|ed)? (?:my|an?|the|it|this|something|policy"
+    r"|items?|order|products?)"
+    r"|refunds?\b|shipping|delivery|deliver(?:s|ed|ing)?\b|warranty|guarantee\b|invoice|customer (?:service"
+    r"|support)|track(?:ing)? number|password|log ?in\b|sign in"
+    r"|opening hours|payment methods?|pay (?:with|by)|gift cards?\b|voucher|coupon|promo code|discount code"
+    r"|return(?:s)?(?: policy| label)?\b|damaged|broken|not arrived|arrived|contact (?:you|support)|cancel\b"
+    r"|complain|complaint",
+    stop=STOP,
+    short=frozenset(),
+    alternatives=(
+        word_set("red blue green black white yellow purple violet grey gray pink orange brown beige gold silver"),
+        word_set("small medium large tiny huge"),
+    ),
+    families={
+        "nut": ("nut", "peanut", "almond", "walnut", "hazelnut", "cashew", "pecan", "pistachio", "macadamia",
+                "praline"),
+        "dairy": ("dairy", "milk", "cheese", "butter", "cream", "yogurt", "yoghurt", "whey", "lactose", "casein"),
+        "gluten": ("gluten", "wheat", "barley", "rye"),
+        "sugar": ("sugar",),
+        "alcohol": ("alcohol", "ethanol"),
+    },
+    denials=(
+        r"\b(?:no|without|zero|non|0|free of|free from|not contain|contains no|never)[\s-]+{word}\b",
+        r"\b{word}[\s-]+free\b",
+    ),
+    plurals={
+        "men": "man", "women": "woman", "children": "child", "kids": "kid", "feet": "foot", "teeth": "tooth",
+        "mice": "mouse", "geese": "goose", "knives": "knife", "shelves": "shelf", "scarves": "scarf", "leaves": "leaf",
+        "loaves": "loaf", "wolves": "wolf", "halves": "half", "shoes": "shoe", "toes": "toe", "lenses": "lens",
+        "lens": "lens", "buses": "bus", "gases": "gas", "headaches": "headache", "christmas": "christmas",
+    },
+)  # fmt: skip

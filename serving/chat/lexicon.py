@@ -1,0 +1,126 @@
+"""The words of one language that a chat needs: a plain table per language, in `english.py` and `chinese.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, eq=False)  # hashed by identity, as a key of caches
+class PriceWords:
+    """Words of price limits, as regular expressions.
+
+    Args:
+        number: A number, in digits or words.
+        digits: Values of the words for numbers.
+        currencies: Currency words and symbols to ISO 4217 codes.
+        hundredths: Words for a hundredth of a currency, such as cents, to their value.
+        below: Words before a number that is more than the price.
+        at_most: Words before the highest price.
+        above: Words before a number that is less than the price.
+        at_least: Words before the lowest price.
+        around: Words before a price that is meant roughly.
+        negated: Words before `above` and `below` that turn them round: "nothing above 20".
+        or_less: Words after the highest price.
+        or_below: Words after a number that is more than the price.
+        or_more: Words after the lowest price.
+        or_so: Words after a price that is meant roughly.
+        compared, cheaper, dearer: Words around a price that another is compared with; empty for none.
+        between: Words before a range; may be missing.
+        to: Words between the ends of a range.
+        range_end: Words after a range; may be missing.
+        after: What may follow a number without a currency. Anything else makes it no price: "under 5 feet".
+    """
+
+    number: str
+    digits: Mapping[str, int]
+    currencies: Mapping[str, str]
+    hundredths: Mapping[str, float]
+    below: str
+    at_most: str
+    above: str
+    at_least: str
+    around: str
+    negated: str
+    or_less: str
+    or_below: str
+    or_more: str
+    or_so: str
+    compared: str
+    cheaper: str
+    dearer: str
+    between: str
+    to: str
+    range_end: str
+    after: str
+
+
+@dataclass(frozen=True, eq=False)  # hashed by identity, as a key of caches
+class Lexicon:
+    """Words of one language, as regular expressions unless stated otherwise; texts are in lower case.
+
+    Args:
+        code: Code of the language (ISO 639-1).
+        spaced: Whether words are separated by spaces.
+        prices: Words of price limits.
+        reset: Requests to forget everything.
+        another: Requests for other items than the ones shown.
+        cheaper: Requests for lower prices.
+        dearer: Requests for higher prices.
+        anything: Requests without a wish, such as "recommend something".
+        accept: Consent to a proposal; the whole turn.
+        lift_price, lift_brand, lift_category: Words that end a limit or a wish.
+        allowed: Words around an item word that end its exclusion; they are removed.
+        not_negations: Phrases that contain a negation and exclude nothing; they are removed.
+        kept: Phrases that contain a negation and are ordinary words, such as a material; they are not negations.
+        denied_after: Patterns with one group: the excluded phrase, in front of its negation.
+        negations: Words before what is excluded.
+        negation_ends: Words that end what is excluded.
+        list_words: Words between several excluded things.
+        brand_before, brand_after: Words beside a brand whose name is also an ordinary word.
+        shown: Whole phrases that mean the items shown, such as "this one".
+        fillers: Words around an excluded thing that are no part of it.
+        service: Words of questions about orders and other services.
+        stop: Words without a meaning for the catalogue.
+        short: One-letter words of the catalogue that have a meaning; None for every word.
+        alternatives: Groups of words of which an item has one, such as colours: a later one replaces an earlier one.
+        families: Excluded words of one concept; see `CONCEPTS` in `families.py`.
+        denials: Templates of regular expressions for "without {word}" in the text of an item.
+        plurals: Irregular plurals and their singulars.
+    """
+
+    code: str
+    spaced: bool
+    prices: PriceWords
+    reset: str
+    another: str
+    cheaper: str
+    dearer: str
+    anything: str
+    accept: str
+    lift_price: str
+    lift_brand: str
+    lift_category: str
+    allowed: str
+    not_negations: str
+    kept: str
+    denied_after: tuple[str, ...]
+    negations: str
+    negation_ends: str
+    list_words: str
+    brand_before: str
+    brand_after: str
+    shown: str
+    fillers: str
+    service: str
+    stop: frozenset[str]
+    short: frozenset[str]
+    alternatives: tuple[frozenset[str], ...]
+    families: Mapping[str, tuple[str, ...]]
+    denials: tuple[str, ...]
+    plurals: Mapping[str, str]
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text with spaces between."""
+    return frozenset(text.split())

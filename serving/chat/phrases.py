@@ -1,0 +1,149 @@
+"""Templates of answers, a table per language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """Templates of one language; fields in braces are filled in.
+
+    Args:
+        found: Beginning of a list of items; `wishes` is empty or made of the phrases below.
+        popular: Note for a list by popularity.
+        partly: Note if no item shown has all wanted words.
+        unpriced: Note about items that only their unknown price leaves out.
+        unpriced_one: The same for one item.
+        nothing: Nothing is left.
+        loosen: Proposal to end one limit.
+        one_item, items: A number of items, in the proposal.
+        loosen_all: Advice if no single limit frees an item.
+        unclear: Nothing was understood.
+        categories: Advice with frequent categories.
+        no_categories: Advice for a catalogue without categories.
+        reset: Answer to a reset.
+        not_cheaper: No allowed item is cheaper than the ones shown.
+        not_dearer: No allowed item is dearer than the ones shown.
+        no_prices: A comparison of prices without known prices.
+        no_answer: A question about service without an answer in the log.
+        no_log: A question about service without a log.
+        category, brand, attributes, not_wanted, turned_down, below, at_most, above, at_least, between: Wishes and
+            limits in words.
+        comma: Between words of a list.
+        semicolon: Between items.
+        last: Between the last two categories of advice.
+        priced: An item with its price.
+        space: Between sentences.
+    """
+
+    found: str
+    popular: str
+    partly: str
+    unpriced: str
+    unpriced_one: str
+    nothing: str
+    loosen: str
+    one_item: str
+    items: str
+    loosen_all: str
+    unclear: str
+    categories: str
+    no_categories: str
+    reset: str
+    not_cheaper: str
+    not_dearer: str
+    no_prices: str
+    no_answer: str
+    no_log: str
+    category: str
+    brand: str
+    attributes: str
+    not_wanted: str
+    turned_down: str
+    below: str
+    at_most: str
+    above: str
+    at_least: str
+    between: str
+    comma: str
+    semicolon: str
+    last: str
+    priced: str
+    space: str
+
+
+ENGLISH_PHRASES = Phrases(
+    found="I found{wishes}: {items}.",
+    popular="I know no purchases of yours, so popular items come first.",
+    partly="None of them has all of these words: {words}.",
+    unpriced="{count} other items are left out, because their price is unknown.",
+    unpriced_one="One other item is left out, because its price is unknown.",
+    nothing="No item is left with these wishes{wishes}.",
+    loosen='Without the limit "{limit}" I have {items}. Shall I drop it?',
+    one_item="1 item",
+    items="{count} items",
+    loosen_all='Please loosen more than one of the limits, or say "start over".',
+    unclear="I did not understand that.",
+    categories="Tell me a category, such as {names}, a brand, a word of a title, or a highest price.",
+    no_categories="Tell me a word of a title, a brand, or a highest price.",
+    reset="We start again.",
+    not_cheaper="I have nothing cheaper with these wishes{wishes}; the limits stay as they were.",
+    not_dearer="I have nothing more expensive with these wishes{wishes}; the limits stay as they were.",
+    no_prices="I cannot compare, because I know no prices of these items. Tell me a highest or lowest price.",
+    no_answer="I do not know the answer to that. Please ask with the words of one topic, for example delivery, "
+    "returns or payment, or ask the customer service.",
+    no_log="I cannot answer questions about orders and service; please ask the customer service. I can find items.",
+    category="in {value}",
+    brand="of the brand {value}",
+    attributes="with {value}",
+    not_wanted="without {value}",
+    turned_down="without the items you turned down",
+    below="under {value}",
+    at_most="up to {value}",
+    above="over {value}",
+    at_least="from {value}",
+    between="from {low} to {high}",
+    comma=", ",
+    semicolon="; ",
+    last=" or ",
+    priced="{title} ({price})",
+    space=" ",
+)
+CHINESE_PHRASES = Phrases(
+    found="为您找到{wishes}：{items}。",
+    popular="我没有您的购买记录，所以先列出热门商品。",
+    partly="其中没有一件同时符合这些词：{words}。",
+    unpriced="另有 {count} 件商品价格未知，没有列出。",
+    unpriced_one="另有 1 件商品价格未知，没有列出。",
+    nothing="没有符合条件的商品{wishes}。",
+    loosen="如果去掉“{limit}”这个条件，有 {items}。要去掉吗？",
+    one_item="1 件商品",
+    items="{count} 件商品",
+    loosen_all="请放宽一个以上的条件，或者说“重新开始”。",
+    unclear="抱歉，我没有听懂。",
+    categories="请告诉我类别（例如{names}）、品牌、商品名称里的词，或者最高价格。",
+    no_categories="请告诉我商品名称里的词、品牌或者最高价格。",
+    reset="好的，我们重新开始。",
+    not_cheaper="没有更便宜的商品了{wishes}，条件保持不变。",
+    not_dearer="没有更贵的商品了{wishes}，条件保持不变。",
+    no_prices="这些商品的价格未知，无法比较。请告诉我最高或最低价格。",
+    no_answer="这个问题我不知道答案。请用一个主题的词来问，例如发货、退货或付款，或者联系人工客服。",
+    no_log="我不能回答订单和服务方面的问题，请联系人工客服。我可以帮您找商品。",
+    category="类别：{value}",
+    brand="品牌：{value}",
+    attributes="包含：{value}",
+    not_wanted="不含：{value}",
+    turned_down="不含您拒绝的商品",
+    below="低于 {value}",
+    at_most="不超过 {value}",
+    above="高于 {value}",
+    at_least="不低于 {value}",
+    between="{low} 到 {high}",
+    comma="、",
+    semicolon="；",
+    last="、",
+    priced="{title}（{price}）",
+    space="",
+)
+PHRASES = {"en": ENGLISH_PHRASES, "zh": CHINESE_PHRASES}

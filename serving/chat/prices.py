@@ -1,0 +1,204 @@
+"""Price limits in a text: numbers in digits and words, currencies, and the words around them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from .lexicon import Lexicon, PriceWords
+
+_NEAR = 0.25
+"""Half width of a price that is meant roughly: "around 20" is 15 to 25."""
+GAP = " | "
+"""Put in place of what has been read, so that the words around it are not joined."""
+
+
+@dataclass(frozen=True)
+class PriceLimits:
+    """Limits of the price.
+
+    Args:
+        minimum: Lowest price; None for none.
+        maximum: Highest price; None for none.
+        above_minimum: Whether the price has to be higher than `minimum`.
+        below_maximum: Whether the price has to be lower than `maximum`.
+        currency: ISO 4217 code; None if it was not said.
+    """
+
+    minimum: float | None = None
+    maximum: float | None = None
+    above_minimum: bool = False
+    below_maximum: bool = False
+    currency: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.minimum is not None or self.maximum is not None
+
+    def refined(self, newer: PriceLimits) -> PriceLimits:
+        """These limits with newer ones in place of those of the same side."""
+        low, high = (newer.minimum is not None), (newer.maximum is not None)
+        return PriceLimits(
+            newer.minimum if low else self.minimum,
+            newer.maximum if high else self.maximum,
+            newer.above_minimum if low else self.above_minimum,
+            newer.below_maximum if high else self.below_maximum,
+            newer.currency or self.currency,
+        )
+
+
+def read_prices(text: str, lexicon: Lexicon) -> tuple[PriceLimits, str]:
+    """Price limits of a folded text, and the text without them.
+
+    Args:
+        text: The text.
+        lexicon: Its language.
+
+    Example:
+        >>> from .english import ENGLISH
+        >>> read_prices("tents under 5 dollars", ENGLISH)
+        (PriceLimits(minimum=None, maximum=5.0, above_minimum=False, below_maximum=True, currency='USD'), 'tents  | ')
+        >>> from .chinese import CHINESE
+        >>> read_prices("不超过五十块的帐篷", CHINESE)[0].maximum
+        50.0
+    """
+    limits = PriceLimits()
+    for kind, pattern in _patterns(lexicon):
+
+        def read(found: re.Match[str], kind: str = kind) -> str:
+            nonlocal limits
+            first = _amount(found, "a", lexicon.prices)
+            second = _amount(found, "b", lexicon.prices) if "b_number" in found.re.groupindex else None
+            limits = limits.refined(_limits(kind, first, second))
+            return GAP
+
+        text = pattern.sub(read, text)
+    return limits, text
+
+
+def _limits(kind: str, first: tuple[float, str | None], second: tuple[float, str | None] | None) -> PriceLimits:
+    value, currency = first
+    if second is not None:
+        low, high = sorted((value, second[0]))
+        return PriceLimits(low, high, currency=second[1] or currency)
+    if kind in ("below", "or_below"):
+        return PriceLimits(maximum=value, below_maximum=True, currency=currency)
+    if kind == "above":
+        return PriceLimits(minimum=value, above_minimum=True, currency=currency)
+    if kind in ("at_least", "or_more"):
+        return PriceLimits(minimum=value, currency=currency)
+    if kind in ("around", "or_so"):
+        return PriceLimits(value * (1 - _NEAR), value * (1 + _NEAR), currency=currency)
+    return PriceLimits(maximum=value, currency=currency)
+
+
+@cache
+def _patterns(lexicon: Lexicon) -> list[tuple[str, re.Pattern[str]]]:
+    """Patterns in order of precedence, each with the kind of its limit."""
+    words, spaced = lexicon.prices, lexicon.spaced
+    start = r"(?<![^\W_])" if spaced else ""
+    money = "|".join(re.escape(c) for c in sorted((*words.currencies, *words.hundredths), key=len, reverse=True))
+    edge = r"(?![^\W\d_])" if spaced else ""
+
+    def amount(name: str, required: bool = False) -> str:
+        sign = rf"(?:(?P<{name}_sign>{money})\s*)"
+        plain = rf"(?P<{name}_number>{words.number})\s*(?P<{name}_currency>(?:{money}){edge})"
+        cents = rf"(?:(?P<{name}_rest>\d|[一二三四五六七八九])(?!\d)[角毛]?)?" if not spaced else ""
+        either = rf"(?:{plain}{cents}|{sign}(?P<{name}_signed>{words.number}))"
+        bare = rf"(?P<{name}_bare>{words.number})(?=\s*(?:{words.after}))"
+        return f"(?:{either})" if required else f"(?:{either}|{bare})"
+
+    def loose(name: str) -> str:
+        return rf"(?:{amount(name, True)}|(?P<{name}_loose>{words.number}))"
+
+    after_range = rf"(?:\s*(?:{words.range_end}))?" if words.range_end else ""
+    ranges = [
+        rf"{start}(?:{words.between})\s*{loose('a')}\s*(?:{words.to})\s*{amount('b')}{after_range}",
+        rf"{loose('a')}\s*(?:{words.to})\s*{amount('b', True)}{after_range}",
+        rf"{amount('a', True)}\s*(?:{words.to})\s*{loose('b')}{after_range}",
+    ]
+    if words.range_end:
+        ranges.append(rf"{loose('a')}\s*(?:{words.to})\s*{loose('b')}\s*(?:{words.range_end})")
+    found = [("between", pattern) for pattern in ranges]
+    found += [
+        (kind, rf"{_cue(words, kind, start)}{loose('a')}\s*(?:{getattr(words, kind)})(?![^\W\d_]*\d)")
+        for kind in ("or_less", "or_below", "or_more", "or_so")
+    ]
+    filler = r"\s*(?:the |just |only |about |around )?" if spaced else r"\s*"
+    turned = [("at_most", words.above), ("at_least", words.below)]
+    found += [(kind, rf"{start}(?:{words.negated})\s*(?:{cue}){filler}{amount('a')}") for kind, cue in turned]
+    if words.compared:
+        for kind, before, cue in (
+            ("at_most", words.negated, words.dearer), ("at_least", words.negated, words.cheaper),
+            ("above", "", words.dearer), ("below", "", words.cheaper),
+        ):  # fmt: skip
+            found.append((kind, rf"(?:{before})(?:{words.compared})\s*{loose('a')}\s*(?:{cue})"))
+    found += [
+        (kind, rf"{start}(?:{getattr(words, kind)}){filler}{amount('a')}")
+        for kind in ("at_most", "at_least", "below", "above", "around")
+    ]
+    found.append(("bare", amount("a", required=True)))
+    return [(kind, re.compile(pattern)) for kind, pattern in found]
+
+
+def _cue(words: PriceWords, kind: str, start: str) -> str:
+    """The words before a number that may stand beside those after it: "at most 5 or less"."""
+    before = {"or_less": words.at_most, "or_below": words.below, "or_more": words.at_least, "or_so": words.around}[
+        kind
+    ]
+    return rf"(?:{start}(?:{before})\s*)?"
+
+
+def _amount(found: re.Match[str], name: str, words: PriceWords) -> tuple[float, str | None]:
+    """Value and currency of a number."""
+    groups = found.groupdict()
+    kinds = ("number", "signed", "bare", "loose")
+    text = next(groups[f"{name}_{kind}"] for kind in kinds if groups.get(f"{name}_{kind}"))
+    value = number_value(text, words.digits)
+    unit = groups.get(f"{name}_currency") or groups.get(f"{name}_sign")
+    if unit in words.hundredths:
+        return value * words.hundredths[unit], None
+    if rest := groups.get(f"{name}_rest"):
+        value += number_value(rest, words.digits) / 10
+    return value, None if unit is None else words.currencies[unit]
+
+
+def number_value(text: str, digits: Mapping[str, int]) -> float:
+    """Value of a number in digits or words.
+
+    Args:
+        text: The number.
+        digits: Words for numbers, with their values.
+
+    Example:
+        >>> from .english import ENGLISH
+        >>> from .chinese import CHINESE
+        >>> [number_value(text, ENGLISH.prices.digits) for text in ("1,200.50", "twenty-five", "two hundred and ten")]
+        [1200.5, 25.0, 210.0]
+        >>> [number_value(text, CHINESE.prices.digits) for text in ("五十", "一百五", "两千三百", "3千", "十二")]
+        [50.0, 150.0, 2300.0, 3000.0, 12.0]
+    """
+    if written := re.fullmatch(r"([\d,]*\.?\d+)\s*([k百千万]?)", text):
+        plain = written[1]
+        plain = plain.replace(",", ".") if re.fullmatch(r"\d+,\d{2}", plain) else plain.replace(",", "")
+        return float(plain) * {"": 1, "k": 1000, "百": 100, "千": 1000, "万": 10_000}[written[2]]
+    total = part = 0.0
+    last = 1
+    words = re.findall(r"[a-z]+", text) if text.isascii() else list(text)
+    for word in words:
+        value = digits.get(word)
+        if value is None:
+            continue
+        if value >= 10_000:
+            total, part = (total + part) * value, 0.0
+        elif value >= 100 or (value == 10 and not text.isascii()):
+            unit = part if part else 1.0
+            total, part, last = total + unit * value, 0.0, value
+        else:
+            part = part + value if text.isascii() else float(value)
+            if not text.isascii() and value == 0:
+                last = 1
+    if not text.isascii() and part and last > 10 and words[-2:-1] and digits.get(words[-2], 0) >= 100:
+        part *= last / 10  # 一百五 is 150
+    return total + part

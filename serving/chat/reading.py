@@ -1,0 +1,317 @@
+"""Reads one turn of a customer: wishes, exclusions, limits and requests, by exact rules over the catalogue's words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+
+from .catalogue_words import CatalogueWords, longest
+from .english import ENGLISH
+from .families import INGREDIENTS
+from .lexicon import Lexicon
+from .prices import GAP, PriceLimits, read_prices
+from .text_tokens import HAN, joined, singular, tokens_of, words_of
+
+_LONGEST_HAN = 8
+_PARTICLES = "的了吗呢吧啊呀嘛"
+_TERM_WORDS = 3
+_REQUESTS = ("lift_price", "lift_brand", "lift_category", "reset", "another", "cheaper", "dearer")
+
+
+@dataclass
+class Reading:
+    """Content of one turn.
+
+    Args:
+        requests: Names of the fields of `Lexicon` that the turn has: "reset", "another", "cheaper", ...
+        categories: Wanted categories, in the order of the turn.
+        brands: Wanted brands.
+        attributes: Other wanted words that the catalogue has, in the order of the turn.
+        not_categories: Categories to leave out.
+        not_brands: Brands to leave out.
+        not_words: Words to leave out, as the customer wrote them.
+        reject: Whether the items shown are not wanted.
+        price: Price limits.
+    """
+
+    requests: set[str] = field(default_factory=set)
+    categories: list[str] = field(default_factory=list)
+    brands: list[str] = field(default_factory=list)
+    attributes: list[str] = field(default_factory=list)
+    not_categories: list[str] = field(default_factory=list)
+    not_brands: list[str] = field(default_factory=list)
+    not_words: list[str] = field(default_factory=list)
+    reject: bool = False
+    price: PriceLimits = field(default_factory=PriceLimits)
+
+    @property
+    def wishes(self) -> bool:
+        """Whether the turn names something of the catalogue, or a limit."""
+        wanted = self.categories or self.brands or self.attributes
+        return bool(wanted or self.not_categories or self.not_brands or self.not_words or self.price)
+
+
+def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
+    """Read a turn.
+
+    Args:
+        text: The text, folded by `folded_text`.
+        lexicon: Its language.
+        words: The catalogue.
+    """
+    found = Reading()
+    patterns = _patterns(lexicon)
+    if patterns["accept"].fullmatch(text):
+        found.requests.add("accept")
+        return found
+    text = _kept_words(text, lexicon)
+    for name in _REQUESTS[:4]:
+        text = _take(found, name, text, lexicon)
+    text = patterns["not_negations"].sub(GAP, text)
+    found.price, text = read_prices(text, lexicon)
+    for name in _REQUESTS[4:]:
+        text = _take(found, name, text, lexicon)
+    if found.price:
+        found.requests -= {"cheaper", "dearer"}  # a number says it better
+    text = _read_exclusions(found, text, lexicon, words)
+    if patterns["anything"].search(text):
+        found.requests.add("anything")
+        text = patterns["anything"].sub(GAP, text)
+    text = patterns["allowed"].sub(GAP, text)
+    _read_wishes(found, _restored(text), lexicon, words)
+    return found
+
+
+@cache
+def _patterns(lexicon: Lexicon) -> dict[str, re.Pattern[str]]:
+    """Patterns of a lexicon by the names of its fields."""
+    before, after = (r"(?<![^\W_])", r"(?![^\W_])") if lexicon.spaced else ("", "")
+    names = (*_REQUESTS, "anything", "allowed", "not_negations", "kept", "negation_ends", "list_words", "service")
+    found = {name: re.compile(rf"{before}(?:{getattr(lexicon, name)}){after}") for name in names}
+    found["accept"] = re.compile(lexicon.accept)
+    found["shown"] = re.compile(rf"(?:{lexicon.shown})")
+    found["fillers"] = re.compile(rf"(?:{lexicon.fillers})")
+    found["negations"] = re.compile(rf"{before}(?:{lexicon.negations}){after}(?:'t)?")
+    return found
+
+
+def asks_for_service(text: str, lexicon: Lexicon) -> bool:
+    """Whether a folded turn has words of a question about orders or other services."""
+    return _patterns(lexicon)["service"].search(text) is not None
+
+
+def _take(found: Reading, name: str, text: str, lexicon: Lexicon) -> str:
+    """Note a request, and remove its words."""
+    text, count = _patterns(lexicon)[name].subn(GAP, text)
+    if count:
+        found.requests.add(name)
+    return text
+
+
+def _kept_words(text: str, lexicon: Lexicon) -> str:
+    """The text with words such as "non-stick" in private characters, which no pattern matches."""
+    return _patterns(lexicon)["kept"].sub(lambda m: "".join(chr(0xF0000 + ord(c)) for c in m.group()), text)
+
+
+def _restored(text: str) -> str:
+    return "".join(chr(ord(c) - 0xF0000) if ord(c) >= 0xF0000 else c for c in text)
+
+
+def _read_exclusions(found: Reading, text: str, lexicon: Lexicon, words: CatalogueWords) -> str:
+    """Read what is excluded, and return the text without it."""
+    for pattern in lexicon.denied_after:
+        for match in re.finditer(pattern, text):
+            _exclude_all(found, match[1], lexicon, words)
+        text = re.sub(pattern, GAP, text)
+    negation = _patterns(lexicon)["negations"]
+    while match := negation.search(text):
+        scope_end = _scope_end(text, match.end(), lexicon)
+        scope = text[match.end() : scope_end]
+        rest = _exclude_all(found, scope, lexicon, words)
+        keep = (
+            rest
+            if lexicon.spaced or match.group() in ("无", "不含", "不带", "没有", "零", "0", "免", "非", "没")
+            else ""
+        )
+        text = f"{text[: match.start()]}{GAP}{keep}{GAP}{text[scope_end:]}"
+    return text
+
+
+def _scope_end(text: str, start: int, lexicon: Lexicon) -> int:
+    """End of what a negation excludes: the next sentence mark, or a word that begins something else.
+
+    A comma ends it too, unless a list goes on behind it: "no nuts, dairy or sugar".
+    """
+    ends = [match.start() for match in re.finditer(r"[.;!?。！？|\n]", text[start:])]
+    end = start + min(ends, default=len(text) - start)
+    patterns = _patterns(lexicon)
+    if stop := patterns["negations"].search(text, start, end):
+        end = stop.start()
+    for stop in patterns["negation_ends"].finditer(text, start, end):
+        before = text[start : stop.start()].split()
+        # "anything with nuts": nothing has been excluded yet, so the scope goes on
+        if not lexicon.spaced or not all(patterns["fillers"].fullmatch(word) for word in before):
+            end = stop.start()
+            break
+    comma = text.find(",", start, end)
+    listed = comma >= 0 and patterns["list_words"].search(text, comma, end)
+    return comma if comma >= 0 and not listed else end
+
+
+def _exclude_all(found: Reading, scope: str, lexicon: Lexicon, words: CatalogueWords) -> str:
+    """Exclude each thing of a list; returns what follows an ingredient."""
+    rest, scope = "", _restored(scope)
+    plain = _patterns(lexicon)["fillers"].sub("", scope) if not lexicon.spaced else ""
+    listed = (
+        [scope] if plain and words.has(plain) else re.split(f",|{_patterns(lexicon)['list_words'].pattern}", scope)
+    )
+    for part in listed:
+        rest += _exclude(found, part.strip(" ,"), lexicon, words)
+    return rest
+
+
+def _exclude(found: Reading, part: str, lexicon: Lexicon, words: CatalogueWords) -> str:
+    patterns = _patterns(lexicon)
+    if patterns["shown"].fullmatch(part):
+        found.reject = True
+        return ""
+    if lexicon.spaced:
+        given = re.findall(r"[^\W_]+(?:'[^\W_]+)?", part)
+        while given and patterns["fillers"].fullmatch(given[0]):
+            given = given[1:]
+        if given and patterns["shown"].fullmatch(" ".join(given)):
+            found.reject = True
+            return ""
+        while given and (patterns["fillers"].fullmatch(given[-1]) or given[-1] in lexicon.stop):
+            given = given[:-1]
+        tokens = tokens_of(" ".join(given))
+    else:
+        before = None
+        while part != before:
+            before, part = part, patterns["fillers"].sub("", part)
+        given, tokens = [part], tokens_of(part)
+    if not tokens or all(token in lexicon.stop for token in tokens):
+        return ""
+    return _exclude_named(found, given, tokens, lexicon, words)
+
+
+def _exclude_named(
+    found: Reading, given: list[str], tokens: tuple[str, ...], lexicon: Lexicon, words: CatalogueWords
+) -> str:
+    """Exclude a brand, a category, an ingredient, or items that have all the words."""
+    for names, where in ((words.brands, found.not_brands), (words.categories, found.not_categories)):
+        if tokens in names:
+            where.append(names[tokens])
+            return ""
+    phrase = " ".join(given)
+    if lexicon.spaced and tokens[0] in INGREDIENTS["en"] and len(given) > 1:
+        found.not_words.append(given[0])
+        return " ".join(given[1:])
+    if not lexicon.spaced:
+        known = [word for word in INGREDIENTS["zh"] if phrase.startswith(word)]
+        if known and len(max(known, key=len)) < len(phrase):
+            ingredient = max(known, key=len)
+            found.not_words.append(ingredient)
+            return phrase[len(ingredient) :]
+    found.not_words.append(" ".join(given[:_TERM_WORDS]))
+    return " ".join(given[_TERM_WORDS:])
+
+
+def _read_wishes(found: Reading, text: str, lexicon: Lexicon, words: CatalogueWords) -> None:
+    """Read categories, brands and other words of the catalogue, each piece of text by itself."""
+    for piece in re.split(r"[|.;!?,。！？、()\[\]\"“”]", text):
+        rest: list[str] = []
+        written, place = words_of(piece), 0
+        tokens = tokens_of(piece)
+        while place < len(tokens):
+            category, brand = longest(words.categories, tokens, place), longest(words.brands, tokens, place)
+            ordinary = longest(words.ordinary_brands, tokens, place)
+            if ordinary > max(category, brand) and _names_brand(
+                piece, joined(written[place : place + ordinary]), lexicon
+            ):
+                found.brands.append(words.ordinary_brands[tokens[place : place + ordinary]])
+                rest.append("|")
+                place += ordinary
+                continue
+            size = max(category, brand)
+            if size and _is_whole(tokens, place, size):
+                names, where = (
+                    (words.categories, found.categories) if category >= brand else (words.brands, found.brands)
+                )
+                name = names[tokens[place : place + size]]
+                if name not in where:
+                    where.append(name)
+                rest.append("|")
+            else:
+                size = 1
+                rest.append(written[place])
+            place += size
+        _read_attributes(found, joined(rest), lexicon, words)
+
+
+def _names_brand(piece: str, name: str, lexicon: Lexicon) -> bool:
+    """Whether the words beside a name make it a brand: "by Simple", "the brand Simple"."""
+    gap = r"\s+" if lexicon.spaced else r"\s*"
+    before, after = (
+        rf"(?:{lexicon.brand_before}){gap}{re.escape(name)}",
+        rf"{re.escape(name)}{gap}(?:{lexicon.brand_after})",
+    )
+    return re.search(rf"{before}|{after}", piece) is not None
+
+
+def _is_whole(tokens: tuple[str, ...], place: int, size: int) -> bool:
+    """Whether a name is not a single Han character inside of a longer word."""
+    if size > 1 or not re.match(f"[{HAN}]", tokens[place]):
+        return True
+    around = (tokens[place - 1 : place] if place else ()) + tokens[place + 1 : place + 2]
+    return not any(re.match(f"[{HAN}]", token) for token in around)
+
+
+def _read_attributes(found: Reading, text: str, lexicon: Lexicon, words: CatalogueWords) -> None:
+    for part in re.findall(f"[{HAN}]+|[^\\W_{HAN}]+", text):
+        if not re.match(f"[{HAN}]", part):
+            forms = {part, singular(part)}
+            plain = len(part) > 1 and not part.isdigit() and not forms & (lexicon.stop | ENGLISH.stop)
+            new = [part] if plain and words.has(singular(part)) else []
+        else:
+            new = [word for piece in _han_pieces(part, lexicon, words) for word in _han_words(piece, lexicon, words)]
+        found.attributes += [word for word in new if word not in found.attributes]
+
+
+def _han_pieces(text: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:
+    """A run of Han characters, cut at the words that separate."""
+    stops = sorted((word for word in lexicon.stop if re.match(f"[{HAN}]", word)), key=len, reverse=True)
+    pieces = re.split("|".join(map(re.escape, stops)), text) if stops else [text]
+    # 和 and the like also occur inside words, such as 温和: they separate only what has two characters.
+    return [
+        part for piece in pieces for part in re.split(f"(?<=[{HAN}]{{2}})[和与跟及](?=[{HAN}]{{2}})", piece) if part
+    ]
+
+
+def _han_words(piece: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:
+    """The longest words of a piece that the catalogue has, from left to right."""
+    if len(piece) == 1:
+        return [piece] if piece in lexicon.short and words.has(piece) else []
+    found: list[str] = []
+    place = 0
+    while place < len(piece) - 1:
+        sizes = range(min(_LONGEST_HAN, len(piece) - place), 1, -1)
+        size = next((size for size in sizes if words.has(piece[place : place + size])), 0)
+        word = piece[place : place + size]
+        if not size and piece[place + 1] == "色" and words.has(piece[place]):
+            size, word = 2, piece[place]  # the customer's 蓝色 is the catalogue's 蓝
+        if size:
+            found += _split(word, words)
+        place += size or 1
+    return found
+
+
+def _split(word: str, words: CatalogueWords) -> list[str]:
+    """The halves of a word that are both more frequent than the whole, such as 蓝色 and 双人; else the word."""
+    whole = int(words.rows(word).sum())
+    best, cut = max(
+        ((min(int(words.rows(word[:c]).sum()), int(words.rows(word[c:]).sum())), c) for c in range(2, len(word) - 1)),
+        default=(0, 0),
+    )
+    return [*_split(word[:cut], words), *_split(word[cut:], words)] if best >= 2 * whole > 0 else [word]

@@ -1,0 +1,218 @@
+"""ChatSession: a dialogue with one customer, over the catalogue of a recommender."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...modeling_xcat.arguments_xcat import whole_number
+from ...modeling_xcat.recommending_xcat import Recommendations
+from ...ranking.recommender import XCatRecommender
+from ...tokenization.vocabulary import NUM_SPECIAL_ROWS
+from ..space_catalogue import price_text
+from .allowed_items import AllowedItems, Limit, limit_to_loosen, limits_of, without
+from .answers import Answers
+from .catalogue_words import CatalogueWords
+from .chinese import CHINESE
+from .dialogue import Understood, refined
+from .english import ENGLISH
+from .order import ordered_items
+from .prices import PriceLimits
+from .reading import Reading, asks_for_service, read_turn
+from .support_log import SupportLog
+from .text_tokens import folded_text, is_chinese
+
+if TYPE_CHECKING:
+    from ...tokenization.sources.generic import TableSource
+
+_EXAMPLES = 3
+"""Categories named as examples when the session asks back."""
+
+
+@dataclass(frozen=True)
+class ChatTurn:
+    """Result of one turn.
+
+    Args:
+        understood: The wishes and limits in force.
+        recommendations: Items of the catalogue, best first; empty if the session asks back.
+        answer: The answer, in the customer's language; never empty.
+    """
+
+    understood: Understood
+    recommendations: Recommendations
+    answer: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to plain values, for JSON: `understood`, `recommendations` and `answer`."""
+        return {
+            "understood": self.understood.to_dict(),
+            "recommendations": [item.to_dict() for item in self.recommendations],
+            "answer": self.answer,
+        }
+
+
+class ChatSession:
+    """A dialogue with one customer, in English or Chinese.
+
+    It reads what is wanted (category, brand, other words), what is not, and price limits, and keeps them over the
+    turns. Limits and exclusions are filters. Answers are templates that name items of the catalogue only.
+
+    Args:
+        recommender: The recommender.
+        support_log: A table with the columns `question` and `answer`, to answer questions about service from.
+        k: Recommendations per turn.
+        history: Item ids of the customer, oldest first.
+
+    Raises:
+        ValueError: If `k` is not positive, or `history` is not a list of item ids.
+        TableError: If the support log lacks a column or is empty.
+
+    Example:
+        >>> session = ChatSession(recommender)  # doctest: +SKIP
+        >>> session.say("tents under 50 dollars, no brand Acme").answer  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        recommender: XCatRecommender,
+        *,
+        support_log: TableSource | None = None,
+        k: int = 5,
+        history: Sequence[str] = (),
+    ) -> None:
+        if isinstance(history, str):
+            raise ValueError("history is a list of item ids; got a plain string, so put it into a list")
+        self.recommender, self.k, self.history = recommender, whole_number("k", k), list(history)
+        self._words = CatalogueWords(recommender.vocabulary)
+        self._allowed = AllowedItems(recommender.vocabulary, self._words)
+        self._log = None if support_log is None else SupportLog(recommender, support_log)
+        self._bought = np.zeros(recommender.vocabulary.num_items, dtype=bool)
+        rows = recommender.vocabulary.encode(self.history)
+        self._bought[rows[rows >= NUM_SPECIAL_ROWS] - NUM_SPECIAL_ROWS] = True
+        self._examples = self._words.frequent_categories(_EXAMPLES)
+        self._state = Understood()
+        self._shown: tuple[str, ...] = ()
+        self._proposal: Limit | None = None
+
+    @property
+    def understood(self) -> Understood:
+        """The wishes and limits in force."""
+        return self._state
+
+    def say(self, text: str) -> ChatTurn:
+        """Read one turn of the customer and answer it.
+
+        Args:
+            text: What the customer wrote; the first 2,000 characters are read.
+
+        Raises:
+            ValueError: If it is not a text.
+        """
+        if not isinstance(text, str):
+            raise ValueError(f"text is a value of type {type(text).__name__}; give a text")
+        folded = folded_text(text)
+        chinese = is_chinese(folded)
+        lexicon = {True: CHINESE, False: ENGLISH, None: CHINESE if self._state.language == "zh" else ENGLISH}[chinese]
+        reading = read_turn(folded, lexicon, self._words)
+        state = replace(self._state, language=lexicon.code, request="find")
+        proposal, self._proposal = self._proposal, None
+        if (answer := self._service(folded, reading, state)) is not None:
+            return self._turn(replace(state, request="service"), Recommendations(), answer)
+        if "accept" in reading.requests and proposal is not None:
+            return self._recommend(without(state, proposal))
+        state = refined(state, reading, lexicon)
+        if reading.reject or "another" in reading.requests:
+            rejected = tuple(dict.fromkeys((*state.not_items, *self._shown)))
+            return self._recommend(replace(state, not_items=rejected, request="another"))
+        for request in ("cheaper", "dearer"):
+            if request in reading.requests:
+                return self._compare(state, request)
+        if reading.wishes or reading.requests & {"anything", "lift_price", "lift_brand", "lift_category"}:
+            return self._recommend(replace(state, request="find"))
+        answers = Answers(state, self._examples)
+        if "reset" in reading.requests:
+            answer = answers.sentences(answers.phrases.reset, answers.advice())
+            return self._turn(replace(state, request="reset"), Recommendations(), answer)
+        answer = answers.sentences(answers.phrases.unclear, answers.advice())
+        return self._turn(replace(state, request="unclear"), Recommendations(), answer)
+
+    def _service(self, text: str, reading: Reading, state: Understood) -> str | None:
+        """The answer to a question about service; None if the turn is not one."""
+        wanted = reading.categories or reading.brands or reading.price or reading.not_words
+        named = asks_for_service(text, CHINESE if state.language == "zh" else ENGLISH)
+        if wanted or (reading.requests and not named):
+            return None
+        phrases = Answers(state, self._examples).phrases
+        if self._log is None:
+            return phrases.no_log if named and not reading.attributes else None
+        if not named and reading.attributes:
+            return None
+        found = self._log.answer(text)
+        return phrases.no_answer if found is None and named else found
+
+    def _compare(self, state: Understood, request: str) -> ChatTurn:
+        """Items that are cheaper or dearer than the ones shown, or than half of the allowed ones if none was shown."""
+        answers = Answers(state, self._examples)
+        allowed = self._candidates(state)
+        prices = self._allowed.prices
+        rows = self.recommender.vocabulary.encode(list(self._shown)) - NUM_SPECIAL_ROWS
+        shown = sorted({float(prices[row]) for row in rows if not np.isnan(prices[row])}, reverse=request == "dearer")
+        known = prices[allowed & ~np.isnan(prices)]
+        if not self._shown and len(known):
+            shown = [float(np.median(known))]
+        if not shown:
+            answer = answers.sentences(answers.phrases.no_prices, answers.advice())
+            return self._turn(replace(state, request=request), Recommendations(), answer)
+        for price in shown:
+            newer = PriceLimits(maximum=price, below_maximum=True)
+            if request == "dearer":
+                newer = PriceLimits(minimum=price, above_minimum=True)
+            compared = replace(state, price=state.price.refined(newer), request=request)
+            if self._candidates(compared).any():
+                return self._recommend(compared)
+        template = answers.phrases.not_cheaper if request == "cheaper" else answers.phrases.not_dearer
+        answer = template.format(wishes=answers.wishes())
+        return self._turn(replace(state, request=request), Recommendations(), answer)
+
+    def _candidates(self, state: Understood) -> np.ndarray:
+        return self._allowed(state) & ~self._bought
+
+    def _recommend(self, state: Understood) -> ChatTurn:
+        """Recommend allowed items, or ask which limit to loosen."""
+        answers = Answers(state, self._examples)
+        allowed = self._candidates(state)
+        unpriced = answers.unpriced(self._allowed.unpriced(state))
+        if not allowed.any():
+            counts = [(limit, int(self._candidates(without(state, limit)).sum())) for limit in limits_of(state)]
+            loosen = limit_to_loosen(counts)
+            self._proposal = loosen[0] if loosen else None
+            return self._turn(state, Recommendations(), answers.sentences(answers.nothing(loosen), unpriced))
+        found = ordered_items(self.recommender, self._words, self.history, allowed, state.attributes, self.k)
+        rows = self.recommender.vocabulary.encode([item.item_id for item in found])
+        items = [(item.title or item.item_id, price_text(self.recommender.vocabulary.item(int(row))))
+                 for item, row in zip(found, rows, strict=True)]  # fmt: skip
+        complete = np.ones(len(allowed), dtype=bool)
+        for word in state.attributes:
+            complete &= self._words.rows(word)
+        partly = ""
+        if state.attributes and not complete[rows - NUM_SPECIAL_ROWS].any():
+            partly = answers.phrases.partly.format(words=answers.phrases.comma.join(state.attributes))
+        popular = (
+            answers.phrases.popular
+            if found.basis == "popular" and state == replace(Understood(), language=state.language)
+            else ""
+        )
+        answer = answers.sentences(answers.found(items), partly, unpriced, popular)
+        return self._turn(state, found, answer)
+
+    def _turn(self, state: Understood, found: Recommendations, answer: str) -> ChatTurn:
+        self._state = state
+        if found:
+            self._shown = tuple(item.item_id for item in found)
+        elif state.request == "reset":
+            self._shown = ()
+        return ChatTurn(state, found, answer)
