@@ -23,15 +23,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from chat_templates import CHINESE, ENGLISH
+from chat_templates import CHINESE, CHINESE_TEST, ENGLISH, ENGLISH_TEST
 from machine import machine_line
 
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.chat.session import ChatSession, ChatTurn
 
 NOUNS = {
-    "帐篷": "户外", "睡袋": "户外", "登山鞋": "户外", "保温杯": "厨房", "炒锅": "厨房", "菜刀": "厨房", "耳机": "数码", "充电宝": "数码",
-    "键盘": "数码", "面膜": "美妆", "口红": "美妆", "洗发水": "美妆", "饼干": "零食", "巧克力": "零食", "薯片": "零食",
+    "帐篷": "户外", "睡袋": "户外", "登山鞋": "户外", "保温杯": "厨房", "炒锅": "厨房", "菜刀": "厨房",
+    "耳机": "数码", "充电宝": "数码", "键盘": "数码", "面膜": "美妆", "口红": "美妆", "洗发水": "美妆",
+    "饼干": "零食", "巧克力": "零食", "薯片": "零食",
 }  # fmt: skip
 KINDS = {
     "户外": ["防水", "轻便", "双人", "加厚", "透气"], "厨房": ["不锈钢", "陶瓷", "大容量", "防滑", "耐热"],
@@ -42,10 +43,24 @@ COLOURS = ["红色", "蓝色", "黑色", "白色", "绿色"]
 BRANDS = ["山野行", "晨光坊", "蓝鲸", "乐佳", "云朵家", "北岸", "小麦田", "知秋"]
 ALTERNATIVES = [
     set(COLOURS),
-    set("red blue green black white yellow purple grey gray pink orange brown gold silver".split()),
+    {
+        "red",
+        "blue",
+        "green",
+        "black",
+        "white",
+        "yellow",
+        "purple",
+        "gray",
+        "pink",
+        "orange",
+        "brown",
+        "gold",
+        "silver",
+    },
 ]
 """Words of which an item has one: a later one replaces an earlier one."""
-STOPS = set("with from this that your and the for are set pack size inch".split())
+STOPS = {"with", "from", "this", "that", "your", "pack", "size", "inch"}
 
 
 def write_tables(folder: Path, items: int = 600, users: int = 200) -> None:
@@ -85,7 +100,8 @@ class Truth:
     def slots(self) -> set[tuple[str, Any]]:
         """As (slot, value) pairs."""
         return {
-            *([("category", self.category)] if self.category else []), *([("brand", self.brand)] if self.brand else []),
+            *([("category", self.category)] if self.category else []),
+            *([("brand", self.brand)] if self.brand else []),
             *(("attribute", word) for word in self.attributes), *(("without", word) for word in self.words),
             *(("not brand", name) for name in self.brands),
             *([("low", self.low)] if self.low is not None else []),
@@ -109,16 +125,17 @@ class Customer:
     def __init__(self, recommender: XCatRecommender, chinese: bool, part: str, seed: int) -> None:
         self.draw = random.Random(seed)
         self.chinese = chinese
-        keep = {"dev": slice(0, None, 2), "test": slice(1, None, 2), "all": slice(None)}[part]
-        self.templates = {kind: lines[keep] for kind, lines in (CHINESE if chinese else ENGLISH).items()}
+        tables = {"dev": (ENGLISH, CHINESE), "test": (ENGLISH_TEST, CHINESE_TEST)}[part]
+        self.templates = tables[chinese]
         self.items = recommender.vocabulary.table.to_pylist()
         counts = Counter(str(item["category"]) for item in self.items if item["category"])
         self.categories = [name for name, count in counts.items() if count >= 20]
         brands = Counter(str(item["brand"]) for item in self.items if item.get("brand"))
         titles = " ".join(str(item["title"]) for item in self.items).lower()
+        plain = re.compile(r"[A-Za-z][A-Za-z &']{3,}")
         self.brands = [
-            name for name, count in brands.items()
-            if count >= 2 and (chinese or (re.fullmatch(r"[A-Za-z][A-Za-z &']{3,}", name) and titles.count(name.lower()) <= 3 * count))
+            name for name, count in brands.items() if count >= 2
+            and (chinese or (plain.fullmatch(name) and titles.count(name.lower()) <= 3 * count))
         ]  # fmt: skip
         words = Counter(
             word for item in self.items for word in set(re.findall(r"[a-z]{4,}", str(item["title"]).lower()))
@@ -150,7 +167,8 @@ class Customer:
         """Turns with what is in force after each."""
         truth, turns = Truth(), []
         kinds = ["open", *self.draw.choices(
-            ["brand", "attribute", "maximum", "minimum", "range", "without", "not_brand", "lift_price", "category", "reset"],
+            ["brand", "attribute", "maximum", "minimum", "range", "without", "not_brand", "lift_price", "category",
+             "reset"],
             [2, 4, 5, 2, 3, 5, 2, 1, 2, 1], k=self.draw.randint(2, 5),
         )]  # fmt: skip
         for kind in kinds:
@@ -275,7 +293,7 @@ def main() -> None:
     run = commands.add_parser("run")
     run.add_argument("checkpoints", nargs="+", help="NAME=FOLDER; zh=FOLDER for the tables that `tables` writes")
     run.add_argument("--dialogues", type=int, default=150, help="per checkpoint")
-    run.add_argument("--part", choices=("dev", "test", "all"), default="test", help="sentences to draw from")
+    run.add_argument("--part", choices=("dev", "test"), default="test", help="sentences to draw from")
     run.add_argument("--seed", type=int, default=0)
     run.add_argument("--show", type=int, default=0, help="misunderstood turns to print")
     run.add_argument("--json", action="store_true")

@@ -1,6 +1,7 @@
 """Sentences of customers for `chat.py`, written without looking at the parser's tables.
 
-Every second sentence of a kind is for development, the others are for testing. Braces are slots.
+`ENGLISH` and `CHINESE` are for development. The parser's tables were not changed after the first run of the `_TEST`
+sentences. Braces are slots.
 """
 
 from __future__ import annotations
@@ -189,4 +190,65 @@ CHINESE: dict[str, list[str]] = {
         "还需要{category}",
     ],
     "reset": ["重新开始", "从头来过", "重来吧", "全部忘掉，重新开始", "清空条件", "重新来"],
+}
+
+ENGLISH_TEST: dict[str, list[str]] = {
+    "open": [
+        "Good day, I would like to see your {category} range",
+        "can you point me to {attribute} {category}?",
+        "Looking at {category} for the weekend, something {attribute}",
+        "need {category}. {attribute} if possible",
+        "what {attribute} {category} would suit a beginner?",
+        "Please find {category} that are {attribute} and {attribute2}",
+    ],
+    "brand": ["from {brand}, if there is any", "How about {brand}?", "I only want {brand}", "{brand} is my favourite"],
+    "attribute": [
+        "with {attribute}, please",
+        "are there {attribute} ones?",
+        "I prefer {attribute}",
+        "rather {attribute}",
+    ],
+    "maximum": [
+        "no more than {x} dollars",
+        "it has to stay under {x}",
+        "{x} bucks max",
+        "I've only got ${x}",
+        "cheaper than {x} dollars",
+        "not over ${x}",
+    ],
+    "minimum": ["at least {x} dollars", "over {x} bucks", "I want to pay {x} dollars or more", "above ${x}"],
+    "range": ["between ${a} and ${b} please", "{a} to {b} dollars", "from {a} up to {b} dollars", "${a} - ${b}"],
+    "without": [
+        "without {word}",
+        "no {word}, please",
+        "I'm allergic to {word}",
+        "nothing with {word} in it",
+        "I do not want {word}",
+        "{word} free, please",
+        "but not {word}",
+    ],
+    "not_brand": ["no more {brand}", "nothing from {brand}", "I don't want {brand}", "not by {brand}"],
+    "lift_price": ["price is not important", "at any price", "ignore the price", "I don't care about the price"],
+    "category": ["now {category}", "and {category}?", "let me see {category}", "I'd also like some {category}"],
+    "reset": ["start over please", "let's start again", "forget everything"],
+}
+CHINESE_TEST: dict[str, list[str]] = {
+    "open": [
+        "我想看{category}",
+        "请推荐{attribute}的{category}",
+        "有没有{attribute}的{category}",
+        "要一款{attribute}、{attribute2}的{category}",
+        "想给爸爸买个{category}",
+        "哪种{category}比较{attribute}",
+    ],
+    "brand": ["要{brand}牌的", "有{brand}的吗", "{brand}的怎么样", "想买{brand}"],
+    "attribute": ["想要{attribute}的", "{attribute}一点的", "有没有{attribute}的", "换{attribute}的"],
+    "maximum": ["不超过{x}元", "{x}块以下", "{x}以内就行", "最高{x}元", "低于{x}块"],
+    "minimum": ["不低于{x}元", "{x}元以上", "最少{x}块", "超过{x}元的"],
+    "range": ["{a}到{b}块", "{a}至{b}元之间", "价格{a}-{b}元"],
+    "without": ["不要{word}的", "不含{word}", "对{word}过敏", "我不喜欢{word}", "别有{word}", "不带{word}的"],
+    "not_brand": ["不要{brand}牌", "除了{brand}以外的", "不想买{brand}的", "排除{brand}"],
+    "lift_price": ["价格随意", "不管多少钱", "贵一点也可以"],
+    "category": ["换{category}看看", "还想买{category}", "{category}呢"],
+    "reset": ["重新来过", "重新开始吧", "重置"],
 }

@@ -31,8 +31,8 @@ def chat(
 ) -> None:
     """Talk with a customer about the catalogue, in English or Chinese.
 
-    It understands categories, brands, words of titles, what is not wanted, and price limits, over several turns. "quit"
-    or Ctrl-D ends the dialogue.
+    It understands categories, brands, words of titles, what is not wanted, and price limits, over several turns.
+    "quit" or Ctrl-D ends the dialogue.
 
     Examples:
 

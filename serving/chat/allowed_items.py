@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -126,7 +126,8 @@ def without(state: Understood, limit: Limit) -> Understood:
         return replace(state, brand=None)
     name = {"not_word": "not_words", "not_category": "not_categories", "not_brand": "not_brands"}[limit.kind]
     kept = tuple(value for value in getattr(state, name) if value != limit.value)
-    return replace(state, **{name: kept})
+    changed: dict[str, Any] = {name: kept}
+    return replace(state, **changed)
 
 
 def limit_to_loosen(counts: Sequence[tuple[Limit, int]]) -> tuple[Limit, int] | None:

@@ -16,7 +16,7 @@ from ..space_catalogue import folded
 from .chinese import CHINESE
 from .english import ENGLISH
 from .families import excluded_words
-from .text_tokens import HAN, folded_text, joined, singular, tokens_of
+from .text_tokens import HAN, folded_text, singular, tokens_of
 
 Tokens = tuple[str, ...]
 
@@ -110,7 +110,7 @@ class CatalogueWords:
         codes = self._codes.get(word, [])
         if re.match(f"[{HAN}]", word):
             places = [match.start() for match in re.finditer(re.escape(word), self._han_text)]
-            codes = [self._han[i] for i in np.unique(np.searchsorted(self._han_ends, places, side="right"))]
+            codes = [self._han[i] for i in set(np.searchsorted(self._han_ends, places, side="right").tolist())]
         found = np.zeros(self.num_items, dtype=bool)
         for code in codes:
             found[self._owners[self._starts[code] : self._starts[code + 1]]] = True

@@ -32,12 +32,14 @@ PRICES = PriceWords(
     above=r"over|above|past|beyond|exceeding|more than|higher than|pricier than|>",
     at_least=r"at least|at the least|no less than|not less than|not under|not below|min(?:imum)?(?: price)?"
     r"(?: is| of|:)?|starting (?:at|from)|>=|≥|upwards of",
-    negated=r"(?:not|nothing|no|never|don't|dont|can't|cannot|won't|mustn't|shouldn't|without|isn't)(?: (?:want|wants|to|pay|spend|go"
+    negated=r"(?:not|nothing|no|never|don't|dont|can't|cannot|won't|mustn't|shouldn't|without|isn't)(?: (?:want"
+    r"|wants|to|pay|spend|go"
     r"|going|be|being|cost|costing|anything|it|priced|is|really|that|costs|have|getting|get|ever))*",
     around=r"around|about|roughly|approximately|approx\.?|near|~",
     or_less=r"or less|or lower|or cheaper|and less|max(?:imum)?\b|at most|at the most|tops\b|or so at most",
     or_below=r"or under|or below|and under|and below",
-    or_more=r"at least|at the (?:very )?least|or more|or higher|or above|or over|or upwards?|and up\b|and above|and over|and more|upwards|minimum|\+",
+    or_more=r"at least|at the (?:very )?least|or more|or higher|or above|or over|or upwards?|and up\b|and above"
+    r"|and over|and more|upwards|minimum|\+",
     or_so=r"or so\b|or thereabouts|roughly",
     compared=r"",
     cheaper=r"",
@@ -45,35 +47,45 @@ PRICES = PriceWords(
     between=r"between|from|in the range of|ranging from",
     to=r"and|to|-|–|—|~|through|till|until",
     range_end=r"",
-    after=r"$|[^\w\s%\"'°]|(?:or|and|but|please|for|with|without|in|on|at|it|this|them|from|that|thanks|thank|if|is|as|though|no|not|i|the"
+    after=r"$|[^\w\s%\"'°]|(?:or|and|but|please|for|with|without|in|on|at|it|this|them|from|that|thanks|thank|if|is"
+    r"|as|though|no|not|i|the"
     r"|a|an"
     r"|only|per|each|total|altogether|max|maximum|which|because|so|instead|now|by|from|then|too)\b",
 )  # fmt: skip
 
 STOP = word_set(
-    """a an the this that these those it its they them their there here i me my mine we us our you your he she his her
+    """
+    a an the this that these those it its they them their there here i me my mine we us our you your he she his her
     is are was were be been being am do does did done have has had having can could would will shall should may might
-    must of in on at to for from by with as into onto about over under up down out off than then so such and or but if
-    because while when where what which who whom whose why how please thanks thank hi hello hey good morning evening
-    afternoon ok okay yes yeah yep sure well um uh let lets want wants wanted need needs needed look looks looking
-    search searching find finding found show shows showing see buy buys buying purchase get gets getting give gives
-    giving like likes love prefer recommend recommendation recommendations suggest suggestion suggestions something
-    anything nothing thing things item items product products stuff one ones some any all every each few lot lots many
-    much more most other others another else kind kinds sort sorts type types category categories brand brands price
-    prices priced cost costs costing money cheap cheaper cheapest expensive budget affordable dollar dollars bucks
-    just only also too very really quite rather maybe perhaps possibly actually now today still again back help
-    interested interest wondering hoping trying think thinking know got go going come make made sell sells selling
-    shopping pick picking picked oh ooh aha ah hmm hm keep keeps leave hunting hunt wallet browse browsing check
-    checking explore choose choosing decide seek seeking require requires requiring wish wishing hope spend spending
-    pay paying worth today tomorrow tonight kindly dear sir madam honestly basically exactly absolutely definitely
+    must of in on at to for from by with as into onto about over under up down out off than then so such and or but
+    if because while when where what which who whom whose why how please thanks thank hi hello hey good morning
+    evening afternoon ok okay yes yeah yep sure well um uh let lets want wants wanted need needs needed look looks
+    looking search searching find finding found show shows showing see buy buys buying purchase get gets getting give
+    gives giving like likes love prefer recommend recommendation recommendations suggest suggestion suggestions
+    something anything nothing thing things item items product products stuff one ones some any all every each few
+    lot lots many much more most other others another else kind kinds sort sorts type types category categories brand
+    brands price prices priced cost costs costing money cheap cheaper cheapest expensive budget affordable dollar
+    dollars bucks just only also too very really quite rather maybe perhaps possibly actually now today still again
+    back help interested interest wondering hoping trying think thinking know got go going come make made sell sells
+    selling shopping pick picking picked oh ooh aha ah hmm hm keep keeps leave hunting hunt wallet browse browsing
+    check checking explore choose choosing decide seek seeking require requires requiring wish wishing hope spend
+    spending pay paying worth tomorrow tonight kindly dear sir madam honestly basically exactly absolutely definitely
     probably certainly especially particularly simply somewhere anywhere everywhere thought guess believe suppose
-    bring grab fetch order anyone everybody everyone everything whatever whichever bit little while around after before
-    during since until through across along among stock carry available option options choice choices idea ideas best better nice great ideally preferably
-    possible currently i'm i'd i'll i've don't didn't s t d ll ve re m im id ill ive dont didnt yet ever
-    able use used using put take same different new shop store catalogue catalog list person someone somebody people
-    sell order ordering able instead either neither both same around between least around range limit no not
-    without never none mind fine perfect cool alright right
-    show'em gimme wanna gonna lemme called named term terms mean means case says say said tell told ask asked"""
+    bring grab fetch order anyone everybody everyone everything whatever whichever bit little around after before
+    during since until through across along among stock carry available option options choice choices idea ideas best
+    better nice great ideally preferably possible currently i'm i'd i'll i've don't didn't s t d ll ve re m im id ill
+    ive dont didnt yet ever able use used using put take same different new shop store catalogue catalog list person
+    someone somebody people ordering instead either neither both between least range limit no not without never none
+    mind fine perfect cool alright right show'em gimme wanna gonna lemme called named term terms mean means case says
+    say said tell told ask asked wife husband son daughter niece nephew mother father mom mum dad sister brother aunt
+    uncle cousin grandma grandpa girlfriend boyfriend partner friend friends colleague boss neighbour neighbor turns
+    turn turning trust trusts swear swears work works working break breaks breaking broke last lasts happen happens
+    remember hear heard seem seems feel feels become becomes begin starts start started stop stops switch switching
+    change changing move ran run running talk wait helps usually normally always often sometimes recently lately
+    already soon later earlier next label labels quickly monday tuesday wednesday thursday friday saturday sunday
+    weekend week month year years two three four five six seven eight nine ten eleven twelve hundred thousand half
+    dozen couple several
+    """
 )
 
 ENGLISH = Lexicon(
@@ -104,7 +116,8 @@ ENGLISH = Lexicon(
     r"|(?:show|give) me (?:something|anything)$",
     accept=r"(?:yes|yeah|yep|yup|sure|ok|okay|fine|go ahead|do it|please do|alright|of course|yes please"
     r"|drop it)[ .!,]*(?:please|thanks)?[.! ]*",
-    lift_price=r"(?:(?:at )?any price|forget (?:what|everything) i said about (?:the |my )?(?:price|budget|cost)|(?:the )?(?:price|money|cost|budget) (?:does not|doesn't|doesnt|is not|isn't"
+    lift_price=r"(?:(?:at )?any price|forget (?:what|everything) i said about (?:the |my )?(?:price|budget|cost)"
+    r"|(?:the )?(?:price|money|cost|budget) (?:does not|doesn't|doesnt|is not|isn't"
     r"|no longer|is no)"
     r" (?:matters?|important|object|an? (?:issue|problem|object)|limit)|no (?:price "
     r"|budget )?limits?(?: on (?:the )?price)?|no (?:maximum|minimum|budget)\b"
@@ -135,11 +148,13 @@ ENGLISH = Lexicon(
         r"\b((?!(?:hands?|duty|tax|toll|feel|is|are|for|was|wire|risk|hassle|be|a|the|get|got|buy|one)\b)[^\W\d_]+)"
         r"[- ]free\b",
         r"\bleave ([^.,;!?|]{2,40}?) out\b(?: of it)?",
-        r"\b([^\W\d_]+) (?:is|are) (?:an? |absolutely |definitely |strictly )*(?:no-?go|out of the question|out\b|off (?:the table|limits)"
+        r"\b([^\W\d_]+) (?:is|are) (?:an? |absolutely |definitely |strictly )*(?:no-?go|out of the question|out\b"
+        r"|off (?:the table|limits)"
         r"|forbidden|deal ?breaker|not (?:ok|okay|allowed|acceptable|an option))",
         r"\b([^\W\d_]+) (?:isn't|aren't) (?:ok|okay|allowed|acceptable|an option)",
     ),
-    negations=r"(?:am |are |i'm |is )?(?:done|fed up|finished) with|(?:tired|sick) of|(?:had )?enough of|away from|(?:reacts?|reaction) (?:badly )?to"
+    negations=r"(?:am |are |i'm |is )?(?:done|fed up|finished) with|(?:tired|sick) of|(?:had )?enough of|away from"
+    r"|(?:reacts?|reaction) (?:badly )?to"
     r"|sensitive to|(?:do not|don't|dont|do n't|does not|doesn't|doesnt|would not|wouldn't|will not|won't|can not"
     r"|cannot|can't|cant|should not"
     r"|shouldn't|must not|mustn't|never|am not|is not|isn't|are not|aren't|not)(?: really| even| ever| currently)?"

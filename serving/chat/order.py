@@ -9,6 +9,7 @@ import numpy as np
 from ...modeling_xcat.recommending_xcat import Recommendations
 from ...ranking.recommender import XCatRecommender
 from .catalogue_words import CatalogueWords
+from .dialogue import Understood
 
 
 def ordered_items(
@@ -16,25 +17,30 @@ def ordered_items(
     words: CatalogueWords,
     history: Sequence[str],
     allowed: np.ndarray,
-    attributes: Sequence[str],
+    state: Understood,
     k: int,
 ) -> Recommendations:
-    """The first allowed items: those with most of the wanted words first, within equals in the model's order.
+    """The first allowed items.
 
-    For models that do not read queries. The model orders by the history, and by popularity without one.
+    A model that reads queries orders them by the wanted words and the history. For other models, the items with most
+    of the wanted words come first, and equals are in the order of the model: by the history, or by popularity.
 
     Args:
         recommender: The recommender.
         words: The words of its catalogue.
         history: Item ids, oldest first.
         allowed: (items,) True for the items that may be recommended.
-        attributes: Wanted words.
+        state: What is wanted.
         k: Number of items.
     """
-    matches = np.zeros(len(allowed), dtype=np.int64)
-    for word in attributes:
-        matches += words.rows(word)
     ids = recommender.vocabulary.column("item_id").to_numpy()
+    asks = recommender.model.model.asks
+    if asks is not None and asks.is_fitted and state.wanted_text:
+        some = ids[allowed].tolist()
+        return recommender.recommend(list(history), k, query=state.wanted_text, only_items=some, explain=False)
+    matches = np.zeros(len(allowed), dtype=np.int64)
+    for word in state.attributes:
+        matches += words.rows(word)
     found: Recommendations | None = None
     for count in np.unique(matches[allowed])[::-1]:
         some = ids[allowed & (matches == count)].tolist()

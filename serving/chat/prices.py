@@ -157,7 +157,7 @@ def _amount(found: re.Match[str], name: str, words: PriceWords) -> tuple[float, 
     text = next(groups[f"{name}_{kind}"] for kind in kinds if groups.get(f"{name}_{kind}"))
     value = number_value(text, words.digits)
     unit = groups.get(f"{name}_currency") or groups.get(f"{name}_sign")
-    if unit in words.hundredths:
+    if unit is not None and unit in words.hundredths:
         return value * words.hundredths[unit], None
     if rest := groups.get(f"{name}_rest"):
         value += number_value(rest, words.digits) / 10

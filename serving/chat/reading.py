@@ -146,8 +146,8 @@ def _scope_end(text: str, start: int, lexicon: Lexicon) -> int:
     ends = [match.start() for match in re.finditer(r"[.;!?。！？|\n]", text[start:])]
     end = start + min(ends, default=len(text) - start)
     patterns = _patterns(lexicon)
-    if stop := patterns["negations"].search(text, start, end):
-        end = stop.start()
+    if negation := patterns["negations"].search(text, start, end):
+        end = negation.start()
     for stop in patterns["negation_ends"].finditer(text, start, end):
         before = text[start : stop.start()].split()
         # "anything with nuts": nothing has been excluded yet, so the scope goes on
@@ -282,11 +282,16 @@ def _read_attributes(found: Reading, text: str, lexicon: Lexicon, words: Catalog
 def _han_pieces(text: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:
     """A run of Han characters, cut at the words that separate."""
     stops = sorted((word for word in lexicon.stop if re.match(f"[{HAN}]", word)), key=len, reverse=True)
-    pieces = re.split("|".join(map(re.escape, stops)), text) if stops else [text]
+
+    def cut(found: re.Match[str]) -> str:
+        # A single character such as 你 also ends words, such as 迷你.
+        inside = len(found[0]) == 1 and found[0] not in _PARTICLES and found.start() > 0
+        return found[0] if inside and words.has(text[found.start() - 1 : found.end()]) else "|"
+
+    pieces = re.sub("|".join(map(re.escape, stops)), cut, text).split("|") if stops else [text]
     # 和 and the like also occur inside words, such as 温和: they separate only what has two characters.
-    return [
-        part for piece in pieces for part in re.split(f"(?<=[{HAN}]{{2}})[和与跟及](?=[{HAN}]{{2}})", piece) if part
-    ]
+    conjunction = f"(?<=[{HAN}]{{2}})[和与跟及](?=[{HAN}]{{2}})"
+    return [part for piece in pieces for part in re.split(conjunction, piece) if part]
 
 
 def _han_words(piece: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:

@@ -40,17 +40,22 @@ class ChatTurn:
         understood: The wishes and limits in force.
         recommendations: Items of the catalogue, best first; empty if the session asks back.
         answer: The answer, in the customer's language; never empty.
+        prices: Price of each recommended item, None if unknown.
     """
 
     understood: Understood
     recommendations: Recommendations
     answer: str
+    prices: tuple[float | None, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain values, for JSON: `understood`, `recommendations` and `answer`."""
         return {
             "understood": self.understood.to_dict(),
-            "recommendations": [item.to_dict() for item in self.recommendations],
+            "recommendations": [
+                item.to_dict() | {"price": price}
+                for item, price in zip(self.recommendations, self.prices, strict=True)
+            ],
             "answer": self.answer,
         }
 
@@ -191,7 +196,7 @@ class ChatSession:
             loosen = limit_to_loosen(counts)
             self._proposal = loosen[0] if loosen else None
             return self._turn(state, Recommendations(), answers.sentences(answers.nothing(loosen), unpriced))
-        found = ordered_items(self.recommender, self._words, self.history, allowed, state.attributes, self.k)
+        found = ordered_items(self.recommender, self._words, self.history, allowed, state, self.k)
         rows = self.recommender.vocabulary.encode([item.item_id for item in found])
         items = [(item.title or item.item_id, price_text(self.recommender.vocabulary.item(int(row))))
                  for item, row in zip(found, rows, strict=True)]  # fmt: skip
@@ -201,11 +206,8 @@ class ChatSession:
         partly = ""
         if state.attributes and not complete[rows - NUM_SPECIAL_ROWS].any():
             partly = answers.phrases.partly.format(words=answers.phrases.comma.join(state.attributes))
-        popular = (
-            answers.phrases.popular
-            if found.basis == "popular" and state == replace(Understood(), language=state.language)
-            else ""
-        )
+        by_popularity = found.basis == "popular" and not (self.history or answers.wishes())
+        popular = answers.phrases.popular if by_popularity else ""
         answer = answers.sentences(answers.found(items), partly, unpriced, popular)
         return self._turn(state, found, answer)
 
@@ -215,4 +217,6 @@ class ChatSession:
             self._shown = tuple(item.item_id for item in found)
         elif state.request == "reset":
             self._shown = ()
-        return ChatTurn(state, found, answer)
+        rows = self.recommender.vocabulary.encode([item.item_id for item in found]) - NUM_SPECIAL_ROWS
+        prices = (self._allowed.prices[row] for row in rows)
+        return ChatTurn(state, found, answer, tuple(None if np.isnan(price) else float(price) for price in prices))
