@@ -75,10 +75,6 @@ class ChatSession:
     Raises:
         ValueError: If `k` is not positive, or `history` is not a list of item ids.
         TableError: If the support log lacks a column or is empty.
-
-    Example:
-        >>> session = ChatSession(recommender)  # doctest: +SKIP
-        >>> session.say("tents under 50 dollars, no brand Acme").answer  # doctest: +SKIP
     """
 
     def __init__(
