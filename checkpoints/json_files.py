@@ -29,7 +29,8 @@ def read_json(folder: Path, file: str, name: str) -> Any:
     """
     path = folder / file
     if not path.is_file():
-        raise OSError(f"{name} is not a checkpoint: it has no {file}")
+        remedy = "; give a folder that fit wrote, or NAMESPACE/NAME on the hub" if file == "config.json" else ""
+        raise OSError(f"{name} is not a checkpoint: it has no {file}{remedy}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ..workflows.option_fields import CONFIG, PREPARATION, TRAINING, option_fields
+from ..workflows.similar_names import similar
 
-_OTHER_WORDS = {
-    "batch": "per-device-train-batch-size", "bs": "per-device-train-batch-size", "device": "use-cpu",
-    "dim": "hidden-size", "dir": "output", "embedding-dim": "hidden-size", "export": "output", "folder": "output",
-    "layers": "num-behavior-layers", "lr": "learning-rate", "max-len": "max-history", "max-length": "max-history",
-    "n": "k", "num": "k", "out": "output", "rank": "lora-rank", "sequence-length": "max-history", "top-k": "k",
-    "topk": "k", "user": "users", "wd": "weight-decay", "workers": "dataloader-num-workers",
-}  # fmt: skip
-"""Option names of other libraries."""
 _OTHER_COMMANDS = {
     "add": "catalogue", "benchmark": "bench", "catalog": "catalogue", "compare": "bench", "eval": "evaluate",
     "finetune": "fit", "predict": "recommend", "preprocess": "prepare", "profile": "interests", "report": "inspect",
@@ -59,27 +52,6 @@ def option_hint(option: str, command: str) -> str:
         near = next(([f"{found[0]} of xcat {name}"] for name, found in others.items() if found), [])
     elsewhere = f"; {' and '.join(having)} {'have' if len(having) > 1 else 'has'} it" if having else ""
     return elsewhere + (f"; did you mean {' or '.join(near)}?" if near else "")
-
-
-def similar(option: str, known: Iterable[str]) -> list[str]:
-    """Up to three similar options: another library's name for it, the same words and more, or similar letters.
-
-    Example:
-        >>> similar("--epochs", ["--num-train-epochs", "--eval-steps"]), similar("--lr", ["--learning-rate"])
-        (['--num-train-epochs'], ['--learning-rate'])
-    """
-    options = sorted(set(known))
-    name = option.lstrip("-").replace("_", "-")
-    other = _OTHER_WORDS.get(name, name)
-    written = f"-{other}" if len(other) == 1 else f"--{other}"
-    if written in options:
-        return [written]
-    words = set(name.split("-"))
-    more = [one for one in options if words <= set(one.lstrip("-").split("-")) and len(name) > 2]
-    if more:
-        return sorted(more, key=lambda one: (not one.startswith("--num-train"), one.count("-"), one))[:3]
-    near = difflib.get_close_matches(option, [one for one in options if one.startswith("--")], n=3, cutoff=0.7)
-    return near[:3]
 
 
 def field_options() -> list[str]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,7 @@ def bench(
             f"seed is {fields['seed']}; give seeds=, the number of runs on one split, or split_seed= for "
             "another draw of ties and cold items"
         )
+    split_fields(fields, signature(bench).parameters)
     named = [name.strip() for name in models.split(",")] if isinstance(models, str) else list(models)
     column = category_column or (DEFAULT_COLUMN if by_category else None)
     if resume and output is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,9 @@ from ..tokenization.tables.event_roles import saved_roles
 from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
 from ..tokenization.vocabulary import UNKNOWN_ROW
 from ..training.preparation.options import PreparationOptions
+from .option_fields import PREPARATION, option_fields
 from .read_shop import read_shop
+from .similar_names import refuse_unknown
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
@@ -129,6 +132,7 @@ def evaluate_checkpoint(
     Example (not run: it needs a checkpoint):
         evaluate_checkpoint("CKPT", "my-shop/").report.metrics["recall@10"]
     """
+    refuse_unknown("evaluate", options, [*signature(evaluate_checkpoint).parameters, *option_fields(PREPARATION)])
     if not isinstance(checkpoint, XCatRecommender):
         checkpoint = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     shop = read_shop(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .option_fields import CONFIG, PREPARATION, TRAINING, OptionField, option_fields
+from .similar_names import did_you_mean
 
 if TYPE_CHECKING:
     from ..tokenization.tables.table_columns import TableColumns
@@ -26,13 +27,8 @@ RESERVED = {
 OTHER_NAMES = {"cold_boost": "untrained_bonus"}
 """Options whose saved field has another name, with that field."""
 
-OF_TABLES = {name: name for name in ("columns", "items", "events", "time_format", "encoding")} | {
-    "missing_users": "on_missing_users",
-    "on_missing_users": "on_missing_users",
-    "unknown_items": "on_unknown_items",
-    "on_unknown_items": "on_unknown_items",
-}
-"""Options of the tables to the arguments of `load_shop`."""
+_SHORTER = {"on_missing_users": "missing_users", "on_unknown_items": "unknown_items"}
+"""Arguments of `load_shop` that workflows have under a shorter name."""
 
 
 class UnknownFieldError(ValueError):
@@ -40,21 +36,23 @@ class UnknownFieldError(ValueError):
 
     Args:
         name: The name.
+        known: Names that could be meant.
     """
 
-    def __init__(self, name: str) -> None:
-        message = f"{name} is not a field of {PREPARATION}, {CONFIG} or {TRAINING}"
-        if name in OF_TABLES:
-            message += f"; {OF_TABLES[name]} is an argument of load_shop: give load_shop(data, {OF_TABLES[name]}=...)"
-        super().__init__(message)
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+        hint = did_you_mean(_SHORTER.get(name, name), known)
+        super().__init__(f"{name} is not a field of {PREPARATION}, {CONFIG} or {TRAINING}{hint}")
         self.name = name
 
 
-def split_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def split_fields(
+    values: Mapping[str, Any], arguments: Iterable[str] = ()
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Sort fields into those of preparation, of `XCatConfig` and of `XCatTrainingArguments`.
 
     Args:
         values: Fields by name.
+        arguments: Other arguments of the function that got the fields, to suggest for an unknown name.
 
     Raises:
         UnknownFieldError: If a field belongs to no class.
@@ -71,7 +69,7 @@ def split_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
                 chosen[name] = _typed(name, value, fields[name])
                 break
         else:
-            raise UnknownFieldError(name)
+            raise UnknownFieldError(name, [*arguments, *OTHER_NAMES, *(one for _, fields in rooms for one in fields)])
     _import_split(rooms[0][0].get("split"))
     return rooms[0][0], rooms[1][0], rooms[2][0]
 

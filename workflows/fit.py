@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -293,7 +294,7 @@ def fit(
         fit("my-shop", "CKPT", split="leave-one-out", seed=1).recommender.recommend(["1082185"])
     """
     output = Path(output)
-    preparation, config, training = split_fields(fields)
+    preparation, config, training = split_fields(fields, signature(fit).parameters)
     check_output(output, resume, overwrite)
     if resume:
         check_resumable(output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ..tokenization.tables.data_card import DataCard
 from ..tokenization.tables.schema import MissingUsers, UnknownItems
 from .output_folders import CARD, PAGE, check_report_folder
 from .read_shop import read_shop
+from .similar_names import refuse_unknown
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
@@ -59,6 +61,8 @@ def inspect(
     Example (not run: it needs tables):
         inspect("my-shop").warnings
     """
+    own = signature(inspect_shop).parameters.keys() - {"shop"}
+    refuse_unknown("inspect", options, [*own, *signature(inspect).parameters])
     if output is not None:
         check_report_folder(Path(output))
     refuse_prepared(data, "inspect")

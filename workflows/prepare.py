@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
 from .fields import given_columns
 from .output_folders import check_preparation_folder
 from .read_shop import refuse_reading
+from .similar_names import refuse_unknown
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
@@ -64,6 +67,8 @@ def prepare(
     Example (not run: it writes a folder):
         fit(prepare("my-shop", "PREPARED", min_user_events=5).folder, "CKPT")
     """
+    own = [field.name for field in fields(PrepareOptions)]
+    refuse_unknown("prepare", options, [*own, *signature(prepare).parameters])
     check_preparation_folder(Path(output))
     import_registered(SPLITS, options.get("split", AUTO))
     chosen = PrepareOptions(**options)

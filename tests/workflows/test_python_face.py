@@ -107,7 +107,32 @@ def test_bench_writes_the_file_of_the_command(places, tmp_path):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda folder: xcat_rec.fit(shop(), folder / "x", hiden_size=3), "hiden_size is not a field of"),
+        (
+            lambda folder: xcat_rec.fit(shop(), folder / "x", hiden_size=3),
+            "hiden_size is not a field of .*did you mean hidden_size",
+        ),
+        (lambda folder: xcat_rec.fit(shop(), folder / "x", epoch=3), "; did you mean num_train_epochs\\?"),
+        (lambda folder: xcat_rec.fit(shop(), folder / "x", lr=3), "; did you mean learning_rate\\?"),
+        (
+            lambda folder: xcat_rec.fit(shop(), folder / "x", on_missing_users="drop"),
+            "; did you mean missing_users\\?",
+        ),
+        (lambda folder: xcat_rec.fit(shop(), folder / "x", colums={}), "; did you mean columns"),
+        (lambda folder: xcat_rec.bench(folder, epochs=3), "; did you mean num_train_epochs\\?"),
+        (lambda folder: xcat_rec.bench(folder, sed=1), "; did you mean .*seed"),
+        (
+            lambda folder: xcat_rec.evaluate(folder, shop(), splitt="auto"),
+            "evaluate has no argument 'splitt'; did you mean split",
+        ),
+        (
+            lambda folder: xcat_rec.inspect(shop(), tie_polcy="file"),
+            "inspect has no argument 'tie_polcy'; did you mean tie_policy",
+        ),
+        (
+            lambda folder: xcat_rec.prepare(shop(), min_user_event=5),
+            "prepare has no argument .*did you mean min_user_events",
+        ),
+        (lambda folder: xcat_rec.prepare(shop(), overwrit=True), "; did you mean overwrite\\?"),
         (lambda folder: xcat_rec.fit(shop(), folder / "x", columns="item_id=sku"), "give columns= to load_shop"),
         (lambda folder: xcat_rec.fit(folder, folder / "x", columns=1), "columns has the type int; give a mapping"),
         (lambda folder: xcat_rec.inspect(shop(), encoding="cp1252"), "give encoding= to load_shop"),
@@ -141,3 +166,10 @@ def test_no_error_of_a_workflow_names_an_option():
     for path in (ROOT / "workflows").glob("*.py"):
         for error in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise)):
             assert not re.search(r"(?<!\w)--\w", ast.unparse(error)), f"{path.name}: {ast.unparse(error)}"
+
+
+def test_evaluate_names_the_folder_that_is_not_a_checkpoint(fitted, tmp_path):
+    with pytest.raises(OSError, match=f"{tmp_path} is not a checkpoint: it has no config.json; give a folder"):
+        xcat_rec.evaluate(tmp_path)
+    with pytest.raises(ValueError, match="no events table was given; give data="):
+        xcat_rec.evaluate(fitted.output)
