@@ -19,6 +19,7 @@ import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,7 @@ class Customer:
 
         return set(stopwordsiso.stopwords(["en"])) | STOPS
 
+    @cache  # noqa: B019
     def words(self, category: str) -> list[str]:
         """Words of the titles of a category."""
         if self.chinese:
