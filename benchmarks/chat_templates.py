@@ -1,4 +1,4 @@
-"""Sentences of customers for `chat.py`, written without looking at the parser's tables.
+"""Sentences of customers for `chat.py`, by the author of the parser: real customers write more freely.
 
 `ENGLISH` and `CHINESE` are for development. The parser's tables were not changed after the first run of the `_TEST`
 sentences. Braces are slots.
