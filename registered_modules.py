@@ -29,7 +29,8 @@ def import_registered(registry: Registry[Any], name: str) -> None:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
         raise ValueError(
-            f"{registry.field} is {name!r}, and there is no module {error.name}; install its package"
+            f"{registry.field} is {name!r}, and there is no module {error.name}; install its package, or "
+            "add its folder to PYTHONPATH"
         ) from error
     if name not in registry:
         raise ValueError(

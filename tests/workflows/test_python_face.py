@@ -14,6 +14,7 @@ import pytest
 
 import xcat_rec
 from xcat_rec.cli.app import main
+from xcat_rec.evaluation import METRICS
 from xcat_rec.workflows.inspect import CARD, PAGE
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop, write_shop
@@ -173,3 +174,19 @@ def test_evaluate_names_the_folder_that_is_not_a_checkpoint(fitted, tmp_path):
         xcat_rec.evaluate(tmp_path)
     with pytest.raises(ValueError, match="no events table was given; give data="):
         xcat_rec.evaluate(fitted.output)
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), [("docs/design.md", "precision@10"), ("docs/python.md", "export = events")]
+)
+def test_examples_of_the_pages_run(page, words, places, fitted, tmp_path, monkeypatch, capsys):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    (code,) = [block for block in blocks if words in block]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-shop").symlink_to(places[0])
+    (tmp_path / "CKPT").symlink_to(fitted.output)
+    try:
+        exec(compile(code, page, "exec"), {"__name__": "example"})
+    finally:
+        METRICS.pop("precision", None)
+    assert capsys.readouterr().out
