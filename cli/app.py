@@ -95,12 +95,13 @@ class HintingCommand(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Format as typer does, with narrow columns."""
-        from .help_layout import narrowed
+        from .help_layout import narrowed, whole_words
 
         own = self.params
         self.params = [narrowed(parameter) for parameter in own]
         try:
-            super().format_help(ctx, formatter)
+            with whole_words():
+                super().format_help(ctx, formatter)
         finally:
             self.params = own
 
@@ -123,16 +124,15 @@ class FieldCommand(HintingCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Format as typer does, with the fields in panels after the command's own options."""
-        from .field_help import field_parameters, long_names
+        from .field_help import field_parameters
 
-        own, epilog = list(self.params), self.epilog
+        own = list(self.params)
         taken = {option for parameter in own for option in parameter.opts}
         self.params = [*own, *(field for field in field_parameters() if field.opts[0] not in taken)]
-        self.epilog = long_names(self.params)
         try:
             super().format_help(ctx, formatter)
         finally:
-            self.params, self.epilog = own, epilog
+            self.params = own
 
 
 def separate_fields(args: Sequence[str], known: set[str]) -> tuple[list[str], list[str]]:

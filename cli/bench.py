@@ -23,9 +23,12 @@ def bench(
         str | None,
         typer.Argument(help="One file, a folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),
     ] = None,
-    models: Annotated[str, typer.Option(help="Model names separated by commas, such as popularity,xcat.")] = ",".join(
-        DEFAULT_MODELS
-    ),
+    models: Annotated[
+        str,
+        typer.Option(
+            help="Model names separated by commas, such as popularity,xcat.", show_default=", ".join(DEFAULT_MODELS)
+        ),
+    ] = ",".join(DEFAULT_MODELS),
     seeds: Annotated[int, typer.Option(help="Runs per trained model, with seeds 0, 1, 2, ...")] = 3,
     output: Annotated[Path, typer.Option(help="JSON file for the results; each run is added when it ends.")] = Path(
         "bench.json"
@@ -62,6 +65,9 @@ def bench(
         str | None,
         typer.Option(help="Also measure with queries made of the targets: category, attributes, review, title, ..."),
     ] = None,
+    config_file: Annotated[
+        Path | None, typer.Option("--config", help="YAML file with values for any of the fields below.")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Keep the runs in the file and add the missing ones.")] = False,
     report: Report = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
@@ -69,7 +75,8 @@ def bench(
     """Fit several models on your tables, each run in its own process, and evaluate them on one test split.
 
     Baselines are fitted once, trained models once per seed. Fields of XCatConfig, XCatTrainingArguments and
-    PreparationOptions are options too (--hidden-size 64) and apply to every trained model.
+    PreparationOptions are options too (--hidden-size 64), or lines of the YAML file. They apply to every trained
+    model. A file for `xcat fit --config` is read too, without its section `card`.
 
     Examples:
 
@@ -80,8 +87,8 @@ def bench(
         xcat bench new-shop/ --models text-knn,xcat,xcat-fine-tuned,xcat-zero-shot --base old-shop-checkpoint
     """
     cold = {"cold_items": cold_items, "cold_policy": cold_policy} if cold_items else {}
-    fields = _fields(context.args, {"split": split, "tie_policy": tie_policy, **cold})
-    planned = plan_runs(models.split(","), seeds, base)
+    fields = _fields(context.args, {"split": split, "tie_policy": tie_policy, **cold}, config_file)
+    planned = plan_runs([name.strip() for name in models.split(",")], seeds, base)
     _check_usage(fields, [model for model, _ in planned], base, (cold_items, cold_policy))
     check_results(output, resume)
     check_report(report)
@@ -130,10 +137,12 @@ def _show(rows: list[Row], reports: dict[str, RankingReport], compared: list[dic
         messages.print("", comparison_table(compared), highlight=False, sep="\n")
 
 
-def _fields(arguments: list[str], own: dict[str, Any]) -> dict[str, Any]:
-    from .options import parse_extra
+def _fields(arguments: list[str], own: dict[str, Any], config_file: Path | None) -> dict[str, Any]:
+    """Fields of the YAML file, and those of the command line, which take precedence."""
+    from .options import parse_extra, read_yaml, take_card
 
-    given = parse_extra(arguments)
+    given = {**read_yaml(config_file), **parse_extra(arguments)}
+    take_card(given)
     if "seed" in given:
         raise ValueError(
             f"--seed {given['seed']} is not an option of bench; give --seeds N, which runs seeds 0 to N - 1 on one "
@@ -147,7 +156,7 @@ def _check_usage(fields: dict[str, Any], models: list[str], base: str | None, co
     from ..tokenization.sequences.held_out_items import check_cold
     from ..training.recipes import RECIPES
     from .options import split_fields
-    from .usage import check_checkpoint, check_fields
+    from .usage import check_checkpoint, check_fields, check_text_encoder
 
     check_cold(*cold)
     preparation, config, training = split_fields(fields, "bench")
@@ -156,6 +165,7 @@ def _check_usage(fields: dict[str, Any], models: list[str], base: str | None, co
         check_fields(preparation, {**recipe.config, **config}, {**recipe.training, **training})
     if base is not None:
         check_checkpoint(base)
+    check_text_encoder(preparation.get("text_encoder"))
 
 
 def _title(data: dict[str, Any]) -> str:

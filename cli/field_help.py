@@ -15,8 +15,6 @@ _COMMON = (
     "num_train_epochs", "learning_rate", "per_device_train_batch_size", "quick", "hidden_size", "max_history",
     "num_behavior_layers", "repeats", "text_fields", "min_user_events",
 )  # fmt: skip
-_WHOLE = 32
-"""Longest option name that fits into a panel of 80 columns."""
 _PANELS = {
     PREPARATION: "Data and split", "EventOptions": "Data and split", "TextOptions": "Item texts",
     "InterestOptions": "Interests of users", "ModelOptions": "Model", CONFIG: "Model", TRAINING: "Training",
@@ -43,12 +41,6 @@ def field_parameters() -> list[Any]:
         name = option[2:].replace("-", "_")
         infos.setdefault(name, typer.Option(option, metavar="X", rich_help_panel="Other names"))
     return _parameters(infos)
-
-
-def long_names(parameters: list[Any]) -> str:
-    """Full names of the options that a panel of 80 columns truncates."""
-    names = [parameter.opts[0] for parameter in parameters if len(parameter.opts[0]) > _WHOLE]
-    return f"Long names in full: {' '.join(names)}"
 
 
 def _option(name: str, panel: str, field: OptionField) -> Any:

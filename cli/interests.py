@@ -57,11 +57,12 @@ def interests(
 
         xcat interests my-shop/ --checkpoint my-checkpoint
     """
-    from .usage import check_at_least, check_checkpoint
+    from .usage import check_at_least, check_checkpoint, check_text_encoder
 
     check_at_least("--users", users, 1)
     if checkpoint is not None:
         check_checkpoint(checkpoint)
+    check_text_encoder(text_encoder)
 
     from ..workflows.interests import interests as profiles_of
     from .console import print_json, results, say

@@ -205,15 +205,20 @@ def check_adapter_options(peft: str | None, rank: int, groups: tuple[str, ...]) 
 
 
 def check_text_encoder(name: str | None) -> None:
-    """Refuse a text encoder that is written as a folder and does not exist.
+    """Refuse a text encoder that is neither a folder, nor in the cache, nor on the hub, nor packaged.
 
     Raises:
         OSError: If it is not there.
     """
-    if name is not None and name.startswith((".", "/", "~")) and not Path(name).expanduser().is_dir():
+    if name in (None, "auto"):  # it is chosen by the texts
+        return
+    if name.startswith((".", "/", "~")) and not Path(name).expanduser().is_dir():
         raise OSError(
             f"--text-encoder {name}: there is no such folder; give a folder, or the id of a model on the hub"
         )
+    from ..tokenization.text.default_encoder import resolve_text_encoder
+
+    resolve_text_encoder(name)
 
 
 def _check_loggers(given: Any) -> None:

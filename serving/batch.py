@@ -183,7 +183,7 @@ def recommend_locally(checkpoint: str, histories: pa.Table, request: BatchReques
     """
     check_histories(checkpoint, histories, request)
     recommender = XCatRecommender.from_pretrained(checkpoint)
-    with stage("recommending", histories.num_rows, "events") as progress:
+    with stage("recommending", histories.num_rows, "users") as progress:
         for block in blocks_of(histories):
             yield recommend_block(recommender, block, request)
             progress.advance(block.num_rows)

@@ -32,6 +32,8 @@ from xcat_rec.workflows.fit_result import MODEL_NAME
 from xcat_rec.workflows.results import user_key
 
 from ..tiny_shop import CATEGORIES, COLD, ITEMS, TWINS, USERS, events_table, items_table, save_text_encoder, write_shop
+from .commands import refused
+from .commands import run as run_command
 from .widths import check_width
 
 FIELDS = {
@@ -422,3 +424,14 @@ def test_the_table_for_documents(benched):
     title = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[2]
     assert "| history_0_5 NDCG@10 |" in title and "| history_6_10 NDCG@10 |" in title
     assert "history_11_20" not in title and "switch" not in title
+
+
+def test_fields_are_read_from_the_file_of_fit(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fit.yaml").write_text("split: leave-one-out\nmin_user_events: 3\ncard:\n  license: mit\n")
+    asked = ["bench", str(write_shop(tmp_path / "shop", 10)), "--models", "popularity", "--config", "fit.yaml"]
+    told = run_command([*asked, "--json"], capsys)
+    assert told["runs"][0]["data"]["split"] == "leave-one-out" and told["runs"][0]["options"]["min_user_events"] == 3
+    refused([*asked, "--min-user-events", "-1", "--output", "again.json"], capsys, ["--min-user-events is -1"])
+    (tmp_path / "fit.yaml").write_text("hiden_size: 64\n")
+    refused([*asked, "--output", "again.json"], capsys, ["--hiden-size", "--hidden-size"])

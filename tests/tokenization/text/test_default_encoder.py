@@ -19,8 +19,31 @@ from xcat_rec.tokenization.text.default_encoder import (
 from xcat_rec.tokenization.text_language import CHINESE, ENCODERS, MULTILINGUAL
 
 
-def test_another_encoder_is_returned_unchanged() -> None:
+@pytest.mark.parametrize("status", [200, 403, 0])
+def test_another_encoder_is_returned_unchanged_if_the_hub_answers_or_is_slow(status, monkeypatch) -> None:
+    monkeypatch.setattr(default_encoder, "_hub_status", lambda name: status)
     assert resolve_text_encoder("some/encoder") == ("some/encoder", None)
+
+
+def test_another_encoder_may_be_a_folder(tmp_path: Path) -> None:
+    assert resolve_text_encoder(str(tmp_path)) == (str(tmp_path), None)
+
+
+@pytest.mark.parametrize("name", ["nowhere/nothing", "nothing", "a/b/c"])
+def test_an_encoder_that_cannot_be_had_is_refused_at_once_and_the_packaged_one_is_named(name, monkeypatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    start = time.perf_counter()
+    with pytest.raises(OSError, match=rf"text_encoder='{name}' is neither a folder nor .*{DEFAULT_TEXT_ENCODER}"):
+        resolve_text_encoder(name)
+    assert time.perf_counter() - start < 5
+
+
+def test_an_encoder_that_the_hub_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(default_encoder, "_hub_status", lambda name: 404)
+    with pytest.raises(OSError, match=r"neither a folder nor a model on .* that you can access"):
+        resolve_text_encoder("nowhere/nothing")
 
 
 def test_the_hub_is_preferred_if_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,6 +103,7 @@ def test_auto_chooses_by_language(monkeypatch: pytest.MonkeyPatch, caplog: pytes
     assert f"the text encoder is {ENCODERS[CHINESE]}, because 100% of the texts are Chinese" in caplog.messages
     mixed = choose_text_encoder("auto", ["Tent for two"], ["我想要一个双人帐篷"])
     assert mixed.path == mixed.name == ENCODERS[MULTILINGUAL]
+    monkeypatch.setattr(default_encoder, "_hub_status", lambda name: 200)
     assert choose_text_encoder("me/own", CHINESE_TEXTS).path == "me/own"
 
 
