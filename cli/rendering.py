@@ -19,7 +19,7 @@ _INDENT = " " * 4
 def recommendation_table(
     found: Sequence[Recommendation], title: str, vocabulary: ItemVocabulary, reasons: bool = False
 ) -> PlainTable:
-    """One line per recommendation: rank, id, title, category, price if there is one, and score.
+    """One line per recommendation: rank, id, title, category and price if there are any, and score.
 
     Args:
         found: The recommendations, best first.
@@ -29,14 +29,16 @@ def recommendation_table(
     """
     items = vocabulary.encode([item.item_id for item in found]) if found else ()
     prices = [price_text(vocabulary.item(int(row))) for row in items]
+    categories = any(item.category for item in found)
     columns = [
-        Column(right=True), Column("item", cut=True), Column("title", cut=True), Column("category", cut=True),
+        Column(right=True), Column("item", cut=True), Column("title", cut=True),
+        *([Column("category", cut=True)] if categories else []),
         *([Column("price", right=True)] if any(prices) else []), Column("score", right=True),
     ]  # fmt: skip
     rows: list[Sequence[str] | str] = []
     for rank, (item, price) in enumerate(zip(found, prices, strict=True), start=1):
-        priced = [price] if any(prices) else []
-        rows.append((str(rank), item.item_id, item.title, item.category or "-", *priced, f"{item.score:.2f}"))
+        known = [*([item.category or "-"] if categories else []), *([price] if any(prices) else [])]
+        rows.append((str(rank), item.item_id, item.title, *known, f"{item.score:.2f}"))
         if reasons and item.because:
             because = "; ".join(f"{one_line(reason.title)} ({reason.weight:.0%})" for reason in item.because)
             rows.append(f"{_INDENT}because of {because}")

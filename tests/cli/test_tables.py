@@ -86,6 +86,16 @@ def test_titles_of_any_script_are_cut_to_one_line(capsys: pytest.CaptureFixture[
         assert "\x1b" not in printed
 
 
+@pytest.mark.parametrize("category", [None, "", "Mugs"])
+def test_a_shop_without_categories_has_no_column_of_them(category: str | None) -> None:
+    found = [Recommendation("a", 1.0, "Mug", None), Recommendation("b", 0.5, "Bowl", category)]
+    vocabulary = ItemVocabulary(pa.table({"item_id": ["a", "b"], "title": ["Mug", "Bowl"]}))
+    table = recommendation_table(found, "Recommendations", vocabulary)
+    headings = [column.heading for column in table.columns]
+    assert ("category" in headings) == bool(category)
+    assert {len(row) for row in table.rows} == {len(headings)}
+
+
 def test_a_cell_is_cut_and_a_number_is_not() -> None:
     table = PlainTable(
         "", (Column("name", cut=True), Column("value", right=True)), [("x" * 40, "0.1234"), ("杯" * 30, "9")]
