@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from xcat_rec.serving.batch import (
     recommend_block,
     write_recommendations,
 )
+from xcat_rec.tokenization.progress import listening
+from xcat_rec.tokenization.progress_bars import ProgressBars
 from xcat_rec.tokenization.sequences.histories import Histories, read_histories
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.training.preparation.options import PreparationOptions
@@ -143,6 +146,18 @@ def test_users_without_known_items_get_popular_items_or_nothing(checkpoint):
         BatchRequest(k=0)
     with pytest.raises(ValueError, match="on_unknown is 'guess'; give one of popular, skip, error"):
         BatchRequest(on_unknown="guess")  # type: ignore[arg-type]
+
+
+def test_progress_counts_users(checkpoint):
+    began = []
+    listener = ProgressBars(io.StringIO())
+    listener.began = began.append  # type: ignore[method-assign]
+    table = histories_table(STRANGERS)
+    with listening(listener):
+        list(batch.recommend_locally(str(checkpoint), table, BatchRequest(2)))
+    assert [(one.name, one.done, one.total, one.unit) for one in began if one.name == "recommending"][:1] == [
+        ("recommending", 4, 4, "users")
+    ]  # fmt: skip
 
 
 def test_all_users_without_known_items_are_counted_before_the_first_block(checkpoint, recommender):
