@@ -15,6 +15,7 @@ import xcat_rec
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.out_of_core.prepared_folder import PreparedFolder
 
+from ..cli.commands import refused, run
 from ..tiny_shop import QUICK, SMALL, events_table, items_table, save_text_encoder
 
 NAMES = {"item_id": "sku", "user_id": "customer"}
@@ -168,3 +169,20 @@ def test_bench_writes_frames_for_its_processes(tmp_path, capfd):
     assert again.to_dict() == first.to_dict() and not any(capfd.readouterr())
     parts = xcat_rec.bench(items=items_table(), events=events_table().to_pandas(), models=["popularity"])
     assert parts.mean() == first.mean()
+
+
+def test_the_commands_have_the_same_arguments(fitted, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("XCAT_CACHE", str(tmp_path / "cache"))
+    lost = events_table().head(2).with_columns(item_id=pl.lit("no such item"))
+    files = {name: str(tmp_path / f"{name}.csv") for name in ("items", "events")}
+    items_table().write_csv(files["items"])
+    pl.concat([events_table(), lost]).write_csv(files["events"])
+    options = [word for name, file in files.items() for word in (f"--{name}", file)]
+    line = ["evaluate", str(fitted.output), *options, "--json"]
+    expected = xcat_rec.evaluate(fitted.output, **files).report.metrics
+    assert run(line, capsys)["metrics"] == pytest.approx(expected)
+    refused([*line, "--unknown-items", "error"], capsys, ["no such item"])
+    encoder = str(save_text_encoder(tmp_path / "encoder"))
+    told = run(["interests", *options, "--user", "user-01", "--text-encoder", encoder, "--json"], capsys)["profiles"]
+    profile = xcat_rec.interests(user=["user-01"], text_encoder=encoder, **files)["user-01"]
+    assert told == [json.loads(json.dumps({"user_id": "user-01", **profile.to_dict()}))]
