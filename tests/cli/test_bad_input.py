@@ -176,7 +176,7 @@ def test_using_a_checkpoint(arguments, words, checkpoint, tmp_path, capsys):
 def test_damaged_checkpoints(checkpoint, encoder, tmp_path, capsys):
     refused(["recommend", encoder, "--history", "item-01"], capsys, ["not a checkpoint of xcat fit", "'bert'"])
     for name, words in {
-        "model.safetensors": ["weights", "damaged"],
+        "model.safetensors": ["model.safetensors", "damaged"],
         "items.arrow": ["items.arrow", "damaged"],
         "config.json": ["config.json", "JSON"],
     }.items():
