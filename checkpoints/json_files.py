@@ -15,13 +15,14 @@ STATE_FILE = "trainer_state.json"
 """State of an unfinished training; the last file that `Trainer` writes."""
 
 
-def read_json(folder: Path, file: str, name: str) -> Any:
+def read_json(folder: Path, file: str, name: str, *, mapping: bool = False) -> Any:
     """Read a JSON file of a checkpoint. A file that belongs to checkpoints has to be a mapping.
 
     Args:
         folder: The checkpoint.
         file: Name of the file.
         name: Name of the checkpoint in messages.
+        mapping: Whether a file that does not belong to checkpoints has to be a mapping, too.
 
     Raises:
         OSError: If the file is missing.
@@ -35,6 +36,6 @@ def read_json(folder: Path, file: str, name: str) -> Any:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} of {name} is damaged, it is not JSON ({error}); {COPY_AGAIN}") from error
-    if not isinstance(content, dict) and any(fnmatch(file, pattern) for pattern in (*CARRIED, STATE_FILE)):
+    if not isinstance(content, dict) and (mapping or any(fnmatch(file, pattern) for pattern in CARRIED)):
         raise ValueError(f"{file} of {name} is damaged, it is not a mapping; {COPY_AGAIN}")
     return content

@@ -27,7 +27,7 @@ def check_training_state(folder: Path, name: str) -> dict[str, Any]:
         OSError: If a file is missing.
         ValueError: If a file is damaged.
     """
-    state: dict[str, Any] = read_json(folder, STATE_FILE, name)
+    state: dict[str, Any] = read_json(folder, STATE_FILE, name, mapping=True)
     if not isinstance(state.get("global_step"), int):
         raise ValueError(f"{STATE_FILE} of {name} is damaged, it has no global_step")
     _check_files(folder, name)

@@ -141,7 +141,7 @@ def check_same_inputs(output: Path, now: Mapping[str, Any], tell: Callable[[str]
         ValueError: If a setting or a table differs from those of the unfinished training.
     """
     newest = complete_checkpoints(output)[0]
-    callbacks = read_json(newest, STATE_FILE, str(newest)).get("stateful_callbacks") or {}
+    callbacks = read_json(newest, STATE_FILE, str(newest), mapping=True).get("stateful_callbacks") or {}
     saved = callbacks.get(StartedWith.__name__, {}).get("args", {}).get("inputs")
     if saved is None:
         tell(f"note: {newest} was saved by an older version and does not state its data and settings; not compared")
