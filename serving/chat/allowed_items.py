@@ -65,7 +65,7 @@ class AllowedItems:
 
     def priced(self, limits: PriceLimits) -> np.ndarray:
         """(items,) True for the items whose price is known and within limits."""
-        kept = ~np.isnan(self.prices)
+        kept: np.ndarray = ~np.isnan(self.prices)
         if self._currencies is not None and limits.currency is not None:
             kept &= self._currencies == limits.currency
         if limits.minimum is not None:
@@ -90,12 +90,14 @@ class AllowedItems:
             kept[self._vocabulary.encode(list(state.not_items)) - NUM_SPECIAL_ROWS] = False
             return kept
         if limit.kind == "not_word":
-            return ~words.excluded_rows(limit.value)
+            without: np.ndarray = ~words.excluded_rows(limit.value)
+            return without
         if limit.kind in ("category", "brand"):
             return words.of(limit.kind, limit.value)
         column = limit.kind.removeprefix("not_")
         # The name is also looked for in the texts: an item without a brand may have it in its title.
-        return ~(words.of(column, limit.value) | words.excluded_rows(folded_text(limit.value)))
+        other: np.ndarray = ~(words.of(column, limit.value) | words.excluded_rows(folded_text(limit.value)))
+        return other
 
 
 def limits_of(state: Understood) -> Iterator[Limit]:

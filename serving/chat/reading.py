@@ -121,8 +121,8 @@ def _restored(text: str) -> str:
 def _read_exclusions(found: Reading, text: str, lexicon: Lexicon, words: CatalogueWords) -> str:
     """Read what is excluded, and return the text without it."""
     for pattern in lexicon.denied_after:
-        for match in re.finditer(pattern, text):
-            _exclude_all(found, match[1], lexicon, words)
+        for denied in re.finditer(pattern, text):
+            _exclude_all(found, denied[1], lexicon, words)
         text = re.sub(pattern, GAP, text)
     negation = _patterns(lexicon)["negations"]
     while match := negation.search(text):

@@ -58,7 +58,7 @@ class SupportLog:
             remedy = "fill both columns"
             raise TableError([TableProblem("support_log", question, "empty_table", 0, None, remedy, True)])
         self._questions = [folded_text(q) for q, _ in kept]
-        self._answers = [a for _, a in kept]
+        self._answers: list[str] = [a for _, a in kept]
 
     def __len__(self) -> int:
         return len(self._answers)
