@@ -124,7 +124,7 @@ def test_a_command_names_options_that_it_has(command):
         ("catalogue", "items='x' is empty", "ITEMS x is empty"),
         ("push", "leave revision= and tag= out", "leave --revision and --tag out"),
         ("fit", "give data and events of a shop", "give data and events of a shop"),
-        ("evaluate", "give on_unknown_items='drop'", "give xcat fit --unknown-items drop"),
+        ("evaluate", "give on_unknown_items='drop'", "give --unknown-items drop"),
         ("evaluate", "give encoding='cp1252'", "give --encoding cp1252"),
     ],
 )

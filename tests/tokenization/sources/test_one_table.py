@@ -85,7 +85,7 @@ def test_tables_in_memory_may_be_one(tmp_path):
 
 
 def test_sources_of_public_sets_are_not_one_file(tmp_path):
-    with pytest.raises(ValueError, match=r"movielens is read from a folder, and .*x\.csv is a file"):
+    with pytest.raises(ValueError, match=r"data='movielens' is read from a folder, and .*x\.csv is a file"):
         load_shop(f"movielens:{write(tmp_path / 'x.csv')}")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_shop("shop/export.csv")
