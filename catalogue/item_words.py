@@ -58,7 +58,7 @@ def place_words(model: XCatForNextItem, processor: XCatProcessor) -> None:
     numbers, first = numbers[real & (numbers > 0)], first[real & (numbers > 0)]
     length = model.config.ask_length
     entries = np.zeros((model.config.num_texts, length), dtype=np.int32)
-    filled = np.zeros(len(numbers), dtype=np.int64)
+    filled, compared = np.zeros(len(numbers), dtype=np.int64), processor.compared_tokens.numpy()
     for field, (_, texts) in enumerate(field_texts(processor.catalogue, first).items(), start=1):
         found = (
             processor.tokenizer(texts, add_special_tokens=False, truncation=True, max_length=length, verbose=False)[
@@ -69,7 +69,7 @@ def place_words(model: XCatForNextItem, processor: XCatProcessor) -> None:
         )
         for place, ids in enumerate(found):
             kept = ids[: length - filled[place]]
-            entries[numbers[place], filled[place] : filled[place] + len(kept)] = np.array(kept) * FIELD_CODES + field
+            entries[numbers[place], filled[place] : filled[place] + len(kept)] = compared[kept] * FIELD_CODES + field
             filled[place] += len(kept)
     asks.words = torch.from_numpy(entries).to(asks.words.device)
     asks.rarity.copy_(_rarity(entries // FIELD_CODES, len(asks.rarity), processor.tokenizer.all_special_ids))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .packing import EventFeatures, pack_histories, ratings_of, seconds_of, valu
 from .padding import Padding, in_format, text_options
 from .saved_names import check_saved_names
 from .unknown_tokens import warn_of_unknown
-from .user_texts import place_user_texts, plain_tokens, texts_per_user, words_of_tokens
+from .user_texts import place_user_texts, plain_tokens, singular_tokens, texts_per_user, words_of_tokens
 from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
 
 logger = logging.getLogger(__name__)
@@ -305,27 +306,24 @@ class XCatProcessor(ProcessorMixin):
             asks: One text per user; "" for none.
 
         Returns:
-            (users, tokens) `input_ids` and `attention_mask`, with the query prompt; (users, words) `token_ids`, the
-            tokens of the texts themselves, which are compared with those of items.
+            (users, tokens) `input_ids` and `attention_mask`, with the query prompt; (users, words) `token_ids` to compare
+            with those of items.
         """
         warn_of_unknown(self.tokenizer, [ask for ask in asks if ask], "queries")
         own = plain_tokens(self.tokenizer, asks, self.max_text_length, padding=True, return_tensors="pt")
-        return {**self.tokenize(asks, query=True), "token_ids": own["input_ids"].long()}
+        return {**self.tokenize(asks, query=True), "token_ids": self.compared_tokens[own["input_ids"].long()]}
+
+    @cached_property
+    def compared_tokens(self) -> torch.Tensor:
+        """(vocabulary,) token that stands for each token where words of queries and items are compared."""
+        return singular_tokens(self.tokenizer)
 
     def ask_words(self, asks: Sequence[str]) -> list[list[str]]:
-        """The word of each of the `token_ids` that `ask_inputs` makes of what customers ask for.
-
-        Args:
-            asks: One text per user.
-        """
+        """The word of each of the `token_ids` that `ask_inputs` makes of one text per user."""
         return words_of_tokens(self.tokenizer, asks, self.max_text_length)
 
     def _user_texts(
-        self,
-        texts: Sequence[str | Sequence[str] | None],
-        batch: dict[str, torch.Tensor],
-        users: int,
-        options: Mapping[str, Any],
+        self, texts: Sequence[str | Sequence[str] | None], batch: dict[str, torch.Tensor], users: int, options: Any
     ) -> dict[str, torch.Tensor]:
         per_user = texts_per_user(texts, users)
         given = [text for entries in per_user for text in entries]

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
+_SHORTEST_PLURAL = 4
+
 
 def texts_per_user(texts: Sequence[str | Sequence[str] | None], users: int) -> list[list[str]]:
     """The texts of each user as lists.
@@ -71,6 +73,30 @@ def plain_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], longe
         list(texts), add_special_tokens=False, truncation=True, max_length=longest, return_token_type_ids=False,
         **options,
     )  # fmt: skip
+
+
+def singular_tokens(tokenizer: PreTrainedTokenizerBase) -> torch.Tensor:
+    """(vocabulary,) token to compare in place of each token: an English plural counts as its singular.
+
+    A tokenizer has frequent plurals as tokens of their own, and splits others ("hose", "##s").
+
+    Args:
+        tokenizer: The tokenizer.
+    """
+    vocabulary = tokenizer.get_vocab()
+    tokens = torch.arange(max(vocabulary.values(), default=-1) + 1)
+    for word, number in vocabulary.items():
+        if len(word) < _SHORTEST_PLURAL or not word.endswith("s") or word.endswith("ss"):
+            continue
+        stems = [word[:-1]]
+        if word.endswith("ies"):
+            stems.append(word[:-3] + "y")
+        elif word.endswith(("ses", "xes", "zes", "ches", "shes")):
+            stems.append(word[:-2])
+        singular = next((vocabulary[stem] for stem in stems if stem in vocabulary), None)
+        if singular is not None:
+            tokens[number] = singular
+    return tokens
 
 
 def words_of_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], longest: int) -> list[list[str]]:
