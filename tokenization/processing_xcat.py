@@ -306,8 +306,8 @@ class XCatProcessor(ProcessorMixin):
             asks: One text per user; "" for none.
 
         Returns:
-            (users, tokens) `input_ids` and `attention_mask` with the query prompt; (users, words) `token_ids`, which are
-            compared with those of items.
+            (users, tokens) `input_ids` and `attention_mask` with the query prompt; (users, words) `token_ids` that
+            are compared with those of items.
         """
         warn_of_unknown(self.tokenizer, [ask for ask in asks if ask], "queries")
         own = plain_tokens(self.tokenizer, asks, self.max_text_length, padding=True, return_tensors="pt")
