@@ -138,7 +138,7 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
         parts.append(Ingredient("Re-ranker", f"{detail}; fitted on the validation split", ("zhou2018",)))
     if config.ask_attention:
         detail = (
-            f"cross-attention of the best {config.num_candidates} items to the words of what a customer asks for; "
+            f"cross-attention of the best {config.num_candidates} items to the words of a query; "
             "fitted on queries made of the validation split's items"
         )
         parts.append(Ingredient("Queries", detail))

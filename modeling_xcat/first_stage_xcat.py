@@ -66,6 +66,6 @@ class FirstStage:
             products += self.asked.block(start, end)
 
     def given(self, rows: torch.Tensor) -> torch.Tensor:
-        """The part of the score of (queries, n) item indices that is no evidence of the history: boosts and asks."""
+        """Boosts and ask scores of (queries, n) item indices; the re-ranker of the history does not see them."""
         given = torch.zeros(rows.shape, device=rows.device) if self.boosts is None else self.boosts[rows]
         return given if self.asked is None else given + self.asked.of_items(rows)

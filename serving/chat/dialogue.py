@@ -112,7 +112,7 @@ def _lifted(state: Understood, reading: Reading) -> Understood:
 
 
 def _without_wanted(state: Understood, reading: Reading, category: str | None, brand: str | None) -> Understood:
-    """The state without exclusions of what a turn wants."""
+    """Drop exclusions that the turn contradicts."""
     names = [*reading.attributes, *reading.categories, *reading.brands]
     wanted = {tokens_of(folded_text(name)) for name in names}
     return replace(

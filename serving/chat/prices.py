@@ -12,7 +12,7 @@ from .lexicon import Lexicon, PriceWords
 _NEAR = 0.25
 """Half width of a price that is meant roughly: "around 20" is 15 to 25."""
 GAP = " | "
-"""Put in place of what has been read, so that the words around it are not joined."""
+"""Replaces text that was read; it keeps the words around it apart."""
 
 
 @dataclass(frozen=True)

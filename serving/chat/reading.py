@@ -139,7 +139,7 @@ def _read_exclusions(found: Reading, text: str, lexicon: Lexicon, words: Catalog
 
 
 def _scope_end(text: str, start: int, lexicon: Lexicon) -> int:
-    """End of what a negation excludes: the next sentence mark, or a word that begins something else.
+    """Find where a negation ends: at the next sentence mark, or at a word that starts a new wish.
 
     A comma ends it too, unless a list goes on behind it: "no nuts, dairy or sugar".
     """

@@ -246,7 +246,7 @@ def _recurrences(rows: pl.DataFrame) -> dict[str, Recurrence]:
 def _ids_of_log(rows: pl.DataFrame, recurs: Mapping[str, Recurrence]) -> list[tuple[str, float]]:
     """Columns that may be ids of items, the surest first; codes that are called so come before names of products.
 
-    Of many rows, ids that recur come before those that never do, such as the numbers of lines.
+    In tables of many rows, ids that recur come first; numbers of lines never recur.
     """
     scored = [(column, _id_name(rows, column)) for column in rows.columns if not names_person(column)]
     found = sorted((pair for pair in scored if pair[1] > 0), key=lambda pair: pair[1], reverse=True)

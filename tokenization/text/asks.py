@@ -92,7 +92,7 @@ class AskWriter:
         category: Some words of the item's category and of the category above it, in any order.
         attributes: Up to three words of its title, brand and description that its category lacks and that at least 1 %
             of the items have.
-        review: A sentence of what customers wrote about the item, or of its description.
+        review: A sentence from a review of the item, or from its description.
         title: Its title without the rarest third of the words, which would name the product.
         paraphrase: Some words of its title and category, in any order.
         own-title: Its title; only to measure.
