@@ -23,17 +23,31 @@ def import_registered(registry: Registry[Any], name: str) -> None:
     module, colon, _ = name.rpartition(":")
     if not colon or name in registry:
         return
+    import_module_of(registry.field, name)
+    if name not in registry:
+        raise ValueError(
+            f"{registry.field} is {name!r}, which {module} does not register; decorate its class or function with the "
+            f"name {name!r}"
+        )
+
+
+def import_module_of(field: str, name: str) -> None:
+    """Import the module of "MODULE:NAME".
+
+    Args:
+        field: The field or argument that has the name, for errors.
+        name: The name.
+
+    Raises:
+        ValueError: If there is no such module.
+    """
+    module = name.rpartition(":")[0]
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
         raise ValueError(
-            f"{registry.field} is {name!r}, and there is no module {error.name}; install its package, or "
-            "add its folder to PYTHONPATH"
+            f"{field} is {name!r}, and there is no module {error.name}; install its package, or add its folder to "
+            "PYTHONPATH"
         ) from error
-    if name not in registry:
-        raise ValueError(
-            f"{registry.field} is {name!r}, which {module} does not register; decorate its class or function with the "
-            f"name {name!r}"
-        )

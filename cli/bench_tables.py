@@ -14,14 +14,21 @@ from ..workflows.results import Row, by_model
 from .metric_tables import metrics_table
 from .plain_tables import Column, PlainTable
 
-_BLOCKS = (("", "recall@10"), ("", "ndcg@10"), ("switch", "ndcg@10"), ("new_category", "ndcg@10"))
+_ALL_TARGETS = (("", "recall@10"), ("", "ndcg@10"))
+_SLICE_BLOCKS = (("switch", "ndcg@10"), ("new_category", "ndcg@10"))
 _COLD_BLOCKS = (("cold", "ndcg@10"), (LOST, "ndcg@10"))
 
 
-def bench_blocks(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """(slice, metric) of the blocks of a table; blocks of cold items only if there are cold targets."""
+def bench_blocks(rows: Sequence[Row], requested: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """(slice, metric) of the blocks of a table; blocks of cold items only if there are cold targets.
+
+    Args:
+        rows: Runs.
+        requested: Further metrics on all targets, without cut-offs.
+    """
     cold = any(row["slices"].get("cold", {}).get("num_targets") for row in rows)
-    return [*_BLOCKS, *(_COLD_BLOCKS if cold else [])]
+    more = [("", f"{name}@10") for name in requested]
+    return [*_ALL_TARGETS, *more, *_SLICE_BLOCKS, *(_COLD_BLOCKS if cold else [])]
 
 
 def results_table(rows: Sequence[Row], reports: Mapping[str, RankingReport], title: str = "") -> PlainTable:
@@ -41,8 +48,9 @@ def results_table(rows: Sequence[Row], reports: Mapping[str, RankingReport], tit
         found = float(np.std(values, ddof=1))
         return f"± {100 * found:.1f} %" if block[0] == LOST else f"± {found:.4f}"
 
+    requested = next(iter(reports.values())).requested
     several = max(map(len, grouped.values())) > 1
-    table = metrics_table(reports, bench_blocks(rows), title, deviation if several else None)
+    table = metrics_table(reports, bench_blocks(rows, requested), title, deviation if several else None)
     seconds = {model: [float(row["fit_seconds"]) for row in group] for model, group in grouped.items()}
     beside = {model: f"± {np.std(found, ddof=1):.1f}" if len(found) > 1 else "" for model, found in seconds.items()}
     timed = [

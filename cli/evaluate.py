@@ -48,6 +48,12 @@ def evaluate(
     k: Annotated[
         list[int] | None, typer.Option("-k", help="Cut-off of the metrics, such as 10; may be repeated.")
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            help="Metrics reported beside recall, NDCG, MRR and coverage, such as hit_rate or my_package:precision."
+        ),
+    ] = None,
     cold_boost: Annotated[
         float | None,
         typer.Option(
@@ -77,13 +83,22 @@ def evaluate(
 
         xcat evaluate my-checkpoint my-shop/ --by-category --category-column department
     """
-    from .usage import check_at_least, check_checkpoint, check_finite, check_report, check_split, check_tables
+    from .usage import (
+        check_at_least,
+        check_checkpoint,
+        check_finite,
+        check_metrics,
+        check_report,
+        check_split,
+        check_tables,
+    )
 
     cutoffs = sorted(set(k or (10, 20)))
     check_at_least("-k", cutoffs[0], 1)
     if part not in ("test", "validation"):
         raise ValueError(f"--part is {part!r}; give test or validation")
     check_finite("--cold-boost", cold_boost)
+    more = check_metrics(metrics)
     check_split(split, tie_policy)
     check_checkpoint(checkpoint, revision)
     check_tables(data, items, events, columns)
@@ -116,7 +131,7 @@ def evaluate(
         negative_event_types=parse_event_types(negative_event_types),
     )  # fmt: skip
     _say(judging)
-    reports = evaluate_on(recommender, judging, cutoffs)
+    reports = evaluate_on(recommender, judging, cutoffs, more)
     blocks = shown_blocks(reports, 10 if 10 in cutoffs else cutoffs[0], by_history)
     messages.print(metrics_table(reports, blocks, f"{shop.name}, {judging.options.split}, {part}"), highlight=False)
     judged = report_dict(reports[MODEL_NAME])

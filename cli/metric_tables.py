@@ -34,7 +34,7 @@ def shown_blocks(reports: Mapping[str, RankingReport], k: int = 10, by_history: 
     first = next(iter(reports.values()))
     shown = (*TARGET_SLICES, *(HISTORY_SLICES if by_history else ()))
     slices = [name for name, part in first.slices.items() if name in shown and part["num_targets"]]
-    names = (f"recall@{k}", f"ndcg@{k}")
+    names = [f"{name}@{k}" for name in ("recall", "ndcg", *first.requested)]
     blocks = [("", name) for name in (*names, f"coverage@{k}")]
     blocks += [(part, name) for part in slices for name in names]
     if "cold" in slices and all(report.lost_to_untrained for report in reports.values()):

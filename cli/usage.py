@@ -129,6 +129,19 @@ def check_split(split: str | None, tie_policy: str | None = None) -> None:
         raise ValueError(f"tie_policy is {tie_policy!r}; give one of {', '.join(TiePolicy)}")
 
 
+def check_metrics(given: str | None) -> tuple[str, ...]:
+    """Names of metrics, separated by commas; modules of names MODULE:NAME are imported.
+
+    Raises:
+        ValueError: If a metric is unknown.
+    """
+    from ..evaluation.more_metrics import metric_names
+
+    names = tuple(name.strip() for name in (given or "").split(",") if name.strip())
+    metric_names(names)
+    return names
+
+
 def check_preparation(values: Mapping[str, Any]) -> None:
     """Refuse fields of `PreparationOptions` that are out of range.
 

@@ -18,7 +18,7 @@ from ..tokenization.sequences.build import target_histories
 from ..tokenization.vocabulary import ItemVocabulary
 from .baseline_names import POPULARITY, REPEAT_PURCHASE
 from .ranker_evaluation import Ranker, RankingReport, evaluate_ranker
-from .recommendation_ranking.ranking_metrics import DEFAULT_KS
+from .recommendation_ranking.ranking_metrics import DEFAULT_KS, METRIC_NAMES
 
 
 def compare_with_baselines(
@@ -29,6 +29,7 @@ def compare_with_baselines(
     *,
     trained: np.ndarray,
     ks: Sequence[int] = DEFAULT_KS,
+    metrics: Sequence[str] = METRIC_NAMES,
     progress: bool = True,
 ) -> dict[str, RankingReport]:
     """Evaluate popularity, repeat purchase and the given rankers on one split.
@@ -40,6 +41,7 @@ def compare_with_baselines(
         vocabulary: The catalogue.
         trained: (rows,) bool, whether an item has training events.
         ks: Cut-offs.
+        metrics: Names of metrics in `METRICS`.
         progress: Whether to report progress (`show_progress`).
 
     Returns:
@@ -57,7 +59,7 @@ def compare_with_baselines(
     with stage("evaluating models", len(models), "models", shown=progress) as running:
         for name, ranker in models.items():
             reports[name] = evaluate_ranker(
-                ranker, test, vocabulary, trained=trained, ks=ks, progress=progress, name=name
+                ranker, test, vocabulary, trained=trained, ks=ks, metrics=metrics, progress=progress, name=name
             )
             running.advance()
     return reports

@@ -18,6 +18,7 @@ from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .bootstrap import Interval, confidence_intervals, paired_bootstrap
 from .ranks import pad_targets, target_ranks, top_rows
 from .recommendation_ranking.ranking_metrics import (
+    COVERAGE,
     DEFAULT_KS,
     METRIC_NAMES,
     catalogue_coverage,
@@ -76,6 +77,16 @@ class RankingReport:
     _differences: dict[tuple[str, int], tuple[RankingReport, Interval]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the metrics without cut-offs: `recall`, `ndcg`, `mrr`, requested ones, `coverage`."""
+        return list(dict.fromkeys(name.partition("@")[0] for name in self.metrics))
+
+    @property
+    def requested(self) -> list[str]:
+        """Names of the metrics beside those that are always reported, without cut-offs."""
+        return [name for name in self.names if name not in (*METRIC_NAMES, COVERAGE)]
 
     def value(self, metric: str, part: str | None = None) -> float:
         """Value of a metric.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..evaluation.bootstrap import SAMPLES
+from ..evaluation.more_metrics import about_metric
 from ..evaluation.ranker_evaluation import RankingReport
 from ..evaluation.slices import SLICE_MEANINGS
 from ..ranking.recommender import XCatRecommender
@@ -168,14 +169,15 @@ def _results(reports: Mapping[str, RankingReport], own: str | None, findings: Se
     deciding = f"ndcg@{_cutoff(cutoffs)}"
     drawn = {_clean(scrub(n)): (r.value(deciding), r.interval(deciding)) for n, r in reports.items()}
     sentences = [*findings, *([verdict(reports, own)] if own is not None else [])]
-    tables = [_table(reports, own, [f"{name}@{k}" for name in ("recall", "ndcg", "mrr", "coverage")]) for k in cutoffs]
+    tables = [_table(reports, own, [f"{name}@{k}" for name in first.names]) for k in cutoffs]
     return "\n".join([
         f"<p>Each model ranks the whole catalogue for {first.num_users:,} users with {first.num_targets:,} held-out "
         "targets. Higher is better; the maximum is 1. The best value of a column is bold.</p>",
         '<ul class="muted"><li>Recall: share of the targets that are in the list.</li>'
         "<li>NDCG: like recall, but targets higher in the list count more.</li>"
         "<li>MRR: one divided by the rank of the first target.</li>"
-        "<li>Coverage: share of the catalogue that is in the list of at least one user.</li>"
+        "<li>Coverage: share of the catalogue that is in the list of at least one user.</li>",
+        *(f"<li>{_text(f'{metric_label(name)}: {about_metric(name)}')}</li>" for name in first.requested),
         "<li>The number after @ is the length of the list.</li>"
         f"<li>Small numbers: 95 % interval of {SAMPLES:,} bootstrap samples of the users. If the intervals of two "
         "models overlap widely, neither is shown to be better.</li></ul>",
@@ -198,7 +200,7 @@ def _slices(reports: Mapping[str, RankingReport], own: str | None) -> str:
         share = count / first.num_targets
         parts.append(f"<h3>{_text(heading)}</h3><p>{_text(meaning)} {count:,} of {first.num_targets:,} ({share:.0%}).")
         parts[-1] += "</p>"
-        parts.append(_table(reports, own, [f"{metric}@{k}" for metric in ("recall", "ndcg", "mrr")], name))
+        parts.append(_table(reports, own, [f"{metric}@{k}" for metric in first.names], name))
         if own is not None and (sentence := verdict(reports, own, name)):
             parts.append(f"<p>{_text(sentence)}</p>")
     if not parts:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..evaluation.recommendation_ranking.ranking_metrics import METRIC_NAMES
+from ..evaluation.more_metrics import metric_names
+from ..evaluation.recommendation_ranking.ranking_metrics import COVERAGE
 from ..evaluation.slices import SLICE_NAMES
 from ..tokenization.text.precision import check_precision
 
@@ -76,12 +77,13 @@ def check_deciding_metric(args: Any, eval_dataset: Any = None) -> None:
     if args.eval_strategy == "no":
         return
     name = args.metric_for_best_model or ""
-    ranked, slices = "|".join(METRIC_NAMES), "|".join(SLICE_NAMES)
+    names = metric_names(args.metrics)
+    ranked, slices = "|".join(map(re.escape, names)), "|".join(SLICE_NAMES)
     sets = "".join(f"|{re.escape(key)}_" for key in eval_dataset) if isinstance(eval_dataset, Mapping) else ""
-    pattern = rf"(eval_)?({sets})(loss|(((slices\.({slices})\.)?({ranked}))|coverage)@[1-9]\d*)"
+    pattern = rf"(eval_)?({sets})(loss|(((slices\.({slices})\.)?({ranked}))|{COVERAGE})@[1-9]\d*)"
     if args.load_best_model_at_end and not re.fullmatch(pattern, name):
         raise ValueError(
-            f"metric_for_best_model is {name!r}; give {', '.join(METRIC_NAMES)} or coverage with a cut-off, such as "
+            f"metric_for_best_model is {name!r}; give {', '.join(names)} or {COVERAGE} with a cut-off, such as "
             f"ndcg@10, or the metric of a slice, such as slices.{SLICE_NAMES[0]}.ndcg@10, or eval_loss"
             + (
                 f", each with the name of an evaluation set before it, such as {next(iter(eval_dataset))}_ndcg@10"

@@ -11,6 +11,7 @@ import torch
 from accelerate.utils import broadcast_object_list
 from transformers import TrainingArguments
 
+from ..evaluation.more_metrics import metric_names
 from ..modeling_xcat.arguments_xcat import listed, whole_number
 from ..tokenization.text.precision import bf16_speedup, check_precision, use_bf16
 from .argument_checks import check_numbers, check_refused
@@ -128,6 +129,13 @@ class XCatTrainingArguments(TrainingArguments):
     metric_ks: list[int] = field(
         default_factory=lambda: [10, 20], metadata={"help": "Cut-offs k of the ranking metrics."}
     )
+    metrics: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Metrics reported beside recall, NDCG, MRR and coverage, such as hit_rate, or "
+            "my_package:precision of a package of your own."
+        },
+    )
     seed: int = field(default=0, metadata={"help": "Seed of training; give PreparationOptions the same."})
     per_device_train_batch_size: int = field(
         default=from_data(DEFAULT_HISTORIES),
@@ -181,6 +189,7 @@ class XCatTrainingArguments(TrainingArguments):
         given: Any = self.metric_ks
         cutoffs = listed("metric_ks", [given] if isinstance(given, Real) else given, "cut-offs, such as 10")
         self.metric_ks = [whole_number("metric_ks", k, least=-1) for k in cutoffs]
+        metric_names(self.metrics)
         check_numbers(self)
         check_refused(self)
         explicit = bool(self.bf16) or self.precision == "bf16"

@@ -17,7 +17,9 @@ from transformers import PreTrainedConfig
 from ..catalogue.item_table import distinct_texts
 from ..evaluation.categories import by_category, check_category_column
 from ..evaluation.fingerprint import evaluation_fingerprint
+from ..evaluation.more_metrics import metric_names
 from ..evaluation.ranker_evaluation import LOST, Ranker, RankingReport, evaluate_ranker
+from ..evaluation.recommendation_ranking.ranking_metrics import METRIC_NAMES
 from ..model_cards.report_page import learning_curve
 from ..model_cards.settings import model_settings, training_settings
 from ..modeling_xcat.hub_xcat import fetched_commit, is_local
@@ -49,7 +51,7 @@ from .read_shop import read_shop
 SPLIT_SEED = 0
 """Default seed of ties and cold items, the same for every run; the run's own seed is for its training."""
 USER_METRICS = ("recall@10", "ndcg@10")
-"""Metrics with stored values per user."""
+"""Metrics with stored values per user; requested metrics at 10 have them too."""
 
 
 @dataclass(frozen=True)
@@ -174,8 +176,9 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     else:
         fitted = _fit_baseline(request, shop, options, str(training.get("precision", "auto")))
     trained = trained_items(fitted.data.train, len(fitted.data.vocabulary))
+    names = metric_names(training.get("metrics", ()))
     begin = time.perf_counter()
-    report = evaluate_ranker(fitted.ranker, fitted.data.test, fitted.data.vocabulary, trained=trained)
+    report = evaluate_ranker(fitted.ranker, fitted.data.test, fitted.data.vocabulary, trained=trained, metrics=names)
     evaluate_seconds = time.perf_counter() - begin
     judged = json.loads(report.to_json())
     row = {
@@ -209,7 +212,8 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         row["asks"], asked = measure_asks(
             fitted.ranker, fitted.data.test, fitted.data.vocabulary, trained, ask_kinds(request.asks)
         )
-    wanted = {name for name in report.per_user if name.rpartition(".")[2] in USER_METRICS}
+    stored = {*USER_METRICS, *(f"{name}@10" for name in names[len(METRIC_NAMES) :])}
+    wanted = {name for name in report.per_user if name.rpartition(".")[2] in stored}
     return BenchRun(row, {name: report.per_user[name] for name in sorted(wanted)} | asked, tuple(fitted.notes))
 
 

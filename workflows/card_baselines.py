@@ -26,8 +26,8 @@ from .baselines import ITEM_KNN, check_names
 logger = logging.getLogger(__name__)
 
 _OF_THE_RUN = (
-    "seed", "precision", "use_cpu", "disable_tqdm", "metric_ks", "per_device_eval_batch_size", "num_train_epochs",
-    "max_steps", "max_train_events", "quick",
+    "seed", "precision", "use_cpu", "disable_tqdm", "metric_ks", "metrics", "per_device_eval_batch_size",
+    "num_train_epochs", "max_steps", "max_train_events", "quick",
 )  # fmt: skip
 """Training fields that also apply to the baselines; other fields come from the recipe or are defaults."""
 _OF_THE_DATA = ("num_item_rows", "event_types", "num_rating_buckets", "num_time_gap_buckets", "max_history")

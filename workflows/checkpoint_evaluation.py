@@ -13,6 +13,7 @@ from datasets import Dataset, DatasetDict
 
 from ..catalogue.interests import shop_interests
 from ..evaluation.comparison import compare_with_baselines
+from ..evaluation.more_metrics import metric_names
 from ..evaluation.ranker_evaluation import RankingReport
 from ..ranking.recommender import XCatRecommender
 from ..registered_modules import import_registered
@@ -95,6 +96,7 @@ def evaluate_checkpoint(
     missing_users: MissingUsers = "drop",
     part: str = "test",
     ks: Sequence[int] = DEFAULT_CUTOFFS,
+    metrics: Sequence[str] = (),
     revision: str | None = None,
     cold_boost: float | None = None,
     **options: Any,
@@ -117,6 +119,8 @@ def evaluate_checkpoint(
         missing_users: "drop" leaves out events without a user, "error" refuses them.
         part: "test" or "validation".
         ks: Cut-offs.
+        metrics: Metrics reported beside recall, NDCG, MRR and coverage: names in `METRICS`, or "MODULE:NAME" of a
+            package of your own.
         revision: Branch, tag or commit of a hub repository.
         cold_boost: Added to the scores of cold items, instead of the checkpoint's value.
         **options: Fields of `PreparationOptions` about events (`split`, `tie_policy`, `seed`, ...), which take
@@ -133,6 +137,7 @@ def evaluate_checkpoint(
         evaluate_checkpoint("CKPT", "my-shop/").report.metrics["recall@10"]
     """
     refuse_unknown("evaluate", options, [*signature(evaluate_checkpoint).parameters, *option_fields(PREPARATION)])
+    metric_names(metrics)
     if not isinstance(checkpoint, XCatRecommender):
         checkpoint = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     shop = read_shop(
@@ -143,13 +148,15 @@ def evaluate_checkpoint(
     before = checkpoint.cold_boost
     checkpoint.cold_boost = before if cold_boost is None else cold_boost
     try:
-        reports = evaluate_on(checkpoint, judged, ks)
+        reports = evaluate_on(checkpoint, judged, ks, metrics)
     finally:
         checkpoint.cold_boost = before
     return CheckpointEvaluation(reports.pop(MODEL_NAME), reports, judged)
 
 
-def evaluate_on(recommender: XCatRecommender, data: EvaluationData, ks: Sequence[int]) -> dict[str, RankingReport]:
+def evaluate_on(
+    recommender: XCatRecommender, data: EvaluationData, ks: Sequence[int], metrics: Sequence[str] = ()
+) -> dict[str, RankingReport]:
     """Compute the metrics of a checkpoint (named `MODEL_NAME`) and of the baselines.
 
     The re-ranker is off on the validation split, because it was fitted on these users.
@@ -160,7 +167,7 @@ def evaluate_on(recommender: XCatRecommender, data: EvaluationData, ks: Sequence
     try:
         return compare_with_baselines(
             {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part], recommender.processor.catalogue,
-            trained=recommender.trained, ks=ks,
+            trained=recommender.trained, ks=ks, metrics=metric_names(metrics),
         )  # fmt: skip
     finally:
         config.candidate_attention = before

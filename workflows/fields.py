@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,7 @@ def split_fields(
         else:
             raise UnknownFieldError(name, [*arguments, *OTHER_NAMES, *(one for _, fields in rooms for one in fields)])
     _import_split(rooms[0][0].get("split"))
+    _import_metrics(rooms[2][0].get("metrics") or ())
     return rooms[0][0], rooms[1][0], rooms[2][0]
 
 
@@ -81,6 +82,14 @@ def _import_split(split: Any) -> None:
         from ..tokenization.sequences.splits import SPLITS
 
         import_registered(SPLITS, split)
+
+
+def _import_metrics(names: Sequence[str]) -> None:
+    """Import the modules of metrics MODULE:NAME."""
+    if names:
+        from ..evaluation.more_metrics import metric_names
+
+        metric_names(names)
 
 
 def _typed(name: str, value: Any, declared: OptionField) -> Any:

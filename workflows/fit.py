@@ -23,6 +23,7 @@ from ..checkpoints.adapters import (
 )
 from ..checkpoints.load import note_catalogue
 from ..evaluation.comparison import compare_with_baselines
+from ..evaluation.more_metrics import metric_names
 from ..model_cards.callback import ModelCardCallback, attach_card
 from ..model_cards.card import CARD_FILE, write_card
 from ..model_cards.card_data import XCatModelCardData
@@ -174,6 +175,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         prepared.splits["test"],
         prepared.processor.catalogue,
         trained=prepared.trained,
+        metrics=metric_names(arguments.metrics),
     )
     outcome = FitResult(
         recommender=recommender,

@@ -95,6 +95,8 @@ def complete_card(card: XCatModelCardData, outcome: FitResult, own_name: str) ->
         return audit_recommendations(outcome.reports, own_name, histories, prepared.processor.catalogue, counts)
 
     card.own_name, card.results, card.audit = own_name, outcome.reports, audit
+    more = [f"{name}@10" for name in outcome.reports[own_name].requested]
+    card.card_metrics = list(dict.fromkeys((*card.card_metrics, *more)))
 
 
 def changed_options(options: EventOptions) -> dict[str, Any]:

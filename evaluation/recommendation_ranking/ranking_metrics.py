@@ -14,13 +14,14 @@ import numpy as np
 
 DEFAULT_KS = (1, 5, 10, 20, 50)
 METRIC_NAMES = ("recall", "ndcg", "mrr")
-"""Metrics that the library reports by default; `hit_rate` and `coverage` can be requested too."""
+"""Metrics per user that the library always reports, beside coverage."""
+COVERAGE = "coverage"
 ABOUT = {
     "recall": "Recall@k: the share of a user's relevant items that are among the k best recommendations.",
     "ndcg": "NDCG@k with binary gains: relevant items count 1 / log2(1 + rank), relative to the best possible order.",
     "mrr": "MRR@k: 1 / rank of the first relevant item, and 0 if it is not among the k best recommendations.",
     "hit_rate": "Hit rate@k: the share of users with a relevant item among the k best recommendations.",
-    "coverage": "Catalogue coverage@k: the share of all items that are among the k best recommendations of any user.",
+    COVERAGE: "Catalogue coverage@k: the share of all items that are among the k best recommendations of any user.",
 }
 """Definition of each metric, in one sentence."""
 
@@ -68,19 +69,33 @@ METRICS: dict[str, Metric] = {}
 
 
 def register_metric(name: str) -> Callable[[Metric], Metric]:
-    """Add the decorated function to `METRICS`; `evaluate_ranker(..., metrics=[..., name])` reports it.
+    """Add the decorated function to `METRICS`, for `metrics=` in Python and `--metrics` of the commands.
+
+    Commands and other processes import the module of a metric that is given as "MODULE:NAME". Its values should be
+    higher for better rankings, because tables mark the highest value as the best.
+
+    Args:
+        name: Its name in reports, such as "precision" for `precision@10`.
 
     Raises:
-        ValueError: If the name is taken, or contains "@" or ".", which separate it from cut-off and slice.
+        ValueError: If another function has the name, or it contains "@", "." or ":", which separate it from cut-off,
+            slice and module.
     """
-    if name in METRICS or set(name) & set("@."):
-        raise ValueError(f"a metric cannot be called {name!r}; give a name without @ and . that is not taken yet")
+    if name == COVERAGE or set(name) & set("@.:"):
+        raise ValueError(f"a metric cannot be called {name!r}; give a name without @, . and : that is not taken yet")
 
     def add(metric: Metric) -> Metric:
+        # A module that is executed twice (a notebook cell, a reload) replaces its own metric.
+        if name in METRICS and _home(METRICS[name]) != _home(metric):
+            raise ValueError(f"metric {name!r} is {_home(METRICS[name])} already; give another name")
         METRICS[name] = metric
         return metric
 
     return add
+
+
+def _home(metric: Metric) -> str:
+    return f"{getattr(metric, '__module__', '')}.{getattr(metric, '__qualname__', metric)}"
 
 
 @register_metric("recall")
@@ -197,8 +212,8 @@ def catalogue_coverage(topk: np.ndarray, ks: Sequence[int], num_items: int, *, f
         )
     coverage = {}
     for k in cutoffs:
-        recommended = np.unique(topk[:, :k])
-        coverage[f"coverage@{k}"] = float((recommended >= first_row).sum() / num_items) if num_items else float("nan")
+        recommended = (np.unique(topk[:, :k]) >= first_row).sum()
+        coverage[f"{COVERAGE}@{k}"] = float(recommended / num_items) if num_items else float("nan")
     return coverage
 
 

@@ -18,10 +18,13 @@ from xcat_rec import (
     XCatRecommender,
     XCatTrainer,
     XCatTrainingArguments,
+    evaluate,
     evaluate_ranker,
+    fit,
     prepare,
     prepare_training,
 )
+from xcat_rec.cli.app import main
 from xcat_rec.evaluation import METRICS
 from xcat_rec.modeling_xcat import FUSION_BLOCKS, MEMORY_SOURCES
 from xcat_rec.tokenization.sequences import SPLITS, EventOptions, Split, register_split
@@ -32,7 +35,7 @@ from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop, write_shop
 
 FOLDER = Path(__file__).parents[2] / "examples" / "extension"
 CODE = FOLDER / "xcat_extension" / "__init__.py"
-SPLIT, MONTH = "xcat_extension:last-days", 30 * 86_400
+SPLIT, METRIC, MONTH = "xcat_extension:last-days", "xcat_extension:precision", 30 * 86_400
 
 
 @pytest.fixture
@@ -139,19 +142,53 @@ def test_its_split_works_in_python_and_out_of_core(extension, tmp_path: Path) ->
         assert made[name].select_columns(columns).to_dict() == stored[name].select_columns(columns).to_dict()
 
 
-def test_its_split_is_named_in_every_command(importable, tmp_path: Path, capsys) -> None:
+def test_its_split_and_metric_are_named_in_every_command(importable, tmp_path: Path, capsys) -> None:
     data, encoder = str(write_shop(tmp_path / "shop")), str(save_text_encoder(tmp_path / "encoder"))
     model, prepared, chosen = str(tmp_path / "model"), str(tmp_path / "prepared"), ["--json", "--split", SPLIT]
     small = ["--hidden-size", "32", "--num-attention-heads", "2", "--num-train-epochs", "1"]
+    measured = ["--metrics", f"hit_rate,{METRIC}"]
     run(["prepare", data, "--output", prepared, *chosen], capsys)
     for place in (data, prepared):
-        fit = ["fit", place, "--output", model, "--overwrite", "--text-encoder", encoder, *small, *chosen]
-        assert run(fit, capsys)["split"] == SPLIT
-    evaluated = run(["evaluate", model, data, "--json"], capsys)
-    assert evaluated == run(["evaluate", model, data, *chosen], capsys), "the split of the training"
+        command = ["fit", place, "--output", model, "--overwrite", "--text-encoder", encoder]
+        fitted = run([*command, *small, *measured, *chosen], capsys)
+        assert fitted["split"] == SPLIT
+    evaluated = run(["evaluate", model, data, *measured, "--json"], capsys)
+    assert evaluated == run(["evaluate", model, data, *measured, *chosen], capsys), "the split of the training"
     assert run(["inspect", data, "--output", str(tmp_path / "inspection"), *chosen], capsys)["split"] == SPLIT
-    rows = run(["bench", data, "--models", "popularity", "--output", str(tmp_path / "bench.json"), *chosen], capsys)
-    assert [row["data"]["split"] for row in rows["runs"]] == [SPLIT]
+    page = tmp_path / "bench.html"
+    places = ["--output", str(tmp_path / "bench.json"), "--report", str(page)]
+    rows = run(["bench", data, "--models", "popularity", *places, *measured, *chosen], capsys)["runs"]
+    assert [row["data"]["split"] for row in rows] == [SPLIT]
+
+    (row,) = rows
+    for report in (fitted, evaluated, *evaluated["baselines"].values(), row):
+        assert 0 < report["metrics"]["hit_rate@10"] <= 10 * report["metrics"]["precision@10"], "several targets"
+        assert "precision@10" in report["slices"]["switch"]
+    assert "precision@10" in evaluated["intervals"] and "Share of the k best" in page.read_text()
+    with np.load(tmp_path / "bench.users.npz") as values:
+        assert "popularity/0/precision@10" in values.files
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "| Precision@10 |" in card and "- precision\n" in card and f"--metrics hit_rate,{METRIC}" in card
+
+
+def test_its_metric_chooses_the_best_epoch_and_is_shown(importable, tmp_path: Path, capsys) -> None:
+    data, encoder = str(write_shop(tmp_path / "shop")), str(save_text_encoder(tmp_path / "encoder"))
+    fields = {**SMALL, **QUICK, "num_train_epochs": 2, "text_encoder": encoder, "metric_for_best_model": "precision@5"}
+    with pytest.raises(ValueError, match="metric_for_best_model is 'precision@5'; give recall, ndcg, mrr or coverage"):
+        fit(data, tmp_path / "refused", **fields)
+    fitted = fit(data, tmp_path / "model", metrics=[METRIC], **fields)
+    assert fitted.reports["popularity"].metrics["precision@5"] > 0
+    assert [entry for entry in fitted.card.training.log if "eval_precision@5" in entry]
+    found = evaluate(tmp_path / "model", data, metrics=[METRIC])
+    assert found.report.metrics["precision@10"] == pytest.approx(fitted.reports["XCat"].metrics["precision@10"])
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(tmp_path / "model"), data, "--metrics", METRIC])
+    assert "precision@10" in capsys.readouterr().err
+    for name, words in (("no_such:part", "there is no module no_such"), ("xcat_extension:none", "does not register")):
+        with pytest.raises(ValueError, match=f"metrics .*'{name}'.*{words}"):
+            evaluate(tmp_path / "model", data, metrics=[name])
+    with pytest.raises(ValueError, match=r"metrics is 'precision'; give a list of names"):
+        evaluate(tmp_path / "model", data, metrics="precision")
 
 
 def test_a_checkpoint_s_split_is_imported_only_if_a_person_names_it(tmp_path: Path, monkeypatch) -> None:

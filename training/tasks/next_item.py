@@ -12,6 +12,7 @@ from torch import nn
 from transformers import EvalPrediction
 
 from ...checkpoints.load import bare_model
+from ...evaluation.more_metrics import metric_names
 from ...evaluation.ranker_evaluation import Ranker, report_from_ranks
 from ...evaluation.ranks import target_ranks, top_rows
 from ...evaluation.slices import SLICE_NAMES
@@ -145,6 +146,7 @@ class NextItemTask(Task):
             top,
             trainer.args.metric_ks,
             num_items=trainer.processor.catalogue.num_items,
+            names=metric_names(trainer.args.metrics),
         )
         return {name: value for name, value in report.flat().items() if not np.isnan(value)}
 
