@@ -1,7 +1,8 @@
 """Prints files of `xcat bench` as Markdown tables.
 
 Run as `python benchmarks/tables.py FILE.json [...]`; one table per file. `--by-history` shows slices by length of
-history in place of the others; `--against MODEL` adds the difference of that model's NDCG@10 to each other model's,
+history in place of the others. Files of `--asks` get a table of queries, and one of ratios with 95 % intervals over
+users. `--against MODEL` adds the difference of that model's NDCG@10 to each other model's,
 with the 95 % interval of a paired bootstrap over users.
 """
 
@@ -17,8 +18,8 @@ import numpy as np
 from xcat_rec.evaluation.bootstrap import paired_bootstrap, relative_bootstrap
 from xcat_rec.evaluation.ranker_evaluation import LOST
 from xcat_rec.evaluation.slices import HISTORY_SLICES, TARGET_SLICES
-from xcat_rec.workflows.bench_results import read_rows, spread, values_of
-from xcat_rec.workflows.results import by_model, user_key
+from xcat_rec.workflows.bench_results import ask_kinds_of, ask_values, ratio_text, read_rows, spread, values_of
+from xcat_rec.workflows.results import ASK_INPUTS, by_model, compare_asks, user_key
 
 METRICS = ("recall@10", "ndcg@10")
 
@@ -76,6 +77,31 @@ def _parts(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
     return ["", *(name for name in names if any(row["slices"].get(name, {}).get("num_targets") for row in rows))]
 
 
+def asks_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Lines of a table: kinds of queries and models as rows, NDCG@10 and median rank as columns."""
+    inputs = [(name, key, METRICS[1]) for name, (key, _, _) in ASK_INPUTS.items()]
+    columns = [*inputs, ("median rank", "median_rank", "")]
+    yield "| query | model | seeds | users | " + " | ".join(name for name, _, _ in columns) + " |"
+    yield "|---|---|" + "---:|" * (len(columns) + 2)
+    for kind in ask_kinds_of(rows):
+        for model, group in by_model(rows).items():
+            users = max(ask_values(group, kind, "num_users"), default=0)
+            cells = [
+                spread(ask_values(group, kind, key, metric), digits=4 if metric else 1) for _, key, metric in columns
+            ]
+            yield f"| {kind} | {model} | {len(group)} | {users:,.0f} | " + " | ".join(cells) + " |"
+
+
+def ask_ratios(rows: Sequence[dict[str, Any]], users: dict[str, np.ndarray]) -> Iterator[str]:
+    """Lines of a table: NDCG@10 for history and query relative to others, kinds of queries as columns."""
+    compared, kinds = compare_asks(rows, users), ask_kinds_of(rows)
+    yield "| model | relative to | " + " | ".join(kinds) + " |"
+    yield "|---|---|" + "---:|" * len(kinds)
+    cells = {(one["model"], one["against"], one["kind"]): ratio_text(one) for one in compared}
+    for model, against in dict.fromkeys((one["model"], one["against"]) for one in compared):
+        yield f"| {model} | {against} | " + " | ".join(cells.get((model, against, kind), "-") for kind in kinds) + " |"
+
+
 def heading(row: dict[str, Any]) -> str:
     """Data, machine and commit of the results."""
     data, machine = row["data"], row["machine"]
@@ -103,10 +129,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             parser.error(f"{path} has no runs; give a file that xcat bench --output wrote")
         print("\n" * bool(number) + heading(rows[-1]) + "\n")
         print("\n".join(markdown_table(rows, HISTORY_SLICES if given.by_history else TARGET_SLICES)))
+        users = path.with_suffix(".users.npz")
+        if ask_kinds_of(rows):
+            print("\n" + "\n".join(asks_table(rows)))
+            if users.is_file():
+                with np.load(users) as arrays:
+                    print("\n" + "\n".join(ask_ratios(rows, dict(arrays))))
         if given.against:
             if given.against not in by_model(rows):
                 parser.error(f"{path} has no runs of {given.against!r}; it has {', '.join(by_model(rows))}")
-            with np.load(path.with_suffix(".users.npz")) as arrays:
+            with np.load(users) as arrays:
                 print("\n" + "\n".join(differences(rows, dict(arrays), given.against)))
 
 

@@ -14,6 +14,7 @@ from .usage import check_report, check_tables
 
 if TYPE_CHECKING:
     from ..evaluation.ranker_evaluation import RankingReport
+    from ..workflows.bench_models import BenchResult
     from ..workflows.results import Row
 
 
@@ -63,7 +64,10 @@ def bench(
     ] = None,
     asks: Annotated[
         str | None,
-        typer.Option(help="Also measure with queries made of the targets: category, attributes, review, title, ..."),
+        typer.Option(
+            help="Also measure with queries made of the targets (category, attributes, review, title, paraphrase, "
+            "own-title) or of events (query); several with commas between."
+        ),
     ] = None,
     config_file: Annotated[
         Path | None, typer.Option("--config", help="YAML file with values for any of the fields below.")
@@ -95,7 +99,7 @@ def bench(
     check_tables(data, items, events, columns)
 
     from ..workflows.bench_models import bench as run_bench
-    from ..workflows.bench_results import comparison_lines, mean_reports
+    from ..workflows.bench_results import ask_lines, comparison_lines, mean_reports
     from ..workflows.bench_worker import RunFailedError
     from .console import print_json, say
 
@@ -110,21 +114,23 @@ def bench(
         say(f"xcat: error: {error}")
         raise typer.Exit(1) from None
     rows, reports = [run.row for run in result.runs], mean_reports(result.runs)
-    _show(rows, reports, result.comparisons)
+    _show(rows, reports, result)
     if report is not None:
         from .fit_command import other_command
         from .report_files import report_bench
 
         command = other_command(context, None, data)
-        report_bench(report, rows, reports, comparison_lines(result.comparisons), fields, command)
+        findings = comparison_lines(result.comparisons) + ask_lines(result.ask_comparisons)
+        report_bench(report, rows, reports, findings, fields, command)
     if json_output:
         print_json(result.to_dict())
 
 
-def _show(rows: list[Row], reports: dict[str, RankingReport], compared: list[dict[str, Any]]) -> None:
+def _show(rows: list[Row], reports: dict[str, RankingReport], result: BenchResult) -> None:
     """Print event types, notes and tables."""
     from ..tokenization.tables.event_roles import EventRoles
-    from .bench_tables import comparison_table, results_table
+    from ..workflows.bench_results import ask_kinds_of
+    from .bench_tables import ask_ratios_table, asks_table, comparison_table, results_table
     from .console import messages, say
 
     if "event_roles" in rows[0]["data"]:  # older files do not have it
@@ -133,8 +139,12 @@ def _show(rows: list[Row], reports: dict[str, RankingReport], compared: list[dic
     for note in rows[0]["data"].get("notes", []):
         say(f"note: {note}")
     messages.print(results_table(rows, reports, title=_title(rows[0]["data"])), highlight=False)
-    if compared:
-        messages.print("", comparison_table(compared), highlight=False, sep="\n")
+    if result.comparisons:
+        messages.print("", comparison_table(result.comparisons), highlight=False, sep="\n")
+    if ask_kinds_of(rows):
+        messages.print("", asks_table(rows, reports), highlight=False, sep="\n")
+    if result.ask_comparisons:
+        messages.print("", ask_ratios_table(result.ask_comparisons), highlight=False, sep="\n")
 
 
 def _fields(arguments: list[str], own: dict[str, Any], config_file: Path | None) -> dict[str, Any]:

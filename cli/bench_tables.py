@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..evaluation.bootstrap import confidence_interval
 from ..evaluation.ranker_evaluation import LOST, RankingReport
-from ..workflows.bench_results import values_of
-from ..workflows.results import Row, by_model
+from ..workflows.bench_results import ask_kinds_of, ask_values, ratio_text, values_of
+from ..workflows.results import ASK_INPUTS, DECIDING_METRIC, Row, by_model
 from .metric_tables import metrics_table
 from .plain_tables import Column, PlainTable
 
@@ -75,3 +76,48 @@ def comparison_table(compared: Sequence[Mapping[str, Any]]) -> PlainTable:
         Column(f"{100 * first['level']:.0f} % interval", right=True),
     )  # fmt: skip
     return PlainTable(f"Difference to the best baseline, {first['users']:,} users", columns, rows)
+
+
+def asks_table(rows: Sequence[Row], reports: Mapping[str, RankingReport]) -> PlainTable:
+    """Metrics for queries: one line per kind, input and model, best first, and median ranks.
+
+    Args:
+        rows: Runs with `asks`.
+        reports: Result of `mean_reports` for them.
+    """
+    grouped = by_model(rows)
+    several = max(map(len, grouped.values())) > 1
+    lines: list[Sequence[str] | str] = []
+    below = []
+    for kind in ask_kinds_of(rows):
+        users = next((row["asks"][kind]["num_users"] for row in rows if (row.get("asks") or {}).get(kind)), 0)
+        below.append(f"{kind}: {users:,} users" if users else f"{kind}: no target of the test split has a text for it")
+        blocks = [(name, key, DECIDING_METRIC, start) for name, (key, _, start) in ASK_INPUTS.items()]
+        blocks.append(("median rank", "median_rank", "", None))
+        for name, key, metric, start in blocks:
+            found = {model: ask_values(group, kind, key, metric) for model, group in grouped.items()}
+            means = {model: float(np.mean(values)) for model, values in found.items() if values}
+            for model in sorted(means, key=lambda one: means[one] * (1 if start is None else -1)):
+                values = reports[model].per_user.get(f"asks.{kind}.{start}{metric}")
+                ends = "" if values is None else "{0.low:.4f}-{0.high:.4f}".format(confidence_interval(values))
+                digits = 1 if start is None else 4
+                beside = f"± {np.std(found[model], ddof=1):.{digits}f}" if len(found[model]) > 1 else ""
+                shown = f"{means[model]:.{digits}f}"
+                lines.append((kind, name, model, shown, *([beside] if several else []), ends))
+            lines.append("" if means else (kind, name, "-", "-", *([""] if several else []), ""))
+    columns = (
+        Column("query"), Column("ranked by"), Column("model", cut=True), Column("value", right=True),
+        *([Column("over seeds", right=True)] if several else []), Column("95 % interval", right=True),
+    )  # fmt: skip
+    below.append("query and history alone: the same targets, ranked with one of the two; median rank: with both")
+    return PlainTable(f"{DECIDING_METRIC} for queries", columns, lines[:-1] if lines[-1:] == [""] else lines, below)
+
+
+def ask_ratios_table(compared: Sequence[Mapping[str, Any]]) -> PlainTable:
+    """One line per comparison of `compare_asks`."""
+    lines = [(one["kind"], one["model"], one["against"], ratio_text(one)) for one in compared]
+    columns = (
+        Column("query"), Column("model", cut=True), Column("relative to", cut=True),
+        Column(f"ratio ({100 * compared[0]['level']:.0f} % interval)", right=True),
+    )  # fmt: skip
+    return PlainTable(f"Ratio of {compared[0]['metric']} with history and query", columns, lines)

@@ -11,7 +11,6 @@ import typer
 
 if TYPE_CHECKING:
     from ..serving.chat.session import ChatTurn
-    from ..tokenization.vocabulary import ItemVocabulary
 
 _LEAVE = {"quit", "exit", "bye", "退出", "再见"}
 
@@ -58,7 +57,7 @@ def chat(
     session = ChatSession(recommender, support_log=support_log, k=k, history=ids)
     _say_unknown(recommender.unknown_items([ids]).sum(), len(ids))
     for text in _typed(json_output) if turns is None else turns:
-        _show(session.say(text), recommender.vocabulary, json_output, None if turns is None else text)
+        _show(session.say(text), json_output, None if turns is None else text)
 
 
 def _turns_of(script: Path) -> list[str]:
@@ -96,7 +95,7 @@ def _typed(json_output: bool) -> Iterator[str]:
             yield text
 
 
-def _show(turn: ChatTurn, vocabulary: ItemVocabulary, json_output: bool, text: str | None) -> None:
+def _show(turn: ChatTurn, json_output: bool, text: str | None) -> None:
     from ..serving.chat.answers import shown_state
     from .console import print_json, results
     from .rendering import recommendation_table
@@ -110,7 +109,7 @@ def _show(turn: ChatTurn, vocabulary: ItemVocabulary, json_output: bool, text: s
         results.print(f"[{state}]", highlight=False)
     results.print(turn.answer, highlight=False)
     if turn.recommendations:
-        results.print(recommendation_table(turn.recommendations, "", vocabulary), highlight=False)
+        results.print(recommendation_table(turn.recommendations, ""), highlight=False)
     results.print()
 
 

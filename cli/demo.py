@@ -115,7 +115,7 @@ def demo(
         history = recommender.vocabulary.decode(row["items"])
         title = f"household {row['user_id']}, after {len(history)} purchases"
         found = recommender.recommend(history, RECOMMENDATIONS_SHOWN)
-        results.print(recommendation_table(found, title, recommender.vocabulary, reasons=True), highlight=False)
+        results.print(recommendation_table(found, title, reasons=True), highlight=False)
     messages.print(
         f"trained in {outcome.train_seconds:.0f} s, {outcome.total_seconds:.0f} s in all, "
         f"peak memory {outcome.peak_memory_mb:.0f} MB"

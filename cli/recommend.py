@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ..modeling_xcat.recommending_xcat import Recommendations
     from ..serving.batch import BatchRequest
     from ..tokenization.sequences.histories import Histories
-    from ..tokenization.vocabulary import ItemVocabulary
 
 
 def recommend(
@@ -150,19 +149,29 @@ def recommend(
     if json_output:
         _show_json(found, owners)
     else:
-        _show(found, owners, recommender.vocabulary, reasons)
+        titles = (
+            [_title(found[0], query)] if users is None else [f"Recommendations for {user}" for user in owners or ()]
+        )
+        _show(found, titles, reasons)
 
 
-def _show(
-    found: Sequence[Recommendations], users: Sequence[str] | None, vocabulary: ItemVocabulary, reasons: bool
-) -> None:
+def _title(found: Recommendations, query: str | None) -> str:
+    """Title of the table of one user: the input that the list was computed from."""
+    if found.basis in ("popular", "none"):
+        return "Popular items" if found else "No recommendations"
+    from ..ranking.queries import UNREAD
+
+    asked = found.basis == "history" and query and UNREAD not in found.notes
+    return f"Recommendations for {'history and query' if asked else found.basis}"
+
+
+def _show(found: Sequence[Recommendations], titles: Sequence[str], reasons: bool) -> None:
     """Print one table per user."""
     from .console import results
     from .rendering import recommendation_table
 
-    for name, items in zip(users or ["history"], found, strict=True):
-        table = recommendation_table(items, f"Recommendations for {name}", vocabulary, reasons)
-        results.print(table, "", highlight=False, sep="\n")
+    for own, items in zip(titles, found, strict=True):
+        results.print(recommendation_table(items, own, reasons), "", highlight=False, sep="\n")
 
 
 def _say(histories: Histories) -> None:
@@ -175,11 +184,13 @@ def _say(histories: Histories) -> None:
 
 def _say_notes(found: Sequence[Recommendations], users: Sequence[str] | None) -> None:
     """Print each note about the lists once, with its number of users."""
+    from ..ranking.queries import PRICE_REMEDY
     from .console import say
 
     for note, count in Counter(note for items in found for note in items.notes).items():
         with_times = "write item@time in --history" if users is None else "fill the column timestamp of --users"
         note = note.replace("give timestamps= for all events", with_times)
+        note = note.replace(PRICE_REMEDY, "xcat chat CHECKPOINT reads price limits")
         of = "" if users is None else f" ({count:,} of {len(found):,} users)"
         say(f"note: {note}{of}")
 

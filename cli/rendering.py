@@ -11,33 +11,35 @@ from .plain_tables import Column, PlainTable, one_line
 if TYPE_CHECKING:
     from ..modeling_xcat.recommending_xcat import Recommendation
     from ..tokenization.interests.profiles import InterestProfile
-    from ..tokenization.vocabulary import ItemVocabulary
 
 _INDENT = " " * 4
 
 
-def recommendation_table(
-    found: Sequence[Recommendation], title: str, vocabulary: ItemVocabulary, reasons: bool = False
-) -> PlainTable:
-    """One line per recommendation: rank, id, title, category and price if there are any, and score.
+def recommendation_table(found: Sequence[Recommendation], title: str, reasons: bool = False) -> PlainTable:
+    """One line per recommendation: rank, id, title, category, price and query if there are any, and score.
+
+    The column "query" has the words of the query that raise the item's score, or "(meaning)".
 
     Args:
         found: The recommendations, best first.
         title: Line above them.
-        vocabulary: The catalogue, which has the prices.
         reasons: Whether to print the events with most influence below each item.
     """
-    items = vocabulary.encode([item.item_id for item in found]) if found else ()
-    prices = [price_text(vocabulary.item(int(row))) for row in items]
-    categories = any(item.category for item in found)
+    prices = [price_text({"price": item.price, "currency": item.currency}) for item in found]
+    asked = [" ".join(item.words) or "(meaning)" * item.by_meaning or "-" for item in found]
+    categories, by_query = any(item.category for item in found), any(one != "-" for one in asked)
     columns = [
         Column(right=True), Column("item", cut=True), Column("title", cut=True),
         *([Column("category", cut=True)] if categories else []),
+        *([Column("query", cut=True)] if by_query else []),
         *([Column("price", right=True)] if any(prices) else []), Column("score", right=True),
     ]  # fmt: skip
     rows: list[Sequence[str] | str] = []
-    for rank, (item, price) in enumerate(zip(found, prices, strict=True), start=1):
-        known = [*([item.category or "-"] if categories else []), *([price] if any(prices) else [])]
+    for rank, (item, price, words) in enumerate(zip(found, prices, asked, strict=True), start=1):
+        known = [
+            *([item.category or "-"] if categories else []), *([words] if by_query else []),
+            *([price] if any(prices) else []),
+        ]  # fmt: skip
         rows.append((str(rank), item.item_id, item.title, *known, f"{item.score:.2f}"))
         if reasons and item.because:
             because = "; ".join(f"{one_line(reason.title)} ({reason.weight:.0%})" for reason in item.because)

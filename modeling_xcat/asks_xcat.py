@@ -251,6 +251,22 @@ class XCatAskReader(nn.Module):
         same = (tokens[:, :, None, :] == asks.tokens[:, None, :, None]).any(3)
         return same & (asks.rarity > 0)[:, None, :]
 
+    def closeness(self, asks: Asks, rows: torch.Tensor, items: XCatItemEncoder) -> torch.Tensor:
+        """(queries, n) cosine of each ask and the text of (queries, n) item indices."""
+        states = nn.functional.normalize(items.text_states[items.text_index[rows], 0].float(), dim=-1)
+        return torch.einsum("qd,qnd->qn", asks.states, states)
+
+    def readable(self, token_ids: torch.Tensor) -> torch.Tensor:
+        """(queries,) whether asks of (queries, length) token ids can be compared with the items at all.
+
+        Words can if an item has them. Where the meaning counts, all known words can.
+        """
+        told = self.rarity[token_ids] > 0
+        if not self.view[1]:
+            starts = self._postings().starts
+            told &= starts[token_ids + 1] > starts[token_ids]
+        return told.any(1)
+
     def _postings(self) -> _Postings:
         """Texts by token, made once for the stored words."""
         key = _content(self.words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ class Filters:
 
     Args:
         exclude_seen: Leave out the items of the history.
-        exclude_categories: Categories to leave out; one name or any container of names.
+        exclude_categories: Categories to leave out, whatever their case; one name or any container of names.
         only_categories: Categories to recommend from, likewise; None for all.
         cross_category: Recommend only items whose category the history does not contain.
         only_items: Ids of the items to recommend from, in any container, such as the items in stock; None for all.
@@ -73,7 +74,9 @@ class ItemFilter:
     def __init__(self, vocabulary: Any, device: torch.device) -> None:
         self.codes = torch.as_tensor(vocabulary.category_codes).long().to(device)
         self._vocabulary = vocabulary
-        self._categories = {name: code for code, name in enumerate(vocabulary.categories)}
+        self._categories: dict[str, list[int]] = {}
+        for code, name in enumerate(vocabulary.categories):
+            self._categories.setdefault(_folded(name), []).append(code)
 
     def allowed(self, filters: Filters) -> torch.Tensor:
         """(rows,) True for items that pass the filters that do not depend on the history.
@@ -114,7 +117,7 @@ class ItemFilter:
         rows = torch.cat([torch.as_tensor(history).long() for history in histories]).to(device)
         everything = bool(allowed.all())
         # The last column is for items without a category (code -1).
-        known = torch.zeros(len(histories), len(self._categories) + 1, dtype=torch.bool, device=device)
+        known = torch.zeros(len(histories), len(self._vocabulary.categories) + 1, dtype=torch.bool, device=device)
         known[users, self.codes[rows]] = True
         known[:, -1] = False
 
@@ -131,14 +134,20 @@ class ItemFilter:
         return hide
 
     def _codes_of(self, names: str | Sequence[str]) -> torch.Tensor:
-        unknown = [name for name in names if name not in self._categories]
+        unknown = [name for name in names if _folded(name) not in self._categories]
         if unknown:
-            known = ", ".join(sorted(self._categories)[:10])
+            known = {_folded(name): name for name in self._vocabulary.categories}
+            near = [known[name] for name in get_close_matches(_folded(unknown[0]), known, n=3)]
             raise ValueError(
-                f"{unknown[0]!r} is not a category of the catalogue's {len(self._categories)}; "
-                f"it has, for example, {known}"
+                f"{unknown[0]!r} is not a category of the catalogue's {len(self._vocabulary.categories)}; "
+                + (
+                    f"did you mean {' or '.join(near)}?"
+                    if near
+                    else f"it has, for example, {', '.join(sorted(known.values())[:10])}"
+                )
             )
-        return torch.tensor([self._categories[name] for name in names], device=self.codes.device)
+        codes = [code for name in names for code in self._categories[_folded(name)]]
+        return torch.tensor(codes, device=self.codes.device)
 
     def _rows_of(self, ids: Collection[str]) -> torch.Tensor:
         rows = torch.as_tensor(self._vocabulary.encode(list(ids))).long()
@@ -149,3 +158,8 @@ class ItemFilter:
                 f"{list(ids)[int(unknown[0])]!r}; leave them out, or add the items with add_items"
             )
         return rows.to(self.codes.device)
+
+
+def _folded(name: str) -> str:
+    """A name of a category as it is compared: without case and blanks around."""
+    return name.strip().casefold()

@@ -173,7 +173,7 @@ class XCatPipeline(Pipeline):
             "inputs": self.processor.inputs_of(rows, texts, layout="right"),
             "rows": [row["items"] for row in rows],
             "asks": None if queries is None else self.processor.ask_inputs([query or "" for query in queries]),
-            "words": [] if queries is None else self.processor.ask_words([query or "" for query in queries]),
+            "queries": None if queries is None else [query or "" for query in queries],
         }
 
     def _forward(  # type: ignore[override]
@@ -189,8 +189,10 @@ class XCatPipeline(Pipeline):
         boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
         check_unknown(sum(placed["unknown"]), len(placed["unknown"]), on_unknown)
         asks = None if placed["asks"] is None else self._ranker.read_asks(placed["asks"])
+        queries = placed["queries"] if explain else None
+        words = None if queries is None else self._ranker.ask_words(self.processor, queries)
         found = self._ranker.recommend(
-            placed["inputs"], placed["rows"], k, chosen, explain, boost, asks=asks, words=placed["words"]
+            placed["inputs"], placed["rows"], k, chosen, explain, boost, asks=asks, words=words
         )
         popular = self._ranker.popular(k, chosen) if on_unknown == "popular" and any(placed["unknown"]) else []
         return [popular if unknown else of_user for unknown, of_user in zip(placed["unknown"], found, strict=True)]

@@ -9,16 +9,20 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from .arguments_xcat import is_missing
+from .ask_words_xcat import AskWords, carrying_words
 from .asks_xcat import Asks
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .explanation_xcat import by_position, event_attention, event_shares
 from .filters_xcat import Filters, ItemFilter
 from .popular_xcat import popular_rows
-from .ranking_xcat import Adjust, ItemIndex
+from .ranked_xcat import Ranked, ranked_items
+from .ranking_xcat import ItemIndex
 from .recent_events_xcat import RecentEvents
 
 REASONS = 3
 """Maximum reasons per recommendation."""
+_OPTIONAL = ("words", "by_meaning", "price", "currency")
 Basis = Literal["history", "query", "texts", "popular", "none"]
 """Basis of a list: known items of the history, the query alone, the user's texts alone, item popularity, or nothing
 (an empty list for a skipped user)."""
@@ -56,7 +60,10 @@ class Recommendation:
         title: Its title, or its id without one.
         category: Its category.
         because: History events with most influence, the first with most.
-        words: Words of the query that the item's text has, in the order of the query.
+        words: Words of the query that the item's text has and that raise its score, the first by most.
+        by_meaning: Whether the item has no such word, and the meaning of the query alone raises its score.
+        price: Its price as the catalogue has it, None if unknown.
+        currency: Currency of the price, None if unknown.
     """
 
     item_id: str
@@ -65,11 +72,18 @@ class Recommendation:
     category: str | None
     because: tuple[Reason, ...] = ()
     words: tuple[str, ...] = ()
+    by_meaning: bool = False
+    price: float | str | None = None
+    currency: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Convert to plain values, for JSON; `words` only if a query has words of the item."""
+        """Convert to plain values, for JSON; `words`, `by_meaning`, `price` and `currency` only if there are any."""
         plain = {**asdict(self), "because": [asdict(reason) for reason in self.because], "words": list(self.words)}
-        return plain if self.words else {name: value for name, value in plain.items() if name != "words"}
+        return {name: value for name, value in plain.items() if name not in _OPTIONAL or not _is_empty(value)}
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value is False or value == []
 
 
 GAPS_UNKNOWN = "time gaps are unknown to the model: not every event has a time"
@@ -87,6 +101,7 @@ class Recommendations(list[Recommendation]):
         gaps_known: Whether every event that the model read has a time; None for a model without time gaps, and for a
             list that was not computed from a history.
         sorted_by_time: Whether the events had to be sorted, because their times did not ascend.
+        query_notes: Notes about the query, which follow the others.
 
     Example:
         >>> popular = Recommendations([], "popular", events=2, unknown_items=2)
@@ -103,6 +118,7 @@ class Recommendations(list[Recommendation]):
         unknown_items: int = 0,
         gaps_known: bool | None = None,
         sorted_by_time: bool = False,
+        query_notes: Sequence[str] = (),
     ) -> None:
         super().__init__(items)
         self.basis: Basis = basis
@@ -110,6 +126,7 @@ class Recommendations(list[Recommendation]):
         self.unknown_items = unknown_items
         self.gaps_known = gaps_known
         self.sorted_by_time = sorted_by_time
+        self.query_notes = list(query_notes)
 
     @property
     def notes(self) -> list[str]:
@@ -128,11 +145,12 @@ class Recommendations(list[Recommendation]):
             notes.append(f"{GAPS_UNKNOWN}; give timestamps= for all events")
         if self.sorted_by_time:
             notes.append("the events were sorted by their times, which did not ascend")
-        return notes
+        return [*notes, *self.query_notes]
 
     def facts(self) -> dict[str, Any]:
-        """`basis`, `unknown_items` and `gaps_known`, which are written with every list."""
-        return {"basis": self.basis, "unknown_items": self.unknown_items, "gaps_known": self.gaps_known}
+        """`basis`, `unknown_items`, `gaps_known` and `notes`, which are written with every list."""
+        named = ("basis", "unknown_items", "gaps_known", "notes")
+        return {name: getattr(self, name) for name in named}
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain values, for JSON: `recommendations` and the facts about them."""
@@ -178,7 +196,7 @@ class ItemRanker:
         order: Order | None = None,
         depth: int = 0,
         asks: Asks | None = None,
-        words: Sequence[Sequence[str]] = (),
+        words: AskWords | None = None,
     ) -> list[list[Recommendation]]:
         """Recommend items to some users.
 
@@ -192,7 +210,7 @@ class ItemRanker:
             order: Reorders the best items before the list is cut to k; None keeps the order of the scores.
             depth: Number of best items to reorder, if more than k.
             asks: What the users ask for (`read_asks`), or None.
-            words: The word of each token of the asks, to explain recommendations by shared words.
+            words: The words of the asks (`ask_words`), to explain recommendations by them; None for no explanation.
 
         Raises:
             ValueError: See `ItemFilter.allowed`.
@@ -201,7 +219,8 @@ class ItemRanker:
         hide = self.filter.hide(filters, self.filter.allowed(filters), histories)
         states, recent, attention = self.states(inputs, explain)
         most = k if order is None else min(max(k, depth), self.model.config.num_items)
-        scores, best, of_candidates = self._ranked(states, recent, most, hide, cold_boost, asks)
+        found = ranked_items(self.model.model, self._index, states, recent, most, hide, cold_boost, asks)
+        scores, best, of_candidates = found.scores, found.rows, found.attention
         if order is not None:
             places = order(best, scores)[:, :k]
             scores, best = scores.gather(1, places), best.gather(1, places)
@@ -214,7 +233,7 @@ class ItemRanker:
             if of_candidates is not None:
                 weights = by_position(of_candidates[user], len(read))
             results.append(self._present(read, scores[user], best[user], weights, explain))
-        return results if asks is None else self._with_words(results, asks, best, words)
+        return results if asks is None or words is None else self._with_words(results, asks, words, best, found)
 
     @torch.no_grad()
     def states(
@@ -245,6 +264,22 @@ class ItemRanker:
         read: Asks = base.read_asks(**{name: value.to(base.device) for name, value in inputs.items()})
         return read
 
+    def ask_words(self, processor: Any, asks: Sequence[str]) -> AskWords:
+        """The words of asks, to explain recommendations by them.
+
+        Args:
+            processor: The `XCatProcessor` of the model.
+            asks: One text per user, "" for none.
+        """
+
+        def without(pairs: Sequence[tuple[int, str]]) -> Asks:
+            texts = processor.asks_without([asks[query] for query, _ in pairs], [word for _, word in pairs])
+            different = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+            read = self.read_asks(processor.ask_inputs(list(different)))
+            return read[torch.tensor([different[text] for text in texts], device=read.tokens.device)]
+
+        return AskWords(processor.ask_words(asks), without)
+
     def popular(self, k: int, filters: Filters) -> list[Recommendation]:
         """The most popular items, varied by category; see `popular_rows`.
 
@@ -259,66 +294,15 @@ class ItemRanker:
         allowed[:NUM_SPECIAL_ROWS] = False
         return [self._item(row, score) for row, score in popular_rows(self.filter.codes, self._counts, allowed, k)]
 
-    def _ranked(
-        self,
-        states: torch.Tensor,
-        recent: RecentEvents,
-        k: int,
-        hide: Adjust,
-        cold_boost: float | None,
-        asks: Asks | None,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """The k best item indices of every query with their scores, and their attention if there is a re-ranker."""
-        base = self.model.model
-        if _scores_of_its_own(base):
-            scores = base.score_states(states, recent, self.items, **({} if asks is None else {"asks": asks}))
-            if cold_boost is not None:
-                scores += (cold_boost - float(base.config.untrained_bonus)) * (self._counts == 0).float()
-            hide(scores, 0)
-            return *scores.topk(min(k, scores.shape[1]), dim=1), None
-        first = base.first_stage(states, recent, cold_boost, asks)
-
-        def adjust(products: torch.Tensor, start: int) -> None:
-            first.add_to(products, start)
-            hide(products, start)
-
-        if not base.re_ranks(first):
-            return *self._index.search(first.queries, k, adjust), None
-        count = min(max(k, base.config.num_candidates), base.config.num_items)
-        scores, rows = self._index.search(first.queries, count, adjust)
-        candidates = min(base.config.num_candidates, count)
-        rescored, attention = base.second_stage(
-            first, recent, rows[:, :candidates], scores[:, :candidates], self.items
-        )
-        best, order = rescored.sort(dim=1, descending=True, stable=True)
-        ordered = rows.gather(1, order)
-        if attention is not None:
-            attention = attention.gather(1, order[..., None].expand_as(attention))
-            attention = torch.nn.functional.pad(attention, (0, 0, 0, count - candidates))[:, :k]
-        return (
-            torch.cat([best, scores[:, candidates:]], 1)[:, :k],
-            torch.cat([ordered, rows[:, candidates:]], 1)[:, :k],
-            attention,
-        )
-
     def _with_words(
-        self,
-        lists: list[list[Recommendation]],
-        asks: Asks,
-        rows: torch.Tensor,
-        words: Sequence[Sequence[str]],
+        self, lists: list[list[Recommendation]], asks: Asks, words: AskWords, rows: torch.Tensor, found: Ranked
     ) -> list[list[Recommendation]]:
-        """The lists with the words of the ask that the text of each of (users, k) items has."""
-        if not words:
-            return lists
+        """The lists of (queries, k) items with the words of the asks that raise their scores."""
         base = self.model.model
-        matched = base.asks.matches(asks, rows, base.items).tolist()
+        carried = carrying_words(base.asks, base.items, asks, words, rows, found.candidates, found.rescore)
         return [
-            [
-                replace(item, words=tuple(dict.fromkeys(w for w, there in zip(own, tokens, strict=False) if there)))
-                for item, tokens in zip(items, of_user, strict=False)
-            ]
-            for items, of_user, own in zip(lists, matched, words, strict=True)
+            [replace(item, words=own, by_meaning=near) for item, (own, near) in zip(items, of_items, strict=False)]
+            for items, of_items in zip(lists, carried, strict=True)
         ]
 
     def _present(
@@ -341,7 +325,9 @@ class ItemRanker:
     def _item(self, row: int, score: float, because: tuple[Reason, ...] = ()) -> Recommendation:
         item = self.vocabulary.item(row)
         title = item.get("title") or item["item_id"]
-        return Recommendation(item["item_id"], round(score, 6), title, item.get("category"), because)
+        price = None if is_missing(item.get("price")) else item["price"]
+        named = {"price": price, "currency": None if price is None else item.get("currency")}
+        return Recommendation(item["item_id"], round(score, 6), title, item.get("category"), because, **named)
 
     def _reasons(self, items: torch.Tensor, shares: torch.Tensor) -> tuple[Reason, ...]:
         by_item: dict[int, float] = {}
@@ -371,9 +357,3 @@ def check_unknown(unknown: int, users: int, on_unknown: str) -> None:
             f"histories: {unknown:,} of {users:,} users have no item of the catalogue; give item ids of the items "
             "table, on_unknown='popular' for popular items, or on_unknown='skip' to leave these users out"
         )
-
-
-def _scores_of_its_own(model: Any) -> bool:
-    """Whether a subclass overrides `score_states`; compares names, because code from the hub has separate classes."""
-    defining = next(cls for cls in type(model).__mro__ if "score_states" in vars(cls))
-    return defining.__name__ != "XCatModel"

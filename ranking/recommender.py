@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,6 @@ import torch
 from ..catalogue.interests import interest_reader
 from ..checkpoints.load import load_model
 from ..modeling_xcat.arguments_xcat import finite_number, truth, whole_number
-from ..modeling_xcat.asks_xcat import Asks
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
@@ -29,6 +29,7 @@ from ..modeling_xcat.recommending_xcat import (
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
+from .queries import Queries
 from .requests import Requests, read_requests
 from .rerank import DEPTH, Candidates, Reranker, rerank_order, rerank_scores
 
@@ -233,10 +234,11 @@ class XCatRecommender:
             only_items: Ids of the items to recommend from, such as the items in stock; None for all.
             cold_boost: Added to the scores of cold items, instead of `XCatRecommender.cold_boost` of the checkpoint.
             on_unknown: Result for a user without a known item; see `OnUnknown`.
-            explain: Whether to find the history events with most influence on each recommendation.
+            explain: Whether to find the history events with most influence on each recommendation, and the words of
+                the query that raise its score.
 
         Returns:
-            Recommendations, best first, and facts about their input: `basis`, `unknown_items`, `gaps_known`.
+            Recommendations, best first, and facts about their input: `basis`, `unknown_items`, `gaps_known`, `notes`.
 
         Raises:
             ValueError: If an argument has the wrong shape, k is not positive, a category or an item of `only_items` is
@@ -303,7 +305,8 @@ class XCatRecommender:
             event_texts=event_texts, queries=queries,
         )  # fmt: skip
         self._check_texts(requests.texts)
-        self._check_queries(requests.queries)
+        queries = Queries(self.ranker, self.processor, requests.queries, explain)
+        requests = replace(requests, queries=queries.read)
         if event_texts is not None and self._interests is None:
             logger.warning("this model reads no interests, so event_texts have no effect")
         filters = filters or Filters()
@@ -320,20 +323,21 @@ class XCatRecommender:
                 own = requests.of(part)
                 rows, inputs = self._inputs(own)
                 read = [row["items"] for row in rows]
-                asked = self._asked(own.queries, explain)
                 batch = self.ranker.recommend(
-                    inputs, read, k, filters, explain, boost, self._order(read), DEPTH, *asked
+                    inputs, read, k, filters, explain, boost, self._order(read), DEPTH, *queries.asks(part)
                 )  # fmt: skip
                 found.update(zip(part, batch, strict=True))
                 progress.advance(len(part))
+        lists = [found.get(user, popular if basis == "popular" else []) for user, basis in enumerate(bases)]
         return [
             Recommendations(
-                found.get(user, popular if basis == "popular" else ()),
+                lists[user],
                 basis,
                 events=len(requests.histories[user]),
                 unknown_items=int(unknown[user]),
                 gaps_known=self._gaps_known(requests, user) if basis == "history" else None,
                 sorted_by_time=user in requests.sorted_by_time,
+                query_notes=queries.notes(user, lists[user]),
             )
             for user, basis in enumerate(bases)
         ]
@@ -377,18 +381,6 @@ class XCatRecommender:
             )  # fmt: skip
         read = requests.texts if self.model.model.reads_user_texts else None
         return rows, self.processor.inputs_of(rows, read, layout="right")
-
-    def _asked(self, queries: Sequence[str] | None, explain: bool) -> tuple[Asks | None, list[list[str]]]:
-        """What some users ask for, and the word of each token if it is explained."""
-        if queries is None:
-            return None, []
-        asks = self.ranker.read_asks(self.processor.ask_inputs(queries))
-        return asks, self.processor.ask_words(queries) if explain else []
-
-    def _check_queries(self, queries: Sequence[str] | None) -> None:
-        """Refuse queries before anything is computed, if the model does not read any."""
-        if queries is not None:
-            self.ranker.read_asks(self.processor.ask_inputs([""]))
 
     def _check_texts(self, texts: Sequence[str | Sequence[str] | None] | None) -> None:
         """Refuse texts that would have no effect."""

@@ -36,10 +36,13 @@ RECOMMENDATIONS = pa.schema(
         "basis": pa.string(),
         "unknown_items": pa.int32(),
         "gaps_known": pa.bool_(),
+        "notes": pa.list_(pa.string()),
+        "words": pa.list_(pa.string()),
+        "by_meaning": pa.bool_(),
     }
 )
-"""Columns of a table of recommendations. `rank` counts from 1; the last three are facts about the user's list, see
-`Recommendations`."""
+"""Columns of a table of recommendations. `rank` counts from 1; `basis` to `notes` are facts about the user's list, see
+`Recommendations`; `words` and `by_meaning` explain the item by the query and are null without one."""
 POSITION = "position"
 """Column with a user's position in the order of first appearance."""
 
@@ -134,12 +137,14 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
         filters=request.filters,
         cold_boost=request.cold_boost,
         on_unknown=request.on_unknown,
-        explain=False,
+        explain=request.query is not None,
     )
     rows = [
         {
             POSITION: position, "user_id": user, "rank": rank, "item_id": item.item_id, "score": item.score,
             "title": item.title, "category": item.category, **best.facts(),
+            "words": list(item.words) if request.query else None,
+            "by_meaning": item.by_meaning if request.query else None,
         }
         for position, user, best in zip(columns[POSITION], users, found, strict=True)
         for rank, item in enumerate(best, start=1)

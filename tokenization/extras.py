@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
@@ -22,6 +24,22 @@ class MissingExtraError(ImportError):
 
     def __init__(self, subject: str, extra: str) -> None:
         super().__init__(f"{subject}; {install_command(extra)}")
+
+
+def check_packages(subject: str, packages: Iterable[str], extra: str) -> None:
+    """Refuse a feature before any work, if a package is not installed.
+
+    Args:
+        subject: Name of the feature.
+        packages: Names of modules, as they are imported.
+        extra: The extra that has them.
+
+    Raises:
+        MissingExtraError: If one is missing.
+    """
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(f"{subject} needs {' and '.join(missing)}", extra)
 
 
 def install_command(extra: str) -> str:

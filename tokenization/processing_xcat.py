@@ -23,7 +23,7 @@ from .packing import EventFeatures, pack_histories, ratings_of, seconds_of, valu
 from .padding import Padding, in_format, text_options
 from .saved_names import check_saved_names
 from .unknown_tokens import warn_of_unknown
-from .user_texts import place_user_texts, plain_tokens, singular_tokens, texts_per_user, words_of_tokens
+from .user_texts import place_user_texts, plain_tokens, singular_tokens, texts_per_user, texts_without, words_of_tokens
 from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
 
 logger = logging.getLogger(__name__)
@@ -44,8 +44,7 @@ class XCatProcessor(ProcessorMixin):
         num_time_gap_buckets: Buckets of time gaps, 0 to leave gaps out.
         max_text_length: Tokens read per text.
         text_fields: Columns of the items table that make an item's text, in order.
-        interest_settings: Settings of user interests, `InterestSettings` as a mapping; None for a model without
-            interests.
+        interest_settings: Settings of user interests, `InterestSettings` as a mapping; None for no interests.
         event_settings: Selection and split of the training events: `EVENT_OPTIONS` of `tokenization.sequences` and the
             seed of ties and cold items; None if unknown.
         reads_texts: Whether the model reads texts of users; True for checkpoints of earlier versions.
@@ -321,6 +320,10 @@ class XCatProcessor(ProcessorMixin):
     def ask_words(self, asks: Sequence[str]) -> list[list[str]]:
         """The word of each of the `token_ids` that `ask_inputs` makes of one text per user."""
         return words_of_tokens(self.tokenizer, asks, self.max_text_length)
+
+    def asks_without(self, asks: Sequence[str], words: Sequence[str]) -> list[str]:
+        """Each ask without one of its `ask_words`."""
+        return texts_without(self.tokenizer, asks, words, self.max_text_length)
 
     def _user_texts(
         self, texts: Sequence[str | Sequence[str] | None], batch: dict[str, torch.Tensor], users: int, options: Any

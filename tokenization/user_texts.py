@@ -5,6 +5,7 @@ Self-contained, because it travels with a checkpoint.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 _SHORTEST_PLURAL = 4
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 
 def texts_per_user(texts: Sequence[str | Sequence[str] | None], users: int) -> list[list[str]]:
@@ -100,19 +102,49 @@ def singular_tokens(tokenizer: PreTrainedTokenizerBase) -> torch.Tensor:
 
 
 def words_of_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], longest: int) -> list[list[str]]:
-    """The word that each of the `plain_tokens` belongs to, as written in the text.
+    """The word that each of the `plain_tokens` belongs to, as written in the text; a Chinese token is its own word.
 
     Args:
         tokenizer: A fast tokenizer.
         texts: The texts.
         longest: Maximum tokens.
     """
+    spans = _word_spans(tokenizer, texts, longest)
+    return [[text[start:end].strip() for start, end in own] for text, own in zip(texts, spans, strict=True)]
+
+
+def texts_without(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], words: Sequence[str], longest: int
+) -> list[str]:
+    """Texts without a word.
+
+    Args:
+        tokenizer: A fast tokenizer.
+        texts: The texts.
+        words: One of each text's `words_of_tokens`; it is removed wherever it stands.
+        longest: Maximum tokens.
+    """
+    found = []
+    for text, word, spans in zip(texts, words, _word_spans(tokenizer, texts, longest), strict=True):
+        for start, end in sorted(set(spans), reverse=True):
+            if text[start:end].strip() == word:
+                text = f"{text[:start]} {text[end:]}"
+        found.append(" ".join(text.split()))
+    return found
+
+
+def _word_spans(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], longest: int) -> list[list[tuple[int, int]]]:
+    """(start, end) in the text of the word of each of the `plain_tokens`."""
     found = plain_tokens(tokenizer, texts, longest, return_offsets_mapping=True)
-    words = []
+    spans = []
     for place, text in enumerate(texts):
-        numbers, offsets = found.word_ids(place), found["offset_mapping"][place]
-        spans: dict[int | None, tuple[int, int]] = {}
-        for number, (start, end) in zip(numbers, offsets, strict=True):
-            spans[number] = (spans.get(number, (start, end))[0], end)
-        words.append([text[slice(*spans[number])].strip() for number in numbers])
-    return words
+        offsets = found["offset_mapping"][place]
+        words: list[Any] = [
+            (start, end) if _HAN.search(text[start:end]) else number
+            for number, (start, end) in zip(found.word_ids(place), offsets, strict=True)
+        ]
+        own: dict[Any, tuple[int, int]] = {}
+        for word, (start, end) in zip(words, offsets, strict=True):
+            own[word] = (own.get(word, (start, end))[0], end)
+        spans.append([own[word] for word in words])
+    return spans

@@ -51,10 +51,14 @@ class Baseline:
     Args:
         fit: Makes the fitted model.
         reads_text: Whether it needs `text_states`, so that bench encodes the item texts.
+        packages: Modules of an extra that it imports; bench checks them before any run.
+        extra: The extra that has them.
     """
 
     fit: Fit
     reads_text: bool = False
+    packages: tuple[str, ...] = ()
+    extra: str = ""
 
 
 BASELINES: Registry[Baseline] = Registry("baseline")
@@ -119,7 +123,6 @@ def _text_knn(data: BaselineData, history: bool) -> Ranker:
     return TextKNNModel(TextKNNConfig(**sizes, history=history)).fit(states, index)  # type: ignore[arg-type]
 
 
-@register_baseline("bm25")
 def _bm25(data: BaselineData) -> Ranker:
     from ..modeling_baselines.search import WordSearch
 
@@ -134,6 +137,8 @@ def _text_search(data: BaselineData) -> Ranker:
     return TextSearch(data.texts, data.encode)
 
 
+# rjieba is for Chinese words; that a text is Chinese shows only when the tables are read.
+BASELINES.add("bm25", Baseline(_bm25, packages=("bm25s", "rjieba"), extra="search"), _bm25)
 for _suffix in ("", UNSEEN):
     register_baseline("item-knn" + _suffix)(partial(_item_knn, history=not _suffix))
     register_baseline("item-regression" + _suffix)(partial(_item_regression, history=not _suffix))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..evaluation.baseline_names import POPULARITY, REPEAT_PURCHASE
 from ..registered_modules import import_registered
+from ..tokenization.extras import check_packages
 from ..training.recipes import OWN, RECIPES
 from .baseline_registry import BASELINES
 
@@ -21,10 +22,11 @@ IDS_ONLY = tuple(name for name, recipe in RECIPES.items() if recipe.config.get("
 
 
 def check_model(name: str, base: str | None = None) -> None:
-    """Refuse an unknown model, or one without a checkpoint to start from.
+    """Refuse an unknown model, one without a checkpoint to start from, and a baseline without its packages.
 
     Raises:
         ValueError: If it is so; the message lists the known models.
+        MissingExtraError: If a package of a baseline is not installed.
     """
     import_registered(BASELINES, name)
     known = (*BASELINES, *RECIPES, *FROM_BASE)
@@ -32,6 +34,8 @@ def check_model(name: str, base: str | None = None) -> None:
         raise ValueError(f"models has an unknown name, {name!r}; give some of {', '.join(known)}")
     if name in FROM_BASE and base is None:
         raise ValueError(f"models has {name!r}, which starts from a checkpoint; give base='CHECKPOINT'")
+    if name in BASELINES:
+        check_packages(f"the baseline {name}", BASELINES[name].packages, BASELINES[name].extra)
 
 
 def runs_once(name: str) -> bool:

@@ -44,7 +44,7 @@ from ..training.recipes import OWN, RECIPES, find_recipe
 from ..training.trainer import XCatTrainer
 from .baseline_registry import BASELINES, BaselineData
 from .baselines import FINE_TUNED, FROM_BASE, ZERO_SHOT, check_model
-from .bench_asks import ask_kinds, measure_asks
+from .bench_asks import add_missing_asks, ask_kinds, check_asks, measure_asks
 from .fields import split_fields
 from .read_shop import read_shop
 
@@ -171,6 +171,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         check_category_column(items_table(shop.items.head(0)).schema, request.category_column)
     options = PreparationOptions(**{"split_seed": SPLIT_SEED, **preparation, "seed": request.seed})
     options = shop.resolved(options)
+    check_asks(shop, ask_kinds(request.asks), options.interest_columns)
     if request.model in RECIPES or request.model in FROM_BASE:
         fitted = _train(request, shop, options, config, {**training, "output_dir": str(folder / "training")})
     else:
@@ -209,6 +210,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         row["by_category"] = parted.rows
     asked: dict[str, np.ndarray] = {}
     if request.asks is not None:
+        add_missing_asks(fitted.data, options.interest_columns)
         row["asks"], asked = measure_asks(
             fitted.ranker, fitted.data.test, fitted.data.vocabulary, trained, ask_kinds(request.asks)
         )

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +29,7 @@ from .bench_worker import run_in_process
 from .fields import columns_option, split_fields
 from .fit import check_base
 from .output_folders import check_results
-from .results import by_model, compare_models, user_key
+from .results import by_model, compare_asks, compare_models, user_key
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
@@ -45,10 +45,13 @@ class BenchResult:
     Args:
         runs: The runs; `run.row["metrics"]` are the metrics of one.
         comparisons: NDCG@10 differences of trained models to the best baseline, with intervals over users.
+        ask_comparisons: NDCG@10 for queries relative to other models, to the query alone and to the history alone; see
+            `compare_asks`.
     """
 
     runs: list[BenchRun]
     comparisons: list[dict[str, Any]]
+    ask_comparisons: list[dict[str, Any]] = field(default_factory=list)
 
     def mean(self, metric: str = "ndcg@10") -> dict[str, float]:
         """Means of a metric over the runs of each model, on all targets.
@@ -61,7 +64,10 @@ class BenchResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to the JSON object of `xcat bench --json`."""
-        return {"runs": [run.row for run in self.runs], "comparisons": self.comparisons}
+        return {
+            "runs": [run.row for run in self.runs], "comparisons": self.comparisons,
+            "ask_comparisons": self.ask_comparisons,
+        }  # fmt: skip
 
 
 def bench(
@@ -105,7 +111,8 @@ def bench(
         base: Checkpoint that xcat-zero-shot and xcat-fine-tuned start from.
         by_category: Whether to add metrics by category of the last event and of the target.
         category_column: Column of the items table for these metrics; None for the default one.
-        asks: Kinds of queries, made of the targets, to measure the rankings with: one of `ASK_KINDS`, or several.
+        asks: Kinds of queries to measure the rankings with: one of `ASK_KINDS`, which are made of the targets, or
+            "query", the queries of events; or several.
         tell: Called with every message about the progress; they are logged if left out.
         **fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments`, for every trained model.
 
@@ -149,7 +156,8 @@ def bench(
         for run in runs
         for metric, values in run.per_user.items()
     }
-    return BenchResult(runs, compare_models([run.row for run in runs], users))
+    rows = [run.row for run in runs]
+    return BenchResult(runs, compare_models(rows, users), compare_asks(rows, users))
 
 
 @contextmanager

@@ -181,6 +181,46 @@ def comparison_lines(compared: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
+def ask_lines(compared: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One sentence per comparison of `compare_asks`."""
+    return [
+        f"{one['model']}, {one['kind']} queries: {one['metric']} of history and query {ratio_text(one)} times that of "
+        f"{one['against']}, {one['users']:,} users"
+        for one in compared
+    ]
+
+
+def ratio_text(one: Mapping[str, Any]) -> str:
+    """A ratio of `compare_asks` with its interval.
+
+    Example:
+        >>> ratio_text({"ratio": 1.25, "low": 1.1, "high": 1.402}), ratio_text({"ratio": None})
+        ('1.25 (1.10 to 1.40)', '-')
+    """
+    if one["ratio"] is None:
+        return NOTHING
+    ends = "" if one["low"] is None else f" ({one['low']:.2f} to {one['high']:.2f})"
+    return f"{one['ratio']:.2f}{ends}"
+
+
+def ask_kinds_of(rows: Sequence[Row]) -> list[str]:
+    """Kinds of queries that some rows were measured with."""
+    return list(dict.fromkeys(kind for row in rows for kind in row.get("asks") or {}))
+
+
+def ask_values(rows: Sequence[Row], kind: str, part: str, metric: str = "") -> list[float]:
+    """Values of runs for a kind of queries.
+
+    Args:
+        rows: Runs of one model.
+        kind: Kind of queries.
+        part: A key of the kind, such as "query_alone".
+        metric: Name of a metric in it; empty for a number.
+    """
+    found = [value for row in rows if (value := ((row.get("asks") or {}).get(kind) or {}).get(part)) is not None]
+    return [float(value[metric] if metric else value) for value in found]
+
+
 def _replace(path: Path, write: Any) -> None:
     """Write a file atomically; an error names it as it was given."""
     try:

@@ -7,10 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.bootstrap import paired_bootstrap
-from ..training.recipes import RECIPES, is_own
+from ..evaluation.bootstrap import paired_bootstrap, relative_bootstrap
+from ..training.recipes import OWN, RECIPES, is_own
+from .baselines import FROM_BASE
 
 DECIDING_METRIC = "ndcg@10"
+ASK_INPUTS = {
+    "history and query": ("metrics", "median_rank", ""),
+    "query alone": ("query_alone", "median_rank_alone", "query_alone."),
+    "history alone": ("history_alone", "median_rank_history", "history_alone."),
+}
+"""Inputs that rankings for queries are measured with: keys of metrics and median rank in a row's `asks`, and the
+beginning of the names of values per user, after `asks.KIND.`."""
 Row = dict[str, Any]
 
 
@@ -57,3 +65,50 @@ def compare_models(rows: Sequence[Row], users: Mapping[str, np.ndarray], samples
             "low": interval.low, "high": interval.high, "level": interval.level, "users": interval.num_users,
         })  # fmt: skip
     return compared
+
+
+def compare_asks(rows: Sequence[Row], users: Mapping[str, np.ndarray], samples: int = 1000) -> list[dict[str, Any]]:
+    """NDCG@10 of XCat for history and query, relative to each other model and to XCat with one of the two.
+
+    Users and seeds are treated as in `compare_models`. Compared are XCat and the models that start from a checkpoint;
+    XCat without a part, such as `xcat-no-query-attention`, is one of the others.
+
+    Args:
+        rows: Runs.
+        users: Values per user by `user_key`.
+        samples: Number of bootstrap samples.
+
+    Returns:
+        One mapping per kind, compared model and other: `model`, `kind`, `against`, `metric`, `ratio`, `low`, `high`,
+        `level`, `users`; `ratio` is None if the other's mean is 0, `low` and `high` if it is 0 in a sample.
+    """
+    groups = by_model(rows)
+
+    def mean(model: str, kind: str, start: str = "") -> np.ndarray | None:
+        keys = [user_key(model, row["seed"], f"asks.{kind}.{start}{DECIDING_METRIC}") for row in groups[model]]
+        return np.mean([users[key] for key in keys], axis=0) if all(key in users for key in keys) else None
+
+    compared = []
+    for model in (name for name in groups if name in (OWN, *FROM_BASE)):
+        for kind in groups[model][0].get("asks") or {}:
+            own = mean(model, kind)
+            others = {name: mean(model, kind, start) for name, (_, _, start) in ASK_INPUTS.items() if start}
+            others |= {name: mean(name, kind) for name in groups if name != model}
+            for against, values in others.items():
+                if own is not None and values is not None:
+                    ratio = _ratio(own, values, samples)
+                    compared.append({"model": model, "kind": kind, "against": against, **ratio})
+    return compared
+
+
+def _ratio(own: np.ndarray, other: np.ndarray, samples: int) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "metric": DECIDING_METRIC, "ratio": None, "low": None, "high": None, "level": 0.95, "users": len(own)
+    }  # fmt: skip
+    if float(other.mean()) > 0:
+        found["ratio"] = float(own.mean() / other.mean())
+    try:
+        interval = relative_bootstrap(own, other, samples)
+    except ValueError:  # the other's mean is 0 in a sample
+        return found
+    return found | {"low": interval.low + 1, "high": interval.high + 1, "level": interval.level}

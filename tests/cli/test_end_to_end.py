@@ -184,7 +184,7 @@ def test_recommend(fitted, capsys):
     answer = run(["recommend", output, "--history", ",".join(history), "-k", "5", "--json"], capsys)
     found = answer["recommendations"]
     assert len(found) == 5
-    assert all({"item_id", "score", "title", "category", "because"} == item.keys() for item in found)
+    assert all({"item_id", "score", "title", "category", "because", "price"} == item.keys() for item in found)
     assert found[0]["item_id"] == "item-24"  # the rule of the shop
     assert [item["score"] for item in found] == sorted((item["score"] for item in found), reverse=True)
     assert not {item["item_id"] for item in found} & set(history)

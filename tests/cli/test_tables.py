@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pytest
 from rich.cells import cell_len
 
@@ -27,7 +26,6 @@ from xcat_rec.evaluation.bootstrap import confidence_interval
 from xcat_rec.evaluation.ranker_evaluation import RankingReport, report_from_ranks
 from xcat_rec.evaluation.slices import HISTORY_SLICES, SLICE_MEANINGS, SLICE_NAMES, TARGET_SLICES
 from xcat_rec.modeling_xcat.recommending_xcat import Reason, Recommendation
-from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.workflows.baseline_registry import BASELINES
 
 from ..tiny_shop import items_table, save_text_encoder, write_shop
@@ -69,16 +67,13 @@ def test_one_line_per_metric_and_model_in_80_columns(capsys: pytest.CaptureFixtu
 
 def test_titles_of_any_script_are_cut_to_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     titles = ["手工陶瓷马克杯" * 12, "A wall clock " * 12, "two\nlines\x1b[31m"]
-    table = pa.table(
-        {"item_id": ["a" * 60, "b", "c"], "title": titles, "category": ["厨房用品" * 9] * 3, "price": [1.5] * 3}
-    )
     reason = Reason("b", titles[1], 0.75)
     found = [
-        Recommendation(item, 1.25, title, "厨房用品" * 9, (reason,))
-        for item, title in zip(table["item_id"].to_pylist(), titles, strict=True)
+        Recommendation(item, 1.25, title, "厨房用品" * 9, (reason,), price=1.5)
+        for item, title in zip(("a" * 60, "b", "c"), titles, strict=True)
     ]
     for reasons, lines in ((False, 5), (True, 8)):
-        CommandConsole().print(recommendation_table(found, "Recommendations", ItemVocabulary(table), reasons))
+        CommandConsole().print(recommendation_table(found, "Recommendations", reasons))
         printed = capsys.readouterr().out
         check_width(printed)
         assert len(printed.splitlines()) == lines
@@ -89,8 +84,7 @@ def test_titles_of_any_script_are_cut_to_one_line(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize("category", [None, "", "Mugs"])
 def test_a_shop_without_categories_has_no_column_of_them(category: str | None) -> None:
     found = [Recommendation("a", 1.0, "Mug", None), Recommendation("b", 0.5, "Bowl", category)]
-    vocabulary = ItemVocabulary(pa.table({"item_id": ["a", "b"], "title": ["Mug", "Bowl"]}))
-    table = recommendation_table(found, "Recommendations", vocabulary)
+    table = recommendation_table(found, "Recommendations")
     headings = [column.heading for column in table.columns]
     assert ("category" in headings) == bool(category)
     assert {len(row) for row in table.rows} == {len(headings)}

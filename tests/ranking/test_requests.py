@@ -50,7 +50,7 @@ def test_new_and_unknown_customers_get_popular_items_by_category() -> None:
     }  # fmt: skip
     assert found.to_dict() == {
         "recommendations": [item.to_dict() for item in found], "basis": "popular", "unknown_items": 0,
-        "gaps_known": None,
+        "gaps_known": None, "notes": ["popular items: the history is empty"],
     }  # fmt: skip
     nobody = using.recommend(["kite"], on_unknown="skip")
     assert nobody == [] and nobody.basis == "none" and nobody.unknown_items == 1
@@ -306,3 +306,19 @@ def test_a_request_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         recommender().recommend_many([["kite"], ["item-03", "rope"], []], 2)
     assert not caplog.records
+
+
+def test_categories_are_filtered_regardless_of_case() -> None:
+    using = recommender()
+    for name in ("only_categories", "exclude_categories"):
+        found = [using.recommend(HISTORY, 40, **{name: given}) for given in ("maps", " MAPS", ["Maps"])]
+        assert found[0] == found[1] == found[2] and len(found[0]) > 5
+    assert using.recommend([], 3, only_categories="Maps") == using.recommend([], 3, only_categories="maps")
+    table = pa.table({"item_id": ["a", "b", "c"], "category": ["Tents", "tents", "straße"]})
+    filters = ItemFilter(ItemVocabulary(table), torch.device("cpu"))
+    assert filters.allowed(Filters(only_categories="TENTS"))[2:].tolist() == [True, True, False]
+    assert filters.allowed(Filters(exclude_categories="STRASSE"))[2:].tolist() == [True, True, False]
+    hidden = torch.zeros(1, 5)
+    across = Filters(exclude_seen=False, cross_category=True)
+    filters.hide(across, filters.allowed(across), [[2]])(hidden, 0)
+    assert hidden[0, 2:].tolist() == [-torch.inf, 0.0, 0.0]

@@ -95,6 +95,9 @@ def test_the_file_equals_recommend_many(checkpoint, recommender, tmp_path, capsy
             "basis": "history",
             "unknown_items": 0,
             "gaps_known": True,
+            "notes": [],
+            "words": None,
+            "by_meaning": None,
         }
         for user, found in zip(histories.user_ids, expected, strict=True)
         for rank, i in enumerate(found, 1)

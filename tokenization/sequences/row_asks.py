@@ -34,7 +34,7 @@ def add_asks(data: SplitData, text_columns: Sequence[str] = ()) -> None:
         text_columns: Event columns with texts; empty for the columns of `TEXT_COLUMNS` in the table.
     """
     events = data.selected.events
-    reviews = [name for name in text_columns or TEXT_COLUMNS if name in events.columns and name != QUERY]
+    reviews = review_columns(events, text_columns)
     if QUERY not in events.columns and not reviews:
         return
     split, options = SPLITS.find(data.split), data.options
@@ -63,6 +63,11 @@ def add_asks(data: SplitData, text_columns: Sequence[str] = ()) -> None:
             found = found.join(wanted, "item", "semi", maintain_order="left")
             found = found.join(wanted, ["user_id", "item"], "anti", maintain_order="left")
             _add(data.splits, part, REVIEWS, _with_reviews(wanted, found, events, reviews))
+
+
+def review_columns(events: pl.DataFrame, text_columns: Sequence[str] = ()) -> list[str]:
+    """Columns of events with reviews; see `text_columns` of `add_asks`."""
+    return [name for name in text_columns or TEXT_COLUMNS if name in events.columns and name != QUERY]
 
 
 def _targets(rows: datasets.Dataset) -> pl.DataFrame:

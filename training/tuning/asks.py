@@ -189,7 +189,7 @@ def asked_rows(
     chosen = np.concatenate([random.permutation(chosen) for _ in range(max(1, min(2, most // max(1, len(chosen)))))])
     rows, asks, targets = [], [], []
     picked = [dataset[int(i)] for i in chosen]
-    writer = AskWriter(ItemWords.of_table(table), _reviews(picked, table.height))
+    writer = AskWriter(ItemWords.of_table(table), item_reviews(picked, table.height))
     wanted = [int(random.choice(row["targets"])) for row in picked]
     kinds = random.choice(FITTED_KINDS, len(picked))
     made = writer.write([max(0, item - NUM_SPECIAL_ROWS) for item in wanted], kinds.tolist(), seed)
@@ -206,7 +206,7 @@ def asked_rows(
     return [rows[i] for i in order], [asks[i] for i in order], torch.tensor([targets[i] for i in order]).long()
 
 
-def _reviews(rows: list[dict[str, Any]], items: int) -> list[list[str]]:
+def item_reviews(rows: list[dict[str, Any]], items: int) -> list[list[str]]:
     """Reviews of each item in the column `reviews` of some rows."""
     found: list[list[str]] = [[] for _ in range(items)]
     for row in rows:

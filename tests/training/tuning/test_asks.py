@@ -12,10 +12,12 @@ import torch
 from datasets import Dataset
 
 from xcat_rec.catalogue.change import change_catalogue
+from xcat_rec.cli.app import main
 from xcat_rec.evaluation.ranker_evaluation import evaluate_ranker
 from xcat_rec.modeling_xcat.asks_xcat import FIELD_CODES, FIELDS
 from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.ranking.pipelines import pipeline
+from xcat_rec.ranking.queries import BY_MEANING, NO_WORD, PRICE, UNREAD
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.batch import BatchRequest, histories_table, recommend_block
 from xcat_rec.tokenization.sequences.histories import Histories
@@ -63,7 +65,8 @@ def test_asks_lead_to_their_items(fitted: PreparedTraining, recommender: XCatRec
     for title in ("boots number 17", "stoves number 23"):
         found = recommender.recommend([], 3, query=title)
         assert found[0].title == title and found.basis == "query"
-        assert found[0].words == tuple(title.split())
+        assert sorted(found[0].words) == sorted(title.split()) and not found[0].by_meaning
+        assert found[0].words[0] == title.split()[-1], "the number is the rarest word"
         assert found.notes == ["items for the query alone: the history is empty"]
     with_history = recommender.recommend(HISTORY, 3, query="boots number 17")
     assert with_history[0].title == "boots number 17" and with_history.basis == "history"
@@ -137,18 +140,88 @@ def test_a_training_fits_it_and_the_checkpoint_keeps_it(tmp_path: Path, capsys: 
     ):
         answer = pipe({"history": HISTORY, "query": "maps number 33"}, k=4)
         assert [one["item_id"] for one in answer] == [item.item_id for item in found]
-        assert answer[0]["words"] == ["maps", "number", "33"]
+        assert [one.get("words", []) for one in answer] == [list(item.words) for item in found]
+        assert [one.get("by_meaning", False) for one in answer] == [item.by_meaning for item in found]
+        assert set(answer[0]["words"]) == {"maps", "number", "33"} and answer[0]["price"] == 49.5
         assert [one["item_id"] for one in pipe([], k=4, query="maps number 33")] == [
             item.item_id for item in loaded.recommend([], 4, query="maps number 33")
         ]
     block = histories_table(Histories(["u"], [HISTORY]))
     table = recommend_block(loaded, block, BatchRequest(4, query="maps number 33"))
     assert table["item_id"].to_pylist() == [item.item_id for item in found]
+    assert table["words"].to_pylist() == [list(item.words) for item in found]
+    assert table["by_meaning"].to_pylist() == [item.by_meaning for item in found]
+    assert table["notes"].to_pylist() == [found.notes] * 4
+    plain = recommend_block(loaded, block, BatchRequest(4))
+    assert plain["words"].null_count == plain["by_meaning"].null_count == 4
     kept = str(tmp_path / "kept")
     asked_for = ["recommend", kept, "--query", "maps number 33", "-k", "4", "--json"]
     printed = run([*asked_for, "--history", ",".join(HISTORY)], capsys)
-    assert [one["item_id"] for one in printed["recommendations"]] == [item.item_id for item in found]
+    assert printed == found.to_dict()
     assert run(asked_for, capsys)["basis"] == "query"
+    check_faces(kept, capsys)
+
+
+def check_faces(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The title of the table, the words of each item and the notes, as a user sees them."""
+
+    def shown(*arguments: str) -> tuple[list[str], str]:
+        with pytest.raises(SystemExit) as stop:
+            main(["recommend", checkpoint, "-k", "2", *arguments])
+        assert not stop.value.code
+        printed = capsys.readouterr()
+        return printed.out.splitlines(), " ".join(printed.err.split())
+
+    both = shown("--query", "maps number 33", "--history", "item-03@1700000000")
+    assert both[0][0] == "Recommendations for history and query" and not both[1]
+    assert "query" in both[0][1] and "33" in both[0][2].split("maps number 33")[1], "title, then the words"
+    alone = shown("--query", "maps under 5 dollars")
+    assert alone[0][0] == "Recommendations for query" and "xcat chat CHECKPOINT reads price limits" in alone[1]
+    assert shown("--history", "item-03@1700000000")[0][0] == "Recommendations for history"
+    unknown = shown("--query", "zzqq")
+    assert unknown[0][0] == "Popular items" and UNREAD in unknown[1] and "query" not in unknown[0][1]
+    nothing = shown("--query", "maps", "--only-category", "BOOTS")
+    assert NO_WORD in nothing[1]
+
+
+def test_words_are_the_ones_whose_removal_lowers_the_score(recommender: XCatRecommender) -> None:
+    every = Filters(exclude_seen=False)  # 40 items are all candidates, so scores with and without a word compare
+    for query in ("maps number 33", "brand boots 1 number", "tents stoves"):
+        for history in ([], HISTORY):
+            words = query.split()
+            texts = [query, *(" ".join(word for word in words if word != out) for out in words)]
+            whole, *without = recommender.recommend_many([history] * len(texts), 40, queries=texts, filters=every)
+            fewer = [{item.item_id: item.score for item in found} for found in without]
+            for item in whole:
+                falls = {word: item.score - scores[item.item_id] for word, scores in zip(words, fewer, strict=True)}
+                own = recommender.vocabulary.item(int(recommender.vocabulary.encode([item.item_id])[0]))[
+                    "text"
+                ].split()
+                expected = [word for word in words if word in own and falls[word] > 1e-4]
+                assert [word for word in item.words if falls[word] > 1e-4] == sorted(
+                    expected, key=lambda word: -falls[word]
+                ), (item, falls)
+                assert all(falls[word] > -1e-4 for word in item.words)
+                assert not (item.words and item.by_meaning)
+    unexplained = recommender.recommend(HISTORY, 3, query="maps", explain=False)
+    assert not any(item.words or item.by_meaning for item in unexplained) and not unexplained.notes[1:]
+
+
+def test_notes_about_a_query(recommender: XCatRecommender) -> None:
+    unknown = recommender.recommend([], 3, query="zzqq")
+    assert unknown.basis == "popular" and unknown.notes == ["popular items: the history is empty", UNREAD]
+    assert list(unknown) == list(recommender.recommend([], 3))
+    assert list(recommender.recommend(HISTORY, 3, query="zzqq")) == list(recommender.recommend(HISTORY, 3))
+    assert UNREAD in recommender.recommend(HISTORY, 3, query="zzqq").notes
+    with pytest.raises(ValueError, match="1 of 1 users have no item"):
+        recommender.recommend([], query="zzqq", on_unknown="error")
+    elsewhere = recommender.recommend([], 3, query="maps", only_categories="Boots")
+    assert elsewhere.basis == "query" and elsewhere.notes[1:] in ([NO_WORD], [BY_MEANING])
+    assert (elsewhere.notes[1:] == [BY_MEANING]) == any(item.by_meaning for item in elsewhere)
+    priced = recommender.recommend_many([HISTORY, [], []], 3, queries=["maps under 5 dollars", "zzqq $5", None])
+    assert [PRICE in found.notes for found in priced] == [True, True, False]
+    assert priced[0].to_dict()["notes"] == priced[0].notes
+    assert "zzqq" not in str([found.notes for found in priced])
 
 
 def test_queries_of_a_wrong_kind(recommender: XCatRecommender) -> None:
