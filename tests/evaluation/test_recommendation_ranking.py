@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import evaluate
@@ -7,7 +8,13 @@ import numpy as np
 import pytest
 
 import xcat_rec
-from xcat_rec.evaluation.recommendation_ranking.ranking_metrics import METRIC_NAMES, per_user_metrics, summarise
+from xcat_rec.evaluation.recommendation_ranking.ranking_metrics import (
+    ABOUT,
+    METRIC_NAMES,
+    METRICS,
+    per_user_metrics,
+    summarise,
+)
 
 FOLDER = Path(xcat_rec.__file__).parent / "evaluation" / "recommendation_ranking"
 
@@ -63,3 +70,13 @@ def test_lists_shorter_than_a_cutoff_are_refused(metric: evaluate.Metric) -> Non
         metric.compute(predictions=[[1, 2]], references=[[1]], ks=[5])
     with pytest.raises(ValueError, match=r"lengths \[1, 2\]"):
         metric.compute(predictions=[[1, 2], [1]], references=[[1], [1]])
+
+
+def test_the_page_names_every_metric() -> None:
+    page = (FOLDER.parent.parent / "docs" / "evaluate.md").read_text()
+    table = page.partition("## Metrics\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)@k` \|", table, re.MULTILINE) == list(ABOUT)
+    own = {name for name, metric in METRICS.items() if metric.__module__.startswith("xcat_rec.")}
+    assert {*own, "coverage"} == set(ABOUT)
+    default = re.search(r"always report (.+?)\. `hit_rate`", " ".join(table.split()))
+    assert default is not None and re.findall(r"`(\w+)`", default[1]) == [*METRIC_NAMES, "coverage"]
