@@ -26,9 +26,10 @@ from .user_samples import spread_users
 
 MOST_ASKS, QUICK_ASKS = 4096, 1024
 """Maximum asks of a fit."""
-WORDS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-MEANING = (0.0, 5.0, 10.0, 20.0, 40.0)
-"""Candidate weights of the view of the score."""
+WORDS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 12.0, 24.0)
+MEANING = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
+"""Candidate weights of the view of the score. With the largest ones the history only decides between items that fit
+the query equally well, so that the choice includes the order of the query alone."""
 
 _TUNED = 512
 """Asks for choosing the weights of the view."""

@@ -23,6 +23,7 @@ from xcat_rec.serving.batch import BatchRequest, histories_table, recommend_bloc
 from xcat_rec.tokenization.sequences.histories import Histories
 from xcat_rec.training.preparation.options import PreparedTraining
 from xcat_rec.training.tuning.asks import asked_rows, fit_asks, new_customer
+from xcat_rec.workflows.bench_asks import measure_asks
 
 from ...cli.commands import run
 from ..test_trainer import prepared, trainer_of
@@ -102,6 +103,28 @@ def test_attention_to_the_ask_is_off_without_a_gain(fitted: PreparedTraining, tm
         fit_asks(without.model, without.processor, few)
     with pytest.raises(ValueError, match="does not read queries"):
         XCatRecommender(without.model, without.processor).recommend(HISTORY, query="tents")
+
+
+def test_a_history_that_tells_nothing_does_not_outvote_the_query(tmp_path: Path) -> None:
+    start = prepared(tmp_path)
+    learnt, judged = (by_chance(seed) for seed in (0, 1))
+    assert fit_asks(start.model, start.processor, learnt) is not None
+    trained = np.ones(42, dtype=bool)
+    recommender = XCatRecommender(start.model, start.processor)
+    for rows in (learnt, judged):
+        found, _ = measure_asks(recommender, rows, start.processor.catalogue, trained, ["title", "own-title"])
+        for part in found.values():
+            assert part["metrics"]["ndcg@10"] >= part["query_alone"]["ndcg@10"] - 0.01, part
+
+
+def by_chance(seed: int) -> Dataset:
+    """Users whose next item does not depend on their history."""
+    generator = torch.Generator().manual_seed(seed)
+    items = torch.randint(2, 42, (120, 5), generator=generator)
+    columns = {"items": items[:, :4].tolist(), "targets": items[:, 4:].tolist()}
+    for name, value in (("event_types", 1), ("ratings", None), ("timestamps", -1)):
+        columns[name] = [[value] * 4] * len(items)  # type: ignore[list-item]
+    return Dataset.from_dict(columns)
 
 
 def test_rows_with_asks_of_their_own(fitted: PreparedTraining) -> None:
