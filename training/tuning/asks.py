@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,14 @@ from .user_samples import spread_users
 
 MOST_ASKS, QUICK_ASKS = 4096, 1024
 """Maximum asks of a fit."""
-WORDS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 12.0, 24.0)
-MEANING = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
-"""Candidate weights of the view of the score. With the largest ones the history only decides between items that fit
-the query equally well, so that the choice includes the order of the query alone."""
+_WORDS, _MEANING = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0), (0.0, 5.0, 10.0, 20.0, 40.0)
+_LARGE = ((6.0, 0.0), (6.0, 5.0), (6.0, 10.0), (6.0, 20.0), (6.0, 40.0), (3.0, 40.0), (1.0, 40.0), (0.0, 40.0))
+VIEWS = (
+    *[view for view in product(_WORDS, _MEANING) if any(view)],
+    *[(times * words, times * meaning) for times in (4.0, 100.0) for words, meaning in _LARGE],
+)
+"""Candidate weights of words and meaning in the view of the score. With the largest ones the history only decides
+between items that fit the query equally well, so the choice includes the order of the query alone."""
 
 _TUNED = 512
 """Asks for choosing the weights of the view."""
@@ -127,7 +132,7 @@ def fit_asks(
     rows, asks, targets = asked_rows(processor, dataset, QUICK_ASKS if quick else MOST_ASKS, seed)
     if not rows:
         return None
-    with stage("tuning the weights of queries", len(WORDS) * len(MEANING), "weights") as running:
+    with stage("tuning the weights of queries", len(VIEWS), "weights") as running:
         some = slice(None, None, max(1, len(rows) // _TUNED))
         reader.view.copy_(_best_view(model, processor, rows[some], asks[some], targets[some], k, running))
     words, meaning = reader.view.tolist()
@@ -249,7 +254,7 @@ def _best_view(
     """(2,) weights of words and meaning with the best NDCG@k."""
     base = model.model
     table = base.item_side(base.items().float())
-    found = np.zeros((len(WORDS), len(MEANING)))
+    found = np.zeros(len(VIEWS))
     base.asks.view.fill_(1.0)
     for part, first, _ in _first_stages(model, processor, rows, asks):
         asked = first.asked
@@ -258,16 +263,14 @@ def _best_view(
         index = asked.text_index
         words, meaning = asked.words.index_select(1, index), asked.meaning.index_select(1, index)
         own = targets[part].to(base.device)[:, None]
-        for i, of_words in enumerate(WORDS):
-            with_words = plain + of_words * words
-            for j, of_meaning in enumerate(MEANING):
-                scores = with_words + of_meaning * meaning if of_meaning else with_words
-                ranks = (scores >= scores.gather(1, own)).sum(1, keepdim=True)
-                found[i, j] += per_user_metrics(ranks.cpu().numpy(), [k])[f"ndcg@{k}"].sum()
-    running.advance(len(WORDS) * len(MEANING))
-    found[0, 0] = -1.0
-    best = int(found.argmax())
-    return torch.tensor([WORDS[best // len(MEANING)], MEANING[best % len(MEANING)]])
+        for number, (of_words, of_meaning) in enumerate(VIEWS):
+            scores = plain + of_words * words
+            if of_meaning:
+                scores += of_meaning * meaning
+            ranks = (scores >= scores.gather(1, own)).sum(1, keepdim=True)
+            found[number] += per_user_metrics(ranks.cpu().numpy(), [k])[f"ndcg@{k}"].sum()
+    running.advance(len(VIEWS))
+    return torch.tensor(VIEWS[int(found.argmax())])
 
 
 def _collect(

@@ -22,6 +22,7 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.batch import BatchRequest, histories_table, recommend_block
 from xcat_rec.tokenization.sequences.histories import Histories
 from xcat_rec.training.preparation.options import PreparedTraining
+from xcat_rec.training.tuning import asks as tuning
 from xcat_rec.training.tuning.asks import asked_rows, fit_asks, new_customer
 from xcat_rec.workflows.bench_asks import measure_asks
 
@@ -66,8 +67,9 @@ def test_asks_lead_to_their_items(fitted: PreparedTraining, recommender: XCatRec
     for title in ("boots number 17", "stoves number 23"):
         found = recommender.recommend([], 3, query=title)
         assert found[0].title == title and found.basis == "query"
-        assert sorted(found[0].words) == sorted(title.split()) and not found[0].by_meaning
-        assert found[0].words[0] == title.split()[-1], "the number is the rarest word"
+        category, _, number = title.split()
+        assert {category, number} <= set(found[0].words) <= set(title.split()) and not found[0].by_meaning
+        assert found[0].words[0] == number, "the rarest word"
         assert found.notes == ["items for the query alone: the history is empty"]
     with_history = recommender.recommend(HISTORY, 3, query="boots number 17")
     assert with_history[0].title == "boots number 17" and with_history.basis == "history"
@@ -105,26 +107,18 @@ def test_attention_to_the_ask_is_off_without_a_gain(fitted: PreparedTraining, tm
         XCatRecommender(without.model, without.processor).recommend(HISTORY, query="tents")
 
 
-def test_a_history_that_tells_nothing_does_not_outvote_the_query(tmp_path: Path) -> None:
-    start = prepared(tmp_path)
-    learnt, judged = (by_chance(seed) for seed in (0, 1))
-    assert fit_asks(start.model, start.processor, learnt) is not None
-    trained = np.ones(42, dtype=bool)
+def test_a_misleading_history_does_not_outvote_the_query(tmp_path: Path) -> None:
+    start = prepared(tmp_path, temperature=0.01)
     recommender = XCatRecommender(start.model, start.processor)
-    for rows in (learnt, judged):
-        found, _ = measure_asks(recommender, rows, start.processor.catalogue, trained, ["title", "own-title"])
-        for part in found.values():
-            assert part["metrics"]["ndcg@10"] >= part["query_alone"]["ndcg@10"] - 0.01, part
-
-
-def by_chance(seed: int) -> Dataset:
-    """Users whose next item does not depend on their history."""
-    generator = torch.Generator().manual_seed(seed)
-    items = torch.randint(2, 42, (120, 5), generator=generator)
-    columns = {"items": items[:, :4].tolist(), "targets": items[:, 4:].tolist()}
-    for name, value in (("event_types", 1), ("ratings", None), ("timestamps", -1)):
-        columns[name] = [[value] * 4] * len(items)  # type: ignore[list-item]
-    return Dataset.from_dict(columns)
+    rows = [row | {"targets": [int(recommender.score_rows([row])[0, 2:].argmin()) + 2]} for row in by_the_brand(start)]
+    learnt, judged = (Dataset.from_list(rows[part]) for part in (slice(0, 160), slice(160, None)))
+    assert fit_asks(start.model, start.processor, learnt) is not None
+    found, _ = measure_asks(recommender, judged, start.processor.catalogue, start.trained, ["title", "own-title"])
+    for part in found.values():
+        assert part["metrics"]["ndcg@10"] > part["query_alone"]["ndcg@10"] - 0.01, part
+        assert part["metrics"]["ndcg@10"] > part["history_alone"]["ndcg@10"] + 0.1, part
+    ratios = {words / (words + meaning) for words, meaning in tuning.VIEWS if max(words, meaning) >= 600}
+    assert {0.0, 1.0} < ratios and len(ratios) > 5, "the choice includes queries of which the history decides nothing"
 
 
 def test_rows_with_asks_of_their_own(fitted: PreparedTraining) -> None:
@@ -165,7 +159,7 @@ def test_a_training_fits_it_and_the_checkpoint_keeps_it(tmp_path: Path, capsys: 
         assert [one["item_id"] for one in answer] == [item.item_id for item in found]
         assert [one.get("words", []) for one in answer] == [list(item.words) for item in found]
         assert [one.get("by_meaning", False) for one in answer] == [item.by_meaning for item in found]
-        assert set(answer[0]["words"]) == {"maps", "number", "33"} and answer[0]["price"] == 49.5
+        assert "33" in answer[0]["words"] and answer[0]["price"] == 49.5
         assert [one["item_id"] for one in pipe([], k=4, query="maps number 33")] == [
             item.item_id for item in loaded.recommend([], 4, query="maps number 33")
         ]
@@ -196,7 +190,7 @@ def check_faces(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
         return printed.out.splitlines(), " ".join(printed.err.split())
 
     both = shown("--query", "maps number 33", "--history", "item-03@1700000000")
-    assert both[0][0] == "Recommendations for history and query" and not both[1]
+    assert both[0][0] == "Recommendations for history and query" and "note:" not in both[1]
     assert "query" in both[0][1] and "33" in both[0][2].split("maps number 33")[1], "title, then the words"
     alone = shown("--query", "maps under 5 dollars")
     assert alone[0][0] == "Recommendations for query" and "xcat chat CHECKPOINT reads price limits" in alone[1]
