@@ -92,7 +92,9 @@ def asks_table(rows: Sequence[Row], reports: Mapping[str, RankingReport]) -> Pla
     for kind in ask_kinds_of(rows):
         users = next((row["asks"][kind]["num_users"] for row in rows if (row.get("asks") or {}).get(kind)), 0)
         below.append(f"{kind}: {users:,} users" if users else f"{kind}: no target of the test split has a text for it")
-        blocks = [(name, key, DECIDING_METRIC, start) for name, (key, _, start) in ASK_INPUTS.items()]
+        blocks: list[tuple[str, str, str, str | None]] = [
+            (name, key, DECIDING_METRIC, start) for name, (key, _, start) in ASK_INPUTS.items()
+        ]
         blocks.append(("median rank", "median_rank", "", None))
         for name, key, metric, start in blocks:
             found = {model: ask_values(group, kind, key, metric) for model, group in grouped.items()}

@@ -77,7 +77,7 @@ def ranked_items(
     def rescore(queries: torch.Tensor, other: Asks) -> torch.Tensor:
         stage = FirstStage(first.queries[queries], (), first.boosts, base.asks.scores(other, base.items))
         own = rows[queries]
-        given = scores[queries] - first.given(rows)[queries] + stage.given(own)
+        given: torch.Tensor = scores[queries] - first.given(rows)[queries] + stage.given(own)
         if not candidates:
             return given
         return torch.cat([second(stage, recent[queries], own, given)[0], given[:, candidates:]], 1)

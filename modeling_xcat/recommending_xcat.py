@@ -326,8 +326,10 @@ class ItemRanker:
         item = self.vocabulary.item(row)
         title = item.get("title") or item["item_id"]
         price = None if is_missing(item.get("price")) else item["price"]
-        named = {"price": price, "currency": None if price is None else item.get("currency")}
-        return Recommendation(item["item_id"], round(score, 6), title, item.get("category"), because, **named)
+        currency = None if price is None else item.get("currency")
+        return Recommendation(
+            item["item_id"], round(score, 6), title, item.get("category"), because, price=price, currency=currency
+        )
 
     def _reasons(self, items: torch.Tensor, shares: torch.Tensor) -> tuple[Reason, ...]:
         by_item: dict[int, float] = {}

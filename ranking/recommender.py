@@ -305,8 +305,8 @@ class XCatRecommender:
             event_texts=event_texts, queries=queries,
         )  # fmt: skip
         self._check_texts(requests.texts)
-        queries = Queries(self.ranker, self.processor, requests.queries, explain)
-        requests = replace(requests, queries=queries.read)
+        asked = Queries(self.ranker, self.processor, requests.queries, explain)
+        requests = replace(requests, queries=asked.read)
         if event_texts is not None and self._interests is None:
             logger.warning("this model reads no interests, so event_texts have no effect")
         filters = filters or Filters()
@@ -324,7 +324,7 @@ class XCatRecommender:
                 rows, inputs = self._inputs(own)
                 read = [row["items"] for row in rows]
                 batch = self.ranker.recommend(
-                    inputs, read, k, filters, explain, boost, self._order(read), DEPTH, *queries.asks(part)
+                    inputs, read, k, filters, explain, boost, self._order(read), DEPTH, *asked.asks(part)
                 )  # fmt: skip
                 found.update(zip(part, batch, strict=True))
                 progress.advance(len(part))
@@ -337,7 +337,7 @@ class XCatRecommender:
                 unknown_items=int(unknown[user]),
                 gaps_known=self._gaps_known(requests, user) if basis == "history" else None,
                 sorted_by_time=user in requests.sorted_by_time,
-                query_notes=queries.notes(user, lists[user]),
+                query_notes=asked.notes(user, lists[user]),
             )
             for user, basis in enumerate(bases)
         ]

@@ -39,7 +39,9 @@ def test_a_new_customer_and_one_with_times(folder, capsys):
     command = ["recommend", str(folder / "shop"), "-k", "4", "--json", "--history"]
     popular = run([*command, ""], capsys)
     assert (popular["basis"], popular["unknown_items"], len(popular["recommendations"])) == ("popular", 0, 4)
-    assert run([*command, "kite"], capsys) == {**popular, "unknown_items": 1}
+    unknown = run([*command, "kite"], capsys)
+    assert unknown["notes"] == ["popular items: none of the 1 events has an item of the catalogue"]
+    assert unknown == {**popular, "unknown_items": 1, "notes": unknown["notes"]}
     plain = run([*command, "item-03,kite,item-10"], capsys)
     assert (plain["basis"], plain["unknown_items"], plain["gaps_known"]) == ("history", 1, False)
     timed = run([*command, "item-03@1700000000,item-10@1700600000"], capsys)

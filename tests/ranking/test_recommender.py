@@ -196,10 +196,11 @@ def test_fields_of_a_recommendation() -> None:
     found = recommender().recommend(["item-03"], 40)
     assert len(found) == 39
     plain = [item.to_dict() for item in found]
-    assert all(list(item) == ["item_id", "score", "title", "category", "because"] for item in plain)
+    assert all(list(item) == ["item_id", "score", "title", "category", "because", "price"] for item in plain)
     by_id = {item["item_id"]: item for item in plain}
     assert by_id["item-12"]["title"] == "boots number 12" and by_id["item-12"]["category"] == CATEGORIES[1]
     assert by_id[f"item-{NO_CATEGORY}"]["category"] is None
+    assert (by_id["item-12"]["price"], by_id["item-00"]["price"]) == (18.0, 0.0)
     assert plain[0]["because"] == [{"item_id": "item-03", "title": "tents number 3", "weight": 1.0}]
 
 
