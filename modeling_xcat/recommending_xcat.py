@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
+from numbers import Real
 from typing import Any, Literal, get_args
 
 import torch
@@ -325,7 +327,7 @@ class ItemRanker:
     def _item(self, row: int, score: float, because: tuple[Reason, ...] = ()) -> Recommendation:
         item = self.vocabulary.item(row)
         title = item.get("title") or item["item_id"]
-        price = None if is_missing(item.get("price")) else item["price"]
+        price = plain_price(item.get("price"))
         currency = None if price is None else item.get("currency")
         return Recommendation(
             item["item_id"], round(score, 6), title, item.get("category"), because, price=price, currency=currency
@@ -339,6 +341,13 @@ class ItemRanker:
         best = sorted(by_item.items(), key=lambda pair: -pair[1])[:REASONS]
         known = [(self.vocabulary.item(row), share) for row, share in best]
         return tuple(Reason(i["item_id"], i.get("title") or i["item_id"], round(share, 4)) for i, share in known)
+
+
+def plain_price(value: Any) -> float | str | None:
+    """A price of any column type as a number or a text, for JSON."""
+    if is_missing(value):
+        return None
+    return float(value) if isinstance(value, Real | Decimal) else str(value)
 
 
 def check_unknown(unknown: int, users: int, on_unknown: str) -> None:

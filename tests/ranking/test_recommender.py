@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import os
+from decimal import Decimal
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +24,7 @@ from xcat_rec.catalogue.change import change_catalogue
 from xcat_rec.checkpoints.load import load_base
 from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
-from xcat_rec.modeling_xcat.recommending_xcat import REASONS
+from xcat_rec.modeling_xcat.recommending_xcat import REASONS, Recommendation, plain_price
 from xcat_rec.ranking.pipelines import pipeline
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
@@ -202,6 +204,17 @@ def test_fields_of_a_recommendation() -> None:
     assert by_id[f"item-{NO_CATEGORY}"]["category"] is None
     assert (by_id["item-12"]["price"], by_id["item-00"]["price"]) == (18.0, 0.0)
     assert plain[0]["because"] == [{"item_id": "item-03", "title": "tents number 3", "weight": 1.0}]
+
+
+@pytest.mark.parametrize(
+    ("value", "price"),
+    [(5, 5.0), (Decimal("5.10"), 5.1), ("$5.10", "$5.10"), (float("nan"), None), (None, None), (0, 0.0)],
+)
+def test_prices_of_any_type_can_be_written_as_json(value: Any, price: float | str | None) -> None:
+    column = ItemVocabulary(pa.table({"item_id": ["a"], "price": pa.array([value])}))
+    assert plain_price(column.item(NUM_SPECIAL_ROWS)["price"]) == price
+    found = Recommendation("a", 1.0, "A", None, price=price)
+    assert json.loads(json.dumps(found.to_dict())).get("price") == price
 
 
 def test_texts_of_a_user_move_that_user_only() -> None:
