@@ -6,6 +6,7 @@ import re
 import shlex
 from importlib import import_module
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def test_commands_and_examples_run_as_printed(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", StringIO("lip balm\n"))  # of `xcat chat`
     write_tables(
         tmp_path,
         {
