@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,3 +35,25 @@ class _FolderOfTheRepository:
 def pytest_configure(config: pytest.Config) -> None:
     """Register what a conftest below the repository's root cannot do for the root."""
     config.pluginmanager.register(_FolderOfTheRepository())
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Spare the collections of garbage, one per training at least, the million objects of imported libraries."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_reranker_fits() -> Iterator[None]:
+    """A tenth of the steps of the re-ranker's fit, which take most of the time of training on the tiny data set.
+
+    Every training still fits and cross-validates it; tests/training/tuning uses all steps.
+    """
+    if "torch" not in sys.modules:  # no test that was collected trains
+        yield
+        return
+    from xcat_rec.training.tuning import reranker
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reranker, "_STEPS", 30)
+        yield
