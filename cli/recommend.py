@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,6 +13,8 @@ import typer
 from .options import Encoding, MissingUsers, TimeFormat
 
 if TYPE_CHECKING:
+    from pyarrow import Table
+
     from ..modeling_xcat.recommending_xcat import Recommendations
     from ..serving.batch import BatchRequest
     from ..tokenization.sequences.histories import Histories
@@ -128,8 +130,7 @@ def recommend(
         folder = str(locate_checkpoint(checkpoint, revision=revision))
         histories = read(saved_event_settings(folder), saved_text_columns(folder), saved_item_ids(folder))
         request = BatchRequest(k, filters, tuple(text or ()), cold_boost, on_unknown, query)
-        written = _write(output, folder, histories, request, engine, actors)
-        _show_written(output, len(histories.user_ids), written, json_output)
+        _write(output, folder, histories, request, engine, actors, json_output)
         return
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     if users is None:
@@ -145,33 +146,31 @@ def recommend(
         filters=filters, cold_boost=cold_boost, on_unknown=on_unknown,
     )  # fmt: skip
     owners = None if users is None else histories.user_ids
-    _say_notes(found, owners)
+    _say_notes(Counter(note for items in found for note in items.notes), None if owners is None else len(owners))
     if json_output:
         _show_json(found, owners)
     else:
-        titles = (
-            [_title(found[0], query)] if users is None else [f"Recommendations for {user}" for user in owners or ()]
-        )
-        _show(found, titles, reasons)
+        _show(found, owners, query, reasons)
 
 
 def _title(found: Recommendations, query: str | None) -> str:
     """Title of the table of one user: the input that the list was computed from."""
-    if found.basis in ("popular", "none"):
-        return "Popular items" if found else "No recommendations"
     from ..ranking.queries import UNREAD
 
-    asked = found.basis == "history" and query and UNREAD not in found.notes
+    if found.basis in ("popular", "none"):
+        return "Popular items" if found else "No recommendations"
+    asked = found.basis == "history" and query and query.strip() and UNREAD not in found.notes
     return f"Recommendations for {'history and query' if asked else found.basis}"
 
 
-def _show(found: Sequence[Recommendations], titles: Sequence[str], reasons: bool) -> None:
+def _show(found: Sequence[Recommendations], users: Sequence[str] | None, query: str | None, reasons: bool) -> None:
     """Print one table per user."""
     from .console import results
     from .rendering import recommendation_table
 
-    for own, items in zip(titles, found, strict=True):
-        results.print(recommendation_table(items, own, reasons), "", highlight=False, sep="\n")
+    for place, items in enumerate(found):
+        title = _title(items, query) if users is None else f"Recommendations for {users[place]}"
+        results.print(recommendation_table(items, title, reasons), "", highlight=False, sep="\n")
 
 
 def _say(histories: Histories) -> None:
@@ -182,16 +181,16 @@ def _say(histories: Histories) -> None:
         say(f"note: {problem}")
 
 
-def _say_notes(found: Sequence[Recommendations], users: Sequence[str] | None) -> None:
-    """Print each note about the lists once, with its number of users."""
+def _say_notes(notes: Counter[str], users: int | None) -> None:
+    """Print each note about the lists once, with its number of users if there are several."""
     from ..ranking.queries import PRICE_REMEDY
     from .console import say
 
-    for note, count in Counter(note for items in found for note in items.notes).items():
+    for note, count in notes.items():
         with_times = "write item@time in --history" if users is None else "fill the column timestamp of --users"
         note = note.replace("give timestamps= for all events", with_times)
         note = note.replace(PRICE_REMEDY, "xcat chat CHECKPOINT reads price limits")
-        of = "" if users is None else f" ({count:,} of {len(found):,} users)"
+        of = "" if users is None else f" ({count:,} of {users:,} users)"
         say(f"note: {note}{of}")
 
 
@@ -236,16 +235,36 @@ def _check(k: int, output: Path | None, history: str | None, users: Path | None,
 
 
 def _write(
-    output: Path, checkpoint: str, histories: Histories, request: BatchRequest, engine: str, actors: int
-) -> int:
+    output: Path,
+    checkpoint: str,
+    histories: Histories,
+    request: BatchRequest,
+    engine: str,
+    actors: int,
+    json_output: bool,
+) -> None:
+    """Write the recommendations, and print their notes and numbers."""
     from ..serving.batch import histories_table, recommend_locally, write_recommendations
 
-    table = histories_table(histories)
+    table, notes = histories_table(histories), Counter[str]()
     if engine == "local":
-        return write_recommendations(recommend_locally(checkpoint, table, request), output)
-    from ..serving.ray_engine import recommend_with_ray
+        found = recommend_locally(checkpoint, table, request)
+    else:
+        from ..serving.ray_engine import recommend_with_ray
 
-    return write_recommendations(recommend_with_ray(checkpoint, table, request, actors), output)
+        found = recommend_with_ray(checkpoint, table, request, actors)
+    written = write_recommendations(_counted(found, notes), output)
+    _say_notes(notes, len(histories.user_ids))
+    _show_written(output, len(histories.user_ids), written, json_output)
+
+
+def _counted(tables: Iterable[Table], notes: Counter[str]) -> Iterator[Table]:
+    """The tables, while the notes of each list are counted."""
+    import pyarrow.compute as pc
+
+    for table in tables:
+        notes.update(pc.list_flatten(table.filter(pc.equal(table["rank"], 1))["notes"]).to_pylist())
+        yield table
 
 
 def entries_of(history: str) -> list[str]:

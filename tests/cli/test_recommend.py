@@ -106,3 +106,20 @@ def test_the_table_has_a_line_per_item(folder, capsys):
     lines = [line for line in printed.splitlines() if line.strip()]
     assert stop.value.code == 0 and len(lines) == 2 + 4
     check_width(printed)
+
+
+def test_notes_of_a_file_are_printed_with_their_numbers_of_users(folder, tmp_path, capsys):
+    pl.DataFrame({"user_id": ["a", "a", "b"], "item_id": ["item-03", "kite", "kite"], "order": [1, 2, 1]}).write_csv(
+        tmp_path / "users.csv"
+    )
+    command = ["recommend", str(folder / "shop"), "--users", str(tmp_path / "users.csv"), "-k", "3"]
+    for more in ([], ["--output", str(tmp_path / "found.parquet")]):
+        with pytest.raises(SystemExit) as stop:
+            main([*command, *more])
+        assert not stop.value.code
+        errors = " ".join(capsys.readouterr().err.split())
+        assert "note: 1 of 2 events have items that are not in the catalogue (1 of 2 users)" in errors
+        assert "not every event has a time; fill the column timestamp of --users (1 of 2 users)" in errors
+        assert "popular items: none of the 1 events has an item of the catalogue (1 of 2 users)" in errors
+    notes = pq.read_table(tmp_path / "found.parquet")["notes"].to_pylist()
+    assert len(notes) == 6 and [len(of_row) for of_row in notes] == [2] * 3 + [1] * 3
