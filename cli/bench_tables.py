@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..evaluation.bootstrap import confidence_interval
+from ..evaluation.purposes import DISCOVER, NEXT, PURPOSES
 from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..workflows.bench_results import ask_kinds_of, ask_values, ratio_text, values_of
 from ..workflows.results import ASK_INPUTS, DECIDING_METRIC, Row, by_model
@@ -42,8 +43,8 @@ def results_table(rows: Sequence[Row], reports: Mapping[str, RankingReport], tit
     """
     grouped = by_model(rows)
 
-    def deviation(model: str, block: tuple[str, str]) -> str:
-        values = values_of(grouped[model], *block)
+    def deviation(model: str, block: tuple[str, str], purpose: str) -> str:
+        values = values_of(grouped[model], *block, purpose)
         if len(values) < 2:
             return ""
         found = float(np.std(values, ddof=1))
@@ -65,17 +66,21 @@ def results_table(rows: Sequence[Row], reports: Mapping[str, RankingReport], tit
 
 
 def comparison_table(compared: Sequence[Mapping[str, Any]]) -> PlainTable:
-    """One line per comparison."""
+    """One line per comparison, for both purposes."""
     first = compared[0]
     rows = [
-        (one["model"], one["baseline"], f"{one['difference']:+.4f}", f"{one['low']:+.4f} to {one['high']:+.4f}")
-        for one in compared
-    ]
+        (
+            purpose, found["model"], found["baseline"], f"{found['difference']:+.4f}",
+            f"{found['low']:+.4f} to {found['high']:+.4f}",
+        )
+        for purpose in PURPOSES for one in compared if (found := one if purpose == NEXT else one.get(purpose))
+    ]  # fmt: skip
     columns = (
-        Column("model", cut=True), Column("minus", cut=True), Column(first["metric"], right=True),
+        Column("purpose"), Column("model", cut=True), Column("minus", cut=True), Column(first["metric"], right=True),
         Column(f"{100 * first['level']:.0f} % interval", right=True),
     )  # fmt: skip
-    return PlainTable(f"Difference to the best baseline, {first['users']:,} users", columns, rows)
+    new = next((f"; {DISCOVER}: {one[DISCOVER]['users']:,}" for one in compared if one.get(DISCOVER)), "")
+    return PlainTable(f"Difference to the best baseline, {first['users']:,} users{new}", columns, rows)
 
 
 def asks_table(rows: Sequence[Row], reports: Mapping[str, RankingReport]) -> PlainTable:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..evaluation.bootstrap import SAMPLES
 from ..evaluation.categories import METRICS, CategoryMetrics
+from ..evaluation.purposes import DISCOVER, NEXT, NO_DISCOVERY, PURPOSE_MEANINGS, discover_reports
 from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..evaluation.slices import HISTORY_SLICES, SLICE_MEANINGS, TARGET_SLICES
 from ..tokenization.progress import stage
@@ -46,31 +47,46 @@ def metrics_table(
     reports: Mapping[str, RankingReport],
     blocks: Sequence[Block],
     title: str = "",
-    deviation: Callable[[str, Block], str] | None = None,
+    deviation: Callable[[str, Block, str], str] | None = None,
 ) -> PlainTable:
     """Table with one line per slice, metric and model, with a 95 % interval; models are sorted by value, best first.
+
+    The blocks of the next item come first, then those of discovery.
 
     Args:
         reports: Reports by name of the model.
         blocks: Slices and metrics, in their order.
         title: Line above the table.
-        deviation: Text next to the value of a model in a block; None for no such column.
+        deviation: Text next to the value of a model in a block, for a purpose; None for no such column.
     """
+    new = discover_reports(reports)
+    parts = [(NEXT, reports, blocks), *([(DISCOVER, new, _discover_blocks(new, blocks))] if new else [])]
     rows: list[Sequence[str] | str] = []
-    with stage("bootstrap intervals", len(blocks), "metrics") as running:
-        for block in blocks:
-            rows += [*_block(reports, block, deviation), ""]
-            running.advance()
+    with stage("bootstrap intervals", sum(len(shown) for _, _, shown in parts), "metrics") as running:
+        for purpose, found, shown in parts:
+            rows.append(f"{purpose}: {PURPOSE_MEANINGS[purpose]}")
+            for block in shown:
+                rows += [*_block(found, block, purpose, deviation), ""]
+                running.advance()
     spread = () if deviation is None else (Column("over seeds", right=True),)
     columns = (
         Column("targets"), Column("metric"), Column("model", cut=True), Column("value", right=True), *spread,
         Column("95 % interval", right=True),
     )  # fmt: skip
-    return PlainTable(title, columns, rows[:-1], _explanations(reports, blocks))
+    return PlainTable(title, columns, rows[:-1], _explanations(reports, new, blocks))
+
+
+def _discover_blocks(reports: Mapping[str, RankingReport], blocks: Sequence[Block]) -> list[Block]:
+    """The blocks that discovery has, too: all targets, and its slices with targets."""
+    first = next(iter(reports.values()))
+    return [block for block in blocks if not block[0] or first.slices.get(block[0], {}).get("num_targets")]
 
 
 def _block(
-    reports: Mapping[str, RankingReport], block: Block, deviation: Callable[[str, Block], str] | None
+    reports: Mapping[str, RankingReport],
+    block: Block,
+    purpose: str,
+    deviation: Callable[[str, Block, str], str] | None,
 ) -> list[Sequence[str]]:
     part, metric = block
     lost = part == LOST
@@ -87,7 +103,7 @@ def _block(
         interval = None if lost else reports[model].interval(metric, part or None)
         marked = value == best and len(set(found)) > 1
         shown = (f"{100 * value:.1f} %" if lost else f"{value:.4f}") if math.isfinite(value) else "-"
-        beside = () if deviation is None else (deviation(model, block),)
+        beside = () if deviation is None else (deviation(model, block, purpose),)
         ends = "" if interval is None else f"{interval.low:.4f}-{interval.high:.4f}"
         rows.append((HEADINGS.get(part, part), metric, model, ("* " if marked else "") + shown, *beside, ends))
     return rows
@@ -99,7 +115,9 @@ def _order(value: float, ascending: bool) -> float:
     return value if ascending else -value
 
 
-def _explanations(reports: Mapping[str, RankingReport], blocks: Sequence[Block]) -> list[str]:
+def _explanations(
+    reports: Mapping[str, RankingReport], new: Mapping[str, RankingReport], blocks: Sequence[Block]
+) -> list[str]:
     """Lines below a table that explain its slices, the interval and the mark."""
     first = next(iter(reports.values()))
     lines = [f"all: {first.num_targets:,} targets of {first.num_users:,} users"]
@@ -112,10 +130,24 @@ def _explanations(reports: Mapping[str, RankingReport], blocks: Sequence[Block])
                 "lost: share of the metric lost because cold items are ranked above targets with training "
                 "events; lower is better"
             )
+    lines.append(_about_discovery(new, blocks))
     if len(reports) > 1:
         lines.append("*: best of the block")
     lines.append(f"95 % interval: {SAMPLES:,} bootstrap samples of the users")
     return lines
+
+
+def _about_discovery(new: Mapping[str, RankingReport], blocks: Sequence[Block]) -> str:
+    """The numbers of targets of discovery, or why it was not measured."""
+    if not new:
+        return f"{DISCOVER}: not measured, because {NO_DISCOVERY}"
+    first = next(iter(new.values()))
+    parts = dict.fromkeys(part for part, _ in _discover_blocks(new, blocks) if part)
+    counts = [f"{HEADINGS.get(part, part)} {int(first.slices[part]['num_targets']):,}" for part in parts]
+    return (
+        f"{DISCOVER}: the items of the history are left out of every ranking; {first.num_targets:,} targets of "
+        f"{first.num_users:,} users" + (f" ({', '.join(counts)})" if counts else "")
+    )
 
 
 def category_table(metrics: CategoryMetrics) -> PlainTable:

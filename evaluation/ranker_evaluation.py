@@ -14,8 +14,9 @@ import torch
 from datasets import Dataset
 
 from ..tokenization.progress import stage
-from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, PAD_ROW, ItemVocabulary
 from .bootstrap import Interval, confidence_intervals, paired_bootstrap
+from .purposes import DISCOVER, DISCOVER_SLICES, NEW_TARGETS, history_rows, rank_new_targets
 from .ranks import pad_targets, target_ranks, top_rows
 from .recommendation_ranking.ranking_metrics import (
     COVERAGE,
@@ -33,7 +34,11 @@ LOST = "lost_to_untrained"
 
 @runtime_checkable
 class Ranker(Protocol):
-    """A model that can be evaluated: it scores the whole catalogue for a batch of users."""
+    """A model that can be evaluated: it scores the whole catalogue for a batch of users.
+
+    A model with other scores for discovery also has a method `discover_rows`, with the argument and the result of
+    `score_rows`. It is called right after it, with the same list of rows. The history may score anything in both.
+    """
 
     def score_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
         """Score the catalogue.
@@ -56,13 +61,15 @@ class RankingReport:
         slices: The same without coverage for each slice of the targets, and its `num_targets`; NaN if it is empty.
         num_users: Users with at least one target.
         num_targets: Targets of all users.
-        per_user: Values per row of the dataset, under the keys of `flat`; NaN if the user has no such target. Also the
-            displacement by cold items, as `lost_to_untrained.<metric>`.
+        per_user: Values per row of the dataset, under the names of `metrics` and as `slices.<name>.<metric>`; NaN if
+            the user has no such target. Also the displacement by cold items, as `lost_to_untrained.<metric>`.
         lost_to_untrained: Displacement by cold items: the share of each metric but coverage that targets with training
             events lose because cold items are ranked above them, from 0 to 1. Empty if there are no cold items or it
             was not requested.
         top: (users, K) recommended item indices, best first, one line per row of the dataset.
         ranks: (users, targets) ranks from 1, one line per row of the dataset; 0 or less is padding.
+        discover: The same for discovery: the history is left out of the ranking, and only targets that are not in it
+            count. Its lists are of users with such a target. None if there is none, or it was not measured.
     """
 
     metrics: dict[str, float]
@@ -73,6 +80,7 @@ class RankingReport:
     lost_to_untrained: dict[str, float] = field(default_factory=dict)
     top: np.ndarray | None = field(repr=False, compare=False, default=None)
     ranks: np.ndarray | None = field(repr=False, compare=False, default=None)
+    discover: RankingReport | None = None
     _intervals: dict[str, Interval] = field(init=False, repr=False, compare=False, default_factory=dict)
     _differences: dict[tuple[str, int], tuple[RankingReport, Interval]] = field(
         init=False, repr=False, compare=False, default_factory=dict
@@ -149,20 +157,27 @@ class RankingReport:
         return self._differences[place][1]
 
     def flat(self) -> dict[str, float]:
-        """All metrics in one mapping; metrics of a slice are named `slices.<name>.<metric>`."""
+        """All metrics in one mapping; metrics of a slice are named `slices.<name>.<metric>`.
+
+        The names of discovery begin with `discover.`, as in `discover.ndcg@10`, `discover.slices.switch.ndcg@10`.
+        """
         sliced = {_slice_key(name, key): value for name, m in self.slices.items() for key, value in m.items()}
-        return {**self.metrics, **sliced}
+        new = {} if self.discover is None else self.discover.flat()
+        return {**self.metrics, **sliced, **{f"{DISCOVER}.{key}": value for key, value in new.items()}}
 
     def to_json(self, indent: int | None = 2) -> str:
         """The report as JSON, without values per user; a metric that is NaN is null."""
-        content = {
+        new = None if self.discover is None else self.discover._counted_metrics()
+        content = {**self._counted_metrics(), LOST: _without_nan(self.lost_to_untrained) or None, DISCOVER: new}
+        return json.dumps(content, indent=indent, allow_nan=False)
+
+    def _counted_metrics(self) -> dict[str, Any]:
+        return {
             "num_users": self.num_users,
             "num_targets": self.num_targets,
             "metrics": _without_nan(self.metrics),
             "slices": {name: _without_nan(metrics) for name, metrics in self.slices.items()},
-            LOST: _without_nan(self.lost_to_untrained) or None,
         }
-        return json.dumps(content, indent=indent, allow_nan=False)
 
 
 def report_from_ranks(
@@ -173,6 +188,7 @@ def report_from_ranks(
     num_items: int,
     untrained_above: np.ndarray | None = None,
     names: Sequence[str] = METRIC_NAMES,
+    discover: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> RankingReport:
     """Turn ranks and recommendations into a report; the trainer calls this too, with gathered ranks.
 
@@ -185,6 +201,7 @@ def report_from_ranks(
         untrained_above: (users, targets) number of cold items (no training events) ranked above each target; None to
             leave out the displacement by cold items. It needs the flags of the slice `cold`.
         names: Names of metrics in `METRICS`.
+        discover: Ranks and recommendations for discovery, as `rank_new_targets` gives them; None to leave it out.
 
     Returns:
         The report.
@@ -214,7 +231,24 @@ def report_from_ranks(
         reached, kept = summarise(alone), summarise(among_all)
         lost = {key: 1 - kept[key] / reached[key] if reached[key] else math.nan for key in reached}
     users, targets = int(present.any(1).sum()), int(present.sum())
-    return RankingReport(metrics, slices, users, targets, per_user, lost, np.asarray(topk), ranks)
+    new = None if discover is None else _discover_report(*discover, slice_flags, ks, num_items, names)
+    return RankingReport(metrics, slices, users, targets, per_user, lost, np.asarray(topk), ranks, new)
+
+
+def _discover_report(
+    ranks: np.ndarray,
+    topk: np.ndarray,
+    slice_flags: Mapping[str, np.ndarray],
+    ks: Sequence[int],
+    num_items: int,
+    names: Sequence[str],
+) -> RankingReport | None:
+    """The report of discovery, without the lists of users who have no target; None if nobody has one."""
+    counted = (np.asarray(ranks) > 0).any(1)
+    if not counted.any():
+        return None
+    flags = {name: slice_flags[name] for name in DISCOVER_SLICES if name in slice_flags}
+    return report_from_ranks(ranks, flags, np.where(counted[:, None], topk, PAD_ROW), ks, num_items, names=names)
 
 
 def evaluate_ranker(
@@ -229,7 +263,11 @@ def evaluate_ranker(
     progress: bool = True,
     name: str = "a model",
 ) -> RankingReport:
-    """Rank the targets of a dataset against the whole catalogue, batch by batch.
+    """Rank the targets of a dataset against the whole catalogue, batch by batch, for both purposes.
+
+    The next item: every item is ranked, items of the history too. Discovery (`report.discover`): the items of the row
+    are left out of the ranking of every model alike, and the targets are those that are not among them. Users without
+    such a target are not counted.
 
     Only ranks, slices and recommendations of a batch are kept, so memory grows with users times the largest cut-off,
     not with users times items.
@@ -262,6 +300,7 @@ def evaluate_ranker(
     untrained = torch.from_numpy(~trained)
     untrained[:NUM_SPECIAL_ROWS] = False
     above = np.zeros_like(ranks) if untrained.any() else None
+    new_ranks, new_top = np.zeros_like(ranks), np.zeros_like(top)
     running = stage(f"evaluating {name}", len(dataset), "users", shown=progress)
     with _evaluation_mode(ranker), torch.no_grad(), running as bar:
         for start in range(0, len(dataset), batch_size):
@@ -276,10 +315,25 @@ def evaluate_ranker(
             if above is not None:
                 above[users, : targets.shape[1]] = target_ranks(scores, wanted, among=untrained).cpu()
             top[users] = top_rows(scores, k).cpu()
-            for name, flags in target_slices(rows, vocabulary, trained).items():
-                slices[name][users, : targets.shape[1]] = flags
+            flags = target_slices(rows, vocabulary, trained)
+            for name, flag in flags.items():
+                slices[name][users, : targets.shape[1]] = flag
+            new = torch.from_numpy(flags[NEW_TARGETS])
+            own = _discover_scores(ranker, rows, scores)
+            found = rank_new_targets(own, history_rows(rows), wanted, new, k)
+            new_ranks[users, : targets.shape[1]], new_top[users] = (part.cpu() for part in found)
             bar.advance(len(rows))
-    return report_from_ranks(ranks, slices, top, ks, vocabulary.num_items, above, metrics)
+    discover = new_ranks, new_top
+    return report_from_ranks(ranks, slices, top, ks, vocabulary.num_items, above, metrics, discover)
+
+
+def _discover_scores(ranker: Ranker, rows: list[dict[str, Any]], scores: torch.Tensor) -> torch.Tensor:
+    """The scores of a ranker for discovery: its own, or those for the next item."""
+    if not hasattr(ranker, "discover_rows"):
+        return scores
+    own = torch.as_tensor(ranker.discover_rows(rows))
+    _check_layout(own, *scores.shape, method="discover_rows")
+    return own
 
 
 @contextmanager
@@ -305,16 +359,16 @@ def _check_dataset(dataset: Dataset) -> None:
         )
 
 
-def _check_layout(scores: torch.Tensor, users: int, rows: int) -> None:
+def _check_layout(scores: torch.Tensor, users: int, rows: int, method: str = "score_rows") -> None:
     if scores.shape != (users, rows):
         raise ValueError(
-            f"score_rows gave scores of shape {tuple(scores.shape)} for {users} users and {rows} vocabulary rows; "
+            f"{method} gave scores of shape {tuple(scores.shape)} for {users} users and {rows} vocabulary rows; "
             f"give ({users}, {rows})"
         )
     special = scores[:, :NUM_SPECIAL_ROWS]
     if bool((special > -torch.inf).any()):
         raise ValueError(
-            f"score_rows gave a special row {float(special.max())}; rows below {NUM_SPECIAL_ROWS} are not items, "
+            f"{method} gave a special row {float(special.max())}; rows below {NUM_SPECIAL_ROWS} are not items, "
             "so give them -inf"
         )
 

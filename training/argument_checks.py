@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..evaluation.more_metrics import metric_names
+from ..evaluation.purposes import DISCOVER, DISCOVER_SLICES
 from ..evaluation.recommendation_ranking.ranking_metrics import COVERAGE
 from ..evaluation.slices import SLICE_NAMES
 from ..tokenization.text.precision import check_precision
@@ -78,13 +79,14 @@ def check_deciding_metric(args: Any, eval_dataset: Any = None) -> None:
         return
     name = args.metric_for_best_model or ""
     names = metric_names(args.metrics)
-    ranked, slices = "|".join(map(re.escape, names)), "|".join(SLICE_NAMES)
+    figures = [_figures(names, SLICE_NAMES), f"{DISCOVER}_{_figures(names, DISCOVER_SLICES)}"]
     sets = "".join(f"|{re.escape(key)}_" for key in eval_dataset) if isinstance(eval_dataset, Mapping) else ""
-    pattern = rf"(eval_)?({sets})(loss|(((slices\.({slices})\.)?({ranked}))|{COVERAGE})@[1-9]\d*)"
+    pattern = rf"(eval_)?({sets})(loss|{'|'.join(figures)})"
     if args.load_best_model_at_end and not re.fullmatch(pattern, name):
         raise ValueError(
             f"metric_for_best_model is {name!r}; give {', '.join(names)} or {COVERAGE} with a cut-off, such as "
-            f"ndcg@10, or the metric of a slice, such as slices.{SLICE_NAMES[0]}.ndcg@10, or eval_loss"
+            f"ndcg@10, or the metric of a slice, such as slices.{SLICE_NAMES[0]}.ndcg@10, or one of discovery, "
+            f"such as {DISCOVER}_ndcg@10, or eval_loss"
             + (
                 f", each with the name of an evaluation set before it, such as {next(iter(eval_dataset))}_ndcg@10"
                 if sets
@@ -96,3 +98,8 @@ def check_deciding_metric(args: Any, eval_dataset: Any = None) -> None:
             f"prediction_loss_only is True, and metric_for_best_model is {name!r}, which needs ranks; give "
             "metric_for_best_model='eval_loss', or leave prediction_loss_only out"
         )
+
+
+def _figures(names: Sequence[str], slices: Sequence[str]) -> str:
+    """Pattern of the ranking metrics of one purpose."""
+    return rf"(((slices\.({'|'.join(slices)})\.)?({'|'.join(map(re.escape, names))}))|{COVERAGE})@[1-9]\d*"

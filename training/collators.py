@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..evaluation.purposes import history_rows
 from ..evaluation.ranks import pad_targets
 from ..evaluation.slices import SLICE_NAMES, target_slices
 from ..tokenization.packing import IGNORED_LABEL
@@ -59,13 +60,15 @@ class QueryCollator:
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Make model inputs, `targets` (users, most targets) padded with -1, `target_weights`, and `target_slices`.
 
-        The slices are (users, most targets, slices). With `held_out` there are also (users,) `folds`.
+        The slices are (users, most targets, slices), and `history` (users, longest) has the items of whole histories.
+        With `held_out` there are also (users,) `folds`.
         """
         if any("targets" not in row for row in rows):
             raise ValueError("rows to evaluate have no targets; give a validation or test split of build_splits")
         batch = self.processor.collate(rows)
         flags = target_slices(rows, self.processor.catalogue, self.trained)
         targets = pad_targets([row["targets"] for row in rows])
+        batch["history"] = history_rows(rows)
         batch["targets"] = torch.from_numpy(targets)
         batch["target_weights"] = torch.from_numpy(self._weights(rows, targets))
         if self.held_out is not None:

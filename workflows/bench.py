@@ -18,6 +18,7 @@ from ..catalogue.item_table import distinct_texts
 from ..evaluation.categories import by_category, check_category_column
 from ..evaluation.fingerprint import evaluation_fingerprint
 from ..evaluation.more_metrics import metric_names
+from ..evaluation.purposes import DISCOVER
 from ..evaluation.ranker_evaluation import LOST, Ranker, RankingReport, evaluate_ranker
 from ..evaluation.recommendation_ranking.ranking_metrics import METRIC_NAMES
 from ..model_cards.report_page import learning_curve
@@ -188,6 +189,7 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         "metrics": judged["metrics"],
         "slices": judged["slices"],
         LOST: judged[LOST],
+        DISCOVER: judged[DISCOVER],
         "prepare_seconds": round(fitted.prepare_seconds, 2),
         "fit_seconds": round(fitted.fit_seconds, 2),
         "evaluate_seconds": round(evaluate_seconds, 2),
@@ -214,9 +216,11 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         row["asks"], asked = measure_asks(
             fitted.ranker, fitted.data.test, fitted.data.vocabulary, trained, ask_kinds(request.asks)
         )
+    new = {} if report.discover is None else report.discover.per_user
+    per_user = report.per_user | {f"{DISCOVER}.{name}": values for name, values in new.items()}
     stored = {*USER_METRICS, *(f"{name}@10" for name in names[len(METRIC_NAMES) :])}
-    wanted = {name for name in report.per_user if name.rpartition(".")[2] in stored}
-    return BenchRun(row, {name: report.per_user[name] for name in sorted(wanted)} | asked, tuple(fitted.notes))
+    wanted = sorted(name for name in per_user if name.rpartition(".")[2] in stored)
+    return BenchRun(row, {name: per_user[name] for name in wanted} | asked, tuple(fitted.notes))
 
 
 def _train(
@@ -274,10 +278,16 @@ def _train(
         fit_seconds=end - start,
         precision=precision,
         epochs=round(epochs, 2),
-        validation=json.loads(validation.to_json())["metrics"],
+        validation=_validation_metrics(validation),
         curve=curve or None,
         notes=prepared.notes,
     )
+
+
+def _validation_metrics(report: RankingReport) -> dict[str, float | None]:
+    """Metrics of both purposes, without slices; names of discovery begin with `discover.`."""
+    found = {name: value for name, value in report.flat().items() if "slices." not in name}
+    return {name: None if np.isnan(value) else value for name, value in found.items()}
 
 
 def _prepare(request: BenchRequest, shop: ShopTables, options: PreparationOptions, precision: str) -> PreparedTraining:

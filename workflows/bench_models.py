@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ..evaluation.categories import DEFAULT_COLUMN
+from ..evaluation.purposes import NEXT
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..tokenization.sources import check_source
 from ..tokenization.sources.table_files import tables_of, write_tables
@@ -24,7 +26,7 @@ from ..training.recipes import RECIPES, find_recipe
 from .baselines import DEFAULT_MODELS, plan_runs
 from .bench import BenchRequest, BenchRun
 from .bench_asks import ask_kinds
-from .bench_results import BenchResults
+from .bench_results import BenchResults, measured
 from .bench_worker import run_in_process
 from .fields import columns_option, split_fields
 from .fit import check_base
@@ -44,7 +46,8 @@ class BenchResult:
 
     Args:
         runs: The runs; `run.row["metrics"]` are the metrics of one.
-        comparisons: NDCG@10 differences of trained models to the best baseline, with intervals over users.
+        comparisons: NDCG@10 differences of trained models to the best baseline, with intervals over users; `discover`
+            of each has the difference for discovery.
         ask_comparisons: NDCG@10 for queries relative to other models, to the query alone and to the history alone; see
             `compare_asks`.
     """
@@ -53,14 +56,19 @@ class BenchResult:
     comparisons: list[dict[str, Any]]
     ask_comparisons: list[dict[str, Any]] = field(default_factory=list)
 
-    def mean(self, metric: str = "ndcg@10") -> dict[str, float]:
-        """Means of a metric over the runs of each model, on all targets.
+    def mean(self, metric: str = "ndcg@10", purpose: str = NEXT) -> dict[str, float]:
+        """Means of a metric over the runs of each model, on all targets; NaN if it was not measured.
 
         Args:
             metric: Name of the metric.
+            purpose: "next", or "discover" for lists without the items of the history.
         """
         grouped = by_model([run.row for run in self.runs])
-        return {name: sum(row["metrics"][metric] for row in rows) / len(rows) for name, rows in grouped.items()}
+        values = {
+            name: [found["metrics"][metric] for row in rows if (found := measured(row, purpose))]
+            for name, rows in grouped.items()
+        }
+        return {name: sum(found) / len(found) if found else math.nan for name, found in values.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to the JSON object of `xcat bench --json`."""

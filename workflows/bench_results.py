@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..evaluation.purposes import DISCOVER, NEXT
 from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..modeling_xcat.saving_xcat import usual_permissions
 from .bench import BenchRun
@@ -109,22 +110,33 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def values_of(rows: Sequence[Row], part: str, metric: str) -> list[float]:
+def values_of(rows: Sequence[Row], part: str, metric: str, purpose: str = NEXT) -> list[float]:
     """Values of a metric over runs, without values that are not numbers.
 
     Args:
         rows: Runs of one model.
         part: Name of a slice, or `LOST`; empty for all targets.
         metric: Name of the metric.
+        purpose: One of `PURPOSES`.
     """
-    found = [_metrics_of(row, part).get(metric) for row in rows]
+    found = [_metrics_of(measured(row, purpose), part).get(metric) for row in rows]
     return [float(value) for value in found if value is not None]
 
 
-def _metrics_of(row: Row, part: str) -> Mapping[str, Any]:
+def measured(row: Row, purpose: str) -> Mapping[str, Any]:
+    """The part of a run with `metrics` and `slices` of a purpose; empty if it was not measured.
+
+    Args:
+        row: A run.
+        purpose: One of `PURPOSES`.
+    """
+    return row if purpose == NEXT else row.get(purpose) or {}
+
+
+def _metrics_of(found: Mapping[str, Any], part: str) -> Mapping[str, Any]:
     if part == LOST:
-        return row.get(LOST) or {}
-    metrics: Mapping[str, Any] = row["slices"].get(part, {}) if part else row["metrics"]
+        return found.get(LOST) or {}
+    metrics: Mapping[str, Any] = found.get("slices", {}).get(part, {}) if part else found.get("metrics", {})
     return metrics
 
 
@@ -150,34 +162,45 @@ def mean_reports(runs: Sequence[BenchRun]) -> dict[str, RankingReport]:
     users = {(run.row["model"], run.row["seed"]): run.per_user for run in runs}
     found = {}
     for model, rows in by_model([run.row for run in runs]).items():
-        first = rows[0]
-        per_user = {
-            key: np.mean([users[model, row["seed"]][key] for row in rows], axis=0)
-            for key in users[model, first["seed"]]
-        }
-        slices = {name: _means(rows, name, metrics) for name, metrics in first["slices"].items()}
-        found[model] = RankingReport(
-            metrics=_means(rows, "", first["metrics"]),
-            slices=slices,
-            num_users=first["data"]["test_users"],
-            num_targets=first["data"]["test_targets"],
-            per_user=per_user,
-            lost_to_untrained=_means(rows, LOST, first.get(LOST) or {}),
-        )
+        values = [users[model, row["seed"]] for row in rows]
+        shared = [key for key in values[0] if all(key in found for found in values)]  # older runs lack discovery
+        per_user = {key: np.mean([found[key] for found in values], axis=0) for key in shared}
+        found[model] = _mean_report(rows, per_user, NEXT)
     return found
 
 
-def _means(rows: Sequence[Row], part: str, metrics: Mapping[str, Any]) -> dict[str, float]:
-    values = {name: values_of(rows, part, name) for name in metrics}
+def _mean_report(rows: Sequence[Row], per_user: dict[str, np.ndarray], purpose: str) -> RankingReport:
+    first = measured(rows[0], purpose)
+    data, discover = rows[0]["data"], None
+    users, targets = data["test_users"], data["test_targets"]
+    if purpose == NEXT and all(measured(row, DISCOVER) for row in rows):
+        start = f"{DISCOVER}."
+        new = {key.removeprefix(start): values for key, values in per_user.items() if key.startswith(start)}
+        per_user = {key: values for key, values in per_user.items() if not key.startswith(start)}
+        discover = _mean_report(rows, new, DISCOVER)
+    return RankingReport(
+        metrics=_means(rows, "", first["metrics"], purpose),
+        slices={name: _means(rows, name, metrics, purpose) for name, metrics in first["slices"].items()},
+        num_users=first.get("num_users", users),
+        num_targets=first.get("num_targets", targets),
+        per_user=per_user,
+        lost_to_untrained=_means(rows, LOST, first.get(LOST) or {}, purpose),
+        discover=discover,
+    )
+
+
+def _means(rows: Sequence[Row], part: str, metrics: Mapping[str, Any], purpose: str) -> dict[str, float]:
+    values = {name: values_of(rows, part, name, purpose) for name in metrics}
     return {name: float(np.mean(found)) if found else math.nan for name, found in values.items()}
 
 
 def comparison_lines(compared: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One sentence per comparison."""
+    """One sentence per comparison and purpose."""
+    both = [found for one in compared for found in (one, one.get(DISCOVER)) if found]
     return [
         f"{one['model']} - {one['baseline']}: {one['metric']} {one['difference']:+.4f}, "
         f"{one['level']:.0%} interval {one['low']:+.4f} to {one['high']:+.4f} over {one['users']:,} users"
-        for one in compared
+        for one in both
     ]
 
 

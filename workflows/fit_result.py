@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.purposes import DISCOVER
 from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..model_cards.card_data import XCatModelCardData
 from ..ranking.recommender import XCatRecommender
@@ -70,12 +71,17 @@ class FitResult:
 
 
 def report_dict(report: RankingReport) -> dict[str, Any]:
-    """A report for JSON: `metrics`, `slices`, 95 % `intervals`, displacement by cold items, and counts."""
+    """A report for JSON: metrics of the next item, displacement by cold items, and `discover` with its metrics."""
+    discover = None if report.discover is None else _counted(report.discover)
+    return {**_counted(report), LOST: report.lost_to_untrained, DISCOVER: discover}
+
+
+def _counted(report: RankingReport) -> dict[str, Any]:
+    """`metrics`, `slices`, 95 % `intervals`, and counts of users and targets."""
     return {
         "metrics": report.metrics,
         "slices": report.slices,
         "intervals": {key: [found.low, found.high] for key, found in report.intervals().items()},
-        LOST: report.lost_to_untrained,
         "num_users": report.num_users,
         "num_targets": report.num_targets,
     }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..evaluation.bootstrap import paired_bootstrap, relative_bootstrap
+from ..evaluation.purposes import DISCOVER
 from ..training.recipes import OWN, RECIPES, is_own
 from .baselines import FROM_BASE
 
@@ -36,7 +37,7 @@ def by_model(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def compare_models(rows: Sequence[Row], users: Mapping[str, np.ndarray], samples: int = 1000) -> list[dict[str, Any]]:
-    """Difference in NDCG@10 of each trained model to the best baseline.
+    """Difference in NDCG@10 of each trained model to the best baseline, for the next item and for discovery.
 
     A user's value is the mean over seeds. The bootstrap draws users, so the interval is for other users of the same
     data set, not for other seeds.
@@ -48,10 +49,19 @@ def compare_models(rows: Sequence[Row], users: Mapping[str, np.ndarray], samples
 
     Returns:
         One mapping per trained model: `model`, `baseline`, `metric`, `difference`, `low`, `high`, `level`, `users`.
+        `discover` has the same for discovery; None if it was not measured.
     """
+    discovery = {found["model"]: found for found in _compared(rows, users, f"{DISCOVER}.{DECIDING_METRIC}", samples)}
+    compared = _compared(rows, users, DECIDING_METRIC, samples)
+    return [{**found, DISCOVER: discovery.get(found["model"])} for found in compared]
+
+
+def _compared(rows: Sequence[Row], users: Mapping[str, np.ndarray], metric: str, samples: int) -> list[dict[str, Any]]:
+    """The comparisons in one metric, of the models whose runs all have it."""
     means = {
-        model: np.mean([users[user_key(model, row["seed"], DECIDING_METRIC)] for row in group], axis=0)
+        model: np.mean([users[user_key(model, row["seed"], metric)] for row in group], axis=0)
         for model, group in by_model(rows).items()
+        if all(user_key(model, row["seed"], metric) in users for row in group)
     }
     compared = []
     for model in means:
@@ -61,7 +71,7 @@ def compare_models(rows: Sequence[Row], users: Mapping[str, np.ndarray], samples
         best = max(rivals, key=lambda name: float(np.nanmean(means[name])))
         interval = paired_bootstrap(means[model], means[best], samples=samples)
         compared.append({
-            "model": model, "baseline": best, "metric": DECIDING_METRIC, "difference": interval.mean,
+            "model": model, "baseline": best, "metric": metric, "difference": interval.mean,
             "low": interval.low, "high": interval.high, "level": interval.level, "users": interval.num_users,
         })  # fmt: skip
     return compared

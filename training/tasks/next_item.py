@@ -13,6 +13,7 @@ from transformers import EvalPrediction
 
 from ...checkpoints.load import bare_model
 from ...evaluation.more_metrics import metric_names
+from ...evaluation.purposes import DISCOVER, NEW_TARGETS, rank_new_targets
 from ...evaluation.ranker_evaluation import Ranker, report_from_ranks
 from ...evaluation.ranks import target_ranks, top_rows
 from ...evaluation.slices import SLICE_NAMES
@@ -105,17 +106,18 @@ class NextItemTask(Task):
 
         Returns:
             No loss, because `Trainer` would average it over users: `evaluation_loop` averages over targets;
-            ranks (users, targets) with the top rows (users, k); targets with their slices.
+            ranks (users, targets) with the top rows (users, k), for the next item and for discovery; targets with
+            their slices.
         """
         targets, flags = inputs.pop("targets"), inputs.pop("target_slices")
-        weights = inputs.pop("target_weights")
+        weights, history = inputs.pop("target_weights"), inputs.pop("history")
         positions, folds = inputs.pop("query_positions", None), inputs.pop("folds", None)
         bare = trainer.accelerator.unwrap_model(model)
         head = bare_model(bare)
         base = head.model
         # FSDP gathers sharded parameters only in a module's own forward, also those of the items.
         encode = bare if trainer.is_fsdp_enabled else base
-        losses, ranks, top = [], [], []
+        losses, found = [], []
         with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
             states, recent = base.pick(encode(**inputs, return_dict=True).last_hidden_state, positions, **inputs)
             items = trainer.evaluated_once(lambda: base.item_side(base.items().float()))
@@ -125,21 +127,24 @@ class NextItemTask(Task):
                     continue
                 own = None if folds is None else folds[part]
                 scores = _scores(trainer, base, states[part], recent[part], items, own)
-                ranks.append(target_ranks(scores, targets[part]))
-                top.append(top_rows(scores, max(trainer.args.metric_ks)))
+                new = flags[part][..., SLICE_NAMES.index(NEW_TARGETS)] == 1
+                k = max(trainer.args.metric_ks)
+                following = target_ranks(scores, targets[part]), top_rows(scores, k)
+                found.append((*following, *rank_new_targets(scores, history[part], targets[part], new, k)))
         trainer.add_losses(torch.cat(losses) * weights)
         if prediction_loss_only:
             return None, None, None
-        return None, (torch.cat(ranks), torch.cat(top)), (targets, flags)
+        return None, tuple(torch.cat(parts) for parts in zip(*found, strict=True)), (targets, flags)
 
     def metrics(self, trainer: XCatTrainer, prediction: EvalPrediction) -> dict[str, float]:
         """Recall, NDCG and MRR at the k of the arguments, overall and by slice, and coverage.
 
-        Slices without targets are left out: their mean is NaN, which JSON does not support.
+        Names of discovery begin with `discover_`. Slices without targets are left out: their mean is NaN, which JSON
+        does not support.
         """
         predictions: Any = prediction.predictions
         labels: Any = prediction.label_ids
-        (ranks, top), (_, flags) = predictions, labels
+        (ranks, top, *discover), (_, flags) = predictions, labels
         report = report_from_ranks(
             ranks,
             {name: flags[..., i] == 1 for i, name in enumerate(SLICE_NAMES)},
@@ -147,8 +152,10 @@ class NextItemTask(Task):
             trainer.args.metric_ks,
             num_items=trainer.processor.catalogue.num_items,
             names=metric_names(trainer.args.metrics),
+            discover=discover,
         )
-        return {name: value for name, value in report.flat().items() if not np.isnan(value)}
+        figures = report.flat().items()
+        return {name.replace(f"{DISCOVER}.", f"{DISCOVER}_"): value for name, value in figures if not np.isnan(value)}
 
     def held_out_ranker(self, trainer: XCatTrainer, recommender: Ranker) -> Ranker:
         """One that scores users of the validation split with re-ranker weights fitted without them."""
