@@ -70,7 +70,7 @@ def evaluate(
     report: Report = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Rank the targets of a split against the whole catalogue, beside a popularity and a repeat-purchase baseline.
+    """Rank the targets of a split against the whole catalogue, beside popularity, repeat purchases and item-kNN.
 
     Events are filtered and split as in the checkpoint's training; options given here take precedence. Targets that are
     not in the checkpoint's catalogue are left out for all models and counted.

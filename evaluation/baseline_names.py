@@ -1,3 +1,4 @@
 """Names of the baselines in every table."""
 
 POPULARITY, REPEAT_PURCHASE = "popularity", "repeat-purchase"
+POPULARITY_RECENT, ITEM_KNN = "popularity-recent", "item-knn"

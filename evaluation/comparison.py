@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from datasets import Dataset
 
+from ..modeling_baselines.knn import ItemKNNConfig, ItemKNNModel
 from ..modeling_baselines.popularity import (
     PopularityConfig,
     PopularityModel,
@@ -16,8 +17,9 @@ from ..modeling_baselines.popularity import (
 from ..tokenization.progress import stage
 from ..tokenization.sequences.build import target_histories
 from ..tokenization.vocabulary import ItemVocabulary
-from .baseline_names import POPULARITY, REPEAT_PURCHASE
+from .baseline_names import ITEM_KNN, POPULARITY, POPULARITY_RECENT, REPEAT_PURCHASE
 from .ranker_evaluation import Ranker, RankingReport, evaluate_ranker
+from .recent_popularity import fit_recent_popularity
 from .recommendation_ranking.ranking_metrics import DEFAULT_KS, METRIC_NAMES
 
 
@@ -28,11 +30,12 @@ def compare_with_baselines(
     vocabulary: ItemVocabulary,
     *,
     trained: np.ndarray,
+    validation: Dataset | None = None,
     ks: Sequence[int] = DEFAULT_KS,
     metrics: Sequence[str] = METRIC_NAMES,
     progress: bool = True,
 ) -> dict[str, RankingReport]:
-    """Evaluate popularity, repeat purchase and the given rankers on one split.
+    """Evaluate the given rankers on one split, beside popularity (also recent), repeat purchase and item-kNN.
 
     Args:
         rankers: Models to evaluate, by their names in tables.
@@ -40,6 +43,7 @@ def compare_with_baselines(
         test: The split to rank.
         vocabulary: The catalogue.
         trained: (rows,) bool, whether an item has training events.
+        validation: Validation split, which chooses how many weeks are recent; None for the default number.
         ks: Cut-offs.
         metrics: Names of metrics in `METRICS`.
         progress: Whether to report progress (`show_progress`).
@@ -48,11 +52,13 @@ def compare_with_baselines(
         Reports by name, the baselines first.
     """
     rows = len(vocabulary)
-    histories = target_histories(train)
+    histories = list(target_histories(train))
     with stage("fitting the baselines", shown=progress):
         baselines: dict[str, Ranker] = {
             POPULARITY: PopularityModel(PopularityConfig(num_item_rows=rows)).fit(histories),
+            POPULARITY_RECENT: fit_recent_popularity(train, validation, rows),
             REPEAT_PURCHASE: RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=rows)).fit(histories),
+            ITEM_KNN: ItemKNNModel(ItemKNNConfig(num_item_rows=rows)).fit(histories),
         }
     reports = {}
     models = {**baselines, **rankers}

@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from .knn import TextKNNModel as TextKNNModel
     from .popularity import PopularityConfig as PopularityConfig
     from .popularity import PopularityModel as PopularityModel
+    from .popularity import RecentPopularityConfig as RecentPopularityConfig
+    from .popularity import RecentPopularityModel as RecentPopularityModel
     from .popularity import RepeatPurchaseConfig as RepeatPurchaseConfig
     from .popularity import RepeatPurchaseModel as RepeatPurchaseModel
 
 _EXPORTS = {
     "PopularityModel": ".popularity",  # items by number of interactions
+    "RecentPopularityModel": ".popularity",  # items by number of interactions in the last weeks
     "RepeatPurchaseModel": ".popularity",  # the user's own items first, then popular ones
     "ItemKNNModel": ".knn",  # cosine between item columns
     "ItemRegressionModel": ".knn",  # item-to-item regression (EASE / SLIM)
     "TextKNNModel": ".knn",  # cosine between item texts
     "PopularityConfig": ".popularity",  # options of `PopularityModel`
+    "RecentPopularityConfig": ".popularity",  # options of `RecentPopularityModel`
     "RepeatPurchaseConfig": ".popularity",  # options of `RepeatPurchaseModel`
     "ItemKNNConfig": ".knn",  # options of `ItemKNNModel`
     "ItemRegressionConfig": ".knn",  # options of `ItemRegressionModel`

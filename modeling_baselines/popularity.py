@@ -1,4 +1,4 @@
-"""Popularity and repeat purchases: two baselines that every trained model should beat.
+"""Popularity, popularity of the last weeks and repeat purchases: baselines that every trained model should beat.
 
 It imports only its neighbours here, because `transformers` copies these files next to a checkpoint's weights.
 """
@@ -14,6 +14,8 @@ from transformers import initialization as init
 
 from .reading import NUM_SPECIAL_ROWS, read_sequences
 from .scoring import CatalogueScorer
+
+SECONDS_PER_WEEK = 604_800
 
 
 @strict
@@ -47,6 +49,28 @@ class RepeatPurchaseConfig(PopularityConfig):
     model_type = "xcat_repeat_purchase"
 
 
+@strict
+class RecentPopularityConfig(PopularityConfig):
+    """Configuration of `RecentPopularityModel`.
+
+    Args:
+        num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
+        weeks: Length of the window; it ends with the last training event.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    model_type = "xcat_recent_popularity"
+
+    weeks: int = 4
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        if self.weeks < 1:
+            raise ValueError(f"RecentPopularityConfig.weeks is {self.weeks}; give a number of weeks, at least 1.")
+
+
 class CountingModel(CatalogueScorer):
     """A model whose only weights are the numbers of occurrences of items in training sequences.
 
@@ -54,17 +78,21 @@ class CountingModel(CatalogueScorer):
     """
 
     config_class = PopularityConfig
+    count_names: tuple[str, ...] = ("counts",)
+    """Names of its buffers of (rows,) counts."""
     counts: torch.Tensor
 
     def __init__(self, config: PopularityConfig) -> None:
         super().__init__(config)
-        self.register_buffer("counts", torch.zeros(config.num_item_rows, dtype=torch.long))
+        for name in self.count_names:
+            self.register_buffer(name, torch.zeros(config.num_item_rows, dtype=torch.long))
         self.post_init()
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, CountingModel):
-            init.zeros_(module.counts)
+            for buffer in module.buffers(recurse=False):
+                init.zeros_(buffer)
 
     def fit(self, train_rows: Iterable[Sequence[int]]) -> Self:
         """Count the items of training sequences; earlier counts are replaced.
@@ -78,13 +106,17 @@ class CountingModel(CatalogueScorer):
         Raises:
             ValueError: If an index is not in the item table.
         """
-        size = len(self.counts)
-        counts = torch.zeros(size, dtype=torch.long)
-        for items, _ in read_sequences(train_rows, size):
-            counts += torch.bincount(items, minlength=size)
-        counts[:NUM_SPECIAL_ROWS] = 0
-        self.counts.copy_(counts)
+        self.counts.copy_(_counts(train_rows, len(self.counts)))
         return self
+
+
+def _counts(train_rows: Iterable[Sequence[int]], size: int) -> torch.Tensor:
+    """(rows,) numbers of occurrences of items in sequences."""
+    counts = torch.zeros(size, dtype=torch.long)
+    for items, _ in read_sequences(train_rows, size):
+        counts += torch.bincount(items, minlength=size)
+    counts[:NUM_SPECIAL_ROWS] = 0
+    return counts
 
 
 class PopularityModel(CountingModel):
@@ -99,6 +131,55 @@ class PopularityModel(CountingModel):
     def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         """Score the catalogue; see `CatalogueScorer.forward`."""
         scores = self.counts.float()
+        scores[:NUM_SPECIAL_ROWS] = -torch.inf
+        return scores.repeat(len(item_ids), 1)
+
+
+class RecentPopularityModel(CountingModel):
+    """Recommends the most frequent items of the last weeks of the training events to every user.
+
+    Items with the same recent count are ordered by their count in all training events. The score is the position in
+    this order, so it is exact in float32 and equal pairs of counts tie. Recent popularity is a strong baseline where
+    assortment and season change (Ji et al., "A Re-visit of the Popularity Baseline in Recommender Systems", SIGIR
+    2020).
+
+    Example:
+        >>> model = RecentPopularityModel(RecentPopularityConfig(num_item_rows=5, weeks=1))
+        >>> model.fit([[2, 2, 3], [4]], [[0, 0, 604_800], [604_900]]).score_rows([{"items": [2]}]).tolist()
+        [[-inf, -inf, 0.0, 1.0, 1.0]]
+    """
+
+    config_class = RecentPopularityConfig
+    count_names = ("counts", "recent")
+    recent: torch.Tensor
+
+    def fit(self, train_rows: Iterable[Sequence[int]], times: Iterable[Sequence[int]] = ()) -> Self:
+        """Count the items of training sequences, in all events and in those of the last weeks.
+
+        Args:
+            train_rows: One sequence of item indices per user.
+            times: Time of each event, in seconds; -1 for none. Without times, all events are recent.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            ValueError: If an index is not in the item table.
+        """
+        rows = list(train_rows)
+        seconds = list(times) or [[-1] * len(row) for row in rows]
+        start = max((max(own, default=-1) for own in seconds), default=-1) - self.config.weeks * SECONDS_PER_WEEK
+        late = [
+            [item for item, time in zip(row, own, strict=True) if time > start]
+            for row, own in zip(rows, seconds, strict=True)
+        ]
+        self.recent.copy_(_counts(late, len(self.recent)))
+        return super().fit(rows)
+
+    def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        """Score the catalogue; see `CatalogueScorer.forward`."""
+        _, order = torch.unique(self.recent * (self.counts.max() + 1) + self.counts, return_inverse=True)
+        scores = order.float()
         scores[:NUM_SPECIAL_ROWS] = -torch.inf
         return scores.repeat(len(item_ids), 1)
 
@@ -139,7 +220,7 @@ class RepeatPurchaseModel(CountingModel):
         return scores
 
 
-for _config in (PopularityConfig, RepeatPurchaseConfig):
+for _config in (PopularityConfig, RecentPopularityConfig, RepeatPurchaseConfig):
     _config.register_for_auto_class()
-for _model in (PopularityModel, RepeatPurchaseModel):
+for _model in (PopularityModel, RecentPopularityModel, RepeatPurchaseModel):
     _model.register_for_auto_class("AutoModel")

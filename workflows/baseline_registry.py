@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..evaluation.baseline_names import POPULARITY, REPEAT_PURCHASE
+from ..evaluation.baseline_names import POPULARITY, POPULARITY_RECENT, REPEAT_PURCHASE
 from ..modeling_xcat.registry_xcat import Registry
 
 if TYPE_CHECKING:
     import torch
+    from datasets import Dataset
 
     from ..evaluation.ranker_evaluation import Ranker
 
@@ -31,6 +32,8 @@ class BaselineData:
         texts: Text of each item row, "" for none.
         encode: Encodes texts with the text encoder, given whether they are queries: (texts, dim), not whitened; None
             unless the baseline reads `text_states`.
+        train: Training split, with times; None if it is not known.
+        validation: Validation split, on which a baseline may choose its settings; None if it is not known.
     """
 
     histories: Iterable[list[int]]
@@ -39,6 +42,8 @@ class BaselineData:
     text_index: torch.Tensor | None = None
     texts: Sequence[str] = ()
     encode: Callable[[Sequence[str], bool], torch.Tensor] | None = None
+    train: Dataset | None = None
+    validation: Dataset | None = None
 
 
 Fit = Callable[[BaselineData], "Ranker"]
@@ -91,6 +96,14 @@ def _popularity(data: BaselineData) -> Ranker:
     from ..modeling_baselines.popularity import PopularityConfig, PopularityModel
 
     return PopularityModel(PopularityConfig(num_item_rows=data.num_item_rows)).fit(data.histories)
+
+
+@register_baseline(POPULARITY_RECENT)
+def _popularity_recent(data: BaselineData) -> Ranker:
+    from ..evaluation.recent_popularity import fit_recent_popularity
+
+    assert data.train is not None
+    return fit_recent_popularity(data.train, data.validation, data.num_item_rows)
 
 
 @register_baseline(REPEAT_PURCHASE)

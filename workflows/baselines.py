@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..evaluation.baseline_names import POPULARITY, REPEAT_PURCHASE
+from ..evaluation.baseline_names import ITEM_KNN, POPULARITY, POPULARITY_RECENT, REPEAT_PURCHASE
 from ..registered_modules import import_registered
 from ..tokenization.extras import check_packages
 from ..training.recipes import OWN, RECIPES
 from .baseline_registry import BASELINES
 
-ITEM_KNN = "item-knn"
 ZERO_SHOT, FINE_TUNED = "xcat-zero-shot", "xcat-fine-tuned"
 FROM_BASE = (ZERO_SHOT, FINE_TUNED)
 """Models that start from a checkpoint, usually of another data set: evaluated unchanged, or fine-tuned first."""
 BASELINE_SEED = 0
-DEFAULT_MODELS = (POPULARITY, REPEAT_PURCHASE, ITEM_KNN, "text-knn", "sasrec", OWN)
+DEFAULT_MODELS = (
+    POPULARITY, POPULARITY_RECENT, REPEAT_PURCHASE, ITEM_KNN, "item-regression", "text-knn", "sasrec", OWN,
+)  # fmt: skip
 """Default models of a benchmark."""
 IDS_ONLY = tuple(name for name, recipe in RECIPES.items() if recipe.config.get("use_text") is False)
 """Recipes without text; they can be trained on data prepared for any model."""

@@ -335,7 +335,10 @@ def _fit_baseline(request: BenchRequest, shop: ShopTables, options: PreparationO
     judged = _check_splits(request, data)
     start = time.perf_counter()
     written = [""] * NUM_SPECIAL_ROWS + [text or "" for text in data.vocabulary.column("text").to_pylist()]
-    model = baseline.fit(BaselineData(target_histories(data.train), len(data.vocabulary), texts=written, **texts))
+    model = baseline.fit(BaselineData(
+        target_histories(data.train), len(data.vocabulary), texts=written, train=data.train,
+        validation=data.validation, **texts,
+    ))  # fmt: skip
     end = time.perf_counter()
     return _Fitted(model, data, judged, _told(getattr(model, "config", None)), start - begin, end - start)
 
@@ -352,7 +355,7 @@ def _encode(prepared: PreparedTraining, texts: Sequence[str], query: bool) -> to
 
 def _told(config: PreTrainedConfig | None) -> dict[str, Any]:
     """Settings of a baseline."""
-    names = ("neighbours", "shrink", "ridge", "window", "decay", "history")
+    names = ("neighbours", "shrink", "ridge", "window", "decay", "history", "weeks")
     return {"model": {name: getattr(config, name) for name in names if hasattr(config, name)}}
 
 

@@ -1,4 +1,4 @@
-"""Trained baselines of a model card: item-kNN and id-based models."""
+"""Trained baselines of a model card: id-based models."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from transformers import set_seed
 
 from ..catalogue.item_table import fill_item_table
 from ..evaluation.ranker_evaluation import Ranker
-from ..modeling_baselines.knn import ItemKNNConfig, ItemKNNModel
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..ranking.recommender import XCatRecommender
-from ..tokenization.progress import stage
-from ..tokenization.sequences.build import target_histories
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.options import PreparedTraining
 from ..training.recipes import Recipe, find_recipe
 from ..training.trainer import XCatTrainer
-from .baselines import ITEM_KNN, check_names
+from .baselines import check_names
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +37,7 @@ def fit_baselines(
     folder: Path,
     tell: Callable[[str], None] = logger.info,
 ) -> dict[str, Ranker]:
-    """Fit item-kNN and the named models.
+    """Train the named models.
 
     Args:
         names: Some of `IDS_ONLY`.
@@ -56,10 +53,7 @@ def fit_baselines(
         ValueError: If a name is not in `IDS_ONLY`.
     """
     check_names(names)
-    rows = prepared.model.config.num_item_rows
-    with stage(f"fitting {ITEM_KNN}"):
-        knn = ItemKNNModel(ItemKNNConfig(num_item_rows=rows)).fit(target_histories(prepared.splits["train"]))
-    rankers: dict[str, Ranker] = {ITEM_KNN: knn}
+    rankers: dict[str, Ranker] = {}
     for name in names:
         tell(f"training {name}, for comparison")
         rankers[name] = _train(find_recipe(name), prepared, training, folder / name)

@@ -74,7 +74,7 @@ class CheckpointEvaluation:
 
     Args:
         report: Metrics of the checkpoint.
-        baselines: Metrics of popularity and repeat purchase, by name.
+        baselines: Metrics of popularity, popularity of the last weeks, repeat purchase and item-kNN, by name.
         data: Data of the evaluation.
     """
 
@@ -101,7 +101,7 @@ def evaluate_checkpoint(
     cold_boost: float | None = None,
     **options: Any,
 ) -> CheckpointEvaluation:
-    """Rank the targets of a split against the whole catalogue, beside a popularity and a repeat-purchase baseline.
+    """Rank the targets of a split against the whole catalogue, beside baselines.
 
     Events are filtered and split as in the checkpoint's training; given options take precedence. Targets that are not
     items of the checkpoint are left out for all models and counted. The validation split is ranked without the
@@ -167,7 +167,7 @@ def evaluate_on(
     try:
         return compare_with_baselines(
             {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part], recommender.processor.catalogue,
-            trained=recommender.trained, ks=ks, metrics=metric_names(metrics),
+            trained=recommender.trained, validation=data.splits[VALIDATION], ks=ks, metrics=metric_names(metrics),
         )  # fmt: skip
     finally:
         config.candidate_attention = before

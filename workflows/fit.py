@@ -175,6 +175,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         prepared.splits["test"],
         prepared.processor.catalogue,
         trained=prepared.trained,
+        validation=prepared.splits["validation"],
         metrics=metric_names(arguments.metrics),
     )
     outcome = FitResult(
@@ -230,7 +231,7 @@ def _trainer(
         interests=prepared.interests,
     )
     trainer.add_callback(inputs)
-    trainer.ranked_later = (len(request.card_baselines) + 4) * len(prepared.splits["test"])
+    trainer.ranked_later = (len(request.card_baselines) + 5) * len(prepared.splits["test"])
     if request.card is not None:
         attach_card(trainer, card)
     else:

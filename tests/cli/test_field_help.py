@@ -24,7 +24,7 @@ def test_every_option_is_in_the_help(command, width):
     words = set(done.stdout.replace("│", " ").replace(",", " ").replace("/", " ").split())
     missing = [one for one in all_options(command) if one not in words and not one.startswith("--no-")]
     assert not missing
-    assert command == "fit" or "[default: (popularity, repeat-purchase," in done.stdout
+    assert command == "fit" or "[default: (popularity, popularity-recent," in done.stdout
     assert ("--no-card" in words) == (command == "fit") and "--no-resume" not in words
     assert "<str>" not in done.stdout.split("Options ─")[1], "no type column"
     assert "--repeats" in words

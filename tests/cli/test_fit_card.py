@@ -63,7 +63,9 @@ def test_id_based_models_are_in_the_table(
 ) -> None:
     assert fit(places, tmp_path / "fit", "--card-baselines", "sasrec, gru4rec", "--json") == 0
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert list(answer["baselines"]) == ["popularity", "repeat-purchase", "item-knn", "sasrec", "gru4rec"]
+    assert list(answer["baselines"]) == [
+        "popularity", "popularity-recent", "repeat-purchase", "item-knn", "sasrec", "gru4rec",
+    ]  # fmt: skip
     card = (tmp_path / "fit" / "README.md").read_text()
     assert re.fullmatch(CARD, card), card
     table = card.partition("### All targets")[2].partition("###")[0]

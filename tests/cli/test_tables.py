@@ -140,18 +140,21 @@ def test_commands_about_long_chinese_titles(
     long_shop: tuple[Path, Path, list[str]], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     shop, checkpoint, encoder = long_shop
-    models = ("popularity", "repeat-purchase", "item-knn", "XCat")
+    models = ("popularity", "popularity-recent", "repeat-purchase", "item-knn", "XCat")
     fitted = printed_by(["fit", str(shop), "--output", str(checkpoint), *encoder, *FIT], capsys)
     given = ["evaluate", str(checkpoint), str(shop)]
     judged = run([*given, "--json"], capsys)
     shown = printed_by([*given, "--by-history", "--by-category"], capsys)
-    for printed, names in ((fitted, models), (shown, (*models[:2], "XCat"))):
-        for model in names:
-            (line,) = [found for found in printed.splitlines() if found.split()[:3] == ["switch", "ndcg@10", model]]
+    for printed in (fitted, shown):
+        for model in models:
+            begin = ["switch", "ndcg@10", model]
+            line, *new = [found for found in printed.splitlines() if found.split()[:3] == begin]
+            assert len(new) == (model != "repeat-purchase"), "for discovery it ranks as popularity does"
             assert re.fullmatch(r"switch .* \d\.\d{4} +\d\.\d{4}-\d\.\d{4}", line)
-    (line,) = [found for found in shown.splitlines() if found.split()[:3] == ["all", "ndcg@10", "XCat"]]
-    low, high = judged["intervals"]["ndcg@10"]
-    assert f"{judged['metrics']['ndcg@10']:.4f}" in line and line.endswith(f"{low:.4f}-{high:.4f}")
+    lines = [found for found in shown.splitlines() if found.split()[:3] == ["all", "ndcg@10", "XCat"]]
+    for line, found in zip(lines, (judged, judged["discover"]), strict=True):
+        low, high = found["intervals"]["ndcg@10"]
+        assert f"{found['metrics']['ndcg@10']:.4f}" in line and line.endswith(f"{low:.4f}-{high:.4f}")
     told = printed_by(["interests", str(shop), "--user", "user-01", *encoder], capsys)
     assert re.search(r"^厨房用品.* +\d\.\d\d +\d\.\d\d +\d+$", told, re.MULTILINE)
     told = printed_by(["inspect", str(shop), "--output", str(tmp_path / "inspection")], capsys)

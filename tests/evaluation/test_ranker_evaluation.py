@@ -179,6 +179,7 @@ def test_flat_names_and_json() -> None:
         "metrics": {"recall@1": 0.5, "ndcg@1": 0.5, "mrr@1": 0.5, "coverage@1": 0.2},
         "slices": {"cold": {"recall@1": None, "ndcg@1": None, "mrr@1": None, "num_targets": 0}},
         "lost_to_untrained": None,
+        "discover": None,
     }
 
 

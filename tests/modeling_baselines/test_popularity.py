@@ -21,6 +21,8 @@ from xcat_rec.modeling_baselines.popularity import (
     CountingModel,
     PopularityConfig,
     PopularityModel,
+    RecentPopularityConfig,
+    RecentPopularityModel,
     RepeatPurchaseConfig,
     RepeatPurchaseModel,
 )
@@ -28,7 +30,11 @@ from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
 INF = float("inf")
 TRAIN = [[2, 3, 3], [3, 4], [5, 3, 4]]
-FAMILIES = [(PopularityConfig, PopularityModel), (RepeatPurchaseConfig, RepeatPurchaseModel)]
+FAMILIES = [
+    (PopularityConfig, PopularityModel),
+    (RecentPopularityConfig, RecentPopularityModel),
+    (RepeatPurchaseConfig, RepeatPurchaseModel),
+]
 
 
 def repeat_model(num_item_rows: int = 8) -> RepeatPurchaseModel:

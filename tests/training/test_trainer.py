@@ -59,7 +59,7 @@ def test_training_learns_the_rule_and_evaluates_as_everyone_does(tmp_path):
         {"XCat": recommender}, splits["train"], splits["validation"], start.processor.catalogue,
         trained=start.trained, ks=[5, 10], progress=False,
     )  # fmt: skip
-    assert list(reports) == ["popularity", "repeat-purchase", "XCat"]
+    assert list(reports) == ["popularity", "popularity-recent", "repeat-purchase", "item-knn", "XCat"]
     assert reports["XCat"].metrics["ndcg@10"] > 2 * reports["popularity"].metrics["ndcg@10"]
     for name, value in reports["XCat"].flat().items():
         if math.isnan(value):  # of a slice without targets

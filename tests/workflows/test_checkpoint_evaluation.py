@@ -30,7 +30,8 @@ def test_the_call_and_the_command_report_the_same(
     expected = evaluate_ranker(recommender, test, recommender.vocabulary, trained=recommender.trained, ks=[5, 10])
     again = evaluate_checkpoint(recommender, shop(), ks=[5, 10]).report
     assert found.report.to_json() == expected.to_json() == again.to_json()
-    assert set(found.baselines) == {"popularity", "repeat-purchase"} and found.data.unknown_items["targets"] == 0
+    assert list(found.baselines) == ["popularity", "popularity-recent", "repeat-purchase", "item-knn"]
+    assert found.data.unknown_items["targets"] == 0
     assert not found.data.notes
     data = write_shop(tmp_path / "shop")
     told = run(["evaluate", str(saved), str(data), "-k", "5", "-k", "10", "--json"], capsys)

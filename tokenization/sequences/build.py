@@ -103,24 +103,25 @@ def build_splits(
     })  # fmt: skip
 
 
-def target_items(train: datasets.Dataset) -> pa.ChunkedArray:
+def target_items(train: datasets.Dataset, column: str = "items") -> pa.ChunkedArray:
     """Item indices of the target events of training sequences, one list per user: the events that models count.
 
     Events of types that are not predicted, such as returns, are left out.
 
     Args:
         train: Training sequences.
+        column: Another column with a value per event, such as `timestamps`, instead of the item indices.
 
     Example:
         >>> row = {"items": [[2, 3, 2]], "event_roles": [[1, 0, -1]]}
         >>> target_items(datasets.Dataset.from_dict(row)).to_pylist()
         [[2]]
     """
-    names = ["items", *([ROLES] if ROLES in train.column_names else [])]
+    names = [column, *([ROLES] if ROLES in train.column_names else [])]
     table = train.select_columns(names).with_format("arrow")[:]
     if ROLES not in names:
-        return table["items"]
-    items = table["items"].combine_chunks()
+        return table[column]
+    items = table[column].combine_chunks()
     wanted = pc.equal(table[ROLES].combine_chunks().flatten(), TARGET)
     ends = np.append(0, np.cumsum(wanted.to_numpy(zero_copy_only=False)))
     bounds = np.append(0, np.cumsum(pc.list_value_length(items).to_numpy()))
