@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from ..evaluation.audits.exposure import HEAD, HISTORIES, Audit, ExposureAudit, PopularityAudit
 from ..evaluation.bootstrap import SAMPLES
+from ..evaluation.purposes import NO_DISCOVERY, discover_reports
+from ..evaluation.ranker_evaluation import RankingReport
 from ..evaluation.slices import SLICE_MEANINGS
 from .card_data import XCatModelCardData
 from .markdown import cell, line, table
@@ -27,15 +30,30 @@ def evaluation_section(data: XCatModelCardData) -> str:
         "Evaluated on the held-out test targets. Every item of the catalogue is ranked; none is sampled. An item with "
         "the same score as the target counts as ranked before it. Values are means over users. Brackets: 95 % "
         f"percentile interval of {SAMPLES:,} bootstrap samples of the users. Bold: best value of a column.",
-        f"### All targets ({report.num_targets:,} of {report.num_users:,} users)",
-        _compared(data, None),
+        *_measured(data, data.results, ("All targets", "Targets in")),
     ]
+    if report.discover is None:
+        return "\n\n".join([*parts, f"Discovery was not measured: {NO_DISCOVERY}."])
+    parts.append(
+        "Discovery: items of the user's history are left out of the ranking of every model, and the targets are items "
+        "that are not in the history."
+    )
+    parts += _measured(data, discover_reports(data.results), ("Discovery: all targets", "Discovery: targets in"))
+    return "\n\n".join(parts)
+
+
+def _measured(data: XCatModelCardData, reports: Mapping[str, RankingReport], headings: tuple[str, str]) -> list[str]:
+    """Headings and tables of one purpose: all targets, then each slice."""
+    report = reports[data.own_name]
+    parts = [
+        f"### {headings[0]} ({report.num_targets:,} of {report.num_users:,} users)", _compared(data, reports, None)
+    ]  # fmt: skip
     for name in card_slices(report):
         count = int(report.slices[name].get("num_targets", 0))
         meaning = f"{SLICE_MEANINGS[name]}; " if name in SLICE_MEANINGS else ""
-        parts.append(f"### Targets in `{line(name)}` ({meaning}{count:,} targets)")
-        parts.append(_compared(data, name) if count else "No targets in this slice.")
-    return "\n\n".join(parts)
+        parts.append(f"### {headings[1]} `{line(name)}` ({meaning}{count:,} targets)")
+        parts.append(_compared(data, reports, name) if count else "No targets in this slice.")
+    return parts
 
 
 def audit_section(data: XCatModelCardData) -> str:
@@ -95,7 +113,7 @@ def limits_section(data: XCatModelCardData) -> str:
     return "\n".join(f"- {line(limit)}" for limit in limits)
 
 
-def _compared(data: XCatModelCardData, part: str | None) -> str:
-    shown = comparison(data.results, data.own_name, data.card_metrics, part)
-    sentence = verdict(data.results, data.own_name, part)
+def _compared(data: XCatModelCardData, reports: Mapping[str, RankingReport], part: str | None) -> str:
+    shown = comparison(reports, data.own_name, data.card_metrics, part)
+    sentence = verdict(reports, data.own_name, part)
     return f"{shown}\n\n{sentence}" if sentence else shown

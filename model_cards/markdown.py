@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..evaluation.purposes import DISCOVER
 from .scrubbing import is_secret_name, scrub
 
 
@@ -78,7 +79,11 @@ def metric_label(name: str) -> str:
 
     >>> metric_label("ndcg@10"), metric_label("recall@5"), metric_label("coverage@10")
     ('NDCG@10', 'Recall@5', 'Coverage@10')
+    >>> metric_label("discover_ndcg@10")
+    'NDCG@10 (discover)'
     """
+    if name.startswith(f"{DISCOVER}_"):
+        return f"{metric_label(name.removeprefix(f'{DISCOVER}_'))} ({DISCOVER})"
     metric, at, cutoff = name.partition("@")
     label = metric.upper() if metric in {"ndcg", "mrr", "map", "auc"} else metric.capitalize()
     return cell(f"{label}{at}{cutoff}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
+from ..evaluation.purposes import DISCOVER
 from .markdown import is_hub_id, line, metric_label, slug, usable_id
 from .scrubbing import scrub
 
@@ -53,10 +54,13 @@ def card_metadata(data: XCatModelCardData) -> ModelCardData:
 
 
 def model_index(data: XCatModelCardData) -> list[EvalResult]:
-    """This model's metrics on all test targets, as entries of the hub's model index."""
+    """This model's metrics on all test targets, for both purposes, as entries of the hub's model index."""
     report = data.results.get(data.own_name)
     if report is None:
         return []
+    new = {} if report.discover is None else report.discover.metrics
+    figures = [(metric_label(name), name, report.metrics) for name in data.card_metrics]
+    figures += [(metric_label(f"{DISCOVER}_{name}"), name, new) for name in data.card_metrics]
     known = is_hub_id(data.dataset_id)
     return [
         EvalResult(
@@ -68,11 +72,11 @@ def model_index(data: XCatModelCardData) -> list[EvalResult]:
             dataset_revision=data.dataset_revision if known else None,
             dataset_args={"split": str(data.split)},
             metric_type=name.partition("@")[0],
-            metric_name=metric_label(name),
-            metric_value=round(float(report.metrics[name]), 6),
+            metric_name=label,
+            metric_value=round(float(metrics[name]), 6),
         )
-        for name in data.card_metrics
-        if math.isfinite(report.metrics.get(name, math.nan))
+        for label, name, metrics in figures
+        if math.isfinite(metrics.get(name, math.nan))
     ]
 
 

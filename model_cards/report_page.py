@@ -14,6 +14,7 @@ from typing import Any
 
 from ..evaluation.bootstrap import SAMPLES
 from ..evaluation.more_metrics import about_metric
+from ..evaluation.purposes import DISCOVER, NO_DISCOVERY, discover_reports
 from ..evaluation.ranker_evaluation import RankingReport
 from ..evaluation.slices import SLICE_MEANINGS
 from ..ranking.recommender import XCatRecommender
@@ -112,8 +113,9 @@ def write_report(
 def report_page(reports: Mapping[str, RankingReport], *, title: str, own: str | None, context: ReportContext) -> str:
     """The page as text; arguments as in `write_report`."""
     sections = {
-        "Results": _results(reports, own, context.findings),
+        "Results": _about_results(reports) + _results(reports, own, context.findings),
         "Results by slice": _slices(reports, own),
+        **_discovery(discover_reports(reports), own),
         "Learning curve": _curves(context.curves or {}),
         "Example recommendations": _examples(context.recommender) if context.recommender is not None else "",
         "Data warnings": _list(context.notes),
@@ -153,7 +155,8 @@ def learning_curve(log: Sequence[Mapping[str, Any]], best_step: int | None = Non
     rows = logged_steps(log)
     cutoffs = sorted({int(name[5:]) for row in rows.values() for name in row if re.fullmatch(r"ndcg@\d+", name)})
     metric = f"ndcg@{_cutoff(cutoffs)}" if cutoffs else ""
-    names = {"loss": "training loss", "validation loss": "validation loss", metric: metric}
+    names = {"loss": "training loss", "validation loss": "validation loss"}
+    names |= {name: name for name in (metric, f"{DISCOVER}_{metric}") if metric}
     points = []
     for step, row in sorted(rows.items()):
         found = {label: float(row[name]) for name, label in names.items() if _is_number(row.get(name))}
@@ -161,6 +164,37 @@ def learning_curve(log: Sequence[Mapping[str, Any]], best_step: int | None = Non
             kept = {"kept": True} if step == best_step else {}
             points.append({"epoch": round(float(row.get("epoch") or 0), 3), **found, **kept})
     return points
+
+
+def _discovery(reports: Mapping[str, RankingReport], own: str | None) -> dict[str, str]:
+    """The sections of discovery; one sentence where it was not measured."""
+    if not reports:
+        return {"Discovery": f"<p>Discovery was not measured: {NO_DISCOVERY}.</p>"}
+    first = next(iter(reports.values()))
+    about = (
+        "<p>Lists of new items: the items of a user's history are left out of the ranking of every model, and the "
+        f"targets are not in the history. {first.num_users:,} users have {first.num_targets:,} such targets.</p>\n"
+    )
+    return {
+        "Discovery": about + _results(reports, own, ()),
+        "Discovery by slice": _slices(reports, own, "discovery: "),
+    }
+
+
+def _about_results(reports: Mapping[str, RankingReport]) -> str:
+    first = next(iter(reports.values()))
+    return (
+        f"<p>Each model ranks the whole catalogue for {first.num_users:,} users with {first.num_targets:,} held-out "
+        "targets. Higher is better; the maximum is 1. The best value of a column is bold.</p>\n"
+        '<ul class="muted"><li>Recall: share of the targets that are in the list.</li>'
+        "<li>NDCG: like recall, but targets higher in the list count more.</li>"
+        "<li>MRR: one divided by the rank of the first target.</li>"
+        "<li>Coverage: share of the catalogue that is in the list of at least one user.</li>"
+        + "".join(f"<li>{_text(f'{metric_label(name)}: {about_metric(name)}')}</li>" for name in first.requested)
+        + "<li>The number after @ is the length of the list.</li>"
+        f"<li>Small numbers: 95 % interval of {SAMPLES:,} bootstrap samples of the users. If the intervals of two "
+        "models overlap widely, neither is shown to be better.</li></ul>\n"
+    )
 
 
 def _results(reports: Mapping[str, RankingReport], own: str | None, findings: Sequence[str]) -> str:
@@ -171,28 +205,18 @@ def _results(reports: Mapping[str, RankingReport], own: str | None, findings: Se
     sentences = [*findings, *([verdict(reports, own)] if own is not None else [])]
     tables = [_table(reports, own, [f"{name}@{k}" for name in first.names]) for k in cutoffs]
     return "\n".join([
-        f"<p>Each model ranks the whole catalogue for {first.num_users:,} users with {first.num_targets:,} held-out "
-        "targets. Higher is better; the maximum is 1. The best value of a column is bold.</p>",
-        '<ul class="muted"><li>Recall: share of the targets that are in the list.</li>'
-        "<li>NDCG: like recall, but targets higher in the list count more.</li>"
-        "<li>MRR: one divided by the rank of the first target.</li>"
-        "<li>Coverage: share of the catalogue that is in the list of at least one user.</li>",
-        *(f"<li>{_text(f'{metric_label(name)}: {about_metric(name)}')}</li>" for name in first.requested),
-        "<li>The number after @ is the length of the list.</li>"
-        f"<li>Small numbers: 95 % interval of {SAMPLES:,} bootstrap samples of the users. If the intervals of two "
-        "models overlap widely, neither is shown to be better.</li></ul>",
         *tables,
         *(f"<p>{_text(sentence)}</p>" for sentence in sentences if sentence),
         interval_chart(metric_label(deciding), drawn),
     ])  # fmt: skip
 
 
-def _slices(reports: Mapping[str, RankingReport], own: str | None) -> str:
+def _slices(reports: Mapping[str, RankingReport], own: str | None, begin: str = "") -> str:
     first = next(iter(reports.values()))
     k = _cutoff([int(name.rpartition("@")[2]) for name in first.metrics])
     parts, empty = [], []
     for name, values in first.slices.items():
-        heading, count = _slice_heading(name), int(values.get("num_targets", 0))
+        heading, count = begin + _slice_heading(name), int(values.get("num_targets", 0))
         if not count:
             empty.append(heading)
             continue

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ..evaluation.bootstrap import Interval
+from ..evaluation.purposes import discover_reports
 from ..evaluation.ranker_evaluation import RankingReport
 from ..evaluation.slices import HISTORY_SLICES
 from .markdown import cell, line, metric_label, table
@@ -71,15 +72,22 @@ def card_slices(report: RankingReport) -> list[str]:
 
 def measured_limits(reports: Mapping[str, RankingReport], own: str) -> list[str]:
     """Limitations found by the evaluation: slices where a baseline is better, and slices without targets."""
-    report = reports.get(own)
-    if report is None:
+    if own not in reports:
         return ["The model was not evaluated on test targets: the quality of its recommendations is unknown."]
+    discovery = discover_reports(reports)
+    limits = [
+        f"No test target is in `{line(part)}`: the model was not evaluated there."
+        for part in card_slices(reports[own]) if not reports[own].slices[part].get("num_targets")
+    ]  # fmt: skip
+    limits += _unproven(reports, own, "On")
+    return limits + (_unproven(discovery, own, "In discovery, on") if own in discovery else [])
+
+
+def _unproven(reports: Mapping[str, RankingReport], own: str, begin: str) -> list[str]:
+    """Limitations of one purpose: all targets and slices where a baseline is better, or as good."""
     limits = []
-    for part in (None, *card_slices(report)):
-        where = "On all targets" if part is None else f"On the targets in `{line(part)}`"
-        if part is not None and not report.slices[part].get("num_targets"):
-            limits.append(f"No test target is in `{line(part)}`: the model was not evaluated there.")
-            continue
+    for part in (None, *card_slices(reports[own])):
+        where = f"{begin} all targets" if part is None else f"{begin} the targets in `{line(part)}`"
         found, baseline = difference(reports, own, part), best_baseline(reports, own, part)
         if found is not None and baseline is not None and found.high < 0:
             limits.append(f"{where}, {line(baseline)} has a higher {metric_label(DECIDING)}.")

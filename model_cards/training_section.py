@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..evaluation.purposes import DISCOVER
 from ..training.provenance import package_versions
 from .card_data import TrainingRecord, XCatModelCardData
 from .markdown import cell, duration, line, metric_label, settings_table, table
@@ -18,7 +19,10 @@ PLACES = {
     "EVENTS": "the events table", "BASE": "the base's folder", "TEXT_ENCODER": "the text encoder's folder",
 }  # fmt: skip
 """Words of a command that replace a file or folder of the original machine."""
-LOGGED_METRICS = ("validation loss", "recall@10", "ndcg@10", "slices.switch.ndcg@10", "slices.new_category.ndcg@10")
+LOGGED_METRICS = (
+    "validation loss", "recall@10", "ndcg@10", "discover_ndcg@10", "slices.switch.ndcg@10",
+    "slices.new_category.ndcg@10",
+)  # fmt: skip
 
 
 def training_section(data: XCatModelCardData) -> str:
@@ -96,9 +100,10 @@ def _evaluation(entry: dict[str, Any]) -> str:
     """Metrics of a manual evaluation, with the name of its data set; empty for other log entries."""
     found = []
     for name, value in entry.items():
-        metric = next((metric for metric in LOGGED_METRICS if name.endswith(f"_{metric}")), None)
-        if metric is not None and _is_number(value):
-            found.append(f"`{cell(name.removesuffix(f'_{metric}'))}` {_logged_label(metric)} {value:.4f}")
+        metric = max((m for m in LOGGED_METRICS if name.endswith(f"_{m}")), key=len, default="")
+        place = name.removesuffix(f"_{metric}")
+        if metric and _is_number(value) and not place.endswith(f"_{DISCOVER}"):
+            found.append(f"`{cell(place)}` {_logged_label(metric)} {value:.4f}")
     return ", ".join(found)
 
 

@@ -123,7 +123,17 @@ EVALUATION = rf"""
 {METRICS}{VERDICT}(?:
 ### Targets in `\w+` \((?:[^;\n]+; )?[\d,]+ targets\)
 
-(?:No targets in this slice\.\n|{METRICS}{VERDICT}))*)"""
+(?:No targets in this slice\.\n|{METRICS}{VERDICT}))*(?:
+Discovery was not measured: [^\n]+\.
+|
+Discovery: items of the user's history are left out [^\n]+ not in the history\.
+
+### Discovery: all targets \([\d,]+ of [\d,]+ users\)
+
+{METRICS}{VERDICT}(?:
+### Discovery: targets in `\w+` \((?:[^;\n]+; )?[\d,]+ targets\)
+
+(?:No targets in this slice\.\n|{METRICS}{VERDICT}))*)?)"""
 AUDIT = rf"""
 ## Audit
 
@@ -156,7 +166,7 @@ TRAINING = rf"""
 ### Training log
 
 (?:Nothing was logged\.
-|\| epoch \| step \| training loss \|(?: validation loss \|)?(?: [A-Z]\w*@\d+(?: `\w+`)? \|)*
+|\| epoch \| step \| training loss \|(?: validation loss \|)?(?: [A-Z]\w*@\d+(?: `\w+`| \(discover\))? \|)*
 \|(?:---\|)+
 (?:\|(?: (?:\*\*)?(?:\d+(?:\.\d+)?|-)(?:\*\*)? \|)+\n)+
 Metrics are computed on the validation targets\.(?: The row in bold is the checkpoint\.)?

@@ -34,7 +34,7 @@ FACTS = DatasetFacts(
 
 
 def report(ranks: np.ndarray, shift: int = 0) -> RankingReport:
-    """Each user has one target; that of every other user is a switch, and none is cold."""
+    """Each user has one target; that of every other user is a switch, none is cold, and every fourth was had."""
     top = (np.arange(12) + np.arange(USERS)[:, None] + shift) % ITEMS + 2
     flags = {
         "switch": (np.arange(USERS) % 2 == 0)[:, None],
@@ -44,7 +44,9 @@ def report(ranks: np.ndarray, shift: int = 0) -> RankingReport:
         "history_0_5": np.ones((USERS, 1), dtype=bool),
         "history_6_10": np.zeros((USERS, 1), dtype=bool),
     }
-    return report_from_ranks(ranks[:, None], flags, top, [10], ITEMS)
+    new = np.arange(USERS) % 4 < 3
+    discover = np.where(new, ranks, 0)[:, None], top
+    return report_from_ranks(ranks[:, None], flags, top, [10], ITEMS, discover=discover)
 
 
 def example_results() -> dict[str, RankingReport]:
@@ -74,7 +76,13 @@ def example_card(folder: Path, **changes: object) -> XCatModelCardData:
             {"loss": 4.0, "epoch": 1.0, "step": 10},
             {"eval_recall@10": 0.25, "eval_slices.switch.ndcg@10": 0.125, "epoch": 1.0, "step": 10},
             {"loss": 3.5, "epoch": 2.0, "step": 20},
-            {"eval_recall@10": 0.5, "eval_slices.switch.ndcg@10": 0.375, "epoch": 2.0, "step": 20},
+            {
+                "eval_recall@10": 0.5,
+                "eval_discover_ndcg@10": 0.25,
+                "eval_slices.switch.ndcg@10": 0.375,
+                "epoch": 2.0,
+                "step": 20,
+            },
             {"train_runtime": 3.0, "epoch": 2.0, "step": 20},
         ],
         best_step=20,

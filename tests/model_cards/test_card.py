@@ -86,7 +86,8 @@ def test_whole_card(name: str, tmp_path: Path) -> None:
     [
         "library_name: xcat-rec", "| Base |", "| Seeds |", "| Split |", "| Revision |", "| Time range |", "SHA-256",
         "## Intended use", "xcat recommend ", "trust_remote_code=True", "### All targets", "[0.9000, 0.9250]",
-        "### Targets in `cold`", "## Audit", "### Popularity", "### Exposure by brand", "### Losses",
+        "### Targets in `cold`", "### Discovery: all targets",
+        "### Discovery: targets in `switch`", "## Audit", "### Popularity", "### Exposure by brand", "### Losses",
         "### Training log",
         "- Processes: 1.", "Training time: 2 min 34 s", "- Emissions: ", "### Command", "### Versions",
         "## Limitations",
@@ -121,6 +122,28 @@ def test_metrics_are_beside_baselines_with_intervals(tmp_path: Path) -> None:
     assert "history_" not in card, "slices by history length are only in the results"
 
 
+def test_discovery_has_its_own_metrics(tmp_path: Path) -> None:
+    results = example_results()
+    card = build_card(example_card(tmp_path))
+    whole = card.split("### Discovery: all targets (30 of 30 users)")[1].split("###")[0]
+    for name, report in results.items():
+        new = report.discover
+        assert new is not None and new.value("ndcg@10") != report.value("ndcg@10")
+        assert f"{new.value('ndcg@10'):.4f}" in whole.split(f"| {name} |")[1].splitlines()[0]
+    switch = card.split("### Discovery: targets in `switch` (the category differs from that of the last event; 20 tar")
+    assert (
+        "NDCG@10, XCat minus popularity: " in switch[1].split("###")[0]
+        and "### Discovery: targets in `unseen`" not in card
+    )
+    assert "- In discovery, on the targets in `new_category`, popularity has a higher NDCG@10." in card
+    assert "| NDCG@10 (discover) |" in card.split("### Training log")[1]
+
+    none = {name: dataclasses.replace(report, discover=None) for name, report in results.items()}
+    card = build_card(example_card(tmp_path, results=none))
+    assert "Discovery was not measured: no user has a target that is not in the history." in card
+    assert re.fullmatch(CARD, card) and "In discovery" not in card and "(discover)" not in card.split("---")[1]
+
+
 def test_slices_with_a_better_baseline_are_limitations(tmp_path: Path) -> None:
     limits = build_card(example_card(tmp_path)).split("## Limitations")[1].split("## Citation")[0]
     assert "- On the targets in `new_category`, popularity has a higher NDCG@10." in limits
@@ -146,10 +169,10 @@ def test_the_log_shows_the_checkpoint_in_bold(tmp_path: Path) -> None:
     card = build_card(example_card(tmp_path))
     table = card.split("### Training log\n\n")[1].split("\n\n")[0].splitlines()
     assert table == [
-        "| epoch | step | training loss | Recall@10 | NDCG@10 `switch` |",
-        "|---|---|---|---|---|",
-        "| 1 | 10 | 4.0000 | 0.2500 | 0.1250 |",
-        "| **2** | **20** | **3.5000** | **0.5000** | **0.3750** |",
+        "| epoch | step | training loss | Recall@10 | NDCG@10 (discover) | NDCG@10 `switch` |",
+        "|---|---|---|---|---|---|",
+        "| 1 | 10 | 4.0000 | 0.2500 | - | 0.1250 |",
+        "| **2** | **20** | **3.5000** | **0.5000** | **0.2500** | **0.3750** |",
     ]
 
 
@@ -266,7 +289,10 @@ def test_metadata_round_trips(tmp_path: Path) -> None:
     assert loaded.data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
     assert loaded.data.datasets == ["shop/events"]
     assert loaded.data.metrics == ["recall", "ndcg", "mrr"]
-    own = example_results()["XCat"].metrics
+    own, labels = example_results()["XCat"], ("Recall@10", "NDCG@10", "MRR@10")
+    assert own.discover is not None
     figures = {result.metric_name: result.metric_value for result in loaded.data.eval_results}
-    assert figures == {label: round(own[label.lower()], 6) for label in ("Recall@10", "NDCG@10", "MRR@10")}
+    expected = {label: own.metrics[label.lower()] for label in labels}
+    expected |= {f"{label} (discover)": own.discover.metrics[label.lower()] for label in labels}
+    assert figures == {label: round(value, 6) for label, value in expected.items()}
     assert {(r.dataset_type, r.dataset_split) for r in loaded.data.eval_results} == {("shop/events", "test")}

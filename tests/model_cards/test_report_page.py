@@ -74,11 +74,14 @@ def test_every_number_of_the_tables_is_that_of_the_report(tmp_path: Path) -> Non
         if m["num_targets"]
     }
     assert "cold" not in parts and len(parts) == 5
-    for heading, part in parts.items():
+    new = {"Discovery": None} | {f"discovery: {heading}": part for heading, part in parts.items() if part}
+    assert new.pop("discovery: unseen") == "unseen" and "discovery: unseen" not in page.cells
+    for heading, part in (parts | new).items():
         head, *rows = page.cells[heading]
         assert [row[0] for row in rows] == ["XCat", "popularity"]
         for row in rows:
-            report = reports[row[0]]
+            report = reports[row[0]].discover if heading in new else reports[row[0]]
+            assert report is not None
             for label, shown in zip(head[1:], row[1:], strict=True):
                 metric = label.lower()
                 value = report.metrics[metric] if part is None else report.slices[part][metric]
@@ -115,7 +118,9 @@ def test_no_text_breaks_out_and_nothing_is_loaded(tmp_path: Path) -> None:
 
 def test_a_report_without_users_values_or_training_has_no_intervals_and_no_curve(tmp_path: Path) -> None:
     report = example_results()["XCat"]
-    report.per_user.clear()
+    assert report.discover is not None
+    for part in (report, report.discover):
+        part.per_user.clear()
     report.metrics["mrr@10"] = math.nan
     text = write_report(tmp_path / "page.html", {"XCat": report}).read_text(encoding="utf-8")
     assert Page(text).cells["Results"][0] == ["model", "Recall@10", "NDCG@10", "Coverage@10"]
