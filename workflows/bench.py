@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -216,11 +216,15 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         row["asks"], asked = measure_asks(
             fitted.ranker, fitted.data.test, fitted.data.vocabulary, trained, ask_kinds(request.asks)
         )
+    stored = {*USER_METRICS, *(f"{name}@10" for name in names[len(METRIC_NAMES) :])}
+    return BenchRun(row, _user_values(report, stored) | asked, tuple(fitted.notes))
+
+
+def _user_values(report: RankingReport, stored: Collection[str]) -> dict[str, np.ndarray]:
+    """Values per user of some metrics, for both purposes; names of discovery begin with `discover.`."""
     new = {} if report.discover is None else report.discover.per_user
     per_user = report.per_user | {f"{DISCOVER}.{name}": values for name, values in new.items()}
-    stored = {*USER_METRICS, *(f"{name}@10" for name in names[len(METRIC_NAMES) :])}
-    wanted = sorted(name for name in per_user if name.rpartition(".")[2] in stored)
-    return BenchRun(row, {name: per_user[name] for name in wanted} | asked, tuple(fitted.notes))
+    return {name: per_user[name] for name in sorted(per_user) if name.rpartition(".")[2] in stored}
 
 
 def _train(

@@ -170,14 +170,10 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         request.card_baselines, prepared, training, request.output / TRAINING_FOLDER / "card-baselines", tell
     )
     reports = compare_with_baselines(
-        {**compared, MODEL_NAME: recommender},
-        prepared.splits["train"],
-        prepared.splits["test"],
-        prepared.processor.catalogue,
-        trained=prepared.trained,
-        validation=prepared.splits["validation"],
+        {**compared, MODEL_NAME: recommender}, prepared.splits["train"], prepared.splits["test"],
+        prepared.processor.catalogue, trained=prepared.trained, validation=prepared.splits["validation"],
         metrics=metric_names(arguments.metrics),
-    )
+    )  # fmt: skip
     outcome = FitResult(
         recommender=recommender,
         prepared=prepared,
