@@ -1,9 +1,9 @@
 """Prints files of `xcat bench` as Markdown tables.
 
-Run as `python benchmarks/tables.py FILE.json [...]`; one table per file. `--by-history` shows slices by length of
-history in place of the others. Files of `--asks` get a table of queries, and one of ratios with 95 % intervals over
-users. `--against MODEL` adds the difference of that model's NDCG@10 to each other model's,
-with the 95 % interval of a paired bootstrap over users.
+Run as `python benchmarks/tables.py FILE.json [...]`; a table of the next item and one of discovery per file. `--by-
+history` shows slices by length of history in place of the others. Files of `--asks` get a table of queries, and one of
+ratios with 95 % intervals over users. `--against MODEL` adds the difference of that model's NDCG@10 to each other
+model's, with the 95 % interval of a paired bootstrap over users.
 """
 
 from __future__ import annotations
@@ -16,19 +16,30 @@ from typing import Any
 import numpy as np
 
 from xcat_rec.evaluation.bootstrap import paired_bootstrap, relative_bootstrap
+from xcat_rec.evaluation.purposes import DISCOVER, NEXT, PURPOSES
 from xcat_rec.evaluation.ranker_evaluation import LOST
 from xcat_rec.evaluation.slices import HISTORY_SLICES, TARGET_SLICES
-from xcat_rec.workflows.bench_results import ask_kinds_of, ask_values, ratio_text, read_rows, spread, values_of
+from xcat_rec.workflows.bench_results import (
+    ask_kinds_of,
+    ask_values,
+    measured,
+    ratio_text,
+    read_rows,
+    spread,
+    values_of,
+)
 from xcat_rec.workflows.results import ASK_INPUTS, by_model, compare_asks, user_key
 
 METRICS = ("recall@10", "ndcg@10")
 
 
-def markdown_table(rows: Sequence[dict[str, Any]], names: Sequence[str] = TARGET_SLICES) -> Iterator[str]:
-    """Lines of a table: models as rows, all targets and non-empty slices as columns."""
-    parts = _parts(rows, names)
+def markdown_table(
+    rows: Sequence[dict[str, Any]], names: Sequence[str] = TARGET_SLICES, purpose: str = NEXT
+) -> Iterator[str]:
+    """Lines of a table of one purpose: models as rows, all targets and non-empty slices as columns."""
+    parts = _parts(rows, names, purpose)
     figures = [(part, metric) for part in parts for metric in METRICS]
-    if "cold" in parts:
+    if "cold" in parts and purpose == NEXT:
         figures.append((LOST, METRICS[1]))
     titles = [
         f"{part} {metric.replace('recall', 'Recall').replace('ndcg', 'NDCG')}".strip() for part, metric in figures
@@ -36,15 +47,18 @@ def markdown_table(rows: Sequence[dict[str, Any]], names: Sequence[str] = TARGET
     yield "| " + " | ".join(("model", "seeds", *titles, "fit, s", "peak, MB")) + " |"
     yield "|---|" + "---:|" * (len(titles) + 3)
     for model, group in by_model(rows).items():
-        cells = [spread(values_of(group, part, metric)) for part, metric in figures]
+        cells = [spread(values_of(group, part, metric, purpose)) for part, metric in figures]
         seconds = spread([float(row["fit_seconds"]) for row in group], digits=1)
         peak = max(row["peak_memory_mb"] for row in group)
         yield "| " + " | ".join((model, str(len(group)), *cells, seconds, f"{peak:,.0f}")) + " |"
 
 
-def differences(rows: Sequence[dict[str, Any]], users: dict[str, np.ndarray], model: str) -> Iterator[str]:
-    """Lines of a table: differences of one model to each other model, for all targets and slices."""
-    parts = _parts(rows, TARGET_SLICES)
+def differences(
+    rows: Sequence[dict[str, Any]], users: dict[str, np.ndarray], model: str, purpose: str = NEXT
+) -> Iterator[str]:
+    """Lines of a table of one purpose: differences of one model to each other model, for all targets and slices."""
+    parts = _parts(rows, TARGET_SLICES, purpose)
+    start = "" if purpose == NEXT else f"{purpose}."
     yield f"| {model} above | " + " | ".join(part or "all" for part in parts) + " |"
     yield "|---|" + "---:|" * len(parts)
     groups = by_model(rows)
@@ -53,7 +67,7 @@ def differences(rows: Sequence[dict[str, Any]], users: dict[str, np.ndarray], mo
             continue
         cells = []
         for part in parts:
-            metric = f"slices.{part}.{METRICS[1]}" if part else METRICS[1]
+            metric = start + (f"slices.{part}.{METRICS[1]}" if part else METRICS[1])
             ours, theirs = (
                 np.mean([users[user_key(name, row["seed"], metric)] for row in groups[name]], axis=0)
                 for name in (model, other)
@@ -72,9 +86,20 @@ def _share(ours: np.ndarray, theirs: np.ndarray) -> str:
     return f" = {found.mean:+.1%} ({found.low:+.1%} to {found.high:+.1%})"
 
 
-def _parts(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
+def _parts(rows: Sequence[dict[str, Any]], names: Sequence[str], purpose: str) -> list[str]:
     """All targets, as an empty name, and the non-empty slices."""
-    return ["", *(name for name in names if any(row["slices"].get(name, {}).get("num_targets") for row in rows))]
+    slices = [measured(row, purpose).get("slices", {}) for row in rows]
+    return ["", *(name for name in names if any(found.get(name, {}).get("num_targets") for found in slices))]
+
+
+def tables_of(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Iterator[str]:
+    """Lines of the tables of both purposes; files of older versions have no discovery."""
+    yield from markdown_table(rows, names)
+    new = [row for row in rows if row.get(DISCOVER)]
+    if new:
+        first = new[0][DISCOVER]
+        yield from ("", f"Discovery, {first['num_targets']:,} targets of {first['num_users']:,} users:", "")
+        yield from markdown_table(new, names, DISCOVER)
 
 
 def asks_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -128,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not rows:
             parser.error(f"{path} has no runs; give a file that xcat bench --output wrote")
         print("\n" * bool(number) + heading(rows[-1]) + "\n")
-        print("\n".join(markdown_table(rows, HISTORY_SLICES if given.by_history else TARGET_SLICES)))
+        print("\n".join(tables_of(rows, HISTORY_SLICES if given.by_history else TARGET_SLICES)))
         users = path.with_suffix(".users.npz")
         if ask_kinds_of(rows):
             print("\n" + "\n".join(asks_table(rows)))
@@ -139,7 +164,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if given.against not in by_model(rows):
                 parser.error(f"{path} has no runs of {given.against!r}; it has {', '.join(by_model(rows))}")
             with np.load(users) as arrays:
-                print("\n" + "\n".join(differences(rows, dict(arrays), given.against)))
+                values = dict(arrays)
+            for purpose in PURPOSES:
+                if all(measured(row, purpose) for row in rows):
+                    print(f"\n{purpose}:\n\n" + "\n".join(differences(rows, values, given.against, purpose)))
 
 
 if __name__ == "__main__":

@@ -85,6 +85,10 @@ def test_rows_state_the_measurement_and_its_settings(benched):
         assert 0 <= row["metrics"]["ndcg@10"] <= row["metrics"]["recall@10"] <= 1
         assert row["slices"]["cold"]["num_targets"] > 0 and 0 <= row["lost_to_untrained"]["ndcg@10"] < 1
         assert sum(row["slices"][name]["num_targets"] for name in HISTORY_SLICES) == row["data"]["test_targets"]
+        new, unseen = row["discover"], row["slices"]["unseen"]
+        assert new["num_targets"] == unseen["num_targets"] == new["num_users"] > 20
+        assert new["metrics"]["recall@10"] >= unseen["recall@10"] and new["metrics"].keys() == row["metrics"].keys()
+        assert new["slices"]["cold"]["num_targets"] > 0 and "unseen" not in new["slices"]
         by_target = [part for part in row["by_category"] if part["source"] is None]
         assert {part["target"] for part in by_target} == {*CATEGORIES, "no category"}
         assert sum(part["num_targets"] for part in by_target) == row["data"]["test_targets"]
@@ -99,13 +103,15 @@ def test_rows_state_the_measurement_and_its_settings(benched):
     assert popular["validation"] is popular["epochs"] is None
     assert knn["config"]["model"] == {"neighbours": 100, "shrink": 0, "window": 10, "decay": 0.8, "history": True}
     assert xcat["epochs"] == 1 and xcat["validation"]["ndcg@10"] is not None
+    assert xcat["validation"]["discover.ndcg@10"] is not None
     assert xcat["config"]["model"]["hidden_size"] == 32 and "hidden_dropout" not in xcat["config"]["model"]
     assert xcat["config"]["training"]["per_device_train_batch_size"] == 10
     assert "NaN" not in output.read_text() and str(output.parent.parent) not in output.read_text()
     check_width(shown)
     for row in rows:
-        line = next(line for line in shown.splitlines() if line.split()[:3] == ["switch", "ndcg@10", row["model"]])
-        assert f" {row['slices']['switch']['ndcg@10']:.4f} " in line and "-0." in line, line
+        lines = [line for line in shown.splitlines() if line.split()[:3] == ["switch", "ndcg@10", row["model"]]]
+        for line, found in zip(lines, (row, row["discover"]), strict=True):
+            assert f" {found['slices']['switch']['ndcg@10']:.4f} " in line and "-0." in line, line
     for word in ("item-knn", "seed 0 (3 of 3)", "switch", "cold", "95 % interval"):
         assert word in shown
 
@@ -115,7 +121,9 @@ def test_a_run_has_the_metrics_of_fit(places, tmp_path):
     fields = {**FIELDS, "num_train_epochs": 3, "learning_rate": 0.01, "text_encoder": str(places[1])}
     row = run_model(BenchRequest("xcat", data=str(places[0]), fields=fields), tmp_path / "run").row
     fitted = fit(places[0], tmp_path / "checkpoint", card=None, **fields)
-    assert row["metrics"] == pytest.approx(fitted.reports[MODEL_NAME].metrics)
+    report = fitted.reports[MODEL_NAME]
+    assert row["metrics"] == pytest.approx(report.metrics)
+    assert report.discover is not None and row["discover"]["metrics"] == pytest.approx(report.discover.metrics)
 
 
 def test_roles_of_event_types_are_said_once(places, tmp_path, capsys):
@@ -142,6 +150,8 @@ def test_values_of_single_users_lie_beside(benched):
             values = users[user_key(row["model"], row["seed"], name)]
             assert len(values) == row["data"]["test_users"]
             assert np.nanmean(values) == pytest.approx(row["metrics"][name], abs=1e-6)
+            new = users[user_key(row["model"], row["seed"], f"discover.{name}")]
+            assert np.nanmean(new) == pytest.approx(row["discover"]["metrics"][name], abs=1e-6)
             cold = users[user_key(row["model"], row["seed"], f"slices.cold.{name}")]
             assert np.nanmean(cold) == pytest.approx(row["slices"]["cold"][name], abs=1e-6)
             lost = users[user_key(row["model"], row["seed"], f"lost_to_untrained.{name}")]
@@ -152,6 +162,11 @@ def test_values_of_single_users_lie_beside(benched):
     difference = answer["runs"][2]["metrics"]["ndcg@10"] - best["metrics"]["ndcg@10"]
     assert one["difference"] == pytest.approx(difference, abs=1e-6)
     assert one["low"] <= one["difference"] <= one["high"]
+    new = one["discover"]
+    best = max(answer["runs"][:2], key=lambda row: row["discover"]["metrics"]["ndcg@10"])
+    assert (new["model"], new["baseline"], new["metric"]) == ("xcat", best["model"], "discover.ndcg@10")
+    difference = answer["runs"][2]["discover"]["metrics"]["ndcg@10"] - best["discover"]["metrics"]["ndcg@10"]
+    assert new["difference"] == pytest.approx(difference, abs=1e-6) and new["users"] < one["users"] + 1
 
 
 def test_resume_adds_missing_runs(benched, places, tmp_path, capsys):
@@ -296,6 +311,11 @@ def test_every_baseline_runs_and_cold_items_make_cold_targets(places, tmp_path):
         unseen = found[name + UNSEEN]
         assert (found[name]["config"]["model"]["history"], unseen["config"]["model"]["history"]) == (True, False)
         assert unseen["slices"]["unseen"]["recall@10"] >= found[name]["slices"]["unseen"]["recall@10"]
+        assert unseen["discover"] == found[name]["discover"], "the evaluation leaves the history out of every model"
+    for row in found.values():
+        assert row["discover"]["num_targets"] == row["slices"]["unseen"]["num_targets"]
+    assert found["repeat-purchase"]["discover"] == found["popularity"]["discover"]
+    assert found["popularity-recent"]["config"]["model"]["weeks"] >= 1
     assert not list(tmp_path.iterdir()), "only a trainer writes"
 
 
@@ -415,9 +435,15 @@ def test_the_table_for_documents(benched):
     lines = done.stdout.splitlines()
     assert lines[0].startswith("**shop**, leave-one-out: 60 users, 40 items")
     assert lines[2].startswith("| model | seeds | Recall@10 | NDCG@10 | switch Recall@10")
-    assert [line.split(" | ")[0] for line in lines[4:]] == ["| popularity", "| item-knn", "| xcat"]
+    assert [line.split(" | ")[0] for line in lines[4:7]] == ["| popularity", "| item-knn", "| xcat"]
+    assert lines[8].startswith("Discovery, ") and lines[10].startswith(
+        "| model | seeds | Recall@10 | NDCG@10 | switch"
+    )
+    assert [line.split(" | ")[0] for line in lines[12:]] == ["| popularity", "| item-knn", "| xcat"]
+    new = benched[1]["runs"][2]["discover"]["metrics"]["ndcg@10"]
+    assert f"{new:.4f}" in lines[14] and "unseen" not in lines[10]
     ndcg = benched[1]["runs"][2]["metrics"]["ndcg@10"]
-    assert f"{ndcg:.4f}" in lines[6] and len({line.count("|") for line in lines[2:]}) == 1
+    assert f"{ndcg:.4f}" in lines[6] and len({line.count("|") for line in lines[2:7]}) == 1
     assert COLD == 39 and "cold NDCG@10" in lines[2] and "lost_to_untrained NDCG@10" in lines[2]
     assert "history" not in lines[2]
     command = [sys.executable, str(script), str(benched[0]), "--by-history"]

@@ -174,6 +174,25 @@ def test_states_are_strict_json(tmp_path):
         json.loads(path.read_text(), parse_constant=lambda name, path=path: pytest.fail(f"{name} in {path}"))
 
 
+def test_discovery_decides_where_it_is_asked_to(tmp_path):
+    start = prepared(tmp_path)
+    for name in ("discover_slices.unseen.ndcg@10", "discover.ndcg@10"):
+        with pytest.raises(ValueError, match=r"or one of discovery, such as discover_ndcg@10, or eval_loss"):
+            trainer_of(start, tmp_path, metric_for_best_model=name)
+    metric = "discover_slices.switch.recall@5"
+    trainer = trainer_of(start, tmp_path, num_train_epochs=4, metric_for_best_model=metric, tune_second_stage=False)
+    trainer.train()
+    seen = [entry[f"eval_{metric}"] for entry in trainer.state.log_history if f"eval_{metric}" in entry]
+    assert len(seen) >= trainer.state.epoch and trainer.state.best_metric == max(seen)
+
+
+def test_without_new_targets_there_are_no_metrics_of_discovery(tmp_path):
+    start = prepared(tmp_path)
+    rows = start.splits["test"].map(lambda row: {"targets": row["items"][:1]})
+    found = trainer_of(start, tmp_path).evaluate(rows)
+    assert found["eval_recall@5"] >= 0 and not [name for name in found if "discover" in name]
+
+
 def test_a_slice_without_targets_does_not_decide(tmp_path):
     start = prepared(tmp_path)
     trainer = trainer_of(start, tmp_path, num_train_epochs=1, metric_for_best_model="slices.history_21_up.ndcg@10")

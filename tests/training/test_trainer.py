@@ -61,7 +61,9 @@ def test_training_learns_the_rule_and_evaluates_as_everyone_does(tmp_path):
     )  # fmt: skip
     assert list(reports) == ["popularity", "popularity-recent", "repeat-purchase", "item-knn", "XCat"]
     assert reports["XCat"].metrics["ndcg@10"] > 2 * reports["popularity"].metrics["ndcg@10"]
+    assert "discover.ndcg@10" in reports["XCat"].flat()
     for name, value in reports["XCat"].flat().items():
+        name = name.replace("discover.", "discover_")
         if math.isnan(value):  # of a slice without targets
             assert f"eval_{name}" not in after
             continue
