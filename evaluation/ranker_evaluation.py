@@ -244,7 +244,7 @@ def _discover_report(
     names: Sequence[str],
 ) -> RankingReport | None:
     """The report of discovery, without the lists of users who have no target; None if nobody has one."""
-    counted = (np.asarray(ranks) > 0).any(1)
+    counted: np.ndarray = np.any(np.asarray(ranks) > 0, axis=1)
     if not counted.any():
         return None
     flags = {name: slice_flags[name] for name in DISCOVER_SLICES if name in slice_flags}
@@ -332,7 +332,7 @@ def _discover_scores(ranker: Ranker, rows: list[dict[str, Any]], scores: torch.T
     if not hasattr(ranker, "discover_rows"):
         return scores
     own = torch.as_tensor(ranker.discover_rows(rows))
-    _check_layout(own, *scores.shape, method="discover_rows")
+    _check_layout(own, scores.shape[0], scores.shape[1], "discover_rows")
     return own
 
 

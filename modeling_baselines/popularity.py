@@ -179,7 +179,7 @@ class RecentPopularityModel(CountingModel):
     def forward(self, item_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         """Score the catalogue; see `CatalogueScorer.forward`."""
         _, order = torch.unique(self.recent * (self.counts.max() + 1) + self.counts, return_inverse=True)
-        scores = order.float()
+        scores: torch.Tensor = order.float()
         scores[:NUM_SPECIAL_ROWS] = -torch.inf
         return scores.repeat(len(item_ids), 1)
 
