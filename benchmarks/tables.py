@@ -2,8 +2,8 @@
 
 Run as `python benchmarks/tables.py FILE.json [...]`; a table of the next item and one of discovery per file.
 `--by-history` shows slices by length of history in place of the others. Files of `--asks` get a table of queries, and
-one of ratios with 95 % intervals over users. `--against MODEL` adds the difference of that model's NDCG@10 to each other
-model's, with the 95 % interval of a paired bootstrap over users.
+one of ratios with 95 % intervals over users. `--against MODEL` adds the difference of that model's NDCG@10 to each
+other model's, with the 95 % interval of a paired bootstrap over users.
 """
 
 from __future__ import annotations
