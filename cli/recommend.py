@@ -67,7 +67,7 @@ def recommend(
         typer.Option(help="Result for users without a known item: popular (items), skip (empty list) or error."),
     ] = "popular",
     reasons: Annotated[
-        bool, typer.Option("--reasons", help="Below each item print the history events with most influence on it.")
+        bool, typer.Option("--reasons", help="Below each item print its reasons, items of the history.")
     ] = False,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="Compute --output locally (local) or on a Ray cluster (ray).")
@@ -143,7 +143,7 @@ def recommend(
         histories.items, k, queries=None if query is None else [query] * len(histories.items),
         texts=[text] * len(histories.items) if text else None, event_types=histories.event_types,
         ratings=histories.ratings, timestamps=histories.timestamps, event_texts=histories.event_texts,
-        filters=filters, cold_boost=cold_boost, on_unknown=on_unknown,
+        filters=filters, cold_boost=cold_boost, on_unknown=on_unknown, explain=reasons or json_output,
     )  # fmt: skip
     owners = None if users is None else histories.user_ids
     _say_notes(Counter(note for items in found for note in items.notes), None if owners is None else len(owners))

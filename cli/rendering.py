@@ -23,7 +23,7 @@ def recommendation_table(found: Sequence[Recommendation], title: str, reasons: b
     Args:
         found: The recommendations, best first.
         title: Line above them.
-        reasons: Whether to print the events with most influence below each item.
+        reasons: Whether to print its reasons below each item that has any.
     """
     prices = [price_text({"price": item.price, "currency": item.currency}) for item in found]
     asked = [" ".join(item.words) or "(meaning)" * item.by_meaning or "-" for item in found]

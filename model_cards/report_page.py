@@ -303,12 +303,12 @@ def _curves(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 
 def _examples(recommender: XCatRecommender) -> str:
-    """Recommendations for histories of popular items, with the most influential events per item."""
+    """Recommendations for histories of popular items, with reasons."""
     catalogue = recommender.processor.catalogue
     titles = dict(zip(catalogue.column("item_id").to_pylist(), _titles(recommender), strict=True))
     parts = [
         "<p>The histories below consist of popular items, oldest first. They are not histories of customers. "
-        "A percentage is the influence of that history item on the recommendation.</p>"
+        "A percentage says by how much the odds of the recommendation fall without that item of the history.</p>"
     ]
     for number, history in enumerate(example_histories(recommender.model, catalogue), start=1):
         had = "".join(f"<li>{_item(titles[item], item)}</li>" for item in history)

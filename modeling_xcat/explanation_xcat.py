@@ -1,74 +1,179 @@
-"""Influence of history events on a recommendation."""
+"""Reasons of recommendations: the items of the history without which a score falls."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
 import torch
 
-from .outputs_xcat import XCatModelOutput
+from .limits_xcat import NUM_SPECIAL_ROWS
+
+LATEST = 32
+"""Distinct items of a history that are examined, the latest ones; each costs one encoding of the history."""
+LEAST_WEIGHT = 0.1
+"""Minimum weight of a reason; a smaller influence is not worth a reader's time."""
+UNKNOWN_ROW = NUM_SPECIAL_ROWS - 1
+_EVENTS_AT_ONCE = 1 << 13
+_OF_USERS = ("user_text_", "interest_")
+
+Scores = Callable[[dict[str, torch.Tensor], torch.Tensor], torch.Tensor]
+"""Takes the model inputs of some histories, and the user number of each: returns (histories, items) scores of the
+items that are compared for that user."""
 
 
-def event_attention(output: XCatModelOutput, query_positions: torch.Tensor, max_history: int) -> torch.Tensor | None:
-    """Attention of each query over the events of its history.
-
-    The mean over heads and layers of the cross-attention, summed over the text tokens of an event; for a model
-    without fusion, of the last layer of self-attention.
+@dataclass(frozen=True)
+class Influences:
+    """Influence of the items of one history on the items of one list.
 
     Args:
-        output: Output with attentions, one history per row, padded on the right.
-        query_positions: (queries,) positions in the flattened rows, one per row.
-        max_history: Events of the longest history.
-
-    Returns:
-        (queries, max_history) weights by event position, or None if the model has no attention.
+        items: (had,) distinct item indices of the history, the latest first.
+        weights: (listed, had) weights from 0 to 1; see `odds_lost`.
     """
-    if output.cross_attentions and output.memory_positions is not None:
-        weights = torch.stack(output.cross_attentions).mean((0, 2)).flatten(0, 1)[query_positions]
-        positions = output.memory_positions
-    elif output.attentions:
-        weights = output.attentions[-1].mean(1).flatten(0, 1)[query_positions]
-        positions = torch.arange(weights.shape[1], device=weights.device).expand_as(weights)
-    else:
-        return None
-    result = weights.new_zeros(len(weights), max_history + 1)
-    result.scatter_add_(1, torch.where(positions < 0, max_history, positions), weights)
-    return result[:, :max_history]
+
+    items: torch.Tensor
+    weights: torch.Tensor
+
+    def reasons(self, count: int) -> list[list[tuple[int, float]]]:
+        """Item indices and weights of at most `count` reasons per item of the list, the largest weight first.
+
+        Example:
+            >>> found = Influences(torch.tensor([7, 9]), torch.tensor([[0.25, 0.5], [0.0, 0.0]]))
+            >>> found.reasons(3)
+            [[(9, 0.5), (7, 0.25)], []]
+        """
+        values, places = self.weights.sort(dim=1, descending=True, stable=True)
+        pairs = zip(self.items[places].tolist(), values.tolist(), strict=True)
+        return [
+            [(item, weight) for item, weight in zip(*pair, strict=True) if weight >= LEAST_WEIGHT][:count]
+            for pair in pairs
+        ]
 
 
-def by_position(attention: torch.Tensor, length: int) -> torch.Tensor:
-    """Attention to the latest events, in order of time.
+def influences(
+    inputs: Mapping[str, torch.Tensor], listed: Sequence[torch.Tensor], score: Scores, gap_buckets: int = 0
+) -> list[Influences]:
+    """Leave out every item of each history in turn, and compare the scores of the list with and without it.
 
     Args:
-        attention: (items, events) weights, the latest event first; 0 beyond the history.
-        length: Events of the history.
+        inputs: Inputs of the model, one history per row, padded on the right, with `query_positions`.
+        listed: Per user, (n,) places of the listed items among the items that `score` compares.
+        score: Computes the scores.
+        gap_buckets: Buckets of time gaps of the model.
 
     Returns:
-        (items, length) weights, the latest event last; 0 for events that were not attended to.
+        One entry per user.
+    """
+    had = [_latest_items(row) for row in inputs["item_ids"]]
+    users = torch.arange(len(had)).repeat_interleave(torch.tensor([1 + len(items) for items in had]))
+    removed = torch.cat([torch.cat([items.new_zeros(1), items]) for items in had])
+    users = users.to(removed.device)
+    parts = [score(without_items(inputs, *part, gap_buckets), part[0]) for part in _parts(inputs, users, removed)]
+    scores = torch.cat([part.float() for part in parts])
+    found, start = [], 0
+    for items, places in zip(had, listed, strict=True):
+        own = scores[start : start + 1 + len(items), places]
+        found.append(Influences(items, odds_lost(own[0], own[1:]).T))
+        start += 1 + len(items)
+    return found
+
+
+def odds_lost(scores: torch.Tensor, without: torch.Tensor) -> torch.Tensor:
+    """Share of each item's odds that is lost without an event: 1 - exp(-fall of its score).
+
+    The fall is the smaller of two: the fall of the item's score, and by how much more it falls than the scores of the
+    other items, at their median. So an event that lifts all items of a list alike has the weight 0 for all of them,
+    and so has an event whose removal raises the score.
+
+    Args:
+        scores: (items,) scores, which are logits.
+        without: (events, items) scores without each event.
+
+    Returns:
+        (events, items) weights from 0 to 1.
 
     Example:
-        >>> by_position(torch.tensor([[0.75, 0.25]]), 3).tolist()
-        [[0.0, 0.25, 0.75]]
+        >>> without = torch.tensor([[2.0, 1.0, 0.0], [3.0, 1.0, 1.0]])
+        >>> odds_lost(torch.tensor([3.0, 2.0, 1.0]), without).mul(100).round().tolist()
+        [[0.0, 0.0, 0.0], [0.0, 63.0, 0.0]]
     """
-    latest = attention[:, :length].flip(1)
-    return torch.nn.functional.pad(latest, (length - latest.shape[1], 0))
+    falls = scores - without
+    lost = torch.minimum(falls, falls - _median_of_others(falls))
+    return 1 - torch.exp(-lost.nan_to_num(0.0).clamp(min=0))
 
 
-def event_shares(attention: torch.Tensor | None, history: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
-    """Share of each event of one history in each recommendation.
+def without_items(
+    inputs: Mapping[str, torch.Tensor], users: torch.Tensor, removed: torch.Tensor, gap_buckets: int = 0
+) -> dict[str, torch.Tensor]:
+    """Inputs of histories without the events of one item.
 
-    The share is proportional to the event's attention times its similarity to the recommended item in the model's
-    space, so two recommendations from one history can have different reasons.
+    Positions close up, and the time gap of an event becomes the time since the last event that is left. A history of
+    that item alone becomes one event of an unknown item, as for a new customer. Texts and interests stay.
 
     Args:
-        attention: (events,) or (items, events) attention weights, or None.
-        history: (events, hidden) item embeddings of the events.
-        candidates: (items, hidden) item embeddings of the recommendations.
-
-    Returns:
-        (items, events) non-negative shares; each row sums to 1.
+        inputs: Inputs of the model, one history per row, padded on the right.
+        users: (histories,) row of each new history.
+        removed: (histories,) item index to remove; 0 for none.
+        gap_buckets: Buckets of time gaps of the model.
     """
-    likeness = torch.nn.functional.cosine_similarity(candidates[:, None], history[None], dim=-1).clamp(min=0)
-    weights = likeness.new_ones(len(history)) if attention is None else attention
-    shares = likeness * weights
-    nothing = shares.sum(1, keepdim=True) <= 0
-    shares = torch.where(nothing, weights.expand_as(shares) + 1e-12, shares)
-    return shares / shares.sum(1, keepdim=True)
+    ids, mask = inputs["item_ids"][users], inputs["attention_mask"][users].bool()
+    kept = mask & ids.ne(removed[:, None])
+    alone = ~kept.any(1)
+    kept[alone, 0] = True
+    order = kept.long().argsort(dim=1, descending=True, stable=True)
+    index = torch.arange(ids.shape[1], device=ids.device)
+    lengths = kept.sum(1)
+    inside = index < lengths[:, None]
+    result = {}
+    for name, value in inputs.items():
+        own = value[users] if name != "query_positions" else value
+        if name == "query_positions":
+            own = torch.arange(len(users), device=ids.device) * ids.shape[1] + lengths - 1
+        elif name == "position_ids":
+            own = index * inside
+        elif name.startswith(_OF_USERS):
+            own = torch.minimum(own, lengths[:, None] - 1) if name.endswith("_positions") else own
+        else:
+            own = _merged_gaps(own, kept, gap_buckets) if name == "time_gap_ids" else own
+            own = own.gather(1, order) * inside
+        result[name] = own
+    result["item_ids"][alone, 0] = UNKNOWN_ROW
+    return result
+
+
+def _latest_items(row: torch.Tensor) -> torch.Tensor:
+    """The latest distinct items of (length,) item indices, the latest first."""
+    latest = dict.fromkeys(item for item in row.flip(0).tolist() if item >= NUM_SPECIAL_ROWS)
+    return torch.tensor(list(latest)[:LATEST], dtype=torch.long, device=row.device)
+
+
+def _parts(
+    inputs: Mapping[str, torch.Tensor], users: torch.Tensor, removed: torch.Tensor
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    size = max(1, _EVENTS_AT_ONCE // inputs["item_ids"].shape[1])
+    return zip(users.split(size), removed.split(size), strict=True)
+
+
+def _median_of_others(values: torch.Tensor) -> torch.Tensor:
+    """Median of the other columns of each row, for every column of (rows, columns); 0 for a single column."""
+    count = values.shape[1]
+    if count < 2:
+        return torch.zeros_like(values)
+    ordered, order = values.sort(dim=1)
+    rank = order.argsort(dim=1)
+    middle = [ordered.gather(1, place + (rank <= place)) for place in ((count - 2) // 2, (count - 1) // 2)]
+    return (middle[0] + middle[1]) / 2
+
+
+def _merged_gaps(gaps: torch.Tensor, kept: torch.Tensor, buckets: int) -> torch.Tensor:
+    """Gap buckets of (histories, length) events, with the gaps of events left out added to the next kept event's.
+
+    Gaps are added at the middles of their buckets (`time_gap_buckets` of the processor). A sum with an unknown gap is
+    unknown, and so is the gap of the first event.
+    """
+    segment = kept.long().cumsum(1) - kept.long()
+    minutes = 2.0 ** (gaps - 0.5) - 1
+    total = torch.zeros_like(minutes).scatter_add_(1, segment, minutes).gather(1, segment)
+    unknown = torch.zeros_like(gaps).scatter_add_(1, segment, gaps.eq(0).to(gaps.dtype)).gather(1, segment)
+    merged = (1 + torch.log2(1 + total).floor().long()).clamp(max=buckets - 1)
+    return merged.masked_fill(unknown > 0, 0)

@@ -49,6 +49,18 @@ class FirstStage:
         scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
         return scores
 
+    def scores_of(self, rows: torch.Tensor, item_side: torch.Tensor) -> torch.Tensor:
+        """(queries, n) scores of (queries, n) item indices; as `scores`, without the rest of the catalogue."""
+        scores = (item_side[rows] @ self.queries[..., None]).squeeze(-1) + self.given(rows)
+        size = len(item_side)
+        wanted = torch.arange(len(rows), device=rows.device)[:, None] * size + rows
+        for queries, items, values in self.bonuses:
+            keys, order = (queries * size + items).sort()
+            if len(keys):
+                place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
+                scores += values[order][place] * keys[place].eq(wanted)
+        return scores.masked_fill(rows < NUM_SPECIAL_ROWS, -torch.inf)
+
     def add_to(self, products: torch.Tensor, start: int) -> None:
         """Turn products into scores, in place.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,10 @@ from .first_stage_xcat import FirstStage
 from .ranking_xcat import Adjust, ItemIndex
 from .recent_events_xcat import RecentEvents
 
+Changed = Callable[[torch.Tensor, RecentEvents, torch.Tensor], torch.Tensor]
+"""Takes (histories, hidden) states, their latest events, and the number of the query whose history each replaces:
+returns (histories, candidates) scores of that query's candidates."""
+
 
 @dataclass(frozen=True)
 class Ranked:
@@ -21,16 +26,16 @@ class Ranked:
     Args:
         scores: (queries, k) scores, best first.
         rows: (queries, k) their item indices.
-        attention: (queries, k, events) attention of the re-ranker to events, or None without a re-ranker.
         candidates: (queries, candidates) item indices that were ranked, in another order.
         rescore: Scores `candidates` for other asks.
+        changed: Scores `candidates` for other histories; see `Changed`.
     """
 
     scores: torch.Tensor
     rows: torch.Tensor
-    attention: torch.Tensor | None
     candidates: torch.Tensor
     rescore: Rescore
+    changed: Changed
 
 
 def ranked_items(
@@ -66,36 +71,28 @@ def ranked_items(
     candidates = min(base.config.num_candidates, base.config.num_items) if base.re_ranks(first) else 0
     scores, rows = index.search(first.queries, max(k, candidates), adjust)
 
-    def second(
-        stage: FirstStage, events: RecentEvents, own: torch.Tensor, given: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        found: tuple[torch.Tensor, torch.Tensor | None] = base.second_stage(
-            stage, events, own[:, :candidates], given[:, :candidates], index.items
-        )
-        return found
+    def second(stage: FirstStage, events: RecentEvents, own: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        if not candidates:
+            return given
+        again, _ = base.second_stage(stage, events, own[:, :candidates], given[:, :candidates], index.items)
+        return torch.cat([again, given[:, candidates:]], 1)
 
     def rescore(queries: torch.Tensor, other: Asks) -> torch.Tensor:
         stage = FirstStage(first.queries[queries], (), first.boosts, base.asks.scores(other, base.items))
         own = rows[queries]
         given: torch.Tensor = scores[queries] - first.given(rows)[queries] + stage.given(own)
-        if not candidates:
-            return given
-        return torch.cat([second(stage, recent[queries], own, given)[0], given[:, candidates:]], 1)
+        return second(stage, recent[queries], own, given)
 
-    if not candidates:
-        return Ranked(scores, rows, None, rows, rescore)
-    rescored, attention = second(first, recent, rows, scores)
-    best, order = rescored.sort(dim=1, descending=True, stable=True)
-    if attention is not None:
-        attention = attention.gather(1, order[..., None].expand_as(attention))
-        attention = torch.nn.functional.pad(attention, (0, 0, 0, rows.shape[1] - candidates))[:, :k]
-    return Ranked(
-        torch.cat([best, scores[:, candidates:]], 1)[:, :k],
-        torch.cat([rows.gather(1, order), rows[:, candidates:]], 1)[:, :k],
-        attention,
-        rows,
-        rescore,
-    )
+    def changed(other: torch.Tensor, events: RecentEvents, queries: torch.Tensor) -> torch.Tensor:
+        stage = base.first_stage(other, events, cold_boost, None if asks is None else asks[queries])
+        given = stage.scores_of(rows[queries], index.items)
+        return second(stage, events, rows[queries], given.masked_fill(torch.isneginf(scores[queries]), -torch.inf))
+
+    rescored = second(first, recent, rows, scores)
+    order = torch.arange(rows.shape[1], device=rows.device).repeat(len(rows), 1)
+    order[:, :candidates] = rescored[:, :candidates].sort(dim=1, descending=True, stable=True).indices
+    order = order[:, :k]
+    return Ranked(rescored.gather(1, order), rows.gather(1, order), rows, rescore, changed)
 
 
 def _by_scores(
@@ -125,9 +122,9 @@ def _by_scores(
     return Ranked(
         best.values,
         best.indices,
-        None,
         everything,
         lambda queries, other: scored(recent[queries], states[queries], other),
+        lambda other, events, queries: scored(events, other, None if asks is None else asks[queries]),
     )
 
 

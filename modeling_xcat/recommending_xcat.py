@@ -15,7 +15,7 @@ from .arguments_xcat import is_missing
 from .ask_words_xcat import AskWords, carrying_words
 from .asks_xcat import Asks
 from .configuration_xcat import NUM_SPECIAL_ROWS
-from .explanation_xcat import by_position, event_attention, event_shares
+from .explanation_xcat import influences
 from .filters_xcat import Filters, ItemFilter
 from .popular_xcat import popular_rows
 from .ranked_xcat import Ranked, ranked_items
@@ -45,7 +45,13 @@ if hasattr(os, "register_at_fork"):
 
 @dataclass(frozen=True)
 class Reason:
-    """A history event with influence on a recommendation, with its share from 0 to 1."""
+    """An item of the history without which the score of a recommendation falls.
+
+    Args:
+        item_id: Its external id.
+        title: Its title, or its id without one.
+        weight: Share of the recommendation's odds that is lost without its events, from 0 to 1; see `odds_lost`.
+    """
 
     item_id: str
     title: str
@@ -61,7 +67,7 @@ class Recommendation:
         score: Its score.
         title: Its title, or its id without one.
         category: Its category.
-        because: History events with most influence, the first with most.
+        because: Its reasons, the one with the largest weight first; empty if no item of the history is one.
         words: Words of the query that the item's text has and that raise its score, the first by most.
         by_meaning: Whether the item has no such word, and the meaning of the query alone raises its score.
         price: Its price as the catalogue has it, None if unknown.
@@ -207,7 +213,7 @@ class ItemRanker:
             histories: All item indices of each user.
             k: Recommendations per user; fewer if the filters leave fewer items.
             filters: Filters on the recommended items.
-            explain: Whether to find the history events with most influence on each recommendation.
+            explain: Whether to find the reasons of each recommendation.
             cold_boost: Added to the scores of cold items, instead of the configuration's `untrained_bonus`.
             order: Reorders the best items before the list is cut to k; None keeps the order of the scores.
             depth: Number of best items to reorder, if more than k.
@@ -219,29 +225,21 @@ class ItemRanker:
         """
         k = min(k, self.model.config.num_items)  # memory grows with k
         hide = self.filter.hide(filters, self.filter.allowed(filters), histories)
-        states, recent, attention = self.states(inputs, explain)
+        states, recent = self.states(inputs)
         most = k if order is None else min(max(k, depth), self.model.config.num_items)
         found = ranked_items(self.model.model, self._index, states, recent, most, hide, cold_boost, asks)
-        scores, best, of_candidates = found.scores, found.rows, found.attention
+        scores, best = found.scores, found.rows
         if order is not None:
             places = order(best, scores)[:, :k]
             scores, best = scores.gather(1, places), best.gather(1, places)
-            if of_candidates is not None:
-                of_candidates = of_candidates.gather(1, places[..., None].expand(-1, -1, of_candidates.shape[2]))
-        results = []
-        for user, items in enumerate(histories):
-            read = torch.as_tensor(items)[-self.model.config.max_history :].long()
-            weights = None if attention is None else attention[user].expand(len(best[user]), -1)
-            if of_candidates is not None:
-                weights = by_position(of_candidates[user], len(read))
-            results.append(self._present(read, scores[user], best[user], weights, explain))
+        results = [self._present(*listed) for listed in zip(scores, best, strict=True)]
+        if explain:
+            results = self._with_reasons(results, inputs, best, found)
         return results if asks is None or words is None else self._with_words(results, asks, words, best, found)
 
     @torch.no_grad()
-    def states(
-        self, inputs: dict[str, Any], explain: bool = False
-    ) -> tuple[torch.Tensor, RecentEvents, torch.Tensor | None]:
-        """States, the latest events, and attention over events if requested."""
+    def states(self, inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, RecentEvents]:
+        """States and the latest events."""
         base = self.model.model
         if base.items.item_counts is not self._counts:
             raise RuntimeError(
@@ -251,10 +249,8 @@ class ItemRanker:
         if self.model.training:  # set after construction
             self.model.eval()
         placed = {name: value.to(base.device) for name, value in inputs.items()}
-        states, recent, output = base.encode_queries(**placed, output_attentions=explain)
-        positions = placed["query_positions"]
-        attention = event_attention(output, positions, base.config.max_history) if explain else None
-        return states.float(), recent, attention
+        states, recent, _ = base.encode_queries(**placed)
+        return states.float(), recent
 
     def read_asks(self, inputs: Mapping[str, torch.Tensor]) -> Asks:
         """Read what customers ask for; see `XCatModel.read_asks`.
@@ -296,6 +292,27 @@ class ItemRanker:
         allowed[:NUM_SPECIAL_ROWS] = False
         return [self._item(row, score) for row, score in popular_rows(self.filter.codes, self._counts, allowed, k)]
 
+    def _with_reasons(
+        self, lists: list[list[Recommendation]], inputs: dict[str, torch.Tensor], rows: torch.Tensor, found: Ranked
+    ) -> list[list[Recommendation]]:
+        """The lists of (queries, k) items with their reasons."""
+
+        def score(without: dict[str, torch.Tensor], queries: torch.Tensor) -> torch.Tensor:
+            return found.changed(*self.states(without), queries)
+
+        ordered, order = found.candidates.sort(dim=1)
+        places = order.gather(1, torch.searchsorted(ordered, rows.contiguous()))
+        placed = {name: value.to(rows.device) for name, value in inputs.items()}
+        listed = [of_user[: len(items)] for of_user, items in zip(places, lists, strict=True)]
+        influence = influences(placed, listed, score, int(self.model.config.num_time_gap_buckets))
+        return [
+            [
+                replace(item, because=tuple(self._reason(*reason) for reason in reasons))
+                for item, reasons in zip(items, of_user.reasons(REASONS), strict=True)
+            ]
+            for items, of_user in zip(lists, influence, strict=True)
+        ]
+
     def _with_words(
         self, lists: list[list[Recommendation]], asks: Asks, words: AskWords, rows: torch.Tensor, found: Ranked
     ) -> list[list[Recommendation]]:
@@ -307,40 +324,22 @@ class ItemRanker:
             for items, of_items in zip(lists, carried, strict=True)
         ]
 
-    def _present(
-        self,
-        read: torch.Tensor,
-        scores: torch.Tensor,
-        rows: torch.Tensor,
-        attention: torch.Tensor | None,
-        explain: bool,
-    ) -> list[Recommendation]:
+    def _present(self, scores: torch.Tensor, rows: torch.Tensor) -> list[Recommendation]:
         kept = torch.isfinite(scores)
-        rows, scores = rows[kept], scores[kept]
-        reasons: list[tuple[Reason, ...]] = [()] * len(rows)
-        if explain and len(rows):
-            weights = attention[kept, : len(read)] if attention is not None else None
-            shares = event_shares(weights, self.items[read], self.items[rows])
-            reasons = [self._reasons(read, share) for share in shares]
-        return [self._item(*found) for found in zip(rows.tolist(), scores.tolist(), reasons, strict=True)]
+        return [self._item(*found) for found in zip(rows[kept].tolist(), scores[kept].tolist(), strict=True)]
 
-    def _item(self, row: int, score: float, because: tuple[Reason, ...] = ()) -> Recommendation:
+    def _item(self, row: int, score: float) -> Recommendation:
         item = self.vocabulary.item(row)
         title = item.get("title") or item["item_id"]
         price = plain_price(item.get("price"))
         currency = None if price is None else item.get("currency")
         return Recommendation(
-            item["item_id"], round(score, 6), title, item.get("category"), because, price=price, currency=currency
+            item["item_id"], round(score, 6), title, item.get("category"), price=price, currency=currency
         )
 
-    def _reasons(self, items: torch.Tensor, shares: torch.Tensor) -> tuple[Reason, ...]:
-        by_item: dict[int, float] = {}
-        for row, share in zip(items.tolist(), shares.tolist(), strict=True):
-            if row >= NUM_SPECIAL_ROWS and share > 0:
-                by_item[row] = by_item.get(row, 0.0) + share
-        best = sorted(by_item.items(), key=lambda pair: -pair[1])[:REASONS]
-        known = [(self.vocabulary.item(row), share) for row, share in best]
-        return tuple(Reason(i["item_id"], i.get("title") or i["item_id"], round(share, 4)) for i, share in known)
+    def _reason(self, row: int, weight: float) -> Reason:
+        item = self.vocabulary.item(row)
+        return Reason(item["item_id"], item.get("title") or item["item_id"], round(weight, 4))
 
 
 def plain_price(value: Any) -> float | str | None:

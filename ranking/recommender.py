@@ -129,7 +129,7 @@ class XCatRecommender:
         if any(row.get("ask") for row in rows):
             asks = self.ranker.read_asks(self.processor.ask_inputs([row.get("ask") or "" for row in rows]))
         scores: torch.Tensor = base.score_states(
-            *self.ranker.states(self.processor.collate(rows))[:2], self.ranker.items, asks
+            *self.ranker.states(self.processor.collate(rows)), self.ranker.items, asks
         )
         if self.rerankers:
             scores = rerank_scores(scores, [row["items"] for row in rows], self.vocabulary, self.rerankers)
@@ -178,7 +178,7 @@ class XCatRecommender:
         users = range(len(requests))
         parts = []
         for start in range(0, len(users), batch_size):
-            states, _, _ = self.ranker.states(self._inputs(requests.of(users[start : start + batch_size]))[1])
+            states, _ = self.ranker.states(self._inputs(requests.of(users[start : start + batch_size]))[1])
             parts.append(self.model.model.query_side(states).cpu().numpy())
         width = self.ranker.items.shape[1]
         return np.concatenate([np.zeros((0, width), dtype=np.float32), *parts])
@@ -294,7 +294,7 @@ class XCatRecommender:
             filters: Filters on the recommended items, the same for all users; None for the defaults.
             cold_boost: As in `recommend`.
             on_unknown: As in `recommend`; "error" counts all users without a known item.
-            explain: Whether to find the history events with most influence on each recommendation.
+            explain: Whether to find the reasons of each recommendation; see `Influences`.
             batch_size: Users scored per batch.
         """
         k, batch_size = whole_number("k", k), whole_number("batch_size", batch_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import math
 import os
 from decimal import Decimal
 from functools import cache
@@ -22,6 +23,7 @@ import transformers
 
 from xcat_rec.catalogue.change import change_catalogue
 from xcat_rec.checkpoints.load import load_base
+from xcat_rec.modeling_xcat.explanation_xcat import LEAST_WEIGHT
 from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.recommending_xcat import REASONS, Recommendation, plain_price
@@ -89,18 +91,31 @@ def test_recommendations_are_the_best_scores_of_the_model(name: str) -> None:
 
 
 @every_model
-def test_reasons_are_events_of_the_history_that_was_read(name: str) -> None:
-    using = recommender(name)
+def test_the_score_of_an_item_falls_without_its_reason(name: str) -> None:
+    using, number = recommender(name), 0
     for history, found in zip(HISTORIES, using.recommend_many(HISTORIES, 5), strict=True):
         read = history[-SMALL["max_history"] :]
-        for item in found:
-            weights = [reason.weight for reason in item.because]
-            assert 1 <= len(weights) <= min(REASONS, len(set(read)))
-            assert {reason.item_id for reason in item.because} <= set(read)
-            assert len({reason.item_id for reason in item.because}) == len(weights)
-            assert weights == sorted(weights, reverse=True) and all(0 < weight <= 1 for weight in weights)
-            if len(set(read)) <= REASONS:
-                assert sum(weights) == pytest.approx(1, abs=1e-3)
+        rows = torch.from_numpy(using.vocabulary.encode(ids(found)))
+        for item in dict.fromkeys(read):
+            left = [one for one in read if one != item] or ["kite"]  # an unknown item
+            before, after = using.score_rows(using.processor.history_rows([history, left]))[:, rows]
+            falls = before - after
+            for place, one in enumerate(found):
+                others = torch.cat([falls[:place], falls[place + 1 :]]).quantile(0.5)
+                expected = 1 - math.exp(-max(0.0, float(min(falls[place], falls[place] - others))))
+                shown = {reason.item_id: reason.weight for reason in one.because}
+                if item in shown:
+                    number += 1
+                    assert shown[item] == pytest.approx(expected, abs=1e-3) and falls[place] > 0
+                elif len(shown) < REASONS:
+                    assert expected < LEAST_WEIGHT + 1e-3
+        for one in found:
+            weights = [reason.weight for reason in one.because]
+            assert len(weights) <= REASONS and weights == sorted(weights, reverse=True)
+            assert {reason.item_id for reason in one.because} <= set(read)
+        shared = set.intersection(*({reason.item_id for reason in one.because} for one in found))
+        assert not shared, "a reason of every item is no reason"
+    assert number
     plain = using.recommend(HISTORIES[0], 5, explain=False)
     assert all(item.because == () for item in plain)
     assert ids(plain) == ids(using.recommend(HISTORIES[0], 5))
@@ -203,7 +218,8 @@ def test_fields_of_a_recommendation() -> None:
     assert by_id["item-12"]["title"] == "boots number 12" and by_id["item-12"]["category"] == CATEGORIES[1]
     assert by_id[f"item-{NO_CATEGORY}"]["category"] is None
     assert (by_id["item-12"]["price"], by_id["item-00"]["price"]) == (18.0, 0.0)
-    assert plain[0]["because"] == [{"item_id": "item-03", "title": "tents number 3", "weight": 1.0}]
+    (reason,) = next(item["because"] for item in plain if item["because"])
+    assert reason["item_id"] == "item-03" and reason["title"] == "tents number 3" and 0 < reason["weight"] <= 1
 
 
 @pytest.mark.parametrize(
@@ -473,7 +489,7 @@ def test_reranking_follows_the_scores_under_every_filter():
                 # The same up to a constant per query: the smallest bonus is over the candidates that a filter leaves.
                 difference = torch.tensor([item.score for item in items]) - own
                 assert (own[:-1] >= own[1:]).all() and difference.max() - difference.min() < 1e-3
-                assert all(sum(reason.weight for reason in item.because) <= 1.001 for item in items)
+                assert all(0 < reason.weight <= 1 for item in items for reason in item.because)
         changed = ids(recommender().recommend(HISTORIES[0], 10))
         assert changed != plain
         few = recommender().recommend(HISTORIES[0], 3)
