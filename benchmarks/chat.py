@@ -25,11 +25,18 @@ from typing import Any
 
 import numpy as np
 from chat_templates import CHINESE, CHINESE_TEST, ENGLISH, ENGLISH_TEST
+from chat_templates_dev import CHINESE_DEV, ENGLISH_DEV
+from chat_templates_fresh import CHINESE_FRESH, ENGLISH_FRESH
 from machine import machine_line
 
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.chat.session import ChatSession, ChatTurn
 
+SENTENCES = {
+    "dev": (ENGLISH_DEV, CHINESE_DEV), "first": (ENGLISH, CHINESE), "second": (ENGLISH_TEST, CHINESE_TEST),
+    "fresh": (ENGLISH_FRESH, CHINESE_FRESH),
+}  # fmt: skip
+"""Sentences by part, in English and Chinese; see `main`."""
 NOUNS = {
     "帐篷": "户外", "睡袋": "户外", "登山鞋": "户外", "保温杯": "厨房", "炒锅": "厨房", "菜刀": "厨房",
     "耳机": "数码", "充电宝": "数码", "键盘": "数码", "面膜": "美妆", "口红": "美妆", "洗发水": "美妆",
@@ -126,8 +133,7 @@ class Customer:
     def __init__(self, recommender: XCatRecommender, chinese: bool, part: str, seed: int) -> None:
         self.draw = random.Random(seed)
         self.chinese = chinese
-        tables = {"dev": (ENGLISH, CHINESE), "test": (ENGLISH_TEST, CHINESE_TEST)}[part]
-        self.templates = tables[chinese]
+        self.templates = SENTENCES[part][chinese]
         self.items = recommender.vocabulary.table.to_pylist()
         counts = Counter(str(item["category"]) for item in self.items if item["category"])
         self.categories = [name for name, count in counts.items() if count >= 20]

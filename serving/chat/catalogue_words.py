@@ -23,6 +23,12 @@ Tokens = tuple[str, ...]
 _NAME_SHARE = 0.5
 """Share of the items with a word in their title that have to be of the brand or category with that name. Below it the
 word is an ordinary one, as "simple" is in a catalogue with a brand Simple."""
+_THING_SHARE = 0.4
+"""Share of the uses of a word in titles that have to name the item. Below it the word is a property, as "camping" is."""
+_TITLES = 2_000
+"""Titles of a word that are read for that share."""
+_TOGETHER = 0.1
+"""Share of the items of the rarer of two wishes that has to have both."""
 _NOT_TEXT = re.compile(r"(.*_)?(id|sku|asin|upc|ean|url|link|image|picture|img)s?(_.*)?", re.IGNORECASE)
 _PART = re.compile(r"\s*(?:[&/,;|>+、，·]|\band\b|和|及|与)\s*")
 
@@ -65,6 +71,9 @@ class CatalogueWords:
         self.brands = {tokens: name for name in self.codes["brand"][1] if (tokens := tokens_of(folded_text(name)))}
         self.ordinary_brands: dict[Tokens, str] = {}
         self._set_ordinary_names_apart(vocabulary, parts)
+        titles = vocabulary.table["title"] if "title" in vocabulary.table.column_names else None
+        self._titles = None if titles is None else folded(pc.fill_null(titles, ""))
+        self.is_thing = lru_cache(maxsize=1024)(self._is_thing)
         self.rows = lru_cache(maxsize=1024)(self._rows)
         self.excluded_rows = lru_cache(maxsize=1024)(self._excluded_rows)
 
@@ -83,6 +92,26 @@ class CatalogueWords:
     def has(self, word: str) -> bool:
         """Whether an item has a word in its texts: a Latin word in the singular, or Han characters inside a text."""
         return word in self._codes or (bool(re.match(f"[{HAN}]", word)) and word in self._han_text)
+
+    def _is_thing(self, word: str) -> bool:
+        """Whether titles use a word mostly as a noun that names the item: "Hiking tent for two", 蓝色帐篷."""
+        if self._titles is None:
+            return False
+        titles = self._titles.filter(pa.array(self._rows_of_word(singular(word)))).to_pylist()[:_TITLES]
+        if re.match(f"[{HAN}]", word):
+            form, end = re.escape(word), f"(?![{HAN}])"
+            names = re.compile(f"(?:^|[{HAN}]){form}{end}")
+        else:
+            form = rf"(?<![^\W_])(?:{'|'.join(_forms(singular(word)))})(?![^\W_])"
+            end = r"\s*(?:$|[^\w\s'-]|[-–—]\s|\d|(?:for|with|by|in|of|and|or|from|to|that|without|on|at|set|kit|pack)\b)"
+            names = re.compile(rf"(?:^|(?<!\bwith )(?<!\bfor )(?<!\bof )(?<!\bin )(?<=\w )){form}{end}")
+        uses = sum(len(re.findall(form, title)) for title in titles)
+        return uses > 0 and sum(len(names.findall(title)) for title in titles) >= _THING_SHARE * uses
+
+    def belong_together(self, first: np.ndarray, second: np.ndarray) -> bool:
+        """Whether two wishes can be for one item: enough of the items of the rarer one have both."""
+        least = min(int(first.sum()), int(second.sum()))
+        return int((first & second).sum()) > _TOGETHER * least
 
     def _rows(self, phrase: str) -> np.ndarray:
         """(items,) True for the items that have every word of a phrase in their texts."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
+from .catalogue_words import CatalogueWords
 from .lexicon import Lexicon
 from .prices import PriceLimits
 from .reading import Reading
@@ -24,6 +28,7 @@ class Understood:
         category: Wanted category.
         brand: Wanted brand.
         attributes: Other wanted words.
+        things: The attributes that name a thing, such as "headphones".
         not_categories: Categories to leave out.
         not_brands: Brands to leave out.
         not_words: Words to leave out.
@@ -36,6 +41,7 @@ class Understood:
     category: str | None = None
     brand: str | None = None
     attributes: tuple[str, ...] = ()
+    things: tuple[str, ...] = ()
     not_categories: tuple[str, ...] = ()
     not_brands: tuple[str, ...] = ()
     not_words: tuple[str, ...] = ()
@@ -66,36 +72,70 @@ class Understood:
         }  # fmt: skip
 
 
-def refined(state: Understood, reading: Reading, lexicon: Lexicon) -> Understood:
+def refined(state: Understood, reading: Reading, lexicon: Lexicon, words: CatalogueWords) -> Understood:
     """The state after a turn.
 
-    A new category replaces the old one with its brand and attributes. Limits and exclusions stay until the customer
-    lifts them, or wants what was excluded, or starts again.
+    A new category replaces the old one with its brand and words. So does another thing that is no category, such as
+    "headphones" after "tent", unless items belong to both: then it refines the wish. Limits and exclusions stay until
+    the customer lifts them, or wants what was excluded, or starts again.
 
     Args:
         state: The state before.
         reading: The turn.
         lexicon: Its language.
+        words: The catalogue.
     """
     if "reset" in reading.requests:
         state = Understood()
     state = replace(_lifted(state, reading), language=lexicon.code, price=state_price(state, reading))
+    state = _without_replaced(state, reading, words)
     category = reading.categories[0] if reading.categories else state.category
-    if category != state.category and reading.categories:
-        state = replace(state, brand=None, attributes=())
     brand = reading.brands[0] if reading.brands else state.brand
     attributes = _merged(state.attributes, reading.attributes, lexicon)
     state = _without_wanted(state, reading, category, brand)
     excluded = {tokens_of(word) for word in reading.not_words}
+    attributes = tuple(word for word in attributes if tokens_of(word) not in excluded)[-MAX_ATTRIBUTES:]
     return replace(
         state,
         category=None if category in reading.not_categories else category,
         brand=None if brand in reading.not_brands else brand,
-        attributes=tuple(word for word in attributes if tokens_of(word) not in excluded)[-MAX_ATTRIBUTES:],
+        attributes=attributes,
+        things=tuple(word for word in (*state.things, *reading.things) if word in attributes),
         not_categories=_union(state.not_categories, reading.not_categories),
         not_brands=_union(state.not_brands, reading.not_brands),
         not_words=_union(state.not_words, reading.not_words),
     )
+
+
+def _without_replaced(state: Understood, reading: Reading, words: CatalogueWords) -> Understood:
+    """The state without the wishes that a category or thing of the turn replaces."""
+    nothing = replace(state, category=None, brand=None, attributes=(), things=())
+    if reading.categories:
+        newer = words.of("category", reading.categories[0])
+        if state.category is not None:
+            return state if state.category == reading.categories[0] else nothing
+    elif reading.things:
+        newer = _rows_of(reading.things, words)
+    else:
+        return state
+    older = _rows_of(state.things or state.attributes, words)
+    if state.category is not None:
+        older &= words.of("category", state.category)
+    if state.brand is not None and not (state.things or state.category):
+        older &= words.of("brand", state.brand)
+    if words.belong_together(older, newer):
+        return state
+    if state.category is not None and (words.of("category", state.category) & newer).any():
+        return replace(nothing, category=state.category)
+    return nothing
+
+
+def _rows_of(wanted: Sequence[str], words: CatalogueWords) -> np.ndarray:
+    """(items,) True for the items that have all of some words."""
+    found = np.ones(words.num_items, dtype=bool)
+    for word in wanted:
+        found &= words.rows(word)
+    return found
 
 
 def state_price(state: Understood, reading: Reading) -> PriceLimits:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .lexicon import Lexicon, PriceWords, word_set
+from .lexicon import Lexicon, PriceWords, SentenceWords, word_set
 
 _DIGITS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
@@ -32,6 +32,7 @@ PRICES = PriceWords(
     above=r"over|above|past|beyond|exceeding|more than|higher than|pricier than|>",
     at_least=r"at least|at the least|no less than|not less than|not under|not below|min(?:imum)?(?: price)?"
     r"(?: is| of|:)?|starting (?:at|from)|>=|≥|upwards of",
+    negative=r"[-−–](?=[\d.$€£¥])|minus\b|negative\b",
     negated=r"(?:not|nothing|no|never|don't|dont|can't|cannot|won't|mustn't|shouldn't|without|isn't)(?: (?:want"
     r"|wants|to|pay|spend|go"
     r"|going|be|being|cost|costing|anything|it|priced|is|really|that|costs|have|getting|get|ever))*",
@@ -86,6 +87,41 @@ STOP = word_set(
     weekend week month year years two three four five six seven eight nine ten eleven twelve hundred thousand half
     dozen couple several
     """
+)
+
+SENTENCE = SentenceWords(
+    persons=word_set("i we you he she they everybody everyone someone somebody who"),
+    possessives=word_set("my our your his her their whose"),
+    articles=word_set("a an the some any this that these those another"),
+    be=word_set("am is are was were be been being m re isn aren wasn weren"),
+    auxiliaries=word_set(
+        "do does did don didn doesn have has had haven hasn ve will would ll d can could may might shall should must "
+        "won wouldn couldn not t"
+    ),
+    adverbs=word_set(
+        "just really also only already always never often usually recently finally actually still rather even both "
+        "all now then kindly normally mostly mainly probably definitely absolutely simply sometimes once"
+    ),
+    wish_verbs=word_set(
+        "want wants wanted wanting need needs needed needing like likes love loves prefer prefers fancy fancies enjoy "
+        "enjoys adore adores wear wears eat eats drink drinks collect collects use uses buy buys buying get take see "
+        "have find seek look looking search searching shopping require requires favour favor go"
+    ),
+    past=word_set(
+        "saw told said got bought fell went took ran broke lost gave came heard met found made left felt thought knew "
+        "wore ate drank began brought built caught chose cut did drew drove flew forgot froze grew held hid hit hurt "
+        "kept led let paid put read rode sang sat sent set shook slept spent spoke stole stood taught threw tore won "
+        "wrote was were had"
+    ),
+    reasons=word_set("because since cause cos coz while when whenever until till unless"),
+    new_clauses=word_set("and but or then so which that plus also"),
+    prepositions=word_set("for with in of about without to by from than on into like towards toward as after if"),
+    places=word_set("at during before after"),
+    aspects=word_set(
+        "colour color material size style taste flavour flavor smell scent shape fabric look design weight fit finish"
+    ),
+    nouns_of_form=word_set("one ones version versions kind kinds sort sorts type types variety varieties stuff"),
+    refining=word_set("in with for of made like as"),
 )
 
 ENGLISH = Lexicon(
@@ -190,6 +226,10 @@ ENGLISH = Lexicon(
     r"|opening hours|payment methods?|pay (?:with|by)|gift cards?\b|voucher|coupon|promo code|discount code"
     r"|return(?:s)?(?: policy| label)?\b|damaged|broken|not arrived|arrived|contact (?:you|support)|cancel\b"
     r"|complain|complaint",
+    sentence=SENTENCE,
+    refined_before="",
+    refined_after="",
+    adjectives=r"proof|less|able|ible|free|ful|ous|ive|ish|ic|ical|ed|ing|al|ary|ory|ant|ent|some|like|size|sized|er|est",
     stop=STOP,
     short=frozenset(),
     alternatives=(

@@ -20,6 +20,7 @@ class PriceWords:
         above: Words before a number that is less than the price.
         at_least: Words before the lowest price.
         around: Words before a price that is meant roughly.
+        negative: Signs and words before a price below zero.
         negated: Words before `above` and `below` that turn them round: "nothing above 20".
         or_less: Words after the highest price.
         or_below: Words after a number that is more than the price.
@@ -41,6 +42,7 @@ class PriceWords:
     above: str
     at_least: str
     around: str
+    negative: str
     negated: str
     or_less: str
     or_below: str
@@ -53,6 +55,45 @@ class PriceWords:
     to: str
     range_end: str
     after: str
+
+
+@dataclass(frozen=True, eq=False)  # hashed by identity, as a key of caches
+class SentenceWords:
+    """Function words that part a sentence.
+
+    Args:
+        persons: Pronouns of people; a verb follows.
+        possessives: Words before what somebody has.
+        articles: Words before a noun.
+        be: Forms of "to be".
+        auxiliaries: Other words between a person and the verb.
+        adverbs: The same.
+        wish_verbs: Verbs before a wish.
+        past: Irregular verbs in the past.
+        reasons: Words before a reason.
+        new_clauses: Words that begin another clause.
+        prepositions: Words that end a noun phrase.
+        places: Words before a time or place.
+        aspects: Names of properties, before their value.
+        nouns_of_form: Nouns without a meaning of their own, behind a wish: "the red ones".
+        refining: Words before a property of the thing that is wanted: "with pockets".
+    """
+
+    persons: frozenset[str]
+    possessives: frozenset[str]
+    articles: frozenset[str]
+    be: frozenset[str]
+    auxiliaries: frozenset[str]
+    adverbs: frozenset[str]
+    wish_verbs: frozenset[str]
+    past: frozenset[str]
+    reasons: frozenset[str]
+    new_clauses: frozenset[str]
+    prepositions: frozenset[str]
+    places: frozenset[str]
+    aspects: frozenset[str]
+    nouns_of_form: frozenset[str]
+    refining: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)  # hashed by identity, as a key of caches
@@ -81,6 +122,9 @@ class Lexicon:
         shown: Whole phrases that mean the items shown, such as "this one".
         fillers: Words around an excluded thing that are no part of it.
         service: Words of questions about orders and other services.
+        sentence: Function words; None for a language whose words are not separated.
+        refined_before, refined_after: Words beside a property of the thing that is wanted, in such a language.
+        adjectives: Endings of words that are no things.
         stop: Words without a meaning for the catalogue.
         short: One-letter words of the catalogue that have a meaning; None for every word.
         alternatives: Groups of words of which an item has one, such as colours: a later one replaces an earlier one.
@@ -113,6 +157,10 @@ class Lexicon:
     shown: str
     fillers: str
     service: str
+    sentence: SentenceWords | None
+    refined_before: str
+    refined_after: str
+    adjectives: str
     stop: frozenset[str]
     short: frozenset[str]
     alternatives: tuple[frozenset[str], ...]

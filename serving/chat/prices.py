@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from .lexicon import Lexicon, PriceWords
@@ -13,6 +13,8 @@ _NEAR = 0.25
 """Half width of a price that is meant roughly: "around 20" is 15 to 25."""
 GAP = " | "
 """Replaces text that was read; it keeps the words around it apart."""
+_RANGE_BEFORE = r"(?:\d|[元块圆]|dollars?|bucks|euros?|pounds?|usd)\s*$"
+"""End of a price, so that a hyphen behind it is that of a range."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,33 @@ class PriceLimits:
     def __bool__(self) -> bool:
         return self.minimum is not None or self.maximum is not None
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether a price can be within the limits."""
+        if self.minimum is None or self.maximum is None or self.minimum < self.maximum:
+            return True
+        return self.minimum == self.maximum and not (self.above_minimum or self.below_maximum)
+
     def refined(self, newer: PriceLimits) -> PriceLimits:
-        """These limits with newer ones in place of those of the same side."""
+        """These limits with newer ones in place of those of the same side.
+
+        A newer limit also ends the other side if they contradict each other or are in different currencies.
+
+        Example:
+            >>> PriceLimits(20.0, 100.0).refined(PriceLimits(maximum=10.0))
+            PriceLimits(minimum=None, maximum=10.0, above_minimum=False, below_maximum=False, currency=None)
+        """
+        if newer and newer.currency and self.currency and newer.currency != self.currency:
+            return newer
         low, high = (newer.minimum is not None), (newer.maximum is not None)
-        return PriceLimits(
+        merged = PriceLimits(
             newer.minimum if low else self.minimum,
             newer.maximum if high else self.maximum,
             newer.above_minimum if low else self.above_minimum,
             newer.below_maximum if high else self.below_maximum,
             newer.currency or self.currency,
         )
+        return merged if merged.is_possible else replace(newer, currency=merged.currency)
 
 
 def read_prices(text: str, lexicon: Lexicon) -> tuple[PriceLimits, str]:
@@ -77,6 +96,35 @@ def read_prices(text: str, lexicon: Lexicon) -> tuple[PriceLimits, str]:
     return limits, text
 
 
+def without_negatives(text: str, lexicon: Lexicon) -> tuple[list[str], str]:
+    """Prices below zero in a folded text, and the text without them.
+
+    The lower end of a range becomes 0.
+
+    Args:
+        text: The text.
+        lexicon: Its language.
+
+    Example:
+        >>> from .english import ENGLISH
+        >>> without_negatives("tents under -5 dollars", ENGLISH)
+        (['-5 dollars'], 'tents  | ')
+        >>> without_negatives("a bag for -5 degrees", ENGLISH)
+        ([], 'a bag for -5 degrees')
+    """
+    found: list[str] = []
+    for pattern, replacement in _negative_patterns(lexicon):
+
+        def refuse(match: re.Match[str], replacement: str = replacement) -> str:
+            if match["negative"] in "-−–" and re.search(_RANGE_BEFORE, text[: match.start("negative")]):
+                return match[0]  # "$10 -20", "10元-20元"
+            found.append(match[0][match.start("negative") - match.start() :].strip())
+            return replacement
+
+        text = pattern.sub(refuse, text)
+    return found, text
+
+
 def _limits(kind: str, first: tuple[float, str | None], second: tuple[float, str | None] | None) -> PriceLimits:
     value, currency = first
     if second is not None:
@@ -93,30 +141,65 @@ def _limits(kind: str, first: tuple[float, str | None], second: tuple[float, str
     return PriceLimits(maximum=value, currency=currency)
 
 
+class _Amounts:
+    """Patterns of a number with a currency; the groups of each begin with a name."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._words, self._spaced = lexicon.prices, lexicon.spaced
+        names = (*self._words.currencies, *self._words.hundredths)
+        self._money = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+
+    def strict(self, name: str) -> str:
+        """A number with its currency."""
+        edge, cents = r"(?![^\W\d_])", ""
+        if not self._spaced:
+            edge, cents = "", rf"(?:(?P<{name}_rest>\d|[一二三四五六七八九])(?!\d)[角毛]?)?"
+        plain = rf"(?P<{name}_number>{self._words.number})\s*(?P<{name}_currency>(?:{self._money}){edge})"
+        sign = rf"(?:(?P<{name}_sign>{self._money})\s*)"
+        return rf"(?:{plain}{cents}|{sign}(?P<{name}_signed>{self._words.number}))"
+
+    def plain(self, name: str) -> str:
+        """The same, or a number that no other unit follows."""
+        bare = rf"(?P<{name}_bare>{self._words.number})(?=\s*(?:{self._words.after}))"
+        return rf"(?:{self.strict(name)}|{bare})"
+
+    def loose(self, name: str) -> str:
+        """The same, or any number."""
+        return rf"(?:{self.strict(name)}|(?P<{name}_loose>{self._words.number}))"
+
+
+@cache
+def _negative_patterns(lexicon: Lexicon) -> list[tuple[re.Pattern[str], str]]:
+    """Patterns of prices below zero, each with its replacement."""
+    words, amounts = lexicon.prices, _Amounts(lexicon)
+    start = r"(?<![^\W_])" if lexicon.spaced else ""
+    kinds = ("at_most", "at_least", "below", "above", "around")
+    cue = "|".join(pattern for kind in kinds if (pattern := getattr(words, kind)))
+    money = "|".join(map(re.escape, words.currencies))
+    sign = rf"(?P<negative>{words.negative})\s*"
+    first = rf"(?:(?:{money})\s*(?={words.negative}))?{sign}"
+    after = rf"\s*(?:{words.or_less}|{words.or_below}|{words.or_more}|{words.or_so})"
+    filler = r"\s*(?:the |just |only |about |around )?"
+    low = rf"{first}(?:{money})?\s*{words.number}\s*(?:{money})?"
+    return [
+        (re.compile(rf"{low}(?=\s*(?:{words.to})\s*{amounts.plain('b')})"), "0 "),
+        (re.compile(rf"(?:{start}(?:{cue}){filler})?{first}{amounts.loose('a')}{after}"), GAP),
+        (re.compile(rf"{start}(?:{cue}){filler}{first}{amounts.plain('a')}"), GAP),
+        (re.compile(rf"{first}{amounts.strict('a')}"), GAP),
+    ]
+
+
 @cache
 def _patterns(lexicon: Lexicon) -> list[tuple[str, re.Pattern[str]]]:
     """Patterns in order of precedence, each with the kind of its limit."""
-    words, spaced = lexicon.prices, lexicon.spaced
+    words, spaced, amounts = lexicon.prices, lexicon.spaced, _Amounts(lexicon)
     start = r"(?<![^\W_])" if spaced else ""
-    money = "|".join(re.escape(c) for c in sorted((*words.currencies, *words.hundredths), key=len, reverse=True))
-    edge = r"(?![^\W\d_])" if spaced else ""
-
-    def amount(name: str, required: bool = False) -> str:
-        sign = rf"(?:(?P<{name}_sign>{money})\s*)"
-        plain = rf"(?P<{name}_number>{words.number})\s*(?P<{name}_currency>(?:{money}){edge})"
-        cents = rf"(?:(?P<{name}_rest>\d|[一二三四五六七八九])(?!\d)[角毛]?)?" if not spaced else ""
-        either = rf"(?:{plain}{cents}|{sign}(?P<{name}_signed>{words.number}))"
-        bare = rf"(?P<{name}_bare>{words.number})(?=\s*(?:{words.after}))"
-        return f"(?:{either})" if required else f"(?:{either}|{bare})"
-
-    def loose(name: str) -> str:
-        return rf"(?:{amount(name, True)}|(?P<{name}_loose>{words.number}))"
-
+    strict, plain, loose = amounts.strict, amounts.plain, amounts.loose
     after_range = rf"(?:\s*(?:{words.range_end}))?" if words.range_end else ""
     ranges = [
-        rf"{start}(?:{words.between})\s*{loose('a')}\s*(?:{words.to})\s*{amount('b')}{after_range}",
-        rf"{loose('a')}\s*(?:{words.to})\s*{amount('b', True)}{after_range}",
-        rf"{amount('a', True)}\s*(?:{words.to})\s*{loose('b')}{after_range}",
+        rf"{start}(?:{words.between})\s*{loose('a')}\s*(?:{words.to})\s*{plain('b')}{after_range}",
+        rf"{loose('a')}\s*(?:{words.to})\s*{strict('b')}{after_range}",
+        rf"{strict('a')}\s*(?:{words.to})\s*{loose('b')}{after_range}",
     ]
     if words.range_end:
         ranges.append(rf"{loose('a')}\s*(?:{words.to})\s*{loose('b')}\s*(?:{words.range_end})")
@@ -127,7 +210,7 @@ def _patterns(lexicon: Lexicon) -> list[tuple[str, re.Pattern[str]]]:
     ]
     filler = r"\s*(?:the |just |only |about |around )?" if spaced else r"\s*"
     turned = [("at_most", words.above), ("at_least", words.below)]
-    found += [(kind, rf"{start}(?:{words.negated})\s*(?:{cue}){filler}{amount('a')}") for kind, cue in turned]
+    found += [(kind, rf"{start}(?:{words.negated})\s*(?:{cue}){filler}{plain('a')}") for kind, cue in turned]
     if words.compared:
         for kind, before, cue in (
             ("at_most", words.negated, words.dearer), ("at_least", words.negated, words.cheaper),
@@ -135,10 +218,10 @@ def _patterns(lexicon: Lexicon) -> list[tuple[str, re.Pattern[str]]]:
         ):  # fmt: skip
             found.append((kind, rf"(?:{before})(?:{words.compared})\s*{loose('a')}\s*(?:{cue})"))
     found += [
-        (kind, rf"{start}(?:{getattr(words, kind)}){filler}{amount('a')}")
+        (kind, rf"{start}(?:{getattr(words, kind)}){filler}{plain('a')}")
         for kind in ("at_most", "at_least", "below", "above", "around")
     ]
-    found.append(("bare", amount("a", required=True)))
+    found.append(("bare", strict("a")))
     return [(kind, re.compile(pattern)) for kind, pattern in found]
 
 

@@ -6,15 +6,13 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 
-from .catalogue_words import CatalogueWords, longest
-from .english import ENGLISH
+from .catalogue_words import CatalogueWords
 from .families import INGREDIENTS
 from .lexicon import Lexicon
-from .prices import GAP, PriceLimits, read_prices
-from .text_tokens import HAN, joined, singular, tokens_of, words_of
+from .prices import GAP, PriceLimits, read_prices, without_negatives
+from .text_tokens import tokens_of
+from .wishes import read_wishes
 
-_LONGEST_HAN = 8
-_PARTICLES = "的了吗呢吧啊呀嘛"
 _TERM_WORDS = 3
 _REQUESTS = ("lift_price", "lift_brand", "lift_category", "reset", "another", "cheaper", "dearer")
 
@@ -28,22 +26,26 @@ class Reading:
         categories: Wanted categories, in the order of the turn.
         brands: Wanted brands.
         attributes: Other wanted words that the catalogue has, in the order of the turn.
+        things: The attributes that name a thing, such as "headphones", and not a property of the thing wanted.
         not_categories: Categories to leave out.
         not_brands: Brands to leave out.
         not_words: Words to leave out, as the customer wrote them.
         reject: Whether the items shown are not wanted.
         price: Price limits.
+        negative: Prices below zero, as the customer wrote them; they are not read.
     """
 
     requests: set[str] = field(default_factory=set)
     categories: list[str] = field(default_factory=list)
     brands: list[str] = field(default_factory=list)
     attributes: list[str] = field(default_factory=list)
+    things: list[str] = field(default_factory=list)
     not_categories: list[str] = field(default_factory=list)
     not_brands: list[str] = field(default_factory=list)
     not_words: list[str] = field(default_factory=list)
     reject: bool = False
     price: PriceLimits = field(default_factory=PriceLimits)
+    negative: list[str] = field(default_factory=list)
 
     @property
     def wishes(self) -> bool:
@@ -69,6 +71,7 @@ def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
     for name in _REQUESTS[:4]:
         text = _take(found, name, text, lexicon)
     text = patterns["not_negations"].sub(GAP, text)
+    found.negative, text = without_negatives(text, lexicon)
     found.price, text = read_prices(text, lexicon)
     for name in _REQUESTS[4:]:
         text = _take(found, name, text, lexicon)
@@ -79,7 +82,8 @@ def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
         found.requests.add("anything")
         text = patterns["anything"].sub(GAP, text)
     text = patterns["allowed"].sub(GAP, text)
-    _read_wishes(found, _restored(text), lexicon, words)
+    wishes = read_wishes(_restored(text), lexicon, words)
+    found.categories, found.brands, found.attributes, found.things = wishes
     return found
 
 
@@ -216,107 +220,3 @@ def _exclude_named(
             return phrase[len(ingredient) :]
     found.not_words.append(" ".join(given[:_TERM_WORDS]))
     return " ".join(given[_TERM_WORDS:])
-
-
-def _read_wishes(found: Reading, text: str, lexicon: Lexicon, words: CatalogueWords) -> None:
-    """Read categories, brands and other words of the catalogue, each piece of text by itself."""
-    for piece in re.split(r"[|.;!?,。！？、()\[\]\"“”]", text):
-        rest: list[str] = []
-        written, place = words_of(piece), 0
-        tokens = tokens_of(piece)
-        while place < len(tokens):
-            category, brand = longest(words.categories, tokens, place), longest(words.brands, tokens, place)
-            ordinary = longest(words.ordinary_brands, tokens, place)
-            if ordinary > max(category, brand) and _names_brand(
-                piece, joined(written[place : place + ordinary]), lexicon
-            ):
-                found.brands.append(words.ordinary_brands[tokens[place : place + ordinary]])
-                rest.append("|")
-                place += ordinary
-                continue
-            size = max(category, brand)
-            if size and _is_whole(tokens, place, size):
-                names, where = (
-                    (words.categories, found.categories) if category >= brand else (words.brands, found.brands)
-                )
-                name = names[tokens[place : place + size]]
-                if name not in where:
-                    where.append(name)
-                rest.append("|")
-            else:
-                size = 1
-                rest.append(written[place])
-            place += size
-        _read_attributes(found, joined(rest), lexicon, words)
-
-
-def _names_brand(piece: str, name: str, lexicon: Lexicon) -> bool:
-    """Whether the words beside a name make it a brand: "by Simple", "the brand Simple"."""
-    gap = r"\s+" if lexicon.spaced else r"\s*"
-    before, after = (
-        rf"(?:{lexicon.brand_before}){gap}{re.escape(name)}",
-        rf"{re.escape(name)}{gap}(?:{lexicon.brand_after})",
-    )
-    return re.search(rf"{before}|{after}", piece) is not None
-
-
-def _is_whole(tokens: tuple[str, ...], place: int, size: int) -> bool:
-    """Whether a name is not a single Han character inside of a longer word."""
-    if size > 1 or not re.match(f"[{HAN}]", tokens[place]):
-        return True
-    around = (tokens[place - 1 : place] if place else ()) + tokens[place + 1 : place + 2]
-    return not any(re.match(f"[{HAN}]", token) for token in around)
-
-
-def _read_attributes(found: Reading, text: str, lexicon: Lexicon, words: CatalogueWords) -> None:
-    for part in re.findall(f"[{HAN}]+|[^\\W_{HAN}]+", text):
-        if not re.match(f"[{HAN}]", part):
-            forms = {part, singular(part)}
-            plain = len(part) > 1 and not part.isdigit() and not forms & (lexicon.stop | ENGLISH.stop)
-            new = [part] if plain and words.has(singular(part)) else []
-        else:
-            new = [word for piece in _han_pieces(part, lexicon, words) for word in _han_words(piece, lexicon, words)]
-        found.attributes += [word for word in new if word not in found.attributes]
-
-
-def _han_pieces(text: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:
-    """A run of Han characters, cut at the words that separate."""
-    stops = sorted((word for word in lexicon.stop if re.match(f"[{HAN}]", word)), key=len, reverse=True)
-
-    def cut(found: re.Match[str]) -> str:
-        # A single character such as 你 also ends words, such as 迷你.
-        inside = len(found[0]) == 1 and found[0] not in _PARTICLES and found.start() > 0
-        return found[0] if inside and words.has(text[found.start() - 1 : found.end()]) else "|"
-
-    pieces = re.sub("|".join(map(re.escape, stops)), cut, text).split("|") if stops else [text]
-    # 和 and the like also occur inside words, such as 温和: they separate only what has two characters.
-    conjunction = f"(?<=[{HAN}]{{2}})[和与跟及](?=[{HAN}]{{2}})"
-    return [part for piece in pieces for part in re.split(conjunction, piece) if part]
-
-
-def _han_words(piece: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:
-    """The longest words of a piece that the catalogue has, from left to right."""
-    if len(piece) == 1:
-        return [piece] if piece in lexicon.short and words.has(piece) else []
-    found: list[str] = []
-    place = 0
-    while place < len(piece) - 1:
-        sizes = range(min(_LONGEST_HAN, len(piece) - place), 1, -1)
-        size = next((size for size in sizes if words.has(piece[place : place + size])), 0)
-        word = piece[place : place + size]
-        if not size and piece[place + 1] == "色" and words.has(piece[place]):
-            size, word = 2, piece[place]  # the customer's 蓝色 is the catalogue's 蓝
-        if size:
-            found += _split(word, words)
-        place += size or 1
-    return found
-
-
-def _split(word: str, words: CatalogueWords) -> list[str]:
-    """The halves of a word that are both more frequent than the whole, such as 蓝色 and 双人; else the word."""
-    whole = int(words.rows(word).sum())
-    best, cut = max(
-        ((min(int(words.rows(word[:c]).sum()), int(words.rows(word[c:]).sum())), c) for c in range(2, len(word) - 1)),
-        default=(0, 0),
-    )
-    return [*_split(word[:cut], words), *_split(word[cut:], words)] if best >= 2 * whole > 0 else [word]

@@ -125,7 +125,7 @@ class ChatSession:
             return self._turn(replace(state, request="service"), Recommendations(), answer)
         if "accept" in reading.requests and proposal is not None:
             return self._recommend(without(state, proposal))
-        state = refined(state, reading, lexicon)
+        state = refined(state, reading, lexicon, self._words)
         if reading.reject or "another" in reading.requests:
             rejected = tuple(dict.fromkeys((*state.not_items, *self._shown)))
             return self._recommend(replace(state, not_items=rejected, request="another"))

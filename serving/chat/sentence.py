@@ -1,0 +1,97 @@
+"""Which words of an English sentence can be wishes: not its verbs, not its reasons, not what the customer tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .lexicon import SentenceWords
+
+
+def wished(words: Sequence[str], named: Sequence[bool], content: Sequence[bool], of: SentenceWords) -> list[bool]:
+    """Whether each word of a sentence can be a wish, by its place in the sentence.
+
+    No wishes are: the verb behind "I" or "to"; the rest of a clause behind a verb in the past ("I saw ...") or behind
+    "because"; a possessive and its nouns ("my boss"); a person's state ("I am desperate"); time and place ("at the
+    office"); and what is said about a wish ("wool would be a dream"). Words in front of a category, or of "ones" or
+    "version", are wishes in all of these places.
+
+    Args:
+        words: Words as written.
+        named: Whether each is part of a category or brand.
+        content: Whether each is neither a function word nor another word without a meaning for the catalogue.
+        of: The function words of the language.
+
+    Example:
+        >>> from .english import ENGLISH
+        >>> words = "my boss told me that wool is a dream".split()
+        >>> stop = ENGLISH.stop | {"boss"}
+        >>> kept = wished(words, [False] * 9, [word not in stop for word in words], ENGLISH.sentence)
+        >>> [word for word, wish in zip(words, kept, strict=True) if wish]
+        ['wool']
+    """
+    kept = [flag and not name for flag, name in zip(content, named, strict=True)]
+    mode = ""  # "clause" or "phrase" while words are left out
+    place, said = 0, False
+    while place < len(words):
+        word = words[place]
+        before = words[place - 1] if place else ""
+        if named[place]:
+            mode = "" if mode == "phrase" else mode
+        elif word in of.reasons:
+            mode, said = "clause", False
+        elif word in of.new_clauses:
+            mode, said = "", False
+        elif word in of.aspects and any(word in of.be | of.auxiliaries for word in words[place + 1 : place + 2]):
+            kept[place] = False
+        elif word in of.possessives:
+            mode = mode or "phrase"
+        elif word in of.places and before not in of.be:
+            mode = mode or "phrase"
+        elif word in of.persons:
+            place, mode = _verb(words, place, kept, mode, of)
+        elif word == "to" and place + 1 < len(words) and words[place + 1] not in of.articles | of.possessives:
+            kept[place + 1] = kept[place + 1] and named[place + 1]
+        elif word in of.be and (said or (mode == "phrase" and place)):
+            mode = mode or "phrase"
+        elif mode == "phrase" and (word in of.prepositions or word in of.wish_verbs):
+            mode = ""
+        elif kept[place]:
+            kept[place], said = not mode, said or not mode
+        place += 1
+    for place, name in enumerate(named):
+        if name or words[place] in of.nouns_of_form:
+            _keep_modifiers(words, place, content, kept, of)
+    return kept
+
+
+def _verb(words: Sequence[str], place: int, kept: list[bool], mode: str, of: SentenceWords) -> tuple[int, str]:
+    """Leave out the verb of the person at a place; returns the last place that was read and the new mode."""
+    verb = place + 1
+    while verb < len(words) and words[verb] in of.auxiliaries | of.adverbs and words[verb] not in of.be:
+        verb += 1
+    if verb >= len(words):
+        return place, mode
+    if words[verb] in of.be:
+        return verb, "phrase"
+    if words[verb] in of.wish_verbs:
+        return verb, ""
+    if words[verb] in of.articles | of.possessives | of.prepositions | of.persons | of.new_clauses:
+        return verb - 1, mode
+    kept[verb] = False
+    past = words[verb] in of.past or (words[verb].endswith("ed") and len(words[verb]) > 4)
+    return verb, "clause" if past else mode
+
+
+def _keep_modifiers(
+    words: Sequence[str], end: int, content: Sequence[bool], kept: list[bool], of: SentenceWords
+) -> None:
+    """Keep the words in front of a noun, unless they tell of what the customer has: "my old tent"."""
+    start = end
+    while start and content[start - 1]:
+        start -= 1
+    if start and words[start - 1] in of.possessives:
+        return
+    if start < end and start and words[start - 1] in of.persons | {"to"}:
+        start += 1
+    for place in range(start, end):
+        kept[place] = True

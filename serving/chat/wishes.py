@@ -1,0 +1,187 @@
+"""Reads the wishes of one turn: categories, brands and other words of the catalogue."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from .catalogue_words import CatalogueWords, longest
+from .english import ENGLISH
+from .lexicon import Lexicon, SentenceWords
+from .sentence import wished
+from .text_tokens import HAN, singular, tokens_of, words_of
+
+_LONGEST_HAN = 8
+_PARTICLES = "的了吗呢吧啊呀嘛"
+_NAME = "\ue000"
+"""Takes the place of a category or brand in a sentence."""
+
+
+class Wishes(NamedTuple):
+    """Wishes of a turn, in its order; see `Reading`."""
+
+    categories: list[str]
+    brands: list[str]
+    attributes: list[str]
+    things: list[str]
+
+
+def read_wishes(text: str, lexicon: Lexicon, words: CatalogueWords) -> Wishes:
+    """Read categories, brands and other words of the catalogue, each piece of text by itself.
+
+    Args:
+        text: A folded text, without what was read before.
+        lexicon: Its language.
+        words: The catalogue.
+    """
+    found = Wishes([], [], [], [])
+    for piece in re.split(r"[|.;!?,。！？、()\[\]\"“”]", text):
+        rest = _read_names(found, piece, lexicon, words)
+        new, things = _words_of_sentence(rest, lexicon, words) if lexicon.sentence else ([], [])
+        for run in re.findall(f"[{HAN}]+", "".join(rest)):
+            for part in _han_pieces(run, lexicon, words):
+                read = _han_words(part, lexicon, words)
+                new += read
+                things += [word for word in read[-1:] if _is_han_thing(word, run, lexicon, words)]
+        if not lexicon.sentence:
+            new += [word for word in rest if _is_content(word, lexicon) and words.has(singular(word))]
+        found.attributes.extend(dict.fromkeys(word for word in new if word not in found.attributes))
+        found.things.extend(dict.fromkeys(word for word in things if word not in found.things))
+    return found._replace(things=[]) if found.categories else found
+
+
+def _read_names(found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:
+    """Read categories and brands; returns the words of the piece with a mark in place of each."""
+    rest: list[str] = []
+    written, place = words_of(piece), 0
+    tokens = tokens_of(piece)
+    while place < len(tokens):
+        category, brand = longest(words.categories, tokens, place), longest(words.brands, tokens, place)
+        ordinary, size = longest(words.ordinary_brands, tokens, place), max(category, brand)
+        name = None
+        if ordinary > size and _names_brand(piece, "".join(written[place : place + ordinary]), lexicon):
+            name, where, size = words.ordinary_brands[tokens[place : place + ordinary]], found.brands, ordinary
+        elif size and _is_whole(tokens, place, size):
+            names, where = (words.categories, found.categories) if category >= brand else (words.brands, found.brands)
+            name = names[tokens[place : place + size]]
+        if name is None:
+            rest.append(written[place])
+            place += 1
+            continue
+        if name not in where:
+            where.append(name)
+        rest.append(_NAME)
+        place += size
+    return rest
+
+
+def _names_brand(piece: str, name: str, lexicon: Lexicon) -> bool:
+    """Whether the words beside a name make it a brand: "by Simple", "the brand Simple"."""
+    gap = r"\s+" if lexicon.spaced else r"\s*"
+    before, after = (
+        rf"(?:{lexicon.brand_before}){gap}{re.escape(name)}",
+        rf"{re.escape(name)}{gap}(?:{lexicon.brand_after})",
+    )
+    return re.search(rf"{before}|{after}", piece) is not None
+
+
+def _is_whole(tokens: tuple[str, ...], place: int, size: int) -> bool:
+    """Whether a name is not a single Han character inside of a longer word."""
+    if size > 1 or not re.match(f"[{HAN}]", tokens[place]):
+        return True
+    around = (tokens[place - 1 : place] if place else ()) + tokens[place + 1 : place + 2]
+    return not any(re.match(f"[{HAN}]", token) for token in around)
+
+
+def _is_content(word: str, lexicon: Lexicon) -> bool:
+    """Whether a Latin word can have a meaning for the catalogue."""
+    if re.match(f"[{HAN}{_NAME}]", word) or len(word) < 2 or word.isdigit():
+        return False
+    return not {word, singular(word)} & (lexicon.stop | ENGLISH.stop)
+
+
+def _words_of_sentence(
+    written: list[str], lexicon: Lexicon, words: CatalogueWords
+) -> tuple[list[str], list[str]]:
+    """The wished words of a sentence, and the things among them."""
+    of = lexicon.sentence
+    assert of is not None
+    content = [_is_content(word, lexicon) for word in written]
+    kept = wished(written, [word == _NAME for word in written], content, of)
+    kept = [wish and words.has(singular(word)) for word, wish in zip(written, kept, strict=True)]
+    things = [
+        word for place, word in enumerate(written)
+        if kept[place] and _is_thing_at(place, written, content, of) and _can_be_thing(word, lexicon, words)
+    ]  # fmt: skip
+    return [word for word, wish in zip(written, kept, strict=True) if wish], things
+
+
+def _is_thing_at(place: int, written: list[str], content: list[bool], of: SentenceWords) -> bool:
+    """Whether the word at a place is the last of a noun phrase that is wanted by itself: not "with pockets"."""
+    after = written[place + 1] if place + 1 < len(written) else ""
+    if after == _NAME or after in of.nouns_of_form or (after and content[place + 1]):
+        return False
+    start = place
+    while start and (content[start - 1] or written[start - 1] in of.articles):
+        start -= 1
+    before, verb = written[start - 1] if start else "", written[start - 2] if start > 1 else ""
+    if before in of.refining:
+        return before in ("for", "in") and (verb in of.wish_verbs or verb in ("interested", "hunting"))
+    return not (before in of.be and start == place)
+
+
+def _can_be_thing(word: str, lexicon: Lexicon, words: CatalogueWords) -> bool:
+    if any(word in group for group in lexicon.alternatives) or re.search(rf"(?:{lexicon.adjectives})$", word):
+        return False
+    return word != singular(word) or words.is_thing(word)
+
+
+def _is_han_thing(word: str, run: str, lexicon: Lexicon, words: CatalogueWords) -> bool:
+    """Whether a word of Han characters is a thing that is wanted by itself: not 防水的."""
+    if any(word in group for group in lexicon.alternatives) or re.search(f"(?:{lexicon.adjectives})$", word):
+        return False
+    refined = f"(?:{lexicon.refined_before}){word}|{word}(?:{lexicon.refined_after})"
+    return re.search(refined, run) is None and words.is_thing(word)
+
+
+def _han_pieces(text: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:
+    """A run of Han characters, cut at the words that separate."""
+    stops = sorted((word for word in lexicon.stop if re.match(f"[{HAN}]", word)), key=len, reverse=True)
+
+    def cut(found: re.Match[str]) -> str:
+        # A single character such as 你 also ends words, such as 迷你.
+        inside = len(found[0]) == 1 and found[0] not in _PARTICLES and found.start() > 0
+        return found[0] if inside and words.has(text[found.start() - 1 : found.end()]) else "|"
+
+    pieces = re.sub("|".join(map(re.escape, stops)), cut, text).split("|") if stops else [text]
+    # 和 and the like also occur inside words, such as 温和: they separate only what has two characters.
+    conjunction = f"(?<=[{HAN}]{{2}})[和与跟及](?=[{HAN}]{{2}})"
+    return [part for piece in pieces for part in re.split(conjunction, piece) if part]
+
+
+def _han_words(piece: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:
+    """The longest words of a piece that the catalogue has, from left to right."""
+    if len(piece) == 1:
+        return [piece] if piece in lexicon.short and words.has(piece) else []
+    found: list[str] = []
+    place = 0
+    while place < len(piece) - 1:
+        sizes = range(min(_LONGEST_HAN, len(piece) - place), 1, -1)
+        size = next((size for size in sizes if words.has(piece[place : place + size])), 0)
+        word = piece[place : place + size]
+        if not size and piece[place + 1] == "色" and words.has(piece[place]):
+            size, word = 2, piece[place]  # the customer's 蓝色 is the catalogue's 蓝
+        if size:
+            found += _split(word, words)
+        place += size or 1
+    return found
+
+
+def _split(word: str, words: CatalogueWords) -> list[str]:
+    """The halves of a word that are both more frequent than the whole, such as 蓝色 and 双人; else the word."""
+    whole = int(words.rows(word).sum())
+    best, cut = max(
+        ((min(int(words.rows(word[:c]).sum()), int(words.rows(word[c:]).sum())), c) for c in range(2, len(word) - 1)),
+        default=(0, 0),
+    )
+    return [*_split(word[:cut], words), *_split(word[cut:], words)] if best >= 2 * whole > 0 else [word]
