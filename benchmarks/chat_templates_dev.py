@@ -1,4 +1,4 @@
-"""Sentences to develop the rules of `serving/chat` with (`--part dev`). Braces are slots, as in `chat_templates.py`."""
+"""Sentences for the development of `serving/chat` (`--part dev`). Braces are slots, as in `chat_templates.py`."""
 
 from __future__ import annotations
 
@@ -134,9 +134,23 @@ CHINESE_DEV: dict[str, list[str]] = {
     "maximum": ["{x}元以内", "最贵不能超过{x}块", "预算不超过{x}元", "{x}块钱以下的", "价格在{x}以下", "顶多{x}块"],
     "minimum": ["{x}元起", "最低{x}元", "要{x}块以上的", "不要低于{x}元", "价格至少{x}块"],
     "range": ["{a}到{b}元之间", "{a}块到{b}块", "在{a}元和{b}元之间", "价格{a}到{b}", "{a}～{b}元"],
-    "without": ["别有{word}", "不想要{word}的", "去掉{word}的", "不能有{word}", "{word}不要", "排除{word}", "我讨厌{word}"],
+    "without": [
+        "别有{word}",
+        "不想要{word}的",
+        "去掉{word}的",
+        "不能有{word}",
+        "{word}不要",
+        "排除{word}",
+        "我讨厌{word}",
+    ],
     "not_brand": ["不要{brand}这个牌子", "{brand}不要", "别推荐{brand}", "讨厌{brand}", "排除{brand}的"],
     "lift_price": ["不限价格", "预算无所谓", "什么价位都行", "贵点也没关系"],
-    "category": ["换成{category}", "现在想看{category}", "那{category}呢", "再买个{category}", "还要{attribute}的{category}"],
+    "category": [
+        "换成{category}",
+        "现在想看{category}",
+        "那{category}呢",
+        "再买个{category}",
+        "还要{attribute}的{category}",
+    ],
     "reset": ["重新开始", "全部重来", "清空重新选", "从头来"],
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from ..serving.chat.session import ChatTurn
 
-_LEAVE = {"quit", "exit", "bye", "退出", "再见"}
+_LEAVE = {"quit", "exit", "bye", "goodbye", "退出", "再见", "拜拜"}
 
 
 def chat(
@@ -31,7 +32,7 @@ def chat(
     """Talk with a customer about the catalogue, in English or Chinese.
 
     It understands categories, brands, words of titles, what is not wanted, and price limits, over several turns.
-    "quit" or Ctrl-D ends the dialogue.
+    "quit" or Ctrl-D ends the dialogue, also as a line of a script.
 
     Examples:
 
@@ -61,7 +62,7 @@ def chat(
 
 
 def _turns_of(script: Path) -> list[str]:
-    """The turns of a file; empty lines are left out.
+    """The turns of a file, up to a line such as "quit"; empty lines are left out.
 
     Raises:
         OSError: If there is no such file.
@@ -71,7 +72,12 @@ def _turns_of(script: Path) -> list[str]:
         lines = script.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"--script {script} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    return [line for line in lines if line.strip()]
+    return [line for line in takewhile(lambda line: not _leaves(line), lines) if line.strip()]
+
+
+def _leaves(line: str) -> bool:
+    """Whether a line ends the dialogue."""
+    return line.strip().strip(" .!。！").lower() in _LEAVE
 
 
 def _typed(json_output: bool) -> Iterator[str]:
@@ -89,7 +95,7 @@ def _typed(json_output: bool) -> Iterator[str]:
             return
         except UnicodeDecodeError as error:
             raise ValueError(f"the input is not {error.encoding} text; set the locale to UTF-8") from None
-        if (not text and not terminal) or text.strip().lower() in _LEAVE:
+        if (not text and not terminal) or _leaves(text):
             return
         if text.strip():
             yield text

@@ -24,7 +24,7 @@ _NAME_SHARE = 0.5
 """Share of the items with a word in their title that have to be of the brand or category with that name. Below it the
 word is an ordinary one, as "simple" is in a catalogue with a brand Simple."""
 _THING_SHARE = 0.4
-"""Share of the uses of a word in titles that have to name the item. Below it the word is a property, as "camping" is."""
+"""Share of the uses of a word in titles that have to name the item. Below it the word is a property, as "camping"."""
 _TITLES = 2_000
 """Titles of a word that are read for that share."""
 _TOGETHER = 0.1
@@ -103,7 +103,9 @@ class CatalogueWords:
             names = re.compile(f"(?:^|[{HAN}]){form}{end}")
         else:
             form = rf"(?<![^\W_])(?:{'|'.join(_forms(singular(word)))})(?![^\W_])"
-            end = r"\s*(?:$|[^\w\s'-]|[-–—]\s|\d|(?:for|with|by|in|of|and|or|from|to|that|without|on|at|set|kit|pack)\b)"
+            end = (
+                r"\s*(?:$|[^\w\s'-]|[-–—]\s|\d|(?:for|with|by|in|of|and|or|from|to|that|without|on|at|set|kit|pack)\b)"
+            )
             names = re.compile(rf"(?:^|(?<!\bwith )(?<!\bfor )(?<!\bof )(?<!\bin )(?<=\w )){form}{end}")
         uses = sum(len(re.findall(form, title)) for title in titles)
         return uses > 0 and sum(len(names.findall(title)) for title in titles) >= _THING_SHARE * uses

@@ -76,8 +76,8 @@ def refined(state: Understood, reading: Reading, lexicon: Lexicon, words: Catalo
     """The state after a turn.
 
     A new category replaces the old one with its brand and words. So does another thing that is no category, such as
-    "headphones" after "tent", unless items belong to both: then it refines the wish. Limits and exclusions stay until
-    the customer lifts them, or wants what was excluded, or starts again.
+    "headphones" after "tent", unless there are items for both: then it refines the wish. A category that has the new
+    thing stays. Limits and exclusions stay until the customer lifts them, or wants what was excluded, or starts again.
 
     Args:
         state: The state before.
@@ -125,9 +125,11 @@ def _without_replaced(state: Understood, reading: Reading, words: CatalogueWords
         older &= words.of("brand", state.brand)
     if words.belong_together(older, newer):
         return state
-    if state.category is not None and (words.of("category", state.category) & newer).any():
-        return replace(nothing, category=state.category)
-    return nothing
+    if state.category is None or not (within := words.of("category", state.category) & newer).any():
+        return nothing
+    brand = state.brand if state.brand is not None and (within & words.of("brand", state.brand)).any() else None
+    kept = tuple(word for word in state.attributes if word not in state.things and (within & words.rows(word)).any())
+    return replace(nothing, category=state.category, brand=brand, attributes=kept)
 
 
 def _rows_of(wanted: Sequence[str], words: CatalogueWords) -> np.ndarray:

@@ -117,6 +117,10 @@ SENTENCE = SentenceWords(
     new_clauses=word_set("and but or then so which that plus also"),
     prepositions=word_set("for with in of about without to by from than on into like towards toward as after if"),
     places=word_set("at during before after"),
+    occasions=word_set(
+        "birthday anniversary wedding graduation retirement engagement housewarming party boss teacher colleague "
+        "neighbour neighbor roommate flatmate"
+    ),
     aspects=word_set(
         "colour color material size style taste flavour flavor smell scent shape fabric look design weight fit finish"
     ),

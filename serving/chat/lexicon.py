@@ -74,6 +74,7 @@ class SentenceWords:
         new_clauses: Words that begin another clause.
         prepositions: Words that end a noun phrase.
         places: Words before a time or place.
+        occasions: Days and people that something is for.
         aspects: Names of properties, before their value.
         nouns_of_form: Nouns without a meaning of their own, behind a wish: "the red ones".
         refining: Words before a property of the thing that is wanted: "with pockets".
@@ -91,6 +92,7 @@ class SentenceWords:
     new_clauses: frozenset[str]
     prepositions: frozenset[str]
     places: frozenset[str]
+    occasions: frozenset[str]
     aspects: frozenset[str]
     nouns_of_form: frozenset[str]
     refining: frozenset[str]

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ...modeling_xcat.recommending_xcat import Recommendations
 from ...ranking.recommender import XCatRecommender
+from ...tokenization.vocabulary import NUM_SPECIAL_ROWS
 from .catalogue_words import CatalogueWords
 from .dialogue import Understood
+
+
+def reads_queries(recommender: XCatRecommender) -> bool:
+    """Whether the model of a recommender was trained to read queries."""
+    asks = recommender.model.model.asks
+    return asks is not None and asks.is_fitted
 
 
 def ordered_items(
@@ -20,10 +28,12 @@ def ordered_items(
     state: Understood,
     k: int,
 ) -> Recommendations:
-    """The first allowed items.
+    """The first allowed items, each with the wanted words that it has.
 
     A model that reads queries orders them by the wanted words and the history. For other models, the items with most
-    of the wanted words come first, and equals are in the order of the model: by the history, or by popularity.
+    of the wanted words come first, and equals are in the order of the model: by the history, or by popularity. Such a
+    model knows no item for a word that the item does not have. So without a category or brand, or for a wanted thing,
+    items without the words are left out if there are others.
 
     Args:
         recommender: The recommender.
@@ -33,18 +43,40 @@ def ordered_items(
         state: What is wanted.
         k: Number of items.
     """
-    ids = recommender.vocabulary.column("item_id").to_numpy()
-    asks = recommender.model.model.asks
-    if asks is not None and asks.is_fitted and state.wanted_text:
-        some = ids[allowed].tolist()
-        return recommender.recommend(list(history), k, query=state.wanted_text, only_items=some, explain=False)
+    if reads_queries(recommender) and state.wanted_text:
+        only, explain = _ids(recommender, allowed), bool(history)
+        found = recommender.recommend(list(history), k, query=state.wanted_text, only_items=only, explain=explain)
+    else:
+        found = _by_words(recommender, words, history, allowed, state, k)
+    rows = recommender.vocabulary.encode([item.item_id for item in found]) - NUM_SPECIAL_ROWS
+    for place, row in enumerate(rows):
+        has = tuple(word for word in state.attributes if words.rows(word)[row])
+        found[place] = replace(found[place], words=has)
+    return found
+
+
+def _by_words(
+    recommender: XCatRecommender,
+    words: CatalogueWords,
+    history: Sequence[str],
+    allowed: np.ndarray,
+    state: Understood,
+    k: int,
+) -> Recommendations:
     matches = np.zeros(len(allowed), dtype=np.int64)
+    things = np.ones(len(allowed), dtype=bool)
     for word in state.attributes:
         matches += words.rows(word)
+        things &= words.rows(word) | (word not in state.things)
+    if state.things and (allowed & things).any():
+        allowed = allowed & things
+    elif not (state.category or state.brand) and (allowed & (matches > 0)).any():
+        allowed = allowed & (matches > 0)
     found: Recommendations | None = None
     for count in np.unique(matches[allowed])[::-1]:
-        some = ids[allowed & (matches == count)].tolist()
-        more = recommender.recommend(list(history), k - len(found or ()), only_items=some, explain=False)
+        some = _ids(recommender, allowed & (matches == count))
+        left = k - len(found or ())
+        more = recommender.recommend(list(history), left, only_items=some, explain=bool(history))
         if found is None:
             found = more
         else:
@@ -52,3 +84,9 @@ def ordered_items(
         if len(found) >= k:
             break
     return Recommendations() if found is None else found
+
+
+def _ids(recommender: XCatRecommender, allowed: np.ndarray) -> list[str]:
+    ids = recommender.vocabulary.column("item_id").to_numpy()
+    listed: list[str] = ids[allowed].tolist()
+    return listed

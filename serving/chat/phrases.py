@@ -10,40 +10,59 @@ class Phrases:
     """Templates of one language; fields in braces are filled in.
 
     Args:
-        found: Beginning of a list of items; `wishes` is empty or made of the phrases below.
+        found: A list of items; `wishes` is empty or made of the phrases below, and true of every item.
+        all_words, some_words: The wanted words that every item of the list has.
+        rest_some, rest_none: A further list, of items with some or none of the wanted words.
+        none: Note if no item of the list has any wanted word.
+        by_meaning: Follows `rest_none` and `none` for a model that compares meanings.
+        word, words: Before one or several quoted words.
         popular: Note for a list by popularity.
-        partly: Note if no item shown has all wanted words.
         unpriced: Note about items that only their unknown price leaves out.
         unpriced_one: The same for one item.
         nothing: Nothing is left.
+        nothing_else: Nothing is left but items that were turned down.
         loosen: Proposal to end one limit.
         one_item, items: A number of items, in the proposal.
+        show_again: Proposal to show again what was turned down.
         loosen_all: Advice if no single limit frees an item.
         unclear: Nothing was understood.
         categories: Advice with frequent categories.
         no_categories: Advice for a catalogue without categories.
         reset: Answer to a reset.
+        negative: Prices below zero were not read.
+        cheapest, dearest: Note that no allowed item is cheaper or dearer than all of the ones shown.
         not_cheaper: No allowed item is cheaper than the ones shown.
         not_dearer: No allowed item is dearer than the ones shown.
         no_prices: A comparison of prices without known prices.
         no_answer: A question about service without an answer in the log.
         no_log: A question about service without a log.
-        category, brand, attributes, not_wanted, turned_down, below, at_most, above, at_least, between: Wishes and
+        category, brand, attributes, not_wanted, below, at_most, above, at_least, between: Wishes and
             limits in words.
         comma: Between words of a list.
         semicolon: Between items.
         last: Between the last two categories of advice.
+        last_word: Between the last two quoted words.
+        quoted: A word that the customer wrote.
         priced: An item with its price.
         space: Between sentences.
     """
 
     found: str
+    all_words: str
+    some_words: str
+    rest_some: str
+    rest_none: str
+    none: str
+    by_meaning: str
+    word: str
+    words: str
     popular: str
-    partly: str
     unpriced: str
     unpriced_one: str
     nothing: str
+    nothing_else: str
     loosen: str
+    show_again: str
     one_item: str
     items: str
     loosen_all: str
@@ -51,6 +70,9 @@ class Phrases:
     categories: str
     no_categories: str
     reset: str
+    negative: str
+    cheapest: str
+    dearest: str
     not_cheaper: str
     not_dearer: str
     no_prices: str
@@ -60,7 +82,6 @@ class Phrases:
     brand: str
     attributes: str
     not_wanted: str
-    turned_down: str
     below: str
     at_most: str
     above: str
@@ -69,18 +90,29 @@ class Phrases:
     comma: str
     semicolon: str
     last: str
+    last_word: str
+    quoted: str
     priced: str
     space: str
 
 
 ENGLISH_PHRASES = Phrases(
-    found="I found{wishes}: {items}.",
+    found="I found {count}{wishes}: {items}.",
+    all_words="with {words}",
+    some_words="with some of {words}",
+    rest_some="With some of these words: {items}.",
+    rest_none="Without these words{by_meaning}: {items}.",
+    none="None of them has {words}{by_meaning}.",
+    by_meaning=", but close in meaning",
+    word="the word {words}",
+    words="the words {words}",
     popular="I know no purchases of yours, so popular items come first.",
-    partly="None of them has all of these words: {words}.",
     unpriced="{count} other items are left out, because their price is unknown.",
     unpriced_one="One other item is left out, because its price is unknown.",
-    nothing="No item is left with these wishes{wishes}.",
+    nothing="I have no item{wishes}.",
+    nothing_else="I have no other item{wishes}.",
     loosen='Without the limit "{limit}" I have {items}. Shall I drop it?',
+    show_again="You have turned down {items}. Shall I show what you turned down again?",
     one_item="1 item",
     items="{count} items",
     loosen_all='Please loosen more than one of the limits, or say "start over".',
@@ -88,36 +120,49 @@ ENGLISH_PHRASES = Phrases(
     categories="Tell me a category, such as {names}, a brand, a word of a title, or a highest price.",
     no_categories="Tell me a word of a title, a brand, or a highest price.",
     reset="We start again.",
-    not_cheaper="I have nothing cheaper with these wishes{wishes}; the limits stay as they were.",
-    not_dearer="I have nothing more expensive with these wishes{wishes}; the limits stay as they were.",
+    negative="A price cannot be below zero, so I ignored {prices}.",
+    cheapest="Nothing that fits is cheaper than {price}.",
+    dearest="Nothing that fits is more expensive than {price}.",
+    not_cheaper="I have nothing cheaper{wishes}. The limits stay as they were.",
+    not_dearer="I have nothing more expensive{wishes}. The limits stay as they were.",
     no_prices="I cannot compare, because I know no prices of these items. Tell me a highest or lowest price.",
     no_answer="I do not know the answer to that. Please ask with the words of one topic, for example delivery, "
     "returns or payment, or ask the customer service.",
     no_log="I cannot answer questions about orders and service; please ask the customer service. I can find items.",
     category="in {value}",
-    brand="of the brand {value}",
+    brand="by {value}",
     attributes="with {value}",
     not_wanted="without {value}",
-    turned_down="without the items you turned down",
     below="under {value}",
     at_most="up to {value}",
     above="over {value}",
-    at_least="from {value}",
+    at_least="from {value} upwards",
     between="from {low} to {high}",
     comma=", ",
     semicolon="; ",
     last=" or ",
+    last_word=" and ",
+    quoted='"{value}"',
     priced="{title} ({price})",
     space=" ",
 )
 CHINESE_PHRASES = Phrases(
-    found="为您找到{wishes}：{items}。",
+    found="为您找到 {count}{wishes}：{items}。",
+    all_words="含{words}",
+    some_words="含{words}中的一部分",
+    rest_some="只含其中一部分词的：{items}。",
+    rest_none="不含这些词{by_meaning}的：{items}。",
+    none="它们都不含{words}{by_meaning}。",
+    by_meaning="、但意思相近",
+    word="{words}",
+    words="{words}",
     popular="我没有您的购买记录，所以先列出热门商品。",
-    partly="其中没有一件同时符合这些词：{words}。",
     unpriced="另有 {count} 件商品价格未知，没有列出。",
     unpriced_one="另有 1 件商品价格未知，没有列出。",
     nothing="没有符合条件的商品{wishes}。",
+    nothing_else="没有其他符合条件的商品{wishes}。",
     loosen="如果去掉“{limit}”这个条件，有 {items}。要去掉吗？",
+    show_again="您拒绝过 {items}。要再看一遍拒绝过的商品吗？",
     one_item="1 件商品",
     items="{count} 件商品",
     loosen_all="请放宽一个以上的条件，或者说“重新开始”。",
@@ -125,6 +170,9 @@ CHINESE_PHRASES = Phrases(
     categories="请告诉我类别（例如{names}）、品牌、商品名称里的词，或者最高价格。",
     no_categories="请告诉我商品名称里的词、品牌或者最高价格。",
     reset="好的，我们重新开始。",
+    negative="价格不能低于零，所以我没有采用{prices}。",
+    cheapest="符合条件的商品里没有比 {price} 更便宜的。",
+    dearest="符合条件的商品里没有比 {price} 更贵的。",
     not_cheaper="没有更便宜的商品了{wishes}，条件保持不变。",
     not_dearer="没有更贵的商品了{wishes}，条件保持不变。",
     no_prices="这些商品的价格未知，无法比较。请告诉我最高或最低价格。",
@@ -134,7 +182,6 @@ CHINESE_PHRASES = Phrases(
     brand="品牌：{value}",
     attributes="包含：{value}",
     not_wanted="不含：{value}",
-    turned_down="不含您拒绝的商品",
     below="低于 {value}",
     at_most="不超过 {value}",
     above="高于 {value}",
@@ -143,6 +190,8 @@ CHINESE_PHRASES = Phrases(
     comma="、",
     semicolon="；",
     last="、",
+    last_word="、",
+    quoted="“{value}”",
     priced="{title}（{price}）",
     space="",
 )

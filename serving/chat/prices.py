@@ -116,7 +116,8 @@ def without_negatives(text: str, lexicon: Lexicon) -> tuple[list[str], str]:
     for pattern, replacement in _negative_patterns(lexicon):
 
         def refuse(match: re.Match[str], replacement: str = replacement) -> str:
-            if match["negative"] in "-−–" and re.search(_RANGE_BEFORE, text[: match.start("negative")]):
+            before = match.string[: match.start("negative")]
+            if match["negative"] in "-−–" and re.search(_RANGE_BEFORE, before):
                 return match[0]  # "$10 -20", "10元-20元"
             found.append(match[0][match.start("negative") - match.start() :].strip())
             return replacement

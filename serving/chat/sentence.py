@@ -43,10 +43,10 @@ def wished(words: Sequence[str], named: Sequence[bool], content: Sequence[bool],
             mode, said = "", False
         elif word in of.aspects and any(word in of.be | of.auxiliaries for word in words[place + 1 : place + 2]):
             kept[place] = False
-        elif word in of.possessives:
+        elif (word in of.possessives and before != "for") or (word in of.places and before not in of.be):
             mode = mode or "phrase"
-        elif word in of.places and before not in of.be:
-            mode = mode or "phrase"
+        elif word in of.occasions and any(one in of.possessives for one in words[max(0, place - 2) : place]):
+            kept[place] = False  # "for my birthday", "for my dad's birthday"
         elif word in of.persons:
             place, mode = _verb(words, place, kept, mode, of)
         elif word == "to" and place + 1 < len(words) and words[place + 1] not in of.articles | of.possessives:

@@ -14,13 +14,13 @@ from ...ranking.recommender import XCatRecommender
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS
 from ..space_catalogue import price_text
 from .allowed_items import AllowedItems, Limit, limit_to_loosen, limits_of, without
-from .answers import Answers
+from .answers import Answers, Shown
 from .catalogue_words import CatalogueWords
 from .chinese import CHINESE
 from .dialogue import Understood, refined
 from .english import ENGLISH
-from .order import ordered_items
-from .prices import PriceLimits
+from .lexicon import Lexicon
+from .order import ordered_items, reads_queries
 from .reading import Reading, asks_for_service, read_turn
 from .support_log import SupportLog
 from .text_tokens import folded_text, is_chinese
@@ -53,7 +53,7 @@ class ChatTurn:
         return {
             "understood": self.understood.to_dict(),
             "recommendations": [
-                item.to_dict() | {"price": price}
+                item.to_dict() | {"words": list(item.words), "price": price}
                 for item, price in zip(self.recommendations, self.prices, strict=True)
             ],
             "answer": self.answer,
@@ -119,6 +119,14 @@ class ChatSession:
         chinese = is_chinese(folded)
         lexicon = {True: CHINESE, False: ENGLISH, None: CHINESE if self._state.language == "zh" else ENGLISH}[chinese]
         reading = read_turn(folded, lexicon, self._words)
+        turn = self._reply(folded, reading, lexicon)
+        if reading.negative:
+            answers = Answers(turn.understood, self._examples)
+            turn = replace(turn, answer=answers.sentences(answers.negative(reading.negative), turn.answer))
+        return turn
+
+    def _reply(self, folded: str, reading: Reading, lexicon: Lexicon) -> ChatTurn:
+        """The turn that answers what was read."""
         state = replace(self._state, language=lexicon.code, request="find")
         proposal, self._proposal = self._proposal, None
         if (answer := self._service(folded, reading, state)) is not None:
@@ -138,6 +146,10 @@ class ChatSession:
         if "reset" in reading.requests:
             answer = answers.sentences(answers.phrases.reset, answers.advice())
             return self._turn(replace(state, request="reset"), Recommendations(), answer)
+        if reading.negative:
+            return (
+                self._recommend(state) if answers.wishes() else self._turn(state, Recommendations(), answers.advice())
+            )
         answer = answers.sentences(answers.phrases.unclear, answers.advice())
         return self._turn(replace(state, request="unclear"), Recommendations(), answer)
 
@@ -169,12 +181,14 @@ class ChatSession:
             answer = answers.sentences(answers.phrases.no_prices, answers.advice())
             return self._turn(replace(state, request=request), Recommendations(), answer)
         for price in shown:
-            newer = PriceLimits(maximum=price, below_maximum=True)
+            limits = replace(state.price, maximum=price, below_maximum=True)
             if request == "dearer":
-                newer = PriceLimits(minimum=price, above_minimum=True)
-            compared = replace(state, price=state.price.refined(newer), request=request)
+                limits = replace(state.price, minimum=price, above_minimum=True)
+            compared = replace(state, price=limits, request=request)
             if self._candidates(compared).any():
-                return self._recommend(compared)
+                extreme = answers.phrases.cheapest if request == "cheaper" else answers.phrases.dearest
+                note = "" if price == shown[0] else extreme.format(price=f"{shown[0]:,.2f}")
+                return self._recommend(compared, note)
         template = answers.phrases.not_cheaper if request == "cheaper" else answers.phrases.not_dearer
         answer = template.format(wishes=answers.wishes())
         return self._turn(replace(state, request=request), Recommendations(), answer)
@@ -182,8 +196,13 @@ class ChatSession:
     def _candidates(self, state: Understood) -> np.ndarray:
         return self._allowed(state) & ~self._bought
 
-    def _recommend(self, state: Understood) -> ChatTurn:
-        """Recommend allowed items, or ask which limit to loosen."""
+    def _recommend(self, state: Understood, note: str = "") -> ChatTurn:
+        """Recommend allowed items, or ask which limit to loosen.
+
+        Args:
+            state: What is wanted.
+            note: A sentence before the list.
+        """
         answers = Answers(state, self._examples)
         allowed = self._candidates(state)
         unpriced = answers.unpriced(self._allowed.unpriced(state))
@@ -194,17 +213,12 @@ class ChatSession:
             return self._turn(state, Recommendations(), answers.sentences(answers.nothing(loosen), unpriced))
         found = ordered_items(self.recommender, self._words, self.history, allowed, state, self.k)
         rows = self.recommender.vocabulary.encode([item.item_id for item in found])
-        items = [(item.title or item.item_id, price_text(self.recommender.vocabulary.item(int(row))))
+        items = [Shown(item.title or item.item_id, price_text(self.recommender.vocabulary.item(int(row))), item.words)
                  for item, row in zip(found, rows, strict=True)]  # fmt: skip
-        complete = np.ones(len(allowed), dtype=bool)
-        for word in state.attributes:
-            complete &= self._words.rows(word)
-        partly = ""
-        if state.attributes and not complete[rows - NUM_SPECIAL_ROWS].any():
-            partly = answers.phrases.partly.format(words=answers.phrases.comma.join(state.attributes))
-        by_popularity = found.basis == "popular" and not (self.history or answers.wishes())
+        by_popularity = found.basis == "popular" and not (self.history or state.attributes or answers.wishes())
         popular = answers.phrases.popular if by_popularity else ""
-        answer = answers.sentences(answers.found(items), partly, unpriced, popular)
+        listed = answers.found(items, reads_queries(self.recommender))
+        answer = answers.sentences(note, listed, unpriced, popular)
         return self._turn(state, found, answer)
 
     def _turn(self, state: Understood, found: Recommendations, answer: str) -> ChatTurn:

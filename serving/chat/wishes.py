@@ -100,9 +100,7 @@ def _is_content(word: str, lexicon: Lexicon) -> bool:
     return not {word, singular(word)} & (lexicon.stop | ENGLISH.stop)
 
 
-def _words_of_sentence(
-    written: list[str], lexicon: Lexicon, words: CatalogueWords
-) -> tuple[list[str], list[str]]:
+def _words_of_sentence(written: list[str], lexicon: Lexicon, words: CatalogueWords) -> tuple[list[str], list[str]]:
     """The wished words of a sentence, and the things among them."""
     of = lexicon.sentence
     assert of is not None
