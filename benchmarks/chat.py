@@ -1,12 +1,12 @@
 """Quality and speed of chat: 300 generated dialogues in English and Chinese, with known wishes and limits.
 
     python benchmarks/chat.py tables CHINESE-SHOP       # writes a small Chinese shop; then: xcat fit CHINESE-SHOP ...
-    python benchmarks/chat.py run en=CKPT zh=CHINESE-CKPT --part test --json
+    python benchmarks/chat.py run en=CKPT zh=CHINESE-CKPT --part fresh --seeds 0 1 2 --json
 
 The wishes of a dialogue are drawn from the catalogue of the checkpoint. The truth of a turn is what is in force after
 it. Slot F1 counts (slot, value) pairs over all turns: category, brand, attribute, excluded word or brand, lowest and
 highest price. A limit is broken if a recommended item has an excluded word in its texts, belongs to an excluded brand,
-or has no known price within the limits.
+or has no known price within the limits. The interval of F1 is of 1,000 bootstrap samples of the dialogues.
 """
 
 from __future__ import annotations
@@ -220,6 +220,8 @@ class Customer:
             truth.low, truth.high = float(low), float(high)
         if kind == "lift_price":
             truth.low = truth.high = None
+        if truth.low is not None and truth.high is not None and truth.low > truth.high:
+            truth.low, truth.high = (truth.low, None) if kind == "minimum" else (None, truth.high)
         return template.format(
             category=self.spoken(category), attribute=first, attribute2=second, word=third, brand=brand,
             x=low if kind == "minimum" else high, a=low, b=high,
@@ -252,18 +254,29 @@ def broken(item: dict[str, Any], truth: set[tuple[str, Any]]) -> bool:
     return False
 
 
+def interval(counts: list[tuple[int, int]]) -> list[float]:
+    """95 % interval of F1 over dialogues, each with its right slots and its understood plus true slots."""
+    table = np.array(counts)
+    rows = np.random.default_rng(0).integers(len(table), size=(1000, len(table)))
+    sums = table[rows].sum(axis=1)
+    low, high = np.quantile(2 * sums[:, 0] / sums[:, 1], [0.025, 0.975])
+    return [float(low), float(high)]
+
+
 def measure(
-    recommender: XCatRecommender, chinese: bool, dialogues: int, part: str, seed: int, show: int
+    recommender: XCatRecommender, chinese: bool, dialogues: int, part: str, seeds: list[int], show: int
 ) -> dict[str, Any]:
     """Figures of the dialogues over one catalogue."""
-    customer = Customer(recommender, chinese, part, seed)
-    by_id = {item["item_id"]: item for item in customer.items}
+    customers = [Customer(recommender, chinese, part, seed) for seed in seeds]
+    by_id = {item["item_id"]: item for item in customers[0].items}
+    counts: list[tuple[int, int]] = []
     shared, told_count, true_count = Counter[str](), Counter[str](), Counter[str]()
     found = {"turns": 0, "empty_answers": 0, "items_outside": 0, "limits_broken": 0, "items": 0}
     seconds: list[float] = []
-    history = [item["item_id"] for item in customer.items[:20]]
-    for number in range(dialogues):
+    history = [item["item_id"] for item in customers[0].items[:20]]
+    for number, customer in [(number, customer) for customer in customers for number in range(dialogues)]:
         session = ChatSession(recommender, history=history if number % 2 else ())
+        right = slots_in_all = 0
         for text, truth in customer.dialogue():
             start = time.perf_counter()
             turn = session.say(text)
@@ -271,6 +284,8 @@ def measure(
             told = slots_of(turn)
             for slots, counts in ((told & truth, shared), (told, told_count), (truth, true_count)):
                 counts.update(slot for slot, _ in slots)
+            right += len(told & truth)
+            slots_in_all += len(told) + len(truth)
             if told != truth and show > 0:
                 show -= 1
                 print(f"{text!r}: missing {truth - told}, wrong {told - truth}")
@@ -280,13 +295,18 @@ def measure(
             found["items_outside"] += sum(item.item_id not in by_id for item in turn.recommendations)
             # A limit that was understood is kept; one that was not is counted by F1, and here too.
             found["limits_broken"] += sum(broken(by_id[item.item_id], told) for item in turn.recommendations)
+        counts.append((right, slots_in_all))
     scores = {slot: 2 * shared[slot] / (told_count[slot] + true_count[slot]) for slot in true_count}
     total = 2 * sum(shared.values()) / (sum(told_count.values()) + sum(true_count.values()))
     p95 = 1000 * float(np.quantile(seconds, 0.95))
     return {
-        "dialogues": dialogues,
+        "dialogues": dialogues * len(seeds),
         **found,
         "slot_f1": total,
+        "slot_f1_interval": interval(counts),
+        "slot_f1_by_seed": [
+            2 * right / slots for right, slots in np.array(counts).reshape(len(seeds), -1, 2).sum(axis=1).tolist()
+        ],
         "f1_by_slot": scores,
         "p95_ms": p95,
         "max_ms": 1000 * max(seconds),
@@ -300,9 +320,9 @@ def main() -> None:
     commands.add_parser("tables").add_argument("folder", type=Path)
     run = commands.add_parser("run")
     run.add_argument("checkpoints", nargs="+", help="NAME=FOLDER; zh=FOLDER for the tables that `tables` writes")
-    run.add_argument("--dialogues", type=int, default=150, help="per checkpoint")
-    run.add_argument("--part", choices=("dev", "test"), default="test", help="sentences to draw from")
-    run.add_argument("--seed", type=int, default=0)
+    run.add_argument("--dialogues", type=int, default=150, help="per checkpoint and seed")
+    run.add_argument("--part", choices=tuple(SENTENCES), default="fresh", help="sentences to draw from")
+    run.add_argument("--seeds", type=int, nargs="+", default=[0])
     run.add_argument("--show", type=int, default=0, help="misunderstood turns to print")
     run.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -313,7 +333,7 @@ def main() -> None:
     for name, folder in (given.split("=", 1) for given in options.checkpoints):
         recommender = XCatRecommender.from_pretrained(folder)
         found[name] = measure(
-            recommender, name == "zh", options.dialogues, options.part, options.seed, options.show
+            recommender, name == "zh", options.dialogues, options.part, options.seeds, options.show
         )  # fmt: skip
     print(json.dumps(found, ensure_ascii=False) if options.json else "\n".join(f"{n}: {v}" for n, v in found.items()))
     if not options.json:

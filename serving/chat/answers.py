@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from .allowed_items import Limit
@@ -42,30 +43,44 @@ class Answers:
         return self.phrases.space.join(sentence for sentence in sentences if sentence)
 
     def found(self, items: Sequence[Shown], by_meaning: bool) -> str:
-        """The list of items, in groups by the wanted words that they have.
+        """The list of items, with the wanted words that they have and those that they lack.
 
         Args:
             items: The items, best first.
             by_meaning: Whether the model compares the meaning of the words.
         """
-        words, wanted = self.phrases, set(self.state.attributes)
-        full = [item for item in items if wanted <= set(item.words)]
-        some = [item for item in items if item.words and not wanted <= set(item.words)]
-        none = [item for item in items if wanted and not item.words]
-        meaning = words.by_meaning if by_meaning else ""
-        if full or some:
-            template = words.all_words if full else words.some_words
-            first = self._list(full or some, template.format(words=self._quoted()) if wanted else "")
-        else:
-            note = words.none.format(words=self._quoted(), by_meaning=meaning)
-            return self.sentences(self._list(none), note)
-        more = words.rest_some.format(items=self._titles(some)) if full and some else ""
-        rest = words.rest_none.format(items=self._titles(none), by_meaning=meaning) if none else ""
-        return self.sentences(first, more, rest)
+        words, wanted = self.phrases, self.state.attributes
+        full = [item for item in items if set(wanted) <= set(item.words)]
+        if full:
+            some = self._titles([item for item in items if item.words and item not in full])
+            none = self._titles([item for item in items if not item.words and item not in full])
+            these = words.this_word if len(wanted) == 1 else words.these_words
+            meaning = words.by_meaning if by_meaning else ""
+            return self.sentences(
+                self._list(full, wanted),
+                words.rest_some.format(items=some) if some else "",
+                words.rest_none.format(items=none, these=these, by_meaning=meaning) if none else "",
+            )
+        counts = {word: sum(word in item.words for item in items) for word in wanted}
+        some_have = [word for word in wanted if 0 < counts[word] < len(items)]
+        none_has = [word for word in wanted if not counts[word]]
+        template, meaning = words.none, words.are_by_meaning
+        if len(items) == 1:
+            template, meaning = words.none_one, words.is_by_meaning
+        meaning = meaning if by_meaning and none_has == list(wanted) else ""
+        return self.sentences(
+            self._list(items, [word for word in wanted if counts[word] == len(items)]),
+            words.some.format(words=self.quoted(some_have)) if some_have else "",
+            template.format(words=self.quoted(none_has), by_meaning=meaning) if none_has else "",
+        )
 
-    def _list(self, items: Sequence[Shown], having: str = "") -> str:
-        wishes, titles = self.wishes(having), self._titles(items)
+    def _list(self, items: Sequence[Shown], having: Sequence[str]) -> str:
+        wishes, titles = self.wishes(self.having(having)), self._titles(items)
         return self.phrases.found.format(count=self.count(len(items)), wishes=wishes, items=titles)
+
+    def having(self, words: Sequence[str]) -> str:
+        """Words that items have: with the words "blue" and "warm"; empty for none."""
+        return self.phrases.having.format(words=self.quoted(words)) if words else ""
 
     def _titles(self, items: Sequence[Shown]) -> str:
         named = [
@@ -74,9 +89,13 @@ class Answers:
         ]
         return self.phrases.semicolon.join(named)
 
-    def _quoted(self) -> str:
-        """The wanted words: the word "blue", the words "blue" and "warm"."""
-        quoted = [self.phrases.quoted.format(value=word) for word in self.state.attributes]
+    def unknown(self, things: Sequence[str]) -> str:
+        """The note about things that no item has; empty for none."""
+        return self.phrases.unknown.format(words=self.quoted(things)) if things else ""
+
+    def quoted(self, words: Sequence[str]) -> str:
+        """Words as they were written: the word "blue", the words "blue" and "warm"."""
+        quoted = [self.phrases.quoted.format(value=word) for word in words]
         template = self.phrases.word if len(quoted) == 1 else self.phrases.words
         return template.format(words=self._joined(quoted, self.phrases.last_word))
 
@@ -103,7 +122,7 @@ class Answers:
         if state.price:
             parts.append(self.price(state.price))
         if excluded := (*map(shown_name, state.not_categories), *state.not_brands, *state.not_words):
-            parts.append(words.not_wanted.format(value=words.comma.join(excluded)))
+            parts.append(words.not_wanted.format(value=self._joined(excluded, words.last_not)))
         if having:
             parts.append(having)
         if not parts:
@@ -128,6 +147,9 @@ class Answers:
         low = None if limits.minimum is None else f"{limits.minimum:,.2f}"
         high = None if limits.maximum is None else f"{limits.maximum:,.2f}{unit}"
         words = self.phrases
+        if low is not None and high is not None and (limits.above_minimum or limits.below_maximum):
+            sides = (replace(limits, maximum=None), replace(limits, minimum=None))
+            return words.comma.join(map(self.price, sides))
         if low is not None and high is not None:
             return words.between.format(low=low, high=high)
         if high is not None:
@@ -143,7 +165,7 @@ class Answers:
     def nothing(self, loosen: tuple[Limit, int] | None) -> str:
         """No item is left; names the limit to loosen."""
         template = self.phrases.nothing_else if self.state.not_items else self.phrases.nothing
-        first = template.format(wishes=self.wishes())
+        first = template.format(wishes=self.wishes(self.having(self.state.things)))
         if loosen is None:
             return self.sentences(first, self.phrases.loosen_all)
         limit, count = loosen

@@ -27,8 +27,6 @@ _THING_SHARE = 0.4
 """Share of the uses of a word in titles that have to name the item. Below it the word is a property, as "camping"."""
 _TITLES = 2_000
 """Titles of a word that are read for that share."""
-_TOGETHER = 0.1
-"""Share of the items of the rarer of two wishes that has to have both."""
 _NOT_TEXT = re.compile(r"(.*_)?(id|sku|asin|upc|ean|url|link|image|picture|img)s?(_.*)?", re.IGNORECASE)
 _PART = re.compile(r"\s*(?:[&/,;|>+、，·]|\band\b|和|及|与)\s*")
 
@@ -42,6 +40,7 @@ class CatalogueWords:
     Attributes:
         texts: (items,) all texts of every item, folded.
         categories: Tokens of a name or of an unambiguous part of a name, to the category.
+        category_parts: The tokens among them that are a part of a name.
         brands: Tokens of a name to the brand.
         ordinary_brands: The same for names that are also ordinary words.
     """
@@ -68,12 +67,15 @@ class CatalogueWords:
         self.codes = {name: vocabulary.codes(name) for name in ("category", "brand")}
         whole, parts = _category_names(self.codes["category"][1])
         self.categories = {**parts, **whole}
+        self.category_parts = frozenset(parts)
         self.brands = {tokens: name for name in self.codes["brand"][1] if (tokens := tokens_of(folded_text(name)))}
         self.ordinary_brands: dict[Tokens, str] = {}
         self._set_ordinary_names_apart(vocabulary, parts)
         titles = vocabulary.table["title"] if "title" in vocabulary.table.column_names else None
-        self._titles = None if titles is None else folded(pc.fill_null(titles, ""))
+        none = pa.array([""] * self.num_items, pa.large_string())
+        self._titles = none if titles is None else folded(pc.fill_null(titles, ""))
         self.is_thing = lru_cache(maxsize=1024)(self._is_thing)
+        self.named_rows = lru_cache(maxsize=1024)(self._named_rows)
         self.rows = lru_cache(maxsize=1024)(self._rows)
         self.excluded_rows = lru_cache(maxsize=1024)(self._excluded_rows)
 
@@ -95,25 +97,25 @@ class CatalogueWords:
 
     def _is_thing(self, word: str) -> bool:
         """Whether titles use a word mostly as a noun that names the item: "Hiking tent for two", 蓝色帐篷."""
-        if self._titles is None:
-            return False
-        titles = self._titles.filter(pa.array(self._rows_of_word(singular(word)))).to_pylist()[:_TITLES]
-        if re.match(f"[{HAN}]", word):
-            form, end = re.escape(word), f"(?![{HAN}])"
-            names = re.compile(f"(?:^|[{HAN}]){form}{end}")
-        else:
-            form = rf"(?<![^\W_])(?:{'|'.join(_forms(singular(word)))})(?![^\W_])"
-            end = (
-                r"\s*(?:$|[^\w\s'-]|[-–—]\s|\d|(?:for|with|by|in|of|and|or|from|to|that|without|on|at|set|kit|pack)\b)"
-            )
-            names = re.compile(rf"(?:^|(?<!\bwith )(?<!\bfor )(?<!\bof )(?<!\bin )(?<=\w )){form}{end}")
-        uses = sum(len(re.findall(form, title)) for title in titles)
+        form, names = _name_patterns(singular(word))
+        titles = self._titles_of(word).to_pylist()[:_TITLES]
+        uses = sum(len(form.findall(title)) for title in titles)
         return uses > 0 and sum(len(names.findall(title)) for title in titles) >= _THING_SHARE * uses
 
-    def belong_together(self, first: np.ndarray, second: np.ndarray) -> bool:
-        """Whether two wishes can be for one item: enough of the items of the rarer one have both."""
+    def _named_rows(self, word: str) -> np.ndarray:
+        """(items,) True for the items whose title names them by a word: not a "tent peg" for "tent"."""
+        found = self._rows_of_word(singular(word))
+        names = _name_patterns(singular(word))[1]
+        found[found] = [names.search(title) is not None for title in self._titles_of(word).to_pylist()]
+        return found
+
+    def _titles_of(self, word: str) -> pa.Array:
+        return self._titles.filter(pa.array(self._rows_of_word(singular(word))))
+
+    def belong_together(self, first: np.ndarray, second: np.ndarray, share: float) -> bool:
+        """Whether two wishes can be for one item: more than a share of the items of the rarer one have both."""
         least = min(int(first.sum()), int(second.sum()))
-        return int((first & second).sum()) > _TOGETHER * least
+        return int((first & second).sum()) > share * least
 
     def _rows(self, phrase: str) -> np.ndarray:
         """(items,) True for the items that have every word of a phrase in their texts."""
@@ -203,6 +205,17 @@ def longest(names: Mapping[Tokens, str], tokens: Sequence[str], start: int) -> i
 def _words(phrase: str) -> list[str]:
     """Words of a phrase: Latin words in the singular, and runs of Han characters."""
     return [singular(word) for word in re.findall(f"[{HAN}]+|[^\\W_{HAN}]+", phrase)]
+
+
+@lru_cache(maxsize=1024)
+def _name_patterns(word: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Patterns of the uses of a word in titles, and of those that name the item."""
+    if re.match(f"[{HAN}]", word):
+        form = re.escape(word)
+        return re.compile(form), re.compile(f"{form}(?![{HAN}])")
+    form = rf"(?<![^\W_])(?:{'|'.join(_forms(word))})(?![^\W_])"
+    end = r"\s*(?:$|[^\w\s'-]|[-–—]\s|\d|(?:for|with|by|in|of|and|or|from|to|that|without|on|at|set|kit|pack)\b)"
+    return re.compile(form), re.compile(rf"(?:^|(?<!\bwith )(?<!\bfor )(?<!\bof )(?<!\bin )(?<=\w )){form}{end}")
 
 
 def _forms(word: str) -> list[str]:

@@ -14,6 +14,9 @@ from .prices import PriceLimits
 from .reading import Reading
 from .text_tokens import folded_text, tokens_of
 
+_SOME, _MOST = 0.1, 0.5
+"""Share of the items of the rarer of two wishes that has to have both, for a property and a thing, and for two things:
+a few tents are sold with a bag, but "a bag" after "tents" is another wish."""
 MAX_ATTRIBUTES = 8
 """Wanted words that are kept, the newest ones: each can cost one ranking of the catalogue."""
 
@@ -24,7 +27,8 @@ class Understood:
 
     Args:
         language: Language of the customer, "en" or "zh".
-        request: Kind of the turn: "find", "another", "cheaper", "dearer", "reset", "service" or "unclear".
+        request: Kind of the turn: "find", "another", "cheaper", "dearer", "cheapest", "dearest", "reset",
+            "service", "small talk" or "unclear".
         category: Wanted category.
         brand: Wanted brand.
         attributes: Other wanted words.
@@ -34,6 +38,7 @@ class Understood:
         not_words: Words to leave out.
         not_items: Items that the customer has turned down, by id.
         price: Price limits.
+        said_price: The price limits that the customer named, without comparisons such as "cheaper".
     """
 
     language: str = "en"
@@ -47,6 +52,7 @@ class Understood:
     not_words: tuple[str, ...] = ()
     not_items: tuple[str, ...] = ()
     price: PriceLimits = field(default_factory=PriceLimits)
+    said_price: PriceLimits = field(default_factory=PriceLimits)
 
     @property
     def wanted_text(self) -> str:
@@ -87,11 +93,15 @@ def refined(state: Understood, reading: Reading, lexicon: Lexicon, words: Catalo
     """
     if "reset" in reading.requests:
         state = Understood()
-    state = replace(_lifted(state, reading), language=lexicon.code, price=state_price(state, reading))
-    state = _without_replaced(state, reading, words)
+    state = _without_replaced(replace(_lifted(state, reading), language=lexicon.code), reading, words)
+    state = replace(
+        state, price=state.price.refined(reading.price), said_price=state.said_price.refined(reading.price)
+    )
     category = reading.categories[0] if reading.categories else state.category
     brand = reading.brands[0] if reading.brands else state.brand
-    attributes = _merged(state.attributes, reading.attributes, lexicon)
+    allowed = {tokens_of(word) for word in state.not_words} if "allowed" in reading.requests else set()
+    wanted = [word for word in reading.attributes if tokens_of(word) not in allowed]  # "nuts are fine" is no wish
+    attributes = _merged(state.attributes, wanted, lexicon)
     state = _without_wanted(state, reading, category, brand)
     excluded = {tokens_of(word) for word in reading.not_words}
     attributes = tuple(word for word in attributes if tokens_of(word) not in excluded)[-MAX_ATTRIBUTES:]
@@ -100,22 +110,29 @@ def refined(state: Understood, reading: Reading, lexicon: Lexicon, words: Catalo
         category=None if category in reading.not_categories else category,
         brand=None if brand in reading.not_brands else brand,
         attributes=attributes,
-        things=tuple(word for word in (*state.things, *reading.things) if word in attributes),
+        things=tuple(word for word in dict.fromkeys((*state.things, *_things(state, reading))) if word in attributes),
         not_categories=_union(state.not_categories, reading.not_categories),
         not_brands=_union(state.not_brands, reading.not_brands),
         not_words=_union(state.not_words, reading.not_words),
     )
 
 
+def _things(state: Understood, reading: Reading) -> list[str]:
+    """The things that a turn names; a new subject is one if nothing else is wanted."""
+    nothing_else = not (state.category or state.attributes)
+    return reading.things or (reading.topics if nothing_else else [])
+
+
 def _without_replaced(state: Understood, reading: Reading, words: CatalogueWords) -> Understood:
-    """The state without the wishes that a category or thing of the turn replaces."""
-    nothing = replace(state, category=None, brand=None, attributes=(), things=())
+    """The state without the wishes that a category or thing of the turn replaces, and without comparisons of them."""
+    nothing = replace(state, category=None, brand=None, attributes=(), things=(), price=state.said_price)
     if reading.categories:
         newer = words.of("category", reading.categories[0])
         if state.category is not None:
             return state if state.category == reading.categories[0] else nothing
-    elif reading.things:
-        newer = _rows_of(reading.things, words)
+    elif named := reading.things or reading.topics:
+        newer = _rows_of(reading.attributes, words)
+        newer = newer if newer.any() else _rows_of(named, words)
     else:
         return state
     older = _rows_of(state.things or state.attributes, words)
@@ -123,7 +140,8 @@ def _without_replaced(state: Understood, reading: Reading, words: CatalogueWords
         older &= words.of("category", state.category)
     if state.brand is not None and not (state.things or state.category):
         older &= words.of("brand", state.brand)
-    if words.belong_together(older, newer):
+    both_things = bool(reading.things and (state.things or state.category))
+    if words.belong_together(older, newer, _MOST if both_things else _SOME):
         return state
     if state.category is None or not (within := words.of("category", state.category) & newer).any():
         return nothing
@@ -140,12 +158,9 @@ def _rows_of(wanted: Sequence[str], words: CatalogueWords) -> np.ndarray:
     return found
 
 
-def state_price(state: Understood, reading: Reading) -> PriceLimits:
-    """Price limits after a turn."""
-    return (PriceLimits() if "lift_price" in reading.requests else state.price).refined(reading.price)
-
-
 def _lifted(state: Understood, reading: Reading) -> Understood:
+    if "lift_price" in reading.requests:
+        state = replace(state, price=PriceLimits(), said_price=PriceLimits())
     if "lift_brand" in reading.requests:
         state = replace(state, brand=None, not_brands=())
     if "lift_category" in reading.requests:

@@ -33,7 +33,9 @@ PRICES = PriceWords(
     at_least=r"at least|at the least|no less than|not less than|not under|not below|min(?:imum)?(?: price)?"
     r"(?: is| of|:)?|starting (?:at|from)|>=|≥|upwards of",
     negative=r"[-−–](?=[\d.$€£¥])|minus\b|negative\b",
-    negated=r"(?:not|nothing|no|never|don't|dont|can't|cannot|won't|mustn't|shouldn't|without|isn't)(?: (?:want"
+    negated=r"(?:don't|do not|dont|wouldn't|would not|won't|never) \w+ (?:anything|things?|stuff|items?|products?"
+    r"|ones?)(?: (?:that (?:is|are|costs?)|priced|costing))?|not an? (?:single )?(?:cent|penny|dime|dollar|buck)"
+    r"|(?:not|nothing|no|never|don't|dont|can't|cannot|won't|mustn't|shouldn't|without|isn't)(?: (?:want"
     r"|wants|to|pay|spend|go"
     r"|going|be|being|cost|costing|anything|it|priced|is|really|that|costs|have|getting|get|ever))*",
     around=r"around|about|roughly|approximately|approx\.?|near|~",
@@ -46,7 +48,7 @@ PRICES = PriceWords(
     cheaper=r"",
     dearer=r"",
     between=r"between|from|in the range of|ranging from",
-    to=r"and|to|-|–|—|~|through|till|until",
+    to=r"up to|and|to|-|–|—|~|through|till|until",
     range_end=r"",
     after=r"$|[^\w\s%\"'°]|(?:or|and|but|please|for|with|without|in|on|at|it|this|them|from|that|thanks|thank|if|is"
     r"|as|though|no|not|i|the"
@@ -85,7 +87,8 @@ STOP = word_set(
     change changing move ran run running talk wait helps usually normally always often sometimes recently lately
     already soon later earlier next label labels quickly monday tuesday wednesday thursday friday saturday sunday
     weekend week month year years two three four five six seven eight nine ten eleven twelve hundred thousand half
-    dozen couple several
+    dozen couple several ideal lovely wonderful awesome amazing fantastic important matter matters counts urgent day
+    quality left old aged first second third hide remove omit ditch happy glad sorry hurry cute obsessed crazy mad
     """
 )
 
@@ -98,6 +101,7 @@ SENTENCE = SentenceWords(
         "do does did don didn doesn have has had haven hasn ve will would ll d can could may might shall should must "
         "won wouldn couldn not t"
     ),
+    modals=word_set("would will could can might should may"),
     adverbs=word_set(
         "just really also only already always never often usually recently finally actually still rather even both "
         "all now then kindly normally mostly mainly probably definitely absolutely simply sometimes once"
@@ -119,13 +123,15 @@ SENTENCE = SentenceWords(
     places=word_set("at during before after"),
     occasions=word_set(
         "birthday anniversary wedding graduation retirement engagement housewarming party boss teacher colleague "
-        "neighbour neighbor roommate flatmate"
+        "neighbour neighbor roommate flatmate present gift surprise"
     ),
     aspects=word_set(
         "colour color material size style taste flavour flavor smell scent shape fabric look design weight fit finish"
     ),
     nouns_of_form=word_set("one ones version versions kind kinds sort sorts type types variety varieties stuff"),
-    refining=word_set("in with for of made like as"),
+    topics=word_set("show find want need looking shopping about have sell actually also next now give get see buy"),
+    questions=word_set("what how why when where which who"),
+    refining=word_set("in with for of made like as something more preferably ideally prefer rather"),
 )
 
 ENGLISH = Lexicon(
@@ -139,9 +145,14 @@ ENGLISH = Lexicon(
     another=r"(?:something|anything|some(?:thing)?|what|show me|any) (?:else|other(?:s| ones?| options?| items?)?)\b"
     r"|another (?:one|option|suggestion|item|idea)|others?(?: please)?$|(?:some )?other (?:ones|options|items"
     r"|suggestions)"
-    r"|more (?:options|ideas|suggestions|results)|different ones?|next(?: one| page)?$|show more|other than (?:this"
+    r"|more (?:options|ideas|suggestions|results)|different ones?|next(?: one| page)?$"
+    r"|(?:show|give)(?: me)?(?: some)? more(?= please|$|[.!?])|any more$|^more(?: please)?$|what else"
+    r"|other than (?:this"
     r"|these|those|that)(?: ones?)?"
     r"|i(?:'ve| have) (?:already )?(?:seen|got|had) (?:these|those|them|this|that)(?: ones?)?(?: already)?",
+    cheapest=r"(?:the )?(?:cheapest|least expensive|lowest[- ]priced|lowest price)(?: ones?| options?| items?)?",
+    dearest=r"(?:the )?(?:most expensive|priciest|dearest|highest[- ]priced|highest price)"
+    r"(?: ones?| options?| items?)?",
     cheaper=r"(?:a (?:bit|little) |much |something |anything |any |show me )*(?:cheaper|less expensive|less pricey"
     r"|lower[- ]priced)(?: ones?| options?| items?)?"
     r"|lower(?: the)? price|(?:too|so|very) (?:expensive|pricey|dear|costly)|(?:not|nothing)(?: too| so| that"
@@ -151,9 +162,13 @@ ENGLISH = Lexicon(
     anything=r"(?:what (?:do|would|can|could) you (?:recommend|suggest|have|sell|offer))"
     r"|(?:any )?(?:recommendations|suggestions|ideas)\b"
     r"|recommend(?: me)?(?: something| anything)?|suggest(?: me)?(?: something| anything)?|surprise me|best ?sellers?"
-    r"|(?:something|what(?:'s| is)|anything) popular|anything(?: is fine| goes| will do)|what(?:'s| is) (?:good|new"
+    r"|(?:something|what(?:'s| is)|anything) popular|anything(?: is fine| goes| will do| new| good| nice)"
+    r"|what(?:'s| is) (?:good|new"
     r"|popular)"
     r"|(?:show|give) me (?:something|anything)$",
+    thanks=r"(?:ok(?:ay)?|great|perfect|cool|lovely|nice|alright|fine)?[ ,.!]*(?:many )?(?:thanks|thank you|thx|cheers"
+    r"|ta)(?: (?:so|very) much| a lot)?[ .!]*(?:bye)?[.! ]*",
+    greeting=r"(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|howdy|greetings)(?: there| everyone)?[ .!,]*",
     accept=r"(?:yes|yeah|yep|yup|sure|ok|okay|fine|go ahead|do it|please do|alright|of course|yes please"
     r"|drop it)[ .!,]*(?:please|thanks)?[.! ]*",
     lift_price=r"(?:(?:at )?any price|forget (?:what|everything) i said about (?:the |my )?(?:price|budget|cost)"
@@ -166,7 +181,8 @@ ENGLISH = Lexicon(
     r"|(?:drop|remove|lift) (?:the )?(?:price )?limits?|whatever (?:the |it )?(?:price|costs?)|(?:do not|don't"
     r"|dont) (?:care|mind)(?: about| what)? (?:the )?(?:price|costs?|it costs)"
     r"|(?:price|cost|budget) is (?:no object|irrelevant|open|flexible)|regardless of (?:the )?(?:price|cost))",
-    lift_brand=r"any brand|(?:the )?brand (?:does not|doesn't|doesnt) matter|whatever brand|brand is (?:irrelevant"
+    lift_brand=r"no (?:particular |specific )?brand(?: preferences?)?|any brand"
+    r"|(?:the )?brand (?:does not|doesn't|doesnt) matter|whatever brand|brand is (?:irrelevant"
     r"|open)"
     r"|(?:do not|don't|dont) (?:care|mind) (?:about |which |what )?(?:the )?brand|(?:from )?(?:all|every"
     r"|other) brands?",
@@ -176,7 +192,11 @@ ENGLISH = Lexicon(
     r"| again| with me)?"
     r"|(?:i )?(?:do not|don't|dont) mind|(?:allow|include|bring back|can have|may have|may contain|can contain)\b"
     r"|ok(?:ay)? with|fine with",
-    not_negations=r"not (?:sure|certain|only|necessarily|really sure|bad|yet|at all)|no (?:problem|worries|idea"
+    not_negations=r"(?:i|we) (?:do not|don't|dont|have not|haven't) (?:have|own|got)"
+    r"|(?:i'm |am |we're |are )?not (?:that |too |so |very )?(?:picky|fussy|choosy|urgent|convinced|happy|satisfied"
+    r"|good enough|what i (?:meant|want|wanted|asked for))"
+    r"|(?:do not|don't|dont) (?:forget|hesitate|get me wrong|think|see)|(?:cannot|can't|cant) (?:afford|see|think)"
+    r"|not (?:sure|certain|only|necessarily|really sure|bad|yet|at all)|no (?:problem|worries|idea"
     r"|thanks|thank you|rush|preference|doubt|matter)"
     r"|(?:do not|don't|dont|do n't) (?:know|care|worry|remember|understand|bother|have (?:a|any) preference)"
     r"|why not|if not|or not|whether or not|can(?:'|no)?t (?:decide|find|wait)|could(?: not|n't) find"
@@ -192,8 +212,17 @@ ENGLISH = Lexicon(
         r"|off (?:the table|limits)"
         r"|forbidden|deal ?breaker|not (?:ok|okay|allowed|acceptable|an option))",
         r"\b([^\W\d_]+) (?:isn't|aren't) (?:ok|okay|allowed|acceptable|an option)",
+        r"\b([^\W\d_]+) (?:is|are) (?:something|things?|what|the one thing|a thing) (?:that )?(?:i|we|he|she|they) "
+        r"(?:really |absolutely )?(?:can't|cannot|don't|do not|won't|never|hate|dislike|avoid|loathe|detest)"
+        r"(?: \w+){0,2}",
+        r"\b([^\W\d_]+) (?:makes|make|gives|give|causes|cause) (?:me|us|him|her|them|my \w+) (?:an? )?(?:\w+ )?"
+        r"(?:sick|ill|itch|itchy|sneeze|rash|rashes|hives|headaches?|migraines?|nauseous|cough|pimples)",
     ),
-    negations=r"(?:am |are |i'm |is )?(?:done|fed up|finished) with|(?:tired|sick) of|(?:had )?enough of|away from"
+    negations=r"(?:(?:^|(?<=[,|] )|please |and |you |then |also )(?:remove|hide|omit|drop|ditch|filter out|take out"
+    r"|get rid of|throw out|rule out|sort out|weed out|screen out|cut out))(?: (?:everything|anything|all|any|the ones"
+    r"|those|the|items?|products?|things))*(?: (?:with|of|from|by|containing|that (?:has|have|contains?|are|is)))?"
+    r"|not (?:a (?:big )?fan of|keen on|fond of|into|crazy about|up for)"
+    r"|(?:am |are |i'm |is )?(?:done|fed up|finished) with|(?:tired|sick) of|(?:had )?enough of|away from"
     r"|(?:reacts?|reaction) (?:badly )?to"
     r"|sensitive to|(?:do not|don't|dont|do n't|does not|doesn't|doesnt|would not|wouldn't|will not|won't|can not"
     r"|cannot|can't|cant|should not"
@@ -215,7 +244,7 @@ ENGLISH = Lexicon(
     brand_after="brand",
     shown=r"(?:this|that|these|those|it|them|the (?:first|last|top))(?: ones?| items?| products?)?|any of (?:these"
     r"|those|them|this)(?: ones?)?",
-    fillers=r"any|anything|something|the|a|an|of|from|by|made|more|kind|kinds|type|sort|brand|brands|products?"
+    fillers=r"too|so|quite|any|anything|something|the|a|an|of|from|by|made|more|kind|kinds|type|sort|brand|brands|products?"
     r"|items?|ones?|stuff"
     r"|things?|containing|contain|contains|added|inside|it|them|like|all|those|these|such|much|ingredients?|in|with"
     r"|to|about|having|being"

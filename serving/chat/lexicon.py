@@ -67,7 +67,8 @@ class SentenceWords:
         articles: Words before a noun.
         be: Forms of "to be".
         auxiliaries: Other words between a person and the verb.
-        adverbs: The same.
+        modals: The auxiliaries before a plain verb.
+        adverbs: Words between a person and the verb.
         wish_verbs: Verbs before a wish.
         past: Irregular verbs in the past.
         reasons: Words before a reason.
@@ -77,6 +78,8 @@ class SentenceWords:
         occasions: Days and people that something is for.
         aspects: Names of properties, before their value.
         nouns_of_form: Nouns without a meaning of their own, behind a wish: "the red ones".
+        topics: Words before a new subject.
+        questions: Words of questions that name nothing wanted.
         refining: Words before a property of the thing that is wanted: "with pockets".
     """
 
@@ -85,6 +88,7 @@ class SentenceWords:
     articles: frozenset[str]
     be: frozenset[str]
     auxiliaries: frozenset[str]
+    modals: frozenset[str]
     adverbs: frozenset[str]
     wish_verbs: frozenset[str]
     past: frozenset[str]
@@ -95,6 +99,8 @@ class SentenceWords:
     occasions: frozenset[str]
     aspects: frozenset[str]
     nouns_of_form: frozenset[str]
+    topics: frozenset[str]
+    questions: frozenset[str]
     refining: frozenset[str]
 
 
@@ -108,9 +114,11 @@ class Lexicon:
         prices: Words of price limits.
         reset: Requests to forget everything.
         another: Requests for other items than the ones shown.
+        cheapest, dearest: Requests for the lowest or highest price of all.
         cheaper: Requests for lower prices.
         dearer: Requests for higher prices.
         anything: Requests without a wish, such as "recommend something".
+        thanks, greeting: Turns without a wish; the whole turn.
         accept: Consent to a proposal; the whole turn.
         lift_price, lift_brand, lift_category: Words that end a limit or a wish.
         allowed: Words around an item word that end its exclusion; they are removed.
@@ -140,9 +148,13 @@ class Lexicon:
     prices: PriceWords
     reset: str
     another: str
+    cheapest: str
+    dearest: str
     cheaper: str
     dearer: str
     anything: str
+    thanks: str
+    greeting: str
     accept: str
     lift_price: str
     lift_brand: str

@@ -32,8 +32,8 @@ def ordered_items(
 
     A model that reads queries orders them by the wanted words and the history. For other models, the items with most
     of the wanted words come first, and equals are in the order of the model: by the history, or by popularity. Such a
-    model knows no item for a word that the item does not have. So without a category or brand, or for a wanted thing,
-    items without the words are left out if there are others.
+    model knows no item for a word that the item does not have. So without a category or brand, items without the words
+    are left out if there are others.
 
     Args:
         recommender: The recommender.
@@ -64,13 +64,11 @@ def _by_words(
     k: int,
 ) -> Recommendations:
     matches = np.zeros(len(allowed), dtype=np.int64)
-    things = np.ones(len(allowed), dtype=bool)
     for word in state.attributes:
-        matches += words.rows(word)
-        things &= words.rows(word) | (word not in state.things)
-    if state.things and (allowed & things).any():
-        allowed = allowed & things
-    elif not (state.category or state.brand) and (allowed & (matches > 0)).any():
+        matches += 2 * words.rows(word)
+    for word in state.things:
+        matches += words.named_rows(word)
+    if not (state.category or state.brand) and (allowed & (matches > 0)).any():
         allowed = allowed & (matches > 0)
     found: Recommendations | None = None
     for count in np.unique(matches[allowed])[::-1]:

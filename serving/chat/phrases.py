@@ -11,10 +11,13 @@ class Phrases:
 
     Args:
         found: A list of items; `wishes` is empty or made of the phrases below, and true of every item.
-        all_words, some_words: The wanted words that every item of the list has.
+        having: The wanted words that every item of the list has.
         rest_some, rest_none: A further list, of items with some or none of the wanted words.
-        none: Note if no item of the list has any wanted word.
-        by_meaning: Follows `rest_none` and `none` for a model that compares meanings.
+        some, none, none_one: Notes about words that only some items of the list have, or none, or not the only one.
+        by_meaning, are_by_meaning, is_by_meaning: Follow `rest_none`, `none` and `none_one` for a model that compares
+            meanings.
+        this_word, these_words: In `rest_none`.
+        by_cheapest, by_dearest: Notes about a list by price.
         word, words: Before one or several quoted words.
         popular: Note for a list by popularity.
         unpriced: Note about items that only their unknown price leaves out.
@@ -26,9 +29,11 @@ class Phrases:
         show_again: Proposal to show again what was turned down.
         loosen_all: Advice if no single limit frees an item.
         unclear: Nothing was understood.
+        unknown: No item has some words; see `word`.
         categories: Advice with frequent categories.
         no_categories: Advice for a catalogue without categories.
         reset: Answer to a reset.
+        accepted, thanks, greeting: Answers to turns without a wish.
         negative: Prices below zero were not read.
         cheapest, dearest: Note that no allowed item is cheaper or dearer than all of the ones shown.
         not_cheaper: No allowed item is cheaper than the ones shown.
@@ -42,18 +47,26 @@ class Phrases:
         semicolon: Between items.
         last: Between the last two categories of advice.
         last_word: Between the last two quoted words.
+        last_not: Between the last two excluded words.
         quoted: A word that the customer wrote.
         priced: An item with its price.
         space: Between sentences.
     """
 
     found: str
-    all_words: str
-    some_words: str
+    having: str
     rest_some: str
     rest_none: str
+    some: str
     none: str
+    none_one: str
     by_meaning: str
+    are_by_meaning: str
+    is_by_meaning: str
+    this_word: str
+    these_words: str
+    by_cheapest: str
+    by_dearest: str
     word: str
     words: str
     popular: str
@@ -67,9 +80,13 @@ class Phrases:
     items: str
     loosen_all: str
     unclear: str
+    unknown: str
     categories: str
     no_categories: str
     reset: str
+    accepted: str
+    thanks: str
+    greeting: str
     negative: str
     cheapest: str
     dearest: str
@@ -91,6 +108,7 @@ class Phrases:
     semicolon: str
     last: str
     last_word: str
+    last_not: str
     quoted: str
     priced: str
     space: str
@@ -98,12 +116,19 @@ class Phrases:
 
 ENGLISH_PHRASES = Phrases(
     found="I found {count}{wishes}: {items}.",
-    all_words="with {words}",
-    some_words="with some of {words}",
+    having="with {words}",
     rest_some="With some of these words: {items}.",
-    rest_none="Without these words{by_meaning}: {items}.",
+    rest_none="Without {these}{by_meaning}: {items}.",
+    some="Only some of them have {words}.",
     none="None of them has {words}{by_meaning}.",
+    none_one="It does not have {words}{by_meaning}.",
     by_meaning=", but close in meaning",
+    are_by_meaning=", but they are close in meaning",
+    is_by_meaning=", but is close in meaning",
+    this_word="this word",
+    these_words="these words",
+    by_cheapest="These have the lowest prices.",
+    by_dearest="These have the highest prices.",
     word="the word {words}",
     words="the words {words}",
     popular="I know no purchases of yours, so popular items come first.",
@@ -117,9 +142,13 @@ ENGLISH_PHRASES = Phrases(
     items="{count} items",
     loosen_all='Please loosen more than one of the limits, or say "start over".',
     unclear="I did not understand that.",
+    unknown="I have no item with {words}.",
     categories="Tell me a category, such as {names}, a brand, a word of a title, or a highest price.",
     no_categories="Tell me a word of a title, a brand, or a highest price.",
     reset="We start again.",
+    accepted="All right.",
+    thanks="You are welcome.",
+    greeting="Hello.",
     negative="A price cannot be below zero, so I ignored {prices}.",
     cheapest="Nothing that fits is cheaper than {price}.",
     dearest="Nothing that fits is more expensive than {price}.",
@@ -142,18 +171,26 @@ ENGLISH_PHRASES = Phrases(
     semicolon="; ",
     last=" or ",
     last_word=" and ",
+    last_not=" or ",
     quoted='"{value}"',
     priced="{title} ({price})",
     space=" ",
 )
 CHINESE_PHRASES = Phrases(
     found="为您找到 {count}{wishes}：{items}。",
-    all_words="含{words}",
-    some_words="含{words}中的一部分",
+    having="含{words}",
     rest_some="只含其中一部分词的：{items}。",
-    rest_none="不含这些词{by_meaning}的：{items}。",
+    rest_none="不含{these}{by_meaning}的：{items}。",
+    some="其中只有一部分含{words}。",
     none="它们都不含{words}{by_meaning}。",
-    by_meaning="、但意思相近",
+    none_one="它不含{words}{by_meaning}。",
+    by_meaning="，但意思相近",
+    are_by_meaning="，但意思相近",
+    is_by_meaning="，但意思相近",
+    this_word="这个词",
+    these_words="这些词",
+    by_cheapest="这些是价格最低的。",
+    by_dearest="这些是价格最高的。",
     word="{words}",
     words="{words}",
     popular="我没有您的购买记录，所以先列出热门商品。",
@@ -167,9 +204,13 @@ CHINESE_PHRASES = Phrases(
     items="{count} 件商品",
     loosen_all="请放宽一个以上的条件，或者说“重新开始”。",
     unclear="抱歉，我没有听懂。",
+    unknown="没有含{words}的商品。",
     categories="请告诉我类别（例如{names}）、品牌、商品名称里的词，或者最高价格。",
     no_categories="请告诉我商品名称里的词、品牌或者最高价格。",
     reset="好的，我们重新开始。",
+    accepted="好的。",
+    thanks="不客气。",
+    greeting="您好。",
     negative="价格不能低于零，所以我没有采用{prices}。",
     cheapest="符合条件的商品里没有比 {price} 更便宜的。",
     dearest="符合条件的商品里没有比 {price} 更贵的。",
@@ -191,6 +232,7 @@ CHINESE_PHRASES = Phrases(
     semicolon="；",
     last="、",
     last_word="、",
+    last_not="、",
     quoted="“{value}”",
     priced="{title}（{price}）",
     space="",

@@ -14,7 +14,10 @@ from .text_tokens import tokens_of
 from .wishes import read_wishes
 
 _TERM_WORDS = 3
-_REQUESTS = ("lift_price", "lift_brand", "lift_category", "reset", "another", "cheaper", "dearer")
+_REQUESTS = (
+    "lift_price", "lift_brand", "lift_category", "reset", "another", "cheapest", "dearest", "cheaper", "dearer",
+)  # fmt: skip
+_WHOLE = ("accept", "thanks", "greeting")
 
 
 @dataclass
@@ -27,6 +30,8 @@ class Reading:
         brands: Wanted brands.
         attributes: Other wanted words that the catalogue has, in the order of the turn.
         things: The attributes that name a thing, such as "headphones", and not a property of the thing wanted.
+        topics: The attributes that name a new subject, if items of the old one do not have them.
+        unknown: Things that no item of the catalogue has in its texts.
         not_categories: Categories to leave out.
         not_brands: Brands to leave out.
         not_words: Words to leave out, as the customer wrote them.
@@ -40,6 +45,8 @@ class Reading:
     brands: list[str] = field(default_factory=list)
     attributes: list[str] = field(default_factory=list)
     things: list[str] = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     not_categories: list[str] = field(default_factory=list)
     not_brands: list[str] = field(default_factory=list)
     not_words: list[str] = field(default_factory=list)
@@ -64,8 +71,8 @@ def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
     """
     found = Reading()
     patterns = _patterns(lexicon)
-    if patterns["accept"].fullmatch(text):
-        found.requests.add("accept")
+    found.requests = {name for name in _WHOLE if patterns[name].fullmatch(text)}
+    if found.requests:
         return found
     text = _kept_words(text, lexicon)
     for name in _REQUESTS[:4]:
@@ -81,9 +88,9 @@ def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
     if patterns["anything"].search(text):
         found.requests.add("anything")
         text = patterns["anything"].sub(GAP, text)
-    text = patterns["allowed"].sub(GAP, text)
+    text = _take(found, "allowed", text, lexicon)
     wishes = read_wishes(_restored(text), lexicon, words)
-    found.categories, found.brands, found.attributes, found.things = wishes
+    found.categories, found.brands, found.attributes, found.things, found.topics, found.unknown = wishes
     return found
 
 
@@ -93,7 +100,7 @@ def _patterns(lexicon: Lexicon) -> dict[str, re.Pattern[str]]:
     before, after = (r"(?<![^\W_])", r"(?![^\W_])") if lexicon.spaced else ("", "")
     names = (*_REQUESTS, "anything", "allowed", "not_negations", "kept", "negation_ends", "list_words", "service")
     found = {name: re.compile(rf"{before}(?:{getattr(lexicon, name)}){after}") for name in names}
-    found["accept"] = re.compile(lexicon.accept)
+    found |= {name: re.compile(getattr(lexicon, name)) for name in _WHOLE}
     found["shown"] = re.compile(rf"(?:{lexicon.shown})")
     found["fillers"] = re.compile(rf"(?:{lexicon.fillers})")
     found["negations"] = re.compile(rf"{before}(?:{lexicon.negations}){after}(?:'t)?")

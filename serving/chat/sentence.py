@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .lexicon import SentenceWords
 
 
-def wished(words: Sequence[str], named: Sequence[bool], content: Sequence[bool], of: SentenceWords) -> list[bool]:
+def wished(words: list[str], named: Sequence[bool], content: Sequence[bool], of: SentenceWords) -> list[bool]:
     """Whether each word of a sentence can be a wish, by its place in the sentence.
 
     No wishes are: the verb behind "I" or "to"; the rest of a clause behind a verb in the past ("I saw ...") or behind
@@ -32,6 +32,13 @@ def wished(words: Sequence[str], named: Sequence[bool], content: Sequence[bool],
     kept = [flag and not name for flag, name in zip(content, named, strict=True)]
     mode = ""  # "clause" or "phrase" while words are left out
     place, said = 0, False
+
+    def said_of(place: int, word: str) -> bool:
+        """Whether a verb says something about a wish: "wool is a dream", "tents would suit a beginner"."""
+        if word in of.modals:
+            return (said or any(named[:place])) and _is_verb(words, place + 1, of)
+        return word in of.be and (said or (mode == "phrase" and place > 0))
+
     while place < len(words):
         word = words[place]
         before = words[place - 1] if place else ""
@@ -45,13 +52,13 @@ def wished(words: Sequence[str], named: Sequence[bool], content: Sequence[bool],
             kept[place] = False
         elif (word in of.possessives and before != "for") or (word in of.places and before not in of.be):
             mode = mode or "phrase"
-        elif word in of.occasions and any(one in of.possessives for one in words[max(0, place - 2) : place]):
-            kept[place] = False  # "for my birthday", "for my dad's birthday"
+        elif word in of.occasions and (start := _start_of_occasion(words, place, content, of)) < place + 1:
+            kept[start : place + 1] = [False] * (place + 1 - start)
         elif word in of.persons:
             place, mode = _verb(words, place, kept, mode, of)
-        elif word == "to" and place + 1 < len(words) and words[place + 1] not in of.articles | of.possessives:
-            kept[place + 1] = kept[place + 1] and named[place + 1]
-        elif word in of.be and (said or (mode == "phrase" and place)):
+        elif word == "to" and before not in ("me", "us") and place + 1 < len(words):
+            kept[place + 1] = False
+        elif said_of(place, word):
             mode = mode or "phrase"
         elif mode == "phrase" and (word in of.prepositions or word in of.wish_verbs):
             mode = ""
@@ -64,6 +71,11 @@ def wished(words: Sequence[str], named: Sequence[bool], content: Sequence[bool],
     return kept
 
 
+def _is_verb(words: Sequence[str], place: int, of: SentenceWords) -> bool:
+    """Whether the word behind a modal is a verb of its own: "would suit a beginner"."""
+    return place < len(words) and words[place] not in of.be | of.wish_verbs | of.persons | of.auxiliaries | of.articles
+
+
 def _verb(words: Sequence[str], place: int, kept: list[bool], mode: str, of: SentenceWords) -> tuple[int, str]:
     """Leave out the verb of the person at a place; returns the last place that was read and the new mode."""
     verb = place + 1
@@ -74,12 +86,27 @@ def _verb(words: Sequence[str], place: int, kept: list[bool], mode: str, of: Sen
     if words[verb] in of.be:
         return verb, "phrase"
     if words[verb] in of.wish_verbs:
+        kept[verb] = False
         return verb, ""
     if words[verb] in of.articles | of.possessives | of.prepositions | of.persons | of.new_clauses:
         return verb - 1, mode
     kept[verb] = False
     past = words[verb] in of.past or (words[verb].endswith("ed") and len(words[verb]) > 4)
     return verb, "clause" if past else mode
+
+
+def _start_of_occasion(words: list[str], end: int, content: Sequence[bool], of: SentenceWords) -> int:
+    """The first word of an occasion: "it is a birthday present", "for my wedding"; the place after it for none."""
+    start = end
+    while start and content[start - 1]:
+        start -= 1
+    before = words[start - 1] if start else ""
+    if before in of.possessives or (start > 1 and words[start - 2] in of.possessives):  # "my dad's birthday"
+        return start
+    told = start > 1 and words[start - 2] in of.be | {"as", "for", "it", "this", "that"}
+    if words[start - 2 : start - 1] == ["for"] and words[start - 3] in of.wish_verbs:
+        return end + 1  # "looking for a present"
+    return start if before in of.articles and told else end + 1
 
 
 def _keep_modifiers(
@@ -91,7 +118,8 @@ def _keep_modifiers(
         start -= 1
     if start and words[start - 1] in of.possessives:
         return
-    if start < end and start and words[start - 1] in of.persons | {"to"}:
+    to_verb = start > 1 and words[start - 1] == "to" and words[start - 2] not in ("me", "us")
+    if start < end and start and (words[start - 1] in of.persons or to_verb):
         start += 1
     for place in range(start, end):
         kept[place] = True

@@ -95,6 +95,7 @@ class ChatSession:
         rows = recommender.vocabulary.encode(self.history)
         self._bought[rows[rows >= NUM_SPECIAL_ROWS] - NUM_SPECIAL_ROWS] = True
         self._examples = self._words.frequent_categories(_EXAMPLES)
+        self._ids: list[str] = recommender.vocabulary.column("item_id").to_pylist()
         self._state = Understood()
         self._shown: tuple[str, ...] = ()
         self._proposal: Limit | None = None
@@ -137,12 +138,21 @@ class ChatSession:
         if reading.reject or "another" in reading.requests:
             rejected = tuple(dict.fromkeys((*state.not_items, *self._shown)))
             return self._recommend(replace(state, not_items=rejected, request="another"))
+        for request in ("cheapest", "dearest"):
+            if request in reading.requests:
+                return self._recommend(replace(state, request=request))
         for request in ("cheaper", "dearer"):
             if request in reading.requests:
                 return self._compare(state, request)
-        if reading.wishes or reading.requests & {"anything", "lift_price", "lift_brand", "lift_category"}:
-            return self._recommend(replace(state, request="find"))
         answers = Answers(state, self._examples)
+        if reading.wishes or reading.requests & {"anything", "lift_price", "lift_brand", "lift_category"}:
+            unknown = [] if reading.categories else reading.unknown
+            return self._recommend(replace(state, request="find"), answers.unknown(unknown))
+        phrases = answers.phrases
+        for name, first in (("thanks", phrases.thanks), ("greeting", phrases.greeting), ("accept", phrases.accepted)):
+            if name in reading.requests:
+                answer = answers.sentences(first, "" if name == "thanks" else answers.advice())
+                return self._turn(replace(state, request="small talk"), Recommendations(), answer)
         if "reset" in reading.requests:
             answer = answers.sentences(answers.phrases.reset, answers.advice())
             return self._turn(replace(state, request="reset"), Recommendations(), answer)
@@ -150,7 +160,8 @@ class ChatSession:
             return (
                 self._recommend(state) if answers.wishes() else self._turn(state, Recommendations(), answers.advice())
             )
-        answer = answers.sentences(answers.phrases.unclear, answers.advice())
+        first = answers.unknown(reading.unknown) or answers.phrases.unclear
+        answer = answers.sentences(first, answers.advice())
         return self._turn(replace(state, request="unclear"), Recommendations(), answer)
 
     def _service(self, text: str, reading: Reading, state: Understood) -> str | None:
@@ -170,7 +181,7 @@ class ChatSession:
     def _compare(self, state: Understood, request: str) -> ChatTurn:
         """Items that are cheaper or dearer than the ones shown, or than half of the allowed ones if none was shown."""
         answers = Answers(state, self._examples)
-        allowed = self._candidates(state)
+        allowed, said = self._candidates(state), state.said_price
         prices = self._allowed.prices
         rows = self.recommender.vocabulary.encode(list(self._shown)) - NUM_SPECIAL_ROWS
         shown = sorted({float(prices[row]) for row in rows if not np.isnan(prices[row])}, reverse=request == "dearer")
@@ -181,9 +192,14 @@ class ChatSession:
             answer = answers.sentences(answers.phrases.no_prices, answers.advice())
             return self._turn(replace(state, request=request), Recommendations(), answer)
         for price in shown:
-            limits = replace(state.price, maximum=price, below_maximum=True)
+            limits = replace(
+                state.price, maximum=price, below_maximum=True, minimum=said.minimum, above_minimum=said.above_minimum
+            )
             if request == "dearer":
-                limits = replace(state.price, minimum=price, above_minimum=True)
+                limits = replace(
+                    state.price, minimum=price, above_minimum=True, maximum=said.maximum,
+                    below_maximum=said.below_maximum,
+                )  # fmt: skip
             compared = replace(state, price=limits, request=request)
             if self._candidates(compared).any():
                 extreme = answers.phrases.cheapest if request == "cheaper" else answers.phrases.dearest
@@ -194,7 +210,11 @@ class ChatSession:
         return self._turn(replace(state, request=request), Recommendations(), answer)
 
     def _candidates(self, state: Understood) -> np.ndarray:
-        return self._allowed(state) & ~self._bought
+        """(items,) True for the items that keep the limits and, for a model without queries, are a wanted thing."""
+        allowed = self._allowed(state) & ~self._bought
+        if state.things and not reads_queries(self.recommender):
+            allowed &= np.logical_or.reduce([self._words.rows(word) for word in state.things])
+        return allowed
 
     def _recommend(self, state: Understood, note: str = "") -> ChatTurn:
         """Recommend allowed items, or ask which limit to loosen.
@@ -211,15 +231,38 @@ class ChatSession:
             loosen = limit_to_loosen(counts)
             self._proposal = loosen[0] if loosen else None
             return self._turn(state, Recommendations(), answers.sentences(answers.nothing(loosen), unpriced))
+        by_price = state.request in ("cheapest", "dearest")
+        if by_price:
+            allowed = self._extreme(allowed, state)
         found = ordered_items(self.recommender, self._words, self.history, allowed, state, self.k)
+        if by_price:
+            price_of = dict(zip(self._ids, self._allowed.prices.tolist(), strict=True))
+            found.sort(key=lambda item: price_of[item.item_id], reverse=state.request == "dearest")
         rows = self.recommender.vocabulary.encode([item.item_id for item in found])
         items = [Shown(item.title or item.item_id, price_text(self.recommender.vocabulary.item(int(row))), item.words)
                  for item, row in zip(found, rows, strict=True)]  # fmt: skip
         by_popularity = found.basis == "popular" and not (self.history or state.attributes or answers.wishes())
         popular = answers.phrases.popular if by_popularity else ""
         listed = answers.found(items, reads_queries(self.recommender))
-        answer = answers.sentences(note, listed, unpriced, popular)
+        order = {"cheapest": answers.phrases.by_cheapest, "dearest": answers.phrases.by_dearest}.get(state.request, "")
+        answer = answers.sentences(note, listed, order, unpriced, popular)
         return self._turn(state, found, answer)
+
+    def _extreme(self, allowed: np.ndarray, state: Understood) -> np.ndarray:
+        """(items,) True for the k cheapest or dearest allowed items, of those with most of the wanted words."""
+        prices = self._allowed.prices
+        known = allowed & ~np.isnan(prices)
+        if not known.any():
+            return allowed
+        matches = np.sum([self._words.rows(word) for word in state.attributes], axis=0, dtype=int) * np.ones(
+            len(known)
+        )
+        known &= matches == matches[known].max()
+        rows = known.nonzero()[0]
+        order = np.argsort(prices[rows] if state.request == "cheapest" else -prices[rows], kind="stable")
+        first: np.ndarray = np.zeros(len(known), dtype=bool)
+        first[rows[order[: self.k]]] = True
+        return first
 
     def _turn(self, state: Understood, found: Recommendations, answer: str) -> ChatTurn:
         self._state = state

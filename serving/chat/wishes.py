@@ -12,6 +12,7 @@ from .sentence import wished
 from .text_tokens import HAN, singular, tokens_of, words_of
 
 _LONGEST_HAN = 8
+_LONGEST_UNKNOWN = 5
 _PARTICLES = "的了吗呢吧啊呀嘛"
 _NAME = "\ue000"
 """Takes the place of a category or brand in a sentence."""
@@ -24,6 +25,8 @@ class Wishes(NamedTuple):
     brands: list[str]
     attributes: list[str]
     things: list[str]
+    topics: list[str]
+    unknown: list[str]
 
 
 def read_wishes(text: str, lexicon: Lexicon, words: CatalogueWords) -> Wishes:
@@ -34,25 +37,30 @@ def read_wishes(text: str, lexicon: Lexicon, words: CatalogueWords) -> Wishes:
         lexicon: Its language.
         words: The catalogue.
     """
-    found = Wishes([], [], [], [])
+    found = Wishes([], [], [], [], [], [])
     for piece in re.split(r"[|.;!?,。！？、()\[\]\"“”]", text):
         rest = _read_names(found, piece, lexicon, words)
-        new, things = _words_of_sentence(rest, lexicon, words) if lexicon.sentence else ([], [])
+        new, things, topics, unknown = _words_of_sentence(rest, lexicon, words)
         for run in re.findall(f"[{HAN}]+", "".join(rest)):
             for part in _han_pieces(run, lexicon, words):
                 read = _han_words(part, lexicon, words)
+                unknown += [part] if not read and 1 < len(part) <= _LONGEST_UNKNOWN else []
                 new += read
                 things += [word for word in read[-1:] if _is_han_thing(word, run, lexicon, words)]
         if not lexicon.sentence:
             new += [word for word in rest if _is_content(word, lexicon) and words.has(singular(word))]
         found.attributes.extend(dict.fromkeys(word for word in new if word not in found.attributes))
         found.things.extend(dict.fromkeys(word for word in things if word not in found.things))
-    return found._replace(things=[]) if found.categories else found
+        found.topics.extend(dict.fromkeys(word for word in topics if word not in found.things))
+        found.unknown.extend(dict.fromkeys(unknown))
+    return found._replace(things=[], topics=[]) if found.categories else found
 
 
 def _read_names(found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:
     """Read categories and brands; returns the words of the piece with a mark in place of each."""
     rest: list[str] = []
+    part: tuple[str, tuple[str, ...]] | None = None
+    parts = words.category_parts
     written, place = words_of(piece), 0
     tokens = tokens_of(piece)
     while place < len(tokens):
@@ -68,6 +76,11 @@ def _read_names(found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWor
             rest.append(written[place])
             place += 1
             continue
+        if where is found.categories and part is not None and rest[-1:] == [_NAME]:
+            where.remove(part[0])  # "health magazines": a part of a name before a category is a property
+            rest[-1:] = part[1]
+        is_new = where is found.categories and name not in where
+        part = (name, written[place : place + size]) if is_new and tokens[place : place + size] in parts else None
         if name not in where:
             where.append(name)
         rest.append(_NAME)
@@ -97,27 +110,64 @@ def _is_content(word: str, lexicon: Lexicon) -> bool:
     """Whether a Latin word can have a meaning for the catalogue."""
     if re.match(f"[{HAN}{_NAME}]", word) or len(word) < 2 or word.isdigit():
         return False
-    return not {word, singular(word)} & (lexicon.stop | ENGLISH.stop)
+    return word not in lexicon.stop | ENGLISH.stop
 
 
-def _words_of_sentence(written: list[str], lexicon: Lexicon, words: CatalogueWords) -> tuple[list[str], list[str]]:
-    """The wished words of a sentence, and the things among them."""
+def _words_of_sentence(
+    written: list[str], lexicon: Lexicon, words: CatalogueWords
+) -> tuple[list[str], list[str], list[str], list[str]]:
+    """The wished words of a sentence, the things and topics among them, and nouns that the catalogue does not have."""
     of = lexicon.sentence
-    assert of is not None
+    if of is None:
+        return [], [], [], []
     content = [_is_content(word, lexicon) for word in written]
     kept = wished(written, [word == _NAME for word in written], content, of)
-    kept = [wish and words.has(singular(word)) for word, wish in zip(written, kept, strict=True)]
-    things = [
-        word for place, word in enumerate(written)
-        if kept[place] and _is_thing_at(place, written, content, of) and _can_be_thing(word, lexicon, words)
+    has = [wish and words.has(singular(word)) for word, wish in zip(written, kept, strict=True)]
+    nouns = [
+        place for place in range(len(written))
+        if kept[place] and _is_alone(place, written, content, of) and _is_thing_at(place, written, content, of)
     ]  # fmt: skip
-    return [word for word, wish in zip(written, kept, strict=True) if wish], things
+    things = [written[place] for place in nouns if has[place] and _can_be_thing(written[place], lexicon, words)]
+    topics = [
+        written[place] for place in nouns
+        if has[place] and set(written[:place]) & of.topics and not _is_property(written[place], lexicon)
+    ]  # fmt: skip
+    asked = bool(set(written) & of.questions) and "about" not in written
+    unknown = [written[place] for place in nouns if not (has[place] or asked)]
+    return [word for word, wish in zip(written, has, strict=True) if wish], things, topics, unknown
+
+
+def _is_alone(place: int, written: list[str], content: list[bool], of: SentenceWords) -> bool:
+    """Whether the noun phrases of a word, and those joined to it by "and", have all content of the sentence."""
+    start = end = place
+    while start and (content[start - 1] or written[start - 1] in of.articles | {"and", "or"}):
+        start -= 1
+    while end + 1 < len(written) and (content[end + 1] or written[end + 1] in of.articles | {"and", "or"}):
+        end += 1
+    rest = [*range(start), *range(end + 1, len(written))]
+    return not any(
+        content[other] and written[other] not in of.wish_verbs
+        for other in rest
+        if not _refines(other, written, content, of)
+    )
+
+
+def _refines(place: int, written: list[str], content: list[bool], of: SentenceWords) -> bool:
+    """Whether a word is behind a preposition: "a case for travel"."""
+    while place and (content[place - 1] or written[place - 1] in of.articles | of.possessives):
+        place -= 1
+    return place > 0 and written[place - 1] in of.refining
 
 
 def _is_thing_at(place: int, written: list[str], content: list[bool], of: SentenceWords) -> bool:
     """Whether the word at a place is the last of a noun phrase that is wanted by itself: not "with pockets"."""
     after = written[place + 1] if place + 1 < len(written) else ""
-    if after == _NAME or after in of.nouns_of_form or (after and content[place + 1]):
+    if (
+        after == _NAME
+        or after in of.nouns_of_form | of.be | of.modals
+        or after in ("matters", "matter", "counts")
+        or (after and content[place + 1])
+    ):
         return False
     start = place
     while start and (content[start - 1] or written[start - 1] in of.articles):
@@ -129,14 +179,18 @@ def _is_thing_at(place: int, written: list[str], content: list[bool], of: Senten
 
 
 def _can_be_thing(word: str, lexicon: Lexicon, words: CatalogueWords) -> bool:
-    if any(word in group for group in lexicon.alternatives) or re.search(rf"(?:{lexicon.adjectives})$", word):
-        return False
-    return word != singular(word) or words.is_thing(word)
+    return not _is_property(word, lexicon) and (word != singular(word) or words.is_thing(word))
+
+
+def _is_property(word: str, lexicon: Lexicon) -> bool:
+    """Whether a word is a colour, a size or, by its ending, an adjective."""
+    in_group = any(word in group for group in lexicon.alternatives)
+    return in_group or re.search(rf"(?:{lexicon.adjectives})$", word) is not None
 
 
 def _is_han_thing(word: str, run: str, lexicon: Lexicon, words: CatalogueWords) -> bool:
     """Whether a word of Han characters is a thing that is wanted by itself: not 防水的."""
-    if any(word in group for group in lexicon.alternatives) or re.search(f"(?:{lexicon.adjectives})$", word):
+    if _is_property(word, lexicon):
         return False
     refined = f"(?:{lexicon.refined_before}){word}|{word}(?:{lexicon.refined_after})"
     return re.search(refined, run) is None and words.is_thing(word)

@@ -39,11 +39,12 @@ def test_a_script_gives_one_object_per_turn(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = tmp_path / "turns.txt"
-    script.write_text("\ufefftents under 10\n\nnot number 3\n不要这个\nstart over\n", encoding="utf-8")
+    lines = "\ufefftents under 10\n\nnot number 3\n不要这个\nstart over\n Quit. \nboots\n"
+    script.write_text(lines, encoding="utf-8")
     out, err = run(
         [str(checkpoint), "--script", str(script), "--json", "-k", "2", "--history", "item-02,kite"], capsys
     )
-    turns = [json.loads(line) for line in out.splitlines()]
+    turns = [json.loads(line) for line in out.splitlines()]  # "quit" ends the script
     assert [list(turn) for turn in turns] == [["understood", "recommendations", "answer"]] * 4
     assert turns[0]["understood"]["limits"]["maximum_price"] == 10.0
     assert [len(turn["recommendations"]) for turn in turns[:2]] == [2, 2]
@@ -59,7 +60,7 @@ def test_typed_turns_end_with_quit(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("maps\n\nquit\nboots\n"))
     out, _ = run([str(checkpoint), "-k", "1"], capsys)
-    assert "[in maps]" in out and "I found in maps" in out
+    assert "[in maps]" in out and "I found 1 item in maps: maps number" in out
     assert "boots" not in out
     monkeypatch.setattr("sys.stdin", io.StringIO("boots"))
     assert json.loads(run([str(checkpoint), "--json"], capsys)[0])["understood"]["wanted"]["category"] == "boots"

@@ -47,10 +47,14 @@ CHINESE_ITEMS = [
 
 @cache
 def recommender(chinese: bool = False) -> XCatRecommender:
-    """A recommender over one of the catalogues; untrained, for its order is not what the tests are about."""
-    encoder = save_text_encoder(Path(os.environ["HF_HOME"]) / "encoder-of-chat-tests")
+    """A recommender over one of the catalogues."""
     names = ("item_id", "title", "category", "brand", "price", "contents")
-    items = pl.DataFrame(CHINESE_ITEMS if chinese else ENGLISH_ITEMS, schema=list(names), orient="row")
+    return recommender_of(pl.DataFrame(CHINESE_ITEMS if chinese else ENGLISH_ITEMS, schema=list(names), orient="row"))
+
+
+def recommender_of(items: pl.DataFrame) -> XCatRecommender:
+    """A recommender over a catalogue; untrained, for its order is not what the tests are about."""
+    encoder = save_text_encoder(Path(os.environ["HF_HOME"]) / "encoder-of-chat-tests")
     ids = items["item_id"].to_list()
     events = pl.DataFrame([
         {"user_id": f"u{user}", "item_id": ids[(user + 3 * n) % len(ids)], "timestamp": 1_700_000_000 + 86_400 * n}
