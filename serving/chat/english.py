@@ -28,16 +28,17 @@ PRICES = PriceWords(
     at_most=r"up to|at most|at the most|no more than|not more than|not over|not above|not exceeding|no higher than"
     r"|does not exceed|should not exceed|must not exceed|max(?:imum)?(?: price)?(?: is| of|:)?|within|no pricier than"
     r"|(?:my )?(?:budget|limit)(?: is| of|:)?(?: up to| at most| around| about)?|<=|≤|i have(?: only)?|i can spend"
-    r"|i can pay|(?:willing|want) to (?:spend|pay)|spend(?:ing)?(?: up to| at most)?|cap(?:ped)? at|not beyond",
+    r"|i can pay|(?:willing|want) to (?:spend|pay)|spend(?:ing)?(?: up to| at most)?|(?:cap(?:ped)?|limit(?:ed)?)(?: it| this| that| the price)? (?:at|to)|not beyond",
     above=r"over|above|past|beyond|exceeding|more than|higher than|pricier than|>",
     at_least=r"at least|at the least|no less than|not less than|not under|not below|min(?:imum)?(?: price)?"
-    r"(?: is| of|:)?|starting (?:at|from)|>=|≥|upwards of",
+    r"(?: is| of|:)?|start(?:s|ing)? (?:at|from)|>=|≥|upwards of",
     negative=r"[-−–](?=[\d.$€£¥])|minus\b|negative\b",
+    refused=r"(?: (?:is|are|would be|'s))? (?:too (?:much|expensive|dear)|out of the question|not an option|a no-?go)",
     negated=r"(?:don't|do not|dont|wouldn't|would not|won't|never) \w+ (?:anything|things?|stuff|items?|products?"
     r"|ones?)(?: (?:that (?:is|are|costs?)|priced|costing))?|not an? (?:single )?(?:cent|penny|dime|dollar|buck)"
     r"|(?:not|nothing|no|never|don't|dont|can't|cannot|won't|mustn't|shouldn't|without|isn't)(?: (?:want"
     r"|wants|to|pay|spend|go"
-    r"|going|be|being|cost|costing|anything|it|priced|is|really|that|costs|have|getting|get|ever))*",
+    r"|going|be|being|cost|costing|anything|it|a cent|a penny|a dime|a dollar|priced|is|really|that|costs|have|getting|get|ever))*",
     around=r"around|about|roughly|approximately|approx\.?|near|~",
     or_less=r"or less|or lower|or cheaper|and less|max(?:imum)?\b|at most|at the most|tops\b|or so at most",
     or_below=r"or under|or below|and under|and below",
@@ -89,12 +90,13 @@ STOP = word_set(
     weekend week month year years two three four five six seven eight nine ten eleven twelve hundred thousand half
     dozen couple several ideal lovely wonderful awesome amazing fantastic important matter matters counts urgent day
     quality left old aged first second third hide remove omit ditch happy glad sorry hurry cute obsessed crazy mad
+    deal deals discount discounts offer offers
     """
 )
 
 SENTENCE = SentenceWords(
     persons=word_set("i we you he she they everybody everyone someone somebody who"),
-    possessives=word_set("my our your his her their whose"),
+    possessives=word_set("my our his her their whose"),
     articles=word_set("a an the some any this that these those another"),
     be=word_set("am is are was were be been being m re isn aren wasn weren"),
     auxiliaries=word_set(
@@ -109,11 +111,13 @@ SENTENCE = SentenceWords(
     wish_verbs=word_set(
         "want wants wanted wanting need needs needed needing like likes love loves prefer prefers fancy fancies enjoy "
         "enjoys adore adores wear wears eat eats drink drinks collect collects use uses buy buys buying get take see "
-        "have find seek look looking search searching shopping require requires favour favor go"
+        "have find seek look looking search searching shopping require requires favour favor go "
+        "recommend recommends recommended suggest suggests suggested mention mentions mentioned praise praises praised "
+        "insist insists settled decided agreed picked opted chose choose pick"
     ),
     past=word_set(
         "saw told said got bought fell went took ran broke lost gave came heard met found made left felt thought knew "
-        "wore ate drank began brought built caught chose cut did drew drove flew forgot froze grew held hid hit hurt "
+        "wore ate drank began brought built caught cut did drew drove flew forgot froze grew held hid hit hurt "
         "kept led let paid put read rode sang sat sent set shook slept spent spoke stole stood taught threw tore won "
         "wrote was were had"
     ),
@@ -141,7 +145,7 @@ ENGLISH = Lexicon(
     reset=r"start(?:ing)? (?:over|again|afresh|anew|from scratch)|let(?:'?s| us) (?:start|begin) (?:over|again)"
     r"|begin again"
     r"|reset(?: everything| all)?|forget (?:everything|all(?: of)?(?: that| this)?|it all|what i said)"
-    r"|clear (?:everything|all)|from the beginning|new search",
+    r"|clear (?:everything|all)|from the beginning|new search|back to square one|(?:wipe the|clean) slate(?: clean)?",
     another=r"(?:something|anything|some(?:thing)?|what|show me|any) (?:else|other(?:s| ones?| options?| items?)?)\b"
     r"|another (?:one|option|suggestion|item|idea)|others?(?: please)?$|(?:some )?other (?:ones|options|items"
     r"|suggestions)"
@@ -176,7 +180,7 @@ ENGLISH = Lexicon(
     r"|no longer|is no)"
     r" (?:matters?|important|object|an? (?:issue|problem|object)|limit)|no (?:price "
     r"|budget )?limits?(?: on (?:the )?price)?|no (?:maximum|minimum|budget)\b"
-    r"|(?:forget|ignore|drop|remove|lift|never mind|nevermind)(?: about)? (?:the |my )?(?:price|budget"
+    r"|(?:forget|ignore|drop|remove|lift|scrap|cancel|never mind|nevermind)(?: about)? (?:the |my )?(?:price|budget"
     r"|cost)(?: limits?| range)?"
     r"|(?:drop|remove|lift) (?:the )?(?:price )?limits?|whatever (?:the |it )?(?:price|costs?)|(?:do not|don't"
     r"|dont) (?:care|mind)(?: about| what)? (?:the )?(?:price|costs?|it costs)"
@@ -192,7 +196,10 @@ ENGLISH = Lexicon(
     r"| again| with me)?"
     r"|(?:i )?(?:do not|don't|dont) mind|(?:allow|include|bring back|can have|may have|may contain|can contain)\b"
     r"|ok(?:ay)? with|fine with",
-    not_negations=r"(?:i|we) (?:do not|don't|dont|have not|haven't) (?:have|own|got)"
+    idioms=r"as (?:long|soon|far) as|by the way|to be honest|moving on|same question|(?:it's |it has )?been ages"
+    r"|of course|if possible",
+    not_negations=r"(?:can't|cannot|can not|cant|couldn't) (?:live|do|go|survive|manage) without"
+    r"|nothing (?:beats|better than|like)|(?:i|we) (?:do not|don't|dont|have not|haven't) (?:have|own|got)"
     r"|(?:i'm |am |we're |are )?not (?:that |too |so |very )?(?:picky|fussy|choosy|urgent|convinced|happy|satisfied"
     r"|good enough|what i (?:meant|want|wanted|asked for))"
     r"|(?:do not|don't|dont) (?:forget|hesitate|get me wrong|think|see)|(?:cannot|can't|cant) (?:afford|see|think)"
@@ -207,7 +214,9 @@ ENGLISH = Lexicon(
     denied_after=(
         r"\b((?!(?:hands?|duty|tax|toll|feel|is|are|for|was|wire|risk|hassle|be|a|the|get|got|buy|one)\b)[^\W\d_]+)"
         r"[- ]free\b",
-        r"\bleave ([^.,;!?|]{2,40}?) out\b(?: of it)?",
+        r"\b(?:leave|keep|cut|get) ([^.,;!?|]{2,40}?) out\b(?: of (?:it|this|that))?",
+        r"\b(?:had|tried) ([^\W\d_]+) (?:once|before),? (?:and )?never again",
+        r"\b([^\W\d_]+)[?,]? (?:no thanks|no thank you|no way|not for me|never again)\b",
         r"\b([^\W\d_]+) (?:is|are) (?:an? |absolutely |definitely |strictly )*(?:no-?go|out of the question|out\b"
         r"|off (?:the table|limits)"
         r"|forbidden|deal ?breaker|not (?:ok|okay|allowed|acceptable|an option))",
@@ -227,7 +236,7 @@ ENGLISH = Lexicon(
     r"|sensitive to|(?:do not|don't|dont|do n't|does not|doesn't|doesnt|would not|wouldn't|will not|won't|can not"
     r"|cannot|can't|cant|should not"
     r"|shouldn't|must not|mustn't|never|am not|is not|isn't|are not|aren't|not)(?: really| even| ever| currently)?"
-    r"(?: (?:want|wants|like|need|have|has|contain|contains|include|includes|eat|drink|use|show(?: me)?|recommend"
+    r"(?: (?:want|wants|do|like|need|have|has|contain|contains|include|includes|eat|drink|use|show(?: me)?|recommend"
     r"|suggest|give me|be|get|buy|stand|tolerate"
     r"|interested|looking|into|fond|made|eating|drinking|having|wanting|digest))?"
     r"|with ?out|w/o|with no|with zero|no|nothing(?: with| from| by| containing| that (?:has|contains))?|none of"

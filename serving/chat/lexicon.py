@@ -21,6 +21,7 @@ class PriceWords:
         at_least: Words before the lowest price.
         around: Words before a price that is meant roughly.
         negative: Signs and words before a price below zero.
+        refused: Words after a limit that turn it round: "over 20 is too much".
         negated: Words before `above` and `below` that turn them round: "nothing above 20".
         or_less: Words after the highest price.
         or_below: Words after a number that is more than the price.
@@ -43,6 +44,7 @@ class PriceWords:
     at_least: str
     around: str
     negative: str
+    refused: str
     negated: str
     or_less: str
     or_below: str
@@ -122,6 +124,7 @@ class Lexicon:
         accept: Consent to a proposal; the whole turn.
         lift_price, lift_brand, lift_category: Words that end a limit or a wish.
         allowed: Words around an item word that end its exclusion; they are removed.
+        idioms: Phrases that wish nothing; they are removed.
         not_negations: Phrases that contain a negation and exclude nothing; they are removed.
         kept: Phrases that contain a negation and are ordinary words, such as a material; they are not negations.
         denied_after: Patterns with one group: the excluded phrase, in front of its negation.
@@ -160,6 +163,7 @@ class Lexicon:
     lift_brand: str
     lift_category: str
     allowed: str
+    idioms: str
     not_negations: str
     kept: str
     denied_after: tuple[str, ...]

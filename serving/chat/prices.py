@@ -210,6 +210,13 @@ def _patterns(lexicon: Lexicon) -> list[tuple[str, re.Pattern[str]]]:
         for kind in ("or_less", "or_below", "or_more", "or_so")
     ]
     filler = r"\s*(?:the |just |only |about |around )?" if spaced else r"\s*"
+    found[len(ranges) : len(ranges)] = [
+        (kind, rf"{pattern}{words.refused}") for kind, pattern in (
+            ("at_least", rf"{loose('a')}\s*(?:{words.or_less})"), ("at_most", rf"{loose('a')}\s*(?:{words.or_more})"),
+            ("at_most", rf"{start}(?:{words.above}){filler}{loose('a')}"),
+            ("at_least", rf"{start}(?:{words.below}){filler}{loose('a')}"),
+        )
+    ]  # fmt: skip
     turned = [("at_most", words.above), ("at_least", words.below)]
     found += [(kind, rf"{start}(?:{words.negated})\s*(?:{cue}){filler}{plain('a')}") for kind, cue in turned]
     if words.compared:

@@ -77,7 +77,7 @@ def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
     text = _kept_words(text, lexicon)
     for name in _REQUESTS[:4]:
         text = _take(found, name, text, lexicon)
-    text = patterns["not_negations"].sub(GAP, text)
+    text = patterns["not_negations"].sub(GAP, patterns["idioms"].sub(GAP, text))
     found.negative, text = without_negatives(text, lexicon)
     found.price, text = read_prices(text, lexicon)
     for name in _REQUESTS[4:]:
@@ -98,7 +98,17 @@ def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
 def _patterns(lexicon: Lexicon) -> dict[str, re.Pattern[str]]:
     """Patterns of a lexicon by the names of its fields."""
     before, after = (r"(?<![^\W_])", r"(?![^\W_])") if lexicon.spaced else ("", "")
-    names = (*_REQUESTS, "anything", "allowed", "not_negations", "kept", "negation_ends", "list_words", "service")
+    names = (
+        *_REQUESTS,
+        "anything",
+        "allowed",
+        "idioms",
+        "not_negations",
+        "kept",
+        "negation_ends",
+        "list_words",
+        "service",
+    )
     found = {name: re.compile(rf"{before}(?:{getattr(lexicon, name)}){after}") for name in names}
     found |= {name: re.compile(getattr(lexicon, name)) for name in _WHOLE}
     found["shown"] = re.compile(rf"(?:{lexicon.shown})")

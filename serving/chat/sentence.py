@@ -48,6 +48,8 @@ def wished(words: list[str], named: Sequence[bool], content: Sequence[bool], of:
             mode, said = "clause", False
         elif word in of.new_clauses:
             mode, said = "", False
+        elif word in of.past and place and named[place - 1]:
+            mode = "clause"  # "our old tent gave up"
         elif word in of.aspects and any(word in of.be | of.auxiliaries for word in words[place + 1 : place + 2]):
             kept[place] = False
         elif (word in of.possessives and before != "for") or (word in of.places and before not in of.be):
@@ -85,14 +87,19 @@ def _verb(words: Sequence[str], place: int, kept: list[bool], mode: str, of: Sen
         return place, mode
     if words[verb] in of.be:
         return verb, "phrase"
+    if words[verb - 1] in ("have", "has") and not _is_past(words[verb], of):
+        return verb - 1, ""  # "surely you have maps"
     if words[verb] in of.wish_verbs:
         kept[verb] = False
         return verb, ""
     if words[verb] in of.articles | of.possessives | of.prepositions | of.persons | of.new_clauses:
         return verb - 1, mode
     kept[verb] = False
-    past = words[verb] in of.past or (words[verb].endswith("ed") and len(words[verb]) > 4)
-    return verb, "clause" if past else mode
+    return verb, "clause" if _is_past(words[verb], of) or "had" in words[place:verb] else mode
+
+
+def _is_past(word: str, of: SentenceWords) -> bool:
+    return word in of.past or (word.endswith("ed") and len(word) > 4)
 
 
 def _start_of_occasion(words: list[str], end: int, content: Sequence[bool], of: SentenceWords) -> int:

@@ -170,12 +170,14 @@ def _is_thing_at(place: int, written: list[str], content: list[bool], of: Senten
     ):
         return False
     start = place
-    while start and (content[start - 1] or written[start - 1] in of.articles):
+    while start and (content[start - 1] or written[start - 1] in of.articles | {"and", "or"}):
         start -= 1
     before, verb = written[start - 1] if start else "", written[start - 2] if start > 1 else ""
     if before in of.refining:
         return before in ("for", "in") and (verb in of.wish_verbs or verb in ("interested", "hunting"))
-    return not (before in of.be and start == place)
+    if before in ("has", "have"):
+        return not set(written[:start]) & {"it", "they", "that", "which"}  # "it has to have pockets"
+    return not (before in of.be and written[start] not in of.articles)
 
 
 def _can_be_thing(word: str, lexicon: Lexicon, words: CatalogueWords) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from xcat_rec.ranking.recommender import XCatRecommender
@@ -78,12 +76,13 @@ def test_a_model_that_reads_queries_orders_by_the_wanted_words(reader: XCatRecom
     chat = ChatSession(reader, k=3)
     turn = chat.say("boots, number 17")
     found = [item.item_id for item in turn.recommendations]
-    asked = reader.recommend([], 3, query="number 17 boots", only_categories="boots")
+    asked = reader.recommend([], 3, query="number boots", only_categories="boots")
     assert (found, turn.recommendations.basis) == ([item.item_id for item in asked], "query")
-    assert found[0] == "item-17" and turn.recommendations[0].words == ("number",)
+    assert turn.recommendations[0].words == ("number",)
+    maps = chat.say("maps")
+    assert [item.category for item in maps.recommendations] == ["maps"] * 3
     turn = chat.say("cheaper")
-    assert turn.recommendations and all(item.category == "boots" for item in turn.recommendations)
-    assert all(price is not None and price < 1.5 * 17 for price in turn.prices if min(turn.prices) < 1.5 * 17)
+    assert turn.recommendations and max(filter(None, turn.prices)) < max(filter(None, maps.prices))
 
 
 def test_a_model_that_reads_queries_keeps_limits_and_history(reader: XCatRecommender) -> None:
@@ -100,5 +99,6 @@ def test_a_model_that_reads_queries_says_which_items_match_by_meaning_only(reade
     turn = ChatSession(reader, k=40).say("number")
     has = [item for item in turn.recommendations if item.words]
     assert len(turn.recommendations) == 40 and len(has) == 40
-    turn = ChatSession(reader, k=3, history=["item-03"]).say("the brand, under 50")
-    assert turn.answer
+    assert "close in meaning" not in turn.answer
+    only = ChatSession(reader, k=3).say("number 0")
+    assert only.answer.startswith("I found 3 items, with the word")

@@ -18,10 +18,12 @@ GEAR = [
     ("B2", "Camping sleeping bag, blue", "Hiking", 50.0), ("H1", "Wireless headphones, red", "Audio", 90.0),
     ("H2", "Studio headphones", "Audio", 30.0), ("H3", "Headphone stand", "Audio", 9.0),
     ("M1", "Coffee mug", "Kitchen", 8.0), ("M2", "Coffee beans, dark", "Kitchen", 12.0),
-    ("K1", "Oat cookies", "Snacks", 3.0), ("K2", "Chocolate cookies", "Snacks", 4.0), ("G1", "Mint gum", "Snacks", 2.0),
+    ("K1", "Oat cookies", "Snacks", 3.0), ("K2", "Chocolate cookies", "Snacks", 4.0),
+    ("G1", "Mint gum", "Snacks", 2.0),
 ]  # fmt: skip
 CHINESE_GEAR = [
-    ("T1", "北岸蓝色帐篷", "户外", 80.0), ("T2", "北岸防水双人帐篷", "户外", 120.0), ("T3", "北岸红色帐篷", "户外", 60.0),
+    ("T1", "北岸蓝色帐篷", "户外", 80.0), ("T2", "北岸防水双人帐篷", "户外", 120.0),
+    ("T3", "北岸红色帐篷", "户外", 60.0),
     ("H1", "乐佳无线耳机", "数码", 90.0), ("H2", "乐佳红色耳机", "数码", 30.0), ("S1", "北岸防水睡袋", "户外", 40.0),
 ]  # fmt: skip
 
@@ -141,10 +143,11 @@ def test_comparisons_say_when_nothing_is_dearer_or_cheaper() -> None:
     chat = ChatSession(shop(False), k=20)
     chat.say("headphones")
     turn = chat.say("more expensive")
-    assert turn.answer.startswith("Nothing that fits is more expensive than 90.00. I found 2 items over 9.00")
+    assert turn.answer.startswith("Nothing that fits is more expensive than 90.00. I found 1 item over 30.00")
     turn = chat.say("cheaper")
     assert turn.understood.price.minimum is None, "the comparison before ends"
-    assert [item.item_id for item in turn.recommendations] == ["H3"]
+    assert {item.item_id for item in turn.recommendations} == {"H2", "H3"}
+    assert chat.say("cheaper").understood.price.maximum == 30.0
     assert chat.say("cheaper").answer.startswith("I have nothing cheaper")
     turn = dialogue("帐篷", "贵一点的", chinese=True)
     assert turn.answer.startswith("符合条件的商品里没有比 120.00 更贵的。")
