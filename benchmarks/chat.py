@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from chat_templates import CHINESE, CHINESE_TEST, ENGLISH, ENGLISH_TEST
 from chat_templates_dev import CHINESE_DEV, ENGLISH_DEV
+from chat_templates_final import CHINESE_FINAL, ENGLISH_FINAL
 from chat_templates_fresh import CHINESE_FRESH, ENGLISH_FRESH
 from machine import machine_line
 
@@ -34,7 +35,7 @@ from xcat_rec.serving.chat.session import ChatSession, ChatTurn
 
 SENTENCES = {
     "dev": (ENGLISH_DEV, CHINESE_DEV), "first": (ENGLISH, CHINESE), "second": (ENGLISH_TEST, CHINESE_TEST),
-    "fresh": (ENGLISH_FRESH, CHINESE_FRESH),
+    "fresh": (ENGLISH_FRESH, CHINESE_FRESH), "final": (ENGLISH_FINAL, CHINESE_FINAL),
 }  # fmt: skip
 """Sentences by part, in English and Chinese; see `main`."""
 NOUNS = {

@@ -146,7 +146,7 @@ def _without_replaced(state: Understood, reading: Reading, words: CatalogueWords
     if state.category is None or not (within := words.of("category", state.category) & newer).any():
         return nothing
     brand = state.brand if state.brand is not None and (within & words.of("brand", state.brand)).any() else None
-    kept = tuple(word for word in state.attributes if word not in state.things and (within & words.rows(word)).any())
+    kept = tuple(word for word in state.attributes if word not in state.things)
     return replace(nothing, category=state.category, brand=brand, attributes=kept)
 
 

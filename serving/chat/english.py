@@ -28,7 +28,9 @@ PRICES = PriceWords(
     at_most=r"up to|at most|at the most|no more than|not more than|not over|not above|not exceeding|no higher than"
     r"|does not exceed|should not exceed|must not exceed|max(?:imum)?(?: price)?(?: is| of|:)?|within|no pricier than"
     r"|(?:my )?(?:budget|limit)(?: is| of|:)?(?: up to| at most| around| about)?|<=|≤|i have(?: only)?|i can spend"
-    r"|i can pay|(?:willing|want) to (?:spend|pay)|spend(?:ing)?(?: up to| at most)?|(?:cap(?:ped)?|limit(?:ed)?)(?: it| this| that| the price)? (?:at|to)|not beyond",
+    r"|i can pay|(?:willing|want) to (?:spend|pay)|spend(?:ing)?(?: up to| at most)?"
+    r"|(?:cap(?:ped)?|limit(?:ed)?)(?: it| this| that| the price)? (?:at|to)"
+    r"|not beyond",
     above=r"over|above|past|beyond|exceeding|more than|higher than|pricier than|>",
     at_least=r"at least|at the least|no less than|not less than|not under|not below|min(?:imum)?(?: price)?"
     r"(?: is| of|:)?|start(?:s|ing)? (?:at|from)|>=|≥|upwards of",
@@ -38,7 +40,8 @@ PRICES = PriceWords(
     r"|ones?)(?: (?:that (?:is|are|costs?)|priced|costing))?|not an? (?:single )?(?:cent|penny|dime|dollar|buck)"
     r"|(?:not|nothing|no|never|don't|dont|can't|cannot|won't|mustn't|shouldn't|without|isn't)(?: (?:want"
     r"|wants|to|pay|spend|go"
-    r"|going|be|being|cost|costing|anything|it|a cent|a penny|a dime|a dollar|priced|is|really|that|costs|have|getting|get|ever))*",
+    r"|going|be|being|cost|costing|anything|it|a cent|a penny|a dime|a dollar"
+    r"|priced|is|really|that|costs|have|getting|get|ever))*",
     around=r"around|about|roughly|approximately|approx\.?|near|~",
     or_less=r"or less|or lower|or cheaper|and less|max(?:imum)?\b|at most|at the most|tops\b|or so at most",
     or_below=r"or under|or below|and under|and below",
@@ -112,7 +115,7 @@ SENTENCE = SentenceWords(
         "want wants wanted wanting need needs needed needing like likes love loves prefer prefers fancy fancies enjoy "
         "enjoys adore adores wear wears eat eats drink drinks collect collects use uses buy buys buying get take see "
         "have find seek look looking search searching shopping require requires favour favor go "
-        "recommend recommends recommended suggest suggests suggested mention mentions mentioned praise praises praised "
+        "recommend recommends recommended suggest suggests suggested mention mentions mentioned praise praises "
         "insist insists settled decided agreed picked opted chose choose pick"
     ),
     past=word_set(
@@ -198,13 +201,14 @@ ENGLISH = Lexicon(
     r"|ok(?:ay)? with|fine with",
     idioms=r"as (?:long|soon|far) as|by the way|to be honest|moving on|same question|(?:it's |it has )?been ages"
     r"|of course|if possible",
-    not_negations=r"(?:can't|cannot|can not|cant|couldn't) (?:live|do|go|survive|manage) without"
+    not_negations=r"^no (?:thanks|thank you)"
+    r"|(?:can't|cannot|can not|cant|couldn't) (?:live|do|go|survive|manage) without"
     r"|nothing (?:beats|better than|like)|(?:i|we) (?:do not|don't|dont|have not|haven't) (?:have|own|got)"
     r"|(?:i'm |am |we're |are )?not (?:that |too |so |very )?(?:picky|fussy|choosy|urgent|convinced|happy|satisfied"
     r"|good enough|what i (?:meant|want|wanted|asked for))"
     r"|(?:do not|don't|dont) (?:forget|hesitate|get me wrong|think|see)|(?:cannot|can't|cant) (?:afford|see|think)"
     r"|not (?:sure|certain|only|necessarily|really sure|bad|yet|at all)|no (?:problem|worries|idea"
-    r"|thanks|thank you|rush|preference|doubt|matter)"
+    r"|rush|preference|doubt|matter)"
     r"|(?:do not|don't|dont|do n't) (?:know|care|worry|remember|understand|bother|have (?:a|any) preference)"
     r"|why not|if not|or not|whether or not|can(?:'|no)?t (?:decide|find|wait)|could(?: not|n't) find"
     r"|can(?:no|')t (?:go|spend|pay)|(?:haven't|have not|didn't|did not) (?:seen|found|decided)|would(?:n't"
