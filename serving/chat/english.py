@@ -45,7 +45,7 @@ PRICES = PriceWords(
     around=r"around|about|roughly|approximately|approx\.?|near|~",
     or_less=r"or less|or lower|or cheaper|and less|max(?:imum)?\b|at most|at the most|tops\b|or so at most",
     or_below=r"or under|or below|and under|and below",
-    or_more=r"at least|at the (?:very )?least|or more|or higher|or above|or over|or upwards?|and up\b|and above"
+    or_more=r"at least|at the (?:very )?least|or more|or higher|or above|or over|or upwards?|(?:and )?up\b(?! to)|and above"
     r"|and over|and more|upwards|minimum|\+",
     or_so=r"or so\b|or thereabouts|roughly",
     compared=r"",
@@ -93,7 +93,7 @@ STOP = word_set(
     weekend week month year years two three four five six seven eight nine ten eleven twelve hundred thousand half
     dozen couple several ideal lovely wonderful awesome amazing fantastic important matter matters counts urgent day
     quality left old aged first second third hide remove omit ditch happy glad sorry hurry cute obsessed crazy mad
-    deal deals discount discounts offer offers
+    chance section towards toward involved scratch deal deals discount discounts offer offers
     """
 )
 
@@ -119,13 +119,13 @@ SENTENCE = SentenceWords(
         "insist insists settled decided agreed picked opted chose choose pick"
     ),
     past=word_set(
-        "saw told said got bought fell went took ran broke lost gave came heard met found made left felt thought knew "
+        "saw told said got bought fell went took ran broke lost gave came heard met found made left thought knew "
         "wore ate drank began brought built caught cut did drew drove flew forgot froze grew held hid hit hurt "
-        "kept led let paid put read rode sang sat sent set shook slept spent spoke stole stood taught threw tore won "
+        "kept led let paid put read rode sang sat sent shook slept spent spoke stole stood taught threw tore won "
         "wrote was were had"
     ),
     reasons=word_set("because since cause cos coz while when whenever until till unless"),
-    new_clauses=word_set("and but or then so which that plus also"),
+    new_clauses=word_set("and but or then so which that"),
     prepositions=word_set("for with in of about without to by from than on into like towards toward as after if"),
     places=word_set("at during before after"),
     occasions=word_set(
@@ -135,8 +135,9 @@ SENTENCE = SentenceWords(
     aspects=word_set(
         "colour color material size style taste flavour flavor smell scent shape fabric look design weight fit finish"
     ),
-    nouns_of_form=word_set("one ones version versions kind kinds sort sorts type types variety varieties stuff"),
+    nouns_of_form=word_set("one ones version versions kind kinds sort sorts type types stuff"),
     topics=word_set("show find want need looking shopping about have sell actually also next now give get see buy"),
+    objects=word_set("it them me us"),
     questions=word_set("what how why when where which who"),
     refining=word_set("in with for of made like as something more preferably ideally prefer rather"),
 )
@@ -146,7 +147,7 @@ ENGLISH = Lexicon(
     spaced=True,
     prices=PRICES,
     reset=r"start(?:ing)? (?:over|again|afresh|anew|from scratch)|let(?:'?s| us) (?:start|begin) (?:over|again)"
-    r"|begin again"
+    r"|begin again(?: from scratch)?"
     r"|reset(?: everything| all)?|forget (?:everything|all(?: of)?(?: that| this)?|it all|what i said)"
     r"|clear (?:everything|all)|from the beginning|new search|back to square one|(?:wipe the|clean) slate(?: clean)?",
     another=r"(?:something|anything|some(?:thing)?|what|show me|any) (?:else|other(?:s| ones?| options?| items?)?)\b"
@@ -224,6 +225,8 @@ ENGLISH = Lexicon(
         r"\b([^\W\d_]+) (?:is|are) (?:an? |absolutely |definitely |strictly )*(?:no-?go|out of the question|out\b"
         r"|off (?:the table|limits)"
         r"|forbidden|deal ?breaker|not (?:ok|okay|allowed|acceptable|an option))",
+        r"\b([^\W\d_]+) (?:is|are|would be) (?:an? )?(?:no|nope|no[- ]no)(?: for (?:me|us|him|her|them))?"
+        r"(?=$|[.,;!?|])",
         r"\b([^\W\d_]+) (?:isn't|aren't) (?:ok|okay|allowed|acceptable|an option)",
         r"\b([^\W\d_]+) (?:is|are) (?:something|things?|what|the one thing|a thing) (?:that )?(?:i|we|he|she|they) "
         r"(?:really |absolutely )?(?:can't|cannot|don't|do not|won't|never|hate|dislike|avoid|loathe|detest)"
@@ -242,7 +245,7 @@ ENGLISH = Lexicon(
     r"|shouldn't|must not|mustn't|never|am not|is not|isn't|are not|aren't|not)(?: really| even| ever| currently)?"
     r"(?: (?:want|wants|do|like|need|have|has|contain|contains|include|includes|eat|drink|use|show(?: me)?|recommend"
     r"|suggest|give me|be|get|buy|stand|tolerate"
-    r"|interested|looking|into|fond|made|eating|drinking|having|wanting|digest))?"
+    r"|interested|looking|into|fond|made|eating|drinking|having|wanting|digest)(?: to (?:see|have|get|buy|use|eat|drink|touch|try))?)?"
     r"|with ?out|w/o|with no|with zero|no|nothing(?: with| from| by| containing| that (?:has|contains))?|none of"
     r"|except(?: for)?|excluding|exclude|excludes"
     r"|avoid(?:ing|s)?|anything but|everything but|all but|other than|free (?:of|from)|allergic to|allerg(?:y"
@@ -257,7 +260,7 @@ ENGLISH = Lexicon(
     brand_after="brand",
     shown=r"(?:this|that|these|those|it|them|the (?:first|last|top))(?: ones?| items?| products?)?|any of (?:these"
     r"|those|them|this)(?: ones?)?",
-    fillers=r"too|so|quite|any|anything|something|the|a|an|of|from|by|made|more|kind|kinds|type|sort|brand|brands|products?"
+    fillers=r"involved|included|anywhere|too|so|quite|any|anything|something|the|a|an|of|from|by|made|more|kind|kinds|type|sort|brand|brands|products?"
     r"|items?|ones?|stuff"
     r"|things?|containing|contain|contains|added|inside|it|them|like|all|those|these|such|much|ingredients?|in|with"
     r"|to|about|having|being"

@@ -81,6 +81,7 @@ class SentenceWords:
         aspects: Names of properties, before their value.
         nouns_of_form: Nouns without a meaning of their own, behind a wish: "the red ones".
         topics: Words before a new subject.
+        objects: Pronouns behind a verb.
         questions: Words of questions that name nothing wanted.
         refining: Words before a property of the thing that is wanted: "with pockets".
     """
@@ -102,6 +103,7 @@ class SentenceWords:
     aspects: frozenset[str]
     nouns_of_form: frozenset[str]
     topics: frozenset[str]
+    objects: frozenset[str]
     questions: frozenset[str]
     refining: frozenset[str]
 

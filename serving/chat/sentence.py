@@ -32,6 +32,7 @@ def wished(words: list[str], named: Sequence[bool], content: Sequence[bool], of:
     kept = [flag and not name for flag, name in zip(content, named, strict=True)]
     mode = ""  # "clause" or "phrase" while words are left out
     place, said = 0, False
+    objects = [[word] for word in of.objects]
 
     def said_of(place: int, word: str) -> bool:
         """Whether a verb says something about a wish: "wool is a dream", "tents would suit a beginner"."""
@@ -48,8 +49,10 @@ def wished(words: list[str], named: Sequence[bool], content: Sequence[bool], of:
             mode, said = "clause", False
         elif word in of.new_clauses:
             mode, said = "", False
-        elif word in of.past and place and named[place - 1]:
-            mode = "clause"  # "our old tent gave up"
+        elif word in of.past and place and (named[place - 1] or before in of.new_clauses):
+            mode, kept[place] = "clause", False  # "our old tent gave up", "and fell for it"
+        elif word in of.nouns_of_form or before in of.nouns_of_form or words[place + 1 : place + 2] in objects:
+            kept[place] = False  # "the cheap stuff breaks", "narrow it down"
         elif word in of.aspects and any(word in of.be | of.auxiliaries for word in words[place + 1 : place + 2]):
             kept[place] = False
         elif (word in of.possessives and before != "for") or (word in of.places and before not in of.be):
@@ -87,6 +90,8 @@ def _verb(words: Sequence[str], place: int, kept: list[bool], mode: str, of: Sen
         return place, mode
     if words[verb] in of.be:
         return verb, "phrase"
+    if words[verb - 1] == "had" and words[verb] in of.articles:
+        return verb - 1, "clause"
     if words[verb - 1] in ("have", "has") and not _is_past(words[verb], of):
         return verb - 1, ""  # "surely you have maps"
     if words[verb] in of.wish_verbs:

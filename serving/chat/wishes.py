@@ -38,7 +38,7 @@ def read_wishes(text: str, lexicon: Lexicon, words: CatalogueWords) -> Wishes:
         words: The catalogue.
     """
     found = Wishes([], [], [], [], [], [])
-    for piece in re.split(r"[|.;!?,。！？、()\[\]\"“”]", text):
+    for piece in re.split(r" - |[|.:;!?,。！？、()\[\]\"“”]", text):
         rest = _read_names(found, piece, lexicon, words)
         new, things, topics, unknown = _words_of_sentence(rest, lexicon, words)
         for run in re.findall(f"[{HAN}]+", "".join(rest)):
