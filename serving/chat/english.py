@@ -45,7 +45,8 @@ PRICES = PriceWords(
     around=r"around|about|roughly|approximately|approx\.?|near|~",
     or_less=r"or less|or lower|or cheaper|and less|max(?:imum)?\b|at most|at the most|tops\b|or so at most",
     or_below=r"or under|or below|and under|and below",
-    or_more=r"at least|at the (?:very )?least|or more|or higher|or above|or over|or upwards?|(?:and )?up\b(?! to)|and above"
+    or_more=r"at least|at the (?:very )?least|or more|or higher|or above|or over|or upwards?|(?:and )?up\b(?! to)"
+    r"|and above"
     r"|and over|and more|upwards|minimum|\+",
     or_so=r"or so\b|or thereabouts|roughly",
     compared=r"",
@@ -245,7 +246,8 @@ ENGLISH = Lexicon(
     r"|shouldn't|must not|mustn't|never|am not|is not|isn't|are not|aren't|not)(?: really| even| ever| currently)?"
     r"(?: (?:want|wants|do|like|need|have|has|contain|contains|include|includes|eat|drink|use|show(?: me)?|recommend"
     r"|suggest|give me|be|get|buy|stand|tolerate"
-    r"|interested|looking|into|fond|made|eating|drinking|having|wanting|digest)(?: to (?:see|have|get|buy|use|eat|drink|touch|try))?)?"
+    r"|interested|looking|into|fond|made|eating|drinking|having|wanting|digest)"
+    r"(?: to (?:see|have|get|buy|use|eat|drink|touch|try))?)?"
     r"|with ?out|w/o|with no|with zero|no|nothing(?: with| from| by| containing| that (?:has|contains))?|none of"
     r"|except(?: for)?|excluding|exclude|excludes"
     r"|avoid(?:ing|s)?|anything but|everything but|all but|other than|free (?:of|from)|allergic to|allerg(?:y"

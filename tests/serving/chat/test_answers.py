@@ -95,10 +95,10 @@ def test_a_model_that_reads_queries_keeps_limits_and_history(reader: XCatRecomme
     assert not chat.say("not brand 0").understood.brand
 
 
-def test_a_model_that_reads_queries_says_which_items_match_by_meaning_only(reader: XCatRecommender) -> None:
+def test_a_model_that_reads_queries_answers_for_words_without_a_category(reader: XCatRecommender) -> None:
     turn = ChatSession(reader, k=40).say("number")
     has = [item for item in turn.recommendations if item.words]
     assert len(turn.recommendations) == 40 and len(has) == 40
     assert "close in meaning" not in turn.answer
     only = ChatSession(reader, k=3).say("number 0")
-    assert only.answer.startswith("I found 3 items, with the word")
+    assert only.answer.startswith('I found 3 items with the word "number": ')
