@@ -1,7 +1,7 @@
 """Quality and speed of chat: 300 generated dialogues in English and Chinese, with known wishes and limits.
 
     python benchmarks/chat.py tables CHINESE-SHOP       # writes a small Chinese shop; then: xcat fit CHINESE-SHOP ...
-    python benchmarks/chat.py run en=CKPT zh=CHINESE-CKPT --part fresh --seeds 0 1 2 --json
+    python benchmarks/chat.py run en=CKPT zh=CHINESE-CKPT --part final --seeds 0 1 2 --json
 
 The wishes of a dialogue are drawn from the catalogue of the checkpoint. The truth of a turn is what is in force after
 it. Slot F1 counts (slot, value) pairs over all turns: category, brand, attribute, excluded word or brand, lowest and
@@ -270,7 +270,7 @@ def measure(
     """Figures of the dialogues over one catalogue."""
     customers = [Customer(recommender, chinese, part, seed) for seed in seeds]
     by_id = {item["item_id"]: item for item in customers[0].items}
-    counts: list[tuple[int, int]] = []
+    of_dialogues: list[tuple[int, int]] = []
     shared, told_count, true_count = Counter[str](), Counter[str](), Counter[str]()
     found = {"turns": 0, "empty_answers": 0, "items_outside": 0, "limits_broken": 0, "items": 0}
     seconds: list[float] = []
@@ -296,7 +296,7 @@ def measure(
             found["items_outside"] += sum(item.item_id not in by_id for item in turn.recommendations)
             # A limit that was understood is kept; one that was not is counted by F1, and here too.
             found["limits_broken"] += sum(broken(by_id[item.item_id], told) for item in turn.recommendations)
-        counts.append((right, slots_in_all))
+        of_dialogues.append((right, slots_in_all))
     scores = {slot: 2 * shared[slot] / (told_count[slot] + true_count[slot]) for slot in true_count}
     total = 2 * sum(shared.values()) / (sum(told_count.values()) + sum(true_count.values()))
     p95 = 1000 * float(np.quantile(seconds, 0.95))
@@ -304,9 +304,10 @@ def measure(
         "dialogues": dialogues * len(seeds),
         **found,
         "slot_f1": total,
-        "slot_f1_interval": interval(counts),
+        "slot_f1_interval": interval(of_dialogues),
         "slot_f1_by_seed": [
-            2 * right / slots for right, slots in np.array(counts).reshape(len(seeds), -1, 2).sum(axis=1).tolist()
+            2 * right / slots
+            for right, slots in np.array(of_dialogues).reshape(len(seeds), -1, 2).sum(axis=1).tolist()
         ],
         "f1_by_slot": scores,
         "p95_ms": p95,
@@ -322,7 +323,7 @@ def main() -> None:
     run = commands.add_parser("run")
     run.add_argument("checkpoints", nargs="+", help="NAME=FOLDER; zh=FOLDER for the tables that `tables` writes")
     run.add_argument("--dialogues", type=int, default=150, help="per checkpoint and seed")
-    run.add_argument("--part", choices=tuple(SENTENCES), default="fresh", help="sentences to draw from")
+    run.add_argument("--part", choices=tuple(SENTENCES), default="final", help="sentences to draw from")
     run.add_argument("--seeds", type=int, nargs="+", default=[0])
     run.add_argument("--show", type=int, default=0, help="misunderstood turns to print")
     run.add_argument("--json", action="store_true")
