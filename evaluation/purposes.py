@@ -59,8 +59,8 @@ def without_history(scores: torch.Tensor, history: torch.Tensor) -> torch.Tensor
 
     Example:
         >>> import torch
-        >>> without_history(torch.tensor([[-torch.inf, -torch.inf, 0.5, 0.2]]), torch.tensor([[2, 0]])).tolist()
-        [[-inf, -inf, -inf, 0.2]]
+        >>> without_history(torch.tensor([[-torch.inf, -torch.inf, 0.5, 0.25]]), torch.tensor([[2, 0]])).tolist()
+        [[-inf, -inf, -inf, 0.25]]
     """
     return scores.scatter(1, history.to(scores.device), -math.inf)
 

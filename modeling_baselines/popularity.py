@@ -146,7 +146,7 @@ class RecentPopularityModel(CountingModel):
     Example:
         >>> model = RecentPopularityModel(RecentPopularityConfig(num_item_rows=5, weeks=1))
         >>> model.fit([[2, 2, 3], [4]], [[0, 0, 604_800], [604_900]]).score_rows([{"items": [2]}]).tolist()
-        [[-inf, -inf, 0.0, 1.0, 1.0]]
+        [[-inf, -inf, 1.0, 2.0, 2.0]]
     """
 
     config_class = RecentPopularityConfig
