@@ -83,21 +83,9 @@ def evaluate(
 
         xcat evaluate my-checkpoint my-shop/ --by-category --category-column department
     """
-    from .usage import (
-        check_at_least,
-        check_checkpoint,
-        check_finite,
-        check_metrics,
-        check_report,
-        check_split,
-        check_tables,
-    )
+    from .usage import check_checkpoint, check_metrics, check_report, check_split, check_tables
 
-    cutoffs = sorted(set(k or (10, 20)))
-    check_at_least("-k", cutoffs[0], 1)
-    if part not in ("test", "validation"):
-        raise ValueError(f"--part is {part!r}; give test or validation")
-    check_finite("--cold-boost", cold_boost)
+    cutoffs = _cutoffs(k, part, cold_boost)
     more = check_metrics(metrics)
     check_split(split, tie_policy)
     check_checkpoint(checkpoint, revision)
@@ -149,6 +137,18 @@ def evaluate(
         print_json(
             {**judged, "baselines": baselines, "unknown_items": judging.unknown_items, "tables": shop.report.to_dict()}
         )
+
+
+def _cutoffs(k: list[int] | None, part: str, cold_boost: float | None) -> list[int]:
+    """The cut-offs in order, once each; bad values of these options are refused."""
+    from .usage import check_at_least, check_finite
+
+    cutoffs = sorted(set(k or (10, 20)))
+    check_at_least("-k", cutoffs[0], 1)
+    if part not in ("test", "validation"):
+        raise ValueError(f"--part is {part!r}; give test or validation")
+    check_finite("--cold-boost", cold_boost)
+    return cutoffs
 
 
 def _say(judging: EvaluationData) -> None:
