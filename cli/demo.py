@@ -3,44 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from ..ranking.recommender import XCatRecommender
 
-HOUSEHOLDS_SHOWN = 3
-RECOMMENDATIONS_SHOWN = 5
-
-PREPARATION: dict[str, Any] = {"split": "last-basket", "tie_policy": "shuffle", "item_features": ()}
-CONFIG = {
-    "max_history": 100,
-    "hidden_size": 64,
-    "intermediate_size": 256,
-    "num_attention_heads": 2,
-    "hidden_dropout": 0.1,
-    "attention_dropout": 0.0,
-    "num_neighbors": 0,
-    "num_candidates": 0,
-    "repeats": "apart",
-    "repeat_weight": 0.5,
-    "num_negatives": 2048,
-}
 EPOCHS = 6
-AUTHOR = {"dataset_name": "The Complete Journey", "language": "en", "tags": ["retail", "groceries"]}
-"""The author's fields of the card."""
-TRAINING = {
-    "per_device_train_batch_size": 32,
-    "max_train_events": 601,
-    "learning_rate": 3e-3,
-    "new_category_weight": 5.0,
-    "early_stopping_patience": 2,
-}
-SMALL_HOUSEHOLDS = 150
-SMALL_CONFIG = {**CONFIG, "objective": "sampled_softmax"}
-SMALL_TRAINING = {**TRAINING, "warmup_steps": 10, "precision": "fp32"}
-"""Settings of the small reference checkpoint; its card is in `model_cards/released`. fp32, to run on any machine."""
 
 
 def demo(
@@ -79,50 +49,27 @@ def demo(
     from ..tokenization.progress import stage
 
     with stage("loading libraries"):
-        from ..ranking.recommender import XCatRecommender
-        from ..tokenization.sources.complete_journey import load_complete_journey
-        from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
-        from ..workflows.fit import FitRequest, fit_shop
+        from ..workflows.demo import demo as run_demo
     from .console import messages, print_json, results, say
     from .metric_tables import metrics_table, shown_blocks
     from .rendering import recommendation_table
 
-    fewer = "" if households is None else f" --households {households}"
-    households = SMALL_HOUSEHOLDS if small and households is None else households
-    shop = load_complete_journey(max_households=households)
-    outcome = fit_shop(
-        FitRequest(
-            shop=shop,
-            output=output,
-            preparation={**PREPARATION, "seed": seed, "text_encoder": packaged_copy()},
-            config=SMALL_CONFIG if small else CONFIG,
-            training={**(SMALL_TRAINING if small else TRAINING), "num_train_epochs": epochs},
-            card={
-                **AUTHOR,
-                "model_name": "Complete Journey small" if small else "Complete Journey",
-                "base_model": DEFAULT_TEXT_ENCODER,  # also if a local copy is read
-            },
-            data="complete-journey",
-            command=f"xcat demo{' --small' if small else ''}{fewer} --epochs {epochs} --seed {seed}",
-        ),
-        tell=say,
-    )
-    title = f"{shop.name}: last basket of each household, full catalogue"
-    results.print(metrics_table(outcome.reports, shown_blocks(outcome.reports), title), highlight=False)
-    recommender = XCatRecommender.from_pretrained(output)
-    test = outcome.prepared.splits["test"]
-    for row in test.select(range(min(HOUSEHOLDS_SHOWN, len(test)))):
-        history = recommender.vocabulary.decode(row["items"])
-        title = f"household {row['user_id']}, after {len(history)} purchases"
-        found = recommender.recommend(history, RECOMMENDATIONS_SHOWN)
-        results.print(recommendation_table(found, title, reasons=True), highlight=False)
+    found = run_demo(output, households=households, epochs=epochs, seed=seed, small=small, tell=say)
+    fitted = found.fitted
+    title = "The Complete Journey: last basket of each household, full catalogue"
+    results.print(metrics_table(fitted.reports, shown_blocks(fitted.reports), title), highlight=False)
+    for one in found.lists:
+        for name, items in one.lists.items():
+            title = f"{one.name}, after {one.events:,} purchases: {name}"
+            results.print("", recommendation_table(items, title, reasons=True), highlight=False, sep="\n")
     messages.print(
-        f"trained in {outcome.train_seconds:.0f} s, {outcome.total_seconds:.0f} s in all, "
-        f"peak memory {outcome.peak_memory_mb:.0f} MB"
+        f"trained in {fitted.train_seconds:.0f} s, {fitted.total_seconds:.0f} s in all, "
+        f"peak memory {fitted.peak_memory_mb:.0f} MB"
     )
-    _show_use(recommender, output)
+    _show_use(fitted.recommender, output)
+    results.print(f"\nThe results are in {found.page}; open it in a browser.", markup=False, highlight=False)
     if json_output:
-        print_json(outcome.to_dict())
+        print_json(found.to_dict())
 
 
 def _show_use(recommender: XCatRecommender, output: Path) -> None:

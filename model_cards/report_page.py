@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import html
 import math
 import os
 import re
@@ -20,7 +19,9 @@ from ..evaluation.slices import SLICE_MEANINGS
 from ..ranking.recommender import XCatRecommender
 from ..training.provenance import package_versions
 from .charts import interval_chart, line_chart
-from .markdown import line, metric_label, plain_setting
+from .markdown import metric_label, plain_setting
+from .page_lists import CustomerLists, clean, customer_lists, escaped, ordered, title_or_id
+from .page_style import STYLE
 from .results import verdict
 from .run_cards import example_histories
 from .scrubbing import is_secret_name, scrub
@@ -28,24 +29,6 @@ from .training_section import command_text, logged_steps
 
 SHOWN = 5
 """Recommendations per example."""
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#1c2128;max-width:46rem;margin:0 auto;padding:1rem}
-h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2.2rem}h3{font-size:1rem;margin:1.6rem 0 .2rem}
-h1,h2,h3,p,li,.facts td,.facts th{overflow-wrap:anywhere}
-table{border-collapse:collapse;margin:.6rem 0;width:100%}
-th,td{padding:.35rem .45rem;border-bottom:1px solid #d8dee4;text-align:right;vertical-align:top}
-th{font-weight:600}th:first-child,td:first-child{text-align:left}
-.facts td,.facts th{text-align:left}.facts th{font-weight:400;color:#57606a;width:40%}
-.scroll{overflow-x:auto}.i{display:block;color:#57606a;font-size:.78rem}
-.best{font-weight:700}.muted{color:#57606a}
-svg{display:block;width:100%;max-width:34rem;height:auto;margin:.6rem 0}
-svg text{font:11px system-ui,sans-serif;fill:#57606a}svg .n{font-size:12px;fill:#1c2128}
-svg .g{stroke:#e4e8ec}svg .k{stroke:#57606a;stroke-dasharray:4 3}svg .w{stroke-width:3}
-pre{background:#f3f5f7;padding:.7rem;white-space:pre-wrap;overflow-wrap:anywhere;border-radius:6px}
-summary{cursor:pointer;margin:.6rem 0}ol,ul{padding-left:1.4rem}
-@media(max-width:560px){body{font-size:14px;padding:.8rem}th,td{padding:.3rem .25rem}.i,th{font-size:.72rem}}
-"""
 
 
 @dataclass(frozen=True)
@@ -56,6 +39,7 @@ class ReportContext:
         facts: Name to value of facts about the evaluation: data, split, users, machine.
         curves: Model name to its `learning_curve`.
         recommender: Computes a few example recommendations with their reasons.
+        lists: Recommendations for a few customers whose purchases are public.
         findings: Sentences on significant differences, instead of the comparison with the best baseline.
         settings: Heading to settings by name; secrets are left out.
         notes: Warnings about the data, without user values.
@@ -65,6 +49,7 @@ class ReportContext:
     facts: Mapping[str, object] | None = None
     curves: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
     recommender: XCatRecommender | None = None
+    lists: Sequence[CustomerLists] = ()
     findings: Sequence[str] = ()
     settings: Mapping[str, Mapping[str, Any]] | None = None
     notes: Sequence[str] = ()
@@ -114,6 +99,7 @@ def report_page(reports: Mapping[str, RankingReport], *, title: str, own: str | 
     """The page as text; arguments as in `write_report`."""
     sections = {
         "Results": _about_results(reports) + _results(reports, own, context.findings),
+        "Recommendations": customer_lists(context.lists),
         "Results by slice": _slices(reports, own),
         **_discovery(discover_reports(reports), own),
         "Learning curve": _curves(context.curves or {}),
@@ -129,11 +115,11 @@ def report_page(reports: Mapping[str, RankingReport], *, title: str, own: str | 
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{name}</title><style>{_STYLE}</style></head><body>",
+        f"<title>{name}</title><style>{STYLE}</style></head><body><main>",
         f"<h1>{name}</h1>",
         _facts({**(context.facts or {}), "Written": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"}),
         *(f"<h2>{heading}</h2>\n{content}" for heading, content in sections.items() if content),
-        "</body></html>",
+        "</main></body></html>",
     ]
     return "\n".join(parts) + "\n"
 
@@ -201,7 +187,7 @@ def _results(reports: Mapping[str, RankingReport], own: str | None, findings: Se
     first = next(iter(reports.values()))
     cutoffs = sorted({int(name.rpartition("@")[2]) for report in reports.values() for name in report.metrics})
     deciding = f"ndcg@{_cutoff(cutoffs)}"
-    drawn = {_clean(scrub(n)): (r.value(deciding), r.interval(deciding)) for n, r in reports.items()}
+    drawn = {clean(scrub(n)): (r.value(deciding), r.interval(deciding)) for n, r in reports.items()}
     sentences = [*findings, *([verdict(reports, own)] if own is not None else [])]
     tables = [_table(reports, own, [f"{name}@{k}" for name in first.names]) for k in cutoffs]
     return "\n".join([
@@ -259,10 +245,10 @@ def _table(
     """Models by metrics, `own` first; metrics that no model has are left out."""
     metrics = [name for name in metrics if any(math.isfinite(r.value(name, part)) for r in reports.values())]
     best = {name: max(v for r in reports.values() if math.isfinite(v := r.value(name, part))) for name in metrics}
-    head = "".join(f"<th>{_text(metric_label(name)).replace('@', '<wbr>@')}</th>" for name in metrics)
+    head = "".join(f'<th scope="col">{_text(metric_label(name)).replace("@", "<wbr>@")}</th>' for name in metrics)
     rows = []
     for model in sorted(reports, key=lambda name: name != own):
-        cells = [f"<td>{_text(model)}</td>"]
+        cells = [f'<th scope="row">{_text(model)}</th>']
         for name in metrics:
             value, found = reports[model].value(name, part), reports[model].interval(name, part)
             number = f"{value:.4f}" if math.isfinite(value) else "n/a"
@@ -270,7 +256,7 @@ def _table(
             interval = "" if found is None else f' <span class="i">{found.low:.4f} to {found.high:.4f}</span>'
             cells.append(f"<td><span{mark}>{number}</span>{interval}</td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    return f'<div class="scroll"><table><tr><th>model</th>{head}</tr>{"".join(rows)}</table></div>'
+    return f'<div class="scroll"><table><tr><th scope="col">model</th>{head}</tr>{"".join(rows)}</table></div>'
 
 
 def _curves(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
@@ -283,7 +269,9 @@ def _curves(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         lines = {name: [(float(p["epoch"]), float(p[name])) for p in points if name in p] for name in names}
         losses = {name: found for name, found in lines.items() if name.endswith("loss")}
         ranks = {metric_label(name): found for name, found in lines.items() if name not in losses}
-        head = "".join(f"<th>{_text(name if name in losses else metric_label(name))}</th>" for name in names)
+        head = "".join(
+            f'<th scope="col">{_text(name if name in losses else metric_label(name))}</th>' for name in names
+        )
         rows = [
             f"<tr><td>{point['epoch']:g}</td>"
             + "".join(f"<td>{f'{point[name]:.4f}' if name in point else ''}</td>" for name in names)
@@ -295,7 +283,7 @@ def _curves(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
             line_chart("Loss", losses, kept),
             line_chart("Validation metric", ranks, kept),
             "" if kept is None else f'<p class="muted">The dashed line is the checkpoint: epoch {kept:g}.</p>',
-            f'<details><summary>Numbers</summary><div class="scroll"><table><tr><th>epoch</th>{head}</tr>',
+            f'<details><summary>Numbers</summary><div class="scroll"><table><tr><th scope="col">epoch</th>{head}</tr>',
             f"{''.join(rows)}</table></div></details>",
         ]
     about = "Lower loss is better. NDCG is computed on the validation targets; higher is better."
@@ -311,27 +299,15 @@ def _examples(recommender: XCatRecommender) -> str:
         "A percentage says by how much the odds of the recommendation fall without that item of the history.</p>"
     ]
     for number, history in enumerate(example_histories(recommender.model, catalogue), start=1):
-        had = "".join(f"<li>{_item(titles[item], item)}</li>" for item in history)
-        parts.append(f"<h3>Example {number}</h3><p>History:</p><ul>{had}</ul><p>Recommended:</p><ol>")
-        for found in recommender.recommend(history, k=SHOWN):
-            category = f' <span class="muted">in <bdi>{_text(found.category)}</bdi></span>' if found.category else ""
-            because = ", ".join(
-                f"{_item(reason.title, reason.item_id)} ({reason.weight:.0%})" for reason in found.because
-            )
-            reasons = f'<br><span class="muted">because of {because}</span>' if because else ""
-            parts.append(f"<li>{_item(found.title, found.item_id)}{category}{reasons}</li>")
-        parts.append("</ol>")
+        had = "".join(f"<li>{title_or_id(titles[item], item)}</li>" for item in history)
+        parts.append(f"<h3>Example {number}</h3><p>History:</p><ul>{had}</ul><p>Recommended:</p>")
+        parts.append(ordered(recommender.recommend(history, k=SHOWN)))
     return "\n".join(parts)
 
 
 def _titles(recommender: XCatRecommender) -> list[str | None]:
     table = recommender.processor.catalogue.table
     return table["title"].to_pylist() if "title" in table.column_names else [None] * table.num_rows
-
-
-def _item(title: str | None, item_id: str) -> str:
-    """A title as in the catalogue, or the id if there is none."""
-    return f"<bdi>{_escape(title or item_id)}</bdi>"
 
 
 def _settings(settings: Mapping[str, Mapping[str, Any]]) -> str:
@@ -349,7 +325,9 @@ def _command(command: str) -> str:
 
 
 def _facts(rows: Mapping[str, object]) -> str:
-    cells = "".join(f"<tr><th>{_text(name)}</th><td>{_text(value)}</td></tr>" for name, value in rows.items())
+    cells = "".join(
+        f'<tr><th scope="row">{_text(name)}</th><td>{_text(value)}</td></tr>' for name, value in rows.items()
+    )
     return f'<table class="facts">{cells}</table>'
 
 
@@ -360,16 +338,7 @@ def _list(lines: Iterable[str]) -> str:
 
 def _text(value: object) -> str:
     """An escaped text without local paths and secrets."""
-    return _escape(scrub(str(value)))
-
-
-def _escape(text: object) -> str:
-    return html.escape(_clean(text))
-
-
-def _clean(text: object) -> str:
-    """One line without control characters."""
-    return line(_CONTROL.sub("", str(text)))
+    return escaped(scrub(str(value)))
 
 
 def _cutoff(cutoffs: Sequence[int]) -> int:

@@ -9,10 +9,9 @@ import pytest
 from huggingface_hub import constants
 
 from xcat_rec.cli.app import main
-from xcat_rec.tokenization.sources import complete_journey
 from xcat_rec.tokenization.text import default_encoder
 from xcat_rec.tokenization.text.default_encoder import DEFAULT_TEXT_ENCODER, PACKAGED_COPY, resolve_text_encoder
-from xcat_rec.workflows import fit as fitting
+from xcat_rec.workflows import demo as demonstration
 from xcat_rec.workflows.fit import FitRequest
 
 from ..tiny_shop import shop
@@ -28,8 +27,8 @@ def test_nothing_is_downloaded_where_the_hub_answers(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(default_encoder, "_hub_answers", lambda: True)
-    monkeypatch.setattr(complete_journey, "load_complete_journey", lambda **_: shop())
-    monkeypatch.setattr(fitting, "fit_shop", stop_here)
+    monkeypatch.setattr(demonstration, "load_complete_journey", lambda **_: shop())
+    monkeypatch.setattr(demonstration, "fit_shop", stop_here)
     with pytest.raises(SystemExit):
         main(["demo", "--output", str(tmp_path / "demo")])
     folder, _ = resolve_text_encoder(asked[0].preparation.get("text_encoder"))

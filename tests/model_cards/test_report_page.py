@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from xcat_rec.model_cards.charts import COLOURS
+from xcat_rec.model_cards.page_lists import CustomerLists
+from xcat_rec.model_cards.page_style import STYLE
 from xcat_rec.model_cards.report_page import ReportContext, learning_curve, write_report
+from xcat_rec.modeling_xcat.recommending_xcat import Reason, Recommendation, Recommendations
 
 from .example_card import example_card, example_results
 
@@ -133,3 +137,22 @@ def test_a_report_without_users_values_or_training_has_no_intervals_and_no_curve
 def test_the_curve_is_that_of_the_log_of_the_card(tmp_path: Path) -> None:
     points = learning_curve(example_card(tmp_path).training.log)
     assert [(point["epoch"], point["training loss"]) for point in points] == [(1.0, 4.0), (2.0, 3.5)]
+
+
+def test_lists_of_customers_are_escaped_and_have_their_reasons(tmp_path: Path) -> None:
+    why = Reason("b", "<b>Milk</b>", 0.4)
+    again = Recommendations([Recommendation("a", 2.0, "<script>x", "dairy & co", (why,))])
+    new = Recommendations([Recommendation("c", 1.0, "Bread", None)])
+    context = ReportContext(lists=[CustomerLists("Household 1", 1200, {"Buy again": again, "New for you": new})])
+    text = write_report(tmp_path / "page.html", example_results(), context=context).read_text(encoding="utf-8")
+    page = Page(text)
+    assert not page.tags & {"script", "link", "img", "iframe", "b"} and not page.attributes & {"src", "href", "onload"}
+    assert "url(" not in text and "@import" not in text and "@font-face" not in text
+    assert "<h3>Household 1, after 1,200 purchases</h3>" in text
+    assert "because of <bdi>&lt;b&gt;Milk&lt;/b&gt;</bdi> (40%)" in text and text.count("because of") == 1
+    assert "&lt;script&gt;x" in text and "dairy &amp; co" in text and "prefers-color-scheme:dark" in text
+
+
+def test_a_dark_screen_has_a_colour_for_each_colour_of_the_charts() -> None:
+    for colour in COLOURS:
+        assert f'[stroke="{colour}"]' in STYLE and f'[fill="{colour}"]' in STYLE

