@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..serving.space_catalogue import price_text
+from ..serving.space_catalogue import price_text, reason_name
 from .plain_tables import Column, PlainTable, one_line
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def recommendation_table(found: Sequence[Recommendation], title: str, reasons: b
         ]  # fmt: skip
         rows.append((str(rank), item.item_id, item.title, *known, f"{item.score:.2f}"))
         if reasons and item.because:
-            because = "; ".join(f"{one_line(reason.title)} ({reason.weight:.0%})" for reason in item.because)
+            named = ((reason_name(one.title, one.item_id, item.item_id), one.weight) for one in item.because)
+            because = "; ".join(f"{one_line(title)} ({weight:.0%})" for title, weight in named)
             rows.append(f"{_INDENT}because of {because}")
     return PlainTable(title, columns, rows)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..modeling_xcat.recommending_xcat import Recommendation, Recommendations
+from ..serving.space_catalogue import reason_name
 from .markdown import line
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
@@ -48,7 +49,8 @@ def ordered(found: Sequence[Recommendation]) -> str:
     entries = []
     for one in found:
         category = f' <span class="muted">in <bdi>{escaped(one.category)}</bdi></span>' if one.category else ""
-        because = ", ".join(f"{title_or_id(why.title, why.item_id)} ({why.weight:.0%})" for why in one.because)
+        named = ((reason_name(why.title, why.item_id, one.item_id), why) for why in one.because)
+        because = ", ".join(f"{title_or_id(title, why.item_id)} ({why.weight:.0%})" for title, why in named)
         reasons = f'<br><span class="muted">because of {because}</span>' if because else ""
         entries.append(f"<li>{title_or_id(one.title, one.item_id)}{category}{reasons}</li>")
     return f"<ol>{''.join(entries)}</ol>"

@@ -168,7 +168,8 @@ def cards(found: Sequence[Mapping[str, Any]], catalogue: Catalogue, note: str, s
         facts = [one["category"], catalogue.price(one["item_id"]), one["item_id"]]
         if scores:
             facts.append(f"score {one['score']:.3f}")
-        reasons = ", ".join(f"{reason['title']} ({reason['weight']:.0%})" for reason in one["because"])
+        named = ((reason_name(why["title"], why["item_id"], one["item_id"]), why) for why in one["because"])
+        reasons = ", ".join(f"{title} ({why['weight']:.0%})" for title, why in named)
         lines = [
             f"<b>{place}. {html.escape(str(one['title']))}</b>",
             f"<span>{html.escape(' · '.join(str(fact) for fact in facts if fact))}</span>",
@@ -176,6 +177,17 @@ def cards(found: Sequence[Mapping[str, Any]], catalogue: Catalogue, note: str, s
         ]
         parts.append(f'<div class="xcat-card">{image}<div>{"".join(lines)}</div></div>')
     return "\n".join(parts)
+
+
+def reason_name(title: str, item_id: str, recommended: str) -> str:
+    """The title of a reason; "itself" if it is the recommended item, which the history has, too.
+
+    Args:
+        title: Its title.
+        item_id: Its id.
+        recommended: Id of the recommended item.
+    """
+    return "itself" if item_id == recommended else title
 
 
 def _flags(found: Any) -> np.ndarray:

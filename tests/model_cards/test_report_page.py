@@ -141,7 +141,7 @@ def test_the_curve_is_that_of_the_log_of_the_card(tmp_path: Path) -> None:
 
 def test_lists_of_customers_are_escaped_and_have_their_reasons(tmp_path: Path) -> None:
     why = Reason("b", "<b>Milk</b>", 0.4)
-    again = Recommendations([Recommendation("a", 2.0, "<script>x", "dairy & co", (why,))])
+    again = Recommendations([Recommendation("a", 2.0, "<script>x", "dairy & co", (why, Reason("a", "x", 0.2)))])
     new = Recommendations([Recommendation("c", 1.0, "Bread", None)])
     context = ReportContext(lists=[CustomerLists("Household 1", 1200, {"Buy again": again, "New for you": new})])
     text = write_report(tmp_path / "page.html", example_results(), context=context).read_text(encoding="utf-8")
@@ -149,7 +149,10 @@ def test_lists_of_customers_are_escaped_and_have_their_reasons(tmp_path: Path) -
     assert not page.tags & {"script", "link", "img", "iframe", "b"} and not page.attributes & {"src", "href", "onload"}
     assert "url(" not in text and "@import" not in text and "@font-face" not in text
     assert "<h3>Household 1, after 1,200 purchases</h3>" in text
-    assert "because of <bdi>&lt;b&gt;Milk&lt;/b&gt;</bdi> (40%)" in text and text.count("because of") == 1
+    assert (
+        "because of <bdi>&lt;b&gt;Milk&lt;/b&gt;</bdi> (40%), <bdi>itself</bdi> (20%)" in text
+        and text.count("because of") == 1
+    )
     assert "&lt;script&gt;x" in text and "dairy &amp; co" in text and "prefers-color-scheme:dark" in text
 
 
