@@ -47,7 +47,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def short_reranker_fits() -> Iterator[None]:
     """A tenth of the steps of the re-ranker's fit, which take most of the time of training on the tiny data set.
 
-    Every training still fits and cross-validates it; tests/training/tuning uses all steps.
+    Every training still fits and cross-validates it; tests/training/tuning has tests with all steps.
     """
     if "torch" not in sys.modules:  # no test that was collected trains
         yield
@@ -57,3 +57,15 @@ def short_reranker_fits() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reranker, "_STEPS", 30)
         yield
+
+
+@pytest.fixture
+def runs_here(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of `bench` in this process; tests/cli/test_bench.py has some in processes of their own."""
+    from xcat_rec.workflows import bench_models
+    from xcat_rec.workflows.bench import BenchRequest, BenchRun, run_model
+
+    def run_here(request: BenchRequest) -> BenchRun:
+        return run_model(request, tmp_path_factory.mktemp("run"))
+
+    monkeypatch.setattr(bench_models, "run_in_process", run_here)

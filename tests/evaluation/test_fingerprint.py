@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pyarrow as pa
 from datasets import Dataset, Features, List, Value
 
 from xcat_rec.evaluation.fingerprint import evaluation_fingerprint
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
+
+from ..fresh_processes import run_program
 
 HISTORIES = [("ann", ["tent", "boots"], ["kite"]), ("bob", ["kite"], ["boots", "tent"])]
 
@@ -44,5 +43,5 @@ def test_the_evaluated_data_matter_and_the_order_of_the_catalogue_does_not() -> 
 
 def test_another_process_computes_the_same() -> None:
     code = f"from {__name__} import fingerprint_of; print(fingerprint_of())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run_program(code)
     assert done.stdout.strip() == fingerprint_of()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import evaluate
@@ -12,6 +10,8 @@ import pytest
 import yaml
 
 from xcat_rec.evaluation.modules import COMBINED, METRIC_MODULES, load_metric, write_metric
+
+from ..fresh_processes import run_program
 
 BY_HAND = {"recall": 0.25, "ndcg": 0.315465, "mrr": 0.25, "hit_rate": 0.5, "coverage": 0.6}
 ASKED = {"predictions": [["tent", "lamp"], ["boots", "tent"]], "references": [["lamp", "map"], ["kite"]], "ks": [2]}
@@ -40,7 +40,7 @@ sys.modules["xcat_rec"] = None
 import evaluate
 print(evaluate.load({str(folder)!r}).compute(predictions=[[3, 4]], references=[[4]], ks=[2]))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    done = run_program(code, folder=tmp_path)
     assert done.stdout.strip() == "{'mrr@2': 0.5}", done.stderr[-2000:]
 
 

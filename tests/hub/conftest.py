@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ..fresh_processes import run_program
 from .server import Hub
 
 BLOCK = """
@@ -81,11 +81,8 @@ class Client:
     ) -> subprocess.CompletedProcess[str]:
         """Run Python in a fresh process, with or without the package at hand."""
         self.home.mkdir(exist_ok=True)
-        command = [sys.executable, "-c", code if package else BLOCK + code, *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=False, env=self.environment(**changes), cwd=self.home,
-            timeout=300,
-        )  # fmt: skip
+        program = code if package else BLOCK + code
+        return run_program(program, *arguments, environment=self.environment(**changes), folder=self.home)
 
     def tell(self, code: str, *arguments: str, package: bool = True, **changes: str) -> Any:
         """Run Python that ends well; the JSON on its last line."""

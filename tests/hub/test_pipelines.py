@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,21 @@ def test_with_and_without_the_package_the_lists_are_the_same(alice: Client, tmp_
         )
         assert (code, device) == (name, "cpu") and imported == (name == "xcat_rec")
         for lists, wanted in zip(found, expected, strict=True):
-            assert json.loads(json.dumps(lists)) == json.loads(json.dumps(wanted))
+            check_same(lists, json.loads(json.dumps(wanted)))
+
+
+def check_same(found: Any, wanted: Any, unit: float = 1e-6) -> None:
+    """Equal, but for one unit in the last place of rounded scores and weights: sums of two processes may differ."""
+    if isinstance(wanted, dict):
+        assert found.keys() == wanted.keys()
+        for name, value in wanted.items():
+            check_same(found[name], value, 1e-4 if name == "weight" else 1e-6)
+    elif isinstance(wanted, list):
+        assert len(found) == len(wanted)
+        for one, other in zip(found, wanted, strict=True):
+            check_same(one, other, unit)
+    else:
+        assert found == (pytest.approx(wanted, abs=1.5 * unit, rel=0) if isinstance(wanted, float) else wanted)
 
 
 RATED = """

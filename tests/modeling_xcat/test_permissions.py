@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.saving_xcat import check_readable, usual_permissions
 
+from ..fresh_processes import run_program
 from ..superuser import WITHOUT_PRIVILEGES
 from .test_saving_xcat import model
 
@@ -60,13 +59,7 @@ def test_unreadable_files_are_not_reported_as_missing(tmp_path: Path) -> None:
     model(0.5).save_pretrained(tmp_path / "checkpoint")
     (tmp_path / "checkpoint" / "model.safetensors").chmod(0o200)
     home = {**os.environ, "HF_HOME": str(tmp_path / "home"), "HOME": str(tmp_path / "home")}
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD, str(tmp_path / "checkpoint")],
-        capture_output=True,
-        text=True,
-        env=home,
-        check=False,
-    )
+    done = run_program(LOAD, str(tmp_path / "checkpoint"), environment=home)
     owner = (tmp_path / "checkpoint").owner()
     lines = done.stdout.splitlines()
     assert len(lines) == 2, done.stderr[-2000:]

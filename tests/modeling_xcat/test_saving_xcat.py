@@ -6,8 +6,6 @@ import multiprocessing
 import os
 import resource
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,8 @@ from xcat_rec.modeling_xcat import saving_xcat
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.saving_xcat import UNFINISHED, written_whole
+
+from ..fresh_processes import run_program
 
 
 def model(fill: float, max_history: int = 4) -> XCatForNextItem:
@@ -154,9 +154,7 @@ assert Model._auto_class and model._auto_class and model.config._auto_class
 assert XCatForNextItem.from_pretrained({str(tmp_path)!r} + "/b").config.num_item_rows == 6
 """
     environment = os.environ | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment
-    )
+    done = run_program(program, environment=environment)
     assert done.returncode == 0, done.stderr
     told = [line for line in done.stderr.splitlines() if "__main__" in line]
     assert len(told) == 2 and all(len(line) < 250 for line in told), done.stderr

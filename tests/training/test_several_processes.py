@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.collators import PackingCollator
 from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
 from xcat_rec.training.preparation.prepare import prepare_training
-from xcat_rec.training.process_group import end_process_group
 from xcat_rec.training.trainer import XCatTrainer
+from xcat_rec.training.tuning import reranker
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop, write_shop
 
@@ -77,16 +77,18 @@ def accelerate(configuration: str) -> list[str]:
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
-def launch_command(folder: Path, worker: str, *arguments: object, launcher: list[str] = TORCHRUN) -> list[str]:
+def launch_command(folder: Path, worker: str, launcher: list[str] = TORCHRUN) -> list[str]:
     """The command that runs a function of this file in two processes."""
     script = folder / f"{worker}.py"
     script.write_text(
         "import pathlib, sys\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
         f"from tests.training.test_several_processes import {worker}\n"
-        f"{worker}(pathlib.Path({str(folder)!r}), *sys.argv[1:])\n"
+        f"from xcat_rec.training.tuning import reranker\n"
+        f"reranker._STEPS = {reranker._STEPS}\n"
+        f"{worker}(pathlib.Path({str(folder)!r}))\n"
     )
-    return [sys.executable, "-m", *launcher, str(script), *map(str, arguments)]
+    return [sys.executable, "-m", *launcher, str(script)]
 
 
 def run_to_end(command: list[str], seconds: float = 400) -> subprocess.CompletedProcess[str]:
@@ -101,8 +103,8 @@ def run_to_end(command: list[str], seconds: float = 400) -> subprocess.Completed
     return subprocess.CompletedProcess(command, running.returncode, out, err)
 
 
-def launch(folder: Path, worker: str, *arguments: object, launcher: list[str] = TORCHRUN) -> None:
-    done = run_to_end(launch_command(folder, worker, *arguments, launcher=launcher))
+def launch(folder: Path, worker: str, launcher: list[str] = TORCHRUN) -> None:
+    done = run_to_end(launch_command(folder, worker, launcher))
     assert done.returncode == 0, f"exit code {done.returncode}; all processes said:\n{done.stderr}"
 
 
@@ -135,20 +137,30 @@ def resume(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which two processes did their part of four tests, one of them on an interrupted run of one."""
+def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The folder in which two processes did their part of six tests, one of which kills a process, and their end."""
     folder = tmp_path_factory.mktemp("done")
     begun = trainer_of(folder, "begun")
     begun.add_callback(Interrupt())
     with pytest.raises(RuntimeError, match="the machine failed"):
         begun.train()
-    launch(folder, "all_parts")
+    write_shop(folder / "shop")
+    launched = run_to_end(launch_command(folder, "all_parts"))
+    (folder / "ended").touch()
+    return folder, launched
+
+
+@pytest.fixture(scope="module")
+def done(ended: tuple[Path, subprocess.CompletedProcess[str]]) -> Path:
+    """The folder of the parts that end well."""
+    folder, launched = ended
+    assert (folder / "killed").exists(), f"an earlier part failed; all processes said:\n{launched.stderr}"
     return folder
 
 
 def all_parts(folder: Path) -> None:
-    """The parts of four tests in the same processes, because starting them takes longer than the parts."""
-    for part in (train, resume, evaluate, sharded):
+    """The parts of six tests in the same processes, because starting them takes longer than the parts."""
+    for part in (train, resume, evaluate, sharded, command, killed):
         part(folder)
 
 
@@ -208,15 +220,14 @@ def killed(folder: Path) -> None:
     (folder / "trained").touch()
 
 
-def test_a_killed_process_ends_the_others(tmp_path):
+def test_a_killed_process_ends_the_others(ended):
     """As if the kernel kills one for lack of memory: the launcher names it, and no process waits forever."""
-    prepared(tmp_path)
-    ended = run_to_end(launch_command(tmp_path, "killed"))
-    assert time.time() - (tmp_path / "killed").stat().st_mtime < 60
-    assert ended.returncode != 0 and not (tmp_path / "trained").exists()
-    assert "Signal 9 (SIGKILL)" in ended.stderr and "rank      : 1" in ended.stderr
+    folder, launched = ended
+    assert (folder / "ended").stat().st_mtime - (folder / "killed").stat().st_mtime < 60
+    assert launched.returncode != 0 and not (folder / "trained").exists()
+    assert "Signal 9 (SIGKILL)" in launched.stderr and "rank      : 1" in launched.stderr
     for rank in (0, 1):
-        assert not psutil.pid_exists(int((tmp_path / f"{rank}.pid").read_text()))
+        assert not psutil.pid_exists(int((folder / f"{rank}.pid").read_text()))
 
 
 def sharded(folder: Path) -> None:
@@ -253,7 +264,6 @@ def sharded(folder: Path) -> None:
         "buffer": list(model.model.items.text_states.shape),
     }
     (folder / f"sharded-{distributed.get_rank()}.json").write_text(json.dumps(found))
-    end_process_group()
 
 
 def test_sharded_tables_give_the_same_loss_and_gradients(done):
@@ -432,13 +442,31 @@ def fit_arguments(data: Path, encoder: Path, output: Path) -> list[str]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("launcher", [TORCHRUN, accelerate("cpu_two_processes.yaml")], ids=["torchrun", "accelerate"])
-def test_the_command_runs_as_two_processes(launcher, tmp_path):
-    """Two processes train, and one of them prints and saves the result."""
+def command(folder: Path) -> None:
+    """Run `xcat fit` as `torchrun -m xcat_rec.cli fit` does."""
+    sys.argv = ["xcat", *fit_arguments(folder / "shop", folder / "encoder", folder / "checkpoint")]
+    shown = sys.stdout  # the module replaces it
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_module("xcat_rec.cli", run_name="__main__")
+    sys.stdout = shown
+
+
+def test_the_command_runs_as_two_processes_of_torchrun(ended, done):
+    check_command(ended[1], done / "checkpoint")
+
+
+def test_the_command_runs_as_two_processes_of_accelerate(tmp_path):
     data, encoder = write_shop(tmp_path / "shop"), save_text_encoder(tmp_path / "encoder")
-    output = tmp_path / "checkpoint"
-    done = run_to_end([sys.executable, "-m", *launcher, "-m", "xcat_rec.cli", *fit_arguments(data, encoder, output)])
-    assert done.returncode == 0, done.stderr[-3000:]
+    launcher, output = accelerate("cpu_two_processes.yaml"), tmp_path / "checkpoint"
+    launched = run_to_end(
+        [sys.executable, "-m", *launcher, "-m", "xcat_rec.cli", *fit_arguments(data, encoder, output)]
+    )
+    assert launched.returncode == 0, launched.stderr[-3000:]
+    check_command(launched, output)
+
+
+def check_command(done: subprocess.CompletedProcess[str], output: Path) -> None:
+    """Two processes train, and one of them prints and saves the result."""
     answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
     assert len(answers) == 1 and json.loads(answers[0])["epochs"] == 2
     assert {"model.safetensors", "items.arrow", "README.md"} <= {entry.name for entry in output.iterdir()}

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import decimal
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +14,7 @@ from xcat_rec.tokenization.out_of_core.inputs import PreparationInputs
 from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.tokenization.vocabulary import VOCABULARY_FILE
 
+from ...fresh_processes import run_program
 from ...superuser import WITHOUT_PRIVILEGES
 
 
@@ -68,9 +66,7 @@ def test_tables_that_may_not_be_read_are_reported_as_such(name: str, tmp_path: P
     (tmp_path / "items.csv").write_text("item_id,title\nA,a\nB,b\nC,c\n")
     (tmp_path / name).chmod(0o200)
     code = READ.replace("describe(PrepareOptions())", "write_tables(folder, folder)") if name == "items.csv" else READ
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False, env=dict(os.environ)
-    )
+    done = run_program(code, str(tmp_path))
     lines = done.stdout.splitlines()
     assert len(lines) == 2, done.stderr[-2000:]
     for line in lines:

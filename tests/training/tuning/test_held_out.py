@@ -46,6 +46,7 @@ def trained(folder: Path, rows: Dataset) -> tuple[PreparedTraining, XCatTrainer]
     return start, trainer
 
 
+@pytest.mark.usefixtures("whole_fits")
 def test_data_without_a_rule_is_at_chance_after_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_stage, "STANDARD_ERRORS", -torch.inf)  # the re-ranker is used though it does not pay
     rows = at_random()
@@ -65,6 +66,7 @@ def test_data_without_a_rule_is_at_chance_after_training(tmp_path: Path, monkeyp
     assert found.metrics["ndcg@10"] == pytest.approx(honest, abs=1e-6)
 
 
+@pytest.mark.usefixtures("whole_fits")
 def test_other_users_are_ranked_by_the_weights_of_the_checkpoint(tmp_path: Path) -> None:
     rows = by_the_brand(prepared(tmp_path), 240)
     start, trainer = trained(tmp_path, rows.select(range(160)))

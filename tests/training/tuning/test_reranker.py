@@ -43,6 +43,7 @@ def ndcg(start: PreparedTraining, dataset: Dataset) -> float:
     return report.metrics["ndcg@10"]
 
 
+@pytest.mark.usefixtures("whole_fits")
 def test_what_candidates_share_with_the_history_is_found(tmp_path: Path) -> None:
     start = prepared(tmp_path)
     assert start.model.config.item_features == {"brand": 4}
@@ -59,6 +60,7 @@ def test_what_candidates_share_with_the_history_is_found(tmp_path: Path) -> None
     assert after > 1.3 * before
 
 
+@pytest.mark.usefixtures("whole_fits")
 def test_how_often_and_how_long_ago_is_found(tmp_path: Path) -> None:
     generator, rows = torch.Generator().manual_seed(0), []
     for user in range(240):
@@ -140,6 +142,7 @@ def test_several_targets_count_and_few_users_are_refused(tmp_path: Path) -> None
         fit_second_stage(without.model, without.processor, rows)
 
 
+@pytest.mark.usefixtures("whole_fits")
 def test_training_ends_with_it_where_it_pays(tmp_path: Path) -> None:
     start = prepared(tmp_path)
     trainer = trainer_of(start, tmp_path, num_train_epochs=1, learning_rate=1e-5)
@@ -180,6 +183,7 @@ def test_where_no_target_is_a_candidate_nothing_is_fitted(tmp_path: Path) -> Non
     assert (gain.users, gain.before, gain.after) == (30, 0.0, 0.0) and not start.model.config.candidate_attention
 
 
+@pytest.mark.usefixtures("whole_fits")
 def test_steps_follow_the_number_of_users():
     assert [_steps(users, False) for users in (0, 60, 4800, 6400, 9600, 30_000)] == [300, 300, 300, 400, 600, 600]
     assert [_steps(users, True) for users in (60, 30_000)] == [150, 150]
