@@ -58,7 +58,7 @@ def change_catalogue(
     * A new item has text states (encoded in float32, with the base's whitening) and the feature values that the base
       was trained with. It has no id embedding. Its neighbours come from similar items (`add_cold_start_neighbors`).
     * Items missing from the new catalogue are removed.
-    * If the base was trained on less than half of the new catalogue, the re-ranker is turned off, because it was
+    * If the base was trained on less than half of the new catalogue, the re-rankers are turned off, because they were
       fitted to other counts and item-to-item weights.
     * If the base was trained on less than a tenth, the item-to-item weights and their weight in the score come from
       texts alone (`fill_neighbors_from_text`).
@@ -97,7 +97,7 @@ def change_catalogue(
     config.num_item_rows = len(vocabulary)
     known = int((items.item_counts > 0).sum())
     if 2 * known < config.num_items:
-        config.candidate_attention = False
+        config.candidate_attention, config.discover_candidate_attention = False, None
     place_categories(model, vocabulary)
     if _MOSTLY_UNSEEN * known >= config.num_items or not fill_neighbors_from_text(model):
         add_cold_start_neighbors(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))

@@ -123,7 +123,8 @@ def fill_neighbors_from_text(model: XCatForNextItem) -> bool:
         torch.cat([memory.similarities, weights.to(memory.rows.device)], 1),
         width,
     )
-    config.neighbor_weight, config.neighbor_history = TEXT_NEIGHBOR_WEIGHT, True
+    config.neighbor_weight, config.discover_neighbor_weight = TEXT_NEIGHBOR_WEIGHT, None
+    config.neighbor_history = True
     return True
 
 

@@ -127,15 +127,18 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
         rows = "users and texts" if config.use_text else "users"
         how = f"by ridge regression on {rows}" if regressed else "by cosine"
         detail = f"{config.num_neighbors} neighbours per item, {how}, weight {config.neighbor_weight:g} in the score"
+        if config.discover_neighbor_weight is not None:
+            detail += f", {config.discover_neighbor_weight:g} for items new to the user"
         parts.append(Ingredient("Item-to-item weights", detail, ("steck2019" if regressed else "sarwar2001",)))
     if config.repeats != "off":
         detail = "a learned score for items of the history, by recency and number of their events"
         parts.append(Ingredient("Repeat bias", detail, ("ren2019",)))
-    if config.candidate_attention:
+    rerankers = _rerankers(config)
+    if rerankers:
         detail = (
             f"cross-attention of the best {config.num_candidates} items to the last {config.candidate_window} events"
         )
-        parts.append(Ingredient("Re-ranker", f"{detail}; fitted on the validation split", ("zhou2018",)))
+        parts.append(Ingredient("Re-ranker", f"{detail}; {rerankers}, fitted on the validation split", ("zhou2018",)))
     if config.ask_attention:
         detail = (
             f"cross-attention of the best {config.num_candidates} items to the words of a query; "
@@ -143,3 +146,13 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
         )
         parts.append(Ingredient("Queries", detail))
     return parts
+
+
+def _rerankers(config: XCatConfig) -> str:
+    """The lists that are re-ranked; an empty text for none."""
+    own = config.discover_candidate_attention
+    if not config.candidate_attention:
+        return "for items new to the user" if own else ""
+    if own is None:
+        return "one for all items"
+    return "one for all items and one for items new to the user" if own else "for lists that may repeat items"

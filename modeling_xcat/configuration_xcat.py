@@ -12,14 +12,14 @@ from .limits_xcat import NUM_SPECIAL_ROWS as NUM_SPECIAL_ROWS
 from .limits_xcat import check_choices, check_sizes
 from .saving_xcat import code_of_main_left_out
 
-FORMAT_VERSION = 10
+FORMAT_VERSION = 11
 """Version of the checkpoint format; code refuses versions newer than it supports.
 
 1: first version. 2: item-to-item weights add nothing to items of the history. 3: re-ranker added. 4: item-to-item
 weights from a regression instead of cosines; the re-ranker is a network. Features added to the re-ranker: 5: item
 transitions. 6: number and recency of the user's events with a candidate. 7: whether a candidate has no training
 events. 8: repurchase share and gap of a candidate. 9: the number of training events of a cold item is unknown instead
-of 0. 10: the model reads what a customer asks for.
+of 0. 10: the model reads what a customer asks for. 11: an item-to-item weight and a re-ranker for discovery.
 """
 SECOND_STAGE_FROM = 3
 """First format version with a re-ranker."""
@@ -38,6 +38,8 @@ UNKNOWN_COUNTS_FROM = 9
 
 ASKS_FROM = 10
 """First format version that may read what a customer asks for."""
+DISCOVERY_FROM = 11
+"""First format version with an item-to-item weight and a re-ranker for discovery, which leaves the history out."""
 
 
 @strict
@@ -98,6 +100,8 @@ class XCatConfig(PreTrainedConfig):
         neighbor_window: Number of latest events whose item-to-item weights are added.
         neighbor_decay: Decay of the item-to-item weights per event, from the latest event backwards.
         neighbor_weight: Factor of the item-to-item weights in the score.
+        discover_neighbor_weight: The same for discovery, which ranks only items that the history lacks; None for
+            `neighbor_weight`. Training sets it.
         neighbor_history: Whether items already in the history get the maximum neighbour score of the other items, so
             that they are not ranked down; for weights from texts alone (`xcat catalogue`).
         *Repeat bias and cold-item boost*
@@ -113,6 +117,8 @@ class XCatConfig(PreTrainedConfig):
         candidate_window: Latest events that candidates attend to; 0 for a re-ranker without attention.
         candidate_hidden: Width of the re-ranker's network.
         candidate_attention: Whether the re-ranker is used; training sets it if validation shows a gain.
+        discover_candidate_attention: Whether discovery uses its own re-ranker, likewise; None for the same re-ranker
+            as without discovery, if that is used.
         *What a customer asks for*
         ask_length: Tokens stored per item text, to compare with an ask (`XCatAskReader`); 0 for a model that reads
             none. `prepare_training` sets 48 for models that read texts.
@@ -195,6 +201,7 @@ class XCatConfig(PreTrainedConfig):
     neighbor_window: int = 10
     neighbor_decay: float | int = 0.8
     neighbor_weight: float | int = 40.0
+    discover_neighbor_weight: float | int | None = None
     neighbor_history: bool = False
 
     # Repeat bias and cold-item boost
@@ -208,6 +215,7 @@ class XCatConfig(PreTrainedConfig):
     candidate_window: int = 10
     candidate_hidden: int = 32
     candidate_attention: bool = False
+    discover_candidate_attention: bool | None = None
 
     # What a customer asks for
     ask_length: int = 0
@@ -241,6 +249,8 @@ class XCatConfig(PreTrainedConfig):
             self.num_successors = 0
         if isinstance(self.format_version, int) and self.format_version < ASKS_FROM:
             self.ask_length = 0
+        if isinstance(self.format_version, int) and self.format_version < DISCOVERY_FROM:
+            self.discover_neighbor_weight = self.discover_candidate_attention = None
         super().__post_init__(**kwargs)
         check_sizes(self)
         check_choices(self)

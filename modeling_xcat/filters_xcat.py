@@ -22,7 +22,8 @@ class Filters:
     `cross_category` keep it.
 
     Args:
-        exclude_seen: Leave out the items of the history.
+        exclude_seen: Leave out the items of the history. The others then have the scores for discovery
+            (`RecentEvents.discovering`).
         exclude_categories: Categories to leave out, whatever their case; one name or any container of names.
         only_categories: Categories to recommend from, likewise; None for all.
         cross_category: Recommend only items whose category the history does not contain.
@@ -101,7 +102,7 @@ class ItemFilter:
         return allowed
 
     def hide(self, filters: Filters, allowed: torch.Tensor, histories: Sequence[Sequence[int]]) -> Adjust:
-        """The filter of a batch of users.
+        """The filter of a batch of users, apart from `exclude_seen`, which changes the scores of the model too.
 
         Args:
             filters: The filters.
@@ -111,27 +112,28 @@ class ItemFilter:
         Returns:
             A function for `ItemIndex.search`.
         """
-        device = self.codes.device
-        lengths = torch.tensor([len(history) for history in histories])
-        users = torch.arange(len(histories)).repeat_interleave(lengths).to(device)
-        rows = torch.cat([torch.as_tensor(history).long() for history in histories]).to(device)
         everything = bool(allowed.all())
-        # The last column is for items without a category (code -1).
-        known = torch.zeros(len(histories), len(self._vocabulary.categories) + 1, dtype=torch.bool, device=device)
-        known[users, self.codes[rows]] = True
-        known[:, -1] = False
+        known = self._known(histories) if filters.cross_category else None
 
         def hide(scores: torch.Tensor, start: int) -> None:
             stop = start + scores.shape[1]
             if not everything:
                 scores.masked_fill_(~allowed[start:stop], -torch.inf)
-            if filters.exclude_seen:
-                inside = (rows >= start) & (rows < stop)
-                scores[users[inside], rows[inside] - start] = -torch.inf
-            if filters.cross_category:
+            if known is not None:
                 scores.masked_fill_(known[:, self.codes[start:stop]], -torch.inf)
 
         return hide
+
+    def _known(self, histories: Sequence[Sequence[int]]) -> torch.Tensor:
+        """(users, categories + 1) True for categories of histories; the last column, of no category, is False."""
+        device = self.codes.device
+        lengths = torch.tensor([len(history) for history in histories])
+        users = torch.arange(len(histories)).repeat_interleave(lengths).to(device)
+        rows = torch.cat([torch.as_tensor(history).long() for history in histories]).to(device)
+        known = torch.zeros(len(histories), len(self._vocabulary.categories) + 1, dtype=torch.bool, device=device)
+        known[users, self.codes[rows]] = True
+        known[:, -1] = False
+        return known
 
     def _codes_of(self, names: str | Sequence[str]) -> torch.Tensor:
         unknown = [name for name in names if _folded(name) not in self._categories]

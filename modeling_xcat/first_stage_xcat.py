@@ -24,6 +24,7 @@ class FirstStage:
         boosts: (item rows,) settings that are added to every query's scores, such as the cold-item boost, or None.
             They are no evidence, so the re-ranker does not see them.
         asked: The view of the score for what the users ask for, or None.
+        seen: (queries, n) item indices that get no score, 0 for none; None to score every item. See `RecentEvents`.
 
     Example:
         >>> pair = torch.tensor([0]), torch.tensor([3]), torch.tensor([0.5])
@@ -36,9 +37,10 @@ class FirstStage:
     bonuses: Sequence[Bonus] = ()
     boosts: torch.Tensor | None = None
     asked: AskScores | None = None
+    seen: torch.Tensor | None = None
 
     def scores(self, item_side: torch.Tensor) -> torch.Tensor:
-        """(queries, item rows) scores for (item rows, hidden) item embeddings; the special rows are -inf."""
+        """(queries, item rows) scores for (item rows, hidden) item embeddings; special rows and `seen` are -inf."""
         scores = self.queries @ item_side.T
         for queries, rows, values in self.bonuses:
             scores[queries, rows] += values
@@ -46,6 +48,8 @@ class FirstStage:
             scores += self.boosts
         if self.asked is not None:
             scores += self.asked.block(0, scores.shape[1])
+        if self.seen is not None:
+            scores.scatter_(1, self.seen, -torch.inf)
         scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
         return scores
 
@@ -76,6 +80,9 @@ class FirstStage:
             products += self.boosts[start:end]
         if self.asked is not None:
             products += self.asked.block(start, end)
+        if self.seen is not None:
+            query, place = ((self.seen >= start) & (self.seen < end)).nonzero(as_tuple=True)
+            products[query, self.seen[query, place] - start] = -torch.inf
 
     def given(self, rows: torch.Tensor) -> torch.Tensor:
         """Boosts and ask scores of (queries, n) item indices; the re-ranker of the history does not see them."""

@@ -12,7 +12,7 @@ from transformers.utils import can_return_tuple
 
 from .asks_xcat import XCatAskReader
 from .behavior_xcat import build_behavior_encoder
-from .configuration_xcat import XCatConfig
+from .configuration_xcat import DISCOVERY_FROM, XCatConfig
 from .export_xcat import is_exporting
 from .fusion_xcat import XCatFusion
 from .items_xcat import XCatItemEncoder
@@ -58,6 +58,8 @@ class XCatModel(XCatScoring):
         self.neighbors = XCatNeighbors(config) if config.num_neighbors else None
         self.repeats = XCatRepeats(config) if config.repeats != "off" else None
         self.candidates = XCatCandidateAttention(config) if config.num_candidates else None
+        discovers = config.num_candidates and config.format_version >= DISCOVERY_FROM
+        self.discover_candidates = XCatCandidateAttention(config) if discovers else None
         follows = config.num_candidates and config.num_successors
         self.successors = XCatSuccessors(config) if follows else None
         self.asks = XCatAskReader(config) if config.ask_length else None

@@ -62,8 +62,10 @@ class XCatNeighbors(XCatItemTable):
 
         Args:
             recent: The events before the queries.
-            weight: Used instead of the configuration's `neighbor_weight`.
+            weight: Used instead of the configuration's `neighbor_weight` or `discover_neighbor_weight`.
         """
+        if weight is None and recent.discovers:
+            weight = self.config.discover_neighbor_weight
         latest = recent.items[:, : self.config.neighbor_window]
         size, (queries, window) = len(self.rows), latest.shape
         decay = float(self.config.neighbor_decay) ** torch.arange(window, device=latest.device)

@@ -84,6 +84,7 @@ def ranked_items(
         return second(stage, recent[queries], own, given)
 
     def changed(other: torch.Tensor, events: RecentEvents, queries: torch.Tensor) -> torch.Tensor:
+        events = events.for_purpose_of(recent[queries])
         stage = base.first_stage(other, events, cold_boost, None if asks is None else asks[queries])
         given = stage.scores_of(rows[queries], index.items)
         return second(stage, events, rows[queries], given.masked_fill(torch.isneginf(scores[queries]), -torch.inf))
@@ -108,9 +109,7 @@ def _by_scores(
     """Rank by `score_states` of a subclass, which has no stages of ours."""
 
     def scored(events: RecentEvents, own: torch.Tensor, own_asks: Asks | None) -> torch.Tensor:
-        scores: torch.Tensor = base.score_states(
-            own, events, index.items, **({} if own_asks is None else {"asks": own_asks})
-        )
+        scores = catalogue_scores(base, own, events, index.items, own_asks)
         if cold_boost is not None:
             scores += (cold_boost - float(base.config.untrained_bonus)) * (base.items.item_counts == 0).float()
         return scores
@@ -124,11 +123,25 @@ def _by_scores(
         best.indices,
         everything,
         lambda queries, other: scored(recent[queries], states[queries], other),
-        lambda other, events, queries: scored(events, other, None if asks is None else asks[queries]),
+        lambda other, events, queries: scored(
+            events.for_purpose_of(recent[queries]), other, None if asks is None else asks[queries]
+        ),
     )
+
+
+def catalogue_scores(
+    base: Any, states: torch.Tensor, recent: RecentEvents, item_side: torch.Tensor, asks: Asks | None = None
+) -> torch.Tensor:
+    """Score the whole catalogue, also by a subclass that overrides `score_states`; see there for the arguments.
+
+    Returns:
+        (queries, item rows) scores; -inf for items that discovery leaves out.
+    """
+    scores: torch.Tensor = base.score_states(states, recent, item_side, **({} if asks is None else {"asks": asks}))
+    return scores if recent.seen is None else scores.scatter_(1, recent.seen, -torch.inf)
 
 
 def scores_of_its_own(model: Any) -> bool:
     """Whether a subclass overrides `score_states`; compares names, because code from the hub has separate classes."""
     defining = next(cls for cls in type(model).__mro__ if "score_states" in vars(cls))
-    return defining.__name__ != "XCatModel"
+    return defining.__name__ != "XCatScoring"

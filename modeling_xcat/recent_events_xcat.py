@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -17,14 +18,41 @@ class RecentEvents:
         items: (queries, length) item indices; 0 beyond the history and at negative events, such as returned goods.
         counts: (queries, length) number of events with that item so far, at the latest event of the item; 0 at its
             earlier events, so every item is counted once.
+        seen: (queries, n) item indices of whole histories, 0 for none, which discovery leaves out of the ranking; None
+            to rank every item, those of the history too.
     """
 
     items: torch.Tensor
     counts: torch.Tensor
+    seen: torch.Tensor | None = None
 
     def __getitem__(self, part: torch.Tensor | slice) -> RecentEvents:
         """The events of some of the queries."""
-        return RecentEvents(self.items[part], self.counts[part])
+        return RecentEvents(self.items[part], self.counts[part], None if self.seen is None else self.seen[part])
+
+    @property
+    def discovers(self) -> bool:
+        """Whether only items that the histories lack are ranked."""
+        return self.seen is not None
+
+    def discovering(self, histories: Sequence[Sequence[int]]) -> RecentEvents:
+        """The same events, to rank only items that the histories lack.
+
+        Args:
+            histories: Item indices of each query's whole history, which may be longer than the events here.
+
+        Example:
+            >>> none = torch.zeros(2, 0, dtype=torch.long)
+            >>> RecentEvents(none, none).discovering([[4, 2, 4], [3]]).seen.tolist()
+            [[4, 2, 4], [3, 0, 0]]
+        """
+        rows = [torch.as_tensor(history).long() for history in histories]
+        seen = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        return replace(self, seen=seen.to(self.items.device))
+
+    def for_purpose_of(self, other: RecentEvents) -> RecentEvents:
+        """The same events, to rank the items that `other` ranks."""
+        return replace(self, seen=other.seen)
 
     @classmethod
     def of_queries(

@@ -226,6 +226,8 @@ class ItemRanker:
         k = min(k, self.model.config.num_items)  # memory grows with k
         hide = self.filter.hide(filters, self.filter.allowed(filters), histories)
         states, recent = self.states(inputs)
+        if filters.exclude_seen:
+            recent = recent.discovering(histories)
         most = k if order is None else min(max(k, depth), self.model.config.num_items)
         found = ranked_items(self.model.model, self._index, states, recent, most, hide, cold_boost, asks)
         scores, best = found.scores, found.rows

@@ -202,6 +202,8 @@ class XCatCandidateAttention(nn.Module):
         attended = (attention * pairs).sum(2) - pair_mean[:, None, None] * attention.sum(1)
         attended = attended.movedim(0, -1) / scale
         of_candidate = (found.candidates - self.candidate_mean.float()) / candidate_scale
+        # Items that were filtered out have the score -inf, which would make their bonus NaN.
+        of_candidate = of_candidate.masked_fill(found.scores[..., None] == -torch.inf, 0.0)
         if self.config.format_version >= UNKNOWN_COUNTS_FROM:
             of_candidate = of_candidate * self._counted(found.candidates)
         bonus = attended @ self.value.float() + of_candidate @ self.weight.float()

@@ -33,6 +33,7 @@ class XCatScoring(XCatPreTrainedModel):
         neighbors: Item-to-item weights, or None.
         repeats: The repeat bias, or None.
         candidates: The re-ranker, or None.
+        discover_candidates: The re-ranker for discovery, or None.
         successors: Item transitions for the re-ranker, or None.
         asks: Reads what a customer asks for, or None.
     """
@@ -42,6 +43,7 @@ class XCatScoring(XCatPreTrainedModel):
     neighbors: XCatNeighbors | None
     repeats: XCatRepeats | None
     candidates: XCatCandidateAttention | None
+    discover_candidates: XCatCandidateAttention | None
     successors: XCatSuccessors | None
     asks: XCatAskReader | None
 
@@ -146,8 +148,9 @@ class XCatScoring(XCatPreTrainedModel):
         return nn.functional.normalize(items, dim=-1) if self.config.scoring == "cosine" else items
 
     def bonuses(self, recent: RecentEvents) -> list[Bonus]:
-        """Bonuses of item-to-item weights and repeat bias."""
-        return [memory.bonus(recent) for memory in (self.repeats, self.neighbors) if memory is not None]
+        """Bonuses of item-to-item weights and, if items of the history are ranked, of the repeat bias."""
+        memories = (None if recent.discovers else self.repeats, self.neighbors)
+        return [memory.bonus(recent) for memory in memories if memory is not None]
 
     def first_stage(
         self,
@@ -160,7 +163,8 @@ class XCatScoring(XCatPreTrainedModel):
 
         Args:
             states: (queries, hidden) behaviour states.
-            recent: The events before them; None leaves item-to-item weights and repeat bias out.
+            recent: The events before them; None leaves item-to-item weights and repeat bias out. With
+                `recent.discovering(histories)` the items of the histories are left out (discovery).
             cold_boost: Added to the scores of items without training events; None for the configuration's
                 `untrained_bonus`.
             asks: What the users ask for, or None. A user who asks and has had no known item is ranked by the ask.
@@ -177,6 +181,7 @@ class XCatScoring(XCatPreTrainedModel):
             [] if recent is None else self.bonuses(recent),
             boost * (self.items.item_counts == 0).float() if boost else None,
             asked,
+            None if recent is None else recent.seen,
         )
 
     def trained_stage(self, states: torch.Tensor, recent: RecentEvents) -> FirstStage:
@@ -202,11 +207,12 @@ class XCatScoring(XCatPreTrainedModel):
         Args:
             states: (queries, hidden) behaviour states.
             recent: The events before them, for item-to-item weights, repeat bias and re-ranker; None turns those off.
+                As in `first_stage`.
             item_side: (item rows, hidden) result of `item_side` over the whole table, if already computed.
             asks: What the users ask for (`read_asks`), or None.
 
         Returns:
-            (queries, item rows) float32 scores; the special rows are -inf.
+            (queries, item rows) float32 scores; special rows and items that are left out are -inf.
         """
         with torch.autocast(self.device.type, enabled=False):
             if item_side is None:
@@ -221,13 +227,29 @@ class XCatScoring(XCatPreTrainedModel):
 
     @property
     def has_second_stage(self) -> bool:
-        """Whether the best candidates are re-ranked."""
-        return self.candidates is not None and self.config.candidate_attention
+        """Whether the best candidates are re-ranked by the history, for any purpose."""
+        return any(self.reranker(discovers) is not None for discovers in (False, True))
+
+    @property
+    def discovery_differs(self) -> bool:
+        """Whether discovery ranks in another order than the ranking of all items, without those of the history."""
+        return self.has_second_stage or self.config.discover_neighbor_weight is not None
+
+    def reranker(self, discovers: bool) -> XCatCandidateAttention | None:
+        """The re-ranker in use, or None.
+
+        Args:
+            discovers: Whether only items that the history lacks are ranked.
+        """
+        own = self.config.discover_candidate_attention if discovers else None
+        if own is None:
+            return self.candidates if self.config.candidate_attention else None
+        return self.discover_candidates if own else None
 
     def re_ranks(self, first: FirstStage) -> bool:
         """Whether the best candidates of these queries are re-ranked, by history or ask."""
         attends = first.asked is not None and self.config.ask_attention and self.config.num_candidates > 0
-        return self.has_second_stage or attends
+        return attends or self.reranker(first.seen is not None) is not None
 
     def second_stage(
         self,
@@ -252,9 +274,10 @@ class XCatScoring(XCatPreTrainedModel):
         """
         given, attention = first.given(rows), None
         evidence = scores - given
-        if self.candidates is not None and self.has_second_stage:
+        reranker = self.reranker(recent.discovers)
+        if reranker is not None:
             sources = self.candidate_sources(item_side)
-            evidence, attention = self.candidates.rescored(first.queries, recent, rows, evidence, sources)
+            evidence, attention = reranker.rescored(first.queries, recent, rows, evidence, sources)
         if self.asks is not None and first.asked is not None and self.config.ask_attention:
             given = given + self.asks.bonuses(first.asked, rows, evidence, self.items)
         return evidence + given, attention

@@ -17,6 +17,7 @@ from ..modeling_xcat.arguments_xcat import finite_number, truth, whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.ranked_xcat import catalogue_scores
 from ..modeling_xcat.recommending_xcat import (
     Basis,
     ItemRanker,
@@ -119,21 +120,23 @@ class XCatRecommender:
         return () if self._interests is None else self._interests.settings.text_columns
 
     @torch.no_grad()
-    def score_rows(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
-        """Scores (users, item rows) for dataset rows; special rows are -inf.
+    def score_rows(self, rows: Sequence[dict[str, Any]], *, discover: bool = False) -> torch.Tensor:
+        """Scores (users, item rows) for dataset rows, as of `recommend(exclude_seen=discover)`; special rows are -inf.
 
         Column c is the item `recommender.column_ids[c]`, as in the model's `score_catalogue`. A row with a text `ask`
         is scored for what the user asks for, too; see `query` of `recommend`.
         """
-        base, asks = self.model.model, None
+        histories, asks = [row["items"] for row in rows], None
         if any(row.get("ask") for row in rows):
             asks = self.ranker.read_asks(self.processor.ask_inputs([row.get("ask") or "" for row in rows]))
-        scores: torch.Tensor = base.score_states(
-            *self.ranker.states(self.processor.collate(rows)), self.ranker.items, asks
-        )
-        if self.rerankers:
-            scores = rerank_scores(scores, [row["items"] for row in rows], self.vocabulary, self.rerankers)
-        return scores
+        states, recent = self.ranker.states(self.processor.collate(rows))
+        recent = recent.discovering(histories) if discover else recent
+        scores = catalogue_scores(self.model.model, states, recent, self.ranker.items, asks)
+        return rerank_scores(scores, histories, self.vocabulary, self.rerankers) if self.rerankers else scores
+
+    def discover_rows(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
+        """Scores for discovery: `score_rows` with the values chosen for items new to users, -inf for the others."""
+        return self.score_rows(rows, discover=True)
 
     @property
     def column_ids(self) -> list[str]:
@@ -227,7 +230,7 @@ class XCatRecommender:
                 of pandas or NumPy, or ISO 8601 texts, all of one kind and unit. Events are sorted by time if the
                 times do not ascend.
             event_texts: Text written at each event (a review), for a model that reads interests.
-            exclude_seen: Leave out the items of the history.
+            exclude_seen: Leave out the items of the history, and rank by what was chosen for items new to users.
             exclude_categories: Categories to leave out.
             only_categories: Categories to recommend from.
             cross_category: Recommend only items whose category the history does not contain.

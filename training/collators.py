@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,19 +49,20 @@ class QueryCollator:
         processor: The processor.
         trained: (rows of the vocabulary,) bool, True for items with training events.
         new_category_weight: Loss weight of a target whose category is not among the events read.
-        held_out: Weights of the re-ranker by fold, if it was fitted on some of the users.
+        held_out: Weights of the re-rankers by fold, for next items (False) and for discovery (True), if they were
+            fitted on some of the users.
     """
 
     processor: XCatProcessor
     trained: np.ndarray
     new_category_weight: float = 1.0
-    held_out: HeldOutWeights | None = None
+    held_out: dict[bool, HeldOutWeights] = field(default_factory=dict)
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Make model inputs, `targets` (users, most targets) padded with -1, `target_weights`, and `target_slices`.
 
         The slices are (users, most targets, slices), and `history` (users, longest) has the items of whole histories.
-        With `held_out` there are also (users,) `folds`.
+        With `held_out` there are also (users, 2) `folds`.
         """
         if any("targets" not in row for row in rows):
             raise ValueError("rows to evaluate have no targets; give a validation or test split of build_splits")
@@ -71,8 +72,10 @@ class QueryCollator:
         batch["history"] = history_rows(rows)
         batch["targets"] = torch.from_numpy(targets)
         batch["target_weights"] = torch.from_numpy(self._weights(rows, targets))
-        if self.held_out is not None:
-            batch["folds"] = self.held_out.folds_of(rows)
+        if self.held_out:
+            none = HeldOutWeights({}, ())
+            folds = [self.held_out.get(discovers, none).folds_of(rows) for discovers in (False, True)]
+            batch["folds"] = torch.stack(folds, 1)
         batch["target_slices"] = torch.from_numpy(np.stack([flags[name] for name in SLICE_NAMES], axis=-1)).long()
         return batch
 

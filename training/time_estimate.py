@@ -14,6 +14,7 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.progress import say
 from .arguments import XCatTrainingArguments
 from .tuning.neighbor_weight import USERS_IN_TRAINING
+from .tuning.novel_targets import discovery_differs
 from .tuning.reranker import fit_seconds
 from .tuning.user_samples import MOST_USERS, QUICK_USERS
 
@@ -62,10 +63,11 @@ def work_beside_steps(
     weighed = known if args.tune_neighbor_weight and model.config.num_neighbors else 0
     reranker = model.model.candidates if known and args.tune_second_stage else None
     learnt = 0 if reranker is None else min(known, QUICK_USERS if args.quick else MOST_USERS)
+    purposes = 2 if chosen_on is not None and known and discovery_differs(model, chosen_on) else 1
     return WorkBesideSteps(
         evaluated_users=ranked + min(weighed, USERS_IN_TRAINING),
-        tuned_users=(min(weighed, QUICK_USERS) if args.quick else weighed) + learnt,
-        reranker_seconds=0.0 if reranker is None else fit_seconds(reranker, args.quick),
+        tuned_users=purposes * ((min(weighed, QUICK_USERS) if args.quick else weighed) + learnt),
+        reranker_seconds=0.0 if reranker is None else purposes * fit_seconds(reranker, args.quick),
         ranked_later=ranked_later,
     )
 

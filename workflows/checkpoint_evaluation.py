@@ -159,18 +159,19 @@ def evaluate_on(
 ) -> dict[str, RankingReport]:
     """Compute the metrics of a checkpoint (named `MODEL_NAME`) and of the baselines.
 
-    The re-ranker is off on the validation split, because it was fitted on these users.
+    The re-rankers are off on the validation split, because they were fitted on these users.
     """
     config = recommender.model.config
-    before = config.candidate_attention
-    config.candidate_attention = before and data.part != VALIDATION
+    before = config.candidate_attention, config.discover_candidate_attention
+    if data.part == VALIDATION:
+        config.candidate_attention, config.discover_candidate_attention = False, None
     try:
         return compare_with_baselines(
             {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part], recommender.processor.catalogue,
             trained=recommender.trained, validation=data.splits[VALIDATION], ks=ks, metrics=metric_names(metrics),
         )  # fmt: skip
     finally:
-        config.candidate_attention = before
+        config.candidate_attention, config.discover_candidate_attention = before
 
 
 def evaluation_data(

@@ -16,6 +16,7 @@ import torch
 
 from xcat_rec.catalogue.item_table import add_repurchases
 from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION
+from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
@@ -37,13 +38,16 @@ def main() -> None:
     torch.manual_seed(FORMAT_VERSION)
     with tempfile.TemporaryDirectory() as place:
         encoder = save_text_encoder(Path(place) / "encoder")
-        config = {**SMALL, "memory_sources": ["item_text", "user_text"]}
-        made = prepare_training(shop(20), PreparationOptions(text_encoder=str(encoder), config=config))
+        changes = {**SMALL, "memory_sources": ["item_text", "user_text"]}
+        made = prepare_training(shop(20), PreparationOptions(text_encoder=str(encoder), config=changes))
     add_repurchases(made.model, [[5, 12, 5, 24, 12, 5]])  # the shop has none
-    for name, buffer in made.model.model.candidates.named_buffers():
-        drawn = torch.randn(buffer.shape)
-        buffer.copy_(drawn.abs() + 0.5 if name.endswith("scale") else drawn)
-    made.model.config.candidate_attention = made.model.config.ask_attention = True
+    for reranker in (made.model.model.candidates, made.model.model.discover_candidates):
+        for name, buffer in reranker.named_buffers():
+            drawn = torch.randn(buffer.shape)
+            buffer.copy_(drawn.abs() + 0.5 if name.endswith("scale") else drawn)
+    config = made.model.config
+    config.candidate_attention = config.discover_candidate_attention = config.ask_attention = True
+    config.discover_neighbor_weight = 5.0
     for name in ("view", "key", "weight", "expand", "expand_bias", "contract"):
         getattr(made.model.model.asks, name).normal_()
     made.model.model.asks.scale.fill_(1.0)
@@ -53,10 +57,13 @@ def main() -> None:
         code.unlink()
     recommender = XCatRecommender.from_pretrained(folder)
     found = recommender.recommend_many(HISTORIES, 5, texts=TEXTS)
+    alike = recommender.recommend_many(HISTORIES, 5, texts=TEXTS, filters=Filters(exclude_seen=False))
     scores = recommender.model.score_catalogue(**recommender.processor(HISTORIES, texts=TEXTS))[:, 2:]
     answers = {
         "scores": [[round(score, 5) for score in user] for user in scores.tolist()],
         "recommended": [[item.item_id for item in user] for user in found],
+        "discovered": [[[item.item_id, item.score] for item in user] for user in found],
+        "next": [[[item.item_id, item.score] for item in user] for user in alike],
         "asked": [
             [[item.item_id, item.score, *item.words] for item in user]
             for user in recommender.recommend_many(HISTORIES, 5, texts=TEXTS, queries=QUERIES)

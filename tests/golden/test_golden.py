@@ -12,6 +12,7 @@ from transformers import AutoConfig
 
 import xcat_rec  # noqa: F401  registers the model
 from xcat_rec.modeling_xcat.configuration_xcat import FORMAT_VERSION
+from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.ranking.recommender import XCatRecommender
 
@@ -34,6 +35,11 @@ def test_it_loads_and_gives_its_scores(folder: Path) -> None:
         assert found == pytest.approx(wanted, abs=2e-4)
     found = recommender.recommend_many(HISTORIES, 5, texts=TEXTS)
     assert [[item.item_id for item in user] for user in found] == expected["recommended"]
+    alike = recommender.recommend_many(HISTORIES, 5, texts=TEXTS, filters=Filters(exclude_seen=False))
+    for name, lists in (("discovered", found), ("next", alike)):
+        for of_user, wanted in zip(lists if name in expected else (), expected.get(name, ()), strict=True):
+            assert [item.item_id for item in of_user] == [item_id for item_id, _ in wanted]
+            assert [item.score for item in of_user] == pytest.approx([score for _, score in wanted], abs=2e-4)
     if "asked" not in expected:
         with pytest.raises(ValueError, match="does not read queries"):
             recommender.recommend_many(HISTORIES, 5, queries=QUERIES)

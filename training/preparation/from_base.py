@@ -33,8 +33,8 @@ from .prepare import add_interests, build_vocabulary, measure_unknown, split_sho
 
 CHANGEABLE = frozenset({
     "hidden_dropout", "attention_dropout", "id_dropout", "temperature", "objective", "full_softmax_limit",
-    "num_negatives", "gbce_calibration", "neighbor_window", "neighbor_decay", "neighbor_weight", "repeat_weight",
-    "untrained_bonus", "soft_target_weight", "freeze_text_encoder",
+    "num_negatives", "gbce_calibration", "neighbor_window", "neighbor_decay", "neighbor_weight",
+    "discover_neighbor_weight", "repeat_weight", "untrained_bonus", "soft_target_weight", "freeze_text_encoder",
 })  # fmt: skip
 """Configuration fields that may differ from the base's, because no weight depends on them."""
 
@@ -74,7 +74,7 @@ def prepare_from_base(
     gone = old.num_items - (vocabulary.num_items - new)
     notes = [told for told in (shop.split_advice(options),) if told]
     changed = not same_catalogue(old, vocabulary, model.config.item_features or {})
-    weight = model.config.neighbor_weight
+    weights = {name: getattr(model.config, name) for name in ("neighbor_weight", "discover_neighbor_weight")}
     if changed:
         processor = change_catalogue(model, processor, vocabulary, cache_dir=options.cache_dir)
         notes.append(f"{new} of {vocabulary.num_items} items are new to the base; {gone} of the base's are dropped")
@@ -91,8 +91,9 @@ def prepare_from_base(
     if recount:
         model.config.neighbor_history = False  # decided by the log
         _recount(model, data.train)
-    if recount or "neighbor_weight" in options.config:
-        model.config.neighbor_weight = weight
+    for name, weight in weights.items():
+        if recount or name in options.config:
+            setattr(model.config, name, weight)
     unknown = measure_unknown(shop, processor, options)
     return PreparedTraining(model, processor, data, base, notes, interests, unknown), changed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from ..collators import PackingCollator, QueryCollator
 from ..tuning.asks import fit_asks
 from ..tuning.held_out import HeldOutRanker
 from ..tuning.neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
+from ..tuning.novel_targets import discovery_differs
 from ..tuning.reranker import FOLDS, fit_second_stage
 from ..tuning.user_samples import QUICK_USERS
 from .task import Collator, Task, register_task
@@ -46,8 +48,9 @@ class NextItemTask(Task):
 
     An evaluation gathers ranks of the targets and top-k rows, never scores over the catalogue.
 
-    The re-ranker is fitted on users of the validation split at the end of training. When the trainer evaluates their
-    rows, each row is scored with cross-validation weights fitted without it (`held_out.py`).
+    The re-rankers are fitted on users of the validation split at the end of training, one for next items and one for
+    discovery. When the trainer evaluates their rows, each row is scored with cross-validation weights fitted without
+    it (`held_out.py`).
     """
 
     head = XCatForNextItem
@@ -73,29 +76,33 @@ class NextItemTask(Task):
         check_deciding_metric(args, eval_dataset)
 
     def begin(self, trainer: XCatTrainer, model: Any) -> None:
-        """Switch the re-ranker off until it is fitted to the trained model."""
+        """Switch the re-rankers off until they are fitted to the trained model."""
         model.share_negatives = trainer.args.share_negatives
         queries = _queries(trainer)
         queries.new_category_weight = trainer.args.new_category_weight
         if trainer.trains_whole and trainer.args.tune_second_stage:
-            model.config.candidate_attention = False
-            queries.held_out = None
+            model.config.candidate_attention, model.config.discover_candidate_attention = False, None
+            queries.held_out = {}
+        if trainer.trains_whole and trainer.args.tune_neighbor_weight:
+            model.config.discover_neighbor_weight = None
 
     def before_evaluation(self, trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
-        """Tune the item-to-item weight, so that each epoch is evaluated with its best one."""
+        """Tune the item-to-item weight, so that each epoch is evaluated with its best one.
+
+        The weight for discovery is tuned if a metric of discovery decides about the epoch.
+        """
         _tune_neighbor_weight(trainer, model, validation, USERS_IN_TRAINING)
+        if DISCOVER in (trainer.args.metric_for_best_model or "") and discovery_differs(model, validation):
+            _tune_neighbor_weight(trainer, model, validation, USERS_IN_TRAINING, discover=True)
 
     def tune(self, trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
-        """Tune the item-to-item weight and fit the re-ranker."""
+        """Tune the item-to-item weight and fit the re-ranker: for next items and, if they differ, for discovery."""
         args, processor = trainer.args, trainer.processor
-        _tune_neighbor_weight(trainer, model, validation, QUICK_USERS if args.quick else None)
+        purposes = (False, True) if discovery_differs(model, validation) else (False,)
+        for discover in purposes:
+            _tune_neighbor_weight(trainer, model, validation, QUICK_USERS if args.quick else None, discover)
         if args.tune_second_stage and model.config.num_candidates and len(validation) >= FOLDS:
-            gain = fit_second_stage(model, processor, validation, seed=args.seed, quick=args.quick)
-            logger.info("re-ranker: %s", gain)
-            _queries(trainer).held_out = gain.held_out if gain.pays else None
-            trainer.log(
-                {"first_stage_ndcg@10": gain.before, "re_ranked_ndcg@10": gain.after if gain.pays else gain.before}
-            )
+            _fit_second_stages(trainer, model, validation, purposes)
         if args.tune_second_stage and model.model.asks is not None and len(validation):
             logger.info("queries: %s", fit_asks(model, processor, validation, seed=args.seed, quick=args.quick))
 
@@ -130,6 +137,9 @@ class NextItemTask(Task):
                 new = flags[part][..., SLICE_NAMES.index(NEW_TARGETS)] == 1
                 k = max(trainer.args.metric_ks)
                 following = target_ranks(scores, targets[part]), top_rows(scores, k)
+                if base.discovery_differs:
+                    discovering = recent[part].discovering(history[part])
+                    scores = _scores(trainer, base, states[part], discovering, items, own)
                 found.append((*following, *rank_new_targets(scores, history[part], targets[part], new, k)))
         trainer.add_losses(torch.cat(losses) * weights)
         if prediction_loss_only:
@@ -159,10 +169,8 @@ class NextItemTask(Task):
 
     def held_out_ranker(self, trainer: XCatTrainer, recommender: Ranker) -> Ranker:
         """One that scores users of the validation split with re-ranker weights fitted without them."""
-        held_out, reranker = _queries(trainer).held_out, bare_model(trainer.model).model.candidates
-        if held_out is None or reranker is None:
-            return recommender
-        return HeldOutRanker(recommender, reranker, held_out)
+        held_out = _queries(trainer).held_out
+        return HeldOutRanker(recommender, bare_model(trainer.model).model, held_out) if held_out else recommender
 
 
 def _queries(trainer: XCatTrainer) -> QueryCollator:
@@ -171,13 +179,36 @@ def _queries(trainer: XCatTrainer) -> QueryCollator:
     return collator
 
 
-def _tune_neighbor_weight(trainer: XCatTrainer, model: Any, validation: Dataset, most_users: int | None) -> None:
+def _tune_neighbor_weight(
+    trainer: XCatTrainer, model: Any, validation: Dataset, most_users: int | None, discover: bool = False
+) -> None:
     if not (trainer.args.tune_neighbor_weight and model.config.num_neighbors):
         return
     # FSDP gathers sharded parameters only in the whole model's forward.
     encode = model if trainer.is_fsdp_enabled and trainer.is_in_train else None
-    scores = neighbor_weight_scores(model, trainer.processor, validation, most_users=most_users, encode=encode)
-    model.config.neighbor_weight = max(scores, key=lambda weight: scores[weight])
+    scores = neighbor_weight_scores(
+        model, trainer.processor, validation, most_users=most_users, encode=encode, discover=discover
+    )
+    name = "discover_neighbor_weight" if discover else "neighbor_weight"
+    setattr(model.config, name, max(scores, key=lambda weight: scores[weight]))
+
+
+def _fit_second_stages(trainer: XCatTrainer, model: Any, validation: Dataset, purposes: Sequence[bool]) -> None:
+    """Fit the re-ranker for next items and, if `purposes` has True, for discovery; log their gains."""
+    logs, held_out = {}, _queries(trainer).held_out
+    for discover in purposes:
+        gain = fit_second_stage(
+            model, trainer.processor, validation, seed=trainer.args.seed, quick=trainer.args.quick, discover=discover
+        )
+        prefix = "discover_" if discover else ""
+        logger.info("%sre-ranker: %s", prefix, gain)
+        if gain.pays and gain.held_out is not None:
+            held_out[discover] = gain.held_out
+        logs[f"{prefix}first_stage_ndcg@10"] = gain.before
+        logs[f"{prefix}re_ranked_ndcg@10"] = gain.after if gain.pays else gain.before
+    if True not in purposes and False in held_out:
+        held_out[True] = held_out[False]  # discovery uses the same re-ranker
+    trainer.log(logs)
 
 
 def _scores(
@@ -188,11 +219,21 @@ def _scores(
     items: torch.Tensor,
     folds: torch.Tensor | None,
 ) -> torch.Tensor:
-    """(queries, item rows) scores; users of the re-ranker's fit are scored with weights fitted without them."""
-    held_out = _queries(trainer).held_out
-    if folds is None or held_out is None or not base.has_second_stage:
+    """(queries, item rows) scores; users of the re-ranker's fit are scored with weights fitted without them.
+
+    Args:
+        trainer: The trainer.
+        base: The model.
+        states: (queries, hidden) behaviour states.
+        recent: The events before them.
+        items: (item rows, hidden) item embeddings.
+        folds: (queries, 2) folds of `QueryCollator`, or None.
+    """
+    reranker, held_out = base.reranker(recent.discovers), _queries(trainer).held_out.get(recent.discovers)
+    if folds is None or held_out is None or reranker is None:
         return base.score_states(states, recent, items)
-    assert base.candidates is not None
     return held_out.scores(
-        base.candidates, folds, lambda chosen: base.score_states(states[chosen], recent[chosen], items)
+        reranker,
+        folds[:, int(recent.discovers)],
+        lambda chosen: base.score_states(states[chosen], recent[chosen], items),
     )

@@ -15,6 +15,7 @@ from ...modeling_xcat.reranker_xcat import CandidateFeatures
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import Stage
 from .held_out import fingerprint
+from .novel_targets import targets_of
 
 _SCORES_AT_ONCE = 1 << 22
 _USERS_AT_ONCE = 128
@@ -61,10 +62,19 @@ class CandidateSample:
 
 @torch.no_grad()
 def collect_candidates(
-    model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset, chosen: np.ndarray, running: Stage
+    model: XCatForNextItem,
+    processor: XCatProcessor,
+    dataset: Dataset,
+    chosen: np.ndarray,
+    running: Stage,
+    discover: bool = False,
 ) -> tuple[CandidateSample, int]:
-    """The candidates of (users,) rows, and how many of those have a target, among the candidates or not."""
-    base, reranker, config = model.model, model.model.candidates, model.config
+    """The candidates of (users,) rows, and how many of those have a target, among the candidates or not.
+
+    For discovery the candidates are the best items that the history lacks, and its items are no targets.
+    """
+    base, config = model.model, model.config
+    reranker = base.discover_candidates if discover else base.candidates
     assert reranker is not None
     table = base.item_side(base.items().float())
     sources = base.candidate_sources(table)
@@ -75,8 +85,10 @@ def collect_candidates(
         rows = [dataset[int(i)] for i in part]
         inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
         states, recent, _ = base.encode_queries(**inputs)
+        if discover:
+            recent = recent.discovering([row["items"] for row in rows])
         best = base.score_states(states, recent, table).topk(min(config.num_candidates, config.num_items), dim=1)
-        targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(base.device)
+        targets = torch.from_numpy(pad_targets([targets_of(row, discover) for row in rows])).to(base.device)
         targets = nn.functional.pad(targets, (0, width - targets.shape[1]), value=-1)
         first = base.first_stage(states, recent)
         judged += int((targets >= 0).any(1).sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 
 from ...evaluation.ranker_evaluation import Ranker
 from ...modeling_xcat.reranker_xcat import XCatCandidateAttention
+from ...modeling_xcat.scoring_xcat import XCatScoring
 
 
 def fingerprint(row: dict[str, Any]) -> int:
@@ -62,23 +63,37 @@ class HeldOutWeights:
 
 
 class HeldOutRanker:
-    """A recommender that scores the rows its re-ranker was fitted on with weights fitted without them.
+    """A recommender that scores the rows its re-rankers were fitted on with weights fitted without them.
 
     Args:
         recommender: The recommender.
-        reranker: The re-ranker of its model.
-        held_out: Weights by fold.
+        model: Its model.
+        held_out: Weights by fold for next items (False) and for discovery (True), if there are any.
     """
 
-    def __init__(self, recommender: Ranker, reranker: XCatCandidateAttention, held_out: HeldOutWeights) -> None:
-        self.recommender, self.reranker, self.held_out = recommender, reranker, held_out
+    def __init__(self, recommender: Ranker, model: XCatScoring, held_out: Mapping[bool, HeldOutWeights]) -> None:
+        self.recommender, self.model, self.held_out = recommender, model, held_out
 
     def score_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
         """(rows, item rows) scores."""
-        return self.held_out.scores(
-            self.reranker,
-            self.held_out.folds_of(rows),
-            lambda chosen: self.recommender.score_rows([rows[i] for i in chosen.tolist()]),
+        return self._scored(rows, self.recommender.score_rows, discovers=False)
+
+    def discover_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
+        """(rows, item rows) scores for discovery."""
+        score = getattr(self.recommender, "discover_rows", self.recommender.score_rows)
+        return self._scored(rows, score, discovers=True)
+
+    def _scored(
+        self,
+        rows: list[dict[str, Any]],
+        score: Callable[[list[dict[str, Any]]], torch.Tensor],
+        discovers: bool,
+    ) -> torch.Tensor:
+        reranker, held_out = self.model.reranker(discovers), self.held_out.get(discovers)
+        if reranker is None or held_out is None:
+            return score(rows)
+        return held_out.scores(
+            reranker, held_out.folds_of(rows), lambda chosen: score([rows[i] for i in chosen.tolist()])
         )
 
 

@@ -16,6 +16,7 @@ from ...modeling_xcat.configuration_xcat import REGRESSION_FROM
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import stage
+from .novel_targets import targets_of, with_novel_targets
 from .user_samples import spread_users
 
 WEIGHTS = (0.0, 5.0, 10.0, 20.0, 30.0, 40.0, 60.0, 80.0, 120.0)
@@ -43,6 +44,7 @@ def neighbor_weight_scores(
     weights: Sequence[float] | None = None,
     most_users: int | None = None,
     encode: Callable[..., Any] | None = None,
+    discover: bool = False,
 ) -> dict[float, float]:
     """NDCG@k of a split for several item-to-item weights, from one encoding of its histories.
 
@@ -54,6 +56,7 @@ def neighbor_weight_scores(
         weights: Values of `neighbor_weight`; None for the default candidates.
         most_users: Maximum number of users; None for the number that `MOST_SCORES` allows.
         encode: Encodes histories instead of the model itself.
+        discover: Whether to leave the history out of the ranking, and targets of the history out of the metric.
 
     Returns:
         Weight to mean NDCG@k over users.
@@ -68,6 +71,8 @@ def neighbor_weight_scores(
         weights = WEIGHTS if model.config.format_version >= REGRESSION_FROM else OLD_WEIGHTS
     found: dict[float, list[np.ndarray]] = {float(weight): [] for weight in weights}
     count = max(LEAST_USERS, MOST_SCORES // model.config.num_item_rows) if most_users is None else most_users
+    if discover:
+        dataset = with_novel_targets(dataset)
     chosen = spread_users(dataset, count)
     shown = stage("tuning the item-to-item weight", len(chosen), "users")
     with _without_tuned_parts(model), shown as running:
@@ -80,9 +85,11 @@ def neighbor_weight_scores(
             states, recent = base.pick(
                 (encode or base)(**inputs, return_dict=True).last_hidden_state, positions, **inputs
             )
+            if discover:
+                recent = recent.discovering([row["items"] for row in rows])
             scores = base.score_states(states, recent, table)
             queries, items, values = base.neighbors.bonus(recent, weight=1.0)
-            targets = torch.from_numpy(pad_targets([row["targets"] for row in rows])).to(scores.device)
+            targets = torch.from_numpy(pad_targets([targets_of(row, discover) for row in rows])).to(scores.device)
             asked = _TargetRanks(scores, targets, queries, items, values, k)
             for weight, lists in found.items():
                 lists.append(per_user_metrics(asked.ranks(weight).cpu().numpy(), [k])[f"ndcg@{k}"])
@@ -94,14 +101,17 @@ def neighbor_weight_scores(
 def _without_tuned_parts(model: XCatForNextItem) -> Iterator[None]:
     """Turn off the item-to-item weights, and the re-ranker, which depends on their scores."""
     config, training = model.config, model.training
-    before = config.neighbor_weight, config.candidate_attention
+    names = ("neighbor_weight", "discover_neighbor_weight", "candidate_attention", "discover_candidate_attention")
+    before = {name: getattr(config, name) for name in names}
     config.neighbor_weight, config.candidate_attention = 0.0, False
+    config.discover_neighbor_weight = config.discover_candidate_attention = None
     model.eval()
     try:
         yield
     finally:
         model.train(training)
-        config.neighbor_weight, config.candidate_attention = before
+        for name, value in before.items():
+            setattr(config, name, value)
 
 
 class _TargetRanks:

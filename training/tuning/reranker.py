@@ -17,6 +17,7 @@ from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import Stage, stage
 from .candidate_sample import ELSEWHERE, NO_TARGET, CandidateSample, collect_candidates
 from .held_out import HeldOutWeights
+from .novel_targets import with_novel_targets
 from .user_samples import MOST_USERS, QUICK_USERS, spread_users
 
 FOLDS = 3
@@ -73,19 +74,24 @@ def fit_second_stage(
     k: int = 10,
     seed: int = 0,
     quick: bool = False,
+    discover: bool = False,
 ) -> SecondStageGain:
     """Fit the weights of the re-ranker, and enable it if held-out users gain from it.
 
     The loss is the cross-entropy of the user's targets among the candidates. The final weights are fitted on all
     users; cross-validation decides whether they are used.
 
+    For discovery the candidates are the best items that the history lacks, and targets of the history do not count.
+
     Args:
-        model: A trained model with `num_candidates`; its re-ranker and `candidate_attention` are changed.
+        model: A trained model with `num_candidates`. Its re-ranker and `candidate_attention` are changed; for
+            discovery its `discover_candidates` and `discover_candidate_attention`.
         processor: Its processor.
         dataset: Rows with `items` and `targets` that the model was not trained on.
         k: Cut-off of the NDCG.
         seed: Seed of folds, initial weights and batches.
         quick: Whether to use half the minimum steps and at most `QUICK_USERS` users.
+        discover: Whether to fit the re-ranker for discovery.
 
     Returns:
         The gain.
@@ -93,25 +99,29 @@ def fit_second_stage(
     Raises:
         ValueError: If the model has no candidates, or the dataset fewer users than folds.
     """
-    reranker = model.model.candidates
+    reranker = model.model.discover_candidates if discover else model.model.candidates
     if reranker is None:
-        raise ValueError("the model has no re-ranker; give a num_candidates above 0")
+        raise ValueError("the model has no re-ranker for this purpose; give a num_candidates above 0")
+    if discover:
+        dataset = with_novel_targets(dataset)
     if len(dataset) < FOLDS:
         raise ValueError(f"a re-ranker needs at least {FOLDS} users with targets, and there are {len(dataset)}")
     training = model.training
     model.eval()
-    model.config.candidate_attention = False
+    switch = "discover_candidate_attention" if discover else "candidate_attention"
+    setattr(model.config, switch, False)
+    purpose = " for discovery" if discover else ""
     chosen = spread_users(dataset, QUICK_USERS if quick else MOST_USERS)
-    with stage("collecting candidates", total=len(chosen), unit="users") as running:
-        sample, judged = collect_candidates(model, processor, dataset, chosen, running)
+    with stage(f"collecting candidates{purpose}", total=len(chosen), unit="users") as running:
+        sample, judged = collect_candidates(model, processor, dataset, chosen, running, discover)
     gain = SecondStageGain(judged, 0.0, 0.0, 0.0)
     if len(set(sample.rows)) >= FOLDS:
         generator, steps = torch.Generator().manual_seed(seed), _steps(len(sample), quick)
-        with stage("fitting the re-ranker", total=(FOLDS + 1) * steps, unit="steps") as running:
+        with stage(f"fitting the re-ranker{purpose}", total=(FOLDS + 1) * steps, unit="steps") as running:
             gain = _cross_validated(reranker, sample, judged, k, generator, running, steps)
             if gain.pays:
                 _fit(reranker, sample, torch.arange(len(sample)), generator, running, steps)
-        model.config.candidate_attention = gain.pays
+        setattr(model.config, switch, gain.pays)
     model.train(training)
     return gain
 
@@ -191,16 +201,18 @@ def _standardise(stage: XCatCandidateAttention, found: CandidateFeatures) -> Non
     has no effect.
     """
     pairs, events = found.pairs[:_STANDARD_USERS], found.events[:_STANDARD_USERS]
+    candidates = found.candidates[:_STANDARD_USERS]
+    candidates = candidates[candidates[..., 0] > -torch.inf]  # the others fill up where few items are left
     for values, mean, scale in (
         (pairs[events[:, None, :].expand(pairs.shape[:3])].float(), stage.pair_mean, stage.pair_scale),
-        (found.candidates[:_STANDARD_USERS].flatten(0, 1), stage.candidate_mean, stage.candidate_scale),
+        (candidates, stage.candidate_mean, stage.candidate_scale),
     ):
         if not len(values):  # a re-ranker without attention
             continue
         deviation = values.std(0)
         mean.copy_(values.mean(0))
         scale.copy_(torch.where(deviation > _LEAST_DEVIATION, deviation, 1.0))
-    rare = found.candidates[:_STANDARD_USERS].ne(0).float().mean((0, 1)) < _LEAST_SHARE
+    rare = candidates.ne(0).float().mean(0) < _LEAST_SHARE
     stage.candidate_scale[rare.to(stage.candidate_scale.device)] = torch.inf
 
 
