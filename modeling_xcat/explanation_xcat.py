@@ -9,7 +9,7 @@ import torch
 
 from .limits_xcat import NUM_SPECIAL_ROWS
 
-LATEST = 32
+LATEST = 16
 """Distinct items of a history that are examined, the latest ones; each costs one encoding of the history."""
 LEAST_WEIGHT = 0.1
 """Minimum weight of a reason; a smaller influence is not worth a reader's time."""
