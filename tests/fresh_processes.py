@@ -7,6 +7,7 @@ their settings from its own environment.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
@@ -54,7 +55,9 @@ SECONDS = 300
 def _server() -> subprocess.Popen[str]:
     """The process to fork from; it ends when its standard input closes, with this process at the latest."""
     command = [sys.executable, "-c", _SERVER % SECONDS]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    atexit.register(server.communicate)  # closes the input and waits, so that its CPU time counts as this process's
+    return server
 
 
 def run_program(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 import time
@@ -126,6 +127,7 @@ def test_a_run_has_the_metrics_of_fit(places, tmp_path):
     assert report.discover is not None and row["discover"]["metrics"] == pytest.approx(report.discover.metrics)
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_roles_of_event_types_are_said_once(places, tmp_path, capsys):
     events = pl.read_csv(places[0] / "events.csv")
     kinds = pl.Series("event_type", ["buy", "buy", "view", "return"]).gather(pl.arange(events.height, eager=True) % 4)
@@ -191,8 +193,8 @@ def test_resume_adds_missing_runs(benched, places, tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json", "bench.users.npz"]
 
 
-def test_resume_refuses_another_test_split(places, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(bench_models, "run_in_process", lambda request: run_model(request, tmp_path))
+@pytest.mark.usefixtures("runs_here")
+def test_resume_refuses_another_test_split(places, tmp_path, capsys):
     data, output = write_shop(tmp_path / "shop"), tmp_path / "bench.json"
     given = [*arguments((data, places[1]), output, "popularity"), "--seeds", "1"]
     code, _, shown = run(given, capsys)
@@ -351,6 +353,7 @@ def old_and_new(places, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     return base, shop
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_checkpoint_of_another_data_set_unchanged_and_fine_tuned(places, old_and_new, tmp_path, capfd):
     base, shop = old_and_new
     output = tmp_path / "bench.json"
@@ -429,10 +432,15 @@ def test_the_commit_is_that_of_the_package_s_own_checkout(tmp_path):
     assert source_commit(package) == f"{commit}-dirty"
 
 
-def test_the_table_for_documents(benched):
+def test_the_table_for_documents(benched, capsys, monkeypatch):
     script = Path(__file__).parent.parent.parent / "benchmarks" / "tables.py"
-    done = subprocess.run([sys.executable, str(script), str(benched[0])], capture_output=True, text=True, check=True)
-    lines = done.stdout.splitlines()
+
+    def printed(*options: str) -> list[str]:
+        monkeypatch.setattr(sys, "argv", [str(script), str(benched[0]), *options])
+        runpy.run_path(str(script), run_name="__main__")
+        return capsys.readouterr().out.splitlines()
+
+    lines = printed()
     assert lines[0].startswith("**shop**, leave-one-out: 60 users, 40 items")
     assert lines[2].startswith("| model | seeds | Recall@10 | NDCG@10 | switch Recall@10")
     assert [line.split(" | ")[0] for line in lines[4:7]] == ["| popularity", "| item-knn", "| xcat"]
@@ -446,12 +454,12 @@ def test_the_table_for_documents(benched):
     assert f"{ndcg:.4f}" in lines[6] and len({line.count("|") for line in lines[2:7]}) == 1
     assert COLD == 39 and "cold NDCG@10" in lines[2] and "lost_to_untrained NDCG@10" in lines[2]
     assert "history" not in lines[2]
-    command = [sys.executable, str(script), str(benched[0]), "--by-history"]
-    title = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[2]
+    title = printed("--by-history")[2]
     assert "| history_0_5 NDCG@10 |" in title and "| history_6_10 NDCG@10 |" in title
     assert "history_11_20" not in title and "switch" not in title
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_fields_are_read_from_the_file_of_fit(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fit.yaml").write_text("split: leave-one-out\nmin_user_events: 3\ncard:\n  license: mit\n")

@@ -86,6 +86,7 @@ def test_the_printed_line_is_accepted_and_the_model_is_made_of_one_file(place, t
     assert again["metrics"] == told["metrics"]
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_the_other_commands_take_one_table(place, tmp_path, capsys):
     file = str(place / "shop" / "invoices.csv")
     named = ["--columns", ",".join(f"{ours}={own}" for ours, own in NAMES.items())]

@@ -50,6 +50,7 @@ def test_pages_of_fit_and_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "xcat evaluate CHECKPOINT DATA -k 10" in (tmp_path / "e.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_the_page_of_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shop = str(write_shop(tmp_path / "shop"))
     given = ["--models", "popularity,item-knn", "--split", "leave-one-out", "--output", str(tmp_path / "b.json")]

@@ -78,6 +78,7 @@ def test_bench_gives_runs_and_means(places, capfd):
     assert result.mean("recall@10") == {"popularity": result.runs[0].row["metrics"]["recall@10"]}
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_bench_writes_the_file_of_the_command(places, tmp_path):
     data = str(places[0])
     python, command = tmp_path / "python.json", tmp_path / "command.json"
