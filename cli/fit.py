@@ -38,6 +38,10 @@ def fit(
         typer.Option(help="Hub id or folder of the text encoder; auto, the default, chooses by the texts' language."),
     ] = None,
     base: Annotated[str | None, typer.Option(help="Trained checkpoint to start from: folder or repo id.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="What to train for: next-item, the default, or my_package:name of a package of your own."),
+    ] = None,
     peft: Annotated[
         str | None, typer.Option(help="Train an adapter on the base instead of its weights: lora, dora or loha.")
     ] = None,
@@ -108,7 +112,7 @@ def fit(
     compared, groups = _names(card_baselines), _names(lora_targets)
     check_names(compared)
     fields = split_fields(values)
-    _check_model(fields, base, peft, lora_rank, groups, output)
+    _check_model(fields, base, peft, lora_rank, groups, output, ranked=task is None)
     check_tables(data, items, events, columns)
     check_report(report, output)
     check_output(output, resume, overwrite)
@@ -117,6 +121,8 @@ def fit(
 
     with stage("loading libraries"):
         from ..tokenization.tables.problems import values_shown
+        from ..training.tasks.next_item import NEXT_ITEM
+        from ..training.tasks.task import find_task
         from ..workflows.fit import FitRequest, check_base, fit_shop
         from ..workflows.read_shop import read_shop
         from ..workflows.resume import check_resumable
@@ -126,6 +132,8 @@ def fit(
     if resume:
         check_resumable(output)
     check_base(base, peft, output)
+    if report is not None and not find_task(task or NEXT_ITEM).ranks:
+        raise ValueError(f"--report is for tasks that rank items; leave it out for --task {task}")
     begun = time.perf_counter()
     with values_shown(show_values):
         shop = read_shop(
@@ -134,9 +142,9 @@ def fit(
         )  # fmt: skip
     say(shop.report.describe(show_values))
     request = FitRequest(
-        shop, output, *fields, resume=resume, base=base, peft=peft, lora_rank=lora_rank, lora_targets=groups,
-        card=author, data=data, command=fit_command(data, values, given_options(context)), card_baselines=compared,
-        begun=begun,
+        shop, output, *fields, resume=resume, base=base, task=task or NEXT_ITEM, peft=peft, lora_rank=lora_rank,
+        lora_targets=groups, card=author, data=data, command=fit_command(data, values, given_options(context)),
+        card_baselines=compared, begun=begun,
     )  # fmt: skip
     outcome = fit_shop(request, tell=say)
     if report is not None:
@@ -163,12 +171,13 @@ def _check_model(
     lora_rank: int,
     lora_targets: tuple[str, ...],
     output: Path,
+    ranked: bool,
 ) -> None:
     """Refuse fields, a base and an adapter that cannot be used, before torch is imported."""
     from ..workflows.output_folders import check_base_choice
     from .usage import check_adapter_options, check_checkpoint, check_fields, check_text_encoder
 
-    check_fields(*fields)
+    check_fields(*fields, ranked=ranked)
     check_adapter_options(peft, lora_rank, lora_targets)
     check_base_choice(base, peft, output)
     if base is not None:
@@ -185,7 +194,11 @@ def _show(outcome: FitResult, shop: ShopTables) -> None:
     from .metric_tables import metrics_table, shown_blocks
 
     title = f"{shop.name}, {outcome.split}, test"
-    messages.print(metrics_table(outcome.reports, shown_blocks(outcome.reports), title), highlight=False)
+    if outcome.reports:
+        messages.print(metrics_table(outcome.reports, shown_blocks(outcome.reports), title), highlight=False)
+    else:
+        measured = ", ".join(f"{name} {value:.4f}" for name, value in outcome.metrics.items())
+        messages.print(f"{title}: {measured}", markup=False, highlight=False)
     messages.print(
         f"trained in {outcome.train_seconds:.0f} s, {outcome.total_seconds:.0f} s in all, "
         f"peak memory {outcome.peak_memory_mb:.0f} MB; checkpoint: {outcome.output}"

@@ -178,8 +178,13 @@ def check_config(values: Mapping[str, Any]) -> None:
         raise ValueError(f"hidden_act is {config.hidden_act!r}; give one of {', '.join(sorted(activations))}")
 
 
-def check_training(values: Mapping[str, Any]) -> None:
-    """Like `check_preparation`, for fields of `XCatTrainingArguments`."""
+def check_training(values: Mapping[str, Any], ranked: bool = True) -> None:
+    """Like `check_preparation`, for fields of `XCatTrainingArguments`.
+
+    Args:
+        values: Given fields.
+        ranked: Whether the task is known to report ranking metrics, one of which chooses the best epoch.
+    """
     from ..training.argument_checks import check_deciding_metric, check_numbers, check_refused
 
     fields, args = option_fields(TRAINING), _with_defaults(TRAINING, values)
@@ -188,16 +193,18 @@ def check_training(values: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} is {value!r}; give one of {', '.join(fields[name].choices)}")
     check_numbers(args)
     check_refused(args)
-    if args.save_strategy != "no":
+    if ranked and args.save_strategy != "no":
         check_deciding_metric(args)
     _check_loggers(args.report_to)
 
 
-def check_fields(preparation: Mapping[str, Any], config: Mapping[str, Any], training: Mapping[str, Any]) -> None:
+def check_fields(
+    preparation: Mapping[str, Any], config: Mapping[str, Any], training: Mapping[str, Any], ranked: bool = True
+) -> None:
     """Run `check_preparation`, `check_config` and `check_training`."""
     check_preparation(preparation)
     check_config(config)
-    check_training(training)
+    check_training(training, ranked)
 
 
 def check_adapter_options(peft: str | None, rank: int, groups: tuple[str, ...]) -> None:

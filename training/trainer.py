@@ -32,7 +32,7 @@ from .process_group import end_process_group_at_exit
 from .row_datasets import as_rows, evaluation_sets
 from .samplers import OrderOfEpoch, TokenBatchSampler
 from .tasks.next_item import NEXT_ITEM
-from .tasks.task import TASKS, Task
+from .tasks.task import Task, find_task
 from .text_tuning import TextTuningCollator, trains_text
 from .time_estimate import TimeEstimate, WorkBesideSteps, work_beside_steps
 from .trainer_checks import (
@@ -73,7 +73,8 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, EvaluationLoop)
         processing_class: The processor with the model's catalogue.
         interests: Interests of the users of the training rows, for a model that reads them; evaluation rows
             already contain theirs.
-        task: Labels, batches and metrics of the training: a `Task`, or a registered name.
+        task: Labels, batches and metrics of the training: a `Task`, or a registered name, "MODULE:NAME" of another
+            package.
         **kwargs: More arguments of `Trainer`.
 
     Attributes:
@@ -112,7 +113,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, EvaluationLoop)
             self.model_init = model_init
             model = self.call_model_init()
         bare = bare_model(model)
-        self.task, self._interests = TASKS.find(task)() if isinstance(task, str) else task, interests
+        self.task, self._interests = find_task(task), interests
         check_head(bare, self.task)
         eval_dataset = evaluation_sets(eval_dataset)
         args = suited_to_task(args, self.task)

@@ -21,14 +21,15 @@ from ..checkpoints.adapters import (
     parameter_counts,
     require_peft,
 )
-from ..checkpoints.load import note_catalogue
+from ..checkpoints.load import bare_model, note_catalogue
 from ..evaluation.comparison import compare_with_baselines
 from ..evaluation.more_metrics import metric_names
+from ..evaluation.ranker_evaluation import RankingReport
 from ..model_cards.callback import ModelCardCallback, attach_card
 from ..model_cards.card import CARD_FILE, write_card
 from ..model_cards.card_data import XCatModelCardData
 from ..modeling_xcat.hub_xcat import fetched_commit, is_local
-from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, written_whole
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.progress import stage
@@ -38,6 +39,8 @@ from ..training.preparation.from_base import prepare_from_base
 from ..training.preparation.options import PreparationOptions, PreparedTraining
 from ..training.preparation.prepare import prepare_training
 from ..training.provenance import peak_memory_mb
+from ..training.tasks.next_item import NEXT_ITEM
+from ..training.tasks.task import Task, find_task
 from ..training.trainer import XCatTrainer
 from .baselines import check_names
 from .card_baselines import fit_baselines
@@ -60,6 +63,8 @@ _WEIGHT_FILES = (
     "config.json", "model.safetensors", "items.arrow", ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE, ".eval_results/*",
 )  # fmt: skip
 """Files removed when a checkpoint is replaced; the old card describes another model."""
+_COSTS = ("runtime", "per_second", "preparation_time")
+"""Ends of names of measured times among the metrics of a prediction."""
 
 
 @dataclass
@@ -74,6 +79,7 @@ class FitRequest:
         training: Fields of `XCatTrainingArguments`.
         resume: Whether to resume from the last saved epoch in `output`.
         base: Checkpoint to start from, a folder or repository; None for a new model.
+        task: What to train for: a `Task`, or a registered name.
         peft: Method of `checkpoints.adapters` that puts an adapter on the base; None to train the weights themselves.
         lora_rank: Rank of the adapter.
         lora_targets: Parts of the model that get the adapter.
@@ -91,6 +97,7 @@ class FitRequest:
     training: Mapping[str, Any] = field(default_factory=dict)
     resume: bool = False
     base: str | None = None
+    task: Task | str = NEXT_ITEM
     peft: str | None = None
     lora_rank: int = 8
     lora_targets: tuple[str, ...] = DEFAULT_GROUPS
@@ -141,6 +148,8 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     """
     begin = request.begun or time.perf_counter()
     check_names(request.card_baselines)
+    task = find_task(request.task)
+    _check_task(request, task)
     options = request.shop.resolved(PreparationOptions(**request.preparation, config=dict(request.config)))
     training = {"seed": options.seed, **request.training}
     arguments = XCatTrainingArguments(output_dir=str(request.output / TRAINING_FOLDER), **training)
@@ -150,7 +159,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     if request.resume:
         check_same_inputs(request.output, inputs, tell)
     tell(f"preparing {request.shop.name} ...")
-    prepared, trained_model, own_catalogue = _prepare(request, options, "bf16" if arguments.bf16 else "fp32")
+    prepared, trained_model, own_catalogue = _prepare(request, options, "bf16" if arguments.bf16 else "fp32", task)
     tell(f"event types: {prepared.data.roles}")
     parameters = parameter_counts(trained_model)
     for note in prepared.notes:
@@ -161,23 +170,18 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     tell(f"training {parameters[0]:,} of {parameters[1]:,} parameters")
     start = time.perf_counter()
     with _nothing_left_behind(request.output):
-        trainer = _trainer(request, prepared, trained_model, arguments, card, StartedWith(inputs))
+        trainer = _trainer(request, prepared, trained_model, arguments, card, StartedWith(inputs), task)
         checkpoint = last_checkpoint(request.output) if request.resume else None
         state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
-    recommender = XCatRecommender(prepared.model, prepared.processor)
-    compared = fit_baselines(
-        request.card_baselines, prepared, training, request.output / TRAINING_FOLDER / "card-baselines", tell
-    )
-    reports = compare_with_baselines(
-        {**compared, MODEL_NAME: recommender}, prepared.splits["train"], prepared.splits["test"],
-        prepared.processor.catalogue, trained=prepared.trained, validation=prepared.splits["validation"],
-        metrics=metric_names(arguments.metrics),
-    )  # fmt: skip
+    ranker = XCatRecommender(prepared.model, prepared.processor) if task.ranks else None
+    reports = {} if ranker is None else _compared(request, ranker, prepared, training, tell)
     outcome = FitResult(
-        recommender=recommender,
+        model=prepared.model if task.ranks else bare_model(trained_model),
         prepared=prepared,
         reports=reports,
+        metrics=reports[MODEL_NAME].metrics if reports else _metrics(trainer, prepared),
+        ranker=ranker,
         split=split,
         output=request.output,
         train_seconds=train_seconds,
@@ -191,12 +195,51 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         card=card,
     )
     if trainer.is_world_process_zero():
-        complete_card(card, outcome, MODEL_NAME)
-        _save(outcome, None if request.card is None else card)
+        if task.ranks:
+            complete_card(card, outcome, MODEL_NAME)
+        _save(outcome, card if task.ranks and request.card is not None else None)
         if arguments.push_to_hub:
             trainer.push_output(request.output)
     trainer.accelerator.wait_for_everyone()
     return outcome
+
+
+def _check_task(request: FitRequest, task: Task) -> None:
+    if task.ranks:
+        return
+    for name, given in (("peft", request.peft), ("card_baselines", request.card_baselines)):
+        if given:
+            raise ValueError(
+                f"{name} is {given!r}, and {task.head.__name__}, the model of this task, ranks no items; leave it out"
+            )
+
+
+def _compared(
+    request: FitRequest,
+    recommender: XCatRecommender,
+    prepared: PreparedTraining,
+    training: Mapping[str, Any],
+    tell: Callable[[str], None],
+) -> dict[str, RankingReport]:
+    """Reports of the model and of the baselines on the test split."""
+    folder = request.output / TRAINING_FOLDER / "card-baselines"
+    compared = fit_baselines(request.card_baselines, prepared, training, folder, tell)
+    return compare_with_baselines(
+        {**compared, MODEL_NAME: recommender},
+        prepared.splits["train"],
+        prepared.splits["test"],
+        prepared.processor.catalogue,
+        trained=prepared.trained,
+        validation=prepared.splits["validation"],
+        metrics=metric_names(training.get("metrics", ())),
+    )
+
+
+def _metrics(trainer: XCatTrainer, prepared: PreparedTraining) -> dict[str, float]:
+    """Loss and metrics of the task on the test split."""
+    found = trainer.predict(prepared.splits["test"]).metrics or {}
+    names = {key: key.removeprefix("test_") for key in found}
+    return {names[key]: value for key, value in found.items() if not names[key].endswith(_COSTS)}
 
 
 def _check_push(request: FitRequest, arguments: XCatTrainingArguments) -> None:
@@ -212,10 +255,11 @@ def _check_push(request: FitRequest, arguments: XCatTrainingArguments) -> None:
 def _trainer(
     request: FitRequest,
     prepared: PreparedTraining,
-    model: XCatForNextItem | PeftModel,
+    model: XCatPreTrainedModel | PeftModel,
     arguments: XCatTrainingArguments,
     card: XCatModelCardData,
     inputs: StartedWith,
+    task: Task,
 ) -> XCatTrainer:
     """The trainer, with the callbacks that save the inputs, fill the card and, if it is wanted, write it."""
     trainer = XCatTrainer(
@@ -225,10 +269,11 @@ def _trainer(
         eval_dataset=prepared.splits["validation"],
         processing_class=prepared.processor,
         interests=prepared.interests,
+        task=task,
     )
     trainer.add_callback(inputs)
-    trainer.ranked_later = (len(request.card_baselines) + 5) * len(prepared.splits["test"])
-    if request.card is not None:
+    trainer.ranked_later = (len(request.card_baselines) + 5 if task.ranks else 1) * len(prepared.splits["test"])
+    if request.card is not None and task.ranks:
         attach_card(trainer, card)
     else:
         trainer.add_callback(ModelCardCallback(card, trainer))
@@ -247,6 +292,7 @@ def fit(
     unknown_items: UnknownItems = "error",
     missing_users: MissingUsers = "error",
     base: str | None = None,
+    task: Task | str = NEXT_ITEM,
     peft: str | None = None,
     lora_rank: int = 8,
     lora_targets: Sequence[str] = DEFAULT_GROUPS,
@@ -271,6 +317,8 @@ def fit(
         unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
         missing_users: "error" refuses events without a user, "drop" leaves them out.
         base: Checkpoint to start from, a folder or NAMESPACE/NAME on the hub; None for a new model.
+        task: What to train for: the name of a registered task, "MODULE:NAME" of another package, or a `Task`. A task
+            whose model ranks no items has neither baselines nor a card; `metrics` of the result has its metrics.
         peft: Method of an adapter that is trained on the base, such as "lora"; None to train the weights themselves.
         lora_rank: Rank of the adapter.
         lora_targets: Parts of the model that get the adapter.
@@ -304,23 +352,23 @@ def fit(
         unknown_items=unknown_items, missing_users=missing_users, saved=base,
     )  # fmt: skip
     request = FitRequest(
-        shop, output, preparation, config, training, resume=resume, base=base, peft=peft, lora_rank=lora_rank,
-        lora_targets=tuple(lora_targets), card=None if card is None else dict(card),
+        shop, output, preparation, config, training, resume=resume, base=base, task=task, peft=peft,
+        lora_rank=lora_rank, lora_targets=tuple(lora_targets), card=None if card is None else dict(card),
         data=os.fspath(data) if isinstance(data, str | os.PathLike) else None, card_baselines=tuple(card_baselines),
     )  # fmt: skip
     return fit_shop(request, tell)
 
 
 def _prepare(
-    request: FitRequest, options: PreparationOptions, precision: str
-) -> tuple[PreparedTraining, XCatForNextItem | PeftModel, bool]:
+    request: FitRequest, options: PreparationOptions, precision: str, task: Task
+) -> tuple[PreparedTraining, XCatPreTrainedModel | PeftModel, bool]:
     """The prepared data, the trained model, and whether the catalogue differs from the base's."""
     if request.base is None:
         prepared = prepare_training(request.shop, options, precision)
-        return prepared, prepared.model, True
+        return prepared, task.new_model(prepared.model), True
     prepared, changed = prepare_from_base(request.shop, options, request.base, recount=request.peft is None)
     if request.peft is None:
-        return prepared, prepared.model, changed
+        return prepared, task.new_model(prepared.model), changed
     commit = fetched_commit(request.base)
     adapted = add_adapter(
         prepared.model, request.peft, request.lora_rank, request.lora_targets, base=request.base, revision=commit
@@ -330,10 +378,10 @@ def _prepare(
 
 def _save(outcome: FitResult, card: XCatModelCardData | None) -> None:
     """Save a whole checkpoint, or an adapter, with its catalogue if that is not the base's."""
-    note_catalogue(outcome.prepared.model, outcome.prepared.processor)
+    note_catalogue(outcome.model, outcome.prepared.processor)
     with stage("saving"), written_whole(outcome.output, replaced=_WEIGHT_FILES) as unfinished:
         if outcome.adapter is None:
-            outcome.prepared.model.save_pretrained(unfinished)
+            outcome.model.save_pretrained(unfinished)
         else:
             outcome.adapter.save_pretrained(unfinished, save_embedding_layers=False)
             (unfinished / CARD_FILE).unlink(missing_ok=True)  # peft's template has only the path of the base

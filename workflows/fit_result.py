@@ -9,6 +9,7 @@ from typing import Any
 from ..evaluation.purposes import DISCOVER
 from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..model_cards.card_data import XCatModelCardData
+from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ..ranking.recommender import XCatRecommender
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.options import PreparedTraining
@@ -21,9 +22,11 @@ class FitResult:
     """A trained model, its metrics and the cost of its training.
 
     Args:
-        recommender: The trained model with its catalogue.
-        prepared: The training data and the model.
-        reports: Metrics on the test split by model name; the trained model is `MODEL_NAME`.
+        model: The trained model.
+        prepared: The training data.
+        reports: Metrics on the test split by model name; the trained model is `MODEL_NAME`. Empty for a task that
+            ranks no items.
+        metrics: Metrics of the task on the test split: those of the model's report, or what another task computes.
         split: Name of the split.
         output: Folder of the checkpoint.
         train_seconds: Seconds of training.
@@ -32,9 +35,10 @@ class FitResult:
         epochs: Number of trained epochs.
     """
 
-    recommender: XCatRecommender
+    model: XCatPreTrainedModel
     prepared: PreparedTraining
     reports: dict[str, RankingReport]
+    metrics: dict[str, float]
     split: str
     output: Path
     train_seconds: float
@@ -51,12 +55,26 @@ class FitResult:
     """Training arguments with the values chosen for the data."""
     card: XCatModelCardData | None = None
     """Facts of the model and its training, whether or not a card was written."""
+    ranker: XCatRecommender | None = None
+    """The trained model with its catalogue, if the task ranks items."""
+
+    @property
+    def recommender(self) -> XCatRecommender:
+        """The trained model with its catalogue.
+
+        Raises:
+            ValueError: If the task ranks no items.
+        """
+        if self.ranker is None:
+            raise ValueError(f"a {type(self.model).__name__} does not rank items; use model and metrics of the result")
+        return self.ranker
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON: the model's metrics at the top level, the baselines' below."""
         baselines = {name: report_dict(report) for name, report in self.reports.items() if name != MODEL_NAME}
+        measured = report_dict(self.reports[MODEL_NAME]) if self.reports else {"metrics": self.metrics}
         return {
-            **report_dict(self.reports[MODEL_NAME]),
+            **measured,
             "baselines": baselines,
             "split": self.split,
             "checkpoint": str(self.output),

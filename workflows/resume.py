@@ -19,6 +19,7 @@ from ..modeling_xcat.hub_xcat import is_local
 from ..training.arguments import XCatTrainingArguments
 from ..training.data_defaults import depends_on_data
 from ..training.preparation.options import PreparationOptions
+from ..training.tasks.next_item import NEXT_ITEM
 from .output_folders import complete_checkpoints
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def started_with(request: FitRequest, options: PreparationOptions, world_size: i
         world_size: Number of processes. Only their batches together count: a training may be resumed with others.
     """
     settings = {**dataclasses.asdict(options), **request.config, **request.training, "base": request.base}
+    if request.task != NEXT_ITEM:
+        settings["task"] = request.task if isinstance(request.task, str) else type(request.task).__qualname__
     if request.peft is not None:
         settings |= {"peft": request.peft, "lora_rank": request.lora_rank, "lora_targets": request.lora_targets}
     if _BATCH in settings:

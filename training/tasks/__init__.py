@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from .next_item import NextItemTask as NextItemTask
     from .task import TASKS as TASKS
     from .task import Task as Task
+    from .task import find_task as find_task
     from .task import register_task as register_task
 
 _EXPORTS = {
     "Task": ".task",  # base class of a purpose
     "TASKS": ".task",  # registry of the tasks
     "register_task": ".task",  # adds a task to it
+    "find_task": ".task",  # a task by its name
     "NextItemTask": ".next_item",  # the next item, ranked among the whole catalogue
 }
 

@@ -68,12 +68,14 @@ class NextItemTask(Task):
         return QueryCollator(processor, trained, args.new_category_weight)
 
     def check_metric(self, args: XCatTrainingArguments, eval_dataset: Any) -> None:
-        """Refuse what is no ranking metric.
+        """Refuse a metric that is neither a ranking metric nor the deciding metric of a subclass.
 
         Raises:
-            ValueError: If that is so.
+            ValueError: If it is neither.
         """
-        check_deciding_metric(args, eval_dataset)
+        inherited = self.deciding_metric == NextItemTask.deciding_metric
+        if inherited or args.metric_for_best_model != self.deciding_metric:
+            check_deciding_metric(args, eval_dataset)
 
     def begin(self, trainer: XCatTrainer, model: Any) -> None:
         """Switch the re-rankers off until they are fitted to the trained model."""

@@ -11,8 +11,10 @@ from torch import nn
 from transformers import EvalPrediction
 
 from ...evaluation.ranker_evaluation import Ranker
+from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ...modeling_xcat.registry_xcat import Registry
+from ...registered_modules import import_registered
 from ...tokenization.interests.reader import UserInterests
 from ...tokenization.processing_xcat import XCatProcessor
 from ..arguments import XCatTrainingArguments
@@ -46,6 +48,23 @@ class Task:
     deciding_metric: ClassVar[str] = "loss"
     encodes_texts: ClassVar[bool] = False
     tunes: ClassVar[bool] = False
+
+    @property
+    def ranks(self) -> bool:
+        """Whether the head ranks the catalogue: `fit` then compares it with baselines and writes a card."""
+        return issubclass(self.head, XCatForNextItem)
+
+    def new_model(self, model: XCatForNextItem) -> XCatPreTrainedModel:
+        """The model to train: the given one, or a new head around its `XCatModel`.
+
+        Args:
+            model: A new model, or a base, with its catalogue in place. Set sizes of the head in its `config`.
+        """
+        if self.ranks:
+            return model
+        head: Any = self.head(model.config)
+        head.model = model.model
+        return head  # type: ignore[no-any-return]
 
     def collator(self, processor: XCatProcessor) -> Collator:
         """The function that makes a batch with labels from rows.
@@ -166,10 +185,12 @@ TASKS: Registry[type[Task]] = Registry("task")
 
 
 def register_task(name: str) -> Callable[[T], T]:
-    """Add the decorated subclass of `Task` under a name, for `XCatTrainer(..., task=name)`.
+    """Add the decorated subclass of `Task` under a name, for `task=` in Python and `xcat fit --task`.
+
+    A task of another package is named with its module, `my_package.tasks:returns`, which is then imported.
 
     Args:
-        name: Its name, such as "next-item".
+        name: Its name, such as "next-item"; "MODULE:NAME" outside this package.
 
     Raises:
         ValueError: If another class has the name.
@@ -180,3 +201,18 @@ def register_task(name: str) -> Callable[[T], T]:
         return kind
 
     return add
+
+
+def find_task(task: Task | str) -> Task:
+    """A task by its name; the module of "MODULE:NAME" is imported.
+
+    Args:
+        task: A registered name, or a task, which is returned as it is.
+
+    Raises:
+        ValueError: If the name is unknown; the error lists the registered names.
+    """
+    if isinstance(task, Task):
+        return task
+    import_registered(TASKS, task)
+    return TASKS.find(task)()

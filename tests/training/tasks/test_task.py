@@ -20,7 +20,7 @@ from xcat_rec.training.collators import PackingCollator
 from xcat_rec.training.tasks import TASKS, Task, register_task
 from xcat_rec.training.trainer import XCatTrainer
 
-from ...tiny_shop import QUICK
+from ...tiny_shop import CATEGORIES, QUICK
 from ..test_trainer import prepared
 
 
@@ -64,6 +64,10 @@ class NextCategoryTask(Task):
 
     def collator(self, processor: Any) -> CategoryCollator:
         return CategoryCollator(PackingCollator(processor))
+
+    def new_model(self, model: Any) -> XCatPreTrainedModel:
+        model.config.num_labels = len(CATEGORIES)
+        return super().new_model(model)
 
     def metrics(self, trainer: XCatTrainer, prediction: Any) -> dict[str, float]:
         labels = prediction.label_ids.flatten()
