@@ -95,8 +95,8 @@ def evaluate(
     from ..evaluation.categories import DEFAULT_COLUMN, check_category_column
     from ..evaluation.categories import by_category as parted_by_category
     from ..ranking.recommender import XCatRecommender
-    from ..workflows.checkpoint_evaluation import MODEL_NAME, evaluate_on, evaluation_data
-    from ..workflows.fit_result import report_dict
+    from ..workflows.checkpoint_evaluation import evaluate_on, evaluation_data
+    from ..workflows.fit_result import MODEL_NAME, report_dict
     from ..workflows.read_shop import read_shop
     from .console import messages, print_json, say
     from .metric_tables import category_table, metrics_table, shown_blocks

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..workflows.output_folders import CARD, PAGE, check_report_folder
+from ..modeling_xcat.saving_xcat import CARD_FILE
+from ..workflows.output_folders import PAGE, check_report_folder
 from .options import (
     NEGATIVE_HELP,
     TARGETS_HELP,
@@ -119,7 +120,7 @@ def inspect(
         print_json({**report.to_dict(), "output": str(output), "url": url})
         return
     _show(report, shop, show_values)
-    messages.print(f"report: {output / PAGE}; card: {output / CARD}" + (f"; pushed: {url}" if url else ""))
+    messages.print(f"report: {output / PAGE}; card: {output / CARD_FILE}" + (f"; pushed: {url}" if url else ""))
 
 
 def _show(report: Inspection, shop: ShopTables, show_values: bool) -> None:
@@ -185,7 +186,7 @@ def _push(tables: dict[str, pl.LazyFrame], output: Path, name: str, private: boo
     api = HfApi()
     repository = api.create_repo(name, repo_type="dataset", private=private or None, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        for file in (PAGE, CARD):
+        for file in (PAGE, CARD_FILE):
             (Path(folder) / file).write_bytes((output / file).read_bytes())
         for label, table in tables.items():
             table.sink_parquet(Path(folder) / f"{label}.parquet")

@@ -12,8 +12,9 @@ from ..model_cards.markdown import duration
 from ..model_cards.report_page import ReportContext, learning_curve, write_report
 from ..model_cards.settings import model_settings, training_settings
 from ..tokenization.tables.schema import ShopTables
-from ..workflows.checkpoint_evaluation import MODEL_NAME, EvaluationData
+from ..workflows.checkpoint_evaluation import EvaluationData
 from ..workflows.fit_card import changed_options
+from ..workflows.fit_result import MODEL_NAME
 from ..workflows.results import Row, by_model
 from .argument_options import with_options
 from .console import messages

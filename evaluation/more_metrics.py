@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from ..registered_modules import import_module_of
 from .recommendation_ranking.ranking_metrics import ABOUT, COVERAGE, METRIC_NAMES, METRICS
 
+DECIDING_METRIC = "ndcg@10"
+"""The metric that chooses the best epoch, and by which models are compared."""
+
 
 def metric_names(more: Sequence[str] = ()) -> tuple[str, ...]:
     """The default metrics per user, then others.

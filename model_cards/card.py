@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from ..modeling_xcat.saving_xcat import CARD_FILE
 from .card_data import XCatModelCardData
 from .figures_section import audit_section, evaluation_section, limits_section
 from .markdown import line
@@ -18,7 +19,6 @@ from .training_section import training_section
 
 logger = logging.getLogger(__name__)
 
-CARD_FILE = "README.md"
 UNWRITTEN = "This section could not be written."
 
 SECTIONS: dict[str, Callable[[XCatModelCardData], str]] = {

@@ -9,6 +9,8 @@ import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
 from ..evaluation.purposes import DISCOVER
+from ..evaluation.more_metrics import DECIDING_METRIC
+from ..registration import TASK as PIPELINE
 from .markdown import is_hub_id, line, metric_label, slug, usable_id
 from .scrubbing import scrub
 
@@ -16,8 +18,7 @@ if TYPE_CHECKING:
     from .card_data import XCatModelCardData
 
 LIBRARY = "xcat-rec"
-PIPELINE = "item-recommendation"
-BENCHMARK_METRIC = "ndcg@10"
+BENCHMARK_METRIC = DECIDING_METRIC
 """The metric for a leaderboard of the hub, which takes one value per model and task."""
 
 

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from ..evaluation.bootstrap import Interval
 from ..evaluation.purposes import discover_reports
+from ..evaluation.more_metrics import DECIDING_METRIC
 from ..evaluation.ranker_evaluation import RankingReport
 from ..evaluation.slices import HISTORY_SLICES
 from .markdown import cell, line, metric_label, table
-
-DECIDING = "ndcg@10"
 
 
 def comparison(reports: Mapping[str, RankingReport], own: str, metrics: Sequence[str], part: str | None = None) -> str:
@@ -41,7 +40,7 @@ def comparison(reports: Mapping[str, RankingReport], own: str, metrics: Sequence
 
 def best_baseline(reports: Mapping[str, RankingReport], own: str, part: str | None = None) -> str | None:
     """The best other model by NDCG@10, or None if there is none."""
-    others = {n: r.value(DECIDING, part) for n, r in reports.items() if n != own}
+    others = {n: r.value(DECIDING_METRIC, part) for n, r in reports.items() if n != own}
     others = {name: value for name, value in others.items() if math.isfinite(value)}
     return max(others, key=lambda name: others[name], default=None)
 
@@ -49,7 +48,7 @@ def best_baseline(reports: Mapping[str, RankingReport], own: str, part: str | No
 def difference(reports: Mapping[str, RankingReport], own: str, part: str | None = None) -> Interval | None:
     """NDCG@10 of this model minus the NDCG@10 of the best baseline, on the same users."""
     baseline = best_baseline(reports, own, part)
-    return None if baseline is None else reports[own].difference(reports[baseline], DECIDING, part)
+    return None if baseline is None else reports[own].difference(reports[baseline], DECIDING_METRIC, part)
 
 
 def verdict(reports: Mapping[str, RankingReport], own: str, part: str | None = None) -> str:
@@ -62,7 +61,7 @@ def verdict(reports: Mapping[str, RankingReport], own: str, part: str | None = N
     else:
         outcome = f"{line(own if found.mean > 0 else baseline)} is better"
     between = f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
-    return f"{metric_label(DECIDING)}, {line(own)} minus {line(baseline)}: {between}; {outcome}."
+    return f"{metric_label(DECIDING_METRIC)}, {line(own)} minus {line(baseline)}: {between}; {outcome}."
 
 
 def card_slices(report: RankingReport) -> list[str]:
@@ -90,7 +89,7 @@ def _unproven(reports: Mapping[str, RankingReport], own: str, begin: str) -> lis
         where = f"{begin} all targets" if part is None else f"{begin} the targets in `{line(part)}`"
         found, baseline = difference(reports, own, part), best_baseline(reports, own, part)
         if found is not None and baseline is not None and found.high < 0:
-            limits.append(f"{where}, {line(baseline)} has a higher {metric_label(DECIDING)}.")
+            limits.append(f"{where}, {line(baseline)} has a higher {metric_label(DECIDING_METRIC)}.")
         elif found is not None and baseline is not None and not found.excludes_zero:
             limits.append(f"{where}, it is not significantly better than {line(baseline)}.")
     return limits

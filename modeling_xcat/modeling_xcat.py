@@ -222,7 +222,7 @@ class XCatForNextItem(XCatNextItemLoss):
     """
 
     base_class: type[XCatModel] = XCatModel
-    model: Any  # an XCatModel; as with every module, mypy does not follow its attributes
+    model: XCatModel
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__(config)
@@ -287,6 +287,7 @@ class XCatForNextItem(XCatNextItemLoss):
         )  # fmt: skip
         loss = logits = None
         if labels is not None and item_text_numbers is not None:
+            assert item_text_input_ids is not None and item_text_attention_mask is not None
             texts = self.model.encode_text(item_text_input_ids, item_text_attention_mask)
             with self.model.items.fresh_texts(item_text_numbers, texts):
                 loss, output = self._loss(item_ids, labels, loss_weights, num_items_in_batch, inputs)
@@ -295,6 +296,8 @@ class XCatForNextItem(XCatNextItemLoss):
         else:
             output = self.model(item_ids, **inputs)
         if query_positions is not None:
+            assert item_ids is not None
+            assert output.last_hidden_state is not None
             logits = self.model.score_states(
                 *self.model.pick(output.last_hidden_state, query_positions, item_ids=item_ids, **inputs)
             )

@@ -14,8 +14,8 @@ from huggingface_hub.errors import HFValidationError
 
 from .hub_xcat import HUB_ERRORS
 from .pushing_xcat import NO_CARD, NOTHING_RECORDED
+from .saving_xcat import CARD_FILE
 
-CARD_FILE = "README.md"
 _VOLATILE = {"transformers_version", "catalogue_digest", "dtype", "torch_dtype", "auto_map", "text_config"}
 """Settings that may differ between two files of the same model."""
 

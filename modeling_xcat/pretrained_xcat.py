@@ -17,11 +17,11 @@ from .configuration_xcat import XCatConfig
 from .fusion_xcat import XCatFusion
 from .items_xcat import XCatItemEncoder
 from .neighbors_xcat import XCatItemTable
-from .origin_xcat import CARD_FILE, card_of_origin
+from .origin_xcat import card_of_origin
 from .pushing_xcat import CARD, NO_CARD, push_folder
 from .repeats_xcat import XCatRepeats
 from .reranker_xcat import XCatCandidateAttention
-from .saving_xcat import MODEL, WEIGHTS, check_readable, code_of_main_left_out, written_whole
+from .saving_xcat import CARD_FILE, MODEL, WEIGHTS, check_readable, code_of_main_left_out, written_whole
 from .text_xcat import XCatTextEncoder
 
 logger = logging.get_logger(__name__)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-UNFINISHED = ".unfinished"
+UNFINISHED, CARD_FILE = ".unfinished", "README.md"
 WEIGHTS = ("model*.safetensors", "model*.safetensors.index.json")
 """Files required in a checkpoint folder; without one of them it cannot be loaded."""
 

@@ -16,9 +16,8 @@ from transformers.dynamic_module_utils import get_relative_import_files
 
 from ..evaluation.modules import GRADIO
 from ..modeling_xcat.hub_xcat import CARRIED
-from ..modeling_xcat.origin_xcat import CARD_FILE
 from ..modeling_xcat.pushing_xcat import shared_files
-from ..modeling_xcat.saving_xcat import written_whole
+from ..modeling_xcat.saving_xcat import CARD_FILE, written_whole
 from . import space_catalogue
 from .space_app import BODY, SETTINGS
 

@@ -29,8 +29,10 @@ _OTHER_WORDS = frozenset({
     "sans", "dans", "el", "los", "las", "para", "con", "sin", "del", "una", "di", "della", "gli", "com", "da", "uma",
     "het", "een", "voor", "met", "och", "för", "av", "na", "dla", "oraz", "ve", "için", "ile",
 })  # fmt: skip
-_LETTER, _WORD = re.compile(r"[^\W\d_]"), re.compile(r"[^\W\d_]+")
-_HAN, _OTHER_EAST = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"), re.compile("[\u3040-\u30ff\uac00-\ud7af]")
+LETTER, _WORD = re.compile(r"[^\W\d_]"), re.compile(r"[^\W\d_]+")
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+"""Han characters, as ranges of a regular expression."""
+_HAN, _OTHER_EAST = re.compile(f"[{HAN}]"), re.compile("[\u3040-\u30ff\uac00-\ud7af]")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 
 
@@ -69,7 +71,7 @@ def find_language(texts: Sequence[str]) -> TextLanguage | None:
         >>> find_language(["Tent for two", "Zelt für zwei", "Tente pour deux personnes"]).name
         'several languages'
     """
-    sample = [text for text in evenly(texts) if _LETTER.search(text)]
+    sample = [text for text in evenly(texts) if LETTER.search(text)]
     if not sample:
         return None
     chinese, latin = (sum(map(test, sample)) / len(sample) for test in (_is_chinese, _is_latin))
@@ -103,8 +105,8 @@ def _latin_language(texts: list[str]) -> TextLanguage:
 
 
 def _is_chinese(text: str) -> bool:
-    return 3 * len(_HAN.findall(text)) >= len(_LETTER.findall(text)) and not _OTHER_EAST.search(text)
+    return 3 * len(_HAN.findall(text)) >= len(LETTER.findall(text)) and not _OTHER_EAST.search(text)
 
 
 def _is_latin(text: str) -> bool:
-    return 3 * len(_LATIN.findall(text)) >= 2 * len(_LETTER.findall(text)) and not _is_chinese(text)
+    return 3 * len(_LATIN.findall(text)) >= 2 * len(LETTER.findall(text)) and not _is_chinese(text)

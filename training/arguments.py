@@ -11,7 +11,7 @@ import torch
 from accelerate.utils import broadcast_object_list
 from transformers import TrainingArguments
 
-from ..evaluation.more_metrics import metric_names
+from ..evaluation.more_metrics import DECIDING_METRIC, metric_names
 from ..modeling_xcat.arguments_xcat import listed, whole_number
 from ..tokenization.text.precision import bf16_speedup, check_precision, use_bf16
 from .argument_checks import check_numbers, check_refused
@@ -162,7 +162,7 @@ class XCatTrainingArguments(TrainingArguments):
         default=True, metadata={"help": "Whether training ends with the weights of the best checkpoint."}
     )
     metric_for_best_model: str | None = field(
-        default="ndcg@10", metadata={"help": "Metric that chooses the best checkpoint."}
+        default=DECIDING_METRIC, metadata={"help": "Metric that chooses the best checkpoint."}
     )
     greater_is_better: bool | None = field(
         default=None, metadata={"help": "Whether a higher metric is better; by default yes, except for a loss."}

@@ -17,9 +17,9 @@ from transformers.utils.hub import PushInProgress
 
 from ..checkpoints.json_files import STATE_FILE
 from ..checkpoints.load import bare_model, note_catalogue
-from ..modeling_xcat.origin_xcat import CARD_FILE, card_of_origin
+from ..modeling_xcat.origin_xcat import card_of_origin
 from ..modeling_xcat.pushing_xcat import CARD, NOTHING_RECORDED, SHARED, check_base_name, push_folder
-from ..modeling_xcat.saving_xcat import usual_permissions
+from ..modeling_xcat.saving_xcat import CARD_FILE, usual_permissions
 
 logger = logging.getLogger(__name__)
 

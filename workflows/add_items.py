@@ -12,9 +12,8 @@ from ..catalogue.added_items import AddedItems
 from ..checkpoints.adapters import is_adapter
 from ..checkpoints.load import load_base, note_catalogue
 from ..modeling_xcat.hub_xcat import locate_checkpoint
-from ..modeling_xcat.origin_xcat import CARD_FILE
 from ..modeling_xcat.pushing_xcat import SHARED
-from ..modeling_xcat.saving_xcat import written_whole
+from ..modeling_xcat.saving_xcat import CARD_FILE, written_whole
 from ..tokenization.sources.generic import load_table
 from ..tokenization.tables.problems import TableReport
 from ..tokenization.tables.schema import TableColumns, validate_items

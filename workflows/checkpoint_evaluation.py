@@ -24,7 +24,9 @@ from ..tokenization.sequences.splits import AUTO, SPLITS
 from ..tokenization.tables.event_roles import saved_roles
 from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
 from ..tokenization.vocabulary import UNKNOWN_ROW
+from ..training.evaluation_loop import VALIDATION
 from ..training.preparation.options import PreparationOptions
+from .fit_result import MODEL_NAME
 from .option_fields import PREPARATION, option_fields
 from .read_shop import read_shop
 from .similar_names import refuse_unknown
@@ -33,10 +35,7 @@ if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
     from .read_shop import ColumnNames, ShopSource
 
-MODEL_NAME = "XCat"
-"""Name of the checkpoint in tables beside its baselines."""
 DEFAULT_CUTOFFS = (10, 20)
-VALIDATION = "validation"
 PARTS = ("test", VALIDATION)
 
 

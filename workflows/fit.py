@@ -26,11 +26,11 @@ from ..evaluation.comparison import compare_with_baselines
 from ..evaluation.more_metrics import metric_names
 from ..evaluation.ranker_evaluation import RankingReport
 from ..model_cards.callback import ModelCardCallback, attach_card
-from ..model_cards.card import CARD_FILE, write_card
+from ..model_cards.card import write_card
 from ..model_cards.card_data import XCatModelCardData
 from ..modeling_xcat.hub_xcat import fetched_commit, is_local
 from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
-from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, written_whole
+from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE, written_whole
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.progress import stage
 from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems

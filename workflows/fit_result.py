@@ -15,6 +15,7 @@ from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.options import PreparedTraining
 
 MODEL_NAME = "XCat"
+"""Name of the model in tables beside its baselines."""
 
 
 @dataclass

@@ -8,13 +8,14 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..modeling_xcat.saving_xcat import CARD_FILE
 from ..tokenization.extras import install_command
 from ..tokenization.inspection.inspect import Inspection, inspect_shop
 from ..tokenization.inspection.page import can_plot, inspection_card, inspection_page
 from ..tokenization.out_of_core.prepared_folder import refuse_prepared
 from ..tokenization.tables.data_card import DataCard
 from ..tokenization.tables.schema import MissingUsers, UnknownItems
-from .output_folders import CARD, PAGE, check_report_folder
+from .output_folders import PAGE, check_report_folder
 from .read_shop import read_shop
 from .similar_names import refuse_unknown
 
@@ -88,6 +89,6 @@ def write_inspection(report: Inspection, card: DataCard, output: Path, *, show_v
     page, text = inspection_page(report, show_values), inspection_card(report, card)
     output.mkdir(parents=True, exist_ok=True)
     (output / PAGE).write_text(page, encoding="utf-8")
-    (output / CARD).write_text(text, encoding="utf-8")
+    (output / CARD_FILE).write_text(text, encoding="utf-8")
     if not can_plot():
         logger.warning("%s has no plots, which need matplotlib; %s", PAGE, install_command("inspect"))

@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from ..checkpoints.adapter_choices import check_method
-from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG
+from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, CARD_FILE
 
 TRAINING_FOLDER = "training"
-PAGE, CARD = "report.html", "README.md"
+PAGE = "report.html"
 """Files of a report on tables."""
 
 
@@ -143,9 +143,9 @@ def check_report_folder(output: Path) -> None:
         ValueError: If it cannot be written, or holds a README.md of something else.
     """
     check_folder_to_write(output, f"output={str(output)!r}")
-    if (output / CARD).exists() and not (output / PAGE).exists():
+    if (output / CARD_FILE).exists() and not (output / PAGE).exists():
         raise ValueError(f"output={str(output)!r} has a README.md that is not from a report; give another folder")
-    for file in (output / PAGE, output / CARD):
+    for file in (output / PAGE, output / CARD_FILE):
         if file.exists():
             check_file_to_write(file, f"output={str(output)!r}: {file.name}")
 

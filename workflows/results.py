@@ -9,10 +9,10 @@ import numpy as np
 
 from ..evaluation.bootstrap import paired_bootstrap, relative_bootstrap
 from ..evaluation.purposes import DISCOVER
+from ..evaluation.more_metrics import DECIDING_METRIC
 from ..training.recipes import OWN, RECIPES, is_own
 from .baselines import FROM_BASE
 
-DECIDING_METRIC = "ndcg@10"
 ASK_INPUTS = {
     "history and query": ("metrics", "median_rank", ""),
     "query alone": ("query_alone", "median_rank_alone", "query_alone."),

@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...tokenization.text_language import HAN
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..space_catalogue import folded
 from .chinese import CHINESE
 from .english import ENGLISH
 from .families import excluded_words
-from .text_tokens import HAN, folded_text, singular, tokens_of
+from .text_tokens import folded_text, singular, tokens_of
 
 Tokens = tuple[str, ...]
 

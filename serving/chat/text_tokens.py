@@ -6,9 +6,9 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from ...tokenization.text_language import HAN
 from .english import ENGLISH
 
-HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(f"[{HAN}]|[^\\W_{HAN}]+")
 _HAN = re.compile(f"[{HAN}]")
 _ES = ("xes", "ches", "shes", "sses", "zzes")

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoProcessor
 
+from xcat_rec.modeling_baselines.reading import NUM_SPECIAL_ROWS as ROWS_OF_THE_BASELINES
 from xcat_rec.modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS as ROWS_OF_THE_MODEL
 from xcat_rec.tokenization.digests import catalogue_digest
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
@@ -34,7 +35,7 @@ def make(**changes: Any) -> XCatProcessor:
 
 
 def test_both_rooms_have_the_same_special_rows() -> None:
-    assert NUM_SPECIAL_ROWS == ROWS_OF_THE_MODEL
+    assert NUM_SPECIAL_ROWS == ROWS_OF_THE_MODEL == ROWS_OF_THE_BASELINES
 
 
 def same_inputs(one: XCatProcessor, other: XCatProcessor) -> None:

@@ -15,7 +15,8 @@ import pytest
 import xcat_rec
 from xcat_rec.cli.app import main
 from xcat_rec.evaluation import METRICS
-from xcat_rec.workflows.inspect import CARD, PAGE
+from xcat_rec.modeling_xcat.saving_xcat import CARD_FILE
+from xcat_rec.workflows.output_folders import PAGE
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop, write_shop
 
@@ -66,7 +67,7 @@ def test_prepare_and_inspect_read_the_same_tables(places, tmp_path, capsys):
     prepared = xcat_rec.prepare(places[0], tmp_path / "prepared", min_user_events=7)
     counted = xcat_rec.inspect(places[0], tmp_path / "report")
     assert prepared.manifest["users"] < counted.users == 60
-    assert (tmp_path / "report" / PAGE).is_file() and (tmp_path / "report" / CARD).is_file()
+    assert (tmp_path / "report" / PAGE).is_file() and (tmp_path / "report" / CARD_FILE).is_file()
     assert not any(capsys.readouterr())
 
 

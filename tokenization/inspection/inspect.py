@@ -13,6 +13,7 @@ import polars as pl
 
 from ..sequences.build import build_splits, resolve_split
 from ..sequences.splits import SPLITS
+from ..tables.table_columns import ITEM_TEXTS
 from ..tables.event_roles import EventRoles, event_roles
 from ..tables.event_times import exact_time
 from ..tables.schema import ShopTables
@@ -24,7 +25,6 @@ from ..unknown_tokens import unknown_share
 from ..vocabulary import ItemVocabulary
 
 CURVE_POINTS = 200
-TEXT_COLUMNS = ("title", "description", "category", "brand")
 LANGUAGE_SAMPLE = 2_000
 """Maximum number of titles for language detection."""
 QUANTILES = (0, 0.25, 0.5, 0.75, 0.9, 0.99, 1)
@@ -150,7 +150,7 @@ def inspect_shop(
         switch_rate=switch_rate(ordered, items),
         repeat_rate=1 - events.select("user_id", "item_id").n_unique() / max(events.height, 1),
         event_types=_counts(events["event_type"]),
-        missing={name: int((read_texts(items[name]).is_null()).sum()) for name in (*TEXT_COLUMNS, "price")},
+        missing={name: int((read_texts(items[name]).is_null()).sum()) for name in (*ITEM_TEXTS, "price")},
         languages=_languages(titles),
         duplicates={
             "repeated_events": repeated,

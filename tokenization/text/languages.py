@@ -9,16 +9,16 @@ from functools import cache
 from typing import Any
 
 from ..extras import MissingExtraError
+from ..text_language import HAN, LETTER
 
 UNKNOWN_LANGUAGE = "und"
 """ISO 639-2 code of an undetermined language."""
 
 COMMON_LANGUAGES = ("en", "zh", "ja", "ko", "de", "fr", "es", "it", "pt", "nl", "ru", "ar", "hi", "tr", "pl", "sv")
 
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_HAN = re.compile(f"[{HAN}]")
 _KANA = re.compile("[\u3040-\u30ff]")
 _HANGUL = re.compile("[\uac00-\ud7af]")
-_LETTER = re.compile(r"[^\W\d_]")
 
 
 def detect_language(text: str, languages: Sequence[str] = COMMON_LANGUAGES, least: float = 0.5) -> str:
@@ -43,7 +43,7 @@ def detect_language(text: str, languages: Sequence[str] = COMMON_LANGUAGES, leas
         >>> detect_language("减速器链条 sony"), detect_language("a warm tent for four people"), detect_language("12")
         ('zh', 'en', 'und')
     """
-    letters = len(_LETTER.findall(text))
+    letters = len(LETTER.findall(text))
     if not letters:
         return UNKNOWN_LANGUAGE
     if _KANA.search(text) and "ja" in languages:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from functools import cache
 
 from ..extras import MissingExtraError
+from ..text_language import HAN
 from .cleaning import clean_text
 
 Segmenter = Callable[[str], list[str]]
 
-_HAN_RUN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-_LETTERS = "[^\\W_\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
+_HAN_RUN = re.compile(f"[{HAN}]+")
+_LETTERS = f"[^\\W_{HAN}]+"
 _WORD = re.compile(f"{_HAN_RUN.pattern}|{_LETTERS}(?:['\u2019\\-]{_LETTERS})*")
 
 

@@ -140,6 +140,7 @@ def prepare_training(
     if config.text_config is not None:
         with stage("loading the text encoder"):
             pretrained = AutoModel.from_pretrained(encoder.path, dtype=torch.float32)
+            assert model.model.text.encoder is not None
             model.model.text.encoder.load_state_dict(pretrained.state_dict())
     fill_item_table(model, processor, data.train, precision=precision, cache_dir=options.cache_dir)
     interests = add_interests(shop, model, processor, data.splits, options, precision)

@@ -13,8 +13,8 @@ from torch import nn
 from transformers import EvalPrediction
 
 from ...checkpoints.load import bare_model
-from ...evaluation.more_metrics import metric_names
 from ...evaluation.purposes import DISCOVER, NEW_TARGETS, rank_new_targets
+from ...evaluation.more_metrics import DECIDING_METRIC, metric_names
 from ...evaluation.ranker_evaluation import Ranker, report_from_ranks
 from ...evaluation.ranks import target_ranks, top_rows
 from ...evaluation.slices import SLICE_NAMES
@@ -54,7 +54,7 @@ class NextItemTask(Task):
     """
 
     head = XCatForNextItem
-    deciding_metric = "ndcg@10"
+    deciding_metric = DECIDING_METRIC
     encodes_texts = True
     tunes = True
 

@@ -255,6 +255,7 @@ def _best_view(
     base = model.model
     table = base.item_side(base.items().float())
     found = np.zeros(len(VIEWS))
+    assert base.asks is not None
     base.asks.view.fill_(1.0)
     for part, first, _ in _first_stages(model, processor, rows, asks):
         asked = first.asked
@@ -282,6 +283,7 @@ def _collect(
     running: Stage,
 ) -> _Sample:
     base, config = model.model, model.config
+    assert base.asks is not None
     table = base.item_side(base.items().float())
     parts: list[tuple[torch.Tensor, ...]] = []
     count = min(config.num_candidates, config.num_items)

@@ -102,11 +102,11 @@ def collect_candidates(
             own = [fingerprint(rows[i]) for i in some.tolist()]
             parts.append(_sample_of(found, places[some], given, own, config.candidate_window))
         running.advance(len(part))
-    found = [part.found for part in parts]
+    sampled = [part.found for part in parts]
     features = CandidateFeatures(
-        torch.cat([f.pairs for f in found]),
-        torch.cat([f.candidates for f in found]),
-        torch.cat([f.events for f in found]),
+        torch.cat([f.pairs for f in sampled]),
+        torch.cat([f.candidates for f in sampled]),
+        torch.cat([f.events for f in sampled]),
     )
     places, given = torch.cat([part.places for part in parts]), torch.cat([part.given for part in parts])
     return CandidateSample(features, places, given, [row for part in parts for row in part.rows]), judged
