@@ -13,6 +13,7 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.pretrained_xcat import OWN_CLASSES
 from ..tokenization.digests import catalogue_digest
 from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.progress import quiet_transformers
 from .check import check_checkpoint
 from .json_files import read_json
 
@@ -40,9 +41,10 @@ def load_model(
             f"{name} was saved as {others[0]}; as {model_class.__name__} it would be another model; "
             f"give model_class={others[0]}, the class itself"
         )
-    model: XCatForNextItem = model_class.from_pretrained(
-        folder, **{"dtype": torch.float32, **kwargs, "use_safetensors": True}
-    )
+    with quiet_transformers():
+        model: XCatForNextItem = model_class.from_pretrained(
+            folder, **{"dtype": torch.float32, **kwargs, "use_safetensors": True}
+        )
     return model
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
-from ..evaluation.purposes import DISCOVER
 from ..evaluation.more_metrics import DECIDING_METRIC
+from ..evaluation.purposes import DISCOVER
 from ..registration import TASK as PIPELINE
 from .markdown import is_hub_id, line, metric_label, slug, usable_id
 from .scrubbing import scrub

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ..evaluation.bootstrap import Interval
-from ..evaluation.purposes import discover_reports
 from ..evaluation.more_metrics import DECIDING_METRIC
+from ..evaluation.purposes import discover_reports
 from ..evaluation.ranker_evaluation import RankingReport
 from ..evaluation.slices import HISTORY_SLICES
 from .markdown import cell, line, metric_label, table

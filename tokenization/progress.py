@@ -120,3 +120,22 @@ def listening(listener: ProgressListener | None) -> Iterator[None]:
         yield
     finally:
         _listeners.pop()
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Hide the bars that transformers shows while it reads and writes weights; afterwards they are as before.
+
+    Progress of this library goes to its listener alone. Downloads of huggingface_hub keep their bars.
+
+    Example:
+        >>> with quiet_transformers():
+        ...     pass  # for example model.save_pretrained("folder")
+    """
+    from transformers.utils import logging
+
+    before = logging.set_tqdm_hook(lambda factory, args, kwargs: logging.EmptyTqdm(*args, **kwargs))
+    try:
+        yield
+    finally:
+        logging.set_tqdm_hook(before)

@@ -20,7 +20,7 @@ from ..checkpoints.load import bare_model
 from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ..tokenization.interests.reader import UserInterests
 from ..tokenization.processing_xcat import XCatProcessor
-from ..tokenization.progress import stage
+from ..tokenization.progress import quiet_transformers, stage
 from .arguments import XCatTrainingArguments
 from .callbacks import EarlyStoppingOfSets, EpochProgress, TrainedParameters
 from .evaluation_loop import EvaluationLoop
@@ -348,7 +348,8 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, EvaluationLoop)
         # FSDP2 creates classes in files of torch; the checkpoint would contain those instead of the model's code.
         self.model = model if self._whole is None else self._whole
         try:
-            super()._save(output_dir, state_dict)
+            with quiet_transformers():
+                super()._save(output_dir, state_dict)
         finally:
             self.model = model
 

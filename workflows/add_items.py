@@ -14,6 +14,7 @@ from ..checkpoints.load import load_base, note_catalogue
 from ..modeling_xcat.hub_xcat import locate_checkpoint
 from ..modeling_xcat.pushing_xcat import SHARED
 from ..modeling_xcat.saving_xcat import CARD_FILE, written_whole
+from ..tokenization.progress import quiet_transformers
 from ..tokenization.sources.generic import load_table
 from ..tokenization.tables.problems import TableReport
 from ..tokenization.tables.schema import TableColumns, validate_items
@@ -90,7 +91,7 @@ def add_items(
     table, report = validate_items(table, columns or saved_columns(processor.event_settings), label, found)
     processor, added = added_items.add_items(model, processor, table, replace=replace, cold_boost=cold_boost)
     note_catalogue(model, processor)
-    with written_whole(output, replaced=(CARD_FILE,)) as unfinished:
+    with written_whole(output, replaced=(CARD_FILE,)) as unfinished, quiet_transformers():
         model.save_pretrained(unfinished)
         processor.save_pretrained(unfinished)
         _write_card(folder / CARD_FILE, unfinished / CARD_FILE, added)

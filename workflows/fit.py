@@ -32,7 +32,7 @@ from ..modeling_xcat.hub_xcat import fetched_commit, is_local
 from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE, written_whole
 from ..ranking.recommender import XCatRecommender
-from ..tokenization.progress import stage
+from ..tokenization.progress import quiet_transformers, stage
 from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.from_base import prepare_from_base
@@ -136,6 +136,7 @@ def _nothing_left_behind(output: Path) -> Iterator[None]:
         raise
 
 
+@quiet_transformers()
 def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> FitResult:
     """Prepare, train, evaluate on the test split, and save model, processor and card.
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..evaluation.bootstrap import paired_bootstrap, relative_bootstrap
-from ..evaluation.purposes import DISCOVER
 from ..evaluation.more_metrics import DECIDING_METRIC
+from ..evaluation.purposes import DISCOVER
 from ..training.recipes import OWN, RECIPES, is_own
 from .baselines import FROM_BASE
 

@@ -12,9 +12,6 @@ from .lexicon import Lexicon
 from .prices import GAP, PriceLimits, read_prices, without_negatives
 from .text_tokens import tokens_of
 from .wishes import read_wishes
-from .prices import GAP, PriceLimits, read_prices
-from ...tokenization.text_language import HAN
-from .text_tokens import joined, singular, tokens_of, words_of
 
 _TERM_WORDS = 3
 _REQUESTS = (

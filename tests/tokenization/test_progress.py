@@ -6,9 +6,11 @@ import io
 import time
 
 import pytest
+from transformers import BertConfig, BertModel
+from transformers.utils import logging
 
 from xcat_rec.tokenization import progress_bars
-from xcat_rec.tokenization.progress import is_listened_to, listening, say, stage
+from xcat_rec.tokenization.progress import is_listened_to, listening, quiet_transformers, say, stage
 from xcat_rec.tokenization.progress_bars import ProgressBars, show_progress
 
 
@@ -96,3 +98,22 @@ def test_only_the_first_process_shows_anything(monkeypatch: pytest.MonkeyPatch) 
     log = io.StringIO()
     with show_progress(log):
         assert not is_listened_to()
+
+
+def test_bars_of_transformers_are_hidden_and_then_as_before(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = BertConfig(
+        vocab_size=5, hidden_size=4, num_hidden_layers=1, num_attention_heads=1, intermediate_size=4,
+        max_position_embeddings=4,
+    )  # fmt: skip
+    made = []
+    before = logging.set_tqdm_hook(lambda factory, args, kwargs: made.append(kwargs) or factory(*args, **kwargs))
+    try:
+        with pytest.raises(KeyError), quiet_transformers():
+            BertModel(config).save_pretrained(tmp_path / "quiet")
+            BertModel.from_pretrained(tmp_path / "quiet")
+            raise KeyError
+        assert not made and not any(capsys.readouterr()) and (tmp_path / "quiet" / "model.safetensors").is_file()
+        BertModel(config).save_pretrained(tmp_path / "shown")
+        assert made and "Writing model shards" in capsys.readouterr().err, "the user's own setting"
+    finally:
+        logging.set_tqdm_hook(before)

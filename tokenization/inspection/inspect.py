@@ -13,10 +13,10 @@ import polars as pl
 
 from ..sequences.build import build_splits, resolve_split
 from ..sequences.splits import SPLITS
-from ..tables.table_columns import ITEM_TEXTS
 from ..tables.event_roles import EventRoles, event_roles
 from ..tables.event_times import exact_time
 from ..tables.schema import ShopTables
+from ..tables.table_columns import ITEM_TEXTS
 from ..tables.values import read_texts
 from ..text.default_encoder import local_choice
 from ..text.text_columns import sampled_user_texts

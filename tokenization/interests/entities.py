@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from ..extras import MissingExtraError
+from ..progress import quiet_transformers
 from ..text.cleaning import clean_text
 
 _PATH = re.compile(r"\s+>\s+")
@@ -114,7 +115,8 @@ class ModelEntities:
         tokenizer = AutoTokenizer.from_pretrained(model)
         if not tokenizer.is_fast:
             raise ValueError(f"{model} has a slow tokenizer, without character offsets; use a model with a fast one")
-        tagger = AutoModelForTokenClassification.from_pretrained(model)
+        with quiet_transformers():
+            tagger = AutoModelForTokenClassification.from_pretrained(model)
         limit = getattr(tagger.config, "max_position_embeddings", None) or tokenizer.model_max_length
         tokenizer.model_max_length = min(tokenizer.model_max_length, limit)
         self.pipe: Any = pipeline(

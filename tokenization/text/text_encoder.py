@@ -14,6 +14,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from ...modeling_xcat.limits_xcat import TEXT_POOLINGS
 from ...modeling_xcat.text_xcat import pool_tokens
+from ..progress import quiet_transformers
 from .embedding_cache import encode_texts
 from .pooling import PoolingSettings, read_pooling
 
@@ -72,7 +73,8 @@ class TextEncoder:
             **options: As for the class.
         """
         pooling = options.pop("pooling", None) or read_pooling(folder)
-        model = AutoModel.from_pretrained(folder, dtype=torch.float32)
+        with quiet_transformers():
+            model = AutoModel.from_pretrained(folder, dtype=torch.float32)
         return cls(model, AutoTokenizer.from_pretrained(folder), pooling, **options)
 
     @property

@@ -18,7 +18,7 @@ from ...modeling_xcat.hub_xcat import is_local
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.interests.reader import NO_INTEREST, UserInterests
 from ...tokenization.processing_xcat import XCatProcessor
-from ...tokenization.progress import stage
+from ...tokenization.progress import quiet_transformers, stage
 from ...tokenization.sequences.row_asks import add_asks
 from ...tokenization.sequences.split_data import SplitData
 from ...tokenization.tables.schema import ShopTables
@@ -138,7 +138,7 @@ def prepare_training(
         query_prompt=asking.prompt,
     )
     if config.text_config is not None:
-        with stage("loading the text encoder"):
+        with stage("loading the text encoder"), quiet_transformers():
             pretrained = AutoModel.from_pretrained(encoder.path, dtype=torch.float32)
             assert model.model.text.encoder is not None
             model.model.text.encoder.load_state_dict(pretrained.state_dict())

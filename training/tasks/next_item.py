@@ -13,8 +13,8 @@ from torch import nn
 from transformers import EvalPrediction
 
 from ...checkpoints.load import bare_model
-from ...evaluation.purposes import DISCOVER, NEW_TARGETS, rank_new_targets
 from ...evaluation.more_metrics import DECIDING_METRIC, metric_names
+from ...evaluation.purposes import DISCOVER, NEW_TARGETS, rank_new_targets
 from ...evaluation.ranker_evaluation import Ranker, report_from_ranks
 from ...evaluation.ranks import target_ranks, top_rows
 from ...evaluation.slices import SLICE_NAMES
