@@ -84,7 +84,7 @@ class XCatModelCardData(ModelCardData):
         intended_use: Uses that the model is for, and uses it is not for.
         limits: Limitations; limitations found by the evaluation are added.
         citation: BibTeX entry of the model, or None to cite only the library.
-        language: Language codes of the texts.
+        language: Language codes of the texts; `fit` detects it, unless the author gives it.
         license: Licence id of the weights, or None if not stated.
         license_name: Name of a licence without an id.
         license_link: Address of that licence.

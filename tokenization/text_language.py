@@ -16,6 +16,8 @@ ENCODERS = {
     MULTILINGUAL: "intfloat/multilingual-e5-small",
 }
 """Text encoder of each language, by hub id; the last one reads 100 languages."""
+CODES = {ENGLISH: "en", CHINESE: "zh", MULTILINGUAL: "multilingual"}
+"""Code of each language for the hub."""
 MOSTLY = 0.8
 """Least share of texts in one script for a data set of one language; the rest are brand names and model numbers."""
 SAMPLE = 2_000
@@ -52,6 +54,11 @@ class TextLanguage:
     def encoder(self) -> str:
         """Hub id of the text encoder that reads it."""
         return ENCODERS[self.name]
+
+    @property
+    def code(self) -> str:
+        """Its code for the hub: "en", "zh" or "multilingual"."""
+        return CODES[self.name]
 
 
 def evenly(texts: Sequence[str]) -> list[str]:

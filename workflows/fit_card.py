@@ -15,6 +15,7 @@ from ..model_cards.run_cards import popular_items
 from ..modeling_xcat.hub_xcat import fetched_commit
 from ..tokenization.sequences.event_options import EventOptions
 from ..tokenization.sources import split_data
+from ..tokenization.text_language import find_language
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.options import PreparationOptions, PreparedTraining
 
@@ -56,7 +57,9 @@ def begin_card(
     def dataset() -> DatasetFacts:
         return describe_dataset(prepared.data.selected, vocabulary, prepared.splits)
 
+    language = find_language(vocabulary.column("text").to_pylist())
     return XCatModelCardData(
+        language=None if language is None else language.code,
         model_name=f"XCat for {request.shop.name}",
         model_id=arguments.hub_model_id,
         dataset_name=request.shop.name,

@@ -41,7 +41,8 @@ def test_fit_saves_what_it_returns(fitted, capsys):
     again = xcat_rec.evaluate(fitted.output, shop())
     assert again.report.metrics["ndcg@10"] == pytest.approx(metrics["ndcg@10"])
     assert set(again.baselines) < set(fitted.reports)
-    assert "license: mit" in (fitted.output / "README.md").read_text()
+    card = (fitted.output / "README.md").read_text()
+    assert "license: mit" in card and "language: en\n" in card and "| Language of the texts | en |" in card
     capsys.readouterr()
     loaded = xcat_rec.load(fitted.output)
     assert not any(capsys.readouterr())

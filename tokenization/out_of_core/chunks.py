@@ -269,6 +269,28 @@ def merge_facts(parts: Iterable[EventFacts], name: str) -> EventFacts:
     return whole
 
 
+def unique_items(chunks: Sequence[EventChunk], reading: ChunkReading, events: int) -> list[TableProblem]:
+    """The warning that each event has its own item, as `TableReader.unique_items` gives it for a whole table.
+
+    Args:
+        chunks: The chunks of the log.
+        reading: Options for reading them.
+        events: Number of events kept of all chunks.
+    """
+    # With more events than items some item recurs, so only logs smaller than the catalogue are read again.
+    if events > load_items(reading.vocabulary).num_items:
+        return []
+    ids = pl.Series("item_id", [], dtype=pl.String)
+    for chunk in chunks:
+        ids = ids.append(read_chunk(chunk, reading)[0]["item_id"])
+        if ids.n_unique() < ids.len():
+            return []
+    names = [name.strip() for name in read_footer(chunks[0].path).schema.to_arrow_schema().names]
+    reader = TableReader(reading.columns.of_table(names, "events"))
+    reader.unique_items(pl.DataFrame([ids]))
+    return reader.problems
+
+
 def add_facts(parts: Iterable[EventFacts]) -> EventFacts:
     """Add up the facts of several parts; issues of the same kind are summed."""
     whole = EventFacts()

@@ -198,8 +198,8 @@ class PreparationInputs:
             unfinished = path.with_suffix(".unfinished")
             with_times_to_write(shop.events.select(event_columns(shop.events))).write_parquet(unfinished)
             unfinished.replace(path)
-        # Counted again in the partitions.
-        again = ("single_event_user", "repeated_event")
+        # Counted again in the partitions and chunks.
+        again = ("single_event_user", "repeated_event", "unique_items")
         problems = [problem for problem in shop.problems if problem.kind not in again]
 
         def card(manifest: dict[str, Any]) -> DataCard:

@@ -27,7 +27,7 @@ from ..tables.event_roles import EventRoles, event_roles
 from ..tables.event_times import exact_times
 from ..tables.problems import TableProblem
 from ..vocabulary import VOCABULARY_FILE
-from .chunks import ChunkReading, EventChunk, EventFacts, cut_chunks, load_items, merge_facts, read_chunk
+from .chunks import ChunkReading, EventChunk, EventFacts, cut_chunks, load_items, merge_facts, read_chunk, unique_items
 from .inputs import PreparationInputs
 from .local_engine import Engine, LocalEngine
 from .partition_filters import Keeping, filter_log, items_by_age, partition_times, split_kept
@@ -189,7 +189,7 @@ class _Log:
         """
         options, minimum = self.options, self.options.min_user_events
         facts = merge_facts(self.engine.read(), self.name)
-        noted: list[TableProblem] = []
+        noted = unique_items(self.chunks, self.reading, facts.total)
         if self._filtered:
             if options.session_gap:
                 check_session_times(facts.no_time, facts.total)
@@ -198,9 +198,10 @@ class _Log:
                 minimum, options.min_item_events,
             )  # fmt: skip
             shuffled = options.tie_policy == TiePolicy.SHUFFLE
-            facts, noted = filter_log(
+            facts, found = filter_log(
                 self.engine, keeping, facts, self.partitions, shuffled, self.output, self.name
             )  # fmt: skip
+            noted += found
         else:
             load_items(self.reading.vocabulary).save(self.output)
         plan = self._plan(facts)

@@ -111,8 +111,6 @@ def open_text(path: Path, table: str, encoding: str | None = None) -> TextFile:
     if b"\r" in head and b"\n" not in head:
         opened.contents = opened.content.replace(b"\r", b"\n")
         opened.note("line_ends", count_lines(opened.contents), "CR", "they were read as line ends")
-    elif b"\r\n" in head:
-        opened.note("line_ends", opened.content.count(b"\r\n"), "CR LF", "they were read as line ends")
     return opened
 
 

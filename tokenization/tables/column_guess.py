@@ -29,9 +29,9 @@ _ITEM = {
     "title": "title|name|item name|product name|description|product title|label|商品名称|商品名"
     "|名称|标题|品名|产品名称|lineitem name|line item name|宝贝标题|宝贝名称|商品标题",
     "description": "description|details|long description|text|about|描述|商品描述|详情|简介",
-    "category": "category|categories|category name|department|product type|type|genre|genres|class|group|类目|分类"
-    "|品类|类别|商品类别",
-    "brand": "brand|brand name|manufacturer|maker|vendor|品牌|厂商|厂家",
+    "category": "category|categories|category name|department|department name|product type|type|genre|genres|class|group"
+    "|类目|分类|品类|类别|商品类别",
+    "brand": "brand|brand name|manufacturer|manufacturer name|maker|vendor|vendor name|品牌|厂商|厂家",
     "price": "price|unit price|list price|cost|amount|价格|单价|售价",
 }
 _EVENT = {
@@ -51,6 +51,17 @@ _EVENT = {
     "query": "query|search query|search term|search text|search words|搜索词|查询词|查询",
 }
 
+_SHORT = {
+    "acct": "account", "amt": "amount", "art": "article", "cat": "category", "categ": "category", "cd": "code",
+    "cnt": "count", "cust": "customer", "dept": "department", "desc": "description", "descr": "description",
+    "dt": "date", "inv": "invoice", "manuf": "manufacturer", "mbr": "member", "mfg": "manufacturer",
+    "mfr": "manufacturer", "nm": "name", "nr": "no", "num": "number", "ord": "order", "prc": "price",
+    "prod": "product", "qnty": "quantity", "tm": "time", "trans": "transaction", "trx": "transaction",
+    "txn": "transaction", "usr": "user",
+}  # fmt: skip
+"""Abbreviations in column names."""
+_DATE = r"^\s*(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})(?:[T ].*)?$"
+"""A date in full, with or without a time of day."""
 _ITEM_OF_LOG = {
     "price": "price|unit price|list price|价格|单价|售价",
     "description": "description|item description|描述|商品描述",
@@ -295,11 +306,36 @@ def _assign(
         if sure > 0 and name not in found and column not in taken:
             found[name] = (column, sure)
             taken.add(column)
+    if "timestamp" in known and "timestamp" not in found and "timestamp" not in names:
+        times = [column for column in table.columns if column not in taken and _has_times(table, column)]
+        if len(times) == 1:  # whatever its name
+            found["timestamp"] = (times[0], _PART)
+            taken.add(times[0])
     return found
 
 
+def _has_times(table: pl.DataFrame, column: str) -> bool:
+    """Whether a column that is not about a person has dates: by its type, or because they are written in full."""
+    values = table[column].drop_nulls()
+    if values.is_empty() or names_person(column) or values.dtype in (pl.Time, pl.Duration):
+        return False
+    return values.dtype.is_temporal() or _share(values, _DATE) > 0.9
+
+
+def _words(column: str) -> str:
+    """The words of a column name, with abbreviations written out.
+
+    Example:
+        >>> _words("prodDesc"), _words("DEPT_NAME")
+        ('product description', 'department name')
+    """
+    return " ".join(_SHORT.get(word, word) for word in spelled(column).split())
+
+
 def _score(table: pl.DataFrame, column: str, name: str, words: str) -> float:
-    text, known = spelled(column), words.split("|")
+    known = words.split("|")
+    given, text = spelled(column), _words(column)
+    text = given if given in known else text
     if text in known:
         sure = _EXACT - 0.01 * known.index(text) / len(known)
     elif any(_within(word, text) for word in known):
@@ -308,11 +344,11 @@ def _score(table: pl.DataFrame, column: str, name: str, words: str) -> float:
         return 0.0
     values = table[column].drop_nulls()
     if name in ("user_id", "item_id"):
-        if sure == _PART and any(spelled(column).endswith(word) for word in _NOT_IDS):
+        if sure == _PART and any(text.endswith(word) for word in _NOT_IDS):
             return 0.0
         if table.height and (values.is_empty() or (values.dtype == pl.String and (values == "").all())):
             return 0.0
-        sure += 0.01 if sure == _PART and re.search(r"\b(?:id|no|number|code|sku)$|编号$", spelled(column)) else 0
+        sure += 0.01 if sure == _PART and re.search(r"\b(?:id|no|number|code|sku)$|编号$", text) else 0
     return sure if _fits(values, name) else 0.0
 
 

@@ -198,8 +198,9 @@ class TableError(ValueError):
         self.name, self.hint = name, hint
         self.problems = sorted(problems, key=lambda problem: not problem.fatal)
         fatal = sum(problem.fatal for problem in self.problems)
-        of = f" of {name}" if name else ""
-        lines = [f"{fatal} problem{'s' if fatal != 1 else ''} with the tables{of}:"]
+        counts = [(fatal, "problem"), (len(self.problems) - fatal, "warning")]
+        listed = " and ".join(f"{n} {kind}{'s' if n != 1 else ''}" for n, kind in counts if n or kind == "problem")
+        lines = [f"{listed} with the tables{f' of {name}' if name else ''}:"]
         lines += [f"- {p.describe(show_values)}{'' if p.fatal else ' (not fatal)'}" for p in self.problems]
         lines += [hint] if hint else []
         super().__init__("\n".join(lines))

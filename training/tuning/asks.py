@@ -143,17 +143,17 @@ def fit_asks(
         sample = _collect(model, processor, rows, asks, targets, running)
     generator = torch.Generator().manual_seed(seed)
     held_out = _of_some_items(targets, generator)
-    with torch.enable_grad(), stage("fitting cross-attention to queries", 2, "fits") as running:
-        _fit(reader, sample, (~held_out).nonzero().squeeze(1), generator)
-        running.advance(1)
+    with torch.enable_grad():
+        with stage("validating cross-attention to queries"):
+            _fit(reader, sample, (~held_out).nonzero().squeeze(1), generator)
         before, after = _ndcg(reader, sample, held_out.nonzero().squeeze(1), k)
         gain = AskGain(
             len(before), words, meaning, _mean(before), _mean(after), _standard_error(after - before)
         )  # fmt: skip
         if gain.pays:
-            _fit(reader, sample, torch.arange(len(rows)), generator)
+            with stage("fitting cross-attention to queries"):
+                _fit(reader, sample, torch.arange(len(rows)), generator)
             model.config.ask_attention = True
-        running.advance(1)
     model.train(training)
     return gain
 

@@ -117,9 +117,10 @@ def fit_second_stage(
     gain = SecondStageGain(judged, 0.0, 0.0, 0.0)
     if len(set(sample.rows)) >= FOLDS:
         generator, steps = torch.Generator().manual_seed(seed), _steps(len(sample), quick)
-        with stage(f"fitting the re-ranker{purpose}", total=(FOLDS + 1) * steps, unit="steps") as running:
+        with stage(f"cross-validating the re-ranker{purpose}", total=FOLDS * steps, unit="steps") as running:
             gain = _cross_validated(reranker, sample, judged, k, generator, running, steps)
-            if gain.pays:
+        if gain.pays:
+            with stage(f"fitting the re-ranker{purpose}", total=steps, unit="steps") as running:
                 _fit(reranker, sample, torch.arange(len(sample)), generator, running, steps)
         setattr(model.config, switch, gain.pays)
     model.train(training)

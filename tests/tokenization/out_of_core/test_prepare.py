@@ -316,6 +316,37 @@ def test_issues_match_the_in_memory_code(tmp_path, monkeypatch):
     assert ("repeated_event", "", 3) in expected
 
 
+@pytest.mark.parametrize("options", [{}, {"min_user_events": 2}], ids=["all events", "filtered"])
+@pytest.mark.parametrize("listed", [True, False], ids=["items table", "derived items"])
+@pytest.mark.parametrize("change", ["unique", "one repeated", "few"])
+def test_unique_items_are_noted_as_in_memory(listed, options, change, tmp_path, monkeypatch):
+    events = (
+        events_table()
+        .head(5 if change == "few" else 40)
+        .with_columns(pl.format("line-{}", pl.int_range(pl.len())).alias("item_id"))
+    )
+    items = pl.DataFrame({"item_id": [f"line-{number}" for number in range(60)], "title": "tent"}) if listed else None
+    if change == "one repeated":
+        events = events.with_columns(item_id=pl.col("item_id").replace("line-39", "line-0"))
+    events = events.rename({"item_id": "line"})
+    items = None if items is None else items.rename({"item_id": "line"})
+    (tmp_path / "shop").mkdir()
+    for name, table in (("items", items), ("events", events)):
+        if table is not None:
+            table.write_parquet(tmp_path / "shop" / f"{name}.parquet")
+    columns = {"item_id": "line"}
+    expected = [str(problem) for problem in load_shop(tmp_path / "shop", columns=columns).problems]
+    assert any("has its own item" in note for note in expected) == (change == "unique")
+    monkeypatch.setattr(prepare, "cut_chunks", lambda paths: event_chunks.cut_chunks(paths, 15))
+    inputs = PreparationInputs(tmp_path / "shop", columns=columns)
+    assert inputs.streamed
+    made = prepare_tables(inputs, tmp_path / "out", PrepareOptions(**options), progress=False)
+    assert [str(p) for p in made.found if p.kind == "unique_items"] == [n for n in expected if "its own item" in n]
+    loaded = PreparationInputs(load_shop(tmp_path / "shop", columns=columns))
+    again = prepare_tables(loaded, tmp_path / "again", PrepareOptions(**options), progress=False)
+    assert [p.count for p in again.found if p.kind == "unique_items"] == [40] * (change == "unique")
+
+
 def test_command(tmp_path, capsys):
     data = write(tmp_path / "shop", shop_items(), events_table())
     with pytest.raises(SystemExit) as stop:

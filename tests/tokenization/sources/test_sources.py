@@ -116,6 +116,12 @@ def test_a_byte_order_mark_is_not_part_of_a_column_name(tmp_path: Path) -> None:
     assert read_table(tmp_path / "items.csv").to_dict(as_series=False) == {"item_id": ["1"], "title": ["x"]}
 
 
+def test_line_ends_of_windows_are_read_without_a_note(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_bytes(b'item_id,title\r\n1,x\r\n2,"two\r\nlines"\r\n')
+    table, problems = load_table(tmp_path / "items.csv", "items")
+    assert table.height == 2 and table["item_id"].to_list() == ["1", "2"] and not problems
+
+
 def test_a_gap_of_pandas_is_a_gap() -> None:
     read = read_table(pd.DataFrame({"price": [1.5, None], "title": ["x", None]}))
     assert read.null_count().row(0) == (1, 1)

@@ -54,6 +54,71 @@ def test_chinese_names_are_mapped():
     assert found == ("用户编号", "下单时间", "订单号", "数量", "行为类型")
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        pl.Series(["2024-01-01", "2024-01-02", "2024-01-02"]).str.to_date(),
+        pl.Series(["2024-01-01 10:00", "2024-01-02 11:30", "2024-01-03 09:15"]).str.to_datetime("%Y-%m-%d %H:%M"),
+        pl.Series(["2024-01-01 10:00", "2024-01-02 11:30", "2024-01-03 09:15"]),
+        pl.Series(["31/12/2023", "1/1/2024", "2/1/2024"]),
+    ],
+    ids=["dates", "datetimes", "texts with times", "European dates"],
+)
+def test_the_only_column_of_times_is_the_timestamp_whatever_its_name(times):
+    items = pl.DataFrame({"sku": ["a", "b"], "name": ["Mug", "Pot"]})
+    events = pl.DataFrame({"shopper": ["u", "u", "v"], "sku": ["a", "b", "a"], "user": ["u", "u", "v"]})
+    guess = guess_columns(items, events.with_columns(times.alias("moment")))
+    assert guess.columns.timestamp == "moment" and 0 < guess.confidence["timestamp"] < 0.8 and not guess.problems
+    log = guess_columns(events.join(items, on="sku").with_columns(times.alias("moment")))
+    assert log.columns.timestamp == "moment"
+    if times.dtype.is_temporal():  # as pandas and Arrow give it
+        frame = events.with_columns(times.alias("moment")).to_pandas()
+        assert guess_columns(items.to_pandas(), frame).columns.timestamp == "moment"
+
+
+def test_several_columns_of_times_are_not_guessed():
+    day = pl.Series(["2024-01-01", "2024-01-02", "2024-01-02"]).str.to_date()
+    events = pl.DataFrame({"user": ["u", "u", "v"], "sku": ["a", "b", "a"], "placed": day, "left": day})
+    items = pl.DataFrame({"sku": ["a", "b"], "name": ["Mug", "Pot"]})
+    guess = guess_columns(items, events)
+    assert guess.problems == ("no column of events looks like timestamp",)
+    assert guess_columns(items, events.rename({"left": "order_date"})).columns.timestamp == "order_date"
+    assert guess_columns(items, events.rename({"left": "birthday"})).columns.timestamp == "placed", "of a person"
+    codes = events.drop("placed", "left").with_columns(bin=pl.Series(["12-34", "11-05", "7-1"]))
+    assert "timestamp" not in guess_columns(items, codes).confidence, "codes are not dates"
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("cat", "category"), ("Dept", "category"), ("dept nm", "category"), ("prod_categ", "category"),
+        ("mfr", "brand"), ("MFG_NM", "brand"),
+        ("prodDesc", "title"), ("prod nm", "title"), ("prc", "price"), ("unit_prc", "price"),
+    ],
+)  # fmt: skip
+def test_abbreviations_of_fields_of_items(column, name):
+    values = {"price": [1.5, 2.0]}.get(name, ["Kitchen ware", "Garden"])
+    items = pl.DataFrame({"sku": ["a", "b"], column: values})
+    events = pl.DataFrame({"user": ["u", "v"], "sku": ["a", "b"], "date": ["2024-01-01"] * 2})
+    assert getattr(guess_columns(items, events).columns, name) == column
+
+
+@pytest.mark.parametrize(
+    ("column", "name", "values"),
+    [
+        ("cust", "user_id", ["u", "v"]), ("custNo", "user_id", ["u", "v"]), ("mbr_id", "user_id", ["u", "v"]),
+        ("txn_dt", "timestamp", ["2024-01-01", "2024-01-02"]), ("inv num", "basket_id", ["1", "2"]),
+        ("ord_nr", "basket_id", ["1", "2"]), ("prod_cd", "item_id", ["a", "b"]), ("qnty", "quantity", [1, 2]),
+    ],
+)  # fmt: skip
+def test_abbreviations_of_fields_of_events(column, name, values):
+    events = pl.DataFrame({"user_id": ["u", "v"], "sku": ["a", "b"], "timestamp": [1e9, 2e9]})
+    ours = {"item_id": "sku"}.get(name, name)
+    events = events.drop(ours, strict=False).with_columns(pl.Series(column, values))
+    items = pl.DataFrame({column if name == "item_id" else "sku": ["a", "b"], "name": ["Mug", "Pot"]})
+    assert getattr(guess_columns(items, events).columns, name) == column
+
+
 def test_values_can_contradict_a_name():
     """A column `date` of words is not a time, and ids without events are not item ids."""
     items = pl.DataFrame({"id": [1, 2], "sku": ["a", "b"], "name": ["A", "B"]})

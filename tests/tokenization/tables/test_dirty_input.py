@@ -140,10 +140,6 @@ CASES: dict[str, Dirt] = {
         files(events=timed("40148.5", "40149", "40150", "40151")), ("early_timestamp", 4),
         lambda shop: times(shop) == [40_148, 40_149, 40_150, 40_151],
     ),
-    "windows line ends": Dirt(
-        files(ITEMS.replace("\n", "\r\n")), ("line_ends", 4),
-        lambda shop: shop.items["price"].to_list() == [10, 20, 30],
-    ),
     "old line ends": Dirt(files(ITEMS.replace("\n", "\r")), ("line_ends", 4), lambda shop: titles(shop)[2] == "Stove"),
     "a gz file that was cut off": Dirt(
         files(gzip.compress(ITEMS.encode())[:-12], EVENTS, "csv.gz"),

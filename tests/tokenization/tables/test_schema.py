@@ -157,7 +157,7 @@ def test_all_issues_are_listed_at_once_with_the_fatal_ones_first() -> None:
     kinds = [problem.kind for problem in caught.value.problems]
     assert kinds == ["duplicate_item", "bad_timestamp", "unknown_item", "not_numeric"]
     lines = str(caught.value).splitlines()
-    assert lines[0] == "3 problems with the tables of camping:"
+    assert lines[0] == "3 problems and 1 warning with the tables of camping:"
     assert len(lines) == 5
     assert lines[-1].endswith("(not fatal)")
 
