@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from .column_reader import personal_names
+from .column_words import EVENT, ITEM, ITEM_OF_LOG, NOT_IDS, ORDER_NAMES, SHORT, USER_WORDS
 from .guess_checks import MIN_ROWS, Recurrence, is_written, recurrence, row_notes, unique_items
 from .items_of_events import describes_items, is_same_table
 from .person_columns import names_person, spelled
@@ -22,64 +23,8 @@ if TYPE_CHECKING:
 _SAMPLE = 20_000
 _EXACT, _PART = 0.9, 0.5
 """Confidence of a known column name, and of a name that contains a known word."""
-_ITEM = {
-    "item_id": "item id|item|item no|item code|product id|product|product code|stock code|sku|sku id|asin|parent asin"
-    "|article|article id|article no|goods id|goods|isbn|ean|gtin|upc|movie id|book id|iid|商品编号|商品编码|商品id"
-    "|商品代码|商品|货号|物品编号|物品id|产品编号|产品id|货品编号|listing id|宝贝id|商家编码",
-    "title": "title|name|item name|product name|description|product title|label|商品名称|商品名"
-    "|名称|标题|品名|产品名称|lineitem name|line item name|宝贝标题|宝贝名称|商品标题",
-    "description": "description|details|long description|text|about|描述|商品描述|详情|简介",
-    "category": "category|categories|category name|department|department name|product type|type|genre|genres|class|group"
-    "|类目|分类|品类|类别|商品类别",
-    "brand": "brand|brand name|manufacturer|manufacturer name|maker|vendor|vendor name|品牌|厂商|厂家",
-    "price": "price|unit price|list price|cost|amount|价格|单价|售价",
-}
-_EVENT = {
-    "user_id": "user id|user|customer id|customer|customer no|client id|client|member id|member|household id|buyer id"
-    "|buyer|visitor id|account id|reviewer id|uid|shopper id|客户编号|客户id|客户|用户编号|用户id|用户|会员编号|会员id"
-    "|会员号|买家|顾客编号|顾客|email|e mail",
-    "item_id": _ITEM["item_id"],
-    "timestamp": "timestamp|time|date|datetime|date time|invoice date|order date|purchase date|created at|event time"
-    "|unix review time|transaction date|ts|day|时间|日期|下单时间|订单日期|购买时间|交易时间|时间戳|创建时间",
-    "event_type": "event type|event|action|action type|behavior|behaviour|behavior type|interaction|interaction type"
-    "|event name|行为|行为类型|事件|事件类型|动作",
-    "rating": "rating|stars|score|overall|grade|评分|打分|星级",
-    "basket_id": "basket id|basket|invoice|invoice no|invoice id|invoice number|order id|order no|order number"
-    "|transaction id|receipt|receipt id|receipt no|bill no|session id|cart id|发票号|发票|订单号|订单编号|订单id"
-    "|小票号|单号|交易号",
-    "quantity": "quantity|qty|count|units|number of items|数量|件数|购买数量|销量",
-    "query": "query|search query|search term|search text|search words|搜索词|查询词|查询",
-}
-
-_SHORT = {
-    "acct": "account", "amt": "amount", "art": "article", "cat": "category", "categ": "category", "cd": "code",
-    "cnt": "count", "cust": "customer", "dept": "department", "desc": "description", "descr": "description",
-    "dt": "date", "inv": "invoice", "manuf": "manufacturer", "mbr": "member", "mfg": "manufacturer",
-    "mfr": "manufacturer", "nm": "name", "nr": "no", "num": "number", "ord": "order", "prc": "price",
-    "prod": "product", "qnty": "quantity", "tm": "time", "trans": "transaction", "trx": "transaction",
-    "txn": "transaction", "usr": "user",
-}  # fmt: skip
-"""Abbreviations in column names."""
 _DATE = r"^\s*(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})(?:[T ].*)?$"
 """A date in full, with or without a time of day."""
-_ITEM_OF_LOG = {
-    "price": "price|unit price|list price|价格|单价|售价",
-    "description": "description|item description|描述|商品描述",
-}
-"""Names of fields of items that are meant among those of events."""
-_NOT_IDS = (
-    "price", "total", "subtotal", "cost", "amount", "quantity", "qty", "count", "discount", "tax", "type", "category",
-    "brand", "status", "date", "weight", "url", "image", "link", "size", "color", "colour", "variation", "options",
-    "note", "notes", "rating", "review", "text", "价格", "数量", "金额", "类目", "分类", "品牌", "状态",
-)  # fmt: skip
-"""Last words of column names that contain a word for items or users and are not their ids."""
-_ORDER_NAMES = ("name", "order", "order name", "order ref", "reference", "number", "id")
-"""Names of columns that number orders if their values recur within orders only."""
-_USER_WORDS = (
-    "order status|order type|order total|financial status|account|review|city|country|region|state|gender|age|comment"
-    "|payment|shipping|delivery|query|search|评论|评价|支付|配送|搜索|查询"
-)
-"""Words in names of columns that are about users or orders, beyond `names_person`."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +124,8 @@ def guess_of_tables(items: pl.DataFrame | None, events: pl.DataFrame) -> ColumnG
     ids = () if found is None else found[:2]
     names: dict[str, tuple[str, float]] = {} if found is None else {"item_id": (found[0], found[2])}
     # Titles are the most informative. A column called description is the title if there is no other.
-    events_found = _assign(of_events, _EVENT, EVENT_INPUTS, names, set(ids[1:]))
-    items_found = _assign(of_items, _ITEM, ITEM_SCHEMA, names, set(ids[:1]))
+    events_found = _assign(of_events, EVENT, EVENT_INPUTS, names, set(ids[1:]))
+    items_found = _assign(of_items, ITEM, ITEM_SCHEMA, names, set(ids[:1]))
     if "title" not in items_found and "description" in items_found:
         items_found["title"] = items_found.pop("description")
     names |= events_found | items_found
@@ -206,15 +151,15 @@ def _guess_of_log(events: pl.DataFrame) -> ColumnGuess:
     names = {"item_id": ids[0]} if ids else {}
     taken = {column for column, _ in names.values()}
     of_events = {name: kind for name, kind in EVENT_INPUTS.items() if name != "item_id"}
-    names |= _assign(rows, {name: _EVENT[name] for name in _EVENT if name != "item_id"}, of_events, names, taken)
+    names |= _assign(rows, {name: EVENT[name] for name in EVENT if name != "item_id"}, of_events, names, taken)
     orders = [column for column in rows.columns if recurs[column] == Recurrence.WITHIN_ORDERS and column not in taken]
-    numbers = [column for column in orders if spelled(column) in _ORDER_NAMES]
+    numbers = [column for column in orders if spelled(column) in ORDER_NAMES]
     if "basket_id" not in names and numbers:
         names["basket_id"] = (numbers[0], _PART)
         taken.add(numbers[0])
     free = [column for column in rows.columns if column not in orders]
     free = [column for column in free if column in taken or _is_about_items(rows, column, names)]
-    known = {name: _ITEM_OF_LOG.get(name, words) for name, words in _ITEM.items() if name != "item_id"}
+    known = {name: ITEM_OF_LOG.get(name, words) for name, words in ITEM.items() if name != "item_id"}
     fields = {name: kind for name, kind in ITEM_SCHEMA.items() if name != "item_id"}
     if "item_id" not in names and rows.height >= MIN_ROWS:  # a title that recurs is the id
         recurring = [column for column in free if recurs[column] == Recurrence.OVER_ORDERS]
@@ -247,7 +192,7 @@ def _checked(guess: ColumnGuess, events: pl.DataFrame) -> ColumnGuess:
 
 def _recurrences(rows: pl.DataFrame) -> dict[str, Recurrence]:
     """How the values of each column recur over the orders, which have one user and one time."""
-    known = {name: _EVENT[name] for name in ("user_id", "timestamp", QUERY)}
+    known = {name: EVENT[name] for name in ("user_id", "timestamp", QUERY)}
     found = {name: column for name, (column, _) in _assign(rows, known, dict.fromkeys(known), {}, set()).items()}
     if QUERY in found:  # searches have no item
         rows = rows.filter(~is_written(rows[found.pop(QUERY)]))
@@ -276,7 +221,7 @@ def _is_worded(rows: pl.DataFrame, column: str) -> bool:
 
 def _is_about_items(rows: pl.DataFrame, column: str, names: Mapping[str, tuple[str, float]]) -> bool:
     """Whether a column may be a field of items: by its name, and because rows of one item agree."""
-    if names_person(column) or any(_within(word, spelled(column)) for word in _USER_WORDS.split("|")):
+    if names_person(column) or any(_within(word, spelled(column)) for word in USER_WORDS.split("|")):
         return False
     if rows[column].dtype != pl.String or not {"user_id", "item_id"} <= names.keys():
         return True
@@ -329,7 +274,7 @@ def _words(column: str) -> str:
         >>> _words("prodDesc"), _words("DEPT_NAME")
         ('product description', 'department name')
     """
-    return " ".join(_SHORT.get(word, word) for word in spelled(column).split())
+    return " ".join(SHORT.get(word, word) for word in spelled(column).split())
 
 
 def _score(table: pl.DataFrame, column: str, name: str, words: str) -> float:
@@ -344,7 +289,7 @@ def _score(table: pl.DataFrame, column: str, name: str, words: str) -> float:
         return 0.0
     values = table[column].drop_nulls()
     if name in ("user_id", "item_id"):
-        if sure == _PART and any(text.endswith(word) for word in _NOT_IDS):
+        if sure == _PART and any(text.endswith(word) for word in NOT_IDS):
             return 0.0
         if table.height and (values.is_empty() or (values.dtype == pl.String and (values == "").all())):
             return 0.0
@@ -407,7 +352,7 @@ def _item_id(items: pl.DataFrame, events: pl.DataFrame) -> tuple[str, str, float
 
 
 def _id_name(table: pl.DataFrame, column: str) -> float:
-    return 1.0 if column == "item_id" else _score(table, column, "item_id", _ITEM["item_id"])
+    return 1.0 if column == "item_id" else _score(table, column, "item_id", ITEM["item_id"])
 
 
 def _word(sure: float) -> str:

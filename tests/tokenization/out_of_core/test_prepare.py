@@ -320,11 +320,8 @@ def test_issues_match_the_in_memory_code(tmp_path, monkeypatch):
 @pytest.mark.parametrize("listed", [True, False], ids=["items table", "derived items"])
 @pytest.mark.parametrize("change", ["unique", "one repeated", "few"])
 def test_unique_items_are_noted_as_in_memory(listed, options, change, tmp_path, monkeypatch):
-    events = (
-        events_table()
-        .head(5 if change == "few" else 40)
-        .with_columns(pl.format("line-{}", pl.int_range(pl.len())).alias("item_id"))
-    )
+    numbered = pl.format("line-{}", pl.int_range(pl.len()))
+    events = events_table().head(5 if change == "few" else 40).with_columns(item_id=numbered)
     items = pl.DataFrame({"item_id": [f"line-{number}" for number in range(60)], "title": "tent"}) if listed else None
     if change == "one repeated":
         events = events.with_columns(item_id=pl.col("item_id").replace("line-39", "line-0"))

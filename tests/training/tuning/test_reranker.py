@@ -12,11 +12,29 @@ from xcat_rec.evaluation.ranker_evaluation import evaluate_ranker
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.modeling_xcat.reranker_xcat import CandidateFeatures, XCatCandidateAttention
 from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.tokenization.progress import Stage, listening
 from xcat_rec.training.preparation.options import PreparedTraining
 from xcat_rec.training.tuning import reranker
 from xcat_rec.training.tuning.reranker import SecondStageGain, _standardise, _steps, fit_second_stage
 
 from ..test_trainer import prepared, trainer_of
+
+
+class Stages:
+    """Units done and total of each stage by name."""
+
+    def __init__(self) -> None:
+        self.ended_at: dict[str, tuple[int, int | None]] = {}
+
+    def began(self, stage: Stage) -> None: ...
+
+    def advanced(self, stage: Stage) -> None: ...
+
+    def said(self, text: str) -> None: ...
+
+    def ended(self, stage: Stage) -> None:
+        assert stage.name not in self.ended_at, "every stage has a name of its own"
+        self.ended_at[stage.name] = stage.done, stage.total
 
 
 def by_the_brand(start: PreparedTraining, users: int = 240) -> Dataset:
@@ -48,7 +66,13 @@ def test_what_candidates_share_with_the_history_is_found(tmp_path: Path) -> None
     start = prepared(tmp_path)
     assert start.model.config.item_features == {"brand": 4}
     learnt, judged = (by_the_brand(start).select(range(*span)) for span in ((0, 180), (180, 240)))
-    gain = fit_second_stage(start.model, start.processor, learnt)
+    shown = Stages()
+    with listening(shown):
+        gain = fit_second_stage(start.model, start.processor, learnt)
+    assert shown.ended_at == {
+        "collecting candidates": (180, 180), "cross-validating the re-ranker": (900, 900),
+        "fitting the re-ranker": (300, 300),
+    }  # fmt: skip
     assert gain.users == 180 and gain.pays and gain.after > 1.3 * gain.before
     stage = start.model.model.candidates
     assert stage is not None and stage.expand.shape[1] == len(stage.key) + len(stage.weight)
