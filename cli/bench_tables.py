@@ -10,9 +10,10 @@ import numpy as np
 
 from ..evaluation.bootstrap import confidence_interval
 from ..evaluation.purposes import DISCOVER, NEXT, PURPOSES
+from ..evaluation.more_metrics import DECIDING_METRIC
 from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..workflows.bench_results import ask_kinds_of, ask_values, ratio_text, values_of
-from ..workflows.results import ASK_INPUTS, DECIDING_METRIC, Row, by_model
+from ..workflows.results import ASK_INPUTS, Row, by_model
 from .metric_tables import metrics_table
 from .plain_tables import Column, PlainTable
 
