@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..evaluation.bootstrap import confidence_interval
-from ..evaluation.purposes import DISCOVER, NEXT, PURPOSES
 from ..evaluation.more_metrics import DECIDING_METRIC
+from ..evaluation.purposes import DISCOVER, NEXT, PURPOSES
 from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..workflows.bench_results import ask_kinds_of, ask_values, ratio_text, values_of
 from ..workflows.results import ASK_INPUTS, Row, by_model
