@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ...tokenization.text_language import HAN
 from .catalogue_words import CatalogueWords, longest
 from .english import ENGLISH
 from .lexicon import Lexicon, SentenceWords
 from .sentence import wished
-from .text_tokens import HAN, singular, tokens_of, words_of
+from .text_tokens import singular, tokens_of, words_of
 
 _LONGEST_HAN = 8
 _LONGEST_UNKNOWN = 5
