@@ -24,6 +24,7 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.sequences.histories import read_histories
 from xcat_rec.training.trainer import XCatTrainer
 
+from ..fresh_processes import run_program
 from ..tiny_shop import CATEGORIES, COLD, events_table, save_text_encoder, write_shop
 from .commands import run
 from .widths import check_width
@@ -287,10 +288,9 @@ print(json.dumps([scores[:, 2:].tolist(), processor.vocabulary.item(5)["title"]]
 def test_a_checkpoint_loads_without_the_package(fitted, tmp_path):
     histories = [["item-03", "item-10"], ["item-22"], ["item-01", "kite", "item-15"]]
     environment = {**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules")}
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_PACKAGE, str(fitted[0]), json.dumps(histories)],
-        capture_output=True, text=True, env=environment, cwd=tmp_path, check=False,
-    )  # fmt: skip
+    done = run_program(
+        WITHOUT_PACKAGE, str(fitted[0]), json.dumps(histories), environment=environment, folder=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     elsewhere, title = json.loads(done.stdout.splitlines()[-1])
     recommender = XCatRecommender.from_pretrained(fitted[0])
@@ -353,7 +353,7 @@ def test_training_goes_on_after_a_kill(places, tmp_path, capsys, steps):
     steps.clear()
     output = tmp_path / "killed"
     again = fit_arguments(*places, output, 6)
-    done = subprocess.run([sys.executable, "-c", KILLED, "15", *again], capture_output=True, check=False)
+    done = run_program(KILLED, "15", *again)
     assert done.returncode == -signal.SIGKILL
     assert [entry.name for entry in output.iterdir()] == ["training"]
     assert (output / "training" / "checkpoint-12" / "trainer_state.json").is_file()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from xcat_rec.tokenization.sequences import SPLITS, EventOptions, Split, registe
 from xcat_rec.tokenization.sources import load_shop
 
 from ..cli.commands import run
+from ..fresh_processes import run_program
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, shop, write_shop
 
 FOLDER = Path(__file__).parents[2] / "examples" / "extension"
@@ -116,7 +116,7 @@ def test_its_parts_are_trained_evaluated_served_and_saved(extension, tmp_path: P
         i.item_id for i in XCatRecommender(model, processor).recommend(["item-20"], 5)
     ]
     load = f"from xcat_rec import XCatRecommender; XCatRecommender.from_pretrained({str(tmp_path / 'checkpoint')!r})"
-    done = subprocess.run([sys.executable, "-c", load], capture_output=True, text=True)
+    done = run_program(load)
     assert done.returncode and "import the package that registers it" in done.stderr
 
 

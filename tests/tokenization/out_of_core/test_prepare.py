@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,8 +29,8 @@ from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.tokenization.tables.schema import TableError, validate_tables
 from xcat_rec.tokenization.text.vocabulary_texts import items_table
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
-from xcat_rec.workflows.bench import run_model
 
+from ...fresh_processes import run_program
 from ...ray_cluster import two_nodes
 from ...tiny_shop import events_table, save_text_encoder
 from ...tiny_shop import items_table as shop_items
@@ -240,7 +239,7 @@ preparing.prepare_tables(PreparationInputs(sys.argv[1]), Path(sys.argv[2]), prog
 @pytest.mark.usefixtures("small_pieces")
 def test_resumes_after_a_kill(tmp_path, monkeypatch):
     data, output = write(tmp_path / "shop", shop_items(), shuffled()), tmp_path / "out"
-    died = subprocess.run([sys.executable, "-c", KILLED, str(data), str(output)], check=False)
+    died = run_program(KILLED, str(data), str(output))
     assert died.returncode == -signal.SIGKILL
     assert is_prepared(output) and len(list((output / WORK).glob("part-*.json"))) == 3
     with pytest.raises(ValueError, match="unfinished preparation; run the same xcat prepare again"):
@@ -492,6 +491,7 @@ def run(arguments: list[str], capsys, code: int = 0) -> tuple[dict[str, Any], st
     return (json.loads(shown.out.splitlines()[-1]) if not code else {}), shown.err
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_commands_read_the_folder(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     data = write(tmp_path / "shop", shop_items(), events_table())
@@ -508,13 +508,9 @@ def test_commands_read_the_folder(tmp_path, capsys, monkeypatch):
     assert told["split"] == "last-basket" and told["num_users"] == 60
     judged, _ = run(["evaluate", "checkpoint", "out", "--json"], capsys)
     assert judged["metrics"] and judged["metrics"].items() <= told["metrics"].items() and judged["num_users"] == 60
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "xcat_rec.workflows.bench_worker.run_in_process", lambda request: run_model(request, tmp_path / "run")
-        )
-        benched, _ = run(["bench", "out", "--models", "popularity,item-knn", "--json"], capsys)
-        tables = ["bench", "shop", "--split", "last-basket", "--output", "tables.json"]
-        again, _ = run([*tables, "--models", "popularity,item-knn", "--json"], capsys)
+    benched, _ = run(["bench", "out", "--models", "popularity,item-knn", "--json"], capsys)
+    tables = ["bench", "shop", "--split", "last-basket", "--output", "tables.json"]
+    again, _ = run([*tables, "--models", "popularity,item-knn", "--json"], capsys)
     for one, other in zip(benched["runs"], again["runs"], strict=True):
         assert one["metrics"] == other["metrics"]
         kept = ("users", "items", "events", "split", "tie_policy", "test_users")
