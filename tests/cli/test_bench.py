@@ -171,7 +171,6 @@ def test_values_of_single_users_lie_beside(benched):
     assert new["difference"] == pytest.approx(difference, abs=1e-6) and new["users"] < one["users"] + 1
 
 
-@pytest.mark.usefixtures("runs_here")
 def test_resume_adds_missing_runs(benched, places, tmp_path, capsys):
     source = benched[0]
     output = tmp_path / "bench.json"
