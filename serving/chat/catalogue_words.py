@@ -29,6 +29,8 @@ _THING_SHARE = 0.4
 _TITLES = 2_000
 """Titles of a word that are read for that share."""
 _NOT_TEXT = re.compile(r"(.*_)?(id|sku|asin|upc|ean|url|link|image|picture|img)s?(_.*)?", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
+_LETTERS = re.compile(r"[^\W\d_]{3,}")
 _PART = re.compile(r"\s*(?:[&/,;|>+、，·]|\band\b|和|及|与)\s*")
 
 
@@ -63,8 +65,10 @@ class CatalogueWords:
         self._han_ends = np.cumsum([len(words[code]) + 1 for code in self._han])
         self._codes: dict[str, list[int]] = {}
         for code, word in enumerate(words):
-            if word:
-                self._codes.setdefault(singular(word), []).append(code)
+            # "12color" also is "color"
+            parts = _LETTERS.findall(word) if _DIGIT.search(word) else ()
+            for form in dict.fromkeys((word, *parts)) if word else ():
+                self._codes.setdefault(singular(form), []).append(code)
         self.codes = {name: vocabulary.codes(name) for name in ("category", "brand")}
         whole, parts = _category_names(self.codes["category"][1])
         self.categories = {**parts, **whole}

@@ -296,7 +296,7 @@ ENGLISH = Lexicon(
         "alcohol": ("alcohol", "ethanol"),
     },
     denials=(
-        r"\b(?:no|without|zero|non|0|free of|free from|not contain|contains no|never)[\s-]+{word}\b",
+        r"\b(?:no|without|zero|non|(?<![\d.,])0|free of|free from|not contain|contains no|never)[\s-]+{word}\b",
         r"\b{word}[\s-]+free\b",
     ),
     plurals={

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -14,10 +15,18 @@ from .catalogue_words import CatalogueWords
 from .dialogue import Understood
 
 
-def reads_queries(recommender: XCatRecommender) -> bool:
-    """Whether the model of a recommender was trained to read queries."""
+def reads(recommender: XCatRecommender, text: str) -> bool:
+    """Whether the model of a recommender was trained to read queries, and can read this one."""
     asks = recommender.model.model.asks
-    return asks is not None and asks.is_fitted
+    if asks is None or not asks.is_fitted or not text:
+        return False
+    tokens = recommender.processor.ask_inputs([text])["token_ids"]
+    return bool(asks.readable(tokens.to(recommender.model.device))[0])
+
+
+def compares_meaning(recommender: XCatRecommender, state: Understood, history: Sequence[str]) -> bool:
+    """Whether items without a wanted word are listed for their meaning, and not for the history."""
+    return reads(recommender, state.wanted_text) and not history and float(recommender.model.model.asks.view[1]) > 0
 
 
 def ordered_items(
@@ -43,8 +52,9 @@ def ordered_items(
         state: What is wanted.
         k: Number of items.
     """
-    if reads_queries(recommender) and state.wanted_text:
-        only, explain = _ids(recommender, allowed), bool(history)
+    explain: Literal["history", False] = "history" if history else False
+    if reads(recommender, state.wanted_text):
+        only = _ids(recommender, allowed)
         found = recommender.recommend(list(history), k, query=state.wanted_text, only_items=only, explain=explain)
     else:
         found = _by_words(recommender, words, history, allowed, state, k)

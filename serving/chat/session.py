@@ -20,7 +20,7 @@ from .chinese import CHINESE
 from .dialogue import Understood, refined
 from .english import ENGLISH
 from .lexicon import Lexicon
-from .order import ordered_items, reads_queries
+from .order import compares_meaning, ordered_items, reads
 from .reading import Reading, asks_for_service, read_turn
 from .support_log import SupportLog
 from .text_tokens import folded_text, is_chinese
@@ -212,7 +212,7 @@ class ChatSession:
     def _candidates(self, state: Understood) -> np.ndarray:
         """(items,) True for the items that keep the limits and, for a model without queries, are a wanted thing."""
         allowed = self._allowed(state) & ~self._bought
-        if state.things and not reads_queries(self.recommender):
+        if state.things and not reads(self.recommender, state.wanted_text):
             allowed &= np.logical_or.reduce([self._words.rows(word) for word in state.things])
         return allowed
 
@@ -243,7 +243,7 @@ class ChatSession:
                  for item, row in zip(found, rows, strict=True)]  # fmt: skip
         by_popularity = found.basis == "popular" and not (self.history or state.attributes or answers.wishes())
         popular = answers.phrases.popular if by_popularity else ""
-        listed = answers.found(items, reads_queries(self.recommender))
+        listed = answers.found(items, compares_meaning(self.recommender, state, self.history))
         order = {"cheapest": answers.phrases.by_cheapest, "dearest": answers.phrases.by_dearest}.get(state.request, "")
         answer = answers.sentences(note, listed, order, unpriced, popular)
         return self._turn(state, found, answer)

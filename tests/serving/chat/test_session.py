@@ -6,13 +6,14 @@ import re
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xcat_rec.serving.chat.session import ChatSession
 
-from .shops import CHINESE_ITEMS, ENGLISH_ITEMS, heard, recommender, session
+from .shops import CHINESE_ITEMS, ENGLISH_ITEMS, heard, recommender, recommender_of, session
 
 EVERYTHING = sorted(item[0] for item in ENGLISH_ITEMS)
 SNACKS = ["S1", "S2", "S3", "S4", "S5", "S6"]
@@ -121,6 +122,18 @@ def test_chinese_excluded_words(text: str, words: list[str], shown: list[str]) -
     understood, found, _ = heard(text, chinese=True)
     assert understood["not_wanted"]["words"] == words
     assert (understood["wanted"]["category"], found) == ("饼干", shown)
+
+
+def test_a_denied_word_in_an_item_is_not_that_item_s_word() -> None:
+    items = pl.DataFrame({
+        "item_id": ["A", "B", "C", "D"],
+        "title": ["USB 2.0 cable kit", "0 sugar cola", "Lamp, no cable", "12color brush, 糖20糖"],
+        "category": ["x", "x", "x", "x"],
+    })  # fmt: skip
+    chat = ChatSession(recommender_of(items), k=20)
+    assert {item.item_id for item in chat.say("no cable").recommendations} == {"B", "C", "D"}
+    assert {item.item_id for item in chat.say("start over, no color").recommendations} == {"A", "B", "C"}
+    assert {item.item_id for item in chat.say("start over, without sugar").recommendations} == {"A", "B", "C"}
 
 
 def test_excluded_brands_and_categories() -> None:
