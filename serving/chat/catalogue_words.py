@@ -66,8 +66,8 @@ class CatalogueWords:
         self._codes: dict[str, list[int]] = {}
         for code, word in enumerate(words):
             # "12color" also is "color"
-            parts = _LETTERS.findall(word) if _DIGIT.search(word) else ()
-            for form in dict.fromkeys((word, *parts)) if word else ():
+            letters = _LETTERS.findall(word) if _DIGIT.search(word) else []
+            for form in dict.fromkeys((word, *letters)) if word else ():
                 self._codes.setdefault(singular(form), []).append(code)
         self.codes = {name: vocabulary.codes(name) for name in ("category", "brand")}
         whole, parts = _category_names(self.codes["category"][1])
