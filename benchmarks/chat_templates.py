@@ -1,7 +1,7 @@
 """Sentences of customers for `chat.py`, by the author of the parser: real customers write more freely.
 
 `ENGLISH` and `CHINESE` were the first sentences (`--part first`), held out until their errors were mended. `_TEST`
-were the second ones (`--part second`). The rules have been adapted to both. `chat_templates_fresh.py` has the
+were the second ones (`--part second`). The rules have been adapted to both. `chat_templates_final.py` has the
 sentences to judge with. Braces are slots.
 """
 

@@ -1,6 +1,6 @@
 """Sentences that were written before the rules of `serving/chat` were changed, to judge the change (`--part fresh`).
 
-No rule was adapted to them. Braces are slots, as in `chat_templates.py`.
+After the first measurements their errors were mended by kind. Braces are slots, as in `chat_templates.py`.
 """
 
 from __future__ import annotations
