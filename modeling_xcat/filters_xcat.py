@@ -140,13 +140,10 @@ class ItemFilter:
         if unknown:
             known = {_folded(name): name for name in self._vocabulary.categories}
             near = [known[name] for name in get_close_matches(_folded(unknown[0]), known, n=3)]
+            named = dict.fromkeys([*near, *sorted(known.values())])
             raise ValueError(
                 f"{unknown[0]!r} is not a category of the catalogue's {len(self._vocabulary.categories)}; "
-                + (
-                    f"did you mean {' or '.join(near)}?"
-                    if near
-                    else f"it has, for example, {', '.join(sorted(known.values())[:10])}"
-                )
+                f"it has, for example, {', '.join([*named][:10])}"
             )
         codes = [code for name in names for code in self._categories[_folded(name)]]
         return torch.tensor(codes, device=self.codes.device)

@@ -98,9 +98,9 @@ def demo(
         tell: Called with every message about the progress.
     """
     folder = Path(output)
-    fewer = "" if households is None else f" --households {households}"
+    words = ["xcat", "demo", *(["--small"] if small else []), "--epochs", str(epochs), "--seed", str(seed)]
+    command = " ".join(words if households is None else [*words, "--households", str(households)])
     households = SMALL_HOUSEHOLDS if small and households is None else households
-    command = f"xcat demo{' --small' if small else ''}{fewer} --epochs {epochs} --seed {seed}"
     shop = load_complete_journey(max_households=households)
     fitted = fit_shop(
         FitRequest(
