@@ -84,6 +84,9 @@ def change_catalogue(
     items.item_counts = items.item_counts[rows]
     if hasattr(items, "return_counts"):
         items.return_counts, items.return_gaps = items.return_counts[rows], items.return_gaps[rows]
+    segments = model.model.segments
+    if segments is not None:  # a new item has the values of the unknown item, which are those of no purchases
+        segments.tastes, segments.rates = segments.tastes[rows], segments.rates[rows]
     items.feature_values = feature_codes(vocabulary, config.item_features or {}, learned)
     if config.use_item_ids:
         items.id_embeddings = _taken(items.id_embeddings, rows)

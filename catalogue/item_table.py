@@ -25,6 +25,7 @@ from ..tokenization.vocabulary import ItemVocabulary
 from .cold_start import add_cold_start_neighbors
 from .item_words import place_words
 from .repurchases import count_repurchases
+from .segments import fill_segments
 from .transitions import strongest_transitions
 
 if TYPE_CHECKING:  # serving reads this file, too, and needs no data sets
@@ -251,6 +252,7 @@ def fill_item_table(
     add_repurchases(model, histories)
     fill_neighbors(model, histories)
     fill_transitions(model, histories)
+    fill_segments(model, train)
 
 
 @torch.no_grad()

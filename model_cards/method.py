@@ -60,6 +60,11 @@ CITATIONS = {
   author = {Vaswani, Ashish and others},
   booktitle = {NeurIPS}, year = {2017}, eprint = {1706.03762}
 }""",
+    "li2023": """@inproceedings{li2023masked,
+  title = {Masked and Swapped Sequence Modeling for Next Novel Basket Recommendation in Grocery Shopping},
+  author = {Li, Ming and Ariannezhad, Mozhdeh and Yates, Andrew and de Rijke, Maarten},
+  booktitle = {RecSys}, year = {2023}, eprint = {2308.01308}
+}""",
     "ren2019": """@inproceedings{ren2019repeatnet,
   title = {RepeatNet: A Repeat Aware Neural Recommendation Machine for Session-based Recommendation},
   author = {Ren, Pengjie and others},
@@ -130,6 +135,9 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
         if config.discover_neighbor_weight is not None:
             detail += f", {config.discover_neighbor_weight:g} for items new to the user"
         parts.append(Ingredient("Item-to-item weights", detail, ("steck2019" if regressed else "sarwar2001",)))
+    if config.discover_product_weight is not None:
+        detail = f"{config.num_segments} segments of users, for items new to the user"
+        parts.append(Ingredient("Rates of first purchases", detail, ("li2023",)))
     if config.repeats != "off":
         detail = "a learned score for items of the history, by recency and number of their events"
         parts.append(Ingredient("Repeat bias", detail, ("ren2019",)))

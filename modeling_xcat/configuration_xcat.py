@@ -12,7 +12,7 @@ from .limits_xcat import NUM_SPECIAL_ROWS as NUM_SPECIAL_ROWS
 from .limits_xcat import check_choices, check_sizes
 from .saving_xcat import code_of_main_left_out
 
-FORMAT_VERSION = 11
+FORMAT_VERSION = 12
 """Version of the checkpoint format; code refuses versions newer than it supports.
 
 1: first version. 2: item-to-item weights add nothing to items of the history. 3: re-ranker added. 4: item-to-item
@@ -20,6 +20,7 @@ weights from a regression instead of cosines; the re-ranker is a network. Featur
 transitions. 6: number and recency of the user's events with a candidate. 7: whether a candidate has no training
 events. 8: repurchase share and gap of a candidate. 9: the number of training events of a cold item is unknown instead
 of 0. 10: the model reads what a customer asks for. 11: an item-to-item weight and a re-ranker for discovery.
+12: rates of first purchases by segment of users, for discovery.
 """
 SECOND_STAGE_FROM = 3
 """First format version with a re-ranker."""
@@ -40,6 +41,8 @@ ASKS_FROM = 10
 """First format version that may read what a customer asks for."""
 DISCOVERY_FROM = 11
 """First format version with an item-to-item weight and a re-ranker for discovery, which leaves the history out."""
+SEGMENTS_FROM = 12
+"""First format version with rates of first purchases by segment of users."""
 
 
 @strict
@@ -104,6 +107,12 @@ class XCatConfig(PreTrainedConfig):
             `neighbor_weight`. Training sets it.
         neighbor_history: Whether items already in the history get the maximum neighbour score of the other items, so
             that they are not ranked down; for weights from texts alone (`xcat catalogue`).
+        *Discovery*
+        num_segments: Segments of users with rates of first purchases (`XCatSegments`); 0 for none. `prepare_training`
+            sets 0 if customers do not buy again, because then next items are new items.
+        segment_width: Width of the vectors that segments are compared with.
+        discover_product_weight: Factor of the dot products in the score for discovery, to which the rates are added.
+            Training sets it; None leaves the rates out, and the products as they are.
         *Repeat bias and cold-item boost*
         repeats: Repeat bias: a score that depends on recency and number of the item's events in the history. "off";
             "jointly": trained with the rest; "apart": the model is trained without the bias, and the bias is fitted on
@@ -204,6 +213,11 @@ class XCatConfig(PreTrainedConfig):
     discover_neighbor_weight: float | int | None = None
     neighbor_history: bool = False
 
+    # Discovery
+    num_segments: int = 32
+    segment_width: int = 16
+    discover_product_weight: float | int | None = None
+
     # Repeat bias and cold-item boost
     repeats: str = "jointly"
     repeat_weight: float | int = 1.0
@@ -251,6 +265,8 @@ class XCatConfig(PreTrainedConfig):
             self.ask_length = 0
         if isinstance(self.format_version, int) and self.format_version < DISCOVERY_FROM:
             self.discover_neighbor_weight = self.discover_candidate_attention = None
+        if isinstance(self.format_version, int) and self.format_version < SEGMENTS_FROM:
+            self.num_segments, self.discover_product_weight = 0, None
         super().__post_init__(**kwargs)
         check_sizes(self)
         check_choices(self)

@@ -9,6 +9,7 @@ import torch
 
 from .asks_xcat import AskScores
 from .configuration_xcat import NUM_SPECIAL_ROWS
+from .segments_xcat import SegmentScores
 
 Bonus = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """(pairs,) query numbers, (pairs,) item indices and (pairs,) bonuses; each pair once."""
@@ -25,6 +26,7 @@ class FirstStage:
             They are no evidence, so the re-ranker does not see them.
         asked: The view of the score for what the users ask for, or None.
         seen: (queries, n) item indices that get no score, 0 for none; None to score every item. See `RecentEvents`.
+        segments: Rates of first purchases by segment of users, for discovery, or None.
 
     Example:
         >>> pair = torch.tensor([0]), torch.tensor([3]), torch.tensor([0.5])
@@ -38,12 +40,15 @@ class FirstStage:
     boosts: torch.Tensor | None = None
     asked: AskScores | None = None
     seen: torch.Tensor | None = None
+    segments: SegmentScores | None = None
 
     def scores(self, item_side: torch.Tensor) -> torch.Tensor:
         """(queries, item rows) scores for (item rows, hidden) item embeddings; special rows and `seen` are -inf."""
         scores = self.queries @ item_side.T
         for queries, rows, values in self.bonuses:
             scores[queries, rows] += values
+        if self.segments is not None:
+            scores += self.segments.block(0, scores.shape[1])
         if self.boosts is not None:
             scores += self.boosts
         if self.asked is not None:
@@ -76,6 +81,8 @@ class FirstStage:
         for queries, rows, values in self.bonuses:
             inside = (rows >= start) & (rows < end)
             products[queries[inside], rows[inside] - start] += values[inside]
+        if self.segments is not None:
+            products += self.segments.block(start, end)
         if self.boosts is not None:
             products += self.boosts[start:end]
         if self.asked is not None:

@@ -24,6 +24,7 @@ from .outputs_xcat import XCatModelOutput, XCatNextItemOutput
 from .repeats_xcat import XCatRepeats
 from .reranker_xcat import XCatCandidateAttention
 from .scoring_xcat import XCatScoring
+from .segments_xcat import XCatSegments
 from .signature_xcat import names_inputs
 from .text_xcat import XCatTextEncoder
 
@@ -59,9 +60,10 @@ class XCatModel(XCatScoring):
         self.repeats = XCatRepeats(config) if config.repeats != "off" else None
         self.candidates = XCatCandidateAttention(config) if config.num_candidates else None
         discovers = config.num_candidates and config.format_version >= DISCOVERY_FROM
-        self.discover_candidates = XCatCandidateAttention(config) if discovers else None
+        self.discover_candidates = XCatCandidateAttention(config, discovers=True) if discovers else None
         follows = config.num_candidates and config.num_successors
         self.successors = XCatSuccessors(config) if follows else None
+        self.segments = XCatSegments(config) if config.num_segments else None
         self.asks = XCatAskReader(config) if config.ask_length else None
         self.post_init()
         self.text.freeze()

@@ -11,6 +11,7 @@ from torch import nn
 
 from .configuration_xcat import (
     NETWORK_FROM,
+    NUM_SPECIAL_ROWS,
     REPEATS_FROM,
     RETURNS_FROM,
     UNKNOWN_COUNTS_FROM,
@@ -21,6 +22,7 @@ from .export_xcat import is_exporting
 from .items_xcat import XCatItemEncoder
 from .neighbors_xcat import XCatItemTable, XCatNeighbors, XCatSuccessors
 from .recent_events_xcat import RecentEvents
+from .segments_xcat import XCatSegments
 
 _QUERIES_AT_ONCE = 128
 _PAIR = ("text", "representation", "neighbour", "item")
@@ -32,7 +34,11 @@ _CANDIDATE = {
     RETURNS_FROM: ("returns", "gap", "overdue"),
 }
 """Features of a candidate, by the first format version that has them."""
+_CANDIDATE_OF_DISCOVERY = ("rate", "in category", "lift of category", "new category", "events")
+"""Further features of a candidate for discovery, in models with segments."""
 _COUNT = _CANDIDATE[1].index("count")
+_LIFT_PRIOR = 20.0
+"""Events with the usual shares of categories that are added to those of a history."""
 _NEARNESS = 4
 """Power of a text cosine: high for variants of one product, almost 0 for other pairs."""
 
@@ -52,7 +58,10 @@ class CandidateFeatures:
             logarithm of 1 + the item's events in the history; the logarithm of the number of events since the latest
             of them, itself included. From format version 7 on: whether the item has no training events. From format
             version 8 on: repurchase share; mean logarithm of the events until a repurchase; by how much the logarithm
-            for this history exceeds that mean, 0 if the history lacks the item.
+            for this history exceeds that mean, 0 if the history lacks the item. For discovery, from format version 12
+            on: the logarithm of the rate of first purchases; of 1 + the events of the whole history in the candidate's
+            category; of the share of these events, over that of all training events; whether there are none; the
+            logarithm of 1 + the events of the whole history.
         events: (queries, events) True where there is an event.
     """
 
@@ -75,12 +84,14 @@ class CandidateSources:
         item_side: (item rows, hidden) item embeddings, result of `XCatModel.item_side`.
         neighbors: Item-to-item weights, if there are any.
         successors: Item transitions, if stored.
+        segments: Rates of first purchases, if stored.
     """
 
     items: XCatItemEncoder
     item_side: torch.Tensor
     neighbors: XCatNeighbors | None
     successors: XCatSuccessors | None
+    segments: XCatSegments | None = None
 
 
 class XCatCandidateAttention(nn.Module):
@@ -112,14 +123,16 @@ class XCatCandidateAttention(nn.Module):
     candidate_mean: torch.Tensor
     candidate_scale: torch.Tensor
 
-    def __init__(self, config: XCatConfig) -> None:
+    def __init__(self, config: XCatConfig, discovers: bool = False) -> None:
         super().__init__()
         self.config = config
+        self.reads_segments = discovers and config.num_segments > 0
         self.has_network = config.format_version >= NETWORK_FROM
         self.has_successors = config.num_successors > 0
         known = _PAIR_OF_NETWORK if self.has_network else _PAIR
         pairs = len(known) + self.has_successors + len(config.item_features or {})
         own = sum(len(names) for since, names in _CANDIDATE.items() if config.format_version >= since)
+        own += self.reads_segments * len(_CANDIDATE_OF_DISCOVERY)
         sizes: dict[str, tuple[int, ...]] = {
             "key": (pairs,), "value": (pairs,), "ages": (config.candidate_window,), "weight": (own,),
             "pair_mean": (pairs,), "pair_scale": (pairs,), "candidate_mean": (own,), "candidate_scale": (own,),
@@ -175,6 +188,8 @@ class XCatCandidateAttention(nn.Module):
         if self.config.format_version >= RETURNS_FROM:
             returns, gap = items.returns(rows)
             of_candidate += [returns, gap, (age.clamp(min=1).float().log() - gap) * had]
+        if self.reads_segments:
+            of_candidate += _of_discovery(recent, rows, sources)
         by_feature = torch.stack(pairs)
         return CandidateFeatures(by_feature.permute(1, 3, 2, 0), torch.stack(of_candidate, -1), latest > 0)
 
@@ -268,6 +283,22 @@ def _repeats(recent: RecentEvents, rows: torch.Tensor) -> tuple[torch.Tensor, to
     latest = (rows[:, :, None] == recent.items[:, None, :]) & (recent.counts > 0)[:, None, :]
     there, place = latest.any(2), latest.int().argmax(2)
     return recent.counts.gather(1, place) * there, (place + 1) * there
+
+
+def _of_discovery(recent: RecentEvents, rows: torch.Tensor, sources: CandidateSources) -> list[torch.Tensor]:
+    """(queries, candidates) values of `_CANDIDATE_OF_DISCOVERY`."""
+    assert recent.seen is not None and sources.segments is not None
+    seen, items = recent.seen, sources.items
+    rates = torch.einsum("qs,qcs->qc", sources.segments.shares(seen), sources.segments.rates[rows].float())
+    categories, there = items.category_values.long(), (seen >= NUM_SPECIAL_ROWS).float()
+    sold = torch.bincount(categories, weights=items.item_counts.float())
+    counts = there.new_zeros(len(seen), len(sold)).scatter_add_(1, categories[seen], there)
+    usual = (sold / sold.sum().clamp(min=1)).clamp(min=1e-6)
+    own, known = categories[rows], categories[rows] > 0
+    events, total = counts.gather(1, own) * known, there.sum(1, keepdim=True)
+    lift = (events + _LIFT_PRIOR * usual[own]).log() - (total + _LIFT_PRIOR).log() - usual[own].log()
+    new = known & (events == 0)
+    return [rates, events.log1p(), lift * known, new.float(), total.log1p().expand(rows.shape)]
 
 
 def _shared(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

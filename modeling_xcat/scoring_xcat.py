@@ -21,6 +21,7 @@ from .pretrained_xcat import XCatPreTrainedModel
 from .recent_events_xcat import RecentEvents
 from .repeats_xcat import XCatRepeats
 from .reranker_xcat import CandidateSources, XCatCandidateAttention
+from .segments_xcat import SegmentScores, XCatSegments
 from .text_xcat import XCatTextEncoder
 
 
@@ -35,6 +36,7 @@ class XCatScoring(XCatPreTrainedModel):
         candidates: The re-ranker, or None.
         discover_candidates: The re-ranker for discovery, or None.
         successors: Item transitions for the re-ranker, or None.
+        segments: Rates of first purchases for discovery, or None.
         asks: Reads what a customer asks for, or None.
     """
 
@@ -45,6 +47,7 @@ class XCatScoring(XCatPreTrainedModel):
     candidates: XCatCandidateAttention | None
     discover_candidates: XCatCandidateAttention | None
     successors: XCatSuccessors | None
+    segments: XCatSegments | None
     asks: XCatAskReader | None
 
     def encode_queries(
@@ -176,13 +179,27 @@ class XCatScoring(XCatPreTrainedModel):
             if recent is not None:
                 known = (recent.items >= NUM_SPECIAL_ROWS).any(1)
                 queries = queries * (known | ~asks.present)[:, None]
+        segments = self._segment_scores(recent)
+        if segments is not None:
+            queries = queries * float(self.config.discover_product_weight)
         return FirstStage(
             queries,
             [] if recent is None else self.bonuses(recent),
             boost * (self.items.item_counts == 0).float() if boost else None,
             asked,
             None if recent is None else recent.seen,
+            segments,
         )
+
+    def _segment_scores(self, recent: RecentEvents | None) -> SegmentScores | None:
+        if (
+            self.segments is None
+            or recent is None
+            or recent.seen is None
+            or self.config.discover_product_weight is None
+        ):
+            return None
+        return self.segments.scores(recent.seen)
 
     def trained_stage(self, states: torch.Tensor, recent: RecentEvents) -> FirstStage:
         """The score that the loss of next-item prediction trains: repeat bias, but no item-to-item weights or boosts.
@@ -305,4 +322,4 @@ class XCatScoring(XCatPreTrainedModel):
 
     def candidate_sources(self, item_side: torch.Tensor) -> CandidateSources:
         """What the features of candidates are made from, for (item rows, hidden) item embeddings."""
-        return CandidateSources(self.items, item_side, self.neighbors, self.successors)
+        return CandidateSources(self.items, item_side, self.neighbors, self.successors, self.segments)

@@ -38,7 +38,7 @@ def main() -> None:
     torch.manual_seed(FORMAT_VERSION)
     with tempfile.TemporaryDirectory() as place:
         encoder = save_text_encoder(Path(place) / "encoder")
-        changes = {**SMALL, "memory_sources": ["item_text", "user_text"]}
+        changes = {**SMALL, "memory_sources": ["item_text", "user_text"], "num_segments": 3, "segment_width": 4}
         made = prepare_training(shop(20), PreparationOptions(text_encoder=str(encoder), config=changes))
     add_repurchases(made.model, [[5, 12, 5, 24, 12, 5]])  # the shop has none
     for reranker in (made.model.model.candidates, made.model.model.discover_candidates):
@@ -47,7 +47,9 @@ def main() -> None:
             buffer.copy_(drawn.abs() + 0.5 if name.endswith("scale") else drawn)
     config = made.model.config
     config.candidate_attention = config.discover_candidate_attention = config.ask_attention = True
-    config.discover_neighbor_weight = 5.0
+    config.discover_neighbor_weight, config.discover_product_weight = 5.0, 0.5
+    for buffer in made.model.model.segments.buffers():
+        buffer.normal_()
     for name in ("view", "key", "weight", "expand", "expand_bias", "contract"):
         getattr(made.model.model.asks, name).normal_()
     made.model.model.asks.scale.fill_(1.0)

@@ -16,6 +16,7 @@ from ...catalogue.item_table import (
     fill_transitions,
     training_counts,
 )
+from ...catalogue.segments import fill_segments
 from ...checkpoints.check import check_checkpoint
 from ...checkpoints.load import load_base
 from ...modeling_xcat.configuration_xcat import XCatConfig
@@ -34,7 +35,8 @@ from .prepare import add_interests, build_vocabulary, measure_unknown, split_sho
 CHANGEABLE = frozenset({
     "hidden_dropout", "attention_dropout", "id_dropout", "temperature", "objective", "full_softmax_limit",
     "num_negatives", "gbce_calibration", "neighbor_window", "neighbor_decay", "neighbor_weight",
-    "discover_neighbor_weight", "repeat_weight", "untrained_bonus", "soft_target_weight", "freeze_text_encoder",
+    "discover_neighbor_weight", "discover_product_weight", "repeat_weight", "untrained_bonus", "soft_target_weight",
+    "freeze_text_encoder",
 })  # fmt: skip
 """Configuration fields that may differ from the base's, because no weight depends on them."""
 
@@ -127,6 +129,7 @@ def _recount(model: XCatForNextItem, train: Any) -> None:
     add_repurchases(model, histories)
     fill_neighbors(model, histories, elsewhere)
     fill_transitions(model, histories)
+    fill_segments(model, train)
     for table, (rows, similarities) in zip(tables, before, strict=True):
         table.rows, table.similarities = united_neighbors(
             torch.cat([rows, table.rows], 1), torch.cat([similarities, table.similarities], 1), rows.shape[1]

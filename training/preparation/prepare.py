@@ -13,6 +13,7 @@ from transformers.activations import ACT2FN
 
 from ...catalogue.interests import interest_settings, shop_interests
 from ...catalogue.item_table import distinct_texts, fill_item_table
+from ...catalogue.segments import segment_count
 from ...modeling_xcat.configuration_xcat import XCatConfig
 from ...modeling_xcat.hub_xcat import is_local
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
@@ -226,6 +227,7 @@ def _config(data: SplitData, found: EncoderChoice, pooling: str, options: Prepar
         "ask_length": ASK_LENGTH if options.config.get("use_text", XCatConfig.use_text) else 0,
         "untrained_bonus": UNTRAINED_BONUS if options.config.get("use_text", XCatConfig.use_text) else 0.0,
     }
+    measured["num_segments"] = segment_count(data.train)
     config = XCatConfig(**{**measured, **options.config})
     if options.interests != NO_INTEREST:
         if not config.use_text or config.num_fusion_layers < 1 or config.text_config is None:

@@ -28,6 +28,7 @@ from ..tuning.asks import fit_asks
 from ..tuning.held_out import HeldOutRanker
 from ..tuning.neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
 from ..tuning.novel_targets import discovery_differs
+from ..tuning.product_weight import product_weight_scores
 from ..tuning.reranker import FOLDS, fit_second_stage
 from ..tuning.user_samples import QUICK_USERS
 from .task import Collator, Task, register_task
@@ -86,7 +87,7 @@ class NextItemTask(Task):
             model.config.candidate_attention, model.config.discover_candidate_attention = False, None
             queries.held_out = {}
         if trainer.trains_whole and trainer.args.tune_neighbor_weight:
-            model.config.discover_neighbor_weight = None
+            model.config.discover_neighbor_weight = model.config.discover_product_weight = None
 
     def before_evaluation(self, trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
         """Tune the item-to-item weight, so that each epoch is evaluated with its best one.
@@ -101,6 +102,8 @@ class NextItemTask(Task):
         """Tune the item-to-item weight and fit the re-ranker: for next items and, if they differ, for discovery."""
         args, processor = trainer.args, trainer.processor
         purposes = (False, True) if discovery_differs(model, validation) else (False,)
+        if True in purposes:
+            _tune_product_weight(trainer, model, validation)
         for discover in purposes:
             _tune_neighbor_weight(trainer, model, validation, QUICK_USERS if args.quick else None, discover)
         if args.tune_second_stage and model.config.num_candidates and len(validation) >= FOLDS:
@@ -193,6 +196,15 @@ def _tune_neighbor_weight(
     )
     name = "discover_neighbor_weight" if discover else "neighbor_weight"
     setattr(model.config, name, max(scores, key=lambda weight: scores[weight]))
+
+
+def _tune_product_weight(trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
+    if not trainer.args.tune_neighbor_weight or model.model.segments is None:
+        return
+    most = QUICK_USERS // 2 if trainer.args.quick else QUICK_USERS
+    scores = product_weight_scores(model, trainer.processor, validation, most_users=most)
+    model.config.discover_product_weight = max(scores, key=lambda weight: scores[weight])
+    logger.info("weight of dot products beside rates of first purchases: %s", scores)
 
 
 def _fit_second_stages(trainer: XCatTrainer, model: Any, validation: Dataset, purposes: Sequence[bool]) -> None:

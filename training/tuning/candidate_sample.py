@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,12 +32,14 @@ class CandidateSample:
         places: (users, targets) number of each target among the candidates, `ELSEWHERE`, or `NO_TARGET`.
         given: (users, candidates) `untrained_bonus` of each, which no weight is fitted to and all are ranked with.
         rows: Fingerprint of the row of each user.
+        new: (users, targets) True for targets whose category the history lacks, for discovery; None for next items.
     """
 
     found: CandidateFeatures
     places: torch.Tensor
     given: torch.Tensor
     rows: list[int]
+    new: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.places)
@@ -93,6 +95,7 @@ def collect_candidates(
         first = base.first_stage(states, recent)
         judged += int((targets >= 0).any(1).sum())
         places = _places(best.indices, targets)
+        new = None if recent.seen is None else new_categories(base.items.category_values, recent.seen, targets).cpu()
         # One part even of no users: there may be nobody with a target among the candidates.
         for some in (places >= 0).any(1).nonzero().squeeze(1).split(_USERS_AT_ONCE):
             given = first.given(best.indices[some])
@@ -100,7 +103,8 @@ def collect_candidates(
                 first.queries[some], recent[some], best.indices[some], best.values[some] - given, sources
             )
             own = [fingerprint(rows[i]) for i in some.tolist()]
-            parts.append(_sample_of(found, places[some], given, own, config.candidate_window))
+            sample = _sample_of(found, places[some], given, own, config.candidate_window)
+            parts.append(replace(sample, new=None if new is None else new[some.cpu()]))
         running.advance(len(part))
     sampled = [part.found for part in parts]
     features = CandidateFeatures(
@@ -109,7 +113,25 @@ def collect_candidates(
         torch.cat([f.events for f in sampled]),
     )
     places, given = torch.cat([part.places for part in parts]), torch.cat([part.given for part in parts])
-    return CandidateSample(features, places, given, [row for part in parts for row in part.rows]), judged
+    new = torch.cat([part.new for part in parts if part.new is not None]) if discover else None
+    return CandidateSample(features, places, given, [row for part in parts for row in part.rows], new), judged
+
+
+def new_categories(categories: torch.Tensor, histories: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Whether the category of a target is not in the history.
+
+    Args:
+        categories: (item rows,) categories, 0 for none.
+        histories: (users, n) item indices, 0 for none.
+        targets: (users, targets) item indices, below 0 for none.
+
+    Returns:
+        (users, targets) bool; False for a target without category.
+    """
+    had = torch.zeros(len(histories), int(categories.max()) + 1, dtype=torch.bool, device=histories.device)
+    had.scatter_(1, categories[histories].long(), True)
+    own = categories[targets.clamp(min=0)].long()
+    return ~had.gather(1, own) & (own > 0) & (targets >= 0)
 
 
 def _places(rows: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -75,7 +75,7 @@ def neighbor_weight_scores(
         dataset = with_novel_targets(dataset)
     chosen = spread_users(dataset, count)
     shown = stage("tuning the item-to-item weight", len(chosen), "users")
-    with _without_tuned_parts(model), shown as running:
+    with without_tuned_parts(model), shown as running:
         table = base.item_side(base.items().float())
         size = max(1, _SCORES_AT_ONCE // len(table))
         for part in np.array_split(chosen, -(-len(chosen) // size)):
@@ -98,10 +98,13 @@ def neighbor_weight_scores(
 
 
 @contextmanager
-def _without_tuned_parts(model: XCatForNextItem) -> Iterator[None]:
+def without_tuned_parts(model: XCatForNextItem) -> Iterator[None]:
     """Turn off the item-to-item weights, and the re-ranker, which depends on their scores."""
     config, training = model.config, model.training
-    names = ("neighbor_weight", "discover_neighbor_weight", "candidate_attention", "discover_candidate_attention")
+    names = (
+        "neighbor_weight", "discover_neighbor_weight", "discover_product_weight", "candidate_attention",
+        "discover_candidate_attention",
+    )  # fmt: skip
     before = {name: getattr(config, name) for name in names}
     config.neighbor_weight, config.candidate_attention = 0.0, False
     config.discover_neighbor_weight = config.discover_candidate_attention = None

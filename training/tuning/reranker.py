@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from datasets import Dataset
 
@@ -24,6 +25,9 @@ FOLDS = 3
 """Cross-validation folds of users; each is evaluated with weights fitted on the others."""
 STANDARD_ERRORS = 2.0
 """Minimum NDCG gain, in standard errors, for the re-ranker to be enabled."""
+
+NEW_CATEGORY_SHARE = 0.5
+"""Weight, for discovery, of targets in categories that the history lacks, beside all targets."""
 
 _FITTED = ("key", "value", "ages", "weight", "expand", "expand_bias", "contract")
 _BATCH = 128
@@ -50,7 +54,9 @@ class SecondStageGain:
         users: Number of evaluated users.
         before: Mean NDCG@k without the re-ranker.
         after: Mean NDCG@k with the re-ranker.
-        standard_error: Standard error of the mean difference.
+        standard_error: Standard error of the mean difference that decides.
+        difference: Mean difference that decides: of NDCG@k, for discovery averaged with that in new categories (weight
+            `NEW_CATEGORY_SHARE`); None for the difference of the two means.
         held_out: Weights by fold of users, used to compute `after`; None if nothing was fitted.
     """
 
@@ -58,12 +64,14 @@ class SecondStageGain:
     before: float
     after: float
     standard_error: float
+    difference: float | None = None
     held_out: HeldOutWeights | None = field(repr=False, compare=False, default=None)
 
     @property
     def pays(self) -> bool:
         """Whether the gain is significant."""
-        return self.after - self.before > STANDARD_ERRORS * self.standard_error
+        gain = self.after - self.before if self.difference is None else self.difference
+        return gain > STANDARD_ERRORS * self.standard_error
 
 
 def fit_second_stage(
@@ -121,7 +129,7 @@ def fit_second_stage(
             gain = _cross_validated(reranker, sample, judged, k, generator, running, steps)
         if gain.pays:
             with stage(f"fitting the re-ranker{purpose}", total=steps, unit="steps") as running:
-                _fit(reranker, sample, torch.arange(len(sample)), generator, running, steps)
+                _fit(reranker, sample, torch.arange(len(sample)), generator, running, steps, k)
         setattr(model.config, switch, gain.pays)
     model.train(training)
     return gain
@@ -140,15 +148,16 @@ def _cross_validated(
     _standardise(stage, sample.found)
     folds = _folds(sample.rows, generator)
     fold_of = torch.tensor([folds[row] for row in sample.rows])
-    first = _ndcg(sample, sample.found.scores, k)
+    first, first_mixed = _ndcg(sample, sample.found.scores, k)
     scores = torch.zeros_like(sample.found.scores)
     weights = []
     for number in range(FOLDS):
         left_out = (fold_of == number).nonzero().squeeze(1)
-        _fit(stage, sample, (fold_of != number).nonzero().squeeze(1), generator, running, steps)
+        _fit(stage, sample, (fold_of != number).nonzero().squeeze(1), generator, running, steps, k)
         scores[left_out] = _rescored(stage, sample, left_out)
         weights.append({name: getattr(stage, name).clone() for name in _FITTED if hasattr(stage, name)})
-    gain = _gain(judged, first, _ndcg(sample, scores, k) - first)
+    after, mixed = _ndcg(sample, scores, k)
+    gain = _gain(judged, first, after, mixed - first_mixed)
     return replace(gain, held_out=HeldOutWeights(folds, weights))
 
 
@@ -188,11 +197,12 @@ def _steps(users: int, quick: bool) -> int:
     return min(_MOST_STEPS, max(_STEPS, -(-_PASSES * users // _BATCH)))
 
 
-def _gain(judged: int, first: torch.Tensor, gains: torch.Tensor) -> SecondStageGain:
+def _gain(judged: int, first: torch.Tensor, after: torch.Tensor, gains: torch.Tensor) -> SecondStageGain:
     """The gain over all evaluated users; users without a given NDCG have 0 before and after."""
-    before, mean = float(first.sum()) / judged, float(gains.sum()) / judged
+    mean = float(gains.sum()) / judged
     variance = (float(gains.square().sum()) - judged * mean**2) / max(1, judged - 1)
-    return SecondStageGain(judged, before, before + mean, (variance / judged) ** 0.5)
+    error = (variance / judged) ** 0.5
+    return SecondStageGain(judged, float(first.sum()) / judged, float(after.sum()) / judged, error, mean)
 
 
 def _standardise(stage: XCatCandidateAttention, found: CandidateFeatures) -> None:
@@ -252,6 +262,7 @@ def _fit(
     generator: torch.Generator,
     running: Stage,
     steps: int,
+    k: int = 10,
 ) -> None:
     """Fit the weights to (users,) sample numbers with a target among their candidates."""
     start = {name: torch.zeros_like(getattr(stage, name)) for name in _FITTED if hasattr(stage, name)}
@@ -274,9 +285,9 @@ def _fit(
         found = sample.part(batch, stage.key.device, columns)
         bonus, _ = torch.func.functional_call(stage, weights, (found,))
         scores = found.scores + bonus + stands_for.to(bonus.device)
-        wanted = (sample.places[batch] >= 0).to(bonus.device)
-        shares = torch.log_softmax(scores, 1).gather(1, own.to(bonus.device)).masked_fill(~wanted, 0)
-        loss = -(shares.sum(1) / wanted.sum(1)).mean()
+        worth = _worth(sample, batch, k).to(bonus.device)
+        shares = torch.log_softmax(scores, 1).gather(1, own.to(bonus.device)).masked_fill(worth == 0, 0)
+        loss = -(worth * shares).sum() / worth.sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -286,16 +297,45 @@ def _fit(
         getattr(stage, name).copy_(value.detach())
 
 
+def _worth(sample: CandidateSample, users: torch.Tensor, k: int) -> torch.Tensor:
+    """(users, targets) weights of targets in the loss; 0 for one that is not among the candidates.
+
+    For next items all users have the same weight. For discovery a target has the weight of a hit in the metric: the
+    inverse of the user's ideal DCG, and `NEW_CATEGORY_SHARE` of that among the user's targets in new categories.
+    """
+    places = sample.places[users]
+    found = (places >= 0).float()
+    if sample.new is None:
+        return found / found.sum(1, keepdim=True)
+    ideal = (1 / torch.log2(torch.arange(2.0, k + 2))).cumsum(0)
+    new = sample.new[users]
+    worth = torch.zeros_like(found)
+    for counted, share in ((places != NO_TARGET, 1.0), (new, NEW_CATEGORY_SHARE)):
+        number = counted.sum(1, keepdim=True).clamp(1, k)
+        worth += share * counted / ideal[number - 1]
+    return worth * found
+
+
 @torch.no_grad()
 def _rescored(stage: XCatCandidateAttention, sample: CandidateSample, users: torch.Tensor) -> torch.Tensor:
     """(users, candidates) scores with the re-ranker."""
     return torch.cat([stage.rescore(sample.part(part, stage.key.device))[0].cpu() for part in users.split(_BATCH)])
 
 
-def _ndcg(sample: CandidateSample, scores: torch.Tensor, k: int) -> torch.Tensor:
-    """(users,) NDCG@k of (users, candidates) scores; a target that is not a candidate counts as ranked below k."""
+def _ndcg(sample: CandidateSample, scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """NDCG@k of (users, candidates) scores; a target that is not a candidate counts as ranked below k.
+
+    Returns:
+        (users,) NDCG@k, and the values that decide: for discovery the weighted mean with the NDCG@k of targets in new
+        categories, 0 for a user without them.
+    """
     scores = scores + sample.given
     own = scores.gather(1, sample.places.clamp(min=0))
     ranks = (scores[:, None, :] >= own[:, :, None]).sum(2)
     ranks = torch.where(sample.places == ELSEWHERE, k + 1, ranks).masked_fill(sample.places == NO_TARGET, 0)
-    return torch.from_numpy(per_user_metrics(ranks.numpy(), [k])[f"ndcg@{k}"])
+    name, numbers = f"ndcg@{k}", ranks.numpy()
+    values = mixed = per_user_metrics(numbers, [k])[name]
+    if sample.new is not None:
+        of_new = per_user_metrics(numbers, [k], sample.new.numpy())[name]
+        mixed = (values + NEW_CATEGORY_SHARE * np.nan_to_num(of_new)) / (1 + NEW_CATEGORY_SHARE)
+    return torch.from_numpy(values), torch.from_numpy(mixed)
