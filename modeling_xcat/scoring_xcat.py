@@ -21,7 +21,7 @@ from .pretrained_xcat import XCatPreTrainedModel
 from .recent_events_xcat import RecentEvents
 from .repeats_xcat import XCatRepeats
 from .reranker_xcat import CandidateSources, XCatCandidateAttention
-from .segments_xcat import SegmentScores, XCatSegments
+from .segments_xcat import XCatSegments
 from .text_xcat import XCatTextEncoder
 
 
@@ -179,9 +179,9 @@ class XCatScoring(XCatPreTrainedModel):
             if recent is not None:
                 known = (recent.items >= NUM_SPECIAL_ROWS).any(1)
                 queries = queries * (known | ~asks.present)[:, None]
-        segments = self._segment_scores(recent)
-        if segments is not None:
-            queries = queries * float(self.config.discover_product_weight)
+        segments, factor = None, self.config.discover_product_weight
+        if self.segments is not None and factor is not None and recent is not None and recent.seen is not None:
+            queries, segments = queries * float(factor), self.segments.scores(recent.seen)
         return FirstStage(
             queries,
             [] if recent is None else self.bonuses(recent),
@@ -190,16 +190,6 @@ class XCatScoring(XCatPreTrainedModel):
             None if recent is None else recent.seen,
             segments,
         )
-
-    def _segment_scores(self, recent: RecentEvents | None) -> SegmentScores | None:
-        if (
-            self.segments is None
-            or recent is None
-            or recent.seen is None
-            or self.config.discover_product_weight is None
-        ):
-            return None
-        return self.segments.scores(recent.seen)
 
     def trained_stage(self, states: torch.Tensor, recent: RecentEvents) -> FirstStage:
         """The score that the loss of next-item prediction trains: repeat bias, but no item-to-item weights or boosts.
