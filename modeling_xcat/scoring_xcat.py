@@ -289,6 +289,18 @@ class XCatScoring(XCatPreTrainedModel):
             given = given + self.asks.bonuses(first.asked, rows, evidence, self.items)
         return evidence + given, attention
 
+    def check_reads_asks(self) -> None:
+        """Refuse to read asks if the model was not trained to.
+
+        Raises:
+            ValueError: If that is so.
+        """
+        if self.asks is None or not self.asks.is_fitted:
+            raise ValueError(
+                "this model does not read queries: it was trained without item texts, without a validation split, or "
+                "by an earlier version; leave query out, or train it again"
+            )
+
     def read_asks(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_ids: torch.Tensor) -> Asks:
         """Read what customers ask for; see `XCatProcessor.ask_inputs`.
 
@@ -300,11 +312,8 @@ class XCatScoring(XCatPreTrainedModel):
         Raises:
             ValueError: If the model was not trained to read asks.
         """
-        if self.asks is None or not self.asks.is_fitted:
-            raise ValueError(
-                "this model does not read queries: it was trained without item texts, without a validation split, or "
-                "by an earlier version; leave query out, or train it again"
-            )
+        self.check_reads_asks()
+        assert self.asks is not None
         states = None
         if self.text.encoder is not None:
             states = self.text.whiten(self.text(input_ids, attention_mask)[0].float())[:, 0]

@@ -66,9 +66,8 @@ class Queries:
         self.read: list[str] | None = None
         if texts is None:
             return
-        inputs = processor.ask_inputs(texts)
-        ranker.read_asks({name: value[:1] for name, value in inputs.items()})  # raises before anything is computed
-        tokens = inputs["token_ids"].to(ranker.model.device)
+        ranker.model.model.check_reads_asks()
+        tokens = processor.ask_inputs(texts)["token_ids"].to(ranker.model.device)
         readable = ranker.model.model.asks.readable(tokens).tolist()
         read = [text if known else "" for text, known in zip(texts, readable, strict=True)]
         self.read = read if any(read) else None
