@@ -143,7 +143,8 @@ def recommend(
         histories.items, k, queries=None if query is None else [query] * len(histories.items),
         texts=[text] * len(histories.items) if text else None, event_types=histories.event_types,
         ratings=histories.ratings, timestamps=histories.timestamps, event_texts=histories.event_texts,
-        filters=filters, cold_boost=cold_boost, on_unknown=on_unknown, explain=reasons or json_output,
+        filters=filters, cold_boost=cold_boost, on_unknown=on_unknown,
+        explain=True if reasons or json_output else "query",
     )  # fmt: skip
     owners = None if users is None else histories.user_ids
     _say_notes(Counter(note for items in found for note in items.notes), None if owners is None else len(owners))

@@ -213,7 +213,7 @@ class XCatRecommender:
         only_items: Collection[str] | None = None,
         cold_boost: float | None = None,
         on_unknown: OnUnknown = "popular",
-        explain: bool | Literal["history"] = True,
+        explain: bool | Literal["history", "query"] = True,
     ) -> Recommendations:
         """Recommend items to one user.
 
@@ -238,7 +238,7 @@ class XCatRecommender:
             cold_boost: Added to the scores of cold items, instead of `XCatRecommender.cold_boost` of the checkpoint.
             on_unknown: Result for a user without a known item; see `OnUnknown`.
             explain: Whether to find the history events with most influence on each recommendation, and the words of
-                the query that raise its score. "history" finds the events only, which is faster.
+                the query that raise its score. "history" finds only the events, "query" only the words.
 
         Returns:
             Recommendations, best first, and facts about their input: `basis`, `unknown_items`, `gaps_known`, `notes`.
@@ -280,7 +280,7 @@ class XCatRecommender:
         filters: Filters | None = None,
         cold_boost: float | None = None,
         on_unknown: OnUnknown = "popular",
-        explain: bool | Literal["history"] = True,
+        explain: bool | Literal["history", "query"] = True,
         batch_size: int = 256,
     ) -> list[Recommendations]:
         """Recommend items to many users; see `recommend`.
@@ -302,13 +302,13 @@ class XCatRecommender:
         """
         k, batch_size = whole_number("k", k), whole_number("batch_size", batch_size)
         boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
-        explain = explain if explain == "history" else truth("explain", explain)
+        explain = explain if explain in ("history", "query") else truth("explain", explain)
         requests = read_requests(
             histories, texts=texts, event_types=event_types, ratings=ratings, timestamps=timestamps,
             event_texts=event_texts, queries=queries,
         )  # fmt: skip
         self._check_texts(requests.texts)
-        asked = Queries(self.ranker, self.processor, requests.queries, explain is True)
+        asked = Queries(self.ranker, self.processor, requests.queries, explain in (True, "query"))
         requests = replace(requests, queries=asked.read)
         if event_texts is not None and self._interests is None:
             logger.warning("this model reads no interests, so event_texts have no effect")
@@ -327,7 +327,8 @@ class XCatRecommender:
                 rows, inputs = self._inputs(own)
                 read = [row["items"] for row in rows]
                 batch = self.ranker.recommend(
-                    inputs, read, k, filters, bool(explain), boost, self._order(read), DEPTH, *asked.asks(part)
+                    inputs, read, k, filters, explain in (True, "history"), boost, self._order(read), DEPTH,
+                    *asked.asks(part),
                 )  # fmt: skip
                 found.update(zip(part, batch, strict=True))
                 progress.advance(len(part))

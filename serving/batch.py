@@ -137,7 +137,7 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
         filters=request.filters,
         cold_boost=request.cold_boost,
         on_unknown=request.on_unknown,
-        explain=request.query is not None,
+        explain="query" if request.query is not None else False,
     )
     rows = [
         {

@@ -26,7 +26,8 @@ def reads(recommender: XCatRecommender, text: str) -> bool:
 
 def compares_meaning(recommender: XCatRecommender, state: Understood, history: Sequence[str]) -> bool:
     """Whether items without a wanted word are listed for their meaning, and not for the history."""
-    return reads(recommender, state.wanted_text) and not history and float(recommender.model.model.asks.view[1]) > 0
+    asks = recommender.model.model.asks
+    return asks is not None and reads(recommender, state.wanted_text) and not history and float(asks.view[1]) > 0
 
 
 def ordered_items(
