@@ -35,7 +35,7 @@ _SCORES_AT_ONCE = 1 << 25
 
 
 def history_rows(rows: Sequence[Mapping[str, Any]]) -> torch.Tensor:
-    """The items of each history, whole: also events before those that a model reads, and of every event type.
+    """The items of each whole history: all events of all types, also older ones than a model reads.
 
     Args:
         rows: Rows of a dataset with `items`.

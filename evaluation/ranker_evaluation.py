@@ -93,7 +93,7 @@ class RankingReport:
 
     @property
     def requested(self) -> list[str]:
-        """Names of the metrics beside those that are always reported, without cut-offs."""
+        """Names of the additional metrics, without cut-offs."""
         return [name for name in self.names if name not in (*METRIC_NAMES, COVERAGE)]
 
     def value(self, metric: str, part: str | None = None) -> float:
@@ -266,8 +266,8 @@ def evaluate_ranker(
     """Rank the targets of a dataset against the whole catalogue, batch by batch, for both purposes.
 
     The next item: every item is ranked, items of the history too. Discovery (`report.discover`): the items of the row
-    are left out of the ranking of every model alike, and the targets are those that are not among them. Users without
-    such a target are not counted.
+    are left out of the ranking of every model alike, and only targets that the row lacks count. Users without such a
+    target are not counted.
 
     Only ranks, slices and recommendations of a batch are kept, so memory grows with users times the largest cut-off,
     not with users times items.

@@ -31,13 +31,13 @@ class SegmentScores:
 
 
 class XCatSegments(nn.Module):
-    """Rates of first purchases by segment of users: popularity of what is new to a user.
+    """Rates of first purchases by segment of users: popularity among users who lack an item.
 
     Popular items are often bought again, so popularity overrates them for users who lack them. The rate of an item
     divides its first purchases by the baskets in which it could have been one: those of users who did not have it yet.
     The segments are clusters of users with similar items. A user has a share in each segment, by the
     cosine with its centre, and the score is the mean logarithm of the rates with these shares. `catalogue/segments.py`
-    computes the tables from the training log; they are not trained by gradients, and they hold no single user.
+    computes the tables from the training log; they are not trained by gradients, and nothing is stored per user.
 
     Attributes:
         tastes: (item rows, width) vector of each item; their sum over a history is the user's.

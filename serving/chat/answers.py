@@ -43,7 +43,7 @@ class Answers:
         return self.phrases.space.join(sentence for sentence in sentences if sentence)
 
     def found(self, items: Sequence[Shown], by_meaning: bool) -> str:
-        """The list of items, with the wanted words that they have and those that they lack.
+        """The list of items, with the wanted words that all, some and none of them have.
 
         Args:
             items: The items, best first.

@@ -341,6 +341,7 @@ def evaluations(trainer: XCatTrainer) -> list[dict[str, float]]:
     return [shown(entry) for entry in trainer.state.log_history if "eval_ndcg@10" in entry]
 
 
+@pytest.mark.usefixtures("whole_fits")  # as in the processes that it starts
 def test_the_configuration_for_fsdp2_trains_evaluates_and_saves(tmp_path):
     """Like one process, except that each of the two has half of the parameters during training."""
     whole = trainer_of(tmp_path, "whole", **BEST)
@@ -369,8 +370,9 @@ def test_the_configuration_for_fsdp2_trains_evaluates_and_saves(tmp_path):
     assert shown(loaded.evaluate()) == pytest.approx(expected, abs=1e-4, nan_ok=True)
     for name, value in whole.model.state_dict().items():
         # Fitted afterwards, to scores that are the same to rounding: two candidates that rounding exchanges are drawn
-        # in other steps, so these weights differ a little more. The metrics above are the same.
-        bound = 0.15 if ".candidates." in name or ".asks." in name else 1e-3
+        # in other steps, so these weights differ a little more; features of a query are nearly collinear, so their
+        # weights differ more than their sum. The metrics above are the same.
+        bound = 0.1 if ".asks." in name else 5e-2 if ".candidates." in name else 1e-3
         assert torch.allclose(loaded.model.state_dict()[name].float(), value.float(), atol=bound), name
     fitted = {entry.name for entry in (tmp_path / "fitted").iterdir()}
     assert {"model.safetensors", "modeling_xcat.py", "items.arrow", "README.md"} <= fitted and "training" not in fitted
