@@ -240,7 +240,8 @@ class XCatScoring(XCatPreTrainedModel):
     @property
     def discovery_differs(self) -> bool:
         """Whether discovery ranks in another order than the ranking of all items, without those of the history."""
-        return self.has_second_stage or self.config.discover_neighbor_weight is not None
+        own = self.config.discover_neighbor_weight, self.config.discover_product_weight
+        return self.has_second_stage or any(weight is not None for weight in own)
 
     def reranker(self, discovers: bool) -> XCatCandidateAttention | None:
         """The re-ranker in use, or None.

@@ -10,7 +10,7 @@ import torch
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.training.tuning.product_weight import product_weight_scores
 
-from ..test_trainer import prepared
+from ..test_trainer import prepared, trainer_of
 from .test_discovery import discovery_ndcg, half_repeated
 
 
@@ -27,6 +27,21 @@ def test_every_factor_is_evaluated_as_discovery_is(tmp_path: Path) -> None:
         ranker = XCatRecommender(model, start.processor)
         assert discovery_ndcg(ranker, rows) == pytest.approx(score, abs=1e-6)
         assert ranker.score_rows(list(rows)).equal(plain), "next items have no rates"
+
+
+def test_the_trainer_evaluates_a_model_with_rates_alone_as_it_recommends(tmp_path: Path) -> None:
+    """Without item-to-item weights and re-ranker the rates are all that makes discovery differ."""
+    start = prepared(tmp_path, num_segments=2, segment_width=4, num_neighbors=0, num_candidates=0)
+    rows, model = half_repeated(start, 120), start.model
+    generator = torch.Generator().manual_seed(0)
+    for buffer in model.model.segments.buffers():
+        buffer.copy_(torch.randn(buffer.shape, generator=generator))
+    trainer = trainer_of(start, tmp_path)
+    found = []
+    for model.config.discover_product_weight in (None, 0.01):
+        found.append(trainer.evaluate(rows)["eval_discover_ndcg@10"])
+        assert found[-1] == pytest.approx(discovery_ndcg(XCatRecommender(model, start.processor), rows), abs=1e-6)
+    assert found[0] != found[1]
 
 
 def test_a_model_without_segments_is_refused(tmp_path: Path) -> None:
