@@ -69,6 +69,12 @@ def bench(
             "own-title) or of events (query); several with commas between."
         ),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="What to train for: next-item, the default, or my_package:name of a package of your own that ranks."
+        ),
+    ] = None,
     config_file: Annotated[
         Path | None, typer.Option("--config", help="YAML file with values for any of the fields below.")
     ] = None,
@@ -93,7 +99,7 @@ def bench(
     cold = {"cold_items": cold_items, "cold_policy": cold_policy} if cold_items else {}
     fields = _fields(context.args, {"split": split, "tie_policy": tie_policy, **cold}, config_file)
     planned = plan_runs([name.strip() for name in models.split(",")], seeds, base)
-    _check_usage(fields, [model for model, _ in planned], base, (cold_items, cold_policy))
+    _check_usage(fields, [model for model, _ in planned], base, (cold_items, cold_policy), task in (None, "next-item"))
     check_results(output, resume)
     check_report(report)
     check_tables(data, items, events, columns)
@@ -108,7 +114,7 @@ def bench(
             data, models, seeds=seeds, output=output, resume=resume, items=items,
             events=events, columns=columns, time_format=time_format, encoding=encoding, unknown_items=unknown_items,
             missing_users=missing_users, base=base, by_category=by_category, category_column=category_column,
-            asks=asks, tell=say, **fields,
+            asks=asks, **({} if task is None else {"task": task}), tell=say, **fields,
         )  # fmt: skip
     except RunFailedError as error:
         say(f"xcat: error: {error}")
@@ -161,21 +167,22 @@ def _fields(arguments: list[str], own: dict[str, Any], config_file: Path | None)
     return given | {name: value for name, value in own.items() if value is not None}
 
 
-def _check_usage(fields: dict[str, Any], models: list[str], base: str | None, cold: tuple[float, str]) -> None:
+def _check_usage(
+    fields: dict[str, Any], models: list[str], base: str | None, cold: tuple[float, str], ranked: bool
+) -> None:
     """Refuse invalid fields and names before torch is imported."""
     from ..tokenization.sequences.held_out_items import check_cold
     from ..training.recipes import RECIPES
+    from ..workflows.input_checks import check_checkpoint, check_fields
     from .options import split_fields
-    from .usage import check_checkpoint, check_fields, check_text_encoder
 
     check_cold(*cold)
     preparation, config, training = split_fields(fields, "bench")
-    check_fields(preparation, config, training)
+    check_fields(preparation, config, training, ranked)
     for recipe in (RECIPES[model] for model in dict.fromkeys(models) if model in RECIPES):
-        check_fields(preparation, {**recipe.config, **config}, {**recipe.training, **training})
+        check_fields(preparation, {**recipe.config, **config}, {**recipe.training, **training}, ranked)
     if base is not None:
         check_checkpoint(base)
-    check_text_encoder(preparation.get("text_encoder"))
 
 
 def _title(data: dict[str, Any]) -> str:

@@ -39,8 +39,9 @@ def catalogue(
         xcat catalogue them/their-model my-items.csv --replace --output mine --columns item_id=sku,title=name
     """
     from ..workflows.fields import parse_columns
+    from ..workflows.input_checks import check_checkpoint
     from ..workflows.output_folders import check_other_folder, check_output
-    from .usage import check_checkpoint, check_file_to_read, check_finite
+    from .usage import check_file_to_read, check_finite
 
     check_other_folder(checkpoint, output)
     check_output(output, resume=False, overwrite=overwrite)

@@ -42,8 +42,9 @@ def chat(
 
         xcat chat my-checkpoint --script turns.txt --json
     """
+    from ..workflows.input_checks import check_checkpoint
     from .recommend import entries_of
-    from .usage import check_at_least, check_checkpoint, check_file_to_read
+    from .usage import check_at_least, check_file_to_read
 
     check_at_least("-k", k, 1)
     ids = [] if history is None else entries_of(history)

@@ -83,7 +83,8 @@ def evaluate(
 
         xcat evaluate my-checkpoint my-shop/ --by-category --category-column department
     """
-    from .usage import check_checkpoint, check_metrics, check_report, check_split, check_tables
+    from ..workflows.input_checks import check_checkpoint, check_split
+    from .usage import check_metrics, check_report, check_tables
 
     cutoffs = _cutoffs(k, part, cold_boost)
     more = check_metrics(metrics)

@@ -112,7 +112,7 @@ def fit(
     compared, groups = _names(card_baselines), _names(lora_targets)
     check_names(compared)
     fields = split_fields(values)
-    _check_model(fields, base, peft, lora_rank, groups, output, ranked=task is None)
+    _check_model(fields, base, peft, lora_rank, groups, output, ranked=task in (None, "next-item"))
     check_tables(data, items, events, columns)
     check_report(report, output)
     check_output(output, resume, overwrite)
@@ -122,8 +122,7 @@ def fit(
     with stage("loading libraries"):
         from ..tokenization.tables.problems import values_shown
         from ..training.tasks.next_item import NEXT_ITEM
-        from ..training.tasks.task import find_task
-        from ..workflows.fit import FitRequest, check_base, fit_shop
+        from ..workflows.fit import FitRequest, check_base, check_task, fit_shop
         from ..workflows.read_shop import read_shop
         from ..workflows.resume import check_resumable
         from .console import print_json, say
@@ -132,7 +131,7 @@ def fit(
     if resume:
         check_resumable(output)
     check_base(base, peft, output)
-    if report is not None and not find_task(task or NEXT_ITEM).ranks:
+    if not check_task(task or NEXT_ITEM, peft, compared).ranks and report is not None:
         raise ValueError(f"--report is for tasks that rank items; leave it out for --task {task}")
     begun = time.perf_counter()
     with values_shown(show_values):
@@ -174,15 +173,15 @@ def _check_model(
     ranked: bool,
 ) -> None:
     """Refuse fields, a base and an adapter that cannot be used, before torch is imported."""
+    from ..workflows.input_checks import check_checkpoint, check_fields
     from ..workflows.output_folders import check_base_choice
-    from .usage import check_adapter_options, check_checkpoint, check_fields, check_text_encoder
+    from .usage import check_adapter_options
 
     check_fields(*fields, ranked=ranked)
     check_adapter_options(peft, lora_rank, lora_targets)
     check_base_choice(base, peft, output)
     if base is not None:
         check_checkpoint(base)
-    check_text_encoder(fields[0].get("text_encoder"))
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -78,7 +78,8 @@ def inspect(
 
         xcat inspect my-shop/ --push me/my-shop --private
     """
-    from .usage import check_split, check_tables
+    from ..workflows.input_checks import check_split
+    from .usage import check_tables
 
     if guess_columns:
         from .guessing import show_guess

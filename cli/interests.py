@@ -57,7 +57,8 @@ def interests(
 
         xcat interests my-shop/ --checkpoint my-checkpoint
     """
-    from .usage import check_at_least, check_checkpoint, check_text_encoder
+    from ..workflows.input_checks import check_checkpoint, check_text_encoder
+    from .usage import check_at_least
 
     check_at_least("--users", users, 1)
     if checkpoint is not None:

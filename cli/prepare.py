@@ -107,8 +107,9 @@ def prepare(
 
         show_guess(data, items, events, encoding)
         return
+    from ..workflows.input_checks import check_preparation
     from ..workflows.output_folders import check_preparation_folder
-    from .usage import check_at_least, check_preparation, check_tables
+    from .usage import check_at_least, check_tables
 
     begin = time.perf_counter()
     chosen: dict[str, Any] = {

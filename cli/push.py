@@ -54,7 +54,7 @@ def push(
         raise ValueError(f"the repository is missing; write xcat push {checkpoint} NAMESPACE/NAME")
     if repository.count("/") != 1:
         raise ValueError(f"{repository} is not the name of a repository; give NAMESPACE/NAME")
-    from .usage import check_checkpoint as check_there
+    from ..workflows.input_checks import check_checkpoint as check_there
 
     check_there(checkpoint)
 

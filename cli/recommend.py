@@ -93,7 +93,8 @@ def recommend(
         xcat recommend my-checkpoint --users events.parquet --engine ray --actors 4 --output found.parquet
     """
     from ..workflows.fields import parse_columns
-    from .usage import check_checkpoint, check_file_to_read, check_finite
+    from ..workflows.input_checks import check_checkpoint
+    from .usage import check_file_to_read, check_finite
 
     history = "" if query is not None and users is None and history is None else history
     _check(k, output, history, users, engine)

@@ -28,8 +28,8 @@ def space(
 
         hf upload me/my-space my-space . --repo-type space
     """
+    from ..workflows.input_checks import check_checkpoint as check_there
     from ..workflows.output_folders import check_folder_to_write
-    from .usage import check_checkpoint as check_there
 
     check_folder_to_write(output, str(output))
     if output.exists() and any(output.iterdir()):

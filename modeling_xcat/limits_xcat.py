@@ -8,6 +8,7 @@ NUM_SPECIAL_ROWS = 2
 
 BEHAVIOR_ENCODERS = ["transformer", "gru", "lstm"]
 FUSION_BLOCKS = ["attention"]
+MEMORY_SOURCES = ["item_text", "user_text", "interests"]
 OBJECTIVES = ["auto", "softmax", "sampled_softmax", "gbce"]
 """Lists, because other packages add their own names; see `registry_xcat`."""
 SCORINGS = ("cosine", "dot")
@@ -64,13 +65,17 @@ def check_choices(config: Any) -> None:
         ("behavior_encoder", BEHAVIOR_ENCODERS),
         ("fusion_block", FUSION_BLOCKS),
         ("scoring", SCORINGS),
+        ("memory_sources", MEMORY_SOURCES),
         ("objective", OBJECTIVES),
         ("repeats", REPEATS),
         ("text_pooling", TEXT_POOLINGS),
     ):
-        if getattr(config, name) not in choices:
+        value = getattr(config, name)
+        if value is None and name == "memory_sources":
+            continue
+        if any(given not in choices for given in (value if isinstance(value, list) else [value])):
             own = ", or import the package that registers it" if isinstance(choices, list) else ""
-            raise ValueError(f"XCatConfig.{name} is {getattr(config, name)!r}; give one of {', '.join(choices)}{own}.")
+            raise ValueError(f"XCatConfig.{name} is {value!r}; give one of {', '.join(choices)}{own}.")
     if not (config.use_text or config.use_item_ids or config.item_features):
         raise ValueError("An item needs at least one of use_text, use_item_ids and item_features.")
     for name in config.negative_event_types or ():

@@ -10,6 +10,7 @@ from torch import nn
 from .configuration_xcat import XCatConfig
 from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
+from .limits_xcat import MEMORY_SOURCES as NAMES
 from .registry_xcat import Registry
 
 NUM_INTEREST_KINDS = 4
@@ -85,7 +86,7 @@ class MemorySource(nn.Module):
         raise TypeError(f"{type(self).__name__} must override MemorySource.forward")
 
 
-MEMORY_SOURCES: Registry[type[MemorySource]] = Registry("XCatConfig.memory_sources")
+MEMORY_SOURCES: Registry[type[MemorySource]] = Registry("XCatConfig.memory_sources", NAMES)
 """Sources by name."""
 
 

@@ -42,6 +42,8 @@ from ..training.provenance import (
     source_commit,
 )
 from ..training.recipes import OWN, RECIPES, find_recipe
+from ..training.tasks.next_item import NEXT_ITEM
+from ..training.tasks.task import find_task
 from ..training.trainer import XCatTrainer
 from .baseline_registry import BASELINES, BaselineData
 from .baselines import FINE_TUNED, FROM_BASE, ZERO_SHOT, check_model
@@ -76,6 +78,7 @@ class BenchRequest:
         base: Checkpoint that the models of `FROM_BASE` start from, a folder or repository.
         category_column: Column of the items table by which metrics are also grouped; None for no grouping.
         asks: Kinds of queries to measure the ranking with, separated by commas; None for none.
+        task: Name of the task of trained models; None for next-item prediction.
         judged: Required `evaluation_fingerprint` of the test split, if other runs used it already; None for any.
     """
 
@@ -93,6 +96,7 @@ class BenchRequest:
     base: str | None = None
     category_column: str | None = None
     asks: str | None = None
+    task: str | None = None
     judged: str | None = None
 
     @property
@@ -105,6 +109,8 @@ class BenchRequest:
             named["category_column"] = self.category_column
         if self.asks is not None:
             named["asks"] = self.asks
+        if self.task is not None:
+            named["task"] = self.task
         formats = {"time_format": self.time_format, "encoding": self.encoding}
         named |= {name: value for name, value in formats.items() if value is not None}
         if self.missing_users != "error":
@@ -251,13 +257,15 @@ def _train(
     curve: list[dict[str, Any]] = []
     trainer: XCatTrainer | None = None
     if request.model != ZERO_SHOT:
+        task = find_task(request.task or NEXT_ITEM)
         trainer = XCatTrainer(
-            prepared.model,
+            task.new_model(prepared.model),
             arguments,
             train_dataset=prepared.splits["train"],
             eval_dataset=prepared.splits["validation"],
             processing_class=prepared.processor,
             interests=prepared.interests,
+            task=task,
         )
         arguments, start = trainer.args, time.perf_counter()
         epochs = float(trainer.train().metrics.get("epoch", 0))

@@ -17,19 +17,22 @@ from ..evaluation.categories import DEFAULT_COLUMN
 from ..evaluation.purposes import NEXT
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..tokenization.sources import check_source
+from ..tokenization.sources.source import check_reading
 from ..tokenization.sources.table_files import tables_of, write_tables
 from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.from_base import check_base_options
 from ..training.preparation.options import PreparationOptions
 from ..training.recipes import RECIPES, find_recipe
+from ..training.tasks.next_item import NEXT_ITEM
 from .baselines import DEFAULT_MODELS, plan_runs
 from .bench import BenchRequest, BenchRun
 from .bench_asks import ask_kinds
 from .bench_results import BenchResults, measured
 from .bench_worker import run_in_process
 from .fields import columns_option, split_fields
-from .fit import check_base
+from .fit import check_base, check_task
+from .input_checks import check_fields
 from .output_folders import check_results
 from .results import by_model, compare_asks, compare_models, user_key
 
@@ -96,6 +99,7 @@ def bench(
     by_category: bool = False,
     category_column: str | None = None,
     asks: str | Sequence[str] | None = None,
+    task: str = NEXT_ITEM,
     tell: Callable[[str], None] = logger.info,
     **fields: Any,
 ) -> BenchResult:
@@ -121,6 +125,8 @@ def bench(
         category_column: Column of the items table for these metrics; None for the default one.
         asks: Kinds of queries to measure the rankings with: one of `ASK_KINDS`, which are made of the targets, or
             "query", the queries of events; or several.
+        task: What the trained models are trained for: the name of a registered task whose model ranks items, or
+            "MODULE:NAME" of another package. A `Task` itself cannot be given, because each run has its own process.
         tell: Called with every message about the progress; they are logged if left out.
         **fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments`, for every trained model.
 
@@ -144,6 +150,7 @@ def bench(
     results = None if output is None else BenchResults(Path(output))
     if results is not None:
         check_results(results.path, resume)
+    check_bench_task(task)
     planned, mapping = plan_runs(named, seeds, base), columns_option(columns)
     check_source(data, items=items, events=events)
     with _places({"data": data, "items": items, "events": events}, encoding, tell) as tables:
@@ -152,6 +159,7 @@ def bench(
                 model, seed, **tables, columns=mapping, time_format=time_format, encoding=encoding,
                 unknown_items=unknown_items, missing_users=missing_users, fields=fields, base=base,
                 category_column=column, asks=",".join(ask_kinds(asks)) or None,
+                task=None if task == NEXT_ITEM else task,
             )
             for model, seed in planned
         ]  # fmt: skip
@@ -166,6 +174,25 @@ def bench(
     }
     rows = [run.row for run in runs]
     return BenchResult(runs, compare_models(rows, users), compare_asks(rows, users))
+
+
+def check_bench_task(task: str) -> None:
+    """Refuse a task that the models of a benchmark cannot be trained for.
+
+    Raises:
+        ValueError: If it is not the name of a task, or its model ranks no items.
+    """
+    if not isinstance(task, str):
+        raise ValueError(
+            f"task is {type(task).__name__}, and each run has its own process; give the name that it is registered "
+            "with, as 'MODULE:NAME'"
+        )
+    found = check_task(task)
+    if not found.ranks:
+        raise ValueError(
+            f"task is {task!r}, and {found.head.__name__}, its model, ranks no items, so bench cannot compare it; "
+            "train it with fit"
+        )
 
 
 @contextmanager
@@ -224,6 +251,10 @@ def check_requests(requests: Sequence[BenchRequest]) -> None:
             check_base(requests[0].base, None, Path(folder) / "output")
             options = PreparationOptions(**{**preparation, "text_encoder": None, "config": config})
             check_base_options(options, requests[0].base)
+        check_reading(
+            requests[0].unknown_items, requests[0].missing_users, requests[0].time_format, requests[0].encoding
+        )
+        check_fields(preparation, config, training, ranked=requests[0].task in (None, NEXT_ITEM))
         for name in dict.fromkeys(request.model for request in requests if request.model in RECIPES):
             recipe = find_recipe(name)
             XCatConfig(**{**recipe.config, **config})

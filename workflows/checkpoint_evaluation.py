@@ -21,12 +21,14 @@ from ..tokenization.sequences.build import resolve_split
 from ..tokenization.sequences.event_options import EventOptions
 from ..tokenization.sequences.split_data import SplitData
 from ..tokenization.sequences.splits import AUTO, SPLITS
+from ..tokenization.sources.source import check_reading
 from ..tokenization.tables.event_roles import saved_roles
 from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
 from ..tokenization.vocabulary import UNKNOWN_ROW
 from ..training.evaluation_loop import VALIDATION
 from ..training.preparation.options import PreparationOptions
 from .fit_result import MODEL_NAME
+from .input_checks import check_preparation
 from .option_fields import PREPARATION, option_fields
 from .read_shop import read_shop
 from .similar_names import refuse_unknown
@@ -137,6 +139,9 @@ def evaluate_checkpoint(
     """
     refuse_unknown("evaluate", options, [*signature(evaluate_checkpoint).parameters, *option_fields(PREPARATION)])
     metric_names(metrics)
+    check_preparation(options)
+    check_reading(unknown_items, missing_users, time_format, encoding)
+    _check_part(part)
     if not isinstance(checkpoint, XCatRecommender):
         checkpoint = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     shop = read_shop(
@@ -187,8 +192,7 @@ def evaluation_data(
     Raises:
         ValueError: As `evaluate_checkpoint`.
     """
-    if part not in PARTS:
-        raise ValueError(f"part is {part!r}; give test or validation")
+    _check_part(part)
     notes: list[str] = []
     if part == VALIDATION and recommender.model.model.has_second_stage:
         notes.append("metrics are without the re-ranker: it was fitted on the validation split of the training")
@@ -203,6 +207,11 @@ def evaluation_data(
     if interests is not None:
         data.splits[part] = interests.added(data.splits[part])
     return EvaluationData(data, part, unknown, notes)
+
+
+def _check_part(part: str) -> None:
+    if part not in PARTS:
+        raise ValueError(f"part is {part!r}; give test or validation")
 
 
 def _options(

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ..checkpoints.adapter_choices import check_groups
 from ..checkpoints.adapters import (
     DEFAULT_GROUPS,
     add_adapter,
@@ -47,6 +48,7 @@ from .card_baselines import fit_baselines
 from .fields import split_fields
 from .fit_card import begin_card, complete_card
 from .fit_result import MODEL_NAME, FitResult
+from .input_checks import check_checkpoint, check_fields
 from .output_folders import TRAINING_FOLDER, check_base_choice, check_output, last_checkpoint
 from .read_shop import read_shop
 from .resume import StartedWith, check_resumable, check_same_inputs, started_with
@@ -116,6 +118,8 @@ def check_base(base: str | None, peft: str | None, output: Path) -> None:
         ValueError: If an adapter has no base, the base is an adapter, or the output would replace the base.
     """
     check_base_choice(base, peft, output)
+    if base is not None:
+        check_checkpoint(base)
     if peft is not None:
         require_peft()
     if base is not None and is_adapter(base):
@@ -148,9 +152,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         ValueError: If tables, fields or the output cannot be used.
     """
     begin = request.begun or time.perf_counter()
-    check_names(request.card_baselines)
-    task = find_task(request.task)
-    _check_task(request, task)
+    task = check_task(request.task, request.peft, request.card_baselines)
     options = request.shop.resolved(PreparationOptions(**request.preparation, config=dict(request.config)))
     training = {"seed": options.seed, **request.training}
     arguments = XCatTrainingArguments(output_dir=str(request.output / TRAINING_FOLDER), **training)
@@ -205,14 +207,25 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     return outcome
 
 
-def _check_task(request: FitRequest, task: Task) -> None:
-    if task.ranks:
-        return
-    for name, given in (("peft", request.peft), ("card_baselines", request.card_baselines)):
-        if given:
+def check_task(task: Task | str, peft: str | None = None, card_baselines: Sequence[str] = ()) -> Task:
+    """Find a task before any data is read, and refuse arguments that its model cannot use.
+
+    Args:
+        task: A task or its name.
+        peft: Method of an adapter, or None.
+        card_baselines: Names of models to compare with in the card.
+
+    Raises:
+        ValueError: If a name is unknown, or the model of the task ranks no items and one of the others is given.
+    """
+    check_names(card_baselines)
+    found = find_task(task)
+    for name, given in (("peft", peft), ("card_baselines", card_baselines)):
+        if given and not found.ranks:
             raise ValueError(
-                f"{name} is {given!r}, and {task.head.__name__}, the model of this task, ranks no items; leave it out"
+                f"{name} is {given!r}, and {found.head.__name__}, the model of this task, ranks no items; leave it out"
             )
+    return found
 
 
 def _compared(
@@ -347,7 +360,10 @@ def fit(
     if resume:
         check_resumable(output)
     check_base(base, peft, output)
-    check_names(card_baselines)
+    check_groups(lora_targets)
+    check_task(task, peft, card_baselines)
+    check_fields(preparation, config, training, ranked=task == NEXT_ITEM)
+    XCatModelCardData().given(card or {})
     shop = read_shop(
         data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
         unknown_items=unknown_items, missing_users=missing_users, saved=base,

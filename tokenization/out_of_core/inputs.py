@@ -15,6 +15,7 @@ import polars as pl
 from ..sources import load_shop
 from ..sources.generic import find_optional_table, load_table
 from ..sources.hub import HUB_ID, HubLog, find_log
+from ..sources.source import check_reading
 from ..sources.table_files import check_no_items
 from ..sources.text_files import check_permission
 from ..tables.column_reader import TableStyle
@@ -23,9 +24,8 @@ from ..tables.event_times import event_columns, with_times_to_write
 from ..tables.problems import TableError, TableProblem
 from ..tables.schema import MissingUsers, ShopTables, TableColumns, UnknownItems
 from ..tables.table_columns import as_columns
-from ..tables.table_reader import TableReader, check_missing_users
+from ..tables.table_reader import TableReader
 from ..tables.time_columns import TimeStyle
-from ..tables.time_texts import check_time_format
 from ..text.vocabulary_texts import items_table
 from ..vocabulary import ItemVocabulary
 from .chunks import items_of_log
@@ -93,9 +93,8 @@ class PreparationInputs:
         time_format: str | None = None,
         encoding: str | None = None,
     ) -> None:
-        check_time_format(time_format)
+        check_reading(on_unknown_items, on_missing_users, time_format, encoding)
         self.columns = as_columns(columns) or TableColumns()
-        check_missing_users(on_missing_users)
         self.on_unknown_items: UnknownItems = on_unknown_items
         self.on_missing_users: MissingUsers = on_missing_users
         self.time_format, self.encoding = time_format, encoding

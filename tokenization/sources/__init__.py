@@ -20,7 +20,7 @@ from .generic import SUFFIXES, load_table, read_table, table_suffix
 from .hub import HUB_ID, fetch, list_files
 from .movielens import MOVIELENS
 from .recbole import RECBOLE
-from .source import DataSource, SourceRequest, list_folder
+from .source import DataSource, SourceRequest, check_reading, list_folder
 from .table_files import given_tables, tables_of
 from .tables import TABLES
 
@@ -78,6 +78,7 @@ def load_shop(
         2
     """
     columns = as_columns(columns)
+    check_reading(on_unknown_items, on_missing_users, time_format, encoding)
     if isinstance(data, os.PathLike):
         data = Path(data)
     if isinstance(data, str | Path) and items is None and events is None and is_prepared(data):

@@ -13,9 +13,25 @@ import polars as pl
 from ..tables.data_card import DataCard
 from ..tables.problems import TableProblem
 from ..tables.schema import MissingUsers, ShopTables, TableColumns, UnknownItems, validate_tables
+from ..tables.table_reader import check_policy
+from ..tables.time_texts import check_time_format
+from .text_files import known_encoding
 
 MAX_DEPTH = 3
 """Depth of subfolders that are searched for files."""
+
+
+def check_reading(on_unknown_items: str, on_missing_users: str, time_format: str | None, encoding: str | None) -> None:
+    """Refuse arguments about reading tables before a table is read; see `load_shop`.
+
+    Raises:
+        ValueError: If one has an unknown value.
+    """
+    check_policy("on_unknown_items", on_unknown_items)
+    check_policy("on_missing_users", on_missing_users)
+    check_time_format(time_format)
+    if encoding is not None:
+        known_encoding(encoding)
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def _decode(opened: TextFile, encoding: str | None) -> None:
     head = opened.head()
     mark, name = mark_of(head) or (b"", wide_without_mark(head))
     if encoding is not None and is_chosen(encoding):
-        name = _known(encoding)
+        name = known_encoding(encoding)
         mark = mark if name.startswith("utf") else b""
     if name in (None, "utf-8", "utf-8-sig"):
         if mark:
@@ -131,7 +131,7 @@ def _decode(opened: TextFile, encoding: str | None) -> None:
         if is_chosen(encoding) or mark:
             name = None
         else:
-            name = guess_encoding(opened.content) if encoding is None else _known(encoding)
+            name = guess_encoding(opened.content) if encoding is None else known_encoding(encoding)
         if name is None:
             raise unreadable(opened.path, _bad_byte(opened.content, fault, "UTF-8"))
     assert name is not None
@@ -144,7 +144,12 @@ def _decode(opened: TextFile, encoding: str | None) -> None:
         opened.note("encoding", count_lines(opened.contents), name, remedy)
 
 
-def _known(encoding: str) -> str:
+def known_encoding(encoding: str) -> str:
+    """The name of a codec.
+
+    Raises:
+        ValueError: If there is no such codec.
+    """
     try:
         return codecs.lookup(encoding).name
     except LookupError:

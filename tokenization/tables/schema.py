@@ -26,7 +26,7 @@ from .table_columns import (
     USER_SCHEMA,
     TableColumns,
 )
-from .table_reader import MissingUsers, TableReader, UnknownItems
+from .table_reader import MissingUsers, TableReader, UnknownItems, check_policy
 
 if TYPE_CHECKING:
     from ..sequences.event_options import EventOptions
@@ -211,8 +211,7 @@ def validate_tables(
         ValueError: If `on_unknown_items` or `on_missing_users` is neither "error" nor "drop", or the time format
             cannot be used.
     """
-    if on_unknown_items not in ("error", "drop"):
-        raise ValueError(f"on_unknown_items is {on_unknown_items!r}; give 'error' or 'drop'")
+    check_policy("on_unknown_items", on_unknown_items)
     reader = TableReader(columns or TableColumns(), time_format=time_format, on_missing_users=on_missing_users)
     reader.problems.extend(found)
     if items is None or is_same_table(items, events):

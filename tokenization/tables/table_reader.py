@@ -62,7 +62,7 @@ class TableReader(ColumnReader):
         on_missing_users: MissingUsers = "error",
     ) -> None:
         super().__init__(columns, time_format, style)
-        check_missing_users(on_missing_users)
+        check_policy("on_missing_users", on_missing_users)
         self.on_missing_users: MissingUsers = on_missing_users
         self._given = columns
         self.file_order = file_order
@@ -353,14 +353,18 @@ class TableReader(ColumnReader):
         return times, order.cast(pl.Int64, strict=False)
 
 
-def check_missing_users(policy: str) -> None:
-    """Refuse an unknown treatment of events without a user.
+def check_policy(name: str, value: str) -> None:
+    """Refuse an unknown treatment of events without a user, or of events of unknown items.
+
+    Args:
+        name: Name of the argument.
+        value: Its value.
 
     Raises:
         ValueError: If it is neither "error" nor "drop".
     """
-    if policy not in ("error", "drop"):
-        raise ValueError(f"on_missing_users is {policy!r}; give 'error' or 'drop'")
+    if value not in ("error", "drop"):
+        raise ValueError(f"{name} is {value!r}; give 'error' or 'drop'")
 
 
 def _unknown(items: pl.DataFrame, events: pl.DataFrame) -> pl.Series:
