@@ -45,7 +45,10 @@ NAMES: dict[str, dict[str, Any]] = {
 }
 OF_FIT = NAMES.keys() - {"models", "asks"}
 OF_BENCH = NAMES.keys() - {"peft", "groups", "card_baselines", "card"}
-OF_EVALUATE = {"metrics", "split", "tie_policy", "repeats", "unknown_items", "missing_users", "time_format", "encoding"}
+OF_EVALUATE = {"metrics", "split", "tie_policy", "repeats", "unknown_items", "missing_users"} | {
+    "time_format",
+    "encoding",
+}
 
 
 @pytest.fixture
