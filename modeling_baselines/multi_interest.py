@@ -1,0 +1,152 @@
+"""Deep multi-interest network (DMIN).
+
+Xiao et al., "Deep Multi-Interest Network for Click-through Rate Prediction", CIKM 2020. It imports only its neighbours
+here, because `transformers` copies these files next to a checkpoint's weights.
+"""
+
+from typing import Any
+
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import nn
+
+from .click_inputs import ClickInputs
+from .click_layers import ActivationUnit, SelfAttention, earlier_events, next_event_loss
+from .deep_click import DeepClickConfig, DeepClickModel
+
+
+@strict
+class DMINConfig(DeepClickConfig):
+    """Configuration of `DMINModel`: the fields of `DeepClickConfig`, and four more.
+
+    Args:
+        num_heads: Heads of both self-attentions; the second ones are the interests. A divisor of the width of an item.
+        position_dim: Width of the position embeddings that the attention to an interest reads.
+        attention_sizes: Widths of the hidden layers of that attention.
+        auxiliary_weight: Weight of the auxiliary loss (lambda in the paper).
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    model_type = "xcat_dmin"
+
+    num_heads: int = 4
+    position_dim: int = 8
+    attention_sizes: list[int] | tuple[int, ...] = (80, 40)
+    auxiliary_weight: float | int = 1.0
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        self.attention_sizes = self._widths("attention_sizes")
+        self._check_heads(self.num_heads)
+        self._check_at_least({"position_dim": 1, "auxiliary_weight": 0})
+
+
+class BehaviorRefiner(nn.Module):
+    """Behaviour refiner: multi-head self-attention with residual connection, normalisation and feed-forward layer.
+
+    An event attends to itself and to earlier events, so that its state can be trained to predict the next one.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = SelfAttention(width, heads)
+        self.projection = nn.Linear(width, width)
+        self.feed = ResidualFeed(width, dropout)
+
+    def forward(self, events: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
+        """(rows, events, width) refined states."""
+        refined: torch.Tensor = self.feed(events, self.projection(self.attention(events, allowed).flatten(2)))
+        return refined
+
+
+class ResidualFeed(nn.Module):
+    """s = LN(x + y), output = s + W_2 relu(W_1 s) for an input x and what a layer y made of it."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.inner, self.outer = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, states: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
+        """(..., width) outputs."""
+        states = self.norm(states + self.dropout(added))
+        output: torch.Tensor = states + self.outer(nn.functional.relu(self.inner(states)))
+        return output
+
+
+class Interest(nn.Module):
+    """One interest: the output of one head over the events, pooled with attention of candidate and position."""
+
+    def __init__(self, config: DMINConfig) -> None:
+        super().__init__()
+        width = config.item_width
+        self.projection = nn.Linear(width // config.num_heads, width, bias=False)
+        self.feed = ResidualFeed(width, config.dropout)
+        self.positions = nn.Embedding(config.max_history + 1, config.position_dim)
+        self.query = nn.Linear(width + config.position_dim, width)
+        self.unit = ActivationUnit(width, config.attention_sizes, "relu", normalize=True)
+
+    def forward(
+        self, head: torch.Tensor, events: torch.Tensor, inputs: ClickInputs, candidate: torch.Tensor
+    ) -> torch.Tensor:
+        """(rows, width) interests of (rows, events, width of a head) outputs over (rows, events, width) states."""
+        states = self.feed(events, self.projection(head))
+        mask = inputs.mask
+        rows = mask.nonzero()[:, 0]
+        queries = self.query(torch.cat([candidate[rows], self.positions(inputs.recency[mask])], dim=-1))
+        weights = self.unit(mask, states, queries, torch.arange(len(queries), device=queries.device))
+        interest: torch.Tensor = (weights[:, None] @ states).squeeze(1)
+        return interest
+
+
+class DMINModel(DeepClickModel):
+    """Self-attention refines the events, a second one splits them into interests, one per head.
+
+    * Behaviour refiner (section 3.2): Z = multi-head self-attention over the events. The auxiliary loss trains z_t to
+      tell event t + 1 from a negative, as in DIEN, so an event attends to itself and to earlier events only.
+    * Multi-interest extractor (section 3.3): each head of a second self-attention gives a sequence of states; an
+      attention unit that reads state, candidate and position weighs them (softmax), and their sum is one interest.
+
+    The features are the interests, and as in the authors' code the mean of the events and its product with the
+    candidate. Loss = log loss + `auxiliary_weight` * auxiliary loss.
+    """
+
+    config_class = DMINConfig
+    needs_negatives = True
+
+    def __init__(self, config: DMINConfig) -> None:
+        super().__init__(config)
+        width = config.item_width
+        self.refiner = BehaviorRefiner(width, config.num_heads, config.dropout)
+        self.heads = SelfAttention(width, config.num_heads)
+        self.extractors = nn.ModuleList(Interest(config) for _ in range(config.num_heads))
+        self.make_tower((config.num_heads + 2) * width)
+
+    @property
+    def auxiliary_weight(self) -> float:
+        """Weight of the auxiliary loss in the loss."""
+        return float(self.config.auxiliary_weight)
+
+    def interests(
+        self, inputs: ClickInputs, events: torch.Tensor, candidate: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Compute the features of a history; see `DeepClickModel.interests`."""
+        allowed = earlier_events(inputs.mask)
+        refined = self.refiner(events, allowed)
+        found = [
+            extractor(head, refined, inputs, candidate)
+            for extractor, head in zip(self.extractors, self.heads(refined, allowed).unbind(2), strict=True)
+        ]
+        mean = inputs.mean_of(events)
+        auxiliary_loss = None
+        if (negatives := self.negative_states(inputs)) is not None:
+            assert inputs.negatives is not None
+            auxiliary_loss = next_event_loss(refined, events, negatives, inputs.mask & (inputs.negatives > 0))
+        return torch.cat([*found, mean, mean * candidate], dim=-1), auxiliary_loss
+
+
+DMINConfig.register_for_auto_class()
+DMINModel.register_for_auto_class("AutoModel")
