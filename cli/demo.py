@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from ..ranking.recommender import XCatRecommender
 
-EPOCHS = 6
+EPOCHS = 2
 
 
 def demo(
@@ -51,13 +51,13 @@ def demo(
     with stage("loading libraries"):
         from ..workflows.demo import demo as run_demo
     from .console import messages, print_json, results, say
-    from .metric_tables import metrics_table, shown_blocks
+    from .purposes_table import purposes_table
     from .rendering import recommendation_table
 
     found = run_demo(output, households=households, epochs=epochs, seed=seed, small=small, tell=say)
     fitted = found.fitted
     title = "The Complete Journey: last basket of each household, full catalogue"
-    results.print(metrics_table(fitted.reports, shown_blocks(fitted.reports), title), highlight=False)
+    results.print(purposes_table(fitted.reports, title), highlight=False)
     for one in found.lists:
         for name, items in one.lists.items():
             title = f"{one.name}, after {one.events:,} purchases: {name}"
