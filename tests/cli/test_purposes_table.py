@@ -46,7 +46,13 @@ def test_both_purposes_are_in_one_table_of_80_columns(capsys: pytest.CaptureFixt
     ]  # fmt: skip
     assert lines[2].split() == ["targets", "40", "40", "14", "14"]
     ndcg = lines[lines.index("ndcg@10") + 1 :][: len(MODELS)]
-    assert [line.split()[0] for line in ndcg] == ["repeat-purchase", "XCat", "popularity", "popularity-recent", "item-knn"]
+    assert [line.split()[0] for line in ndcg] == [
+        "repeat-purchase",
+        "XCat",
+        "popularity",
+        "popularity-recent",
+        "item-knn",
+    ]
     second = 1 / np.log2(3)
     assert ndcg[0].split() == ["repeat-purchase", "*", "1.0000", "*", "1.0000", "-", "-"]
     assert ndcg[1].split() == ["XCat", f"{second:.4f}", f"{second:.4f}", "*", "1.0000", "*", "1.0000"]
