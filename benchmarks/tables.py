@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from xcat_rec.evaluation.bootstrap import paired_bootstrap, relative_bootstrap
-from xcat_rec.evaluation.purposes import DISCOVER, NEXT, PURPOSES
+from xcat_rec.evaluation.purposes import DISCOVER, NEXT, PURPOSE_MEANINGS, PURPOSES
 from xcat_rec.evaluation.ranker_evaluation import LOST
 from xcat_rec.evaluation.slices import HISTORY_SLICES, TARGET_SLICES
 from xcat_rec.workflows.bench_results import (
@@ -106,6 +106,8 @@ def asks_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Lines of a table: kinds of queries and models as rows, NDCG@10 and median rank as columns."""
     inputs = [(name, key, METRICS[1]) for name, (key, _, _) in ASK_INPUTS.items()]
     columns = [*inputs, ("median rank", "median_rank", "")]
+    yield f"Queries, {NEXT}: {PURPOSE_MEANINGS[NEXT]}:"
+    yield ""
     yield "| query | model | seeds | users | " + " | ".join(name for name, _, _ in columns) + " |"
     yield "|---|---|" + "---:|" * (len(columns) + 2)
     for kind in ask_kinds_of(rows):
@@ -120,6 +122,8 @@ def asks_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 def ask_ratios(rows: Sequence[dict[str, Any]], users: dict[str, np.ndarray]) -> Iterator[str]:
     """Lines of a table: NDCG@10 for history and query relative to others, kinds of queries as columns."""
     compared, kinds = compare_asks(rows, users), ask_kinds_of(rows)
+    yield f"Ratio of NDCG@10 with history and query, {NEXT}:"
+    yield ""
     yield "| model | relative to | " + " | ".join(kinds) + " |"
     yield "|---|---|" + "---:|" * len(kinds)
     cells = {(one["model"], one["against"], one["kind"]): ratio_text(one) for one in compared}

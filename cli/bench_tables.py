@@ -10,7 +10,7 @@ import numpy as np
 
 from ..evaluation.bootstrap import confidence_interval
 from ..evaluation.more_metrics import DECIDING_METRIC
-from ..evaluation.purposes import DISCOVER, NEXT, PURPOSES
+from ..evaluation.purposes import DISCOVER, NEXT, PURPOSE_MEANINGS, PURPOSES
 from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..workflows.bench_results import ask_kinds_of, ask_values, ratio_text, values_of
 from ..workflows.results import ASK_INPUTS, Row, by_model
@@ -118,7 +118,12 @@ def asks_table(rows: Sequence[Row], reports: Mapping[str, RankingReport]) -> Pla
         *([Column("over seeds", right=True)] if several else []), Column("95 % interval", right=True),
     )  # fmt: skip
     below.append("query and history alone: the same targets, ranked with one of the two; median rank: with both")
-    return PlainTable(f"{DECIDING_METRIC} for queries", columns, lines[:-1] if lines[-1:] == [""] else lines, below)
+    return PlainTable(
+        f"{DECIDING_METRIC} for queries, {NEXT}: {PURPOSE_MEANINGS[NEXT]}",
+        columns,
+        lines[:-1] if lines[-1:] == [""] else lines,
+        below,
+    )
 
 
 def ask_ratios_table(compared: Sequence[Mapping[str, Any]]) -> PlainTable:
@@ -128,4 +133,4 @@ def ask_ratios_table(compared: Sequence[Mapping[str, Any]]) -> PlainTable:
         Column("query"), Column("model", cut=True), Column("relative to", cut=True),
         Column(f"ratio ({100 * compared[0]['level']:.0f} % interval)", right=True),
     )  # fmt: skip
-    return PlainTable(f"Ratio of {compared[0]['metric']} with history and query", columns, lines)
+    return PlainTable(f"Ratio of {compared[0]['metric']} with history and query, {NEXT}", columns, lines)

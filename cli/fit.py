@@ -122,9 +122,10 @@ def fit(
     with stage("loading libraries"):
         from ..tokenization.tables.problems import values_shown
         from ..training.tasks.next_item import NEXT_ITEM
-        from ..workflows.fit import FitRequest, check_base, check_task, fit_shop
+        from ..workflows.fit import FitRequest, check_base, fit_shop
         from ..workflows.read_shop import read_shop
         from ..workflows.resume import check_resumable
+        from ..workflows.task_checks import check_task
         from .console import print_json, say
         from .fit_command import fit_command, given_options
 

@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..evaluation.bootstrap import SAMPLES
 from ..evaluation.categories import METRICS, CategoryMetrics
-from ..evaluation.purposes import DISCOVER, NEXT, NO_DISCOVERY, PURPOSE_MEANINGS, discover_reports
+from ..evaluation.purposes import DISCOVER, NEW_TARGETS, NEXT, NO_DISCOVERY, PURPOSE_MEANINGS, discover_reports
 from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..evaluation.slices import HISTORY_SLICES, SLICE_MEANINGS, TARGET_SLICES
 from ..tokenization.progress import stage
 from .plain_tables import Column, PlainTable
 
+LISTS = f"{NEXT}: the lists of xcat recommend --include-seen; {DISCOVER}: the lists of xcat recommend"
+"""The option that gives the lists of each purpose."""
 PAIRS_SHOWN = 40
 """Category pairs shown in a table; the JSON has all."""
+NO_VALUE = "-"
 HEADINGS = {"": "all", "new_category": "new cat.", LOST: "lost"} | {
     name: name.replace("history_", "hist ").replace("_up", "+").replace("_", "-") for name in HISTORY_SLICES
 }
@@ -73,7 +76,10 @@ def metrics_table(
         Column("targets"), Column("metric"), Column("model", cut=True), Column("value", right=True), *spread,
         Column("95 % interval", right=True),
     )  # fmt: skip
-    return PlainTable(title, columns, rows[:-1], _explanations(reports, new, blocks))
+    below = _explanations(reports, new, blocks)
+    if any(not isinstance(row, str) and row[3] == NO_VALUE for row in rows):
+        below.append(f"{NO_VALUE}: not defined, because there is no such target, or the metric itself is 0")
+    return PlainTable(title, columns, rows[:-1], below)
 
 
 def _discover_blocks(reports: Mapping[str, RankingReport], blocks: Sequence[Block]) -> list[Block]:
@@ -95,14 +101,14 @@ def _block(
         for model, report in reports.items()
     }
     found = [value for value in values.values() if math.isfinite(value)]
-    best = min(found, default=0.0) if lost else max(found, default=0.0)
+    best = max(found, default=0.0)
     rows: list[Sequence[str]] = []
     # Missing numbers come last; equal numbers keep the order of the models.
     for model in sorted(values, key=lambda name: _order(values[name], lost)):
         value = values[model]
         interval = None if lost else reports[model].interval(metric, part or None)
-        marked = value == best and len(set(found)) > 1
-        shown = (f"{100 * value:.1f} %" if lost else f"{value:.4f}") if math.isfinite(value) else "-"
+        marked = not lost and value == best and len(set(found)) > 1
+        shown = (f"{100 * value:.1f} %" if lost else f"{value:.4f}") if math.isfinite(value) else NO_VALUE
         beside = () if deviation is None else (deviation(model, block, purpose),)
         ends = "" if interval is None else f"{interval.low:.4f}-{interval.high:.4f}"
         rows.append((HEADINGS.get(part, part), metric, model, ("* " if marked else "") + shown, *beside, ends))
@@ -131,6 +137,8 @@ def _explanations(
                 "events; lower is better"
             )
     lines.append(_about_discovery(new, blocks))
+    if new:
+        lines.append(LISTS)
     if len(reports) > 1:
         lines.append("*: best of the block")
     lines.append(f"95 % interval: {SAMPLES:,} bootstrap samples of the users")
@@ -144,9 +152,10 @@ def _about_discovery(new: Mapping[str, RankingReport], blocks: Sequence[Block]) 
     first = next(iter(new.values()))
     parts = dict.fromkeys(part for part, _ in _discover_blocks(new, blocks) if part)
     counts = [f"{HEADINGS.get(part, part)} {int(first.slices[part]['num_targets']):,}" for part in parts]
+    same = f", those of {NEW_TARGETS}" if any(part == NEW_TARGETS for part, _ in blocks) else ""
     return (
         f"{DISCOVER}: the items of the history are left out of every ranking; {first.num_targets:,} targets of "
-        f"{first.num_users:,} users" + (f" ({', '.join(counts)})" if counts else "")
+        f"{first.num_users:,} users{same}" + (f" ({', '.join(counts)})" if counts else "")
     )
 
 

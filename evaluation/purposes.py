@@ -23,7 +23,9 @@ PURPOSE_MEANINGS = {
     NEXT: "any item, also items of the user's history",
     DISCOVER: "items that are not in the user's history",
 }
-"""What a purpose ranks, and what its targets are. `recommend(exclude_seen=True)` is `DISCOVER`, False is `NEXT`."""
+"""What a purpose ranks, and what its targets are."""
+PURPOSE_CALLS = {NEXT: "recommend(exclude_seen=False)", DISCOVER: "recommend()"}
+"""The call that gives the lists of a purpose."""
 NO_DISCOVERY = "no user has a target that is not in the history"
 """Why an evaluation has no metrics for `DISCOVER`."""
 NEW_TARGETS = "unseen"

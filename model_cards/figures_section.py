@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ..evaluation.audits.exposure import HEAD, HISTORIES, Audit, ExposureAudit, PopularityAudit
 from ..evaluation.bootstrap import SAMPLES
-from ..evaluation.purposes import NO_DISCOVERY, discover_reports
+from ..evaluation.purposes import DISCOVER, NEW_TARGETS, NEXT, NO_DISCOVERY, PURPOSE_CALLS, discover_reports
 from ..evaluation.ranker_evaluation import RankingReport
 from ..evaluation.slices import SLICE_MEANINGS
 from .card_data import XCatModelCardData
@@ -36,7 +36,8 @@ def evaluation_section(data: XCatModelCardData) -> str:
         return "\n\n".join([*parts, f"Discovery was not measured: {NO_DISCOVERY}."])
     parts.append(
         "Discovery: items of the user's history are left out of the ranking of every model, and the targets are items "
-        "that are not in the history."
+        f"that are not in the history: those of the slice `{NEW_TARGETS}`. `{PURPOSE_CALLS[DISCOVER]}` gives these "
+        f"lists, and `{PURPOSE_CALLS[NEXT]}` the lists of the tables before."
     )
     parts += _measured(data, discover_reports(data.results), ("Discovery: all targets", "Discovery: targets in"))
     return "\n\n".join(parts)

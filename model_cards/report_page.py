@@ -13,7 +13,7 @@ from typing import Any
 
 from ..evaluation.bootstrap import SAMPLES
 from ..evaluation.more_metrics import about_metric
-from ..evaluation.purposes import DISCOVER, NO_DISCOVERY, discover_reports
+from ..evaluation.purposes import DISCOVER, NEW_TARGETS, NEXT, NO_DISCOVERY, PURPOSE_CALLS, discover_reports
 from ..evaluation.ranker_evaluation import RankingReport
 from ..evaluation.slices import SLICE_MEANINGS
 from ..ranking.recommender import XCatRecommender
@@ -159,7 +159,9 @@ def _discovery(reports: Mapping[str, RankingReport], own: str | None) -> dict[st
     first = next(iter(reports.values()))
     about = (
         "<p>Lists of new items: the items of a user's history are left out of the ranking of every model, and the "
-        f"targets are not in the history. {first.num_users:,} users have {first.num_targets:,} such targets.</p>\n"
+        f"targets are not in the history. {first.num_users:,} users have {first.num_targets:,} such targets. They "
+        f"are the targets of the slice {NEW_TARGETS}, ranked otherwise. <code>{PURPOSE_CALLS[DISCOVER]}</code> gives "
+        f"these lists, and <code>{PURPOSE_CALLS[NEXT]}</code> the lists of the tables above.</p>\n"
     )
     return {
         "Discovery": about + _results(reports, own, ()),

@@ -31,10 +31,11 @@ class EpochProgress(TrainerCallback):
         """Begin the stage of the training."""
         if state.is_world_process_zero:
             if getattr(args, "quick", False):
+                epochs = args.num_train_epochs
+                trained = "1 epoch" if epochs == 1 else f"{epochs:g} epochs without evaluations between them"
                 say(
-                    f"quick: {args.num_train_epochs:g} epochs without evaluations between them, and at most "
-                    f"{QUICK_USERS:,} users for the item-to-item weight and the re-ranker; "
-                    "metrics are lower than in a full training"
+                    f"quick: {trained}, and at most {QUICK_USERS:,} users for the item-to-item weight and the "
+                    "re-ranker; metrics are lower than in a full training"
                 )
             self._training.begin("training", state.max_steps, "steps").done = state.global_step
 

@@ -31,10 +31,11 @@ from .bench_asks import ask_kinds
 from .bench_results import BenchResults, measured
 from .bench_worker import run_in_process
 from .fields import columns_option, split_fields
-from .fit import check_base, check_task
+from .fit import check_base
 from .input_checks import check_fields
 from .output_folders import check_results
 from .results import by_model, compare_asks, compare_models, user_key
+from .task_checks import check_bench_task
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
@@ -174,25 +175,6 @@ def bench(
     }
     rows = [run.row for run in runs]
     return BenchResult(runs, compare_models(rows, users), compare_asks(rows, users))
-
-
-def check_bench_task(task: str) -> None:
-    """Refuse a task that the models of a benchmark cannot be trained for.
-
-    Raises:
-        ValueError: If it is not the name of a task, or its model ranks no items.
-    """
-    if not isinstance(task, str):
-        raise ValueError(
-            f"task is {type(task).__name__}, and each run has its own process; give the name that it is registered "
-            "with, as 'MODULE:NAME'"
-        )
-    found = check_task(task)
-    if not found.ranks:
-        raise ValueError(
-            f"task is {task!r}, and {found.head.__name__}, its model, ranks no items, so bench cannot compare it; "
-            "train it with fit"
-        )
 
 
 @contextmanager

@@ -12,9 +12,11 @@ import numpy as np
 from datasets import Dataset, DatasetDict
 
 from ..catalogue.interests import shop_interests
+from ..evaluation.baseline_names import POPULARITY_RECENT
 from ..evaluation.comparison import compare_with_baselines
 from ..evaluation.more_metrics import metric_names
 from ..evaluation.ranker_evaluation import RankingReport
+from ..modeling_baselines.popularity import RecentPopularityConfig
 from ..ranking.recommender import XCatRecommender
 from ..registered_modules import import_registered
 from ..tokenization.sequences.build import resolve_split
@@ -163,16 +165,18 @@ def evaluate_on(
 ) -> dict[str, RankingReport]:
     """Compute the metrics of a checkpoint (named `MODEL_NAME`) and of the baselines.
 
-    The re-rankers are off on the validation split, because they were fitted on these users.
+    On the validation split the re-rankers are off, because they were fitted on these users. Recent popularity then
+    has its default window, which is otherwise chosen on these users.
     """
     config = recommender.model.config
     before = config.candidate_attention, config.discover_candidate_attention
+    chosen_on = None if data.part == VALIDATION else data.splits[VALIDATION]
     if data.part == VALIDATION:
         config.candidate_attention, config.discover_candidate_attention = False, None
     try:
         return compare_with_baselines(
             {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part], recommender.processor.catalogue,
-            trained=recommender.trained, validation=data.splits[VALIDATION], ks=ks, metrics=metric_names(metrics),
+            trained=recommender.trained, validation=chosen_on, ks=ks, metrics=metric_names(metrics),
         )  # fmt: skip
     finally:
         config.candidate_attention, config.discover_candidate_attention = before
@@ -194,8 +198,14 @@ def evaluation_data(
     """
     _check_part(part)
     notes: list[str] = []
-    if part == VALIDATION and recommender.model.model.has_second_stage:
-        notes.append("metrics are without the re-ranker: it was fitted on the validation split of the training")
+    if part == VALIDATION:
+        if recommender.model.model.has_second_stage:
+            notes.append("metrics are without the re-ranker: it was fitted on the validation split of the training")
+        notes.append(
+            "training chose other weights of the model on the validation split, so its metrics are slightly too high; "
+            f"{POPULARITY_RECENT} counts its default of {RecentPopularityConfig.weeks} weeks here, because the number "
+            "is otherwise chosen on these users"
+        )
     options = _options(shop, recommender, given, notes)
     processor = recommender.processor
     data = shop.split(

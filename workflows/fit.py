@@ -41,9 +41,8 @@ from ..training.preparation.options import PreparationOptions, PreparedTraining
 from ..training.preparation.prepare import prepare_training
 from ..training.provenance import peak_memory_mb
 from ..training.tasks.next_item import NEXT_ITEM
-from ..training.tasks.task import Task, find_task
+from ..training.tasks.task import Task
 from ..training.trainer import XCatTrainer
-from .baselines import check_names
 from .card_baselines import fit_baselines
 from .fields import split_fields
 from .fit_card import begin_card, complete_card
@@ -52,6 +51,7 @@ from .input_checks import check_checkpoint, check_fields
 from .output_folders import TRAINING_FOLDER, check_base_choice, check_output, last_checkpoint
 from .read_shop import read_shop
 from .resume import StartedWith, check_resumable, check_same_inputs, started_with
+from .task_checks import check_task
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -205,27 +205,6 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
             trainer.push_output(request.output)
     trainer.accelerator.wait_for_everyone()
     return outcome
-
-
-def check_task(task: Task | str, peft: str | None = None, card_baselines: Sequence[str] = ()) -> Task:
-    """Find a task before any data is read, and refuse arguments that its model cannot use.
-
-    Args:
-        task: A task or its name.
-        peft: Method of an adapter, or None.
-        card_baselines: Names of models to compare with in the card.
-
-    Raises:
-        ValueError: If a name is unknown, or the model of the task ranks no items and one of the others is given.
-    """
-    check_names(card_baselines)
-    found = find_task(task)
-    for name, given in (("peft", peft), ("card_baselines", card_baselines)):
-        if given and not found.ranks:
-            raise ValueError(
-                f"{name} is {given!r}, and {found.head.__name__}, the model of this task, ranks no items; leave it out"
-            )
-    return found
 
 
 def _compared(

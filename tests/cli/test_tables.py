@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import pty
 import re
@@ -10,6 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -190,3 +192,21 @@ def test_a_terminal_of_80_columns(long_shop: tuple[Path, Path, list[str]], capsy
     assert done.returncode == 0, text
     check_width(text)
     assert len(re.findall(r"^ ?\d+  item-\d\d  .*\d\.\d\d$", text, re.MULTILINE)) == 10, text
+
+
+def test_a_table_explains_its_purposes_and_signs(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = {name: np.array([[True], [name != "new_category"]]) for name in SLICE_NAMES}
+    top, lost = np.tile(np.arange(2, 12), (2, 1)), {"recall@10": 0.0, "ndcg@10": 0.0}
+    models = {}
+    for name, ranks in (("one", [[2], [4]]), ("two", [[3], [20]]), ("none", [[20], [20]])):
+        new = [np.array(ranks), top]
+        report = report_from_ranks(np.array(ranks), flags, top, [10], num_items=30, discover=new)
+        models[name] = replace(report, lost_to_untrained=lost if name != "none" else dict.fromkeys(lost, math.nan))
+    CommandConsole().print(metrics_table(models, shown_blocks(models), "shop"))
+    printed = capsys.readouterr().out
+    lines = [line for line in printed.splitlines() if line.startswith("lost ")]
+    assert [line.split()[2:] for line in lines[:3]] == [["one", "0.0", "%"], ["two", "0.0", "%"], ["none", "-"]]
+    told = " ".join(printed.split())
+    assert "-: not defined, because there is no such target, or the metric itself is 0" in told
+    assert "2 targets of 2 users, those of unseen" in told
+    assert "next: the lists of xcat recommend --include-seen; discover: the lists of xcat recommend" in told

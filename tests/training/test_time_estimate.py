@@ -49,7 +49,7 @@ def test_training_reports_an_estimate_its_stages_and_what_quick_costs(tmp_path: 
     with show_progress(log):
         trainer.train()
     told = log.getvalue()
-    assert "quick: 1 epochs without evaluations between them, and at most 4,096 users" in told
+    assert "quick: 1 epoch, and at most 4,096 users" in told
     assert told.count("time left: ") == 1 and "\r" not in told
     assert not [entry for entry in trainer.state.log_history if "eval_loss" in entry]
     assert trainer.evaluate()["eval_ndcg@10"] > 0

@@ -189,7 +189,7 @@ def test_tables_of_queries_over_seeds(tmp_path: Path, capsys: pytest.CaptureFixt
     printed = capsys.readouterr().out
     check_width(printed)
     lines = [" ".join(line.split()) for line in printed.splitlines()]
-    assert lines[0] == "ndcg@10 for queries"
+    assert lines[0].startswith("ndcg@10 for queries, next: any item")
     xcat = next(line for line in lines if line.startswith("category history and query xcat "))
     assert xcat.split()[5:8] == ["0.4500", "±", "0.0424"] and "-" in xcat
     assert [line for line in lines if line.startswith("category median rank xcat ")] == [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from xcat_rec import XCatRecommender, evaluate_checkpoint, evaluate_ranker, load_metric
+from xcat_rec.evaluation.recent_popularity import fit_recent_popularity
 
 from ..cli.commands import run
 from ..ranking.test_recommender import prepared
@@ -55,3 +56,13 @@ def test_invalid_evaluations_are_refused(saved: Path) -> None:
         evaluate_checkpoint(saved, shop(), part="train")
     other = evaluate_checkpoint(saved, shop(), split="global-time")
     assert "trained with the split leave-one-out" in other.data.notes[0]
+
+
+def test_no_window_is_chosen_on_the_users_that_are_evaluated(saved: Path) -> None:
+    found = evaluate_checkpoint(saved, shop(), part="validation", ks=[10])
+    data = found.data.data
+    plain = fit_recent_popularity(data.splits["train"], None, len(data.vocabulary))
+    trained = XCatRecommender.from_pretrained(saved).trained
+    expected = evaluate_ranker(plain, data.splits["validation"], data.vocabulary, trained=trained, ks=[10])
+    assert found.baselines["popularity-recent"].to_json() == expected.to_json()
+    assert any("popularity-recent counts its default of 4 weeks" in note for note in found.data.notes)

@@ -91,3 +91,18 @@ def test_a_task_that_cannot_be_trained_is_refused(places, tmp_path: Path, capsys
     with pytest.raises(ValueError, match=r"card_baselines is .*XCatForNextCategory.* ranks no items; leave it out"):
         xcat_rec.fit(data, output, task="next-category", card_baselines=["sasrec"], text_encoder=encoder)
     assert not output.exists()
+
+
+@pytest.mark.usefixtures("runs_here")
+def test_bench_trains_for_the_same_tasks(places, tmp_path: Path, capsys) -> None:
+    data, encoder = places
+    output = tmp_path / "bench.json"
+    command = ["bench", data, "--models", "popularity,xcat", "--seeds", "1", "--output", str(output)]
+    found = run([*command, *options(encoder), "--task", OWN, "--json"], capsys)
+    assert [row["options"]["task"] for row in found["runs"]] == [OWN, OWN]
+    assert "ndcg@10" in found["runs"][1]["metrics"]
+    refused(
+        [*command, "--resume", "--task", "next-category", *options(encoder)],
+        capsys,
+        ["next-category", "XCatForNextCategory", "ranks no items"],
+    )

@@ -1,0 +1,48 @@
+"""Checks of tasks before any data is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..training.tasks.task import Task, find_task
+from .baselines import check_names
+
+
+def check_task(task: Task | str, peft: str | None = None, card_baselines: Sequence[str] = ()) -> Task:
+    """Find a task before any data is read, and refuse arguments that its model cannot use.
+
+    Args:
+        task: A task or its name.
+        peft: Method of an adapter, or None.
+        card_baselines: Names of models to compare with in the card.
+
+    Raises:
+        ValueError: If a name is unknown, or the model of the task ranks no items and one of the others is given.
+    """
+    check_names(card_baselines)
+    found = find_task(task)
+    for name, given in (("peft", peft), ("card_baselines", card_baselines)):
+        if given and not found.ranks:
+            raise ValueError(
+                f"{name} is {given!r}, and {found.head.__name__}, the model of this task, ranks no items; leave it out"
+            )
+    return found
+
+
+def check_bench_task(task: str) -> None:
+    """Refuse a task that the models of a benchmark cannot be trained for.
+
+    Raises:
+        ValueError: If it is not the name of a task, or its model ranks no items.
+    """
+    if not isinstance(task, str):
+        raise ValueError(
+            f"task is {type(task).__name__}, and each run has its own process; give the name that it is registered "
+            "with, as 'MODULE:NAME'"
+        )
+    found = check_task(task)
+    if not found.ranks:
+        raise ValueError(
+            f"task is {task!r}, and {found.head.__name__}, its model, ranks no items, so bench cannot compare it; "
+            "train it with fit"
+        )
