@@ -94,7 +94,7 @@ def recommend(
     """
     from ..workflows.fields import parse_columns
     from ..workflows.input_checks import check_checkpoint
-    from .usage import check_file_to_read, check_finite
+    from .usage import check_finite
 
     history = "" if query is not None and users is None and history is None else history
     _check(k, output, history, users, engine)
@@ -102,7 +102,6 @@ def recommend(
     entries = [] if history is None else entries_of(history)
     parse_columns(columns)
     check_checkpoint(checkpoint, revision)
-    check_file_to_read("--users", users)
 
     from ..checkpoints.saved_tables import saved_event_settings, saved_item_ids, saved_text_columns
     from ..modeling_xcat.filters_xcat import Filters
@@ -218,11 +217,12 @@ def _show_written(output: Path, users: int, rows: int, json_output: bool) -> Non
 
 def _check(k: int, output: Path | None, history: str | None, users: Path | None, engine: str) -> None:
     """Refuse invalid options and outputs before any work is done."""
-    from .usage import check_at_least, check_file_to_write
+    from .usage import check_at_least, check_file_to_read, check_file_to_write
 
     if (history is None) == (users is None):
         raise ValueError("give either --history A,B,C or --users FILE, or --query TEXT for a new customer")
     check_at_least("-k", k, 1)
+    check_file_to_read("--users", users)
     if output is None:
         if engine != "local":
             raise ValueError(f"--engine {engine} writes a file; add --output FILE.parquet")
