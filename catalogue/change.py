@@ -86,7 +86,9 @@ def change_catalogue(
         items.return_counts, items.return_gaps = items.return_counts[rows], items.return_gaps[rows]
     segments = model.model.segments
     if segments is not None:  # a new item has the values of the unknown item, which are those of no purchases
-        segments.tastes, segments.rates = segments.tastes[rows], segments.rates[rows]
+        for name, values in segments.named_buffers():
+            if name != "centers":
+                setattr(segments, name, values[rows])
     items.feature_values = feature_codes(vocabulary, config.item_features or {}, learned)
     if config.use_item_ids:
         items.id_embeddings = _taken(items.id_embeddings, rows)
@@ -101,6 +103,7 @@ def change_catalogue(
     known = int((items.item_counts > 0).sum())
     if 2 * known < config.num_items:
         config.candidate_attention, config.discover_candidate_attention = False, None
+        config.discover_trends = False
     place_categories(model, vocabulary)
     if _MOSTLY_UNSEEN * known >= config.num_items or not fill_neighbors_from_text(model):
         add_cold_start_neighbors(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))

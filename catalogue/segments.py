@@ -1,4 +1,4 @@
-"""Rates of first purchases by segment of users, from the training log; see `XCatSegments`."""
+"""Rates of first purchases by segment of users, and trends, from the training log; see `XCatSegments`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import torch
 
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.segments_xcat import XCatSegments
 from ..tokenization.progress import stage
+from .trends import item_trends, relative_ages
 
 if TYPE_CHECKING:  # serving reads other files of this room, and needs no data sets
     from datasets import Dataset
@@ -54,7 +56,7 @@ class FirstPurchases:
 
 def segment_count(train: Dataset) -> int:
     """Number of segments for training sequences: 0 if their users do not buy again."""
-    events, users = _events(train), len(train)
+    events, users = target_events(train), len(train)
     distinct = len(np.unique(events[0] * (int(events[1].max(initial=0)) + 1) + events[1]))
     if len(events[0]) - distinct < LEAST_REPEATS * len(events[0]) or not users:
         return 0
@@ -80,8 +82,7 @@ def first_purchases(users: np.ndarray, items: np.ndarray, times: np.ndarray) -> 
         ([2, 3, 4], [0.0, 1.0, 1.0], [2.0, 1.0, 0.0], [2.0])
     """
     size = int(items.max(initial=0)) + 1
-    begins = np.ones(len(items), dtype=bool)
-    begins[1:] = (users[1:] != users[:-1]) | (times[1:] != times[:-1]) | (times[1:] < 0)
+    begins = basket_starts(users, times)
     basket = begins.cumsum() - 1
     user_of = users[begins]
     firsts = np.unique(users * size + items, return_index=True)[1]
@@ -101,9 +102,28 @@ def first_purchases(users: np.ndarray, items: np.ndarray, times: np.ndarray) -> 
     )
 
 
+def basket_starts(users: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Whether an event is the first of its basket: the events of a user at one time, or one event without a time.
+
+    Args:
+        users: (events,) numbers of users, ascending.
+        times: (events,) seconds, in order within a user; below 0 for none.
+
+    Returns:
+        (events,) bool.
+
+    Example:
+        >>> basket_starts(np.array([0, 0, 0, 1]), np.array([5, 5, 6, 6])).tolist()
+        [True, False, True, True]
+    """
+    starts = np.ones(len(users), dtype=bool)
+    starts[1:] = (users[1:] != users[:-1]) | (times[1:] != times[:-1]) | (times[1:] < 0)
+    return starts
+
+
 @torch.no_grad()
 def fill_segments(model: XCatForNextItem, train: Dataset) -> None:
-    """Fill a model's segments and rates from training sequences; does nothing if the model has none.
+    """Fill a model's segments, rates and trends from training sequences; does nothing if the model has none.
 
     Args:
         model: A model whose configuration has the catalogue's sizes.
@@ -113,17 +133,33 @@ def fill_segments(model: XCatForNextItem, train: Dataset) -> None:
     if segments is None or not len(train):
         return
     with stage("computing rates of first purchases"):
-        found = first_purchases(*_events(train))
-        users, items = torch.from_numpy(found.users), torch.from_numpy(found.items)
-        rows, width = segments.tastes.shape
-        tastes, vectors = _tastes(users, items, (len(found.baskets), rows), width)
-        segments.tastes.copy_(tastes)
-        segments.centers.copy_(_centers(vectors, len(segments.centers)))
-        shares = segments.shares_of(vectors.to(segments.centers.device)).cpu()
-        segments.rates.copy_(_rates(found, shares, rows))
+        fill_from_events(segments, *target_events(train))
 
 
-def _events(train: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@torch.no_grad()
+def fill_from_events(segments: XCatSegments, users: np.ndarray, items: np.ndarray, times: np.ndarray) -> None:
+    """Fill segments, rates and trends from events.
+
+    Args:
+        segments: The tables to fill.
+        users: (events,) numbers of users, ascending from 0.
+        items: (events,) item indices, in order of time within a user.
+        times: (events,) seconds, below 0 for none.
+    """
+    found = first_purchases(users, items, times)
+    rows, width = segments.tastes.shape
+    pairs = torch.from_numpy(found.users), torch.from_numpy(found.items)
+    tastes, vectors = _tastes(*pairs, (len(found.baskets), rows), width)
+    segments.tastes.copy_(tastes)
+    segments.centers.copy_(_centers(vectors, len(segments.centers)))
+    shares = segments.shares_of(vectors.to(segments.centers.device)).cpu()
+    rates, overall = _rates(found, shares, rows)
+    segments.rates.copy_(rates)
+    if hasattr(segments, "trends"):
+        segments.trends.copy_(torch.cat([overall[:, None], item_trends(users, items, times, rows)], 1))
+
+
+def target_events(train: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(events,) numbers of users, item indices and times of the target events."""
     from ..tokenization.tables.event_roles import ROLES, TARGET
 
@@ -139,12 +175,8 @@ def _events(train: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _recency(times: np.ndarray) -> np.ndarray:
     """Weights of baskets by their times; all 1 without times."""
-    known = times >= 0
-    if not known.any():
-        return np.ones(len(times))
-    last = times[known].max()
-    span = float(last - np.quantile(times[known], 0.05))
-    weights: np.ndarray = np.where(known, 0.5 ** ((last - times) / max(span * HALF_LIFE, 1.0)), 0.0)
+    ages = relative_ages(times)
+    weights: np.ndarray = 0.5 ** (ages / HALF_LIFE)
     return weights
 
 
@@ -180,8 +212,8 @@ def _centers(vectors: torch.Tensor, count: int) -> torch.Tensor:
     return centers
 
 
-def _rates(found: FirstPurchases, shares: torch.Tensor, rows: int) -> torch.Tensor:
-    """(rows, segments) logarithm of the rates, for the (users, segments) shares of the users."""
+def _rates(found: FirstPurchases, shares: torch.Tensor, rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(rows, segments) and (rows,) logarithm of the rates, for the (users, segments) shares of the users."""
     bought, later = torch.zeros(rows, shares.shape[1]), torch.zeros(rows, shares.shape[1])
     for start in range(0, len(found.users), _PAIRS_AT_ONCE):
         part = slice(start, start + _PAIRS_AT_ONCE)
@@ -192,5 +224,5 @@ def _rates(found: FirstPurchases, shares: torch.Tensor, rows: int) -> torch.Tens
     known = torch.from_numpy(np.bincount(found.items, minlength=rows) > 0)
     mean = bought[known].sum() / exposed[known].sum().clamp(min=1e-9)
     overall = (bought.sum(1) + PRIOR * mean) / (exposed.sum(1) + PRIOR)
-    rates: torch.Tensor = ((bought + SEGMENT_PRIOR * overall[:, None]) / (exposed + SEGMENT_PRIOR)).clamp(min=1e-9)
-    return rates.log()
+    rates = (bought + SEGMENT_PRIOR * overall[:, None]) / (exposed + SEGMENT_PRIOR)
+    return rates.clamp(min=1e-9).log(), overall.clamp(min=1e-9).log()

@@ -138,6 +138,9 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
     if config.discover_product_weight is not None:
         detail = f"{config.num_segments} segments of users, for items new to the user"
         parts.append(Ingredient("Rates of first purchases", detail, ("li2023",)))
+    if config.discover_trends:
+        detail = f"a network on rates and trends of the best {config.num_candidates} items, fitted on earlier baskets"
+        parts.append(Ingredient("Re-ranker for items new to the user", detail))
     if config.repeats != "off":
         detail = "a learned score for items of the history, by recency and number of their events"
         parts.append(Ingredient("Repeat bias", detail, ("ren2019",)))
@@ -158,7 +161,7 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
 
 def _rerankers(config: XCatConfig) -> str:
     """The lists that are re-ranked; an empty text for none."""
-    own = config.discover_candidate_attention
+    own = False if config.discover_trends else config.discover_candidate_attention
     if not config.candidate_attention:
         return "for items new to the user" if own else ""
     if own is None:

@@ -12,7 +12,7 @@ from .limits_xcat import NUM_SPECIAL_ROWS as NUM_SPECIAL_ROWS
 from .limits_xcat import check_choices, check_sizes
 from .saving_xcat import code_of_main_left_out
 
-FORMAT_VERSION = 12
+FORMAT_VERSION = 13
 """Version of the checkpoint format; code refuses versions newer than it supports.
 
 1: first version. 2: item-to-item weights add nothing to items of the history. 3: re-ranker added. 4: item-to-item
@@ -20,7 +20,8 @@ weights from a regression instead of cosines; the re-ranker is a network. Featur
 transitions. 6: number and recency of the user's events with a candidate. 7: whether a candidate has no training
 events. 8: repurchase share and gap of a candidate. 9: the number of training events of a cold item is unknown instead
 of 0. 10: the model reads what a customer asks for. 11: an item-to-item weight and a re-ranker for discovery.
-12: rates of first purchases by segment of users, for discovery.
+12: rates of first purchases by segment of users, for discovery. 13: a re-ranker for discovery that reads
+rates and trends of items.
 """
 SECOND_STAGE_FROM = 3
 """First format version with a re-ranker."""
@@ -43,6 +44,8 @@ DISCOVERY_FROM = 11
 """First format version with an item-to-item weight and a re-ranker for discovery, which leaves the history out."""
 SEGMENTS_FROM = 12
 """First format version with rates of first purchases by segment of users."""
+TRENDS_FROM = 13
+"""First format version with trends of items, and a re-ranker for discovery that reads them."""
 
 
 @strict
@@ -113,6 +116,8 @@ class XCatConfig(PreTrainedConfig):
         segment_width: Width of the vectors that segments are compared with.
         discover_product_weight: Factor of the dot products in the score for discovery, to which the rates are added.
             Training sets it; None leaves the rates out, and the products as they are.
+        discover_trends: Whether discovery re-ranks by rates and trends (`XCatDiscoveryRanker`) instead of
+            `discover_candidate_attention`. Training sets it if validation shows a gain.
         *Repeat bias and cold-item boost*
         repeats: Repeat bias: a score that depends on recency and number of the item's events in the history. "off";
             "jointly": trained with the rest; "apart": the model is trained without the bias, and the bias is fitted on
@@ -217,6 +222,7 @@ class XCatConfig(PreTrainedConfig):
     num_segments: int = 32
     segment_width: int = 16
     discover_product_weight: float | int | None = None
+    discover_trends: bool = False
 
     # Repeat bias and cold-item boost
     repeats: str = "jointly"
@@ -267,6 +273,8 @@ class XCatConfig(PreTrainedConfig):
             self.discover_neighbor_weight = self.discover_candidate_attention = None
         if isinstance(self.format_version, int) and self.format_version < SEGMENTS_FROM:
             self.num_segments, self.discover_product_weight = 0, None
+        if isinstance(self.format_version, int) and self.format_version < TRENDS_FROM:
+            self.discover_trends = False
         super().__post_init__(**kwargs)
         check_sizes(self)
         check_choices(self)

@@ -11,6 +11,7 @@ from torch import nn
 
 from .asks_xcat import Asks, XCatAskReader
 from .configuration_xcat import NUM_SPECIAL_ROWS
+from .discovery_ranker_xcat import XCatDiscoveryRanker
 from .export_xcat import is_exporting
 from .first_stage_xcat import Bonus, FirstStage
 from .items_xcat import XCatItemEncoder
@@ -35,6 +36,7 @@ class XCatScoring(XCatPreTrainedModel):
         repeats: The repeat bias, or None.
         candidates: The re-ranker, or None.
         discover_candidates: The re-ranker for discovery, or None.
+        discovery_ranker: The re-ranker for discovery that reads rates and trends of items, or None.
         successors: Item transitions for the re-ranker, or None.
         segments: Rates of first purchases for discovery, or None.
         asks: Reads what a customer asks for, or None.
@@ -46,6 +48,7 @@ class XCatScoring(XCatPreTrainedModel):
     repeats: XCatRepeats | None
     candidates: XCatCandidateAttention | None
     discover_candidates: XCatCandidateAttention | None
+    discovery_ranker: XCatDiscoveryRanker | None
     successors: XCatSuccessors | None
     segments: XCatSegments | None
     asks: XCatAskReader | None
@@ -243,12 +246,14 @@ class XCatScoring(XCatPreTrainedModel):
         own = self.config.discover_neighbor_weight, self.config.discover_product_weight
         return self.has_second_stage or any(weight is not None for weight in own)
 
-    def reranker(self, discovers: bool) -> XCatCandidateAttention | None:
+    def reranker(self, discovers: bool) -> XCatCandidateAttention | XCatDiscoveryRanker | None:
         """The re-ranker in use, or None.
 
         Args:
             discovers: Whether only items that the history lacks are ranked.
         """
+        if discovers and self.config.discover_trends and self.discovery_ranker is not None:
+            return self.discovery_ranker
         own = self.config.discover_candidate_attention if discovers else None
         if own is None:
             return self.candidates if self.config.candidate_attention else None

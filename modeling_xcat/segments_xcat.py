@@ -7,10 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .configuration_xcat import XCatConfig
+from .configuration_xcat import TRENDS_FROM, XCatConfig
 
 _TEMPERATURE = 0.05
 """Divides the cosines of a user with the segments: the nearest segments have most of the share."""
+TRENDS = (
+    "rate", "events", "events in 2 weeks", "events in 8 weeks", "first purchases in 2 weeks",
+    "first purchases in 8 weeks", "trend",
+)  # fmt: skip
+"""Columns of `XCatSegments.trends`, with weeks of a year-long log; `catalogue/trends.py` computes them."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,13 @@ class XCatSegments(nn.Module):
         tastes: (item rows, width) vector of each item; their sum over a history is the user's.
         centers: (segments, width) unit vectors of the segments.
         rates: (item rows, segments) logarithm of the rates.
+        trends: (item rows, trends) values of `TRENDS`, from format version 13 on.
     """
 
     tastes: torch.Tensor
     centers: torch.Tensor
     rates: torch.Tensor
+    trends: torch.Tensor
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__()
@@ -56,6 +63,8 @@ class XCatSegments(nn.Module):
         self.register_buffer("tastes", torch.zeros(rows, width))
         self.register_buffer("centers", torch.zeros(count, width))
         self.register_buffer("rates", torch.zeros(rows, count))
+        if config.format_version >= TRENDS_FROM:
+            self.register_buffer("trends", torch.zeros(rows, len(TRENDS)))
 
     def shares(self, histories: torch.Tensor) -> torch.Tensor:
         """Shares of the segments.
@@ -66,12 +75,15 @@ class XCatSegments(nn.Module):
         Returns:
             (queries, segments) shares, which sum to 1; equal ones for a history without known items.
         """
+        return self.shares_of(self.users(histories))
+
+    def users(self, histories: torch.Tensor) -> torch.Tensor:
+        """(queries, width) sums of `tastes` over the distinct items of histories; see `shares`."""
         ordered = histories.sort(dim=1).values
         again = torch.zeros_like(ordered, dtype=torch.bool)
         again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
         ordered = ordered.masked_fill(again, 0)
-        users = nn.functional.embedding_bag(ordered, self.tastes.float(), mode="sum", padding_idx=0)
-        return self.shares_of(users)
+        return nn.functional.embedding_bag(ordered, self.tastes.float(), mode="sum", padding_idx=0)
 
     def shares_of(self, users: torch.Tensor) -> torch.Tensor:
         """(users, segments) shares of (users, width) sums of `tastes`."""

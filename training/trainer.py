@@ -152,6 +152,11 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, EvaluationLoop)
         processor: Any = self.processing_class
         return processor  # type: ignore[no-any-return]
 
+    @property
+    def given_rows(self) -> Any:
+        """The training rows as given: whole sequences, a `Dataset` or a stream; None without training rows."""
+        return self._given_rows
+
     def _take_rows(
         self, rows: Any, args: XCatTrainingArguments, processor: XCatProcessor, model: Any
     ) -> XCatTrainingArguments:

@@ -48,8 +48,11 @@ def main() -> None:
     config = made.model.config
     config.candidate_attention = config.discover_candidate_attention = config.ask_attention = True
     config.discover_neighbor_weight, config.discover_product_weight = 5.0, 0.5
-    for buffer in made.model.model.segments.buffers():
-        buffer.normal_()
+    config.discover_trends = True
+    for part in (made.model.model.segments, made.model.model.discovery_ranker):
+        for buffer in part.buffers():
+            buffer.normal_()
+    made.model.model.discovery_ranker.scale.abs_().add_(0.5)
     for name in ("view", "key", "weight", "expand", "expand_bias", "contract"):
         getattr(made.model.model.asks, name).normal_()
     made.model.model.asks.scale.fill_(1.0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from datasets import Dataset
+from datasets import Dataset, IterableDataset
 from torch import nn
 from transformers import EvalPrediction
 
@@ -25,11 +25,12 @@ from ..argument_checks import check_deciding_metric
 from ..arguments import XCatTrainingArguments
 from ..collators import PackingCollator, QueryCollator
 from ..tuning.asks import fit_asks
+from ..tuning.discovery_ranker import LEAST_USERS, discovery_ranker_gain, fit_discovery_ranker
 from ..tuning.held_out import HeldOutRanker
 from ..tuning.neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
 from ..tuning.novel_targets import discovery_differs
 from ..tuning.product_weight import product_weight_scores
-from ..tuning.reranker import FOLDS, fit_second_stage
+from ..tuning.reranker import FOLDS, SecondStageGain, fit_second_stage
 from ..tuning.user_samples import QUICK_USERS
 from .task import Collator, Task, register_task
 
@@ -85,6 +86,7 @@ class NextItemTask(Task):
         queries.new_category_weight = trainer.args.new_category_weight
         if trainer.trains_whole and trainer.args.tune_second_stage:
             model.config.candidate_attention, model.config.discover_candidate_attention = False, None
+            model.config.discover_trends = False
             queries.held_out = {}
         if trainer.trains_whole and trainer.args.tune_neighbor_weight:
             model.config.discover_neighbor_weight = model.config.discover_product_weight = None
@@ -220,9 +222,43 @@ def _fit_second_stages(trainer: XCatTrainer, model: Any, validation: Dataset, pu
             held_out[discover] = gain.held_out
         logs[f"{prefix}first_stage_ndcg@10"] = gain.before
         logs[f"{prefix}re_ranked_ndcg@10"] = gain.after if gain.pays else gain.before
+        if discover:
+            better = _fit_discovery_ranker(trainer, model, validation, gain)
+            if better is not None:
+                held_out.pop(True, None)  # no validation user is in its fit
+                logs[f"{prefix}re_ranked_ndcg@10"] = better.after
     if True not in purposes and False in held_out:
         held_out[True] = held_out[False]  # discovery uses the same re-ranker
     trainer.log(logs)
+
+
+def _fit_discovery_ranker(
+    trainer: XCatTrainer, model: Any, validation: Dataset, other: SecondStageGain
+) -> SecondStageGain | None:
+    """Fit the re-ranker of rates and trends, and use it if it beats the first stage and the other re-ranker.
+
+    It is left out for a stream of training rows, which have no whole histories, and without rates in the score.
+
+    Args:
+        trainer: The trainer.
+        model: The model.
+        validation: The validation split.
+        other: Gain of the re-ranker that is fitted on validation.
+
+    Returns:
+        Its gain if it is used, else None.
+    """
+    train, config = trainer.given_rows, model.config
+    without = model.model.discovery_ranker is None or config.discover_product_weight is None
+    if without or train is None or isinstance(train, IterableDataset):
+        return None
+    users = fit_discovery_ranker(model, train, seed=trainer.args.seed, quick=trainer.args.quick)
+    if users < LEAST_USERS:
+        return None
+    gain = discovery_ranker_gain(model, trainer.processor, validation, quick=trainer.args.quick)
+    logger.info("re-ranker of %d earlier baskets: %s", users, gain)
+    config.discover_trends = gain.decides > max(0.0, other.decides if other.pays else 0.0)
+    return gain if config.discover_trends else None
 
 
 def _scores(

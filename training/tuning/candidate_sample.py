@@ -10,6 +10,7 @@ from datasets import Dataset
 from torch import nn
 
 from ...evaluation.ranks import pad_targets
+from ...modeling_xcat.discovery_ranker_xcat import new_categories
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...modeling_xcat.reranker_xcat import CandidateFeatures
 from ...tokenization.processing_xcat import XCatProcessor
@@ -115,23 +116,6 @@ def collect_candidates(
     places, given = torch.cat([part.places for part in parts]), torch.cat([part.given for part in parts])
     new = torch.cat([part.new for part in parts if part.new is not None]) if discover else None
     return CandidateSample(features, places, given, [row for part in parts for row in part.rows], new), judged
-
-
-def new_categories(categories: torch.Tensor, histories: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Whether the category of a target is not in the history.
-
-    Args:
-        categories: (item rows,) categories, 0 for none.
-        histories: (users, n) item indices, 0 for none.
-        targets: (users, targets) item indices, below 0 for none.
-
-    Returns:
-        (users, targets) bool; False for a target without category.
-    """
-    had = torch.zeros(len(histories), int(categories.max()) + 1, dtype=torch.bool, device=histories.device)
-    had.scatter_(1, categories[histories].long(), True)
-    own = categories[targets.clamp(min=0)].long()
-    return ~had.gather(1, own) & (own > 0) & (targets >= 0)
 
 
 def _places(rows: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

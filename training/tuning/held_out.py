@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from ...evaluation.ranker_evaluation import Ranker
-from ...modeling_xcat.reranker_xcat import XCatCandidateAttention
 from ...modeling_xcat.scoring_xcat import XCatScoring
 
 
@@ -39,7 +39,7 @@ class HeldOutWeights:
 
     def scores(
         self,
-        reranker: XCatCandidateAttention,
+        reranker: nn.Module,
         folds: torch.Tensor,
         score: Callable[[torch.Tensor], torch.Tensor],
     ) -> torch.Tensor:
@@ -98,7 +98,7 @@ class HeldOutRanker:
 
 
 @contextmanager
-def _weighted(reranker: XCatCandidateAttention, weights: dict[str, torch.Tensor]) -> Iterator[None]:
+def _weighted(reranker: nn.Module, weights: dict[str, torch.Tensor]) -> Iterator[None]:
     own = {name: getattr(reranker, name).clone() for name in weights}
     try:
         for name, value in weights.items():

@@ -103,11 +103,12 @@ def without_tuned_parts(model: XCatForNextItem) -> Iterator[None]:
     config, training = model.config, model.training
     names = (
         "neighbor_weight", "discover_neighbor_weight", "discover_product_weight", "candidate_attention",
-        "discover_candidate_attention",
+        "discover_candidate_attention", "discover_trends",
     )  # fmt: skip
     before = {name: getattr(config, name) for name in names}
     config.neighbor_weight, config.candidate_attention = 0.0, False
     config.discover_neighbor_weight = config.discover_candidate_attention = None
+    config.discover_trends = False
     model.eval()
     try:
         yield

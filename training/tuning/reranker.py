@@ -70,8 +70,12 @@ class SecondStageGain:
     @property
     def pays(self) -> bool:
         """Whether the gain is significant."""
-        gain = self.after - self.before if self.difference is None else self.difference
-        return gain > STANDARD_ERRORS * self.standard_error
+        return self.decides > STANDARD_ERRORS * self.standard_error
+
+    @property
+    def decides(self) -> float:
+        """The mean difference that decides."""
+        return self.after - self.before if self.difference is None else self.difference
 
 
 def fit_second_stage(
@@ -118,6 +122,8 @@ def fit_second_stage(
     model.eval()
     switch = "discover_candidate_attention" if discover else "candidate_attention"
     setattr(model.config, switch, False)
+    if discover:
+        model.config.discover_trends = False
     purpose = " for discovery" if discover else ""
     chosen = spread_users(dataset, QUICK_USERS if quick else MOST_USERS)
     with stage(f"collecting candidates{purpose}", total=len(chosen), unit="users") as running:
@@ -157,7 +163,7 @@ def _cross_validated(
         scores[left_out] = _rescored(stage, sample, left_out)
         weights.append({name: getattr(stage, name).clone() for name in _FITTED if hasattr(stage, name)})
     after, mixed = _ndcg(sample, scores, k)
-    gain = _gain(judged, first, after, mixed - first_mixed)
+    gain = mean_gain(judged, first, after, mixed - first_mixed)
     return replace(gain, held_out=HeldOutWeights(folds, weights))
 
 
@@ -197,11 +203,11 @@ def _steps(users: int, quick: bool) -> int:
     return min(_MOST_STEPS, max(_STEPS, -(-_PASSES * users // _BATCH)))
 
 
-def _gain(judged: int, first: torch.Tensor, after: torch.Tensor, gains: torch.Tensor) -> SecondStageGain:
+def mean_gain(judged: int, first: torch.Tensor, after: torch.Tensor, gains: torch.Tensor) -> SecondStageGain:
     """The gain over all evaluated users; users without a given NDCG have 0 before and after."""
     mean = float(gains.sum()) / judged
     variance = (float(gains.square().sum()) - judged * mean**2) / max(1, judged - 1)
-    error = (variance / judged) ** 0.5
+    error = (max(0.0, variance) / judged) ** 0.5  # rounding may leave a negative variance
     return SecondStageGain(judged, float(first.sum()) / judged, float(after.sum()) / judged, error, mean)
 
 
@@ -326,16 +332,30 @@ def _ndcg(sample: CandidateSample, scores: torch.Tensor, k: int) -> tuple[torch.
     """NDCG@k of (users, candidates) scores; a target that is not a candidate counts as ranked below k.
 
     Returns:
-        (users,) NDCG@k, and the values that decide: for discovery the weighted mean with the NDCG@k of targets in new
-        categories, 0 for a user without them.
+        As of `ndcg_and_decider`.
     """
     scores = scores + sample.given
     own = scores.gather(1, sample.places.clamp(min=0))
     ranks = (scores[:, None, :] >= own[:, :, None]).sum(2)
     ranks = torch.where(sample.places == ELSEWHERE, k + 1, ranks).masked_fill(sample.places == NO_TARGET, 0)
-    name, numbers = f"ndcg@{k}", ranks.numpy()
+    return ndcg_and_decider(ranks, sample.new, k)
+
+
+def ndcg_and_decider(ranks: torch.Tensor, new: torch.Tensor | None, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """NDCG@k, and the values that decide whether a re-ranker is used.
+
+    Args:
+        ranks: (users, targets) ranks from 1; 0 for no target.
+        new: (users, targets) True for targets whose category the history lacks, for discovery; None for next items.
+        k: Cut-off.
+
+    Returns:
+        (users,) NDCG@k, and the values that decide: for discovery the weighted mean with the NDCG@k of targets in new
+        categories, 0 for a user without them.
+    """
+    name, numbers = f"ndcg@{k}", ranks.cpu().numpy()
     values = mixed = per_user_metrics(numbers, [k])[name]
-    if sample.new is not None:
-        of_new = per_user_metrics(numbers, [k], sample.new.numpy())[name]
+    if new is not None:
+        of_new = per_user_metrics(numbers, [k], new.cpu().numpy())[name]
         mixed = (values + NEW_CATEGORY_SHARE * np.nan_to_num(of_new)) / (1 + NEW_CATEGORY_SHARE)
     return torch.from_numpy(values), torch.from_numpy(mixed)
