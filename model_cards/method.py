@@ -139,7 +139,8 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
         detail = f"{config.num_segments} segments of users, for items new to the user"
         parts.append(Ingredient("Rates of first purchases", detail, ("li2023",)))
     if config.discover_trends:
-        detail = f"a network on rates and trends of the best {config.num_candidates} items, fitted on earlier baskets"
+        count = config.num_discovery_candidates
+        detail = f"a network on rates and trends of the best {count} items, fitted on earlier baskets"
         parts.append(Ingredient("Re-ranker for items new to the user", detail))
     if config.repeats != "off":
         detail = "a learned score for items of the history, by recency and number of their events"

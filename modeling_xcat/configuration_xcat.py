@@ -116,8 +116,10 @@ class XCatConfig(PreTrainedConfig):
         segment_width: Width of the vectors that segments are compared with.
         discover_product_weight: Factor of the dot products in the score for discovery, to which the rates are added.
             Training sets it; None leaves the rates out, and the products as they are.
-        discover_trends: Whether discovery re-ranks by rates and trends (`XCatDiscoveryRanker`) instead of
-            `discover_candidate_attention`. Training sets it if validation shows a gain.
+        num_discovery_candidates: Best items for discovery that are re-ranked by rates and trends
+            (`XCatDiscoveryRanker`), in models with segments; 0 turns it off.
+        discover_trends: Whether they are, instead of by `discover_candidate_attention`. Training sets it if validation
+            shows a gain.
         *Repeat bias and cold-item boost*
         repeats: Repeat bias: a score that depends on recency and number of the item's events in the history. "off";
             "jointly": trained with the rest; "apart": the model is trained without the bias, and the bias is fitted on
@@ -222,6 +224,7 @@ class XCatConfig(PreTrainedConfig):
     num_segments: int = 32
     segment_width: int = 16
     discover_product_weight: float | int | None = None
+    num_discovery_candidates: int = 200
     discover_trends: bool = False
 
     # Repeat bias and cold-item boost
@@ -274,7 +277,7 @@ class XCatConfig(PreTrainedConfig):
         if isinstance(self.format_version, int) and self.format_version < SEGMENTS_FROM:
             self.num_segments, self.discover_product_weight = 0, None
         if isinstance(self.format_version, int) and self.format_version < TRENDS_FROM:
-            self.discover_trends = False
+            self.num_discovery_candidates, self.discover_trends = 0, False
         super().__post_init__(**kwargs)
         check_sizes(self)
         check_choices(self)
@@ -319,6 +322,11 @@ class XCatConfig(PreTrainedConfig):
     def num_items(self) -> int:
         """Items in the catalogue."""
         return self.num_item_rows - NUM_SPECIAL_ROWS
+
+    @property
+    def has_discovery_ranker(self) -> bool:
+        """Whether the model has a re-ranker of rates and trends."""
+        return self.num_segments > 0 and self.num_discovery_candidates > 0
 
     @property
     def negative_codes(self) -> list[int]:

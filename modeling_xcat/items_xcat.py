@@ -38,7 +38,7 @@ class XCatItemEncoder(nn.Module):
     attributes alone, because its id embedding is not trained.
 
     Attributes:
-        category_values: (rows,) category of every row, 0 for none; used by the re-ranker only.
+        category_values: (rows,) category of every row, 0 for none; used by the re-rankers only.
         return_counts: (rows,) repurchases of every item in training: events of users who had it before; for the
             re-ranker.
         return_gaps: (rows,) sum over repurchases of the logarithm of the number of events since the previous one.
@@ -61,7 +61,7 @@ class XCatItemEncoder(nn.Module):
         rows, features = config.num_item_rows, config.item_features or {}
         self.register_buffer("item_counts", torch.zeros(rows, dtype=torch.long))
         self.register_buffer("feature_values", torch.zeros(rows, len(features), dtype=torch.long))
-        if config.num_candidates and config.format_version >= NETWORK_FROM:
+        if (config.num_candidates and config.format_version >= NETWORK_FROM) or config.has_discovery_ranker:
             self.register_buffer("category_values", torch.zeros(rows, dtype=torch.int32))
         if config.num_candidates and config.format_version >= RETURNS_FROM:
             self.register_buffer("return_counts", torch.zeros(rows, dtype=torch.long))

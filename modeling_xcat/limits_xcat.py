@@ -31,6 +31,7 @@ def check_sizes(config: Any) -> None:
         "num_item_rows": NUM_SPECIAL_ROWS, "num_rating_buckets": 0, "num_time_gap_buckets": 0,
         "num_negatives": 1, "num_soft_targets": 1, "num_neighbors": 0, "neighbor_window": 1, "neighbor_weight": 0,
         "discover_neighbor_weight": 0, "num_segments": 0, "segment_width": 1, "discover_product_weight": 0,
+        "num_discovery_candidates": 0,
         "repeat_weight": 0, "num_candidates": 0, "candidate_window": 0,
         "candidate_hidden": 1, "num_successors": 0, "ask_length": 0, "ask_heads": 0, "ask_hidden": 1,
     }  # fmt: skip

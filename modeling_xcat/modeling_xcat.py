@@ -12,7 +12,7 @@ from transformers.utils import can_return_tuple
 
 from .asks_xcat import XCatAskReader
 from .behavior_xcat import build_behavior_encoder
-from .configuration_xcat import DISCOVERY_FROM, TRENDS_FROM, XCatConfig
+from .configuration_xcat import DISCOVERY_FROM, XCatConfig
 from .discovery_ranker_xcat import XCatDiscoveryRanker
 from .export_xcat import is_exporting
 from .fusion_xcat import XCatFusion
@@ -65,8 +65,7 @@ class XCatModel(XCatScoring):
         follows = config.num_candidates and config.num_successors
         self.successors = XCatSuccessors(config) if follows else None
         self.segments = XCatSegments(config) if config.num_segments else None
-        trends = config.num_candidates and config.num_segments and config.format_version >= TRENDS_FROM
-        self.discovery_ranker = XCatDiscoveryRanker(config) if trends else None
+        self.discovery_ranker = XCatDiscoveryRanker(config) if config.has_discovery_ranker else None
         self.asks = XCatAskReader(config) if config.ask_length else None
         self.post_init()
         self.text.freeze()

@@ -68,7 +68,7 @@ def ranked_items(
         first.add_to(products, start)
         hide(products, start)
 
-    candidates = min(base.config.num_candidates, base.config.num_items) if base.re_ranks(first) else 0
+    candidates = base.candidate_count(first)
     scores, rows = index.search(first.queries, max(k, candidates), adjust)
 
     def second(stage: FirstStage, events: RecentEvents, own: torch.Tensor, given: torch.Tensor) -> torch.Tensor:

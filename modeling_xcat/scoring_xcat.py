@@ -229,8 +229,9 @@ class XCatScoring(XCatPreTrainedModel):
                 item_side = self.item_side(self.items().float())
             first = self.first_stage(states, recent, asks=asks)
             scores = first.scores(item_side)
-            if recent is not None and self.re_ranks(first):
-                best = scores.topk(min(self.config.num_candidates, self.config.num_items), dim=1)
+            count = 0 if recent is None else self.candidate_count(first)
+            if recent is not None and count:
+                best = scores.topk(count, dim=1)
                 rescored, _ = self.second_stage(first, recent, best.indices, best.values, item_side)
                 scores.scatter_(1, best.indices, rescored)
             return scores
@@ -259,10 +260,14 @@ class XCatScoring(XCatPreTrainedModel):
             return self.candidates if self.config.candidate_attention else None
         return self.discover_candidates if own else None
 
-    def re_ranks(self, first: FirstStage) -> bool:
-        """Whether the best candidates of these queries are re-ranked, by history or ask."""
-        attends = first.asked is not None and self.config.ask_attention and self.config.num_candidates > 0
-        return attends or self.reranker(first.seen is not None) is not None
+    def candidate_count(self, first: FirstStage) -> int:
+        """Number of best items that are re-ranked for these queries, by history or ask; 0 for none."""
+        config, reranker = self.config, self.reranker(first.seen is not None)
+        attends = first.asked is not None and config.ask_attention
+        count = config.num_candidates if attends or isinstance(reranker, XCatCandidateAttention) else 0
+        if isinstance(reranker, XCatDiscoveryRanker):
+            count = max(count, config.num_discovery_candidates)
+        return min(count, config.num_items)
 
     def second_stage(
         self,

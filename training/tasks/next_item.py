@@ -108,8 +108,11 @@ class NextItemTask(Task):
             _tune_product_weight(trainer, model, validation)
         for discover in purposes:
             _tune_neighbor_weight(trainer, model, validation, QUICK_USERS if args.quick else None, discover)
+        gains = {}
         if args.tune_second_stage and model.config.num_candidates and len(validation) >= FOLDS:
-            _fit_second_stages(trainer, model, validation, purposes)
+            gains = _fit_second_stages(trainer, model, validation, purposes)
+        if args.tune_second_stage and True in purposes:
+            _fit_discovery_ranker(trainer, model, validation, gains.get(True))
         if args.tune_second_stage and model.model.asks is not None and len(validation):
             logger.info("queries: %s", fit_asks(model, processor, validation, seed=args.seed, quick=args.quick))
 
@@ -209,9 +212,11 @@ def _tune_product_weight(trainer: XCatTrainer, model: Any, validation: Dataset) 
     logger.info("weight of dot products beside rates of first purchases: %s", scores)
 
 
-def _fit_second_stages(trainer: XCatTrainer, model: Any, validation: Dataset, purposes: Sequence[bool]) -> None:
-    """Fit the re-ranker for next items and, if `purposes` has True, for discovery; log their gains."""
-    logs, held_out = {}, _queries(trainer).held_out
+def _fit_second_stages(
+    trainer: XCatTrainer, model: Any, validation: Dataset, purposes: Sequence[bool]
+) -> dict[bool, SecondStageGain]:
+    """Fit the re-ranker for next items and, if `purposes` has True, for discovery; log and return their gains."""
+    logs, gains, held_out = {}, {}, _queries(trainer).held_out
     for discover in purposes:
         gain = fit_second_stage(
             model, trainer.processor, validation, seed=trainer.args.seed, quick=trainer.args.quick, discover=discover
@@ -222,19 +227,16 @@ def _fit_second_stages(trainer: XCatTrainer, model: Any, validation: Dataset, pu
             held_out[discover] = gain.held_out
         logs[f"{prefix}first_stage_ndcg@10"] = gain.before
         logs[f"{prefix}re_ranked_ndcg@10"] = gain.after if gain.pays else gain.before
-        if discover:
-            better = _fit_discovery_ranker(trainer, model, validation, gain)
-            if better is not None:
-                held_out.pop(True, None)  # no validation user is in its fit
-                logs[f"{prefix}re_ranked_ndcg@10"] = better.after
+        gains[discover] = gain
     if True not in purposes and False in held_out:
         held_out[True] = held_out[False]  # discovery uses the same re-ranker
     trainer.log(logs)
+    return gains
 
 
 def _fit_discovery_ranker(
-    trainer: XCatTrainer, model: Any, validation: Dataset, other: SecondStageGain
-) -> SecondStageGain | None:
+    trainer: XCatTrainer, model: Any, validation: Dataset, other: SecondStageGain | None
+) -> None:
     """Fit the re-ranker of rates and trends, and use it if it beats the first stage and the other re-ranker.
 
     It is left out for a stream of training rows, which have no whole histories, and without rates in the score.
@@ -243,22 +245,21 @@ def _fit_discovery_ranker(
         trainer: The trainer.
         model: The model.
         validation: The validation split.
-        other: Gain of the re-ranker that is fitted on validation.
-
-    Returns:
-        Its gain if it is used, else None.
+        other: Gain of the re-ranker that is fitted on validation; None without one.
     """
     train, config = trainer.given_rows, model.config
     without = model.model.discovery_ranker is None or config.discover_product_weight is None
     if without or train is None or isinstance(train, IterableDataset):
-        return None
+        return
     users = fit_discovery_ranker(model, train, seed=trainer.args.seed, quick=trainer.args.quick)
     if users < LEAST_USERS:
-        return None
+        return
     gain = discovery_ranker_gain(model, trainer.processor, validation, quick=trainer.args.quick)
     logger.info("re-ranker of %d earlier baskets: %s", users, gain)
-    config.discover_trends = gain.decides > max(0.0, other.decides if other.pays else 0.0)
-    return gain if config.discover_trends else None
+    config.discover_trends = gain.decides > max(0.0, other.decides if other is not None and other.pays else 0.0)
+    if config.discover_trends:
+        _queries(trainer).held_out.pop(True, None)  # no validation user is in its fit
+        trainer.log({"discover_first_stage_ndcg@10": gain.before, "discover_re_ranked_ndcg@10": gain.after})
 
 
 def _scores(

@@ -76,7 +76,7 @@ def fit_discovery_ranker(
     base = model.model
     ranker, segments = base.discovery_ranker, base.segments
     if ranker is None or segments is None:
-        raise ValueError("the model has no discovery_ranker; give num_segments and num_candidates above 0")
+        raise ValueError("the model has no discovery_ranker; give num_segments and num_discovery_candidates above 0")
     events, categories = target_events(train), base.items.category_values.cpu()
     baskets = min(MOST_BASKETS, -(-ENOUGH_USERS // max(1, len(train))))
     samples = []
@@ -84,7 +84,7 @@ def fit_discovery_ranker(
         for back in range(1, baskets + 1):
             split = earlier_basket(*events, back)
             if len(split.histories):
-                samples.append(basket_sample(split, segments, categories, model.config.num_candidates, k))
+                samples.append(basket_sample(split, segments, categories, model.config.num_discovery_candidates, k))
             running.advance()
     users = sum(len(sample.worth) for sample in samples)
     if users >= LEAST_USERS:

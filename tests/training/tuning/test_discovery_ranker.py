@@ -22,7 +22,6 @@ from xcat_rec.training.tuning import novel_targets as novel
 from xcat_rec.training.tuning import reranker as second_stage
 from xcat_rec.training.tuning.discovery_ranker import basket_sample, discovery_ranker_gain, fit_discovery_ranker
 from xcat_rec.training.tuning.earlier_baskets import earlier_basket
-from xcat_rec.training.tuning.reranker import SecondStageGain
 
 from ..test_trainer import prepared, trainer_of
 from .test_discovery import discovery_ndcg
@@ -109,15 +108,16 @@ def fads(users: int = 150) -> tuple[Dataset, Dataset]:
     return Dataset.from_list(log), Dataset.from_list(following)
 
 
-def of_fads(folder: Path) -> tuple[PreparedTraining, Dataset, Dataset]:
-    start = prepared(folder, num_segments=2, segment_width=4, num_neighbors=0, discover_product_weight=0.01)
+def of_fads(folder: Path, **config: int) -> tuple[PreparedTraining, Dataset, Dataset]:
+    start = prepared(folder, num_segments=2, segment_width=4, num_neighbors=0, discover_product_weight=0.01, **config)
     train, validation = fads()
     fill_segments(start.model, train)
     return start, train, validation
 
 
-def test_it_learns_from_earlier_baskets_and_serves_what_it_evaluates(tmp_path: Path) -> None:
-    start, train, validation = of_fads(tmp_path)
+@pytest.mark.parametrize("candidates", [0, 200])
+def test_it_learns_from_earlier_baskets_and_serves_what_it_evaluates(tmp_path: Path, candidates: int) -> None:
+    start, train, validation = of_fads(tmp_path, num_candidates=candidates)
     model, ranker = start.model, XCatRecommender(start.model, start.processor)
     assert fit_discovery_ranker(model, train) > 300
     first = discovery_ndcg(ranker, validation)
@@ -142,7 +142,7 @@ def test_it_learns_from_earlier_baskets_and_serves_what_it_evaluates(tmp_path: P
 def test_scores_are_the_first_stage_plus_the_network(tmp_path: Path) -> None:
     start, train, validation = of_fads(tmp_path)
     base, config = start.model.model, start.model.config
-    config.num_candidates, config.discover_trends = 7, True
+    config.num_discovery_candidates, config.discover_trends = 7, True
     fit_discovery_ranker(start.model, train)
     row = validation[3]
     using = XCatRecommender(start.model, start.processor)
@@ -183,14 +183,15 @@ def test_training_uses_it_only_if_validation_gains(tmp_path: Path, monkeypatch: 
 
 def test_too_few_baskets_and_streams_change_nothing(tmp_path: Path) -> None:
     start, train, validation = of_fads(tmp_path)
-    trainer, none = trainer_of(start, tmp_path), SecondStageGain(150, 0.0, 0.0, 0.0)
+    trainer = trainer_of(start, tmp_path)
     for rows in (train.select(range(30)), train.to_iterable_dataset(), None):
         trainer._given_rows = rows
-        assert _fit_discovery_ranker(trainer, start.model, validation, none) is None
+        _fit_discovery_ranker(trainer, start.model, validation, None)
+        assert not start.model.config.discover_trends
     assert fit_discovery_ranker(start.model, train.select(range(30))) < tuning.LEAST_USERS
     assert not start.model.model.discovery_ranker.weight.any()
     older = prepared(tmp_path, num_segments=2, format_version=12).model
     assert older.model.discovery_ranker is None and not hasattr(older.model.segments, "trends")
-    with pytest.raises(ValueError, match="give num_segments and num_candidates above 0"):
+    with pytest.raises(ValueError, match="give num_segments and num_discovery_candidates above 0"):
         fit_discovery_ranker(older, train)
     assert target_events(train)[1].tolist()[:3] == [2, 3, 4]
