@@ -298,7 +298,7 @@ def test_categories_of_another_vocabulary_replace_the_earlier_ones():
     assert model.model.items.category_values.tolist() == [0, 0, 1]
     place_categories(model, vocabulary(text=["no", "categories"]))
     assert model.model.items.category_values.tolist() == [0, 0, 0, 0]
-    for config in ({"format_version": 3}, {"num_candidates": 0}):
+    for config in ({"format_version": 3}, {"num_candidates": 0, "num_discovery_candidates": 0}):
         other = model_of_rows(**config)
         before = list(other.state_dict())
         place_categories(other, vocabulary(category=["z"]))
