@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from ..tokenization.sequences.histories import Histories
 
 
+_OPTIONS = {
+    "give exclude_seen=False": "add --include-seen", "only_categories": "--only-category",
+    "exclude_categories": "--exclude-category", "cross_category": "--cross-category",
+    "on_unknown='popular'": "--on-unknown popular",
+}  # fmt: skip
+"""Arguments in notes, and the options that set them."""
+
+
 def recommend(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
@@ -156,7 +164,7 @@ def recommend(
 
 def _title(found: Recommendations, query: str | None) -> str:
     """Title of the table of one user: the input that the list was computed from."""
-    from ..ranking.queries import UNREAD
+    from ..modeling_xcat.queries_xcat import UNREAD
 
     if found.basis in ("popular", "none"):
         return "Popular items" if found else "No recommendations"
@@ -184,13 +192,15 @@ def _say(histories: Histories) -> None:
 
 def _say_notes(notes: Counter[str], users: int | None) -> None:
     """Print each note about the lists once, with its number of users if there are several."""
-    from ..ranking.queries import PRICE_REMEDY
+    from ..modeling_xcat.queries_xcat import PRICE_REMEDY
     from .console import say
 
     for note, count in notes.items():
         with_times = "write item@time in --history" if users is None else "fill the column timestamp of --users"
         note = note.replace("give timestamps= for all events", with_times)
         note = note.replace(PRICE_REMEDY, "xcat chat CHECKPOINT reads price limits")
+        for argument, option in _OPTIONS.items():
+            note = note.replace(argument, option)
         of = "" if users is None else f" ({count:,} of {users:,} users)"
         say(f"note: {note}{of}")
 
@@ -250,11 +260,11 @@ def _write(
 
     table, notes = histories_table(histories), Counter[str]()
     if engine == "local":
-        found = recommend_locally(checkpoint, table, request)
+        found = recommend_locally(checkpoint, table, request, with_empty=True)
     else:
         from ..serving.ray_engine import recommend_with_ray
 
-        found = recommend_with_ray(checkpoint, table, request, actors)
+        found = recommend_with_ray(checkpoint, table, request, actors, with_empty=True)
     written = write_recommendations(_counted(found, notes), output)
     _say_notes(notes, len(histories.user_ids))
     _show_written(output, len(histories.user_ids), written, json_output)
@@ -265,7 +275,7 @@ def _counted(tables: Iterable[Table], notes: Counter[str]) -> Iterator[Table]:
     import pyarrow.compute as pc
 
     for table in tables:
-        notes.update(pc.list_flatten(table.filter(pc.equal(table["rank"], 1))["notes"]).to_pylist())
+        notes.update(pc.list_flatten(table.filter(pc.less_equal(table["rank"], 1))["notes"]).to_pylist())
         yield table
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Set
 from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
 _AS_LISTS = ("to_pylist", "to_list", "tolist")
 """Methods of Arrow, of polars and pandas, and of NumPy and torch."""
@@ -87,6 +87,19 @@ def truth(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{name} is {kind_of(value)}; give True or False")
     return value
+
+
+def explanation(name: str, value: Any) -> bool | Literal["history", "query"]:
+    """What explains recommendations: True for all, False for nothing, "history" or "query".
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    value = _scalar(value)
+    if not isinstance(value, bool) and value not in ("history", "query"):
+        raise ValueError(f"{name} is {value!r:.50}; give True, False, 'history' or 'query'")
+    found: bool | Literal["history", "query"] = value
+    return found
 
 
 def category_names(name: str, given: Any) -> tuple[str, ...] | None:

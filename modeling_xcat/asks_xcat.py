@@ -135,18 +135,20 @@ class XCatAskReader(nn.Module):
         """Whether the weights of the view were tuned, so that asks can be read."""
         return bool(self.view.any())
 
-    def read(self, token_ids: torch.Tensor, states: torch.Tensor | None) -> Asks:
+    def read(self, token_ids: torch.Tensor, states: torch.Tensor | None, meant: torch.Tensor | None = None) -> Asks:
         """Read token ids.
 
         Args:
             token_ids: (queries, length) token ids; special tokens, such as padding, are not read.
             states: (queries, text_dim) whitened text states; None without a text encoder.
+            meant: (queries,) False for an ask without a word that the text encoder knows: its state is noise. None if
+                all have one.
         """
         rarity = self.rarity[token_ids].float()
         if states is None:
             states = torch.zeros(len(token_ids), self.config.text_dim, device=token_ids.device)
         states = nn.functional.normalize(states.float(), dim=1) * rarity.any(1, keepdim=True)
-        return Asks(token_ids, rarity, states)
+        return Asks(token_ids, rarity, states if meant is None else torch.where(meant[:, None], states, 0.0))
 
     def scores(self, asks: Asks, items: XCatItemEncoder) -> AskScores:
         """The view of the score of every text.
@@ -256,16 +258,16 @@ class XCatAskReader(nn.Module):
         states = nn.functional.normalize(items.text_states[items.text_index[rows], 0].float(), dim=-1)
         return torch.einsum("qd,qnd->qn", asks.states, states)
 
-    def readable(self, token_ids: torch.Tensor) -> torch.Tensor:
+    def readable(self, token_ids: torch.Tensor, meant: torch.Tensor | None = None) -> torch.Tensor:
         """(queries,) whether asks of (queries, length) token ids can be compared with the items at all.
 
-        Words can if an item has them. Where the meaning counts, all known words can.
+        Words can if an item has them. Where the meaning counts, all known words can; see `read` for `meant`.
         """
         told = self.rarity[token_ids] > 0
-        if not self.view[1]:
-            starts = self._postings().starts
-            told &= starts[token_ids + 1] > starts[token_ids]
-        return told.any(1)
+        starts = self._postings().starts
+        by_words = (told & (starts[token_ids + 1] > starts[token_ids])).any(1)
+        by_meaning = told.any(1) & (self.view[1] != 0)
+        return by_words | (by_meaning if meant is None else by_meaning & meant)
 
     def _postings(self) -> _Postings:
         """Texts by token, made once for the stored words."""

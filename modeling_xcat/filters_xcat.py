@@ -124,6 +124,38 @@ class ItemFilter:
 
         return hide
 
+    def shortage(self, filters: Filters, history: Sequence[int], k: int, found: int) -> str:
+        """Why a list has fewer items than were wanted, and what to change; without ids, because notes may be logged.
+
+        Args:
+            filters: The filters.
+            history: Item indices of the user.
+            k: Number of items that were wanted.
+            found: Number of items of the list.
+        """
+        allowed = self.allowed(filters)
+        allowed[:NUM_SPECIAL_ROWS] = False
+        total = len(allowed) - NUM_SPECIAL_ROWS
+        left, reasons, changes = total, [f"the catalogue has {total:,} items"], list[str]()
+        named = [name for name in ("only_items", "only_categories", "exclude_categories") if _is_set(filters, name)]
+        if (kept := int(allowed.sum())) < left:
+            left = kept
+            reasons.append(f"{' and '.join(named)} keep{'s' * (len(named) == 1)} {kept:,} of them")
+            changes.append(f"loosen {' or '.join(named)}")
+        if filters.cross_category:
+            allowed &= ~self._known([history])[0][self.codes]
+            if (kept := int(allowed.sum())) < left:
+                left = kept
+                reasons.append(f"cross_category keeps {kept:,} of them")
+                changes.append("leave cross_category out")
+        if filters.exclude_seen:
+            seen = int(allowed[torch.as_tensor(history, dtype=torch.long, device=allowed.device).unique()].sum())
+            if seen:
+                reasons.append(f"the history has {seen:,} of them")
+                changes.append("give exclude_seen=False")
+        what = f"only {found:,} of {k:,} items" if found else "no items"
+        return f"{what}: {', and '.join(reasons)}; {', or '.join(changes) or 'give a smaller k'}"
+
     def _known(self, histories: Sequence[Sequence[int]]) -> torch.Tensor:
         """(users, categories + 1) True for categories of histories; the last column, of no category, is False."""
         device = self.codes.device
@@ -157,6 +189,11 @@ class ItemFilter:
                 f"{list(ids)[int(unknown[0])]!r}; leave them out, or add the items with add_items"
             )
         return rows.to(self.codes.device)
+
+
+def _is_set(filters: Filters, name: str) -> bool:
+    value = getattr(filters, name)
+    return value is not None and (name != "exclude_categories" or bool(value))
 
 
 def _folded(name: str) -> str:

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from transformers import Pipeline
 from transformers.utils import logging
 
-from .arguments_xcat import finite_number, kind_of, truth, whole_number
+from .arguments_xcat import explanation, finite_number, kind_of, whole_number
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .filters_xcat import Filters
+from .queries_xcat import Queries
 from .recommending_xcat import ItemRanker, OnUnknown, Recommendation, check_unknown
 
 logger = logging.get_logger(__name__)
@@ -93,7 +94,8 @@ class XCatPipeline(Pipeline):
 
         Returns:
             Recommendations as dictionaries with `item_id`, `score`, `title`, `category` and `because`; a list of such
-            lists for several histories; an iterator over such lists for an iterator or a dataset.
+            lists for several histories; an iterator over such lists for an iterator or a dataset. Notes about queries
+            that were not read and about short lists are logged as warnings, each once.
 
         Raises:
             ValueError: If a history is not a sequence of item ids, or an option has an invalid value.
@@ -143,7 +145,7 @@ class XCatPipeline(Pipeline):
         if len(wanted) > 1:
             raise ValueError(f"k and top_k mean the same and are {' and '.join(map(str, sorted(wanted)))}; give one")
         if "explain" in options:
-            options["explain"] = truth("explain", options["explain"])
+            options["explain"] = explanation("explain", options["explain"])
         for k in wanted:
             options["k"] = whole_number("k", k)
         return {}, options, {}
@@ -165,37 +167,47 @@ class XCatPipeline(Pipeline):
         rows = self.processor.history_rows(histories, **filled)
         return {
             "unknown": [
-                bool((row["items"] < NUM_SPECIAL_ROWS).all())
-                and not (texts and texts[user])
-                and not (queries and queries[user])
+                bool((row["items"] < NUM_SPECIAL_ROWS).all()) and not (texts and texts[user])
                 for user, row in enumerate(rows)
             ],
             "inputs": self.processor.inputs_of(rows, texts, layout="right"),
             "rows": [row["items"] for row in rows],
-            "asks": None if queries is None else self.processor.ask_inputs([query or "" for query in queries]),
-            "queries": None if queries is None else [query or "" for query in queries],
+            "queries": None if queries is None else [(query or "").strip() for query in queries],
         }
 
     def _forward(  # type: ignore[override]
         self,
         placed: dict[str, Any],
         k: int = 10,
-        explain: bool = True,
+        explain: bool | Literal["history", "query"] = True,
         cold_boost: float | None = None,
         on_unknown: OnUnknown = "popular",
         **filters: Any,
     ) -> list[list[Recommendation]]:
         chosen = Filters(**filters)
         boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
-        check_unknown(sum(placed["unknown"]), len(placed["unknown"]), on_unknown)
-        asks = None if placed["asks"] is None else self._ranker.read_asks(placed["asks"])
-        queries = placed["queries"] if explain else None
-        words = None if queries is None else self._ranker.ask_words(self.processor, queries)
+        asked = Queries(self._ranker, self.processor, placed["queries"], explain in (True, "query"))
+        unknown = [unknown and not (asked.read and asked.read[user]) for user, unknown in enumerate(placed["unknown"])]
+        check_unknown(sum(unknown), len(unknown), on_unknown)
+        asks, words = asked.asks(range(len(unknown)))
+        by_history = explain in (True, "history")
         found = self._ranker.recommend(
-            placed["inputs"], placed["rows"], k, chosen, explain, boost, asks=asks, words=words
+            placed["inputs"], placed["rows"], k, chosen, by_history, boost, asks=asks, words=words
         )
-        popular = self._ranker.popular(k, chosen) if on_unknown == "popular" and any(placed["unknown"]) else []
-        return [popular if unknown else of_user for unknown, of_user in zip(placed["unknown"], found, strict=True)]
+        popular = self._ranker.popular(k, chosen) if on_unknown == "popular" and any(unknown) else []
+        found = [popular if nobody else of_user for nobody, of_user in zip(unknown, found, strict=True)]
+        skipped = on_unknown == "skip"
+        for user, (history, listed) in enumerate(zip(placed["rows"], found, strict=True)):
+            notes = asked.notes(user, listed)
+            if len(listed) < k and not (unknown[user] and skipped):
+                notes.append(self._ranker.filter.shortage(chosen, history, k, len(listed)))
+            self._log(notes)
+        return found
+
+    def _log(self, notes: Iterable[str]) -> None:
+        """Log notes about lists, each once, because the answer of a pipeline has no place for them."""
+        for note in notes:
+            logger.warning_once(note)
 
     def postprocess(self, found: list[list[Recommendation]]) -> list[list[dict[str, Any]]]:  # type: ignore[override]
         """Recommendations as dictionaries."""

@@ -27,7 +27,7 @@ REASONS = 3
 _OPTIONAL = ("words", "by_meaning", "price", "currency")
 Basis = Literal["history", "query", "texts", "popular", "none"]
 """Basis of a list: known items of the history, the query alone, the user's texts alone, item popularity, or nothing
-(an empty list for a skipped user)."""
+(an empty list)."""
 OnUnknown = Literal["popular", "skip", "error"]
 """Result for a user without an item of the catalogue: popular items, an empty list, or an error."""
 Order = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -109,6 +109,7 @@ class Recommendations(list[Recommendation]):
         gaps_known: Whether every event that the model read has a time; None for a model without time gaps, and for a
             list that was not computed from a history.
         sorted_by_time: Whether the events had to be sorted, because their times did not ascend.
+        shortage: Why the list has fewer items than were wanted, if it has; see `ItemFilter.shortage`.
         query_notes: Notes about the query, which follow the others.
 
     Example:
@@ -126,6 +127,7 @@ class Recommendations(list[Recommendation]):
         unknown_items: int = 0,
         gaps_known: bool | None = None,
         sorted_by_time: bool = False,
+        shortage: str | None = None,
         query_notes: Sequence[str] = (),
     ) -> None:
         super().__init__(items)
@@ -134,21 +136,26 @@ class Recommendations(list[Recommendation]):
         self.unknown_items = unknown_items
         self.gaps_known = gaps_known
         self.sorted_by_time = sorted_by_time
+        self.shortage = shortage
         self.query_notes = list(query_notes)
 
     @property
     def notes(self) -> list[str]:
         """Notes for a reader of the list, one sentence each."""
         notes = []
-        if self.basis in ("popular", "none"):
-            what = "popular items" if self.basis == "popular" else "no recommendations"
+        named = "the history is empty"
+        if self.events:
             named = f"none of the {self.events} events has an item of the catalogue"
-            notes.append(f"{what}: {named if self.events else 'the history is empty'}")
+        if self.basis == "popular":
+            notes.append(f"popular items: {named}")
         elif self.basis == "query":
-            named = f"none of the {self.events} events has an item of the catalogue"
-            notes.append(f"items for the query alone: {named if self.events else 'the history is empty'}")
+            notes.append(f"items for the query alone: {named}")
+        elif self.basis == "none" and self.shortage is None:
+            notes.append(f"no recommendations: {named}; give on_unknown='popular' for popular items")
         elif self.unknown_items:
             notes.append(f"{self.unknown_items} of {self.events} events have items that are not in the catalogue")
+        if self.shortage is not None:
+            notes.append(self.shortage)
         if self.gaps_known is False:
             notes.append(f"{GAPS_UNKNOWN}; give timestamps= for all events")
         if self.sorted_by_time:

@@ -312,13 +312,20 @@ class XCatScoring(XCatPreTrainedModel):
                 "by an earlier version; leave query out, or train it again"
             )
 
-    def read_asks(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_ids: torch.Tensor) -> Asks:
+    def read_asks(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_ids: torch.Tensor,
+        meant: torch.Tensor | None = None,
+    ) -> Asks:
         """Read what customers ask for; see `XCatProcessor.ask_inputs`.
 
         Args:
             input_ids: (queries, length) token ids of one text per query, for the text encoder.
             attention_mask: (queries, length) 1 where there is a token.
             token_ids: (queries, words) tokens to compare with those of items.
+            meant: (queries,) whether the text encoder knows a word of each query; None if it knows all.
 
         Raises:
             ValueError: If the model was not trained to read asks.
@@ -328,7 +335,7 @@ class XCatScoring(XCatPreTrainedModel):
         states = None
         if self.text.encoder is not None:
             states = self.text.whiten(self.text(input_ids, attention_mask)[0].float())[:, 0]
-        return self.asks.read(token_ids, states)
+        return self.asks.read(token_ids, states, meant)
 
     def candidate_sources(self, item_side: torch.Tensor) -> CandidateSources:
         """What the features of candidates are made from, for (item rows, hidden) item embeddings."""

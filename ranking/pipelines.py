@@ -51,9 +51,12 @@ class ItemRecommendationPipeline(XCatPipeline):
         self, request: dict[str, Any], **options: Any
     ) -> list[Recommendations]:
         filters = Filters(**{name: options.pop(name) for name in FILTERS if name in options})
-        return self.recommender.recommend_many(
+        found = self.recommender.recommend_many(
             **request, **options, filters=filters, batch_size=max(1, len(request["histories"]))
         )
+        for listed in found:
+            self._log([*listed.query_notes, *filter(None, [listed.shortage])])
+        return found
 
 
 def pipeline(task: str, model: str | os.PathLike[str] | XCatForNextItem | None = None, **kwargs: Any) -> Any:

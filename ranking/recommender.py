@@ -13,10 +13,11 @@ import torch
 
 from ..catalogue.interests import interest_reader
 from ..checkpoints.load import load_model
-from ..modeling_xcat.arguments_xcat import finite_number, truth, whole_number
+from ..modeling_xcat.arguments_xcat import explanation, finite_number, whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.queries_xcat import Queries
 from ..modeling_xcat.ranked_xcat import catalogue_scores
 from ..modeling_xcat.recommending_xcat import (
     Basis,
@@ -30,7 +31,6 @@ from ..modeling_xcat.recommending_xcat import (
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
-from .queries import Queries
 from .requests import Requests, read_requests
 from .rerank import DEPTH, Candidates, Reranker, rerank_order, rerank_scores
 
@@ -178,13 +178,11 @@ class XCatRecommender:
                 f"histories: {int(missing.sum()):,} of {len(missing):,} have no item of the catalogue, and users "
                 "without one have no vector; leave them out"
             )
-        users = range(len(requests))
-        parts = []
+        users, parts = range(len(requests)), []
         for start in range(0, len(users), batch_size):
             states, _ = self.ranker.states(self._inputs(requests.of(users[start : start + batch_size]))[1])
             parts.append(self.model.model.query_side(states).cpu().numpy())
-        width = self.ranker.items.shape[1]
-        return np.concatenate([np.zeros((0, width), dtype=np.float32), *parts])
+        return np.concatenate([np.zeros((0, self.ranker.items.shape[1]), dtype=np.float32), *parts])
 
     @property
     def cold_boost(self) -> float:
@@ -302,7 +300,7 @@ class XCatRecommender:
         """
         k, batch_size = whole_number("k", k), whole_number("batch_size", batch_size)
         boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
-        explain = explain if explain in ("history", "query") else truth("explain", explain)
+        explain = explanation("explain", explain)
         requests = read_requests(
             histories, texts=texts, event_types=event_types, ratings=ratings, timestamps=timestamps,
             event_texts=event_texts, queries=queries,
@@ -336,11 +334,14 @@ class XCatRecommender:
         return [
             Recommendations(
                 lists[user],
-                basis,
+                basis if lists[user] else "none",
                 events=len(requests.histories[user]),
                 unknown_items=int(unknown[user]),
-                gaps_known=self._gaps_known(requests, user) if basis == "history" else None,
+                gaps_known=self._gaps_known(requests, user) if basis == "history" and lists[user] else None,
                 sorted_by_time=user in requests.sorted_by_time,
+                shortage=self._shortage(requests.histories[user], filters, k, lists[user])
+                if basis != "none"
+                else None,
                 query_notes=asked.notes(user, lists[user]),
             )
             for user, basis in enumerate(bases)
@@ -367,6 +368,10 @@ class XCatRecommender:
         if requests.texts is not None and requests.texts[user]:
             return "texts"
         return "popular" if on_unknown == "popular" else "none"
+
+    def _shortage(self, history: list[str], filters: Filters, k: int, found: list[Recommendation]) -> str | None:
+        rows = self.vocabulary.encode(history).tolist()
+        return None if len(found) == k else self.ranker.filter.shortage(filters, rows, k, len(found))
 
     def _gaps_known(self, requests: Requests, user: int) -> bool | None:
         config = self.model.config

@@ -118,7 +118,8 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
         request: The options.
 
     Returns:
-        The columns of `RECOMMENDATIONS` and `position`; users in the order of the block, best item first.
+        The columns of `RECOMMENDATIONS` and `position`; users in the order of the block, best item first. A user
+        without recommendations has one row of rank 0 without an item, for its notes; it is not written.
 
     Raises:
         ValueError: Like `XCatRecommender.recommend_many`.
@@ -145,9 +146,9 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
             "title": item.title, "category": item.category, **best.facts(),
             "words": list(item.words) if request.query else None,
             "by_meaning": item.by_meaning if request.query else None,
-        }
+        } if item is not None else {POSITION: position, "user_id": user, "rank": 0, **best.facts()}
         for position, user, best in zip(columns[POSITION], users, found, strict=True)
-        for rank, item in enumerate(best, start=1)
+        for rank, item in enumerate(best or [None], start=1)
     ]  # fmt: skip
     return pa.Table.from_pylist(rows, schema=RECOMMENDATIONS.insert(0, pa.field(POSITION, pa.int64())))
 
@@ -175,13 +176,21 @@ def check_histories(checkpoint: str, histories: pa.Table, request: BatchRequest)
     check_unknown(without, users, request.on_unknown)
 
 
-def recommend_locally(checkpoint: str, histories: pa.Table, request: BatchRequest) -> Iterator[pa.Table]:
+def listed_rows(table: pa.Table) -> pa.Table:
+    """The rows of a table of recommendations that have an item; see `recommend_block`."""
+    return table.filter(pc.greater(table["rank"], 0))
+
+
+def recommend_locally(
+    checkpoint: str, histories: pa.Table, request: BatchRequest, *, with_empty: bool = False
+) -> Iterator[pa.Table]:
     """Recommend to the users of a table in this process.
 
     Args:
         checkpoint: Checkpoint folder or hub id.
         histories: Result of `histories_table`.
         request: The options.
+        with_empty: Whether a user without recommendations has a row of rank 0, for its notes.
 
     Yields:
         Tables of recommendations, users in order of first appearance.
@@ -190,7 +199,8 @@ def recommend_locally(checkpoint: str, histories: pa.Table, request: BatchReques
     recommender = XCatRecommender.from_pretrained(checkpoint)
     with stage("recommending", histories.num_rows, "users") as progress:
         for block in blocks_of(histories):
-            yield recommend_block(recommender, block, request)
+            found = recommend_block(recommender, block, request)
+            yield found if with_empty else listed_rows(found)
             progress.advance(block.num_rows)
 
 
@@ -198,7 +208,7 @@ def write_recommendations(tables: Iterable[pa.Table], path: Path) -> int:
     """Write tables of recommendations to one parquet file, atomically.
 
     Args:
-        tables: Tables with the columns of `RECOMMENDATIONS`; other columns are dropped.
+        tables: Tables with the columns of `RECOMMENDATIONS`; other columns are dropped, and rows of rank 0.
         path: The file; an existing one is replaced.
 
     Returns:
@@ -214,6 +224,7 @@ def write_recommendations(tables: Iterable[pa.Table], path: Path) -> int:
     try:
         with pq.ParquetWriter(unfinished, RECOMMENDATIONS) as writer:
             for table in tables:
+                table = listed_rows(table)
                 writer.write_table(table.select(RECOMMENDATIONS.names).cast(RECOMMENDATIONS))
                 rows += table.num_rows
         unfinished.replace(path)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.out_of_core.ray_cluster import connect_ray, import_ray
-from .batch import POSITION, RECOMMENDATIONS, BatchRequest, blocks_of, check_histories, recommend_block
+from .batch import POSITION, RECOMMENDATIONS, BatchRequest, blocks_of, check_histories, listed_rows, recommend_block
 
 ERROR = "error"
 """Column that returns a block's input error; null without an error."""
@@ -39,7 +39,7 @@ class RecommendingActor:
 
 
 def recommend_with_ray(
-    checkpoint: str, histories: pa.Table, request: BatchRequest, actors: int = 2
+    checkpoint: str, histories: pa.Table, request: BatchRequest, actors: int = 2, *, with_empty: bool = False
 ) -> Iterator[pa.Table]:
     """Recommend to the users of a table on the connected Ray cluster, or on the cluster in RAY_ADDRESS.
 
@@ -51,6 +51,7 @@ def recommend_with_ray(
         histories: Result of `histories_table`.
         request: The options.
         actors: Number of recommenders that run in parallel.
+        with_empty: As in `recommend_locally`.
 
     Yields:
         Tables of recommendations, users in order of first appearance.
@@ -83,4 +84,5 @@ def recommend_with_ray(
             # Position -1 is sorted to the front, so an error is raised before any result is returned.
             if table.num_rows and table[ERROR][0].is_valid:
                 raise ValueError(table[ERROR][0].as_py())
-            yield table.drop_columns(ERROR)
+            found = table.drop_columns(ERROR)
+            yield found if with_empty else listed_rows(found)

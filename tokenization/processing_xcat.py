@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,14 @@ import torch
 from transformers import BatchFeature, PreTrainedConfig, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.utils import cached_file
 
+from .ask_texts import AskReading
 from .digests import CONFIG_FILE, catalogue_digest, check_digests, read_settings
 from .masking import mask
 from .packing import EventFeatures, pack_histories, ratings_of, seconds_of, values_of
 from .padding import Padding, in_format, text_options
 from .saved_names import check_saved_names
 from .unknown_tokens import warn_of_unknown
-from .user_texts import place_user_texts, plain_tokens, singular_tokens, texts_per_user, texts_without, words_of_tokens
+from .user_texts import place_user_texts, texts_per_user
 from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
 
 
-class XCatProcessor(ProcessorMixin):
+class XCatProcessor(AskReading, ProcessorMixin):
     """Converts histories of external item ids, and texts of users, to the inputs of an XCat model.
 
     Args:
@@ -297,33 +297,6 @@ class XCatProcessor(ProcessorMixin):
             [prompt + text for text in texts], return_tensors="pt", return_token_type_ids=False, **{**own, **options}
         )
         return BatchFeature(dict(tokens))
-
-    def ask_inputs(self, asks: Sequence[str]) -> dict[str, torch.Tensor]:
-        """Inputs of `XCatModel.read_asks` from what customers ask for.
-
-        Args:
-            asks: One text per user; "" for none.
-
-        Returns:
-            (users, tokens) `input_ids` and `attention_mask` with the query prompt; (users, words) `token_ids` that
-            are compared with those of items.
-        """
-        warn_of_unknown(self.tokenizer, [ask for ask in asks if ask], "queries")
-        own = plain_tokens(self.tokenizer, asks, self.max_text_length, padding=True, return_tensors="pt")
-        return {**self.tokenize(asks, query=True), "token_ids": self.compared_tokens[own["input_ids"].long()]}
-
-    @cached_property
-    def compared_tokens(self) -> torch.Tensor:
-        """(vocabulary,) token that stands for each token where words of queries and items are compared."""
-        return singular_tokens(self.tokenizer)
-
-    def ask_words(self, asks: Sequence[str]) -> list[list[str]]:
-        """The word of each of the `token_ids` that `ask_inputs` makes of one text per user."""
-        return words_of_tokens(self.tokenizer, asks, self.max_text_length)
-
-    def asks_without(self, asks: Sequence[str], words: Sequence[str]) -> list[str]:
-        """Each ask without one of its `ask_words`."""
-        return texts_without(self.tokenizer, asks, words, self.max_text_length)
 
     def _user_texts(
         self, texts: Sequence[str | Sequence[str] | None], batch: dict[str, torch.Tensor], users: int, options: Any

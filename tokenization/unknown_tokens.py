@@ -6,6 +6,7 @@ Self-contained, because it travels with a checkpoint.
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,14 +21,22 @@ UNKNOWN_SHARE = 0.1
 def unknown_share(texts: Sequence[str], token_ids: Callable[[list[str]], list[list[int]]], unknown: int) -> float:
     """Share of the tokens of texts that are unknown, over an even sample of at most 2,000 texts; 0 without tokens.
 
+    Symbols and emoji do not count: no encoder reads more of a language because it knows them.
+
     Args:
         texts: Texts.
         token_ids: Texts to token ids, without special tokens.
         unknown: Id of the unknown token.
     """
-    ids = token_ids(evenly(texts))
+    ids = token_ids([_without_symbols(text) for text in evenly(texts)])
     total = sum(map(len, ids))
     return sum(row.count(unknown) for row in ids) / total if total else 0.0
+
+
+def _without_symbols(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(" " if unicodedata.category(c)[0] == "S" or c in "\u200d\ufe0f" else c for c in text)
 
 
 def share_unknown_to(tokenizer: Any, texts: Sequence[str]) -> float:
@@ -56,7 +65,7 @@ def unknown_note(share: float, what: str, texts: Sequence[str] = ()) -> str | No
     language = find_language(texts)
     chinese = f"{ENCODERS[CHINESE]!r} (Chinese) or " if language is not None and language.name == CHINESE else ""
     return (
-        f"{what}: {share:.0%} of their tokens are unknown to the text encoder, so it does not read their language or "
+        f"{what}: {share:.0%} of the tokens are unknown to the text encoder, so it does not read their language or "
         f"script; train with an encoder that does, such as text_encoder={chinese}{ENCODERS[MULTILINGUAL]!r} "
         "(100 languages)"
     )

@@ -20,8 +20,9 @@ def reads(recommender: XCatRecommender, text: str) -> bool:
     asks = recommender.model.model.asks
     if asks is None or not asks.is_fitted or not text:
         return False
-    tokens = recommender.processor.ask_inputs([text])["token_ids"]
-    return bool(asks.readable(tokens.to(recommender.model.device))[0])
+    inputs = recommender.processor.ask_inputs([text])
+    device = recommender.model.device
+    return bool(asks.readable(inputs["token_ids"].to(device), inputs["meant"].to(device))[0])
 
 
 def compares_meaning(recommender: XCatRecommender, state: Understood, history: Sequence[str]) -> bool:

@@ -25,7 +25,7 @@ def recommender(tmp_path_factory: pytest.TempPathFactory) -> XCatRecommender:
     [
         ({"ratings": [float("inf")]}, "ratings of history 0 holds the rating inf; give numbers"),
         ({"ratings": ["five"]}, "ratings of history 0 holds a value of type str"),
-        ({"explain": "no"}, "explain is a value of type str; give True or False"),
+        ({"explain": "no"}, "explain is 'no'; give True, False, 'history' or 'query'"),
         ({"exclude_seen": "no"}, "exclude_seen is a value of type str"),
         ({"cross_category": 1}, "cross_category is a value of type int"),
         ({"cold_boost": float("nan")}, "cold_boost is nan; give a number"),

@@ -50,7 +50,7 @@ def test_a_fit_warns_of_titles_it_cannot_read(caplog: pytest.LogCaptureFixture) 
     (told,) = [
         record.getMessage() for record in caplog.records if "are unknown to the text encoder" in record.getMessage()
     ]
-    assert re.match(r"texts of items: \d+% of their tokens are unknown to the text encoder", told)
+    assert re.match(r"texts of items: \d+% of the tokens are unknown to the text encoder", told)
     assert "text_encoder='BAAI/bge-small-zh-v1.5' (Chinese) or 'intfloat/multilingual-e5-small'" in told and not any(
         title in told for title in CHINESE
     )

@@ -16,8 +16,8 @@ from xcat_rec.cli.app import main
 from xcat_rec.evaluation.ranker_evaluation import evaluate_ranker
 from xcat_rec.modeling_xcat.asks_xcat import FIELD_CODES, FIELDS
 from xcat_rec.modeling_xcat.filters_xcat import Filters
+from xcat_rec.modeling_xcat.queries_xcat import BY_MEANING, NO_WORD, PRICE, UNREAD
 from xcat_rec.ranking.pipelines import pipeline
-from xcat_rec.ranking.queries import BY_MEANING, NO_WORD, PRICE, UNREAD
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.batch import BatchRequest, histories_table, recommend_block
 from xcat_rec.tokenization.sequences.histories import Histories
@@ -226,7 +226,8 @@ def test_words_are_the_ones_whose_removal_lowers_the_score(recommender: XCatReco
 
 def test_notes_about_a_query(recommender: XCatRecommender) -> None:
     unknown = recommender.recommend([], 3, query="zzqq")
-    assert unknown.basis == "popular" and unknown.notes == ["popular items: the history is empty", UNREAD]
+    assert unknown.basis == "popular" and unknown.notes[0] == "popular items: the history is empty"
+    assert unknown.notes[-1] == UNREAD
     assert list(unknown) == list(recommender.recommend([], 3))
     assert list(recommender.recommend(HISTORY, 3, query="zzqq")) == list(recommender.recommend(HISTORY, 3))
     assert UNREAD in recommender.recommend(HISTORY, 3, query="zzqq").notes

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
-from ..modeling_xcat.ask_words_xcat import AskWords
-from ..modeling_xcat.asks_xcat import Asks
-from ..modeling_xcat.recommending_xcat import ItemRanker, Recommendation
-from ..tokenization.processing_xcat import XCatProcessor
+from .ask_words_xcat import AskWords
+from .asks_xcat import Asks
+from .recommending_xcat import ItemRanker, Recommendation
 
 UNREAD = "no item has a word of the query, so the list does not depend on it"
 NO_WORD = "no listed item has a word of the query"
@@ -48,28 +48,29 @@ class Queries:
 
     Args:
         ranker: Ranks the items.
-        processor: The processor of its model.
+        processor: The `XCatProcessor` of its model.
         texts: One query per user, "" for none; None if nobody asks.
         explain: Whether recommendations are explained by words of the query.
 
     Attributes:
-        read: The queries that can be compared with items, "" for none and for others; None if there are none.
+        read: The part that is read of the queries that can be compared with items, "" for none and for others; None
+            if there are none.
 
     Raises:
         ValueError: If somebody asks and the model does not read queries.
     """
 
-    def __init__(
-        self, ranker: ItemRanker, processor: XCatProcessor, texts: Sequence[str] | None, explain: bool
-    ) -> None:
+    def __init__(self, ranker: ItemRanker, processor: Any, texts: Sequence[str] | None, explain: bool) -> None:
         self._ranker, self._processor, self._texts, self._explain = ranker, processor, texts, explain
         self.read: list[str] | None = None
         if texts is None:
             return
-        ranker.model.model.check_reads_asks()
-        tokens = processor.ask_inputs(texts)["token_ids"].to(ranker.model.device)
-        readable = ranker.model.model.asks.readable(tokens).tolist()
-        read = [text if known else "" for text, known in zip(texts, readable, strict=True)]
+        base = ranker.model.model
+        base.check_reads_asks()
+        inputs = processor.ask_inputs(texts)
+        readable = base.asks.readable(*(inputs[name].to(base.device) for name in ("token_ids", "meant"))).tolist()
+        self._given = processor.ask_texts(texts)
+        read = [given.text if known else "" for given, known in zip(self._given, readable, strict=True)]
         self.read = read if any(read) else None
 
     def asks(self, users: Sequence[int]) -> tuple[Asks | None, AskWords | None]:
@@ -84,9 +85,11 @@ class Queries:
         """Notes about the query of a user and its list."""
         if self._texts is None or not self._texts[user]:
             return []
-        notes = []
+        given = self._given[user]
+        notes = list(given.notes)
         if self.read is None or not self.read[user]:
             notes.append(UNREAD)
         elif self._explain and found and not any(item.words for item in found):
-            notes.append(BY_MEANING if any(item.by_meaning for item in found) else NO_WORD)
+            note = BY_MEANING if any(item.by_meaning for item in found) else NO_WORD
+            notes.append(note.replace("of the query", "of this part") if given.is_cut else note)
         return [*notes, PRICE] if names_price(self._texts[user]) else notes
