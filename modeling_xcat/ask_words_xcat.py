@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from .items_xcat import XCatItemEncoder
 Rescore = Callable[[torch.Tensor, Asks], torch.Tensor]
 """Scores (n, candidates) of the candidates of (n,) query numbers for n other asks, everything else unchanged."""
 _AT_ONCE = 32
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,14 @@ class AskWords:
     """Words of some asks.
 
     Args:
-        of_tokens: The word of each token of each ask, as written.
+        of_tokens: The word of each token of each ask, as written; "" for a word that explains nothing.
         without: Reads asks without a word, given pairs of query number and word.
+        asks: The asks as written.
     """
 
     of_tokens: Sequence[Sequence[str]]
     without: Callable[[Sequence[tuple[int, str]]], Asks]
+    asks: Sequence[str] = ()
 
 
 def carrying_words(
@@ -57,7 +61,7 @@ def carrying_words(
     pairs: list[tuple[int, str]] = []
     having = []
     for query, own in enumerate(words.of_tokens):
-        for word in dict.fromkeys(own):
+        for word in filter(None, dict.fromkeys(own)):
             there = matched[query][:, [place for place, other in enumerate(own) if other == word]].all(1)
             if there.any():
                 pairs.append((query, word))
@@ -82,3 +86,35 @@ def carrying_words(
         ]
         for of_items, nearby in zip(raised, by_meaning, strict=True)
     ]
+
+
+def joined_words(words: tuple[str, ...], ask: str, text: str) -> tuple[str, ...]:
+    """Words with Han characters joined as far as both ask and item have them side by side.
+
+    A text encoder reads each Han character by itself, which is no word to a reader.
+
+    Args:
+        words: Words of the ask, the most important first.
+        ask: The ask.
+        text: Texts of the item.
+
+    Example:
+        >>> joined_words(("篷", "帐", "轻", "双"), "轻的双人帐篷", "双色帐篷，轻")
+        ('帐篷', '轻', '双')
+    """
+    rank: dict[str, int] = {}
+    for place, word in enumerate(words):
+        for character in word if _HAN.search(word) else ():
+            rank.setdefault(character, place)
+    if not rank:
+        return words
+    ranked = [(place, word) for place, word in enumerate(words) if not _HAN.search(word)]
+    start = 0
+    while start < len(ask):
+        end = start + (ask[start] in rank)
+        while end > start and end < len(ask) and ask[end] in rank and ask[start : end + 1] in text:
+            end += 1
+        if end > start:
+            ranked.append((min(rank[character] for character in ask[start:end]), ask[start:end]))
+        start = max(end, start + 1)
+    return tuple(dict.fromkeys(word for _, word in sorted(ranked)))

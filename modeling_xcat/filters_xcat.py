@@ -154,7 +154,7 @@ class ItemFilter:
                 reasons.append(f"the history has {seen:,} of them")
                 changes.append("give exclude_seen=False")
         what = f"only {found:,} of {k:,} items" if found else "no items"
-        return f"{what}: {', and '.join(reasons)}; {', or '.join(changes) or 'give a smaller k'}"
+        return f"{what}: {', '.join(reasons)}; {' or '.join(changes) or 'give a smaller k'}"
 
     def _known(self, histories: Sequence[Sequence[int]]) -> torch.Tensor:
         """(users, categories + 1) True for categories of histories; the last column, of no category, is False."""

@@ -11,8 +11,8 @@ from .asks_xcat import Asks
 from .recommending_xcat import ItemRanker, Recommendation
 
 UNREAD = "no item has a word of the query, so the list does not depend on it"
-NO_WORD = "no listed item has a word of the query"
-BY_MEANING = f"{NO_WORD}; only its meaning was compared"
+NO_WORD = "no listed item is explained by a word of the query"
+BY_MEANING = f"{NO_WORD}, only by its meaning"
 PRICE_REMEDY = "ChatSession reads price limits, and only_items= keeps the items within your own"
 PRICE = f"the query names a price, which is no limit here: {PRICE_REMEDY}"
 """Notes about a query. They quote none of its words, because notes may be logged."""
@@ -91,5 +91,5 @@ class Queries:
             notes.append(UNREAD)
         elif self._explain and found and not any(item.words for item in found):
             note = BY_MEANING if any(item.by_meaning for item in found) else NO_WORD
-            notes.append(note.replace("of the query", "of this part") if given.is_cut else note)
+            notes.append(note.replace("of the query", "of the part that was read") if given.is_cut else note)
         return [*notes, PRICE] if names_price(self._texts[user]) else notes

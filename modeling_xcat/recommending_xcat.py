@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import torch
 
 from .arguments_xcat import is_missing
-from .ask_words_xcat import AskWords, carrying_words
+from .ask_words_xcat import AskWords, carrying_words, joined_words
 from .asks_xcat import Asks
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .explanation_xcat import influences
@@ -285,7 +285,7 @@ class ItemRanker:
             read = self.read_asks(processor.ask_inputs(list(different)))
             return read[torch.tensor([different[text] for text in texts], device=read.tokens.device)]
 
-        return AskWords(processor.ask_words(asks), without)
+        return AskWords(processor.ask_words(asks), without, asks)
 
     def popular(self, k: int, filters: Filters) -> list[Recommendation]:
         """The most popular items, varied by category; see `popular_rows`.
@@ -329,9 +329,15 @@ class ItemRanker:
         base = self.model.model
         carried = carrying_words(base.asks, base.items, asks, words, rows, found.candidates, found.rescore)
         return [
-            [replace(item, words=own, by_meaning=near) for item, (own, near) in zip(items, of_items, strict=False)]
-            for items, of_items in zip(lists, carried, strict=True)
+            [
+                replace(item, words=joined_words(own, ask, self._text_of(row)) if own else own, by_meaning=near)
+                for item, row, (own, near) in zip(items, of_user, of_items, strict=False)
+            ]
+            for ask, items, of_user, of_items in zip(words.asks, lists, rows.tolist(), carried, strict=True)
         ]
+
+    def _text_of(self, row: int) -> str:
+        return " ".join(value for value in self.vocabulary.item(row).values() if isinstance(value, str))
 
     def _present(self, scores: torch.Tensor, rows: torch.Tensor) -> list[Recommendation]:
         kept = torch.isfinite(scores)

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from .text_language import HAN
+from .text_language import FUNCTION_WORDS, HAN
 from .unknown_tokens import UNKNOWN_SHARE, share_unknown_to, unknown_note
 from .user_texts import plain_tokens, singular_tokens, texts_without, words_of_tokens
 
@@ -29,7 +29,7 @@ class AskText:
     """The part of an ask that is read.
 
     Args:
-        text: Its beginning, as long as the text encoder reads; items are compared with its words.
+        text: Its beginning, as long as the text encoder reads; items are compared with its words. "" without a word.
         meant: `text` without the words that the text encoder does not know, whose meaning is compared; "" for none.
         length: Number of characters of the ask.
         unknown: Share of the tokens of `text` that the text encoder does not know.
@@ -43,20 +43,18 @@ class AskText:
     @property
     def is_cut(self) -> bool:
         """Whether only the beginning of the ask is read."""
-        return len(self.text) < self.length
+        return 0 < len(self.text) < self.length
 
     @cached_property
     def notes(self) -> list[str]:
         """Notes about what is not read. They quote nothing of the ask, because notes may be logged."""
         if not self.text:
-            return []
-        if not _has_word(self.text):
-            return [_NO_WORD]
+            return [_NO_WORD] if self.length else []
         notes = []
         if self.is_cut:
             notes.append(
-                f"only the first {len(self.text):,} of {self.length:,} characters of the query were read, because the "
-                "model reads no longer texts; put what matters first, or shorten the query"
+                f"only the first {len(self.text):,} of {self.length:,} characters of the query were read, which is as "
+                "much as the model reads of a text; put what matters first, or shorten the query"
             )
         if (unknown := unknown_note(self.unknown, "the query", [self.text])) is not None:
             notes += [unknown, *([_KNOWN_PART] if self.meant else [])]
@@ -102,8 +100,13 @@ class AskReading:
         return singular_tokens(self.tokenizer)
 
     def ask_words(self, asks: Sequence[str]) -> list[list[str]]:
-        """The word of each of the `token_ids` that `ask_inputs` makes of one text per user."""
-        return words_of_tokens(self.tokenizer, [ask.text for ask in self.ask_texts(asks)], self.max_text_length)
+        """The word of each of the `token_ids` that `ask_inputs` makes of one text per user.
+
+        A function word, such as "for", or a sign is "" unless the text has no other words.
+        """
+        words = words_of_tokens(self.tokenizer, [ask.text for ask in self.ask_texts(asks)], self.max_text_length)
+        telling = [[word if _tells(word) else "" for word in own] for own in words]
+        return [some if any(some) else own for some, own in zip(telling, words, strict=True)]
 
     def asks_without(self, asks: Sequence[str], words: Sequence[str]) -> list[str]:
         """Each ask without one of its `ask_words`."""
@@ -127,6 +130,7 @@ def read_asks(tokenizer: Any, asks: Sequence[str], longest: int) -> list[AskText
     found = []
     for ask, ids, spans in zip(asks, tokens["input_ids"], tokens["offset_mapping"], strict=True):
         text = ask if len(spans) <= longest else ask[: _end(ask, spans[longest - 1][1])].rstrip()
+        text = text if _has_word(text) else ""
         unknown = [span for token, span in zip(ids, spans, strict=True) if token == tokenizer.unk_token_id]
         own = [span for span in unknown if span[1] <= len(text)]
         share = share_unknown_to(tokenizer, [text]) if own else 0.0
@@ -167,6 +171,10 @@ def _meant(text: str, spans: Sequence[tuple[int, int]], unknown: Sequence[tuple[
         kept[start:end] = " " * (end - start)
     rest = " ".join("".join(kept).split())
     return rest if _has_word(rest) else ""
+
+
+def _tells(word: str) -> bool:
+    return _has_word(word) and word.lower() not in FUNCTION_WORDS
 
 
 def _has_word(text: str) -> bool:

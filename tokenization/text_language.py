@@ -31,6 +31,14 @@ _OTHER_WORDS = frozenset({
     "sans", "dans", "el", "los", "las", "para", "con", "sin", "del", "una", "di", "della", "gli", "com", "da", "uma",
     "het", "een", "voor", "met", "och", "för", "av", "na", "dla", "oraz", "ve", "için", "ile",
 })  # fmt: skip
+FUNCTION_WORDS = _ENGLISH_WORDS | _OTHER_WORDS | frozenset({
+    "a", "an", "in", "on", "at", "or", "as", "be", "are", "am", "it", "its", "was", "that", "these", "those", "my",
+    "our", "me", "we", "i", "you", "he", "she", "his", "her", "their", "them", "they", "who", "which", "what", "some",
+    "any", "but", "so", "if", "than", "then", "into", "do", "does", "can", "could", "would", "will", "should", "have",
+    "has", "had", "not", "no", "like", "want", "need", "looking", "something", "please",
+    "的", "了", "吗", "呢", "吧", "啊", "我", "你", "您", "请",
+})  # fmt: skip
+"""Words of a query that explain no item."""
 LETTER, _WORD = re.compile(r"[^\W\d_]"), re.compile(r"[^\W\d_]+")
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 """Han characters, as ranges of a regular expression."""
