@@ -20,6 +20,7 @@ from .user_texts import plain_tokens, singular_tokens, texts_without, words_of_t
 _EAST = f"{HAN}\u3040-\u30ff\uac00-\ud7af"
 """Letters of East Asian scripts; words of Han and Kana have no spaces between."""
 _EASTERN, _WORD = re.compile(f"[{_EAST}]"), re.compile(f"[^\\W{_EAST}]+")
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 _KNOWN_PART = "only the words of the query that the text encoder knows were compared"
 _NO_WORD = "the query has no word; describe in words what is wanted"
 
@@ -147,6 +148,7 @@ def _end(text: str, end: int) -> int:
 def _meant(text: str, spans: Sequence[tuple[int, int]], unknown: Sequence[tuple[int, int]]) -> str:
     """A text without the words that the text encoder does not know.
 
+    Words of Latin letters stay: encoders know the letters, and one that knows whole words only has learnt to read on.
     Of a script without spaces between words all is left out if too many of its characters are unknown: the others are
     then letters of names to the text encoder, and no words of a language.
 
@@ -164,7 +166,7 @@ def _meant(text: str, spans: Sequence[tuple[int, int]], unknown: Sequence[tuple[
     removed += [match.span() for match in re.finditer(f"[{_EAST}]+", text) if drops_eastern]
     removed += [
         word.span() for word in _WORD.finditer(text)
-        if any(start < word.end() and word.start() < end for start, end in unknown)
+        if not _LATIN.match(word[0]) and any(start < word.end() and word.start() < end for start, end in unknown)
     ]  # fmt: skip
     kept = list(text)
     for start, end in removed:

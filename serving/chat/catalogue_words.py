@@ -114,6 +114,15 @@ class CatalogueWords:
         found[found] = [names.search(title) is not None for title in self._titles_of(word).to_pylist()]
         return found
 
+    def titled_rows(self, phrase: str) -> np.ndarray:
+        """(items,) True for the items that have every word of a phrase in their title."""
+        found = self.rows(phrase).copy()
+        for word in _words(phrase):
+            form = _name_patterns(word)[0]
+            titles = self._titles.filter(pa.array(found)).to_pylist()
+            found[found] = [form.search(title) is not None for title in titles]
+        return found
+
     def _titles_of(self, word: str) -> pa.Array:
         return self._titles.filter(pa.array(self._rows_of_word(singular(word))))
 

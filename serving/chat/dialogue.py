@@ -33,6 +33,8 @@ class Understood:
         brand: Wanted brand.
         attributes: Other wanted words.
         things: The attributes that name a thing, such as "headphones".
+        named: The part of its name by which the category is wanted, such as "coffee" for "Coffee & Tea".
+        hints: Words that order the items of this turn only: what other people like.
         not_categories: Categories to leave out.
         not_brands: Brands to leave out.
         not_words: Words to leave out.
@@ -47,6 +49,8 @@ class Understood:
     brand: str | None = None
     attributes: tuple[str, ...] = ()
     things: tuple[str, ...] = ()
+    named: str = ""
+    hints: tuple[str, ...] = ()
     not_categories: tuple[str, ...] = ()
     not_brands: tuple[str, ...] = ()
     not_words: tuple[str, ...] = ()
@@ -57,7 +61,7 @@ class Understood:
     @property
     def wanted_text(self) -> str:
         """The wanted words as one text, for a model that reads queries."""
-        return " ".join((*self.attributes, *filter(None, (self.brand, self.category))))
+        return " ".join((*self.attributes, *self.hints, *filter(None, (self.named, self.brand, self.category))))
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain values, for JSON: `wanted`, `not_wanted` and `limits`, with language and request."""
@@ -65,7 +69,10 @@ class Understood:
         return {
             "language": self.language,
             "request": self.request,
-            "wanted": {"category": self.category, "brand": self.brand, "attributes": list(self.attributes)},
+            "wanted": {
+                "category": self.category, "brand": self.brand, "attributes": list(self.attributes),
+                **({"named": self.named} if self.named else {}), **({"hints": list(self.hints)} if self.hints else {}),
+            },
             "not_wanted": {
                 "categories": list(self.not_categories), "brands": list(self.not_brands),
                 "words": list(self.not_words), "items": list(self.not_items),
@@ -94,9 +101,9 @@ def refined(state: Understood, reading: Reading, lexicon: Lexicon, words: Catalo
     if "reset" in reading.requests:
         state = Understood()
     state = _without_replaced(replace(_lifted(state, reading), language=lexicon.code), reading, words)
-    state = replace(
-        state, price=state.price.refined(reading.price), said_price=state.said_price.refined(reading.price)
-    )
+    said = state.said_price.refined(reading.price)
+    price = said.with_comparison(state.price, state.said_price) if reading.price else state.price
+    state = replace(state, price=price, said_price=said, hints=tuple(reading.hints))
     category = reading.categories[0] if reading.categories else state.category
     brand = reading.brands[0] if reading.brands else state.brand
     allowed = {tokens_of(word) for word in state.not_words} if "allowed" in reading.requests else set()
@@ -105,9 +112,12 @@ def refined(state: Understood, reading: Reading, lexicon: Lexicon, words: Catalo
     state = _without_wanted(state, reading, category, brand)
     excluded = {tokens_of(word) for word in reading.not_words}
     attributes = tuple(word for word in attributes if tokens_of(word) not in excluded)[-MAX_ATTRIBUTES:]
+    category = None if category in reading.not_categories else category
+    named = reading.named if reading.categories else state.named
     return replace(
         state,
-        category=None if category in reading.not_categories else category,
+        category=category,
+        named="" if category is None else named,
         brand=None if brand in reading.not_brands else brand,
         attributes=attributes,
         things=tuple(word for word in dict.fromkeys((*state.things, *_things(state, reading))) if word in attributes),
@@ -125,7 +135,7 @@ def _things(state: Understood, reading: Reading) -> list[str]:
 
 def _without_replaced(state: Understood, reading: Reading, words: CatalogueWords) -> Understood:
     """The state without the wishes that a category or thing of the turn replaces, and without comparisons of them."""
-    nothing = replace(state, category=None, brand=None, attributes=(), things=(), price=state.said_price)
+    nothing = replace(state, category=None, named="", brand=None, attributes=(), things=(), price=state.said_price)
     if reading.categories:
         newer = words.of("category", reading.categories[0])
         if state.category is not None:
@@ -141,13 +151,13 @@ def _without_replaced(state: Understood, reading: Reading, words: CatalogueWords
     if state.brand is not None and not (state.things or state.category):
         older &= words.of("brand", state.brand)
     both_things = bool(reading.things and (state.things or state.category))
-    if words.belong_together(older, newer, _MOST if both_things else _SOME):
+    if not reading.changes and words.belong_together(older, newer, _MOST if both_things else _SOME):
         return state
     if state.category is None or not (within := words.of("category", state.category) & newer).any():
         return nothing
     brand = state.brand if state.brand is not None and (within & words.of("brand", state.brand)).any() else None
     kept = tuple(word for word in state.attributes if word not in state.things)
-    return replace(nothing, category=state.category, brand=brand, attributes=kept)
+    return replace(nothing, category=state.category, named=state.named, brand=brand, attributes=kept)
 
 
 def _rows_of(wanted: Sequence[str], words: CatalogueWords) -> np.ndarray:

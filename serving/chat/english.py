@@ -201,6 +201,16 @@ ENGLISH = Lexicon(
     r"| again| with me)?"
     r"|(?:i )?(?:do not|don't|dont) mind|(?:allow|include|bring back|can have|may have|may contain|can contain)\b"
     r"|ok(?:ay)? with|fine with",
+    changes=r"actually|instead|on second thoughts?|(?:i )?(?:have |'ve )?changed my mind|something different|moving on"
+    r"|(?:forget|scrap|never mind) (?:that|it|this|about that|the \w+)",
+    people=(
+        r"\b(?:people|someone|somebody|anyone|anybody|those|friends|kids|children|men|women|girls|boys"
+        r"|a (?:friend|person|man|woman|girl|boy|child|kid|relative))(?: of mine)? (?:who|that)"
+        r" (?:really |also |just )?(?:likes?|loves?|enjoys?|adores?"
+        r"|(?:is|are) (?:into|fond of|a fan of|fans of|interested in|keen on|crazy about))"
+        r" ((?:[^\s,.;!?|]+ ?){1,3})",
+        r"\b([^\s,.;!?|]+) (?:lovers?|enthusiasts?)\b",
+    ),
     idioms=r"as (?:long|soon|far) as|by the way|to be honest|moving on|same question|(?:it's |it has )?been ages"
     r"|of course|if possible",
     not_negations=r"^no (?:thanks|thank you)"

@@ -126,6 +126,8 @@ class Lexicon:
         accept: Consent to a proposal; the whole turn.
         lift_price, lift_brand, lift_category: Words that end a limit or a wish.
         allowed: Words around an item word that end its exclusion; they are removed.
+        changes: Words that announce another subject.
+        people: Patterns with one group: what other people like, which is no lasting wish of the customer.
         idioms: Phrases that wish nothing; they are removed.
         not_negations: Phrases that contain a negation and exclude nothing; they are removed.
         kept: Phrases that contain a negation and are ordinary words, such as a material; they are not negations.
@@ -165,6 +167,8 @@ class Lexicon:
     lift_brand: str
     lift_category: str
     allowed: str
+    changes: str
+    people: tuple[str, ...]
     idioms: str
     not_negations: str
     kept: str

@@ -46,6 +46,8 @@ def ordered_items(
     model knows no item for a word that the item does not have. So without a category or brand, items without the words
     are left out if there are others.
 
+    If the category is wanted by a part of its name, such as "coffee", items with it in their title come first.
+
     Args:
         recommender: The recommender.
         words: The words of its catalogue.
@@ -54,6 +56,13 @@ def ordered_items(
         state: What is wanted.
         k: Number of items.
     """
+    first = allowed & words.titled_rows(state.named) if state.named else allowed
+    if 0 < first.sum() < allowed.sum():
+        found = ordered_items(recommender, words, history, first, replace(state, named=""), k)
+        if len(found) < k:
+            left = k - len(found)
+            found.extend(ordered_items(recommender, words, history, allowed & ~first, replace(state, named=""), left))
+        return found
     explain: Literal["history", False] = "history" if history else False
     if reads(recommender, state.wanted_text):
         only = _ids(recommender, allowed)
@@ -78,6 +87,8 @@ def _by_words(
     matches = np.zeros(len(allowed), dtype=np.int64)
     for word in state.attributes:
         matches += 2 * words.rows(word)
+    for word in state.hints:
+        matches += words.rows(word)
     for word in state.things:
         matches += words.named_rows(word)
     if not (state.category or state.brand) and (allowed & (matches > 0)).any():

@@ -35,6 +35,7 @@ class Phrases:
         reset: Answer to a reset.
         accepted, thanks, greeting: Answers to turns without a wish.
         negative: Prices below zero were not read.
+        cut: Only the beginning of a long turn was read.
         cheapest, dearest: Note that no allowed item is cheaper or dearer than all of the ones shown.
         not_cheaper: No allowed item is cheaper than the ones shown.
         not_dearer: No allowed item is dearer than the ones shown.
@@ -88,6 +89,7 @@ class Phrases:
     thanks: str
     greeting: str
     negative: str
+    cut: str
     cheapest: str
     dearest: str
     not_cheaper: str
@@ -150,6 +152,7 @@ ENGLISH_PHRASES = Phrases(
     thanks="You are welcome.",
     greeting="Hello.",
     negative="A price cannot be below zero, so I ignored {prices}.",
+    cut="I read only the first {read} of your {length} characters.",
     cheapest="Nothing that fits is cheaper than {price}.",
     dearest="Nothing that fits is more expensive than {price}.",
     not_cheaper="I have nothing cheaper{wishes}. The limits stay as they were.",
@@ -212,6 +215,7 @@ CHINESE_PHRASES = Phrases(
     thanks="不客气。",
     greeting="您好。",
     negative="价格不能低于零，所以我没有采用{prices}。",
+    cut="我只读了您写的 {length} 个字符中的前 {read} 个。",
     cheapest="符合条件的商品里没有比 {price} 更便宜的。",
     dearest="符合条件的商品里没有比 {price} 更贵的。",
     not_cheaper="没有更便宜的商品了{wishes}，条件保持不变。",

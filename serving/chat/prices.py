@@ -66,6 +66,27 @@ class PriceLimits:
         )
         return merged if merged.is_possible else replace(newer, currency=merged.currency)
 
+    def with_comparison(self, compared: PriceLimits, said: PriceLimits) -> PriceLimits:
+        """These limits, and the ones that a comparison such as "cheaper" has set, where those are tighter.
+
+        Args:
+            compared: The limits in force before.
+            said: The limits that had been named before; where `compared` differs, it is from a comparison.
+
+        Example:
+            >>> PriceLimits(maximum=200.0).with_comparison(PriceLimits(maximum=80.0), PriceLimits()).maximum
+            80.0
+        """
+        merged = self
+        if self.currency and compared.currency and self.currency != compared.currency:
+            return self
+        low, high = compared.minimum, compared.maximum
+        if high is not None and high != said.maximum and (self.maximum is None or high <= self.maximum):
+            merged = replace(merged, maximum=high, below_maximum=compared.below_maximum)
+        if low is not None and low != said.minimum and (self.minimum is None or low >= self.minimum):
+            merged = replace(merged, minimum=low, above_minimum=compared.above_minimum)
+        return merged if merged.is_possible else self
+
 
 def read_prices(text: str, lexicon: Lexicon) -> tuple[PriceLimits, str]:
     """Price limits of a folded text, and the text without them.

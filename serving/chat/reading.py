@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from .catalogue_words import CatalogueWords
 from .families import INGREDIENTS
@@ -31,7 +32,10 @@ class Reading:
         attributes: Other wanted words that the catalogue has, in the order of the turn.
         things: The attributes that name a thing, such as "headphones", and not a property of the thing wanted.
         topics: The attributes that name a new subject, if items of the old one do not have them.
-        unknown: Things that no item of the catalogue has in its texts.
+        unknown: Wishes that no item of the catalogue has in its texts.
+        named: The words of the first category, if they are a part of its name, such as "coffee" of "Coffee & Tea".
+        hints: Words about other people. They order the items of this turn only.
+        changes: Whether another subject is announced.
         not_categories: Categories to leave out.
         not_brands: Brands to leave out.
         not_words: Words to leave out, as the customer wrote them.
@@ -47,6 +51,9 @@ class Reading:
     things: list[str] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    named: str = ""
+    hints: list[str] = field(default_factory=list)
+    changes: bool = False
     not_categories: list[str] = field(default_factory=list)
     not_brands: list[str] = field(default_factory=list)
     not_words: list[str] = field(default_factory=list)
@@ -84,24 +91,32 @@ def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
         text = _take(found, name, text, lexicon)
     if found.price:
         found.requests -= {"cheaper", "dearer"}  # a number says it better
+    found.changes = patterns["changes"].search(text) is not None
     text = _read_exclusions(found, text, lexicon, words)
+    for pattern in patterns["people"]:
+        for told in pattern.finditer(text):
+            about = read_wishes(told[1], lexicon, words)
+            found.hints += [*about.attributes, *about.categories]
+        text = pattern.sub(GAP, text)
     if patterns["anything"].search(text):
         found.requests.add("anything")
         text = patterns["anything"].sub(GAP, text)
     text = _take(found, "allowed", text, lexicon)
     wishes = read_wishes(_restored(text), lexicon, words)
-    found.categories, found.brands, found.attributes, found.things, found.topics, found.unknown = wishes
+    for name, value in wishes._asdict().items():
+        setattr(found, name, value)
     return found
 
 
 @cache
-def _patterns(lexicon: Lexicon) -> dict[str, re.Pattern[str]]:
+def _patterns(lexicon: Lexicon) -> dict[str, Any]:
     """Patterns of a lexicon by the names of its fields."""
     before, after = (r"(?<![^\W_])", r"(?![^\W_])") if lexicon.spaced else ("", "")
     names = (
         *_REQUESTS,
         "anything",
         "allowed",
+        "changes",
         "idioms",
         "not_negations",
         "kept",
@@ -111,6 +126,7 @@ def _patterns(lexicon: Lexicon) -> dict[str, re.Pattern[str]]:
     )
     found = {name: re.compile(rf"{before}(?:{getattr(lexicon, name)}){after}") for name in names}
     found |= {name: re.compile(getattr(lexicon, name)) for name in _WHOLE}
+    found["people"] = [re.compile(pattern) for pattern in lexicon.people]
     found["shown"] = re.compile(rf"(?:{lexicon.shown})")
     found["fillers"] = re.compile(rf"(?:{lexicon.fillers})")
     found["negations"] = re.compile(rf"{before}(?:{lexicon.negations}){after}(?:'t)?")

@@ -23,7 +23,7 @@ from .lexicon import Lexicon
 from .order import compares_meaning, ordered_items, reads
 from .reading import Reading, asks_for_service, read_turn
 from .support_log import SupportLog
-from .text_tokens import folded_text, is_chinese
+from .text_tokens import MAX_CHARACTERS, folded_text, is_chinese
 
 if TYPE_CHECKING:
     from ...tokenization.sources.generic import TableSource
@@ -121,10 +121,13 @@ class ChatSession:
         lexicon = {True: CHINESE, False: ENGLISH, None: CHINESE if self._state.language == "zh" else ENGLISH}[chinese]
         reading = read_turn(folded, lexicon, self._words)
         turn = self._reply(folded, reading, lexicon)
-        if reading.negative:
-            answers = Answers(turn.understood, self._examples)
-            turn = replace(turn, answer=answers.sentences(answers.negative(reading.negative), turn.answer))
-        return turn
+        answers = Answers(turn.understood, self._examples)
+        cut = answers.phrases.cut.format(read=f"{MAX_CHARACTERS:,}", length=f"{len(text):,}")
+        notes = (
+            cut if len(text) > MAX_CHARACTERS else "",
+            answers.negative(reading.negative) if reading.negative else "",
+        )
+        return replace(turn, answer=answers.sentences(*notes, turn.answer))
 
     def _reply(self, folded: str, reading: Reading, lexicon: Lexicon) -> ChatTurn:
         """The turn that answers what was read."""
@@ -145,9 +148,12 @@ class ChatSession:
             if request in reading.requests:
                 return self._compare(state, request)
         answers = Answers(state, self._examples)
-        if reading.wishes or reading.requests & {"anything", "lift_price", "lift_brand", "lift_category"}:
-            unknown = [] if reading.categories else reading.unknown
-            return self._recommend(replace(state, request="find"), answers.unknown(unknown))
+        if (
+            reading.wishes
+            or reading.hints
+            or reading.requests & {"anything", "lift_price", "lift_brand", "lift_category"}
+        ):
+            return self._recommend(replace(state, request="find"), answers.unknown(reading.unknown))
         phrases = answers.phrases
         for name, first in (("thanks", phrases.thanks), ("greeting", phrases.greeting), ("accept", phrases.accepted)):
             if name in reading.requests:

@@ -28,6 +28,7 @@ class Wishes(NamedTuple):
     things: list[str]
     topics: list[str]
     unknown: list[str]
+    named: str = ""
 
 
 def read_wishes(text: str, lexicon: Lexicon, words: CatalogueWords) -> Wishes:
@@ -39,13 +40,15 @@ def read_wishes(text: str, lexicon: Lexicon, words: CatalogueWords) -> Wishes:
         words: The catalogue.
     """
     found = Wishes([], [], [], [], [], [])
+    parts: dict[str, str] = {}
     for piece in re.split(r" - |[|.:;!?,。！？、()\[\]\"“”]", text):
-        rest = _read_names(found, piece, lexicon, words)
+        rest = _read_names(found, piece, lexicon, words, parts)
         new, things, topics, unknown = _words_of_sentence(rest, lexicon, words)
         for run in re.findall(f"[{HAN}]+", "".join(rest)):
             for part in _han_pieces(run, lexicon, words):
                 read = _han_words(part, lexicon, words)
-                unknown += [part] if not read and 1 < len(part) <= _LONGEST_UNKNOWN else []
+                known = len(part) > 1 or part in lexicon.short
+                unknown += [part] if not read and known and len(part) <= _LONGEST_UNKNOWN else []
                 new += read
                 things += [word for word in read[-1:] if _is_han_thing(word, run, lexicon, words)]
         if not lexicon.sentence:
@@ -54,11 +57,23 @@ def read_wishes(text: str, lexicon: Lexicon, words: CatalogueWords) -> Wishes:
         found.things.extend(dict.fromkeys(word for word in things if word not in found.things))
         found.topics.extend(dict.fromkeys(word for word in topics if word not in found.things))
         found.unknown.extend(dict.fromkeys(unknown))
-    return found._replace(things=[], topics=[]) if found.categories else found
+    if not found.categories:
+        return found
+    return found._replace(things=[], topics=[], named=parts.get(found.categories[0], ""))
 
 
-def _read_names(found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:
-    """Read categories and brands; returns the words of the piece with a mark in place of each."""
+def _read_names(
+    found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWords, of_parts: dict[str, str]
+) -> list[str]:
+    """Read categories and brands; returns the words of the piece with a mark in place of each.
+
+    Args:
+        found: The wishes so far, which are added to.
+        piece: A piece of text.
+        lexicon: Its language.
+        words: The catalogue.
+        of_parts: Category to the part of its name that was written, which is added to.
+    """
     rest: list[str] = []
     part: tuple[str, tuple[str, ...]] | None = None
     parts = words.category_parts
@@ -82,6 +97,8 @@ def _read_names(found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWor
             rest[-1:] = part[1]
         is_new = where is found.categories and name not in where
         part = (name, written[place : place + size]) if is_new and tokens[place : place + size] in parts else None
+        if part is not None:
+            of_parts[name] = ("" if re.match(f"[{HAN}]", part[1][0]) else " ").join(part[1])
         if name not in where:
             where.append(name)
         rest.append(_NAME)
@@ -134,7 +151,11 @@ def _words_of_sentence(
         if has[place] and set(written[:place]) & of.topics and not _is_property(written[place], lexicon)
     ]  # fmt: skip
     asked = bool(set(written) & of.questions) and "about" not in written
-    unknown = [written[place] for place in nouns if not (has[place] or asked)]
+    unknown = [
+        word for place, word in enumerate(written)
+        if kept[place] and not (has[place] or asked)
+        and (place in nouns or _before_name(place, written, content) or _is_alone(place, written, content, of))
+    ]  # fmt: skip
     return [word for word, wish in zip(written, has, strict=True) if wish], things, topics, unknown
 
 
@@ -151,6 +172,14 @@ def _is_alone(place: int, written: list[str], content: list[bool], of: SentenceW
         for other in rest
         if not _refines(other, written, content, of)
     )
+
+
+def _before_name(place: int, written: list[str], content: list[bool]) -> bool:
+    """Whether a word is in front of a category or brand: "sweet snacks"."""
+    end = place
+    while end + 1 < len(written) and content[end]:
+        end += 1
+    return written[end] == _NAME
 
 
 def _refines(place: int, written: list[str], content: list[bool], of: SentenceWords) -> bool:
