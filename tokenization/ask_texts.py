@@ -162,7 +162,7 @@ def _meant(text: str, spans: Sequence[tuple[int, int]], unknown: Sequence[tuple[
     eastern = [span for span in spans if span[1] <= len(text) and _EASTERN.search(text, *span)]
     lost = sum(span in eastern for span in unknown)
     drops_eastern = lost > UNKNOWN_SHARE * len(eastern)
-    removed = [span for span in unknown if span not in eastern]
+    removed = [span for span in unknown if span not in eastern and not _LATIN.search(text, *span)]
     removed += [match.span() for match in re.finditer(f"[{_EAST}]+", text) if drops_eastern]
     removed += [
         word.span() for word in _WORD.finditer(text)
