@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 from .catalogue_words import CatalogueWords
 from .families import INGREDIENTS
@@ -93,11 +92,11 @@ def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
         found.requests -= {"cheaper", "dearer"}  # a number says it better
     found.changes = patterns["changes"].search(text) is not None
     text = _read_exclusions(found, text, lexicon, words)
-    for pattern in patterns["people"]:
-        for told in pattern.finditer(text):
+    for pattern in lexicon.people:
+        for told in re.finditer(pattern, text):
             about = read_wishes(told[1], lexicon, words)
             found.hints += [*about.attributes, *about.categories]
-        text = pattern.sub(GAP, text)
+        text = re.sub(pattern, GAP, text)
     if patterns["anything"].search(text):
         found.requests.add("anything")
         text = patterns["anything"].sub(GAP, text)
@@ -109,7 +108,7 @@ def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
 
 
 @cache
-def _patterns(lexicon: Lexicon) -> dict[str, Any]:
+def _patterns(lexicon: Lexicon) -> dict[str, re.Pattern[str]]:
     """Patterns of a lexicon by the names of its fields."""
     before, after = (r"(?<![^\W_])", r"(?![^\W_])") if lexicon.spaced else ("", "")
     names = (
@@ -126,7 +125,6 @@ def _patterns(lexicon: Lexicon) -> dict[str, Any]:
     )
     found = {name: re.compile(rf"{before}(?:{getattr(lexicon, name)}){after}") for name in names}
     found |= {name: re.compile(getattr(lexicon, name)) for name in _WHOLE}
-    found["people"] = [re.compile(pattern) for pattern in lexicon.people]
     found["shown"] = re.compile(rf"(?:{lexicon.shown})")
     found["fillers"] = re.compile(rf"(?:{lexicon.fillers})")
     found["negations"] = re.compile(rf"{before}(?:{lexicon.negations}){after}(?:'t)?")
