@@ -126,7 +126,7 @@ EVALUATION = rf"""
 (?:No targets in this slice\.\n|{METRICS}{VERDICT}))*(?:
 Discovery was not measured: [^\n]+\.
 |
-Discovery: items of the user's history are left out [^\n]+ not in the history\.
+Discovery: items of the user's history are left out [^\n]+ those of the slice `unseen`\. `recommend\(\)` [^\n]+\.
 
 ### Discovery: all targets \([\d,]+ of [\d,]+ users\)
 
