@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from xcat_rec.modeling_xcat.queries_xcat import BY_MEANING, NO_WORD, UNREAD
@@ -69,3 +71,34 @@ def test_lists_of_many_users_have_their_own_notes(using: XCatRecommender) -> Non
     lists = using.recommend_many([HISTORY] * 3, 3, queries=["maps", "帐篷", "number " * 70])
     assert [sum("quer" in note for note in found.notes) for found in lists] == [0, 2, 1]
     assert NO_WORD in BY_MEANING and not any("帐" in note for note in lists[1].notes)
+
+
+def test_history_and_query_explain_a_list_together(using: XCatRecommender) -> None:
+    both = using.recommend(HISTORY, 40, query="maps number 35")
+    history = using.recommend(HISTORY, 40, query="maps number 35", explain="history")
+    query = using.recommend(HISTORY, 40, query="maps number 35", explain="query")
+    assert [item.item_id for item in both] == [item.item_id for item in history] == [item.item_id for item in query]
+    assert [item.because for item in both] == [item.because for item in history] and any(i.because for i in both)
+    assert [item.words for item in both] == [item.words for item in query] and any(item.words for item in both)
+    assert not any(item.words for item in history) and not any(item.because for item in query)
+    assert {reason.item_id for item in both for reason in item.because} <= set(HISTORY)
+
+
+@pytest.mark.parametrize("discovers", [True, False], ids=["discover", "next"])
+def test_a_loaded_checkpoint_answers_as_the_model_in_memory(tmp_path: Path, discovers: bool) -> None:
+    made = prepared(candidate_attention=True, discover_candidate_attention=True, discover_neighbor_weight=3.0)
+    made.model.model.asks.view.fill_(5.0)
+    made.model.save_pretrained(tmp_path)
+    made.processor.save_pretrained(tmp_path)
+    lists = []
+    for using in (XCatRecommender(made.model, made.processor), XCatRecommender.from_pretrained(tmp_path)):
+        found = using.recommend(HISTORY, 40, query="maps number 35", exclude_seen=discovers)
+        rows = [{**row, "ask": "maps number 35"} for row in using.processor.history_rows([HISTORY])]
+        (scores,) = using.score_rows(rows, discover=discovers)
+        assert [item.score for item in found] == pytest.approx(
+            scores[scores.isfinite()].sort(descending=True).values.tolist(), abs=1e-3
+        )
+        assert len(found) == (38 if discovers else 40)
+        lists.append(found)
+    assert [item.item_id for item in lists[0]] == [item.item_id for item in lists[1]]
+    assert [item.words for item in lists[0]] == [item.words for item in lists[1]]
