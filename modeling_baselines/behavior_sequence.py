@@ -22,6 +22,7 @@ class BSTConfig(DeepClickConfig):
     """Configuration of `BSTModel`: the fields of `DeepClickConfig`, and three more.
 
     Args:
+        activation: As in `DeepClickConfig`; the paper has a leaky ReLU, and "prelu" trains its slope.
         num_heads: Heads of the self-attention; a divisor of the width of an item.
         num_layers: Transformer blocks; the paper finds one best.
         num_age_buckets: Positions are the time from an event to the impression, in this many buckets: the first is
@@ -33,6 +34,7 @@ class BSTConfig(DeepClickConfig):
 
     model_type = "xcat_bst"
 
+    activation: str = "prelu"
     num_heads: int = 8
     num_layers: int = 1
     num_age_buckets: int = 0

@@ -131,8 +131,9 @@ class ActivationUnit(nn.Module):
 
 def masked_softmax(scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """(rows, events) softmax over the events of each row; 0 where there is no event, and for an empty history."""
-    lowest = torch.finfo(scores.dtype).min
-    weights: torch.Tensor = scores.masked_fill(~mask, lowest).float().softmax(-1).to(scores.dtype) * mask
+    numbers = scores.float()
+    masked = numbers.masked_fill(~mask, torch.finfo(numbers.dtype).min)
+    weights: torch.Tensor = masked.softmax(-1).to(scores.dtype) * mask
     return weights
 
 

@@ -20,6 +20,8 @@ class DMINConfig(DeepClickConfig):
     """Configuration of `DMINModel`: the fields of `DeepClickConfig`, and four more.
 
     Args:
+        activation: As in `DeepClickConfig`; "prelu" by default, because early in a training the running averages of
+            "dice" can be far from the statistics of a batch.
         num_heads: Heads of both self-attentions; the second ones are the interests. A divisor of the width of an item.
         position_dim: Width of the position embeddings that the attention to an interest reads.
         attention_sizes: Widths of the hidden layers of that attention.
@@ -31,6 +33,7 @@ class DMINConfig(DeepClickConfig):
 
     model_type = "xcat_dmin"
 
+    activation: str = "prelu"
     num_heads: int = 4
     position_dim: int = 8
     attention_sizes: list[int] | tuple[int, ...] = (80, 40)
