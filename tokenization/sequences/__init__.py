@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from .build import target_histories as target_histories
     from .build import target_items as target_items
     from .click_labels import label_impressions as label_impressions
+    from .click_options import ClickOptions as ClickOptions
+    from .click_pairs import as_pairs as as_pairs
+    from .click_rows import ClickData as ClickData
+    from .click_rows import split_clicks as split_clicks
     from .event_options import EventOptions as EventOptions
     from .filters import filter_events as filter_events
     from .held_out_items import choose_cold_items as choose_cold_items
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from .held_targets import hold_in_unit as hold_in_unit
     from .histories import Histories as Histories
     from .histories import read_histories as read_histories
+    from .negatives import NegativeSampler as NegativeSampler
+    from .sampled_clicks import with_negatives as with_negatives
     from .split import AllEvents as AllEvents
     from .split import Cut as Cut
     from .split import Held as Held
@@ -50,6 +56,12 @@ _EXPORTS = {
     "Histories": ".histories",  # result of `read_histories`
     "choose_cold_items": ".held_out_items",  # items without training events, for a test of cold items
     "label_impressions": ".click_labels",  # impressions with clicks as labels
+    "ClickOptions": ".click_options",  # labels, negatives and context of rows for click prediction
+    "split_clicks": ".click_rows",  # rows for click prediction
+    "ClickData": ".click_rows",  # result of `split_clicks`
+    "NegativeSampler": ".negatives",  # draws items that a user has no event with
+    "with_negatives": ".sampled_clicks",  # training rows with negatives
+    "as_pairs": ".click_pairs",  # one row per showing
     "target_items": ".build",  # targets of sequences
     "target_histories": ".build",  # histories before the targets
 }

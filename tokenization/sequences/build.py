@@ -17,14 +17,15 @@ from .split import Cut, Held, Split, all_events
 from .splits import AUTO, SPLITS, auto_split
 from .timeline import TiePolicy, Timeline, sort_events
 
-_SEQUENCE = {
+SEQUENCE = {
     "user_id": datasets.Value("string"),
     "items": datasets.List(datasets.Value("int32")),
     "event_types": datasets.List(datasets.Value("int32")),
     "ratings": datasets.List(datasets.Value("float32")),
     "timestamps": datasets.List(datasets.Value("int64")),
 }
-_TARGETS = datasets.List(datasets.Value("int32"))
+TARGETS = datasets.List(datasets.Value("int32"))
+"""Features of rows: one value per event, and the item indices of the targets."""
 
 
 def resolve_split(shop: ShopTables, split: str) -> str:
@@ -86,20 +87,20 @@ def build_splits(
         raise ValueError(f"max_history is {max_history}; give a number from 1, or None for the whole history")
     roles = event_roles(shop.event_type_names()) if roles is None else roles
     timeline = sort_events(shop.events, chosen.unit, TiePolicy(tie_policy), seed, roles)
-    coded = _coded(timeline, vocabulary, event_types)
+    coded = coded_events(timeline, vocabulary, event_types)
     made = cut_events(chosen, timeline) if cut is None else cut(timeline)
-    train = _gather(coded.filter(pl.Series(made.train))).filter(pl.col("items").list.len() > 1)
-    sequence = _SEQUENCE
+    train = gather_rows(coded.filter(pl.Series(made.train))).filter(pl.col("items").list.len() > 1)
+    sequence = SEQUENCE
     if roles.all_targets:
         coded, train = coded.drop(ROLES), train.drop(ROLES)
     else:
-        sequence = {**_SEQUENCE, ROLES: datasets.List(datasets.Value("int8"))}
+        sequence = {**SEQUENCE, ROLES: datasets.List(datasets.Value("int8"))}
         train = train.filter(pl.col(ROLES).list.slice(1).list.max() == TARGET)
-    with_targets = {**sequence, "targets": _TARGETS}
+    with_targets = {**sequence, "targets": TARGETS}
     return datasets.DatasetDict({
-        "train": _dataset(train, sequence),
-        "validation": _dataset(_queries(timeline, coded, made.validation, max_history), with_targets),
-        "test": _dataset(_queries(timeline, coded, made.test, max_history), with_targets),
+        "train": rows_dataset(train, sequence),
+        "validation": rows_dataset(_queries(timeline, coded, made.validation, max_history), with_targets),
+        "test": rows_dataset(_queries(timeline, coded, made.test, max_history), with_targets),
     })  # fmt: skip
 
 
@@ -143,7 +144,7 @@ def trained_items(train: datasets.Dataset, num_rows: int) -> np.ndarray:
     return trained
 
 
-def _coded(timeline: Timeline, vocabulary: ItemVocabulary, event_types: Sequence[str]) -> pl.DataFrame:
+def coded_events(timeline: Timeline, vocabulary: ItemVocabulary, event_types: Sequence[str]) -> pl.DataFrame:
     """The sorted events with item indices and codes in place of names."""
     events = timeline.events
     rows = vocabulary.encode(events["item_id"].to_arrow())
@@ -176,14 +177,16 @@ def _queries(timeline: Timeline, coded: pl.DataFrame, held: Held, max_history: i
     inside = wanted[timeline.user] & (position < end)
     if max_history is not None:
         inside &= position >= end - max_history
-    return _gather(coded.filter(pl.Series(inside))).join(targets, on="user", maintain_order="left")
+    return gather_rows(coded.filter(pl.Series(inside))).join(targets, on="user", maintain_order="left")
 
 
-def _gather(coded: pl.DataFrame) -> pl.DataFrame:
+def gather_rows(coded: pl.DataFrame) -> pl.DataFrame:
+    """One row per user, with a list per column of events."""
     lists = [name for name in ("items", "event_types", "ratings", "timestamps", ROLES) if name in coded.columns]
     return coded.group_by("user", maintain_order=True).agg(pl.col("user_id").first(), *lists)
 
 
-def _dataset(table: pl.DataFrame, columns: dict[str, object]) -> datasets.Dataset:
+def rows_dataset(table: pl.DataFrame, columns: dict[str, object]) -> datasets.Dataset:
+    """Rows with these features."""
     schema = datasets.Features(columns)
     return datasets.Dataset(pa.table(table.select(list(columns)).to_arrow()).cast(schema.arrow_schema))

@@ -1,17 +1,23 @@
-"""Labels for click prediction: impressions without a click, or random items that the user has no event with."""
+"""Labels for click prediction: impressions with and without a click, or ratings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
+from ..tables.event_roles import is_impression, is_negative
 from ..tables.event_times import exact_time
+from ..tables.table_columns import CLICKED
+from .click_options import AUTO, EVENTS, IMPRESSIONS, RATINGS, ClickOptions
+
+IMPRESSION, RATING = "impression", "rating"
+"""Kinds of labels, beside the kinds of negatives."""
 
 
 def label_impressions(
-    events: pl.DataFrame, shown: str, taken: Sequence[str], *, within: int | None = None
+    events: pl.DataFrame, shown: str | Sequence[str], taken: Sequence[str], *, within: int | None = None
 ) -> pl.DataFrame:
     """Label every impression by whether the user took the item.
 
@@ -20,7 +26,7 @@ def label_impressions(
 
     Args:
         events: Events of `ShopTables`, all with a time.
-        shown: Event type of impressions, such as "impression".
+        shown: Event type of impressions, such as "impression", or several.
         taken: Event types that mean that the user took the item, such as ("click", "purchase").
         within: Maximum seconds from the impression to the event; None for no maximum.
 
@@ -43,10 +49,11 @@ def label_impressions(
         )
     wanted = ("user_id", "item_id", "timestamp", "event_type")
     row = events.select(*wanted, _time=exact_time(events)).with_row_index("_row")
-    impressions = row.filter(pl.col("event_type") == shown)
+    types = [shown] if isinstance(shown, str) else list(shown)
+    impressions = row.filter(pl.col("event_type").is_in(types))
     if impressions.is_empty():
         kinds = ", ".join(sorted(events["event_type"].unique().to_list()))
-        raise ValueError(f"events, column event_type: no row has {shown!r}; it has {kinds}")
+        raise ValueError(f"events, column event_type: no row has {' or '.join(map(repr, types))}; it has {kinds}")
     answers = row.filter(pl.col("event_type").is_in(list(taken)))
     # Each answer is for the last impression before it; of impressions at one time, for the later one in the table.
     matched = answers.sort("_time", "_row").join_asof(
@@ -61,70 +68,94 @@ def label_impressions(
     return impressions.select("user_id", "item_id", "timestamp").with_columns(label=hit.cast(pl.Int8))
 
 
-def sample_unseen(
-    events: pl.DataFrame, items: Sequence[str] | pl.Series, per_event: int = 1, *, seed: int = 0
-) -> pl.DataFrame:
-    """Use every event as a positive, with negatives drawn uniformly from items without events of its user.
+@dataclass(frozen=True)
+class Labels:
+    """Labels of a table of events.
 
     Args:
-        events: `user_id`, `item_id` and `timestamp`; it must contain all known events of a user.
-        items: Ids of the catalogue.
-        per_event: Distinct negatives per event; fewer if a user has events with nearly all items.
-        seed: Seed of the draw.
+        kind: "impression" or "rating".
+        label: (events,) 1 or 0, null for events without a label.
+        in_history: (events,) whether the event belongs to histories: impressions that were not clicked do not.
+    """
+
+    kind: str
+    label: pl.Series
+    in_history: pl.Series
+
+
+def labels_from(events: pl.DataFrame, options: ClickOptions) -> str:
+    """Resolve `ClickOptions.labels` for a table of events.
 
     Returns:
-        `user_id`, `item_id`, `timestamp` and `label`: each event with label 1, followed by its negatives with label 0
-            and
-        the same time.
+        "impressions", "ratings" or "events".
+    """
+    if options.labels != AUTO:
+        return options.labels
+    if options.min_rating is not None:
+        return RATINGS
+    return IMPRESSIONS if _has_clicks(events) or _shown_types(events, options) else EVENTS
+
+
+def label_events(events: pl.DataFrame, options: ClickOptions) -> Labels:
+    """Label impressions or ratings.
+
+    Args:
+        events: Events of `ShopTables`.
+        options: Labels to make; not those of sampled negatives.
 
     Raises:
-        ValueError: If `per_event` is less than 1, or an event's item is not in the catalogue.
+        ValueError: If there is nothing to label, or all labels are the same.
     """
-    if per_event < 1:
-        raise ValueError(f"per_event is {per_event}; give a number from 1")
-    catalogue = pl.Series("item_id", items, pl.String).unique(maintain_order=True)
-    code = pl.DataFrame({"item_id": catalogue}).with_row_index("item")
-    coded = events.select("user_id", "item_id", "timestamp").join(
-        code, on="item_id", how="left", maintain_order="left"
-    ).with_columns(user=(pl.col("user_id").rank("dense") - 1).cast(pl.Int64))  # fmt: skip
-    unknown = coded.filter(pl.col("item").is_null())
-    if unknown.height:
+    if labels_from(events, options) == RATINGS:
+        label = (events["rating"] >= options.min_rating).cast(pl.Int8)
+        found = Labels(RATING, label, pl.Series([True]).new_from_index(0, events.height))
+        what = f"min_rating={options.min_rating}; the ratings are {events['rating'].min()} to {events['rating'].max()}"
+    elif _has_clicks(events):
+        clicked = events[CLICKED]
+        found = Labels(IMPRESSION, clicked.cast(pl.Int8), clicked.fill_null(True))
+        what = f"column {CLICKED}"
+    else:
+        shown = _shown_types(events, options)
+        if not shown:
+            kinds = ", ".join(sorted(events["event_type"].unique().to_list()))
+            raise ValueError(
+                f"events: there is no column {CLICKED}, and no event type of impressions among {kinds}; give shown= "
+                f"with these types, map a column with columns={{'{CLICKED}': 'NAME'}}, or use labels='events'"
+            )
+        types = events["event_type"].unique().sort().to_list()
+        taken = options.taken or [name for name in types if name not in shown and not is_negative(name)]
+        shows = events["event_type"].is_in(shown)
+        labelled = label_impressions(events, shown, taken, within=options.within)["label"]
+        label = pl.Series([None], dtype=pl.Int8).new_from_index(0, events.height)
+        found = Labels(IMPRESSION, label.scatter(shows.arg_true(), labelled), ~shows)
+        what = f"event types {', '.join(shown)}"
+    _check_labels(found, what)
+    return found
+
+
+def _has_clicks(events: pl.DataFrame) -> bool:
+    return CLICKED in events.columns and events[CLICKED].null_count() < events.height
+
+
+def _shown_types(events: pl.DataFrame, options: ClickOptions) -> list[str]:
+    """Event types of impressions: the given ones, or those with such a name beside other types."""
+    types = events["event_type"].unique().sort().to_list()
+    if options.shown is not None:
+        return list(options.shown)
+    shown = [name for name in types if is_impression(name)]
+    return shown if len(shown) < len(types) else []
+
+
+def _check_labels(labels: Labels, what: str) -> None:
+    """Refuse labels that are all the same."""
+    known = labels.label.drop_nulls()
+    if known.is_empty():
+        raise ValueError(f"events: none of {len(labels.label)} rows has a label ({what}); fill the column")
+    positives = int(known.sum())
+    if not positives:
+        raise ValueError(f"events: none of {len(known)} {labels.kind}s is positive ({what}), so there are no clicks")
+    if positives == len(known):
         raise ValueError(
-            f"events, column item_id: {unknown.height} rows have an item that is not in the catalogue, for example "
-            f"{unknown['item_id'][0]!r}; add it or drop these rows"
+            f"events: all {len(known)} {labels.kind}s are positive ({what}), so there is nothing to tell apart; keep "
+            "the impressions without a click in the table, or use labels='events' with sampled negatives"
         )
-    drawn = _draw(coded["user"].to_numpy(), coded["item"].to_numpy().astype(np.int64), len(catalogue), per_event, seed)
-    owner, item = np.nonzero(drawn >= 0)[0], drawn[drawn >= 0]
-    negatives = coded[owner].select("user_id", item_id=catalogue.gather(item), timestamp="timestamp", _event=pl.lit(0))
-    parts = [
-        coded.select("user_id", "item_id", "timestamp", label=pl.lit(1, pl.Int8), _event=pl.int_range(pl.len())),
-        negatives.with_columns(label=pl.lit(0, pl.Int8), _event=pl.Series(owner)).select(
-            "user_id", "item_id", "timestamp", "label", "_event"
-        ),
-    ]
-    return pl.concat(parts).sort("_event", maintain_order=True).drop("_event")
-
-
-def _draw(user: np.ndarray, item: np.ndarray, num_items: int, per_event: int, seed: int) -> np.ndarray:
-    """(events, per_event) items that the users have no event with, -1 where there are too few."""
-    generator = np.random.default_rng(seed)
-    seen = np.unique(user * num_items + item)
-    free = num_items - np.bincount(seen // num_items, minlength=int(user.max(initial=-1)) + 1)
-    wanted = np.minimum(free, per_event)[user]
-    drawn = np.full((len(user), per_event), -1, dtype=np.int64)
-    # For a user with most of the catalogue, most draws would be rejected, so the remaining items are listed.
-    crowded = np.flatnonzero(2 * free[user] < num_items)
-    for row in crowded:
-        rest = np.setdiff1d(np.arange(num_items), item[user == user[row]])
-        drawn[row, : wanted[row]] = generator.choice(rest, size=wanted[row], replace=False)
-    open_rows = np.setdiff1d(np.arange(len(user)), crowded)
-    for place in range(per_event):
-        rows = open_rows[wanted[open_rows] > place]
-        while len(rows):
-            draw = generator.integers(num_items, size=len(rows))
-            key = user[rows] * num_items + draw
-            at = np.searchsorted(seen, key)
-            refused = (seen[np.minimum(at, len(seen) - 1)] == key) | (drawn[rows, :place] == draw[:, None]).any(axis=1)
-            drawn[rows[~refused], place] = draw[~refused]
-            rows = rows[refused]
-    return drawn

@@ -118,6 +118,23 @@ class Split:
         """
         raise NotImplementedError(f"{type(self).__name__} needs a cut(timeline, shared)")
 
+    def parts(self, timeline: Timeline, shared: Any) -> np.ndarray:
+        """Part of each labelled impression: 0 for training, 1 for validation, 2 for test, -1 for none.
+
+        By default training events and targets of `cut`. A split by time, users or a column overrides it: there all
+        impressions of a part count, not a user's first ones.
+
+        Args:
+            timeline: All events of some users; the impressions are its targets.
+            shared: Result of `shared` for the events of all users.
+
+        Returns:
+            (events,) int8; values of events that are not impressions mean nothing.
+        """
+        cut = self.cut(timeline, shared)
+        held = np.where(cut.validation.target, 1, np.where(cut.test.target, 2, -1))
+        return np.where(cut.train, 0, held).astype(np.int8)
+
     def fits(self, events: pl.DataFrame) -> bool:
         """Whether a table of events has the columns that the split reads.
 

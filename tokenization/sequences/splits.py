@@ -153,6 +153,11 @@ class GlobalTime(Split):
             hold_in_unit(timeline, first_units(timeline, timeline.predictable & (times >= second))),
         )
 
+    def parts(self, timeline: Timeline, shared: tuple[int, int]) -> np.ndarray:
+        """All impressions between the quantiles; see `Split.parts`."""
+        assert timeline.unit_time is not None
+        return np.searchsorted(np.array(shared), timeline.unit_time, side="right").astype(np.int8)
+
 
 @register_split(COLUMN)
 class ByColumn(Split):
@@ -197,6 +202,10 @@ class ByColumn(Split):
         first_held = first_position(timeline, (label != _TRAIN) | held[0].target | held[1].target)
         return Cut((label == _TRAIN) & (timeline.position < first_held[timeline.user]), held[0], held[1])
 
+    def parts(self, timeline: Timeline, shared: bool) -> np.ndarray:
+        """The values of the column; see `Split.parts`."""
+        return _labels(timeline.events["split"]).astype(np.int8)
+
     def fits(self, events: pl.DataFrame) -> bool:
         """Whether the column has a value for every event."""
         return not events["split"].null_count()
@@ -215,13 +224,16 @@ class UserLevel(Split):
 
     def cut(self, timeline: Timeline, shared: Any) -> Cut:
         """See `Split.cut`."""
-        ids = timeline.events["user_id"].gather(timeline.starts[:-1]).to_list()
-        part = np.array([share_of(name) for name in ids])[timeline.user] if ids else np.zeros(0)
-        last = last_targets(timeline)
+        part, last = _shares(timeline), last_targets(timeline)
         validation = last & (part >= VALIDATION_QUANTILE) & (part < TEST_QUANTILE)
         return Cut(
             part < VALIDATION_QUANTILE, hold(timeline, validation), hold(timeline, last & (part >= TEST_QUANTILE))
         )
+
+    def parts(self, timeline: Timeline, shared: Any) -> np.ndarray:
+        """All impressions of the part's users; see `Split.parts`."""
+        cuts = np.array([VALIDATION_QUANTILE, TEST_QUANTILE])
+        return np.searchsorted(cuts, _shares(timeline), side="right").astype(np.int8)
 
 
 @register_split("cold-items")
@@ -270,6 +282,12 @@ def share_of(name: str) -> float:
         (True, True)
     """
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest()) / 2**48
+
+
+def _shares(timeline: Timeline) -> np.ndarray:
+    """(events,) the user's `share_of`."""
+    ids = timeline.events["user_id"].gather(timeline.starts[:-1]).to_list()
+    return np.array([share_of(name) for name in ids])[timeline.user] if ids else np.zeros(0)
 
 
 def _labels(split: pl.Series) -> np.ndarray:

@@ -28,6 +28,7 @@ EVENT = {
     "|transaction id|receipt|receipt id|receipt no|bill no|session id|cart id|发票号|发票|订单号|订单编号|订单id"
     "|小票号|单号|交易号",
     "quantity": "quantity|qty|count|units|number of items|数量|件数|购买数量|销量",
+    "clicked": "clicked|is click|is clicked|clk|click label|was clicked|是否点击",
     "query": "query|search query|search term|search text|search words|搜索词|查询词|查询",
 }
 

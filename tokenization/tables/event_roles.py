@@ -13,6 +13,8 @@ TARGET, CONTEXT, NEGATIVE = 1, 0, -1
 ROLES = "event_roles"
 RETURN = "return"
 """Event type of rows with a negative quantity."""
+IMPRESSION = "impression"
+"""Event type of rows whose column `clicked` is false."""
 
 _NEGATIVE = re.compile(
     r"\b(returns?|returned|returning|refund(s|ed|ing)?|cancel(s|led|ed|lation|lations)?|charge ?backs?|void(ed)?"
@@ -21,9 +23,11 @@ _NEGATIVE = re.compile(
     r"|downvote[sd]?|thumbs? ?down|not ?interested|dismiss(es|ed)?)\b"
     r"|退货|退款|退单|退换|退回|取消|撤销|隐藏|不感兴趣|不喜欢|点踩|踩|拉黑|删除|移除|移出|屏蔽|举报|讨厌|差评|投诉|拒绝|跳过"
 )
+_SHOWN_WORDS = (r"impressions?|exposures?|exposed|shows?|shown|displays?|displayed", "曝光|展示|展现")
+_SHOWN = re.compile(rf"\b({_SHOWN_WORDS[0]})\b|{_SHOWN_WORDS[1]}")
 _TIERS = (
-    r"\b(impressions?|exposures?|exposed|shows?|shown|displays?|displayed|search(es|ed)?|query|queries|scroll(s|ed)?"
-    r"|hover(s|ed)?|login|logins|logout|sessions?)\b|曝光|展示|展现|搜索|检索|登录",
+    rf"\b({_SHOWN_WORDS[0]}|search(es|ed)?|query|queries|scroll(s|ed)?"
+    rf"|hover(s|ed)?|login|logins|logout|sessions?)\b|{_SHOWN_WORDS[1]}|搜索|检索|登录",
     r"\b(views?|viewed|clicks?|clicked|pv|page ?views?|item ?views?|product ?views?|view ?items?|details?|browse[sd]?"
     r"|browsing|detail ?views?|visits?|visited|opens?|opened|select(s|ed)?|preview(s|ed)?)\b"
     r"|浏览|点击|查看|访问|观看|看过|详情",
@@ -174,6 +178,16 @@ def saved_roles(event_types: Iterable[str], saved: Mapping[str, Sequence[str] | 
 def is_negative(event_type: str) -> bool:
     """Whether a name is negative, in English or Chinese."""
     return _says(_NEGATIVE, _words(event_type))
+
+
+def is_impression(event_type: str) -> bool:
+    """Whether a name means that an item was shown, in English or Chinese.
+
+    Example:
+        >>> is_impression("ad_impression"), is_impression("曝光"), is_impression("search"), is_impression("not shown")
+        (True, True, False, False)
+    """
+    return _says(_SHOWN, _words(event_type))
 
 
 def _check(names: Collection[str], **given: Sequence[str] | None) -> None:

@@ -49,6 +49,7 @@ _WORDING = {
     "nan_number": "{count} rows are NaN",
     "not_boolean": "{count} rows are neither true nor false",
     "negative_quantity": "{count} rows have a quantity below zero",
+    "not_clicked": "{count} rows are impressions without a click",
     "no_title": "{count} rows have no title",
     "partial_split": "{count} rows have no value",
     "control_characters": "{count} rows held control characters",

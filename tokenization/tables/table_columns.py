@@ -34,10 +34,12 @@ EVENT_SCHEMA: dict[str, pl.DataType] = {
     "is_target": pl.Boolean(),
     "basket_id": pl.String(),
 }
-QUANTITY, QUERY = "quantity", "query"
-EVENT_INPUTS: dict[str, pl.DataType] = {**EVENT_SCHEMA, QUANTITY: pl.Float64(), QUERY: pl.String()}
-"""Columns of events that are read. Quantities and queries are kept if the table has them; a negative quantity means a
-return, and a row with a query and without an item is a search."""
+QUANTITY, QUERY, CLICKED = "quantity", "query", "clicked"
+EVENT_INPUTS: dict[str, pl.DataType] = {
+    **EVENT_SCHEMA, QUANTITY: pl.Float64(), QUERY: pl.String(), CLICKED: pl.Boolean(),
+}  # fmt: skip
+"""Columns of events that are read. Quantities, queries and clicks are kept if the table has them; a negative quantity
+means a return, a row with a query and without an item is a search, and a row that is not clicked is an impression."""
 MICROSECOND = "_microsecond"
 """Additional column of events if a time has a fraction: microseconds beyond the whole seconds of `timestamp`, the
 column that models read."""
@@ -79,6 +81,8 @@ class TableColumns:
         basket_id: Events: basket of the event.
         quantity: Events: number of items; an event with a negative quantity gets the type "return".
         query: Events: what the user searched for; a row with a query needs no item.
+        clicked: Events: whether the user clicked on the item that was shown (1 or 0, yes or no); empty for events
+            that are not impressions. A row without a click gets the type "impression".
         by_table: Names for one table only, if two tables have a column under different names:
             `{"items.item_id": "asin", "events.item_id": "product_id"}`. They take precedence.
 
@@ -102,6 +106,7 @@ class TableColumns:
     basket_id: str = "basket_id"
     quantity: str = "quantity"
     query: str = "query"
+    clicked: str = "clicked"
     by_table: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -132,9 +137,9 @@ class TableColumns:
         return replace(self, **own, by_table={})
 
     def to_dict(self) -> dict[str, Any]:
-        """All names as JSON values; `by_table` only if it is not empty, and `query` only if it is another name."""
-        # Folders that were prepared before queries were read still match.
-        left_out = {"by_table": {}, QUERY: QUERY}
+        """All names as JSON values; `by_table` only if it is not empty, `query` and `clicked` only if renamed."""
+        # Folders that were prepared before these columns were read still match.
+        left_out = {"by_table": {}, QUERY: QUERY, CLICKED: CLICKED}
         return {name: value for name, value in asdict(self).items() if left_out.get(name) != value}
 
 

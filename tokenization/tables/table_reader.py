@@ -9,12 +9,13 @@ import polars as pl
 
 from ..masking import CONTACT, looks_personal
 from .column_reader import REPAIRS, ColumnReader, TableStyle, first_row, personal_names
-from .event_roles import RETURN, is_negative
+from .event_roles import IMPRESSION, RETURN, is_negative
 from .event_times import exact_time
 from .guess_checks import MIN_ROWS
 from .keys import meet_keys
 from .searches import SESSION, with_searches
 from .table_columns import (
+    CLICKED,
     DEFAULT_EVENT_TYPE,
     EVENT_INPUTS,
     EVENT_SCHEMA,
@@ -101,6 +102,7 @@ class TableReader(ColumnReader):
         self._item_ids("events", ids)
         times, order = self._order(table)
         event_type, quantity = self._event_types(table)
+        event_type, clicked = self._clicks(table, event_type)
         self._kinds(event_type, users)
         rating = self._numbers("events", table, "rating")
         split = self._labels(table, "split")
@@ -117,7 +119,7 @@ class TableReader(ColumnReader):
         ours = [values.rename(n).cast(t) for (n, t), values in zip(EVENT_SCHEMA.items(), read, strict=True)]
         if times.microseconds is not None:
             ours.append(times.microseconds.rename(MICROSECOND))
-        log = pl.DataFrame([*ours, *quantity, *query, *self._others(table, EVENT_INPUTS)])
+        log = pl.DataFrame([*ours, *quantity, *query, *clicked, *self._others(table, EVENT_INPUTS)])
         self._num_events = log.height
         log = self._with_users(self._with_items(log, written & ids.is_null()))
         self.repeated_events(log)
@@ -178,6 +180,18 @@ class TableReader(ColumnReader):
             returned = below & ~types.is_in(kept.implode())
             types = pl.select(pl.when(returned).then(pl.lit(RETURN)).otherwise(types)).to_series()
         return types.rename("event_type"), [quantity.rename(QUANTITY)]
+
+    def _clicks(self, table: pl.DataFrame, types: pl.Series) -> tuple[pl.Series, list[pl.Series]]:
+        """Type of each event, "impression" for an impression without a click; and the clicks, if there are any."""
+        if self.columns.clicked not in table.columns:
+            return types, []
+        clicked, bad = read_flags(self._column(table, CLICKED))
+        self._rows("events", table, CLICKED, "not_boolean", bad, "write 1 and 0, and nothing for other events")
+        ignored = (~clicked).fill_null(False)
+        remedy = f"they were read as event type {IMPRESSION}"
+        self._rows("events", table, CLICKED, "not_clicked", ignored, remedy, fatal=False)
+        typed = pl.select(pl.when(ignored).then(pl.lit(IMPRESSION)).otherwise(types)).to_series()
+        return typed.rename("event_type"), [clicked.rename(CLICKED).cast(pl.Boolean)]
 
     def users(self, table: pl.DataFrame) -> pl.DataFrame | None:
         """The users table with our name of the id, one row per user; None if it has no ids."""

@@ -16,9 +16,9 @@ MAX_TEXT = 10_000
 """Characters kept of a text; an encoder reads far fewer, and tokenizing a title of a megabyte would be slow."""
 
 _CONTROL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]"
-_FLAGS = {"true": True, "t": True, "yes": True, "1": True, "1.0": True} | {
-    "false": False, "f": False, "no": False, "0": False, "0.0": False,
-}  # fmt: skip
+_FLAGS = dict.fromkeys(("true", "t", "yes", "y", "1", "1.0", "是"), True) | dict.fromkeys(
+    ("false", "f", "no", "n", "0", "0.0", "否"), False
+)
 
 
 _PLAIN_COMMA = r"^[+-]?(?:\d+(?:,\d+)?|,\d+)$|^(?i)nan$"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.tokenization.sequences.click_labels import label_impressions, sample_unseen
+from xcat_rec.tokenization.sequences.click_labels import label_events, label_impressions, labels_from
+from xcat_rec.tokenization.sequences.click_options import ClickOptions
 
 ROWS = st.lists(
     st.tuples(st.sampled_from("uv"), st.sampled_from("ab"), st.integers(0, 6), st.sampled_from(["shown", "click"])),
@@ -46,41 +47,50 @@ def test_impressions_need_times() -> None:
         label_impressions(log_of([("u", "a", None, "shown")]), "shown", ["click"])
 
 
-@settings(max_examples=120, deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from("uvw"), st.sampled_from("abcdef"), st.integers(0, 9)), min_size=1, max_size=20),
-    st.integers(1, 7),
-    st.integers(0, 3),
+def test_labels_are_found_by_the_column_or_the_names_of_types() -> None:
+    plain = log_of([("u", "a", 1, "view"), ("u", "b", 2, "purchase")]).with_columns(rating=pl.Series([3.0, 5.0]))
+    shown = log_of([("u", "a", 1, "ad_impression"), ("u", "a", 2, "purchase"), ("u", "b", 3, "ad_impression")])
+    clicked = plain.with_columns(clicked=pl.Series([None, True]))
+    assert labels_from(plain, ClickOptions()) == "events"
+    assert labels_from(plain, ClickOptions(min_rating=4)) == "ratings"
+    assert [labels_from(table, ClickOptions()) for table in (shown, clicked)] == ["impressions"] * 2
+    found = label_events(shown, ClickOptions())
+    assert (found.label.to_list(), found.in_history.to_list()) == ([1, None, 0], [False, True, False])
+    rated = label_events(plain, ClickOptions(min_rating=4))
+    assert (rated.kind, rated.label.to_list(), rated.in_history.to_list()) == ("rating", [0, 1], [True, True])
+
+
+@pytest.mark.parametrize(
+    ("clicked", "options", "message"),
+    [
+        ([True, True], {}, "all 2 impressions are positive"),
+        ([False, False], {}, "none of 2 impressions is positive .column clicked., so there are no clicks"),
+        ([None, None], {"labels": "impressions"}, "no event type of impressions among view"),
+        ([None, None], {"min_rating": 9}, "none of 2 ratings is positive .min_rating=9; the ratings are 1.0 to 2.0"),
+    ],
 )
-def test_negatives_are_unseen_and_different(rows: list[Any], per_event: int, seed: int) -> None:
-    log = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
-    made = sample_unseen(log, list("abcdefg"), per_event, seed=seed)
-    assert made.equals(sample_unseen(log, list("abcdefg"), per_event, seed=seed))
-    assert made.filter(pl.col("label") == 1).drop("label").rows() == rows
-    place = 0
-    for user, _, time in rows:
-        seen = {row[1] for row in rows if row[0] == user}
-        wanted = min(per_event, 7 - len(seen))
-        negatives = made.rows()[place + 1 : place + 1 + wanted]
-        assert all(row[0] == user and row[2] == time and row[3] == 0 for row in negatives)
-        drawn = [row[1] for row in negatives]
-        assert len(set(drawn)) == len(drawn) == wanted and not set(drawn) & seen
-        place += 1 + wanted
-    assert place == made.height
+def test_tables_without_both_labels_are_refused(
+    clicked: list[bool | None], options: dict[str, Any], message: str
+) -> None:
+    log = log_of([("u", "a", 1, "view"), ("u", "b", 2, "view")])
+    log = log.with_columns(clicked=pl.Series(clicked, dtype=pl.Boolean), rating=pl.Series([1.0, 2.0]))
+    with pytest.raises(ValueError, match=message):
+        label_events(log, ClickOptions(**options))
 
 
-def test_negatives_are_drawn_uniformly_and_with_the_seed() -> None:
-    log = pl.DataFrame({"user_id": ["u"] * 3_000, "item_id": ["a"] * 3_000, "timestamp": range(3_000)})
-    made = sample_unseen(log, list("abcdef"), 2, seed=1)
-    counts = made.filter(pl.col("label") == 0)["item_id"].value_counts()
-    assert set(counts["item_id"]) == set("bcdef")
-    assert all(abs(count - 1_200) < 120 for count in counts["count"])
-    assert not made.equals(sample_unseen(log, list("abcdef"), 2, seed=2))
-
-
-def test_unknown_items_and_numbers_below_one_are_refused() -> None:
-    log = pl.DataFrame({"user_id": ["u"], "item_id": ["z"], "timestamp": [1]})
-    with pytest.raises(ValueError, match="1 rows have an item that is not in the catalogue, for example 'z'"):
-        sample_unseen(log, ["a"])
-    with pytest.raises(ValueError, match="per_event is 0; give a number from 1"):
-        sample_unseen(log, ["z"], 0)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"labels": "clicks"}, "labels is 'clicks'; give one of auto, impressions"),
+        ({"negatives": "hard"}, "negatives is 'hard'"),
+        ({"num_negatives": 0}, "num_negatives is 0; give a number from 1"),
+        ({"labels": "ratings"}, "needs min_rating"),
+        ({"labels": "events", "min_rating": 4}, "min_rating is for labels='ratings'"),
+        ({"unclicked_per_click": 0}, "unclicked_per_click is 0"),
+        ({"dense": "price"}, r"dense is a text; give a list of names, such as \['price'\]"),
+        ({"dense": ["x"], "categorical": ["x"]}, "'x' is in dense and in categorical"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ClickOptions(**options)

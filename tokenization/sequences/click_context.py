@@ -1,0 +1,113 @@
+"""Context of impressions: columns of events with numbers or categories, as inputs of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..tables.table_columns import CLICKED, EVENT_SCHEMA, QUANTITY, QUERY
+from ..tables.values import holds_no_numbers, read_numbers, read_texts
+
+_REFUSED = {*EVENT_SCHEMA, QUANTITY, QUERY, CLICKED}
+"""Columns that identify an event or tell its outcome."""
+
+
+@dataclass(frozen=True)
+class ClickContext:
+    """Columns of impressions as numbers; means, deviations and categories are those of training impressions.
+
+    Args:
+        dense: Columns with numbers.
+        means: Mean of each.
+        deviations: Standard deviation of each; 1 for a constant column.
+        categorical: Columns with categories.
+        categories: Categories of each, in order of their codes, which begin at 1.
+    """
+
+    dense: tuple[str, ...] = ()
+    means: tuple[float, ...] = ()
+    deviations: tuple[float, ...] = ()
+    categorical: tuple[str, ...] = ()
+    categories: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of codes of each categorical column, with code 0."""
+        return [len(values) + 1 for values in self.categories]
+
+    def encode(self, events: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """The inputs of impressions.
+
+        Args:
+            events: Events with these columns.
+
+        Returns:
+            (events, dense) float32, standardized, 0 where missing; (events, categorical) int32 codes, 0 where missing
+            or not in training.
+        """
+        numbers = np.zeros((events.height, len(self.dense)), dtype=np.float32)
+        for place, (name, mean, deviation) in enumerate(zip(self.dense, self.means, self.deviations, strict=True)):
+            values = read_numbers(events[name])[0].to_numpy()
+            numbers[:, place] = np.nan_to_num((values - mean) / deviation)
+        codes = np.zeros((events.height, len(self.categorical)), dtype=np.int32)
+        for place, (name, values) in enumerate(zip(self.categorical, self.categories, strict=True)):
+            known = {value: code for code, value in enumerate(values, start=1)}
+            texts = read_texts(events[name])
+            if known:
+                codes[:, place] = texts.replace_strict(known, default=0, return_dtype=pl.Int32).fill_null(0).to_numpy()
+        return numbers, codes
+
+    def to_dict(self) -> dict[str, Any]:
+        """The context as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> ClickContext:
+        """The context from the result of `to_dict`, also after JSON."""
+        plain = {name: tuple(values) for name, values in saved.items() if name != "categories"}
+        return cls(**plain, categories=tuple(tuple(values) for values in saved["categories"]))
+
+
+def fit_context(
+    events: pl.DataFrame, train: np.ndarray, dense: Sequence[str], categorical: Sequence[str]
+) -> ClickContext:
+    """The context of training impressions.
+
+    Args:
+        events: Events of `ShopTables`.
+        train: (events,) True for impressions of training.
+        dense: Columns with numbers.
+        categorical: Columns with categories.
+
+    Raises:
+        ValueError: If a column is missing, tells the outcome of an event, or has no numbers.
+    """
+    for name in (*dense, *categorical):
+        option = "dense" if name in dense else "categorical"
+        free = ", ".join(other for other in events.columns if other not in _REFUSED) or "none"
+        if name not in events.columns:
+            raise ValueError(f"{option} has {name!r}, which is not a column of the events; they have {free}")
+        if name in _REFUSED:
+            raise ValueError(
+                f"{option} has {name!r}, which identifies an event or tells its outcome; choose among {free}"
+            )
+    chosen = events.filter(pl.Series(train))
+    means, deviations = [], []
+    for name in dense:
+        count = chosen[name].len() - chosen[name].null_count()
+        values = None if holds_no_numbers(chosen[name].dtype) else read_numbers(chosen[name])[0].drop_nulls()
+        if values is None or values.is_empty():
+            raise ValueError(
+                f"events, column {name}: none of {count} values of training impressions is a number; give it in "
+                "categorical, or leave it out"
+            )
+        means.append(float(values.mean()))  # type: ignore[arg-type]
+        deviations.append(float(values.std(ddof=0)) or 1.0)  # type: ignore[arg-type]
+    found = [read_texts(chosen[name]).drop_nulls().unique().sort().to_list() for name in categorical]
+    return ClickContext(
+        tuple(dense), tuple(means), tuple(deviations), tuple(categorical), tuple(tuple(values) for values in found)
+    )

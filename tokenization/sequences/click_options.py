@@ -1,0 +1,73 @@
+"""Options of rows for click prediction: labels, negatives, and context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .negatives import UNIFORM, check_negatives
+
+AUTO, IMPRESSIONS, RATINGS, EVENTS = "auto", "impressions", "ratings", "events"
+LABELS = (AUTO, IMPRESSIONS, RATINGS, EVENTS)
+"""Where labels come from: impressions with and without a click, ratings, or events with sampled negatives."""
+
+
+@dataclass(frozen=True)
+class ClickOptions:
+    """Labels, negatives and context of rows for click prediction.
+
+    Args:
+        labels: "impressions" (column `clicked`, or an event type of impressions), "ratings" (with `min_rating`),
+            "events" (every target event is a positive, with sampled negatives), or "auto": ratings if `min_rating` is
+            given, impressions if the events have any, else events.
+        negatives: Kind of sampled negatives: uniform, popularity or category.
+        num_negatives: Sampled negatives per positive in training.
+        eval_negatives: Sampled negatives per positive in validation and test.
+        min_rating: Lowest rating that is a positive, such as 4; None for no labels by ratings.
+        shown: Event types of impressions; None for the types whose names say so.
+        taken: Event types that count as a click on an impression; None for all others that are not negative.
+        within: Maximum seconds from an impression to its click; None for no maximum.
+        unclicked_per_click: Impressions without a click to keep in training, per click, drawn with the seed; None for
+            all. Validation and test keep all.
+        min_history: Fewest earlier events of an impression; others are left out.
+        dense: Columns of events with numbers of an impression, such as its price or place.
+        categorical: Columns of events with categories of an impression, such as the device.
+        seed: Seed of the negatives.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    labels: str = AUTO
+    negatives: str = UNIFORM
+    num_negatives: int = 1
+    eval_negatives: int = 1
+    min_rating: float | None = None
+    shown: Sequence[str] | None = None
+    taken: Sequence[str] | None = None
+    within: int | None = None
+    unclicked_per_click: float | None = None
+    min_history: int = 1
+    dense: Sequence[str] = ()
+    categorical: Sequence[str] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.labels not in LABELS:
+            raise ValueError(f"labels is {self.labels!r}; give one of {', '.join(LABELS)}")
+        check_negatives(self.negatives, self.num_negatives)
+        check_negatives(self.negatives, self.eval_negatives)
+        if self.labels == RATINGS and self.min_rating is None:
+            raise ValueError("labels='ratings' needs min_rating, the lowest rating that is a positive, such as 4")
+        if self.min_rating is not None and self.labels not in (AUTO, RATINGS):
+            raise ValueError(f"min_rating is for labels='ratings', and labels is {self.labels!r}; leave one out")
+        if self.unclicked_per_click is not None and not self.unclicked_per_click > 0:
+            raise ValueError(f"unclicked_per_click is {self.unclicked_per_click}; give a number above 0, or None")
+        if self.min_history < 0:
+            raise ValueError(f"min_history is {self.min_history}; give a number from 0")
+        for name in ("shown", "taken", "dense", "categorical"):
+            if isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} is a text; give a list of names, such as [{getattr(self, name)!r}]")
+        both = sorted(set(self.dense) & set(self.categorical))
+        if both:
+            raise ValueError(f"the column {both[0]!r} is in dense and in categorical; give it in one of them")
