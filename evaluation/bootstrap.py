@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,18 +105,50 @@ def _interval(mean: float, resampled: np.ndarray, level: float, num_users: int) 
 
 def _resampled_means(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
     """(samples, columns) means of (users, columns) values over resampled users."""
+    return np.concatenate([times @ values / len(values) for times in _draws(len(values), samples, seed)])
+
+
+def _draws(users: int, samples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each user is in each sample: arrays (samples, users), several samples at a time."""
     generator = np.random.default_rng(seed)
-    users = len(values)
-    means = np.empty((samples, values.shape[1]))
     step = max(1, _DRAWS_AT_ONCE // users)
     with stage("bootstrap intervals", samples, "samples") as running:
         for start in range(0, samples, step):
             drawn = generator.integers(users, size=(min(step, samples - start), users))
             drawn += np.arange(len(drawn))[:, None] * users  # one `bincount` then counts all samples
-            times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
-            means[start : start + step] = times @ values / users
+            yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
             running.advance(len(drawn))
-    return means
+
+
+def bootstrap_statistic(
+    statistic: Callable[[np.ndarray], float],
+    num_users: int,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Percentile interval of a statistic that is not a mean over users, such as AUC; users are resampled.
+
+    For a paired difference give a statistic that subtracts two models' values on the same weights.
+
+    Args:
+        statistic: Computes the value from (users,) weights: how often each user is in the sample.
+        num_users: Number of users.
+        samples: Number of bootstrap samples; samples without a value (NaN) are left out.
+        seed: Seed of the draws; the same seed draws the same users as the other intervals.
+        level: Share of the resampled values within the interval.
+
+    Returns:
+        The statistic of the data and its interval.
+
+    Raises:
+        ValueError: If the statistic is NaN for the data.
+    """
+    value = statistic(np.ones(num_users))
+    if np.isnan(value):
+        raise ValueError(f"the statistic of {num_users} users is not a number; it needs both labels")
+    resampled = np.array([statistic(times) for draws in _draws(num_users, samples, seed) for times in draws])
+    return _interval(float(value), resampled[~np.isnan(resampled)], level, num_users)
 
 
 def paired_bootstrap(

@@ -1,4 +1,4 @@
-"""Ranking metrics as `evaluate` modules: written to a folder, loaded, or pushed as a Space."""
+"""Metrics as `evaluate` modules: written to a folder, loaded, or pushed as a Space."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from ..modeling_xcat.hub_xcat import HUB_ERRORS, hub_error
+from .click_prediction.click_metrics import ABOUT as ABOUT_CLICKS
 from .recommendation_ranking.ranking_metrics import ABOUT
 
-COMBINED = "recommendation_ranking"
-METRIC_MODULES = (*ABOUT, COMBINED)
-"""Names of the modules: one per metric, and one with all metrics."""
+COMBINED, CLICKS = "recommendation_ranking", "click_prediction"
+METRIC_MODULES = (*ABOUT, COMBINED, *ABOUT_CLICKS, CLICKS)
+"""Names of the modules: one per metric, and one with all metrics of rankings and of click predictions."""
 
 GRADIO = "6.31.0"
 """Version of gradio for the pages of Spaces."""
 
-_SOURCE = Path(__file__).parent / COMBINED
-_DEFINITIONS = "ranking_metrics.py"
+_SOURCE = Path(__file__).parent
+_DEFINITIONS = {COMBINED: "ranking_metrics.py", CLICKS: "click_metrics.py"}
+_TITLES = {"ndcg": "NDCG", "mrr": "MRR", "auc": "AUC", "gauc": "GAUC", "ece": "ECE"}
 _METRICS = re.compile(r"^METRICS = .*$", re.MULTILINE)
 _REQUIREMENTS = "evaluate>=0.4.5\ndatasets>=4.0\nnumpy>=1.26\n"
 
@@ -34,24 +36,13 @@ import gradio as gr
 metric = evaluate.load(os.path.join(os.path.dirname(os.path.abspath(__file__)), {script!r}))
 
 
-def compute(predictions, references, ks, num_items):
-    """Compute the metric from lists given as JSON."""
-    try:
-        return metric.compute(
-            predictions=json.loads(predictions), references=json.loads(references),
-            ks=[int(k) for k in ks.split(",")], num_items=int(num_items) or None,
-        )
-    except (ValueError, TypeError) as error:
-        raise gr.Error(str(error)) from error
+{compute}
 
 
 demo = gr.Interface(
     compute,
     [
-        gr.Textbox('[["tent", "lamp"], ["boots", "tent"]]', label="Recommendations per user, best first, as JSON"),
-        gr.Textbox('[["lamp"], ["kite"]]', label="Relevant items per user, as JSON"),
-        gr.Textbox("1,2", label="Cut-offs"),
-        gr.Number(4, precision=0, label="Items in the catalogue, for coverage; 0 if unknown"),
+        {inputs}
     ],
     gr.JSON(label="Result"),
     title={title!r},
@@ -61,6 +52,56 @@ demo = gr.Interface(
 if __name__ == "__main__":
     demo.launch()
 '''
+
+_COMPUTE = {
+    COMBINED: '''def compute(predictions, references, ks, num_items):
+    """Compute the metric from lists given as JSON."""
+    try:
+        return metric.compute(
+            predictions=json.loads(predictions), references=json.loads(references),
+            ks=[int(k) for k in ks.split(",")], num_items=int(num_items) or None,
+        )
+    except (ValueError, TypeError) as error:
+        raise gr.Error(str(error)) from error''',
+    CLICKS: '''def compute(predictions, references, users):
+    """Compute the metric from lists given as JSON."""
+    try:
+        return metric.compute(
+            predictions=json.loads(predictions), references=json.loads(references),
+            users=json.loads(users) if users.strip() else None,
+        )
+    except (ValueError, TypeError) as error:
+        raise gr.Error(str(error)) from error''',
+}
+_INPUTS = {
+    COMBINED: """gr.Textbox('[["tent", "lamp"], ["boots", "tent"]]', label="Recommendations per user, as JSON"),
+        gr.Textbox('[["lamp"], ["kite"]]', label="Relevant items per user, as JSON"),
+        gr.Textbox("1,2", label="Cut-offs"),
+        gr.Number(4, precision=0, label="Items in the catalogue, for coverage; 0 if unknown"),""",
+    CLICKS: """gr.Textbox("[0.9, 0.2, 0.4]", label="Probability of a click per impression, as JSON"),
+        gr.Textbox("[1, 0, 1]", label="Labels, as JSON"),
+        gr.Textbox('["u", "u", "v"]', label="Users, as JSON, for GAUC; empty if unknown"),""",
+}
+_EXAMPLE = {
+    COMBINED: 'predictions=[["tent", "lamp"], ["boots", "tent"]], references=[["lamp"], ["kite"]], ks=[1, 2]',
+    CLICKS: 'predictions=[0.9, 0.2, 0.4], references=[1, 0, 1], users=["u", "u", "v"]',
+}
+_USAGE = {
+    COMBINED: """- `predictions`: one list of recommended items per user, best first, all of one length; ids are
+  strings or integers.
+- `references`: one list of relevant items per user; a user without any is left out.
+- `ks`: cut-offs; by default 1, 5, 10, 20 and 50, up to the length of the lists.
+- `num_items`: number of items in the catalogue, for coverage.
+
+The result maps `{name}@k` and the like to numbers from 0 to 1, means over users. An item that is not in a user's list
+counts as ranked below it, so items need not be sampled.""",
+    CLICKS: """- `predictions`: probability of a click per impression.
+- `references`: 1 if the impression was clicked, else 0.
+- `users`: user of each impression, for GAUC.
+
+The result maps the metrics' names to numbers. With GAUC, `gauc_users` and `gauc_users_left_out` count users with both
+labels, and users with one label only, who have no AUC. Weights of GAUC are the users' impressions.""",
+}
 
 _README = """---
 title: {title}
@@ -90,16 +131,10 @@ description: >-
 import evaluate
 
 metric = evaluate.load("{place}")
-metric.compute(predictions=[["tent", "lamp"], ["boots", "tent"]], references=[["lamp"], ["kite"]], ks=[1, 2]{more})
+metric.compute({example})
 ```
 
-- `predictions`: one list of recommended items per user, best first, all of one length; ids are strings or integers.
-- `references`: one list of relevant items per user; a user without any is left out.
-- `ks`: cut-offs; by default 1, 5, 10, 20 and 50, up to the length of the lists.
-- `num_items`: number of items in the catalogue, for coverage.
-
-The result maps `{name}@k` and the like to numbers from 0 to 1, means over users. An item that is not in a user's list
-counts as ranked below it, so items need not be sampled.
+{usage}
 """
 
 
@@ -119,21 +154,27 @@ def write_metric(name: str, folder: str | Path, place: str | None = None) -> Pat
     """
     if name not in METRIC_MODULES:
         raise ValueError(f"there is no metric {name!r}; give one of {', '.join(METRIC_MODULES)}")
-    chosen = tuple(ABOUT) if name == COMBINED else (name,)
+    family = COMBINED if name in (*ABOUT, COMBINED) else CLICKS
+    about = ABOUT if family == COMBINED else ABOUT_CLICKS
+    chosen = tuple(about) if name == family else (name,)
     called = name if place is None else place.rpartition("/")[2]
     target = Path(folder) / called
     target.mkdir(parents=True, exist_ok=True)
-    script = (_SOURCE / f"{COMBINED}.py").read_text(encoding="utf-8")
-    title = name.replace("_", " ").capitalize() if name not in ("ndcg", "mrr") else name.upper()
+    script = (_SOURCE / family / f"{family}.py").read_text(encoding="utf-8")
+    title = _TITLES.get(name, name.replace("_", " ").capitalize())
+    kind = "ranked recommendations" if family == COMBINED else "click predictions"
+    more = ", num_items=4" if "coverage" in chosen else ""
     card = _README.format(
-        title=title, gradio=GRADIO, short=ABOUT.get(name, "Metrics of ranked recommendations."),
-        about="\n".join(f"- {ABOUT[one]}" for one in chosen), place=place or target, name=chosen[0],
-        more=", num_items=4" if "coverage" in chosen else "",
+        title=title, gradio=GRADIO, short=about.get(name, f"Metrics of {kind}."),
+        about="\n".join(f"- {about[one]}" for one in chosen), place=place or target,
+        example=_EXAMPLE[family] + more, usage=_USAGE[family].format(name=chosen[0]),
     )  # fmt: skip
+    definitions = _DEFINITIONS[family]
+    page = _APP.format(script=f"{called}.py", title=title, compute=_COMPUTE[family], inputs=_INPUTS[family])
     files = {
         f"{called}.py": _METRICS.sub(f"METRICS = {json.dumps(list(chosen))}", script),
-        _DEFINITIONS: (_SOURCE / _DEFINITIONS).read_text(encoding="utf-8"),
-        "app.py": _APP.format(script=f"{called}.py", title=title),
+        definitions: (_SOURCE / family / definitions).read_text(encoding="utf-8"),
+        "app.py": page,
         "requirements.txt": _REQUIREMENTS,
         "README.md": card,
     }

@@ -54,8 +54,8 @@ class ClickContext:
             values = read_numbers(events[name])[0].to_numpy()
             numbers[:, place] = np.nan_to_num((values - mean) / deviation)
         codes = np.zeros((events.height, len(self.categorical)), dtype=np.int32)
-        for place, (name, values) in enumerate(zip(self.categorical, self.categories, strict=True)):
-            known = {value: code for code, value in enumerate(values, start=1)}
+        for place, (name, named) in enumerate(zip(self.categorical, self.categories, strict=True)):
+            known = {value: code for code, value in enumerate(named, start=1)}
             texts = read_texts(events[name])
             if known:
                 codes[:, place] = texts.replace_strict(known, default=0, return_dtype=pl.Int32).fill_null(0).to_numpy()

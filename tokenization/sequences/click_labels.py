@@ -109,7 +109,8 @@ def label_events(events: pl.DataFrame, options: ClickOptions) -> Labels:
     if labels_from(events, options) == RATINGS:
         label = (events["rating"] >= options.min_rating).cast(pl.Int8)
         found = Labels(RATING, label, pl.Series([True]).new_from_index(0, events.height))
-        what = f"min_rating={options.min_rating}; the ratings are {events['rating'].min()} to {events['rating'].max()}"
+        low, high = (getattr(events["rating"], end)() for end in ("min", "max"))
+        what = f"min_rating={options.min_rating}; the ratings are {low} to {high}"
     elif _has_clicks(events):
         clicked = events[CLICKED]
         found = Labels(IMPRESSION, clicked.cast(pl.Int8), clicked.fill_null(True))

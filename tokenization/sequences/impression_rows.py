@@ -89,7 +89,7 @@ def impression_rows(
     })  # fmt: skip
     return ImpressionRows(
         splits, split.name, list(event_types), labels.kind, context, _rate(of_train), _rate(thinned),
-        {name: int((frame["part"] == n).sum() - (kept["part"] == n).sum()) for n, name in enumerate(PARTS)},
+        {name: _height(frame, n) - _height(kept, n) for n, name in enumerate(PARTS)},
     )  # fmt: skip
 
 
@@ -122,6 +122,10 @@ def _check_parts(shown: pl.DataFrame, labels: Labels, split: Split) -> None:
                 f"events: the split {split.name!r} leaves {what} in {name}, of {labels.label.count()} in all; a part "
                 "needs both labels: give more events, another split=, or a smaller min_history="
             )
+
+
+def _height(shown: pl.DataFrame, part: int) -> int:
+    return shown.filter(pl.col("part") == part).height
 
 
 def _rate(shown: pl.DataFrame) -> float:

@@ -148,7 +148,8 @@ class NegativeSampler:
         found = pairs[place] == wanted if len(pairs) else np.zeros(len(wanted), dtype=bool)
         left = self._sizes[self._group[positives]].copy()
         left[found] -= taken[place[found]]
-        return left
+        possible: np.ndarray = left
+        return possible
 
     def _at(self, uniform: np.ndarray, group: np.ndarray) -> np.ndarray:
         """The item at a share of a group's cumulative weights."""

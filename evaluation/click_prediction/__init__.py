@@ -1,0 +1,1 @@
+"""Metrics of click predictions, with their `evaluate` module."""
