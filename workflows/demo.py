@@ -12,6 +12,7 @@ from typing import Any
 from ..model_cards.page_lists import CustomerLists
 from ..model_cards.report_page import ReportContext, write_report
 from ..ranking.recommender import XCatRecommender
+from ..ranking.rerank import MaxPerCategory
 from ..tokenization.sources.complete_journey import load_complete_journey
 from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
 from .fit import FitRequest, fit_shop
@@ -40,7 +41,7 @@ SMALL_HOUSEHOLDS = 600
 SMALL_CONFIG = {**CONFIG, "objective": "sampled_softmax"}
 SMALL_TRAINING = {**TRAINING, "warmup_steps": 10, "precision": "fp32"}
 """Settings of the small reference checkpoint; its card is in `model_cards/released`. fp32, to run on any machine."""
-BUY_AGAIN, NEW_FOR_YOU = "Buy again", "New for you"
+BUY_AGAIN, NEW_FOR_YOU = "Buy again", "New for you (one per category)"
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,14 @@ def demo(
 def household_lists(recommender: XCatRecommender, rows: Any, count: int = HOUSEHOLDS_SHOWN) -> list[CustomerLists]:
     """Two lists for each of the first households: items that it had, and items that it did not have.
 
+    The second has at most one item per category: a dozen bananas differ in nothing but their number.
+
     Args:
-        recommender: The trained model.
+        recommender: The trained model, without rules of its own.
         rows: Dataset rows with `items` and `timestamps`, such as the test split.
         count: Number of households.
     """
+    varied = XCatRecommender(recommender.model, recommender.processor, [MaxPerCategory(1)])
     found = []
     for number, row in enumerate(rows.select(range(min(count, len(rows)))), start=1):
         history, times = recommender.vocabulary.decode(row["items"]), row.get("timestamps")
@@ -143,7 +147,7 @@ def household_lists(recommender: XCatRecommender, rows: Any, count: int = HOUSEH
                     BUY_AGAIN: recommender.recommend(
                         history, RECOMMENDATIONS_SHOWN, timestamps=times, exclude_seen=False, only_items=set(history)
                     ),
-                    NEW_FOR_YOU: recommender.recommend(history, RECOMMENDATIONS_SHOWN, timestamps=times),
+                    NEW_FOR_YOU: varied.recommend(history, RECOMMENDATIONS_SHOWN, timestamps=times),
                 },
             )
         )

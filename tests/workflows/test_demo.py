@@ -25,6 +25,9 @@ def test_lists_of_households(tmp_path: Path) -> None:
         assert one.events == len(row["items"]) and list(one.lists) == [BUY_AGAIN, NEW_FOR_YOU]
         assert {item.item_id for item in one.lists[BUY_AGAIN]} <= had and len(one.lists[BUY_AGAIN]) == 5
         assert not {item.item_id for item in one.lists[NEW_FOR_YOU]} & had and len(one.lists[NEW_FOR_YOU]) == 5
+        plain = [item.category for item in recommender.recommend(recommender.vocabulary.decode(row["items"]), 100)]
+        first = [item.category for item in one.lists[NEW_FOR_YOU]][: len(set(plain))]
+        assert first == list(dict.fromkeys(plain))[:5], "the best item of each category, the best category first"
         scores = recommender.score_rows([row])[0]
         best = max(had, key=lambda item: float(scores[int(recommender.vocabulary.encode([item])[0])]))
         assert one.lists[BUY_AGAIN][0].item_id == best
