@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from .bootstrap import confidence_interval as confidence_interval
     from .bootstrap import paired_bootstrap as paired_bootstrap
     from .categories import by_category as by_category
+    from .click_evaluation import ClickReport as ClickReport
+    from .click_evaluation import click_report as click_report
+    from .click_evaluation import click_table as click_table
     from .click_prediction.click_metrics import CLICK_METRICS as CLICK_METRICS
-    from .click_report import ClickReport as ClickReport
-    from .click_report import click_report as click_report
-    from .click_report import click_table as click_table
     from .fingerprint import evaluation_fingerprint as evaluation_fingerprint
     from .ranker_evaluation import Ranker as Ranker
     from .ranker_evaluation import RankingReport as RankingReport
@@ -31,9 +31,9 @@ _EXPORTS = {
     "Ranker": ".ranker_evaluation",  # protocol of models for `evaluate_ranker`
     "RankingReport": ".ranker_evaluation",  # its result, with values per user
     "CLICK_METRICS": ".click_prediction.click_metrics",  # auc, gauc, log_loss, ece, ... of click predictions
-    "click_report": ".click_report",  # metrics of predicted click probabilities
-    "ClickReport": ".click_report",  # its result
-    "click_table": ".click_report",  # reports as a Markdown table
+    "click_report": ".click_evaluation",  # metrics of predicted click probabilities
+    "ClickReport": ".click_evaluation",  # its result
+    "click_table": ".click_evaluation",  # reports as a Markdown table
     "target_ranks": ".ranks",  # rank of each target among all items
     "target_slices": ".slices",  # slices of a target: cross-category, new to the user, cold, ...
     "by_category": ".categories",  # metrics per category of the target

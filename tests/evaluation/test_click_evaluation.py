@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from xcat_rec.evaluation.click_evaluation import ClickReport, click_report, click_table
 from xcat_rec.evaluation.click_prediction.click_metrics import Predictions, log_loss
-from xcat_rec.evaluation.click_report import ClickReport, click_report, click_table
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
 CATEGORIES = ["a", "a", "b", "b", None]
