@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -95,10 +96,10 @@ class ClickCalibration(nn.Module):
         """Leave logits as they are."""
         self.load_state_dict(type(self)().state_dict())
 
-    def _apply(self, fn: object, recurse: bool = True) -> ClickCalibration:
+    def _apply(self, fn: Any, recurse: bool = True) -> ClickCalibration:
         """Move to a device, and keep float32 if the model changes its type."""
         before = dict(self.named_buffers())
-        super()._apply(fn, recurse)  # type: ignore[arg-type]
+        super()._apply(fn, recurse)
         for name, buffer in self.named_buffers():
             if buffer.dtype != torch.float32:
                 setattr(self, name, before[name].to(buffer.device))

@@ -38,7 +38,12 @@ class Predictions:
             neither 1 nor 0.
     """
 
-    def __init__(self, predictions: Sequence[float], labels: Sequence[int], users: Sequence[object] | None) -> None:
+    def __init__(
+        self,
+        predictions: Sequence[float] | np.ndarray,
+        labels: Sequence[int] | np.ndarray,
+        users: Sequence[object] | np.ndarray | None,
+    ) -> None:
         p, y = np.asarray(predictions, dtype=np.float64), np.asarray(labels, dtype=np.float64)
         if p.ndim != 1 or p.shape != y.shape:
             raise ValueError(f"predictions have shape {p.shape} and labels {y.shape}; give one of each per impression")
