@@ -16,6 +16,8 @@ from ..tables.table_columns import SavedColumns, as_columns, is_chosen
 from .amazon_five_core import AMAZON_2014, AMAZON_2018
 from .amazon_reviews import AMAZON_2023
 from .complete_journey import COMPLETE_JOURNEY, load_complete_journey
+from .complete_journey_coupons import COUPONS, EXPOSURES
+from .fuxictr import FUXICTR
 from .generic import SUFFIXES, load_table, read_table, table_suffix
 from .hub import HUB_ID, fetch, list_files
 from .movielens import MOVIELENS
@@ -31,7 +33,18 @@ __all__ = ["SOURCES", "check_source", "load_complete_journey", "load_data", "loa
 
 SOURCES: dict[str, DataSource] = {
     source.name: source
-    for source in (TABLES, COMPLETE_JOURNEY, AMAZON_2023, AMAZON_2014, AMAZON_2018, MOVIELENS, RECBOLE)
+    for source in (
+        TABLES,
+        COMPLETE_JOURNEY,
+        COUPONS,
+        EXPOSURES,
+        AMAZON_2023,
+        AMAZON_2014,
+        AMAZON_2018,
+        MOVIELENS,
+        RECBOLE,
+        FUXICTR,
+    )
 }
 """Sources by name; the first source that recognises the files is used."""
 

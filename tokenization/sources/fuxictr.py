@@ -1,0 +1,123 @@
+"""FuxiCTR's csv form: labelled impressions in train, valid and test files, with a user's earlier items in one field.
+
+Format: https://github.com/reczoo/FuxiCTR (data sets of BARS, such as AmazonElectronics_x1 and TaobaoAd_x1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+from ..tables.data_card import DataCard
+from ..tables.schema import ShopTables, TableColumns
+from .generic import load_table
+from .source import DataSource, SourceRequest, build_shop
+
+_FILES = r"(train|valid|test)(?:_sample)?\.csv(?:\.gz)?"
+_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+_NAMES = {
+    "clicked": ("label", "click", "clk", "is_click"),
+    "user_id": ("userid", "user"),
+    "item_id": ("itemid", "item", "adgroup_id"),
+    "timestamp": ("time_stamp", "time"),
+    "category": ("cate_id", "cate", "category_id"),
+    "brand": ("brand_id",),
+    "price": (),
+}
+"""Our columns, and their names in the published data sets."""
+_SEQUENCES = ("item_history", "click_sequence", "click_history", "history")
+_SEPARATOR = "^"
+
+
+def read_fuxictr(request: SourceRequest) -> ShopTables:
+    """Read a folder of FuxiCTR's csv files as impressions with clicks.
+
+    The field with a user's earlier items (`item_history`, `click_sequence`) becomes events of the user: an impression
+    with n earlier items has the first n of them as its history. Such a field orders events, in place of times.
+
+    Raises:
+        FileNotFoundError: If there is no train file.
+        ValueError: If a column is missing, or earlier items are not the beginning of the user's longest list.
+        TableError: If the tables cannot be used.
+    """
+    files = request.find(_FILES)
+    if "train" not in [part for _, part in files]:
+        raise FileNotFoundError(
+            f"folder {request.folder} has no train.csv; FuxiCTR's form has train.csv, valid.csv and test.csv"
+        )
+    tables, found = [], []
+    for path, part in files:
+        table, problems = load_table(path, "events", encoding=request.encoding)
+        found += problems
+        tables.append(table.with_columns(split=pl.lit(_SPLITS[part])).cast(pl.String))
+    log = _renamed(pl.concat(tables, how="diagonal"), request.columns or TableColumns())
+    missing = [name for name in ("clicked", "user_id", "item_id") if name not in log.columns]
+    if missing:
+        raise ValueError(
+            f"table {files[0][0]}: no column is {missing[0]} ({', '.join((missing[0], *_NAMES[missing[0]]))}); it has "
+            f"{', '.join(log.columns)}; name yours with TableColumns({missing[0]}='NAME')"
+        )
+    sequence = next((name for name in _SEQUENCES if name in log.columns), None)
+    fields = [name for name in ("category", "brand", "price") if name in log.columns]
+    items = log.group_by("item_id", maintain_order=True).agg(pl.col(name).drop_nulls().first() for name in fields)
+    events = log.drop(fields) if sequence is None else _with_histories(log.drop(fields), sequence)
+    card = DataCard(request.name or request.folder.resolve().name, "Impressions in FuxiCTR's csv form.")
+    return build_shop(items.with_columns(title=pl.lit("")), events, card, found=found, time_format=request.time_format)
+
+
+def _renamed(table: pl.DataFrame, columns: TableColumns) -> pl.DataFrame:
+    """The table with our names; names that were given take precedence."""
+    for ours, names in _NAMES.items():
+        given = columns.of_table(table.columns, "events").name_of(ours)
+        theirs = next((name for name in (given, *names) if name in table.columns), None)
+        if theirs is not None and theirs != ours:
+            table = table.drop(ours, strict=False).rename({theirs: ours})
+    return table
+
+
+def _with_histories(log: pl.DataFrame, sequence: str) -> pl.DataFrame:
+    """Impressions and the earlier items of users, in the order of the lists."""
+    lists = pl.col(sequence).str.split(_SEPARATOR).list.eval(pl.element().filter(pl.element() != "")).fill_null([])
+    log = log.with_columns(_before=lists).with_columns(_count=pl.col("_before").list.len().cast(pl.Int64))
+    longest = log.sort("_count", descending=True, maintain_order=True).group_by("user_id", maintain_order=True).agg(
+        _all=pl.col("_before").first()
+    )  # fmt: skip
+    checked = log.join(longest, on="user_id", how="left", maintain_order="left")
+    wrong = checked.filter(pl.col("_all").list.head(pl.col("_count")) != pl.col("_before")).height
+    if wrong:
+        raise ValueError(
+            f"column {sequence}: the items of {wrong} of {log.height} rows are not the beginning of their user's "
+            "longest list, so their events cannot be ordered; give lists from the first item on, not the latest items"
+        )
+    # An impression after n items has order 2n, and item k (from 0) has 2k + 1.
+    shown = log.with_columns(order=2 * pl.col("_count")).drop("_before", "_count", sequence, "timestamp", strict=False)
+    earlier = longest.explode("_all").drop_nulls("_all").with_columns(
+        order=2 * pl.int_range(pl.len()).over("user_id") + 1
+    ).rename({"_all": "item_id"})  # fmt: skip
+    # A click on an impression is an item of longer lists, too; it is one event.
+    clicked = shown.filter(pl.col("clicked").is_in(["1", "1.0"])).select("user_id", "item_id", pl.col("order") + 1)
+    earlier = earlier.join(clicked, on=["user_id", "item_id", "order"], how="anti", maintain_order="left")
+    first_part = shown.group_by("user_id", maintain_order=True).agg(pl.col("order", "split"))
+    parts = earlier.join(first_part.explode("order", "split").sort("order"), on="user_id", suffix="_shown")
+    parts = parts.filter(pl.col("order_shown") > pl.col("order")).group_by("user_id", "order").agg(
+        pl.col("split").sort_by("order_shown").first()
+    )  # fmt: skip
+    earlier = earlier.join(parts, on=["user_id", "order"], how="left", maintain_order="left")
+    return pl.concat([earlier, shown], how="diagonal")
+
+
+def _recognises(names: Sequence[str]) -> bool:
+    found = {match[1] for name in names if (match := re.fullmatch(_FILES, name))}
+    return {"train", "test"} <= found
+
+
+FUXICTR = DataSource(
+    "fuxictr",
+    "FuxiCTR's csv files: train, valid and test, with labels and earlier items",
+    read_fuxictr,
+    _recognises,
+    lambda selection: ["*train*.csv*", "*valid*.csv*", "*test*.csv*"],
+    takes_columns=True,
+)
