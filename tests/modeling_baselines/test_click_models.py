@@ -209,6 +209,7 @@ def test_half_precision(name: str, dtype: torch.dtype, tmp_path: Path) -> None:
     assert (logits(half, inputs) - wanted).abs().max() < allowed * max(1.0, float(wanted.abs().max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SEQUENCE if name != "bst-time"])  # two layers take longer
 def test_it_learns_from_the_history(name: str) -> None:
     """Users click items of the category that they had last."""
