@@ -220,7 +220,8 @@ def _passed_by(
     made = pl.concat([many.select(columns), drawn], how="horizontal").with_columns(clicked=pl.lit(False))
     bought = events.select("user_id", "week", "item_id").unique()
     left = made.join(bought, on=["user_id", "week", "item_id"], how="anti", maintain_order="left")
-    return left.unique(["user_id", "timestamp", "item_id"], keep="first", maintain_order=True)
+    found: pl.DataFrame = left.unique(["user_id", "timestamp", "item_id"], keep="first", maintain_order=True)
+    return found
 
 
 def _patterns(selection: Sequence[str]) -> list[str]:
