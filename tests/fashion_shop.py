@@ -12,7 +12,7 @@ from .tiny_shop import DAY, QUICK, SMALL, items_table, save_text_encoder
 CUSTOMERS = 360
 BASKETS = 8
 FASHION: dict[str, Any] = {
-    **SMALL, **QUICK, "split": "last-basket", "num_train_epochs": 2, "quick": True, "per_device_train_batch_size": 64,
+    **SMALL, **QUICK, "split": "last-basket", "num_train_epochs": 2, "per_device_train_batch_size": 64,
     "per_device_eval_batch_size": 128, "num_segments": 2, "segment_width": 4, "max_history": 12,
 }  # fmt: skip
 
