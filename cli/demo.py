@@ -67,7 +67,12 @@ def demo(
         f"peak memory {fitted.peak_memory_mb:.0f} MB"
     )
     _show_use(fitted.recommender, output)
-    results.print(f"\nThe results are in {found.page}; open it in a browser.", markup=False, highlight=False)
+    results.print(
+        f"\nThe results are in {found.page}, also for new items in lists of the next item, where repurchases take "
+        "most places; open it in a browser.",
+        markup=False,
+        highlight=False,
+    )
     if json_output:
         print_json(found.to_dict())
 
