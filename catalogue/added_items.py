@@ -72,7 +72,7 @@ def add_items(
         items: The items table, as `validate_items` returns it.
         replace: Whether to drop items that the table lacks.
         cold_boost: New cold-item boost (`untrained_bonus` in the configuration): it is added to the scores of cold
-            items (no training events). None keeps the current value.
+            items (no training events), for both purposes. None keeps the current values.
         cache_dir: Where text states are cached; None for the user's cache.
 
     Returns:
@@ -84,7 +84,7 @@ def add_items(
             and the model has no text encoder.
     """
     old = processor.catalogue
-    boost = model.config.untrained_bonus if cold_boost is None else finite_number("cold_boost", cold_boost)
+    boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
     if not items.height:
         raise ValueError("the items table has no rows; give at least one item")
     known = pl.Series(old.encode(items["item_id"].to_arrow()) != UNKNOWN_ROW)
@@ -99,7 +99,8 @@ def add_items(
     rest = old.table.filter(pc.and_(kept, pc.is_in(ids, value_set=_ids(items_table(items)))) if replace else kept)
     joined = ItemVocabulary(rest).extended(given) if rest.num_rows else ItemVocabulary(given)
     grown = change_catalogue(model, processor, ordered_after(old, joined), cache_dir=cache_dir)
-    model.config.untrained_bonus = boost
+    if boost is not None:
+        model.config.untrained_bonus, model.config.discover_untrained_bonus = boost, None
     untitled = ~known & _empty(items["title"])
     return grown, AddedItems(
         joined.num_items, new=int((~known).sum()), named_again=int(known.sum()),

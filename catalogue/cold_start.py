@@ -10,7 +10,7 @@ from ..modeling_baselines.cooccurrence import strongest
 from ..modeling_baselines.regression import MOST_COMPARED, RIDGE, TEXT_WEIGHT, weights_by_regression
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, REGRESSION_FROM
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
-from ..modeling_xcat.neighbors_xcat import XCatNeighbors
+from ..modeling_xcat.neighbors_xcat import XCatItemTable
 from ..modeling_xcat.text_xcat import fit_whitening
 
 logger = logging.getLogger(__name__)
@@ -71,13 +71,13 @@ def add_cold_start_neighbors(model: XCatForNextItem, new: torch.Tensor | None = 
     sources, shares = _nearest_warm(states, items.text_index, cold, warm)
     size, width = memory.rows.shape
     if model.config.format_version < REGRESSION_FROM:
-        itself = torch.ones(size)
+        itself = torch.ones(size, device=memory.rows.device)
         theirs = ours = _inherited(memory.rows, memory.similarities, items.item_counts, cold, sources, shares, itself)
     else:
-        itself = torch.full((size,), TEXT_WEIGHT / (TEXT_WEIGHT + RIDGE))
+        itself = torch.full((size,), TEXT_WEIGHT / (TEXT_WEIGHT + RIDGE), device=memory.rows.device)
         ours = _inherited(memory.rows, memory.similarities, items.item_counts, cold, sources, shares, itself)
         itself = TEXT_WEIGHT / (TEXT_WEIGHT + RIDGE + items.user_counts().float())
-        owners = torch.arange(size).repeat_interleave(width)
+        owners = torch.arange(size, device=memory.rows.device).repeat_interleave(width)
         incoming = strongest(memory.rows.flatten().long(), owners, memory.similarities.flatten(), size, width)
         theirs = _inherited(*incoming, items.item_counts, cold, sources, shares, itself)
     found = strongest(
@@ -128,7 +128,7 @@ def fill_neighbors_from_text(model: XCatForNextItem) -> bool:
     return True
 
 
-def drop_cold_start_neighbors(memory: XCatNeighbors, counts: torch.Tensor) -> None:
+def drop_cold_start_neighbors(memory: XCatItemTable, counts: torch.Tensor) -> None:
     """Remove neighbours from and to cold items: their weights come from texts alone.
 
     Args:

@@ -154,7 +154,7 @@ def strongest(
     order = order[owners[order].argsort(stable=True)]
     owners, others, values = owners[order], others[order], values[order]
     lengths = torch.bincount(owners, minlength=size)
-    place = torch.arange(len(owners)) - (lengths.cumsum(0) - lengths)[owners]
+    place = torch.arange(len(owners), device=owners.device) - (lengths.cumsum(0) - lengths)[owners]
     kept = place < count
     rows, best = torch.zeros(size, count, dtype=torch.int32), torch.zeros(size, count)
     rows[owners[kept], place[kept]] = others[kept].int()

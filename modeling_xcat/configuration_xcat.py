@@ -127,6 +127,7 @@ class XCatConfig(PreTrainedConfig):
         repeat_weight: Weight of the repeat bias in the score; values below 1 favour items new to the user.
         untrained_bonus: Cold-item boost: added to the scores of items without training events. Higher values show new
             items more often, at the cost of others. `prepare_training` sets 0.25 for models that read texts.
+        discover_untrained_bonus: The same for discovery; None for `untrained_bonus`. Training sets it if it is None.
         *Re-ranker*
         num_candidates: Best items that the re-ranker scores again (`XCatCandidateAttention`); 0 turns it off.
         num_successors: Item transitions stored per item: the items that most often follow it; read by the re-ranker.
@@ -231,6 +232,7 @@ class XCatConfig(PreTrainedConfig):
     repeats: str = "jointly"
     repeat_weight: float | int = 1.0
     untrained_bonus: float | int = 0.0
+    discover_untrained_bonus: float | int | None = None
 
     # Re-ranker
     num_candidates: int = 200
@@ -274,6 +276,7 @@ class XCatConfig(PreTrainedConfig):
             self.ask_length = 0
         if isinstance(self.format_version, int) and self.format_version < DISCOVERY_FROM:
             self.discover_neighbor_weight = self.discover_candidate_attention = None
+            self.discover_untrained_bonus = None
         if isinstance(self.format_version, int) and self.format_version < SEGMENTS_FROM:
             self.num_segments, self.discover_product_weight = 0, None
         if isinstance(self.format_version, int) and self.format_version < TRENDS_FROM:
@@ -295,6 +298,15 @@ class XCatConfig(PreTrainedConfig):
         if not cls.__module__.startswith("transformers_modules."):
             left.add("custom_pipelines")
         return super().from_dict({k: v for k, v in config_dict.items() if k not in left}, **kwargs)
+
+    def cold_boost(self, discovers: bool) -> float:
+        """The cold-item boost in use.
+
+        Args:
+            discovers: Whether only items that the history lacks are ranked.
+        """
+        own = self.discover_untrained_bonus if discovers else None
+        return float(self.untrained_bonus if own is None else own)
 
     @property
     def output_attentions(self) -> bool | None:

@@ -54,8 +54,10 @@ def check_sizes(config: Any) -> None:
         raise ValueError(f"XCatConfig.neighbor_decay is {config.neighbor_decay}; give a share above 0 and up to 1.")
     if not 0 <= config.gbce_calibration <= 1:
         raise ValueError(f"XCatConfig.gbce_calibration is {config.gbce_calibration}; give a number from 0 to 1.")
-    if not math.isfinite(config.untrained_bonus):
-        raise ValueError(f"XCatConfig.untrained_bonus is {config.untrained_bonus}; give a number, such as 0.25.")
+    for name in ("untrained_bonus", "discover_untrained_bonus"):
+        value = getattr(config, name)
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"XCatConfig.{name} is {value}; give a number, such as 0.25.")
     if config.temperature <= 0:
         raise ValueError(f"XCatConfig.temperature is {config.temperature}; give a positive number, such as 0.05.")
 

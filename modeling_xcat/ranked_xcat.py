@@ -111,7 +111,7 @@ def _by_scores(
     def scored(events: RecentEvents, own: torch.Tensor, own_asks: Asks | None) -> torch.Tensor:
         scores = catalogue_scores(base, own, events, index.items, own_asks)
         if cold_boost is not None:
-            scores += (cold_boost - float(base.config.untrained_bonus)) * (base.items.item_counts == 0).float()
+            scores += (cold_boost - base.config.cold_boost(events.discovers)) * (base.items.item_counts == 0).float()
         return scores
 
     scores = scored(recent, states, asks)

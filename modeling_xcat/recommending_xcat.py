@@ -221,7 +221,7 @@ class ItemRanker:
             k: Recommendations per user; fewer if the filters leave fewer items.
             filters: Filters on the recommended items.
             explain: Whether to find the reasons of each recommendation.
-            cold_boost: Added to the scores of cold items, instead of the configuration's `untrained_bonus`.
+            cold_boost: Added to the scores of cold items, instead of the configuration's boost.
             order: Reorders the best items before the list is cut to k; None keeps the order of the scores.
             depth: Number of best items to reorder, if more than k.
             asks: What the users ask for (`read_asks`), or None.

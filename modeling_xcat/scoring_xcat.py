@@ -171,11 +171,11 @@ class XCatScoring(XCatPreTrainedModel):
             states: (queries, hidden) behaviour states.
             recent: The events before them; None leaves item-to-item weights and repeat bias out. With
                 `recent.discovering(histories)` the items of the histories are left out (discovery).
-            cold_boost: Added to the scores of items without training events; None for the configuration's
-                `untrained_bonus`.
+            cold_boost: Added to the scores of items without training events; None for `XCatConfig.cold_boost`.
             asks: What the users ask for, or None. A user who asks and has had no known item is ranked by the ask.
         """
-        boost = float(self.config.untrained_bonus) if cold_boost is None else cold_boost
+        discovers = recent is not None and recent.discovers
+        boost = self.config.cold_boost(discovers) if cold_boost is None else cold_boost
         queries, asked = self.query_side(states.float()), None
         if asks is not None and self.asks is not None:
             asked = self.asks.scores(asks, self.items)

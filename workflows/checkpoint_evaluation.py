@@ -151,12 +151,14 @@ def evaluate_checkpoint(
         unknown_items=unknown_items, missing_users=missing_users, saved=checkpoint.processor.event_settings,
     )  # fmt: skip
     judged = evaluation_data(checkpoint, shop, part=part, **options)
-    before = checkpoint.cold_boost
-    checkpoint.cold_boost = before if cold_boost is None else cold_boost
+    config = checkpoint.model.config
+    before = config.untrained_bonus, config.discover_untrained_bonus
+    if cold_boost is not None:
+        checkpoint.cold_boost = cold_boost
     try:
         reports = evaluate_on(checkpoint, judged, ks, metrics)
     finally:
-        checkpoint.cold_boost = before
+        config.untrained_bonus, config.discover_untrained_bonus = before
     return CheckpointEvaluation(reports.pop(MODEL_NAME), reports, judged)
 
 

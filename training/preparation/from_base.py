@@ -30,13 +30,13 @@ from ...tokenization.tables.schema import ShopTables
 from ...tokenization.text.default_encoder import AUTO
 from ...tokenization.vocabulary import UNKNOWN_ROW
 from .options import PreparationOptions, PreparedTraining
-from .prepare import add_interests, build_vocabulary, measure_unknown, split_shop
+from .prepare import add_interests, build_vocabulary, measure_unknown, split_shop, with_both_boosts
 
 CHANGEABLE = frozenset({
     "hidden_dropout", "attention_dropout", "id_dropout", "temperature", "objective", "full_softmax_limit",
     "num_negatives", "gbce_calibration", "neighbor_window", "neighbor_decay", "neighbor_weight",
-    "discover_neighbor_weight", "discover_product_weight", "repeat_weight", "untrained_bonus", "soft_target_weight",
-    "freeze_text_encoder",
+    "discover_neighbor_weight", "discover_product_weight", "repeat_weight", "untrained_bonus",
+    "discover_untrained_bonus", "soft_target_weight", "freeze_text_encoder",
 })  # fmt: skip
 """Configuration fields that may differ from the base's, because no weight depends on them."""
 
@@ -65,7 +65,9 @@ def prepare_from_base(
     set_seed(options.seed)
     model, processor = load_base(base)
     options = _of_base(options, model.config, processor, base)
-    for name, value in options.config.items():
+    if recount:
+        model.config.discover_untrained_bonus = None  # chosen anew
+    for name, value in with_both_boosts(options.config).items():
         setattr(model.config, name, value)
     XCatConfig(**model.config.to_dict())  # checks values
     model.model.text.frozen = model.config.freeze_text_encoder

@@ -228,7 +228,7 @@ def _config(data: SplitData, found: EncoderChoice, pooling: str, options: Prepar
         "untrained_bonus": UNTRAINED_BONUS if options.config.get("use_text", XCatConfig.use_text) else 0.0,
     }
     measured["num_segments"] = segment_count(data.train)
-    config = XCatConfig(**{**measured, **options.config})
+    config = XCatConfig(**{**measured, **with_both_boosts(options.config)})
     if options.interests != NO_INTEREST:
         if not config.use_text or config.num_fusion_layers < 1 or config.text_config is None:
             raise ValueError(
@@ -239,6 +239,11 @@ def _config(data: SplitData, found: EncoderChoice, pooling: str, options: Prepar
     if config.hidden_act not in ACT2FN:
         raise ValueError(f"hidden_act is {config.hidden_act!r}; give one of {', '.join(sorted(ACT2FN))}")
     return config
+
+
+def with_both_boosts(config: dict[str, Any]) -> dict[str, Any]:
+    """Given configuration fields; a cold-item boost among them is for discovery too, if that has none of its own."""
+    return {"discover_untrained_bonus": config["untrained_bonus"], **config} if "untrained_bonus" in config else config
 
 
 def _rating_scale(shop: ShopTables) -> tuple[int, tuple[float, float] | None]:

@@ -25,6 +25,7 @@ from ..argument_checks import check_deciding_metric
 from ..arguments import XCatTrainingArguments
 from ..collators import PackingCollator, QueryCollator
 from ..tuning.asks import fit_asks
+from ..tuning.cold_boost import choose_cold_boost
 from ..tuning.discovery_ranker import LEAST_USERS, discovery_ranker_gain, fit_discovery_ranker
 from ..tuning.held_out import HeldOutRanker
 from ..tuning.neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
@@ -113,6 +114,9 @@ class NextItemTask(Task):
             gains = _fit_second_stages(trainer, model, validation, purposes)
         if args.tune_second_stage and True in purposes:
             _fit_discovery_ranker(trainer, model, validation, gains.get(True))
+        if args.tune_neighbor_weight:
+            found = choose_cold_boost(model, processor, validation, seed=args.seed, quick=args.quick)
+            logger.info("cold-item boost for discovery: %s", found)
         if args.tune_second_stage and model.model.asks is not None and len(validation):
             logger.info("queries: %s", fit_asks(model, processor, validation, seed=args.seed, quick=args.quick))
 
