@@ -156,7 +156,7 @@ def strongest(
     lengths = torch.bincount(owners, minlength=size)
     place = torch.arange(len(owners), device=owners.device) - (lengths.cumsum(0) - lengths)[owners]
     kept = place < count
-    rows, best = torch.zeros(size, count, dtype=torch.int32), torch.zeros(size, count)
+    rows, best = owners.new_zeros(size, count, dtype=torch.int32), values.new_zeros(size, count)
     rows[owners[kept], place[kept]] = others[kept].int()
     best[owners[kept], place[kept]] = values[kept]
     return rows, best

@@ -244,8 +244,9 @@ class XCatScoring(XCatPreTrainedModel):
     @property
     def discovery_differs(self) -> bool:
         """Whether discovery ranks in another order than the ranking of all items, without those of the history."""
-        own = self.config.discover_neighbor_weight, self.config.discover_product_weight
-        return self.has_second_stage or any(weight is not None for weight in own)
+        config = self.config
+        own = config.discover_neighbor_weight, config.discover_product_weight, config.discover_untrained_bonus
+        return self.has_second_stage or any(value is not None for value in own)
 
     def reranker(self, discovers: bool) -> XCatCandidateAttention | XCatDiscoveryRanker | None:
         """The re-ranker in use, or None.

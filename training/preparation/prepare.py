@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -241,9 +242,10 @@ def _config(data: SplitData, found: EncoderChoice, pooling: str, options: Prepar
     return config
 
 
-def with_both_boosts(config: dict[str, Any]) -> dict[str, Any]:
+def with_both_boosts(config: Mapping[str, Any]) -> dict[str, Any]:
     """Given configuration fields; a cold-item boost among them is for discovery too, if that has none of its own."""
-    return {"discover_untrained_bonus": config["untrained_bonus"], **config} if "untrained_bonus" in config else config
+    both = {"discover_untrained_bonus": config["untrained_bonus"]} if "untrained_bonus" in config else {}
+    return {**both, **config}
 
 
 def _rating_scale(shop: ShopTables) -> tuple[int, tuple[float, float] | None]:
