@@ -13,6 +13,8 @@ LATEST = 16
 """Distinct items of a history that are examined, the latest ones; each costs one encoding of the history."""
 LEAST_WEIGHT = 0.1
 """Minimum weight of a reason; a smaller influence is not worth a reader's time."""
+COMPARED = 10
+"""Best items whose falls a reason is compared with, whatever the length of the list."""
 UNKNOWN_ROW = NUM_SPECIAL_ROWS - 1
 _EVENTS_AT_ONCE = 1 << 13
 _OF_USERS = ("user_text_", "interest_")
@@ -51,13 +53,18 @@ class Influences:
 
 
 def influences(
-    inputs: Mapping[str, torch.Tensor], listed: Sequence[torch.Tensor], score: Scores, gap_buckets: int = 0
+    inputs: Mapping[str, torch.Tensor],
+    listed: Sequence[torch.Tensor],
+    compared: Sequence[torch.Tensor],
+    score: Scores,
+    gap_buckets: int = 0,
 ) -> list[Influences]:
     """Leave out every item of each history in turn, and compare the scores of the list with and without it.
 
     Args:
         inputs: Inputs of the model, one history per row, padded on the right, with `query_positions`.
         listed: Per user, (n,) places of the listed items among the items that `score` compares.
+        compared: Per user, (m,) places of the items whose falls the listed ones are compared with.
         score: Computes the scores.
         gap_buckets: Buckets of time gaps of the model.
 
@@ -71,26 +78,33 @@ def influences(
     parts = [score(without_items(inputs, *part, gap_buckets), part[0]) for part in _parts(inputs, users, removed)]
     scores = torch.cat([part.float() for part in parts])
     found, start = [], 0
-    for items, places in zip(had, listed, strict=True):
-        own = scores[start : start + 1 + len(items), places]
-        found.append(Influences(items, odds_lost(own[0], own[1:]).T))
+    for items, places, others in zip(had, listed, compared, strict=True):
+        own = scores[start : start + 1 + len(items)]
+        found.append(Influences(items, odds_lost(own[0], own[1:], places, others).T))
         start += 1 + len(items)
     return found
 
 
-def odds_lost(scores: torch.Tensor, without: torch.Tensor) -> torch.Tensor:
-    """Share of each item's odds that is lost without an event: 1 - exp(-fall of its score).
+def odds_lost(
+    scores: torch.Tensor,
+    without: torch.Tensor,
+    listed: torch.Tensor | None = None,
+    compared: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Share of each listed item's odds that is lost without an event: 1 - exp(-fall of its score).
 
     The fall is the smaller of two: the fall of the item's score, and by how much more it falls than the scores of the
-    other items, at their median. So an event that lifts all items of a list alike has the weight 0 for all of them,
-    and so has an event whose removal raises the score.
+    other compared items, at their median. So an event that lifts all these items alike has the weight 0 for all of
+    them, and so has an event whose removal raises the score.
 
     Args:
         scores: (items,) scores, which are logits.
         without: (events, items) scores without each event.
+        listed: (n,) places of the items to explain; None for all.
+        compared: (m,) places of the items to compare them with; None for all. Items without a score do not count.
 
     Returns:
-        (events, items) weights from 0 to 1.
+        (events, n) weights from 0 to 1.
 
     Example:
         >>> without = torch.tensor([[2.0, 1.0, 0.0], [3.0, 1.0, 1.0]])
@@ -98,8 +112,15 @@ def odds_lost(scores: torch.Tensor, without: torch.Tensor) -> torch.Tensor:
         [[0.0, 0.0, 0.0], [0.0, 63.0, 0.0]]
     """
     falls = scores - without
-    lost = torch.minimum(falls, falls - _median_of_others(falls))
-    return 1 - torch.exp(-lost.nan_to_num(0.0).clamp(min=0))
+    every = torch.arange(len(scores), device=scores.device)
+    listed = every if listed is None else listed
+    compared = every if compared is None else compared
+    others = falls[:, None, compared].masked_fill(listed[:, None] == compared, torch.nan)
+    own = falls[:, listed]
+    if others.numel():
+        typical = others.nanquantile(0.5, dim=2)
+        own = torch.minimum(own, own - typical.nan_to_num(0.0))
+    return 1 - torch.exp(-own.nan_to_num(0.0).clamp(min=0))
 
 
 def without_items(
@@ -152,17 +173,6 @@ def _parts(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     size = max(1, _EVENTS_AT_ONCE // inputs["item_ids"].shape[1])
     return zip(users.split(size), removed.split(size), strict=True)
-
-
-def _median_of_others(values: torch.Tensor) -> torch.Tensor:
-    """Median of the other columns of each row, for every column of (rows, columns); 0 for a single column."""
-    count = values.shape[1]
-    if count < 2:
-        return torch.zeros_like(values)
-    ordered, order = values.sort(dim=1)
-    rank = order.argsort(dim=1)
-    middle = [ordered.gather(1, place + (rank <= place)) for place in ((count - 2) // 2, (count - 1) // 2)]
-    return (middle[0] + middle[1]) / 2
 
 
 def _merged_gaps(gaps: torch.Tensor, kept: torch.Tensor, buckets: int) -> torch.Tensor:

@@ -15,7 +15,7 @@ from .arguments_xcat import is_missing
 from .ask_words_xcat import AskWords, carrying_words, joined_words
 from .asks_xcat import Asks
 from .configuration_xcat import NUM_SPECIAL_ROWS
-from .explanation_xcat import influences
+from .explanation_xcat import COMPARED, influences
 from .filters_xcat import Filters, ItemFilter
 from .popular_xcat import popular_rows
 from .ranked_xcat import Ranked, ranked_items
@@ -69,7 +69,7 @@ class Recommendation:
         category: Its category.
         because: Its reasons, the one with the largest weight first; empty if no item of the history is one.
         words: Words of the query that the item's text has and that raise its score, the first by most.
-        by_meaning: Whether the item has no such word, and the meaning of the query alone raises its score.
+        by_meaning: Whether the item has no such word and is close to the meaning of the query; see `least_closeness`.
         price: Its price as the catalogue has it, None if unknown.
         currency: Currency of the price, None if unknown.
     """
@@ -235,12 +235,14 @@ class ItemRanker:
         states, recent = self.states(inputs)
         if filters.exclude_seen:
             recent = recent.discovering(histories)
-        most = k if order is None else min(max(k, depth), self.model.config.num_items)
+        wanted = max(k, COMPARED * bool(explain), 0 if order is None else depth)
+        most = min(wanted, self.model.config.num_items)
         found = ranked_items(self.model.model, self._index, states, recent, most, hide, cold_boost, asks)
         scores, best = found.scores, found.rows
         if order is not None:
-            places = order(best, scores)[:, :k]
+            places = order(best, scores)
             scores, best = scores.gather(1, places), best.gather(1, places)
+        scores, best = scores[:, :k], best[:, :k]
         results = [self._present(*listed) for listed in zip(scores, best, strict=True)]
         if explain:
             results = self._with_reasons(results, inputs, best, found)
@@ -310,10 +312,12 @@ class ItemRanker:
             return found.changed(*self.states(without), queries)
 
         ordered, order = found.candidates.sort(dim=1)
-        places = order.gather(1, torch.searchsorted(ordered, rows.contiguous()))
+        best = found.rows[:, :COMPARED]
+        places = order.gather(1, torch.searchsorted(ordered, torch.cat([best, rows], 1)))
         placed = {name: value.to(rows.device) for name, value in inputs.items()}
-        listed = [of_user[: len(items)] for of_user, items in zip(places, lists, strict=True)]
-        influence = influences(placed, listed, score, int(self.model.config.num_time_gap_buckets))
+        compared, listed = places.split([best.shape[1], rows.shape[1]], 1)
+        listed = [of_user[: len(items)] for of_user, items in zip(listed, lists, strict=True)]
+        influence = influences(placed, listed, list(compared), score, int(self.model.config.num_time_gap_buckets))
         return [
             [
                 replace(item, because=tuple(self._reason(*reason) for reason in reasons))

@@ -79,6 +79,27 @@ def test_a_reason_that_all_items_share_is_dropped():
     assert reasons(only) == {"pegs": [("tent", lost(0.5 * WEIGHT))]}, "a single item has nothing to be compared with"
 
 
+@pytest.mark.parametrize("rule", [False, True], ids=["model", "rule"])
+def test_reasons_do_not_depend_on_the_length_of_the_list(rule: bool) -> None:
+    every = {("tent", item): 0.5 for item in ITEMS if item != "tent"}
+    using = shop({**every, ("tent", "pegs"): 0.7, ("pizza", "cola"): 0.4})
+    if rule:
+        using.rerankers = [lambda candidates: -candidates.scores]
+    whole = using.recommend(["tent", "pizza"], 5)
+    assert any(item.because for item in whole)
+    for k in (1, 2, 3, 4):
+        assert list(using.recommend(["tent", "pizza"], k)) == list(whole)[:k]
+    alone = shop(every).recommend(["tent"], 1)
+    assert len(alone) == 1 and not alone[0].because, "the items that are not listed fall alike"
+
+
+def test_a_long_list_is_compared_with_the_best_items():
+    scores, without = torch.zeros(4), -torch.tensor([[1.0, 1.0, 1.0, 3.0], [2.0, 4.0, 0.0, 1.0]])
+    listed, compared = torch.tensor([0, 3]), torch.tensor([0, 1, 2])
+    expected = torch.tensor([[0.0, 2.0], [0.0, 0.0]])
+    torch.testing.assert_close(odds_lost(scores, without, listed, compared), 1 - torch.exp(-expected))
+
+
 def test_all_events_of_an_item_count_and_make_one_reason():
     using = shop({("tent", "pegs"): 0.1, ("pizza", "pegs"): 0.15})
     found = using.recommend(["tent", "pizza", "soap", "tent"])

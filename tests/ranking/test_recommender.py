@@ -23,7 +23,7 @@ import transformers
 
 from xcat_rec.catalogue.change import change_catalogue
 from xcat_rec.checkpoints.load import load_base
-from xcat_rec.modeling_xcat.explanation_xcat import LEAST_WEIGHT
+from xcat_rec.modeling_xcat.explanation_xcat import COMPARED, LEAST_WEIGHT
 from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.modeling_xcat.recommending_xcat import REASONS, Recommendation, plain_price
@@ -93,7 +93,7 @@ def test_recommendations_are_the_best_scores_of_the_model(name: str) -> None:
 @every_model
 def test_the_score_of_an_item_falls_without_its_reason(name: str) -> None:
     using, number = recommender(name), 0
-    for history, found in zip(HISTORIES, using.recommend_many(HISTORIES, 5), strict=True):
+    for history, found in zip(HISTORIES, using.recommend_many(HISTORIES, COMPARED), strict=True):
         read = history[-SMALL["max_history"] :]
         rows = torch.from_numpy(using.vocabulary.encode(ids(found)))
         for item in dict.fromkeys(read):
