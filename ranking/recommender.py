@@ -186,16 +186,12 @@ class XCatRecommender:
 
     @property
     def cold_boost(self) -> float:
-        """Added to the scores of cold items (no training events); `untrained_bonus` of the configuration.
-
-        Discovery may have its own, `discover_untrained_bonus`. A value that is set here is for both purposes.
-        """
+        """Added to the scores of cold items (no training events): `untrained_bonus`; set, it is for both purposes."""
         return float(self.model.config.untrained_bonus)
 
     @cold_boost.setter
     def cold_boost(self, value: float) -> None:
-        self.model.config.untrained_bonus = finite_number("cold_boost", value)
-        self.model.config.discover_untrained_bonus = None
+        self.model.config.update({"untrained_bonus": finite_number("cold_boost", value), "discover_untrained_bonus": None})
 
     def recommend(
         self,
