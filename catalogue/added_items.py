@@ -100,7 +100,7 @@ def add_items(
     joined = ItemVocabulary(rest).extended(given) if rest.num_rows else ItemVocabulary(given)
     grown = change_catalogue(model, processor, ordered_after(old, joined), cache_dir=cache_dir)
     if boost is not None:
-        model.config.untrained_bonus, model.config.discover_untrained_bonus = boost, None
+        model.config.use_cold_boost(boost)
     untitled = ~known & _empty(items["title"])
     return grown, AddedItems(
         joined.num_items, new=int((~known).sum()), named_again=int(known.sum()),

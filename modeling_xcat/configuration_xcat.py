@@ -308,6 +308,10 @@ class XCatConfig(PreTrainedConfig):
         own = self.discover_untrained_bonus if discovers else None
         return float(self.untrained_bonus if own is None else own)
 
+    def use_cold_boost(self, value: float) -> None:
+        """Set the cold-item boost of both purposes."""
+        self.untrained_bonus, self.discover_untrained_bonus = value, None
+
     @property
     def output_attentions(self) -> bool | None:
         """Whether attention weights are returned; such a call always uses the eager implementation."""

@@ -191,7 +191,7 @@ class XCatRecommender:
 
     @cold_boost.setter
     def cold_boost(self, value: float) -> None:
-        self.model.config.update({"untrained_bonus": finite_number("cold_boost", value), "discover_untrained_bonus": None})
+        self.model.config.use_cold_boost(finite_number("cold_boost", value))
 
     def recommend(
         self,
