@@ -119,7 +119,7 @@ def limits_of(state: Understood) -> Iterator[Limit]:
 def without(state: Understood, limit: Limit) -> Understood:
     """A state without one limit."""
     if limit.kind == "price":
-        return replace(state, price=PriceLimits())
+        return replace(state, price=PriceLimits(), said_price=PriceLimits())
     if limit.kind == "not_items":
         return replace(state, not_items=())
     if limit.kind == "category":

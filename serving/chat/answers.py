@@ -162,16 +162,38 @@ class Answers:
             return ""
         return self.phrases.unpriced_one if count == 1 else self.phrases.unpriced.format(count=f"{count:,}")
 
-    def nothing(self, loosen: tuple[Limit, int] | None) -> str:
-        """No item is left; names the limit to loosen."""
+    def nothing(self, loosen: tuple[Limit, int] | None, prices: Sequence[float] = ()) -> str:
+        """No item is left; names the limit to loosen, and the price of the nearest item for a price limit.
+
+        Args:
+            loosen: The limit, with the number of items that it leaves out; None for none.
+            prices: The prices of these items, NaN if unknown, for a price limit.
+        """
         template = self.phrases.nothing_else if self.state.not_items else self.phrases.nothing
-        first = template.format(wishes=self.wishes(self.having(self.state.things)))
+        first = template.format(wishes=self.wishes(self.having(self._missing())))
         if loosen is None:
             return self.sentences(first, self.phrases.loosen_all)
         limit, count = loosen
         if limit.kind == "not_items":
             return self.sentences(first, self.phrases.show_again.format(items=self.count(count)))
-        return self.sentences(first, self.phrases.loosen.format(limit=self.limit(limit), items=self.count(count)))
+        return self.sentences(
+            first,
+            self._nearest(prices),
+            self.phrases.loosen.format(limit=self.limit(limit), items=self.count(count)),
+        )
+
+    def _missing(self) -> tuple[str, ...]:
+        """The wanted words that no allowed item has, if nothing is left: without a category, all of them."""
+        return self.state.things if self.state.category is not None else self.state.attributes
+
+    def _nearest(self, prices: Sequence[float]) -> str:
+        """The price beyond a limit that is nearest to it; empty if the limit has two sides, or no price is known."""
+        limits, known = self.state.price, [price for price in prices if price == price]
+        if not known or (limits.minimum is not None and limits.maximum is not None):
+            return ""
+        if limits.maximum is not None:
+            return self.phrases.nearest_cheapest.format(price=f"{min(known):,.2f}")
+        return self.phrases.nearest_dearest.format(price=f"{max(known):,.2f}")
 
     def advice(self) -> str:
         """What a customer can say."""

@@ -25,6 +25,7 @@ class Phrases:
         nothing: Nothing is left.
         nothing_else: Nothing is left but items that were turned down.
         loosen: Proposal to end one limit.
+        nearest_cheapest, nearest_dearest: The price of the item nearest to a price limit, before the proposal.
         one_item, items: A number of items, in the proposal.
         show_again: Proposal to show again what was turned down.
         loosen_all: Advice if no single limit frees an item.
@@ -76,6 +77,8 @@ class Phrases:
     nothing: str
     nothing_else: str
     loosen: str
+    nearest_cheapest: str
+    nearest_dearest: str
     show_again: str
     one_item: str
     items: str
@@ -139,6 +142,8 @@ ENGLISH_PHRASES = Phrases(
     nothing="I have no item{wishes}.",
     nothing_else="I have no other item{wishes}.",
     loosen='Without the limit "{limit}" I have {items}. Shall I drop it?',
+    nearest_cheapest="The cheapest one costs {price}.",
+    nearest_dearest="The most expensive one costs {price}.",
     show_again="You have turned down {items}. Shall I show what you turned down again?",
     one_item="1 item",
     items="{count} items",
@@ -202,6 +207,8 @@ CHINESE_PHRASES = Phrases(
     nothing="没有符合条件的商品{wishes}。",
     nothing_else="没有其他符合条件的商品{wishes}。",
     loosen="如果去掉“{limit}”这个条件，有 {items}。要去掉吗？",
+    nearest_cheapest="最便宜的是 {price}。",
+    nearest_dearest="最贵的是 {price}。",
     show_again="您拒绝过 {items}。要再看一遍拒绝过的商品吗？",
     one_item="1 件商品",
     items="{count} 件商品",

@@ -216,8 +216,17 @@ class ChatSession:
         return self._turn(replace(state, request=request), Recommendations(), answer)
 
     def _candidates(self, state: Understood) -> np.ndarray:
-        """(items,) True for the items that keep the limits and, for a model without queries, are a wanted thing."""
+        """(items,) True for the items that keep the limits and, for a model without queries, are a wanted thing.
+
+        None is left if the limits leave out every item with a wanted word, and no category is wanted: items of any
+        other kind are no answer. Items that were turned down do not count as left out.
+        """
         allowed = self._allowed(state) & ~self._bought
+        if state.attributes and state.category is None:
+            has = np.array([self._words.rows(word) for word in state.attributes]) & ~self._bought
+            kept = self._allowed(replace(state, not_items=()))
+            if has.any() and not (has & kept).any():
+                return np.zeros(len(allowed), dtype=bool)
         if state.things and not reads(self.recommender, state.wanted_text):
             allowed &= np.logical_or.reduce([self._words.rows(word) for word in state.things])
         return allowed
@@ -233,10 +242,11 @@ class ChatSession:
         allowed = self._candidates(state)
         unpriced = answers.unpriced(self._allowed.unpriced(state))
         if not allowed.any():
-            counts = [(limit, int(self._candidates(without(state, limit)).sum())) for limit in limits_of(state)]
-            loosen = limit_to_loosen(counts)
+            freed = {limit: self._with_most_words(without(state, limit)) for limit in limits_of(state)}
+            loosen = limit_to_loosen([(limit, int(rows.sum())) for limit, rows in freed.items()])
             self._proposal = loosen[0] if loosen else None
-            return self._turn(state, Recommendations(), answers.sentences(answers.nothing(loosen), unpriced))
+            prices = self._allowed.prices[freed[loosen[0]]].tolist() if loosen and loosen[0].kind == "price" else []
+            return self._turn(state, Recommendations(), answers.sentences(answers.nothing(loosen, prices), unpriced))
         by_price = state.request in ("cheapest", "dearest")
         if by_price:
             allowed = self._extreme(allowed, state)
@@ -254,15 +264,24 @@ class ChatSession:
         answer = answers.sentences(note, listed, order, unpriced, popular)
         return self._turn(state, found, answer)
 
+    def _with_most_words(self, state: Understood) -> np.ndarray:
+        """(items,) True for the candidates with most of the wanted words."""
+        allowed = self._candidates(state)
+        matches = self._matches(state)
+        return allowed & (matches == matches[allowed].max(initial=0))
+
+    def _matches(self, state: Understood) -> np.ndarray:
+        """(items,) number of wanted words of each item."""
+        rows = [self._words.rows(word) for word in state.attributes]
+        return np.sum([np.zeros(len(self._bought), dtype=int), *rows], axis=0, dtype=int)
+
     def _extreme(self, allowed: np.ndarray, state: Understood) -> np.ndarray:
         """(items,) True for the k cheapest or dearest allowed items, of those with most of the wanted words."""
         prices = self._allowed.prices
         known = allowed & ~np.isnan(prices)
         if not known.any():
             return allowed
-        matches = np.sum([self._words.rows(word) for word in state.attributes], axis=0, dtype=int) * np.ones(
-            len(known)
-        )
+        matches = self._matches(state)
         known &= matches == matches[known].max()
         rows = known.nonzero()[0]
         order = np.argsort(prices[rows] if state.request == "cheapest" else -prices[rows], kind="stable")

@@ -102,3 +102,13 @@ def test_a_model_that_reads_queries_answers_for_words_without_a_category(reader:
     assert "close in meaning" not in turn.answer
     only = ChatSession(reader, k=3).say("number 0")
     assert only.answer.startswith('I found 3 items with the word "number": ')
+
+
+def test_a_model_that_reads_queries_lists_no_other_things_when_limits_leave_out_the_wanted_one(
+    reader: XCatRecommender,
+) -> None:
+    chat = ChatSession(reader, k=3)
+    dear = max(price for price in ChatSession(reader, k=40).say("number").prices if price is not None)
+    turn = chat.say(f"number over {dear}")
+    assert not turn.recommendations and 'with the word "number". The most expensive one costs' in turn.answer
+    assert len(chat.say("yes").recommendations) == 3

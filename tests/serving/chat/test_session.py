@@ -195,6 +195,22 @@ def test_asks_back_when_nothing_is_left() -> None:
     assert "如果去掉“不超过 10.00 CNY”这个条件，有 4 件商品" in heard("10元以下的帐篷", chinese=True)[2]
 
 
+def test_asks_back_when_limits_leave_out_every_item_with_a_wanted_word() -> None:
+    chat = session()
+    turn = chat.say("blue under 10 dollars")
+    assert (turn.answer, len(turn.recommendations)) == (
+        'I have no item under 10.00 USD, with the word "blue". The cheapest one costs 55.00. '
+        'Without the limit "under 10.00 USD" I have 2 items. Shall I drop it? '
+        "One other item is left out, because its price is unknown.", 0,
+    )  # fmt: skip
+    assert {item.item_id for item in chat.say("yes").recommendations} == {"C1", "B1"}
+    assert chat.say("shoes").understood.price.maximum is None, "the dropped limit does not come back"
+    turn = session(True).say("双人，品牌乐佳")
+    assert turn.answer.startswith("没有符合条件的商品（品牌：乐佳，含“双人”）。如果去掉“品牌：乐佳”这个条件，有 2 件")
+    assert not turn.recommendations
+    assert 'The most expensive one costs 80.00. Without the limit "over 100.00"' in heard("hiking over 100")[2]
+
+
 def test_asks_back_when_nothing_was_understood() -> None:
     understood, shown, answer = heard("qwertz uiop")
     assert (understood["request"], shown) == ("unclear", [])
