@@ -94,7 +94,9 @@ def test_added_items_of_a_new_category_do_not_crowd_the_lists(tmp_path: Path) ->
     ])  # fmt: skip
     grown = xcat_rec.load(xcat_rec.add_items(tmp_path / "fitted", new, tmp_path / "grown").output)
     items = [item for item in grown.vocabulary.column("item_id").to_pylist() if item.startswith("item")]
-    shown = [
-        one.item_id.startswith("pet") for n in range(30) for one in grown.recommend([items[n], items[n + 7]], k=10)
-    ]  # fmt: skip
-    assert np.mean(shown) <= 2 * 5 / 45
+    shown = {}
+    for name, boost in (("chosen", grown.model.config.discover_untrained_bonus), ("present", None)):
+        grown.model.config.discover_untrained_bonus = boost
+        lists = [grown.recommend([items[n], items[n + 7]], k=10) for n in range(30)]
+        shown[name] = np.mean([one.item_id.startswith("pet") for found in lists for one in found])
+    assert shown["chosen"] <= 2 * 5 / 45 and shown["chosen"] < shown["present"]
