@@ -165,10 +165,11 @@ def recommend(
 def _title(found: Recommendations, query: str | None) -> str:
     """Title of the table of one user: the input that the list was computed from."""
     from ..modeling_xcat.queries_xcat import UNREAD
+    from ..tokenization.ask_texts import WORDLESS
 
     if found.basis in ("popular", "none"):
         return "Popular items" if found else "No recommendations"
-    asked = found.basis == "history" and query and query.strip() and UNREAD not in found.notes
+    asked = found.basis == "history" and query and query.strip() and not {UNREAD, WORDLESS} & set(found.notes)
     return f"Recommendations for {'history and query' if asked else found.basis}"
 
 
@@ -192,13 +193,14 @@ def _say(histories: Histories) -> None:
 
 def _say_notes(notes: Counter[str], users: int | None) -> None:
     """Print each note about the lists once, with its number of users if there are several."""
-    from ..modeling_xcat.queries_xcat import PRICE_REMEDY
+    from ..modeling_xcat.queries_xcat import EXCLUSION_REMEDY, PRICE_REMEDY
     from .console import say
 
     for note, count in notes.items():
         with_times = "write item@time in --history" if users is None else "fill the column timestamp of --users"
         note = note.replace("give timestamps= for all events", with_times)
         note = note.replace(PRICE_REMEDY, "xcat chat CHECKPOINT reads price limits")
+        note = note.replace(EXCLUSION_REMEDY, "xcat chat CHECKPOINT reads exclusions, and so does --exclude-category")
         for argument, option in _OPTIONS.items():
             note = note.replace(argument, option)
         of = "" if users is None else f" ({count:,} of {users:,} users)"

@@ -55,7 +55,7 @@ def carrying_words(
         rescore: See `Rescore`.
 
     Returns:
-        Per query and listed item: its words, and whether it has none and the meaning of the ask raises its score.
+        Per query and listed item: its words, and whether it has none and is close to the meaning of the ask.
     """
     matched = reader.matches(asks, rows, items)
     pairs: list[tuple[int, str]] = []
@@ -66,7 +66,7 @@ def carrying_words(
             if there.any():
                 pairs.append((query, word))
                 having.append(there)
-    by_meaning = (reader.view[1] * reader.closeness(asks, rows, items) > 0).tolist()
+    by_meaning = reader.is_close(asks, rows, items).tolist()
     raised: list[list[list[tuple[float, str]]]] = [[[] for _ in of_query] for of_query in by_meaning]
     if pairs:
         owners = torch.tensor([query for query, _ in pairs], device=rows.device)
@@ -91,7 +91,8 @@ def carrying_words(
 def joined_words(words: tuple[str, ...], ask: str, text: str) -> tuple[str, ...]:
     """Words with Han characters joined as far as both ask and item have them side by side.
 
-    A text encoder reads each Han character by itself, which is no word to a reader.
+    A text encoder reads each Han character by itself, which is no word to a reader. Characters that the item's texts
+    do not have are left out: a tokenizer may read another character as the same token.
 
     Args:
         words: Words of the ask, the most important first.
@@ -105,8 +106,9 @@ def joined_words(words: tuple[str, ...], ask: str, text: str) -> tuple[str, ...]
     rank: dict[str, int] = {}
     for place, word in enumerate(words):
         for character in word if _HAN.search(word) else ():
-            rank.setdefault(character, place)
-    if not rank:
+            if character in text:
+                rank.setdefault(character, place)
+    if not any(map(_HAN.search, words)):
         return words
     ranked = [(place, word) for place, word in enumerate(words) if not _HAN.search(word)]
     start = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,8 @@ _CANDIDATE = ("score", "words", "meaning", "count", "share", "behind")
 _SATURATION, _LENGTH = 1.2, 0.75
 """k1 and b of BM25 (Robertson and Zaragoza 2009)."""
 _QUERIES_AT_ONCE = 32
+_BEYOND_CHANCE = 1.0
+"""Standard deviations by which a cosine must exceed the largest one that chance gives; see `least_closeness`."""
 
 
 @dataclass(frozen=True)
@@ -258,16 +261,40 @@ class XCatAskReader(nn.Module):
         states = nn.functional.normalize(items.text_states[items.text_index[rows], 0].float(), dim=-1)
         return torch.einsum("qd,qnd->qn", asks.states, states)
 
-    def readable(self, token_ids: torch.Tensor, meant: torch.Tensor | None = None) -> torch.Tensor:
-        """(queries,) whether asks of (queries, length) token ids can be compared with the items at all.
+    def is_close(self, asks: Asks, rows: torch.Tensor, items: XCatItemEncoder) -> torch.Tensor:
+        """(queries, n) whether the meaning of an ask raises the score of an item beyond chance, by `least_closeness`.
 
-        Words can if an item has them. Where the meaning counts, all known words can; see `read` for `meant`.
+        Args:
+            asks: The asks.
+            rows: (queries, n) item indices.
+            items: The item table.
         """
-        told = self.rarity[token_ids] > 0
+        least = least_closeness(len(items.text_states) - 1, asks.states.shape[1])
+        return (self.closeness(asks, rows, items) > least) & (self.view[1] > 0)
+
+    def has_words(self, token_ids: torch.Tensor) -> torch.Tensor:
+        """(queries,) whether an item has a token of asks of (queries, length) token ids."""
         starts = self._postings().starts
-        by_words = (told & (starts[token_ids + 1] > starts[token_ids])).any(1)
-        by_meaning = told.any(1) & (self.view[1] != 0)
-        return by_words | (by_meaning if meant is None else by_meaning & meant)
+        return ((self.rarity[token_ids] > 0) & (starts[token_ids + 1] > starts[token_ids])).any(1)
+
+    def comparable(self, asks: Asks, items: XCatItemEncoder) -> Asks:
+        """Asks that say something about an item; the others become asks of nothing, which change no score.
+
+        An ask does if an item has a token of it, or is close to its meaning. All do before the weights are tuned.
+
+        Args:
+            asks: The asks.
+            items: The item table.
+        """
+        kept = self.has_words(asks.tokens)
+        if kept.all() or not self.is_fitted:
+            return asks
+        every = torch.arange(1, len(items.text_states), device=kept.device)
+        least = least_closeness(len(every), asks.states.shape[1])
+        for part in (~kept).nonzero()[:, 0].split(_QUERIES_AT_ONCE):
+            cosines = asks.states[part] @ nn.functional.normalize(items.text_states[every, 0].float(), dim=1).T
+            kept[part] = (cosines > least).any(1) & (self.view[1] > 0)
+        return Asks(asks.tokens, asks.rarity * kept[:, None], asks.states * kept[:, None])
 
     def _postings(self) -> _Postings:
         """Texts by token, made once for the stored words."""
@@ -282,6 +309,25 @@ class XCatAskReader(nn.Module):
         if self._measured is None or self._measured[0] != key:
             self._measured = key, states[:, 0].float().norm(dim=1)
         return self._measured[1]
+
+
+def least_closeness(texts: int, size: int) -> float:
+    """Cosine above which a text stands out from `texts` that have nothing to do with an ask.
+
+    Whitened states of unrelated texts have random directions, whose cosines have a standard deviation of
+    1 / sqrt(size). The largest of n such cosines is about sqrt(2 ln n) standard deviations, and one more is required.
+    Cosines have Student's distribution in few dimensions, after r -> r sqrt((size - 1) / (1 - r^2)).
+
+    Args:
+        texts: Number of texts.
+        size: Dimension of their states.
+
+    Example:
+        >>> [round(least_closeness(texts, 384), 2) for texts in (75, 4_000, 100_000)]
+        [0.2, 0.25, 0.28]
+    """
+    deviations = math.sqrt(2 * math.log(max(1, texts))) + _BEYOND_CHANCE
+    return deviations / math.sqrt(max(1, size - 1) + deviations**2)
 
 
 def _content(stored: torch.Tensor) -> tuple[int, int]:

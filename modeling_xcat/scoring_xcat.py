@@ -322,6 +322,8 @@ class XCatScoring(XCatPreTrainedModel):
     ) -> Asks:
         """Read what customers ask for; see `XCatProcessor.ask_inputs`.
 
+        An ask that says nothing about an item is read as none; see `XCatAskReader.comparable`.
+
         Args:
             input_ids: (queries, length) token ids of one text per query, for the text encoder.
             attention_mask: (queries, length) 1 where there is a token.
@@ -336,7 +338,7 @@ class XCatScoring(XCatPreTrainedModel):
         states = None
         if self.text.encoder is not None:
             states = self.text.whiten(self.text(input_ids, attention_mask)[0].float())[:, 0]
-        return self.asks.read(token_ids, states, meant)
+        return self.asks.comparable(self.asks.read(token_ids, states, meant), self.items)
 
     def candidate_sources(self, item_side: torch.Tensor) -> CandidateSources:
         """What the features of candidates are made from, for (item rows, hidden) item embeddings."""

@@ -22,7 +22,7 @@ _EAST = f"{HAN}\u3040-\u30ff\uac00-\ud7af"
 _EASTERN, _WORD = re.compile(f"[{_EAST}]"), re.compile(f"[^\\W{_EAST}]+")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 _KNOWN_PART = "only the words of the query that the text encoder knows were compared"
-_NO_WORD = "the query has no word; describe in words what is wanted"
+WORDLESS = "the query has no word, so the list is as without it; describe in words what is wanted"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class AskText:
     def notes(self) -> list[str]:
         """Notes about what is not read. They quote nothing of the ask, because notes may be logged."""
         if not self.text:
-            return [_NO_WORD] if self.length else []
+            return [WORDLESS] if self.length else []
         notes = []
         if self.is_cut:
             notes.append(

@@ -36,7 +36,8 @@ FUNCTION_WORDS = _ENGLISH_WORDS | _OTHER_WORDS | frozenset({
     "our", "me", "we", "i", "you", "he", "she", "his", "her", "their", "them", "they", "who", "which", "what", "some",
     "any", "but", "so", "if", "than", "then", "into", "do", "does", "can", "could", "would", "will", "should", "have",
     "has", "had", "not", "no", "like", "want", "need", "looking", "something", "please",
-    "的", "了", "吗", "呢", "吧", "啊", "我", "你", "您", "请",
+    "的", "了", "吗", "呢", "吧", "啊", "我", "你", "您", "请", "给", "要", "想", "和", "与", "是", "有", "在", "把",
+    "被", "让", "对", "这", "那", "个", "些", "他", "她", "它", "们", "也", "都", "就", "很",
 })  # fmt: skip
 """Words of a query that explain no item."""
 LETTER, _WORD = re.compile(r"[^\W\d_]"), re.compile(r"[^\W\d_]+")

@@ -35,7 +35,7 @@ class EpochProgress(TrainerCallback):
                 trained = "1 epoch" if epochs == 1 else f"{epochs:g} epochs without evaluations between them"
                 say(
                     f"quick: {trained}, and at most {QUICK_USERS:,} users for the item-to-item weight and the "
-                    "re-ranker; metrics are lower than in a full training"
+                    "re-ranker; metrics may be lower than in a full training"
                 )
             self._training.begin("training", state.max_steps, "steps").done = state.global_step
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from ...modeling_xcat.queries_xcat import readable
 from ...modeling_xcat.recommending_xcat import Recommendations
 from ...ranking.recommender import XCatRecommender
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS
@@ -20,9 +21,7 @@ def reads(recommender: XCatRecommender, text: str) -> bool:
     asks = recommender.model.model.asks
     if asks is None or not asks.is_fitted or not text:
         return False
-    inputs = recommender.processor.ask_inputs([text])
-    device = recommender.model.device
-    return bool(asks.readable(inputs["token_ids"].to(device), inputs["meant"].to(device))[0])
+    return readable(recommender.ranker, recommender.processor, [text])[0]
 
 
 def compares_meaning(recommender: XCatRecommender, state: Understood, history: Sequence[str]) -> bool:

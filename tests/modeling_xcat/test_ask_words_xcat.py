@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from xcat_rec.modeling_xcat.ask_words_xcat import AskWords, carrying_words
-from xcat_rec.modeling_xcat.asks_xcat import FIELD_CODES, Asks, XCatAskReader
+from xcat_rec.modeling_xcat.ask_words_xcat import AskWords, carrying_words, joined_words
+from xcat_rec.modeling_xcat.asks_xcat import FIELD_CODES, Asks, XCatAskReader, least_closeness
 from xcat_rec.modeling_xcat.items_xcat import XCatItemEncoder
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 
@@ -94,18 +94,38 @@ def test_a_word_whose_removal_raises_the_score_carries_nothing(reader_and_items)
 
 def test_an_item_without_a_word_is_near_by_meaning(reader_and_items) -> None:
     reader, items = reader_and_items
-    states = [0.0, 0.0, 0.0, math.sqrt(0.5), math.sqrt(0.5)]
+    states = [0.0, 0.0, 0.0, math.sqrt(0.9), math.sqrt(0.1)]
     assert carried(reader, items, states)[2] == ((), False), "the meaning does not count"
     reader.view = torch.tensor([2.0, 10.0])
     found = carried(reader, items, states, states)
     assert found[2] == ((), True) and found[3] == (("tent", "waterproof"), False)
     assert carried(reader, items, [-value for value in states], states)[2] == ((), False)
+    least = least_closeness(4, 12)
+    assert least == pytest.approx(0.6264, abs=1e-4), "few dimensions: texts are often close by chance"
+    for cosine, near in ((least - 0.01, False), (least + 0.01, True)):
+        own = [0.0, 0.0, 0.0, cosine, 0.0, math.sqrt(1 - cosine**2)]
+        assert carried(reader, items, own, own)[2] == ((), near)
 
 
-def test_what_can_be_read(reader_and_items) -> None:
-    reader, _ = reader_and_items
+def test_what_can_be_compared(reader_and_items) -> None:
+    reader, items = reader_and_items
     reader.rarity[7] = 4.0  # a word that no item has
-    tokens = torch.tensor([[7, 0], [7, RED], [0, 1]])
-    assert reader.readable(tokens).tolist() == [False, True, False]
-    reader.view = torch.tensor([2.0, 10.0])
-    assert reader.readable(tokens).tolist() == [True, True, False]
+    tokens = torch.tensor([[7, 0], [7, 0], [7, RED], [0, 1]])
+    states = torch.zeros(4, 12)
+    states[[0, 2, 3], 4], states[1, 8] = 1.0, 1.0  # the second is close to no item
+    assert reader.has_words(tokens).tolist() == [False, False, True, False]
+    for meaning, expected in ((0.0, [False, False, True, False]), (10.0, [True, False, True, False])):
+        reader.view = torch.tensor([2.0, meaning])
+        asks = reader.read(tokens, states)
+        found = reader.comparable(asks, items)
+        assert found.present.tolist() == expected
+        assert found.states[2].equal(asks.states[2]) and found.rarity[2].equal(asks.rarity[2])
+        assert not reader.scores(found, items).of_texts[[1, 3]].any()
+    reader.view.zero_()
+    assert reader.comparable(asks, items) is asks, "before the weights are tuned"
+
+
+def test_han_characters_that_the_item_does_not_have_are_no_words() -> None:
+    assert joined_words(("护", "手", "霜", "给"), "给我的护手霜", "白鹿护手霜") == ("护手霜",)
+    assert joined_words(("给",), "给", "白鹿护手霜") == ()
+    assert joined_words(("cream", "给"), "给 cream", "Hand Cream") == ("cream",)

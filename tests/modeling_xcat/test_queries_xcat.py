@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from xcat_rec.modeling_xcat.queries_xcat import BY_MEANING, NO_WORD, UNREAD
+from xcat_rec.modeling_xcat.queries_xcat import BY_MEANING, EXCLUSION, NO_WORD, UNREAD
 from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.tokenization.ask_texts import WORDLESS
 
 from ..ranking.test_discovery import prepared
 
@@ -44,12 +45,15 @@ def test_only_the_part_that_was_read_is_compared(using: XCatRecommender) -> None
 def test_a_query_that_cannot_be_read_moves_nothing(using: XCatRecommender, history: list[str], query: str) -> None:
     found, without = using.recommend(history, 5, query=query), using.recommend(history, 5)
     assert list(found) == list(without) and found.basis == without.basis
-    first, last = found.notes[-2:]
-    assert last == UNREAD
+    first, last = ["", *found.notes][-2:]
     if any(character.isalpha() for character in query):
-        assert first.startswith("the query: 100% of the tokens are unknown") and "multilingual-e5-small" in first
+        assert (
+            last == UNREAD
+            and first.startswith("the query: 100% of the tokens are unknown")
+            and "multilingual-e5-small" in first
+        )
     else:
-        assert first == "the query has no word; describe in words what is wanted"
+        assert last == WORDLESS and UNREAD not in found.notes
     rows = using.processor.history_rows([history or ["?"]])
     scores = using.score_rows([{**rows[0], "ask": query}])
     assert scores.equal(using.score_rows(rows)), "evaluation does as recommend does"
@@ -60,6 +64,14 @@ def test_the_readable_words_of_a_mixed_query_count(using: XCatRecommender) -> No
     assert list(mixed) == list(plain)
     assert mixed.notes[-2].startswith("the query: 50% of the tokens are unknown")
     assert mixed.notes[-1] == "only the words of the query that the text encoder knows were compared"
+
+
+@pytest.mark.parametrize(
+    "query", ["not boots, maps", "maps without brand", "maps 不要 boots", "maps 不含糖", "没有 maps"]
+)
+def test_an_exclusion_is_no_filter(using: XCatRecommender, query: str) -> None:
+    assert EXCLUSION in using.recommend(HISTORY, 3, query=query).notes
+    assert EXCLUSION not in using.recommend(HISTORY, 3, query="maps number 35").notes
 
 
 def test_function_words_and_signs_explain_no_item(using: XCatRecommender) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from xcat_rec.tokenization.ask_texts import AskText, read_asks
+from xcat_rec.tokenization.ask_texts import WORDLESS, AskText, read_asks
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
 from xcat_rec.tokenization.text.default_encoder import packaged_copy
 from xcat_rec.tokenization.unknown_tokens import share_unknown_to
@@ -64,7 +64,7 @@ def test_the_encoder_and_the_words_read_the_same_part(prompt: str) -> None:
 def test_an_ask_without_a_word(text: str) -> None:
     found = one(text)
     assert (found.text, found.meant, found.is_cut) == ("", "", False)
-    assert found.notes == ["the query has no word; describe in words what is wanted"]
+    assert found.notes == [WORDLESS]
     assert share_unknown_to(tiny_tokenizer(), ["tents 🏕️"]) == 0, "emoji are no language"
     assert one("tents 🏕️").meant == "tents" and one("tents 🏕️").notes == []
 
