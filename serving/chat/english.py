@@ -13,6 +13,13 @@ _DIGITS = {
 _WORD = "(?:" + "|".join(sorted(_DIGITS, key=len, reverse=True)) + r")\b"
 _NUMBER = rf"(?:\d[\d,]*(?:\.\d+)?k?\b|\.\d+\b|\ba (?=hundred|thousand)(?:{_WORD})(?:[ -](?:and )?{_WORD})*"
 _NUMBER += rf"|\b{_WORD}(?:[ -](?:and )?{_WORD})*)"
+# Each text matches in one way only: a repeated pattern with several would take too long for a long turn.
+_PRAISE = (
+    r"(?:(?:that|this|it|you|they|these|those)(?:'s| is|'re| are| was| looks?| sounds?) )?"
+    r"(?:(?:really|very|so|just) )?"
+    r"(?:great|good|perfect|lovely|nice|wonderful|excellent|awesome|helpful|enough"
+    r"|(?:what|all) i (?:need|want)(?:ed)?)"
+)
 
 PRICES = PriceWords(
     number=_NUMBER,
@@ -175,8 +182,8 @@ ENGLISH = Lexicon(
     r"|what(?:'s| is) (?:good|new"
     r"|popular)"
     r"|(?:show|give) me (?:something|anything)$",
-    thanks=r"(?:ok(?:ay)?|great|perfect|cool|lovely|nice|alright|fine)?[ ,.!]*(?:many )?(?:thanks|thank you|thx|cheers"
-    r"|ta)(?: (?:so|very) much| a lot)?[ .!]*(?:bye)?[.! ]*",
+    thanks=rf"(?:(?:ok(?:ay)?|cool|alright|fine|{_PRAISE})[ ,.!]*)*(?:many )?(?:thanks|thank you|thx|cheers|ta)"
+    rf"(?: (?:so|very) much| a lot| again| for (?:your|the) help)?(?:[ ,.!]*{_PRAISE})*[ ,.!]*(?:bye)?[.! ]*",
     greeting=r"(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|howdy|greetings)(?: there| everyone)?[ .!,]*",
     accept=r"(?:yes|yeah|yep|yup|sure|ok|okay|fine|go ahead|do it|please do|alright|of course|yes please"
     r"|drop it)[ .!,]*(?:please|thanks)?[.! ]*",
