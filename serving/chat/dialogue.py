@@ -139,7 +139,8 @@ def _without_replaced(state: Understood, reading: Reading, words: CatalogueWords
     if reading.categories:
         newer = words.of("category", reading.categories[0])
         if state.category is not None:
-            return state if state.category == reading.categories[0] else nothing
+            new = state.category != reading.categories[0]
+            return nothing if new else _without_comparisons(state, reading)
     elif named := reading.things or reading.topics:
         newer = _rows_of(reading.attributes, words)
         newer = newer if newer.any() else _rows_of(named, words)
@@ -152,12 +153,18 @@ def _without_replaced(state: Understood, reading: Reading, words: CatalogueWords
         older &= words.of("brand", state.brand)
     both_things = bool(reading.things and (state.things or state.category))
     if not reading.changes and words.belong_together(older, newer, _MOST if both_things else _SOME):
-        return state
+        return _without_comparisons(state, reading)
     if state.category is None or not (within := words.of("category", state.category) & newer).any():
         return nothing
     brand = state.brand if state.brand is not None and (within & words.of("brand", state.brand)).any() else None
     kept = tuple(word for word in state.attributes if word not in state.things)
     return replace(nothing, category=state.category, named=state.named, brand=brand, attributes=kept)
+
+
+def _without_comparisons(state: Understood, reading: Reading) -> Understood:
+    """The state without limits such as that of "cheaper", if the turn wants a category or thing that is new."""
+    new = set(reading.things) - set(state.attributes) or set(reading.categories) - {state.category}
+    return replace(state, price=state.said_price) if new else state
 
 
 def _rows_of(wanted: Sequence[str], words: CatalogueWords) -> np.ndarray:

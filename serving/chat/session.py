@@ -185,9 +185,20 @@ class ChatSession:
         return phrases.no_answer if found is None and named else found
 
     def _compare(self, state: Understood, request: str) -> ChatTurn:
-        """Items that are cheaper or dearer than the ones shown, or than half of the allowed ones if none was shown."""
-        answers = Answers(state, self._examples)
-        allowed, said = self._candidates(state), state.said_price
+        """Items that are cheaper or dearer than the ones shown, or than half of the allowed ones if none was shown.
+
+        The tighter of a limit in force and the comparison is kept. If the limits leave no item, the proposal to
+        loosen one is repeated.
+        """
+        said, limits = state.said_price, state.price
+        if request == "cheaper":
+            limits = replace(limits, minimum=said.minimum, above_minimum=said.above_minimum)
+        else:
+            limits = replace(limits, maximum=said.maximum, below_maximum=said.below_maximum)
+        answers, allowed = Answers(state, self._examples), self._candidates(state)
+        state_before = replace(state, price=limits, request=request)
+        if not self._candidates(state_before).any():
+            return self._recommend(state_before)
         prices = self._allowed.prices
         rows = self.recommender.vocabulary.encode(list(self._shown)) - NUM_SPECIAL_ROWS
         shown = sorted({float(prices[row]) for row in rows if not np.isnan(prices[row])}, reverse=request == "dearer")
@@ -198,15 +209,12 @@ class ChatSession:
             answer = answers.sentences(answers.phrases.no_prices, answers.advice())
             return self._turn(replace(state, request=request), Recommendations(), answer)
         for price in shown:
-            limits = replace(
-                state.price, maximum=price, below_maximum=True, minimum=said.minimum, above_minimum=said.above_minimum
-            )
-            if request == "dearer":
-                limits = replace(
-                    state.price, minimum=price, above_minimum=True, maximum=said.maximum,
-                    below_maximum=said.below_maximum,
-                )  # fmt: skip
-            compared = replace(state, price=limits, request=request)
+            tighter = limits
+            if request == "cheaper" and (limits.maximum is None or price <= limits.maximum):
+                tighter = replace(limits, maximum=price, below_maximum=True)
+            elif request == "dearer" and (limits.minimum is None or price >= limits.minimum):
+                tighter = replace(limits, minimum=price, above_minimum=True)
+            compared = replace(state, price=tighter, request=request)
             if self._candidates(compared).any():
                 extreme = answers.phrases.cheapest if request == "cheaper" else answers.phrases.dearest
                 note = "" if price == shown[0] else extreme.format(price=f"{shown[0]:,.2f}")

@@ -94,6 +94,20 @@ def test_limits_stay_for_a_new_thing_and_comparisons_end() -> None:
     assert dialogue("tent", "cheaper", "headphones").understood.price.maximum is None
 
 
+def test_comparisons_keep_the_tighter_limit_and_end_with_a_new_thing_of_the_same_category() -> None:
+    chat = ChatSession(shop(False), k=20)
+    chat.say("snacks")
+    assert not chat.say("under 1").recommendations
+    turn = chat.say("cheaper")
+    assert (turn.understood.price.maximum, len(turn.recommendations)) == (1.0, 0)
+    assert 'Without the limit "under 1.00" I have 3 items' in turn.answer
+    assert {item.item_id for item in chat.say("yes").recommendations} == {"K1", "K2", "G1"}
+    assert dialogue("tent", "over 500", "more expensive").understood.price.minimum == 500.0
+    assert dialogue("snacks, max 10", "cheaper", "I want cookies for less than 7").understood.price.maximum == 7.0
+    assert dialogue("snacks", "cheaper", "under 7").understood.price.maximum == 3.0, "no new thing"
+    assert dialogue("耳机，10元以下", "便宜点", chinese=True).understood.price.maximum == 10.0
+
+
 def test_items_that_are_named_by_the_thing_come_first() -> None:
     assert [item.item_id for item in dialogue("headphones").recommendations][2] == "H3"
 
@@ -167,3 +181,19 @@ def test_small_talk() -> None:
     chat.say("tents")
     assert (chat.say("ok thanks").answer, chat.understood.category) == ("You are welcome.", "Tents")
     assert session(True).say("谢谢").answer == "不客气。"
+
+
+@pytest.mark.parametrize(
+    "text", ["thanks, that is great", "That's perfect, thank you!", "great, thanks, very helpful"]
+)
+def test_thanks_with_praise(text: str) -> None:
+    assert session().say(text).answer == "You are welcome."
+
+
+@pytest.mark.parametrize("text", ["谢谢，很好", "很好，谢谢", "太棒了，谢谢你！", "谢谢,不错"])
+def test_thanks_with_praise_in_chinese(text: str) -> None:
+    assert session(True).say(text).answer == "不客气。"
+
+
+def test_thanks_with_a_wish_is_a_wish() -> None:
+    assert session().say("thanks, great tents please").understood.category == "Tents"
