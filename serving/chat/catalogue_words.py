@@ -16,7 +16,7 @@ from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..space_catalogue import folded
 from .chinese import CHINESE
 from .english import ENGLISH
-from .families import excluded_words
+from .families import INGREDIENTS, excluded_words
 from .text_tokens import folded_text, singular, tokens_of
 
 Tokens = tuple[str, ...]
@@ -99,6 +99,19 @@ class CatalogueWords:
     def has(self, word: str) -> bool:
         """Whether an item has a word in its texts: a Latin word in the singular, or Han characters inside a text."""
         return word in self._codes or (bool(re.match(f"[{HAN}]", word)) and word in self._han_text)
+
+    def is_han_word(self, text: str) -> bool:
+        """Whether the first two of some Han characters are a word, such as 有机, and not 有 with a word behind it.
+
+        They are no word if the characters behind the first one, such as 坚果, are mostly used without it.
+        """
+        word, rest = text[:2], text[1:3]
+        if not self.has(word) or any(text[1:].startswith(ingredient) for ingredient in INGREDIENTS["zh"]):
+            return False
+        if rest[0] in CHINESE.short or rest[0] in CHINESE.stop:
+            return False
+        together, alone = self._han_text.count(f"{text[0]}{rest}"), self._han_text.count(rest)
+        return alone == 0 or 2 * together > alone or len(rest) == 1
 
     def _is_thing(self, word: str) -> bool:
         """Whether titles use a word mostly as a noun that names the item: "Hiking tent for two", 蓝色帐篷."""

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from .catalogue_words import CatalogueWords
+from .families import INGREDIENTS
 from .lexicon import Lexicon
 from .prices import PriceLimits
 from .reading import Reading
-from .text_tokens import folded_text, tokens_of
+from .text_tokens import HAN_WORD, folded_text, tokens_of
 
 _SOME, _MOST = 0.1, 0.5
 """Share of the items of the rarer of two wishes that has to have both, for a property and a thing, and for two things:
@@ -191,10 +192,20 @@ def _without_wanted(state: Understood, reading: Reading, category: str | None, b
     wanted = {tokens_of(folded_text(name)) for name in names}
     return replace(
         state,
-        not_words=tuple(word for word in state.not_words if tokens_of(word) not in wanted),
+        not_words=tuple(word for word in state.not_words if not _is_wanted(word, wanted)),
         not_categories=tuple(name for name in state.not_categories if name not in reading.categories),
         not_brands=tuple(name for name in state.not_brands if name not in reading.brands),
     )
+
+
+def _is_wanted(word: str, wanted: set[tuple[str, ...]]) -> bool:
+    """Whether an excluded word is wanted, in Chinese also as the beginning of a longer word: 有机 in 有机绿茶.
+
+    An ingredient is not: 糖果 does not allow 糖.
+    """
+    tokens = tokens_of(word)
+    longer = len(tokens) > 1 and word not in INGREDIENTS["zh"] and HAN_WORD.fullmatch(word) is not None
+    return tokens in wanted or (longer and any(other[: len(tokens)] == tokens for other in wanted))
 
 
 def _merged(old: tuple[str, ...], new: list[str], lexicon: Lexicon) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
     if found.price:
         found.requests -= {"cheaper", "dearer"}  # a number says it better
     found.changes = patterns["changes"].search(text) is not None
-    text = _read_exclusions(found, text, lexicon, words)
+    text = _read_exclusions(found, _kept_catalogue_words(text, lexicon, words), lexicon, words)
     for pattern in lexicon.people:
         for told in re.finditer(pattern, text):
             about = read_wishes(told[1], lexicon, words)
@@ -149,6 +149,15 @@ def _kept_words(text: str, lexicon: Lexicon) -> str:
     return _patterns(lexicon)["kept"].sub(lambda m: "".join(chr(0xF0000 + ord(c)) for c in m.group()), text)
 
 
+def _kept_catalogue_words(text: str, lexicon: Lexicon, words: CatalogueWords) -> str:
+    """The text with words of the catalogue such as 有机 in private characters: its 有 is no "have"."""
+    if lexicon.spaced:
+        return text
+    kept = [place for place in range(len(text) - 1) if text[place] in "有看要" and words.is_han_word(text[place:])]
+    marked = {place + shift for place in kept for shift in (0, 1)}
+    return "".join(chr(0xF0000 + ord(c)) if place in marked else c for place, c in enumerate(text))
+
+
 def _restored(text: str) -> str:
     return "".join(chr(ord(c) - 0xF0000) if ord(c) >= 0xF0000 else c for c in text)
 
@@ -196,8 +205,8 @@ def _scope_end(text: str, start: int, lexicon: Lexicon) -> int:
 
 def _exclude_all(found: Reading, scope: str, lexicon: Lexicon, words: CatalogueWords) -> str:
     """Exclude each thing of a list; returns what follows an ingredient."""
-    rest, scope = "", _restored(scope)
-    plain = _patterns(lexicon)["fillers"].sub("", scope) if not lexicon.spaced else ""
+    rest, scope = "", _restored(scope) if lexicon.spaced else scope
+    plain = _restored(_patterns(lexicon)["fillers"].sub("", scope)) if not lexicon.spaced else ""
     listed = (
         [scope] if plain and words.has(plain) else re.split(f",|{_patterns(lexicon)['list_words'].pattern}", scope)
     )
@@ -225,6 +234,7 @@ def _exclude(found: Reading, part: str, lexicon: Lexicon, words: CatalogueWords)
         before = None
         while part != before:
             before, part = part, patterns["fillers"].sub("", part)
+        part = _restored(part)
         given, tokens = [part], tokens_of(part)
     if not tokens or all(token in lexicon.stop for token in tokens):
         return ""

@@ -11,6 +11,7 @@ from .english import ENGLISH
 
 _TOKEN = re.compile(f"[{HAN}]|[^\\W_{HAN}]+")
 _HAN = re.compile(f"[{HAN}]")
+HAN_WORD = re.compile(f"[{HAN}]+")
 _ES = ("xes", "ches", "shes", "sses", "zzes")
 MAX_CHARACTERS = 2_000
 """Characters of a turn that are read."""

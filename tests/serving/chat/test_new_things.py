@@ -197,3 +197,39 @@ def test_thanks_with_praise_in_chinese(text: str) -> None:
 
 def test_thanks_with_a_wish_is_a_wish() -> None:
     assert session().say("thanks, great tents please").understood.category == "Tents"
+
+
+ORGANIC = [
+    ("A", "山野有机绿茶", "茶叶", 30.0), ("B", "云朵绿茶", "茶叶", 20.0), ("C", "有机狗粮", "宠物", 40.0),
+    ("D", "观景看台坐垫", "户外", 15.0), ("E", "户外坐垫", "户外", 12.0), ("F", "含有坚果的饼干", "饼干", 9.0),
+    ("G", "坚果饼干", "饼干", 8.0), ("H", "白糖饼干，带有香味", "饼干", 7.0), ("I", "香味蜡烛", "家居", 7.0),
+    ("J", "饼干，含有榛子", "饼干", 6.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("turns", "excluded", "shown"),
+    [
+        (("绿茶", "不要有机的"), ("有机",), {"B"}),
+        (("不要有机的绿茶",), ("有机",), {"B"}),
+        (("没有有机的绿茶",), ("有机",), {"B"}),
+        (("绿茶", "不含有机"), ("有机",), {"B"}),
+        (("绿茶", "有机的不要"), ("有机",), {"B"}),
+        (("绿茶", "不要有机的", "有机绿茶"), (), {"A"}),
+        (("绿茶", "不要有机的", "要有机的"), (), {"A"}),
+        (("坐垫", "不要看台的"), ("看台",), {"E"}),
+        (("饼干", "不要有坚果的"), ("坚果",), {"H"}),
+        (("饼干", "不要有糖"), ("糖",), {"F", "G", "J"}),
+        (("饼干", "不要有榛子"), ("榛子",), {"F", "G", "H"}),
+        (("不要有香味的饼干",), ("香味",), {"F", "G"}),
+    ],
+)
+def test_catalogue_words_that_begin_with_have_or_see(
+    turns: tuple[str, ...], excluded: tuple[str, ...], shown: set[str]
+) -> None:
+    items = pl.DataFrame(ORGANIC, schema=["item_id", "title", "category", "price"], orient="row")
+    chat = ChatSession(recommender_of(items), k=20)
+    turn = [chat.say(text) for text in turns][-1]
+    assert turn.understood.not_words == excluded
+    assert shown <= {item.item_id for item in turn.recommendations if "有机绿茶" not in turns or item.words}
+    assert not [item for item in turn.recommendations if any(word in (item.title or "") for word in excluded)]
