@@ -133,7 +133,7 @@ Discovery: items of the user's history are left out [^\n]+ those of the slice `u
 {METRICS}{VERDICT}(?:
 ### Discovery: targets in `\w+` \((?:[^;\n]+; )?[\d,]+ targets\)
 
-(?:No targets in this slice\.\n|{METRICS}{VERDICT}))*)?)"""
+(?:No targets in this slice\.\n|{METRICS}{VERDICT}))*))"""
 AUDIT = rf"""
 ## Audit
 
