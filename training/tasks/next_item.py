@@ -109,11 +109,14 @@ class NextItemTask(Task):
             _tune_product_weight(trainer, model, validation)
         for discover in purposes:
             _tune_neighbor_weight(trainer, model, validation, QUICK_USERS if args.quick else None, discover)
-        gains = {}
+        gains: dict[bool, SecondStageGain] = {}
         if args.tune_second_stage and model.config.num_candidates and len(validation) >= FOLDS:
             gains = _fit_second_stages(trainer, model, validation, purposes)
+        logs = _gain_logs(gains)
         if args.tune_second_stage and True in purposes:
-            _fit_discovery_ranker(trainer, model, validation, gains.get(True))
+            logs |= _fit_discovery_ranker(trainer, model, validation, gains.get(True))
+        if logs:
+            trainer.log(logs)
         if args.tune_neighbor_weight:
             found = choose_cold_boost(model, processor, validation, seed=args.seed, quick=args.quick)
             logger.info("cold-item boost for discovery: %s", found)
@@ -219,8 +222,8 @@ def _tune_product_weight(trainer: XCatTrainer, model: Any, validation: Dataset) 
 def _fit_second_stages(
     trainer: XCatTrainer, model: Any, validation: Dataset, purposes: Sequence[bool]
 ) -> dict[bool, SecondStageGain]:
-    """Fit the re-ranker for next items and, if `purposes` has True, for discovery; log and return their gains."""
-    logs, gains, held_out = {}, {}, _queries(trainer).held_out
+    """Fit the re-ranker for next items and, if `purposes` has True, for discovery; return their gains."""
+    gains, held_out = {}, _queries(trainer).held_out
     for discover in purposes:
         gain = fit_second_stage(
             model, trainer.processor, validation, seed=trainer.args.seed, quick=trainer.args.quick, discover=discover
@@ -229,18 +232,25 @@ def _fit_second_stages(
         logger.info("%sre-ranker: %s", prefix, gain)
         if gain.pays and gain.held_out is not None:
             held_out[discover] = gain.held_out
-        logs[f"{prefix}first_stage_ndcg@10"] = gain.before
-        logs[f"{prefix}re_ranked_ndcg@10"] = gain.after if gain.pays else gain.before
         gains[discover] = gain
     if True not in purposes and False in held_out:
         held_out[True] = held_out[False]  # discovery uses the same re-ranker
-    trainer.log(logs)
     return gains
+
+
+def _gain_logs(gains: dict[bool, SecondStageGain]) -> dict[str, float]:
+    """NDCG@10 of each purpose before re-ranking and with the re-ranker in use, if there is one."""
+    logs = {}
+    for discover, gain in gains.items():
+        prefix = "discover_" if discover else ""
+        logs[f"{prefix}first_stage_ndcg@10"] = gain.before
+        logs[f"{prefix}re_ranked_ndcg@10"] = gain.after if gain.pays else gain.before
+    return logs
 
 
 def _fit_discovery_ranker(
     trainer: XCatTrainer, model: Any, validation: Dataset, other: SecondStageGain | None
-) -> None:
+) -> dict[str, float]:
     """Fit the re-ranker of rates and trends, and use it if it beats the first stage and the other re-ranker.
 
     It is left out for a stream of training rows, which have no whole histories, and without rates in the score.
@@ -250,20 +260,24 @@ def _fit_discovery_ranker(
         model: The model.
         validation: The validation split.
         other: Gain of the re-ranker that is fitted on validation; None without one.
+
+    Returns:
+        NDCG@10 before and after, as `_gain_logs`; empty if it is not used.
     """
     train, config = trainer.given_rows, model.config
     without = model.model.discovery_ranker is None or config.discover_product_weight is None
     if without or train is None or isinstance(train, IterableDataset):
-        return
+        return {}
     users = fit_discovery_ranker(model, train, seed=trainer.args.seed, quick=trainer.args.quick)
     if users < LEAST_USERS:
-        return
+        return {}
     gain = discovery_ranker_gain(model, trainer.processor, validation, quick=trainer.args.quick)
     logger.info("re-ranker of %d earlier baskets: %s", users, gain)
     config.discover_trends = gain.decides > max(0.0, other.decides if other is not None and other.pays else 0.0)
-    if config.discover_trends:
-        _queries(trainer).held_out.pop(True, None)  # no validation user is in its fit
-        trainer.log({"discover_first_stage_ndcg@10": gain.before, "discover_re_ranked_ndcg@10": gain.after})
+    if not config.discover_trends:
+        return {}
+    _queries(trainer).held_out.pop(True, None)  # no validation user is in its fit
+    return {"discover_first_stage_ndcg@10": gain.before, "discover_re_ranked_ndcg@10": gain.after}
 
 
 def _scores(

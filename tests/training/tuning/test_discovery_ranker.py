@@ -169,7 +169,9 @@ def test_training_uses_it_only_if_validation_gains(tmp_path: Path, monkeypatch: 
     config = start.model.config
     trainer.train()
     assert config.discover_trends
-    last = next(entry for entry in reversed(trainer.state.log_history) if "discover_re_ranked_ndcg@10" in entry)
+    entries = [entry for entry in trainer.state.log_history if "discover_re_ranked_ndcg@10" in entry]
+    assert len(entries) == 1, "a card states what is logged, once"
+    last = entries[0]
     using = trainer.held_out_ranker(XCatRecommender(start.model, start.processor))
     assert discovery_ndcg(using, validation) == pytest.approx(last["discover_re_ranked_ndcg@10"], abs=1e-6)
     # Where the item that is first by rate is bought, any other order loses.
