@@ -21,7 +21,7 @@ def demo(
     epochs: Annotated[int, typer.Option(help="Maximum number of epochs.")] = EPOCHS,
     seed: Annotated[int, typer.Option(help="Seed of weights, training order and ties.")] = 0,
     small: Annotated[
-        bool, typer.Option("--small", help="Make the small reference checkpoint: 600 households, one or two minutes.")
+        bool, typer.Option("--small", help="Make the small reference checkpoint: 600 households, a few minutes.")
     ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:

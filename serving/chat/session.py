@@ -276,12 +276,14 @@ class ChatSession:
         """(items,) True for the candidates with most of the wanted words."""
         allowed = self._candidates(state)
         matches = self._matches(state)
-        return allowed & (matches == matches[allowed].max(initial=0))
+        most: np.ndarray = allowed & (matches == matches[allowed].max(initial=0))
+        return most
 
     def _matches(self, state: Understood) -> np.ndarray:
         """(items,) number of wanted words of each item."""
         rows = [self._words.rows(word) for word in state.attributes]
-        return np.sum([np.zeros(len(self._bought), dtype=int), *rows], axis=0, dtype=int)
+        counts: np.ndarray = np.sum([np.zeros(len(self._bought), dtype=int), *rows], axis=0, dtype=int)
+        return counts
 
     def _extreme(self, allowed: np.ndarray, state: Understood) -> np.ndarray:
         """(items,) True for the k cheapest or dearest allowed items, of those with most of the wanted words."""
