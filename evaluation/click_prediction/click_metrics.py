@@ -75,7 +75,7 @@ class Predictions:
     def per_user(self) -> tuple[np.ndarray, np.ndarray]:
         """(users,) AUC of each user, NaN for a user with one label only, and impressions of each user."""
         if self.users is None:
-            raise ValueError("gauc is a mean over users; give users, one per impression")
+            raise ValueError("gauc is a mean over users; give users=, one per impression")
         positives = np.bincount(self.users, self.labels, minlength=self.num_users)
         counts = np.bincount(self.users, minlength=self.num_users)
         order = np.lexsort((self.predictions, self.users))

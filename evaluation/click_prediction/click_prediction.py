@@ -60,7 +60,7 @@ class ClickPrediction(evaluate.Metric):  # type: ignore[misc]  # evaluate has no
         found = Predictions(predictions, references, users)
         wanted = [name for name in METRICS if name != "gauc" or users is not None]
         if not wanted:
-            raise ValueError("gauc is a mean over users; give users, one per impression")
+            raise ValueError("gauc is a mean over users; give users=, one per impression")
         results: dict[str, float] = {name: CLICK_METRICS[name](found, found.weights) for name in wanted}
         if "gauc" in wanted:
             values, _ = found.per_user()

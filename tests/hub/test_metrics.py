@@ -17,7 +17,7 @@ def test_a_metric_goes_round(hub: Hub, alice: Client, stranger: Client) -> None:
     pushed, again, unknown, lone, both = alice.commands(
         ["push", "--metric", "ndcg", "alice/ndcg-of-mine", "--json"],
         ["push", "--metric", "all", "alice/ndcg-of-mine", "--create-pr"],
-        ["push", "--metric", "auc", "alice/auc"],
+        ["push", "--metric", "lift", "alice/lift"],
         ["push", "./checkpoint"],
         ["push", "--metric", "ndcg", "./checkpoint", "alice/ndcg"],
     )
@@ -29,6 +29,6 @@ def test_a_metric_goes_round(hub: Hub, alice: Client, stranger: Client) -> None:
     assert b'evaluate.load("alice/ndcg-of-mine")' in files["README.md"].content
     assert space.at("refs/pr/1").files["ndcg-of-mine.py"].content != files["ndcg-of-mine.py"].content
     assert unknown.code == lone.code == both.code == 2
-    assert "no metric 'auc'" in unknown.err and "NAMESPACE/NAME" in lone.err and "--metric takes one" in both.err
+    assert "no metric 'lift'" in unknown.err and "NAMESPACE/NAME" in lone.err and "--metric takes one" in both.err
     found = stranger.tell(LOAD, package=False)
     assert found == {"ndcg@1": 0.0, "ndcg@2": 0.6309297535714575}

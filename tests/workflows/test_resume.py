@@ -15,6 +15,7 @@ from transformers import TrainerCallback
 
 import xcat_rec
 from xcat_rec.cli.app import main
+from xcat_rec.tokenization.text import DEFAULT_TEXT_ENCODER as ENCODER
 from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, write_shop
@@ -83,7 +84,7 @@ def test_the_same_data_elsewhere_and_harmless_settings_are_taken(place, output, 
         ({"per_device_train_batch_size": 20}, r"per_device_train_batch_size over all processes=20 \(saved: 10\)"),
         ({"hidden_size": 64}, r"hidden_size=64 \(saved: 32\)"),
         ({"split": "last-basket"}, r"split='last-basket' \(saved: default\)"),
-        ({"text_encoder": "nowhere/nothing"}, r"text_encoder='nowhere/nothing' .*; the weights of text_encoder="),
+        ({"text_encoder": ENCODER}, rf"text_encoder='{ENCODER}' .*; the weights of text_encoder="),
         ({"text_fields": ["title"], "seed": 3}, r"seed=3 \(saved: default\); text_fields=\['title'\]"),
     ],
 )  # fmt: skip

@@ -55,9 +55,10 @@ def read_fuxictr(request: SourceRequest) -> ShopTables:
     log = _renamed(pl.concat(tables, how="diagonal"), request.columns or TableColumns())
     missing = [name for name in ("clicked", "user_id", "item_id") if name not in log.columns]
     if missing:
+        column = missing[0]
         raise ValueError(
-            f"table {files[0][0]}: no column is {missing[0]} ({', '.join((missing[0], *_NAMES[missing[0]]))}); it has "
-            f"{', '.join(log.columns)}; name yours with TableColumns({missing[0]}='NAME')"
+            f"table {files[0][0]}: no column is {column} ({', '.join((column, *_NAMES[column]))}); it has "
+            f"{', '.join(log.columns)}; name yours with TableColumns({column}='NAME')"
         )
     sequence = next((name for name in _SEQUENCES if name in log.columns), None)
     fields = [name for name in ("category", "brand", "price") if name in log.columns]
