@@ -83,7 +83,7 @@ _INPUTS = {
         gr.Textbox('["u", "u", "v"]', label="Users, as JSON, for GAUC; empty if unknown"),""",
 }
 _EXAMPLE = {
-    COMBINED: 'predictions=[["tent", "lamp"], ["boots", "tent"]], references=[["lamp"], ["kite"]], ks=[1, 2]',
+    COMBINED: 'predictions=[["tent", "lamp"], ["boots", "tent"]],\n    references=[["lamp"], ["kite"]], ks=[1, 2]',
     CLICKS: 'predictions=[0.9, 0.2, 0.4], references=[1, 0, 1], users=["u", "u", "v"]',
 }
 _USAGE = {
