@@ -97,8 +97,8 @@ class Queries:
         explain: Whether recommendations are explained by words of the query.
 
     Attributes:
-        read: The part that is read of the queries that can be compared with items, "" for none and for others; None
-            if there are none.
+        read: Per user, the part of the query that the model reads; "" for no query and for one that it cannot compare
+            with items. None if no query can be compared.
 
     Raises:
         ValueError: If somebody asks and the model does not read queries.

@@ -71,7 +71,7 @@ class AskReading:
     max_text_length: int
 
     def ask_texts(self, asks: Sequence[str]) -> list[AskText]:
-        """The part that is read of what customers ask for; "" for none."""
+        """Cut each query to the part that the model reads."""
         prompt = len(self.tokenizer(self.query_prompt)["input_ids"])
         return read_asks(self.tokenizer, asks, max(1, self.max_text_length - prompt))
 

@@ -167,7 +167,7 @@ def evaluate_on(
 ) -> dict[str, RankingReport]:
     """Compute the metrics of a checkpoint (named `MODEL_NAME`) and of the baselines.
 
-    On the validation split the re-rankers are off, because they were fitted on these users. Recent popularity then
+    On the validation split the re-rankers that were fitted on its users are off. Recent popularity then
     has its default window, which is otherwise chosen on these users.
     """
     config = recommender.model.config
@@ -201,8 +201,9 @@ def evaluation_data(
     _check_part(part)
     notes: list[str] = []
     if part == VALIDATION:
-        if recommender.model.model.has_second_stage:
-            notes.append("metrics are without the re-ranker: it was fitted on the validation split of the training")
+        config = recommender.model.config
+        if config.candidate_attention or config.discover_candidate_attention:
+            notes.append("metrics are without the re-ranker that was fitted on the validation split of the training")
         notes.append(
             "training chose other weights of the model on the validation split, so its metrics are slightly too high; "
             f"{POPULARITY_RECENT} counts its default of {RecentPopularityConfig.weeks} weeks here, because the number "

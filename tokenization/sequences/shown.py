@@ -1,6 +1,6 @@
 """Columns of rows for click prediction: items that were shown to a user, with labels.
 
-A row is a row of next-item prediction with the user's events in `items` and other columns, and these lists:
+A row has the columns of next-item prediction and these lists:
 
 * `shown_items`: item indices of the candidates;
 * `shown_labels`: 1 or 0;

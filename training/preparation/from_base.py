@@ -66,7 +66,7 @@ def prepare_from_base(
     model, processor = load_base(base)
     options = _of_base(options, model.config, processor, base)
     if recount:
-        model.config.discover_untrained_bonus = None  # chosen anew
+        model.config.discover_untrained_bonus = None  # training chooses it again
     for name, value in with_both_boosts(options.config).items():
         setattr(model.config, name, value)
     XCatConfig(**model.config.to_dict())  # checks values

@@ -11,7 +11,7 @@ import torch
 from datasets import Dataset
 
 from ...catalogue.cold_start import add_cold_start_neighbors, drop_cold_start_neighbors
-from ...evaluation.ranks import pad_targets, target_ranks, top_rows
+from ...evaluation.ranks import target_ranks, top_rows
 from ...evaluation.recommendation_ranking.ranking_metrics import per_user_metrics
 from ...modeling_xcat.configuration_xcat import DISCOVERY_FROM
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
@@ -20,7 +20,7 @@ from ...modeling_xcat.recent_events_xcat import RecentEvents
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import stage
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, UNKNOWN_ROW
-from .novel_targets import LEAST_REPEATS, novel_targets, with_novel_targets
+from .novel_targets import LEAST_REPEATS, encoded_for_discovery, novel_targets, with_novel_targets
 from .user_samples import spread_users
 
 BOOSTS = (0.0, -0.25, -0.5, -1.0, -2.0)
@@ -33,7 +33,6 @@ MOST_SCORES = 1 << 26
 """Maximum scores per boost. Larger catalogues have fewer parts, then fewer users."""
 
 _ERRORS = 2.0
-_SCORES_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def _tried(
     fair = []
     model.eval()
     try:
-        batches = _encoded(model, processor, novel, chosen)
+        batches = list(encoded_for_discovery(model, processor, novel, chosen))
         with stage("tuning the boost of added items", parts, "parts of the items") as running:
             for part in known[order].chunk(PARTS)[:parts]:
                 fair.append(_share([targets for _, _, targets in batches], part))
@@ -166,18 +165,6 @@ def _tried(
 
 
 _Batch = tuple[torch.Tensor, RecentEvents, torch.Tensor]
-
-
-def _encoded(model: XCatForNextItem, processor: XCatProcessor, novel: Dataset, chosen: np.ndarray) -> list[_Batch]:
-    """States, events before them and (users, targets) new targets of users, in batches."""
-    base, batches = model.model, []
-    for part in np.array_split(chosen, max(1, -(-len(chosen) * model.config.num_item_rows // _SCORES_AT_ONCE))):
-        rows = [novel[int(i)] for i in part]
-        inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
-        states, recent, _ = base.encode_queries(**inputs)
-        targets = torch.from_numpy(pad_targets([novel_targets(row) for row in rows])).to(base.device)
-        batches.append((states, recent.discovering([row["items"] for row in rows]), targets))
-    return batches
 
 
 def _judged(

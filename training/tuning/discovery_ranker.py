@@ -19,7 +19,7 @@ from ...modeling_xcat.segments_xcat import XCatSegments
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import stage
 from .earlier_baskets import EarlierBasket, earlier_basket
-from .novel_targets import novel_targets, with_novel_targets
+from .novel_targets import encoded_for_discovery, with_novel_targets
 from .reranker import NEW_CATEGORY_SHARE, SecondStageGain, mean_gain, ndcg_and_decider
 from .user_samples import MOST_USERS, QUICK_USERS, spread_users
 
@@ -199,18 +199,13 @@ def discovery_ranker_gain(
     model.eval()
     with stage("evaluating the re-ranker of earlier baskets", len(chosen), "users") as running:
         table = base.item_side(base.items().float())
-        for part in np.array_split(chosen, max(1, -(-len(chosen) * len(table) // _SCORES_AT_ONCE))):
-            rows = [dataset[int(i)] for i in part]
-            inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
-            states, recent, _ = base.encode_queries(**inputs)
-            recent = recent.discovering([row["items"] for row in rows])
-            targets = torch.from_numpy(pad_targets([novel_targets(row) for row in rows])).to(base.device)
+        for states, recent, targets in encoded_for_discovery(model, processor, dataset, chosen):
             assert recent.seen is not None
             new = new_categories(base.items.category_values, recent.seen, targets)
             for config.discover_trends, values in found.items():
                 ranks = target_ranks(base.score_states(states, recent, table), targets)
                 values.append(ndcg_and_decider(ranks, new, k))
-            running.advance(len(part))
+            running.advance(len(states))
     config.discover_trends, config.discover_candidate_attention = before
     model.train(training)
     first, first_mixed = map(torch.cat, zip(*found[False], strict=True))

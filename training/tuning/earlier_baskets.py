@@ -19,7 +19,7 @@ class EarlierBasket:
         items: (events,) item indices.
         times: (events,) seconds, below 0 for none.
         histories: Item indices of the log per user.
-        targets: Distinct items of the basket per user; only those that the history lacks.
+        targets: Item indices of the basket per user, each once, without those of the history.
     """
 
     users: np.ndarray

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+import torch
 from datasets import Dataset
 
+from ...evaluation.ranks import pad_targets
 from ...modeling_xcat.configuration_xcat import DISCOVERY_FROM
+from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...modeling_xcat.ranked_xcat import scores_of_its_own
+from ...modeling_xcat.recent_events_xcat import RecentEvents
+from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS
 from .user_samples import spread_users
 
@@ -16,6 +22,8 @@ LEAST_USERS = 300
 """Minimum users with a target that is new to them; with fewer the choices for next items are better founded."""
 LEAST_REPEATS = 0.01
 """Minimum share of targets that users had before. With fewer, both purposes have the same targets."""
+
+_SCORES_AT_ONCE = 1 << 22
 
 
 def novel_targets(row: Mapping[str, Any]) -> list[int]:
@@ -44,6 +52,30 @@ def with_novel_targets(dataset: Dataset) -> Dataset:
     rows = dataset.with_format(None)
     places = [i for i, row in enumerate(rows.select_columns(["items", "targets"])) if novel_targets(row)]
     return dataset if len(places) == len(dataset) else dataset.select(places)
+
+
+def encoded_for_discovery(
+    model: XCatForNextItem, processor: XCatProcessor, dataset: Dataset, chosen: np.ndarray
+) -> Iterator[tuple[torch.Tensor, RecentEvents, torch.Tensor]]:
+    """Encode users in batches, small enough to score the catalogue for each.
+
+    Args:
+        model: The model.
+        processor: Its processor.
+        dataset: Rows with `items` and `targets`.
+        chosen: (users,) places of the users in the rows.
+
+    Yields:
+        (users, hidden) states; the events before them, which leave out the items of the history; (users, targets) new
+        targets, padded with `TARGET_PADDING`.
+    """
+    base = model.model
+    for part in np.array_split(chosen, max(1, -(-len(chosen) * model.config.num_item_rows // _SCORES_AT_ONCE))):
+        rows = [dataset[int(i)] for i in part]
+        inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
+        states, recent, _ = base.encode_queries(**inputs)
+        targets = torch.from_numpy(pad_targets([novel_targets(row) for row in rows])).to(base.device)
+        yield states, recent.discovering([row["items"] for row in rows]), targets
 
 
 def discovery_differs(model: Any, dataset: Dataset) -> bool:

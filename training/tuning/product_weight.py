@@ -8,20 +8,18 @@ import numpy as np
 import torch
 from datasets import Dataset
 
-from ...evaluation.ranks import pad_targets, target_ranks
+from ...evaluation.ranks import target_ranks
 from ...evaluation.recommendation_ranking.ranking_metrics import per_user_metrics
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import stage
 from .neighbor_weight import without_tuned_parts
-from .novel_targets import novel_targets, with_novel_targets
+from .novel_targets import encoded_for_discovery, with_novel_targets
 from .user_samples import spread_users
 
 WEIGHTS = (None, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Candidate factors of the products; None leaves the rates out."""
 MOST_USERS = 4096
-
-_SCORES_AT_ONCE = 1 << 22
 
 
 @torch.no_grad()
@@ -59,14 +57,9 @@ def product_weight_scores(
     shown = stage("tuning the score for discovery", len(chosen), "users")
     with without_tuned_parts(model), shown as running:
         table = base.item_side(base.items().float())
-        for part in np.array_split(chosen, -(-len(chosen) // max(1, _SCORES_AT_ONCE // len(table)))):
-            rows = [dataset[int(i)] for i in part]
-            inputs = {name: value.to(base.device) for name, value in processor.collate(rows).items()}
-            states, recent, _ = base.encode_queries(**inputs)
-            recent = recent.discovering([row["items"] for row in rows])
-            targets = torch.from_numpy(pad_targets([novel_targets(row) for row in rows])).to(base.device)
+        for states, recent, targets in encoded_for_discovery(model, processor, dataset, chosen):
             for model.config.discover_product_weight, lists in found.items():
                 ranks = target_ranks(base.score_states(states, recent, table), targets)
                 lists.append(per_user_metrics(ranks.cpu().numpy(), [k])[f"ndcg@{k}"])
-            running.advance(len(part))
+            running.advance(len(states))
     return {weight: float(np.nanmean(np.concatenate(lists))) for weight, lists in found.items()}
