@@ -360,9 +360,11 @@ def _prepare(
 ) -> tuple[PreparedTraining, XCatPreTrainedModel | PeftModel, bool]:
     """The prepared data, the trained model, and whether the catalogue differs from the base's."""
     if request.base is None:
-        prepared = prepare_training(request.shop, options, precision)
+        prepared = prepare_training(request.shop, options, precision, split=task.split)
         return prepared, task.new_model(prepared.model), True
-    prepared, changed = prepare_from_base(request.shop, options, request.base, recount=request.peft is None)
+    prepared, changed = prepare_from_base(
+        request.shop, options, request.base, recount=request.peft is None, split=task.split
+    )
     if request.peft is None:
         return prepared, task.new_model(prepared.model), changed
     commit = fetched_commit(request.base)

@@ -21,7 +21,7 @@ class ClickOptions:
             "events" (every target event is a positive, with sampled negatives), or "auto": ratings if `min_rating` is
             given, impressions if the events have any, else events.
         negatives: Kind of sampled negatives: uniform, popularity or category.
-        num_negatives: Sampled negatives per positive in training.
+        train_negatives: Sampled negatives per positive in training.
         eval_negatives: Sampled negatives per positive in validation and test.
         min_rating: Lowest rating that is a positive, such as 4; None for no labels by ratings.
         shown: Event types of impressions; None for the types whose names say so.
@@ -40,7 +40,7 @@ class ClickOptions:
 
     labels: str = AUTO
     negatives: str = UNIFORM
-    num_negatives: int = 1
+    train_negatives: int = 1
     eval_negatives: int = 1
     min_rating: float | None = None
     shown: Sequence[str] | None = None
@@ -55,8 +55,7 @@ class ClickOptions:
     def __post_init__(self) -> None:
         if self.labels not in LABELS:
             raise ValueError(f"labels is {self.labels!r}; give one of {', '.join(LABELS)}")
-        check_negatives(self.negatives, self.num_negatives)
-        check_negatives(self.negatives, self.eval_negatives)
+        check_negatives(self.negatives, train_negatives=self.train_negatives, eval_negatives=self.eval_negatives)
         if self.labels == RATINGS and self.min_rating is None:
             raise ValueError("labels='ratings' needs min_rating, the lowest rating that is a positive, such as 4")
         if self.min_rating is not None and self.labels not in (AUTO, RATINGS):

@@ -134,5 +134,5 @@ def _sampled(data: SplitData, clicks: ClickOptions) -> ClickData:
     return ClickData(
         data.vocabulary, data.event_types, splits, data.options, data.shop, data.selected, clicks=clicks,
         kind=clicks.negatives, sampler=sampler, true_rate=1 / (1 + clicks.eval_negatives),
-        train_rate=1 / (1 + clicks.num_negatives), left_out=left_out,
+        train_rate=1 / (1 + clicks.train_negatives), left_out=left_out,
     )  # fmt: skip

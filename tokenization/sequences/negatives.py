@@ -18,16 +18,21 @@ _ROUNDS = 32
 """Draws of a negative that may be refused; then the remaining items are listed."""
 
 
-def check_negatives(kind: str, count: int) -> None:
+def check_negatives(kind: str, **counts: int) -> None:
     """Refuse an unknown kind of negatives, or a number below one.
 
+    Args:
+        kind: The kind.
+        **counts: Numbers of negatives per positive, by the names of their options.
+
     Raises:
-        ValueError: If the kind is unknown, or the number below one.
+        ValueError: If the kind is unknown, or a number below one.
     """
     if kind not in NEGATIVE_KINDS:
         raise ValueError(f"negatives is {kind!r}; give one of {', '.join(NEGATIVE_KINDS)}")
-    if count < 1:
-        raise ValueError(f"num_negatives is {count}; give a number from 1")
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} is {count}; give a number from 1")
 
 
 class NegativeSampler:
@@ -48,7 +53,7 @@ class NegativeSampler:
     def __init__(
         self, kind: str, num_rows: int, counts: np.ndarray | None = None, categories: np.ndarray | None = None
     ) -> None:
-        check_negatives(kind, 1)
+        check_negatives(kind)
         if num_rows - NUM_SPECIAL_ROWS < 2:
             raise ValueError(f"the catalogue has {max(num_rows - NUM_SPECIAL_ROWS, 0)} items; negatives need two")
         weights = np.ones(num_rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from ...tokenization.interests.reader import NO_INTEREST
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.build import target_histories, target_items
 from ...tokenization.sequences.row_asks import add_asks
+from ...tokenization.sequences.split_data import SplitData
 from ...tokenization.tables.schema import ShopTables
 from ...tokenization.text.default_encoder import AUTO
 from ...tokenization.vocabulary import UNKNOWN_ROW
@@ -42,7 +44,12 @@ CHANGEABLE = frozenset({
 
 
 def prepare_from_base(
-    shop: ShopTables, options: PreparationOptions, base: str, *, recount: bool = True
+    shop: ShopTables,
+    options: PreparationOptions,
+    base: str,
+    *,
+    recount: bool = True,
+    split: Callable[..., SplitData] | None = None,
 ) -> tuple[PreparedTraining, bool]:
     """Prepare training that starts from a trained checkpoint.
 
@@ -54,6 +61,7 @@ def prepare_from_base(
         base: Folder or repository of the base.
         recount: Whether to count the new events: then their items get id embeddings, and their item-to-item weights
             are added to the base's. Otherwise both stay as in the base, so an adapter is the only difference.
+        split: Splits the events, as in `prepare_training`.
 
     Returns:
         Result of `prepare_training`, and whether the catalogue differs from the base's.
@@ -84,7 +92,7 @@ def prepare_from_base(
         notes.append(f"{new} of {vocabulary.num_items} items are new to the base; {gone} of the base's are dropped")
     else:
         change_soft_targets(model)
-    data = split_shop(shop, options, processor.catalogue, processor.event_types)
+    data = split_shop(shop, options, processor.catalogue, processor.event_types, split)
     processor.event_settings = settings = data.settings
     before = set(model.config.negative_event_types or ()) - set(settings["target_event_types"])
     negative = before | set(settings["negative_event_types"])

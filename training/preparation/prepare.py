@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,7 @@ def split_shop(
     options: PreparationOptions,
     vocabulary: ItemVocabulary | None = None,
     event_types: list[str] | None = None,
+    split: Callable[..., SplitData] | None = None,
 ) -> SplitData:
     """Build the sequences for every trained or counted model.
 
@@ -75,6 +76,7 @@ def split_shop(
         options: Options of the preparation.
         vocabulary: The item vocabulary; None to build it from the items table.
         event_types: Event types, where they are not to be those of the events table.
+        split: Splits the events as `ShopTables.split`, such as the method of a `Task`; None for that of the tables.
 
     Raises:
         ValueError: If a text field or feature is not a column of the items table, or nothing is left to train on.
@@ -86,8 +88,8 @@ def split_shop(
                 f"{kind} has {missing[0]!r}, which is not a column of the items table; "
                 f"it has {', '.join(shop.items.columns)}"
             )
-    data = shop.split(
-        options, vocabulary=vocabulary, event_types=event_types, text_fields=options.text_fields,
+    data = (split or type(shop).split)(
+        shop, options, vocabulary=vocabulary, event_types=event_types, text_fields=options.text_fields,
         cache_dir=options.cache_dir,
     )  # fmt: skip
     data.require("train")
@@ -100,6 +102,7 @@ def prepare_training(
     precision: str = "auto",
     *,
     model_class: type[XCatForNextItem] = XCatForNextItem,
+    split: Callable[..., SplitData] | None = None,
 ) -> PreparedTraining:
     """Prepare training from tables.
 
@@ -108,13 +111,14 @@ def prepare_training(
         options: Options of the preparation.
         precision: Arithmetic of the text encoder: auto, fp32 or bf16.
         model_class: Class of the model, if it is a subclass.
+        split: Splits the events, such as `ClickTask().split`; None for `ShopTables.split`.
 
     Raises:
         ValueError: If a text field or feature is not a column of the items table, or a configuration field is unknown.
     """
     read = options.interests != NO_INTEREST
     settings = interest_settings(shop, options.interests, options.interest_columns) if read else None
-    data = split_shop(shop, options)
+    data = split_shop(shop, options, split=split)
     vocabulary, kinds = data.vocabulary, data.event_types
     set_seed(options.seed)
     with stage("finding the text encoder"):

@@ -130,7 +130,7 @@ def training_windows(dataset: Rows, max_history: int, max_events: int | None = N
         longest = max(map(len, dataset["items"]), default=0)
         if longest <= min(max_history + 1, max_events or longest):
             return dataset
-    return _mapped(dataset, cut, "Cutting windows")
+    return map_rows(dataset, cut, "Cutting windows")
 
 
 def weigh_new_categories(dataset: Rows, category_codes: np.ndarray, weight: float) -> Rows:
@@ -153,10 +153,10 @@ def weigh_new_categories(dataset: Rows, category_codes: np.ndarray, weight: floa
             weights.append(np.where(first & (codes >= 0), weight, 1.0).astype(np.float32))
         return {"loss_weights": weights}
 
-    return _mapped(dataset, weigh, "Weighing categories")
+    return map_rows(dataset, weigh, "Weighing categories")
 
 
-def _mapped(dataset: Rows, function: Callable[..., Any], shown: str) -> Rows:
+def map_rows(dataset: Rows, function: Callable[..., Any], shown: str) -> Rows:
     """Map a function over batches of rows; a stream shows no progress bar."""
     options = {"desc": shown} if isinstance(dataset, Dataset) else {}
     with stage(shown.lower()):

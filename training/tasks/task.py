@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import torch
 from datasets import Dataset
@@ -17,6 +18,11 @@ from ...modeling_xcat.registry_xcat import Registry
 from ...registered_modules import import_registered
 from ...tokenization.interests.reader import UserInterests
 from ...tokenization.processing_xcat import XCatProcessor
+from ...tokenization.sequences.event_options import EventOptions
+from ...tokenization.sequences.split_data import SplitData
+from ...tokenization.tables.schema import ShopTables
+from ...tokenization.text.item_text import DEFAULT_TEXT_FIELDS
+from ...tokenization.vocabulary import ItemVocabulary
 from ..arguments import XCatTrainingArguments
 from ..preparation.windows import training_rows
 from ..trainer_checks import check_rows
@@ -33,7 +39,8 @@ class Task:
 
     A subclass sets `head` and makes batches with labels. All other methods have a default: evaluation batches are
     made like training batches, `Trainer` computes the loss and gathers logits and labels, and the loss chooses the
-    best epoch. A task has no state; the trainer keeps the state of a training.
+    best epoch. A task keeps no state of a
+    training; the trainer does.
 
     Attributes:
         head: Class of the trained model. It has an `XCatModel` as `model`; its `forward` returns a `ModelOutput` with
@@ -42,17 +49,55 @@ class Task:
         encodes_texts: Whether the labels are items and the head takes `item_text_...` inputs, with which a text
             encoder is trained.
         tunes: Whether `tune` chooses values on the evaluation set.
+        option_class: Dataclass of the options that `with_options` takes; None for a task without options.
     """
 
     head: ClassVar[type[XCatPreTrainedModel]]
     deciding_metric: ClassVar[str] = "loss"
     encodes_texts: ClassVar[bool] = False
     tunes: ClassVar[bool] = False
+    option_class: ClassVar[type | None] = None
 
     @property
     def ranks(self) -> bool:
         """Whether the head ranks the catalogue: `fit` then compares it with baselines and writes a card."""
         return issubclass(self.head, XCatForNextItem)
+
+    def with_options(self, **fields: Any) -> Self:
+        """The task with values of its own options, fields of `option_class`.
+
+        Args:
+            **fields: Options by name.
+
+        Raises:
+            ValueError: If the task has no such options, or a value is out of range.
+        """
+        if fields:
+            raise ValueError(f"{type(self).__name__} has no option {next(iter(fields))!r}; leave it out")
+        return self
+
+    def split(
+        self,
+        shop: ShopTables,
+        events: EventOptions,
+        *,
+        vocabulary: ItemVocabulary | None = None,
+        event_types: list[str] | None = None,
+        text_fields: Sequence[str] = DEFAULT_TEXT_FIELDS,
+        cache_dir: Path | None = None,
+    ) -> SplitData:
+        """Select the events and split them; see `ShopTables.split`, the default."""
+        return shop.split(
+            events, vocabulary=vocabulary, event_types=event_types, text_fields=text_fields, cache_dir=cache_dir
+        )
+
+    def for_data(self, data: SplitData) -> Self:
+        """The task for split data, with what it needs of it beside the rows; by default the task itself.
+
+        Args:
+            data: Result of `split`.
+        """
+        return self
 
     def new_model(self, model: XCatForNextItem) -> XCatPreTrainedModel:
         """The model to train: the given one, or a new head around its `XCatModel`.

@@ -83,7 +83,8 @@ def test_tables_without_both_labels_are_refused(
     [
         ({"labels": "clicks"}, "labels is 'clicks'; give one of auto, impressions"),
         ({"negatives": "hard"}, "negatives is 'hard'"),
-        ({"num_negatives": 0}, "num_negatives is 0; give a number from 1"),
+        ({"train_negatives": 0}, "train_negatives is 0; give a number from 1"),
+        ({"eval_negatives": 0}, "eval_negatives is 0; give a number from 1"),
         ({"labels": "ratings"}, "needs min_rating"),
         ({"labels": "events", "min_rating": 4}, "min_rating is for labels='ratings'"),
         ({"unclicked_per_click": 0}, "unclicked_per_click is 0"),

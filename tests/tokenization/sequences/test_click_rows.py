@@ -183,7 +183,7 @@ def test_sampled_negatives_are_items_that_the_user_never_has(kind: str) -> None:
     )
     rows = [(f"u{n}", f"i{(n * 7 + 3 * step * step) % 40}", step, None) for n in range(20) for step in range(6)]
     shop = load_shop({"events": table(rows).drop("clicked"), "items": items})
-    options = ClickOptions(negatives=kind, eval_negatives=2, num_negatives=4, seed=3)
+    options = ClickOptions(negatives=kind, eval_negatives=2, train_negatives=4, seed=3)
     data = split_clicks(shop, EventOptions(split="leave-one-out"), options)
     again = split_clicks(shop, EventOptions(split="leave-one-out"), options)
     assert (data.kind, data.true_rate, data.train_rate) == (kind, 1 / 3, 1 / 5)
