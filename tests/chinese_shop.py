@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +83,9 @@ def write_shop(folder: Path) -> Path:
     return folder
 
 
-def character_tokenizer() -> PreTrainedTokenizerFast:
-    """One token per character: the characters of the data set and ASCII."""
-    known = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *map(chr, range(32, 127)), "、", "：", *sorted(set("".join(TEXTS)))]
+def character_tokenizer(texts: Sequence[str] = TEXTS) -> PreTrainedTokenizerFast:
+    """One token per character: the characters of some texts and ASCII."""
+    known = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *map(chr, range(32, 127)), "、", "：", *sorted(set("".join(texts)))]
     vocabulary = {token: i for i, token in enumerate(dict.fromkeys(known))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")

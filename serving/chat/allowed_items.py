@@ -17,7 +17,7 @@ from .chinese import CHINESE
 from .dialogue import Understood
 from .english import ENGLISH
 from .prices import PriceLimits
-from .text_tokens import folded_text
+from .text_tokens import folded_text, tokens_of
 
 _CODES = {**ENGLISH.prices.currencies, **CHINESE.prices.currencies}
 
@@ -30,7 +30,7 @@ class Limit(NamedTuple):
 
     Args:
         kind: "price", "not_word", "not_category", "not_brand", "not_items", "category" or "brand".
-        value: The word or name; empty for the price and for items.
+        value: The excluded word or name; empty for the price, for items and for what is wanted.
     """
 
     kind: str
@@ -74,6 +74,31 @@ class AllowedItems:
             kept &= (self.prices < limits.maximum) if limits.below_maximum else (self.prices <= limits.maximum)
         return kept
 
+    def compared(self, limits: PriceLimits, request: str, price: float, shown: Sequence[str]) -> PriceLimits:
+        """Price limits with a comparison, where that is tighter.
+
+        The currency is that of the catalogue. If it states none, it is that of a limit of the other side, if any.
+
+        Args:
+            limits: The limits.
+            request: "cheaper" or "dearer".
+            price: The price to compare with.
+            shown: Ids of the items that are compared.
+        """
+        if request == "cheaper" and (limits.maximum is None or price <= limits.maximum):
+            limits = replace(limits, maximum=price, below_maximum=True)
+            other = limits.minimum
+        elif request == "dearer" and (limits.minimum is None or price >= limits.minimum):
+            limits = replace(limits, minimum=price, above_minimum=True)
+            other = limits.maximum
+        else:
+            return limits
+        if self._currencies is not None:
+            rows = self._vocabulary.encode(list(shown)) - NUM_SPECIAL_ROWS
+            stated = set(self._currencies[rows].tolist())
+            return replace(limits, currency=stated.pop() if len(stated) == 1 else limits.currency)
+        return limits if other is not None else replace(limits, currency=None)
+
     def unpriced(self, state: Understood) -> int:
         """Number of items that only an unknown price leaves out."""
         if not state.price:
@@ -90,10 +115,15 @@ class AllowedItems:
             kept[self._vocabulary.encode(list(state.not_items)) - NUM_SPECIAL_ROWS] = False
             return kept
         if limit.kind == "not_word":
-            without: np.ndarray = ~words.excluded_rows(limit.value)
+            # "not tea" in Coffee & Tea: every item has the name of its category in its texts
+            is_part = words.categories.get(tokens_of(limit.value)) in state.categories
+            without: np.ndarray = ~(words.titled_rows if is_part else words.excluded_rows)(limit.value)
             return without
-        if limit.kind in ("category", "brand"):
-            return words.of(limit.kind, limit.value)
+        if limit.kind == "category":
+            kept = words.of("category", *state.categories)
+            return kept | words.having([state.or_words]) if state.or_words else kept
+        if limit.kind == "brand":
+            return words.of("brand", *state.brands)
         column = limit.kind.removeprefix("not_")
         # The name is also looked for in the texts: an item without a brand may have it in its title.
         other: np.ndarray = ~(words.of(column, limit.value) | words.excluded_rows(folded_text(limit.value)))
@@ -108,10 +138,10 @@ def limits_of(state: Understood) -> Iterator[Limit]:
         ("not_word", state.not_words), ("not_category", state.not_categories), ("not_brand", state.not_brands),
     ):  # fmt: skip
         yield from (Limit(kind, value) for value in values)
-    if state.brand is not None:
-        yield Limit("brand", state.brand)
-    if state.category is not None:
-        yield Limit("category", state.category)
+    if state.brands:
+        yield Limit("brand")
+    if state.categories:
+        yield Limit("category")
     if state.not_items:
         yield Limit("not_items")
 
@@ -123,9 +153,9 @@ def without(state: Understood, limit: Limit) -> Understood:
     if limit.kind == "not_items":
         return replace(state, not_items=())
     if limit.kind == "category":
-        return replace(state, category=None)
+        return replace(state, categories=(), names=(), or_words=())
     if limit.kind == "brand":
-        return replace(state, brand=None)
+        return replace(state, brands=())
     name = {"not_word": "not_words", "not_category": "not_categories", "not_brand": "not_brands"}[limit.kind]
     kept = tuple(value for value in getattr(state, name) if value != limit.value)
     changed: dict[str, Any] = {name: kept}

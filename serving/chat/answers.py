@@ -11,6 +11,9 @@ from .dialogue import Understood
 from .phrases import PHRASES, Phrases
 from .prices import PriceLimits
 
+Want = tuple[str, ...]
+"""Phrases of which one is enough; see `Understood.wants`."""
+
 
 class Shown(NamedTuple):
     """A listed item.
@@ -19,11 +22,17 @@ class Shown(NamedTuple):
         title: Its title.
         price: Its price in words; empty if unknown.
         words: The wanted words that it has.
+        is_close: Whether it has none of them and is close to their meaning.
     """
 
     title: str
     price: str
     words: tuple[str, ...]
+    is_close: bool = False
+
+    def has(self, want: Want) -> bool:
+        """Whether the item has one of the phrases of a group."""
+        return any(set(phrase.split()) <= {*self.words} for phrase in want)
 
 
 class Answers:
@@ -42,43 +51,60 @@ class Answers:
         """Sentences as one text."""
         return self.phrases.space.join(sentence for sentence in sentences if sentence)
 
-    def found(self, items: Sequence[Shown], by_meaning: bool) -> str:
+    def found(self, items: Sequence[Shown]) -> str:
         """The list of items, with the wanted words that all, some and none of them have.
+
+        Items without the main noun (`Understood.things`) are listed apart, and so are items without the wanted words
+        if others have them all.
 
         Args:
             items: The items, best first.
-            by_meaning: Whether the model compares the meaning of the words.
         """
-        words, wanted = self.phrases, self.state.attributes
-        full = [item for item in items if set(wanted) <= set(item.words)]
+        wants = self.state.wants
+        full = [item for item in items if all(item.has(want) for want in wants)]
+        main = [want for want in wants if any(word in self.state.things for one in want for word in one.split())]
+        fitting = [item for item in items if all(item.has(want) for want in main)]
         if full:
-            some = self._titles([item for item in items if item.words and item not in full])
-            none = self._titles([item for item in items if not item.words and item not in full])
-            these = words.this_word if len(wanted) == 1 else words.these_words
-            meaning = words.by_meaning if by_meaning else ""
-            return self.sentences(
-                self._list(full, wanted),
-                words.rest_some.format(items=some) if some else "",
-                words.rest_none.format(items=none, these=these, by_meaning=meaning) if none else "",
-            )
-        counts = {word: sum(word in item.words for item in items) for word in wanted}
-        some_have = [word for word in wanted if 0 < counts[word] < len(items)]
-        none_has = [word for word in wanted if not counts[word]]
+            some = [item for item in fitting if item not in full and (main or item.words)]
+            some_of = self.phrases.rest_some.format(items=self._titles(some)) if some else ""
+            return self.sentences(self._list(full, wants), some_of, self._rest(items, [*full, *some], main))
+        if not fitting or (wants and not self.state.categories and not any(item.words for item in items)):
+            template = self.phrases.nothing_else if self.state.not_items else self.phrases.nothing_fits
+            first = template.format(wishes=self.wishes(self.having(main or wants)))
+            return self.sentences(first, self._rest(items, [], main))
+        counts = {want: sum(item.has(want) for item in fitting) for want in wants}
+        some_have = [want for want in wants if 0 < counts[want] < len(fitting)]
+        none_has = [want for want in wants if not counts[want]]
+        words = self.phrases
         template, meaning = words.none, words.are_by_meaning
-        if len(items) == 1:
+        if len(fitting) == 1:
             template, meaning = words.none_one, words.is_by_meaning
-        meaning = meaning if by_meaning and none_has == list(wanted) else ""
+        meaning = meaning if all(item.is_close for item in fitting) and none_has == list(wants) else ""
         return self.sentences(
-            self._list(items, [word for word in wanted if counts[word] == len(items)]),
+            self._list(fitting, [want for want in wants if counts[want] == len(fitting)]),
             words.some.format(words=self.quoted(some_have)) if some_have else "",
             template.format(words=self.quoted(none_has), by_meaning=meaning) if none_has else "",
+            self._rest(items, fitting, main),
         )
 
-    def _list(self, items: Sequence[Shown], having: Sequence[str]) -> str:
+    def _rest(self, items: Sequence[Shown], listed: Sequence[Shown], main: Sequence[Want]) -> str:
+        """The items that were not listed yet: without the main noun, or without the wanted words."""
+        rest = [item for item in items if item not in listed]
+        these = self.phrases.this_word if len(self.state.wants) == 1 else self.phrases.these_words
+        if main and any(item.words for item in rest):
+            these = self.quoted(main)
+        parts = (([item for item in rest if item.is_close], self.phrases.by_meaning),
+                 ([item for item in rest if not item.is_close], ""))  # fmt: skip
+        return self.sentences(*(
+            self.phrases.rest_none.format(items=self._titles(some), these=these, by_meaning=meaning)
+            for some, meaning in parts if some
+        ))  # fmt: skip
+
+    def _list(self, items: Sequence[Shown], having: Sequence[Want]) -> str:
         wishes, titles = self.wishes(self.having(having)), self._titles(items)
         return self.phrases.found.format(count=self.count(len(items)), wishes=wishes, items=titles)
 
-    def having(self, words: Sequence[str]) -> str:
+    def having(self, words: Sequence[Want]) -> str:
         """Words that items have: with the words "blue" and "warm"; empty for none."""
         return self.phrases.having.format(words=self.quoted(words)) if words else ""
 
@@ -91,11 +117,14 @@ class Answers:
 
     def unknown(self, things: Sequence[str]) -> str:
         """The note about things that no item has; empty for none."""
-        return self.phrases.unknown.format(words=self.quoted(things)) if things else ""
+        return self.phrases.unknown.format(words=self.quoted([(word,) for word in things])) if things else ""
 
-    def quoted(self, words: Sequence[str]) -> str:
-        """Words as they were written: the word "blue", the words "blue" and "warm"."""
-        quoted = [self.phrases.quoted.format(value=word) for word in words]
+    def quoted(self, words: Sequence[Want]) -> str:
+        """Words as they were written: the word "blue", the words "warm" and "red" or "blue"."""
+        quoted = [
+            self._joined([self.phrases.quoted.format(value=phrase) for phrase in want], self.phrases.last_or)
+            for want in words
+        ]
         template = self.phrases.word if len(quoted) == 1 else self.phrases.words
         return template.format(words=self._joined(quoted, self.phrases.last_word))
 
@@ -115,10 +144,10 @@ class Answers:
         """
         state, words = self.state, self.phrases
         parts = []
-        if state.category is not None:
-            parts.append(words.category.format(value=shown_name(state.category)))
-        if state.brand is not None:
-            parts.append(words.brand.format(value=state.brand))
+        if state.categories:
+            parts.append(self._categories_wanted())
+        if state.brands:
+            parts.append(words.brand.format(value=self._joined(state.brands, words.last_or)))
         if state.price:
             parts.append(self.price(state.price))
         if excluded := (*map(shown_name, state.not_categories), *state.not_brands, *state.not_words):
@@ -129,6 +158,13 @@ class Answers:
             return ""
         return f" {words.comma.join(parts)}" if state.language == "en" else f"（{'，'.join(parts)}）"
 
+    def _categories_wanted(self) -> str:
+        names = self._joined([*map(shown_name, self.state.categories)], self.phrases.last_or)
+        found = self.phrases.category.format(value=names)
+        if not self.state.or_words:
+            return found
+        return f"{found}{self.phrases.last_or}{self.having([self.state.or_words])}"
+
     def negative(self, prices: Sequence[str]) -> str:
         """The note about prices below zero."""
         quoted = [self.phrases.quoted.format(value=price) for price in prices]
@@ -138,8 +174,11 @@ class Answers:
         """One limit in words."""
         if limit.kind == "price":
             return self.price(self.state.price)
-        named = {"category": self.phrases.category, "brand": self.phrases.brand}
-        return named.get(limit.kind, self.phrases.not_wanted).format(value=shown_name(limit.value))
+        if limit.kind == "category":
+            return self._categories_wanted()
+        if limit.kind == "brand":
+            return self.phrases.brand.format(value=self._joined(self.state.brands, self.phrases.last_or))
+        return self.phrases.not_wanted.format(value=shown_name(limit.value))
 
     def price(self, limits: PriceLimits) -> str:
         """Price limits in words."""
@@ -173,18 +212,28 @@ class Answers:
         first = template.format(wishes=self.wishes(self.having(self._missing())))
         if loosen is None:
             return self.sentences(first, self.phrases.loosen_all)
-        limit, count = loosen
-        if limit.kind == "not_items":
-            return self.sentences(first, self.phrases.show_again.format(items=self.count(count)))
         return self.sentences(
-            first,
-            self._nearest(prices),
-            self.phrases.loosen.format(limit=self.limit(limit), items=self.count(count)),
+            first, "" if loosen[0].kind == "not_items" else self._nearest(prices), self.offer(*loosen)
         )
 
-    def _missing(self) -> tuple[str, ...]:
+    def offer(self, limit: Limit, count: int) -> str:
+        """The offer to drop a limit.
+
+        Args:
+            limit: The limit.
+            count: The number of items without it.
+        """
+        if limit.kind == "not_items":
+            return self.phrases.show_again.format(items=self.count(count))
+        return self.phrases.loosen.format(limit=self.limit(limit), items=self.count(count))
+
+    def _missing(self) -> list[Want]:
         """The wanted words that no allowed item has, if nothing is left: without a category, all of them."""
-        return self.state.things if self.state.category is not None else self.state.attributes
+        things = self.state.things
+        return [
+            want for want in self.state.wants
+            if not self.state.categories or any(word in things for phrase in want for word in phrase.split())
+        ]  # fmt: skip
 
     def _nearest(self, prices: Sequence[float]) -> str:
         """The price beyond a limit that is nearest to it; empty if the limit has two sides, or no price is known."""
@@ -211,5 +260,6 @@ def shown_name(name: str) -> str:
 def shown_state(state: Understood) -> str:
     """The wishes and limits in force, in the customer's language; empty if there are none."""
     answers = Answers(state, ())
-    words = answers.phrases.comma.join(state.attributes)
+    joined = (answers.phrases.last_or.join(want) for want in state.wants)
+    words = answers.phrases.comma.join(joined)
     return answers.wishes(answers.phrases.attributes.format(value=words) if words else "").strip(" （）")

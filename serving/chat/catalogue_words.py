@@ -84,11 +84,18 @@ class CatalogueWords:
         self.rows = lru_cache(maxsize=1024)(self._rows)
         self.excluded_rows = lru_cache(maxsize=1024)(self._excluded_rows)
 
-    def of(self, column: str, name: str) -> np.ndarray:
-        """(items,) True for the items of a category or brand."""
-        codes, names = self.codes[column]
-        flags: np.ndarray = codes[NUM_SPECIAL_ROWS:] == names.index(name)
+    def of(self, column: str, *names: str) -> np.ndarray:
+        """(items,) True for the items of some categories or brands."""
+        codes, known = self.codes[column]
+        flags: np.ndarray = np.isin(codes[NUM_SPECIAL_ROWS:], [known.index(name) for name in names])
         return flags
+
+    def having(self, wants: Sequence[Sequence[str]]) -> np.ndarray:
+        """(items,) True for the items that have one phrase of each of some groups."""
+        found = np.ones(self.num_items, dtype=bool)
+        for group in wants:
+            found &= np.logical_or.reduce([self.rows(phrase) for phrase in group])
+        return found
 
     def frequent_categories(self, count: int) -> list[str]:
         """The categories with most items."""

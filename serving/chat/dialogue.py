@@ -30,11 +30,13 @@ class Understood:
         language: Language of the customer, "en" or "zh".
         request: Kind of the turn: "find", "another", "cheaper", "dearer", "cheapest", "dearest", "reset",
             "service", "small talk" or "unclear".
-        category: Wanted category.
-        brand: Wanted brand.
+        categories: Wanted categories; each is enough.
+        brands: Wanted brands; each is enough.
         attributes: Other wanted words.
         things: The attributes that name a thing, such as "headphones".
-        named: The part of its name by which the category is wanted, such as "coffee" for "Coffee & Tea".
+        names: The parts of their names by which the categories are wanted, such as "coffee" for "Coffee & Tea".
+        or_words: Words that are enough without the categories: "tents or sleeping bags".
+        alternatives: Groups of attributes, or of phrases of them, of which one is enough: "red or blue".
         hints: Words that order the items of this turn only: what other people like.
         not_categories: Categories to leave out.
         not_brands: Brands to leave out.
@@ -46,11 +48,13 @@ class Understood:
 
     language: str = "en"
     request: str = "find"
-    category: str | None = None
-    brand: str | None = None
+    categories: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     things: tuple[str, ...] = ()
-    named: str = ""
+    names: tuple[str, ...] = ()
+    or_words: tuple[str, ...] = ()
+    alternatives: tuple[tuple[str, ...], ...] = ()
     hints: tuple[str, ...] = ()
     not_categories: tuple[str, ...] = ()
     not_brands: tuple[str, ...] = ()
@@ -60,9 +64,25 @@ class Understood:
     said_price: PriceLimits = field(default_factory=PriceLimits)
 
     @property
+    def category(self) -> str | None:
+        """The first wanted category; None for none."""
+        return next(iter(self.categories), None)
+
+    @property
+    def brand(self) -> str | None:
+        """The first wanted brand; None for none."""
+        return next(iter(self.brands), None)
+
+    @property
+    def wants(self) -> tuple[tuple[str, ...], ...]:
+        """What an item has to have one of, each: the groups of alternatives, and every other attribute by itself."""
+        of_word = {word: group for group in self.alternatives for phrase in group for word in phrase.split()}
+        return tuple(dict.fromkeys(of_word.get(word, (word,)) for word in self.attributes))
+
+    @property
     def wanted_text(self) -> str:
         """The wanted words as one text, for a model that reads queries."""
-        return " ".join((*self.attributes, *self.hints, *filter(None, (self.named, self.brand, self.category))))
+        return " ".join((*self.attributes, *self.or_words, *self.hints, *self.names, *self.brands, *self.categories))
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain values, for JSON: `wanted`, `not_wanted` and `limits`, with language and request."""
@@ -72,7 +92,8 @@ class Understood:
             "request": self.request,
             "wanted": {
                 "category": self.category, "brand": self.brand, "attributes": list(self.attributes),
-                **({"named": self.named} if self.named else {}), **({"hints": list(self.hints)} if self.hints else {}),
+                **({"named": self.names[0]} if self.names else {}),
+                **({"hints": list(self.hints)} if self.hints else {}), **self._several(),
             },
             "not_wanted": {
                 "categories": list(self.not_categories), "brands": list(self.not_brands),
@@ -84,6 +105,14 @@ class Understood:
                 "currency": price.currency,
             },
         }  # fmt: skip
+
+    def _several(self) -> dict[str, Any]:
+        """The alternatives among the wishes, for JSON; a wish without any is left out."""
+        lists = {"categories": self.categories, "brands": self.brands, "names": self.names}
+        found: dict[str, Any] = {name: list(values) for name, values in lists.items() if len(values) > 1}
+        if self.or_words:
+            found["or_words"] = list(self.or_words)
+        return found | ({"alternatives": [list(group) for group in self.alternatives]} if self.alternatives else {})
 
 
 def refined(state: Understood, reading: Reading, lexicon: Lexicon, words: CatalogueWords) -> Understood:
@@ -101,70 +130,122 @@ def refined(state: Understood, reading: Reading, lexicon: Lexicon, words: Catalo
     """
     if "reset" in reading.requests:
         state = Understood()
+    reading = _without_own_parts(state, reading)
     state = _without_replaced(replace(_lifted(state, reading), language=lexicon.code), reading, words)
     said = state.said_price.refined(reading.price)
     price = said.with_comparison(state.price, state.said_price) if reading.price else state.price
     state = replace(state, price=price, said_price=said, hints=tuple(reading.hints))
-    category = reading.categories[0] if reading.categories else state.category
-    brand = reading.brands[0] if reading.brands else state.brand
+    state = _with_names(state, reading)
     allowed = {tokens_of(word) for word in state.not_words} if "allowed" in reading.requests else set()
     wanted = [word for word in reading.attributes if tokens_of(word) not in allowed]  # "nuts are fine" is no wish
-    attributes = _merged(state.attributes, wanted, lexicon)
-    state = _without_wanted(state, reading, category, brand)
+    attributes = _merged(state, wanted, reading, lexicon)
+    state = _without_wanted(state, reading)
     excluded = {tokens_of(word) for word in reading.not_words}
     attributes = tuple(word for word in attributes if tokens_of(word) not in excluded)[-MAX_ATTRIBUTES:]
-    category = None if category in reading.not_categories else category
-    named = reading.named if reading.categories else state.named
     return replace(
         state,
-        category=category,
-        named="" if category is None else named,
-        brand=None if brand in reading.not_brands else brand,
         attributes=attributes,
         things=tuple(word for word in dict.fromkeys((*state.things, *_things(state, reading))) if word in attributes),
+        alternatives=_kept_groups(_groups(state, reading), attributes),
         not_categories=_union(state.not_categories, reading.not_categories),
         not_brands=_union(state.not_brands, reading.not_brands),
         not_words=_union(state.not_words, reading.not_words),
     )
 
 
+def _without_own_parts(state: Understood, reading: Reading) -> Reading:
+    """A turn with a word in place of an excluded category that is wanted: "not tea" in Coffee & Tea."""
+    wanted = {*(reading.categories or state.categories)}
+    parts = {name: word for name, word in reading.not_parts.items() if name in wanted}
+    return replace(
+        reading,
+        not_categories=[name for name in reading.not_categories if name not in parts],
+        not_words=[*reading.not_words, *parts.values()],
+    )
+
+
+def _with_names(state: Understood, reading: Reading) -> Understood:
+    """The state with the categories and brands of a turn, and without the excluded ones."""
+    either = reading.alternatives
+    categories, brands, names, or_words = state.categories, state.brands, state.names, state.or_words
+    if reading.categories:
+        categories = either.categories or (reading.categories[0],)
+        names = either.parts if either.categories else tuple(filter(None, (reading.named,)))
+        or_words = either.phrases
+        if reading.adds and state.categories:
+            names = (*state.names, *names) if state.names and names else ()
+            categories, or_words = (*state.categories, *categories), (*state.or_words, *or_words)
+    if reading.brands:
+        brands = either.brands or (reading.brands[0],)
+        brands = (*state.brands, *brands) if reading.adds else brands
+    kept = tuple(name for name in dict.fromkeys(categories) if name not in reading.not_categories)
+    excluded = {tokens_of(word) for word in reading.not_words}
+    return replace(
+        state,
+        categories=kept,
+        brands=tuple(name for name in dict.fromkeys(brands) if name not in reading.not_brands),
+        names=tuple(name for name in dict.fromkeys(names) if tokens_of(name) not in excluded) if kept else (),
+        or_words=tuple(phrase for phrase in dict.fromkeys(or_words) if tokens_of(phrase) not in excluded),
+    )
+
+
 def _things(state: Understood, reading: Reading) -> list[str]:
     """The things that a turn names; a new subject is one if nothing else is wanted."""
-    nothing_else = not (state.category or state.attributes)
+    nothing_else = not (state.categories or state.attributes)
     return reading.things or (reading.topics if nothing_else else [])
 
 
 def _without_replaced(state: Understood, reading: Reading, words: CatalogueWords) -> Understood:
-    """The state without the wishes that a category or thing of the turn replaces, and without comparisons of them."""
-    nothing = replace(state, category=None, named="", brand=None, attributes=(), things=(), price=state.said_price)
+    """The state without the wishes that a category or thing of the turn replaces, and without comparisons of them.
+
+    An alternative ("or tea") replaces nothing, and one of the alternatives ("only tea") replaces the others only.
+    """
+    nothing = replace(
+        state, categories=(), names=(), or_words=(), brands=(), attributes=(), things=(), alternatives=(),
+        price=state.said_price,
+    )  # fmt: skip
+    if reading.adds or _is_narrower(state, reading):
+        return _without_comparisons(state, reading)
     if reading.categories:
-        newer = words.of("category", reading.categories[0])
-        if state.category is not None:
-            new = state.category != reading.categories[0]
-            return nothing if new else _without_comparisons(state, reading)
+        newer = words.of("category", *reading.categories[:1], *reading.alternatives.categories)
+        if state.categories:
+            return nothing if reading.categories[0] not in state.categories else _without_comparisons(state, reading)
     elif named := reading.things or reading.topics:
-        newer = _rows_of(reading.attributes, words)
+        newer = words.having(replace(nothing, attributes=tuple(reading.attributes), alternatives=_new(reading)).wants)
         newer = newer if newer.any() else _rows_of(named, words)
     else:
         return state
-    older = _rows_of(state.things or state.attributes, words)
-    if state.category is not None:
-        older &= words.of("category", state.category)
-    if state.brand is not None and not (state.things or state.category):
-        older &= words.of("brand", state.brand)
-    both_things = bool(reading.things and (state.things or state.category))
+    wants = state.wants if not state.things else tuple(want for want in state.wants if _has_thing(want, state))
+    older = words.having(wants)
+    if state.categories:
+        older &= words.of("category", *state.categories)
+    if state.brands and not (state.things or state.categories):
+        older &= words.of("brand", *state.brands)
+    both_things = bool(reading.things and (state.things or state.categories))
     if not reading.changes and words.belong_together(older, newer, _MOST if both_things else _SOME):
         return _without_comparisons(state, reading)
-    if state.category is None or not (within := words.of("category", state.category) & newer).any():
+    if not (within := words.of("category", *state.categories) & newer).any():
         return nothing
-    brand = state.brand if state.brand is not None and (within & words.of("brand", state.brand)).any() else None
+    brands = tuple(name for name in state.brands if (within & words.of("brand", name)).any())
     kept = tuple(word for word in state.attributes if word not in state.things)
-    return replace(nothing, category=state.category, named=state.named, brand=brand, attributes=kept)
+    return replace(nothing, categories=state.categories, names=state.names, brands=brands, attributes=kept)
+
+
+def _is_narrower(state: Understood, reading: Reading) -> bool:
+    """Whether a turn names some of the alternatives before: "only tea" after "coffee or tea"."""
+    if reading.categories:
+        return len(state.categories) > 1 and {*reading.categories} <= {*state.categories}
+    members = {word for group in state.alternatives for phrase in group for word in phrase.split()}
+    return bool(reading.things) and {*reading.things} <= members
+
+
+def _has_thing(want: tuple[str, ...], state: Understood) -> bool:
+    return any(word in state.things for phrase in want for word in phrase.split())
 
 
 def _without_comparisons(state: Understood, reading: Reading) -> Understood:
     """The state without limits such as that of "cheaper", if the turn wants a category or thing that is new."""
-    new = set(reading.things) - set(state.attributes) or set(reading.categories) - {state.category}
+    new = set(reading.things) - set(state.attributes) or set(reading.categories) - set(state.categories)
     return replace(state, price=state.said_price) if new else state
 
 
@@ -180,13 +261,13 @@ def _lifted(state: Understood, reading: Reading) -> Understood:
     if "lift_price" in reading.requests:
         state = replace(state, price=PriceLimits(), said_price=PriceLimits())
     if "lift_brand" in reading.requests:
-        state = replace(state, brand=None, not_brands=())
+        state = replace(state, brands=(), not_brands=())
     if "lift_category" in reading.requests:
-        state = replace(state, category=None, not_categories=())
+        state = replace(state, categories=(), names=(), or_words=(), not_categories=())
     return state
 
 
-def _without_wanted(state: Understood, reading: Reading, category: str | None, brand: str | None) -> Understood:
+def _without_wanted(state: Understood, reading: Reading) -> Understood:
     """Drop exclusions that the turn contradicts."""
     names = [*reading.attributes, *reading.categories, *reading.brands]
     wanted = {tokens_of(folded_text(name)) for name in names}
@@ -208,14 +289,35 @@ def _is_wanted(word: str, wanted: set[tuple[str, ...]]) -> bool:
     return tokens in wanted or (longer and any(other[: len(tokens)] == tokens for other in wanted))
 
 
-def _merged(old: tuple[str, ...], new: list[str], lexicon: Lexicon) -> tuple[str, ...]:
-    """Old and new words, without the old ones that a new one replaces, such as another colour."""
+def _merged(state: Understood, new: list[str], reading: Reading, lexicon: Lexicon) -> tuple[str, ...]:
+    """Old and new words, without the old ones that a new one replaces: another colour, or another alternative."""
     replaced = set[str]()
-    for group in lexicon.alternatives:
-        if group & set(new):
+    for group in (*lexicon.alternatives, *({w for p in group for w in p.split()} for group in state.alternatives)):
+        if group & set(new) and not reading.adds:
             replaced |= group
     seen = {tokens_of(word) for word in new}
-    return (*(word for word in old if word not in replaced and tokens_of(word) not in seen), *new)
+    return (*(word for word in state.attributes if word not in replaced and tokens_of(word) not in seen), *new)
+
+
+def _new(reading: Reading) -> tuple[tuple[str, ...], ...]:
+    return reading.alternatives.words
+
+
+def _groups(state: Understood, reading: Reading) -> tuple[tuple[str, ...], ...]:
+    """The groups of alternatives before and of a turn; a turn such as "or blue" adds to the last group or word."""
+    new = reading.alternatives.words
+    if not reading.adds or not reading.attributes or not state.attributes:
+        return (*state.alternatives, *new)
+    last = state.attributes[-1]
+    old = next((group for group in state.alternatives if any(last in phrase.split() for phrase in group)), (last,))
+    joined = (*old, *(phrase for group in new or ((" ".join(reading.attributes),),) for phrase in group))
+    return (*(group for group in state.alternatives if group != old), tuple(dict.fromkeys(joined)))
+
+
+def _kept_groups(groups: tuple[tuple[str, ...], ...], words: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """The groups with their phrases of wanted words; a single phrase is no alternative."""
+    kept = (tuple(phrase for phrase in group if set(phrase.split()) <= set(words)) for group in groups)
+    return tuple(dict.fromkeys(group for group in kept if len(group) > 1))
 
 
 def _union(old: tuple[str, ...], new: list[str]) -> tuple[str, ...]:

@@ -62,6 +62,7 @@ PRICES = PriceWords(
     between=r"between|from|in the range of|ranging from",
     to=r"up to|and|to|-|–|—|~|through|till|until",
     range_end=r"",
+    bare_after=r"",
     after=r"$|[^\w\s%\"'°]|(?:or|and|but|please|for|with|without|in|on|at|it|this|them|from|that|thanks|thank|if|is"
     r"|as|though|no|not|i|the"
     r"|a|an"
@@ -96,7 +97,7 @@ STOP = word_set(
     uncle cousin grandma grandpa girlfriend boyfriend partner friend friends colleague boss neighbour neighbor turns
     turn turning trust trusts swear swears work works working break breaks breaking broke last lasts happen happens
     remember hear heard seem seems feel feels become becomes begin starts start started stop stops switch switching
-    change changing move ran run running talk wait helps usually normally always often sometimes recently lately
+    change changing move ran run talk wait helps usually normally always often sometimes recently lately
     already soon later earlier next label labels quickly monday tuesday wednesday thursday friday saturday sunday
     weekend week month year years two three four five six seven eight nine ten eleven twelve hundred thousand half
     dozen couple several ideal lovely wonderful awesome amazing fantastic important matter matters counts urgent day
@@ -187,6 +188,8 @@ ENGLISH = Lexicon(
     greeting=r"(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|howdy|greetings)(?: there| everyone)?[ .!,]*",
     accept=r"(?:yes|yeah|yep|yup|sure|ok|okay|fine|go ahead|do it|please do|alright|of course|yes please"
     r"|drop it)[ .!,]*(?:please|thanks)?[.! ]*",
+    decline=r"(?:no|nope|nah|no thanks|no thank you|better not|do not|don't|leave it)[ .!,]*"
+    r"(?:please|thanks|thank you)?[.! ]*",
     lift_price=r"(?:(?:at )?any price|forget (?:what|everything) i said about (?:the |my )?(?:price|budget|cost)"
     r"|(?:the )?(?:price|money|cost|budget) (?:does not|doesn't|doesnt|is not|isn't"
     r"|no longer|is no)"
@@ -204,6 +207,7 @@ ENGLISH = Lexicon(
     r"|other) brands?",
     lift_category=r"any category|any kind|all categories|every category|(?:the )?category (?:does not"
     r"|doesn't) matter|any department",
+    gifts=r"gifts?|presents?",
     allowed=r"\b(?:is|are) (?:fine|ok|okay|allowed|alright|all right|no problem|welcome)(?: now| too| after all"
     r"| again| with me)?"
     r"|(?:i )?(?:do not|don't|dont) mind|(?:allow|include|bring back|can have|may have|may contain|can contain)\b"
@@ -275,6 +279,11 @@ ENGLISH = Lexicon(
     r"|show|give|find|get|only|just|though|then|want|need|looking|let|my|on|than|instead|can|could|would|should"
     r"|will|what|how|do|does|too|either|also|anymore|now",
     list_words=r"or|nor|and|&|as well as|plus",
+    either=r"or(?: (?:maybe|perhaps|rather|else|even|also|possibly))?|and/or",
+    listed=r"and(?: also| maybe)?|as well as|plus",
+    joined=r"an?|the|some|any|either|by|from",
+    adds=r"^or\b|\b(?:too|as well)$"
+    r"|\b(?:is|are|would be) (?:also )?(?:fine|ok|okay|good|alright)(?: too| as well)?$",
     brand_before="by|from|brand|label|make",
     brand_after="brand",
     shown=r"(?:this|that|these|those|it|them|the (?:first|last|top))(?: ones?| items?| products?)?|any of (?:these"

@@ -31,6 +31,7 @@ class PriceWords:
         between: Words before a range; may be missing.
         to: Words between the ends of a range.
         range_end: Words after a range; may be missing.
+        bare_after: What follows a price without other words; anything else makes it a number of pieces: 一块巧克力.
         after: What may follow a number without a currency. Anything else makes it no price: "under 5 feet".
     """
 
@@ -56,6 +57,7 @@ class PriceWords:
     between: str
     to: str
     range_end: str
+    bare_after: str
     after: str
 
 
@@ -124,8 +126,10 @@ class Lexicon:
         anything: Requests without a wish, such as "recommend something".
         thanks, greeting: Turns without a wish; the whole turn.
         accept: Consent to a proposal; the whole turn.
+        decline: Refusal of a proposal; the whole turn.
         lift_price, lift_brand, lift_category: Words that end a limit or a wish.
         allowed: Words around an item word that end its exclusion; they are removed.
+        gifts: Words for a thing that the words around it describe: "a gift for my dog".
         changes: Words that announce another subject.
         people: Patterns with one group: what other people like, which is no lasting wish of the customer.
         idioms: Phrases that wish nothing; they are removed.
@@ -135,6 +139,10 @@ class Lexicon:
         negations: Words before what is excluded.
         negation_ends: Words that end what is excluded.
         list_words: Words between several excluded things.
+        either: Words between alternatives.
+        listed: Other words between several wanted things.
+        joined: Words that may stand before an alternative.
+        adds: Words at the beginning or end of a turn that adds an alternative to what is wanted.
         brand_before, brand_after: Words beside a brand whose name is also an ordinary word.
         shown: Whole phrases that mean the items shown, such as "this one".
         fillers: Words around an excluded thing that are no part of it.
@@ -163,10 +171,12 @@ class Lexicon:
     thanks: str
     greeting: str
     accept: str
+    decline: str
     lift_price: str
     lift_brand: str
     lift_category: str
     allowed: str
+    gifts: str
     changes: str
     people: tuple[str, ...]
     idioms: str
@@ -176,6 +186,10 @@ class Lexicon:
     negations: str
     negation_ends: str
     list_words: str
+    either: str
+    listed: str
+    joined: str
+    adds: str
     brand_before: str
     brand_after: str
     shown: str

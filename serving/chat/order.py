@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from itertools import zip_longest
+from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from ...modeling_xcat.queries_xcat import readable
 from ...modeling_xcat.recommending_xcat import Recommendations
@@ -24,10 +26,40 @@ def reads(recommender: XCatRecommender, text: str) -> bool:
     return readable(recommender.ranker, recommender.processor, [text])[0]
 
 
-def compares_meaning(recommender: XCatRecommender, state: Understood, history: Sequence[str]) -> bool:
-    """Whether items without a wanted word are listed for their meaning, and not for the history."""
-    asks = recommender.model.model.asks
-    return asks is not None and reads(recommender, state.wanted_text) and not history and float(asks.view[1]) > 0
+def fitting_rows(words: CatalogueWords, state: Understood) -> np.ndarray:
+    """(items,) True for the items with the main noun: the things wanted, or the part of a category name in a title.
+
+    Args:
+        words: The words of the catalogue.
+        state: What is wanted.
+    """
+    if state.names:
+        found = words.having([state.or_words]) if state.or_words else np.zeros(words.num_items, dtype=bool)
+        for name in state.names:
+            found |= words.titled_rows(name)
+        return found
+    of_things = [want for want in state.wants if _names_thing(want, state)]
+    return words.having(of_things[-1:] if len(of_things) > 1 and not words.having(of_things).any() else of_things)
+
+
+@torch.no_grad()
+def close_in_meaning(recommender: XCatRecommender, state: Understood, rows: np.ndarray) -> np.ndarray:
+    """(n,) True for the items whose meaning is close to the wanted things or words; see `XCatAskReader.is_close`.
+
+    Args:
+        recommender: The recommender.
+        state: What is wanted.
+        rows: (n,) item indices.
+    """
+    text = " ".join((*(state.things or state.attributes), *state.or_words, *state.names))
+    if not len(rows) or not reads(recommender, text):
+        return np.zeros(len(rows), dtype=bool)
+    base = recommender.model.model
+    reader: Any = base.asks
+    asks = recommender.ranker.read_asks(recommender.processor.ask_inputs([text]))
+    close: torch.Tensor = reader.is_close(asks, torch.as_tensor(rows, device=base.device)[None], base.items)[0]
+    found: np.ndarray = close.cpu().numpy()
+    return found
 
 
 def ordered_items(
@@ -41,11 +73,10 @@ def ordered_items(
     """The first allowed items, each with the wanted words that it has.
 
     A model that reads queries orders them by the wanted words and the history. For other models, the items with most
-    of the wanted words come first, and equals are in the order of the model: by the history, or by popularity. Such a
-    model knows no item for a word that the item does not have. So without a category or brand, items without the words
-    are left out if there are others.
+    of the wanted words come first, and equals are in the order of the model: by the history, or by popularity.
 
-    If the category is wanted by a part of its name, such as "coffee", items with it in their title come first.
+    Items with the main noun (`fitting_rows`) come first. Without a wanted category, an item without a wanted word is
+    listed only if it is close in meaning.
 
     Args:
         recommender: The recommender.
@@ -55,24 +86,78 @@ def ordered_items(
         state: What is wanted.
         k: Number of items.
     """
-    first = allowed & words.titled_rows(state.named) if state.named else allowed
-    if 0 < first.sum() < allowed.sum():
-        found = ordered_items(recommender, words, history, first, replace(state, named=""), k)
-        if len(found) < k:
-            left = k - len(found)
-            found.extend(ordered_items(recommender, words, history, allowed & ~first, replace(state, named=""), left))
-        return found
-    explain: Literal["history", False] = "history" if history else False
-    if reads(recommender, state.wanted_text):
-        only = _ids(recommender, allowed)
-        found = recommender.recommend(list(history), k, query=state.wanted_text, only_items=only, explain=explain)
-    else:
-        found = _by_words(recommender, words, history, allowed, state, k)
-    rows = recommender.vocabulary.encode([item.item_id for item in found]) - NUM_SPECIAL_ROWS
-    for place, row in enumerate(rows):
+    fits = allowed & fitting_rows(words, state)
+    found: Recommendations | None = None
+    for part in (fits, allowed & ~fits):
+        left = k - len(found or ())
+        if left and (part.any() or found is None):
+            more = _of_alternatives(recommender, words, history, part, state, left)
+            if found is None:
+                found = more
+            else:
+                found.extend(more)
+    found = Recommendations() if found is None else found
+    rows = recommender.vocabulary.encode([item.item_id for item in found])
+    close = close_in_meaning(recommender, state, rows)
+    kept = []
+    for item, row, near in zip(found, rows - NUM_SPECIAL_ROWS, close.tolist(), strict=True):
         has = tuple(word for word in state.attributes if words.rows(word)[row])
-        found[place] = replace(found[place], words=has)
+        is_wanted = bool(fits[row]) if state.things else bool(has)
+        if state.categories or not state.attributes or near or is_wanted:
+            kept.append(replace(item, words=has, by_meaning=near and not is_wanted))
+    found[:] = kept
     return found
+
+
+def _of_alternatives(
+    recommender: XCatRecommender,
+    words: CatalogueWords,
+    history: Sequence[str],
+    allowed: np.ndarray,
+    state: Understood,
+    k: int,
+) -> Recommendations:
+    """The first allowed items of each alternative in turn: coffee, tea, coffee, tea."""
+    parts = [part for rows in _alternatives(words, state) if (part := allowed & rows).any()]
+    if len(parts) < 2:
+        return _of_part(recommender, words, history, allowed, state, k)
+    lists = [_of_part(recommender, words, history, part, state, k) for part in parts]
+    in_turn = (item for of_rank in zip_longest(*lists) for item in of_rank if item is not None)
+    first = list({item.item_id: item for item in in_turn}.values())[:k]
+    found = lists[0]
+    found[:] = first
+    return found
+
+
+def _alternatives(words: CatalogueWords, state: Understood) -> list[np.ndarray]:
+    """(items,) flags of the items of each alternative to the main noun; empty without alternatives."""
+    if len(state.names) > 1:
+        return [*map(words.titled_rows, state.names), *map(words.rows, state.or_words)]
+    if len(state.categories) + len(state.or_words) > 1:
+        return [*(words.of("category", name) for name in state.categories), *map(words.rows, state.or_words)]
+    if len(state.brands) > 1:
+        return [words.of("brand", name) for name in state.brands]
+    groups = [group for group in state.alternatives if _names_thing(group, state)]
+    return [words.rows(phrase) for phrase in groups[0]] if groups else []
+
+
+def _names_thing(want: Sequence[str], state: Understood) -> bool:
+    return any(word in state.things for phrase in want for word in phrase.split())
+
+
+def _of_part(
+    recommender: XCatRecommender,
+    words: CatalogueWords,
+    history: Sequence[str],
+    allowed: np.ndarray,
+    state: Understood,
+    k: int,
+) -> Recommendations:
+    if not reads(recommender, state.wanted_text):
+        return _by_words(recommender, words, history, allowed, state, k)
+    explain: Literal["history", False] = "history" if history else False
+    only = _ids(recommender, allowed)
+    return recommender.recommend(list(history), k, query=state.wanted_text, only_items=only, explain=explain)
 
 
 def _by_words(
@@ -84,14 +169,12 @@ def _by_words(
     k: int,
 ) -> Recommendations:
     matches = np.zeros(len(allowed), dtype=np.int64)
-    for word in state.attributes:
-        matches += 2 * words.rows(word)
+    for want in state.wants:
+        matches += 2 * words.having([want])
     for word in state.hints:
         matches += words.rows(word)
     for word in state.things:
         matches += words.named_rows(word)
-    if not (state.category or state.brand) and (allowed & (matches > 0)).any():
-        allowed = allowed & (matches > 0)
     found: Recommendations | None = None
     for count in np.unique(matches[allowed])[::-1]:
         some = _ids(recommender, allowed & (matches == count))

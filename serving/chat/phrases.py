@@ -14,10 +14,11 @@ class Phrases:
         having: The wanted words that every item of the list has.
         rest_some, rest_none: A further list, of items with some or none of the wanted words.
         some, none, none_one: Notes about words that only some items of the list have, or none, or not the only one.
-        by_meaning, are_by_meaning, is_by_meaning: Follow `rest_none`, `none` and `none_one` for a model that compares
-            meanings.
+        by_meaning, are_by_meaning, is_by_meaning: Follow `rest_none`, `none` and `none_one` for items that are close
+            in meaning.
         this_word, these_words: In `rest_none`.
         by_cheapest, by_dearest: Notes about a list by price.
+        nothing_fits: No item has the main noun; a list of other items follows.
         word, words: Before one or several quoted words.
         popular: Note for a list by popularity.
         unpriced: Note about items that only their unknown price leaves out.
@@ -35,6 +36,8 @@ class Phrases:
         no_categories: Advice for a catalogue without categories.
         reset: Answer to a reset.
         accepted, thanks, greeting: Answers to turns without a wish.
+        no_offer: Answer to "yes" if nothing was offered.
+        declined: Answer to "no" if something was offered.
         negative: Prices below zero were not read.
         cut: Only the beginning of a long turn was read.
         cheapest, dearest: Note that no allowed item is cheaper or dearer than all of the ones shown.
@@ -49,6 +52,7 @@ class Phrases:
         semicolon: Between items.
         last: Between the last two categories of advice.
         last_word: Between the last two quoted words.
+        last_or: Between the last two alternatives.
         last_not: Between the last two excluded words.
         quoted: A word that the customer wrote.
         priced: An item with its price.
@@ -69,6 +73,7 @@ class Phrases:
     these_words: str
     by_cheapest: str
     by_dearest: str
+    nothing_fits: str
     word: str
     words: str
     popular: str
@@ -89,6 +94,8 @@ class Phrases:
     no_categories: str
     reset: str
     accepted: str
+    no_offer: str
+    declined: str
     thanks: str
     greeting: str
     negative: str
@@ -113,6 +120,7 @@ class Phrases:
     semicolon: str
     last: str
     last_word: str
+    last_or: str
     last_not: str
     quoted: str
     priced: str
@@ -134,6 +142,7 @@ ENGLISH_PHRASES = Phrases(
     these_words="these words",
     by_cheapest="These have the lowest prices.",
     by_dearest="These have the highest prices.",
+    nothing_fits="Nothing fits exactly: I have no item{wishes}.",
     word="the word {words}",
     words="the words {words}",
     popular="I know no purchases of yours, so popular items come first.",
@@ -154,6 +163,8 @@ ENGLISH_PHRASES = Phrases(
     no_categories="Tell me a word of a title, a brand, or a highest price.",
     reset="We start again.",
     accepted="All right.",
+    no_offer="All right. I have no open question, though.",
+    declined="All right, the limits stay as they are.",
     thanks="You are welcome.",
     greeting="Hello.",
     negative="A price cannot be below zero, so I ignored {prices}.",
@@ -179,6 +190,7 @@ ENGLISH_PHRASES = Phrases(
     semicolon="; ",
     last=" or ",
     last_word=" and ",
+    last_or=" or ",
     last_not=" or ",
     quoted='"{value}"',
     priced="{title} ({price})",
@@ -199,6 +211,7 @@ CHINESE_PHRASES = Phrases(
     these_words="这些词",
     by_cheapest="这些是价格最低的。",
     by_dearest="这些是价格最高的。",
+    nothing_fits="没有完全符合的商品{wishes}。",
     word="{words}",
     words="{words}",
     popular="我没有您的购买记录，所以先列出热门商品。",
@@ -219,6 +232,8 @@ CHINESE_PHRASES = Phrases(
     no_categories="请告诉我商品名称里的词、品牌或者最高价格。",
     reset="好的，我们重新开始。",
     accepted="好的。",
+    no_offer="好的。不过现在没有需要您确认的问题。",
+    declined="好的，条件保持不变。",
     thanks="不客气。",
     greeting="您好。",
     negative="价格不能低于零，所以我没有采用{prices}。",
@@ -243,6 +258,7 @@ CHINESE_PHRASES = Phrases(
     semicolon="；",
     last="、",
     last_word="、",
+    last_or="或",
     last_not="、",
     quoted="“{value}”",
     priced="{title}（{price}）",

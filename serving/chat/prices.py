@@ -250,7 +250,7 @@ def _patterns(lexicon: Lexicon) -> list[tuple[str, re.Pattern[str]]]:
         (kind, rf"{start}(?:{getattr(words, kind)}){filler}{plain('a')}")
         for kind in ("at_most", "at_least", "below", "above", "around")
     ]
-    found.append(("bare", strict("a")))
+    found.append(("bare", rf"{strict('a')}{words.bare_after}"))
     return [(kind, re.compile(pattern)) for kind, pattern in found]
 
 

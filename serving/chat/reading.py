@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 
+from .alternatives import Alternatives
 from .catalogue_words import CatalogueWords
 from .families import INGREDIENTS
 from .lexicon import Lexicon
@@ -17,7 +18,7 @@ _TERM_WORDS = 3
 _REQUESTS = (
     "lift_price", "lift_brand", "lift_category", "reset", "another", "cheapest", "dearest", "cheaper", "dearer",
 )  # fmt: skip
-_WHOLE = ("accept", "thanks", "greeting")
+_WHOLE = ("accept", "decline", "thanks", "greeting")
 
 
 @dataclass
@@ -33,9 +34,12 @@ class Reading:
         topics: The attributes that name a new subject, if items of the old one do not have them.
         unknown: Wishes that no item of the catalogue has in its texts.
         named: The words of the first category, if they are a part of its name, such as "coffee" of "Coffee & Tea".
+        alternatives: Wishes of which one is enough.
+        adds: Whether the wishes are alternatives to the ones before: "or tea".
         hints: Words about other people. They order the items of this turn only.
         changes: Whether another subject is announced.
         not_categories: Categories to leave out.
+        not_parts: The excluded categories that were named by a part of their name, with the part.
         not_brands: Brands to leave out.
         not_words: Words to leave out, as the customer wrote them.
         reject: Whether the items shown are not wanted.
@@ -51,9 +55,12 @@ class Reading:
     topics: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     named: str = ""
+    alternatives: Alternatives = field(default_factory=Alternatives)
+    adds: bool = False
     hints: list[str] = field(default_factory=list)
     changes: bool = False
     not_categories: list[str] = field(default_factory=list)
+    not_parts: dict[str, str] = field(default_factory=dict)
     not_brands: list[str] = field(default_factory=list)
     not_words: list[str] = field(default_factory=list)
     reject: bool = False
@@ -80,6 +87,7 @@ def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
     found.requests = {name for name in _WHOLE if patterns[name].fullmatch(text)}
     if found.requests:
         return found
+    found.adds = patterns["adds"].search(text.strip(" .,!?。！？")) is not None
     text = _kept_words(text, lexicon)
     for name in _REQUESTS[:4]:
         text = _take(found, name, text, lexicon)
@@ -104,6 +112,9 @@ def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
     wishes = read_wishes(_restored(text), lexicon, words)
     for name, value in wishes._asdict().items():
         setattr(found, name, value)
+    if patterns["gifts"].search(text):
+        found.unknown = [word for word in found.unknown if not patterns["gifts"].fullmatch(word)]
+        found.topics = found.topics or (found.attributes if not found.things else [])
     return found
 
 
@@ -116,6 +127,7 @@ def _patterns(lexicon: Lexicon) -> dict[str, re.Pattern[str]]:
         "anything",
         "allowed",
         "changes",
+        "gifts",
         "idioms",
         "not_negations",
         "kept",
@@ -125,6 +137,7 @@ def _patterns(lexicon: Lexicon) -> dict[str, re.Pattern[str]]:
     )
     found = {name: re.compile(rf"{before}(?:{getattr(lexicon, name)}){after}") for name in names}
     found |= {name: re.compile(getattr(lexicon, name)) for name in _WHOLE}
+    found["adds"] = re.compile(lexicon.adds)
     found["shown"] = re.compile(rf"(?:{lexicon.shown})")
     found["fillers"] = re.compile(rf"(?:{lexicon.fillers})")
     found["negations"] = re.compile(rf"{before}(?:{lexicon.negations}){after}(?:'t)?")
@@ -248,6 +261,8 @@ def _exclude_named(
     for names, where in ((words.brands, found.not_brands), (words.categories, found.not_categories)):
         if tokens in names:
             where.append(names[tokens])
+            if where is found.not_categories and tokens in words.category_parts:
+                found.not_parts[names[tokens]] = (" " if lexicon.spaced else "").join(given)
             return ""
     phrase = " ".join(given)
     if lexicon.spaced and tokens[0] in INGREDIENTS["en"] and len(given) > 1:

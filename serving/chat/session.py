@@ -13,14 +13,14 @@ from ...modeling_xcat.recommending_xcat import Recommendations
 from ...ranking.recommender import XCatRecommender
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS
 from ..space_catalogue import price_text
-from .allowed_items import AllowedItems, Limit, limit_to_loosen, limits_of, without
+from .allowed_items import AllowedItems, limit_to_loosen, limits_of, without
 from .answers import Answers, Shown
 from .catalogue_words import CatalogueWords
 from .chinese import CHINESE
 from .dialogue import Understood, refined
 from .english import ENGLISH
 from .lexicon import Lexicon
-from .order import compares_meaning, ordered_items, reads
+from .order import fitting_rows, ordered_items, reads
 from .reading import Reading, asks_for_service, read_turn
 from .support_log import SupportLog
 from .text_tokens import MAX_CHARACTERS, folded_text, is_chinese
@@ -28,6 +28,8 @@ from .text_tokens import MAX_CHARACTERS, folded_text, is_chinese
 if TYPE_CHECKING:
     from ...tokenization.sources.generic import TableSource
 
+_NAMED_SHARE = 0.1
+"""Share of the items of a category with the wanted part of its name in their titles, for the part to be a noun."""
 _EXAMPLES = 3
 """Categories named as examples when the session asks back."""
 
@@ -98,7 +100,7 @@ class ChatSession:
         self._ids: list[str] = recommender.vocabulary.column("item_id").to_pylist()
         self._state = Understood()
         self._shown: tuple[str, ...] = ()
-        self._proposal: Limit | None = None
+        self._proposal: Understood | None = None
 
     @property
     def understood(self) -> Understood:
@@ -136,7 +138,7 @@ class ChatSession:
         if (answer := self._service(folded, reading, state)) is not None:
             return self._turn(replace(state, request="service"), Recommendations(), answer)
         if "accept" in reading.requests and proposal is not None:
-            return self._recommend(without(state, proposal))
+            return self._recommend(replace(proposal, language=state.language, request="find"))
         state = refined(state, reading, lexicon, self._words)
         if reading.reject or "another" in reading.requests:
             rejected = tuple(dict.fromkeys((*state.not_items, *self._shown)))
@@ -155,7 +157,12 @@ class ChatSession:
         ):
             return self._recommend(replace(state, request="find"), answers.unknown(reading.unknown))
         phrases = answers.phrases
-        for name, first in (("thanks", phrases.thanks), ("greeting", phrases.greeting), ("accept", phrases.accepted)):
+        if "decline" in reading.requests and proposal is not None:
+            return self._turn(replace(state, request="small talk"), Recommendations(), phrases.declined)
+        for name, first in (
+            ("thanks", phrases.thanks), ("greeting", phrases.greeting), ("accept", phrases.no_offer),
+            ("decline", phrases.accepted),
+        ):  # fmt: skip
             if name in reading.requests:
                 answer = answers.sentences(first, "" if name == "thanks" else answers.advice())
                 return self._turn(replace(state, request="small talk"), Recommendations(), answer)
@@ -187,54 +194,85 @@ class ChatSession:
     def _compare(self, state: Understood, request: str) -> ChatTurn:
         """Items that are cheaper or dearer than the ones shown, or than half of the allowed ones if none was shown.
 
-        The tighter of a limit in force and the comparison is kept. If the limits leave no item, the proposal to
-        loosen one is repeated.
+        Items without the main noun are not compared if others have it. The tighter of a limit in force and the
+        comparison is kept. If the limits leave no item, the proposal to loosen one is repeated.
         """
         said, limits = state.said_price, state.price
         if request == "cheaper":
             limits = replace(limits, minimum=said.minimum, above_minimum=said.above_minimum)
         else:
             limits = replace(limits, maximum=said.maximum, below_maximum=said.below_maximum)
-        answers, allowed = Answers(state, self._examples), self._candidates(state)
+        answers = Answers(state, self._examples)
         state_before = replace(state, price=limits, request=request)
         if not self._candidates(state_before).any():
             return self._recommend(state_before)
-        prices = self._allowed.prices
-        rows = self.recommender.vocabulary.encode(list(self._shown)) - NUM_SPECIAL_ROWS
-        shown = sorted({float(prices[row]) for row in rows if not np.isnan(prices[row])}, reverse=request == "dearer")
-        known = prices[allowed & ~np.isnan(prices)]
-        if not self._shown and len(known):
-            shown = [float(np.median(known))]
+        shown = self._compared_prices(state, request)
         if not shown:
             answer = answers.sentences(answers.phrases.no_prices, answers.advice())
             return self._turn(replace(state, request=request), Recommendations(), answer)
         for price in shown:
-            tighter = limits
-            if request == "cheaper" and (limits.maximum is None or price <= limits.maximum):
-                tighter = replace(limits, maximum=price, below_maximum=True)
-            elif request == "dearer" and (limits.minimum is None or price >= limits.minimum):
-                tighter = replace(limits, minimum=price, above_minimum=True)
-            compared = replace(state, price=tighter, request=request)
-            if self._candidates(compared).any():
+            compared = replace(
+                state, price=self._allowed.compared(limits, request, price, self._shown), request=request
+            )
+            if self._fitting(compared).any():
                 extreme = answers.phrases.cheapest if request == "cheaper" else answers.phrases.dearest
                 note = "" if price == shown[0] else extreme.format(price=f"{shown[0]:,.2f}")
                 return self._recommend(compared, note)
         template = answers.phrases.not_cheaper if request == "cheaper" else answers.phrases.not_dearer
-        answer = template.format(wishes=answers.wishes())
+        nearest = replace(state, price=self._allowed.compared(limits, request, shown[0], self._shown), request=request)
+        offer = self._offer(nearest, ("brand", "category", "not_items")) if state.brands or state.categories else ""
+        answer = answers.sentences(template.format(wishes=answers.wishes()), offer)
         return self._turn(replace(state, request=request), Recommendations(), answer)
+
+    def _compared_prices(self, state: Understood, request: str) -> list[float]:
+        """The prices that others are compared with, the most extreme first."""
+        prices, fits = self._allowed.prices, self._fitting(state)
+        rows = self.recommender.vocabulary.encode(list(self._shown)) - NUM_SPECIAL_ROWS
+        fitting = [row for row in rows if fits[row]] or rows
+        shown = sorted(
+            {float(prices[row]) for row in fitting if not np.isnan(prices[row])}, reverse=request == "dearer"
+        )
+        known = prices[fits & ~np.isnan(prices)]
+        return [float(np.median(known))] if not self._shown and len(known) else shown
+
+    def _fitting(self, state: Understood) -> np.ndarray:
+        """(items,) True for the candidates with the main noun; all candidates if the catalogue has none with it."""
+        found = self._candidates(state)
+        fits = self._named(state) if state.names else fitting_rows(self._words, state)
+        return found & fits if (self._candidates(replace(state, price=state.said_price)) & fits).any() else found
+
+    def _named(self, state: Understood) -> np.ndarray:
+        """(items,) True for the items with the wanted part of a category name in their title.
+
+        True for all if few have it: "coffee" is in many titles of Coffee & Tea, "snacks" in few of Snacks and Candy.
+        """
+        fits, category = fitting_rows(self._words, state), self._words.of("category", *state.categories)
+        return fits if (fits & category).sum() >= _NAMED_SHARE * category.sum() else np.ones(len(fits), dtype=bool)
+
+    def _offer(self, state: Understood, kinds: Sequence[str]) -> str:
+        """Offer to drop one limit of some kinds, so that items are left; empty if that frees none."""
+        freed = [(limit, int(self._fitting(without(state, limit)).sum())) for limit in limits_of(state)]
+        loosen = limit_to_loosen([pair for pair in freed if pair[0].kind in kinds])
+        if loosen is None:
+            return ""
+        self._proposal = without(state, loosen[0])
+        return Answers(state, self._examples).offer(*loosen)
 
     def _candidates(self, state: Understood) -> np.ndarray:
         """(items,) True for the items that keep the limits and, for a model without queries, are a wanted thing.
 
-        None is left if the limits leave out every item with a wanted word, and no category is wanted: items of any
-        other kind are no answer. Items that were turned down do not count as left out.
+        None is left if the limits leave out every item with the wanted thing or, without a thing, with a wanted word,
+        and no category is wanted: items of any other kind are no answer. Items that were turned down do not count as
+        left out.
         """
         allowed = self._allowed(state) & ~self._bought
-        if state.attributes and state.category is None:
-            has = np.array([self._words.rows(word) for word in state.attributes]) & ~self._bought
+        if state.attributes and not state.categories:
+            has = fitting_rows(self._words, state) if state.things else self._matches(state) > 0
             kept = self._allowed(replace(state, not_items=()))
-            if has.any() and not (has & kept).any():
+            if (has & ~self._bought).any() and not (has & kept & ~self._bought).any():
                 return np.zeros(len(allowed), dtype=bool)
+            if not reads(self.recommender, state.wanted_text) and (has & allowed).any():
+                return allowed & has
         if state.things and not reads(self.recommender, state.wanted_text):
             allowed &= np.logical_or.reduce([self._words.rows(word) for word in state.things])
         return allowed
@@ -252,7 +290,7 @@ class ChatSession:
         if not allowed.any():
             freed = {limit: self._with_most_words(without(state, limit)) for limit in limits_of(state)}
             loosen = limit_to_loosen([(limit, int(rows.sum())) for limit, rows in freed.items()])
-            self._proposal = loosen[0] if loosen else None
+            self._proposal = without(state, loosen[0]) if loosen else None
             prices = self._allowed.prices[freed[loosen[0]]].tolist() if loosen and loosen[0].kind == "price" else []
             return self._turn(state, Recommendations(), answers.sentences(answers.nothing(loosen, prices), unpriced))
         by_price = state.request in ("cheapest", "dearest")
@@ -263,11 +301,19 @@ class ChatSession:
             price_of = dict(zip(self._ids, self._allowed.prices.tolist(), strict=True))
             found.sort(key=lambda item: price_of[item.item_id], reverse=state.request == "dearest")
         rows = self.recommender.vocabulary.encode([item.item_id for item in found])
-        items = [Shown(item.title or item.item_id, price_text(self.recommender.vocabulary.item(int(row))), item.words)
-                 for item, row in zip(found, rows, strict=True)]  # fmt: skip
+        if not found:  # none of them is close in meaning
+            nothing = answers.found([])
+            return self._turn(state, found, answers.sentences(note, nothing, unpriced, answers.advice()))
+        items = [
+            Shown(item.title or item.item_id, price_text(self.recommender.vocabulary.item(int(row))), item.words,
+                  item.by_meaning)
+            for item, row in zip(found, rows, strict=True)
+        ]  # fmt: skip
         by_popularity = found.basis == "popular" and not (self.history or state.attributes or answers.wishes())
         popular = answers.phrases.popular if by_popularity else ""
-        listed = answers.found(items, compares_meaning(self.recommender, state, self.history))
+        if state.request == "another" and state.names and not self._named(state)[rows - NUM_SPECIAL_ROWS].any():
+            note = answers.phrases.nothing_else.format(wishes=answers.wishes(answers.having([state.names])))
+        listed = answers.found(items)
         order = {"cheapest": answers.phrases.by_cheapest, "dearest": answers.phrases.by_dearest}.get(state.request, "")
         answer = answers.sentences(note, listed, order, unpriced, popular)
         return self._turn(state, found, answer)
@@ -280,8 +326,8 @@ class ChatSession:
         return most
 
     def _matches(self, state: Understood) -> np.ndarray:
-        """(items,) number of wanted words of each item."""
-        rows = [self._words.rows(word) for word in state.attributes]
+        """(items,) number of wanted words of each item; alternatives count once."""
+        rows = [self._words.having([want]) for want in state.wants]
         counts: np.ndarray = np.sum([np.zeros(len(self._bought), dtype=int), *rows], axis=0, dtype=int)
         return counts
 

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from ...tokenization.text_language import HAN
+from .alternatives import Alternatives, Named, read_alternatives, spoken_words
 from .catalogue_words import CatalogueWords, longest
 from .english import ENGLISH
 from .lexicon import Lexicon, SentenceWords
@@ -14,6 +15,7 @@ from .text_tokens import singular, tokens_of, words_of
 
 _LONGEST_HAN = 8
 _LONGEST_UNKNOWN = 5
+_CONJUNCTIONS = frozenset("或者和与跟及")
 _PARTICLES = "的了吗呢吧啊呀嘛"
 _NAME = "\ue000"
 """Takes the place of a category or brand in a sentence."""
@@ -29,6 +31,7 @@ class Wishes(NamedTuple):
     topics: list[str]
     unknown: list[str]
     named: str = ""
+    alternatives: Alternatives = Alternatives()
 
 
 def read_wishes(text: str, lexicon: Lexicon, words: CatalogueWords) -> Wishes:
@@ -40,9 +43,9 @@ def read_wishes(text: str, lexicon: Lexicon, words: CatalogueWords) -> Wishes:
         words: The catalogue.
     """
     found = Wishes([], [], [], [], [], [])
-    parts: dict[str, str] = {}
+    spoken: list[Named] = []
     for piece in re.split(r" - |[|.:;!?,。！？、()\[\]\"“”]", text):
-        rest = _read_names(found, piece, lexicon, words, parts)
+        rest = _read_names(found, piece, lexicon, words, spoken)
         new, things, topics, unknown = _words_of_sentence(rest, lexicon, words)
         for run in re.findall(f"[{HAN}]+", "".join(rest)):
             for part in _han_pieces(run, lexicon, words):
@@ -57,14 +60,19 @@ def read_wishes(text: str, lexicon: Lexicon, words: CatalogueWords) -> Wishes:
         found.things.extend(dict.fromkeys(word for word in things if word not in found.things))
         found.topics.extend(dict.fromkeys(word for word in topics if word not in found.things))
         found.unknown.extend(dict.fromkeys(unknown))
+    wanted = [Named("word", word, (word,)) for word in found.attributes]
+    either = read_alternatives(text, [*spoken, *wanted], lexicon, lambda word: _can_be_thing(word, lexicon, words))
+    in_phrases = {word for phrase in either.phrases for word in phrase.split()}
+    found = found._replace(
+        alternatives=either, attributes=[word for word in found.attributes if word not in in_phrases]
+    )
     if not found.categories:
         return found
+    parts = {one.name: spoken_words(one.written) for one in reversed(spoken) if one.is_part}
     return found._replace(things=[], topics=[], named=parts.get(found.categories[0], ""))
 
 
-def _read_names(
-    found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWords, of_parts: dict[str, str]
-) -> list[str]:
+def _read_names(found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWords, spoken: list[Named]) -> list[str]:
     """Read categories and brands; returns the words of the piece with a mark in place of each.
 
     Args:
@@ -72,7 +80,7 @@ def _read_names(
         piece: A piece of text.
         lexicon: Its language.
         words: The catalogue.
-        of_parts: Category to the part of its name that was written, which is added to.
+        spoken: The names as they were written, which are added to.
     """
     rest: list[str] = []
     part: tuple[str, tuple[str, ...]] | None = None
@@ -85,7 +93,7 @@ def _read_names(
         name = None
         if ordinary > size and _names_brand(piece, "".join(written[place : place + ordinary]), lexicon):
             name, where, size = words.ordinary_brands[tokens[place : place + ordinary]], found.brands, ordinary
-        elif size and _is_whole(tokens, place, size):
+        elif size and _is_whole(tokens, place, size, lexicon):
             names, where = (words.categories, found.categories) if category >= brand else (words.brands, found.brands)
             name = names[tokens[place : place + size]]
         if name is None:
@@ -94,11 +102,13 @@ def _read_names(
             continue
         if where is found.categories and part is not None and rest[-1:] == [_NAME]:
             where.remove(part[0])  # "health magazines": a part of a name before a category is a property
+            spoken.pop()
             rest[-1:] = part[1]
         is_new = where is found.categories and name not in where
-        part = (name, written[place : place + size]) if is_new and tokens[place : place + size] in parts else None
-        if part is not None:
-            of_parts[name] = ("" if re.match(f"[{HAN}]", part[1][0]) else " ").join(part[1])
+        is_part = where is found.categories and tokens[place : place + size] in parts
+        part = (name, written[place : place + size]) if is_new and is_part else None
+        kind = "category" if where is found.categories else "brand"
+        spoken.append(Named(kind, name, written[place : place + size], is_part))
         if name not in where:
             where.append(name)
         rest.append(_NAME)
@@ -116,12 +126,12 @@ def _names_brand(piece: str, name: str, lexicon: Lexicon) -> bool:
     return re.search(rf"{before}|{after}", piece) is not None
 
 
-def _is_whole(tokens: tuple[str, ...], place: int, size: int) -> bool:
+def _is_whole(tokens: tuple[str, ...], place: int, size: int, lexicon: Lexicon) -> bool:
     """Whether a name is not a single Han character inside of a longer word."""
     if size > 1 or not re.match(f"[{HAN}]", tokens[place]):
         return True
     around = (tokens[place - 1 : place] if place else ()) + tokens[place + 1 : place + 2]
-    return not any(re.match(f"[{HAN}]", token) for token in around)
+    return not any(re.match(f"[{HAN}]", token) and token not in lexicon.stop | _CONJUNCTIONS for token in around)
 
 
 def _is_content(word: str, lexicon: Lexicon) -> bool:

@@ -15,6 +15,7 @@ from xcat_rec.tokenization.tables.schema import validate_tables
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
 
+from ...chinese_shop import character_tokenizer
 from ...tiny_shop import SMALL, save_text_encoder
 
 ENGLISH_ITEMS = [
@@ -52,9 +53,23 @@ def recommender(chinese: bool = False) -> XCatRecommender:
     return recommender_of(pl.DataFrame(CHINESE_ITEMS if chinese else ENGLISH_ITEMS, schema=list(names), orient="row"))
 
 
-def recommender_of(items: pl.DataFrame) -> XCatRecommender:
+def reader_of(items: pl.DataFrame, encoder: str | Path | None = None) -> XCatRecommender:
+    """A recommender that reads queries by words and meaning, equally; None takes an encoder of the titles' characters.
+
+    Its order of items is that of the queries.
+    """
+    if encoder is None:
+        characters = character_tokenizer(["".join(map(str, row)) for row in items.rows()])
+        encoder = save_text_encoder(Path(os.environ["HF_HOME"]) / "reader-of-chat-tests", characters)
+    made = recommender_of(items, encoder)
+    assert made.model.model.asks is not None
+    made.model.model.asks.view.fill_(1.0)
+    return made
+
+
+def recommender_of(items: pl.DataFrame, encoder: str | Path | None = None) -> XCatRecommender:
     """A recommender over a catalogue; untrained, for its order is not what the tests are about."""
-    encoder = save_text_encoder(Path(os.environ["HF_HOME"]) / "encoder-of-chat-tests")
+    encoder = encoder or save_text_encoder(Path(os.environ["HF_HOME"]) / "encoder-of-chat-tests")
     ids = items["item_id"].to_list()
     events = pl.DataFrame([
         {"user_id": f"u{user}", "item_id": ids[(user + 3 * n) % len(ids)], "timestamp": 1_700_000_000 + 86_400 * n}

@@ -41,9 +41,10 @@ BLUE, BOTH, RED = Shown("A", "5.00", ("blue",)), Shown("B", "", ("blue", "warm")
     ],
 )  # fmt: skip
 def test_lists(wanted: tuple[str, ...], items: list[Shown], by_meaning: bool, english: str, chinese: str) -> None:
-    state = Understood(category="X", attributes=wanted)
-    assert Answers(state, ()).found(items, by_meaning) == english
-    assert Answers(Understood("zh", category="X", attributes=wanted), ()).found(items, by_meaning) == chinese
+    items = [item._replace(is_close=by_meaning and not item.words) for item in items]
+    state = Understood(categories=("X",), attributes=wanted)
+    assert Answers(state, ()).found(items) == english
+    assert Answers(Understood("zh", categories=("X",), attributes=wanted), ()).found(items) == chinese
 
 
 def test_an_item_without_the_wanted_word_is_not_listed_as_if_it_had_it() -> None:

@@ -53,9 +53,30 @@ def test_items_with_the_part_of_a_category_name_come_first(word: str) -> None:
     assert set(ids(turn)[:3]) == {"K1", "K2", "G4"} and set(ids(turn)[3:]) == {"K3", "K4", "K5"}
     assert turn.to_dict()["understood"]["wanted"]["named"] == word
     whole = after("coffee and tea" if word.isascii() else "咖啡和茶")
-    assert whole.understood.named == "" and set(ids(whole)) == set(ids(turn))
+    assert whole.understood.names == () and set(ids(whole)) == set(ids(turn))
     other = "tea" if word.isascii() else "花茶"
     assert ids(after(word, other))[0] in ("K3", "K4", "K5"), "a later part replaces it"
+
+
+@pytest.mark.parametrize(
+    ("lines", "shown"),
+    [
+        (("coffee or tea", "not tea"), {"K1", "K2", "G4"}), (("coffee or tea", "only tea"), {"K3", "K4", "K5"}),
+        (("coffee", "or tea"), {"K1", "K2", "G4", "K3", "K4", "K5"}), (("coffee", "not tea"), {"K1", "K2", "G4"}),
+        (("咖啡或茶", "不要茶"), {"K1", "K2", "G4"}), (("咖啡或茶", "只要茶"), {"K3", "K4", "K5"}),
+    ],
+)  # fmt: skip
+def test_alternatives_within_one_category(lines: tuple[str, ...], shown: set[str]) -> None:
+    turn = after(*lines)
+    assert set(ids(turn)[: len(shown)]) == shown
+    assert turn.understood.categories in (("Coffee & Tea",), ("咖啡和茶",))
+    assert set(ids(turn)) == shown or "only" in lines[1] or "只要" in lines[1]
+
+
+def test_something_else_says_that_the_part_of_the_category_ran_out() -> None:
+    turn = after("coffee", "something else", k=3)
+    assert set(ids(turn)) == {"K3", "K4", "K5"}
+    assert turn.answer.startswith('I have no other item in Coffee & Tea, with the word "coffee". I found 3 items in')
 
 
 @pytest.mark.parametrize(
