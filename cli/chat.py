@@ -106,6 +106,7 @@ def _show(turn: ChatTurn, json_output: bool, text: str | None) -> None:
     from ..serving.chat.answers import shown_state
     from .console import print_json, results
     from .rendering import recommendation_table
+    from .wrapping import wrapped
 
     if json_output:
         print_json(turn.to_dict())
@@ -113,8 +114,8 @@ def _show(turn: ChatTurn, json_output: bool, text: str | None) -> None:
     if text is not None:
         results.print(f"> {text.strip()}", highlight=False)
     if state := shown_state(turn.understood):
-        results.print(f"[{state}]", highlight=False)
-    results.print(turn.answer, highlight=False)
+        results.print(wrapped(f"[{state}]", results.options.max_width), highlight=False, soft_wrap=True)
+    results.print(wrapped(turn.answer, results.options.max_width), highlight=False, soft_wrap=True)
     if turn.recommendations:
         results.print(recommendation_table(turn.recommendations, ""), highlight=False)
     results.print()

@@ -51,7 +51,7 @@ class Answers:
         """Sentences as one text."""
         return self.phrases.space.join(sentence for sentence in sentences if sentence)
 
-    def found(self, items: Sequence[Shown]) -> str:
+    def found(self, items: Sequence[Shown], across: bool = False) -> str:
         """The list of items, with the wanted words that all, some and none of them have.
 
         Items without the main noun (`Understood.things`) are listed apart, and so are items without the wanted words
@@ -59,8 +59,12 @@ class Answers:
 
         Args:
             items: The items, best first.
+            across: Whether the wanted words are in another language than the texts of the items.
         """
         wants = self.state.wants
+        if across and items and all(item.is_close for item in items):
+            named = {"count": self.count(len(items)), "wishes": self.wishes(), "items": self._titles(items)}
+            return self.phrases.across.format(words=self.quoted(wants), **named)
         full = [item for item in items if all(item.has(want) for want in wants)]
         main = [want for want in wants if any(word in self.state.things for one in want for word in one.split())]
         fitting = [item for item in items if all(item.has(want) for want in main)]

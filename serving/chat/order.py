@@ -98,14 +98,17 @@ def ordered_items(
                 found.extend(more)
     found = Recommendations() if found is None else found
     rows = recommender.vocabulary.encode([item.item_id for item in found])
-    close = close_in_meaning(recommender, state, rows)
-    kept = []
-    for item, row, near in zip(found, rows - NUM_SPECIAL_ROWS, close.tolist(), strict=True):
-        has = tuple(word for word in state.attributes if words.rows(word)[row])
-        is_wanted = bool(fits[row]) if state.things else bool(has)
-        if state.categories or not state.attributes or near or is_wanted:
-            kept.append(replace(item, words=has, by_meaning=near and not is_wanted))
-    found[:] = kept
+    having = [
+        tuple(word for word in state.attributes if words.rows(word)[row]) for row in rows - NUM_SPECIAL_ROWS
+    ]  # fmt: skip
+    wanted = fits[rows - NUM_SPECIAL_ROWS] if state.things else np.array([bool(has) for has in having], dtype=bool)
+    close = np.zeros(len(rows), dtype=bool)
+    close[~wanted] = close_in_meaning(recommender, state, rows[~wanted])
+    found[:] = [
+        replace(item, words=has, by_meaning=bool(near))
+        for item, has, near, is_wanted in zip(found, having, close, wanted, strict=True)
+        if state.categories or not state.attributes or near or is_wanted
+    ]
     return found
 
 

@@ -31,6 +31,9 @@ class Phrases:
         show_again: Proposal to show again what was turned down.
         loosen_all: Advice if no single limit frees an item.
         unclear: Nothing was understood.
+        other_language: The texts of the catalogue are in the other language, and the model cannot compare the words.
+        other_language_read: The same, and the model compares them by meaning.
+        across: A list of items that are close to the meaning of words in the other language.
         unknown: No item has some words; see `word`.
         categories: Advice with frequent categories.
         no_categories: Advice for a catalogue without categories.
@@ -89,6 +92,9 @@ class Phrases:
     items: str
     loosen_all: str
     unclear: str
+    other_language: str
+    other_language_read: str
+    across: str
     unknown: str
     categories: str
     no_categories: str
@@ -158,6 +164,10 @@ ENGLISH_PHRASES = Phrases(
     items="{count} items",
     loosen_all='Please loosen more than one of the limits, or say "start over".',
     unclear="I did not understand that.",
+    other_language="The texts of this shop are in Chinese, and I cannot compare English words with them. "
+    "Please name things in Chinese.",
+    other_language_read="The texts of this shop are in Chinese, so I compare your words with them by meaning.",
+    across="I found {count}{wishes}, close in meaning to {words}: {items}.",
     unknown="I have no item with {words}.",
     categories="Tell me a category, such as {names}, a brand, a word of a title, or a highest price.",
     no_categories="Tell me a word of a title, a brand, or a highest price.",
@@ -227,6 +237,9 @@ CHINESE_PHRASES = Phrases(
     items="{count} 件商品",
     loosen_all="请放宽一个以上的条件，或者说“重新开始”。",
     unclear="抱歉，我没有听懂。",
+    other_language="本店商品的文字是英文，我无法把中文词和它们比较。请用英文说出您要的东西。",
+    other_language_read="本店商品的文字是英文，所以我按意思比较您说的词。",
+    across="为您找到 {count}{wishes}，与{words}意思相近：{items}。",
     unknown="没有含{words}的商品。",
     categories="请告诉我类别（例如{names}）、品牌、商品名称里的词，或者最高价格。",
     no_categories="请告诉我商品名称里的词、品牌或者最高价格。",

@@ -22,6 +22,7 @@ from .english import ENGLISH
 from .lexicon import Lexicon
 from .order import fitting_rows, ordered_items, reads
 from .reading import Reading, asks_for_service, read_turn
+from .shop_language import ShopLanguage, by_meaning
 from .support_log import SupportLog
 from .text_tokens import MAX_CHARACTERS, folded_text, is_chinese
 
@@ -96,6 +97,7 @@ class ChatSession:
         self._bought = np.zeros(recommender.vocabulary.num_items, dtype=bool)
         rows = recommender.vocabulary.encode(self.history)
         self._bought[rows[rows >= NUM_SPECIAL_ROWS] - NUM_SPECIAL_ROWS] = True
+        self._language = ShopLanguage(recommender)
         self._examples = self._words.frequent_categories(_EXAMPLES)
         self._ids: list[str] = recommender.vocabulary.column("item_id").to_pylist()
         self._state = Understood()
@@ -122,11 +124,16 @@ class ChatSession:
         chinese = is_chinese(folded)
         lexicon = {True: CHINESE, False: ENGLISH, None: CHINESE if self._state.language == "zh" else ENGLISH}[chinese]
         reading = read_turn(folded, lexicon, self._words)
+        is_other = self._language.is_other(reading, lexicon)
+        is_read = is_other and self._language.is_read(folded)
+        if is_read and reads(self.recommender, folded):
+            reading = by_meaning(reading, lexicon)
         turn = self._reply(folded, reading, lexicon)
         answers = Answers(turn.understood, self._examples)
         cut = answers.phrases.cut.format(read=f"{MAX_CHARACTERS:,}", length=f"{len(text):,}")
         notes = (
             cut if len(text) > MAX_CHARACTERS else "",
+            self._language.note(lexicon, is_read) if is_other and turn.understood.request != "service" else "",
             answers.negative(reading.negative) if reading.negative else "",
         )
         return replace(turn, answer=answers.sentences(*notes, turn.answer))
@@ -313,7 +320,7 @@ class ChatSession:
         popular = answers.phrases.popular if by_popularity else ""
         if state.request == "another" and state.names and not self._named(state)[rows - NUM_SPECIAL_ROWS].any():
             note = answers.phrases.nothing_else.format(wishes=answers.wishes(answers.having([state.names])))
-        listed = answers.found(items)
+        listed = answers.found(items, self._language.code not in (None, state.language))
         order = {"cheapest": answers.phrases.by_cheapest, "dearest": answers.phrases.by_dearest}.get(state.request, "")
         answer = answers.sentences(note, listed, order, unpriced, popular)
         return self._turn(state, found, answer)

@@ -158,7 +158,7 @@ def _words_of_sentence(
     things = [written[place] for place in nouns if has[place] and _can_be_thing(written[place], lexicon, words)]
     topics = [
         written[place] for place in nouns
-        if has[place] and set(written[:place]) & of.topics and not _is_property(written[place], lexicon)
+        if has[place] and set(written[:place]) & of.topics and not is_property(written[place], lexicon)
     ]  # fmt: skip
     asked = bool(set(written) & of.questions) and "about" not in written
     unknown = [
@@ -221,18 +221,23 @@ def _is_thing_at(place: int, written: list[str], content: list[bool], of: Senten
 
 
 def _can_be_thing(word: str, lexicon: Lexicon, words: CatalogueWords) -> bool:
-    return not _is_property(word, lexicon) and (word != singular(word) or words.is_thing(word))
+    return not is_property(word, lexicon) and (word != singular(word) or words.is_thing(word))
 
 
-def _is_property(word: str, lexicon: Lexicon) -> bool:
-    """Whether a word is a colour, a size or, by its ending, an adjective."""
+def is_property(word: str, lexicon: Lexicon) -> bool:
+    """Whether a word is a colour, a size or, by its ending, an adjective.
+
+    Args:
+        word: The word.
+        lexicon: Its language.
+    """
     in_group = any(word in group for group in lexicon.alternatives)
     return in_group or re.search(rf"(?:{lexicon.adjectives})$", word) is not None
 
 
 def _is_han_thing(word: str, run: str, lexicon: Lexicon, words: CatalogueWords) -> bool:
     """Whether a word of Han characters is a thing that is wanted by itself: not 防水的."""
-    if _is_property(word, lexicon):
+    if is_property(word, lexicon):
         return False
     refined = f"(?:{lexicon.refined_before}){word}|{word}(?:{lexicon.refined_after})"
     return re.search(refined, run) is None and words.is_thing(word)

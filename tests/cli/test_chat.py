@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from xcat_rec.cli.app import main
 from xcat_rec.training.preparation.options import PreparationOptions
@@ -85,3 +87,14 @@ def test_refusals(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     refused(
         ["chat", str(checkpoint), "--support-log", str(tmp_path / "log.csv")], capsys, ["name the column question"]
     )
+
+
+def test_a_chinese_answer_is_wrapped_outside_of_numbers(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "turns.txt"
+    script.write_text("tents\n不超过1299.00元\n", encoding="utf-8")
+    out, _ = run([str(checkpoint), "--script", str(script)], capsys)
+    answer = out[out.index("为您找到") :]
+    assert "1,299.00" in answer and all(cell_len(line) <= 80 for line in answer.splitlines())
+    assert all(price in answer for price in re.findall(r"（\d+\.\d\d）", answer.replace("\n", "")))
