@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .modeling_baselines.popularity import RepeatPurchaseModel as RepeatPurchaseModel
     from .modeling_xcat.configuration_xcat import XCatConfig as XCatConfig
     from .modeling_xcat.filters_xcat import Filters as Filters
+    from .modeling_xcat.modeling_click_xcat import XCatForClickPrediction as XCatForClickPrediction
     from .modeling_xcat.modeling_xcat import XCatForNextItem as XCatForNextItem
     from .modeling_xcat.modeling_xcat import XCatModel as XCatModel
     from .modeling_xcat.recommending_xcat import Recommendation as Recommendation
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from .serving.chat.session import ChatTurn as ChatTurn
     from .tokenization.out_of_core.inputs import PreparationInputs as PreparationInputs
     from .tokenization.processing_xcat import XCatProcessor as XCatProcessor
+    from .tokenization.sequences.click_options import ClickOptions as ClickOptions
     from .tokenization.sources import load_data as load_data
     from .tokenization.sources import load_shop as load_shop
     from .tokenization.tables.column_guess import guess_columns as guess_columns
@@ -72,6 +74,7 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "BaselineData": ".workflows.baseline_registry",
     "BenchResult": ".workflows.bench_models",
+    "ClickOptions": ".tokenization.sequences.click_options",
     "ChatSession": ".serving.chat.session",
     "ChatTurn": ".serving.chat.session",
     "Filters": ".modeling_xcat.filters_xcat",
@@ -97,6 +100,7 @@ _EXPORTS = {
     "TextKNNConfig": ".modeling_baselines.knn",
     "TextKNNModel": ".modeling_baselines.knn",
     "XCatConfig": ".modeling_xcat.configuration_xcat",
+    "XCatForClickPrediction": ".modeling_xcat.modeling_click_xcat",
     "XCatForNextItem": ".modeling_xcat.modeling_xcat",
     "XCatModel": ".modeling_xcat.modeling_xcat",
     "XCatModelCardData": ".model_cards.card_data",

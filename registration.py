@@ -27,9 +27,11 @@ def _model() -> None:
     from transformers import AutoModel
 
     from .modeling_xcat.configuration_xcat import XCatConfig
+    from .modeling_xcat.modeling_click_xcat import XCatForClickPrediction
     from .modeling_xcat.modeling_xcat import XCatForNextItem
 
-    AutoModel.register(XCatConfig, XCatForNextItem, exist_ok=True)
+    # Of several classes, `AutoModel` takes the one that the checkpoint names, and else the first.
+    AutoModel.register(XCatConfig, (XCatForNextItem, XCatForClickPrediction), exist_ok=True)
 
 
 def _processor() -> None:

@@ -12,6 +12,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 
 from ..modeling_xcat.configuration_xcat import XCatConfig
+from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, WEIGHTS
 from ..tokenization.digests import check_digests
@@ -140,9 +141,11 @@ def _check_sizes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], nam
 
 def _check_shapes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], name: str) -> None:
     """Refuse tensors whose shape differs from the weights, and missing tensors larger than all weights together."""
+    saved = config.get("architectures") or ()
+    model_class = XCatForClickPrediction if XCatForClickPrediction.__name__ in saved else XCatForNextItem
     try:
         with torch.device("meta"):
-            wanted = XCatForNextItem(XCatConfig.from_dict(dict(config))).state_dict()
+            wanted = model_class(XCatConfig.from_dict(dict(config))).state_dict()
     except (StrictDataclassError, TypeError, AttributeError) as error:
         told = " ".join(str(error).split())
         raise ValueError(f"{name}: config.json has a value of the wrong type ({told})") from error

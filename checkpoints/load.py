@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
+from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.pretrained_xcat import OWN_CLASSES
 from ..tokenization.digests import catalogue_digest
@@ -26,7 +28,7 @@ def load_model(
     Args:
         folder: The checkpoint.
         name: Name of the checkpoint in messages.
-        model_class: Class of the saved model, if it is a subclass.
+        model_class: Class of the saved model, if it is a subclass of your own.
         **kwargs: Arguments of `from_pretrained`; weights are read from safetensors, as float32 if no `dtype` is given.
 
     Raises:
@@ -35,6 +37,7 @@ def load_model(
     """
     check_checkpoint(folder, name)
     saved = set(read_json(folder, "config.json", name).get("architectures") or ())
+    model_class = own_class(saved, model_class)
     others = sorted(saved - OWN_CLASSES - {model_class.__name__})
     if others:
         raise ValueError(
@@ -46,6 +49,20 @@ def load_model(
             folder, **{"dtype": torch.float32, **kwargs, "use_safetensors": True}
         )
     return model
+
+
+def own_class(saved: Collection[str], wanted: type[XCatForNextItem] = XCatForNextItem) -> type[XCatForNextItem]:
+    """The class of a checkpoint, so that nothing of it is lost.
+
+    Args:
+        saved: Names of the classes in its configuration.
+        wanted: The class that a caller gives.
+
+    Returns:
+        `XCatForClickPrediction` for its checkpoints if the caller gives no class of its own, else `wanted`.
+    """
+    clicks = wanted is XCatForNextItem and XCatForClickPrediction.__name__ in saved
+    return XCatForClickPrediction if clicks else wanted
 
 
 def load_base(

@@ -142,6 +142,13 @@ class XCatConfig(PreTrainedConfig):
         ask_heads: Heads of the cross-attention of candidates to the ask; 0 for candidates that read only its scores.
         ask_hidden: Width of the network that re-ranks candidates for an ask.
         ask_attention: Whether candidates are re-ranked for the ask; training sets it if validation shows a gain.
+        *Clicks*
+        click_dense: Number of numeric context features of an impression.
+        click_categorical_sizes: Number of codes of each categorical context feature, 0 (missing) included.
+        click_attention: Whether evidence fitted after training is added (`XCatClickStack`); training sets it if
+            validation shows a gain.
+        next_item_weight: Weight of the loss of next-item prediction beside that of clicks; 0 trains clicks alone.
+        pairwise_weight: Weight of a loss over pairs of a click and a non-click of one user; 0 for none.
         *Label smoothing over text neighbours*
         soft_target_weight: Label smoothing: share of the label's mass given to the items nearest in text.
         num_soft_targets: Number of text neighbours that share it.
@@ -248,6 +255,13 @@ class XCatConfig(PreTrainedConfig):
     ask_hidden: int = 32
     ask_attention: bool = False
 
+    # Clicks
+    click_dense: int = 0
+    click_categorical_sizes: list[int] | None = None
+    click_attention: bool = False
+    next_item_weight: float | int = 1.0
+    pairwise_weight: float | int = 0.0
+
     # Label smoothing over text neighbours
     soft_target_weight: float | int = 0.3
     num_soft_targets: int = 10
@@ -267,6 +281,7 @@ class XCatConfig(PreTrainedConfig):
         self.item_features = dict(self.item_features or {})
         self.event_types = list(self.event_types or [])
         self.negative_event_types = list(self.negative_event_types or [])
+        self.click_categorical_sizes = list(self.click_categorical_sizes or [])
         self.memory_sources = ["item_text"] if self.memory_sources is None else list(self.memory_sources)
         if isinstance(self.format_version, int) and self.format_version < SECOND_STAGE_FROM:
             self.num_candidates = 0
@@ -282,6 +297,7 @@ class XCatConfig(PreTrainedConfig):
         if isinstance(self.format_version, int) and self.format_version < TRENDS_FROM:
             self.num_discovery_candidates, self.discover_trends = 0, False
         super().__post_init__(**kwargs)
+        self.architectures = list(self.architectures or [])  # `AutoModel` looks for a class there
         check_sizes(self)
         check_choices(self)
         _check_format(self.format_version)

@@ -9,6 +9,7 @@ import torch
 
 from .asks_xcat import AskScores
 from .configuration_xcat import NUM_SPECIAL_ROWS
+from .items_xcat import SomeItems
 from .segments_xcat import SegmentScores
 
 Bonus = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -58,7 +59,7 @@ class FirstStage:
         scores[:, :NUM_SPECIAL_ROWS] = -torch.inf
         return scores
 
-    def scores_of(self, rows: torch.Tensor, item_side: torch.Tensor) -> torch.Tensor:
+    def scores_of(self, rows: torch.Tensor, item_side: torch.Tensor | SomeItems) -> torch.Tensor:
         """(queries, n) scores of (queries, n) item indices; as `scores`, without the rest of the catalogue."""
         scores = (item_side[rows] @ self.queries[..., None]).squeeze(-1) + self.given(rows)
         size = len(item_side)

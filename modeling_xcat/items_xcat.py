@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -202,3 +203,27 @@ class XCatItemEncoder(nn.Module):
         place = place if texts is None else place[texts]
         there = (place >= 0).nonzero(as_tuple=True)
         return kept.index_put(there, states[place[there]])
+
+
+@dataclass(frozen=True)
+class SomeItems:
+    """Embeddings of some items, looked up by item index like a table of all.
+
+    Args:
+        rows: (items,) ascending item indices.
+        values: (items, hidden) their embeddings.
+        size: Number of item rows.
+    """
+
+    rows: torch.Tensor
+    values: torch.Tensor
+    size: int
+
+    def __getitem__(self, index: torch.Tensor) -> torch.Tensor:
+        """Embeddings of item indices of any shape; 0 for row 0 and for items that are not among them."""
+        place = torch.searchsorted(self.rows, index.long().contiguous()).clamp(max=max(0, len(self.rows) - 1))
+        found: torch.Tensor = self.values[place] * (self.rows[place] == index)[..., None]
+        return found
+
+    def __len__(self) -> int:
+        return self.size

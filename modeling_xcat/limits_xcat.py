@@ -34,6 +34,7 @@ def check_sizes(config: Any) -> None:
         "num_discovery_candidates": 0,
         "repeat_weight": 0, "num_candidates": 0, "candidate_window": 0,
         "candidate_hidden": 1, "num_successors": 0, "ask_length": 0, "ask_heads": 0, "ask_hidden": 1,
+        "click_dense": 0, "next_item_weight": 0, "pairwise_weight": 0,
     }  # fmt: skip
     for name, least in at_least.items():
         value = getattr(config, name)
@@ -86,6 +87,9 @@ def check_choices(config: Any) -> None:
             raise ValueError(
                 f"XCatConfig.negative_event_types has {name!r}, which is not in event_types; add it there too."
             )
+    for size in config.click_categorical_sizes or ():
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"XCatConfig.click_categorical_sizes has {size!r}; give numbers of codes, 1 or more.")
     for name, size in (config.item_features or {}).items():
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"XCatConfig.item_features[{name!r}] is {size!r}; give its number of values, 1 or more.")

@@ -64,3 +64,26 @@ class XCatNextItemOutput(ModelOutput):
                 "XCatConfig; give query_positions to have the logits of these events"
             )
         return super().__getitem__(k)
+
+
+@dataclass
+class XCatClickOutput(ModelOutput):
+    """Loss and log odds of click prediction.
+
+    Args:
+        loss: Weighted sum of the losses below, if `click_labels` were given.
+        logits: (showings,) float32 log odds of a click.
+        click_loss: Binary cross-entropy in nats per showing, with the pairwise loss if it has a weight.
+        next_item_loss: Cross-entropy of next-item prediction, if `labels` were given and it has a weight.
+        last_hidden_state, hidden_states, attentions, cross_attentions, memory_positions: As in `XCatModelOutput`.
+    """
+
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    click_loss: torch.Tensor | None = None
+    next_item_loss: torch.Tensor | None = None
+    last_hidden_state: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
+    cross_attentions: tuple[torch.Tensor, ...] | None = None
+    memory_positions: torch.Tensor | None = None

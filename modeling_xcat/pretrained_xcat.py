@@ -27,8 +27,8 @@ from .text_xcat import XCatTextEncoder
 logger = logging.get_logger(__name__)
 _FOLDERS = 3
 """Number of remembered folders of a model."""
-OWN_CLASSES = frozenset({"XCatModel", "XCatForNextItem"})
-"""Names of this library's models; each can load a checkpoint of another."""
+OWN_CLASSES = frozenset({"XCatModel", "XCatForNextItem", "XCatForClickPrediction"})
+"""Names of this library's models; each can load a checkpoint of another, without the parts that it lacks."""
 
 
 class XCatPreTrainedModel(PreTrainedModel):

@@ -19,7 +19,7 @@ from .configuration_xcat import (
     XCatConfig,
 )
 from .export_xcat import is_exporting
-from .items_xcat import XCatItemEncoder
+from .items_xcat import SomeItems, XCatItemEncoder
 from .neighbors_xcat import XCatItemTable, XCatNeighbors, XCatSuccessors
 from .recent_events_xcat import RecentEvents
 from .segments_xcat import XCatSegments
@@ -88,7 +88,7 @@ class CandidateSources:
     """
 
     items: XCatItemEncoder
-    item_side: torch.Tensor
+    item_side: torch.Tensor | SomeItems
     neighbors: XCatNeighbors | None
     successors: XCatSuccessors | None
     segments: XCatSegments | None = None

@@ -14,7 +14,7 @@ from .configuration_xcat import NUM_SPECIAL_ROWS
 from .discovery_ranker_xcat import XCatDiscoveryRanker
 from .export_xcat import is_exporting
 from .first_stage_xcat import Bonus, FirstStage
-from .items_xcat import XCatItemEncoder
+from .items_xcat import SomeItems, XCatItemEncoder
 from .layout_xcat import SequenceLayout
 from .neighbors_xcat import XCatNeighbors, XCatSuccessors
 from .outputs_xcat import XCatModelOutput
@@ -340,6 +340,6 @@ class XCatScoring(XCatPreTrainedModel):
             states = self.text.whiten(self.text(input_ids, attention_mask)[0].float())[:, 0]
         return self.asks.comparable(self.asks.read(token_ids, states, meant), self.items)
 
-    def candidate_sources(self, item_side: torch.Tensor) -> CandidateSources:
+    def candidate_sources(self, item_side: torch.Tensor | SomeItems) -> CandidateSources:
         """What the features of candidates are made from, for (item rows, hidden) item embeddings."""
         return CandidateSources(self.items, item_side, self.neighbors, self.successors, self.segments)

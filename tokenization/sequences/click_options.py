@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from .negatives import UNIFORM, check_negatives
 
 AUTO, IMPRESSIONS, RATINGS, EVENTS = "auto", "impressions", "ratings", "events"
+CLICKS = "clicks"
+"""Key of the settings of clicks among the event settings of a processor."""
 LABELS = (AUTO, IMPRESSIONS, RATINGS, EVENTS)
 """Where labels come from: impressions with and without a click, ratings, or events with sampled negatives."""
 
@@ -70,3 +73,17 @@ class ClickOptions:
         both = sorted(set(self.dense) & set(self.categorical))
         if both:
             raise ValueError(f"the column {both[0]!r} is in dense and in categorical; give it in one of them")
+
+
+def plain_options(options: ClickOptions) -> dict[str, Any]:
+    """The options as JSON values; `ClickOptions(**values)` restores them."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(options).items()}
+
+
+def saved_clicks(event_settings: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The settings of clicks of a checkpoint; None for a model that predicts none.
+
+    Args:
+        event_settings: `event_settings` of its processor.
+    """
+    return (event_settings or {}).get(CLICKS)

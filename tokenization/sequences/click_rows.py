@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ..progress import stage
 from ..tables.schema import ShopTables
@@ -13,7 +14,7 @@ from ..text.vocabulary_texts import text_vocabulary
 from ..vocabulary import ItemVocabulary
 from .click_context import ClickContext
 from .click_labels import labels_from
-from .click_options import EVENTS, ClickOptions
+from .click_options import CLICKS, EVENTS, ClickOptions, plain_options
 from .event_options import EventOptions, select_events
 from .impression_rows import impression_rows
 from .negatives import NegativeSampler
@@ -45,6 +46,15 @@ class ClickData(SplitData):
     true_rate: float = 0.5
     train_rate: float = 0.5
     left_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As of `SplitData`, with `clicks`: options, kind of labels, context and shares of positives."""
+        clicks = {
+            "options": plain_options(self.clicks), "kind": self.kind, "context": self.context.to_dict(),
+            "true_rate": self.true_rate, "train_rate": self.train_rate,
+        }  # fmt: skip
+        return {**super().settings, CLICKS: clicks}
 
 
 def default_click_split(shop: ShopTables, split: str, clicks: ClickOptions) -> str:

@@ -144,6 +144,18 @@ def draw_showings(
     )  # fmt: skip
 
 
+def events_of(row: Row, count: int) -> dict[str, Any]:
+    """The first events of a row, for a collator; one unknown event in place of none.
+
+    Args:
+        row: A row with events.
+        count: Number of events.
+    """
+    kept = {name: values for name, values in row.items() if not name.startswith(("shown_", "target"))}
+    part = {name: kept[name][:count] for name in _EVENT_COLUMNS if name in kept}
+    return {**kept, **(part if len(part["items"]) else _NO_EVENTS)}
+
+
 def histories_before(
     rows: Sequence[Row], showings: Showings, max_history: int
 ) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray]:
@@ -163,12 +175,7 @@ def histories_before(
     early = showings.after <= max_history
     keys = np.stack([showings.owners, np.where(early, 0, showings.after)])
     pairs, number = np.unique(keys, axis=1, return_inverse=True)
-    histories = []
-    for owner, end in pairs.T.tolist():
-        row = rows[owner]
-        kept = {name: values for name, values in row.items() if not name.startswith(("shown_", "target"))}
-        part = {name: kept[name][: end or max_history] for name in _EVENT_COLUMNS if name in kept}
-        histories.append({**kept, **(part if len(part["items"]) else _NO_EVENTS)})
+    histories = [events_of(rows[owner], end or max_history) for owner, end in pairs.T.tolist()]
     return histories, number.ravel(), np.where(early, showings.after, max_history) - 1
 
 

@@ -6,6 +6,8 @@ from ...lazy_names import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .click import ClickTask as ClickTask
+    from .click_prediction import ClickPredictionTask as ClickPredictionTask
     from .next_item import NextItemTask as NextItemTask
     from .task import TASKS as TASKS
     from .task import Task as Task
@@ -17,6 +19,8 @@ _EXPORTS = {
     "TASKS": ".task",  # registry of the tasks
     "register_task": ".task",  # adds a task to it
     "find_task": ".task",  # a task by its name
+    "ClickPredictionTask": ".click_prediction",  # base class of tasks that predict clicks, for any model
+    "ClickTask": ".click",  # clicks on shown items, by XCat
     "NextItemTask": ".next_item",  # the next item, ranked among the whole catalogue
 }
 

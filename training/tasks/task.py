@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -259,5 +260,6 @@ def find_task(task: Task | str) -> Task:
     """
     if isinstance(task, Task):
         return task
+    import_module(".click", __package__)  # all tasks of this package are registered with it
     import_registered(TASKS, task)
     return TASKS.find(task)()

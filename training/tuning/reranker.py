@@ -151,7 +151,7 @@ def _cross_validated(
     steps: int,
 ) -> SecondStageGain:
     """The gain of users in the fold that was left out of the fit."""
-    _standardise(stage, sample.found)
+    standardise(stage, sample.found)
     folds = _folds(sample.rows, generator)
     fold_of = torch.tensor([folds[row] for row in sample.rows])
     first, first_mixed = _ndcg(sample, sample.found.scores, k)
@@ -211,7 +211,7 @@ def mean_gain(judged: int, first: torch.Tensor, after: torch.Tensor, gains: torc
     return SecondStageGain(judged, float(first.sum()) / judged, float(after.sum()) / judged, error, mean)
 
 
-def _standardise(stage: XCatCandidateAttention, found: CandidateFeatures) -> None:
+def standardise(stage: XCatCandidateAttention, found: CandidateFeatures) -> None:
     """Store mean and standard deviation of every feature over some users.
 
     A constant feature gets deviation 1. A candidate feature that is almost always 0 gets an infinite deviation, so it
