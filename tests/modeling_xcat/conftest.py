@@ -30,11 +30,16 @@ def tiny_config(**changes: Any) -> XCatConfig:
     return XCatConfig(**{**values, **changes})
 
 
-def tiny_model(config: XCatConfig | None = None, attention: str = "sdpa", seed: int = 0) -> XCatForNextItem:
+def tiny_model(
+    config: XCatConfig | None = None,
+    attention: str = "sdpa",
+    seed: int = 0,
+    kind: type[XCatForNextItem] = XCatForNextItem,
+) -> Any:
     config = config or tiny_config()
     config._attn_implementation = attention
     torch.manual_seed(seed)
-    model = XCatForNextItem(config)
+    model = kind(config)
     with torch.no_grad():
         items = model.model.items
         items.item_counts.copy_(torch.arange(ROWS) % 5)
