@@ -234,7 +234,8 @@ class XCatClickHead(nn.Module):
         """(showings, features) values of `_EVIDENCE`, and shares of the history with the same attributes."""
         usual = items.item_counts[NUM_SPECIAL_ROWS:].float().log1p().mean()
         text = pairs[..., 0]
-        nearest = text.masked_fill(~shown.visible, 0).amax(2) if text.shape[2] else text.sum(2)
+        nearest = text.masked_fill(~shown.visible, -torch.inf).amax(2)
+        nearest = nearest.masked_fill(nearest == -torch.inf, 0)
         events = shown.visible.sum(2).float().log1p() / 2
         table = torch.stack([nearest, shown.share(text), events], -1)
         shares = [shown.share(pairs[..., i]) for i in range(_PAIRS.index("category"), self.pairs)]

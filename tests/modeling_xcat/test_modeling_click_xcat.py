@@ -71,7 +71,7 @@ def logits(model: XCatForClickPrediction, *given: Any, **how: Any) -> torch.Tens
     return model(**batch(*given, **how)).logits
 
 
-@pytest.mark.parametrize("changes", [{}, {"num_fusion_layers": 0}, {"use_text": False}, {"scoring": "dot"}])
+@pytest.mark.parametrize("changes", [{}, {"num_fusion_layers": 0}, {"use_text": False}, {"behavior_encoder": "gru"}])
 def test_padding_packing_order_and_other_rows_change_nothing(histories: list[dict[str, Any]], changes: Any) -> None:
     model = click_model(**changes)
     expected = logits(model, histories, SHOWN)
