@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from .workflows.inspect import inspect as inspect
     from .workflows.interests import interests as interests
     from .workflows.load import load as load
+    from .workflows.model_list import BenchModel as BenchModel
+    from .workflows.model_list import list_models as list_models
     from .workflows.prepare import prepare as prepare
     from .workflows.push import push as push
 
@@ -73,6 +75,7 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "BaselineData": ".workflows.baseline_registry",
+    "BenchModel": ".workflows.model_list",
     "BenchResult": ".workflows.bench_models",
     "ClickOptions": ".tokenization.sequences.click_options",
     "ChatSession": ".serving.chat.session",
@@ -120,6 +123,7 @@ _EXPORTS = {
     "guess_columns": ".tokenization.tables.column_guess",
     "inspect": ".workflows.inspect",
     "interests": ".workflows.interests",
+    "list_models": ".workflows.model_list",
     "load": ".workflows.load",
     "load_adapted": ".checkpoints.adapters",
     "load_data": ".tokenization.sources",

@@ -80,6 +80,9 @@ def bench(
     ] = None,
     resume: Annotated[bool, typer.Option(help="Keep the runs in the file and add the missing ones.")] = False,
     report: Report = None,
+    list_models: Annotated[
+        bool, typer.Option("--list-models", help="Print names, descriptions and sources of the models, and exit.")
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Fit several models on your tables, each run in its own process, and evaluate them on one test split.
@@ -96,6 +99,9 @@ def bench(
 
         xcat bench new-shop/ --models text-knn,xcat,xcat-fine-tuned,xcat-zero-shot --base old-shop-checkpoint
     """
+    if list_models:
+        _print_models(json_output)
+        return
     cold = {"cold_items": cold_items, "cold_policy": cold_policy} if cold_items else {}
     fields = _fields(context.args, {"split": split, "tie_policy": tie_policy, **cold}, config_file)
     planned = plan_runs([name.strip() for name in models.split(",")], seeds, base)
@@ -151,6 +157,19 @@ def _show(rows: list[Row], reports: dict[str, RankingReport], result: BenchResul
         messages.print("", asks_table(rows, reports), highlight=False, sep="\n")
     if result.ask_comparisons:
         messages.print("", ask_ratios_table(result.ask_comparisons), highlight=False, sep="\n")
+
+
+def _print_models(as_json: bool) -> None:
+    """Print the models, on standard output."""
+    from ..workflows.model_list import list_models
+    from .console import print_json, results
+    from .model_page import ModelPage
+
+    models = list_models()
+    if as_json:
+        print_json({"models": [model.to_dict() for model in models]})
+    else:
+        results.print(ModelPage(models), highlight=False)
 
 
 def _fields(arguments: list[str], own: dict[str, Any], config_file: Path | None) -> dict[str, Any]:

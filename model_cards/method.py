@@ -55,6 +55,21 @@ CITATIONS = {
   author = {Hidasi, Bal\\'azs and Karatzoglou, Alexandros and Baltrunas, Linas and Tikk, Domonkos},
   booktitle = {ICLR}, year = {2016}, eprint = {1511.06939}
 }""",
+    "hidasi2018": """@inproceedings{hidasi2018topk,
+  title = {Recurrent Neural Networks with Top-k Gains for Session-based Recommendations},
+  author = {Hidasi, Bal\\'azs and Karatzoglou, Alexandros},
+  booktitle = {CIKM}, year = {2018}, doi = {10.1145/3269206.3271761}
+}""",
+    "hochreiter1997": """@article{hochreiter1997lstm,
+  title = {Long Short-Term Memory},
+  author = {Hochreiter, Sepp and Schmidhuber, J\\"urgen},
+  journal = {Neural Computation}, year = {1997}, doi = {10.1162/neco.1997.9.8.1735}
+}""",
+    "sun2019": """@inproceedings{sun2019bert4rec,
+  title = {BERT4Rec: Sequential Recommendation with Bidirectional Encoder Representations from Transformer},
+  author = {Sun, Fei and others},
+  booktitle = {CIKM}, year = {2019}, eprint = {1904.06690}
+}""",
     "vaswani2017": """@inproceedings{vaswani2017attention,
   title = {Attention Is All You Need},
   author = {Vaswani, Ashish and others},
@@ -88,6 +103,9 @@ CITATIONS = {
 }""",
 }
 
+_ENCODERS = {"transformer": "kang2018", "bidirectional": "sun2019", "lstm": "hochreiter1997"}
+"""Sources of behaviour encoders; of the others the GRU's."""
+
 
 def losses_of(config: XCatConfig, arguments: XCatTrainingArguments | None = None) -> list[Ingredient]:
     """The training loss and its weights.
@@ -96,12 +114,22 @@ def losses_of(config: XCatConfig, arguments: XCatTrainingArguments | None = None
         config: Configuration of the model.
         arguments: Arguments of the training; None if they are not known.
     """
-    drawn = f"{config.num_negatives:,} uniform negatives per step"
-    if config.uses_full_softmax:
+    drawn = (
+        f"{config.num_negatives:,} negatives per step, drawn by popularity to the power {config.negatives_exponent:g}"
+    )
+    if not config.negatives_exponent:
+        drawn = f"{config.num_negatives:,} uniform negatives per step"
+    if config.has_masks:
+        detail = f"masked events, each with probability {config.mask_probability:g}"
+        losses = [Ingredient("Cross-entropy over the whole catalogue", detail, ("sun2019",))]
+    elif config.uses_full_softmax:
         losses = [Ingredient("Cross-entropy over the whole catalogue", "no item is sampled")]
     elif config.objective == "gbce":
         detail = f"{drawn}, calibration {config.gbce_calibration:g}"
         losses = [Ingredient("Generalised binary cross-entropy", detail, ("petrov2023",))]
+    elif config.objective == "bpr_max":
+        detail = f"{drawn}, penalty of scores {config.bpr_max_penalty:g}"
+        losses = [Ingredient("BPR-max", detail, ("hidasi2018",))]
     elif config.objective not in ("auto", "sampled_softmax"):
         losses = [Ingredient(config.objective, f"{drawn} beside the targets of the batch")]
     else:
@@ -121,7 +149,7 @@ def losses_of(config: XCatConfig, arguments: XCatTrainingArguments | None = None
 def parts_of(config: XCatConfig) -> list[Ingredient]:
     """The components of the model with their sources."""
     encoder = config.behavior_encoder
-    source = "kang2018" if encoder == "transformer" else "hidasi2016"
+    source = _ENCODERS.get(encoder, "hidasi2016")
     layers = f"layers {config.num_behavior_layers}, width {config.hidden_size}, events read {config.max_history}"
     parts = [Ingredient(f"Behaviour encoder ({encoder})", layers, (source,))]
     if config.num_fusion_layers and config.memory_sources:

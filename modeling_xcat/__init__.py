@@ -30,10 +30,10 @@ _EXPORTS = {
     "XCatModel": ".modeling_xcat",  # states and scores
     "XCatForNextItem": ".modeling_xcat",  # XCatModel with a training loss
     "XCatForClickPrediction": ".modeling_click_xcat",  # XCatForNextItem that also predicts clicks
-    "BEHAVIOR_ENCODERS": ".behavior_xcat",  # registry: transformer, gru, lstm
+    "BEHAVIOR_ENCODERS": ".behavior_xcat",  # registry: transformer, gru, lstm, bidirectional
     "FUSION_BLOCKS": ".fusion_xcat",  # registry: cross-attention to memory tokens
     "MEMORY_SOURCES": ".memory_xcat",  # registry: sources of memory tokens
-    "OBJECTIVES": ".objectives_xcat",  # registry: softmax, sampled_softmax, gbce
+    "OBJECTIVES": ".objectives_xcat",  # registry: softmax, sampled_softmax, gbce, bpr_max, cloze
     "Objective": ".objectives_xcat",  # base class of a training loss
     "LabelledEvents": ".objectives_xcat",  # inputs of an objective
     "MemorySource": ".memory_xcat",  # base class of a memory source

@@ -25,11 +25,15 @@ class XCatTransformerEncoder(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(XCatAttentionBlock(config) for _ in range(config.num_behavior_layers))
 
+    def attention_mask(self, layout: SequenceLayout) -> torch.Tensor:
+        """(rows, 1, length, length) True where a query may see a key."""
+        return layout.causal_mask()
+
     def forward(
         self, states: torch.Tensor, layout: SequenceLayout, output_attentions: bool = False
     ) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
         """Encode (rows, length, hidden) states; returns states after each layer and, if requested, attention."""
-        mask = layout.causal_mask()
+        mask = self.attention_mask(layout)
         hidden, attentions = [], []
         for layer in self.layers:
             states, weights = layer(states, None, mask, output_attentions)

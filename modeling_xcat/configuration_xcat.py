@@ -8,8 +8,8 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from .hub_xcat import without_folders
+from .limits_xcat import BIDIRECTIONAL, CLOZE, check_choices, check_sizes
 from .limits_xcat import NUM_SPECIAL_ROWS as NUM_SPECIAL_ROWS
-from .limits_xcat import check_choices, check_sizes
 from .saving_xcat import code_of_main_left_out
 
 FORMAT_VERSION = 13
@@ -77,7 +77,8 @@ class XCatConfig(PreTrainedConfig):
         max_history: Longest history, in events, that the model reads; the latest events are kept. `prepare_training`
             increases the default for long histories (`history_length`).
         *Behaviour encoder*
-        behavior_encoder: A name in `BEHAVIOR_ENCODERS`: "transformer", "gru" or "lstm".
+        behavior_encoder: A name in `BEHAVIOR_ENCODERS`: "transformer", "gru", "lstm", or "bidirectional" (BERT4Rec),
+            which needs objective "cloze".
         hidden_size: Width of behaviour states and item representations.
         intermediate_size: Width of the feed-forward layers.
         num_attention_heads: Heads of self- and cross-attention.
@@ -91,16 +92,22 @@ class XCatConfig(PreTrainedConfig):
         *Activation and dropout*
         hidden_act: Activation of feed-forward layers and of the text projection.
         hidden_dropout: Dropout on inputs and residual branches.
+        input_dropout: Dropout on inputs; None for `hidden_dropout`.
         attention_dropout: Dropout on attention weights.
         id_dropout: Share of items whose id embedding is dropped in a training step, so that text alone is enough.
         *Scores and training loss*
         scoring: "cosine" or "dot" between behaviour states and item representations.
         temperature: Divisor of the scores.
         objective: "softmax" over the whole catalogue, "sampled_softmax", "gbce" (generalised binary cross-entropy over
-            a sample), or "auto": "softmax" up to `full_softmax_limit` items, "sampled_softmax" above.
+            a sample), "bpr_max" (ranking loss of GRU4Rec over a sample), "cloze" ("softmax" for masked events), or
+            "auto": "softmax" up to `full_softmax_limit` items, "sampled_softmax" above.
         full_softmax_limit: Largest number of items for which "auto" is the full softmax.
-        num_negatives: Uniform negatives per training step of a sampled objective, shared by the batch.
+        num_negatives: Negatives per training step of a sampled objective, shared by the batch.
+        negatives_exponent: Exponent of an item's training count in the draw of these negatives: 0 draws all items
+            alike, 1 by popularity (sample_alpha of GRU4Rec).
         gbce_calibration: Calibration t of "gbce", from 0 (plain binary cross-entropy) to 1.
+        bpr_max_penalty: Weight of the squared scores of negatives in "bpr_max".
+        mask_probability: Probability of a mask at each labelled event in "cloze".
         *Item-to-item weights*
         num_neighbors: Item-to-item weights stored per item: the items it predicts best. Used at inference only.
         neighbor_window: Number of latest events whose item-to-item weights are added.
@@ -209,6 +216,7 @@ class XCatConfig(PreTrainedConfig):
     # Activation and dropout
     hidden_act: str = "gelu"
     hidden_dropout: float | int = 0.2
+    input_dropout: float | int | None = None
     attention_dropout: float | int = 0.2
     id_dropout: float | int = 0.1
 
@@ -218,7 +226,10 @@ class XCatConfig(PreTrainedConfig):
     objective: str = "auto"
     full_softmax_limit: int = 50_000
     num_negatives: int = 4096
+    negatives_exponent: float | int = 0.0
     gbce_calibration: float | int = 0.75
+    bpr_max_penalty: float | int = 1.0
+    mask_probability: float | int = 0.2
 
     # Item-to-item weights
     num_neighbors: int = 50
@@ -369,7 +380,13 @@ class XCatConfig(PreTrainedConfig):
     @property
     def uses_full_softmax(self) -> bool:
         """Whether training normalises over the whole catalogue."""
-        return self.objective == "softmax" or (self.objective == "auto" and self.num_items <= self.full_softmax_limit)
+        whole = self.objective in ("softmax", CLOZE)
+        return whole or (self.objective == "auto" and self.num_items <= self.full_softmax_limit)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether the encoder reads masks in place of the events that it predicts."""
+        return self.behavior_encoder == BIDIRECTIONAL
 
 
 def _check_format(version: Any) -> None:

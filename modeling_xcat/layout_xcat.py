@@ -57,6 +57,13 @@ class SequenceLayout:
         same = self.document_ids[:, :, None].eq(self.document_ids[:, None, :]) & self.mask[:, :, None]
         return ((same & earlier) | index[:, None].eq(index[None, :]))[:, None]
 
+    def history_mask(self) -> torch.Tensor:
+        """(rows, 1, length, length) True where a query may see a key: same history, earlier or later.
+
+        A position without an event sees the others without one, so that no row of attention weights is empty.
+        """
+        return self.document_ids[:, :, None].eq(self.document_ids[:, None, :])[:, None]
+
     def memory_mask(self, document_ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """(rows, 1, length, memory) True where an event may see a memory token: same history, not later.
 

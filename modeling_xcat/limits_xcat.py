@@ -6,10 +6,12 @@ from typing import Any
 NUM_SPECIAL_ROWS = 2
 """Special rows before the first catalogue item: 0 is padding, 1 is an item outside the catalogue."""
 
-BEHAVIOR_ENCODERS = ["transformer", "gru", "lstm"]
+BIDIRECTIONAL, CLOZE = "bidirectional", "cloze"
+"""Encoder that reads masks, and its objective; one needs the other."""
+BEHAVIOR_ENCODERS = ["transformer", "gru", "lstm", BIDIRECTIONAL]
 FUSION_BLOCKS = ["attention"]
 MEMORY_SOURCES = ["item_text", "user_text", "interests"]
-OBJECTIVES = ["auto", "softmax", "sampled_softmax", "gbce"]
+OBJECTIVES = ["auto", "softmax", "sampled_softmax", "gbce", "bpr_max", CLOZE]
 """Lists, because other packages add their own names; see `registry_xcat`."""
 SCORINGS = ("cosine", "dot")
 REPEATS = ("off", "jointly", "apart")
@@ -33,6 +35,7 @@ def check_sizes(config: Any) -> None:
         "discover_neighbor_weight": 0, "num_segments": 0, "segment_width": 1, "discover_product_weight": 0,
         "num_discovery_candidates": 0,
         "repeat_weight": 0, "num_candidates": 0, "candidate_window": 0,
+        "bpr_max_penalty": 0, "negatives_exponent": 0,
         "candidate_hidden": 1, "num_successors": 0, "ask_length": 0, "ask_heads": 0, "ask_hidden": 1,
         "click_dense": 0, "next_item_weight": 0, "pairwise_weight": 0,
     }  # fmt: skip
@@ -48,9 +51,14 @@ def check_sizes(config: Any) -> None:
             f"XCatConfig.hidden_size ({config.hidden_size}) must be a multiple of num_attention_heads ({heads}); "
             f"try hidden_size={-(-config.hidden_size // heads) * heads}."
         )
-    for name in ("hidden_dropout", "attention_dropout", "id_dropout", "soft_target_weight"):
-        if not 0 <= getattr(config, name) < 1:
-            raise ValueError(f"XCatConfig.{name} is {getattr(config, name)}; give a share from 0 to below 1.")
+    for name in ("hidden_dropout", "input_dropout", "attention_dropout", "id_dropout", "soft_target_weight"):
+        value = getattr(config, name)
+        if value is not None and not 0 <= value < 1:
+            raise ValueError(f"XCatConfig.{name} is {value}; give a share from 0 to below 1.")
+    if not 0 < config.mask_probability < 1:
+        raise ValueError(
+            f"XCatConfig.mask_probability is {config.mask_probability}; give a share above 0 and below 1, such as 0.2."
+        )
     if not 0 < config.neighbor_decay <= 1:
         raise ValueError(f"XCatConfig.neighbor_decay is {config.neighbor_decay}; give a share above 0 and up to 1.")
     if not 0 <= config.gbce_calibration <= 1:
@@ -80,6 +88,7 @@ def check_choices(config: Any) -> None:
         if any(given not in choices for given in (value if isinstance(value, list) else [value])):
             own = ", or import the package that registers it" if isinstance(choices, list) else ""
             raise ValueError(f"XCatConfig.{name} is {value!r}; give one of {', '.join(choices)}{own}.")
+    _check_masks(config)
     if not (config.use_text or config.use_item_ids or config.item_features):
         raise ValueError("An item needs at least one of use_text, use_item_ids and item_features.")
     for name in config.negative_event_types or ():
@@ -93,3 +102,27 @@ def check_choices(config: Any) -> None:
     for name, size in (config.item_features or {}).items():
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"XCatConfig.item_features[{name!r}] is {size!r}; give its number of values, 1 or more.")
+
+
+def _check_masks(config: Any) -> None:
+    """Refuse masks without the encoder that reads them, and parts that would show an event behind a mask."""
+    encoder, objective = config.behavior_encoder, config.objective
+    if (encoder == BIDIRECTIONAL) != (objective == CLOZE):
+        raise ValueError(
+            f"XCatConfig.behavior_encoder is {encoder!r} and objective {objective!r}; give {BIDIRECTIONAL!r} together "
+            f"with {CLOZE!r}, or neither."
+        )
+    if encoder != BIDIRECTIONAL:
+        return
+    for name, needed in (("num_fusion_layers", 0), ("repeats", "off"), ("soft_target_weight", 0)):
+        if getattr(config, name) != needed:
+            raise ValueError(
+                f"XCatConfig.{name} is {getattr(config, name)!r}, and behavior_encoder {BIDIRECTIONAL!r} has masks, "
+                f"behind which it would look; give {name}={needed!r}."
+            )
+    for name, least in (("num_behavior_layers", 1), ("max_history", 2)):
+        if getattr(config, name) < least:
+            raise ValueError(
+                f"XCatConfig.{name} is {getattr(config, name)}, and behavior_encoder {BIDIRECTIONAL!r} needs at least "
+                f"{least}; give it."
+            )

@@ -12,6 +12,7 @@ from transformers.utils import can_return_tuple
 
 from .asks_xcat import XCatAskReader
 from .behavior_xcat import build_behavior_encoder
+from .cloze_xcat import EVENT_CODES, ClozeBatch, XCatBidirectionalEncoder
 from .configuration_xcat import DISCOVERY_FROM, XCatConfig
 from .discovery_ranker_xcat import XCatDiscoveryRanker
 from .export_xcat import is_exporting
@@ -53,7 +54,7 @@ class XCatModel(XCatScoring):
         gaps = config.num_time_gap_buckets
         self.time_gap_embeddings = nn.Embedding(gaps, size) if gaps else None
         self.input_norm = nn.LayerNorm(size, config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout)
+        self.dropout = nn.Dropout(config.hidden_dropout if config.input_dropout is None else config.input_dropout)
         self.encoder = build_behavior_encoder(config)
         self.fusion = XCatFusion(config) if config.num_fusion_layers else None
         self.output_norm = nn.LayerNorm(size, config.layer_norm_eps)
@@ -92,11 +93,16 @@ class XCatModel(XCatScoring):
         interest_document_ids: torch.Tensor | None = None,
         interest_positions: torch.Tensor | None = None,
         item_embeds: torch.Tensor | None = None,
+        masked: torch.Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         **kwargs: Any,
     ) -> XCatModelOutput:
         """Encode histories.
+
+        A bidirectional encoder reads one more mask after each history, unless `masked` is given. The state of that
+        mask is then the state of the last event, and the states of other events are zeros; attention weights are those
+        of the histories with their masks.
 
         Args:
             item_ids: (rows, length) item indices; 0 is no event.
@@ -115,6 +121,7 @@ class XCatModel(XCatScoring):
             interest_document_ids: (rows, tokens).
             interest_positions: (rows, tokens).
             item_embeds: (rows, length, hidden) representations of the items, if already computed.
+            masked: (rows, length) True where a mask stands for an event, for a bidirectional encoder.
             output_attentions: Whether to return attention weights; None for the configuration's value.
             output_hidden_states: Whether to return the states of all layers; None for the configuration's value.
             **kwargs: Generic arguments of callers; unused except `return_dict`: False, here or in the configuration,
@@ -129,10 +136,16 @@ class XCatModel(XCatScoring):
         layout = SequenceLayout.from_inputs(item_ids, attention_mask, position_ids)
         if not is_exporting():
             self._check_lengths(layout)
+        if self.config.has_masks and masked is None:
+            codes = dict(zip(EVENT_CODES, (event_type_ids, rating_ids, time_gap_ids), strict=True))
+            wanted = {"output_attentions": output_attentions, "output_hidden_states": output_hidden_states}
+            return self._encode_ends(item_ids, layout, {**codes, **wanted})
         wants = bool(self.config.output_attentions if output_attentions is None else output_attentions)
         wants_states = bool(self.config.output_hidden_states if output_hidden_states is None else output_hidden_states)
         if item_embeds is None:
             item_embeds = self.embed_items(item_ids)
+        if masked is not None and isinstance(self.encoder, XCatBidirectionalEncoder):
+            item_embeds = self.encoder.hide(item_embeds, masked)
         positions = self.position_embeddings(layout.position_ids)
         states = self._embed_events(item_embeds + positions, event_type_ids, rating_ids, time_gap_ids)
         attentions: tuple[torch.Tensor, ...] = ()
@@ -165,6 +178,21 @@ class XCatModel(XCatScoring):
             attentions=attentions if wants else None,
             cross_attentions=cross_attentions if wants else None,
             memory_positions=event_positions if wants else None,
+        )
+
+    def _encode_ends(self, item_ids: torch.Tensor, layout: SequenceLayout, inputs: dict[str, Any]) -> XCatModelOutput:
+        """Encode histories with a mask after each; see `forward`."""
+        batch = ClozeBatch.ends(item_ids, layout, self.config.max_history)
+        output: XCatModelOutput = self(**batch.inputs(inputs), return_dict=True)
+
+        def placed(states: Any) -> torch.Tensor:
+            return batch.slots.at_events_before(states, batch.masked, item_ids)
+
+        hidden = output.hidden_states
+        return XCatModelOutput(
+            last_hidden_state=placed(output.last_hidden_state),
+            hidden_states=None if hidden is None else tuple(map(placed, hidden)),
+            attentions=output.attentions,
         )
 
     def _check_lengths(self, layout: SequenceLayout) -> None:
@@ -300,6 +328,8 @@ class XCatForNextItem(XCatNextItemLoss):
         else:
             output = self.model(item_ids, **inputs)
         if query_positions is not None:
+            if labels is not None and self.config.has_masks:  # the states are those of the training step's masks
+                output = self.model(item_ids, **inputs)
             assert item_ids is not None
             assert output.last_hidden_state is not None
             logits = self.model.score_states(

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from .cloze_xcat import ClozeBatch
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .layout_xcat import SequenceLayout
 from .negatives_xcat import sample_candidates
@@ -45,6 +46,8 @@ class XCatNextItemLoss(XCatPreTrainedModel):
         num_items_in_batch: torch.Tensor | int | None,
         inputs: dict[str, Any],
     ) -> tuple[torch.Tensor, XCatModelOutput]:
+        if self.config.has_masks:
+            return self._cloze_loss(item_ids, labels, loss_weights, num_items_in_batch, inputs)
         known = labels.flatten() >= NUM_SPECIAL_ROWS
         targets = labels.flatten()[known]
         layout = SequenceLayout.from_inputs(item_ids, inputs["attention_mask"], inputs["position_ids"])
@@ -74,6 +77,30 @@ class XCatNextItemLoss(XCatPreTrainedModel):
         count = torch.as_tensor(known.sum() if num_items_in_batch is None else num_items_in_batch)
         return total / count.clamp(min=1), output
 
+    def _cloze_loss(
+        self,
+        item_ids: torch.Tensor,
+        labels: torch.Tensor,
+        loss_weights: torch.Tensor | None,
+        num_items_in_batch: torch.Tensor | int | None,
+        inputs: dict[str, Any],
+    ) -> tuple[torch.Tensor, XCatModelOutput]:
+        """The loss of events behind masks, as a mean over the masks: few of the labels of a step are masked."""
+        layout = SequenceLayout.from_inputs(item_ids, inputs["attention_mask"], inputs["position_ids"])
+        batch = ClozeBatch.draw(
+            item_ids, labels, layout, self.config.max_history, float(self.config.mask_probability)
+        )  # fmt: skip
+        rows, _, items, embeds = self._candidates(batch.item_ids, batch.targets)
+        output = self.model(**batch.inputs(inputs), item_embeds=embeds)
+        states = self.model.query_side(output.last_hidden_state[batch.masked].float())
+        weights = None if loss_weights is None else batch.slots.of_labels(loss_weights, 0)[batch.masked]
+        targets = torch.searchsorted(rows, batch.targets)
+        events = LabelledEvents(states, items.float(), targets, self.model.item_side, weights=weights)
+        total = build_objective(self.config).loss(events) / max(1, len(targets))
+        known = (labels >= NUM_SPECIAL_ROWS).sum()
+        count = torch.as_tensor(known if num_items_in_batch is None else num_items_in_batch)
+        return total * (known / count.clamp(min=1)), output
+
     def _candidates(
         self, item_ids: torch.Tensor, targets: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
@@ -99,6 +126,7 @@ class XCatNextItemLoss(XCatPreTrainedModel):
             self.config.num_negatives,
             NUM_SPECIAL_ROWS,
             shared=self.share_negatives and self.training,
+            exponent=float(self.config.negatives_exponent),
         )
         needed, inverse = torch.unique(torch.cat([rows, item_ids.flatten()]), return_inverse=True)
         table = self.model.items(needed)

@@ -1,4 +1,4 @@
-"""Objectives of training: softmax, sampled softmax, generalised binary cross-entropy, and their registry."""
+"""Objectives of training: softmax, sampled softmax, generalised binary cross-entropy, BPR-max, and their registry."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from .configuration_xcat import XCatConfig
 from .limits_xcat import OBJECTIVES as NAMES
-from .negatives_xcat import generalised_bce
+from .negatives_xcat import bpr_max, generalised_bce, with_bonus
 from .registry_xcat import Registry
 from .softmax_loss_xcat import chunked_cross_entropy
 
@@ -49,8 +49,8 @@ class LabelledEvents:
 class Objective:
     """A training loss. To add one, subclass it and register the class (`@OBJECTIVES.register("name")`).
 
-    Candidates are a sample: the targets of the batch and `num_negatives` uniform draws. Only "softmax" uses the whole
-    catalogue.
+    Candidates are a sample: the targets of the batch and `num_negatives` draws. Only "softmax" and "cloze" use the
+    whole catalogue.
 
     Args:
         config: Configuration of the model.
@@ -82,8 +82,12 @@ OBJECTIVES: Registry[type[Objective]] = Registry("XCatConfig.objective", NAMES)
 
 @OBJECTIVES.register("softmax")
 @OBJECTIVES.register("sampled_softmax")
+@OBJECTIVES.register("cloze")
 class SoftmaxObjective(Objective):
-    """Cross-entropy of the softmax, over the catalogue, or corrected for sampling probabilities."""
+    """Cross-entropy of the softmax, over the catalogue, or corrected for sampling probabilities.
+
+    The labelled events of "cloze" are masks (`cloze_xcat.py`).
+    """
 
     def loss(self, events: LabelledEvents) -> torch.Tensor:
         """As in `Objective`."""
@@ -129,6 +133,29 @@ class GeneralisedBCEObjective(Objective):
         """As in `Objective`; all items are included, so no calibration is needed."""
         losses: torch.Tensor = torch.nn.functional.softplus(scores).sum(1)[:, None] - wanted
         return losses / self.config.num_items
+
+
+@OBJECTIVES.register("bpr_max")
+class BPRMaxObjective(Objective):
+    """BPR-max, a ranking loss whose negatives are weighted by their scores (GRU4Rec, Hidasi and Karatzoglou 2018)."""
+
+    def loss(self, events: LabelledEvents) -> torch.Tensor:
+        """As in `Objective`."""
+
+        def summed(scores: torch.Tensor) -> torch.Tensor:
+            losses = bpr_max(scores, events.targets, float(self.config.bpr_max_penalty))
+            return losses.sum() if events.weights is None else losses @ events.weights
+
+        scores = torch.mm(events.states, events.item_vectors.T).float()
+        return with_bonus(summed, scores, events.bonus_items, events.bonus, self.config.repeats == "apart")
+
+    def evaluation_losses(self, scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        """As in `Objective`; a target is among the scores."""
+        penalty, losses = float(self.config.bpr_max_penalty), []
+        for column in wanted.unbind(1):
+            place = (scores == column[:, None]).long().argmax(1)  # any of equal scores has the same loss
+            losses.append(bpr_max(scores, place, penalty))
+        return torch.stack(losses, dim=1)
 
 
 def build_objective(config: XCatConfig) -> Objective:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from .asks_xcat import Asks, XCatAskReader
+from .cloze_xcat import check_last_events
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .discovery_ranker_xcat import XCatDiscoveryRanker
 from .export_xcat import is_exporting
@@ -88,6 +89,8 @@ class XCatScoring(XCatPreTrainedModel):
             last = torch.ones_like(history, dtype=torch.bool)
             last[:-1] = history[:-1] != history[1:]
             query_positions = flat[last]
+        elif self.config.has_masks and not is_exporting():
+            check_last_events(layout, query_positions)
         recent = self.recent_events(item_ids, layout, query_positions, event_type_ids)
         return hidden.flatten(0, 1)[query_positions], recent
 

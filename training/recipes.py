@@ -71,6 +71,11 @@ _SASREC: dict[str, Any] = {**_IDS_ONLY, "num_behavior_layers": 2, "hidden_act": 
 _ALIKE: dict[str, Any] = {"new_category_weight": 1.0}
 _SLOW: dict[str, Any] = {**_ALIKE, "learning_rate": 1e-3, "num_train_epochs": 20.0}
 _LONG: dict[str, Any] = {**_SLOW, "num_train_epochs": 30.0}
+_GRU4REC: dict[str, Any] = {**_IDS_ONLY, "behavior_encoder": "gru", "num_behavior_layers": 1}
+_GRU4REC_REFERENCE = (
+    'Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks", ICLR 2016; '
+    'Hidasi and Karatzoglou, "Recurrent Neural Networks with Top-k Gains for Session-based Recommendations", CIKM 2018'
+)
 _SASREC_REFERENCE = 'Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018'
 
 _LIST = (
@@ -98,10 +103,38 @@ _LIST = (
     ),
     Recipe(
         "gru4rec",
-        "a recurrent network over item ids, cross-entropy over the whole catalogue",
-        {**_IDS_ONLY, "behavior_encoder": "gru", "num_behavior_layers": 1, "objective": "softmax"},
+        "a GRU over item ids with tied embeddings, cross-entropy over the whole catalogue",
+        {**_GRU4REC, "objective": "softmax"},
         _SLOW,
-        reference='Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks", ICLR 2016',
+        reference=f"{_GRU4REC_REFERENCE}. Packed histories replace session-parallel batches",
+    ),
+    Recipe(
+        "gru4rec-bpr-max",
+        "gru4rec with BPR-max over 2,048 negatives drawn by popularity to the power of 0.5",
+        {**_GRU4REC, "objective": "bpr_max", "num_negatives": 2048, "negatives_exponent": 0.5},
+        _LONG,
+        reference=f"{_GRU4REC_REFERENCE}. Packed histories replace session-parallel batches",
+    ),
+    Recipe(
+        "lstm",
+        "an LSTM over item ids and ratings, softmax over the whole catalogue",
+        {
+            **_IDS_ONLY,
+            "behavior_encoder": "lstm",
+            "num_behavior_layers": 1,
+            "num_time_gap_buckets": 0,
+            "objective": "softmax",
+        },
+        _SLOW,
+        reference='Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 1997',
+    ),
+    Recipe(
+        "bert4rec",
+        "bidirectional self-attention over item ids, masked items, cross-entropy over the whole catalogue",
+        {**_SASREC, "behavior_encoder": "bidirectional", "objective": "cloze", "hidden_act": "gelu"},
+        {**_ALIKE, "learning_rate": 1e-3, "num_train_epochs": 100.0, "early_stopping_patience": 10},
+        reference='Sun et al., "BERT4Rec: Sequential Recommendation with Bidirectional Encoder Representations from '
+        'Transformer", CIKM 2019; trained long, as in Petrov and Macdonald, RecSys 2022',
     ),
     Recipe(
         "unisrec-text",

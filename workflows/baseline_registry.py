@@ -58,19 +58,25 @@ class Baseline:
         reads_text: Whether it needs `text_states`, so that bench encodes the item texts.
         packages: Modules of an extra that it imports; bench checks them before any run.
         extra: The extra that has them.
+        about: Description in one line.
+        reference: The publication it follows; empty for none.
     """
 
     fit: Fit
     reads_text: bool = False
     packages: tuple[str, ...] = ()
     extra: str = ""
+    about: str = ""
+    reference: str = ""
 
 
 BASELINES: Registry[Baseline] = Registry("baseline")
 """Baselines by name; `register_baseline` adds one."""
 
 
-def register_baseline(name: str, *, reads_text: bool = False) -> Callable[[Fit], Fit]:
+def register_baseline(
+    name: str, *, reads_text: bool = False, about: str | None = None, reference: str = ""
+) -> Callable[[Fit], Fit]:
     """Add a baseline to `xcat bench` and `xcat_rec.bench`.
 
     Every run has a process of its own, so a baseline from another package is named with its module:
@@ -79,26 +85,33 @@ def register_baseline(name: str, *, reads_text: bool = False) -> Callable[[Fit],
     Args:
         name: Its name; "MODULE:NAME" outside this package.
         reads_text: As in `Baseline`.
+        about: As in `Baseline`; None for the first line of the function's docstring.
+        reference: As in `Baseline`.
 
     Raises:
         ValueError: If another function has the name.
     """
 
     def add(fit: Fit) -> Fit:
-        BASELINES.add(name, Baseline(fit, reads_text), fit)
+        told = (getattr(fit, "__doc__", None) or "").strip().partition("\n")[0] if about is None else about
+        BASELINES.add(name, Baseline(fit, reads_text, about=told, reference=reference), fit)
         return fit
 
     return add
 
 
-@register_baseline(POPULARITY)
+@register_baseline(POPULARITY, about="items by number of training events")
 def _popularity(data: BaselineData) -> Ranker:
     from ..modeling_baselines.popularity import PopularityConfig, PopularityModel
 
     return PopularityModel(PopularityConfig(num_item_rows=data.num_item_rows)).fit(data.histories)
 
 
-@register_baseline(POPULARITY_RECENT)
+@register_baseline(
+    POPULARITY_RECENT,
+    about="items by number of training events in the last weeks, a window chosen on validation",
+    reference='Ji et al., "A Re-visit of the Popularity Baseline in Recommender Systems", SIGIR 2020',
+)
 def _popularity_recent(data: BaselineData) -> Ranker:
     from ..evaluation.recent_popularity import fit_recent_popularity
 
@@ -106,7 +119,12 @@ def _popularity_recent(data: BaselineData) -> Ranker:
     return fit_recent_popularity(data.train, data.validation, data.num_item_rows)
 
 
-@register_baseline(REPEAT_PURCHASE)
+@register_baseline(
+    REPEAT_PURCHASE,
+    about="the user's own items by frequency, then popular items",
+    reference='Hu et al., "Modeling Personalized Item Frequency Information for Next-basket Recommendation", '
+    "SIGIR 2020",
+)
 def _repeat_purchase(data: BaselineData) -> Ranker:
     from ..modeling_baselines.popularity import RepeatPurchaseConfig, RepeatPurchaseModel
 
@@ -142,7 +160,7 @@ def _bm25(data: BaselineData) -> Ranker:
     return WordSearch(data.texts)
 
 
-@register_baseline("text-search", reads_text=True)
+@register_baseline("text-search", reads_text=True, about="items for a query by cosine of texts; for queries (asks)")
 def _text_search(data: BaselineData) -> Ranker:
     from ..modeling_baselines.search import TextSearch
 
@@ -151,8 +169,24 @@ def _text_search(data: BaselineData) -> Ranker:
 
 
 # rjieba is for Chinese words; that a text is Chinese shows only when the tables are read.
-BASELINES.add("bm25", Baseline(_bm25, packages=("bm25s", "rjieba"), extra="search"), _bm25)
-for _suffix in ("", UNSEEN):
-    register_baseline("item-knn" + _suffix)(partial(_item_knn, history=not _suffix))
-    register_baseline("item-regression" + _suffix)(partial(_item_regression, history=not _suffix))
-    register_baseline("text-knn" + _suffix, reads_text=True)(partial(_text_knn, history=not _suffix))
+BASELINES.add(
+    "bm25",
+    Baseline(
+        _bm25, packages=("bm25s", "rjieba"), extra="search",
+        about="items for a query by shared words; for queries (asks)",
+        reference='Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009',
+    ),
+    _bm25,
+)  # fmt: skip
+_KNN = (
+    ("item-knn", _item_knn, False, "items with the same users, by cosine, 100 neighbours",
+     'Sarwar et al., "Item-based Collaborative Filtering Recommendation Algorithms", WWW 2001'),
+    ("item-regression", _item_regression, False, "item-to-item ridge regression on the nearest items",
+     'Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019'),
+    ("text-knn", _text_knn, True, "items with texts near the last ten events", ""),
+)  # fmt: skip
+for _name, _fit, _reads, _about, _reference in _KNN:
+    for _suffix, _ending in (("", ""), (UNSEEN, ", without items of the history")):
+        register_baseline(_name + _suffix, reads_text=_reads, about=_about + _ending, reference=_reference)(
+            partial(_fit, history=not _suffix)
+        )

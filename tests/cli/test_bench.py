@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import xcat_rec
 from xcat_rec.cli.app import main
 from xcat_rec.evaluation.ranker_evaluation import evaluate_ranker
 from xcat_rec.evaluation.slices import HISTORY_SLICES
@@ -226,7 +227,7 @@ def test_resume_refuses_another_test_split(places, tmp_path, capsys):
 
 
 REFUSED = {
-    "no such model": (["--models", "popularity,bert4rec"], ["'bert4rec'", "item-knn", "sasrec", "xcat-no-id"]),
+    "no such model": (["--models", "popularity,bert5rec"], ["'bert5rec'", "item-knn", "sasrec", "xcat-no-id"]),
     "no model": (["--models", ","], ["--models", "popularity,"]),
     "no seeds": (["--seeds", "0"], ["--seeds is 0"]),
     "one seed": (["--seed", "3"], ["--seed 3", "--seeds N", "--split-seed S"]),
@@ -252,6 +253,16 @@ def test_bad_options_are_refused_before_any_run(options, words, places, tmp_path
     assert code == 2 and not out and "Traceback" not in shown
     assert all(word in shown for word in words), shown
     assert not list(tmp_path.iterdir())
+
+
+def test_the_list_of_models_fits_a_terminal_and_needs_no_data(capsys):
+    code, out, shown = run(["bench", "--list-models"], capsys)
+    assert code == 0 and not shown
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 80 and {"bert4rec", "lstm", "gru4rec", "popularity (one run)"} <= set(lines)
+    code, out, shown = run(["bench", "--list-models", "--json"], capsys)
+    assert code == 0 and not shown
+    assert json.loads(out)["models"] == [model.to_dict() for model in xcat_rec.list_models()]
 
 
 def test_no_such_data(tmp_path, capfd, monkeypatch):

@@ -35,7 +35,7 @@ CASES = {
     "unknown precision": (["fit", "shop", "--precision", "int3"], ["int3", "fp32"]),
     "rate below 0": (["fit", "shop", "--learning-rate", "-1"], ["--learning-rate", "-1"]),
     "no epochs": (["fit", "shop", "--num-train-epochs", "0"], ["--num-train-epochs"]),
-    "unknown baseline": (["fit", "shop", "--card-baselines", "bert4rec"], ["bert4rec", "sasrec"]),
+    "unknown baseline": (["fit", "shop", "--card-baselines", "bert5rec"], ["bert5rec", "sasrec"]),
     "no configuration file": (["fit", "shop", "--config", "nowhere.yaml"], ["nowhere.yaml"]),
     "no data": (["fit", "nowhere"], ["nowhere", "does not exist"]),
     "no data at all": (["fit"], ["--items and --events"]),

@@ -21,6 +21,18 @@ from xcat_rec.model_cards.method import CITATIONS, losses_of, parts_of
         ({"objective": "sampled_softmax"}, ["Sampled softmax cross-entropy"], ["bengio2008", "yi2019", "yang2020"]),
         ({"num_item_rows": 60_000}, ["Sampled softmax cross-entropy"], ["bengio2008", "yi2019", "yang2020"]),
         ({"objective": "gbce"}, ["Generalised binary cross-entropy"], ["petrov2023"]),
+        ({"objective": "bpr_max", "negatives_exponent": 0.5}, ["BPR-max"], ["hidasi2018"]),
+        (
+            {
+                "objective": "cloze",
+                "behavior_encoder": "bidirectional",
+                "num_fusion_layers": 0,
+                "repeats": "off",
+                "soft_target_weight": 0,
+            },
+            ["Cross-entropy over the whole catalogue"],
+            ["sun2019"],
+        ),
     ],
 )
 def test_losses(fields: dict[str, Any], names: list[str], keys: list[str]) -> None:
@@ -41,7 +53,7 @@ def test_parts() -> None:
     whole = parts_of(XCatConfig())
     assert [part.citations for part in whole] == [("kang2018",), ("vaswani2017",), ("steck2019",), ("ren2019",)]
     bare = parts_of(XCatConfig(behavior_encoder="lstm", num_fusion_layers=0, num_neighbors=0, repeats="off"))
-    assert [part.citations for part in bare] == [("hidasi2016",)]
+    assert [part.citations for part in bare] == [("hochreiter1997",)]
     assert all(key in CITATIONS for part in (*whole, *bare) for key in part.citations)
 
 

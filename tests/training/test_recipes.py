@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.training.arguments import XCatTrainingArguments
@@ -26,8 +27,8 @@ def test_names_are_returned_unchanged():
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'bert4rec' is not a recipe; give one of xcat, sasrec, .*gru4rec"):
-        find_recipe("bert4rec")
+    with pytest.raises(ValueError, match=r"'bert5rec' is not a recipe; give one of xcat, sasrec, .*gru4rec"):
+        find_recipe("bert5rec")
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -71,3 +72,13 @@ def test_a_step_can_be_trained(name, encoder):
     loss.backward()
     assert loss.isfinite()
     assert model.eval().score_catalogue(**batch).shape == (4, len(prepared.processor.catalogue))
+
+
+def test_an_lstm_reads_the_ratings_of_events(encoder):
+    config = {**find_recipe("lstm").config, "hidden_size": 16}
+    prepared = prepare_training(shop(12), PreparationOptions(text_encoder=encoder, config=config), "fp32")
+    model = prepared.model.eval()
+    assert model.model.rating_embeddings is not None and model.model.time_gap_embeddings is None
+    ids = torch.tensor([[4, 7, 5]])
+    scores = [model.score_catalogue(item_ids=ids, rating_ids=torch.tensor([[3, last, 2]])) for last in (1, 5)]
+    assert (scores[0] - scores[1])[:, 2:].abs().max() > 1e-4

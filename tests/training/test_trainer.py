@@ -23,6 +23,7 @@ from xcat_rec.training.optimizers import RowAdamW
 from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
 from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.training.preparation.windows import training_windows
+from xcat_rec.training.recipes import find_recipe
 from xcat_rec.training.samplers import OrderOfEpoch
 from xcat_rec.training.trainer import XCatTrainer
 
@@ -79,6 +80,14 @@ def test_recurrent_encoders_train_too(encoder, tmp_path):
     trainer = trainer_of(prepared(tmp_path, behavior_encoder=encoder), tmp_path, num_train_epochs=2)
     trainer.train()
     assert trainer.evaluate()["eval_recall@10"] > 0
+
+
+@pytest.mark.parametrize("name", ["bert4rec", "gru4rec-bpr-max", "lstm"])
+def test_recipes_of_sequences_learn_the_rule(name, tmp_path):
+    config = {**find_recipe(name).config, "hidden_size": 32, "hidden_dropout": 0.1, "num_negatives": 20}
+    trainer = trainer_of(prepared(tmp_path, **config), tmp_path, num_train_epochs=25, learning_rate=1e-2)
+    trainer.train()
+    assert trainer.evaluate()["eval_recall@10"] > 0.5, "by popularity 0.25"
 
 
 def test_the_sampled_softmax_touches_rows_only(tmp_path):
