@@ -35,7 +35,7 @@ def recommend(
         str | None,
         typer.Option(
             help='Item ids of one user, oldest first: A,B or A,"B, large"; with times: A@2024-01-31,B@1706745600; '
-            '"" for a new customer.'
+            "omit it for a new customer."
         ),
     ] = None,
     users: Annotated[Path | None, typer.Option(help="Events table of many users, such as events.parquet.")] = None,
@@ -88,6 +88,8 @@ def recommend(
 ) -> None:
     """Recommend items, with titles, categories, prices and scores.
 
+    Without --history, --query and --users, it lists the popular items of each category.
+
     Examples:
 
         xcat recommend my-checkpoint --history B004756YJA,B004ZT0SSG -k 10 --reasons
@@ -104,7 +106,7 @@ def recommend(
     from ..workflows.input_checks import check_checkpoint
     from .usage import check_finite
 
-    history = "" if query is not None and users is None and history is None else history
+    history = "" if users is None and output is None and history is None else history
     _check(k, output, history, users, engine)
     check_finite("--cold-boost", cold_boost)
     entries = [] if history is None else entries_of(history)
@@ -168,7 +170,8 @@ def _title(found: Recommendations, query: str | None) -> str:
     from ..tokenization.ask_texts import WORDLESS
 
     if found.basis in ("popular", "none"):
-        return "Popular items" if found else "No recommendations"
+        varied = " of each category" if any(item.category for item in found) else ""
+        return f"Popular items{varied}" if found else "No recommendations"
     asked = found.basis == "history" and query and query.strip() and not {UNREAD, WORDLESS} & set(found.notes)
     return f"Recommendations for {'history and query' if asked else found.basis}"
 
@@ -231,8 +234,8 @@ def _check(k: int, output: Path | None, history: str | None, users: Path | None,
     """Refuse invalid options and outputs before any work is done."""
     from .usage import check_at_least, check_file_to_read, check_file_to_write
 
-    if (history is None) == (users is None):
-        raise ValueError("give either --history A,B,C or --users FILE, or --query TEXT for a new customer")
+    if history is not None and users is not None:
+        raise ValueError("give either --history A,B,C or --users FILE")
     check_at_least("-k", k, 1)
     check_file_to_read("--users", users)
     if output is None:

@@ -108,9 +108,11 @@ class Recommendations(list[Recommendation]):
         unknown_items: Events whose item is not in the catalogue; the model cannot use them.
         gaps_known: Whether every event that the model read has a time; None for a model without time gaps, and for a
             list that was not computed from a history.
+        timed: Number of the read events with a time. Without any, a false `gaps_known` is no surprise and has no note.
         sorted_by_time: Whether the events had to be sorted, because their times did not ascend.
         shortage: Why the list has fewer items than were wanted, if it has; see `ItemFilter.shortage`.
         query_notes: Notes about the query, which follow the others.
+        text_notes: Notes about the user's texts, the last ones.
 
     Example:
         >>> popular = Recommendations([], "popular", events=2, unknown_items=2)
@@ -126,18 +128,21 @@ class Recommendations(list[Recommendation]):
         events: int = 0,
         unknown_items: int = 0,
         gaps_known: bool | None = None,
+        timed: int = 0,
         sorted_by_time: bool = False,
         shortage: str | None = None,
         query_notes: Sequence[str] = (),
+        text_notes: Sequence[str] = (),
     ) -> None:
         super().__init__(items)
         self.basis: Basis = basis
         self.events = events
         self.unknown_items = unknown_items
         self.gaps_known = gaps_known
+        self.timed = timed
         self.sorted_by_time = sorted_by_time
         self.shortage = shortage
-        self.query_notes = list(query_notes)
+        self.query_notes, self.text_notes = list(query_notes), list(text_notes)
 
     @property
     def notes(self) -> list[str]:
@@ -147,7 +152,8 @@ class Recommendations(list[Recommendation]):
         if self.events:
             named = f"none of the {self.events} events has an item of the catalogue"
         if self.basis == "popular":
-            notes.append(f"popular items: {named}")
+            varied = " of each category" if any(item.category for item in self) else ""
+            notes.append(f"popular items{varied}: {named}")
         elif self.basis == "query":
             notes.append(f"items for the query alone: {named}")
         elif self.basis == "none" and self.shortage is None:
@@ -156,11 +162,11 @@ class Recommendations(list[Recommendation]):
             notes.append(f"{self.unknown_items} of {self.events} events have items that are not in the catalogue")
         if self.shortage is not None:
             notes.append(self.shortage)
-        if self.gaps_known is False:
+        if self.gaps_known is False and self.timed:
             notes.append(f"{GAPS_UNKNOWN}; give timestamps= for all events")
         if self.sorted_by_time:
             notes.append("the events were sorted by their times, which did not ascend")
-        return [*notes, *self.query_notes]
+        return [*notes, *self.query_notes, *self.text_notes]
 
     def facts(self) -> dict[str, Any]:
         """`basis`, `unknown_items`, `gaps_known` and `notes`, which are written with every list."""

@@ -195,7 +195,7 @@ class XCatRecommender:
 
     def recommend(
         self,
-        history: Sequence[str],
+        history: Sequence[str] = (),
         k: int = 10,
         *,
         query: str | None = None,
@@ -216,7 +216,8 @@ class XCatRecommender:
         """Recommend items to one user.
 
         Args:
-            history: External item ids, oldest first, in any list, array or column; `[]` for a new customer.
+            history: External item ids, oldest first, in any list, array or column; empty for a new customer. Without a
+                query, too, the list has the popular items of each category.
             k: Number of recommendations; fewer if the filters leave fewer items.
             query: What the user asks for, such as "warm tent for two", in a language that the text encoder reads; the
                 history may be empty. For a model that was trained to read queries.
@@ -338,11 +339,13 @@ class XCatRecommender:
                 events=len(requests.histories[user]),
                 unknown_items=int(unknown[user]),
                 gaps_known=self._gaps_known(requests, user) if basis == "history" and lists[user] else None,
+                timed=sum(time is not None for time in requests.times(user, self.model.config.max_history)),
                 sorted_by_time=user in requests.sorted_by_time,
-                shortage=self._shortage(requests.histories[user], filters, k, lists[user])
-                if basis != "none"
-                else None,
+                shortage=None
+                if basis == "none"
+                else self._shortage(requests.histories[user], filters, k, lists[user]),
                 query_notes=asked.notes(user, lists[user]),
+                text_notes=self.processor.cut_notes(requests.texts[user]) if requests.texts else (),
             )
             for user, basis in enumerate(bases)
         ]
@@ -374,10 +377,9 @@ class XCatRecommender:
         return None if len(found) == k else self.ranker.filter.shortage(filters, rows, k, len(found))
 
     def _gaps_known(self, requests: Requests, user: int) -> bool | None:
-        config = self.model.config
-        if not config.num_time_gap_buckets:
+        if not self.model.config.num_time_gap_buckets:
             return None
-        return requests.timestamps is not None and None not in requests.timestamps[user][-config.max_history :]
+        return requests.timestamps is not None and None not in requests.times(user, self.model.config.max_history)
 
     def _inputs(self, requests: Requests) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
         """Dataset rows of some users, and the model inputs made from them."""

@@ -46,6 +46,10 @@ class Requests:
     def __len__(self) -> int:
         return len(self.histories)
 
+    def times(self, user: int, last: int) -> list[int | None]:
+        """The times of the last events of a user; empty if no times were given."""
+        return [] if self.timestamps is None else self.timestamps[user][-last:]
+
     def of(self, users: Sequence[int]) -> Requests:
         """The requests of some users; an empty history gets one event of an unknown item."""
         taken: dict[str, Any] = {

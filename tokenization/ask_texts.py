@@ -75,6 +75,21 @@ class AskReading:
         prompt = len(self.tokenizer(self.query_prompt)["input_ids"])
         return read_asks(self.tokenizer, asks, max(1, self.max_text_length - prompt))
 
+    def cut_notes(self, texts: Sequence[str]) -> list[str]:
+        """A note about texts of a user of which only the beginning is read; empty for none.
+
+        Args:
+            texts: The texts.
+        """
+        cut = sum(text.is_cut for text in self.ask_texts(texts))
+        if not cut:
+            return []
+        of = "the text" if len(texts) == 1 else f"{cut:,} of {len(texts):,} texts"
+        return [
+            f"only the beginning of {of} was read: the text encoder reads {self.max_text_length} tokens of each; put "
+            "what matters first, or split long texts"
+        ]
+
     def ask_inputs(self, asks: Sequence[str]) -> dict[str, torch.Tensor]:
         """Inputs of `XCatModel.read_asks` from what customers ask for.
 

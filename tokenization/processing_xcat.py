@@ -193,6 +193,9 @@ class XCatProcessor(AskReading, ProcessorMixin):
                 "interest_positions": [0] * len(kinds),
             }  # fmt: skip
         batch = self.inputs_of(rows, texts, padding=how, text_kwargs=text_options(text_kwargs))
+        if texts is not None and not text_kwargs:
+            for note in self.cut_notes([text for own in texts_per_user(texts, len(rows)) for text in own]):
+                logger.warning("texts: %s", note)
         if return_attention_mask is False:
             batch.pop("attention_mask")
         return BatchFeature(in_format(batch, return_tensors))

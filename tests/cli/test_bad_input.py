@@ -212,4 +212,4 @@ def test_the_program_itself(program, tmp_path):
 def test_there_is_no_checkpoint(tmp_path, capsys):
     refused(["recommend", str(tmp_path / "nowhere"), "--history", "a"], capsys, ["nowhere"])
     refused(["recommend", str(tmp_path), "--history", "a"], capsys, ["config.json"])
-    refused(["recommend", str(tmp_path)], capsys, ["--history"])
+    refused(["recommend", str(tmp_path)], capsys, ["config.json"])

@@ -63,7 +63,6 @@ CASES = {
     "bench: field": (["bench", "shop", "--hiden-size", "8"], ["--hidden-size"]),
     "bench: no data": (["bench", "nowhere"], ["nowhere", "does not exist"]),
     "recommend: both": (["recommend", "ckpt", "--history", "a", "--users", "b.csv"], ["either --history"]),
-    "recommend: neither": (["recommend", "ckpt"], ["--history"]),
     "recommend: k": (["recommend", "ckpt", "--history", "a", "-k", "0"], ["-k is 0"]),
     "recommend: users": (["recommend", "ckpt", "--users", "nobody.csv"], ["nobody.csv"]),
     "recommend: checkpoint": (["recommend", "nowhere", "--history", "a"], ["nowhere"]),

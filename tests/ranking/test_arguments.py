@@ -50,7 +50,7 @@ def test_inputs_that_are_no_histories_are_refused(recommender):
 
 
 def test_unknown_gaps_name_their_remedy(recommender):
-    found = recommender.recommend(["item-01"])
+    found = recommender.recommend(["item-01", "item-02"], timestamps=[None, 1_700_000_000])
     assert any("give timestamps= for all events" in note for note in found.notes)
 
 

@@ -246,6 +246,23 @@ def test_texts_of_a_user_move_that_user_only() -> None:
     assert alone.score == pytest.approx(after[1][0].score, abs=1e-4)
 
 
+def test_a_text_that_is_longer_than_the_encoder_reads_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    using, history = recommender("texts of users"), ["item-03", "item-10"]
+    long = "maps number 31 " * using.processor.max_text_length
+    found = using.recommend(history, 3, texts=["boots", long])
+    assert found.notes == [
+        "only the beginning of 1 of 2 texts was read: the text encoder reads "
+        f"{using.processor.max_text_length} tokens of each; put what matters first, or split long texts"
+    ]
+    assert using.recommend(history, 3, texts=long).notes[0].startswith("only the beginning of the text was read: ")
+    assert using.recommend(history, 3, texts="boots").notes == []
+    using.processor([history], texts=[[long]])
+    assert "texts: only the beginning of the text was read" in caplog.text
+    caplog.clear()
+    using.processor([history], texts=[["boots"]])
+    assert not caplog.text
+
+
 @pytest.mark.parametrize("name", ["transformer", "no fusion", "no text"])
 def test_texts_are_refused_by_a_model_that_does_not_read_them(name: str) -> None:
     using, histories = recommender(name), [["item-03", "item-10"], ["item-22"]]

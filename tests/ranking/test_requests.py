@@ -35,7 +35,8 @@ MOMENTS = [datetime.fromtimestamp(second, UTC) for second in SECONDS]
 
 def test_new_and_unknown_customers_get_popular_items_by_category() -> None:
     using = recommender()
-    found = using.recommend([], 8)
+    found = using.recommend(k=8)
+    assert found == using.recommend([], 8)
     counts = using.model.model.items.item_counts
     rows = using.vocabulary.encode(ids(found))
     assert found.basis == "popular" and found.gaps_known is None and all(item.because == () for item in found)
@@ -43,14 +44,14 @@ def test_new_and_unknown_customers_get_popular_items_by_category() -> None:
     assert {item.category for item in found} == {"tents", "boots", "stoves", "maps", None}
     assert [item.score for item in found] == sorted((item.score for item in found), reverse=True)
     assert using.recommend(["kite", "rope"], 8) == found
-    assert found.notes == ["popular items: the history is empty"]
+    assert found.notes == ["popular items of each category: the history is empty"]
     assert using.recommend([], 3, only_categories="maps") == using.recommend(["kite"], 40, only_categories="maps")[:3]
     assert {i.category for i in using.recommend([], 40, exclude_categories=["maps", "tents"])} == {
         "boots", "stoves", None
     }  # fmt: skip
     assert found.to_dict() == {
         "recommendations": [item.to_dict() for item in found], "basis": "popular", "unknown_items": 0,
-        "gaps_known": None, "notes": ["popular items: the history is empty"],
+        "gaps_known": None, "notes": ["popular items of each category: the history is empty"],
     }  # fmt: skip
     nobody = using.recommend(["kite"], on_unknown="skip")
     assert nobody == [] and nobody.basis == "none" and nobody.unknown_items == 1
@@ -161,10 +162,11 @@ def test_a_result_says_whether_time_gaps_are_known() -> None:
     using = recommender()
     assert using.recommend(HISTORY, 3, timestamps=SECONDS).gaps_known is True
     without = using.recommend(HISTORY, 3)
-    assert without.gaps_known is False and without.notes == [
+    assert without.gaps_known is False and without.notes == [], "a request without times is an ordinary one"
+    some = using.recommend(HISTORY, 3, timestamps=[None, *SECONDS[1:]])
+    assert some.gaps_known is False and some.notes == [
         "time gaps are unknown to the model: not every event has a time; give timestamps= for all events"
     ]
-    assert using.recommend(HISTORY, 3, timestamps=[None, *SECONDS[1:]]).gaps_known is False
     assert {i.score for i in without} != {i.score for i in using.recommend(HISTORY, 3, timestamps=SECONDS)}
     config = using.model.config
     gaps, config.num_time_gap_buckets = config.num_time_gap_buckets, 0

@@ -196,7 +196,7 @@ def check_faces(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert alone[0][0] == "Recommendations for query" and "xcat chat CHECKPOINT reads price limits" in alone[1]
     assert shown("--history", "item-03@1700000000")[0][0] == "Recommendations for history"
     unknown = shown("--query", "zzqq")
-    assert unknown[0][0] == "Popular items" and UNREAD in unknown[1] and "query" not in unknown[0][1]
+    assert unknown[0][0] == "Popular items of each category" and UNREAD in unknown[1] and "query" not in unknown[0][1]
     nothing = shown("--query", "maps", "--only-category", "BOOTS")
     assert NO_WORD in nothing[1]
 
@@ -226,7 +226,7 @@ def test_words_are_the_ones_whose_removal_lowers_the_score(recommender: XCatReco
 
 def test_notes_about_a_query(recommender: XCatRecommender) -> None:
     unknown = recommender.recommend([], 3, query="zzqq")
-    assert unknown.basis == "popular" and unknown.notes[0] == "popular items: the history is empty"
+    assert unknown.basis == "popular" and unknown.notes[0] == "popular items of each category: the history is empty"
     assert unknown.notes[-1] == UNREAD
     assert list(unknown) == list(recommender.recommend([], 3))
     assert list(recommender.recommend(HISTORY, 3, query="zzqq")) == list(recommender.recommend(HISTORY, 3))
