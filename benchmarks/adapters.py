@@ -22,7 +22,8 @@ from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.tokenization.tables.schema import ShopTables
 from xcat_rec.training.preparation.from_base import prepare_from_base
 from xcat_rec.training.preparation.options import PreparationOptions
-from xcat_rec.workflows.fit import FitRequest, fit_shop
+from xcat_rec.workflows.fit import fit_shop
+from xcat_rec.workflows.fit_request import FitRequest
 
 WAYS: dict[str, dict[str, Any]] = {
     "base": {},

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .options import NEGATIVE_HELP, TARGETS_HELP, Columns, Encoding, MissingUsers, Report, TimeFormat, UnknownItems
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..ranking.recommender import XCatRecommender
+    from ..tokenization.tables.schema import ShopTables
     from ..workflows.checkpoint_evaluation import EvaluationData
 
 
@@ -45,6 +49,13 @@ def evaluate(
     seed: Annotated[int | None, typer.Option(help="Seed of the order of ties; by default as in training.")] = None,
     target_event_types: Annotated[str | None, typer.Option(help=f"{TARGETS_HELP[:-1]}, as in training.")] = None,
     negative_event_types: Annotated[str | None, typer.Option(help=f"{NEGATIVE_HELP[:-1]}, as in training.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="click or next-item; by default the task that the checkpoint was trained for.")
+    ] = None,
+    negatives: Annotated[
+        str | None,
+        typer.Option(help="Sampled negatives of clicks: uniform, popularity or category; by default as in training."),
+    ] = None,
     k: Annotated[
         list[int] | None, typer.Option("-k", help="Cut-off of the metrics, such as 10; may be repeated.")
     ] = None,
@@ -72,6 +83,9 @@ def evaluate(
 ) -> None:
     """Rank the targets of a split against the whole catalogue, beside popularity, repeat purchases and item-kNN.
 
+    A checkpoint of xcat fit --task click predicts clicks on the shown items of the split, beside popularity and
+    category match of the items.
+
     Events are filtered and split as in the checkpoint's training; options given here take precedence. Targets that are
     not in the checkpoint's catalogue are left out for all models and counted.
 
@@ -97,6 +111,7 @@ def evaluate(
     from ..evaluation.categories import by_category as parted_by_category
     from ..ranking.recommender import XCatRecommender
     from ..workflows.checkpoint_evaluation import evaluate_on, evaluation_data
+    from ..workflows.click_evaluation import evaluates_clicks
     from ..workflows.fit_result import MODEL_NAME, report_dict
     from ..workflows.read_shop import read_shop
     from .console import messages, print_json, say
@@ -114,11 +129,15 @@ def evaluate(
         unknown_items=unknown_items, missing_users=missing_users, saved=recommender.processor.event_settings,
     )  # fmt: skip
     say(str(shop.report))
-    judging = evaluation_data(
-        recommender, shop, part=part, split=split, tie_policy=tie_policy, seed=seed,
-        target_event_types=parse_event_types(target_event_types),
-        negative_event_types=parse_event_types(negative_event_types),
-    )  # fmt: skip
+    types = [parse_event_types(names) for names in (target_event_types, negative_event_types)]
+    given: dict[str, Any] = {"split": split, "tie_policy": tie_policy, "seed": seed}
+    given |= {"target_event_types": types[0], "negative_event_types": types[1]}
+    clicks = {} if negatives is None else {"negatives": negatives}
+    if evaluates_clicks(recommender, task, clicks):
+        _refuse_ranked(k, metrics, report, category_column)
+        _evaluate_clicks(recommender, shop, given, clicks, part, (by_history, by_category), json_output)
+        return
+    judging = evaluation_data(recommender, shop, part=part, **given)
     _say(judging)
     reports = evaluate_on(recommender, judging, cutoffs, more)
     blocks = shown_blocks(reports, 10 if 10 in cutoffs else cutoffs[0], by_history)
@@ -138,6 +157,43 @@ def evaluate(
         print_json(
             {**judged, "baselines": baselines, "unknown_items": judging.unknown_items, "tables": shop.report.to_dict()}
         )
+
+
+def _refuse_ranked(k: list[int] | None, metrics: str | None, report: Path | None, column: str | None) -> None:
+    """Refuse options of ranked lists for an evaluation of clicks."""
+    given = {"-k": k, "--metrics": metrics, "--report": report, "--category-column": column}
+    for name, value in given.items():
+        if value:
+            raise ValueError(f"{name} is for ranked lists, and this checkpoint predicts clicks; give --task next-item")
+
+
+def _evaluate_clicks(
+    recommender: XCatRecommender,
+    shop: ShopTables,
+    given: dict[str, Any],
+    clicks: dict[str, Any],
+    part: str,
+    shown: tuple[bool, bool],
+    json_output: bool,
+) -> None:
+    """Print the metrics of clicks; `shown` tells whether by history and by category, too."""
+    from ..workflows.checkpoint_evaluation import options_of_evaluation
+    from ..workflows.click_evaluation import evaluate_clicks
+    from ..workflows.fit_result import MODEL_NAME
+    from .click_tables import click_slices_table, clicks_table
+    from .console import messages, print_json, say
+
+    notes: list[str] = []
+    options = options_of_evaluation(shop, recommender, given, notes)
+    found = evaluate_clicks(recommender, shop, options, part, clicks, notes)
+    for note in notes:
+        say(f"note: {note}")
+    title = f"{shop.name}, {found.data.split}, {part}, clicks"
+    messages.print(clicks_table({MODEL_NAME: found.report, **found.baselines}, title), highlight=False)
+    if any(shown):
+        messages.print("", click_slices_table(found.report, *shown), highlight=False, sep="\n")
+    if json_output:
+        print_json({**found.to_dict(), "tables": shop.report.to_dict()})
 
 
 def _cutoffs(k: list[int] | None, part: str, cold_boost: float | None) -> list[int]:

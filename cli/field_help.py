@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..workflows.fields import RESERVED
-from ..workflows.option_fields import CONFIG, PREPARATION, TRAINING, UNKNOWN, OptionField, option_fields
+from ..workflows.fields import RESERVED, task_fields
+from ..workflows.option_fields import CLICK, CONFIG, PREPARATION, TRAINING, UNKNOWN, OptionField, option_fields
 from .suggestions import field_options
 
 _COMMON = (
@@ -18,6 +18,7 @@ _COMMON = (
 _PANELS = {
     PREPARATION: "Data and split", "EventOptions": "Data and split", "TextOptions": "Item texts",
     "InterestOptions": "Interests of users", "ModelOptions": "Model", CONFIG: "Model", TRAINING: "Training",
+    CLICK: "Click prediction",
 }  # fmt: skip
 """Panels of the help by the class that declares a field."""
 
@@ -29,6 +30,8 @@ def field_parameters() -> list[Any]:
         for name, field in option_fields(owner).items():
             if name not in RESERVED:
                 found.setdefault(name, (_PANELS.get(field.group) or _PANELS[owner], field))
+    for name, field in task_fields().items():
+        found.setdefault(name, (_PANELS[CLICK], field))
     common = {name: ("Common fields", found[name][1]) for name in _COMMON if name in found}
     foreign = {
         name: (f"{panel} (of transformers)", field)

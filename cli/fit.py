@@ -40,7 +40,10 @@ def fit(
     base: Annotated[str | None, typer.Option(help="Trained checkpoint to start from: folder or repo id.")] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="What to train for: next-item, the default, or my_package:name of a package of your own."),
+        typer.Option(
+            help="What to train for: next-item, the default; click, with --negatives uniform, popularity or category; "
+            "or my_package:name of a package of your own."
+        ),
     ] = None,
     peft: Annotated[
         str | None, typer.Option(help="Train an adapter on the base instead of its weights: lora, dora or loha.")
@@ -80,7 +83,8 @@ def fit(
     """Train on your tables and evaluate the result beside baselines.
 
     Fields of XCatConfig, XCatTrainingArguments and PreparationOptions are options too (--hidden-size 64,
-    --learning-rate 1e-3, --text-fields title,brand), or lines of the YAML file. The file's section `card` has fields
+    --learning-rate 1e-3, --text-fields title,brand), or lines of the YAML file; with --task click also fields of
+    ClickOptions (--negatives category, --dense price). The file's section `card` has fields
     of the model card: license, language, model_name, limits, ...
 
     DATA may be one events table that also has titles, prices or other item columns. The items table is then derived
@@ -94,6 +98,8 @@ def fit(
 
         xcat fit new-data/ --base my-checkpoint --peft lora --output my-adapter
 
+        xcat fit my-shop/ --task click --negatives popularity --output my-clicks
+
         xcat fit --items items.csv --events events.parquet --columns item_id=sku --num-train-epochs 10
     """
     if guess_columns:
@@ -103,7 +109,7 @@ def fit(
         return
     from ..workflows.baselines import check_names
     from ..workflows.output_folders import check_output
-    from .options import split_fields, take_card
+    from .options import split_fields, take_card, task_options_of
     from .usage import check_report, check_tables
 
     own = {"text_encoder": text_encoder, "split": split, "seed": seed, "interests": interests}
@@ -111,7 +117,7 @@ def fit(
     author = take_card(values, card)
     compared, groups = _names(card_baselines), _names(lora_targets)
     check_names(compared)
-    fields = split_fields(values)
+    fields, task_options = split_fields(values, task=task), task_options_of(values, task)
     _check_model(fields, base, peft, lora_rank, groups, output, ranked=task in (None, "next-item"))
     check_tables(data, items, events, columns)
     check_report(report, output)
@@ -122,7 +128,8 @@ def fit(
     with stage("loading libraries"):
         from ..tokenization.tables.problems import values_shown
         from ..training.tasks.next_item import NEXT_ITEM
-        from ..workflows.fit import FitRequest, check_base, fit_shop
+        from ..workflows.fit import check_base, fit_shop
+        from ..workflows.fit_request import FitRequest
         from ..workflows.read_shop import read_shop
         from ..workflows.resume import check_resumable
         from ..workflows.task_checks import check_task
@@ -132,7 +139,7 @@ def fit(
     if resume:
         check_resumable(output)
     check_base(base, peft, output)
-    if not check_task(task or NEXT_ITEM, peft, compared).ranks and report is not None:
+    if not check_task(task or NEXT_ITEM, peft, compared, task_options).ranks and report is not None:
         raise ValueError(f"--report is for tasks that rank items; leave it out for --task {task}")
     begun = time.perf_counter()
     with values_shown(show_values):
@@ -142,9 +149,9 @@ def fit(
         )  # fmt: skip
     say(shop.report.describe(show_values))
     request = FitRequest(
-        shop, output, *fields, resume=resume, base=base, task=task or NEXT_ITEM, peft=peft, lora_rank=lora_rank,
-        lora_targets=groups, card=author, data=data, command=fit_command(data, values, given_options(context)),
-        card_baselines=compared, begun=begun,
+        shop, output, *fields, resume=resume, base=base, task=task or NEXT_ITEM, task_options=task_options, peft=peft,
+        lora_rank=lora_rank, lora_targets=groups, card=author, data=data,
+        command=fit_command(data, values, given_options(context)), card_baselines=compared, begun=begun,
     )  # fmt: skip
     outcome = fit_shop(request, tell=say)
     if report is not None:
@@ -190,13 +197,16 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _show(outcome: FitResult, shop: ShopTables) -> None:
+    from .click_tables import clicks_table
     from .console import messages
     from .metric_tables import metrics_table, shown_blocks
 
     title = f"{shop.name}, {outcome.split}, test"
+    if outcome.clicks:
+        messages.print(clicks_table(outcome.clicks, f"{title}, clicks"), highlight=False)
     if outcome.reports:
         messages.print(metrics_table(outcome.reports, shown_blocks(outcome.reports), title), highlight=False)
-    else:
+    elif not outcome.clicks:
         measured = ", ".join(f"{name} {value:.4f}" for name, value in outcome.metrics.items())
         messages.print(f"{title}: {measured}", markup=False, highlight=False)
     messages.print(

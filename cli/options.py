@@ -88,22 +88,33 @@ def read_yaml(path: Path | None) -> dict[str, Any]:
 
 
 def split_fields(
-    values: Mapping[str, Any], command: str = "fit"
+    values: Mapping[str, Any], command: str = "fit", task: str | None = None
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Sort fields as `workflows.fields.split_fields` does, and suggest similar options for an unknown field.
 
     Args:
-        values: Fields by name.
+        values: Fields by name; options of the task are left out.
         command: Name of the command that received them.
+        task: Name of the task; None for the default.
 
     Raises:
         ValueError: If a field is unknown, or its value has the wrong type.
     """
     try:
-        return fields.split_fields(values)
+        return fields.split_fields(fields.take_task_fields(values, task or "")[0])
     except fields.UnknownFieldError as error:
         option = f"--{error.name.replace('_', '-')}"
         raise ValueError(f"unknown option {option}{option_hint(option, command)}") from None
+
+
+def task_options_of(values: Mapping[str, Any], task: str | None) -> dict[str, Any]:
+    """The options of a task among fields.
+
+    Args:
+        values: Fields by name.
+        task: Name of the task; None for the default.
+    """
+    return fields.take_task_fields(values, task or "")[1]
 
 
 def parse_event_types(text: str | None) -> tuple[str, ...] | None:

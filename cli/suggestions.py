@@ -56,9 +56,9 @@ def option_hint(option: str, command: str) -> str:
 
 def field_options() -> list[str]:
     """Options of `fit` and `bench` that are dataclass fields."""
-    from ..workflows.fields import OTHER_NAMES, RESERVED
+    from ..workflows.fields import OTHER_NAMES, RESERVED, task_fields
 
-    names = {name for owner in (PREPARATION, CONFIG, TRAINING) for name in option_fields(owner)}
+    names = {name for owner in (PREPARATION, CONFIG, TRAINING) for name in option_fields(owner)} | set(task_fields())
     return [f"--{name.replace('_', '-')}" for name in sorted((names | set(OTHER_NAMES)) - RESERVED)]
 
 

@@ -31,7 +31,8 @@ from ..modeling_xcat.recommending_xcat import (
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
-from .requests import Requests, read_requests
+from .click_predictions import ClickPredictions
+from .requests import Requests, one_history, read_requests
 from .rerank import DEPTH, Candidates, Reranker, rerank_order, rerank_scores
 
 logger = logging.getLogger(__name__)
@@ -49,10 +50,10 @@ class Embeddings(NamedTuple):
     vectors: np.ndarray
 
 
-class XCatRecommender:
+class XCatRecommender(ClickPredictions):
     """Recommends items of a checkpoint's catalogue, with the model's state at the time of construction.
 
-    See `ItemRanker` for how subclasses of the model are served.
+    See `ItemRanker` for subclasses of the model, and `ClickPredictions` for a model of clicks.
 
     Args:
         model: A trained model.
@@ -85,7 +86,7 @@ class XCatRecommender:
 
         Args:
             name_or_path: A folder, or NAMESPACE/NAME on the hub.
-            model_class: The class that the model was saved as, if it is a subclass.
+            model_class: The class that the model was saved as, if it is a class of your own.
             rerankers: Rules that reorder the best items of each user; see the class.
             **kwargs: Arguments of `locate_checkpoint` (`revision`, `token`, `cache_dir`, `local_files_only`, ...), and
                 of the model's `from_pretrained`.
@@ -247,10 +248,8 @@ class XCatRecommender:
                 unknown, the filters use categories and the catalogue has none, the model does not read the given
                 texts or query, or the history has no known item and `on_unknown` is "error".
         """
-        if isinstance(history, str):
-            raise ValueError("history is a list of item ids; got a plain string, so put it into a list")
         return self.recommend_many(
-            [history],
+            [one_history(history)],
             k,
             queries=None if query is None else [query],
             texts=None if texts is None else [texts],

@@ -63,6 +63,17 @@ class Requests:
         return Requests(**taken)
 
 
+def one_history(history: Sequence[str]) -> Sequence[str]:
+    """The history of one user; refuses a plain string, whose letters would be ids.
+
+    Raises:
+        ValueError: If it is a string.
+    """
+    if isinstance(history, str):
+        raise ValueError("history is a list of item ids; got a plain string, so put it into a list")
+    return history
+
+
 def read_requests(
     histories: Any,
     *,

@@ -29,6 +29,8 @@ from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
 from ..tokenization.vocabulary import UNKNOWN_ROW
 from ..training.evaluation_loop import VALIDATION
 from ..training.preparation.options import PreparationOptions
+from .click_evaluation import ClickEvaluation, evaluate_clicks, evaluates_clicks
+from .fields import task_fields
 from .fit_result import MODEL_NAME
 from .input_checks import check_preparation
 from .option_fields import PREPARATION, option_fields
@@ -102,9 +104,13 @@ def evaluate_checkpoint(
     metrics: Sequence[str] = (),
     revision: str | None = None,
     cold_boost: float | None = None,
+    task: str | None = None,
     **options: Any,
-) -> CheckpointEvaluation:
-    """Rank the targets of a split against the whole catalogue, beside baselines.
+) -> CheckpointEvaluation | ClickEvaluation:
+    """Rank the targets of a split against the whole catalogue, beside baselines; or predict clicks on shown items.
+
+    A checkpoint that was trained with `task="click"` is evaluated on labelled impressions or sampled negatives, as in
+    its training, unless `task="next-item"` is given.
 
     Events are filtered and split as in the checkpoint's training; given options take precedence. Targets that are not
     items of the checkpoint are left out for all models and counted. The validation split is ranked without the
@@ -126,11 +132,12 @@ def evaluate_checkpoint(
             package of your own.
         revision: Branch, tag or commit of a hub repository.
         cold_boost: Added to the scores of cold items, instead of the checkpoint's value.
-        **options: Fields of `PreparationOptions` about events (`split`, `tie_policy`, `seed`, ...), which take
-            precedence over those of the training.
+        task: "click" or "next-item"; None for the task of the checkpoint.
+        **options: Fields of `PreparationOptions` about events (`split`, `tie_policy`, `seed`, ...), and of
+            `ClickOptions` for clicks, which take precedence over those of the training.
 
     Returns:
-        Metrics, such as `report.metrics["ndcg@10"]`, and the evaluated data.
+        Metrics, such as `report.metrics["ndcg@10"]` or `report.metrics["auc"]`, and the evaluated data.
 
     Raises:
         OSError: If there is no such checkpoint.
@@ -139,8 +146,10 @@ def evaluate_checkpoint(
     Example (not run: it needs a checkpoint):
         evaluate_checkpoint("CKPT", "my-shop/").report.metrics["recall@10"]
     """
-    refuse_unknown("evaluate", options, [*signature(evaluate_checkpoint).parameters, *option_fields(PREPARATION)])
+    known = [*signature(evaluate_checkpoint).parameters, *option_fields(PREPARATION), *task_fields()]
+    refuse_unknown("evaluate", options, known)
     metric_names(metrics)
+    clicks = {name: options.pop(name) for name in task_fields() if name in options}
     check_preparation(options)
     check_reading(unknown_items, missing_users, time_format, encoding)
     _check_part(part)
@@ -150,6 +159,11 @@ def evaluate_checkpoint(
         data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
         unknown_items=unknown_items, missing_users=missing_users, saved=checkpoint.processor.event_settings,
     )  # fmt: skip
+    if evaluates_clicks(checkpoint, task, clicks):
+        notes: list[str] = []
+        return evaluate_clicks(
+            checkpoint, shop, options_of_evaluation(shop, checkpoint, options, notes), part, clicks, notes
+        )
     judged = evaluation_data(checkpoint, shop, part=part, **options)
     config = checkpoint.model.config
     before = config.untrained_bonus, config.discover_untrained_bonus
@@ -209,7 +223,7 @@ def evaluation_data(
             f"{POPULARITY_RECENT} counts its default of {RecentPopularityConfig.weeks} weeks here, because the number "
             "is otherwise chosen on these users"
         )
-    options = _options(shop, recommender, given, notes)
+    options = options_of_evaluation(shop, recommender, given, notes)
     processor = recommender.processor
     data = shop.split(
         options, vocabulary=processor.catalogue, event_types=processor.event_types, cache_dir=options.cache_dir
@@ -227,10 +241,17 @@ def _check_part(part: str) -> None:
         raise ValueError(f"part is {part!r}; give test or validation")
 
 
-def _options(
+def options_of_evaluation(
     shop: ShopTables, recommender: XCatRecommender, given: dict[str, Any], notes: list[str]
 ) -> PreparationOptions:
-    """Options of filters and split: given values, then values of the training, then defaults."""
+    """Options of filters and split: given values, then values of the training, then defaults.
+
+    Args:
+        shop: Validated tables, or prepared ones.
+        recommender: The checkpoint.
+        given: Given options; None for the value in training.
+        notes: List to which notes are added.
+    """
     given = {name: value for name, value in given.items() if value is not None}
     import_registered(SPLITS, given.get("split", AUTO))
     saved = recommender.processor.event_settings or {}

@@ -15,7 +15,8 @@ from ..ranking.recommender import XCatRecommender
 from ..ranking.rerank import MaxPerCategory
 from ..tokenization.sources.complete_journey import load_complete_journey
 from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
-from .fit import FitRequest, fit_shop
+from .fit import fit_shop
+from .fit_request import FitRequest
 from .fit_result import MODEL_NAME, FitResult
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .option_fields import CONFIG, PREPARATION, TRAINING, OptionField, option_fields
+from .option_fields import CLICK, CONFIG, PREPARATION, TRAINING, OptionField, option_fields
 from .similar_names import did_you_mean
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ RESERVED = {
 OTHER_NAMES = {"cold_boost": "untrained_bonus"}
 """Options whose saved field has another name, with that field."""
 
+TASK_OPTIONS = {"click": CLICK}
+"""Tasks of this package with options of their own, and the class of the options."""
+SHARED = frozenset({"seed"})
+"""Fields of such a class that are set from the fields of `PreparationOptions`."""
+
 _SHORTER = {"on_missing_users": "missing_users", "on_unknown_items": "unknown_items"}
 """Arguments of `load_shop` that workflows have under a shorter name."""
 
@@ -43,6 +48,39 @@ class UnknownFieldError(ValueError):
         hint = did_you_mean(_SHORTER.get(name, name), known)
         super().__init__(f"{name} is not a field of {PREPARATION}, {CONFIG} or {TRAINING}{hint}")
         self.name = name
+
+
+def task_fields(owner: str = CLICK) -> dict[str, OptionField]:
+    """Options of a task by name, without the shared ones.
+
+    Args:
+        owner: Class of the options.
+    """
+    return {name: field for name, field in option_fields(owner).items() if name not in SHARED}
+
+
+def take_task_fields(values: Mapping[str, Any], task: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Separate the options of a task from the fields of `split_fields`.
+
+    Args:
+        values: Fields by name.
+        task: Name of the task, or a `Task`.
+
+    Returns:
+        The other fields, and the options of the task.
+
+    Raises:
+        ValueError: If an option belongs to a task that is not given, or has the wrong type.
+    """
+    options = getattr(task, "option_class", None)
+    owner = TASK_OPTIONS.get(task) if isinstance(task, str) else getattr(options, "__name__", None)
+    known = task_fields(owner) if owner is not None and owner in TASK_OPTIONS.values() else {}
+    for name, taken in TASK_OPTIONS.items():
+        stray = next((key for key in values if key in task_fields(taken) and key not in known), None)
+        if stray is not None:
+            raise ValueError(f"{stray} is an option of click prediction; give task={name!r} too, or leave it out")
+    own = {name: _typed(name, value, known[name]) for name, value in values.items() if name in known}
+    return {name: value for name, value in values.items() if name not in known}, own
 
 
 def split_fields(
@@ -94,7 +132,7 @@ def _import_metrics(names: Sequence[str]) -> None:
 
 def _typed(name: str, value: Any, declared: OptionField) -> Any:
     kind = declared.kind
-    if kind.startswith(("tuple", "list")):
+    if kind.startswith(("tuple", "list", "Sequence")):
         return _listed(name, value, kind)
     if "Path" in kind:
         return None if value is None else Path(str(value))

@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
@@ -30,11 +29,13 @@ from ..model_cards.callback import ModelCardCallback, attach_card
 from ..model_cards.card import write_card
 from ..model_cards.card_data import XCatModelCardData
 from ..modeling_xcat.hub_xcat import fetched_commit, is_local
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE, written_whole
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.progress import quiet_transformers, stage
-from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
+from ..tokenization.sequences.click_rows import ClickData
+from ..tokenization.tables.schema import MissingUsers, UnknownItems
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.from_base import prepare_from_base
 from ..training.preparation.options import PreparationOptions, PreparedTraining
@@ -44,8 +45,10 @@ from ..training.tasks.next_item import NEXT_ITEM
 from ..training.tasks.task import Task
 from ..training.trainer import XCatTrainer
 from .card_baselines import fit_baselines
-from .fields import split_fields
+from .click_evaluation import compare_clicks
+from .fields import split_fields, take_task_fields
 from .fit_card import begin_card, complete_card
+from .fit_request import FitRequest
 from .fit_result import MODEL_NAME, FitResult
 from .input_checks import check_checkpoint, check_fields
 from .output_folders import TRAINING_FOLDER, check_base_choice, check_output, last_checkpoint
@@ -67,47 +70,6 @@ _WEIGHT_FILES = (
 """Files removed when a checkpoint is replaced; the old card describes another model."""
 _COSTS = ("runtime", "per_second", "preparation_time")
 """Ends of names of measured times among the metrics of a prediction."""
-
-
-@dataclass
-class FitRequest:
-    """Inputs of a fit.
-
-    Args:
-        shop: Validated tables.
-        output: Folder of the checkpoint.
-        preparation: Fields of `PreparationOptions`.
-        config: Fields of `XCatConfig`.
-        training: Fields of `XCatTrainingArguments`.
-        resume: Whether to resume from the last saved epoch in `output`.
-        base: Checkpoint to start from, a folder or repository; None for a new model.
-        task: What to train for: a `Task`, or a registered name.
-        peft: Method of `checkpoints.adapters` that puts an adapter on the base; None to train the weights themselves.
-        lora_rank: Rank of the adapter.
-        lora_targets: Parts of the model that get the adapter.
-        card: The author's fields of the card, some of `AUTHOR_FIELDS`; None for no card.
-        data: The data argument of the command line.
-        command: Command that fits the model again, for the card.
-        begun: Start of the command, in seconds of `time.perf_counter`; None for now.
-        card_baselines: Id-based models to train and evaluate too, some of `card_baselines.IDS_ONLY`.
-    """
-
-    shop: ShopTables
-    output: Path
-    preparation: Mapping[str, Any] = field(default_factory=dict)
-    config: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    resume: bool = False
-    base: str | None = None
-    task: Task | str = NEXT_ITEM
-    peft: str | None = None
-    lora_rank: int = 8
-    lora_targets: tuple[str, ...] = DEFAULT_GROUPS
-    card: Mapping[str, Any] | None = field(default_factory=dict)
-    data: str | None = None
-    command: str | None = None
-    card_baselines: tuple[str, ...] = ()
-    begun: float | None = None
 
 
 def check_base(base: str | None, peft: str | None, output: Path) -> None:
@@ -152,7 +114,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         ValueError: If tables, fields or the output cannot be used.
     """
     begin = request.begun or time.perf_counter()
-    task = check_task(request.task, request.peft, request.card_baselines)
+    task = check_task(request.task, request.peft, request.card_baselines, request.task_options)
     options = request.shop.resolved(PreparationOptions(**request.preparation, config=dict(request.config)))
     training = {"seed": options.seed, **request.training}
     arguments = XCatTrainingArguments(output_dir=str(request.output / TRAINING_FOLDER), **training)
@@ -163,6 +125,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         check_same_inputs(request.output, inputs, tell)
     tell(f"preparing {request.shop.name} ...")
     prepared, trained_model, own_catalogue = _prepare(request, options, "bf16" if arguments.bf16 else "fp32", task)
+    task = task.for_data(prepared.data)
     tell(f"event types: {prepared.data.roles}")
     parameters = parameter_counts(trained_model)
     for note in prepared.notes:
@@ -178,12 +141,16 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
     ranker = XCatRecommender(prepared.model, prepared.processor) if task.ranks else None
-    reports = {} if ranker is None else _compared(request, ranker, prepared, training, tell)
+    reports = {} if ranker is None else _compared(request, ranker, prepared, training, task, tell)
+    clicks = {}
+    if ranker is not None and isinstance(prepared.data, ClickData):
+        clicks = compare_clicks(ranker, prepared.data, "test")
+    measured: Mapping[str, Any] = clicks or reports
     outcome = FitResult(
-        model=prepared.model if task.ranks else bare_model(trained_model),
+        model=bare_model(trained_model),
         prepared=prepared,
         reports=reports,
-        metrics=reports[MODEL_NAME].metrics if reports else _metrics(trainer, prepared),
+        metrics=measured[MODEL_NAME].metrics if measured else _metrics(trainer, prepared),
         ranker=ranker,
         split=split,
         output=request.output,
@@ -196,6 +163,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         own_catalogue=own_catalogue,
         arguments=trainer.args,
         card=card,
+        clicks=clicks,
     )
     if trainer.is_world_process_zero():
         if task.ranks:
@@ -212,18 +180,22 @@ def _compared(
     recommender: XCatRecommender,
     prepared: PreparedTraining,
     training: Mapping[str, Any],
+    task: Task,
     tell: Callable[[str], None],
 ) -> dict[str, RankingReport]:
-    """Reports of the model and of the baselines on the test split."""
+    """Reports of the model and of the baselines on the test split; empty if the model was not trained to rank."""
+    test, validation = (task.ranked_rows(prepared.splits[part]) for part in ("test", "validation"))
+    if not len(test) or (isinstance(prepared.data, ClickData) and not recommender.model.config.next_item_weight):
+        return {}
     folder = request.output / TRAINING_FOLDER / "card-baselines"
     compared = fit_baselines(request.card_baselines, prepared, training, folder, tell)
     return compare_with_baselines(
         {**compared, MODEL_NAME: recommender},
         prepared.splits["train"],
-        prepared.splits["test"],
+        test,
         prepared.processor.catalogue,
         trained=prepared.trained,
-        validation=prepared.splits["validation"],
+        validation=validation,
         metrics=metric_names(training.get("metrics", ())),
     )
 
@@ -322,7 +294,7 @@ def fit(
         tell: Called with every message about the progress, such as warnings about the data; they are logged if left
             out.
         **fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments`: `split="last-basket"`,
-            `hidden_size=64`, `num_train_epochs=3`.
+            `hidden_size=64`, `num_train_epochs=3`; with task="click" also of `ClickOptions`: `negatives="popularity"`.
 
     Returns:
         The trained model and its metrics; `result.reports["XCat"].metrics["ndcg@10"]` is one of them.
@@ -334,13 +306,14 @@ def fit(
         fit("my-shop", "CKPT", split="leave-one-out", seed=1).recommender.recommend(["1082185"])
     """
     output = Path(output)
+    fields, task_options = take_task_fields(fields, task)
     preparation, config, training = split_fields(fields, signature(fit).parameters)
     check_output(output, resume, overwrite)
     if resume:
         check_resumable(output)
     check_base(base, peft, output)
     check_groups(lora_targets)
-    check_task(task, peft, card_baselines)
+    check_task(task, peft, card_baselines, task_options)
     check_fields(preparation, config, training, ranked=task == NEXT_ITEM)
     XCatModelCardData().given(card or {})
     shop = read_shop(
@@ -348,8 +321,8 @@ def fit(
         unknown_items=unknown_items, missing_users=missing_users, saved=base,
     )  # fmt: skip
     request = FitRequest(
-        shop, output, preparation, config, training, resume=resume, base=base, task=task, peft=peft,
-        lora_rank=lora_rank, lora_targets=tuple(lora_targets), card=None if card is None else dict(card),
+        shop, output, preparation, config, training, resume=resume, base=base, task=task, task_options=task_options,
+        peft=peft, lora_rank=lora_rank, lora_targets=tuple(lora_targets), card=None if card is None else dict(card),
         data=os.fspath(data) if isinstance(data, str | os.PathLike) else None, card_baselines=tuple(card_baselines),
     )  # fmt: skip
     return fit_shop(request, tell)
@@ -361,17 +334,25 @@ def _prepare(
     """The prepared data, the trained model, and whether the catalogue differs from the base's."""
     if request.base is None:
         prepared = prepare_training(request.shop, options, precision, split=task.split)
-        return prepared, task.new_model(prepared.model), True
+        return prepared, _headed(task, prepared), True
     prepared, changed = prepare_from_base(
         request.shop, options, request.base, recount=request.peft is None, split=task.split
     )
     if request.peft is None:
-        return prepared, task.new_model(prepared.model), changed
+        return prepared, _headed(task, prepared), changed
     commit = fetched_commit(request.base)
     adapted = add_adapter(
         prepared.model, request.peft, request.lora_rank, request.lora_targets, base=request.base, revision=commit
     )
     return prepared, adapted, changed
+
+
+def _headed(task: Task, prepared: PreparedTraining) -> XCatPreTrainedModel:
+    """The model of the task, in place of the prepared one if it ranks too."""
+    model = task.for_data(prepared.data).new_model(prepared.model)
+    if isinstance(model, XCatForNextItem):
+        prepared.model = model
+    return model
 
 
 def _save(outcome: FitResult, card: XCatModelCardData | None) -> None:

@@ -20,7 +20,7 @@ from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.options import PreparationOptions, PreparedTraining
 
 if TYPE_CHECKING:
-    from .fit import FitRequest
+    from .fit_request import FitRequest
     from .fit_result import FitResult
 
 _TOLD_ELSEWHERE = {"cache_dir", "config", "seed", "split", "split_seed", "text_encoder", "tie_policy"}

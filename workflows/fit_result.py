@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.click_evaluation import ClickReport
 from ..evaluation.purposes import DISCOVER
 from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..model_cards.card_data import XCatModelCardData
@@ -27,7 +30,8 @@ class FitResult:
         prepared: The training data.
         reports: Metrics on the test split by model name; the trained model is `MODEL_NAME`. Empty for a task that
             ranks no items.
-        metrics: Metrics of the task on the test split: those of the model's report, or what another task computes.
+        metrics: Metrics of the task on the test split: those of the model's report (of clicks, if it predicts clicks),
+            or what another task computes.
         split: Name of the split.
         output: Folder of the checkpoint.
         train_seconds: Seconds of training.
@@ -58,6 +62,8 @@ class FitResult:
     """Facts of the model and its training, whether or not a card was written."""
     ranker: XCatRecommender | None = None
     """The trained model with its catalogue, if the task ranks items."""
+    clicks: dict[str, ClickReport] = field(default_factory=dict)
+    """Click metrics on the test split of the model and of the floors, if it predicts clicks."""
 
     @property
     def recommender(self) -> XCatRecommender:
@@ -72,11 +78,16 @@ class FitResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON: the model's metrics at the top level, the baselines' below."""
-        baselines = {name: report_dict(report) for name, report in self.reports.items() if name != MODEL_NAME}
-        measured = report_dict(self.reports[MODEL_NAME]) if self.reports else {"metrics": self.metrics}
+        measured: dict[str, Any] = {"metrics": self.metrics}
+        if self.reports:
+            measured = report_dict(self.reports[MODEL_NAME])
+        measured["baselines"] = {
+            name: report_dict(report) for name, report in self.reports.items() if name != MODEL_NAME
+        }
+        if self.clicks:
+            measured = {**clicks_dict(self.clicks), "next_item": measured if self.reports else None}
         return {
             **measured,
-            "baselines": baselines,
             "split": self.split,
             "checkpoint": str(self.output),
             "train_seconds": round(self.train_seconds, 1),
@@ -104,3 +115,13 @@ def _counted(report: RankingReport) -> dict[str, Any]:
         "num_users": report.num_users,
         "num_targets": report.num_targets,
     }
+
+
+def clicks_dict(reports: Mapping[str, ClickReport]) -> dict[str, Any]:
+    """Reports as JSON: that of the model at the top level, `baselines` below.
+
+    Args:
+        reports: Reports by name; the model is `MODEL_NAME`.
+    """
+    plain = {name: json.loads(report.to_json()) for name, report in reports.items()}
+    return {**plain.pop(MODEL_NAME), "baselines": plain}

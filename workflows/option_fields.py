@@ -18,6 +18,7 @@ from typing import Any
 UNKNOWN: Any = object()
 """Placeholder for a default that only the class can compute."""
 PREPARATION, CONFIG, TRAINING = "PreparationOptions", "XCatConfig", "XCatTrainingArguments"
+CLICK = "ClickOptions"
 _OPTIONS = "training/preparation/options.py"
 _SOURCES = {
     PREPARATION: (
@@ -32,6 +33,7 @@ _SOURCES = {
         ("transformers", "training_args.py", "TrainingArguments"),
         ("", "training/arguments.py", TRAINING),
     ),
+    CLICK: (("", "tokenization/sequences/click_options.py", CLICK),),
 }
 """Package, file and name of each class, base classes first."""
 _ENUMERATIONS = (("transformers", "trainer_utils.py"), ("transformers", "training_args.py"))
@@ -65,7 +67,7 @@ def option_fields(owner: str) -> dict[str, OptionField]:
     """Fields of a class by name, inherited ones included.
 
     Args:
-        owner: `PREPARATION`, `CONFIG` or `TRAINING`.
+        owner: `PREPARATION`, `CONFIG`, `TRAINING` or `CLICK`.
 
     Example:
         >>> option_fields(CONFIG)["hidden_size"]

@@ -23,7 +23,7 @@ from ..training.tasks.next_item import NEXT_ITEM
 from .output_folders import complete_checkpoints
 
 if TYPE_CHECKING:
-    from .fit import FitRequest
+    from .fit_request import FitRequest
 
 HARMLESS = frozenset({
     "cache_dir", "config", "disable_tqdm", "enable_jit_checkpoint", "eval_accumulation_steps", "fsdp", "fsdp_config",
@@ -73,6 +73,7 @@ def started_with(request: FitRequest, options: PreparationOptions, world_size: i
     settings = {**dataclasses.asdict(options), **request.config, **request.training, "base": request.base}
     if request.task != NEXT_ITEM:
         settings["task"] = request.task if isinstance(request.task, str) else type(request.task).__qualname__
+    settings |= request.task_options
     if request.peft is not None:
         settings |= {"peft": request.peft, "lora_rank": request.lora_rank, "lora_targets": request.lora_targets}
     if _BATCH in settings:

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from ..training.tasks.task import Task, find_task
 from .baselines import check_names
 
 
-def check_task(task: Task | str, peft: str | None = None, card_baselines: Sequence[str] = ()) -> Task:
+def check_task(
+    task: Task | str,
+    peft: str | None = None,
+    card_baselines: Sequence[str] = (),
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> Task:
     """Find a task before any data is read, and refuse arguments that its model cannot use.
 
     Args:
         task: A task or its name.
         peft: Method of an adapter, or None.
         card_baselines: Names of models to compare with in the card.
+        options: Options of the task, such as those of `ClickOptions`.
 
     Raises:
         ValueError: If a name is unknown, or the model of the task ranks no items and one of the others is given.
     """
     check_names(card_baselines)
     found = find_task(task)
+    if peft and found.option_class is not None:
+        raise ValueError(
+            f"peft is {peft!r}, and an adapter has no head for {type(found).__name__}; leave it out, and the weights "
+            "of the base are trained"
+        )
     for name, given in (("peft", peft), ("card_baselines", card_baselines)):
         if given and not found.ranks:
             raise ValueError(
                 f"{name} is {given!r}, and {found.head.__name__}, the model of this task, ranks no items; leave it out"
             )
-    return found
+    return found.with_options(**options)
 
 
 def check_bench_task(task: str) -> None:

@@ -12,7 +12,7 @@ from xcat_rec.cli.app import main
 from xcat_rec.tokenization.text import default_encoder
 from xcat_rec.tokenization.text.default_encoder import DEFAULT_TEXT_ENCODER, PACKAGED_COPY, resolve_text_encoder
 from xcat_rec.workflows import demo as demonstration
-from xcat_rec.workflows.fit import FitRequest
+from xcat_rec.workflows.fit_request import FitRequest
 
 from ..tiny_shop import shop
 

@@ -104,7 +104,7 @@ def test_later_events_change_no_bit(histories: list[dict[str, Any]]) -> None:
     assert poisoned != histories
     assert torch.equal(logits(model, poisoned, shown), expected)
     cut = [{name: values[:2] for name, values in histories[1].items()}]
-    torch.testing.assert_close(logits(model, cut, [(0, 2, 3)]), model(**{**batch(cut, [(0, 2, 3)])}).logits)
+    torch.testing.assert_close(logits(model, cut, [(0, 2, 3)]), model(**batch(cut, [(0, 2, 3)])).logits)
     inputs = {**batch(cut, [(0, 2, 3)]), **context([(1, 2, 3)])}
     torch.testing.assert_close(model(**inputs).logits, expected[:1], **CLOSE)
 

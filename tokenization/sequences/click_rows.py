@@ -83,6 +83,7 @@ def split_clicks(
     event_types: list[str] | None = None,
     text_fields: Sequence[str] = DEFAULT_TEXT_FIELDS,
     cache_dir: Path | None = None,
+    context: ClickContext | None = None,
 ) -> ClickData:
     """Split events as for next-item prediction, and add what was shown to users, with labels.
 
@@ -102,6 +103,7 @@ def split_clicks(
         event_types: As in `ShopTables.split`.
         text_fields: As in `ShopTables.split`.
         cache_dir: As in `ShopTables.split`; impressions are not cached.
+        context: Means and categories of context columns, from a trained model; None for those of these impressions.
 
     Raises:
         ValueError: If there is nothing to label, all labels of a part are the same, or options do not fit the tables.
@@ -124,7 +126,7 @@ def split_clicks(
     with stage("labelling impressions"):
         selected = select_events(shop, options)
         rows = text_vocabulary(selected.items, text_fields) if vocabulary is None else vocabulary
-        made = impression_rows(selected, options, clicks, rows, event_types)
+        made = impression_rows(selected, options, clicks, rows, event_types, context)
     return ClickData(
         rows, made.event_types, made.splits, replace(options, split=made.split), shop, selected, clicks=clicks,
         kind=made.kind, context=made.context, true_rate=made.true_rate, train_rate=made.train_rate,

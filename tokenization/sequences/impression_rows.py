@@ -45,6 +45,7 @@ def impression_rows(
     clicks: ClickOptions,
     vocabulary: ItemVocabulary,
     event_types: Sequence[str] | None = None,
+    context: ClickContext | None = None,
 ) -> ImpressionRows:
     """Rows of the three parts, from events with labels.
 
@@ -56,6 +57,7 @@ def impression_rows(
         clicks: Labels and context.
         vocabulary: The item vocabulary.
         event_types: Event types in the order of their codes; None for the types of histories.
+        context: Means and categories of context columns; None for those of training impressions.
 
     Raises:
         ValueError: If there is nothing to label, or a part has no impressions or one label only.
@@ -80,7 +82,7 @@ def impression_rows(
     kept = frame.filter((pl.col("shown_items") >= NUM_SPECIAL_ROWS) & (pl.col("shown_after") >= clicks.min_history))
     _check_parts(kept, labels, split)
     of_train = kept.filter(pl.col("part") == 0)
-    context = _context(selected.events, of_train, clicks)
+    context = _context(selected.events, of_train, clicks) if context is None else context
     thinned = _thinned(of_train, clicks)
     shown = _with_inputs(pl.concat([thinned, kept.filter(pl.col("part") > 0)]), selected.events, context, labels.kind)
     splits = datasets.DatasetDict({

@@ -70,6 +70,10 @@ class ClickTask(ClickPredictionTask, NextItemTask):
             head.soft_target_rows.copy_(model.soft_target_rows)
         return head
 
+    def ranked_rows(self, rows: Dataset) -> Dataset:
+        """Rows with sampled negatives have targets; of labelled impressions the first clicks follow."""
+        return next_item_rows(rows)
+
     def collator(self, processor: XCatProcessor) -> Collator:
         """Packed histories with the next item of each event, and labelled showings."""
         return ClickCollator(processor, self)
@@ -85,13 +89,18 @@ class ClickTask(ClickPredictionTask, NextItemTask):
         ClickPredictionTask.begin(self, trainer, model)
         model.config.click_attention = False
 
+    def predicted_logits(self, trainer: XCatTrainer, head: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        """(showings,) log odds with evidence, calibrated: a model in evaluation mode applies both."""
+        logits: torch.Tensor = head(**inputs, return_dict=True).logits
+        return logits
+
     def before_evaluation(self, trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
         """Nothing: no metric of clicks depends on the item-to-item weight, which `tune` chooses."""
 
     def tune(self, trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
         """Choose values of next-item prediction, then fit the evidence and the calibration of clicks."""
         args = trainer.args
-        ranked = next_item_rows(validation) if model.config.next_item_weight else validation.select([])
+        ranked = self.ranked_rows(validation) if model.config.next_item_weight else []
         if len(ranked):
             NextItemTask.tune(self, trainer, model, ranked)
         found = fit_click_stack(

@@ -112,8 +112,8 @@ class ClickPredictionTask(Task):
         """
         if self._data is None:
             raise ValueError(
-                f"{type(self).__name__} needs its data for labels and negatives: data = split_clicks(shop), then "
-                f"XCatTrainer(..., data.train, data.validation, task={type(self).__name__}().for_data(data))"
+                f"{type(self).__name__} has no data for labels and negatives; use its method for_data with the result "
+                "of split_clicks, before training"
             )
         return self._data
 

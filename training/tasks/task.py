@@ -13,6 +13,7 @@ from torch import nn
 from transformers import EvalPrediction
 
 from ...evaluation.ranker_evaluation import Ranker
+from ...modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ...modeling_xcat.registry_xcat import Registry
@@ -100,6 +101,17 @@ class Task:
         """
         return self
 
+    def ranked_rows(self, rows: Dataset) -> Dataset:
+        """Evaluation rows as histories with the items that follow, for metrics of next-item prediction.
+
+        Args:
+            rows: Validation or test rows of the split.
+
+        Returns:
+            The rows.
+        """
+        return rows
+
     def new_model(self, model: XCatForNextItem) -> XCatPreTrainedModel:
         """The model to train: the given one, or a new head around its `XCatModel`.
 
@@ -107,7 +119,7 @@ class Task:
             model: A new model, or a base, with its catalogue in place. Set sizes of the head in its `config`.
         """
         if self.ranks:
-            return model
+            return without_click_head(model) if self.head is XCatForNextItem else model
         head: Any = self.head(model.config)
         head.model = model.model
         return head  # type: ignore[no-any-return]
@@ -222,6 +234,17 @@ class Task:
     def held_out_ranker(self, trainer: XCatTrainer, recommender: Ranker) -> Ranker:
         """See `XCatTrainer.held_out_ranker`."""
         return recommender
+
+
+def without_click_head(model: XCatForNextItem) -> XCatForNextItem:
+    """A model of clicks as a model of next items alone; other models as they are."""
+    if not isinstance(model, XCatForClickPrediction):
+        return model
+    plain = XCatForNextItem(model.config)
+    plain.model = model.model
+    if hasattr(model, "soft_target_rows"):
+        plain.soft_target_rows.copy_(model.soft_target_rows)
+    return plain
 
 
 T = TypeVar("T", bound=type[Task])

@@ -1,0 +1,70 @@
+"""Tables of click metrics: one line per model, slice or category."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from ..evaluation.click_evaluation import TABLE_METRICS, ClickReport
+from ..evaluation.slices import HISTORY_SLICES, TARGET_SLICES
+from .plain_tables import Column, PlainTable
+
+NO_VALUE = "-"
+_SHOWN = {**{name: name.replace("_", " ") for name in TABLE_METRICS}, "reliability_slope": "slope"}
+"""Metrics with their headings."""
+
+
+def clicks_table(reports: Mapping[str, ClickReport], title: str = "") -> PlainTable:
+    """Table with one line per model, which names the kind of the labels.
+
+    Args:
+        reports: Reports on the same rows by name of the model.
+        title: Line above the table.
+    """
+    first = next(iter(reports.values()))
+    rows: list[Sequence[str] | str] = [
+        (name, *_values(report.metrics)) for name, report in sorted(reports.items(), key=_by_loss)
+    ]
+    counts = f"{first.num_rows:,} rows of {first.num_users:,} users, {first.num_positives:,} positive"
+    below = [
+        f"{_about(first.kind)}: {counts}",
+        f"gauc: {first.num_users - first.num_left_out:,} users with both labels",
+        "slope: reliability slope; 1 is calibrated",
+    ]
+    return PlainTable(title, _columns("model"), rows, below)
+
+
+def click_slices_table(report: ClickReport, by_history: bool, by_category: bool) -> PlainTable:
+    """Table with one line per slice of the model's rows.
+
+    Args:
+        report: The model's report.
+        by_history: Whether to show slices by length of the history.
+        by_category: Whether to show categories of the shown items.
+    """
+    names = (*TARGET_SLICES, *(HISTORY_SLICES if by_history else ()))
+    parts = {name: report.slices[name] for name in names if report.slices.get(name, {}).get("num_rows")}
+    rows: list[Sequence[str] | str] = [
+        (name, f"{int(found['num_rows']):,}", *_values(found))
+        for name, found in {**parts, **(report.categories if by_category else {})}.items()
+    ]
+    columns = _columns("rows in")
+    return PlainTable("", (columns[0], Column("rows", right=True), *columns[1:]), rows, [])
+
+
+def _columns(first: str) -> tuple[Column, ...]:
+    return (Column(first, cut=True), *(Column(name, right=True) for name in _SHOWN.values()))
+
+
+def _values(metrics: Mapping[str, float]) -> list[str]:
+    found = [metrics.get(name, math.nan) for name in _SHOWN]
+    return [f"{value:.4f}" if math.isfinite(value) else NO_VALUE for value in found]
+
+
+def _by_loss(entry: tuple[str, ClickReport]) -> float:
+    return entry[1].metrics["log_loss"]
+
+
+def _about(kind: str) -> str:
+    known = {"impression": "labelled impressions", "rating": "labelled ratings"}
+    return known.get(kind, f"positives with sampled negatives of the kind {kind}")

@@ -1,0 +1,195 @@
+"""Click probabilities of a checkpoint: external ids in, probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from datasets import Dataset
+
+from ..modeling_xcat.arguments_xcat import listed
+from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
+from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.masking import mask
+from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.progress import stage
+from ..tokenization.sequences.click_context import ClickContext
+from ..tokenization.sequences.click_options import saved_clicks
+from ..tokenization.sequences.showings import Row, Showings, read_showings, showing_inputs
+from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from .requests import Requests, one_history, read_requests
+
+_ROWS_AT_ONCE = 256
+
+
+class ClickPredictions:
+    """The part of a recommender that predicts clicks, for a model that was trained with `task="click"`.
+
+    Attributes:
+        model: The model.
+        processor: Its processor.
+        vocabulary: Its catalogue.
+    """
+
+    model: XCatForNextItem
+    processor: XCatProcessor
+    vocabulary: ItemVocabulary
+
+    @property
+    def predicts_clicks(self) -> bool:
+        """Whether the model predicts clicks."""
+        return isinstance(self.model, XCatForClickPrediction)
+
+    @property
+    def click_context(self) -> ClickContext:
+        """Columns of impressions that the model reads, with their means and categories."""
+        saved = saved_clicks(self.processor.event_settings)
+        return ClickContext() if saved is None else ClickContext.from_dict(saved["context"])
+
+    def click_probability(
+        self,
+        history: Sequence[str],
+        items: Sequence[str],
+        *,
+        context: Mapping[str, Any] | None = None,
+        texts: str | Sequence[str] | None = None,
+        event_types: Sequence[str] | None = None,
+        ratings: Sequence[float | None] | None = None,
+        timestamps: Sequence[Any] | None = None,
+        event_texts: Sequence[str | None] | None = None,
+    ) -> np.ndarray:
+        """Calibrated probabilities that a user clicks items that are shown now.
+
+        A model that was trained with sampled negatives was never told what was shown: its probabilities are those of
+        an item among one positive and `eval_negatives` negatives of its kind.
+
+        Args:
+            history: External item ids, oldest first; `[]` for a new customer.
+            items: External ids of the shown items.
+            context: Column name to a value per item, or to one value for all items, for a model with context
+                features; None values are missing.
+            texts: As in `recommend`, and so are the other arguments.
+            event_types: Type of each event.
+            ratings: Rating of each event.
+            timestamps: Time of each event.
+            event_texts: Text written at each event.
+
+        Returns:
+            (items,) float64 probabilities.
+
+        Raises:
+            ValueError: If the model predicts no clicks, an item is not in the catalogue, a context column is missing
+                or unknown, or an argument has the wrong shape.
+
+        Example (not run: it needs a checkpoint):
+            recommender.click_probability(["B0001"], ["B0002", "B0003"], context={"price": [9.5, 20]})
+        """
+        self._check_clicks()
+        given = {
+            "texts": texts, "event_types": event_types, "ratings": ratings, "timestamps": timestamps,
+            "event_texts": event_texts,
+        }  # fmt: skip
+        of_one = {name: None if value is None else [value] for name, value in given.items()}
+        requests = read_requests([one_history(history)], **of_one)
+        self._check_texts(requests.texts)
+        rows, _ = self._inputs(requests.of([0]))
+        shown = listed("items", items, "item ids, such as ['B0001']")
+        indices = self._known_rows(shown)
+        dense, categorical = self.click_context.encode(self._context_table(context or {}, len(shown)))
+        count, empty = len(shown), not requests.histories[0]
+        showings = Showings(
+            np.zeros(count, dtype=np.int64), np.full(count, 0 if empty else len(rows[0]["items"])), indices,
+            np.zeros(count, dtype=np.int64), dense, categorical.astype(np.int64),
+        )  # fmt: skip
+        return self._probabilities(rows, showings, "right") if count else np.zeros(0)
+
+    def click_probabilities(self, rows: Dataset) -> np.ndarray:
+        """(showings,) calibrated probabilities of rows of `split_clicks`, in the order of `as_pairs(rows)`.
+
+        Args:
+            rows: Validation or test rows, with item indices of this catalogue.
+
+        Raises:
+            ValueError: If the model predicts no clicks.
+        """
+        self._check_clicks()
+        parts = [np.zeros(0)]
+        with stage("predicting clicks", len(rows), "users", shown=len(rows) > _ROWS_AT_ONCE) as running:
+            for start in range(0, len(rows), _ROWS_AT_ONCE):
+                some = [rows[i] for i in range(start, min(start + _ROWS_AT_ONCE, len(rows)))]
+                parts.append(self._probabilities(some, read_showings(some), "packed"))
+                running.advance(len(some))
+        return np.concatenate(parts)
+
+    @torch.no_grad()
+    def _probabilities(self, rows: Sequence[Row], showings: Showings, layout: str) -> np.ndarray:
+        inputs = showing_inputs(self.processor, rows, showings, layout)
+        model = self.model.eval()
+        logits = model(**{name: value.to(model.device) for name, value in inputs.items()}, return_dict=True).logits
+        found: np.ndarray = torch.sigmoid(logits.double()).cpu().numpy()
+        return found
+
+    def _check_clicks(self) -> None:
+        if not self.predicts_clicks:
+            raise ValueError("this model predicts no clicks; train one with task='click'")
+
+    def _known_rows(self, items: Sequence[str]) -> np.ndarray:
+        """Item indices of shown items; refuses items outside the catalogue."""
+        indices = self.vocabulary.encode(items)
+        unknown = [item for item, row in zip(items, indices, strict=True) if row < NUM_SPECIAL_ROWS]
+        if unknown:
+            raise ValueError(
+                f"items: {len(unknown)} of {len(items)} are not in the catalogue, for example {unknown[0]!r}; give "
+                "ids of its items, or add the items with xcat catalogue"
+            )
+        return np.asarray(indices, dtype=np.int64)
+
+    def _context_table(self, context: Mapping[str, Any], count: int) -> pl.DataFrame:
+        """One row per shown item with the context columns."""
+        wanted = (*self.click_context.dense, *self.click_context.categorical)
+        known = ", ".join(wanted) or "none"
+        for name in (*context, *wanted):
+            if name not in wanted:
+                raise ValueError(f"context has {name!r}, which the model was not trained with; it has {known}")
+            if name not in context:
+                raise ValueError(
+                    f"context lacks {name!r}, which the model was trained with; give context={{{name!r}: [...]}} with "
+                    "one value per item, None for a missing one"
+                )
+        columns = {}
+        for name, values in context.items():
+            one = isinstance(values, str) or not hasattr(values, "__len__")
+            column = [values] * count if one else listed(f"context[{name!r}]", values, "one value per item")
+            if len(column) != count:
+                raise ValueError(f"context[{name!r}] has {len(column)} values for {count} items; give one per item")
+            numeric = name in self.click_context.dense
+            columns[name] = _column(name, column, numeric)
+        return pl.DataFrame(columns) if columns else pl.DataFrame({"_": [0] * count})
+
+    def _check_texts(self, texts: Any) -> None:
+        raise NotImplementedError("a recommender checks the texts of users")
+
+    def _inputs(self, requests: Requests) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
+        raise NotImplementedError("a recommender makes rows of requests")
+
+
+def _column(name: str, values: Sequence[Any], numeric: bool) -> pl.Series:
+    """A context column as numbers or texts."""
+    if not numeric:
+        return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
+    try:
+        return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
+    except (TypeError, ValueError):
+        wrong = next(value for value in values if value is not None and not _is_number(value))
+        raise ValueError(f"context[{name!r}] holds {mask(str(wrong))!r} (masked); give numbers") from None
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True

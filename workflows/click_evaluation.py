@@ -1,0 +1,134 @@
+"""Evaluation of click probabilities of a checkpoint, beside the floors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..catalogue.interests import shop_interests
+from ..evaluation.click_evaluation import ClickReport, click_report
+from ..evaluation.click_floors import click_floors
+from ..ranking.recommender import XCatRecommender
+from ..tokenization.sequences.click_context import ClickContext
+from ..tokenization.sequences.click_options import ClickOptions, saved_clicks
+from ..tokenization.sequences.click_rows import ClickData, split_clicks
+from ..tokenization.tables.schema import ShopTables
+from ..training.evaluation_loop import VALIDATION
+from ..training.preparation.options import PreparationOptions
+from ..training.tasks.click import CLICK
+from ..training.tasks.next_item import NEXT_ITEM
+from .fit_result import MODEL_NAME, clicks_dict
+
+
+@dataclass(frozen=True)
+class ClickEvaluation:
+    """Metrics of click probabilities.
+
+    Args:
+        report: Metrics of the checkpoint.
+        baselines: Metrics of the floors: popularity and category match of the shown item.
+        data: The labelled rows, as item indices of the checkpoint's catalogue.
+        part: Name of the evaluated part.
+        notes: Notes for readers of the metrics, in sentences.
+    """
+
+    report: ClickReport
+    baselines: dict[str, ClickReport]
+    data: ClickData
+    part: str
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to JSON: the checkpoint's metrics at the top level, those of the floors below."""
+        return {**clicks_dict({MODEL_NAME: self.report, **self.baselines}), "part": self.part, "notes": self.notes}
+
+
+def compare_clicks(recommender: XCatRecommender, data: ClickData, part: str) -> dict[str, ClickReport]:
+    """Reports of a model (named `MODEL_NAME`) and of the floors.
+
+    Args:
+        recommender: A model that predicts clicks.
+        data: The labelled rows.
+        part: "test" or "validation".
+    """
+    rows, vocabulary = data.splits[part], recommender.processor.catalogue
+    found = click_floors(data.train, data.validation, rows, vocabulary)
+    found[MODEL_NAME] = recommender.click_probabilities(rows)
+    return {
+        name: click_report(values, rows, vocabulary, recommender.trained, kind=data.kind)
+        for name, values in found.items()
+    }
+
+
+def evaluate_clicks(
+    recommender: XCatRecommender,
+    shop: ShopTables,
+    options: PreparationOptions,
+    part: str,
+    given: Mapping[str, Any],
+    notes: list[str],
+) -> ClickEvaluation:
+    """Label the events of tables as in the training of a checkpoint, and evaluate its probabilities.
+
+    Args:
+        recommender: The checkpoint.
+        shop: Validated tables.
+        options: Filters and split of the events.
+        part: "test" or "validation".
+        given: Fields of `ClickOptions` that take precedence over those of the training.
+        notes: Notes so far.
+
+    Raises:
+        ValueError: As `split_clicks`.
+    """
+    processor = recommender.processor
+    saved = saved_clicks(processor.event_settings)
+    assert saved is not None
+    clicks = ClickOptions(**{**saved["options"], "seed": options.event_seed, **given})
+    own = not {"dense", "categorical"} & set(given)
+    data = split_clicks(
+        shop, options, clicks, vocabulary=processor.catalogue, event_types=processor.event_types,
+        cache_dir=options.cache_dir, context=ClickContext.from_dict(saved["context"]) if own else None,
+    )  # fmt: skip
+    data.require(part)
+    interests = shop_interests(shop, recommender.model, processor)
+    if interests is not None:
+        data.splits[part] = interests.added(data.splits[part])
+    if data.kind != saved["kind"]:
+        notes.append(f"labels are of the kind {data.kind}, and the checkpoint was trained with {saved['kind']} labels")
+    if data.left_out.get(part):
+        notes.append(
+            f"{data.left_out[part]:,} labelled items of {part} are left out: items that the checkpoint lacks, with "
+            "fewer earlier events than min_history, or without enough negatives"
+        )
+    if part == VALIDATION:
+        notes.append(
+            "evidence and calibration of clicks were fitted on the validation split of the training, so its metrics "
+            "are slightly too good"
+        )
+    reports = compare_clicks(recommender, data, part)
+    return ClickEvaluation(reports.pop(MODEL_NAME), reports, data, part, notes)
+
+
+def evaluates_clicks(recommender: XCatRecommender, task: str | None, given: Mapping[str, Any]) -> bool:
+    """Whether an evaluation is of clicks.
+
+    Args:
+        recommender: The checkpoint.
+        task: The given task; None for that of the checkpoint.
+        given: Given fields of `ClickOptions`.
+
+    Raises:
+        ValueError: If the task is unknown, or the checkpoint predicts no clicks.
+    """
+    if task not in (None, CLICK, NEXT_ITEM):
+        raise ValueError(f"task is {task!r}; give {CLICK} or {NEXT_ITEM}")
+    if task == NEXT_ITEM or not recommender.predicts_clicks:
+        name = next(iter(given), "task='click'" if task == CLICK else None)
+        if name is not None:
+            raise ValueError(
+                f"{name} is for a checkpoint that was trained with task='click', evaluated for clicks; leave it out"
+            )
+        return False
+    return True
