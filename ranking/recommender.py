@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..catalogue.interests import interest_reader
-from ..checkpoints.load import load_model
+from ..checkpoints.load import bare_model, load_model
 from ..modeling_xcat.arguments_xcat import explanation, finite_number, whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
@@ -101,7 +101,6 @@ class XCatRecommender(ClickPredictions):
         folder = locate_checkpoint(name_or_path, **place)
         if not (folder / "config.json").is_file():
             from ..checkpoints.adapters import is_adapter, load_adapted
-            from ..checkpoints.load import bare_model
 
             if is_adapter(folder):
                 adapted, processor = load_adapted(name_or_path, base, model_class=model_class, **place, **kwargs)

@@ -1,0 +1,36 @@
+"""Versions of the checkpoint format."""
+
+FORMAT_VERSION = 13
+"""Version of the checkpoint format; code refuses versions newer than it supports.
+
+1: first version. 2: item-to-item weights add nothing to items of the history. 3: re-ranker added. 4: item-to-item
+weights from a regression instead of cosines; the re-ranker is a network. Features added to the re-ranker: 5: item
+transitions. 6: number and recency of the user's events with a candidate. 7: whether a candidate has no training
+events. 8: repurchase share and gap of a candidate. 9: the number of training events of a cold item is unknown instead
+of 0. 10: the model reads what a customer asks for. 11: an item-to-item weight and a re-ranker for discovery.
+12: rates of first purchases by segment of users, for discovery. 13: a re-ranker for discovery that reads
+rates and trends of items.
+"""
+SECOND_STAGE_FROM = 3
+"""First format version with a re-ranker."""
+REGRESSION_FROM = NETWORK_FROM = 4
+"""First format version with item-to-item weights from a regression and a network in the re-ranker."""
+SUCCESSORS_FROM = 5
+"""First format version with item transitions."""
+REPEATS_FROM = 6
+"""First format version whose re-ranker reads number and recency of the user's events with a candidate."""
+UNTRAINED_FROM = 7
+"""First format version whose re-ranker reads whether a candidate has no training events."""
+RETURNS_FROM = 8
+"""First format version whose re-ranker reads repurchase share and gap of a candidate."""
+UNKNOWN_COUNTS_FROM = 9
+"""First format version whose re-ranker treats the number of training events of a cold item as unknown."""
+
+ASKS_FROM = 10
+"""First format version that may read what a customer asks for."""
+DISCOVERY_FROM = 11
+"""First format version with an item-to-item weight and a re-ranker for discovery, which leaves the history out."""
+SEGMENTS_FROM = 12
+"""First format version with rates of first purchases by segment of users."""
+TRENDS_FROM = 13
+"""First format version with trends of items, and a re-ranker for discovery that reads them."""
