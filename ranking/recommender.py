@@ -339,9 +339,7 @@ class XCatRecommender(ClickPredictions):
                 gaps_known=self._gaps_known(requests, user) if basis == "history" and lists[user] else None,
                 timed=sum(time is not None for time in requests.times(user, self.model.config.max_history)),
                 sorted_by_time=user in requests.sorted_by_time,
-                shortage=None
-                if basis == "none"
-                else self._shortage(requests.histories[user], filters, k, lists[user]),
+                shortage=None if basis == "none" else self._short(requests.histories[user], filters, k, lists[user]),
                 query_notes=asked.notes(user, lists[user]),
                 text_notes=self.processor.cut_notes(requests.texts[user]) if requests.texts else (),
             )
@@ -370,7 +368,7 @@ class XCatRecommender(ClickPredictions):
             return "texts"
         return "popular" if on_unknown == "popular" else "none"
 
-    def _shortage(self, history: list[str], filters: Filters, k: int, found: list[Recommendation]) -> str | None:
+    def _short(self, history: list[str], filters: Filters, k: int, found: list[Recommendation]) -> str | None:
         rows = self.vocabulary.encode(history).tolist()
         return None if len(found) == k else self.ranker.filter.shortage(filters, rows, k, len(found))
 

@@ -61,9 +61,9 @@ class XCatTrainingArguments(TrainingArguments):
     quick: bool = field(
         default=False,
         metadata={
-            "help": "Train in about a tenth of the time for a first result: a tenth of the epochs, no evaluation "
-            "between epochs, fewer users and steps to tune the item-to-item weight and the re-ranker. Metrics are "
-            "slightly lower (docs/research/speed.md)."
+            "help": "Train in about a tenth of the time for a first result: a tenth of the epochs, no evaluation and "
+            "no checkpoint between epochs (nothing to resume), fewer users and steps to tune the item-to-item weight "
+            "and the re-ranker. Metrics are slightly lower (docs/research/speed.md)."
         },
     )
     tune_neighbor_weight: bool = field(

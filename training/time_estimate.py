@@ -67,7 +67,7 @@ def work_beside_steps(
     return WorkBesideSteps(
         evaluated_users=ranked + min(weighed, USERS_IN_TRAINING),
         tuned_users=purposes * ((min(weighed, QUICK_USERS) if args.quick else weighed) + learnt),
-        reranker_seconds=0.0 if reranker is None else purposes * fit_seconds(reranker, args.quick),
+        reranker_seconds=0.0 if reranker is None else purposes * fit_seconds(reranker, learnt, args.quick),
         ranked_later=ranked_later,
     )
 

@@ -131,6 +131,8 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     for note in prepared.notes:
         tell(f"note: {note}")
     prepared.data.require("validation", "test")
+    if task.ranks and prepared.ask_sources is not None:
+        tell(str(prepared.ask_sources))
     split = prepared.data.split
     card = begin_card(request, options, prepared, arguments, split)
     tell(f"training {parameters[0]:,} of {parameters[1]:,} parameters")

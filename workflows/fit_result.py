@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,7 @@ class FitResult:
             "trained_parameters": self.parameters[0],
             "parameters": self.parameters[1],
             "unknown_tokens": dict(self.prepared.unknown_tokens),
+            "query_sources": None if self.prepared.ask_sources is None else asdict(self.prepared.ask_sources),
         }
 
 

@@ -40,6 +40,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     unknown = json.loads(done.stdout)["unknown_tokens"]
     assert unknown["items"] < 0.01 and unknown["users"] < 0.01
     assert "are unknown to the text encoder" not in done.stderr
+    used = json.loads(done.stdout)["query_sources"]
+    assert (used["queries"], used["descriptions"]) == (0, 0) and 0 < used["reviews"] <= used["targets"]
+    assert f"brands of items, {used['reviews']} reviews of users for" in " ".join(done.stderr.split())
     return folder / "checkpoint"
 
 

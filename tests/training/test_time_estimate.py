@@ -6,6 +6,7 @@ import io
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from transformers import TrainerControl, TrainerState
@@ -14,6 +15,7 @@ from xcat_rec.tokenization.progress_bars import show_progress
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.data_defaults import from_data
 from xcat_rec.training.time_estimate import TimeEstimate, WorkBesideSteps
+from xcat_rec.training.tuning.reranker import _steps, fit_seconds
 
 from .test_trainer import prepared, trainer_of
 
@@ -53,6 +55,20 @@ def test_training_reports_an_estimate_its_stages_and_what_quick_costs(tmp_path: 
     assert told.count("time left: ") == 1 and "\r" not in told
     assert not [entry for entry in trainer.state.log_history if "eval_loss" in entry]
     assert trainer.evaluate()["eval_ndcg@10"] > 0
+
+
+def test_the_time_of_the_re_ranker_follows_from_the_number_of_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reranker = prepared(tmp_path).model.model.candidates
+    assert reranker is not None
+    ticks = iter(range(100))
+    clock = SimpleNamespace(perf_counter=lambda: next(ticks))
+    monkeypatch.setattr("xcat_rec.training.tuning.reranker.time", clock)
+    for users, quick in ((100, False), (30_000, False), (100, True)):
+        per_step, fits = 1 / 3, 4
+        assert fit_seconds(reranker, users, quick) == pytest.approx(per_step * fits * _steps(users, quick))
+    assert fit_seconds(reranker, 100) < fit_seconds(reranker, 30_000)
 
 
 def test_a_trainer_without_bars_is_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import uuid4
 
 import datasets
 import polars as pl
+import pyarrow as pa
 
 from ..tables.table_columns import QUERY
 from ..text.cleaning import clean_text
@@ -68,6 +70,46 @@ def add_asks(data: SplitData, text_columns: Sequence[str] = ()) -> None:
 def review_columns(events: pl.DataFrame, text_columns: Sequence[str] = ()) -> list[str]:
     """Columns of events with reviews; see `text_columns` of `add_asks`."""
     return [name for name in text_columns or TEXT_COLUMNS if name in events.columns and name != QUERY]
+
+
+@dataclass(frozen=True)
+class AskSources:
+    """The texts that queries for fitting are made from, beside titles, categories and brands of items.
+
+    Args:
+        targets: Number of validation targets.
+        queries: Number of these whose event has a query.
+        reviews: Number of these whose item has a review by another user.
+        descriptions: Number of items with a description.
+    """
+
+    targets: int
+    queries: int
+    reviews: int
+    descriptions: int
+
+    def __str__(self) -> str:
+        own = [f"{count:,} {name}" for name, count in (("queries", self.queries), ("reviews", self.reviews)) if count]
+        of_users = f"{' and '.join(own)} of users for {self.targets:,} validation targets" if own else ""
+        described = f"descriptions of {self.descriptions:,} items" if self.descriptions else ""
+        used = ", ".join(filter(None, (of_users, described)))
+        missing = "" if own else " (events have no column query, review_title, review_text or text)"
+        return f"queries are fitted to titles, categories and brands of items{f', {used}' if used else ''}{missing}"
+
+
+def ask_sources(rows: datasets.Dataset, items: pa.Table) -> AskSources:
+    """Count the texts that queries for fitting are made from.
+
+    Args:
+        rows: The validation split, after `add_asks`.
+        items: The items of the catalogue.
+    """
+    found = {name: rows[name] if name in rows.column_names else [] for name in (ASKS, REVIEWS)}
+    counts = {name: sum(bool(text) for texts in lists for text in texts) for name, lists in found.items()}
+    descriptions = items["description"].to_pylist() if "description" in items.column_names else []
+    return AskSources(
+        sum(map(len, rows["targets"])), counts[ASKS], counts[REVIEWS], sum(bool(text) for text in descriptions)
+    )
 
 
 def _targets(rows: datasets.Dataset) -> pl.DataFrame:

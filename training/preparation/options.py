@@ -14,6 +14,7 @@ from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.interests.reader import NO_INTEREST, UserInterests
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.event_options import EventOptions
+from ...tokenization.sequences.row_asks import AskSources, ask_sources
 from ...tokenization.sequences.split_data import SplitData
 from ...tokenization.text.item_text import DEFAULT_TEXT_FIELDS
 
@@ -113,6 +114,13 @@ class PreparedTraining:
     def splits(self) -> DatasetDict:
         """The parts of the data: `train`, `validation` and `test`."""
         return self.data.splits
+
+    @property
+    def ask_sources(self) -> AskSources | None:
+        """The texts that queries for fitting are made from; None for a model that reads no queries."""
+        if self.model.model.asks is None:
+            return None
+        return ask_sources(self.splits["validation"], self.processor.catalogue.table)
 
     @property
     def trained(self) -> np.ndarray:

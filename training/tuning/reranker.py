@@ -174,26 +174,27 @@ def _folds(rows: list[int], generator: torch.Generator) -> dict[int, int]:
     return {different[i]: number for number, part in enumerate(parts) for i in part.tolist()}
 
 
-def fit_seconds(stage: XCatCandidateAttention, quick: bool = False) -> float:
+def fit_seconds(stage: XCatCandidateAttention, users: int, quick: bool = False) -> float:
     """Estimated seconds to fit a re-ranker from existing features, measured on a few steps with synthetic ones.
 
     Args:
         stage: The re-ranker; it is not changed.
+        users: Number of users of the fit.
         quick: As in `fit_second_stage`.
     """
     config, features = stage.config, len(stage.key)
-    shape = (_BATCH, config.num_candidates, config.candidate_window)
+    shape = (_BATCH, min(config.num_candidates, config.num_items), config.candidate_window)
     found = CandidateFeatures(
         torch.zeros(*shape, features, dtype=torch.float16),
         torch.zeros(*shape[:2], len(stage.weight)),
         torch.ones(_BATCH, config.candidate_window, dtype=torch.bool),
     )
     sample = CandidateSample(found, torch.zeros(_BATCH, 1, dtype=torch.long), torch.zeros(shape[:2]), [])
-    users, generator, copied = torch.arange(_BATCH), torch.Generator().manual_seed(0), copy.deepcopy(stage)
+    chosen, generator, copied = torch.arange(_BATCH), torch.Generator().manual_seed(0), copy.deepcopy(stage)
     for _ in range(2):  # the first run is slower
         started = time.perf_counter()
-        _fit(copied, sample, users, generator, Stage(""), _MEASURED)
-    return (time.perf_counter() - started) / _MEASURED * (FOLDS + 1) * _steps(MOST_USERS, quick)
+        _fit(copied, sample, chosen, generator, Stage(""), _MEASURED)
+    return (time.perf_counter() - started) / _MEASURED * (FOLDS + 1) * _steps(users, quick)
 
 
 def _steps(users: int, quick: bool) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.sequences.event_options import EventOptions
-from xcat_rec.tokenization.sequences.row_asks import ASKS, REVIEWS, add_asks
+from xcat_rec.tokenization.sequences.row_asks import ASKS, REVIEWS, add_asks, ask_sources
 from xcat_rec.tokenization.sequences.split_data import SplitData
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
 from xcat_rec.tokenization.text.default_encoder import packaged_copy
@@ -100,6 +101,23 @@ def test_queries_of_searches_and_rows_without_any(tmp_path: Path) -> None:
         ]
     bare = validate_tables(items_table(), shop.events.drop("query", "review_text"))
     assert not {ASKS, REVIEWS} & set(added(bare, tmp_path, split="leave-one-out").validation.column_names)
+
+
+def test_the_texts_that_queries_are_made_from_are_counted(tmp_path: Path) -> None:
+    data = added(asked_shop(), tmp_path)
+    rows, items = data.splits["validation"], data.vocabulary.table
+    assert not any(items["description"].to_pylist())
+    targets, reviews = sum(map(len, rows["targets"])), sum(text != "" for texts in rows[REVIEWS] for text in texts)
+    assert str(ask_sources(rows, items)) == (
+        f"queries are fitted to titles, categories and brands of items, {targets} queries and {reviews} reviews of "
+        f"users for {targets} validation targets"
+    )
+    plain, column = rows.remove_columns([ASKS, REVIEWS]), pa.array(["warm", None, ""] + [None] * (items.num_rows - 3))
+    described = items.drop_columns(["description"]).append_column("description", column)
+    assert str(ask_sources(plain, described)) == (
+        "queries are fitted to titles, categories and brands of items, descriptions of 1 items "
+        "(events have no column query, review_title, review_text or text)"
+    )
 
 
 def test_no_text_of_a_user_is_written(

@@ -15,7 +15,7 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.progress import Stage, listening
 from xcat_rec.training.preparation.options import PreparedTraining
 from xcat_rec.training.tuning import reranker
-from xcat_rec.training.tuning.reranker import SecondStageGain, _standardise, _steps, fit_second_stage
+from xcat_rec.training.tuning.reranker import SecondStageGain, _steps, fit_second_stage, standardise
 
 from ..test_trainer import prepared, trainer_of
 
@@ -110,7 +110,7 @@ def test_rare_features_do_not_count() -> None:
     candidates[..., -2] *= torch.arange(200).view(40, 5) < 1
     candidates[..., -1] *= torch.arange(200).view(40, 5) < 2
     pairs = torch.rand(40, 5, 10, len(stage.key), generator=generator)
-    _standardise(stage, CandidateFeatures(pairs, candidates, torch.ones(40, 10, dtype=torch.bool)))
+    standardise(stage, CandidateFeatures(pairs, candidates, torch.ones(40, 10, dtype=torch.bool)))
     assert stage.candidate_scale.isinf().tolist() == [False] * (len(stage.weight) - 2) + [True, False]
     for buffer in (stage.weight, stage.expand, stage.contract):
         buffer.normal_(generator=generator)
