@@ -126,13 +126,8 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     tell(f"preparing {request.shop.name} ...")
     prepared, trained_model, own_catalogue = _prepare(request, options, "bf16" if arguments.bf16 else "fp32", task)
     task = task.for_data(prepared.data)
-    tell(f"event types: {prepared.data.roles}")
     parameters = parameter_counts(trained_model)
-    for note in prepared.notes:
-        tell(f"note: {note}")
-    prepared.data.require("validation", "test")
-    if task.ranks and prepared.ask_sources is not None:
-        tell(str(prepared.ask_sources))
+    _tell_prepared(prepared, task, tell)
     split = prepared.data.split
     card = begin_card(request, options, prepared, arguments, split)
     tell(f"training {parameters[0]:,} of {parameters[1]:,} parameters")
@@ -175,6 +170,16 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
             trainer.push_output(request.output)
     trainer.accelerator.wait_for_everyone()
     return outcome
+
+
+def _tell_prepared(prepared: PreparedTraining, task: Task, tell: Callable[[str], None]) -> None:
+    """Say what was prepared; refuse data without a validation or test split."""
+    tell(f"event types: {prepared.data.roles}")
+    for note in prepared.notes:
+        tell(f"note: {note}")
+    prepared.data.require("validation", "test")
+    if task.ranks and prepared.ask_sources is not None:
+        tell(str(prepared.ask_sources))
 
 
 def _compared(

@@ -76,6 +76,11 @@ class FitResult:
             raise ValueError(f"a {type(self.model).__name__} does not rank items; use model and metrics of the result")
         return self.ranker
 
+    def _query_sources(self) -> dict[str, int] | None:
+        """Numbers of texts that queries are fitted to; None if the model reads no queries."""
+        found = None if self.ranker is None else self.prepared.ask_sources
+        return None if found is None else asdict(found)
+
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON: the model's metrics at the top level, the baselines' below."""
         measured: dict[str, Any] = {"metrics": self.metrics}
@@ -97,7 +102,7 @@ class FitResult:
             "trained_parameters": self.parameters[0],
             "parameters": self.parameters[1],
             "unknown_tokens": dict(self.prepared.unknown_tokens),
-            "query_sources": None if self.prepared.ask_sources is None else asdict(self.prepared.ask_sources),
+            "query_sources": self._query_sources(),
         }
 
 
