@@ -16,6 +16,7 @@ from .dataset_facts import DatasetFacts
 if TYPE_CHECKING:
     from ..modeling_xcat.configuration_xcat import XCatConfig
     from ..training.arguments import XCatTrainingArguments
+    from .click_section import ClickFacts
 
 DESCRIPTION = (
     "A behaviour encoder reads the user's events, and cross-attention connects them to the texts of their items. "
@@ -113,6 +114,7 @@ class XCatModelCardData(ModelCardData):
         card_metrics: Metrics shown in the tables.
         dataset: Computes the facts of the data; called when a card is built.
         audit: Computes the audit of the recommendations; called when a card is built.
+        clicks: Facts of a model that predicts clicks; None for other models.
     """
 
     model_name: str | None = None
@@ -151,6 +153,7 @@ class XCatModelCardData(ModelCardData):
     card_metrics: Sequence[str] = ("recall@10", "ndcg@10", "mrr@10")
     dataset: Callable[[], DatasetFacts] | None = None
     audit: Callable[[], Audit] | None = None
+    clicks: ClickFacts | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The metadata of the card, as in its YAML block."""

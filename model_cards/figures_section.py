@@ -11,6 +11,7 @@ from ..evaluation.purposes import DISCOVER, NEW_TARGETS, NEXT, NO_DISCOVERY, PUR
 from ..evaluation.ranker_evaluation import RankingReport
 from ..evaluation.slices import SLICE_MEANINGS
 from .card_data import XCatModelCardData
+from .click_section import click_section
 from .markdown import cell, line, table
 from .results import card_slices, comparison, measured_limits, verdict
 
@@ -19,6 +20,14 @@ NOT_MEASURED = "The model was not evaluated on test targets."
 
 
 def evaluation_section(data: XCatModelCardData) -> str:
+    """Metrics of clicks, if the model predicts them, and of ranked lists."""
+    clicks = click_section(data.clicks, data.own_name)
+    if clicks and not data.results:
+        return clicks
+    return "\n\n".join(part for part in (clicks, _ranking_section(data)) if part)
+
+
+def _ranking_section(data: XCatModelCardData) -> str:
     """Metrics on all test targets and on each slice, beside the baselines."""
     report = data.results.get(data.own_name)
     if report is None:
@@ -110,7 +119,8 @@ def exposure_sentence(exposure: ExposureAudit) -> str:
 
 def limits_section(data: XCatModelCardData) -> str:
     """Limitations; those found by the evaluation come first."""
-    limits = [*measured_limits(data.results, data.own_name), *data.limits]
+    of_clicks = () if data.clicks is None else data.clicks.limits
+    limits = [*measured_limits(data.results, data.own_name), *of_clicks, *data.limits]
     return "\n".join(f"- {line(limit)}" for limit in limits)
 
 

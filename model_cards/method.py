@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..modeling_xcat.configuration_xcat import REGRESSION_FROM, XCatConfig
+from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from ..training.arguments import XCatTrainingArguments
 
 
@@ -105,6 +106,27 @@ CITATIONS = {
 
 _ENCODERS = {"transformer": "kang2018", "bidirectional": "sun2019", "lstm": "hochreiter1997"}
 """Sources of behaviour encoders; of the others the GRU's."""
+
+
+def losses_of_model(
+    model_type: str, config: XCatConfig, arguments: XCatTrainingArguments | None = None
+) -> list[Ingredient]:
+    """Losses of a class of models: of clicks, if it predicts them, and of next-item prediction.
+
+    Args:
+        model_type: Name of the class.
+        config: Configuration of the model.
+        arguments: Arguments of the training, or None.
+    """
+    if model_type != XCatForClickPrediction.__name__:
+        return losses_of(config, arguments)
+    detail = "binary cross-entropy of shown items, which attend to the history"
+    if config.pairwise_weight:
+        detail += f"; plus {config.pairwise_weight:g} times a loss over pairs of a click and a non-click of one user"
+    if config.next_item_weight:
+        detail += f"; plus {config.next_item_weight:g} times the next losses"
+    clicks = Ingredient("Clicks", detail, ("zhou2018",))
+    return [clicks, *(losses_of(config, arguments) if config.next_item_weight else [])]
 
 
 def losses_of(config: XCatConfig, arguments: XCatTrainingArguments | None = None) -> list[Ingredient]:

@@ -8,8 +8,9 @@ import re
 from ..tokenization.tables.problems import without_advice
 from ..training.provenance import package_versions
 from .card_data import XCatModelCardData
+from .click_section import click_usage
 from .markdown import cell, facts_table, is_hub_id, line, usable_id
-from .method import CITATIONS, losses_of, parts_of
+from .method import CITATIONS, losses_of_model, parts_of
 
 LIBRARY_CITATION = """@software{xcat_rec,
   title = {xcat-rec: cross-attention recommendation across item categories},
@@ -51,6 +52,7 @@ from xcat_rec import XCatRecommender
 recommender = XCatRecommender.from_pretrained("{name}")
 recommender.recommend({json.dumps(history, ensure_ascii=False)}, k=10)
 ```""",
+        *filter(None, [click_usage(data.clicks, history)]),
         "From the command line, with xcat-rec installed from a clone of its repository:",
         f"```bash\nxcat recommend {name} --history {_shell_list(history)} -k 10\n```",
     ]
@@ -103,7 +105,8 @@ def citation_section(data: XCatModelCardData) -> str:
     entries.append(LIBRARY_CITATION % package_versions().get("xcat-rec", "unknown"))
     config = data.training.config
     if config is not None:
-        used = [*losses_of(config, data.training.arguments), *parts_of(config)]
+        losses = losses_of_model(data.model_type, config, data.training.arguments)
+        used = [*losses, *parts_of(config)]
         keys = dict.fromkeys(key for part in used for key in part.citations)
         entries += [CITATIONS[key] for key in keys]
     text = "\n\n".join(entry.strip() for entry in entries)

@@ -11,7 +11,7 @@ from ..evaluation.purposes import DISCOVER
 from ..training.provenance import package_versions
 from .card_data import TrainingRecord, XCatModelCardData
 from .markdown import cell, duration, line, metric_label, settings_table, table
-from .method import Ingredient, losses_of, parts_of
+from .method import Ingredient, losses_of_model, parts_of
 from .settings import model_settings, training_settings
 
 PLACES = {
@@ -30,7 +30,8 @@ def training_section(data: XCatModelCardData) -> str:
     record = data.training
     losses, parts, settings = "Not recorded.", "Not recorded.", ("Not recorded.", "Not recorded.")
     if record.config is not None:
-        losses, parts = _listed(losses_of(record.config, record.arguments)), _listed(parts_of(record.config))
+        losses = _listed(losses_of_model(data.model_type, record.config, record.arguments))
+        parts = _listed(parts_of(record.config))
         fitted = "Not recorded." if record.arguments is None else settings_table(training_settings(record.arguments))
         settings = settings_table(model_settings(record.config)), fitted
     written = {

@@ -23,6 +23,8 @@ from .reranker_xcat import CandidateFeatures
 from .signature_xcat import names_inputs
 
 _SHOWINGS_AT_ONCE = 4096
+_ALIGNED = 64
+"""Bytes that the address of a new tensor is a multiple of."""
 _HAD = 0.2
 """Units of cosine that having had an item counts in the features."""
 
@@ -64,6 +66,20 @@ class XCatForClickPrediction(XCatForNextItem):
         self.calibration = ClickCalibration()
         self.post_init()
         self.model.text.freeze()
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As in `XCatPreTrainedModel`; weights are placed in memory as new ones, so log odds are equal bit for bit.
+
+        A file of weights is mapped into memory, where a tensor may start at any address, and the order of a sum in a
+        matrix product depends on it.
+        """
+        loaded = super().from_pretrained(*args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info
+        for tensor in (*model.parameters(), *model.buffers()):
+            if tensor.device.type == "cpu" and tensor.data_ptr() % _ALIGNED:
+                tensor.data = tensor.data.clone()
+        return loaded
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..evaluation.audits.exposure import Audit, audit_recommendations
-from ..model_cards.card_data import XCatModelCardData
+from ..model_cards.card_data import INTENDED_USE, XCatModelCardData
+from ..model_cards.click_section import CLICKS_ALONE, TASK, USE, click_facts
 from ..model_cards.dataset_facts import DatasetFacts, describe_dataset
 from ..model_cards.markdown import is_hub_id
 from ..model_cards.run_cards import popular_items
 from ..modeling_xcat.hub_xcat import fetched_commit
+from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
+from ..tokenization.sequences.click_rows import ClickData
 from ..tokenization.sequences.event_options import EventOptions
 from ..tokenization.sources import split_data
 from ..tokenization.text_language import find_language
@@ -78,7 +81,16 @@ def begin_card(
         command=request.command,
         example_history=popular_items(prepared.model, vocabulary, 3),
         dataset=dataset,
+        **_of_clicks(prepared),
     ).given(request.card or {})
+
+
+def _of_clicks(prepared: PreparedTraining) -> dict[str, Any]:
+    """Fields of the card of a model that predicts clicks; none for other models."""
+    if not isinstance(prepared.model, XCatForClickPrediction):
+        return {}
+    ranks = prepared.model.config.next_item_weight > 0
+    return {"task": TASK if ranks else CLICKS_ALONE, "intended_use": (USE, *INTENDED_USE[0 if ranks else 1 :])}
 
 
 def complete_card(card: XCatModelCardData, outcome: FitResult, own_name: str) -> None:
@@ -97,7 +109,14 @@ def complete_card(card: XCatModelCardData, outcome: FitResult, own_name: str) ->
         histories = prepared.splits["test"].with_format(None)["items"]
         return audit_recommendations(outcome.reports, own_name, histories, prepared.processor.catalogue, counts)
 
-    card.own_name, card.results, card.audit = own_name, outcome.reports, audit
+    card.own_name = own_name
+    if outcome.clicks and isinstance(outcome.model, XCatForClickPrediction):
+        data = outcome.prepared.data
+        assert isinstance(data, ClickData)
+        card.clicks = click_facts(outcome.model, data, outcome.clicks)
+    if not outcome.reports:  # the model was not trained to rank
+        return
+    card.results, card.audit = outcome.reports, audit
     more = [f"{name}@10" for name in outcome.reports[own_name].requested]
     card.card_metrics = list(dict.fromkeys((*card.card_metrics, *more)))
 

@@ -1,0 +1,125 @@
+"""The part of a card about click prediction: labels, metrics beside the floors, and calibration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..evaluation.click_evaluation import TABLE_METRICS, ClickReport
+from ..evaluation.click_prediction.click_metrics import ABOUT
+from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
+from ..tokenization.sequences.click_rows import ClickData
+from .markdown import cell, facts_table, line, table
+
+TASK = "Click prediction for shown items, and next-item recommendation over a whole catalogue"
+CLICKS_ALONE = "Click prediction for shown items"
+HEADINGS = {"auc": "AUC", "gauc": "GAUC", "log_loss": "log loss", "ece": "ECE"}
+USE = "Probability that a user clicks, or buys, an item that is shown."
+
+
+@dataclass(frozen=True)
+class ClickFacts:
+    """Facts of a model that predicts clicks.
+
+    Args:
+        reports: Click reports on the test split by model name.
+        labels: Sentence about the labels, without its full stop.
+        facts: Names and values of the other facts.
+        limits: Limitations, sentences.
+        context: Names of the context columns.
+    """
+
+    reports: Mapping[str, ClickReport]
+    labels: str
+    facts: Mapping[str, str]
+    limits: Sequence[str]
+    context: Sequence[str] = field(default=())
+
+
+def click_facts(model: XCatForClickPrediction, data: ClickData, reports: Mapping[str, ClickReport]) -> ClickFacts:
+    """Facts of a trained model.
+
+    Args:
+        model: The model.
+        data: The labelled rows.
+        reports: Reports on the test split; the model and the floors.
+    """
+    clicks, config, calibration = data.clicks, model.config, model.calibration
+    context = (*data.context.dense, *data.context.categorical)
+    sampled = data.sampler is not None
+    if sampled:
+        negatives = f"{clicks.eval_negatives} sampled negative{'s' if clicks.eval_negatives > 1 else ''} of the kind"
+        labels = (
+            f"Every target event is a positive, with {negatives} `{data.kind}`: items that the user has no event with"
+        )
+        limits = [
+            "No table states what was shown: a probability is that of an item among one positive and "
+            f"{negatives} {data.kind}, not a click-through rate."
+        ]
+    else:
+        labels = f"Labels are {data.kind}s of the events table; a history has the earlier events alone"
+        limits = [
+            "Labels exist for items that were shown, so the model learns the choices of the system that showed them."
+        ]
+    curve = "with an isotonic curve" if bool(calibration.corrections.any()) else "without an isotonic curve"
+    shift, slope, intercept = (float(getattr(calibration, name)) for name in ("shift", "slope", "intercept"))
+    facts = {
+        "Share of positives": f"{data.train_rate:.4f} in training, {data.true_rate:.4f} where it is used",
+        "Loss of next items": f"weight {float(config.next_item_weight):g}",
+        "Evidence fitted on validation": "used" if config.click_attention else "not used",
+        "Calibration fitted on validation": f"log odds plus {shift:.3f}, times {slope:.3f}, plus {intercept:.3f}, "
+        + curve,
+        "Context columns": ", ".join(f"`{cell(name)}`" for name in context) or "none",
+    }
+    return ClickFacts(reports, labels, facts, limits, context)
+
+
+def click_section(facts: ClickFacts | None, own: str) -> str:
+    """Metrics of clicks on the test split, beside the floors; empty for a model that predicts none.
+
+    Args:
+        facts: Facts of the model, or None.
+        own: Name of the model in the reports.
+    """
+    if facts is None:
+        return ""
+    report = facts.reports[own]
+    order = sorted(facts.reports, key=lambda name: (name != own, name))
+    rows = [[cell(name), *_values(facts.reports[name])] for name in order]
+    both = report.num_users - report.num_left_out
+    measured = {
+        "Mean prediction over share of positives": _number(report.value("prediction_ratio")),
+        "Reliability slope": _number(report.value("reliability_slope")),
+    }
+    return "\n\n".join([
+        f"### Clicks ({report.num_rows:,} shown items of {report.num_users:,} users, "
+        f"{report.num_positives:,} positive)",
+        f"{facts.labels}. The other models are floors: a logistic regression of the item's popularity, and of the "
+        "share of the history in its category.",
+        table(["model", *HEADINGS.values()], rows),
+        f"{line(ABOUT['gauc'])} {both:,} users have both labels. {line(ABOUT['ece'])}",
+        facts_table([[name, value] for name, value in {**measured, **facts.facts}.items()]),
+    ])  # fmt: skip
+
+
+def click_usage(facts: ClickFacts | None, history: Sequence[str]) -> str:
+    """An example of click probabilities; empty for a model that predicts none."""
+    if facts is None:
+        return ""
+    items = ", ".join(f'"{line(item)}"' for item in history)
+    values = "".join(f'"{line(column)}": [...], ' for column in facts.context).removesuffix(", ")
+    context = f", context={{{values}}}" if values else ""
+    return f"""Probabilities of clicks, one per shown item:
+
+```python
+recommender.click_probability([{items}], [{items}]{context})
+```"""
+
+
+def _values(report: ClickReport) -> list[str]:
+    return [_number(report.value(metric)) for metric in TABLE_METRICS]
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if math.isfinite(value) else "n/a"

@@ -1,0 +1,184 @@
+"""`fit(task="click")`, `xcat fit --task click` and the checkpoint that they write."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import xcat_rec
+from xcat_rec.modeling_xcat.modeling_click_xcat import XCatForClickPrediction
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
+from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.training.tasks import ClickTask
+
+from ..cli.commands import refused, run
+from ..tiny_shop import QUICK, SMALL, save_text_encoder, write_shop
+from ..training.tasks.test_click import impressions
+
+HISTORY, SHOWN = ["item-01", "item-08"], ["item-15", "item-16", "item-30"]
+FLOORS = {"candidate-popularity", "category-match"}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("clicks")
+    return str(write_shop(folder / "shop")), str(save_text_encoder(folder / "encoder"))
+
+
+def fields(encoder: str, epochs: int = 4, **more: Any) -> dict[str, Any]:
+    return {**SMALL, **QUICK, "num_train_epochs": epochs, "text_encoder": encoder, **more}
+
+
+@pytest.fixture(scope="module")
+def fitted(places: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> xcat_rec.FitResult:
+    data, encoder = places
+    output = tmp_path_factory.mktemp("fitted") / "model"
+    return xcat_rec.fit(data, output, task="click", negatives="category", eval_negatives=2, **fields(encoder))
+
+
+def test_the_result_has_click_metrics_beside_the_floors(fitted: xcat_rec.FitResult) -> None:
+    assert set(fitted.clicks) == {"XCat", *FLOORS}
+    report = fitted.clicks["XCat"]
+    assert report.kind == "category" and fitted.metrics == report.metrics
+    assert report.num_rows == 3 * report.num_positives
+    assert report.metrics["gauc"] > max(fitted.clicks[name].metrics["gauc"] for name in FLOORS)
+    assert fitted.reports["XCat"].metrics["ndcg@10"] > fitted.reports["popularity"].metrics["ndcg@10"]
+    plain = json.loads(json.dumps(fitted.to_dict()))
+    assert plain["metrics"]["auc"] == report.metrics["auc"] and set(plain["baselines"]) == FLOORS
+    assert plain["next_item"]["metrics"]["ndcg@10"] == fitted.reports["XCat"].metrics["ndcg@10"]
+
+
+def test_a_loaded_checkpoint_predicts_bit_for_bit_the_same(fitted: xcat_rec.FitResult) -> None:
+    loaded = XCatRecommender.from_pretrained(fitted.output)
+    assert isinstance(loaded.model, XCatForClickPrediction) and loaded.predicts_clicks
+    rows = fitted.prepared.splits["test"]
+    np.testing.assert_array_equal(loaded.click_probabilities(rows), fitted.recommender.click_probabilities(rows))
+    found = loaded.click_probability(HISTORY, SHOWN)
+    np.testing.assert_array_equal(found, fitted.recommender.click_probability(HISTORY, SHOWN))
+    assert found.dtype == np.float64 and ((found > 0) & (found < 1)).all() and found.argmax() == 0
+    np.testing.assert_allclose(loaded.click_probability(HISTORY, SHOWN[:1]), found[:1], rtol=1e-5)
+    assert loaded.click_probability([], SHOWN).shape == (3,) and not len(loaded.click_probability(HISTORY, []))
+    saved = loaded.processor.event_settings["clicks"]
+    assert saved["kind"] == "category" and saved["options"]["eval_negatives"] == 2
+    assert (saved["true_rate"], saved["train_rate"]) == (pytest.approx(1 / 3), 0.5)
+    listed = [item.item_id for item in loaded.recommend(HISTORY, 5)]
+    assert listed == [item.item_id for item in fitted.recommender.recommend(HISTORY, 5)]
+
+
+def test_a_later_event_changes_no_probability(fitted: xcat_rec.FitResult) -> None:
+    rows = fitted.prepared.splits["test"].select(range(20))
+    before = fitted.recommender.click_probabilities(rows)
+    poisoned = rows.map(lambda row: {"items": [*row["items"], *row["targets"], 5], "event_types": [
+        *row["event_types"], *[1] * (len(row["targets"]) + 1)
+    ], "ratings": [*row["ratings"], *[5.0] * (len(row["targets"]) + 1)], "timestamps": [
+        *row["timestamps"], *[2_000_000_000] * (len(row["targets"]) + 1)
+    ]})  # fmt: skip
+    np.testing.assert_allclose(fitted.recommender.click_probabilities(poisoned), before, rtol=0, atol=1e-6)
+
+
+def test_requests_that_cannot_be_answered(fitted: xcat_rec.FitResult, places: tuple[str, str], tmp_path: Path) -> None:
+    recommender = fitted.recommender
+    with pytest.raises(ValueError, match=r"items: 1 of 2 are not in the catalogue, for example 'no-such'"):
+        recommender.click_probability(HISTORY, ["item-01", "no-such"])
+    with pytest.raises(ValueError, match="history is a list of item ids; got a plain string"):
+        recommender.click_probability("item-01", SHOWN)
+    with pytest.raises(ValueError, match="context has 'price', which the model was not trained with; it has none"):
+        recommender.click_probability(HISTORY, SHOWN, context={"price": 3})
+    plain = XCatRecommender(XCatForNextItem(recommender.model.config), recommender.processor)
+    with pytest.raises(ValueError, match="this model predicts no clicks; train one with task='click'"):
+        plain.click_probability(HISTORY, SHOWN)
+
+
+def test_evaluations_know_the_task_of_the_checkpoint(
+    fitted: xcat_rec.FitResult, places: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, _ = places
+    found = xcat_rec.evaluate(fitted.output, data)
+    assert found.report.metrics == fitted.metrics and set(found.baselines) == FLOORS
+    assert found.report.kind == "category" and [note[:20] for note in found.notes] == ["3 labelled items of "]
+    other = xcat_rec.evaluate(fitted.output, data, negatives="uniform", eval_negatives=1, part="validation")
+    assert other.report.kind == "uniform" and other.report.num_rows == 2 * other.report.num_positives
+    assert len(other.notes) == 2 and "slightly too good" in other.notes[1]
+    assert other.notes[0] == "labels are of the kind uniform, and the checkpoint was trained with category labels"
+    ranked = xcat_rec.evaluate(fitted.output, data, task="next-item")
+    assert ranked.report.metrics["ndcg@10"] == fitted.reports["XCat"].metrics["ndcg@10"]
+    command = ["evaluate", str(fitted.output), data]
+    told = run([*command, "--json"], capsys)
+    assert told["metrics"]["log_loss"] == found.report.metrics["log_loss"] and told["kind"] == "category"
+    assert set(told["baselines"]) == FLOORS and told["part"] == "test"
+    told = run([*command, "--task", "next-item", "--json"], capsys)
+    assert told["metrics"]["ndcg@10"] == ranked.report.metrics["ndcg@10"]
+    told = run([*command, "--negatives", "popularity", "--by-history", "--by-category", "--json"], capsys)
+    assert told["kind"] == "popularity"
+    refused([*command, "-k", "5"], capsys, ["-k is for ranked lists", "--task next-item"])
+    refused([*command, "--task", "ranks"], capsys, ["--task is 'ranks'; give click or next-item"])
+
+
+def test_the_command_trains_the_same_model(
+    fitted: xcat_rec.FitResult, places: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, encoder = places
+    words = []
+    for name, value in fields(encoder, negatives="category", eval_negatives=2).items():
+        words += [f"--{name.replace('_', '-')}", ",".join(map(str, value)) if isinstance(value, list) else str(value)]
+    command = ["fit", data, "--output", str(tmp_path / "model"), "--task", "click", *words]
+    told = run([*command, "--json"], capsys)
+    assert told["metrics"]["log_loss"] == fitted.metrics["log_loss"]
+    assert "next_item" in told and told["kind"] == "category"
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "--task click" in card and "--negatives category" in card
+    refused(
+        ["fit", data, "--negatives", "uniform"], capsys,
+        ["--negatives is an option of click prediction", "--task click"],
+    )  # fmt: skip
+    refused(["fit", data, "--task", "click", "--negatives", "hard"], capsys, ["--negatives is 'hard'"])
+    adapter = ["--overwrite", "--base", str(fitted.output), "--peft", "lora"]
+    refused([*command[:6], *adapter], capsys, ["--peft is 'lora'", "no head for ClickTask"])
+
+
+def test_clicks_alone_and_from_a_base(fitted: xcat_rec.FitResult, places: tuple[str, str], tmp_path: Path) -> None:
+    data, encoder = places
+    alone = xcat_rec.fit(
+        data, tmp_path / "alone", task=ClickTask(), next_item_weight=0, pairwise_weight=0.5, card=None,
+        **fields(encoder, 2),
+    )  # fmt: skip
+    assert alone.reports == {} and alone.clicks["XCat"].kind == "uniform" and alone.to_dict()["next_item"] is None
+    quick = {**QUICK, "num_train_epochs": 1}
+    ranked = xcat_rec.fit(data, tmp_path / "ranked", base=str(fitted.output), card=None, **quick)
+    assert type(ranked.model) is XCatForNextItem and not ranked.clicks
+    assert "clicks" not in ranked.recommender.processor.event_settings
+    again = xcat_rec.fit(data, tmp_path / "again", base=str(tmp_path / "ranked"), task="click", card=None, **quick)
+    assert isinstance(again.model, XCatForClickPrediction) and math.isfinite(again.metrics["log_loss"])
+
+
+def test_impressions_of_a_file_are_learnt_with_their_context(
+    places: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = impressions()
+    folder = tmp_path / "shown"
+    folder.mkdir()
+    shop.events.select("user_id", "item_id", "timestamp", "clicked", "price", "device").write_parquet(
+        folder / "events.parquet"
+    )
+    shop.items.select("item_id", "title", "brand", "category").write_parquet(folder / "items.parquet")
+    options = {"dense": ["price"], "categorical": ["device"]}
+    found = xcat_rec.fit(folder, tmp_path / "model", task="click", **options, **fields(places[1], 8))
+    report = found.clicks["XCat"]
+    assert (
+        report.kind == "impression"
+        and report.metrics["auc"] > 0.7 > 0.62 > found.clicks["category-match"].metrics["auc"]
+    )
+    assert xcat_rec.evaluate(tmp_path / "model", folder).report.metrics == found.metrics
+    chosen = found.recommender.click_probability(
+        HISTORY, SHOWN[:2], context={"price": [10, 30], "device": "phone"}
+    )  # fmt: skip
+    loaded = XCatRecommender.from_pretrained(tmp_path / "model")
+    again = loaded.click_probability(HISTORY, SHOWN[:2], context={"price": pl.Series([10, 30]), "device": "phone"})
+    np.testing.assert_array_equal(chosen, again)
+    assert chosen[0] > chosen[1]
