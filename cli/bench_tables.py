@@ -117,6 +117,11 @@ def asks_table(rows: Sequence[Row], reports: Mapping[str, RankingReport]) -> Pla
         Column("query"), Column("ranked by"), Column("model", cut=True), Column("value", right=True),
         *([Column("over seeds", right=True)] if several else []), Column("95 % interval", right=True),
     )  # fmt: skip
+    if {"bm25", "text-search"} & {*grouped}:
+        below.append(
+            "bm25, text-search: read the query only, so all items are equal for history alone, which counts as 0; so "
+            "they are for bm25 and a query without a word of the catalogue"
+        )
     below.append("query and history alone: the same targets, ranked with one of the two; median rank: with both")
     return PlainTable(
         f"{DECIDING_METRIC} for queries, {NEXT}: {PURPOSE_MEANINGS[NEXT]}",

@@ -22,7 +22,9 @@ def catalogue(
     ] = False,
     cold_boost: Annotated[
         float | None,
-        typer.Option(help="Score added to cold items (no training events) from now on, such as 0.25."),
+        typer.Option(
+            help="Score added to cold items (no training events) from now on, such as 0.25: 0.7 doubles their odds."
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a checkpoint in the output folder.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,

@@ -68,7 +68,8 @@ def evaluate(
     cold_boost: Annotated[
         float | None,
         typer.Option(
-            help="Added to scores of cold items (no training events), such as 0.25; by default the checkpoint's value."
+            help="Added to scores of cold items (no training events), such as 0.25; 0.7 doubles their odds. By "
+            "default the checkpoint's value."
         ),
     ] = None,
     by_history: Annotated[bool, typer.Option(help="Also show metrics by length of the user's history.")] = False,

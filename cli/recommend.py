@@ -67,7 +67,8 @@ def recommend(
     cold_boost: Annotated[
         float | None,
         typer.Option(
-            help="Added to scores of cold items (no training events), such as 0.25; by default the checkpoint's value."
+            help="Added to scores of cold items (no training events), such as 0.25; 0.7 doubles their odds. By "
+            "default the checkpoint's value."
         ),
     ] = None,
     on_unknown: Annotated[

@@ -229,6 +229,7 @@ def evaluation_data(
         options, vocabulary=processor.catalogue, event_types=processor.event_types, cache_dir=options.cache_dir
     )
     unknown = _unknown_items(data, recommender, part, options, notes)
+    notes += _other_items(data, recommender)
     data.require(part)
     interests = shop_interests(shop, recommender.model, processor)
     if interests is not None:
@@ -318,6 +319,19 @@ def _unknown_items(
             f"the tables have items that the checkpoint lacks: {'; '.join(parts)}; add them with xcat catalogue"
         )
     return counts
+
+
+def _other_items(data: SplitData, recommender: XCatRecommender) -> list[str]:
+    """A note about items of the checkpoint that the tables lack; empty for none."""
+    catalogue = recommender.processor.catalogue
+    rows = catalogue.encode(data.shop.items["item_id"].to_arrow())
+    other = catalogue.num_items - len(np.unique(rows[rows != UNKNOWN_ROW]))
+    if not other:
+        return []
+    return [
+        f"the checkpoint has {other:,} of its {catalogue.num_items:,} items that the tables lack, such as items added "
+        "later; they are ranked, too, and no target is one of them, so metrics can be lower than without them"
+    ]
 
 
 def _flat(split: Dataset, column: str) -> np.ndarray:

@@ -196,6 +196,7 @@ def test_tables_of_queries_over_seeds(tmp_path: Path, capsys: pytest.CaptureFixt
         "category median rank xcat 2.5 ± 0.7"
     ]
     assert any(line.startswith("category history alone bm25 0.0000") for line in lines)
+    assert "all items are equal for history alone, which counts as 0" in " ".join(lines)
     assert "review: no target of the test split has a text for it" in lines and "category: 4 users" in lines
     users = {user_key(r.row["model"], r.row["seed"], name): v for r in runs for name, v in r.per_user.items()}
     CommandConsole().print(ask_ratios_table(compare_asks(rows, users)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from xcat_rec import XCatRecommender, evaluate_checkpoint, evaluate_ranker, load_metric
+from xcat_rec import XCatRecommender, add_items, evaluate_checkpoint, evaluate_ranker, load_metric
 from xcat_rec.evaluation.recent_popularity import fit_recent_popularity
 
 from ..cli.commands import run
@@ -66,3 +67,14 @@ def test_no_window_is_chosen_on_the_users_that_are_evaluated(saved: Path) -> Non
     expected = evaluate_ranker(plain, data.splits["validation"], data.vocabulary, trained=trained, ks=[10])
     assert found.baselines["popularity-recent"].to_json() == expected.to_json()
     assert any("popularity-recent counts its default of 4 weeks" in note for note in found.data.notes)
+
+
+def test_items_that_the_tables_lack_are_noted(saved: Path, tmp_path: Path) -> None:
+    new = pl.DataFrame({"item_id": ["new-1", "new-2"], "title": ["Big tent", "Small tent"], "category": ["tents"] * 2})
+    grown = add_items(saved, new, tmp_path / "grown")
+    assert grown.added.new == 2
+    whole = XCatRecommender.from_pretrained(tmp_path / "grown").vocabulary.num_items
+    assert evaluate_checkpoint(tmp_path / "grown", shop(), ks=[10]).data.notes == [
+        f"the checkpoint has 2 of its {whole} items that the tables lack, such as items added later; they are ranked, "
+        "too, and no target is one of them, so metrics can be lower than without them"
+    ]
