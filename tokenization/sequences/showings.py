@@ -144,6 +144,33 @@ def draw_showings(
     )  # fmt: skip
 
 
+def more_negatives(
+    rows: Sequence[Row], showings: Showings, sampler: NegativeSampler, count: int, seed: int = 0
+) -> Showings:
+    """Further sampled negatives of the positives of evaluation rows.
+
+    Args:
+        rows: Evaluation rows; a negative is neither an item of a row's history nor one of its targets.
+        showings: `read_showings(rows)`.
+        sampler: `ClickData.sampler`.
+        count: Negatives per positive.
+        seed: Seed of the draw.
+
+    Returns:
+        The negatives alone, each with the history of its positive.
+    """
+    chosen = showings.labels == 1
+    positives, owners, after = showings.items[chosen], showings.owners[chosen], showings.after[chosen]
+    seen = [np.asarray([*row["items"], *row["targets"]], dtype=np.int64) for row in rows]
+    drawn = sampler.draw(np.random.default_rng(seed), positives, owners, seen, count)
+    kept = drawn[:, 0] != PAD_ROW
+    items = drawn[kept].ravel()
+    return Showings(
+        np.repeat(owners[kept], count), np.repeat(after[kept], count), items, np.zeros(len(items), dtype=np.int64),
+        np.zeros((len(items), 0), dtype=np.float32), np.zeros((len(items), 0), dtype=np.int64),
+    )  # fmt: skip
+
+
 def events_of(row: Row, count: int) -> dict[str, Any]:
     """The first events of a row, for a collator; one unknown event in place of none.
 

@@ -104,7 +104,7 @@ class ClickTask(ClickPredictionTask, NextItemTask):
         if len(ranked):
             NextItemTask.tune(self, trainer, model, ranked)
         found = fit_click_stack(
-            model, trainer.evaluation_collator, validation, seed=args.seed, quick=args.quick,
+            model, trainer.processor, validation, sampler=self.data.sampler, seed=args.seed, quick=args.quick,
             fits=args.tune_second_stage,
         )  # fmt: skip
         logger.info("evidence of clicks: %s", found)
