@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from xcat_rec.tokenization.sequences.negatives import NegativeSampler
-from xcat_rec.tokenization.sequences.showings import NO_LABEL, draw_showings, histories_before, read_showings
+from xcat_rec.tokenization.sequences.showings import (
+    NO_LABEL,
+    draw_showings,
+    histories_before,
+    more_negatives,
+    read_showings,
+)
 
 SAMPLER = NegativeSampler("uniform", 60)
 
@@ -73,3 +79,18 @@ def test_every_showing_has_the_latest_events_before_it(most: int) -> None:
         read = row["items"][-most:][: position[place] + 1]
         assert read == given[owner]["items"][:after][-most:]
     assert all(row["items"] for row in histories)
+
+
+def test_further_negatives_are_neither_in_the_history_nor_targets() -> None:
+    given = [
+        {"items": [5, 6], "targets": [7, 8], "shown_items": [7, 20, 8, 21], "shown_labels": [1, 0, 1, 0],
+         "shown_after": [2, 2, 2, 2]},
+        {"items": [9], "targets": [10], "shown_items": [10, 22], "shown_labels": [1, 0], "shown_after": [1, 1]},
+    ]  # fmt: skip
+    found = more_negatives(given, read_showings(given), SAMPLER, 5, seed=1)
+    assert found.owners.tolist() == [0] * 10 + [1] * 5 and found.after.tolist() == [2] * 10 + [1] * 5
+    assert not found.labels.any() and found.dense.shape == (15, 0)
+    for owner, item in zip(found.owners, found.items, strict=True):
+        assert item not in given[owner]["items"] and item not in given[owner]["targets"]
+    again = more_negatives(given, read_showings(given), SAMPLER, 5, seed=1)
+    assert (again.items == found.items).all()
