@@ -80,6 +80,7 @@ class CatalogueWords:
         none = pa.array([""] * self.num_items, pa.large_string())
         self._titles = none if titles is None else folded(pc.fill_null(titles, ""))
         self.is_thing = lru_cache(maxsize=1024)(self._is_thing)
+        self.is_compound = lru_cache(maxsize=1024)(self._is_compound)
         self.named_rows = lru_cache(maxsize=1024)(self._named_rows)
         self.rows = lru_cache(maxsize=1024)(self._rows)
         self.excluded_rows = lru_cache(maxsize=1024)(self._excluded_rows)
@@ -126,6 +127,13 @@ class CatalogueWords:
         titles = self._titles_of(word).to_pylist()[:_TITLES]
         uses = sum(len(form.findall(title)) for title in titles)
         return uses > 0 and sum(len(names.findall(title)) for title in titles) >= _THING_SHARE * uses
+
+    def _is_compound(self, first: str, second: str) -> bool:
+        """Whether titles use a word mostly in front of another one, so that both name a thing: "sleeping bag"."""
+        titles = self._titles_of(first).to_pylist()[:_TITLES]
+        form, end = (_name_patterns(singular(word))[0].pattern for word in (first, second))
+        uses = sum(len(re.findall(form, title)) for title in titles)
+        return uses > 0 and sum(len(re.findall(rf"{form}\s+{end}", title)) for title in titles) >= _NAME_SHARE * uses
 
     def _named_rows(self, word: str) -> np.ndarray:
         """(items,) True for the items whose title names them by a word: not a "tent peg" for "tent"."""

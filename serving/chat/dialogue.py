@@ -269,7 +269,8 @@ def _lifted(state: Understood, reading: Reading) -> Understood:
 
 def _without_wanted(state: Understood, reading: Reading) -> Understood:
     """Drop exclusions that the turn contradicts."""
-    names = [*reading.attributes, *reading.categories, *reading.brands]
+    named = (reading.named, *reading.alternatives.parts)
+    names = [*reading.attributes, *reading.categories, *reading.brands, *filter(None, named)]
     wanted = {tokens_of(folded_text(name)) for name in names}
     return replace(
         state,
@@ -309,7 +310,8 @@ def _groups(state: Understood, reading: Reading) -> tuple[tuple[str, ...], ...]:
     if not reading.adds or not reading.attributes or not state.attributes:
         return (*state.alternatives, *new)
     last = state.attributes[-1]
-    old = next((group for group in state.alternatives if any(last in phrase.split() for phrase in group)), (last,))
+    last = " ".join(word for word in state.attributes if word in state.things) if last in state.things else last
+    old = next((group for group in state.alternatives if last in group), (last,))
     joined = (*old, *(phrase for group in new or ((" ".join(reading.attributes),),) for phrase in group))
     return (*(group for group in state.alternatives if group != old), tuple(dict.fromkeys(joined)))
 

@@ -273,7 +273,7 @@ ENGLISH = Lexicon(
     r"|except(?: for)?|excluding|exclude|excludes"
     r"|avoid(?:ing|s)?|anything but|everything but|all but|other than|free (?:of|from)|allergic to|allerg(?:y"
     r"|ies) to|intolerant (?:to|of)"
-    r"|hate|hates|dislike|skip|leave out|rather than|instead of|minus|keep away|stay away|steer clear",
+    r"|hate|hates|dislike|skip|forget about|leave out|rather than|instead of|minus|keep away|stay away|steer clear",
     negation_ends=r"but|with|for|in|under|over|please|thanks|thank|that|which|who|because|i|i'm|i'd|we|is|are|if|so"
     r"|when|where|as|at|to"
     r"|show|give|find|get|only|just|though|then|want|need|looking|let|my|on|than|instead|can|could|would|should"
@@ -298,6 +298,7 @@ ENGLISH = Lexicon(
     r"|item arrive|return)|order (?:status|number|history)"
     r"|(?:return|refund|exchange|cancel|track|ship|deliver)(?:s|ing|ed)? (?:my|an?|the|it|this|something|policy"
     r"|items?|order|products?)"
+    r"|ships? (?:to|abroad|internationally)\b"
     r"|refunds?\b|shipping|delivery|deliver(?:s|ed|ing)?\b|warranty|guarantee\b|invoice|customer (?:service"
     r"|support)|track(?:ing)? number|password|log ?in\b|sign in"
     r"|opening hours|payment methods?|pay (?:with|by)|gift cards?\b|voucher|coupon|promo code|discount code"

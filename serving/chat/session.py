@@ -291,8 +291,8 @@ class ChatSession:
             state: What is wanted.
             note: A sentence before the list.
         """
-        answers = Answers(state, self._examples)
         allowed = self._candidates(state)
+        answers = Answers(state if self._turned_down(state) else replace(state, not_items=()), self._examples)
         unpriced = answers.unpriced(self._allowed.unpriced(state))
         if not allowed.any():
             freed = {limit: self._with_most_words(without(state, limit)) for limit in limits_of(state)}
@@ -302,7 +302,7 @@ class ChatSession:
             return self._turn(state, Recommendations(), answers.sentences(answers.nothing(loosen, prices), unpriced))
         by_price = state.request in ("cheapest", "dearest")
         if by_price:
-            allowed = self._extreme(allowed, state)
+            allowed = self._extreme(self._fitting(state), state)
         found = ordered_items(self.recommender, self._words, self.history, allowed, state, self.k)
         if by_price:
             price_of = dict(zip(self._ids, self._allowed.prices.tolist(), strict=True))
@@ -325,9 +325,16 @@ class ChatSession:
         answer = answers.sentences(note, listed, order, unpriced, popular)
         return self._turn(state, found, answer)
 
+    def _turned_down(self, state: Understood) -> bool:
+        """Whether the customer has turned down an item that would fit."""
+        if not state.not_items:
+            return False
+        others = self._fitting(replace(state, not_items=()))
+        return bool((others & ~self._allowed(state)).any())
+
     def _with_most_words(self, state: Understood) -> np.ndarray:
-        """(items,) True for the candidates with most of the wanted words."""
-        allowed = self._candidates(state)
+        """(items,) True for the candidates with most of the wanted words, of those with the main noun if any."""
+        allowed = self._fitting(state)
         matches = self._matches(state)
         most: np.ndarray = allowed & (matches == matches[allowed].max(initial=0))
         return most

@@ -11,7 +11,7 @@ from .catalogue_words import CatalogueWords, longest
 from .english import ENGLISH
 from .lexicon import Lexicon, SentenceWords
 from .sentence import wished
-from .text_tokens import singular, tokens_of, words_of
+from .text_tokens import joined, singular, tokens_of, words_of
 
 _LONGEST_HAN = 8
 _LONGEST_UNKNOWN = 5
@@ -89,6 +89,8 @@ def _read_names(found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWor
     tokens = tokens_of(piece)
     while place < len(tokens):
         category, brand = longest(words.categories, tokens, place), longest(words.brands, tokens, place)
+        if category and _describes(tokens, place, category, words):
+            category = 0
         ordinary, size = longest(words.ordinary_brands, tokens, place), max(category, brand)
         name = None
         if ordinary > size and _names_brand(piece, "".join(written[place : place + ordinary]), lexicon):
@@ -114,6 +116,24 @@ def _read_names(found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWor
         rest.append(_NAME)
         place += size
     return rest
+
+
+def _describes(tokens: tuple[str, ...], place: int, size: int, words: CatalogueWords) -> bool:
+    """Whether the name of a category describes the word behind it, as in "coffee grinder".
+
+    That is so if no item of the category has the word, and items of others have both.
+    """
+    name, after = tokens[place : place + size], tokens[place + size :]
+    if re.match(f"[{HAN}]", name[0]):
+        run = re.match(f"[{HAN}]*", "".join(token if len(token) == 1 else " " for token in after))
+        text = run[0] if run is not None else ""
+        word = next((text[:end] for end in range(min(4, len(text)), 1, -1) if words.has(text[:end])), "")
+    else:
+        word = after[0] if after and not re.match(f"[{HAN}]", after[0]) and words.has(after[0]) else ""
+    if not word or word in ENGLISH.stop or word.isdigit():
+        return False
+    rows = words.rows(word) & words.rows(joined(name))
+    return bool(rows.any()) and not (words.rows(word) & words.of("category", words.categories[name])).any()
 
 
 def _names_brand(piece: str, name: str, lexicon: Lexicon) -> bool:
@@ -155,7 +175,10 @@ def _words_of_sentence(
         place for place in range(len(written))
         if kept[place] and _is_alone(place, written, content, of) and _is_thing_at(place, written, content, of)
     ]  # fmt: skip
-    things = [written[place] for place in nouns if has[place] and _can_be_thing(written[place], lexicon, words)]
+    things = [
+        word for place in nouns if has[place] and _can_be_thing(written[place], lexicon, words)
+        for word in _compound(place, written, has, words)
+    ]  # fmt: skip
     topics = [
         written[place] for place in nouns
         if has[place] and set(written[:place]) & of.topics and not is_property(written[place], lexicon)
@@ -167,6 +190,12 @@ def _words_of_sentence(
         and (place in nouns or _before_name(place, written, content) or _is_alone(place, written, content, of))
     ]  # fmt: skip
     return [word for word, wish in zip(written, has, strict=True) if wish], things, topics, unknown
+
+
+def _compound(place: int, written: list[str], has: list[bool], words: CatalogueWords) -> list[str]:
+    """A thing with the word in front of it that belongs to its name: "sleeping bags"."""
+    is_one = place > 0 and has[place - 1] and words.is_compound(written[place - 1], written[place])
+    return written[place - 1 : place + 1] if is_one else [written[place]]
 
 
 def _is_alone(place: int, written: list[str], content: list[bool], of: SentenceWords) -> bool:
@@ -221,7 +250,10 @@ def _is_thing_at(place: int, written: list[str], content: list[bool], of: Senten
 
 
 def _can_be_thing(word: str, lexicon: Lexicon, words: CatalogueWords) -> bool:
-    return not is_property(word, lexicon) and (word != singular(word) or words.is_thing(word))
+    """Whether a word is a thing: by its use in titles ("tent", although adjectives end like this), or as a plural."""
+    if any(word in group for group in lexicon.alternatives):
+        return False
+    return words.is_thing(word) or (word != singular(word) and not is_property(word, lexicon))
 
 
 def is_property(word: str, lexicon: Lexicon) -> bool:
