@@ -94,3 +94,26 @@ def test_the_offer_counts_the_thing_that_is_wanted() -> None:
 
 def test_what_somebody_likes_to_drink() -> None:
     assert after("茶叶", "送给喜欢喝咖啡的妈妈").understood.hints[0] in ("咖啡",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "currency", "part"),
+    [
+        (("咖啡，100元以下", "便宜点"), None, "低于 59.00）"), (("咖啡", "便宜点"), None, "低于 59.00）"),
+        (("咖啡，40元以上", "便宜点"), "CNY", "CNY"), (("dog food under 200 dollars", "cheaper"), None, "under 45.00,"),
+    ],
+)  # fmt: skip
+def test_a_comparison_invents_no_currency(lines: tuple[str, ...], currency: str | None, part: str) -> None:
+    turn = after(*lines)
+    assert turn.understood.price.currency == currency
+    assert part in turn.answer
+
+
+def test_a_comparison_has_the_currency_of_the_catalogue() -> None:
+    rows = [(f"t{n}", "Camping tent", price, "EUR") for n, price in enumerate((50.0, 80.0))]
+    chat = ChatSession(
+        recommender_of(pl.DataFrame(rows, schema=["item_id", "title", "price", "currency"], orient="row"))
+    )
+    chat.say("tents")
+    turn = chat.say("cheaper")
+    assert (turn.understood.price.currency, ids(turn)) == ("EUR", {"t0"}) and "under 80.00 EUR" in turn.answer
