@@ -62,74 +62,93 @@ def close_in_meaning(recommender: XCatRecommender, state: Understood, rows: np.n
     return found
 
 
-def ordered_items(
-    recommender: XCatRecommender,
-    words: CatalogueWords,
-    history: Sequence[str],
-    allowed: np.ndarray,
-    state: Understood,
-    k: int,
-) -> Recommendations:
-    """The first allowed items, each with the wanted words that it has.
+class ItemOrder:
+    """Orders allowed items for one customer.
 
     A model that reads queries orders them by the wanted words and the history. For other models, the items with most
     of the wanted words come first, and equals are in the order of the model: by the history, or by popularity.
-
-    Items with the main noun (`fitting_rows`) come first. Without a wanted category, an item without a wanted word is
-    listed only if it is close in meaning.
 
     Args:
         recommender: The recommender.
         words: The words of its catalogue.
         history: Item ids, oldest first.
-        allowed: (items,) True for the items that may be recommended.
-        state: What is wanted.
-        k: Number of items.
     """
-    fits = allowed & fitting_rows(words, state)
-    found: Recommendations | None = None
-    for part in (fits, allowed & ~fits):
-        left = k - len(found or ())
-        if left and (part.any() or found is None):
-            more = _of_alternatives(recommender, words, history, part, state, left)
+
+    def __init__(self, recommender: XCatRecommender, words: CatalogueWords, history: Sequence[str]) -> None:
+        self._recommender, self._words, self._history = recommender, words, list(history)
+
+    def first(self, allowed: np.ndarray, state: Understood, k: int) -> Recommendations:
+        """The first allowed items, each with the wanted words that it has.
+
+        Items with the main noun (`fitting_rows`) come first. Without a wanted category, an item without a wanted word
+        is listed only if it is close in meaning.
+
+        Args:
+            allowed: (items,) True for the items that may be recommended.
+            state: What is wanted.
+            k: Number of items.
+        """
+        fits = allowed & fitting_rows(self._words, state)
+        found = self._of_alternatives(fits if fits.any() else allowed, state, k)
+        if len(found) < k and fits.any() and (rest := allowed & ~fits).any():
+            found.extend(self._of_alternatives(rest, state, k - len(found)))
+        rows = self._recommender.vocabulary.encode([item.item_id for item in found])
+        places = rows - NUM_SPECIAL_ROWS
+        having = [tuple(word for word in state.attributes if self._words.rows(word)[place]) for place in places]
+        wanted = fits[places] if state.things else np.array([bool(has) for has in having], dtype=bool)
+        close = np.zeros(len(rows), dtype=bool)
+        close[~wanted] = close_in_meaning(self._recommender, state, rows[~wanted])
+        found[:] = [
+            replace(item, words=has, by_meaning=bool(near))
+            for item, has, near, is_wanted in zip(found, having, close, wanted, strict=True)
+            if state.categories or not state.attributes or near or is_wanted
+        ]
+        return found
+
+    def _of_alternatives(self, allowed: np.ndarray, state: Understood, k: int) -> Recommendations:
+        """The first allowed items of each alternative in turn: coffee, tea, coffee, tea."""
+        parts = [part for rows in _alternatives(self._words, state) if (part := allowed & rows).any()]
+        if len(parts) < 2:
+            return self._of_part(allowed, state, k)
+        lists = [self._of_part(part, state, k) for part in parts]
+        in_turn = (item for of_rank in zip_longest(*lists) for item in of_rank if item is not None)
+        first = list({item.item_id: item for item in in_turn}.values())[:k]
+        found = lists[0]
+        found[:] = first
+        return found
+
+    def _of_part(self, allowed: np.ndarray, state: Understood, k: int) -> Recommendations:
+        if not reads(self._recommender, state.wanted_text):
+            return self._by_words(allowed, state, k)
+        explain: Literal["history", False] = "history" if self._history else False
+        return self._recommender.recommend(
+            self._history, k, query=state.wanted_text, only_items=self._ids(allowed), explain=explain
+        )
+
+    def _by_words(self, allowed: np.ndarray, state: Understood, k: int) -> Recommendations:
+        matches = np.zeros(len(allowed), dtype=np.int64)
+        for want in state.wants:
+            matches += 2 * self._words.having([want])
+        for word in state.hints:
+            matches += self._words.rows(word)
+        for word in state.things:
+            matches += self._words.named_rows(word)
+        found: Recommendations | None = None
+        for count in np.unique(matches[allowed])[::-1]:
+            some = self._ids(allowed & (matches == count))
+            left = k - len(found or ())
+            more = self._recommender.recommend(self._history, left, only_items=some, explain=bool(self._history))
             if found is None:
                 found = more
             else:
                 found.extend(more)
-    found = Recommendations() if found is None else found
-    rows = recommender.vocabulary.encode([item.item_id for item in found])
-    having = [
-        tuple(word for word in state.attributes if words.rows(word)[row]) for row in rows - NUM_SPECIAL_ROWS
-    ]  # fmt: skip
-    wanted = fits[rows - NUM_SPECIAL_ROWS] if state.things else np.array([bool(has) for has in having], dtype=bool)
-    close = np.zeros(len(rows), dtype=bool)
-    close[~wanted] = close_in_meaning(recommender, state, rows[~wanted])
-    found[:] = [
-        replace(item, words=has, by_meaning=bool(near))
-        for item, has, near, is_wanted in zip(found, having, close, wanted, strict=True)
-        if state.categories or not state.attributes or near or is_wanted
-    ]
-    return found
+            if len(found) >= k:
+                break
+        return Recommendations() if found is None else found
 
-
-def _of_alternatives(
-    recommender: XCatRecommender,
-    words: CatalogueWords,
-    history: Sequence[str],
-    allowed: np.ndarray,
-    state: Understood,
-    k: int,
-) -> Recommendations:
-    """The first allowed items of each alternative in turn: coffee, tea, coffee, tea."""
-    parts = [part for rows in _alternatives(words, state) if (part := allowed & rows).any()]
-    if len(parts) < 2:
-        return _of_part(recommender, words, history, allowed, state, k)
-    lists = [_of_part(recommender, words, history, part, state, k) for part in parts]
-    in_turn = (item for of_rank in zip_longest(*lists) for item in of_rank if item is not None)
-    first = list({item.item_id: item for item in in_turn}.values())[:k]
-    found = lists[0]
-    found[:] = first
-    return found
+    def _ids(self, allowed: np.ndarray) -> list[str]:
+        listed: list[str] = self._recommender.vocabulary.column("item_id").to_numpy()[allowed].tolist()
+        return listed
 
 
 def _alternatives(words: CatalogueWords, state: Understood) -> list[np.ndarray]:
@@ -146,53 +165,3 @@ def _alternatives(words: CatalogueWords, state: Understood) -> list[np.ndarray]:
 
 def _names_thing(want: Sequence[str], state: Understood) -> bool:
     return any(word in state.things for phrase in want for word in phrase.split())
-
-
-def _of_part(
-    recommender: XCatRecommender,
-    words: CatalogueWords,
-    history: Sequence[str],
-    allowed: np.ndarray,
-    state: Understood,
-    k: int,
-) -> Recommendations:
-    if not reads(recommender, state.wanted_text):
-        return _by_words(recommender, words, history, allowed, state, k)
-    explain: Literal["history", False] = "history" if history else False
-    only = _ids(recommender, allowed)
-    return recommender.recommend(list(history), k, query=state.wanted_text, only_items=only, explain=explain)
-
-
-def _by_words(
-    recommender: XCatRecommender,
-    words: CatalogueWords,
-    history: Sequence[str],
-    allowed: np.ndarray,
-    state: Understood,
-    k: int,
-) -> Recommendations:
-    matches = np.zeros(len(allowed), dtype=np.int64)
-    for want in state.wants:
-        matches += 2 * words.having([want])
-    for word in state.hints:
-        matches += words.rows(word)
-    for word in state.things:
-        matches += words.named_rows(word)
-    found: Recommendations | None = None
-    for count in np.unique(matches[allowed])[::-1]:
-        some = _ids(recommender, allowed & (matches == count))
-        left = k - len(found or ())
-        more = recommender.recommend(list(history), left, only_items=some, explain=bool(history))
-        if found is None:
-            found = more
-        else:
-            found.extend(more)
-        if len(found) >= k:
-            break
-    return Recommendations() if found is None else found
-
-
-def _ids(recommender: XCatRecommender, allowed: np.ndarray) -> list[str]:
-    ids = recommender.vocabulary.column("item_id").to_numpy()
-    listed: list[str] = ids[allowed].tolist()
-    return listed

@@ -20,7 +20,7 @@ from .chinese import CHINESE
 from .dialogue import Understood, refined
 from .english import ENGLISH
 from .lexicon import Lexicon
-from .order import fitting_rows, ordered_items, reads
+from .order import ItemOrder, fitting_rows, reads
 from .reading import Reading, asks_for_service, read_turn
 from .shop_language import ShopLanguage, by_meaning
 from .support_log import SupportLog
@@ -303,7 +303,7 @@ class ChatSession:
         by_price = state.request in ("cheapest", "dearest")
         if by_price:
             allowed = self._extreme(self._fitting(state), state)
-        found = ordered_items(self.recommender, self._words, self.history, allowed, state, self.k)
+        found = ItemOrder(self.recommender, self._words, self.history).first(allowed, state, self.k)
         if by_price:
             price_of = dict(zip(self._ids, self._allowed.prices.tolist(), strict=True))
             found.sort(key=lambda item: price_of[item.item_id], reverse=state.request == "dearest")

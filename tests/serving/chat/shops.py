@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.serving.chat.session import ChatSession
+from xcat_rec.serving.chat.session import ChatSession, ChatTurn
 from xcat_rec.tokenization.tables.schema import validate_tables
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
@@ -83,6 +84,17 @@ def recommender_of(items: pl.DataFrame, encoder: str | Path | None = None) -> XC
 def session(chinese: bool = False, **options: Any) -> ChatSession:
     """A session that shows all items it may."""
     return ChatSession(recommender(chinese), **{"k": 20, **options})
+
+
+def last_turn(recommender: XCatRecommender, lines: Sequence[str], k: int) -> ChatTurn:
+    """The last turn of a dialogue."""
+    chat = ChatSession(recommender, k=k)
+    return [chat.say(line) for line in lines][-1]
+
+
+def ids(turn: ChatTurn) -> list[str]:
+    """The ids of the listed items."""
+    return [item.item_id for item in turn.recommendations]
 
 
 def heard(text: str, *more: str, chinese: bool = False) -> tuple[dict[str, Any], list[str], str]:

@@ -9,9 +9,9 @@ import pytest
 
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.chat.answers import shown_state
-from xcat_rec.serving.chat.session import ChatSession, ChatTurn
+from xcat_rec.serving.chat.session import ChatTurn
 
-from .shops import recommender_of
+from .shops import ids, last_turn, recommender_of
 
 ENGLISH = [
     ("C1", "Dark roast", "Coffee", "Nike", 9.0), ("C2", "Espresso beans", "Coffee", "Acme", 19.0),
@@ -36,14 +36,12 @@ def shop(chinese: bool) -> XCatRecommender:
     return recommender_of(pl.DataFrame(CHINESE if chinese else ENGLISH, schema=list(names), orient="row"))
 
 
+def ids_of(turn: ChatTurn) -> set[str]:
+    return {*ids(turn)}
+
+
 def after(*lines: str, k: int = 20) -> ChatTurn:
-    """The last turn of a dialogue."""
-    chat = ChatSession(shop(not lines[0].isascii()), k=k)
-    return [chat.say(line) for line in lines][-1]
-
-
-def ids(turn: ChatTurn) -> set[str]:
-    return {item.item_id for item in turn.recommendations}
+    return last_turn(shop(not lines[0].isascii()), lines, k)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +60,7 @@ def ids(turn: ChatTurn) -> set[str]:
 )
 def test_categories(text: str, shown: set[str], categories: list[str]) -> None:
     turn = after(text)
-    assert ids(turn) == shown
+    assert ids_of(turn) == shown
     wanted = turn.to_dict()["understood"]["wanted"]
     assert (wanted["category"], wanted["categories"]) == (categories[0], categories)
 
@@ -96,7 +94,7 @@ def test_each_alternative_is_shown_first_in_turn() -> None:
 )
 def test_brands(text: str, shown: set[str]) -> None:
     turn = after(text)
-    assert ids(turn) == shown
+    assert ids_of(turn) == shown
     assert turn.to_dict()["understood"]["wanted"]["brands"] == list(turn.understood.brands)
 
 
@@ -113,15 +111,15 @@ def test_words(text: str, groups: list[list[str]], found: str) -> None:
     turn = after(text)
     assert turn.to_dict()["understood"]["wanted"]["alternatives"] == groups
     assert found in turn.answer and "some of" not in turn.answer and "一部分" not in turn.answer
-    assert ids(turn) == ({"H1", "H2"} if groups[0][0] in ("headphones", "耳机") else {"S1", "S2", "S3"})
+    assert ids_of(turn) == ({"H1", "H2"} if groups[0][0] in ("headphones", "耳机") else {"S1", "S2", "S3"})
 
 
 def test_a_category_or_a_thing_without_one() -> None:
     turn = after("coffee or sleeping bags")
-    assert ids(turn) == {"C1", "C2", "B1"}
+    assert ids_of(turn) == {"C1", "C2", "B1"}
     assert turn.to_dict()["understood"]["wanted"]["or_words"] == ["sleeping bags"]
     assert turn.answer.startswith('I found 3 items in Coffee or with the word "sleeping bags": ')
-    assert ids(after("coffee or sleeping bags", "only coffee")) == {"C1", "C2"}
+    assert ids_of(after("coffee or sleeping bags", "only coffee")) == {"C1", "C2"}
 
 
 @pytest.mark.parametrize(
@@ -151,16 +149,16 @@ def test_later_turns(lines: tuple[str, ...], shown: set[str]) -> None:
     turn = after(*lines)
     first = [item.item_id for item in turn.recommendations][: len(shown)]
     assert set(first) == shown
-    assert turn.understood.attributes or ids(turn) == shown
+    assert turn.understood.attributes or ids_of(turn) == shown
 
 
 def test_a_wanted_thing_of_two_words() -> None:
     turn = after("running shoes or sleeping bags")
     assert (turn.understood.categories, turn.understood.or_words) == (("Shoes",), ("sleeping bags",))
-    assert ids(turn) == {"S1", "S2", "S3", "B1"}
+    assert ids_of(turn) == {"S1", "S2", "S3", "B1"}
 
 
 def test_cheaper_compares_all_alternatives() -> None:
-    assert ids(after("coffee or tea", "cheaper")) == {"T1"}
-    assert ids(after("headphones or a speaker", "cheaper")) == {"H1"}
+    assert ids_of(after("coffee or tea", "cheaper")) == {"T1"}
+    assert ids_of(after("headphones or a speaker", "cheaper")) == {"H1"}
     assert after("coffee or tea", "the cheapest one", k=1).recommendations[0].item_id == "T1"

@@ -10,7 +10,7 @@ import pytest
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.chat.session import ChatSession, ChatTurn
 
-from .shops import recommender_of
+from .shops import ids, last_turn, recommender_of
 
 ENGLISH = [
     ("K1", "Instant coffee jar", "Coffee & Tea", 6.0), ("K2", "Coffee beans", "Coffee & Tea", 19.0),
@@ -33,20 +33,18 @@ def shop(chinese: bool) -> XCatRecommender:
     return recommender_of(pl.DataFrame(rows, schema=["item_id", "title", "category", "price"], orient="row"))
 
 
+def ids_of(turn: ChatTurn) -> set[str]:
+    return {*ids(turn)}
+
+
 def after(*lines: str, k: int = 10) -> ChatTurn:
-    """The last turn of a dialogue."""
-    chat = ChatSession(shop(not lines[0].isascii()), k=k)
-    return [chat.say(line) for line in lines][-1]
-
-
-def ids(turn: ChatTurn) -> set[str]:
-    return {item.item_id for item in turn.recommendations}
+    return last_turn(shop(not lines[0].isascii()), lines, k)
 
 
 def test_a_name_of_two_words_is_wanted_whole() -> None:
     turn = after("sleeping bags")
-    assert turn.understood.things == ("sleeping", "bags") and ids(turn) == {"B1", "B2"}
-    assert ids(after("sleeping bags", "too expensive")) == {"B1"}
+    assert turn.understood.things == ("sleeping", "bags") and ids_of(turn) == {"B1", "B2"}
+    assert ids_of(after("sleeping bags", "too expensive")) == {"B1"}
     assert after("leather bags").understood.things == ("leather", "bags")
     assert after("blue tent").understood.things == ("tent",), "a colour is a property"
 
@@ -66,13 +64,13 @@ def test_a_category_that_describes_another_thing(lines: tuple[str, ...], first: 
 
 
 def test_the_cheapest_of_a_part_of_a_category() -> None:
-    assert ids(after("what's the cheapest coffee")) == {"K1", "K2"}
-    assert ids(after("the cheapest tea", k=1)) == {"K4"}
+    assert ids_of(after("what's the cheapest coffee")) == {"K1", "K2"}
+    assert ids_of(after("the cheapest tea", k=1)) == {"K4"}
 
 
 def test_another_kind_of_the_same_thing_is_added() -> None:
     turn = after("dog food", "or cat food")
-    assert turn.understood.alternatives == (("dog food", "cat food"),) and ids(turn) == {"D1", "D2", "D3"}
+    assert turn.understood.alternatives == (("dog food", "cat food"),) and ids_of(turn) == {"D1", "D2", "D3"}
 
 
 def test_other_items_are_those_that_would_fit() -> None:
@@ -82,9 +80,9 @@ def test_other_items_are_those_that_would_fit() -> None:
 
 def test_a_part_of_a_category_that_was_excluded_is_wanted_again() -> None:
     turn = after("coffee or tea", "forget about coffee")
-    assert turn.understood.not_words == ("coffee",) and ids(turn) == {"K3", "K4"}
+    assert turn.understood.not_words == ("coffee",) and ids_of(turn) == {"K3", "K4"}
     again = after("coffee or tea", "forget about coffee", "tea or coffee")
-    assert again.understood.not_words == () and ids(again) == {"K1", "K2", "K3", "K4"}
+    assert again.understood.not_words == () and ids_of(again) == {"K1", "K2", "K3", "K4"}
 
 
 def test_the_offer_counts_the_thing_that_is_wanted() -> None:
@@ -100,7 +98,8 @@ def test_what_somebody_likes_to_drink() -> None:
     ("lines", "currency", "part"),
     [
         (("咖啡，100元以下", "便宜点"), None, "低于 59.00）"), (("咖啡", "便宜点"), None, "低于 59.00）"),
-        (("咖啡，40元以上", "便宜点"), "CNY", "CNY"), (("dog food under 200 dollars", "cheaper"), None, "under 45.00,"),
+        (("咖啡，40元以上", "便宜点"), "CNY", "CNY"),
+        (("dog food under 200 dollars", "cheaper"), None, "under 45.00,"),
     ],
 )  # fmt: skip
 def test_a_comparison_invents_no_currency(lines: tuple[str, ...], currency: str | None, part: str) -> None:
@@ -116,4 +115,4 @@ def test_a_comparison_has_the_currency_of_the_catalogue() -> None:
     )
     chat.say("tents")
     turn = chat.say("cheaper")
-    assert (turn.understood.price.currency, ids(turn)) == ("EUR", {"t0"}) and "under 80.00 EUR" in turn.answer
+    assert (turn.understood.price.currency, ids_of(turn)) == ("EUR", {"t0"}) and "under 80.00 EUR" in turn.answer

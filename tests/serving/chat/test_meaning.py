@@ -11,7 +11,7 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.chat.session import ChatSession, ChatTurn
 from xcat_rec.tokenization.text.default_encoder import packaged_copy
 
-from .shops import reader_of
+from .shops import ids, last_turn, reader_of
 
 needs_text_encoder = pytest.mark.skipif(packaged_copy() is None, reason="the default text encoder (extra demo)")
 ENGLISH = [
@@ -35,13 +35,7 @@ def shop(chinese: bool) -> XCatRecommender:
 
 
 def after(*lines: str, k: int = 5) -> ChatTurn:
-    """The last turn of a dialogue."""
-    chat = ChatSession(shop(not lines[0].isascii()), k=k)
-    return [chat.say(line) for line in lines][-1]
-
-
-def ids(turn: ChatTurn) -> list[str]:
-    return [item.item_id for item in turn.recommendations]
+    return last_turn(shop(not lines[0].isascii()), lines, k)
 
 
 def test_a_thing_that_the_limits_leave_out_is_asked_back_although_another_word_is_met() -> None:

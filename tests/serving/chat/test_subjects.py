@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.serving.chat.session import ChatSession, ChatTurn
+from xcat_rec.serving.chat.session import ChatTurn
 
-from .shops import recommender_of
+from .shops import ids, last_turn, recommender_of
 
 ENGLISH = [
     ("K1", "Ground coffee, dark roast", "Coffee & Tea", 9.0), ("K2", "Coffee beans 1 kg", "Coffee & Tea", 19.0),
@@ -37,13 +37,7 @@ def shop(chinese: bool) -> XCatRecommender:
 
 
 def after(*lines: str, k: int = 10) -> ChatTurn:
-    """The last turn of a dialogue."""
-    chat = ChatSession(shop(not lines[0].isascii()), k=k)
-    return [chat.say(line) for line in lines][-1]
-
-
-def ids(turn: ChatTurn) -> list[str]:
-    return [item.item_id for item in turn.recommendations]
+    return last_turn(shop(not lines[0].isascii()), lines, k)
 
 
 @pytest.mark.parametrize("word", ["coffee", "咖啡"])
