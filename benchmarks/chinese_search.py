@@ -25,6 +25,7 @@ import numpy as np
 import polars as pl
 from machine import machine_line
 
+from xcat_rec.evaluation.bootstrap import relative_bootstrap
 from xcat_rec.tokenization.text import clean_text
 from xcat_rec.tokenization.text.default_encoder import choose_text_encoder
 from xcat_rec.tokenization.text.pooling import read_pooling
@@ -79,12 +80,17 @@ def normalised(states: np.ndarray) -> np.ndarray:
     return vectors
 
 
-def scored(scores: np.ndarray, pairs: list[tuple[str, str]], categories: np.ndarray) -> dict[str, dict[str, float]]:
-    """Metrics per category and over all queries; equal scores are in the random order of the documents."""
+def values_of(scores: np.ndarray, pairs: list[tuple[str, str]], categories: np.ndarray) -> np.ndarray:
+    """(queries, 2) precision at 10 and reciprocal rank; equal scores are in the random order of the documents."""
     order = np.argsort(-scores, axis=1, kind="stable")
+    right = categories[order] == np.array([category for _, category in pairs])[:, None]
+    return np.stack([right[:, :DEPTH].mean(1), 1 / (1 + right.argmax(1))], axis=1)
+
+
+def by_category(values: np.ndarray, pairs: list[tuple[str, str]]) -> dict[str, dict[str, float]]:
+    """Means per category and over all queries."""
     wanted = np.array([category for _, category in pairs])
-    right = categories[order] == wanted[:, None]
-    precision, reciprocal = right[:, :DEPTH].mean(1), 1 / (1 + right.argmax(1))
+    precision, reciprocal = values.T
     groups = {"all": np.ones(len(pairs), bool), **{name: wanted == name for name in sorted(set(wanted.tolist()))}}
     return {
         name: {
@@ -127,14 +133,15 @@ def main() -> None:
     vectors = normalised(reader.encode_batch(texts))
     bm25 = bm25s.BM25()
     bm25.index(words(texts), show_progress=False)
-    results = {}
+    results, ratios = {}, {}
     for kind, pairs in kinds.items():
         found = [text for text, _ in pairs]
         lexical = np.stack([bm25.get_scores(row) if row else np.zeros(len(texts)) for row in words(found)])
-        results[kind] = {
-            "bm25": scored(lexical, pairs, categories),
-            "encoder": scored(normalised(asking.encode_batch(found)) @ vectors.T, pairs, categories),
-        }
+        own = values_of(lexical, pairs, categories)
+        encoder = values_of(normalised(asking.encode_batch(found)) @ vectors.T, pairs, categories)
+        results[kind] = {"bm25": by_category(own, pairs), "encoder": by_category(encoder, pairs)}
+        gain = relative_bootstrap(encoder[:, 0], own[:, 0])
+        ratios[kind] = [round(1 + value, 3) for value in (gain.mean, gain.low, gain.high)]
     unknown = {
         name: share_unknown_to(reader.tokenizer, read) for name, read in (("reviews", texts), ("queries", asked))
     }
@@ -142,13 +149,16 @@ def main() -> None:
     print(machine_line())
     print(f"{chosen.name}: {len(texts)} reviews; unknown tokens: {shares}")
     if given.json:
-        print(json.dumps({"encoder": chosen.name, "unknown_tokens": unknown, "results": results}, ensure_ascii=False))
+        found = {"encoder": chosen.name, "unknown_tokens": unknown, "results": results, "precision_ratio": ratios}
+        print(json.dumps(found, ensure_ascii=False))
         return
     for kind, models in results.items():
         print(f"\n{kind}\n{'':12}" + "".join(f"{name:>24}" for name in ("queries", *models)))
         for group in models["bm25"]:
             cells = [f"{model[group]['precision@10']:.3f} / {model[group]['mrr']:.3f}" for model in models.values()]
             print(f"{group:12}" + "".join(f"{cell:>24}" for cell in (models["bm25"][group]["queries"], *cells)))
+        ratio, low, high = ratios[kind]
+        print(f"precision of the encoder divided by BM25's: {ratio:.2f} [{low:.2f}, {high:.2f}]")
 
 
 if __name__ == "__main__":

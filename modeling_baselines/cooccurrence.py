@@ -10,6 +10,8 @@ from .reading import NUM_SPECIAL_ROWS, read_sequences
 
 _PAIRS_AT_ONCE = 1 << 22
 """Pairs of items counted per block; this limits the memory."""
+_MOST_CELLS_PER_PAIR = 16
+"""Cells of a table per pair up to which the highest values are selected in a table."""
 
 
 class PairCounts:
@@ -148,8 +150,8 @@ def strongest(
         >>> strongest(owners, others, torch.tensor([0.5, 0.25, 0.75]), 2, 2)[0].tolist()
         [[7, 5], [6, 0]]
     """
-    positive = values > 0
-    owners, others, values = owners[positive], others[positive], values[positive]
+    kept = _worth_sorting(owners, others, values, size, count)
+    owners, others, values = owners[kept], others[kept], values[kept]
     order = values.argsort(descending=True, stable=True)
     order = order[owners[order].argsort(stable=True)]
     owners, others, values = owners[order], others[order], values[order]
@@ -160,6 +162,23 @@ def strongest(
     rows[owners[kept], place[kept]] = others[kept].int()
     best[owners[kept], place[kept]] = values[kept]
     return rows, best
+
+
+def _worth_sorting(
+    owners: torch.Tensor, others: torch.Tensor, values: torch.Tensor, size: int, count: int
+) -> torch.Tensor:
+    """(pairs,) True for positive values. If pairs are dense, only for those that are in their owner's highest values.
+
+    Selecting in a table takes a third of the time of sorting all pairs.
+    """
+    positive = values > 0
+    width = int(others.max()) + 1 if len(others) else 0
+    if not count or count >= width or size * width > _MOST_CELLS_PER_PAIR * len(values):
+        return positive
+    table = values.new_zeros(size, width)
+    table[owners, others] = values
+    least = table.topk(count, dim=1, sorted=False).values.amin(1)
+    return positive & (values >= least[owners])
 
 
 def _distinct_items(train_rows: Iterable[Sequence[int]], size: int) -> tuple[torch.Tensor, torch.Tensor]:

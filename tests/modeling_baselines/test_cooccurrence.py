@@ -99,10 +99,15 @@ def test_the_strongest_by_hand() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(2, 9), st.integers(-1, 4)), max_size=14), st.integers(1, 6))
-def test_the_strongest_match_a_sort(pairs: list[tuple[int, int, int]], count: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(2, 9), st.integers(-1, 4)), max_size=14), st.integers(1, 6),
+    st.sampled_from([0, 16]),
+)  # fmt: skip
+def test_the_strongest_match_a_sort(pairs: list[tuple[int, int, int]], count: int, cells: int) -> None:
     owners, others, values = (torch.tensor([pair[i] for pair in pairs], dtype=torch.long) for i in range(3))
-    rows, best = strongest(owners, others, values / 4, 4, count)
+    with pytest.MonkeyPatch.context() as patch:  # sorted only, or selected in a table first
+        patch.setattr(cooccurrence, "_MOST_CELLS_PER_PAIR", cells)
+        rows, best = strongest(owners, others, values / 4, 4, count)
     for owner in range(4):
         of_owner = [(value, other) for own, other, value in pairs if own == owner and value > 0]
         kept = sorted(of_owner, key=lambda pair: -pair[0])[:count]  # stable
