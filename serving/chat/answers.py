@@ -149,7 +149,7 @@ class Answers:
         state, words = self.state, self.phrases
         parts = []
         if state.categories:
-            parts.append(self._categories_wanted())
+            parts.append(self.wanted_categories())
         if state.brands:
             parts.append(words.brand.format(value=self._joined(state.brands, words.last_or)))
         if state.price:
@@ -162,7 +162,8 @@ class Answers:
             return ""
         return f" {words.comma.join(parts)}" if state.language == "en" else f"（{'，'.join(parts)}）"
 
-    def _categories_wanted(self) -> str:
+    def wanted_categories(self) -> str:
+        """The wanted categories in words."""
         names = self._joined([*map(shown_name, self.state.categories)], self.phrases.last_or)
         found = self.phrases.category.format(value=names)
         if not self.state.or_words:
@@ -179,7 +180,7 @@ class Answers:
         if limit.kind == "price":
             return self.price(self.state.price)
         if limit.kind == "category":
-            return self._categories_wanted()
+            return self.wanted_categories()
         if limit.kind == "brand":
             return self.phrases.brand.format(value=self._joined(self.state.brands, self.phrases.last_or))
         return self.phrases.not_wanted.format(value=shown_name(limit.value))
@@ -266,4 +267,9 @@ def shown_state(state: Understood) -> str:
     answers = Answers(state, ())
     joined = (answers.phrases.last_or.join(want) for want in state.wants)
     words = answers.phrases.comma.join(joined)
-    return answers.wishes(answers.phrases.attributes.format(value=words) if words else "").strip(" （）")
+    shown = answers.wishes(answers.phrases.attributes.format(value=words) if words else "").strip()
+    shown = shown.removeprefix("（").removesuffix("）")
+    if not state.names:
+        return shown
+    category, names = answers.wanted_categories(), answers.phrases.last_or.join(state.names)
+    return shown.replace(category, category + answers.phrases.part.format(names=names), 1)

@@ -97,7 +97,8 @@ class ItemOrder:
         having = [tuple(word for word in state.attributes if self._words.rows(word)[place]) for place in places]
         wanted = fits[places] if state.things else np.array([bool(has) for has in having], dtype=bool)
         close = np.zeros(len(rows), dtype=bool)
-        close[~wanted] = close_in_meaning(self._recommender, state, rows[~wanted])
+        if state.attributes:
+            close[~wanted] = close_in_meaning(self._recommender, state, rows[~wanted])
         found[:] = [
             replace(item, words=has, by_meaning=bool(near))
             for item, has, near, is_wanted in zip(found, having, close, wanted, strict=True)

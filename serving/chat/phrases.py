@@ -49,6 +49,7 @@ class Phrases:
         no_prices: A comparison of prices without known prices.
         no_answer: A question about service without an answer in the log.
         no_log: A question about service without a log.
+        part: The part of a category's name that was written, behind the category.
         category, brand, attributes, not_wanted, below, at_most, above, at_least, between: Wishes and
             limits in words.
         comma: Between words of a list.
@@ -113,6 +114,7 @@ class Phrases:
     no_prices: str
     no_answer: str
     no_log: str
+    part: str
     category: str
     brand: str
     attributes: str
@@ -187,6 +189,7 @@ ENGLISH_PHRASES = Phrases(
     no_answer="I do not know the answer to that. Please ask with the words of one topic, for example delivery, "
     "returns or payment, or ask the customer service.",
     no_log="I cannot answer questions about orders and service; please ask the customer service. I can find items.",
+    part=" ({names})",
     category="in {value}",
     brand="by {value}",
     attributes="with {value}",
@@ -258,6 +261,7 @@ CHINESE_PHRASES = Phrases(
     no_prices="这些商品的价格未知，无法比较。请告诉我最高或最低价格。",
     no_answer="这个问题我不知道答案。请用一个主题的词来问，例如发货、退货或付款，或者联系人工客服。",
     no_log="我不能回答订单和服务方面的问题，请联系人工客服。我可以帮您找商品。",
+    part="（{names}）",
     category="类别：{value}",
     brand="品牌：{value}",
     attributes="包含：{value}",

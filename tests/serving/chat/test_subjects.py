@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.serving.chat.answers import shown_state
 from xcat_rec.serving.chat.session import ChatTurn
 
 from .shops import ids, last_turn, recommender_of
@@ -64,7 +65,20 @@ def test_alternatives_within_one_category(lines: tuple[str, ...], shown: set[str
     turn = after(*lines)
     assert set(ids(turn)[: len(shown)]) == shown
     assert turn.understood.categories in (("Coffee & Tea",), ("咖啡和茶",))
+    assert not any(item.by_meaning for item in turn.recommendations)
     assert set(ids(turn)) == shown or "only" in lines[1] or "只要" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("coffee or tea", "in Coffee & Tea (coffee or tea)"), ("tea under 5", "in Coffee & Tea (tea), under 5.00"),
+        ("coffee and tea", "in Coffee & Tea"), ("咖啡或茶", "类别：咖啡和茶（咖啡或茶）"),
+        ("茶", "类别：咖啡和茶（茶）"),
+    ],
+)  # fmt: skip
+def test_the_part_of_a_category_is_shown_as_understood(text: str, shown: str) -> None:
+    assert shown_state(after(text).understood) == shown
 
 
 def test_something_else_says_that_the_part_of_the_category_ran_out() -> None:
