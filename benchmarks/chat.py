@@ -7,7 +7,8 @@ The wishes of a dialogue are drawn from the catalogue of the checkpoint. The tru
 it. Slot F1 counts (slot, value) pairs over all turns: category, brand, attribute, excluded word or brand, lowest and
 highest price. A limit is broken if a recommended item has an excluded word in its texts, belongs to an excluded brand,
 or has no known price within the limits. The interval of F1 is of 1,000 bootstrap samples of the dialogues. The time of
-a turn is reported as elapsed time (`p95_ms`) and as CPU time (`cpu_p95_ms`), which other work on the machine moves less.
+a turn is reported as elapsed time (`p95_ms`) and as CPU time (`cpu_p95_ms`); other work on the machine moves CPU time
+less.
 """
 
 from __future__ import annotations
