@@ -132,15 +132,14 @@ def fit(
         from ..workflows.fit_request import FitRequest
         from ..workflows.read_shop import read_shop
         from ..workflows.resume import check_resumable
-        from ..workflows.task_checks import check_task
+        from ..workflows.task_checks import check_ranked_report, check_task
         from .console import print_json, say
         from .fit_command import fit_command, given_options
 
     if resume:
         check_resumable(output)
     check_base(base, peft, output)
-    if not check_task(task or NEXT_ITEM, peft, compared, task_options).ranks and report is not None:
-        raise ValueError(f"--report is for tasks that rank items; leave it out for --task {task}")
+    check_ranked_report(check_task(task or NEXT_ITEM, peft, compared, task_options), fields[1], report)
     begun = time.perf_counter()
     with values_shown(show_values):
         shop = read_shop(

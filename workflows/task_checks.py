@@ -42,6 +42,28 @@ def check_task(
     return found.with_options(**options)
 
 
+def check_ranked_report(task: Task, config: Mapping[str, Any], report: object) -> None:
+    """Refuse a page of ranked lists for a model that is not trained to rank.
+
+    Args:
+        task: The task.
+        config: Given fields of `XCatConfig`.
+        report: The page, or None.
+
+    Raises:
+        ValueError: If there would be no lists.
+    """
+    if report is None:
+        return
+    if not task.ranks:
+        raise ValueError(f"report is a page of ranked lists, and {task.head.__name__} ranks no items; leave it out")
+    if task.option_class is not None and config.get("next_item_weight") == 0:
+        raise ValueError(
+            "report is a page of ranked lists, and next_item_weight is 0, so the model is not trained to rank; leave "
+            "it out"
+        )
+
+
 def check_bench_task(task: str) -> None:
     """Refuse a task that the models of a benchmark cannot be trained for.
 

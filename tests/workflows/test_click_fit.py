@@ -18,7 +18,7 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.training.tasks import ClickTask
 
 from ..cli.commands import refused, run
-from ..tiny_shop import QUICK, SMALL, save_text_encoder, write_shop
+from ..tiny_shop import QUICK, SMALL, items_table, save_text_encoder, write_shop
 from ..training.tasks.test_click import impressions
 
 HISTORY, SHOWN = ["item-01", "item-08"], ["item-15", "item-16", "item-30"]
@@ -138,8 +138,19 @@ def test_the_command_trains_the_same_model(
         ["--negatives is an option of click prediction", "--task click"],
     )  # fmt: skip
     refused(["fit", data, "--task", "click", "--negatives", "hard"], capsys, ["--negatives is 'hard'"])
+    page = ["--overwrite", "--next-item-weight", "0", "--report", str(tmp_path / "page.html")]
+    refused([*command[:6], *page], capsys, ["--report is a page of ranked lists", "--next-item-weight is 0"])
     adapter = ["--overwrite", "--base", str(fitted.output), "--peft", "lora"]
     refused([*command[:6], *adapter], capsys, ["--peft is 'lora'", "no head for ClickTask"])
+
+
+def test_items_that_are_added_later_can_be_shown(fitted: xcat_rec.FitResult, tmp_path: Path) -> None:
+    new = items_table().head(1).with_columns(item_id=pl.lit("item-99"), title=pl.lit("tents number 9"))
+    xcat_rec.add_items(fitted.output, new, tmp_path / "grown")
+    grown = XCatRecommender.from_pretrained(tmp_path / "grown")
+    found = grown.click_probability(HISTORY, [*SHOWN, "item-99"])
+    np.testing.assert_allclose(found[:3], fitted.recommender.click_probability(HISTORY, SHOWN), atol=1e-3)
+    assert 0 < found[3] < 1
 
 
 def test_clicks_alone_and_from_a_base(fitted: xcat_rec.FitResult, places: tuple[str, str], tmp_path: Path) -> None:

@@ -74,7 +74,11 @@ def test_another_head_is_trained_by_both_faces(places, tmp_path: Path, capsys) -
     command = ["fit", data, "--output", str(tmp_path / "same"), *options(encoder, 3), "--task", "next-category"]
     assert run([*command, "--json"], capsys)["metrics"] == result.metrics
     page = str(tmp_path / "page.html")
-    refused([*command[:2], *command[4:], "--report", page], capsys, ["--report is for tasks that rank items"])
+    refused(
+        [*command[:2], *command[4:], "--report", page],
+        capsys,
+        ["--report is a page of ranked lists", "ranks no items"],
+    )
     with pytest.raises(SystemExit) as stop:
         main([*command, "--overwrite", "--metric-for-best-model", "accuracy"])
     shown = capsys.readouterr().err
