@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..workflows.baselines import DEFAULT_MODELS, plan_runs
+from ..workflows.baselines import DEFAULT_MODELS
+from ..workflows.click_models import CLICK
 from ..workflows.output_folders import check_results
+from ..workflows.task_runs import plan_task_runs
 from .options import Columns, Encoding, MissingUsers, Report, TimeFormat, UnknownItems
 from .usage import check_report, check_tables
 
@@ -25,11 +27,12 @@ def bench(
         typer.Argument(help="One file, a folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),
     ] = None,
     models: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Model names separated by commas, such as popularity,xcat.", show_default=", ".join(DEFAULT_MODELS)
+            help="Model names separated by commas, such as popularity,xcat; with --task click, such as din,xcat.",
+            show_default=", ".join(DEFAULT_MODELS),
         ),
-    ] = ",".join(DEFAULT_MODELS),
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Runs per trained model, with seeds 0, 1, 2, ...")] = 3,
     output: Annotated[Path, typer.Option(help="JSON file for the results; each run is added when it ends.")] = Path(
         "bench.json"
@@ -72,7 +75,14 @@ def bench(
     task: Annotated[
         str | None,
         typer.Option(
-            help="What to train for: next-item, the default, or my_package:name of a package of your own that ranks."
+            help="What to train for: next-item, the default; click, for models of clicks; or my_package:name of a "
+            "package of your own that ranks."
+        ),
+    ] = None,
+    negatives: Annotated[
+        str | None,
+        typer.Option(
+            help="With --task click: kind of sampled negatives, uniform (the default), popularity or category."
         ),
     ] = None,
     config_file: Annotated[
@@ -98,15 +108,20 @@ def bench(
         xcat bench my-shop/ --models text-knn,xcat,xcat-no-text --cold-items 0.2 --output cold.json --resume
 
         xcat bench new-shop/ --models text-knn,xcat,xcat-fine-tuned,xcat-zero-shot --base old-shop-checkpoint
+
+        xcat bench my-shop/ --task click --negatives category --models din,dien,bst,xcat --output clicks.json
     """
     if list_models:
         _print_models(json_output)
         return
     cold = {"cold_items": cold_items, "cold_policy": cold_policy} if cold_items else {}
-    fields = _fields(context.args, {"split": split, "tie_policy": tie_policy, **cold}, config_file)
-    planned = plan_runs([name.strip() for name in models.split(",")], seeds, base)
-    _check_usage(fields, [model for model, _ in planned], base, (cold_items, cold_policy), task in (None, "next-item"))
+    own = {"split": split, "tie_policy": tie_policy, "negatives": negatives, **cold}
+    fields = _fields(context.args, own, config_file)
+    planned = plan_task_runs(models, seeds, base, task)
+    _check_usage(fields, [model for model, _ in planned], base, (cold_items, cold_policy), task)
     check_results(output, resume)
+    if report is not None and task == CLICK:
+        raise ValueError("--report is for tasks that rank items; leave it out for --task click")
     check_report(report)
     check_tables(data, items, events, columns)
 
@@ -125,8 +140,12 @@ def bench(
     except RunFailedError as error:
         say(f"xcat: error: {error}")
         raise typer.Exit(1) from None
-    rows, reports = [run.row for run in result.runs], mean_reports(result.runs)
-    _show(rows, reports, result)
+    rows = [run.row for run in result.runs]
+    if task == CLICK:
+        _show_clicks(rows, result)
+    else:
+        reports = mean_reports(result.runs)
+        _show(rows, reports, result)
     if report is not None:
         from .fit_command import other_command
         from .report_files import report_bench
@@ -138,18 +157,35 @@ def bench(
         print_json(result.to_dict())
 
 
-def _show(rows: list[Row], reports: dict[str, RankingReport], result: BenchResult) -> None:
-    """Print event types, notes and tables."""
+def _show_data(data: dict[str, Any]) -> None:
+    """Print event types and notes of a row's `data`."""
     from ..tokenization.tables.event_roles import EventRoles
-    from ..workflows.bench_results import ask_kinds_of
-    from .bench_tables import ask_ratios_table, asks_table, comparison_table, results_table
     from .console import messages, say
 
-    if "event_roles" in rows[0]["data"]:  # older files do not have it
-        roles = EventRoles.from_dict(rows[0]["data"]["event_roles"])
+    if "event_roles" in data:  # older files do not have it
+        roles = EventRoles.from_dict(data["event_roles"])
         messages.print(f"event types: {roles}", markup=False, highlight=False)
-    for note in rows[0]["data"].get("notes", []):
+    for note in data.get("notes", []):
         say(f"note: {note}")
+
+
+def _show_clicks(rows: list[Row], result: BenchResult) -> None:
+    """Print event types, notes and tables of clicks."""
+    from .click_bench_tables import click_differences_table, click_results_table
+    from .console import messages
+
+    _show_data(rows[0]["data"])
+    messages.print(click_results_table(rows, result.intervals, _title(rows[0]["data"])), highlight=False)
+    messages.print("", click_differences_table(rows, result.comparisons), highlight=False, sep="\n")
+
+
+def _show(rows: list[Row], reports: dict[str, RankingReport], result: BenchResult) -> None:
+    """Print event types, notes and tables."""
+    from ..workflows.bench_results import ask_kinds_of
+    from .bench_tables import ask_ratios_table, asks_table, comparison_table, results_table
+    from .console import messages
+
+    _show_data(rows[0]["data"])
     messages.print(results_table(rows, reports, title=_title(rows[0]["data"])), highlight=False)
     if result.comparisons:
         messages.print("", comparison_table(result.comparisons), highlight=False, sep="\n")
@@ -187,7 +223,7 @@ def _fields(arguments: list[str], own: dict[str, Any], config_file: Path | None)
 
 
 def _check_usage(
-    fields: dict[str, Any], models: list[str], base: str | None, cold: tuple[float, str], ranked: bool
+    fields: dict[str, Any], models: list[str], base: str | None, cold: tuple[float, str], task: str | None
 ) -> None:
     """Refuse invalid fields and names before torch is imported."""
     from ..tokenization.sequences.held_out_items import check_cold
@@ -196,7 +232,8 @@ def _check_usage(
     from .options import split_fields
 
     check_cold(*cold)
-    preparation, config, training = split_fields(fields, "bench")
+    preparation, config, training = split_fields(fields, "bench", task)
+    ranked = task in (None, "next-item")
     check_fields(preparation, config, training, ranked)
     for recipe in (RECIPES[model] for model in dict.fromkeys(models) if model in RECIPES):
         check_fields(preparation, {**recipe.config, **config}, {**recipe.training, **training}, ranked)

@@ -27,7 +27,7 @@ def clicks_table(reports: Mapping[str, ClickReport], title: str = "") -> PlainTa
     ]
     counts = f"{first.num_rows:,} rows of {first.num_users:,} users, {first.num_positives:,} positive"
     below = [
-        f"{_about(first.kind)}: {counts}",
+        f"{about_labels(first.kind)}: {counts}",
         f"gauc: {first.num_users - first.num_left_out:,} users with both labels",
         "slope: reliability slope; 1 is calibrated",
     ]
@@ -65,6 +65,7 @@ def _by_loss(entry: tuple[str, ClickReport]) -> float:
     return entry[1].metrics["log_loss"]
 
 
-def _about(kind: str) -> str:
+def about_labels(kind: str) -> str:
+    """The labels of a kind, in words."""
     known = {"impression": "labelled impressions", "rating": "labelled ratings"}
     return known.get(kind, f"positives with sampled negatives of the kind {kind}")

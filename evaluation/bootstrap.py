@@ -144,11 +144,54 @@ def bootstrap_statistic(
     Raises:
         ValueError: If the statistic is NaN for the data.
     """
-    value = statistic(np.ones(num_users))
-    if np.isnan(value):
+    found = bootstrap_statistics(lambda times: np.array([statistic(times)]), num_users, samples, seed)
+    if np.isnan(found.values[0]):
         raise ValueError(f"the statistic of {num_users} users is not a number; it needs both labels")
-    resampled = np.array([statistic(times) for draws in _draws(num_users, samples, seed) for times in draws])
-    return _interval(float(value), resampled[~np.isnan(resampled)], level, num_users)
+    return found.interval(0, level=level)
+
+
+@dataclass(frozen=True)
+class ResampledStatistics:
+    """Statistics of the data and of resampled users.
+
+    Args:
+        values: (statistics,) values of the data.
+        resampled: (samples, statistics) values of the samples; NaN where a sample has none.
+        num_users: Number of users.
+    """
+
+    values: np.ndarray
+    resampled: np.ndarray
+    num_users: int
+
+    def interval(self, place: int, minus: int | None = None, level: float = 0.95) -> Interval:
+        """Percentile interval of a statistic, or of its difference to another one on the same samples.
+
+        Args:
+            place: Number of the statistic.
+            minus: Number of the statistic to subtract; None for none.
+            level: Share of the resampled values within the interval.
+        """
+        value, sampled = self.values[place], self.resampled[:, place]
+        if minus is not None:
+            value, sampled = value - self.values[minus], sampled - self.resampled[:, minus]
+        return _interval(float(value), sampled[~np.isnan(sampled)], level, self.num_users)
+
+
+def bootstrap_statistics(
+    statistics: Callable[[np.ndarray], np.ndarray], num_users: int, samples: int = SAMPLES, seed: int = 0
+) -> ResampledStatistics:
+    """Several statistics on the same resamples of the users; see `bootstrap_statistic`.
+
+    Args:
+        statistics: Computes the (statistics,) values from (users,) weights.
+        num_users: Number of users.
+        samples: Number of bootstrap samples.
+        seed: Seed of the draws; the same seed draws the same users as the other intervals.
+    """
+    values = statistics(np.ones(num_users))
+    resampled = np.stack([statistics(times) for draws in _draws(num_users, samples, seed) for times in draws])
+    return ResampledStatistics(values, resampled, num_users)
 
 
 def paired_bootstrap(

@@ -11,17 +11,18 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from ..tokenization.digests import catalogue_digest
+from ..tokenization.sequences.shown import flat_lists
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 
 
 def evaluation_fingerprint(split: Dataset, vocabulary: ItemVocabulary) -> str:
-    """SHA-256 of a split's users in their order, with histories and targets, and of the ranked items.
+    """SHA-256 of a split's users in their order, with histories, targets and showings, and of the catalogue.
 
     The order of users matters, because paired comparisons match users by position. The order of the catalogue does
     not: a model trained from a base has the base's items first.
 
     Args:
-        split: The split to rank, with `user_id`, `items` and `targets`.
+        split: The split to rank, with `user_id`, `items` and `targets`; and with the columns of `SHOWN` for clicks.
         vocabulary: The catalogue of its item indices.
     """
     ids = vocabulary.column("item_id").combine_chunks()
@@ -35,4 +36,8 @@ def evaluation_fingerprint(split: Dataset, vocabulary: ItemVocabulary) -> str:
         lists = table[name].combine_chunks()
         hashed.update(pc.list_value_length(lists).to_numpy().astype("<i8").tobytes())
         hashed.update(place[lists.flatten().to_numpy()].tobytes())
+    if "shown_items" in split.column_names:
+        counts, items = flat_lists(split, "shown_items")
+        shown = [counts, place[items], *(flat_lists(split, name)[1] for name in ("shown_labels", "shown_after"))]
+        hashed.update(np.concatenate(shown).astype("<i8").tobytes())
     return hashed.hexdigest()

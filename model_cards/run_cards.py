@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from transformers import PreTrainedModel
+
 from ..checkpoints.adapters import parameter_counts
 from ..checkpoints.load import bare_model
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import ItemVocabulary
 from ..training.hub import OF_RUN
@@ -27,10 +30,13 @@ def card_of_run(trainer: Any) -> str | None:
         trainer: The trainer.
 
     Returns:
-        The text; None if nothing was trained.
+        The text; None if nothing was trained, and for models of other kinds, such as click baselines.
     """
     seconds = [entry["train_runtime"] for entry in trainer.state.log_history if "train_runtime" in entry]
     if not any("loss" in entry for entry in trainer.state.log_history):
+        return None
+    found: PreTrainedModel = bare_model(trainer.model)
+    if not isinstance(found, XCatPreTrainedModel):
         return None
     model, processor = bare_model(trainer.model), trainer.processing_class
     record = TrainingRecord(

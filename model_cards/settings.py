@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .scrubbing import is_secret_name
 
 if TYPE_CHECKING:
-    from ..modeling_xcat.configuration_xcat import XCatConfig
+    from transformers import PreTrainedConfig
+
     from ..training.arguments import XCatTrainingArguments
 
 _NOT_OF_THE_MODEL = {
@@ -36,7 +37,7 @@ _NOT_OF_THE_FIT = {
 }
 
 
-def model_settings(config: XCatConfig) -> dict[str, Any]:
+def model_settings(config: PreTrainedConfig) -> dict[str, Any]:
     """The fields of a model configuration that differ from their defaults.
 
     Args:

@@ -77,6 +77,11 @@ class ClickConfig(PreTrainedConfig):
         return widths
 
     @property
+    def num_items(self) -> int:
+        """Items in the catalogue."""
+        return self.num_item_rows - NUM_SPECIAL_ROWS
+
+    @property
     def item_width(self) -> int:
         """Width of the state of an item: its id embedding, and its category embedding if there are categories."""
         return self.embedding_dim * (2 if self.num_category_rows else 1)

@@ -63,7 +63,8 @@ def short_reranker_fits() -> Iterator[None]:
 def runs_here(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of `bench` in this process; tests/cli/test_bench.py has some in processes of their own."""
     from xcat_rec.workflows import bench_models
-    from xcat_rec.workflows.bench import BenchRequest, BenchRun, run_model
+    from xcat_rec.workflows.bench import run_model
+    from xcat_rec.workflows.bench_request import BenchRequest, BenchRun
 
     def run_here(request: BenchRequest) -> BenchRun:
         return run_model(request, tmp_path_factory.mktemp("run"))

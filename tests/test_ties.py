@@ -29,7 +29,8 @@ from xcat_rec.training.preparation.options import PreparationOptions, PreparedTr
 from xcat_rec.training.preparation.prepare import prepare_training
 from xcat_rec.training.trainer import XCatTrainer
 from xcat_rec.training.tuning.neighbor_weight import neighbor_weight_scores
-from xcat_rec.workflows.bench import BenchRequest, run_model
+from xcat_rec.workflows.bench import run_model
+from xcat_rec.workflows.bench_request import BenchRequest
 
 from .tiny_shop import CATEGORIES, QUICK, SMALL, save_text_encoder
 

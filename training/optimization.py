@@ -11,7 +11,7 @@ from transformers import Trainer
 from ..checkpoints.load import bare_model
 from .arguments import XCatTrainingArguments
 from .optimizers import RowAdamW, clip_row_gradients
-from .text_tuning import text_learning_rate
+from .text_tuning import item_encoder, text_learning_rate
 
 
 class Optimization(Trainer):
@@ -27,7 +27,7 @@ class Optimization(Trainer):
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """As in `Trainer`; with a sampled softmax, AdamW updates only the id-table rows used in a step."""
         bare = bare_model(self.model)
-        if not bare.config.uses_full_softmax and bare.config.use_item_ids:
+        if item_encoder(bare) is not None and not bare.config.uses_full_softmax and bare.config.use_item_ids:
             by_rows = self.args.optim in ("adamw_torch", "adamw_torch_fused") and not self.is_fsdp_enabled
             bare.model.items.id_embeddings.sparse = by_rows  # FSDP reduces dense gradients only
         made = self.optimizer is None

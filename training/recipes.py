@@ -131,7 +131,14 @@ _LIST = (
     Recipe(
         "bert4rec",
         "bidirectional self-attention over item ids, masked items, cross-entropy over the whole catalogue",
-        {**_SASREC, "behavior_encoder": "bidirectional", "objective": "cloze", "hidden_act": "gelu"},
+        {
+            **_SASREC,
+            "behavior_encoder": "bidirectional",
+            "objective": "cloze",
+            "mask_probability": 0.4,
+            "hidden_act": "gelu",
+            "hidden_dropout": 0.2,
+        },
         {**_ALIKE, "learning_rate": 1e-3, "num_train_epochs": 100.0, "early_stopping_patience": 10},
         reference='Sun et al., "BERT4Rec: Sequential Recommendation with Bidirectional Encoder Representations from '
         'Transformer", CIKM 2019; trained long, as in Petrov and Macdonald, RecSys 2022',

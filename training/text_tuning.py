@@ -16,13 +16,27 @@ import numpy as np
 import torch
 
 from ..catalogue.item_table import distinct_texts
+from ..modeling_xcat.items_xcat import XCatItemEncoder
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.processing_xcat import XCatProcessor
 
 
-def trains_text(model: XCatForNextItem) -> bool:
+def item_encoder(model: Any) -> XCatItemEncoder | None:
+    """The item encoder of a head around an `XCatModel`; None of another model, such as a click baseline."""
+    items = getattr(getattr(model, "model", None), "items", None)
+    return items if hasattr(items, "kept_texts") else None
+
+
+def keep_projected_texts(model: Any, keep: bool) -> None:
+    """Set whether a step may use texts projected in an earlier step, and drop those that are kept."""
+    if (items := item_encoder(model)) is not None:
+        model.keep_texts, items.kept_texts = keep, None
+
+
+def trains_text(model: Any) -> bool:
     """Whether any parameter of the text encoder is trained, and items are represented by text."""
-    return bool(model.config.use_text) and any(p.requires_grad for p in model.model.text.parameters())
+    reads = item_encoder(model) is not None and bool(model.config.use_text)
+    return reads and any(p.requires_grad for p in model.model.text.parameters())
 
 
 def text_learning_rate(model: XCatForNextItem, given: float | None) -> float:

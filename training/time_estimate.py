@@ -60,7 +60,7 @@ def work_beside_steps(
     """
     known = 0 if chosen_on is None else len(chosen_on)
     ranked = sum(min(len(rows), args.max_eval_users or len(rows)) for rows in evaluated.values() if rows is not None)
-    weighed = known if args.tune_neighbor_weight and model.config.num_neighbors else 0
+    weighed = known if known and args.tune_neighbor_weight and model.config.num_neighbors else 0
     reranker = model.model.candidates if known and args.tune_second_stage else None
     learnt = 0 if reranker is None else min(known, QUICK_USERS if args.quick else MOST_USERS)
     purposes = 2 if chosen_on is not None and known and discovery_differs(model, chosen_on) else 1

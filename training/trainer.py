@@ -33,7 +33,7 @@ from .row_datasets import as_rows, evaluation_sets
 from .samplers import OrderOfEpoch, TokenBatchSampler
 from .tasks.next_item import NEXT_ITEM
 from .tasks.task import Task, find_task
-from .text_tuning import TextTuningCollator, trains_text
+from .text_tuning import TextTuningCollator, item_encoder, keep_projected_texts, trains_text
 from .time_estimate import TimeEstimate, WorkBesideSteps, work_beside_steps
 from .trainer_checks import (
     check_adaptor_refresh,
@@ -239,7 +239,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, EvaluationLoop)
             result = self._train_sharded(*args, **kwargs) if self.is_fsdp_enabled else super().train(*args, **kwargs)
         finally:
             model = bare_model(self.model)
-            model.keep_texts, model.model.items.kept_texts = False, None
+            keep_projected_texts(model, False)
         self._refresh_texts("fp32", force=True)  # the best weights are from another step
         validation = self.deciding_set
         if self.task.tunes and self.trains_whole and validation is not None and len(validation):
@@ -257,8 +257,8 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, EvaluationLoop)
 
     def _make_ready(self) -> None:
         """Set the training-only state of the model."""
-        model = bare_model(self.model)
-        model.keep_texts, self._adaptor_of_step = self.args.adaptor_refresh_steps > 1, None
+        model, self._adaptor_of_step = bare_model(self.model), None
+        keep_projected_texts(model, self.args.adaptor_refresh_steps > 1)
         self.task.begin(self, model)
 
     @property
@@ -301,8 +301,9 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, EvaluationLoop)
         step, last = self.state.global_step, self._adaptor_of_step
         if last is None or not 0 <= step - last < self.args.adaptor_refresh_steps:
             last = self._adaptor_of_step = step
-        if step == last:  # for all batches of one gradient accumulation alike
-            bare_model(self.model).model.items.kept_texts = None
+        # The same for all batches of one gradient accumulation.
+        if step == last and (items := item_encoder(bare_model(self.model))) is not None:
+            items.kept_texts = None
         return super().training_step(*args, **kwargs)
 
     def log(self, logs: dict[str, Any], *args: Any, **kwargs: Any) -> None:

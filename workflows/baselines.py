@@ -9,6 +9,7 @@ from ..registered_modules import import_registered
 from ..tokenization.extras import check_packages
 from ..training.recipes import OWN, RECIPES
 from .baseline_registry import BASELINES
+from .click_models import RANKING_BASELINES
 
 ZERO_SHOT, FINE_TUNED = "xcat-zero-shot", "xcat-fine-tuned"
 FROM_BASE = (ZERO_SHOT, FINE_TUNED)
@@ -30,7 +31,7 @@ def check_model(name: str, base: str | None = None) -> None:
         MissingExtraError: If a package of a baseline is not installed.
     """
     import_registered(BASELINES, name)
-    known = (*BASELINES, *RECIPES, *FROM_BASE)
+    known = (*BASELINES, *RANKING_BASELINES, *RECIPES, *FROM_BASE)
     if name not in known:
         raise ValueError(f"models has an unknown name, {name!r}; give some of {', '.join(known)}")
     if name in FROM_BASE and base is None:
@@ -74,7 +75,8 @@ def plan_runs(models: Sequence[str], seeds: int, base: str | None = None) -> lis
         raise ValueError(f"seeds is {seeds}; give the number of runs of each trained model, at least 1")
     names = list(dict.fromkeys(name.strip() for name in models if name.strip()))
     if not names:
-        raise ValueError(f"models is empty; give some of {', '.join((*BASELINES, *RECIPES))}")
+        known = ", ".join((*BASELINES, *RANKING_BASELINES, *RECIPES))
+        raise ValueError(f"models is empty; give some of {known}")
     for name in names:
         check_model(name, base)
     if base is not None and not set(names) & set(FROM_BASE):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,128 +15,46 @@ import torch
 from transformers import PreTrainedConfig
 
 from ..catalogue.item_table import distinct_texts
-from ..evaluation.categories import by_category, check_category_column
+from ..evaluation.categories import by_category
 from ..evaluation.fingerprint import evaluation_fingerprint
 from ..evaluation.more_metrics import metric_names
 from ..evaluation.purposes import DISCOVER
 from ..evaluation.ranker_evaluation import LOST, Ranker, RankingReport, evaluate_ranker
 from ..evaluation.recommendation_ranking.ranking_metrics import METRIC_NAMES
+from ..evaluation.user_ranker import UserRanker
 from ..model_cards.report_page import learning_curve
 from ..model_cards.settings import model_settings, training_settings
-from ..modeling_xcat.hub_xcat import fetched_commit, is_local
+from ..modeling_xcat.hub_xcat import fetched_commit
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.interests.reader import NO_INTEREST
 from ..tokenization.sequences.build import target_histories, trained_items
+from ..tokenization.sequences.click_options import EVENTS, ClickOptions
 from ..tokenization.sequences.split_data import SplitData
 from ..tokenization.tables.schema import ShopTables
-from ..tokenization.text.vocabulary_texts import items_table
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.from_base import prepare_from_base
 from ..training.preparation.options import PreparationOptions, PreparedTraining
 from ..training.preparation.prepare import prepare_training, split_shop
-from ..training.provenance import (
-    describe_machine,
-    installed_versions,
-    peak_memory_mb,
-    source_commit,
-)
 from ..training.recipes import OWN, RECIPES, find_recipe
+from ..training.tasks.click_baseline import UserItemTask
 from ..training.tasks.next_item import NEXT_ITEM
 from ..training.tasks.task import find_task
 from ..training.trainer import XCatTrainer
 from .baseline_registry import BASELINES, BaselineData
 from .baselines import FINE_TUNED, FROM_BASE, ZERO_SHOT, check_model
 from .bench_asks import add_missing_asks, ask_kinds, check_asks, measure_asks
+from .bench_clicks import run_click_model
+from .bench_request import BenchRequest, BenchRun, check_judged, describe_run, describe_split, read_run, use_recipe
+from .click_fits import new_click_trainer
+from .click_models import CLICK, CLICK_BASELINES, RANKING_BASELINES
 from .fields import split_fields
-from .read_shop import read_shop
 
-SPLIT_SEED = 0
-"""Default seed of ties and cold items, the same for every run; the run's own seed is for its training."""
 USER_METRICS = ("recall@10", "ndcg@10")
 """Metrics with stored values per user; requested metrics at 10 have them too."""
 
-
-@dataclass(frozen=True)
-class BenchRequest:
-    """Inputs of a run.
-
-    Args:
-        model: One of `BASELINES` or `FROM_BASE`, or a name of `RECIPES`.
-        seed: Seed of weights and training.
-        data: As in `load_shop`.
-        items: As in `load_shop`.
-        events: As in `load_shop`.
-        columns: Column names, as `parse_columns` reads them; None for the names in the base's training, for every
-            model of the file, or the default names.
-        unknown_items: "error" or "drop".
-        missing_users: "error" or "drop".
-        time_format: As in `load_shop`; None for the format in the base's training, or to detect it.
-        encoding: Likewise.
-        fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments` by name; the latter two
-            apply to trained models.
-        base: Checkpoint that the models of `FROM_BASE` start from, a folder or repository.
-        category_column: Column of the items table by which metrics are also grouped; None for no grouping.
-        asks: Kinds of queries to measure the ranking with, separated by commas; None for none.
-        task: Name of the task of trained models; None for next-item prediction.
-        judged: Required `evaluation_fingerprint` of the test split, if other runs used it already; None for any.
-    """
-
-    model: str
-    seed: int = 0
-    data: str | None = None
-    items: str | None = None
-    events: str | None = None
-    columns: str | None = None
-    unknown_items: str = "error"
-    missing_users: str = "error"
-    time_format: str | None = None
-    encoding: str | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    base: str | None = None
-    category_column: str | None = None
-    asks: str | None = None
-    task: str | None = None
-    judged: str | None = None
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """All options except model and seed, in JSON types and without folders; equal for all rows of one file."""
-        named = {name: Path(value).name for name in ("data", "items", "events") if (value := getattr(self, name))}
-        if self.base is not None:
-            named["base"] = Path(self.base).resolve().name if is_local(self.base) else self.base
-        if self.category_column is not None:
-            named["category_column"] = self.category_column
-        if self.asks is not None:
-            named["asks"] = self.asks
-        if self.task is not None:
-            named["task"] = self.task
-        formats = {"time_format": self.time_format, "encoding": self.encoding}
-        named |= {name: value for name, value in formats.items() if value is not None}
-        if self.missing_users != "error":
-            named["missing_users"] = self.missing_users
-        fields = {name: value for name, value in self.fields.items() if name != "cache_dir"}
-        encoder = fields.get("text_encoder")
-        if isinstance(encoder, str) and Path(encoder).is_dir():
-            fields["text_encoder"] = Path(encoder).resolve().name
-        told = {**named, "columns": self.columns, "unknown_items": self.unknown_items, **fields}
-        plain: dict[str, Any] = json.loads(json.dumps(told, default=str))
-        return plain
-
-
-@dataclass(frozen=True)
-class BenchRun:
-    """Result of a run.
-
-    Args:
-        row: The object in the file.
-        per_user: Metric name to (users of the test split,) values; NaN for users without such a target.
-        notes: Warnings about the data, in sentences.
-    """
-
-    row: dict[str, Any]
-    per_user: dict[str, np.ndarray]
-    notes: tuple[str, ...] = ()
+_NEGATIVES = 4
+"""Sampled negatives per positive of models of users and items."""
 
 
 @dataclass(frozen=True)
@@ -166,21 +84,16 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
     Raises:
         ValueError: If the model, the tables or a field cannot be used, or the test split differs from other runs.
     """
+    if request.task == CLICK:
+        return run_click_model(request, folder)
     check_model(request.model, request.base)
     preparation, config, training = split_fields(request.fields)
-    shop = read_shop(
-        request.data, items=request.items, events=request.events, columns=request.columns,
-        time_format=request.time_format, encoding=request.encoding,
-        unknown_items="drop" if request.unknown_items == "drop" else "error",
-        missing_users="drop" if request.missing_users == "drop" else "error", saved=request.base,
-    )  # fmt: skip
-    if request.category_column is not None:
-        check_category_column(items_table(shop.items.head(0)).schema, request.category_column)
-    options = PreparationOptions(**{"split_seed": SPLIT_SEED, **preparation, "seed": request.seed})
-    options = shop.resolved(options)
+    shop, options = read_run(request, preparation)
     check_asks(shop, ask_kinds(request.asks), options.interest_columns)
     if request.model in RECIPES or request.model in FROM_BASE:
         fitted = _train(request, shop, options, config, {**training, "output_dir": str(folder / "training")})
+    elif request.model in RANKING_BASELINES:
+        fitted = _fit_users(request, shop, options, {**training, "output_dir": str(folder / "training")})
     else:
         fitted = _fit_baseline(request, shop, options, str(training.get("precision", "auto")))
     trained = trained_items(fitted.data.train, len(fitted.data.vocabulary))
@@ -199,19 +112,12 @@ def run_model(request: BenchRequest, folder: Path) -> BenchRun:
         "prepare_seconds": round(fitted.prepare_seconds, 2),
         "fit_seconds": round(fitted.fit_seconds, 2),
         "evaluate_seconds": round(evaluate_seconds, 2),
-        "peak_memory_mb": round(peak_memory_mb()),
         "epochs": fitted.epochs,
         "validation": fitted.validation,
         "curve": fitted.curve,
         "config": fitted.config,
-        "data": {
-            **_describe_data(fitted, options, report),
-            "event_roles": fitted.data.roles.to_dict(),
-        },
-        "options": request.options,
-        "machine": describe_machine(fitted.precision),
-        "versions": installed_versions(),
-        "commit": source_commit(),
+        "data": _describe_data(fitted, options, report),
+        **describe_run(request, fitted.precision),
     }
     if request.category_column is not None:
         parted = by_category(report, fitted.data.test, fitted.data.vocabulary, request.category_column)
@@ -243,11 +149,7 @@ def _train(
     """Train a recipe or a base, or use a base unchanged; given fields take precedence over the recipe's."""
     begin = time.perf_counter()
     recipe = find_recipe(OWN if request.model in FROM_BASE else request.model)
-    options.config = {**recipe.config, **config}
-    if options.item_features is not None and "item_features" not in config:
-        options.config.pop("item_features", None)  # given columns take precedence over the recipe
-    if not (options.config.get("use_text", True) and options.config.get("num_fusion_layers", 1)):
-        options.interests = NO_INTEREST  # a model without text cannot use them
+    use_recipe(recipe, options, config)
     arguments = XCatTrainingArguments(**recipe.training_fields({**training, "seed": request.seed}))
     precision = "bf16" if arguments.bf16 else "fp32"
     prepared = _prepare(request, shop, options, precision)
@@ -317,14 +219,7 @@ def _check_splits(request: BenchRequest, data: SplitData, *parts: str) -> str:
         ValueError: If it is not so.
     """
     data.require(*parts, "test")
-    judged = evaluation_fingerprint(data.test, data.vocabulary)
-    if request.judged not in (None, judged):
-        raise ValueError(
-            f"the test split of {data.shop.name}, {len(data.test):,} users, differs from the test split of "
-            f"the other runs in the file: users, histories, targets or items differ (fingerprint {judged[:12]}, "
-            f"{str(request.judged)[:12]} in the file); give the same tables, or another output="
-        )
-    return judged
+    return check_judged(request, data, evaluation_fingerprint(data.test, data.vocabulary))
 
 
 def _fit_baseline(request: BenchRequest, shop: ShopTables, options: PreparationOptions, precision: str) -> _Fitted:
@@ -355,6 +250,35 @@ def _fit_baseline(request: BenchRequest, shop: ShopTables, options: PreparationO
     return _Fitted(model, data, judged, _told(getattr(model, "config", None)), start - begin, end - start)
 
 
+def _fit_users(
+    request: BenchRequest, shop: ShopTables, options: PreparationOptions, training: Mapping[str, Any]
+) -> _Fitted:
+    """Train a model of users and items with binary cross-entropy, and rank with it.
+
+    He et al. (WWW 2017) draw four uniform negatives per positive, too. The log loss of validation targets, beside
+    negatives of their own, decides about epochs.
+    """
+    begin, data = time.perf_counter(), split_shop(shop, options)
+    judged = _check_splits(request, data, "validation")
+    clicks = ClickOptions(labels=EVENTS, train_negatives=_NEGATIVES, eval_negatives=_NEGATIVES)
+    task = UserItemTask(clicks)
+    task = task.for_data(split_shop(shop, options, split=task.split))
+    trainer = new_click_trainer(CLICK_BASELINES[request.model], task, {**training, "seed": request.seed})
+    start = time.perf_counter()
+    epochs = float(trainer.train().metrics.get("epoch", 0))
+    end = time.perf_counter()
+    model: Any = trainer.model
+    ranker = UserRanker(model, task.user_rows())
+    trained = trained_items(data.train, len(data.vocabulary))
+    validation = evaluate_ranker(ranker, data.validation, data.vocabulary, trained=trained)
+    settings = {"model": model_settings(model.config), "training": training_settings(trainer.args)}
+    return _Fitted(
+        ranker, data, judged, json.loads(json.dumps(settings, default=str)), start - begin, end - start,
+        "bf16" if trainer.args.bf16 else "fp32", round(epochs, 2), _validation_metrics(validation),
+        learning_curve(trainer.state.log_history, trainer.state.best_global_step) or None,
+    )  # fmt: skip
+
+
 @torch.no_grad()
 def _encode(prepared: PreparedTraining, texts: Sequence[str], query: bool) -> torch.Tensor:
     """(texts, dim) pooled states of texts, not whitened."""
@@ -372,21 +296,11 @@ def _told(config: PreTrainedConfig | None) -> dict[str, Any]:
 
 
 def _describe_data(fitted: _Fitted, options: PreparationOptions, report: RankingReport) -> dict[str, Any]:
-    data, shop = fitted.data, fitted.data.selected
-    sharing = np.bincount(distinct_texts(data.vocabulary)[1][NUM_SPECIAL_ROWS:])
+    sharing = np.bincount(distinct_texts(fitted.data.vocabulary)[1][NUM_SPECIAL_ROWS:])
     sharing[:1] = 0  # items without text have no duplicates
     return {
-        "name": shop.name,
-        "users": shop.card.users,
-        "items": data.vocabulary.num_items,
-        "events": shop.card.rows["events"],
-        "split": str(data.split),
-        "tie_policy": str(options.tie_policy),
-        "split_seed": options.split_seed,
+        **describe_split(fitted.data, options),
         "duplicate_texts": int(sharing[sharing > 1].sum()),
-        "cold_items": options.cold_items,
-        "cold_policy": str(options.cold_policy) if options.cold_items else None,
-        "notes": [str(problem) for problem in shop.problems],
         "test_users": report.num_users,
         "test_targets": report.num_targets,
         "judged": fitted.judged,

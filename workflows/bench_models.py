@@ -25,17 +25,19 @@ from ..training.preparation.from_base import check_base_options
 from ..training.preparation.options import PreparationOptions
 from ..training.recipes import RECIPES, find_recipe
 from ..training.tasks.next_item import NEXT_ITEM
-from .baselines import DEFAULT_MODELS, plan_runs
-from .bench import BenchRequest, BenchRun
 from .bench_asks import ask_kinds
+from .bench_request import BenchRequest, BenchRun
 from .bench_results import BenchResults, measured
 from .bench_worker import run_in_process
-from .fields import columns_option, split_fields
+from .click_comparison import compare_click_models
+from .click_models import CLICK
+from .fields import columns_option, split_fields, take_task_fields
 from .fit import check_base
 from .input_checks import check_fields
 from .output_folders import check_results
 from .results import by_model, compare_asks, compare_models, user_key
 from .task_checks import check_bench_task
+from .task_runs import plan_task_runs
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
@@ -51,20 +53,23 @@ class BenchResult:
     Args:
         runs: The runs; `run.row["metrics"]` are the metrics of one.
         comparisons: NDCG@10 differences of trained models to the best baseline, with intervals over users; `discover`
-            of each has the difference for discovery.
+            of each has the difference for discovery. For clicks, differences of each model to the best one per metric;
+            see `compare_click_models`.
+        intervals: For clicks, each metric of each model with its interval; see `compare_click_models`.
         ask_comparisons: NDCG@10 for queries relative to other models, to the query alone and to the history alone; see
             `compare_asks`.
     """
 
     runs: list[BenchRun]
     comparisons: list[dict[str, Any]]
+    intervals: list[dict[str, Any]] = field(default_factory=list)
     ask_comparisons: list[dict[str, Any]] = field(default_factory=list)
 
     def mean(self, metric: str = "ndcg@10", purpose: str = NEXT) -> dict[str, float]:
         """Means of a metric over the runs of each model, on all targets; NaN if it was not measured.
 
         Args:
-            metric: Name of the metric.
+            metric: Name of the metric, such as "ndcg@10", and for clicks "gauc".
             purpose: "next", or "discover" for lists without the items of the history.
         """
         grouped = by_model([run.row for run in self.runs])
@@ -76,15 +81,15 @@ class BenchResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to the JSON object of `xcat bench --json`."""
-        return {
-            "runs": [run.row for run in self.runs], "comparisons": self.comparisons,
-            "ask_comparisons": self.ask_comparisons,
-        }  # fmt: skip
+        found = {"runs": [run.row for run in self.runs], "comparisons": self.comparisons}
+        if self.intervals:
+            return {**found, "intervals": self.intervals}
+        return {**found, "ask_comparisons": self.ask_comparisons}
 
 
 def bench(
     data: TableSource | Mapping[str, TableSource] | os.PathLike[str] | None = None,
-    models: str | Sequence[str] = DEFAULT_MODELS,
+    models: str | Sequence[str] | None = None,
     *,
     seeds: int = 3,
     output: str | os.PathLike[str] | None = None,
@@ -109,7 +114,8 @@ def bench(
     Args:
         data: A file, a folder, SOURCE:PATH, a hub dataset, a prepared folder or a data frame. Data frames are written
             to a temporary folder, because each run reads the tables in its own process.
-        models: Names of models: a list, or one text with commas.
+        models: Names of models: a list, or one text with commas; None for `DEFAULT_MODELS`, and for clicks
+            `DEFAULT_CLICK_MODELS`. For clicks the floors are added.
         seeds: Runs per trained model, with seeds 0, 1, 2, ...
         output: JSON file for the results; each run is added when it ends, and the values per user are written to
             `NAME.users.npz` beside it. None for no files.
@@ -126,10 +132,12 @@ def bench(
         category_column: Column of the items table for these metrics; None for the default one.
         asks: Kinds of queries to measure the rankings with: one of `ASK_KINDS`, which are made of the targets, or
             "query", the queries of events; or several.
-        task: What the trained models are trained for: the name of a registered task whose model ranks items, or
-            "MODULE:NAME" of another package. A `Task` itself cannot be given, because each run has its own process.
+        task: What the models are trained for: "next-item"; "click" for models of clicks, with options of
+            `ClickOptions` among the fields (negatives="category"); or "MODULE:NAME" of another package, whose model
+            ranks items. A `Task` itself cannot be given, because each run has its own process.
         tell: Called with every message about the progress; they are logged if left out.
-        **fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments`, for every trained model.
+        **fields: Fields of `PreparationOptions`, `XCatConfig` and `XCatTrainingArguments`, for every trained model,
+            and options of the task.
 
     Raises:
         ValueError: If a name, a field, the tables or the output cannot be used.
@@ -143,16 +151,16 @@ def bench(
             f"seed is {fields['seed']}; give seeds=, the number of runs on one split, or split_seed= for "
             "another draw of ties and cold items"
         )
+    fields, task_options = take_task_fields(fields, task)
     split_fields(fields, signature(bench).parameters)
-    named = [name.strip() for name in models.split(",")] if isinstance(models, str) else list(models)
     column = category_column or (DEFAULT_COLUMN if by_category else None)
     if resume and output is None:
         raise ValueError("resume=True adds runs to a file; name it: output='bench.json'")
     results = None if output is None else BenchResults(Path(output))
     if results is not None:
         check_results(results.path, resume)
-    check_bench_task(task)
-    planned, mapping = plan_runs(named, seeds, base), columns_option(columns)
+    check_bench_task(task, task_options, base=base, asks=asks)
+    planned, mapping = plan_task_runs(models, seeds, base, task), columns_option(columns)
     check_source(data, items=items, events=events)
     with _places({"data": data, "items": items, "events": events}, encoding, tell) as tables:
         requests = [
@@ -160,7 +168,7 @@ def bench(
                 model, seed, **tables, columns=mapping, time_format=time_format, encoding=encoding,
                 unknown_items=unknown_items, missing_users=missing_users, fields=fields, base=base,
                 category_column=column, asks=",".join(ask_kinds(asks)) or None,
-                task=None if task == NEXT_ITEM else task,
+                task=None if task == NEXT_ITEM else task, task_options=task_options,
             )
             for model, seed in planned
         ]  # fmt: skip
@@ -174,7 +182,10 @@ def bench(
         for metric, values in run.per_user.items()
     }
     rows = [run.row for run in runs]
-    return BenchResult(runs, compare_models(rows, users), compare_asks(rows, users))
+    if task == CLICK:
+        intervals, differences = compare_click_models(rows, users)
+        return BenchResult(runs, differences, intervals)
+    return BenchResult(runs, compare_models(rows, users), ask_comparisons=compare_asks(rows, users))
 
 
 @contextmanager

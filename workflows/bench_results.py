@@ -15,7 +15,7 @@ import numpy as np
 from ..evaluation.purposes import DISCOVER, NEXT
 from ..evaluation.ranker_evaluation import LOST, RankingReport
 from ..modeling_xcat.saving_xcat import usual_permissions
-from .bench import BenchRun
+from .bench_request import BenchRun
 from .output_folders import check_results
 from .results import Row, by_model, user_key
 

@@ -23,7 +23,7 @@ from ..tokenization.progress import is_listened_to
 from .errors import BAD_INPUT, TRACEBACK_VARIABLE, exit_code_of
 
 if TYPE_CHECKING:
-    from .bench import BenchRequest, BenchRun
+    from .bench_request import BenchRequest, BenchRun
 
 REQUEST, RESULT, USERS, ERROR = "request.json", "result.json", "users.npz", "error.txt"
 FAILED = 1
@@ -48,7 +48,7 @@ def run_in_process(request: BenchRequest) -> BenchRun:
         ValueError: If the input is bad.
         RunFailedError: If the process failed otherwise, or was killed.
     """
-    from .bench import BenchRun
+    from .bench_request import BenchRun
 
     with TemporaryDirectory(prefix="xcat-bench-") as name:
         folder = Path(name)
@@ -86,7 +86,8 @@ def main() -> NoReturn:
 
         with show_progress() if SHOWN in sys.argv else listening(None):
             with stage("loading libraries"):
-                from .bench import BenchRequest, run_model
+                from .bench import run_model
+                from .bench_request import BenchRequest
             request = BenchRequest(**json.loads((folder / REQUEST).read_text(encoding="utf-8")))
             run = run_model(request, folder)
         np.savez(folder / USERS, **{name: values.astype(np.float32) for name, values in run.per_user.items()})  # type: ignore[arg-type]

@@ -8,9 +8,10 @@ from typing import Any
 from ..training.recipes import RECIPES
 from .baseline_registry import BASELINES
 from .baselines import FINE_TUNED, ZERO_SHOT, runs_once
+from .click_models import CLICK, CLICK_BASELINES, CLICK_OWN, RANKING_BASELINES
 
 NEXT_ITEM = "next-item"
-PURPOSES = (NEXT_ITEM,)
+PURPOSES = (NEXT_ITEM, CLICK)
 """Purposes of the models of bench: the values of its `task`."""
 _FROM_BASE = {
     ZERO_SHOT: "a checkpoint, unchanged; give base=",
@@ -24,7 +25,7 @@ class BenchModel:
 
     Args:
         name: Its name in `models`.
-        purpose: "next-item".
+        purpose: "next-item" or "click".
         description: One line.
         reference: The publication it follows; empty for none.
         trained: Whether bench runs it once per seed.
@@ -45,7 +46,7 @@ def list_models(purpose: str | None = None) -> list[BenchModel]:
     """List the models of `bench`, as `xcat bench --list-models` does.
 
     Args:
-        purpose: "next-item"; None for all.
+        purpose: "next-item" or "click"; None for all.
 
     Raises:
         ValueError: If there is no such purpose.
@@ -56,11 +57,22 @@ def list_models(purpose: str | None = None) -> list[BenchModel]:
     """
     if purpose is not None and purpose not in PURPOSES:
         raise ValueError(f"purpose is {purpose!r}; give one of {', '.join(PURPOSES)}, or leave it out")
-    return [model for model in _next_item_models() if purpose in (None, model.purpose)]
+    return [model for model in [*_next_item_models(), *_click_models()] if purpose in (None, model.purpose)]
 
 
 def _next_item_models() -> list[BenchModel]:
     told = [(name, found.about, found.reference) for name, found in BASELINES.items()]
+    ranking = {name: CLICK_BASELINES[name] for name in RANKING_BASELINES}
+    told += [(name, f"{found.about}; no history", found.reference) for name, found in ranking.items()]
     told += [(name, recipe.description, recipe.reference) for name, recipe in RECIPES.items()]
     told += [(name, about, "") for name, about in _FROM_BASE.items()]
     return [BenchModel(name, NEXT_ITEM, about, reference, not runs_once(name)) for name, about, reference in told]
+
+
+def _click_models() -> list[BenchModel]:
+    found = [
+        BenchModel(name, CLICK, baseline.about, baseline.reference, baseline.trained)
+        for name, baseline in CLICK_BASELINES.items()
+    ]
+    own = [RECIPES[name] for name in CLICK_OWN]
+    return found + [BenchModel(recipe.name, CLICK, recipe.description, trained=True) for recipe in own]

@@ -12,6 +12,7 @@ from ..evaluation.more_metrics import DECIDING_METRIC
 from ..evaluation.purposes import DISCOVER
 from ..training.recipes import OWN, RECIPES, is_own
 from .baselines import FROM_BASE
+from .click_models import RANKING_BASELINES
 
 ASK_INPUTS = {
     "history and query": ("metrics", "median_rank", ""),
@@ -66,7 +67,7 @@ def _compared(rows: Sequence[Row], users: Mapping[str, np.ndarray], metric: str,
     compared = []
     for model in means:
         rivals = [name for name in means if name != model and not is_own(name)]
-        if not (model in RECIPES or is_own(model)) or not rivals:
+        if not (model in RECIPES or model in RANKING_BASELINES or is_own(model)) or not rivals:
             continue
         best = max(rivals, key=lambda name: float(np.nanmean(means[name])))
         interval = paired_bootstrap(means[model], means[best], samples=samples)

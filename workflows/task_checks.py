@@ -8,6 +8,7 @@ from typing import Any
 
 from ..training.tasks.task import Task, find_task
 from .baselines import check_names
+from .click_models import CLICK
 
 
 def check_task(
@@ -64,18 +65,26 @@ def check_ranked_report(task: Task, config: Mapping[str, Any], report: object) -
         )
 
 
-def check_bench_task(task: str) -> None:
+def check_bench_task(task: str, options: Mapping[str, Any] = MappingProxyType({}), **others: Any) -> None:
     """Refuse a task that the models of a benchmark cannot be trained for.
 
+    Args:
+        task: Name of the task.
+        options: Options of the task.
+        **others: Arguments that a benchmark of clicks does not take, by name.
+
     Raises:
-        ValueError: If it is not the name of a task, or its model ranks no items.
+        ValueError: If it is not the name of a task, its model ranks no items, or another argument does not fit.
     """
     if not isinstance(task, str):
         raise ValueError(
             f"task is {type(task).__name__}, and each run has its own process; give the name that it is registered "
             "with, as 'MODULE:NAME'"
         )
-    found = check_task(task)
+    found = check_task(task, options=options)
+    given = next((name for name, value in others.items() if value), None)
+    if given is not None and task == CLICK:
+        raise ValueError(f"{given} is {others[given]!r}, and a benchmark of clicks ranks no items; leave it out")
     if not found.ranks:
         raise ValueError(
             f"task is {task!r}, and {found.head.__name__}, its model, ranks no items, so bench cannot compare it; "

@@ -71,11 +71,14 @@ class Predictions:
         self.losses = -np.where(self.labels == 1, np.log(clipped), np.log1p(-clipped))
         self.logits = np.log(clipped) - np.log1p(-clipped)
         self.weights = np.ones(len(p))
+        self._per_user: tuple[np.ndarray, np.ndarray] | None = None
 
     def per_user(self) -> tuple[np.ndarray, np.ndarray]:
         """(users,) AUC of each user, NaN for a user with one label only, and impressions of each user."""
         if self.users is None:
             raise ValueError("gauc is a mean over users; give users=, one per impression")
+        if self._per_user is not None:
+            return self._per_user
         positives = np.bincount(self.users, self.labels, minlength=self.num_users)
         counts = np.bincount(self.users, minlength=self.num_users)
         order = np.lexsort((self.predictions, self.users))
@@ -89,7 +92,8 @@ class Predictions:
         ranks = np.bincount(user, rank[group] * y, minlength=self.num_users)
         with np.errstate(divide="ignore", invalid="ignore"):
             auc = (ranks - positives * (positives + 1) / 2) / (positives * (counts - positives))
-        return np.where((positives > 0) & (positives < counts), auc, np.nan), counts
+        self._per_user = np.where((positives > 0) & (positives < counts), auc, np.nan), counts
+        return self._per_user
 
 
 def auc(found: Predictions, weights: np.ndarray) -> float:

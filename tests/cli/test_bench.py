@@ -28,7 +28,8 @@ from xcat_rec.training.provenance import cpu_name, source_commit
 from xcat_rec.workflows import bench as benching
 from xcat_rec.workflows import bench_models, bench_worker
 from xcat_rec.workflows.baseline_registry import BASELINES, UNSEEN
-from xcat_rec.workflows.bench import BenchRequest, run_model
+from xcat_rec.workflows.bench import run_model
+from xcat_rec.workflows.bench_request import BenchRequest
 from xcat_rec.workflows.fit import fit
 from xcat_rec.workflows.fit_result import MODEL_NAME
 from xcat_rec.workflows.results import user_key

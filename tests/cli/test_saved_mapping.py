@@ -17,7 +17,8 @@ from xcat_rec.tokenization.saved_names import check_saved_names
 from xcat_rec.tokenization.tables.schema import validate_tables
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
-from xcat_rec.workflows.bench import BenchRequest, run_model
+from xcat_rec.workflows.bench import run_model
+from xcat_rec.workflows.bench_request import BenchRequest
 from xcat_rec.workflows.fit import fit
 
 from ..tiny_shop import QUICK, SMALL, events_table, items_table, save_text_encoder

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from xcat_rec.cli.app import main
-from xcat_rec.workflows.bench import BenchRequest, run_model
+from xcat_rec.workflows.bench import run_model
+from xcat_rec.workflows.bench_request import BenchRequest
 
 from ..tiny_shop import save_text_encoder
 from ..tokenization.sources.layouts import LAYOUTS, write_tables

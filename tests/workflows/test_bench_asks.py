@@ -23,8 +23,8 @@ from xcat_rec.tokenization.extras import MissingExtraError
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.workflows.baseline_registry import BASELINES
-from xcat_rec.workflows.bench import BenchRun
 from xcat_rec.workflows.bench_asks import MEASURED_KINDS, MOST_USERS, ask_kinds, check_asks, measure_asks
+from xcat_rec.workflows.bench_request import BenchRun
 from xcat_rec.workflows.bench_results import BenchResults, ask_lines, mean_reports, ratio_text
 from xcat_rec.workflows.results import compare_asks, user_key
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xcat_rec.workflows.bench import BenchRun
+from xcat_rec.workflows.bench_request import BenchRun
 from xcat_rec.workflows.bench_results import BenchResults
 from xcat_rec.workflows.results import compare_models
 

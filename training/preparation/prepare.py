@@ -133,7 +133,7 @@ def prepare_training(
         event_types=kinds,
         max_history=config.max_history,
         num_rating_buckets=config.num_rating_buckets,
-        rating_range=_rating_scale(shop)[1],
+        rating_range=rating_scale(shop)[1],
         num_time_gap_buckets=config.num_time_gap_buckets,
         max_text_length=options.max_text_length,
         text_fields=options.text_fields,
@@ -226,7 +226,7 @@ def _config(data: SplitData, found: EncoderChoice, pooling: str, options: Prepar
         "item_features": features,
         "event_types": kinds,
         "negative_event_types": [name for name in data.roles.negative if name in named],
-        "num_rating_buckets": _rating_scale(shop)[0],
+        "num_rating_buckets": rating_scale(shop)[0],
         "num_time_gap_buckets": TIME_GAP_BUCKETS if has_times else 0,
         "max_history": history_length(data.train),
         "ask_length": ASK_LENGTH if options.config.get("use_text", XCatConfig.use_text) else 0,
@@ -252,7 +252,7 @@ def with_both_boosts(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**both, **config}
 
 
-def _rating_scale(shop: ShopTables) -> tuple[int, tuple[float, float] | None]:
+def rating_scale(shop: ShopTables) -> tuple[int, tuple[float, float] | None]:
     """Rating buckets and their range: one bucket per whole number on scales up to 10, else ten buckets."""
     ratings = shop.events["rating"].drop_nulls() if "rating" in shop.events.columns else pl.Series([])
     if not len(ratings):

@@ -7,6 +7,7 @@ from ...lazy_names import lazy_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .click import ClickTask as ClickTask
+    from .click_baseline import ClickBaselineTask as ClickBaselineTask
     from .click_prediction import ClickPredictionTask as ClickPredictionTask
     from .next_item import NextItemTask as NextItemTask
     from .task import TASKS as TASKS
@@ -21,6 +22,7 @@ _EXPORTS = {
     "find_task": ".task",  # a task by its name
     "ClickPredictionTask": ".click_prediction",  # base class of tasks that predict clicks, for any model
     "ClickTask": ".click",  # clicks on shown items, by XCat
+    "ClickBaselineTask": ".click_baseline",  # clicks on shown items, by a `ClickModel` such as DIN
     "NextItemTask": ".next_item",  # the next item, ranked among the whole catalogue
 }
 

@@ -209,7 +209,7 @@ class ClickPredictionTask(Task):
         logits, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
         there = labels != NO_LABEL
         users = np.nonzero(there)[0]
-        found = Predictions(_probabilities(logits[there]), labels[there], users)
+        found = Predictions(sigmoid(logits[there]), labels[there], users)
         values = {name: metric(found, found.weights) for name, metric in CLICK_METRICS.items()}
         return {name: value for name, value in values.items() if np.isfinite(value)}
 
@@ -220,8 +220,13 @@ class ClickPredictionTask(Task):
             trainer: The trainer with the model.
             rows: The rows.
         """
+        return sigmoid(self.logits(trainer, rows))
+
+    def logits(self, trainer: XCatTrainer, rows: Dataset) -> np.ndarray:
+        """(showings,) calibrated log odds; see `probabilities`."""
         output = trainer.predict(rows)
-        return _probabilities(np.asarray(output.predictions)[np.asarray(output.label_ids) != NO_LABEL])
+        found: np.ndarray = np.asarray(output.predictions)[np.asarray(output.label_ids) != NO_LABEL]
+        return found
 
     def report(self, trainer: XCatTrainer, rows: Dataset, trained: np.ndarray) -> ClickReport:
         """The click report of validation or test rows.
@@ -249,6 +254,7 @@ def labelled_places(rows: Sequence[Row], showings: Showings) -> dict[str, torch.
     return {"shown_labels": torch.from_numpy(labels), "shown_places": torch.from_numpy(places)}
 
 
-def _probabilities(logits: np.ndarray) -> np.ndarray:
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of log odds, in float64."""
     found: np.ndarray = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -700, 700)))
     return found

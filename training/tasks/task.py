@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 import torch
 from datasets import Dataset
 from torch import nn
-from transformers import EvalPrediction
+from transformers import EvalPrediction, PreTrainedModel
 
 from ...evaluation.ranker_evaluation import Ranker
 from ...modeling_xcat.modeling_click_xcat import XCatForClickPrediction
@@ -41,12 +41,11 @@ class Task:
 
     A subclass sets `head` and makes batches with labels. All other methods have a default: evaluation batches are
     made like training batches, `Trainer` computes the loss and gathers logits and labels, and the loss chooses the
-    best epoch. A task keeps no state of a
-    training; the trainer does.
+    best epoch. A task keeps no state of a training; the trainer does.
 
     Attributes:
-        head: Class of the trained model. It has an `XCatModel` as `model`; its `forward` returns a `ModelOutput` with
-            `loss` if labels are given.
+        head: Class of the trained model. Its `forward` returns a `ModelOutput` with `loss` if labels are given. It has
+            an `XCatModel` as `model`, or the task makes the model itself, as `ClickBaselineTask` does.
         deciding_metric: Metric that chooses the best epoch if `metric_for_best_model` has its default value.
         encodes_texts: Whether the labels are items and the head takes `item_text_...` inputs, with which a text
             encoder is trained.
@@ -54,7 +53,7 @@ class Task:
         option_class: Dataclass of the options that `with_options` takes; None for a task without options.
     """
 
-    head: ClassVar[type[XCatPreTrainedModel]]
+    head: ClassVar[type[PreTrainedModel]]
     deciding_metric: ClassVar[str] = "loss"
     encodes_texts: ClassVar[bool] = False
     tunes: ClassVar[bool] = False

@@ -12,7 +12,7 @@ from xcat_rec.tokenization.out_of_core.prepare import prepare_tables
 from xcat_rec.tokenization.sequences.histories import read_histories
 from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.tokenization.tables.schema import TableError, validate_tables
-from xcat_rec.workflows.bench import BenchRequest
+from xcat_rec.workflows.bench_request import BenchRequest
 
 from ...tiny_shop import events_table, items_table
 from ..out_of_core.test_prepare import PrepareOptions, in_memory, rows_of, write
