@@ -124,8 +124,9 @@ class ActivationUnit(nn.Module):
         hidden = nn.functional.linear(states, one + three)
         hidden = hidden + nn.functional.linear(candidates, two - three, self.first.bias)[owners]
         hidden = hidden + nn.functional.linear(states * candidates[owners], four)
-        weights = events.new_zeros(mask.shape)
-        weights[mask] = self.output(self.rest(self.activation(hidden))).squeeze(-1)
+        found = self.output(self.rest(self.activation(hidden))).squeeze(-1)
+        weights = found.new_zeros(mask.shape)  # autocast may have changed the type
+        weights[mask] = found
         return masked_softmax(weights, mask) if self.normalize else weights
 
 

@@ -66,7 +66,7 @@ class AUGRU(nn.Module):
         update_of, reset_of, new_of = self.state(state).chunk(3, dim=-1)
         update = attention * torch.sigmoid(update + update_of)
         new = torch.tanh(new + torch.sigmoid(reset + reset_of) * new_of)
-        return torch.lerp(state, new, update)
+        return torch.lerp(state, new.to(state.dtype), update.to(state.dtype))  # autocast may change the types
 
     def forward(self, inputs: torch.Tensor, attention: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """State after the last event of each history.

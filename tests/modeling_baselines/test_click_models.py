@@ -314,3 +314,16 @@ def test_inputs_that_do_not_fit_are_refused(name: str, change: dict[str, Any], m
 def test_values_out_of_range_are_refused(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         getattr(baselines, name + "Config")(**options)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if list(make(name).parameters())])
+def test_models_train_in_mixed_precision(name: str) -> None:
+    model, inputs = make(name).train(), batch()
+    plain = make(name)(**inputs).logits
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(**inputs)
+    assert output.loss is not None and output.loss.dtype == torch.float32
+    output.loss.backward()
+    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in model.parameters())
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(make(name)(**inputs).logits, plain, atol=0.1, rtol=0.1)
