@@ -20,7 +20,7 @@ _DIN = 'Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", 
 TRAINING: Mapping[str, Any] = MappingProxyType({
     "learning_rate": 2e-3, "num_train_epochs": 30.0, "early_stopping_patience": 3, "weight_decay": 0.01,
     "lr_scheduler_type": "reduce_lr_on_plateau", "lr_scheduler_kwargs": {"factor": 0.1, "patience": 0},
-    "warmup_steps": 0.0, "new_category_weight": 1.0, "max_eval_users": None, "max_grad_norm": 5.0,
+    "precision": "fp32", "warmup_steps": 0.0, "new_category_weight": 1.0, "max_eval_users": None, "max_grad_norm": 5.0,
 })  # fmt: skip
 """Training arguments of click baselines. The learning rate is cut to a tenth whenever an epoch does not lower the log
 loss of validation, and training stops after three such epochs in a row."""
