@@ -121,7 +121,7 @@ class Answers:
 
     def unknown(self, things: Sequence[str]) -> str:
         """The note about things that no item has; empty for none."""
-        return self.phrases.unknown.format(words=self.quoted([(word,) for word in things])) if things else ""
+        return self.phrases.unknown.format(words=self.quoted([tuple(things)])) if things else ""
 
     def quoted(self, words: Sequence[Want]) -> str:
         """Words as they were written: the word "blue", the words "warm" and "red" or "blue"."""

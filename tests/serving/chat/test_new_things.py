@@ -116,6 +116,7 @@ def test_a_thing_that_nothing_is() -> None:
     turn = dialogue("tent", "do you have umbrellas?")
     assert turn.answer.startswith('I have no item with the word "umbrellas".')
     assert dialogue("帐篷", "有没有雨伞", chinese=True).answer.startswith("没有含“雨伞”的商品。")
+    assert dialogue("flibber wobble").answer.startswith('I have no item with the word "flibber" or "wobble".')
     assert "I did not understand" in dialogue("what is the difference between them?").answer
     turn = dialogue("headphones under 5")
     assert 'I have no item under 5.00, with the word "headphones".' in turn.answer and not turn.recommendations
