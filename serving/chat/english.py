@@ -224,6 +224,7 @@ ENGLISH = Lexicon(
     ),
     idioms=r"as (?:long|soon|far) as|by the way|to be honest|moving on|same question|(?:it's |it has )?been ages"
     r"|of course|if possible",
+    counted=r"(?!)",
     not_negations=r"^no (?:thanks|thank you)"
     r"|(?:can't|cannot|can not|cant|couldn't) (?:live|do|go|survive|manage) without"
     r"|nothing (?:beats|better than|like)|(?:i|we) (?:do not|don't|dont|have not|haven't) (?:have|own|got)"

@@ -133,6 +133,7 @@ class Lexicon:
         changes: Words that announce another subject.
         people: Patterns with one group: what other people like, which is no lasting wish of the customer.
         idioms: Phrases that wish nothing; they are removed.
+        counted: Number and measure word behind a verb of wishing, as in 买一副耳机; they are removed.
         not_negations: Phrases that contain a negation and exclude nothing; they are removed.
         kept: Phrases that contain a negation and are ordinary words, such as a material; they are not negations.
         denied_after: Patterns with one group: the excluded phrase, in front of its negation.
@@ -180,6 +181,7 @@ class Lexicon:
     changes: str
     people: tuple[str, ...]
     idioms: str
+    counted: str
     not_negations: str
     kept: str
     denied_after: tuple[str, ...]

@@ -98,6 +98,7 @@ def read_turn(text: str, lexicon: Lexicon, words: CatalogueWords) -> Reading:
         text = _take(found, name, text, lexicon)
     if found.price:
         found.requests -= {"cheaper", "dearer"}  # a number says it better
+    text = patterns["counted"].sub("", text)
     found.changes = patterns["changes"].search(text) is not None
     text = _read_exclusions(found, _kept_catalogue_words(text, lexicon, words), lexicon, words)
     for pattern in lexicon.people:
@@ -129,6 +130,7 @@ def _patterns(lexicon: Lexicon) -> dict[str, re.Pattern[str]]:
         "changes",
         "gifts",
         "idioms",
+        "counted",
         "not_negations",
         "kept",
         "negation_ends",
