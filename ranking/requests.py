@@ -11,6 +11,7 @@ from typing import Any
 from ..modeling_xcat.arguments_xcat import is_missing, kind_of, listed
 from ..tokenization.packing import ratings_of
 from ..tokenization.tables.event_times import read_call_times
+from ..tokenization.user_texts import valid_text
 
 _EXACT_FLOATS = 2.0**53
 _PER_EVENT: dict[str, Any] = {
@@ -107,7 +108,10 @@ def read_requests(
         "event_types": (event_types, lambda row, _: ["" if is_missing(value) else str(value) for value in row]),
         "ratings": (ratings, ratings_of),
         "timestamps": (timestamps, lambda row, _: row),
-        "event_texts": (event_texts, lambda row, _: [None if is_missing(value) else str(value) for value in row]),
+        "event_texts": (
+            event_texts,
+            lambda row, _: [None if is_missing(value) else valid_text(str(value)) for value in row],
+        ),
     }
     details: dict[str, Any] = {
         name: _details(name, given, users, read) for name, (given, read) in readers.items() if given is not None
@@ -168,7 +172,7 @@ def _texts(given: Any, users: int) -> list[list[str]]:
         texts = [entry] if isinstance(entry, str) else [] if entry is None else listed("texts", entry, "texts")
         if not all(isinstance(text, str) for text in texts):
             raise ValueError(f"texts of history {number} holds a value that is not text; give strings")
-        found.append([text for text in texts if text.strip()])
+        found.append([valid_text(text) for text in texts if text.strip()])
     return found
 
 

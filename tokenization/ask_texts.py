@@ -15,7 +15,7 @@ import torch
 
 from .text_language import FUNCTION_WORDS, HAN
 from .unknown_tokens import UNKNOWN_SHARE, share_unknown_to, unknown_note
-from .user_texts import plain_tokens, singular_tokens, texts_without, words_of_tokens
+from .user_texts import plain_tokens, singular_tokens, texts_without, valid_text, words_of_tokens
 
 _EAST = f"{HAN}\u3040-\u30ff\uac00-\ud7af"
 """Letters of East Asian scripts; words of Han and Kana have no spaces between."""
@@ -138,10 +138,11 @@ def read_asks(tokenizer: Any, asks: Sequence[str], longest: int) -> list[AskText
         asks: One text per user; "" for none.
         longest: Maximum tokens per ask, without special tokens and prompt.
     """
+    asks = [valid_text(ask) for ask in asks]
     if not asks or not getattr(tokenizer, "is_fast", False):
         return [AskText(ask, ask, len(ask)) for ask in asks]
     tokens = tokenizer(
-        list(asks), add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False
+        asks, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False
     )
     found = []
     for ask, ids, spans in zip(asks, tokens["input_ids"], tokens["offset_mapping"], strict=True):

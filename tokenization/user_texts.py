@@ -16,6 +16,11 @@ _SHORTEST_PLURAL = 4
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 
+def valid_text(text: str) -> str:
+    """A text that every tokenizer reads: half a character, as where a text was cut, becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def texts_per_user(texts: Sequence[str | Sequence[str] | None], users: int) -> list[list[str]]:
     """The texts of each user as lists.
 

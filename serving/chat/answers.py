@@ -206,17 +206,24 @@ class Answers:
             return ""
         return self.phrases.unpriced_one if count == 1 else self.phrases.unpriced.format(count=f"{count:,}")
 
-    def nothing(self, loosen: tuple[Limit, int] | None, prices: Sequence[float] = ()) -> str:
+    def nothing(self, loosen: tuple[Limit, int] | None, prices: Sequence[float] = (), *, has_all: bool = False) -> str:
         """No item is left; names the limit to loosen, and the price of the nearest item for a price limit.
 
         Args:
             loosen: The limit, with the number of items that it leaves out; None for none.
             prices: The prices of these items, NaN if unknown, for a price limit.
+            has_all: Whether the history has the items that would fit.
         """
-        template = self.phrases.nothing_else if self.state.not_items else self.phrases.nothing
+        template = (
+            self.phrases.nothing_new
+            if has_all
+            else self.phrases.nothing_else
+            if self.state.not_items
+            else self.phrases.nothing
+        )
         first = template.format(wishes=self.wishes(self.having(self._missing())))
         if loosen is None:
-            return self.sentences(first, self.phrases.loosen_all)
+            return self.sentences(first, self.advice() if has_all else self.phrases.loosen_all)
         return self.sentences(
             first, "" if loosen[0].kind == "not_items" else self._nearest(prices), self.offer(*loosen)
         )

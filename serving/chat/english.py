@@ -13,6 +13,8 @@ _DIGITS = {
 _WORD = "(?:" + "|".join(sorted(_DIGITS, key=len, reverse=True)) + r")\b"
 _NUMBER = rf"(?:\d[\d,]*(?:\.\d+)?k?\b|\.\d+\b|\ba (?=hundred|thousand)(?:{_WORD})(?:[ -](?:and )?{_WORD})*"
 _NUMBER += rf"|\b{_WORD}(?:[ -](?:and )?{_WORD})*)"
+_NO_AMOUNT = rf"(?! ?than\b)(?!\s*(?:us\$|[$€£¥₹])?\s*{_NUMBER})"
+"""Not before "than" or an amount: in "under 5 and over 10" the word "over" belongs to the 10."""
 # Each text matches in one way only: a repeated pattern with several would take too long for a long turn.
 _PRAISE = (
     r"(?:(?:that|this|it|you|they|these|those)(?:'s| is|'re| are| was| looks?| sounds?) )?"
@@ -50,11 +52,11 @@ PRICES = PriceWords(
     r"|going|be|being|cost|costing|anything|it|a cent|a penny|a dime|a dollar"
     r"|priced|is|really|that|costs|have|getting|get|ever))*",
     around=r"around|about|roughly|approximately|approx\.?|near|~",
-    or_less=r"or less|or lower|or cheaper|and less|max(?:imum)?\b|at most|at the most|tops\b|or so at most",
-    or_below=r"or under|or below|and under|and below",
-    or_more=r"at least|at the (?:very )?least|or more|or higher|or above|or over|or upwards?|(?:and )?up\b(?! to)"
-    r"|and above"
-    r"|and over|and more|upwards|minimum|\+",
+    or_less=rf"or (?:less|lower|cheaper){_NO_AMOUNT}|and less{_NO_AMOUNT}"
+    r"|max(?:imum)?\b|at most|at the most|tops\b|or so at most",
+    or_below=rf"(?:or|and) (?:under|below){_NO_AMOUNT}",
+    or_more=rf"at least|at the (?:very )?least|(?:or|and) (?:more|above|over){_NO_AMOUNT}|or higher{_NO_AMOUNT}"
+    r"|or upwards?|(?:and )?up\b(?! to)|upwards|minimum|\+",
     or_so=r"or so\b|or thereabouts|roughly",
     compared=r"",
     cheaper=r"",
@@ -160,7 +162,8 @@ ENGLISH = Lexicon(
     r"|reset(?: everything| all)?|forget (?:everything|all(?: of)?(?: that| this)?|it all|what i said)"
     r"|clear (?:everything|all)|from the beginning|new search|back to square one|(?:wipe the|clean) slate(?: clean)?",
     another=r"(?:something|anything|some(?:thing)?|what|show me|any) (?:else|other(?:s| ones?| options?| items?)?)\b"
-    r"|another (?:one|option|suggestion|item|idea)|others?(?: please)?$|(?:some )?other (?:ones|options|items"
+    r"|another(?: please)?[ .!?]*$|another (?:one|option|suggestion|item|idea)"
+    r"|others?(?: please)?$|(?:some )?other (?:ones|options|items"
     r"|suggestions)"
     r"|more (?:options|ideas|suggestions|results)|different ones?|next(?: one| page)?$"
     r"|(?:show|give)(?: me)?(?: some)? more(?= please|$|[.!?])|any more$|^more(?: please)?$|what else"
@@ -179,10 +182,11 @@ ENGLISH = Lexicon(
     anything=r"(?:what (?:do|would|can|could) you (?:recommend|suggest|have|sell|offer))"
     r"|(?:any )?(?:recommendations|suggestions|ideas)\b"
     r"|recommend(?: me)?(?: something| anything)?|suggest(?: me)?(?: something| anything)?|surprise me|best ?sellers?"
-    r"|(?:something|what(?:'s| is)|anything) popular|anything(?: is fine| goes| will do| new| good| nice)"
+    r"|(?:something|what(?:'s| is)|anything) popular"
+    r"|^(?:anything|everything)(?: at all)?(?: please)?[ .!?]*$|anything(?: is fine| goes| will do| new| good| nice)"
     r"|what(?:'s| is) (?:good|new"
     r"|popular)"
-    r"|(?:show|give) me (?:something|anything)$",
+    r"|(?:show|give) me (?:something|anything|everything)$",
     thanks=rf"(?:(?:ok(?:ay)?|cool|alright|fine|{_PRAISE})[ ,.!]*)*(?:many )?(?:thanks|thank you|thx|cheers|ta)"
     rf"(?: (?:so|very) much| a lot| again| for (?:your|the) help)?(?:[ ,.!]*{_PRAISE})*[ ,.!]*(?:bye)?[.! ]*",
     greeting=r"(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|howdy|greetings)(?: there| everyone)?[ .!,]*",

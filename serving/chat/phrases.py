@@ -25,6 +25,7 @@ class Phrases:
         unpriced_one: The same for one item.
         nothing: Nothing is left.
         nothing_else: Nothing is left but items that were turned down.
+        nothing_new: Nothing is left but items of the customer's history.
         loosen: Proposal to end one limit.
         nearest_cheapest, nearest_dearest: The price of the item nearest to a price limit, before the proposal.
         one_item, items: A number of items, in the proposal.
@@ -85,6 +86,7 @@ class Phrases:
     unpriced_one: str
     nothing: str
     nothing_else: str
+    nothing_new: str
     loosen: str
     nearest_cheapest: str
     nearest_dearest: str
@@ -158,6 +160,7 @@ ENGLISH_PHRASES = Phrases(
     unpriced_one="One other item is left out, because its price is unknown.",
     nothing="I have no item{wishes}.",
     nothing_else="I have no other item{wishes}.",
+    nothing_new="You already have all of my items{wishes}.",
     loosen='Without the limit "{limit}" I have {items}. Shall I drop it?',
     nearest_cheapest="The cheapest one costs {price}.",
     nearest_dearest="The most expensive one costs {price}.",
@@ -232,6 +235,7 @@ CHINESE_PHRASES = Phrases(
     unpriced_one="另有 1 件商品价格未知，没有列出。",
     nothing="没有符合条件的商品{wishes}。",
     nothing_else="没有其他符合条件的商品{wishes}。",
+    nothing_new="符合条件的商品您都已经有了{wishes}。",
     loosen="如果去掉“{limit}”这个条件，有 {items}。要去掉吗？",
     nearest_cheapest="最便宜的是 {price}。",
     nearest_dearest="最贵的是 {price}。",

@@ -11,6 +11,8 @@ from .lexicon import Lexicon, PriceWords
 
 _NEAR = 0.25
 """Half width of a price that is meant roughly: "around 20" is 15 to 25."""
+_ROUGH = ("around", "or_so", "bare")
+"""Kinds of prices that yield to limits of the same text."""
 GAP = " | "
 """Replaces text that was read; it keeps the words around it apart."""
 _RANGE_BEFORE = r"(?:\d|[元块圆]|dollars?|bucks|euros?|pounds?|usd)\s*$"
@@ -66,6 +68,27 @@ class PriceLimits:
         )
         return merged if merged.is_possible else replace(newer, currency=merged.currency)
 
+    def joined(self, other: PriceLimits, *, roughly: bool = False) -> PriceLimits:
+        """These limits and others of the same text; both stay if they contradict each other.
+
+        Args:
+            other: The others; in another currency they replace these.
+            roughly: Whether the others yield to these, such as "around 20" to "under 18".
+
+        Example:
+            >>> PriceLimits(maximum=5.0).joined(PriceLimits(minimum=10.0)).is_possible
+            False
+        """
+        if other.currency and self.currency and other.currency != self.currency:
+            return other
+        first, second = (self, other) if roughly else (other, self)
+        low = first if first.minimum is not None else second
+        high = first if first.maximum is not None else second
+        both = PriceLimits(
+            low.minimum, high.maximum, low.above_minimum, high.below_maximum, other.currency or self.currency
+        )
+        return self if roughly and self and not both.is_possible else both
+
     def with_comparison(self, compared: PriceLimits, said: PriceLimits) -> PriceLimits:
         """These limits, and the ones that a comparison such as "cheaper" has set, where those are tighter.
 
@@ -110,7 +133,7 @@ def read_prices(text: str, lexicon: Lexicon) -> tuple[PriceLimits, str]:
             nonlocal limits
             first = _amount(found, "a", lexicon.prices)
             second = _amount(found, "b", lexicon.prices) if "b_number" in found.re.groupindex else None
-            limits = limits.refined(_limits(kind, first, second))
+            limits = limits.joined(_limits(kind, first, second), roughly=kind in _ROUGH)
             return GAP
 
         text = pattern.sub(read, text)

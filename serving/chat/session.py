@@ -299,7 +299,8 @@ class ChatSession:
             loosen = limit_to_loosen([(limit, int(rows.sum())) for limit, rows in freed.items()])
             self._proposal = without(state, loosen[0]) if loosen else None
             prices = self._allowed.prices[freed[loosen[0]]].tolist() if loosen and loosen[0].kind == "price" else []
-            return self._turn(state, Recommendations(), answers.sentences(answers.nothing(loosen, prices), unpriced))
+            nothing = answers.nothing(loosen, prices, has_all=self._has_all(state))
+            return self._turn(state, Recommendations(), answers.sentences(nothing, unpriced))
         by_price = state.request in ("cheapest", "dearest")
         if by_price:
             allowed = self._extreme(self._fitting(state), state)
@@ -324,6 +325,13 @@ class ChatSession:
         order = {"cheapest": answers.phrases.by_cheapest, "dearest": answers.phrases.by_dearest}.get(state.request, "")
         answer = answers.sentences(note, listed, order, unpriced, popular)
         return self._turn(state, found, answer)
+
+    def _has_all(self, state: Understood) -> bool:
+        """Whether items would fit, and the customer has all of them."""
+        fits = self._allowed(state)
+        if state.attributes and not state.categories:
+            fits &= fitting_rows(self._words, state) if state.things else self._matches(state) > 0
+        return bool(fits.any()) and not (fits & ~self._bought).any()
 
     def _turned_down(self, state: Understood) -> bool:
         """Whether the customer has turned down an item that would fit."""

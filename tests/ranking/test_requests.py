@@ -324,3 +324,8 @@ def test_categories_are_filtered_regardless_of_case() -> None:
     across = Filters(exclude_seen=False, cross_category=True)
     filters.hide(across, filters.allowed(across), [[2]])(hidden, 0)
     assert hidden[0, 2:].tolist() == [-torch.inf, 0.0, 0.0]
+
+
+def test_texts_with_half_a_character_are_read() -> None:
+    read = read_requests([["a"]], texts=["tent \ud83c"], event_texts=[["\udf92"]])
+    assert read.texts == [["tent \ufffd"]] and read.event_texts == [["\ufffd"]]

@@ -26,6 +26,11 @@ def test_an_ask_that_fits_is_read_whole() -> None:
     assert one("tents number 3", longest=3).notes == [] and one("").notes == []
 
 
+def test_half_a_character_does_not_stop_the_tokenizer() -> None:
+    assert one("tents \ud83c 3").text == "tents \ufffd 3"
+    assert one("tents \ud83c\udf92 3").text == "tents \N{SCHOOL SATCHEL} 3", "two halves are one character"
+
+
 def test_a_long_ask_is_read_up_to_a_word() -> None:
     found = one("tents number 3 boots, maps", longest=3)
     assert (found.text, found.meant, found.length, found.is_cut) == ("tents number 3", "tents number 3", 26, True)

@@ -81,6 +81,45 @@ def test_chinese_price_limits(text: str, limits: tuple[float | None, float | Non
     assert found == shown
 
 
+@pytest.mark.parametrize("chinese", [False, True], ids=["en", "zh"])
+def test_limits_of_one_turn_that_contradict_each_other_are_kept(chinese: bool) -> None:
+    texts = ["低于5元且高于10元", "高于10元，低于5元"] if chinese else ["under 5 and over 10", "over ten and under $5"]
+    for text in texts:
+        chat = session(chinese)
+        turn = chat.say(text)
+        assert (turn.understood.price.minimum, turn.understood.price.maximum) == (10.0, 5.0)
+        assert turn.recommendations == [] and turn.answer.strip()
+        later = chat.say("高于3元" if chinese else "over 3").understood.price
+        assert (later.minimum, later.maximum) == (3.0, 5.0), "the limit that was said again replaces the older one"
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("more than 5 and less than 10", (5.0, 10.0)), ("over $5 and under $10", (5.0, 10.0)),
+        ("around 20 but under 18", (15.0, 18.0)), ("over 50, about 20", (50.0, None)), ("5 and over", (5.0, None)),
+        ("5 and under, please", (None, 5.0)),
+    ],
+)  # fmt: skip
+def test_two_prices_of_one_turn(text: str, limits: tuple[float | None, float | None]) -> None:
+    price = session().say(text).understood.price
+    assert (price.minimum, price.maximum) == limits
+
+
+@pytest.mark.parametrize("text", ["another", "Another, please", "show me another"])
+def test_another_alone(text: str) -> None:
+    chat = ChatSession(recommender(), k=2)
+    first = {item.item_id for item in chat.say("tents").recommendations}
+    turn = chat.say(text)
+    assert turn.understood.request == "another" and len(turn.recommendations) == 2
+    assert not first & {item.item_id for item in turn.recommendations}
+
+
+@pytest.mark.parametrize("text", ["anything", "Everything!", "show me everything"])
+def test_anything_alone(text: str) -> None:
+    assert session().say(text).recommendations
+
+
 def test_items_without_a_price_do_not_keep_a_price_limit() -> None:
     _, shown, answer = heard("tents up to 500 dollars")
     assert shown == ["C1", "C2", "C3"]
@@ -222,6 +261,17 @@ def test_asks_back_when_nothing_was_understood() -> None:
 def test_what_the_customer_has_is_not_recommended() -> None:
     turn = ChatSession(recommender(), k=20, history=["C1", "gone"]).say("tents")
     assert sorted(item.item_id for item in turn.recommendations) == ["C2", "C3", "C4"]
+
+
+def test_a_customer_who_has_everything_is_told_so() -> None:
+    everything = ChatSession(recommender(), history=[row[0] for row in ENGLISH_ITEMS])
+    assert everything.say("blue").answer.startswith('You already have all of my items, with the word "blue". Tell me')
+    assert everything.say("red over 500").answer.startswith("I have no item"), "nothing would fit"
+    tents = ChatSession(recommender(), history=["C1", "C2", "C3", "C4"])
+    assert tents.say("tents").answer.startswith("You already have all of my items in Tents.")
+    assert session(True).say("帐篷").recommendations
+    chinese = ChatSession(recommender(True), history=[row[0] for row in CHINESE_ITEMS])
+    assert chinese.say("帐篷").answer.startswith("符合条件的商品您都已经有了（类别：帐篷）。")
 
 
 def test_the_turn_as_json() -> None:
