@@ -162,7 +162,7 @@ ENGLISH = Lexicon(
     r"|reset(?: everything| all)?|forget (?:everything|all(?: of)?(?: that| this)?|it all|what i said)"
     r"|clear (?:everything|all)|from the beginning|new search|back to square one|(?:wipe the|clean) slate(?: clean)?",
     another=r"(?:something|anything|some(?:thing)?|what|show me|any) (?:else|other(?:s| ones?| options?| items?)?)\b"
-    r"|another(?: please)?[ .!?]*$|another (?:one|option|suggestion|item|idea)"
+    r"|another(?:,? please)?[ .!?]*$|another (?:one|option|suggestion|item|idea)"
     r"|others?(?: please)?$|(?:some )?other (?:ones|options|items"
     r"|suggestions)"
     r"|more (?:options|ideas|suggestions|results)|different ones?|next(?: one| page)?$"

@@ -265,11 +265,10 @@ def test_what_the_customer_has_is_not_recommended() -> None:
 
 def test_a_customer_who_has_everything_is_told_so() -> None:
     everything = ChatSession(recommender(), history=[row[0] for row in ENGLISH_ITEMS])
-    assert everything.say("blue").answer.startswith('You already have all of my items, with the word "blue". Tell me')
+    assert everything.say("blue").answer.startswith('You already have all of my items with the word "blue". Tell me')
     assert everything.say("red over 500").answer.startswith("I have no item"), "nothing would fit"
     tents = ChatSession(recommender(), history=["C1", "C2", "C3", "C4"])
     assert tents.say("tents").answer.startswith("You already have all of my items in Tents.")
-    assert session(True).say("帐篷").recommendations
     chinese = ChatSession(recommender(True), history=[row[0] for row in CHINESE_ITEMS])
     assert chinese.say("帐篷").answer.startswith("符合条件的商品您都已经有了（类别：帐篷）。")
 
