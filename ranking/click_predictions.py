@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import torch
-from datasets import Dataset
 
 from ..modeling_xcat.arguments_xcat import listed
 from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
@@ -21,6 +20,9 @@ from ..tokenization.sequences.click_options import saved_clicks
 from ..tokenization.sequences.showings import Row, Showings, read_showings, showing_inputs
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .requests import Requests, one_history, read_requests
+
+if TYPE_CHECKING:  # not imported for recommendations
+    from datasets import Dataset
 
 _ROWS_AT_ONCE = 256
 

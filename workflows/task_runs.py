@@ -31,7 +31,7 @@ def plan_click_runs(models: Sequence[str], seeds: int) -> list[tuple[str, int]]:
 
     Example:
         >>> plan_click_runs(["din"], 2)
-        [('popularity', 0), ('category-match', 0), ('din', 0), ('din', 1)]
+        [('candidate-popularity', 0), ('category-match', 0), ('din', 0), ('din', 1)]
     """
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}; give the number of runs of each trained model, at least 1")
