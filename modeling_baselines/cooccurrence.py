@@ -167,9 +167,9 @@ def strongest(
 def _worth_sorting(
     owners: torch.Tensor, others: torch.Tensor, values: torch.Tensor, size: int, count: int
 ) -> torch.Tensor:
-    """(pairs,) True for positive values. If pairs are dense, only for those that are in their owner's highest values.
+    """(pairs,) True for the pairs to sort.
 
-    Selecting in a table takes a third of the time of sorting all pairs.
+    All positive values are sorted. If pairs are dense, only the highest values of each owner are, with ties.
     """
     positive = values > 0
     width = int(others.max()) + 1 if len(others) else 0

@@ -28,7 +28,7 @@ def item_encoder(model: Any) -> XCatItemEncoder | None:
 
 
 def keep_projected_texts(model: Any, keep: bool) -> None:
-    """Set whether a step may use texts projected in an earlier step, and drop those that are kept."""
+    """Set whether a step may reuse texts that an earlier step projected, and drop the stored ones."""
     if (items := item_encoder(model)) is not None:
         model.keep_texts, items.kept_texts = keep, None
 

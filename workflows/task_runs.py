@@ -16,7 +16,7 @@ def check_click_model(name: str) -> None:
     """
     known = (*CLICK_BASELINES, *CLICK_OWN)
     if name not in known:
-        raise ValueError(f"models has {name!r}, which is no model of clicks; give some of {', '.join(known)}")
+        raise ValueError(f"models has {name!r}, which is not a click model; give some of {', '.join(known)}")
 
 
 def plan_click_runs(models: Sequence[str], seeds: int) -> list[tuple[str, int]]:

@@ -46,7 +46,7 @@ def test_tables_name_the_negatives_and_the_users_left_out(shop, tmp_path, runs_h
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--models", "sasrec"], ["--models has 'sasrec', which is no model of clicks", "din"]),
+        (["--models", "sasrec"], ["--models has 'sasrec', which is not a click model", "din"]),
         (["--negatives", "hard"], ["--negatives is 'hard'; give one of uniform, popularity, category"]),
         (["--report", "page.html"], ["--report is for tasks that rank items"]),
         (["--asks", "title"], ["--asks is 'title', and a benchmark of clicks ranks no items"]),

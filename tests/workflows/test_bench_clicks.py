@@ -142,7 +142,7 @@ def test_planned_runs():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"models": "sasrec"}, "models has 'sasrec', which is no model of clicks; give some of candidate-popularity"),
+        ({"models": "sasrec"}, "models has 'sasrec', which is not a click model; give some of candidate-popularity"),
         ({"models": "din", "seeds": 0}, "seeds is 0"),
         ({"models": " , "}, "models is empty"),
         ({"models": "din", "base": "some/checkpoint"}, "base is 'some/checkpoint', and a benchmark of clicks"),

@@ -119,11 +119,13 @@ def test_chinese_yes_and_no() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "first"), [(("tents", "I need a gift for my dog"), "D"), (("绿茶", "给狗粮买个礼物"), "D1")]
+    ("lines", "first"),
+    [
+        pytest.param(("tents", "I need a gift for my dog"), "D", marks=needs_text_encoder),
+        (("绿茶", "给狗粮买个礼物"), "D1"),
+    ],
 )
 def test_a_gift_is_what_the_words_around_it_say(lines: tuple[str, ...], first: str) -> None:
-    if lines[0].isascii() and packaged_copy() is None:
-        pytest.skip("the default text encoder (extra demo)")
     turn = after(*lines)
     assert ids(turn)[0].startswith(first) and "gift" not in turn.answer and "礼物" not in turn.answer
     assert lines[0] not in turn.understood.attributes
