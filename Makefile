@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q -c constr
 # One thread per process, because several test processes share the cores.
 THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help venv demo test slow spaces check lint format types layering sizes peers speed clean
+.PHONY: help venv demo test slow gpu spaces check lint format types layering sizes peers speed clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -40,6 +40,12 @@ slow: venv  ## install Ray and ONNX, and run their tests and the tests marked sl
 	$(INSTALL) -e ".[ray,onnx]"
 	$(THREADS) $(BIN)/python -m pytest tests/serving/test_ray_engine.py tests/tokenization/out_of_core/test_prepare.py -m "not slow"
 	$(THREADS) $(BIN)/python -m pytest -m slow
+
+# The environment of make venv has torch for CPUs, so this target uses PYTHON, whose torch must see the GPU.
+gpu:  ## on a machine with an NVIDIA GPU: the tests marked gpu, and training speed; PYTHON=a Python with CUDA torch
+	$(PYTHON) -c 'import sys, torch; sys.exit(not torch.cuda.is_available() and "this torch sees no GPU: " + torch.__version__)'
+	$(THREADS) $(PYTHON) -m pytest -m gpu
+	$(PYTHON) benchmarks/training_speed.py $(if $(DATA),"$(DATA)") --device cuda --batch 2048 --steps 200 --warmup 50 --peer-python $(PYTHON) --json
 
 spaces: .cache/venv-spaces/.installed  ## test a running Space and the emissions, in a separate environment
 	$(THREADS) .cache/venv-spaces/bin/python -m pytest tests/serving/test_space.py tests/model_cards/test_callback.py tests/evaluation/test_modules.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,20 +13,28 @@ from typing import Any
 import torch
 
 
+def wait_for_device() -> None:
+    """Wait until a GPU has done what it was given, if there is one in use."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 def best_seconds(run: Callable[[], Any], repeats: int = 5) -> float:
     """Shortest of several runs, after a warm-up run."""
     run()
     times = []
     for _ in range(repeats):
+        wait_for_device()
         start = time.perf_counter()
         run()
+        wait_for_device()
         times.append(time.perf_counter() - start)
     return min(times)
 
 
-def product_gflops(m: int, k: int, n: int, dtype: torch.dtype) -> float:
+def product_gflops(m: int, k: int, n: int, dtype: torch.dtype, device: str = "cpu") -> float:
     """Measured speed of an (m, k) by (k, n) product, in GFLOP/s."""
-    left, right = torch.randn(m, k).to(dtype), torch.randn(k, n).to(dtype)
+    left, right = torch.randn(m, k).to(device, dtype), torch.randn(k, n).to(device, dtype)
     return 2 * m * k * n / best_seconds(lambda: left @ right) / 1e9
 
 
@@ -36,8 +45,10 @@ def copy_gigabytes(megabytes: int = 256) -> float:
     return 2 * source.numel() * 4 / best_seconds(lambda: target.copy_(source)) / 1e9
 
 
-def machine_line() -> str:
-    """One line for tables: processor, capability, threads, torch."""
+def machine_line(device: str = "cpu") -> str:
+    """One line for tables: GPU or processor with its capability and threads, torch."""
+    if device == "cuda":
+        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     name = next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), "unknown CPU")
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{name}, {capability}, {torch.get_num_threads()} threads, torch {torch.__version__}"
@@ -49,11 +60,14 @@ def _cpuinfo() -> list[str]:
 
 
 def run_peer(python: str | None, script: str, *arguments: str) -> dict[str, Any] | None:
-    """Run a script of `peers/` with another Python; without one, returns None and prints a message on stderr."""
+    """Run a script of `peers/` with another Python; None without one, or if it lacks the peer's package."""
     file = Path(__file__).parent / "peers" / script
     if python is None:
         return None
     done = subprocess.run([python, str(file), *arguments], capture_output=True, text=True, check=False)
+    if done.returncode and "ModuleNotFoundError" in done.stderr:
+        print(f"{script} skipped: {done.stderr.splitlines()[-1]}", file=sys.stderr)
+        return None
     if done.returncode:
         raise RuntimeError(f"{script} failed with {python}:\n{done.stderr[-2000:]}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

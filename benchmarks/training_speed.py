@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from datasets import Dataset
-from machine import best_seconds, machine_line, product_gflops, run_peer
+from machine import best_seconds, machine_line, product_gflops, run_peer, wait_for_device
 from step_profile import StepProfile, print_profile
 from transformers import BertTokenizerFast, TrainerCallback
 
@@ -71,6 +71,7 @@ class StepClock(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Store the time."""
+        wait_for_device()
         self.end = time.perf_counter()
         if state.global_step == self.warmup:
             self.start = self.end
@@ -128,7 +129,7 @@ def events_per_second(
         processor = XCatProcessor(BertTokenizerFast(str(words)), vocabulary, max_history=options.length)
         arguments = XCatTrainingArguments(
             output_dir=folder, max_steps=options.steps, per_device_train_batch_size=options.batch, disable_tqdm=True,
-            save_strategy="no", eval_strategy="no", precision=options.precision, use_cpu=True,
+            save_strategy="no", eval_strategy="no", precision=options.precision, use_cpu=options.device == "cpu",
             adaptor_refresh_steps=options.adaptor_refresh_steps if text else 1,
         )  # fmt: skip
         clock = StepClock(options.warmup)
@@ -160,27 +161,27 @@ def profiled(sequences: list[list[int]], items: int, options: argparse.Namespace
 
 
 def parts_alone(
-    items: int, hidden: int, events: int, ceiling: float, low: torch.dtype
+    items: int, hidden: int, events: int, ceiling: float, low: torch.dtype, device: str
 ) -> tuple[dict[str, float], dict[str, float]]:
     """The loss alone and the projection alone, forward and backward, and the time of the loss.
 
     Returns:
         Their shares of the ceilings of their products; events, seconds and GFLOP/s of the loss.
     """
-    states, table = (torch.randn(rows, hidden, requires_grad=True) for rows in (events, items))
-    targets, texts = torch.randint(items, (events,)), torch.randn(items, TEXT_DIM)
-    adaptor = XCatTextAdaptor(XCatConfig(hidden_size=hidden, num_attention_heads=1, text_dim=TEXT_DIM))
+    states, table = (torch.randn(rows, hidden, requires_grad=True, device=device) for rows in (events, items))
+    targets, texts = torch.randint(items, (events,), device=device), torch.randn(items, TEXT_DIM, device=device)
+    adaptor = XCatTextAdaptor(XCatConfig(hidden_size=hidden, num_attention_heads=1, text_dim=TEXT_DIM)).to(device)
 
     def loss() -> None:
-        with torch.autocast("cpu", low, enabled=low != torch.float32):
+        with torch.autocast(device, low, enabled=low != torch.float32):
             chunked_cross_entropy(states, table, targets, unit_items=True).backward()
 
     def represent() -> None:
-        with torch.autocast("cpu", low, enabled=low != torch.float32):
+        with torch.autocast(device, low, enabled=low != torch.float32):
             adapted = adaptor(texts)
         adapted.backward(torch.ones_like(adapted))
 
-    wide, seconds = product_gflops(items, TEXT_DIM, 2 * hidden, low), best_seconds(loss)
+    wide, seconds = product_gflops(items, TEXT_DIM, 2 * hidden, low, device), best_seconds(loss)
     speed = 3 * 2 * events * items * hidden / seconds / 1e9
     shares = {
         "loss": round(speed / ceiling, 3),
@@ -202,6 +203,7 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--heads", type=int, default=1)
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--adaptor-refresh-steps", type=int, default=1, help="of the text and id model")
     parser.add_argument("--profile", action="store_true", help="show where a step of the text and id model goes")
     parser.add_argument("--json", action="store_true")
@@ -223,6 +225,7 @@ def main() -> None:
         shared = [
             "--sequences", file, "--steps", str(options.peer_steps), "--length", str(options.length), "--hidden",
             str(options.hidden), "--heads", str(options.heads), "--threads", str(torch.get_num_threads()),
+            "--device", options.device,
         ]  # fmt: skip
         mean_labels = np.mean([min(len(s), options.length + 1) - 1 for s in sequences])
         for name, script, extra in (
@@ -247,8 +250,9 @@ def report(
     events_per_step: float,
 ) -> None:
     """Print the tables, and their JSON object."""
-    low = torch.bfloat16 if XCatTrainingArguments("unused", precision=options.precision).bf16 else torch.float32
-    ceiling = product_gflops(round(events_per_step), options.hidden, items, low)
+    arguments = XCatTrainingArguments("unused", precision=options.precision, use_cpu=options.device == "cpu")
+    low = torch.bfloat16 if arguments.bf16 else torch.float32
+    ceiling = product_gflops(round(events_per_step), options.hidden, items, low, options.device)
     own = {"id_only": speeds["XCat, id only"] or 0.0, "text_id": speeds["XCat, text and id"] or 0.0}
     peers = {
         "rectools_softmax": speeds["RecTools, softmax"],
@@ -263,15 +267,15 @@ def report(
     }
     flops = {name: flops_per_event(items, options.hidden, 2, name == "text_id", events_per_step) for name in own}
     utilisation = {name: round(own[name] * flops[name] / ceiling / 1e9, 3) for name in own}
-    alone, loss_alone = parts_alone(items, options.hidden, round(events_per_step), ceiling, low)
+    alone, loss_alone = parts_alone(items, options.hidden, round(events_per_step), ceiling, low, options.device)
     utilisation |= alone
-    print(f"{machine_line()}, {str(low).removeprefix('torch.')}")
+    print(f"{machine_line(options.device)}, {str(low).removeprefix('torch.')}")
     print(f"{items} items, d={options.hidden}, length {options.length}, {options.batch} histories per batch")
     bounds = ", ".join(f"{ceiling * 1e9 / flops[name]:,.0f} events/s {name}" for name in own)
     print(f"ceiling of the loss's product: {ceiling:.0f} GFLOP/s, so at most {bounds}\n")
     print("| model | events/s |\n|---|---|")
     for name, speed in speeds.items():
-        print(f"| {name} | {'skipped: give --peer-python' if speed is None else f'{speed:,.0f}'} |")
+        print(f"| {name} | {'skipped' if speed is None else f'{speed:,.0f}'} |")
     print("\nof the ceiling: " + ", ".join(f"{name} {share:.0%}" for name, share in utilisation.items()))
     print(
         f"the loss alone: {1e3 * loss_alone['seconds']:.1f} ms, {loss_alone['gflops']:.0f} GFLOP/s, "
@@ -284,8 +288,8 @@ def report(
     if options.json:
         print(json.dumps({
             "events_per_second": speeds, "ratio": ratios, "utilisation": utilisation, "ceiling_gflops": ceiling,
-            "flops_per_event": flops, "machine": machine_line(), "dtype": str(low), "loss_alone": loss_alone,
-            "adaptor_refresh_steps": options.adaptor_refresh_steps, "profile": parts_of_step,
+            "flops_per_event": flops, "machine": machine_line(options.device), "dtype": str(low),
+            "loss_alone": loss_alone, "adaptor_refresh_steps": options.adaptor_refresh_steps, "profile": parts_of_step,
         }))  # fmt: skip
 
 

@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=2)
     parser.add_argument("--heads", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     options = parser.parse_args()
     sys.argv = sys.argv[:1]  # RecBole reads the command line too
     stored = np.load(options.sequences)
@@ -48,7 +49,7 @@ def main() -> None:
                 "data_path": folder, "train_neg_sample_args": None, "loss_type": "CE", "hidden_size": options.hidden,
                 "inner_size": options.hidden, "n_layers": options.blocks, "n_heads": options.heads,
                 "hidden_dropout_prob": 0.2, "attn_dropout_prob": 0.2, "MAX_ITEM_LIST_LENGTH": options.length,
-                "train_batch_size": options.batch, "use_gpu": False,
+                "train_batch_size": options.batch, "use_gpu": options.device == "cuda",
                 "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
                 "eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "full"},
                 "state": "ERROR", "show_progress": False,
@@ -57,13 +58,15 @@ def main() -> None:
         dataset = create_dataset(config)
         train = data_preparation(config, dataset)[0]
         torch.set_num_threads(options.threads)
-        model = SASRec(config, train.dataset)
+        model = SASRec(config, train.dataset).to(options.device)
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
         seconds, events, start = 0.0, 0, time.perf_counter()
         for step, batch in enumerate(train):
             optimizer.zero_grad()
-            model.calculate_loss(batch).backward()
+            model.calculate_loss(batch.to(options.device)).backward()
             optimizer.step()
+            if options.device == "cuda":
+                torch.cuda.synchronize()
             now = time.perf_counter()
             if step >= options.warmup:
                 seconds, events = seconds + now - start, events + len(batch)
