@@ -82,9 +82,10 @@ class XCatPipeline(Pipeline):
         """Recommend.
 
         Args:
-            inputs: One history, which is a sequence of item ids, oldest first, or a mapping with `history` and any of
+            inputs: One history, which is a sequence of item ids, oldest first, or a mapping with any of `history`,
                 `query`, `texts`, `event_types`, `ratings`, `timestamps` and `event_texts`; or a sequence of histories;
-                or an iterator or a dataset of histories, which is read lazily.
+                or an iterator or a dataset of histories, which is read lazily. A mapping with a query or texts needs
+                no history.
             k: Recommendations per history, 10 if None; `top_k` is an alias.
             num_workers: Unused; histories need no loading.
             batch_size: Histories scored per batch.
@@ -247,10 +248,11 @@ def _is_one(inputs: Any) -> bool:
 def _request(one: Any) -> dict[str, Any]:
     if isinstance(one, Mapping):
         unknown = sorted(map(str, set(one) - {"history", *EVENT_OPTIONS}))
-        if unknown or "history" not in one:
-            wrong = f"it has {unknown[0]!r}" if unknown else "it has no history"
-            raise ValueError(f"a request is a mapping with history and any of {', '.join(EVENT_OPTIONS)}; {wrong}")
-        return dict(one)
+        told = any(one.get(name) is not None for name in ("history", "query", "texts"))
+        if unknown or not told:
+            wrong = f"it has {unknown[0]!r}" if unknown else "it has no history, query or texts"
+            raise ValueError(f"a request is a mapping with any of {', '.join(('history', *EVENT_OPTIONS))}; {wrong}")
+        return {**one, "history": () if one.get("history") is None else one["history"]}
     if isinstance(one, str) or not (isinstance(one, Sequence) or hasattr(one, "__array__")):
         raise ValueError(f"a history is a list of item ids; got a {type(one).__name__}")
     return {"history": list(one)}
