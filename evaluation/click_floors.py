@@ -16,6 +16,7 @@ from ..modeling_baselines.click_floors import (
     CategoryMatchModel,
 )
 from ..modeling_baselines.click_model import ClickModel
+from ..modeling_xcat.calibration_xcat import offset_to_mean
 from ..tokenization.sequences.build import target_histories
 from ..tokenization.sequences.click_pairs import as_pairs
 from ..tokenization.vocabulary import ItemVocabulary
@@ -28,7 +29,7 @@ _EVENTS = 50
 
 
 def click_floors(
-    train: Dataset, fitted_on: Dataset, rows: Dataset, vocabulary: ItemVocabulary
+    train: Dataset, fitted_on: Dataset, rows: Dataset, vocabulary: ItemVocabulary, *, rate: float | None = None
 ) -> dict[str, np.ndarray]:
     """Probabilities of the two floors, each a logistic regression of one number.
 
@@ -37,6 +38,7 @@ def click_floors(
         fitted_on: Validation rows, on which slope and intercept are fitted.
         rows: The rows to predict, with showings.
         vocabulary: The catalogue.
+        rate: Mean prediction on `fitted_on`; None for its share of positives. See `ClickData.tells_rate`.
 
     Returns:
         (showings,) probabilities by name; without category match if no item has a category.
@@ -58,6 +60,8 @@ def click_floors(
         slope, intercept = logistic_fit(known, labels)
         if not np.isfinite(slope):  # all scores are equal, or they separate the labels
             slope, intercept = 1.0, 0.0
+        if rate is not None:
+            intercept += offset_to_mean(torch.from_numpy(slope * known + intercept), rate)
         found[name] = 1 / (1 + np.exp(-np.clip(slope * scores + intercept, -700, 700)))
     return found
 

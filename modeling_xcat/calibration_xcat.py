@@ -92,6 +92,15 @@ class ClickCalibration(nn.Module):
         self.knots.copy_(torch.cat([knots, behind]))
         self.corrections.copy_(torch.cat([values - knots, last]))
 
+    def add(self, offset: float) -> None:
+        """Add a number to all calibrated logits.
+
+        Raises:
+            ValueError: If it is not finite.
+        """
+        _check_finite(offset=offset)
+        self.corrections.add_(offset)
+
     def reset(self) -> None:
         """Leave logits as they are."""
         self.load_state_dict(type(self)().state_dict())
@@ -126,6 +135,30 @@ def prior_shift(train_rate: float, true_rate: float) -> float:
         if not 0 < rate < 1:
             raise ValueError(f"{name} is {rate}; give a share of positives between 0 and 1, both exclusive")
     return math.log(true_rate / (1 - true_rate)) - math.log(train_rate / (1 - train_rate))
+
+
+def offset_to_mean(logits: torch.Tensor, mean: float) -> float:
+    """Number that has to be added to all logits, so that the mean of their probabilities has a value.
+
+    Args:
+        logits: (rows,) finite logits.
+        mean: The value, between 0 and 1.
+
+    Raises:
+        ValueError: If it is not between 0 and 1.
+
+    Example:
+        >>> round(offset_to_mean(torch.tensor([0.0, 0.0]), 0.2), 4) == round(-math.log(4), 4)
+        True
+    """
+    if not 0 < mean < 1:
+        raise ValueError(f"mean is {mean}; give a share of positives between 0 and 1, both exclusive")
+    values, wanted = logits.double(), math.log(mean / (1 - mean))
+    low, high = wanted - float(values.max()), wanted - float(values.min())
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if float((values + middle).sigmoid().mean()) < mean else (low, middle)
+    return (low + high) / 2
 
 
 def _check_finite(**values: float) -> None:

@@ -14,6 +14,7 @@ from ..tokenization.sequences.build import target_histories, target_items
 from ..tokenization.sequences.click_rows import ClickData
 from ..tokenization.sequences.shown import flat_lists
 from ..training.arguments import XCatTrainingArguments
+from ..training.preparation.click_windows import MOST_SHOWINGS
 from ..training.preparation.textless import textless_processor
 from ..training.tasks.click_baseline import ClickBaselineTask
 from ..training.trainer import XCatTrainer
@@ -45,7 +46,8 @@ def rows_per_batch(data: ClickData) -> int:
     """
     rows = len(data.train)
     if data.sampler is None:
-        pairs = int(flat_lists(data.train, "shown_items")[0].sum())
+        counts = flat_lists(data.train, "shown_items")[0]
+        rows, pairs = int((-(-counts // MOST_SHOWINGS)).sum()), int(counts.sum())
     else:
         events = len(target_items(data.train).combine_chunks().flatten())
         pairs = max(events - rows, 1) * (1 + data.clicks.train_negatives)

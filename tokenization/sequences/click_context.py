@@ -12,6 +12,8 @@ import polars as pl
 from ..tables.table_columns import CLICKED, EVENT_SCHEMA, QUANTITY, QUERY
 from ..tables.values import holds_no_numbers, read_numbers, read_texts
 
+LONG_TAIL = 3.0
+"""Skewness from which a column of numbers that are never negative is read as log(1 + number)."""
 _REFUSED = {*EVENT_SCHEMA, QUANTITY, QUERY, CLICKED}
 """Columns that identify an event or tell its outcome."""
 
@@ -20,12 +22,15 @@ _REFUSED = {*EVENT_SCHEMA, QUANTITY, QUERY, CLICKED}
 class ClickContext:
     """Columns of impressions as numbers; means, deviations and categories are those of training impressions.
 
+    Counts and prices often have a long tail, so such a column is read as log(1 + number).
+
     Args:
         dense: Columns with numbers.
-        means: Mean of each.
-        deviations: Standard deviation of each; 1 for a constant column.
+        means: Mean of each, after the logarithm.
+        deviations: Standard deviation of each, after the logarithm; 1 for a constant column.
         categorical: Columns with categories.
         categories: Categories of each, in order of their codes, which begin at 1.
+        logarithms: Columns of `dense` that are read as log(1 + number); a number below 0 counts as 0 there.
     """
 
     dense: tuple[str, ...] = ()
@@ -33,6 +38,7 @@ class ClickContext:
     deviations: tuple[float, ...] = ()
     categorical: tuple[str, ...] = ()
     categories: tuple[tuple[str, ...], ...] = ()
+    logarithms: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> list[int]:
@@ -51,7 +57,7 @@ class ClickContext:
         """
         numbers = np.zeros((events.height, len(self.dense)), dtype=np.float32)
         for place, (name, mean, deviation) in enumerate(zip(self.dense, self.means, self.deviations, strict=True)):
-            values = read_numbers(events[name])[0].to_numpy()
+            values = _read(events[name], name in self.logarithms)
             numbers[:, place] = np.nan_to_num((values - mean) / deviation)
         codes = np.zeros((events.height, len(self.categorical)), dtype=np.int32)
         for place, (name, named) in enumerate(zip(self.categorical, self.categories, strict=True)):
@@ -96,7 +102,7 @@ def fit_context(
                 f"{option} has {name!r}, which identifies an event or tells its outcome; choose among {free}"
             )
     chosen = events.filter(pl.Series(train))
-    means, deviations = [], []
+    means, deviations, logarithms = [], [], []
     for name in dense:
         count = chosen[name].len() - chosen[name].null_count()
         values = None if holds_no_numbers(chosen[name].dtype) else read_numbers(chosen[name])[0].drop_nulls()
@@ -105,9 +111,19 @@ def fit_context(
                 f"events, column {name}: none of {count} values of training impressions is a number; give it in "
                 "categorical, or leave it out"
             )
-        means.append(float(values.mean()))  # type: ignore[arg-type]
-        deviations.append(float(values.std(ddof=0)) or 1.0)  # type: ignore[arg-type]
+        if values.min() >= 0 and (values.skew() or 0.0) >= LONG_TAIL:  # type: ignore[operator]
+            logarithms.append(name)
+        numbers = _read(values, name in logarithms)
+        means.append(float(numbers.mean()))
+        deviations.append(float(numbers.std()) or 1.0)
     found = [read_texts(chosen[name]).drop_nulls().unique().sort().to_list() for name in categorical]
     return ClickContext(
-        tuple(dense), tuple(means), tuple(deviations), tuple(categorical), tuple(tuple(values) for values in found)
-    )
+        tuple(dense), tuple(means), tuple(deviations), tuple(categorical), tuple(tuple(values) for values in found),
+        tuple(logarithms),
+    )  # fmt: skip
+
+
+def _read(values: pl.Series, logarithm: bool) -> np.ndarray:
+    """(values,) numbers, NaN where missing, or log(1 + number)."""
+    numbers = read_numbers(values)[0].cast(pl.Float64).to_numpy()
+    return np.log1p(np.maximum(numbers, 0)) if logarithm else numbers

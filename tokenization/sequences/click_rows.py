@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..progress import stage
 from ..tables.schema import ShopTables
 from ..text.item_text import DEFAULT_TEXT_FIELDS
@@ -19,8 +21,12 @@ from .event_options import EventOptions, select_events
 from .impression_rows import impression_rows
 from .negatives import NegativeSampler
 from .sampled_clicks import sampler_of, with_eval_negatives
+from .shown import flat_lists
 from .split_data import SplitData
 from .splits import AUTO
+
+LEAST_TIMES = 10
+"""Times of impressions from which a part tells the share of positives."""
 
 
 @dataclass
@@ -46,6 +52,16 @@ class ClickData(SplitData):
     true_rate: float = 0.5
     train_rate: float = 0.5
     left_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def tells_rate(self) -> bool:
+        """Whether the validation split tells the share of positives, so that a calibration may be fitted to it.
+
+        Impressions of one time share more than users do, such as the coupons of a campaign. So impressions of fewer
+        than `LEAST_TIMES` times do not tell it; those without a time and sampled negatives do.
+        """
+        times = np.unique(flat_lists(self.validation, "shown_timestamps")[1])
+        return len(times) >= LEAST_TIMES or bool((times < 0).any())
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -36,10 +36,12 @@ def load_coupons(folder: Path | None = None) -> ShopTables:
     """Load purchases, and the coupons that households got and redeemed, as impressions with labels.
 
     An item is a product or a coupon; a coupon's title has its most frequent product types. A coupon is shown at the
-    start of its campaign (event type "coupon impression", with `campaign_id`, `campaign_type`, `num_products`), and a
-    redemption is an event with the coupon at its day. The column `split` divides campaigns by their start: a part
-    begins when its first campaign does, and purchases and redemptions are in the part of their time. The label of a
-    coupon is whether it was redeemed at all, also when that was after its part.
+    start of its campaign (event type "coupon impression"), and a redemption is an event with the coupon at its day.
+    Columns of an impression are `campaign_id`, `campaign_type`, `num_products` (products of the coupon),
+    `products_bought` (the household's earlier purchases of these products) and `coupons_redeemed` (its earlier
+    redemptions). The column `split` divides campaigns by their start: a part begins when its first campaign does, and
+    purchases and redemptions are in the part of their time. The label of a coupon is whether it was redeemed at all,
+    also when that was after its part.
 
     Args:
         folder: Folder with the tables as parquet files; None for the package's folder.
@@ -71,6 +73,7 @@ def load_coupons(folder: Path | None = None) -> ShopTables:
         _text("household_id", "user_id"), _coupon_id(), _text("campaign_id"), "campaign_type", "timestamp",
         event_type=pl.lit(REDEMPTION),
     )  # fmt: skip
+    shown = _with_past(shown, taken, shop.events, coupons)
     kept = pl.concat([shown, taken], how="diagonal").filter(
         pl.col("user_id").is_in(shop.events["user_id"].unique().implode())
     )
@@ -102,6 +105,29 @@ def _cuts(campaigns: pl.DataFrame, used: pl.DataFrame) -> tuple[int, int]:
             "test; give a folder with more campaigns that have redemptions"
         )
     return int(found[0][0]), int(found[1][0])
+
+
+def _with_past(
+    shown: pl.DataFrame, taken: pl.DataFrame, bought: pl.DataFrame, coupons: pl.DataFrame
+) -> pl.DataFrame:
+    """Coupon impressions with the numbers of what the household did before them."""
+    campaign = ["user_id", "campaign_id"]
+    starts = shown.group_by(*campaign).agg(start=pl.col("timestamp").first())
+    covered = coupons.select(_coupon_id(), _text("campaign_id"), _text("product_id", "product")).unique()
+    counts = (
+        bought.lazy().select("user_id", "timestamp", product="item_id")
+        .join(starts.lazy(), on="user_id").filter(pl.col("timestamp") < pl.col("start"))
+        .group_by(*campaign, "product").len()
+        .join(covered.lazy(), on=["campaign_id", "product"])
+        .group_by(*campaign, "item_id").agg(products_bought=pl.col("len").sum())
+        .collect()
+    )  # fmt: skip
+    redeemed = taken.select("user_id", "timestamp").join(starts, on="user_id").filter(
+        pl.col("timestamp") < pl.col("start")
+    ).group_by(*campaign).agg(coupons_redeemed=pl.len())  # fmt: skip
+    return shown.join(counts, on=[*campaign, "item_id"], how="left", maintain_order="left").join(
+        redeemed, on=campaign, how="left", maintain_order="left"
+    ).with_columns(pl.col("products_bought", "coupons_redeemed").fill_null(0))  # fmt: skip
 
 
 def _coupon_items(coupons: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:

@@ -111,7 +111,8 @@ class ClickTask(ClickPredictionTask, NextItemTask):
         # The evidence is fitted to the shares of positives of validation.
         shift = 0.0 if found.pays else self.shift
         fit = fit_calibration(
-            model.calibration, found.logits, found.labels, found.users, shift=shift, seed=args.seed
+            model.calibration, found.logits, found.labels, found.users, shift=shift, seed=args.seed,
+            rate=self.kept_rate(found.trained),
         )  # fmt: skip
         logger.info("calibration of clicks: %s", fit)
         trainer.log({

@@ -13,11 +13,13 @@ from transformers import EvalPrediction
 
 from ...evaluation.click_prediction.click_metrics import logistic_fit
 from ...modeling_baselines.click_model import ClickConfig, ClickModel
+from ...tokenization.interests.reader import UserInterests
 from ...tokenization.packing import rating_buckets
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.showings import NO_LABEL, Row, Showings, draw_showings, read_showings
 from ...tokenization.tables.event_roles import NEGATIVE, ROLES
 from ..arguments import XCatTrainingArguments
+from ..preparation.click_windows import showing_rows
 from .click_prediction import ClickPredictionTask, labelled_places
 from .task import Collator
 
@@ -80,6 +82,19 @@ class ClickBaselineTask(ClickPredictionTask):
         if hasattr(kind, "num_user_rows"):
             sizes["num_user_rows"] = len(self.user_rows()) + 1
         return kind(**{**sizes, **options})
+
+    def training_rows(
+        self,
+        rows: Any,
+        args: XCatTrainingArguments,
+        max_history: int,
+        processor: XCatProcessor,
+        interests: UserInterests | None,
+    ) -> Any:
+        """Rows with labels of their own keep the history of each showing; others are cut into windows."""
+        if self.data.sampler is None:
+            return showing_rows(rows, max_history, args.max_train_events)
+        return super().training_rows(rows, args, max_history, processor, interests)
 
     def collator(self, processor: XCatProcessor) -> Collator:
         """Labelled showings of training rows, with their histories."""

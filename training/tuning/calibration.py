@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ...evaluation.click_prediction.click_metrics import logistic_fit
-from ...modeling_xcat.calibration_xcat import MAX_KNOTS, ClickCalibration
+from ...modeling_xcat.calibration_xcat import MAX_KNOTS, ClickCalibration, offset_to_mean
 
 IDENTITY = "identity"
 FOLDS = 5
@@ -41,12 +41,17 @@ def fit_calibration(
     *,
     shift: float = 0.0,
     seed: int = 0,
+    rate: float | None = None,
 ) -> CalibrationFit:
     """Fit temperature, Platt scaling and isotonic regression, and set the best in a calibration.
 
     The users are divided into folds; each method is fitted on the others and measured on a fold. A method is used if
     its log loss is lower than without calibration by more than one standard error over users, otherwise the logits
     stay as they are.
+
+    With `rate`, the labels do not tell how many positives there are elsewhere. Then the methods are compared with the
+    intercept of the labels in all of them, also without calibration, so that the shape alone decides. Afterwards the
+    mean prediction is set to `rate`.
 
     Args:
         calibration: The calibration to set.
@@ -55,6 +60,7 @@ def fit_calibration(
         users: (rows,) user of each impression.
         shift: Correction of log odds from `prior_shift`, applied first.
         seed: Seed of the folds.
+        rate: Mean prediction of these impressions after calibration; None for that of the method.
 
     Raises:
         ValueError: If lengths differ, logits are not finite, or there is one label only.
@@ -66,7 +72,8 @@ def fit_calibration(
     calibration.set_prior(shift)
     found = ClickCalibration()
     losses: dict[str, np.ndarray] = {IDENTITY: _losses(_restarted(found, shift), x, y)}
-    for method, fit in _METHODS.items():
+    methods = _METHODS if rate is None else {IDENTITY: _offset, "platt": _platt, "isotonic": _isotonic}
+    for method, fit in methods.items():
         values = np.empty(len(x))
         usable = True
         for number in np.unique(fold):
@@ -78,8 +85,11 @@ def fit_calibration(
     best = min(losses, key=lambda method: float(losses[method].mean()))
     if not _is_better(losses[IDENTITY] - losses[best], codes):
         best = IDENTITY
-    if best != IDENTITY and not _METHODS[best](x + shift, y, calibration):
+    if best != IDENTITY and not methods[best](x + shift, y, calibration):
         best = IDENTITY
+    if rate is not None:
+        with torch.no_grad():
+            calibration.add(offset_to_mean(calibration(torch.from_numpy(x).float()), rate))
     return CalibrationFit(best, {method: float(values.mean()) for method, values in losses.items()})
 
 
@@ -122,6 +132,13 @@ def _is_better(gain: np.ndarray, users: np.ndarray) -> bool:
 def _temperature(logits: np.ndarray, labels: np.ndarray, calibration: ClickCalibration) -> bool:
     slope, _ = logistic_fit(logits, labels, intercept=False)
     return _line(calibration, slope, 0.0)
+
+
+def _offset(logits: np.ndarray, labels: np.ndarray, calibration: ClickCalibration) -> bool:
+    mean = float(labels.mean())
+    if not 0 < mean < 1:
+        return False
+    return _line(calibration, 1.0, offset_to_mean(torch.from_numpy(logits), mean))
 
 
 def _platt(logits: np.ndarray, labels: np.ndarray, calibration: ClickCalibration) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import datasets
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -127,6 +128,41 @@ def test_column_by_the_users_name_and_words_for_clicks() -> None:
     data = split_clicks(shop, EventOptions(split="leave-one-out"))
     assert data.kind == "impression" and data.event_types == ["interaction"]
     assert shop.columns.to_dict()["clicked"] == "klick"
+
+
+def test_numbers_with_a_long_tail_are_read_as_logarithms() -> None:
+    log = table([("uvw"[n % 3], ITEMS[n % 8], n, n % 2 == 0) for n in range(120)]).with_columns(
+        count=pl.when(pl.int_range(pl.len()) == 20).then(10_000).otherwise(0), even=pl.int_range(pl.len())
+    )
+    options = EventOptions(split="global-time"), ClickOptions(dense=["count", "even"])
+    context = split_clicks(load_shop({"events": log}), *options).context
+    assert context.logarithms == ("count",) and type(context).from_dict(context.to_dict()) == context
+    shown = pl.DataFrame({"count": [0, 9, -5, None], "even": [1, 2, 3, 4]})
+    found = context.encode(shown)[0][:, 0]
+    assert found[:3] == pytest.approx((np.log1p([0, 9, 0]) - context.means[0]) / context.deviations[0], rel=1e-5)
+    assert found[3] == 0
+    older = {name: value for name, value in context.to_dict().items() if name != "logarithms"}
+    assert type(context).from_dict(older).logarithms == ()
+
+
+def test_few_times_of_impressions_do_not_tell_the_share_of_positives() -> None:
+    rows = [(f"u{n}", ITEMS[n % 8], n % 3, n % 5 == 0) for n in range(30)]
+    rows += [(f"u{n % 30}", ITEMS[n % 7], 20 + n % 9, n % 2 == 0) for n in range(90)]
+    rows += [(f"u{n % 30}", ITEMS[n % 7], 60 + n % 9, n % 2 == 0) for n in range(90)]
+    log = table(rows).with_columns(
+        split=pl.when(pl.col("timestamp") < FIRST + 20).then(pl.lit("train")).otherwise(
+            pl.when(pl.col("timestamp") < FIRST + 60).then(pl.lit("validation")).otherwise(pl.lit("test"))
+        )
+    )  # fmt: skip
+    found = split_clicks(load_shop({"events": log}), None, ClickOptions(min_history=0))
+    assert not found.tells_rate, "validation has impressions of nine times"
+    more = log.with_columns(
+        timestamp=pl.when((pl.col("user_id") == "u4") & (pl.col("split") == "validation"))
+        .then(pl.lit(FIRST + 40)).otherwise(pl.col("timestamp"))
+    )  # fmt: skip
+    assert split_clicks(load_shop({"events": more}), None, ClickOptions(min_history=0)).tells_rate
+    sampled = split_clicks(load_shop({"events": log.drop("clicked", "split")}))
+    assert sampled.sampler is not None and sampled.tells_rate
 
 
 def test_columns_of_impressions_become_inputs_from_training_values_only() -> None:

@@ -83,6 +83,10 @@ def days(*dates: tuple[int, int]) -> pl.Series:
 
 def write_coupons(folder: Path) -> Path:
     write_complete_journey(folder)
+    sold = pl.read_parquet(folder / "transactions.parquet")
+    time = pl.col("transaction_timestamp")
+    first = days((2, 1)).cast(sold["transaction_timestamp"].dtype)[0]
+    sold.with_columns(time - time.min() + first).write_parquet(folder / "transactions.parquet")
     households = pl.read_parquet(folder / "transactions.parquet")["household_id"].unique().sort().to_list()[:2]
     starts = days((3, 1), (5, 1), (7, 1), (9, 1))
     kinds = ["Type B", "Type C", "Type B", "Type A"]
@@ -92,7 +96,7 @@ def write_coupons(folder: Path) -> Path:
     pl.DataFrame(pairs, schema=["campaign_id", "household_id"], orient="row").write_parquet(
         folder / "campaigns.parquet"
     )
-    products = pl.read_parquet(folder / "products.parquet")["product_id"].to_list()
+    products = sold.filter(pl.col("household_id") == households[0])["product_id"].unique().sort().to_list()
     coupons = [(500 + campaign, product, campaign) for campaign in (1, 2, 3, 4) for product in products[:2]]
     coupons += [(600 + campaign, products[2], campaign) for campaign in (1, 2, 3, 4)]
     pl.DataFrame(coupons, schema=["coupon_upc", "product_id", "campaign_id"], orient="row").write_parquet(
@@ -112,6 +116,20 @@ def test_coupons_are_impressions_of_their_campaign(tmp_path: Path) -> None:
     assert shown.height == 3 * 2 * 2 and shown["num_products"].unique().sort().to_list() == [1, 2]
     by_campaign = dict(shown.select("campaign_id", "split").rows())
     assert by_campaign == {"1": "train", "2": "validation", "3": "test"}
+    first, second, *_ = shop.events.filter(pl.col("event_type") == "redemption")["user_id"].unique().sort()
+    redeemed = {(user, campaign): number for user, campaign, number in shown.select(
+        "user_id", "campaign_id", "coupons_redeemed"
+    ).rows()}  # fmt: skip
+    before = [redeemed[user, campaign] for user in (first, second) for campaign in ("1", "2", "3")]
+    assert before == [0, 1, 2, 0, 0, 0], "a redemption counts for the household's later campaigns only"
+    bought = shop.events.filter(pl.col("event_type") == "purchase")
+    covered_by = pl.read_parquet(tmp_path / "coupons.parquet").cast(pl.String)
+    for user, item, time, number in shown.select("user_id", "item_id", "timestamp", "products_bought").rows():
+        covered = covered_by.filter(pl.col("coupon_upc") == item.removeprefix("coupon-"))["product_id"]
+        assert number == bought.filter(
+            (pl.col("user_id") == user) & (pl.col("timestamp") < time) & pl.col("item_id").is_in(covered.to_list())
+        ).height
+    assert shown["products_bought"].sum() > 0
     coupon = shop.items.filter(pl.col("item_id") == "coupon-501")
     assert coupon["title"][0].startswith("Coupon: ") and coupon["category"][0]
     data = split_clicks(shop, None, ClickOptions(min_history=0, dense=["num_products"]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from xcat_rec.training.preparation.click_windows import click_windows
+from xcat_rec.training.preparation.click_windows import MOST_SHOWINGS, click_windows, showing_rows
 
 
 def rows(lengths: list[int], seed: int = 0) -> Dataset:
@@ -51,3 +51,37 @@ def test_latest_events() -> None:
     row = {"user_id": ["u"], "items": [[1, 2, 3, 4]], "shown_items": [[7, 8]], "shown_labels": [[0, 1]]}
     found = click_windows(Dataset.from_dict({**row, "shown_after": [[1, 3]]}), 10, max_events=2)
     assert found["items"][:] == [[3, 4]] and found["shown_items"][:] == [[8]] and found["shown_after"][:] == [[1]]
+
+
+@pytest.mark.parametrize("most", [1, 3, 50])
+def test_showings_keep_their_whole_histories_without_windows(most: int) -> None:
+    given = rows([0, 1, 2, 3, 6, 11, 20])
+    found = showing_rows(given, most)
+    assert found.features == given.features and len(found) == sum(map(len, given["shown_items"])) - sum(
+        max(0, len(shown) - 1) for shown in given["shown_items"]
+    ), "one row per user with showings"
+    whole = {row["user_id"]: row for row in given}
+    for row in found:
+        user = whole[row["user_id"]]
+        assert row["shown_items"] == user["shown_items"] and row["shown_labels"] == user["shown_labels"]
+        for after, before in zip(row["shown_after"], user["shown_after"], strict=True):
+            assert row["items"][:after][-most:] == user["items"][:before][-most:]
+    late = showing_rows(given, most, max_events=2)
+    assert all(len(row["items"]) <= 2 for row in late)
+    assert sum(map(len, late["shown_items"])) == sum(
+        after >= len(row["items"]) - 2 for row in given for after in row["shown_after"]
+    )
+
+
+def test_many_showings_are_spread_over_rows() -> None:
+    count = 2 * MOST_SHOWINGS + 5
+    after = [i % 4 for i in range(count)]
+    row = {"user_id": ["u"], "items": [[1, 2, 3]], "shown_items": [list(range(count))], "shown_after": [after]}
+    given = Dataset.from_dict({**row, "shown_labels": [[i % 3 for i in range(count)]]})
+    for found in (click_windows(given, 10), showing_rows(given, 10)):
+        assert [len(shown) for shown in found["shown_items"]] == [MOST_SHOWINGS, MOST_SHOWINGS, 5]
+        read = {}
+        for one in found:
+            for item, label, place in zip(one["shown_items"], one["shown_labels"], one["shown_after"], strict=True):
+                read[item] = label, one["items"][:place]
+        assert read == {i: (i % 3, [1, 2, 3][: i % 4]) for i in range(count)}

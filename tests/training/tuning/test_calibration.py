@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from xcat_rec.modeling_xcat.calibration_xcat import MAX_KNOTS, ClickCalibration, prior_shift
+from xcat_rec.modeling_xcat.calibration_xcat import MAX_KNOTS, ClickCalibration, offset_to_mean, prior_shift
 from xcat_rec.training.tuning.calibration import fit_calibration, isotonic_means
 
 
@@ -106,11 +106,38 @@ def test_sampled_negatives_are_corrected_to_the_true_rate(negatives: int) -> Non
     assert torch.sigmoid(calibration(logits)).mean().item() == pytest.approx(y[test].mean(), rel=0.05)
 
 
+@pytest.mark.parametrize("slope", [0.4, 1.0, 2.5])
+def test_a_kept_rate_changes_the_shape_but_not_the_mean(slope: float) -> None:
+    logits, labels, users = clicks(6_000, 0, slope, offset=1.5)
+    rate = float((1 / (1 + np.exp(-logits))).mean())
+    calibration = ClickCalibration()
+    chosen = fit_calibration(calibration, logits, labels, users, rate=rate)
+    after = calibration(torch.from_numpy(logits).float())
+    assert torch.sigmoid(after).mean().item() == pytest.approx(rate, abs=1e-5)
+    assert chosen.method == ("identity" if slope == 1 else "platt")
+    if chosen.method == "identity":
+        torch.testing.assert_close(after, torch.from_numpy(logits).float(), rtol=0, atol=1e-5)
+    else:
+        assert calibration.slope.item() == pytest.approx(slope, rel=0.1)
+
+
+def test_the_offset_to_a_mean_is_found_for_any_logits() -> None:
+    logits = torch.randn(500, generator=torch.Generator().manual_seed(0)) * 4
+    for mean in (0.001, 0.3, 0.999):
+        offset = offset_to_mean(logits, mean)
+        assert torch.sigmoid(logits.double() + offset).mean().item() == pytest.approx(mean, rel=1e-6)
+    with pytest.raises(ValueError, match=r"mean is 0\.0; give a share"):
+        offset_to_mean(logits, 0.0)
+
+
 def test_save_and_load_keep_every_bit(tmp_path: Path) -> None:
     logits, labels, users = clicks(5_000, 3, 0.5, 1.0)
     calibration = ClickCalibration()
     fit_calibration(calibration, logits, labels, users, shift=0.25)
     calibration.set_curve(torch.tensor([-1.0, 0.3]), torch.tensor([-0.7, 0.9]))
+    before = calibration(torch.tensor([-9.0, 0.0, 9.0]))
+    calibration.add(0.125)
+    torch.testing.assert_close(calibration(torch.tensor([-9.0, 0.0, 9.0])), before + 0.125)
     save_file(calibration.state_dict(), str(tmp_path / "model.safetensors"))
     other = ClickCalibration()
     other.load_state_dict(load_file(str(tmp_path / "model.safetensors")))
