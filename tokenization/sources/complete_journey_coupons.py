@@ -107,9 +107,7 @@ def _cuts(campaigns: pl.DataFrame, used: pl.DataFrame) -> tuple[int, int]:
     return int(found[0][0]), int(found[1][0])
 
 
-def _with_past(
-    shown: pl.DataFrame, taken: pl.DataFrame, bought: pl.DataFrame, coupons: pl.DataFrame
-) -> pl.DataFrame:
+def _with_past(shown: pl.DataFrame, taken: pl.DataFrame, bought: pl.DataFrame, coupons: pl.DataFrame) -> pl.DataFrame:
     """Coupon impressions with the numbers of what the household did before them."""
     campaign = ["user_id", "campaign_id"]
     starts = shown.group_by(*campaign).agg(start=pl.col("timestamp").first())

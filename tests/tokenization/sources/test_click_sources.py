@@ -126,9 +126,12 @@ def test_coupons_are_impressions_of_their_campaign(tmp_path: Path) -> None:
     covered_by = pl.read_parquet(tmp_path / "coupons.parquet").cast(pl.String)
     for user, item, time, number in shown.select("user_id", "item_id", "timestamp", "products_bought").rows():
         covered = covered_by.filter(pl.col("coupon_upc") == item.removeprefix("coupon-"))["product_id"]
-        assert number == bought.filter(
-            (pl.col("user_id") == user) & (pl.col("timestamp") < time) & pl.col("item_id").is_in(covered.to_list())
-        ).height
+        assert (
+            number
+            == bought.filter(
+                (pl.col("user_id") == user) & (pl.col("timestamp") < time) & pl.col("item_id").is_in(covered.to_list())
+            ).height
+        )
     assert shown["products_bought"].sum() > 0
     coupon = shop.items.filter(pl.col("item_id") == "coupon-501")
     assert coupon["title"][0].startswith("Coupon: ") and coupon["category"][0]
