@@ -82,10 +82,24 @@ def measured_limits(reports: Mapping[str, RankingReport], own: str) -> list[str]
     return limits + (_unproven(discovery, own, "In discovery, on") if own in discovery else [])
 
 
-def _unproven(reports: Mapping[str, RankingReport], own: str, begin: str) -> list[str]:
-    """Limitations of one purpose: all targets and slices where a baseline is better, or as good."""
+def overall_limits(reports: Mapping[str, RankingReport], own: str) -> list[str]:
+    """A sentence per purpose for which a baseline is better over all targets, or as good.
+
+    Args:
+        reports: Reports by name.
+        own: Name of the model; it has a report.
+    """
+    discovery = discover_reports(reports)
+    limits = _unproven(reports, own, "On", (None,))
+    return limits + (_unproven(discovery, own, "In discovery, on", (None,)) if own in discovery else [])
+
+
+def _unproven(
+    reports: Mapping[str, RankingReport], own: str, begin: str, parts: Sequence[str | None] | None = None
+) -> list[str]:
+    """Limitations of one purpose: all targets (None) and slices where a baseline is better, or as good."""
     limits = []
-    for part in (None, *card_slices(reports[own])):
+    for part in (None, *card_slices(reports[own])) if parts is None else parts:
         where = f"{begin} all targets" if part is None else f"{begin} the targets in `{line(part)}`"
         found, baseline = difference(reports, own, part), best_baseline(reports, own, part)
         if found is not None and baseline is not None and found.high < 0:

@@ -28,6 +28,7 @@ from ..evaluation.ranker_evaluation import RankingReport
 from ..model_cards.callback import ModelCardCallback, attach_card
 from ..model_cards.card import write_card
 from ..model_cards.card_data import XCatModelCardData
+from ..model_cards.results import overall_limits
 from ..modeling_xcat.hub_xcat import fetched_commit, is_local
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
@@ -196,7 +197,7 @@ def _compared(
         return {}
     folder = request.output / TRAINING_FOLDER / "card-baselines"
     compared = fit_baselines(request.card_baselines, prepared, training, folder, tell)
-    return compare_with_baselines(
+    reports = compare_with_baselines(
         {**compared, MODEL_NAME: recommender},
         prepared.splits["train"],
         test,
@@ -205,6 +206,9 @@ def _compared(
         validation=validation,
         metrics=metric_names(training.get("metrics", ())),
     )
+    for limit in overall_limits(reports, MODEL_NAME):
+        tell(f"note: the trained model on the test split. {limit}")
+    return reports
 
 
 def _metrics(trainer: XCatTrainer, prepared: PreparedTraining) -> dict[str, float]:

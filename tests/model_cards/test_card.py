@@ -17,6 +17,7 @@ from xcat_rec import XCatConfig
 from xcat_rec.model_cards import card as card_module
 from xcat_rec.model_cards.card import UNWRITTEN, build_card, write_card
 from xcat_rec.model_cards.card_data import TrainingRecord, XCatModelCardData
+from xcat_rec.model_cards.results import overall_limits
 
 from .card_pattern import CARD
 from .example_card import FACTS, arguments, example_card, example_results
@@ -152,6 +153,13 @@ def test_slices_with_a_better_baseline_are_limitations(tmp_path: Path) -> None:
     same = {name: example_results()["XCat"] for name in ("XCat", "popularity")}
     limits = build_card(example_card(tmp_path, results=same)).split("## Limitations")[1]
     assert "- On all targets, it is not significantly better than popularity." in limits
+    assert overall_limits(same, "XCat") == [
+        "On all targets, it is not significantly better than popularity.",
+        "In discovery, on all targets, it is not significantly better than popularity.",
+    ]
+    assert overall_limits(example_results(), "XCat") == [
+        "In discovery, on all targets, it is not significantly better than popularity."
+    ]
 
 
 def test_nothing_is_claimed_that_was_not_measured(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 import xcat_rec
 from xcat_rec.cli.app import main
 from xcat_rec.evaluation import METRICS
+from xcat_rec.model_cards.results import overall_limits
 from xcat_rec.modeling_xcat.saving_xcat import CARD_FILE
 from xcat_rec.workflows.output_folders import PAGE
 
@@ -56,6 +57,16 @@ def test_progress_goes_to_the_caller_alone(places, tmp_path, capsys):
     xcat_rec.fit(str(places[0]), tmp_path / "out", card=None, tell=told.append, **fields)
     assert told[0] == "preparing shop ..." and any("parameters" in line for line in told)
     assert not any(capsys.readouterr()) and not (tmp_path / "out" / "README.md").exists()
+
+
+def test_a_model_that_is_no_better_than_a_baseline_is_named(places, tmp_path):
+    told: list[str] = []
+    fields = {**SMALL, **QUICK, "max_steps": 1, "text_encoder": places[1], "num_neighbors": 0}
+    result = xcat_rec.fit(str(places[0]), tmp_path / "out", card=None, tell=told.append, **fields)
+    limits = overall_limits(result.reports, "XCat")
+    assert limits and all("item-knn" in limit for limit in limits)
+    start = "note: the trained model on the test split. "
+    assert [line.removeprefix(start) for line in told if line.startswith(start)] == limits
 
 
 def test_add_items_writes_another_checkpoint(fitted, tmp_path, capsys):
