@@ -25,11 +25,13 @@ def clicks_table(reports: Mapping[str, ClickReport], title: str = "") -> PlainTa
     rows: list[Sequence[str] | str] = [
         (name, *_values(report.metrics)) for name, report in sorted(reports.items(), key=_by_loss)
     ]
+    best = min(reports.items(), key=_by_loss)[1]
     counts = f"{first.num_rows:,} rows of {first.num_users:,} users, {first.num_positives:,} positive"
     below = [
         f"{about_labels(first.kind)}: {counts}",
         f"gauc: {first.num_users - first.num_left_out:,} users with both labels",
         "slope: reliability slope; 1 is calibrated",
+        f"ece of predictions that are right: {best.ece_by_chance:.4f}, by chance on these rows",
     ]
     return PlainTable(title, _columns("model"), rows, below)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from datasets import Dataset
@@ -13,13 +15,14 @@ from datasets import Dataset
 from ..tokenization.sequences.shown import flat_lists
 from ..tokenization.vocabulary import ItemVocabulary
 from .bootstrap import Interval, bootstrap_statistic
-from .click_prediction.click_metrics import CLICK_METRICS, Predictions
+from .click_prediction.click_metrics import CLICK_METRICS, Predictions, ece
 from .slices import target_slices
 
 CLICK_METRIC_NAMES = tuple(CLICK_METRICS)
 TABLE_METRICS = ("auc", "gauc", "log_loss", "ece")
 """Metrics of tables."""
 MOST_CATEGORIES = 20
+_DRAWS = 50
 OTHER, NO_CATEGORY = "other", "no category"
 
 
@@ -98,6 +101,15 @@ class ClickReport:
 
         return bootstrap_statistic(statistic, self.num_users)
 
+    @cached_property
+    def ece_by_chance(self) -> float:
+        """ECE that the same predictions have on average if they are right; NaN without predictions.
+
+        Labels are drawn from the predictions, 50 times with a fixed seed. An ECE near this value shows no error of
+        calibration: on few rows, the shares of positives in the bins differ from their probabilities by chance.
+        """
+        return math.nan if self.predictions is None else _ece_of_drawn_labels(self.predictions)
+
     def flat(self) -> dict[str, float]:
         """All metrics in one mapping; metrics of a slice are named `slices.<name>.<metric>`."""
         return {
@@ -112,6 +124,7 @@ class ClickReport:
             "num_rows": self.num_rows, "num_positives": self.num_positives, "num_users": self.num_users,
             "num_left_out": self.num_left_out,
             "metrics": _finite(self.metrics),
+            **_finite({"ece_by_chance": self.ece_by_chance}),
             "slices": {name: _finite(found) for name, found in self.slices.items()},
             "categories": {name: _finite(found) for name, found in self.categories.items()},
         }  # fmt: skip
@@ -119,6 +132,15 @@ class ClickReport:
 
     def __str__(self) -> str:
         return click_table({"model": self})
+
+
+def _ece_of_drawn_labels(found: Predictions) -> float:
+    drawn, generator = copy.copy(found), np.random.default_rng(0)
+    errors = []
+    for _ in range(_DRAWS):
+        drawn.labels = (generator.random(len(found.predictions)) < found.predictions).astype(np.float64)
+        errors.append(ece(drawn, found.weights))
+    return float(np.mean(errors))
 
 
 def click_table(reports: Mapping[str, ClickReport]) -> str:

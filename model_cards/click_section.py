@@ -91,6 +91,7 @@ def click_section(facts: ClickFacts | None, own: str) -> str:
     measured = {
         "Mean prediction over share of positives": _number(report.value("prediction_ratio")),
         "Reliability slope": _number(report.value("reliability_slope")),
+        "ECE of right predictions, by chance": _number(report.ece_by_chance),
     }
     return "\n\n".join([
         f"### Clicks ({report.num_rows:,} shown items of {report.num_users:,} users, "

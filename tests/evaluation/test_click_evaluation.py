@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -81,6 +82,18 @@ def test_reports_of_other_rows_are_refused() -> None:
         report().difference(other, "auc")
     with pytest.raises(ValueError, match=r"probabilities have shape \(3,\), and the rows 120 showings"):
         click_report([0.1, 0.2, 0.3], split, VOCABULARY, TRAINED)
+
+
+def test_ece_by_chance_is_that_of_labels_drawn_from_the_predictions() -> None:
+    split = rows(200)
+    labels = np.concatenate(split["shown_labels"])
+    half = click_report(np.full(len(labels), 0.5), split, VOCABULARY, TRAINED)
+    assert half.ece_by_chance == pytest.approx(math.sqrt(2 / math.pi) * 0.5 / math.sqrt(len(labels)), rel=0.25), (
+        "one bin, because all predictions are equal"
+    )
+    certain = click_report(labels, split, VOCABULARY, TRAINED)
+    assert certain.ece_by_chance == 0 and json.loads(certain.to_json())["ece_by_chance"] == 0
+    assert math.isnan(dataclasses.replace(half, predictions=None).ece_by_chance)
 
 
 def test_text_and_json_have_the_metrics_and_no_user() -> None:
