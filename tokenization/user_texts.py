@@ -6,6 +6,7 @@ Self-contained, because it travels with a checkpoint.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,8 +18,11 @@ _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 
 def valid_text(text: str) -> str:
-    """A text that every tokenizer reads: half a character, as where a text was cut, becomes U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    """A text that every tokenizer reads, in the Unicode form of the texts of items (NFKC): Ｔｅａ becomes Tea.
+
+    Half a character, as where a text was cut, becomes U+FFFD.
+    """
+    return unicodedata.normalize("NFKC", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def texts_per_user(texts: Sequence[str | Sequence[str] | None], users: int) -> list[list[str]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from ...tokenization.text_language import HAN
 from .lexicon import Lexicon
 
-_EITHER, _LISTED, _END = "either", "listed", "end"
+_EITHER, _LISTED, _MADE_BY, _ARTICLE, _END = "either", "listed", "made_by", "article", "end"
 
 
 class Named(NamedTuple):
@@ -46,9 +47,21 @@ class Alternatives(NamedTuple):
     words: tuple[tuple[str, ...], ...] = ()
 
 
-def read_alternatives(
-    text: str, named: Sequence[Named], lexicon: Lexicon, is_thing: Callable[[str], bool]
-) -> Alternatives:
+class Nouns(NamedTuple):
+    """The kinds of words of a text.
+
+    Args:
+        is_thing: Whether a word names a thing, and not a property.
+        topics: Words that begin a subject, although they may describe another word: "coffee".
+        describes: Whether a word can be a property of the word behind it: "red", or "coffee" if there are coffee mugs.
+    """
+
+    is_thing: Callable[[str], bool]
+    topics: Sequence[str]
+    describes: Callable[[str, str], bool]
+
+
+def read_alternatives(text: str, named: Sequence[Named], lexicon: Lexicon, nouns: Nouns) -> Alternatives:
     """Read the alternatives of a text.
 
     Categories and brands are alternatives with "or" and "and" between, for an item has one of each. Words are with
@@ -58,11 +71,11 @@ def read_alternatives(
         text: A folded text.
         named: The categories, brands and words that were read in it.
         lexicon: Its language.
-        is_thing: Whether a word names a thing, and not a property.
+        nouns: The kinds of words.
     """
     found = Alternatives()
-    for members, has_either in _lists(text, named, lexicon):
-        found = _with_list(found, members, has_either, is_thing)
+    for members, has_either in _lists(text, named, lexicon, nouns):
+        found = _with_list(found, members, has_either, nouns)
     return found
 
 
@@ -71,12 +84,12 @@ def spoken_words(written: Sequence[str]) -> str:
     return ("" if re.match(f"[{HAN}]", written[0]) else " ").join(written)
 
 
-def _lists(text: str, named: Sequence[Named], lexicon: Lexicon) -> list[tuple[list[list[Named]], bool]]:
+def _lists(text: str, named: Sequence[Named], lexicon: Lexicon, nouns: Nouns) -> list[tuple[list[list[Named]], bool]]:
     """Phrases with "or", "and" or a comma between, and whether there is an "or" among these."""
     lists: list[tuple[list[list[Named]], bool]] = []
     members: list[list[Named]] = [[]]
     has_either = False
-    for part in [*_parts(text, named, lexicon), _END]:
+    for part in [*_without_makers(_parts(text, named, lexicon), nouns.is_thing), _END]:
         if isinstance(part, Named):
             members[-1].append(part)
         elif part == _END or not members[-1]:
@@ -90,6 +103,21 @@ def _lists(text: str, named: Sequence[Named], lexicon: Lexicon) -> list[tuple[li
             members.append([])
             has_either |= part == _EITHER
     return lists
+
+
+def _without_makers(parts: Sequence[Named | str], is_thing: Callable[[str], bool]) -> list[Named | str]:
+    """The parts with the end of a list in place of its only "by": "a pedal by Donner or Behringer" lists makers.
+
+    A "by" belongs to one member of a list if there are several, or if a thing follows: "a pedal by Donner or a guitar".
+    """
+    found: list[Named | str] = []
+    for is_end, group in groupby(parts, lambda part: part == _END):
+        run = [*group]
+        makers = run[run.index(_MADE_BY) + 1 :] if _MADE_BY in run and not is_end else []
+        things = [one for one in makers if isinstance(one, Named) and (one.kind == "category" or is_thing(one.name))]
+        is_list = bool(makers) and not (things or _MADE_BY in makers or _ARTICLE in makers)
+        found += [_END if is_list and part == _MADE_BY else part for part in run]
+    return [part for part in found if part not in (_MADE_BY, _ARTICLE)]
 
 
 def _parts(text: str, named: Sequence[Named], lexicon: Lexicon) -> list[Named | str]:
@@ -107,7 +135,8 @@ def _parts(text: str, named: Sequence[Named], lexicon: Lexicon) -> list[Named | 
     latin = [rf"(?<![^\W_]){p}(?![^\W_])" if not re.match(f"[{HAN}]", p) else p for p in patterns]
     pattern = (
         rf"(?P<name>{'|'.join(latin)})|(?P<either>{before}(?:{lexicon.either}){after})"
-        rf"|(?P<listed>{before}(?:{lexicon.listed}){after}|[,、/&])|(?P<skipped>{before}(?:{lexicon.joined}){after}|\s)"
+        rf"|(?P<listed>{before}(?:{lexicon.listed}){after}|[,、/&])|(?P<made_by>{before}(?:{lexicon.made_by}){after})"
+        rf"|(?P<skipped>{before}(?:{lexicon.joined}){after}|\s)"
         rf"|(?P<end>[^\W_{HAN}]+|\S)"
     )
     found: list[Named | str] = []
@@ -118,12 +147,12 @@ def _parts(text: str, named: Sequence[Named], lexicon: Lexicon) -> list[Named | 
             found.append(one if one is not None else _END)
         elif match.lastgroup != "skipped":
             found.append(str(match.lastgroup))
+        elif lexicon.sentence is not None and match[0] in lexicon.sentence.indefinite:
+            found.append(_ARTICLE)
     return found
 
 
-def _with_list(
-    found: Alternatives, members: list[list[Named]], has_either: bool, is_thing: Callable[[str], bool]
-) -> Alternatives:
+def _with_list(found: Alternatives, members: list[list[Named]], has_either: bool, nouns: Nouns) -> Alternatives:
     """The alternatives with those of one list."""
     brands = _names(members, "brand")
     found = found._replace(brands=brands if len(brands) > 1 and not found.brands else found.brands)
@@ -134,14 +163,17 @@ def _with_list(
         found = found._replace(categories=_names([with_category], "category"), parts=_written_parts(with_category))
     if not has_either or len(members) < 2:
         return found
-    whole = [end.kind == "category" or is_thing(end.name) for end in ends]
+    whole = [end.kind == "category" or nouns.is_thing(end.name) for end in ends]
+    if with_category and all(is_whole or end.name in nouns.topics for end, is_whole in zip(ends, whole, strict=True)):
+        whole = [True] * len(ends)
     if with_category and not all(end.kind == "category" for end in ends) and all(whole):
         phrases = [_phrase(member) for member, end in zip(members, ends, strict=True) if end.kind == "word"]
         categories = found.categories or _names([with_category], "category")
         return found._replace(categories=categories, parts=_written_parts(with_category), phrases=tuple(phrases))
     if with_category and all(whole):
         return found
-    if whole[-1] and not any(whole[:-1]):  # "red or blue tents": the thing is of all members
+    is_of_all = whole[-1] and not any(whole[:-1]) and len(members[-1]) > 1
+    if is_of_all and all(nouns.describes(end.name, ends[-1].name) for end in ends[:-1]):  # "red or blue tents"
         members = [*members[:-1], members[-1][:-1][: len(members[0])]]
     group = tuple(dict.fromkeys(phrase for member in members if (phrase := _phrase(member))))
     return found._replace(words=(*found.words, group)) if len(group) > 1 else found

@@ -11,6 +11,8 @@ from .dialogue import Understood
 from .phrases import PHRASES, Phrases
 from .prices import PriceLimits
 
+_LONG_TITLE = 30
+"""Characters of a title that is read at a glance."""
 Want = tuple[str, ...]
 """Phrases of which one is enough; see `Understood.wants`."""
 
@@ -113,9 +115,12 @@ class Answers:
         return self.phrases.having.format(words=self.quoted(words)) if words else ""
 
     def _titles(self, items: Sequence[Shown]) -> str:
+        """The titles with their prices, in quotes if one is long, so that they do not run together."""
+        is_long = any(len(item.title) > _LONG_TITLE or self.phrases.semicolon in item.title for item in items)
+        titles = [self.phrases.quoted.format(value=item.title) if is_long else item.title for item in items]
         named = [
-            self.phrases.priced.format(title=item.title, price=item.price) if item.price else item.title
-            for item in items
+            self.phrases.priced.format(title=title, price=item.price) if item.price else title
+            for title, item in zip(titles, items, strict=True)
         ]
         return self.phrases.semicolon.join(named)
 

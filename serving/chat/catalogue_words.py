@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from ...tokenization.text_language import HAN
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..space_catalogue import folded
-from .chinese import CHINESE
+from .chinese import CHINESE, LONGER_NAMES
 from .english import ENGLISH
 from .families import INGREDIENTS, excluded_words
 from .text_tokens import folded_text, singular, tokens_of
@@ -26,6 +26,8 @@ _NAME_SHARE = 0.5
 word is an ordinary one, as "simple" is in a catalogue with a brand Simple."""
 _THING_SHARE = 0.4
 """Share of the uses of a word in titles that have to name the item. Below it the word is a property, as "camping"."""
+_SOME_SHARE = 0.1
+"""The same share for a word that stands where a noun would: then it may also name the item less often."""
 _TITLES = 2_000
 """Titles of a word that are read for that share."""
 _NOT_TEXT = re.compile(r"(.*_)?(id|sku|asin|upc|ean|url|link|image|picture|img)s?(_.*)?", re.IGNORECASE)
@@ -79,7 +81,7 @@ class CatalogueWords:
         titles = vocabulary.table["title"] if "title" in vocabulary.table.column_names else None
         none = pa.array([""] * self.num_items, pa.large_string())
         self._titles = none if titles is None else folded(pc.fill_null(titles, ""))
-        self.is_thing = lru_cache(maxsize=1024)(self._is_thing)
+        self._naming_share = lru_cache(maxsize=1024)(self._share_of_naming_uses)
         self.is_compound = lru_cache(maxsize=1024)(self._is_compound)
         self.named_rows = lru_cache(maxsize=1024)(self._named_rows)
         self.rows = lru_cache(maxsize=1024)(self._rows)
@@ -121,12 +123,20 @@ class CatalogueWords:
         together, alone = self._han_text.count(f"{text[0]}{rest}"), self._han_text.count(rest)
         return alone == 0 or 2 * together > alone or len(rest) == 1
 
-    def _is_thing(self, word: str) -> bool:
+    def is_thing(self, word: str) -> bool:
         """Whether titles use a word mostly as a noun that names the item: "Hiking tent for two", 蓝色帐篷."""
+        return self._naming_share(word) >= _THING_SHARE
+
+    def can_be_thing(self, word: str) -> bool:
+        """Whether titles use a word at least sometimes as a noun that names the item: "coffee", beside "coffee mug"."""
+        return self._naming_share(word) >= _SOME_SHARE
+
+    def _share_of_naming_uses(self, word: str) -> float:
+        """Share of the uses of a word in titles that name the item; 0 without uses."""
         form, names = _name_patterns(singular(word))
         titles = self._titles_of(word).to_pylist()[:_TITLES]
         uses = sum(len(form.findall(title)) for title in titles)
-        return uses > 0 and sum(len(names.findall(title)) for title in titles) >= _THING_SHARE * uses
+        return sum(len(names.findall(title)) for title in titles) / uses if uses else 0.0
 
     def _is_compound(self, first: str, second: str) -> bool:
         """Whether titles use a word mostly in front of another one, so that both name a thing: "sleeping bag"."""
@@ -288,7 +298,7 @@ def _texts(table: pa.Table) -> pa.Array:
 
 
 def _category_names(names: Sequence[str]) -> tuple[dict[Tokens, str], dict[Tokens, str]]:
-    """Whole names, and the parts of names ("toys" of "Toys and Games") that only one category has."""
+    """Whole names, and the parts of names ("toys" of "Toys and Games", 茶 of 茶叶) that only one category has."""
     whole: dict[Tokens, str] = {}
     parts: dict[Tokens, set[str]] = {}
     for name in names:
@@ -307,5 +317,7 @@ def _category_names(names: Sequence[str]) -> tuple[dict[Tokens, str], dict[Token
             tokens = tokens_of(part)
             if tokens and tokens[0] not in ENGLISH.stop and not tokens[0].isdigit():
                 parts.setdefault(tokens, set()).add(name)
+            if LONGER_NAMES.fullmatch(part):
+                parts.setdefault(tokens[:1], set()).add(name)  # 茶 for 茶叶
     single = {tokens: owners.pop() for tokens, owners in parts.items() if len(owners) == 1}
     return whole, {tokens: name for tokens, name in single.items() if tokens not in whole}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .lexicon import Lexicon, PriceWords, word_set
 
 _DIGITS = {
@@ -40,6 +42,7 @@ PRICES = PriceWords(
     to=r"到|至|-|–|—|~|和|与|跟",
     range_end=r"之间|范围内|区间|的范围|这个价位",
     bare_after=r"(?:(?<![一二两三四五六七八九十]块)|(?=$|[^\u3400-\u9fff]|[钱的以左上下内起吧吗呢啊了就可行有要想不没买价]))",
+    about=r"价|预算|钱",
     after=r"$|[^\w\s%\"'°]|[的吧吗呢啊呀了就可行，。的，有要想不没买价价格]",
 )  # fmt: skip
 
@@ -62,9 +65,24 @@ STOP = word_set(
     """
 )
 """Each of them separates words: no word of the catalogue is looked for across one."""
-_SINGLE = frozenset(
-    "红蓝绿黑白黄紫灰粉橙棕金银大小长短厚薄新甜辣咸酸软硬茶酒书米面油盐鱼肉蛋包鞋帽裤裙伞笔锅碗杯灯表床桌椅"
+_NOUNS = "茶酒书米面油盐鱼肉蛋包鞋帽裤裙伞笔锅碗杯灯表床桌椅"
+_SINGLE = frozenset(f"红蓝绿黑白黄紫灰粉橙棕金银大小长短厚薄新甜辣咸酸软硬{_NOUNS}")
+LONGER_NAMES = re.compile(
+    rf"[{_NOUNS}][类品]|[鞋帽裤裙杯桌椅]子|茶叶|书[籍本]|鞋[靴履帽]|灯[具饰]|锅具|[裤裙]装|酒水|包包"
 )
+"""Names of categories that mean the same as their first character: 茶叶 is 茶, but 茶具 is not."""
+PROPERTIES = word_set(
+    """
+    纯棉 全棉 棉质 棉麻 亚麻 羊毛 羊绒 真丝 丝绸 蚕丝 羽绒 真皮 牛皮 皮革 绒面 灯芯绒 牛仔 尼龙 涤纶 帆布 硅胶 橡胶 塑料
+    金属 合金 铝合金 钛 不锈钢 铸铁 陶瓷 玻璃 水晶 实木 木质 原木 竹制 藤编 大理石 儿童 婴儿 宝宝 男士 女士 男女 男生 女生
+    男款 女款 成人 老人 老年 学生 青少年 情侣 春季 夏季 秋季 冬季 春夏 秋冬 四季 户外 室内 家用 车载 办公 旅行 商务 运动
+    休闲 复古 简约 时尚 正品 进口 国产 手工 专业 便携 迷你 轻便 轻薄 加厚 加大 加长 超薄 大容量 无线 有线 蓝牙 智能 自动
+    全自动 电动 充电 快充 静音 降噪 高清 防水 防滑 防晒 防风 防摔 防尘 防雨 耐磨 耐热 耐高温 保暖 保温 透气 吸汗 速干
+    抗菌 可折叠 折叠 便宜 高档 高端 低脂 低糖 低卡 无糖 有机 天然 纯天然 全麦 原味 香脆 酥脆 温和 滋润 补水 保湿 控油
+    美白 持久 柔软 舒适 双人 单人 多功能 一次性
+    """
+)
+"""Materials, people and features."""
 
 _HAN = r"[\u3400-\u9fff\U000f3400-\U000f9fff]"
 """A Han character, also of a kept word; see `Lexicon.kept`."""
@@ -128,6 +146,7 @@ CHINESE = Lexicon(
     either=r"或者?是?|还是|要么",
     listed=r"和|以及|与|跟|及|还有",
     joined=r"的|都|要|品牌|牌子|牌",
+    made_by=r"(?!)",
     adds=r"^(?:或者?|要么)|也(?:行|可以|能接受|没问题)(?:的|吧|啊|呀)?$",
     brand_before="品牌|牌子|只认|认准",
     brand_after="牌|牌子|品牌",
@@ -146,8 +165,10 @@ CHINESE = Lexicon(
     r"|多久(?:能)?(?:到|发|送)|顺丰|发什么快递",
     sentence=None,
     refined_before=r"(?:带|有|含|用|要是|得是|必须是|最好是|最好|更|比较|再|够|足够|非常|特别|很|适合|给)(?:一个|个)?",
-    refined_after=r"的(?![\u3400-\u9fff])|的(?:吧|吗|呢|就|有|那|这|款|话|最)|一点|一些|点|些|款|型|版|色|风格|材质",
+    refined_after=r"的(?![\u3400-\u9fff])|的(?:吧|吗|呢|就|有|那|这|款|话|最)|一点|一些|点|些|款|型|版|色|口?味|风格|材质",
+    subject_before=r"(?:买|找|看看|来)(?:[些点个杯份]|一[些点个杯份])?",
     adjectives=r"色|式|型|款|性|质",
+    properties=PROPERTIES,
     stop=STOP,
     short=_SINGLE,
     alternatives=(

@@ -236,7 +236,8 @@ def _is_narrower(state: Understood, reading: Reading) -> bool:
     if reading.categories:
         return len(state.categories) > 1 and {*reading.categories} <= {*state.categories}
     members = {word for group in state.alternatives for phrase in group for word in phrase.split()}
-    return bool(reading.things) and {*reading.things} <= members
+    named = {*(reading.things or reading.topics)}
+    return bool(named) and named <= members
 
 
 def _has_thing(want: tuple[str, ...], state: Understood) -> bool:

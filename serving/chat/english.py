@@ -65,6 +65,7 @@ PRICES = PriceWords(
     to=r"up to|and|to|-|–|—|~|through|till|until",
     range_end=r"",
     bare_after=r"",
+    about=r"\b(?:prices?|priced|budget|costs?|costing|pay|spend)\b",
     after=r"$|[^\w\s%\"'°]|(?:or|and|but|please|for|with|without|in|on|at|it|this|them|from|that|thanks|thank|if|is"
     r"|as|though|no|not|i|the"
     r"|a|an"
@@ -112,6 +113,7 @@ SENTENCE = SentenceWords(
     persons=word_set("i we you he she they everybody everyone someone somebody who"),
     possessives=word_set("my our his her their whose"),
     articles=word_set("a an the some any this that these those another"),
+    indefinite=word_set("a an some"),
     be=word_set("am is are was were be been being m re isn aren wasn weren"),
     auxiliaries=word_set(
         "do does did don didn doesn have has had haven hasn ve will would ll d can could may might shall should must "
@@ -151,6 +153,28 @@ SENTENCE = SentenceWords(
     objects=word_set("it them me us"),
     questions=word_set("what how why when where which who"),
     refining=word_set("in with for of made like as something more preferably ideally prefer rather"),
+    makers=word_set("by from"),
+    things_shown=word_set("it they that which them these those this one ones"),
+    openings=word_set(
+        "a an the some any another and or but also so then now please ok okay yes yeah no nope well hi hello hey oh ah "
+        "um maybe perhaps good great nice best new cheap different what thanks"
+    ),
+)
+PROPERTIES = word_set(
+    """
+    cotton leather wool linen silk denim velvet nylon polyester fleece fur suede mesh canvas vinyl rubber silicone
+    plastic metal steel iron titanium copper brass bronze aluminium aluminum chrome carbon wood oak pine teak bamboo
+    rattan wicker jute foam porcelain marble stone paper kids children men women boys girls toddlers teens adults
+    seniors beginners kid child man woman boy girl toddler teen adult beginner summer winter spring autumn christmas
+    halloween easter bluetooth wifi usb gps led lcd solar hd vintage retro modern sport sports outdoor outdoors indoor
+    indoors home office travel xs xl xxl mini midi maxi slim king queen twin double single vegan halal kosher keto
+    decaf bass stereo warm light soft heavy thin thick big long short strong fresh sweet sour bitter hot cold cool mild
+    dark bright smooth quiet loud round square flat deep dry wet clean safe simple smart compact sturdy tough firm
+    cosy cozy comfy fluffy fuzzy shiny glossy matte matt spicy crunchy creamy salty fruity healthy easy pretty fancy
+    elegant casual formal cheerful colorful funny silly young tall wide narrow broad loose tight rough raw natural
+    pure plain neutral fast quick slow hard cute sleek chic premium luxury pro basic standard deluxe genuine
+    authentic real fake handmade homemade imported local domestic digital analog manual auto stainless
+    """
 )
 
 ENGLISH = Lexicon(
@@ -286,7 +310,8 @@ ENGLISH = Lexicon(
     list_words=r"or|nor|and|&|as well as|plus",
     either=r"or(?: (?:maybe|perhaps|rather|else|even|also|possibly))?|and/or",
     listed=r"and(?: also| maybe)?|as well as|plus",
-    joined=r"an?|the|some|any|either|by|from",
+    joined=r"an?|the|some|any|either",
+    made_by=r"by|from",
     adds=r"^or\b|\b(?:too|as well)$"
     r"|\b(?:is|are|would be) (?:also )?(?:fine|ok|okay|good|alright)(?: too| as well)?$",
     brand_before="by|from|brand|label|make",
@@ -312,7 +337,9 @@ ENGLISH = Lexicon(
     sentence=SENTENCE,
     refined_before="",
     refined_after="",
+    subject_before="",
     adjectives=r"proof|less|able|ible|free|ful|ous|ive|ish|ic|ical|ed|ing|al|ary|ory|ant|ent|some|like|size|sized|er|est",
+    properties=PROPERTIES,
     stop=STOP,
     short=frozenset(),
     alternatives=(

@@ -32,6 +32,7 @@ class PriceWords:
         to: Words between the ends of a range.
         range_end: Words after a range; may be missing.
         bare_after: What follows a price without other words; anything else makes it a number of pieces: 一块巧克力.
+        about: Words in the clause of a range without a currency, such as "5-10", that make it one of prices.
         after: What may follow a number without a currency. Anything else makes it no price: "under 5 feet".
     """
 
@@ -58,6 +59,7 @@ class PriceWords:
     to: str
     range_end: str
     bare_after: str
+    about: str
     after: str
 
 
@@ -69,6 +71,7 @@ class SentenceWords:
         persons: Pronouns of people; a verb follows.
         possessives: Words before what somebody has.
         articles: Words before a noun.
+        indefinite: The articles before something new.
         be: Forms of "to be".
         auxiliaries: Other words between a person and the verb.
         modals: The auxiliaries before a plain verb.
@@ -86,11 +89,15 @@ class SentenceWords:
         objects: Pronouns behind a verb.
         questions: Words of questions that name nothing wanted.
         refining: Words before a property of the thing that is wanted: "with pockets".
+        makers: Words before the maker of the thing that is wanted: "by Sony".
+        things_shown: Pronouns for the items shown: what is said about them names no new subject.
+        openings: Words in front of a noun that stands alone: "ok, then coffee".
     """
 
     persons: frozenset[str]
     possessives: frozenset[str]
     articles: frozenset[str]
+    indefinite: frozenset[str]
     be: frozenset[str]
     auxiliaries: frozenset[str]
     modals: frozenset[str]
@@ -108,6 +115,9 @@ class SentenceWords:
     objects: frozenset[str]
     questions: frozenset[str]
     refining: frozenset[str]
+    makers: frozenset[str]
+    things_shown: frozenset[str]
+    openings: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)  # hashed by identity, as a key of caches
@@ -143,6 +153,7 @@ class Lexicon:
         either: Words between alternatives.
         listed: Other words between several wanted things.
         joined: Words that may stand before an alternative.
+        made_by: Words between a thing and its makers, in a language that names the thing first.
         adds: Words at the beginning or end of a turn that adds an alternative to what is wanted.
         brand_before, brand_after: Words beside a brand whose name is also an ordinary word.
         shown: Whole phrases that mean the items shown, such as "this one".
@@ -150,7 +161,9 @@ class Lexicon:
         service: Words of questions about orders and other services.
         sentence: Function words; None for a language whose words are not separated.
         refined_before, refined_after: Words beside a property of the thing that is wanted, in such a language.
+        subject_before: Words before a new subject, in such a language.
         adjectives: Endings of words that are no things.
+        properties: Other words that are no things, such as materials and people.
         stop: Words without a meaning for the catalogue.
         short: One-letter words of the catalogue that have a meaning; None for every word.
         alternatives: Groups of words of which an item has one, such as colours: a later one replaces an earlier one.
@@ -191,6 +204,7 @@ class Lexicon:
     either: str
     listed: str
     joined: str
+    made_by: str
     adds: str
     brand_before: str
     brand_after: str
@@ -200,7 +214,9 @@ class Lexicon:
     sentence: SentenceWords | None
     refined_before: str
     refined_after: str
+    subject_before: str
     adjectives: str
+    properties: frozenset[str]
     stop: frozenset[str]
     short: frozenset[str]
     alternatives: tuple[frozenset[str], ...]

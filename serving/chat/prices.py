@@ -13,6 +13,7 @@ _NEAR = 0.25
 """Half width of a price that is meant roughly: "around 20" is 15 to 25."""
 _ROUGH = ("around", "or_so", "bare")
 """Kinds of prices that yield to limits of the same text."""
+_CLAUSE_END = r"[,.;!?|，。；！？]"
 GAP = " | "
 """Replaces text that was read; it keeps the words around it apart."""
 _RANGE_BEFORE = r"(?:\d|[元块圆]|dollars?|bucks|euros?|pounds?|usd)\s*$"
@@ -131,6 +132,8 @@ def read_prices(text: str, lexicon: Lexicon) -> tuple[PriceLimits, str]:
 
         def read(found: re.Match[str], kind: str = kind) -> str:
             nonlocal limits
+            if kind == "bare_range" and not _is_of_prices(found, lexicon.prices):
+                return found[0]
             first = _amount(found, "a", lexicon.prices)
             second = _amount(found, "b", lexicon.prices) if "b_number" in found.re.groupindex else None
             limits = limits.joined(_limits(kind, first, second), roughly=kind in _ROUGH)
@@ -184,6 +187,13 @@ def _limits(kind: str, first: tuple[float, str | None], second: tuple[float, str
     if kind in ("around", "or_so"):
         return PriceLimits(value * (1 - _NEAR), value * (1 + _NEAR), currency=currency)
     return PriceLimits(maximum=value, currency=currency)
+
+
+def _is_of_prices(found: re.Match[str], words: PriceWords) -> bool:
+    """Whether the clause around a range without a currency has a word such as "price"."""
+    before, after = found.string[: found.start()], found.string[found.end() :]
+    clause = f"{re.split(_CLAUSE_END, before)[-1]} {re.split(_CLAUSE_END, after)[0]}"
+    return re.search(words.about, clause) is not None
 
 
 class _Amounts:
@@ -274,6 +284,8 @@ def _patterns(lexicon: Lexicon) -> list[tuple[str, re.Pattern[str]]]:
         for kind in ("at_most", "at_least", "below", "above", "around")
     ]
     found.append(("bare", rf"{strict('a')}{words.bare_after}"))
+    last = rf"{loose('b')}(?=\s*(?:{words.after}|{words.about}))"
+    found.append(("bare_range", rf"{start}{loose('a')}\s*(?:[-–—~]|to|到|至)\s*{last}"))
     return [(kind, re.compile(pattern)) for kind, pattern in found]
 
 

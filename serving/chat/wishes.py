@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...tokenization.text_language import HAN
-from .alternatives import Alternatives, Named, read_alternatives, spoken_words
+from .alternatives import Alternatives, Named, Nouns, read_alternatives, spoken_words
 from .catalogue_words import CatalogueWords, longest
 from .english import ENGLISH
-from .lexicon import Lexicon, SentenceWords
+from .lexicon import Lexicon
+from .noun_phrases import NAME, before_name, is_alone, is_maker, is_subject_at, is_thing_at
 from .sentence import wished
 from .text_tokens import joined, singular, tokens_of, words_of
 
@@ -17,8 +19,6 @@ _LONGEST_HAN = 8
 _LONGEST_UNKNOWN = 5
 _CONJUNCTIONS = frozenset("或者和与跟及")
 _PARTICLES = "的了吗呢吧啊呀嘛"
-_NAME = "\ue000"
-"""Takes the place of a category or brand in a sentence."""
 
 
 class Wishes(NamedTuple):
@@ -48,12 +48,15 @@ def read_wishes(text: str, lexicon: Lexicon, words: CatalogueWords) -> Wishes:
         rest = _read_names(found, piece, lexicon, words, spoken)
         new, things, topics, unknown = _words_of_sentence(rest, lexicon, words)
         for run in re.findall(f"[{HAN}]+", "".join(rest)):
+            last: list[str] = []
             for part in _han_pieces(run, lexicon, words):
                 read = _han_words(part, lexicon, words)
                 known = len(part) > 1 or part in lexicon.short
                 unknown += [part] if not read and known and len(part) <= _LONGEST_UNKNOWN else []
                 new += read
-                things += [word for word in read[-1:] if _is_han_thing(word, run, lexicon, words)]
+                last += read[-1:]
+            things += [word for word in last if _is_wanted_itself(word, run, lexicon) and words.is_thing(word)]
+            topics += _han_topics(last, run, lexicon, words)
         if not lexicon.sentence:
             new += [word for word in rest if _is_content(word, lexicon) and words.has(singular(word))]
         found.attributes.extend(dict.fromkeys(word for word in new if word not in found.attributes))
@@ -61,7 +64,7 @@ def read_wishes(text: str, lexicon: Lexicon, words: CatalogueWords) -> Wishes:
         found.topics.extend(dict.fromkeys(word for word in topics if word not in found.things))
         found.unknown.extend(dict.fromkeys(unknown))
     wanted = [Named("word", word, (word,)) for word in found.attributes]
-    either = read_alternatives(text, [*spoken, *wanted], lexicon, lambda word: _can_be_thing(word, lexicon, words))
+    either = read_alternatives(text, [*spoken, *wanted], lexicon, _nouns(found, lexicon, words))
     in_phrases = {word for phrase in either.phrases for word in phrase.split()}
     found = found._replace(
         alternatives=either, attributes=[word for word in found.attributes if word not in in_phrases]
@@ -70,6 +73,19 @@ def read_wishes(text: str, lexicon: Lexicon, words: CatalogueWords) -> Wishes:
         return found
     parts = {one.name: spoken_words(one.written) for one in reversed(spoken) if one.is_part}
     return found._replace(things=[], topics=[], named=parts.get(found.categories[0], ""))
+
+
+def _nouns(found: Wishes, lexicon: Lexicon, words: CatalogueWords) -> Nouns:
+    """The kinds of the words of a text, for its alternatives."""
+
+    def is_thing(word: str) -> bool:
+        return _can_be_thing(word, lexicon, words)
+
+    def describes(word: str, thing: str) -> bool:
+        is_named = thing in found.categories
+        return is_named or is_property(word, lexicon) or bool(words.having([(word,), (thing,)]).any())
+
+    return Nouns(is_thing, found.topics, describes)
 
 
 def _read_names(found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWords, spoken: list[Named]) -> list[str]:
@@ -102,7 +118,7 @@ def _read_names(found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWor
             rest.append(written[place])
             place += 1
             continue
-        if where is found.categories and part is not None and rest[-1:] == [_NAME]:
+        if where is found.categories and part is not None and rest[-1:] == [NAME]:
             where.remove(part[0])  # "health magazines": a part of a name before a category is a property
             spoken.pop()
             rest[-1:] = part[1]
@@ -113,7 +129,7 @@ def _read_names(found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWor
         spoken.append(Named(kind, name, written[place : place + size], is_part))
         if name not in where:
             where.append(name)
-        rest.append(_NAME)
+        rest.append(NAME)
         place += size
     return rest
 
@@ -156,7 +172,7 @@ def _is_whole(tokens: tuple[str, ...], place: int, size: int, lexicon: Lexicon) 
 
 def _is_content(word: str, lexicon: Lexicon) -> bool:
     """Whether a Latin word can have a meaning for the catalogue."""
-    if re.match(f"[{HAN}{_NAME}]", word) or len(word) < 2 or word.isdigit():
+    if re.match(f"[{HAN}{NAME}]", word) or len(word) < 2 or word.isdigit():
         return False
     return word not in lexicon.stop | ENGLISH.stop
 
@@ -169,11 +185,11 @@ def _words_of_sentence(
     if of is None:
         return [], [], [], []
     content = [_is_content(word, lexicon) for word in written]
-    kept = wished(written, [word == _NAME for word in written], content, of)
+    kept = wished(written, [word == NAME for word in written], content, of)
     has = [wish and words.has(singular(word)) for word, wish in zip(written, kept, strict=True)]
     nouns = [
         place for place in range(len(written))
-        if kept[place] and _is_alone(place, written, content, of) and _is_thing_at(place, written, content, of)
+        if kept[place] and is_alone(place, written, content, of) and is_thing_at(place, written, content, of)
     ]  # fmt: skip
     things = [
         word for place in nouns if has[place] and _can_be_thing(written[place], lexicon, words)
@@ -181,13 +197,15 @@ def _words_of_sentence(
     ]  # fmt: skip
     topics = [
         written[place] for place in nouns
-        if has[place] and set(written[:place]) & of.topics and not is_property(written[place], lexicon)
+        if has[place] and written[place].isalpha() and not is_property(written[place], lexicon)
+        and is_subject_at(place, written, content, of)
     ]  # fmt: skip
     asked = bool(set(written) & of.questions) and "about" not in written
     unknown = [
         word for place, word in enumerate(written)
         if kept[place] and not (has[place] or asked)
-        and (place in nouns or _before_name(place, written, content) or _is_alone(place, written, content, of))
+        and (place in nouns or before_name(place, written, content) or is_alone(place, written, content, of)
+             or is_maker(place, written, content, of))
     ]  # fmt: skip
     return [word for word, wish in zip(written, has, strict=True) if wish], things, topics, unknown
 
@@ -198,57 +216,6 @@ def _compound(place: int, written: list[str], has: list[bool], words: CatalogueW
     return written[place - 1 : place + 1] if is_one else [written[place]]
 
 
-def _is_alone(place: int, written: list[str], content: list[bool], of: SentenceWords) -> bool:
-    """Whether the noun phrases of a word, and those joined to it by "and", have all content of the sentence."""
-    start = end = place
-    while start and (content[start - 1] or written[start - 1] in of.articles | {"and", "or"}):
-        start -= 1
-    while end + 1 < len(written) and (content[end + 1] or written[end + 1] in of.articles | {"and", "or"}):
-        end += 1
-    rest = [*range(start), *range(end + 1, len(written))]
-    return not any(
-        content[other] and written[other] not in of.wish_verbs
-        for other in rest
-        if not _refines(other, written, content, of)
-    )
-
-
-def _before_name(place: int, written: list[str], content: list[bool]) -> bool:
-    """Whether a word is in front of a category or brand: "sweet snacks"."""
-    end = place
-    while end + 1 < len(written) and content[end]:
-        end += 1
-    return written[end] == _NAME
-
-
-def _refines(place: int, written: list[str], content: list[bool], of: SentenceWords) -> bool:
-    """Whether a word is behind a preposition: "a case for travel"."""
-    while place and (content[place - 1] or written[place - 1] in of.articles | of.possessives):
-        place -= 1
-    return place > 0 and written[place - 1] in of.refining
-
-
-def _is_thing_at(place: int, written: list[str], content: list[bool], of: SentenceWords) -> bool:
-    """Whether the word at a place is the last of a noun phrase that is wanted by itself: not "with pockets"."""
-    after = written[place + 1] if place + 1 < len(written) else ""
-    if (
-        after == _NAME
-        or after in of.nouns_of_form | of.be | of.modals
-        or after in ("matters", "matter", "counts")
-        or (after and content[place + 1])
-    ):
-        return False
-    start = place
-    while start and (content[start - 1] or written[start - 1] in of.articles | {"and", "or"}):
-        start -= 1
-    before, verb = written[start - 1] if start else "", written[start - 2] if start > 1 else ""
-    if before in of.refining:
-        return before in ("for", "in") and (verb in of.wish_verbs or verb in ("interested", "hunting"))
-    if before in ("has", "have"):
-        return not set(written[:start]) & {"it", "they", "that", "which"}  # "it has to have pockets"
-    return not (before in of.be and written[start] not in of.articles)
-
-
 def _can_be_thing(word: str, lexicon: Lexicon, words: CatalogueWords) -> bool:
     """Whether a word is a thing: by its use in titles ("tent", although adjectives end like this), or as a plural."""
     if any(word in group for group in lexicon.alternatives):
@@ -257,22 +224,41 @@ def _can_be_thing(word: str, lexicon: Lexicon, words: CatalogueWords) -> bool:
 
 
 def is_property(word: str, lexicon: Lexicon) -> bool:
-    """Whether a word is a colour, a size or, by its ending, an adjective.
+    """Whether a word is a colour, a size, another property or, by its ending, an adjective.
 
     Args:
         word: The word.
         lexicon: Its language.
     """
-    in_group = any(word in group for group in lexicon.alternatives)
+    in_group = any(word in group for group in (*lexicon.alternatives, lexicon.properties))
     return in_group or re.search(rf"(?:{lexicon.adjectives})$", word) is not None
 
 
-def _is_han_thing(word: str, run: str, lexicon: Lexicon, words: CatalogueWords) -> bool:
-    """Whether a word of Han characters is a thing that is wanted by itself: not 防水的."""
-    if is_property(word, lexicon):
-        return False
+def _is_wanted_itself(word: str, run: str, lexicon: Lexicon) -> bool:
+    """Whether a word of Han characters stands for what is wanted, and not for a property of it: not 防水的."""
     refined = f"(?:{lexicon.refined_before}){word}|{word}(?:{lexicon.refined_after})"
-    return re.search(refined, run) is None and words.is_thing(word)
+    return not is_property(word, lexicon) and re.search(refined, run) is None
+
+
+def _han_topics(last: Sequence[str], run: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:
+    """The words of a run of Han characters that begin another subject.
+
+    That are nouns by their use in titles, nouns behind a verb such as 看看, and all members of a list with one of them.
+
+    Args:
+        last: The last word of each piece of the run.
+        run: The run.
+        lexicon: Its language.
+        words: The catalogue.
+    """
+    nouns = [word for word in last if _is_wanted_itself(word, run, lexicon)]
+    if not lexicon.subject_before:
+        return []
+    found = [
+        word for word in nouns
+        if words.can_be_thing(word) or re.search(f"(?:{lexicon.subject_before}){word}", run) is not None
+    ]  # fmt: skip
+    return nouns if found and re.search(lexicon.either, run) else found
 
 
 def _han_pieces(text: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:
@@ -285,8 +271,8 @@ def _han_pieces(text: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]
         return found[0] if inside and words.has(text[found.start() - 1 : found.end()]) else "|"
 
     pieces = re.sub("|".join(map(re.escape, stops)), cut, text).split("|") if stops else [text]
-    # 和 and the like also occur inside words, such as 温和: they separate only what has two characters.
-    conjunction = f"(?<=[{HAN}]{{2}})[和与跟及](?=[{HAN}]{{2}})"
+    # 和 and the like also occur inside words, such as 温和: they separate only what has two characters, and 咖啡和茶.
+    conjunction = f"(?<=[{HAN}]{{2}})[和与跟及](?=[{HAN}]{{2}}|[{''.join(sorted(lexicon.short))}]$)"
     return [part for piece in pieces for part in re.split(conjunction, piece) if part]
 
 

@@ -31,6 +31,13 @@ def test_half_a_character_does_not_stop_the_tokenizer() -> None:
     assert one("tents \ud83c\udf92 3").text == "tents \N{SCHOOL SATCHEL} 3", "two halves are one character"
 
 
+def test_full_width_letters_and_digits_are_read_as_ordinary_ones() -> None:
+    assert one("ｔｅｎｔｓ　ｎｕｍｂｅｒ　３") == one("tents number 3")
+    processor = XCatProcessor(tiny_tokenizer(), max_text_length=8)
+    wide, plain = processor.ask_inputs(["ｔｅｎｔｓ ３"]), processor.ask_inputs(["tents 3"])
+    assert all(torch.equal(wide[name], plain[name]) for name in plain)
+
+
 def test_a_long_ask_is_read_up_to_a_word() -> None:
     found = one("tents number 3 boots, maps", longest=3)
     assert (found.text, found.meant, found.length, found.is_cut) == ("tents number 3", "tents number 3", 26, True)
