@@ -108,7 +108,7 @@ def _lists(text: str, named: Sequence[Named], lexicon: Lexicon, nouns: Nouns) ->
 def _without_makers(parts: Sequence[Named | str], is_thing: Callable[[str], bool]) -> list[Named | str]:
     """The parts with the end of a list in place of its only "by": "a pedal by Donner or Behringer" lists makers.
 
-    A "by" belongs to one member of a list if there are several, or if a thing follows: "a pedal by Donner or a guitar".
+    A "by" belongs to one member of a list if there are several, or if a thing follows: "by Donner or a guitar".
     """
     found: list[Named | str] = []
     for is_end, group in groupby(parts, lambda part: part == _END):

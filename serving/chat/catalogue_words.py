@@ -128,7 +128,7 @@ class CatalogueWords:
         return self._naming_share(word) >= _THING_SHARE
 
     def can_be_thing(self, word: str) -> bool:
-        """Whether titles use a word at least sometimes as a noun that names the item: "coffee", beside "coffee mug"."""
+        """Whether titles use a word at least sometimes as a noun that names the item: 速溶咖啡, beside 咖啡豆."""
         return self._naming_share(word) >= _SOME_SHARE
 
     def _share_of_naming_uses(self, word: str) -> float:

@@ -156,8 +156,8 @@ SENTENCE = SentenceWords(
     makers=word_set("by from"),
     things_shown=word_set("it they that which them these those this one ones"),
     openings=word_set(
-        "a an the some any another and or but also so then now please ok okay yes yeah no nope well hi hello hey oh ah "
-        "um maybe perhaps good great nice best new cheap different what thanks"
+        "a an the some any another and or but also so then now please ok okay yes yeah no nope well hi hello hey oh "
+        "ah um maybe perhaps good great nice best new cheap different what thanks"
     ),
 )
 PROPERTIES = word_set(

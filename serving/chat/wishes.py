@@ -243,7 +243,7 @@ def _is_wanted_itself(word: str, run: str, lexicon: Lexicon) -> bool:
 def _han_topics(last: Sequence[str], run: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:
     """The words of a run of Han characters that begin another subject.
 
-    That are nouns by their use in titles, nouns behind a verb such as 看看, and all members of a list with one of them.
+    These are nouns by their use in titles, nouns behind a verb such as 看看, and all of a list with one of them.
 
     Args:
         last: The last word of each piece of the run.
@@ -272,7 +272,8 @@ def _han_pieces(text: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]
 
     pieces = re.sub("|".join(map(re.escape, stops)), cut, text).split("|") if stops else [text]
     # 和 and the like also occur inside words, such as 温和: they separate only what has two characters, and 咖啡和茶.
-    conjunction = f"(?<=[{HAN}]{{2}})[和与跟及](?=[{HAN}]{{2}}|[{''.join(sorted(lexicon.short))}]$)"
+    short = "".join(f"|{word}$" for word in sorted(lexicon.short))
+    conjunction = f"(?<=[{HAN}]{{2}})[和与跟及](?=[{HAN}]{{2}}{short})"
     return [part for piece in pieces for part in re.split(conjunction, piece) if part]
 
 

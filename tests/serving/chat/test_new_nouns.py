@@ -64,7 +64,8 @@ def test_a_noun_replaces_the_thing_before(turn: str, wanted: tuple[str, ...], sh
     [
         ("red", ("red",)), ("a red one", ("red",)), ("red ones", ("red",)), ("wireless", ("wireless",)),
         ("by Sony", ("sony",)), ("by Sony or Donner", ("sony", "donner")), ("in red or green", ("red", "green")),
-        ("cotton", ("cotton",)), ("cotton or leather", ("cotton", "leather")), ("only leather", ("leather",)),
+        ("cotton", ("cotton",)), ("cotton or leather", ("cotton", "leather")), ("only tea", ("tea",)),
+        ("tea ones", ("tea",)), ("soft", ()),
         ("it needs a hood", ("hood",)), ("with a hood", ("hood",)), ("something like a tea", ("tea",)),
         ("under 50", ()), ("cheaper", ()),
     ],
