@@ -49,6 +49,12 @@ def evaluate(
     seed: Annotated[int | None, typer.Option(help="Seed of the order of ties; by default as in training.")] = None,
     target_event_types: Annotated[str | None, typer.Option(help=f"{TARGETS_HELP[:-1]}, as in training.")] = None,
     negative_event_types: Annotated[str | None, typer.Option(help=f"{NEGATIVE_HELP[:-1]}, as in training.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Rank values of a column of the items instead of items: brand, category, campaign or another column."
+        ),
+    ] = None,
     task: Annotated[
         str | None, typer.Option(help="click or next-item; by default the task that the checkpoint was trained for.")
     ] = None,
@@ -84,6 +90,9 @@ def evaluate(
 ) -> None:
     """Rank the targets of a split against the whole catalogue, beside popularity, repeat purchases and item-kNN.
 
+    With --target, values such as brands are ranked by summing items, beside popularity, the user's most frequent ones
+    (repeat-purchase) and transitions from the latest one.
+
     A checkpoint of xcat fit --task click predicts clicks on the shown items of the split, beside popularity and
     category match of the items.
 
@@ -96,6 +105,8 @@ def evaluate(
 
         xcat evaluate my-checkpoint my-shop/ --split global-time -k 5 -k 20 --json
 
+        xcat evaluate my-checkpoint my-shop/ --target brand
+
         xcat evaluate my-checkpoint my-shop/ --by-category --category-column department
     """
     from ..workflows.input_checks import check_checkpoint, check_split
@@ -107,11 +118,12 @@ def evaluate(
     check_checkpoint(checkpoint, revision)
     check_tables(data, items, events, columns)
     check_report(report)
+    _check_target(target, report, by_category or category_column is not None, by_history)
 
     from ..evaluation.categories import DEFAULT_COLUMN, check_category_column
     from ..evaluation.categories import by_category as parted_by_category
     from ..ranking.recommender import XCatRecommender
-    from ..workflows.checkpoint_evaluation import evaluate_on, evaluation_data
+    from ..workflows.checkpoint_evaluation import evaluate_on, evaluation_data, groups_of_target
     from ..workflows.click_evaluation import evaluates_clicks
     from ..workflows.fit_result import MODEL_NAME, report_dict
     from ..workflows.read_shop import read_shop
@@ -122,8 +134,8 @@ def evaluate(
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     if cold_boost is not None:
         recommender.cold_boost = cold_boost
-    column = category_column or (DEFAULT_COLUMN if by_category else None)
-    if column is not None:
+    groups = groups_of_target(recommender, target, task)
+    if (column := category_column or (DEFAULT_COLUMN if by_category else None)) is not None:
         check_category_column(recommender.processor.catalogue.table.schema, column)
     shop = read_shop(
         data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
@@ -134,15 +146,16 @@ def evaluate(
     given: dict[str, Any] = {"split": split, "tie_policy": tie_policy, "seed": seed}
     given |= {"target_event_types": types[0], "negative_event_types": types[1]}
     clicks = {} if negatives is None else {"negatives": negatives}
-    if evaluates_clicks(recommender, task, clicks):
+    if evaluates_clicks(recommender, task if groups is None else "next-item", clicks):
         _refuse_ranked(k, metrics, report, category_column)
         _evaluate_clicks(recommender, shop, given, clicks, part, (by_history, by_category), json_output)
         return
     judging = evaluation_data(recommender, shop, part=part, **given)
     _say(judging)
-    reports = evaluate_on(recommender, judging, cutoffs, more)
+    reports = evaluate_on(recommender, judging, cutoffs, more, groups)
+    title = f"{shop.name}, {judging.options.split}, {part}{'' if target is None else f', target {target}'}"
     blocks = shown_blocks(reports, 10 if 10 in cutoffs else cutoffs[0], by_history)
-    messages.print(metrics_table(reports, blocks, f"{shop.name}, {judging.options.split}, {part}"), highlight=False)
+    messages.print(metrics_table(reports, blocks, title), highlight=False)
     judged = report_dict(reports[MODEL_NAME])
     if column is not None:
         parted = parted_by_category(reports[MODEL_NAME], judging.splits[part], recommender.processor.catalogue, column)
@@ -154,10 +167,16 @@ def evaluate(
 
         report_evaluation(report, reports, recommender, judging, shop, other_command(context, checkpoint, data))
     if json_output:
-        baselines = {name: report_dict(report) for name, report in reports.items() if name != MODEL_NAME}
-        print_json(
-            {**judged, "baselines": baselines, "unknown_items": judging.unknown_items, "tables": shop.report.to_dict()}
-        )
+        judged["baselines"] = {name: report_dict(report) for name, report in reports.items() if name != MODEL_NAME}
+        print_json({**judged, "unknown_items": judging.unknown_items, "tables": shop.report.to_dict()})
+
+
+def _check_target(target: str | None, report: Path | None, by_category: bool, by_history: bool) -> None:
+    """Refuse options of lists of items for other targets."""
+    given = {"--report": report, "--by-category": by_category, "--by-history": by_history}
+    for name, value in given.items():
+        if target is not None and value:
+            raise ValueError(f"{name} is for lists of items; leave it out, or leave --target {target} out")
 
 
 def _refuse_ranked(k: list[int] | None, metrics: str | None, report: Path | None, column: str | None) -> None:

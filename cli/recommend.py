@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyarrow import Table
 
     from ..modeling_xcat.recommending_xcat import Recommendations
+    from ..ranking.target_recommendations import TargetRecommendations
     from ..serving.batch import BatchRequest
     from ..tokenization.sequences.histories import Histories
 
@@ -53,8 +54,17 @@ def recommend(
         list[str] | None,
         typer.Option(help="Text written by the user, for a model of xcat fit --interests; may be repeated."),
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Recommend values of a column of the items instead of items: brand, category, campaign or another "
+            "column; without those of the history, unless --include-seen is given."
+        ),
+    ] = None,
     k: Annotated[int, typer.Option("-k", help="Recommendations per user.")] = 10,
-    include_seen: Annotated[bool, typer.Option(help="Also recommend items of the history.")] = False,
+    include_seen: Annotated[
+        bool, typer.Option(help="Also recommend items of the history, or its brands with --target brand.")
+    ] = False,
     only_category: Annotated[
         list[str] | None, typer.Option(help="Recommend only from this category; may be repeated.")
     ] = None,
@@ -95,6 +105,8 @@ def recommend(
 
         xcat recommend my-checkpoint --history B004756YJA,B004ZT0SSG -k 10 --reasons
 
+        xcat recommend my-checkpoint --target brand --history B004756YJA,B004ZT0SSG --reasons
+
         xcat recommend my-checkpoint --query "lip balm" --history B004756YJA
 
         xcat recommend my-checkpoint --history B004756YJA@2024-01-31,B004ZT0SSG@2024-02-03T18:00
@@ -105,11 +117,10 @@ def recommend(
     """
     from ..workflows.fields import parse_columns
     from ..workflows.input_checks import check_checkpoint
-    from .usage import check_finite
 
     history = "" if users is None and output is None and history is None else history
-    _check(k, output, history, users, engine)
-    check_finite("--cold-boost", cold_boost)
+    _check(k, output, history, users, engine, cold_boost)
+    _check_target(target, output, cold_boost)
     entries = [] if history is None else entries_of(history)
     parse_columns(columns)
     check_checkpoint(checkpoint, revision)
@@ -150,19 +161,50 @@ def recommend(
     else:
         ids = recommender.vocabulary.column("item_id")
         histories = read(recommender.processor.event_settings or {}, recommender.text_columns, ids)
-    found = recommender.recommend_many(
-        histories.items, k, queries=None if query is None else [query] * len(histories.items),
-        texts=[text] * len(histories.items) if text else None, event_types=histories.event_types,
-        ratings=histories.ratings, timestamps=histories.timestamps, event_texts=histories.event_texts,
-        filters=filters, cold_boost=cold_boost, on_unknown=on_unknown,
-        explain=True if reasons or json_output else "query",
-    )  # fmt: skip
     owners = None if users is None else histories.user_ids
-    _say_notes(Counter(note for items in found for note in items.notes), None if owners is None else len(owners))
+    given = {**_given(histories, query, text), "filters": filters, "on_unknown": on_unknown}
+    explain = reasons or json_output
+    if target is not None:
+        listed = recommender.recommend_targets_many(histories.items, target, k, explain=explain, **given)
+        _show_targets(listed, owners, reasons, json_output)
+        return
+    found = recommender.recommend_many(
+        histories.items, k, cold_boost=cold_boost, explain=True if explain else "query", **given
+    )
+    _show(found, owners, query, reasons, json_output)
+
+
+def _given(histories: Histories, query: str | None, text: list[str] | None) -> dict[str, Any]:
+    """Histories and options as arguments of the recommender."""
+    users = len(histories.items)
+    named = {name: getattr(histories, name) for name in ("event_types", "ratings", "timestamps", "event_texts")}
+    return {"queries": None if query is None else [query] * users, "texts": [text] * users if text else None, **named}
+
+
+def _check_target(target: str | None, output: Path | None, cold_boost: float | None) -> None:
+    """Refuse options of lists of items for other targets."""
+    for name, value in {"--output": output, "--cold-boost": cold_boost}.items():
+        if target is not None and value is not None:
+            raise ValueError(f"{name} is for lists of items; leave it out, or leave --target {target} out")
+
+
+def _show_targets(
+    found: Sequence[TargetRecommendations], users: Sequence[str] | None, reasons: bool, json_output: bool
+) -> None:
+    """Print lists of brands, categories or campaigns."""
+    from .console import results
+    from .rendering import target_table
+
+    _say_notes(Counter(note for listed in found for note in listed.notes), None if users is None else len(users))
     if json_output:
-        _show_json(found, owners)
-    else:
-        _show(found, owners, query, reasons)
+        _show_json(found, users)
+        return
+    for place, listed in enumerate(found):
+        popular = "Popular values" if listed.basis == "popular" else "Recommendations"
+        owner = f" for {users[place]}" if users is not None else ""
+        results.print(
+            target_table(listed, f"{popular} of {listed.target}{owner}", reasons), "", highlight=False, sep="\n"
+        )
 
 
 def _title(found: Recommendations, query: str | None) -> str:
@@ -177,11 +219,21 @@ def _title(found: Recommendations, query: str | None) -> str:
     return f"Recommendations for {'history and query' if asked else found.basis}"
 
 
-def _show(found: Sequence[Recommendations], users: Sequence[str] | None, query: str | None, reasons: bool) -> None:
-    """Print one table per user."""
+def _show(
+    found: Sequence[Recommendations],
+    users: Sequence[str] | None,
+    query: str | None,
+    reasons: bool,
+    json_output: bool,
+) -> None:
+    """Print notes, and one table per user or JSON."""
     from .console import results
     from .rendering import recommendation_table
 
+    _say_notes(Counter(note for items in found for note in items.notes), None if users is None else len(users))
+    if json_output:
+        _show_json(found, users)
+        return
     for place, items in enumerate(found):
         title = _title(items, query) if users is None else f"Recommendations for {users[place]}"
         results.print(recommendation_table(items, title, reasons), "", highlight=False, sep="\n")
@@ -211,7 +263,7 @@ def _say_notes(notes: Counter[str], users: int | None) -> None:
         say(f"note: {note}{of}")
 
 
-def _show_json(found: Sequence[Recommendations], users: Sequence[str] | None) -> None:
+def _show_json(found: Sequence[Any], users: Sequence[str] | None) -> None:
     """Print recommendations as JSON, with user ids if there are several users."""
     from .console import print_json
 
@@ -231,13 +283,16 @@ def _show_written(output: Path, users: int, rows: int, json_output: bool) -> Non
         print_json({"output": str(output), "num_users": users, "num_rows": rows})
 
 
-def _check(k: int, output: Path | None, history: str | None, users: Path | None, engine: str) -> None:
+def _check(
+    k: int, output: Path | None, history: str | None, users: Path | None, engine: str, cold_boost: float | None
+) -> None:
     """Refuse invalid options and outputs before any work is done."""
-    from .usage import check_at_least, check_file_to_read, check_file_to_write
+    from .usage import check_at_least, check_file_to_read, check_file_to_write, check_finite
 
     if history is not None and users is not None:
         raise ValueError("give either --history A,B,C or --users FILE")
     check_at_least("-k", k, 1)
+    check_finite("--cold-boost", cold_boost)
     check_file_to_read("--users", users)
     if output is None:
         if engine != "local":

@@ -9,7 +9,8 @@ from ..serving.space_catalogue import price_text, reason_name
 from .plain_tables import Column, PlainTable, one_line
 
 if TYPE_CHECKING:
-    from ..modeling_xcat.recommending_xcat import Recommendation
+    from ..modeling_xcat.recommending_xcat import Reason, Recommendation
+    from ..ranking.target_recommendations import TargetRecommendation
     from ..tokenization.interests.profiles import InterestProfile
 
 _INDENT = " " * 4
@@ -42,9 +43,32 @@ def recommendation_table(found: Sequence[Recommendation], title: str, reasons: b
         ]  # fmt: skip
         rows.append((str(rank), item.item_id, item.title, *known, f"{item.score:.2f}"))
         if reasons and item.because:
-            named = ((reason_name(one.title, one.item_id, item.item_id), one.weight) for one in item.because)
-            because = "; ".join(f"{one_line(title)} ({weight:.0%})" for title, weight in named)
-            rows.append(f"{_INDENT}because of {because}")
+            rows.append(_because(item.because, item.item_id))
+    return PlainTable(title, columns, rows)
+
+
+def _because(reasons: Sequence[Reason], item_id: str) -> str:
+    """The line below a recommendation with its reasons."""
+    named = ((reason_name(one.title, one.item_id, item_id), one.weight) for one in reasons)
+    return f"{_INDENT}because of {'; '.join(f'{one_line(title)} ({weight:.0%})' for title, weight in named)}"
+
+
+def target_table(found: Sequence[TargetRecommendation], title: str, reasons: bool = False) -> PlainTable:
+    """One line per recommended brand, category or campaign: rank, name and probability.
+
+    Args:
+        found: The recommendations, best first.
+        title: Line above them.
+        reasons: Whether to print below each its most probable items, and the reasons of the first of them.
+    """
+    columns = [Column(right=True), Column("name", cut=True), Column("probability", right=True)]
+    rows: list[Sequence[str] | str] = []
+    for rank, one in enumerate(found, start=1):
+        rows.append((str(rank), one.name, f"{one.probability:.2%}"))
+        if reasons and one.items:
+            rows.append(f"{_INDENT}such as {'; '.join(one_line(item.title) for item in one.items)}")
+            if one.because:
+                rows.append(_because(one.because, one.items[0].item_id))
     return PlainTable(title, columns, rows)
 
 

@@ -3,3 +3,4 @@
 POPULARITY, REPEAT_PURCHASE = "popularity", "repeat-purchase"
 POPULARITY_RECENT, ITEM_KNN = "popularity-recent", "item-knn"
 CANDIDATE_POPULARITY, CATEGORY_MATCH = "candidate-popularity", "category-match"
+TRANSITIONS = "transitions"

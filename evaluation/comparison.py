@@ -1,4 +1,4 @@
-"""Evaluation of a model together with the baselines of every table."""
+"""Evaluation of a model together with the baselines of every table: of items, and of groups of items."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from ..modeling_baselines.popularity import (
     RepeatPurchaseConfig,
     RepeatPurchaseModel,
 )
+from ..tokenization.item_groups import ItemGroups
 from ..tokenization.progress import stage
 from ..tokenization.sequences.build import target_histories
 from ..tokenization.vocabulary import ItemVocabulary
 from .baseline_names import ITEM_KNN, POPULARITY, POPULARITY_RECENT, REPEAT_PURCHASE
+from .group_ranking import SummedItems, group_baselines, group_rows, trained_groups
 from .ranker_evaluation import Ranker, RankingReport, evaluate_ranker
 from .recent_popularity import fit_recent_popularity
 from .recommendation_ranking.ranking_metrics import DEFAULT_KS, METRIC_NAMES
@@ -66,6 +68,56 @@ def compare_with_baselines(
         for name, ranker in models.items():
             reports[name] = evaluate_ranker(
                 ranker, test, vocabulary, trained=trained, ks=ks, metrics=metrics, progress=progress, name=name
+            )
+            running.advance()
+    return reports
+
+
+def compare_groups(
+    rankers: dict[str, Ranker],
+    train: Dataset,
+    test: Dataset,
+    groups: ItemGroups,
+    *,
+    ks: Sequence[int] = DEFAULT_KS,
+    metrics: Sequence[str] = METRIC_NAMES,
+    progress: bool = True,
+) -> dict[str, RankingReport]:
+    """Evaluate the given rankers of items on groups of items, such as brands, beside counted baselines.
+
+    All groups are ranked. A target is a group of a target item; users whose target items have no group are left out.
+    Discovery leaves out the groups of the history, and only targets that are not among them count.
+
+    Args:
+        rankers: Rankers of items, by their names in tables; groups get the sums of their items' probabilities.
+        train: Training split; the baselines count its target events.
+        test: The split to rank.
+        groups: The groups of the items.
+        ks: Cut-offs.
+        metrics: Names of metrics in `METRICS`.
+        progress: Whether to report progress (`show_progress`).
+
+    Returns:
+        Reports by name, the baselines first: popularity, repeat-purchase (the user's most frequent groups), and
+        transitions.
+
+    Raises:
+        ValueError: If no target belongs to a group.
+    """
+    rows = group_rows(test, groups)
+    if not len(rows):
+        raise ValueError(
+            f"target is {groups.column!r}, and no target item of {len(test):,} users has a value in this column; give "
+            "another target"
+        )
+    with stage("fitting the baselines", shown=progress):
+        baselines = group_baselines(train, groups)
+    models = {**baselines, **{name: SummedItems(ranker, groups, test) for name, ranker in rankers.items()}}
+    vocabulary, trained, reports = groups.vocabulary(), trained_groups(train, groups), {}
+    with stage("evaluating models", len(models), "models", shown=progress) as running:
+        for name, ranker in models.items():
+            reports[name] = evaluate_ranker(
+                ranker, rows, vocabulary, trained=trained, ks=ks, metrics=metrics, progress=progress, name=name
             )
             running.advance()
     return reports

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .rerank import Candidates as Candidates
     from .rerank import MaxPerCategory as MaxPerCategory
     from .rerank import Reranker as Reranker
+    from .target_recommendations import TargetRecommendation as TargetRecommendation
+    from .target_recommendations import TargetRecommendations as TargetRecommendations
     from .timed_history import read_timed_history as read_timed_history
 
 _EXPORTS = {
@@ -20,6 +22,8 @@ _EXPORTS = {
     "Candidates": ".rerank",  # input of a rule
     "MaxPerCategory": ".rerank",  # rule: at most N items per category at the front
     "XCatRecommender": ".recommender",  # recommendations from histories of item ids
+    "TargetRecommendation": ".target_recommendations",  # a recommended brand, category or campaign
+    "TargetRecommendations": ".target_recommendations",  # a list of them
     "ItemRecommendationPipeline": ".pipelines",  # the same as a pipeline of transformers
     "pipeline": ".pipelines",  # makes that pipeline for a checkpoint
     "read_requests": ".requests",  # requests as tensors, with times and texts

@@ -34,6 +34,7 @@ from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from .click_predictions import ClickPredictions
 from .requests import Requests, one_history, read_requests
 from .rerank import DEPTH, Candidates, Reranker, rerank_order, rerank_scores
+from .target_recommendations import TargetRecommender
 
 logger = logging.getLogger(__name__)
 
@@ -50,10 +51,10 @@ class Embeddings(NamedTuple):
     vectors: np.ndarray
 
 
-class XCatRecommender(ClickPredictions):
+class XCatRecommender(TargetRecommender, ClickPredictions):
     """Recommends items of a checkpoint's catalogue, with the model's state at the time of construction.
 
-    See `ItemRanker` for subclasses of the model, and `ClickPredictions` for a model of clicks.
+    See `ItemRanker` for subclasses of the model, `TargetRecommender` for brands, and `ClickPredictions` for clicks.
 
     Args:
         model: A trained model.

@@ -13,12 +13,13 @@ from datasets import Dataset, DatasetDict
 
 from ..catalogue.interests import shop_interests
 from ..evaluation.baseline_names import POPULARITY_RECENT
-from ..evaluation.comparison import compare_with_baselines
+from ..evaluation.comparison import compare_groups, compare_with_baselines
 from ..evaluation.more_metrics import metric_names
 from ..evaluation.ranker_evaluation import RankingReport
 from ..modeling_baselines.popularity import RecentPopularityConfig
 from ..ranking.recommender import XCatRecommender
 from ..registered_modules import import_registered
+from ..tokenization.item_groups import ItemGroups, read_groups
 from ..tokenization.sequences.build import resolve_split
 from ..tokenization.sequences.event_options import EventOptions
 from ..tokenization.sequences.split_data import SplitData
@@ -29,6 +30,8 @@ from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
 from ..tokenization.vocabulary import UNKNOWN_ROW
 from ..training.evaluation_loop import VALIDATION
 from ..training.preparation.options import PreparationOptions
+from ..training.tasks.click import CLICK
+from ..training.tasks.next_item import NEXT_ITEM
 from .click_evaluation import ClickEvaluation, evaluate_clicks, evaluates_clicks
 from .fields import task_fields
 from .fit_result import MODEL_NAME
@@ -105,6 +108,7 @@ def evaluate_checkpoint(
     revision: str | None = None,
     cold_boost: float | None = None,
     task: str | None = None,
+    target: str | None = None,
     **options: Any,
 ) -> CheckpointEvaluation | ClickEvaluation:
     """Rank the targets of a split against the whole catalogue, beside baselines; or predict clicks on shown items.
@@ -133,6 +137,8 @@ def evaluate_checkpoint(
         revision: Branch, tag or commit of a hub repository.
         cold_boost: Added to the scores of cold items, instead of the checkpoint's value.
         task: "click" or "next-item"; None for the task of the checkpoint.
+        target: Column of the items table, such as "brand", to rank its values instead of items: by the sum of the
+            items' probabilities, beside popularity, the user's most frequent values, and transitions. None for items.
         **options: Fields of `PreparationOptions` about events (`split`, `tie_policy`, `seed`, ...), and of
             `ClickOptions` for clicks, which take precedence over those of the training.
 
@@ -141,7 +147,8 @@ def evaluate_checkpoint(
 
     Raises:
         OSError: If there is no such checkpoint.
-        ValueError: If the split leaves no user, or no target is an item of the checkpoint.
+        ValueError: If the split leaves no user, no target is an item of the checkpoint, or its items lack the column
+            `target`.
 
     Example (not run: it needs a checkpoint):
         evaluate_checkpoint("CKPT", "my-shop/").report.metrics["recall@10"]
@@ -159,7 +166,8 @@ def evaluate_checkpoint(
         data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
         unknown_items=unknown_items, missing_users=missing_users, saved=checkpoint.processor.event_settings,
     )  # fmt: skip
-    if evaluates_clicks(checkpoint, task, clicks):
+    groups = groups_of_target(checkpoint, target, task)
+    if evaluates_clicks(checkpoint, task if groups is None else NEXT_ITEM, clicks):
         notes: list[str] = []
         return evaluate_clicks(
             checkpoint, shop, options_of_evaluation(shop, checkpoint, options, notes), part, clicks, notes
@@ -170,19 +178,48 @@ def evaluate_checkpoint(
     if cold_boost is not None:
         checkpoint.cold_boost = cold_boost
     try:
-        reports = evaluate_on(checkpoint, judged, ks, metrics)
+        reports = evaluate_on(checkpoint, judged, ks, metrics, groups)
     finally:
         config.untrained_bonus, config.discover_untrained_bonus = before
     return CheckpointEvaluation(reports.pop(MODEL_NAME), reports, judged)
 
 
+def groups_of_target(recommender: XCatRecommender, target: str | None, task: str | None) -> ItemGroups | None:
+    """The groups that an evaluation ranks; None for items.
+
+    Args:
+        recommender: The checkpoint.
+        target: Column of the items table; None for items.
+        task: The given task.
+
+    Raises:
+        ValueError: If the items have no such column, or the task is clicks.
+    """
+    if target is None:
+        return None
+    if task == CLICK:
+        raise ValueError(f"target is {target!r}, which ranks groups of items, and task is {CLICK!r}; give one of them")
+    return read_groups(recommender.vocabulary, target)
+
+
 def evaluate_on(
-    recommender: XCatRecommender, data: EvaluationData, ks: Sequence[int], metrics: Sequence[str] = ()
+    recommender: XCatRecommender,
+    data: EvaluationData,
+    ks: Sequence[int],
+    metrics: Sequence[str] = (),
+    groups: ItemGroups | None = None,
 ) -> dict[str, RankingReport]:
     """Compute the metrics of a checkpoint (named `MODEL_NAME`) and of the baselines.
 
     On the validation split the re-rankers that were fitted on its users are off. Recent popularity then
     has its default window, which is otherwise chosen on these users.
+
+    Args:
+        recommender: The checkpoint.
+        data: Data of the evaluation.
+        ks: Cut-offs.
+        metrics: Additional metrics.
+        groups: Groups of the items to rank instead of items; None for items.
     """
     config = recommender.model.config
     before = config.candidate_attention, config.discover_candidate_attention
@@ -190,6 +227,11 @@ def evaluate_on(
     if data.part == VALIDATION:
         config.candidate_attention, config.discover_candidate_attention = False, None
     try:
+        if groups is not None:
+            return compare_groups(
+                {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part], groups, ks=ks,
+                metrics=metric_names(metrics),
+            )  # fmt: skip
         return compare_with_baselines(
             {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part], recommender.processor.catalogue,
             trained=recommender.trained, validation=chosen_on, ks=ks, metrics=metric_names(metrics),

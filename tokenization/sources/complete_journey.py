@@ -67,8 +67,9 @@ def load_complete_journey(max_households: int | None = None, folder: Path | None
 
     A title is the product's type with its package size, such as "Fluid milk white only, 1 gal"; several products share
     a title. Rows of one product in one basket become one event, with the sums of `quantity`, `paid` and `discount`
-    (dollars; of the store, of its coupons and of coupons it matched). The order within a basket is unknown. Households
-    have demographics and their number of campaigns. Promotions are lazy.
+    (dollars; of the store, of its coupons and of coupons it matched). The order within a basket is unknown. The column
+    `campaign` lists the campaigns with a coupon for the product. Households have demographics and their number of
+    campaigns. Promotions are lazy.
 
     Args:
         max_households: Households to keep, by lowest ids; None for all.
@@ -93,7 +94,7 @@ def load_complete_journey(max_households: int | None = None, folder: Path | None
     events = _events(purchases)
     bought = products.join(events.select(product_id="item_id").unique(), on="product_id", how="semi")
     return validate_tables(
-        _items(bought), events, name=_CARD.name, on_unknown_items="drop", card=_CARD,
+        _with_campaigns(_items(bought), folder), events, name=_CARD.name, on_unknown_items="drop", card=_CARD,
         users=_households(folder, events), promotions=scan_promotions(folder),
     )  # fmt: skip
 
@@ -204,6 +205,14 @@ def _items(products: pl.DataFrame) -> pl.DataFrame:
         department=_each("department", readable),
         manufacturer_id=pl.col("manufacturer_id").cast(pl.String),
     )
+
+
+def _with_campaigns(items: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """The items with the list of campaigns that have a coupon for them, null for none."""
+    coupons = pl.read_parquet(folder / "coupons.parquet").select("product_id", campaign="campaign_id").unique()
+    campaigns = coupons.sort("product_id", "campaign").group_by("product_id", maintain_order=True).agg("campaign")
+    named = campaigns.select(item_id="product_id", campaign=pl.col("campaign").cast(pl.List(pl.String)))
+    return items.join(named, on="item_id", how="left", maintain_order="left")
 
 
 def _each(column: str, change: object) -> pl.Expr:

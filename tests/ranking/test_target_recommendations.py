@@ -1,0 +1,128 @@
+"""Recommendations of brands, categories and campaigns by summing items."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import polars as pl
+import pytest
+import torch
+
+from xcat_rec.modeling_xcat.filters_xcat import Filters
+from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.ranking.rerank import MaxPerCategory
+from xcat_rec.tokenization.tables.schema import validate_tables
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
+
+from ..tiny_shop import ITEMS, SMALL, events_table, items_table
+from .test_recommender import encoder
+
+HISTORY = ["item-03", "item-10"]
+"""Brands 0 and 1, categories tents and boots."""
+
+
+@cache
+def recommender() -> XCatRecommender:
+    """A model without training, whose items are in no, one or two campaigns."""
+    campaigns = [[["spring"], ["spring", "autumn"], None][number % 3] for number in range(ITEMS)]
+    items = items_table().with_columns(pl.Series("campaign", campaigns, dtype=pl.List(pl.String)))
+    options = PreparationOptions(text_encoder=encoder(), split="leave-one-out", config=SMALL)
+    prepared = prepare_training(validate_tables(items, events_table(), name="tiny shop"), options)
+    return XCatRecommender(prepared.model, prepared.processor)
+
+
+def item_shares(exclude_seen: bool = False) -> torch.Tensor:
+    """(rows,) probabilities of the items after `HISTORY`."""
+    row = recommender().processor.history_rows([HISTORY])[0]
+    scores = recommender().score_rows([row], discover=exclude_seen)[0]
+    if exclude_seen:
+        scores[recommender().vocabulary.encode(HISTORY)] = -torch.inf
+    return torch.softmax(scores, 0)
+
+
+def test_probabilities_are_sums_of_items_and_sum_to_one() -> None:
+    keep = Filters(exclude_seen=False)
+    found = recommender().recommend_targets(HISTORY, "brand", 5, filters=keep)
+    assert sum(one.probability for one in found) == pytest.approx(1, abs=1e-5)
+    codes, names = recommender().vocabulary.codes("brand")
+    shares = item_shares()
+    expected = {name: float(shares[codes == code].sum()) for code, name in enumerate(names)}
+    assert {one.name: one.probability for one in found} == pytest.approx(expected, abs=1e-5)
+    assert [one.probability for one in found] == sorted((one.probability for one in found), reverse=True)
+    assert {one.name for one in found if one.known} == {"brand 0", "brand 1"}
+
+
+def test_by_default_brands_of_the_history_are_left_out() -> None:
+    found = recommender().recommend_targets(HISTORY, "brand", 5)
+    assert [one.name for one in found] == ["brand 2"]
+    assert sorted(found.left_out) == ["brand 0", "brand 1"]
+    codes, names = recommender().vocabulary.codes("brand")
+    shares = item_shares(exclude_seen=True)
+    assert found[0].probability == pytest.approx(float(shares[codes == names.index("brand 2")].sum()), abs=1e-5)
+    assert found.notes == [
+        "only 1 of 5 values of brand: no other has a probable item, and 2 of the history are left out"
+    ]
+
+
+def test_an_item_of_several_campaigns_counts_in_each() -> None:
+    found = recommender().recommend_targets(HISTORY, "campaign", 5, filters=Filters(exclude_seen=False))
+    shares = item_shares()[2:]
+    number = torch.arange(ITEMS) % 3
+    assert {one.name: one.probability for one in found} == pytest.approx(
+        {"spring": float(shares[number < 2].sum()), "autumn": float(shares[number == 1].sum())}, abs=1e-5
+    )
+
+
+def test_items_and_reasons_of_a_value() -> None:
+    keep = Filters(exclude_seen=False)
+    found = recommender().recommend_targets(HISTORY, "category", 2, filters=keep)
+    best = found[0]
+    shares, vocabulary = item_shares(), recommender().vocabulary
+    ids = vocabulary.column("item_id").to_pylist()
+    for item in best.items:
+        assert vocabulary.item(2 + ids.index(item.item_id))["category"] == best.name
+        assert item.probability == pytest.approx(float(shares[2 + ids.index(item.item_id)]), abs=1e-5)
+    firsts = [one.items[0].item_id for one in found]
+    listed = recommender().recommend(HISTORY, 2, exclude_seen=False, only_items=firsts)
+    assert {item.item_id: item.because for item in listed} == dict(
+        zip(firsts, [one.because for one in found], strict=True)
+    )
+    assert any(one.because for one in found)
+    assert {reason.item_id for reason in best.because} <= set(HISTORY)
+    plain = recommender().recommend_targets(HISTORY, "category", 2, filters=keep, explain=False)[0]
+    assert (plain.items, plain.because, plain.probability) == ((), (), best.probability)
+    assert json.loads(json.dumps(best.to_dict()))["items"][0]["item_id"] == best.items[0].item_id
+
+
+def test_many_users_get_the_lists_of_each_and_new_customers_the_popular_values() -> None:
+    lists = recommender().recommend_targets_many([HISTORY, [], ["kite", "item-03"]], "brand", 3)
+    assert lists[0].to_dict() == recommender().recommend_targets(HISTORY, "brand", 3).to_dict()
+    assert (lists[1].basis, len(lists[1])) == ("popular", 3)
+    assert sum(one.probability for one in lists[1]) == pytest.approx(1, abs=1e-5)
+    assert "popular values of brand" in lists[1].notes[0]
+    assert lists[2].unknown_items == 1
+    assert "1 of 2 events have items that are not in the catalogue" in lists[2].notes
+    skipped = recommender().recommend_targets([], "brand", on_unknown="skip")
+    assert (list(skipped), skipped.basis) == ([], "none")
+    with pytest.raises(ValueError, match="1 of 1 users have no item of the catalogue"):
+        recommender().recommend_targets([], "brand", on_unknown="error")
+
+
+def test_filters_and_rules_apply_to_the_summed_items() -> None:
+    keep = Filters(exclude_seen=False, only_categories="tents")
+    found = recommender().recommend_targets(HISTORY, "category", 5, filters=keep)
+    assert [(one.name, one.probability) for one in found] == [("tents", pytest.approx(1, abs=1e-5))]
+    ruled = XCatRecommender(recommender().model, recommender().processor, [MaxPerCategory(1)])
+    values = [one.recommend_targets(HISTORY, "category", 4, filters=Filters(False)) for one in (ruled, recommender())]
+    assert values[0][0].probability < values[1][0].probability, "one item per category has the highest scores"
+
+
+def test_unknown_columns_and_strings_are_refused() -> None:
+    with pytest.raises(ValueError, match="target is 'colour': the items have no column 'colour'; give one of"):
+        recommender().recommend_targets(HISTORY, "colour")
+    with pytest.raises(ValueError, match="put it into a list"):
+        recommender().recommend_targets("item-03", "brand")
+    with pytest.raises(ValueError, match="k is 0"):
+        recommender().recommend_targets(HISTORY, "brand", 0)
