@@ -34,6 +34,16 @@ def test_the_packaged_tables_have_readable_items_and_merged_purchases() -> None:
     assert (private == (shop.items["brand"] == "Private")).all()
 
 
+def test_items_list_the_campaigns_with_a_coupon_for_them(tmp_path: Path) -> None:
+    write_complete_journey(tmp_path)
+    coupons = {"coupon_upc": [55, 56, 57], "product_id": [3, 3, 4], "campaign_id": [10, 9, 9]}
+    pl.DataFrame(coupons).write_parquet(tmp_path / "coupons.parquet")
+    items = load_complete_journey(folder=tmp_path).items
+    found = dict(items.select("item_id", "campaign").rows())
+    assert (found.pop("3"), found.pop("4")) == (["9", "10"], ["9"])
+    assert set(found.values()) == {None}
+
+
 @needs_data
 def test_the_packaged_promotions_are_scanned_and_not_loaded() -> None:
     promotions = scan_promotions(packaged_folder())
