@@ -11,8 +11,8 @@ from huggingface_hub.dataclasses import strict
 from torch import nn
 
 from .click_inputs import ClickInputs
-from .click_layers import SelfAttention
 from .deep_click import DeepClickConfig, DeepClickModel
+from .self_attention import LengthGroups, SelfAttention
 
 SECONDS_PER_HOUR = 3600
 
@@ -55,15 +55,15 @@ class TransformerBlock(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.attention = SelfAttention(width, heads)
+        self.attention = SelfAttention(width, heads, causal=False)
         self.projection = nn.Linear(width, width)
         self.first_norm, self.second_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.inner, self.outer = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, states: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
-        """(rows, length, width) states; `allowed` (rows, length, length) tells which keys a query attends to."""
-        read = self.attention(states, allowed).flatten(2)
+    def forward(self, states: torch.Tensor, groups: LengthGroups) -> torch.Tensor:
+        """(elements, width) states of (elements, width) states of the sequences in `groups`."""
+        read = self.attention(states, groups).flatten(1)
         states = self.first_norm(states + self.dropout(self.projection(read)))
         hidden = nn.functional.leaky_relu(self.inner(states))
         output: torch.Tensor = self.second_norm(states + self.dropout(self.outer(hidden)))
@@ -105,13 +105,15 @@ class BSTModel(DeepClickModel):
         self, inputs: ClickInputs, events: torch.Tensor, candidate: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Compute the features of a history; see `DeepClickModel.interests`."""
-        events = events + self.positions(self.event_positions(inputs))
-        states = torch.cat([events, (candidate + self.positions.weight[0])[:, None]], dim=1)
-        present = nn.functional.pad(inputs.mask, (0, 1), value=True)
-        allowed = present[:, None].expand(-1, present.shape[1], -1)
+        events = events + self.positions(self.event_positions(inputs)[inputs.mask])
+        # Sequences without padding: the events of a row, then its candidate.
+        ends = inputs.lengths.cumsum(0) + torch.arange(len(candidate), device=candidate.device)
+        places = torch.cat([torch.arange(len(events), device=ends.device) + inputs.owners, ends])
+        states = torch.cat([events, candidate + self.positions.weight[0]]).index_select(0, places.argsort())
+        groups = LengthGroups.of(inputs.lengths + 1)
         for block in self.blocks:
-            states = block(states, allowed)
-        return torch.cat([states[:, -1], inputs.mean_of(states[:, :-1])], dim=-1), None
+            states = block(states, groups)
+        return torch.cat([states[ends], inputs.mean_of(states[places[: len(events)]])], dim=-1), None
 
 
 BSTConfig.register_for_auto_class()

@@ -141,7 +141,7 @@ class CategoryMatchModel(ScoreModel):
 def category_share(inputs: ClickInputs) -> torch.Tensor:
     """(rows,) float32 share of the events in the category of the candidate."""
     same = (inputs.categories == inputs.candidate_categories[:, None]) & (inputs.candidate_categories > 0)[:, None]
-    return inputs.mean_of(same[..., None].float()).squeeze(-1)
+    return inputs.mean_of(same[inputs.mask][:, None].float()).squeeze(-1)
 
 
 class CandidateKNNModel(ScoreModel):
@@ -198,10 +198,11 @@ class LogisticRegressionModel(ClickModel):
         crosses = torch.stack([repeats.float().log1p(), category_share(inputs)], dim=1)[:, : self.crosses]
         numbers = torch.cat([inputs.dense.float(), crosses], dim=1)
         logits = self.numbers(numbers.to(self.numbers.weight.dtype))
-        logits = logits + self.candidate_items(inputs.candidates) + inputs.mean_of(self.history_items(inputs.items))
+        logits = logits + self.candidate_items(inputs.candidates)
+        logits = logits + inputs.mean_of(self.history_items(inputs.items[inputs.mask]))
         if self.candidate_categories is not None and self.history_categories is not None:
             logits = logits + self.candidate_categories(inputs.candidate_categories)
-            logits = logits + inputs.mean_of(self.history_categories(inputs.categories))
+            logits = logits + inputs.mean_of(self.history_categories(inputs.categories[inputs.mask]))
         for place, table in enumerate(self.context):
             logits = logits + table(inputs.categorical[:, place])
         return logits.squeeze(-1), None

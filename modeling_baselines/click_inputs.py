@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from transformers.utils import ModelOutput
@@ -67,15 +68,33 @@ class ClickInputs:
         """(rows,) number of events."""
         return self.mask.sum(1)
 
+    @cached_property
+    def owners(self) -> torch.Tensor:
+        """(all events,) row of each event, in the order of rows, then times: the order of `values[mask]`."""
+        return self.mask.nonzero()[:, 0]
+
     @property
     def recency(self) -> torch.Tensor:
         """(rows, events) 1 for the last event, 2 for the one before; 0 and less for no event."""
         return self.lengths[:, None] - torch.arange(self.mask.shape[1], device=self.mask.device)
 
+    def sum_of(self, states: torch.Tensor) -> torch.Tensor:
+        """(rows, width) sums of (all events, width) states over the events of each row; zeros for an empty history."""
+        starts = self.lengths.cumsum(0) - self.lengths
+        places = torch.arange(len(states), device=states.device)
+        # A bag per row: without padding, and in a fixed order on every device, unlike index_add.
+        return torch.nn.functional.embedding_bag(places, states, starts, mode="sum")
+
     def mean_of(self, states: torch.Tensor) -> torch.Tensor:
-        """(rows, width) mean of (rows, events, width) states over the events; zeros for an empty history."""
-        weights = self.mask.to(states.dtype)
-        return (states * weights[..., None]).sum(1) / weights.sum(1, keepdim=True).clamp(min=1)
+        """(rows, width) means of (all events, width) states over the events of each row; zeros for an empty one."""
+        return self.sum_of(states) / self.lengths.clamp(min=1)[:, None].to(states.dtype)
+
+    def softmax_of(self, scores: torch.Tensor) -> torch.Tensor:
+        """(all events,) weights of (all events,) scores, whose sum over the events of each row is 1."""
+        numbers = scores.float()
+        padded = numbers.new_full(self.mask.shape, torch.finfo(numbers.dtype).min)
+        padded[self.mask] = numbers
+        return padded.softmax(-1)[self.mask].to(scores.dtype)
 
 
 def left_aligned(

@@ -85,115 +85,58 @@ def _activation(name: str, width: int) -> nn.Module:
 
 
 class ActivationUnit(nn.Module):
-    """Weights of events for a candidate: MLP([h, c, h - c, h * c]) of an event's state h and a candidate's state c.
+    """Scores of events for a candidate: MLP([h, c, h - c, h * c]) of an event's state h and a candidate's state c.
 
     The unit of DIN. Its first layer is applied in parts: W [h, c, h - c, h * c] = (W_1 + W_3) h + (W_2 - W_3) c
-    + W_4 (h * c), which saves half of the products. Only events are computed, no padding.
+    + W_4 (h * c), which saves half of the products.
 
     Args:
         width: Width of the states.
         widths: Widths of the hidden layers.
         activation: A name in `ACTIVATIONS`.
-        normalize: Whether the weights of a history sum to 1 (softmax).
+        bias: Whether the output has a bias; a softmax over the scores ignores it.
     """
 
-    def __init__(self, width: int, widths: Sequence[int], activation: str, *, normalize: bool) -> None:
+    def __init__(self, width: int, widths: Sequence[int], activation: str, *, bias: bool) -> None:
         super().__init__()
-        self.normalize = normalize
         self.first = nn.Linear(4 * width, widths[0])
         self.activation = _activation(activation, widths[0])
         self.rest = Tower(widths[0], widths[1:], activation)
-        self.output = nn.Linear(widths[-1], 1, bias=not normalize)  # a softmax ignores a bias
+        self.output = nn.Linear(widths[-1], 1, bias=bias)
 
-    def forward(
-        self, mask: torch.Tensor, events: torch.Tensor, candidates: torch.Tensor, owners: torch.Tensor
-    ) -> torch.Tensor:
-        """Weights of the events of histories.
+    def forward(self, events: torch.Tensor, candidates: torch.Tensor, owners: torch.Tensor | None) -> torch.Tensor:
+        """Scores of events.
 
         Args:
-            mask: (rows, events) True for events.
-            events: (rows, events, width) states.
+            events: (events, width) states.
             candidates: (candidates, width) states.
-            owners: (events of all rows,) candidate of each event.
+            owners: (events,) candidate of each event; None if each event has its own.
 
         Returns:
-            (rows, events) weights, 0 where there is no event.
+            (events,) scores.
         """
         one, two, three, four = self.first.weight.chunk(4, dim=1)
-        states = events[mask]
-        hidden = nn.functional.linear(states, one + three)
-        hidden = hidden + nn.functional.linear(candidates, two - three, self.first.bias)[owners]
-        hidden = hidden + nn.functional.linear(states * candidates[owners], four)
-        found = self.output(self.rest(self.activation(hidden))).squeeze(-1)
-        weights = found.new_zeros(mask.shape)  # autocast may have changed the type
-        weights[mask] = found
-        return masked_softmax(weights, mask) if self.normalize else weights
+        read = nn.functional.linear(candidates, two - three, self.first.bias)
+        if owners is not None:
+            candidates, read = candidates.index_select(0, owners), read.index_select(0, owners)
+        hidden = nn.functional.linear(events, one + three) + read
+        hidden = hidden + nn.functional.linear(events * candidates, four)
+        scores: torch.Tensor = self.output(self.rest(self.activation(hidden))).squeeze(-1)
+        return scores
 
 
-def masked_softmax(scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(rows, events) softmax over the events of each row; 0 where there is no event, and for an empty history."""
-    numbers = scores.float()
-    masked = numbers.masked_fill(~mask, torch.finfo(numbers.dtype).min)
-    weights: torch.Tensor = masked.softmax(-1).to(scores.dtype) * mask
-    return weights
+def next_event_losses(states: torch.Tensor, events: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
+    """Loss of each state before an event: it shall tell the event from a negative.
 
-
-def next_event_loss(
-    states: torch.Tensor, events: torch.Tensor, negatives: torch.Tensor, pairs: torch.Tensor
-) -> torch.Tensor:
-    """Auxiliary loss of DIEN: the state after event t shall tell event t + 1 from a negative.
-
-    L = -1/N sum_t [log s(<h_t, e_(t+1)>) + log(1 - s(<h_t, n_(t+1)>))], over the N pairs; s is the sigmoid.
+    L = -log s(<h_t, e_(t+1)>) - log(1 - s(<h_t, n_(t+1)>)); s is the sigmoid.
 
     Args:
-        states: (rows, events, width) states h, which know nothing of later events.
-        events: (rows, events, width) states e of the events.
-        negatives: (rows, events, width) states n of a negative per event.
-        pairs: (rows, events) True for events with a negative and an event before; the first column is not used.
+        states: (pairs, width) states h, which depend on no later event.
+        events: (pairs, width) states e of the next events.
+        negatives: (pairs, width) states n of their negatives.
 
     Returns:
-        The loss; 0 without pairs.
+        (pairs,) float32 losses.
     """
-    counted = pairs[:, 1:]
-    before, after, other = (part[counted] for part in (states[:, :-1], events[:, 1:], negatives[:, 1:]))
-    chosen, refused = (before * after).sum(-1).float(), (before * other).sum(-1).float()
-    losses = nn.functional.softplus(-chosen) + nn.functional.softplus(refused)
-    return losses.sum() / max(1, len(losses))
-
-
-class SelfAttention(nn.Module):
-    """Multi-head self-attention without output projection: softmax(Q K' / sqrt(width of a head)) V per head.
-
-    Args:
-        width: Width of the states.
-        heads: Number of heads, a divisor of the width.
-    """
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.projections = nn.Linear(width, 3 * width, bias=False)
-
-    def forward(self, states: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
-        """Outputs of the heads.
-
-        Args:
-            states: (rows, length, width) states.
-            allowed: (rows, length, length) True where a query (second axis) attends to a key; one key or more each.
-
-        Returns:
-            (rows, length, heads, width of a head) outputs.
-        """
-        rows, length, width = states.shape
-        parts = self.projections(states).view(rows, length, 3, self.heads, width // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
-        read = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=allowed[:, None])
-        return read.transpose(1, 2)
-
-
-def earlier_events(mask: torch.Tensor) -> torch.Tensor:
-    """(rows, events, events) True where an event (second axis) attends to itself or an earlier event (third axis)."""
-    length = mask.shape[1]
-    causal = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
-    # Padding attends to itself, because a softmax over nothing is not a number.
-    return (causal & mask[:, None]) | torch.eye(length, dtype=torch.bool, device=mask.device)
+    chosen, refused = (states * events).sum(-1).float(), (states * negatives).sum(-1).float()
+    return nn.functional.softplus(-chosen) + nn.functional.softplus(refused)

@@ -10,7 +10,7 @@ from huggingface_hub.dataclasses import strict
 from torch import nn
 
 from .click_inputs import ClickInputs
-from .click_layers import ACTIVATIONS, Tower
+from .click_layers import ACTIVATIONS, Tower, next_event_losses
 from .click_model import ClickConfig, ClickModel, ContextStates, ItemStates
 
 
@@ -73,7 +73,7 @@ class DeepClickModel(ClickModel):
 
         Args:
             inputs: The batch.
-            events: (rows, events, width) states; zeros where there is no event.
+            events: (all events, width) states of the events of all rows, in the order of `inputs.owners`.
             candidate: (rows, width) states.
 
         Returns:
@@ -83,15 +83,33 @@ class DeepClickModel(ClickModel):
 
     def click_logits(self, inputs: ClickInputs) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Compute logits; see `ClickModel.click_logits`."""
-        events = self.items(inputs.items, inputs.categories, inputs.ratings)
+        there = inputs.mask
+        events = self.items(inputs.items[there], inputs.categories[there], inputs.ratings[there])
         candidate = self.items(inputs.candidates, inputs.candidate_categories)
         features, auxiliary_loss = self.interests(inputs, events, candidate)
         hidden = self.tower(torch.cat([candidate, features, self.context(inputs, candidate.dtype)], dim=-1))
         return self.output(hidden).squeeze(-1), auxiliary_loss
 
-    def negative_states(self, inputs: ClickInputs) -> torch.Tensor | None:
-        """(rows, events, width) states of the negatives; None if the batch has none."""
-        if inputs.negatives is None:
+    def next_event_loss(
+        self, inputs: ClickInputs, states: torch.Tensor, events: torch.Tensor
+    ) -> torch.Tensor | None:
+        """Auxiliary loss of DIEN: the state after event t shall tell event t + 1 from a negative.
+
+        Args:
+            inputs: The batch.
+            states: (all events, width) states h, which depend on no later event.
+            events: (all events, width) states of the events.
+
+        Returns:
+            Mean of `next_event_losses` over the events with an event before and a negative; 0 without such an event,
+            None for a batch without negatives.
+        """
+        if inputs.negatives is None or inputs.negative_categories is None:
             return None
-        states: torch.Tensor = self.items(inputs.negatives, inputs.negative_categories)
-        return states
+        negatives = inputs.negatives[inputs.mask]
+        owners = inputs.owners
+        after = (negatives[1:] > 0) & (owners[1:] == owners[:-1])
+        after_events = after.nonzero()[:, 0] + 1
+        refused = self.items(negatives[after_events], inputs.negative_categories[inputs.mask][after_events])
+        losses = next_event_losses(states[after_events - 1], events[after_events], refused)
+        return losses.sum() / max(1, len(losses))

@@ -87,21 +87,21 @@ class DINModel(DeepClickModel):
             config.item_width,
             config.attention_sizes,
             config.attention_activation,
-            normalize=config.normalize_attention,
+            bias=not config.normalize_attention,
         )
         self.make_tower(2 * config.item_width)
 
     def event_weights(self, inputs: ClickInputs, events: torch.Tensor, candidate: torch.Tensor) -> torch.Tensor:
-        """(rows, events) weights of the events; 0 where there is no event."""
-        weights: torch.Tensor = self.unit(inputs.mask, events, candidate, inputs.mask.nonzero()[:, 0])
-        return weights
+        """(all events,) weights of the events."""
+        weights: torch.Tensor = self.unit(events, candidate, inputs.owners)
+        return inputs.softmax_of(weights) if self.config.normalize_attention else weights
 
     def interests(
         self, inputs: ClickInputs, events: torch.Tensor, candidate: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Compute the features of a history; see `DeepClickModel.interests`."""
         weights = self.event_weights(inputs, events, candidate)
-        interest = (weights[:, None] @ events).squeeze(1)
+        interest = inputs.sum_of(weights[:, None] * events)
         return torch.cat([interest, interest * candidate], dim=-1), None
 
 

@@ -11,8 +11,8 @@ from huggingface_hub.dataclasses import strict
 from torch import nn
 
 from .click_inputs import ClickInputs
-from .click_layers import masked_softmax, next_event_loss
 from .deep_click import DeepClickConfig, DeepClickModel
+from .gated_recurrence import AUGRU, GRU, TimeOrder
 
 
 @strict
@@ -35,67 +35,6 @@ class DIENConfig(DeepClickConfig):
         self._check_at_least({"auxiliary_weight": 0})
 
 
-class AUGRU(nn.Module):
-    """GRU whose update gate is multiplied by the attention to each event (equations 2 to 5, 15 and 16).
-
-    u = a s(W_u i + U_u h), r = s(W_r i + U_r h), c = tanh(W_c i + r * U_c h), h' = (1 - u) * h + u * c
-
-    for an event's input i and attention a, the state h before it and h' after it. An attention of 0 keeps the state.
-
-    Args:
-        width: Width of inputs and states.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.input = nn.Linear(width, 3 * width)
-        self.state = nn.Linear(width, 3 * width, bias=False)
-
-    def step(self, projected: torch.Tensor, attention: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
-        """One event.
-
-        Args:
-            projected: (rows, 3 width) result of `input`.
-            attention: (rows, 1) attention.
-            state: (rows, width) state before.
-
-        Returns:
-            (rows, width) state after.
-        """
-        update, reset, new = projected.chunk(3, dim=-1)
-        update_of, reset_of, new_of = self.state(state).chunk(3, dim=-1)
-        update = attention * torch.sigmoid(update + update_of)
-        new = torch.tanh(new + torch.sigmoid(reset + reset_of) * new_of)
-        return torch.lerp(state, new.to(state.dtype), update.to(state.dtype))  # autocast may change the types
-
-    def forward(self, inputs: torch.Tensor, attention: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """State after the last event of each history.
-
-        Rows are sorted by length, so that a step computes only the histories that have the event.
-
-        Args:
-            inputs: (rows, events, width) inputs.
-            attention: (rows, events) attention; 0 where there is no event.
-            lengths: (rows,) number of events, on the CPU, at least 1.
-
-        Returns:
-            (rows, width) states.
-        """
-        both = _packed(torch.cat([inputs, attention[..., None]], dim=-1), lengths)
-        sizes = both.batch_sizes.tolist()
-        projected = self.input(both.data[:, :-1]).split(sizes)
-        state, finished = inputs.new_zeros(len(inputs), inputs.shape[-1]), []
-        for now, at, size in zip(projected, both.data[:, -1:].split(sizes), sizes, strict=True):
-            finished.append(state[size:])
-            state = self.step(now, at, state[:size])
-        assert both.unsorted_indices is not None
-        return torch.cat([state, *reversed(finished)])[both.unsorted_indices]
-
-
-def _packed(values: torch.Tensor, lengths: torch.Tensor) -> nn.utils.rnn.PackedSequence:
-    return nn.utils.rnn.pack_padded_sequence(values, lengths, batch_first=True, enforce_sorted=False)
-
-
 class DIENModel(DeepClickModel):
     """GRU over the events with an auxiliary loss, attention to its states, and a GRU with that attention.
 
@@ -114,7 +53,7 @@ class DIENModel(DeepClickModel):
     def __init__(self, config: DIENConfig) -> None:
         super().__init__(config)
         width = config.item_width
-        self.extractor = nn.GRU(width, width, batch_first=True)
+        self.extractor = GRU(width)
         self.attention = nn.Linear(width, width, bias=False)
         self.evolution = AUGRU(width)
         self.make_tower(3 * width)
@@ -125,23 +64,25 @@ class DIENModel(DeepClickModel):
         return float(self.config.auxiliary_weight)
 
     def event_weights(self, inputs: ClickInputs, states: torch.Tensor, candidate: torch.Tensor) -> torch.Tensor:
-        """(rows, events) attention to GRU states; 0 where there is no event."""
-        return masked_softmax((states @ self.attention(candidate)[..., None]).squeeze(-1), inputs.mask)
+        """(all events,) attention to GRU states."""
+        queries = self.attention(candidate).index_select(0, inputs.owners)
+        return inputs.softmax_of((states * queries).sum(-1))
 
     def interests(
         self, inputs: ClickInputs, events: torch.Tensor, candidate: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Compute the features of a history; see `DeepClickModel.interests`."""
-        lengths = inputs.lengths.clamp(min=1).cpu()  # an empty history has attention 0, and its state stays 0
-        packed, _ = self.extractor(_packed(events, lengths))
-        states, _ = nn.utils.rnn.pad_packed_sequence(packed, batch_first=True, total_length=events.shape[1])
-        final = self.evolution(states, self.event_weights(inputs, states, candidate), lengths)
+        time = TimeOrder.of(inputs.lengths)
+        states = self.extractor(events.index_select(0, time.order), time)
+        in_rows = states.index_select(0, time.inverse)
+        attention = self.event_weights(inputs, in_rows, candidate)
+        evolved = self.evolution(states, attention.index_select(0, time.order), time)
+        filled = inputs.lengths > 0  # the state of an empty history stays 0
+        ends = (inputs.lengths.cumsum(0) - 1)[filled]
+        final = evolved.new_zeros(candidate.shape).index_put((filled,), evolved[time.inverse[ends]])
         mean = inputs.mean_of(events)
-        auxiliary_loss = None
-        if (negatives := self.negative_states(inputs)) is not None:
-            assert inputs.negatives is not None
-            auxiliary_loss = next_event_loss(states, events, negatives, inputs.mask & (inputs.negatives > 0))
-        return torch.cat([final, mean, mean * candidate], dim=-1), auxiliary_loss
+        features = torch.cat([final, mean, mean * candidate], dim=-1)
+        return features, self.next_event_loss(inputs, in_rows, events)
 
 
 DIENConfig.register_for_auto_class()

@@ -11,8 +11,9 @@ from huggingface_hub.dataclasses import strict
 from torch import nn
 
 from .click_inputs import ClickInputs
-from .click_layers import ActivationUnit, SelfAttention, earlier_events, next_event_loss
+from .click_layers import ActivationUnit
 from .deep_click import DeepClickConfig, DeepClickModel
+from .self_attention import LengthGroups, SelfAttention
 
 
 @strict
@@ -54,13 +55,13 @@ class BehaviorRefiner(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.attention = SelfAttention(width, heads)
+        self.attention = SelfAttention(width, heads, causal=True)
         self.projection = nn.Linear(width, width)
         self.feed = ResidualFeed(width, dropout)
 
-    def forward(self, events: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
-        """(rows, events, width) refined states."""
-        refined: torch.Tensor = self.feed(events, self.projection(self.attention(events, allowed).flatten(2)))
+    def forward(self, events: torch.Tensor, groups: LengthGroups) -> torch.Tensor:
+        """(all events, width) refined states."""
+        refined: torch.Tensor = self.feed(events, self.projection(self.attention(events, groups).flatten(1)))
         return refined
 
 
@@ -90,19 +91,17 @@ class Interest(nn.Module):
         self.feed = ResidualFeed(width, config.dropout)
         self.positions = nn.Embedding(config.max_history + 1, config.position_dim)
         self.query = nn.Linear(width + config.position_dim, width)
-        self.unit = ActivationUnit(width, config.attention_sizes, "relu", normalize=True)
+        self.unit = ActivationUnit(width, config.attention_sizes, "relu", bias=False)
 
     def forward(
         self, head: torch.Tensor, events: torch.Tensor, inputs: ClickInputs, candidate: torch.Tensor
     ) -> torch.Tensor:
-        """(rows, width) interests of (rows, events, width of a head) outputs over (rows, events, width) states."""
+        """(rows, width) interests of (all events, width of a head) outputs over (all events, width) states."""
         states = self.feed(events, self.projection(head))
-        mask = inputs.mask
-        rows = mask.nonzero()[:, 0]
-        queries = self.query(torch.cat([candidate[rows], self.positions(inputs.recency[mask])], dim=-1))
-        weights = self.unit(mask, states, queries, torch.arange(len(queries), device=queries.device))
-        interest: torch.Tensor = (weights[:, None] @ states).squeeze(1)
-        return interest
+        recency = self.positions(inputs.recency[inputs.mask])
+        queries = self.query(torch.cat([candidate.index_select(0, inputs.owners), recency], dim=-1))
+        weights = inputs.softmax_of(self.unit(states, queries, None))
+        return inputs.sum_of(weights[:, None] * states)
 
 
 class DMINModel(DeepClickModel):
@@ -124,7 +123,7 @@ class DMINModel(DeepClickModel):
         super().__init__(config)
         width = config.item_width
         self.refiner = BehaviorRefiner(width, config.num_heads, config.dropout)
-        self.heads = SelfAttention(width, config.num_heads)
+        self.heads = SelfAttention(width, config.num_heads, causal=True)
         self.extractors = nn.ModuleList(Interest(config) for _ in range(config.num_heads))
         self.make_tower((config.num_heads + 2) * width)
 
@@ -137,18 +136,15 @@ class DMINModel(DeepClickModel):
         self, inputs: ClickInputs, events: torch.Tensor, candidate: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Compute the features of a history; see `DeepClickModel.interests`."""
-        allowed = earlier_events(inputs.mask)
-        refined = self.refiner(events, allowed)
+        groups = LengthGroups.of(inputs.lengths)
+        refined = self.refiner(events, groups)
         found = [
             extractor(head, refined, inputs, candidate)
-            for extractor, head in zip(self.extractors, self.heads(refined, allowed).unbind(2), strict=True)
+            for extractor, head in zip(self.extractors, self.heads(refined, groups).unbind(1), strict=True)
         ]
         mean = inputs.mean_of(events)
-        auxiliary_loss = None
-        if (negatives := self.negative_states(inputs)) is not None:
-            assert inputs.negatives is not None
-            auxiliary_loss = next_event_loss(refined, events, negatives, inputs.mask & (inputs.negatives > 0))
-        return torch.cat([*found, mean, mean * candidate], dim=-1), auxiliary_loss
+        features = torch.cat([*found, mean, mean * candidate], dim=-1)
+        return features, self.next_event_loss(inputs, refined, events)
 
 
 DMINConfig.register_for_auto_class()
