@@ -90,9 +90,7 @@ class DeepClickModel(ClickModel):
         hidden = self.tower(torch.cat([candidate, features, self.context(inputs, candidate.dtype)], dim=-1))
         return self.output(hidden).squeeze(-1), auxiliary_loss
 
-    def next_event_loss(
-        self, inputs: ClickInputs, states: torch.Tensor, events: torch.Tensor
-    ) -> torch.Tensor | None:
+    def next_event_loss(self, inputs: ClickInputs, states: torch.Tensor, events: torch.Tensor) -> torch.Tensor | None:
         """Auxiliary loss of DIEN: the state after event t shall tell event t + 1 from a negative.
 
         Args:

@@ -81,7 +81,7 @@ def gated_states(
     a = None if attention is None else attention[:, None].to(kind)
     bias = None if new_bias is None else new_bias.to(kind)
     with torch.autocast(projected.device.type, enabled=False):
-        states: torch.Tensor = _GatedStates.apply(projected.to(kind), a, weight.to(kind), bias, time)  # type: ignore[no-untyped-call]
+        states: torch.Tensor = _GatedStates.apply(projected.to(kind), a, weight.to(kind), bias, time)
     return states.to(weight.dtype)
 
 
@@ -127,7 +127,7 @@ class _GatedStates(torch.autograd.Function):
         return states
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         gates, new, kept, states, attention, weight = ctx.saved_tensors
         sizes, width = ctx.time.sizes, weight.shape[1]
@@ -232,13 +232,11 @@ class GRU(nn.GRU):
             packed = nn.utils.rnn.PackedSequence(inputs, torch.tensor(time.sizes))
             states: torch.Tensor = super().forward(packed)[0].data
             return states
-        input_weight, weight = _with_update_gate(self.weight_ih_l0), _with_update_gate(self.weight_hh_l0)
-        input_bias, (update, reset, new) = _with_update_gate(self.bias_ih_l0), self._state_biases()
-        projected = nn.functional.linear(inputs, input_weight, input_bias + torch.cat([update, reset, 0 * new]))
-        return gated_states(projected, None, weight, new, time)
-
-    def _state_biases(self) -> tuple[torch.Tensor, ...]:
-        return _with_update_gate(self.bias_hh_l0).chunk(3)
+        read, kept, read_bias, kept_bias = (_with_update_gate(part) for part in self.all_weights[0])
+        width = self.hidden_size
+        kept_gate_bias = nn.functional.pad(kept_bias[: 2 * width], (0, width))
+        projected = nn.functional.linear(inputs, read, read_bias + kept_gate_bias)
+        return gated_states(projected, None, kept, kept_bias[2 * width :], time)
 
 
 def _with_update_gate(parameter: torch.Tensor) -> torch.Tensor:

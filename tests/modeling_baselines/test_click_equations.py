@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from xcat_rec.modeling_baselines.click_layers import ActivationUnit, Dice, next_event_loss
-from xcat_rec.modeling_baselines.interest_evolution import AUGRU
+from xcat_rec.modeling_baselines.click_layers import ActivationUnit, Dice
 
 from .click_cases import HISTORY, batch, make, padded
 
@@ -36,6 +35,20 @@ def dice(values: Array, state: dict[str, Array], name: str) -> Array:
     return share * values + (1 - share) * slope * values
 
 
+def results_of(model: Any, method: str, argument: int | None = None) -> list[torch.Tensor]:
+    """What a method returns, or one of its arguments, in every later call."""
+    found: list[torch.Tensor] = []
+    computed = getattr(model, method)
+
+    def keep(*given: Any) -> Any:
+        result = computed(*given)
+        found.append(result if argument is None else given[argument])
+        return result
+
+    setattr(model, method, keep)
+    return found
+
+
 def item_states(model: Any, items: torch.Tensor, categories: torch.Tensor, ratings: torch.Tensor | None) -> Array:
     state = weights_of(model.items)
     found = np.concatenate([state["ids.weight"][items], state["categories.weight"][categories]], axis=-1)
@@ -47,6 +60,7 @@ def histories(model: Any, inputs: dict[str, torch.Tensor]) -> Array:
 
 
 def test_dice_in_evaluation_and_training() -> None:
+    torch.manual_seed(0)
     layer = Dice(3)
     with torch.no_grad():
         layer.slope += torch.tensor([0.1, -0.2, 0.3])
@@ -64,8 +78,7 @@ def test_dice_in_evaluation_and_training() -> None:
 @pytest.mark.parametrize("name", ["din", "din-softmax"])
 def test_weights_of_din(name: str) -> None:
     model, inputs = make(name), batch((3, 7, 1, 0, 5))
-    found: list[torch.Tensor] = []
-    model.unit.register_forward_hook(lambda module, given, output: found.append(output))
+    found = results_of(model, "event_weights")
     model(**inputs)
     state, events = weights_of(model.unit), histories(model, inputs)
     candidates = item_states(model, inputs["candidate_ids"], inputs["candidate_category_ids"], None)
@@ -82,49 +95,17 @@ def test_weights_of_din(name: str) -> None:
             scores.append(state["output.weight"][0] @ hidden + (state["output.bias"][0] if name == "din" else 0))
         chances = np.exp(scores) / np.exp(scores).sum()
         expected[row, :length] = scores if name == "din" else chances
-    assert np.abs(array(found[0]) - expected).max() < 1e-6
+    assert np.abs(array(found[0]) - expected[inputs["item_ids"] > 0]).max() < 1e-6
     assert np.abs(expected).max() > 0.1
 
 
 def test_din_pools_with_its_weights_and_does_not_normalise_them() -> None:
-    model = make("din")
-    mask, events = torch.tensor([[True, True]]), torch.randn(1, 2, 16)
-    once = model.unit(mask, events, events[:, 0], torch.tensor([0, 0]))
-    twice = model.unit(mask.repeat(1, 2), events.repeat(1, 2, 1), events[:, 0], torch.zeros(4, dtype=torch.long))
-    assert torch.allclose(twice.sum(), 2 * once.sum(), rtol=0, atol=1e-6), "a stronger interest has a larger sum"
-
-
-def augru_step(state: dict[str, Array], i: Array, h: Array, attention: float) -> Array:
-    wu, wr, wc = np.split(state["input.weight"], 3)
-    bu, br, bc = np.split(state["input.bias"], 3)
-    uu, ur, uc = np.split(state["state.weight"], 3)
-    update = attention * sigmoid(wu @ i + uu @ h + bu)
-    reset = sigmoid(wr @ i + ur @ h + br)
-    new: Array = (1 - update) * h + update * np.tanh(wc @ i + reset * (uc @ h) + bc)
-    return new
-
-
-def test_one_step_of_augru() -> None:
-    torch.manual_seed(0)
-    layer = AUGRU(4)
-    i, h, attention = torch.randn(1, 4), torch.randn(1, 4), torch.tensor([[0.3]])
-    found = layer.step(layer.input(i), attention, h)
-    expected = augru_step(weights_of(layer), array(i)[0], array(h)[0], 0.3)
-    assert np.abs(array(found)[0] - expected).max() < 1e-6
-    assert torch.equal(layer.step(layer.input(i), torch.zeros(1, 1), h), h), "an attention of 0 keeps the state"
-
-
-def test_augru_ends_with_the_last_event_of_each_history() -> None:
-    torch.manual_seed(0)
-    layer, lengths = AUGRU(4), [3, 6, 1, 4]
-    inputs, attention = torch.randn(4, 6, 4), torch.rand(4, 6)  # padding is not zero
-    found = array(layer(inputs, attention, torch.tensor(lengths)))
-    state = weights_of(layer)
-    for row, length in enumerate(lengths):
-        h = np.zeros(4)
-        for place in range(length):
-            h = augru_step(state, array(inputs)[row, place], h, float(attention[row, place]))
-        assert np.abs(found[row] - h).max() < 1e-6
+    model, inputs = make("din"), batch((2,))
+    once, twice = inputs, inputs | {key: inputs[key].repeat(1, 2) for key in HISTORY}
+    found = results_of(model, "event_weights")
+    model(**once)
+    model(**twice)
+    assert torch.allclose(found[1].sum(), 2 * found[0].sum(), rtol=0, atol=1e-6), "a stronger interest, a larger sum"
 
 
 def gru_states(state: dict[str, Array], events: Array) -> list[Array]:
@@ -153,22 +134,20 @@ def test_auxiliary_loss_and_attention_of_dien() -> None:
     model, lengths = make("dien"), (3, 7, 1, 0, 5)
     inputs = batch(lengths)
     inputs["negative_ids"][1, 4] = 0  # an event without a negative
-    found: list[torch.Tensor] = []
-    computed = model.event_weights
-    model.event_weights = lambda *given: found.append(computed(*given)) or found[-1]
+    found = results_of(model, "event_weights")
     output = model(**inputs)
     state, events = weights_of(model.extractor), histories(model, inputs)
     negatives = item_states(model, inputs["negative_ids"], inputs["negative_category_ids"], None)
     candidates = item_states(model, inputs["candidate_ids"], inputs["candidate_category_ids"], None)
     attention = weights_of(model.attention)["weight"]
+    owners = (inputs["item_ids"] > 0).nonzero()[:, 0].numpy()
     losses = []
     for row, length in enumerate(lengths):
         states = gru_states(state, events[row, :length])
         losses += loss_by_hand(states, events[row], negatives[row], (inputs["negative_ids"][row] > 0).tolist())
         scores = np.array([h @ attention @ candidates[row] for h in states])
         expected = np.exp(scores) / np.exp(scores).sum() if length else scores
-        assert np.abs(array(found[0])[row, :length] - expected).max(initial=0) < 1e-6
-        assert not found[0][row, length:].any()
+        assert np.abs(array(found[0])[owners == row] - expected).max(initial=0) < 1e-6
     assert len(losses) == 2 + 5 + 0 + 0 + 4
     assert abs(float(output.auxiliary_loss.detach()) - np.mean(losses)) < 1e-6
     without = model(**{key: value for key, value in inputs.items() if not key.startswith("negative")})
@@ -185,10 +164,11 @@ def test_auxiliary_loss_of_dmin() -> None:
     output = model(**inputs)
     events = histories(model, inputs)
     negatives = item_states(model, inputs["negative_ids"], inputs["negative_category_ids"], None)
+    owners = (inputs["item_ids"] > 0).nonzero()[:, 0].numpy()
     losses = []
     for row, length in enumerate(lengths):
         states = refined_by_hand(weights_of(model.refiner), events[row, :length], heads=4)
-        assert np.abs(array(found[0])[row, :length] - states).max(initial=0) < 2e-6
+        assert np.abs(array(found[0])[owners == row] - states).max(initial=0) < 2e-6
         losses += loss_by_hand(list(states), events[row], negatives[row], [True] * 7)
     assert abs(float(output.auxiliary_loss.detach()) - np.mean(losses)) < 1e-6
 
@@ -217,32 +197,28 @@ def test_auxiliary_loss_reads_no_padding_and_no_future(name: str) -> None:
     model, inputs = make(name), batch((5, 2))
     loss = model(**inputs).auxiliary_loss
     assert torch.allclose(model(**padded(inputs, 5, 11)).auxiliary_loss, loss, rtol=0, atol=1e-6)
-    states: list[torch.Tensor] = []
-    part = model.refiner if name == "dmin" else model.extractor
-    part.register_forward_hook(lambda module, given, output: states.append(output))
+    states = results_of(model, "next_event_loss", argument=1)
     model(**inputs)
     changed = inputs | {"item_ids": inputs["item_ids"].clone()}
     changed["item_ids"][0, 3] = int(inputs["candidate_ids"][0])
     model(**changed)
-    if name == "dien":
-        padded_states = [nn.utils.rnn.pad_packed_sequence(found[0], batch_first=True)[0] for found in states]  # type: ignore[arg-type]
-        states = padded_states
-    assert torch.equal(states[0][0, :3], states[1][0, :3]), "the states before the changed event"
-    assert not torch.equal(states[0][0, 3:], states[1][0, 3:])
+    assert torch.equal(states[0][:3], states[1][:3]), "the states before the changed event"
+    assert not torch.equal(states[0][3:5], states[1][3:5])
+    assert torch.equal(states[0][5:], states[1][5:]), "the other history"
 
 
-def test_next_event_loss_without_pairs_is_zero() -> None:
-    states = torch.randn(2, 3, 4, requires_grad=True)
-    loss = next_event_loss(states, states, states, torch.zeros(2, 3, dtype=torch.bool))
+@pytest.mark.parametrize("name", ["dien", "dmin"])
+def test_auxiliary_loss_without_pairs_is_zero(name: str) -> None:
+    model = make(name)
+    loss = model(**batch((1, 0, 1))).auxiliary_loss
     assert float(loss.detach()) == 0
     loss.backward()
-    assert not states.grad.any()  # type: ignore[union-attr]
+    assert not model.items.ids.weight.grad.any()
 
 
 def test_activation_unit_of_an_empty_batch() -> None:
-    unit = ActivationUnit(4, (3, 2), "dice", normalize=False).train()
-    weights = unit(torch.zeros(2, 3, dtype=torch.bool), torch.randn(2, 3, 4), torch.randn(2, 4), torch.zeros(0).long())
-    assert not weights.any()
+    unit = ActivationUnit(4, (3, 2), "dice", bias=True).train()
+    assert unit(torch.randn(0, 4), torch.randn(2, 4), torch.zeros(0).long()).shape == (0,)
     assert unit.activation.mean.tolist() == [0, 0, 0], "no event, no statistics"
 
 

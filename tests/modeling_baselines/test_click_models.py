@@ -135,14 +135,14 @@ def test_attention_depends_on_candidate_and_events(name: str) -> None:
     found: list[torch.Tensor] = []
     for module in model.modules():
         if isinstance(module, ActivationUnit):
-            module.register_forward_hook(lambda module, given, weights: found.append(weights))
+            module.register_forward_hook(lambda module, given, scores: found.append(scores))
     if name == "dien":
         computed = model.event_weights
         model.event_weights = lambda *given: found.append(computed(*given)) or found[-1]
     model(**inputs)
     assert len(found) == (4 if name == "dmin" else 1)
     for weights in found:
-        (gradient,) = torch.autograd.grad(weights[0].square().sum(), model.items.ids.weight, retain_graph=True)
+        (gradient,) = torch.autograd.grad(weights.square().sum(), model.items.ids.weight, retain_graph=True)
         reached = gradient.abs().sum(1).nonzero().squeeze(1).tolist()
         assert reached == sorted([*inputs["item_ids"][0].tolist(), int(inputs["candidate_ids"][0])])
 
@@ -153,7 +153,7 @@ def test_the_candidate_of_bst_reads_the_events(name: str) -> None:
     states: list[torch.Tensor] = []
     model.blocks[-1].register_forward_hook(lambda module, given, output: states.append(output))
     model(**inputs)
-    (gradient,) = torch.autograd.grad(states[0][0, -1].square().sum(), model.items.ids.weight)
+    (gradient,) = torch.autograd.grad(states[0][-1].square().sum(), model.items.ids.weight)
     assert gradient[inputs["item_ids"][0]].abs().sum(1).min() > 0, "only attention brings events to this position"
 
 
