@@ -51,7 +51,10 @@ class BSTConfig(DeepClickConfig):
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention and feed-forward layer, each with residual connection and layer normalisation (equations 1-5)."""
+    """Self-attention and feed-forward layer, each with residual connection and layer normalisation.
+
+    S = LN(x + MH(x)), F = LN(S + W_2 leaky_relu(W_1 S)); the paper's section "Transformer layer".
+    """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -74,8 +77,9 @@ class BSTModel(DeepClickModel):
     """Transformer over the events and the candidate, which is the last element of the sequence.
 
     * The position of an element is its distance to the candidate: the time t(candidate) - t(event), as in the paper's
-      pos(v) (section 2.1), if `num_age_buckets` is set, otherwise the number of events. Its embedding is added.
-    * Transformer block: S = LN(x + MH(x)), F = LN(S + W_2 leaky_relu(W_1 S)) (equations 1 to 5).
+      pos(v) (section "Embedding layer"), if `num_age_buckets` is set, otherwise the number of events. Its embedding
+      is added.
+    * `TransformerBlock` over events and candidate (section "Transformer layer").
 
     The paper gives the outputs at all positions to the tower, in a row. Here the tower gets the output at the
     candidate and the mean output of the events, so its size does not depend on `max_history`.

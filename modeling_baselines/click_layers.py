@@ -17,9 +17,9 @@ ACTIVATIONS = ("dice", "prelu", "relu")
 class Dice(nn.Module):
     """Data adaptive activation: f(s) = p(s) s + (1 - p(s)) a s, p(s) = sigmoid((s - E[s]) / sqrt(Var[s] + eps)).
 
-    Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018, equation 3 with its p(s). E and
-    Var are of the batch in training and running averages in evaluation, so a row's output does not depend on other
-    rows there. Give it the values of events only: padding would change both.
+    Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018, section "Data adaptive activation
+    function". E and Var are of the batch in training and running averages in evaluation, so a row's output does not
+    depend on other rows there. Give it the values of events only: padding would change both.
 
     Args:
         width: Number of units; each has its statistics and its a.

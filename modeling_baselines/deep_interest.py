@@ -52,10 +52,11 @@ class DINConfig(DeepClickConfig):
 
 
 class MeanPoolingModel(DeepClickModel):
-    """Embedding and MLP: the mean of the events, its product with the candidate, candidate and context (section 4.2).
+    """Embedding and MLP: the mean of the events, its product with the candidate, candidate and context.
 
-    The base model of the paper, with a mean in place of the sum. The product is a feature in the authors' code of
-    DIEN, and DIN has it here too, so that the two differ only in the weights of the events.
+    The base model of the paper (section "Base model (Embedding & MLP)"), with a mean in place of the sum. The product
+    is a feature in the authors' code of DIEN, and DIN has it here too, so that the two differ only in the weights of
+    the events.
     """
 
     config_class: type[DeepClickConfig] = MeanPoolingConfig
@@ -76,7 +77,8 @@ class DINModel(DeepClickModel):
     """Sum of the events, each weighted by an activation unit that reads the event and the candidate (equation 3).
 
     v_U(A) = sum_j a(e_j, v_A) e_j, with a = MLP([h, c, h - c, h * c]) for the event's state h and the candidate's c.
-    The weights are not normalised by default, as in section 4.3. Hidden layers have Dice (equation 4).
+    The weights are not normalised by default, as in the paper's section on the structure of the network. Hidden
+    layers have `Dice`.
     """
 
     config_class = DINConfig

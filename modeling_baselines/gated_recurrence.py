@@ -179,7 +179,10 @@ def _walk_back(
 
 
 class AUGRU(nn.Module):
-    """GRU whose update gate is multiplied by the attention to each event (equations 2 to 5, 15 and 16).
+    """GRU whose update gate is multiplied by the attention to each event.
+
+    Zhou et al., "Deep Interest Evolution Network for Click-Through Rate Prediction", AAAI 2019, section "Interest
+    evolving layer":
 
     u = a s(W_u i + U_u h), r = s(W_r i + U_r h), c = tanh(W_c i + r * U_c h), h' = (1 - u) * h + u * c
 

@@ -20,7 +20,7 @@ class DIENConfig(DeepClickConfig):
     """Configuration of `DIENModel`: the fields of `DeepClickConfig`, and one more.
 
     Args:
-        auxiliary_weight: Weight of the auxiliary loss (alpha in equation 7).
+        auxiliary_weight: Weight of the auxiliary loss (alpha in the paper).
 
     Raises:
         ValueError: If a value is out of range.
@@ -38,13 +38,13 @@ class DIENConfig(DeepClickConfig):
 class DIENModel(DeepClickModel):
     """GRU over the events with an auxiliary loss, attention to its states, and a GRU with that attention.
 
-    * Interest extractor (equations 2 to 5): a GRU over the states of the events gives h_t. The auxiliary loss (6)
-      trains h_t to tell event t + 1 from a negative, over real events only; each event has its own negative.
-    * Attention (14): a_t = softmax_t(h_t W e_a) over real events, for the candidate's state e_a.
-    * Interest evolution (15, 16): `AUGRU`. The feature is its state after the last real event.
+    * Section "Interest extractor layer": a GRU over the states of the events gives h_t. The auxiliary loss trains h_t
+      to tell event t + 1 from a negative, over real events only; each event has its own negative.
+    * Section "Interest evolving layer": attention a_t = softmax_t(h_t W e_a) over real events, for the candidate's
+      state e_a, and `AUGRU`. The feature is its state after the last real event.
 
-    As in the authors' code, the mean of the events and its product with the candidate are further features. Equations
-    have the numbers of the paper; loss (7) = log loss + `auxiliary_weight` * auxiliary loss.
+    As in the authors' code, the mean of the events and its product with the candidate are further features.
+    Loss = log loss + `auxiliary_weight` * auxiliary loss.
     """
 
     config_class = DIENConfig

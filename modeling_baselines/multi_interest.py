@@ -107,9 +107,9 @@ class Interest(nn.Module):
 class DMINModel(DeepClickModel):
     """Self-attention refines the events, a second one splits them into interests, one per head.
 
-    * Behaviour refiner (section 3.2): Z = multi-head self-attention over the events. The auxiliary loss trains z_t to
+    * Section "Behavior refiner layer": Z = multi-head self-attention over the events. The auxiliary loss trains z_t to
       tell event t + 1 from a negative, as in DIEN, so an event attends to itself and to earlier events only.
-    * Multi-interest extractor (section 3.3): each head of a second self-attention gives a sequence of states; an
+    * Section "Multi-interest extractor layer": each head of a second self-attention gives a sequence of states; an
       attention unit that reads state, candidate and position weighs them (softmax), and their sum is one interest.
 
     The features are the interests, and as in the authors' code the mean of the events and its product with the

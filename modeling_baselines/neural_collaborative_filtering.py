@@ -140,7 +140,7 @@ class MatrixFactorizationModel(CollaborativeModel):
 
 
 class GMFModel(CollaborativeModel):
-    """Generalised matrix factorisation: y = h' (p_u * q_i)  (He et al., equations 8 and 9)."""
+    """Generalised matrix factorisation: y = h' (p_u * q_i); He et al., section of this name."""
 
     config_class = GMFConfig
 
@@ -157,7 +157,7 @@ class GMFModel(CollaborativeModel):
 
 
 class NeuralMLPModel(CollaborativeModel):
-    """MLP of user and candidate (He et al., equation 10).
+    """MLP of user and candidate; He et al., section "Multi-layer perceptron (MLP)".
 
     z_1 = [p_u, q_i], z_l = relu(W_l z_(l-1) + b_l), y = h' z_L.
     """
@@ -179,7 +179,7 @@ class NeuralMLPModel(CollaborativeModel):
 
 
 class NeuMFModel(CollaborativeModel):
-    """GMF and MLP with one output layer, each with its own embeddings (He et al., equation 12).
+    """GMF and MLP with one output layer, each with its own embeddings; He et al., "Fusion of GMF and MLP".
 
     y = h' [p_u * q_i, z_L].
     """
@@ -203,12 +203,12 @@ class NeuMFModel(CollaborativeModel):
 
     @torch.no_grad()
     def start_from(self, gmf: GMFModel, mlp: NeuralMLPModel, share: float = 0.5) -> Self:
-        """Copy the weights of trained models, as He et al. do before they train NeuMF (section 3.4.1).
+        """Copy the weights of trained models, as He et al. do before they train NeuMF (section "Pre-training").
 
         Args:
             gmf: A trained GMF of the same sizes.
             mlp: A trained MLP of the same sizes.
-            share: Share of the GMF in the output; the MLP has the rest (alpha in equation 13).
+            share: Share of the GMF in the output; the MLP has the rest (alpha in the paper).
 
         Returns:
             The model itself.

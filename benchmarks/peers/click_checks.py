@@ -73,7 +73,7 @@ def randomise(module: nn.Module) -> None:
 
 
 def _same(one: torch.Tensor, other: torch.Tensor) -> bool | str:
-    gap = float((one - other).abs().max())
+    gap = float((one - other).detach().abs().max())
     return gap <= 1e-6 or f"differs by {gap:.2g}"
 
 
@@ -129,7 +129,8 @@ def _gradient(model: ClickPort) -> bool | str:
 
 def _trained(model: ClickPort) -> bool | str:
     model.module.train()
-    before = {name: value.detach().clone() for name, value in model.module.named_parameters()}
+    trained = {name: value for name, value in model.module.named_parameters() if value.requires_grad}
+    before = {name: value.detach().clone() for name, value in trained.items()}
     optimizer = torch.optim.SGD(model.module.parameters(), lr=0.1)
     for _ in range(3):
         optimizer.zero_grad()
@@ -137,7 +138,7 @@ def _trained(model: ClickPort) -> bool | str:
         optimizer.step()
     model.module.eval()
     # A bias may stay, for it has no effect before a batch normalisation.
-    weights = {name: value for name, value in model.module.named_parameters() if value.ndim > 1}
+    weights = {name: value for name, value in trained.items() if value.ndim > 1}
     still = [name for name, value in weights.items() if torch.equal(value, before[name])]
     return not still or f"{len(still)} of {len(weights)} stay, e.g. {still[0]}"
 
