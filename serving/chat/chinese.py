@@ -168,6 +168,7 @@ CHINESE = Lexicon(
     refined_after=r"的(?![\u3400-\u9fff])|的(?:吧|吗|呢|就|有|那|这|款|话|最)|一点|一些|点|些|款|型|版|色|口?味|风格|材质",
     subject_before=r"(?:买|找|看看|来)(?:[些点个杯份]|一[些点个杯份])?",
     adjectives=r"色|式|型|款|性|质",
+    nouns=frozenset(),
     properties=PROPERTIES,
     stop=STOP,
     short=_SINGLE,

@@ -176,6 +176,17 @@ PROPERTIES = word_set(
     authentic real fake handmade homemade imported local domestic digital analog manual auto stainless
     """
 )
+NOUNS = word_set(
+    """
+    fish goldfish dish polish radish relish varnish table cable vegetable bible ring string spring wing swing sling
+    earring piercing clothing bedding pudding icing frosting stuffing dressing seasoning topping lighting painting
+    drawing flooring railing ceiling building bed seed weed shed sled feed pedal sandal cereal animal journal crystal
+    signal decal mural medal plant pant pendant lubricant deodorant disinfectant croissant elephant ant tent detergent
+    present event scent accent accessory memory dictionary diary rosary olive hive drive archive adhesive music fabric
+    garlic mic comic tonic cosmetic
+    """
+)
+"""Things that end like adjectives."""
 
 ENGLISH = Lexicon(
     code="en",
@@ -338,7 +349,8 @@ ENGLISH = Lexicon(
     refined_before="",
     refined_after="",
     subject_before="",
-    adjectives=r"proof|less|able|ible|free|ful|ous|ive|ish|ic|ical|ed|ing|al|ary|ory|ant|ent|some|like|size|sized|er|est",
+    adjectives=r"proof|less|able|ible|free|ful|ous|ive|ish|ic|ical|ed|ing|al|ary|ory|ant|(?<!m)ent|some|like|size|sized",
+    nouns=NOUNS,
     properties=PROPERTIES,
     stop=STOP,
     short=frozenset(),

@@ -163,7 +163,8 @@ class Lexicon:
         refined_before, refined_after: Words beside a property of the thing that is wanted, in such a language.
         subject_before: Words before a new subject, in such a language.
         adjectives: Endings of words that are no things.
-        properties: Other words that are no things, such as materials and people.
+        nouns: Things with such an ending.
+        properties: Other words that are no things, such as materials and people; also comparatives of them.
         stop: Words without a meaning for the catalogue.
         short: One-letter words of the catalogue that have a meaning; None for every word.
         alternatives: Groups of words of which an item has one, such as colours: a later one replaces an earlier one.
@@ -216,6 +217,7 @@ class Lexicon:
     refined_after: str
     subject_before: str
     adjectives: str
+    nouns: frozenset[str]
     properties: frozenset[str]
     stop: frozenset[str]
     short: frozenset[str]

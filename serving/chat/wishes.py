@@ -198,6 +198,7 @@ def _words_of_sentence(
     topics = [
         written[place] for place in nouns
         if has[place] and written[place].isalpha() and not is_property(written[place], lexicon)
+        and written[place] not in of.aspects
         and is_subject_at(place, written, content, of)
     ]  # fmt: skip
     asked = bool(set(written) & of.questions) and "about" not in written
@@ -229,9 +230,18 @@ def is_property(word: str, lexicon: Lexicon) -> bool:
     Args:
         word: The word.
         lexicon: Its language.
+
+    Example:
+        >>> [is_property(word, ENGLISH) for word in ("softer", "waterproof", "charger", "polish")]
+        [True, True, False, False]
     """
-    in_group = any(word in group for group in (*lexicon.alternatives, lexicon.properties))
-    return in_group or re.search(rf"(?:{lexicon.adjectives})$", word) is not None
+    forms = {word}
+    if compared := re.fullmatch(r"(.{2,}?)(i?)(?:er|est)", word):  # "softer", "nicer", "bigger", "fluffier"
+        stem, y = compared.groups()
+        forms |= {f"{stem}y"} if y else {stem, f"{stem}e", stem[:-1]}
+    if any(forms & group for group in (*lexicon.alternatives, lexicon.properties)):
+        return True
+    return word not in lexicon.nouns and re.search(rf"(?:{lexicon.adjectives})$", word) is not None
 
 
 def _is_wanted_itself(word: str, run: str, lexicon: Lexicon) -> bool:

@@ -18,7 +18,8 @@ ENGLISH = [
     ("P3", "Boss guitar pedal", "Music", 90.0), ("P4", "Donner guitar strap", "Music", 9.0),
     ("K1", "Coffee grounds, 500 g", "Food", 12.0), ("K2", "Coffee beans, dark", "Food", 15.0),
     ("T1", "Tea leaves, green", "Food", 8.0), ("T2", "Tea sachets", "Food", 4.0), ("T3", "Green tea", "Food", 5.0),
-    ("C1", "Cotton shirt", "Clothes", 19.0), ("C2", "Leather jacket with a hood", "Clothes", 99.0),
+    ("C1", "Cotton shirt, size M", "Clothes", 19.0), ("C2", "Leather jacket with a hood", "Clothes", 99.0),
+    ("N1", "Nail polish remover", "Beauty", 3.0), ("N2", "Nail polish set", "Beauty", 9.0),
     ("U1", "Ukulele strings", "Music", 7.0), ("Y1", "Yamaha guitar", "Music", 190.0),
 ]  # fmt: skip
 CHINESE = [
@@ -47,6 +48,7 @@ def after(*lines: str, k: int = 20) -> ChatTurn:
         ("coffee or tea", ("coffee", "tea"), {"K1", "K2", "T1", "T2", "T3"}),
         ("we drink coffee or tea", ("coffee", "tea"), {"K1", "K2", "T1", "T2", "T3"}),
         ("I would like some tea", ("tea",), {"T1", "T2", "T3"}),
+        ("nail polish", ("nail", "polish"), {"N1", "N2"}),
         ("ｔｅａ", ("tea",), {"T1", "T2", "T3"}),
         ("a guitar pedal", ("guitar", "pedal"), {"P1", "P2", "P3"}),
         ("a guitar pedal by Donner or Behringer", ("guitar", "pedal", "donner", "behringer"), {"P1", "P2"}),
@@ -65,7 +67,7 @@ def test_a_noun_replaces_the_thing_before(turn: str, wanted: tuple[str, ...], sh
         ("red", ("red",)), ("a red one", ("red",)), ("red ones", ("red",)), ("wireless", ("wireless",)),
         ("by Sony", ("sony",)), ("by Sony or Donner", ("sony", "donner")), ("in red or green", ("red", "green")),
         ("cotton", ("cotton",)), ("cotton or leather", ("cotton", "leather")), ("only tea", ("tea",)),
-        ("tea ones", ("tea",)), ("soft", ()),
+        ("tea ones", ("tea",)), ("softer", ()), ("size 500", ("size",)),
         ("it needs a hood", ("hood",)), ("with a hood", ("hood",)), ("something like a tea", ("tea",)),
         ("under 50", ()), ("cheaper", ()),
     ],
