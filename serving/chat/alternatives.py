@@ -52,11 +52,13 @@ class Nouns(NamedTuple):
 
     Args:
         is_thing: Whether a word names a thing, and not a property.
+        names_items: Whether titles use a word as the name of the item: not "Rogers", although it may be a plural.
         topics: Words that begin a subject, although they may describe another word: "coffee".
         describes: Whether a word can be a property of the word behind it: "red", or "coffee" if there are coffee mugs.
     """
 
     is_thing: Callable[[str], bool]
+    names_items: Callable[[str], bool]
     topics: Sequence[str]
     describes: Callable[[str, str], bool]
 
@@ -89,7 +91,7 @@ def _lists(text: str, named: Sequence[Named], lexicon: Lexicon, nouns: Nouns) ->
     lists: list[tuple[list[list[Named]], bool]] = []
     members: list[list[Named]] = [[]]
     has_either = False
-    for part in [*_without_makers(_parts(text, named, lexicon), nouns.is_thing), _END]:
+    for part in [*_without_makers(_parts(text, named, lexicon), nouns.names_items), _END]:
         if isinstance(part, Named):
             members[-1].append(part)
         elif part == _END or not members[-1]:
@@ -105,7 +107,7 @@ def _lists(text: str, named: Sequence[Named], lexicon: Lexicon, nouns: Nouns) ->
     return lists
 
 
-def _without_makers(parts: Sequence[Named | str], is_thing: Callable[[str], bool]) -> list[Named | str]:
+def _without_makers(parts: Sequence[Named | str], names_items: Callable[[str], bool]) -> list[Named | str]:
     """The parts with the end of a list in place of its only "by": "a pedal by Donner or Behringer" lists makers.
 
     A "by" belongs to one member of a list if there are several, or if a thing follows: "by Donner or a guitar".
@@ -114,8 +116,11 @@ def _without_makers(parts: Sequence[Named | str], is_thing: Callable[[str], bool
     for is_end, group in groupby(parts, lambda part: part == _END):
         run = [*group]
         makers = run[run.index(_MADE_BY) + 1 :] if _MADE_BY in run and not is_end else []
-        things = [one for one in makers if isinstance(one, Named) and (one.kind == "category" or is_thing(one.name))]
-        is_list = bool(makers) and not (things or _MADE_BY in makers or _ARTICLE in makers)
+        has_thing = any(
+            one.kind == "category" or (one.kind == "word" and names_items(one.name))
+            for one in makers if isinstance(one, Named)
+        )  # fmt: skip
+        is_list = bool(makers) and not (has_thing or _MADE_BY in makers or _ARTICLE in makers)
         found += [_END if is_list and part == _MADE_BY else part for part in run]
     return [part for part in found if part not in (_MADE_BY, _ARTICLE)]
 

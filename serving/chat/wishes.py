@@ -85,7 +85,7 @@ def _nouns(found: Wishes, lexicon: Lexicon, words: CatalogueWords) -> Nouns:
         is_named = thing in found.categories
         return is_named or is_property(word, lexicon) or bool(words.having([(word,), (thing,)]).any())
 
-    return Nouns(is_thing, found.topics, describes)
+    return Nouns(is_thing, words.is_thing, found.topics, describes)
 
 
 def _read_names(found: Wishes, piece: str, lexicon: Lexicon, words: CatalogueWords, spoken: list[Named]) -> list[str]:
