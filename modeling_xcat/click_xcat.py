@@ -96,7 +96,7 @@ class ShownStates:
         before: (showings, hidden) behaviour state before each showing, 0 without an event.
         evidence: (showings, features) values of `_EVIDENCE` that do not depend on pairs: score of next-item
             prediction in cosine units, repeat bias, whether and how often the user had the item.
-        counts: (showings,) training events of each item, without the showing's own.
+        counts: (showings,) training events of each item before its showing, or all without the showing's own.
     """
 
     items: torch.Tensor

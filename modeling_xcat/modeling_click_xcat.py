@@ -108,6 +108,7 @@ class XCatForClickPrediction(XCatForNextItem):
         click_labels: torch.Tensor | None = None,
         click_dense: torch.Tensor | None = None,
         click_categorical: torch.Tensor | None = None,
+        click_counts: torch.Tensor | None = None,
         calibrated: bool | None = None,
         **inputs: Any,
     ) -> Any:
@@ -125,6 +126,8 @@ class XCatForClickPrediction(XCatForNextItem):
             click_labels: (showings,) 1 for a click, 0 for none.
             click_dense: (showings, features) numbers of the context, each of mean 0 and variance 1.
             click_categorical: (showings, features) codes of the context; 0 for none.
+            click_counts: (showings,) training events of each item before its showing; None for all training events,
+                in training without the showing's own.
             calibrated: Whether log odds are calibrated; None for whether the model is in evaluation mode and no labels
                 of clicks are given.
             **inputs: More inputs of `XCatForNextItem.forward`.
@@ -146,7 +149,7 @@ class XCatForClickPrediction(XCatForNextItem):
         shown = ShownItems.of(click_items, click_positions, layout)
         found, read = self._represented(
             output.last_hidden_state, item_ids, layout, click_positions, click_items, inputs.get("event_type_ids"),
-            click_labels if self.training else None,
+            click_labels if self.training else None, click_counts,
         )  # fmt: skip
         logits = self.click(shown, found, self.model.items, item_ids, click_dense, click_categorical)
         loss = click_loss = None
@@ -214,6 +217,7 @@ class XCatForClickPrediction(XCatForNextItem):
         shown: torch.Tensor,
         event_type_ids: torch.Tensor | None,
         labels: torch.Tensor | None = None,
+        counts: torch.Tensor | None = None,
     ) -> tuple[ShownStates, _Read]:
         """Represent the items of histories and showings, each distinct item once."""
         base, config = self.model, self.config
@@ -237,9 +241,10 @@ class XCatForClickPrediction(XCatForNextItem):
         evidence = torch.stack(
             [*(part * float(config.temperature) for part in (product, bias)), *(_HAD * part for part in had)], -1
         )
-        counts = base.items.item_counts[shown]
-        if labels is not None:  # an item's count has the showing's own event
-            counts = (counts - labels.long()).clamp(min=0)
+        if counts is None:
+            counts = base.items.item_counts[shown]
+            if labels is not None:  # an item's count has the showing's own event
+                counts = (counts - labels.long()).clamp(min=0)
         size = *item_ids.shape, -1
         return (
             ShownStates(

@@ -80,6 +80,13 @@ class XCatTrainingArguments(TrainingArguments):
             "cross-validation over users shows a gain."
         },
     )
+    tune_lists: bool = field(
+        default=True,
+        metadata={
+            "help": "With task click: whether what only ranked lists use is tuned as well (re-rankers, discovery and "
+            "queries); false saves time if the model is used for clicks alone."
+        },
+    )
     max_eval_users: int | None = field(
         default=MOST_USERS,
         metadata={

@@ -269,7 +269,7 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, EvaluationLoop)
 
     def _work_beside_steps(self) -> WorkBesideSteps:
         sets: dict[str, Any] = self.eval_dataset if isinstance(self.eval_dataset, dict) else {"": self.eval_dataset}
-        chosen_on = self.deciding_set if self.task.tunes and self.trains_whole else None
+        chosen_on = self.deciding_set if self.task.tunes_lists(self.args) and self.trains_whole else None
         return work_beside_steps(self.args, bare_model(self.model), sets, chosen_on, self.ranked_later)
 
     def _train_sharded(self, *args: Any, **kwargs: Any) -> Any:

@@ -199,7 +199,7 @@ def _fit_own(
     """Train XCat or a variant; its evidence and calibration are fitted on the validation split at the end."""
     begin, recipe = time.perf_counter(), find_recipe(request.model)
     use_recipe(recipe, options, config)
-    arguments = XCatTrainingArguments(**recipe.training_fields(training))
+    arguments = XCatTrainingArguments(**recipe.training_fields({"tune_lists": False, **training}))
     task = ClickTask().with_options(**request.task_options)
     prepared = prepare_training(shop, options, "bf16" if arguments.bf16 else "fp32", split=task.split)
     task = task.for_data(prepared.data)

@@ -180,6 +180,19 @@ def test_in_training_an_item_is_not_popular_by_the_showing_itself(histories: lis
     torch.testing.assert_close(model(**inputs, calibrated=False).logits, trained)
 
 
+def test_given_counts_of_items_replace_those_of_the_whole_training(histories: list[dict[str, Any]]) -> None:
+    model = click_model(hidden_dropout=0.0, attention_dropout=0.0, id_dropout=0.0)
+    inputs = batch(histories, SHOWN)
+    counts = model.model.items.item_counts[inputs["click_items"]]
+    expected = logits(model, histories, SHOWN)
+    assert torch.equal(model(**inputs, click_counts=counts).logits, expected)
+    labels = torch.ones(len(SHOWN), dtype=torch.long)
+    model.train()
+    given = model(**inputs, click_labels=labels, click_counts=(counts - 1).clamp(min=0)).logits
+    torch.testing.assert_close(given, model(**inputs, click_labels=labels).logits, **CLOSE)
+    assert not torch.allclose(model(**inputs, click_labels=labels, click_counts=counts + 50).logits, given)
+
+
 def test_evidence_and_calibration_apply_in_evaluation_alone(histories: list[dict[str, Any]]) -> None:
     model = click_model()
     inputs = batch(histories, SHOWN)

@@ -17,7 +17,7 @@ from .click_context import ClickContext, fit_context
 from .click_labels import Labels, label_events
 from .click_options import ClickOptions
 from .event_options import EventOptions
-from .shown import SHOWN, SHOWN_CONTEXT
+from .shown import SHOWN, SHOWN_CONTEXT, SHOWN_IN_TRAINING
 from .split import Split, all_events
 from .splits import SPLITS
 from .timeline import TiePolicy, Timeline, Unit, sort_events
@@ -77,7 +77,7 @@ def impression_rows(
     frame = pl.DataFrame({
         "user": timeline.user, "place": places, "shown_items": coded["items"], "shown_labels": label,
         "shown_after": np.where(part == 0, _before(timeline, in_history & train), _before(timeline, in_history)),
-        "shown_timestamps": coded["timestamps"], "part": part,
+        "shown_timestamps": coded["timestamps"], "part": part, **_counts(timeline, coded, in_history & train),
     }).filter(pl.col("shown_labels").is_not_null() & (pl.col("part") >= 0))  # fmt: skip
     kept = frame.filter((pl.col("shown_items") >= NUM_SPECIAL_ROWS) & (pl.col("shown_after") >= clicks.min_history))
     _check_parts(kept, labels, split)
@@ -111,6 +111,16 @@ def _before(timeline: Timeline, chosen: np.ndarray) -> np.ndarray:
     first = np.flatnonzero(opens)[np.cumsum(opens) - 1]
     earlier: np.ndarray = count[first] - count[timeline.starts[timeline.user]]
     return earlier
+
+
+def _counts(timeline: Timeline, coded: pl.DataFrame, chosen: np.ndarray) -> dict[str, np.ndarray]:
+    """`shown_counts` of all events: the chosen events of any user with the item at earlier times."""
+    if timeline.unit_time is None:
+        return {}
+    times, moment = np.unique(timeline.unit_time, return_inverse=True)
+    first = coded["items"].to_numpy().astype(np.int64) * (len(times) + 1)
+    keys = np.sort((first + moment)[chosen])
+    return {"shown_counts": np.searchsorted(keys, first + moment) - np.searchsorted(keys, first)}
 
 
 def _check_parts(shown: pl.DataFrame, labels: Labels, split: Split) -> None:
@@ -169,10 +179,11 @@ def _part_rows(
     coded: pl.DataFrame, user: np.ndarray, chosen: np.ndarray, shown: pl.DataFrame, part: int
 ) -> datasets.Dataset:
     """Rows of a part: histories from the chosen events, with what was shown."""
-    names = [name for name in (*SHOWN, *SHOWN_CONTEXT) if name in shown.columns]
+    of_part = SHOWN_CONTEXT if part else {**SHOWN_CONTEXT, **SHOWN_IN_TRAINING}
+    names = [name for name in (*SHOWN, *of_part) if name in shown.columns]
     found = shown.filter(pl.col("part") == part)
     lists = found.group_by("user", maintain_order=True).agg(*names, _most=pl.col("shown_after").max())
-    features = {**SEQUENCE, **{name: {**SHOWN, **SHOWN_CONTEXT}[name] for name in names}}
+    features = {**SEQUENCE, **{name: {**SHOWN, **of_part}[name] for name in names}}
     if (coded[ROLES].to_numpy()[chosen] != TARGET).any():
         features[ROLES] = datasets.List(datasets.Value("int8"))
     else:

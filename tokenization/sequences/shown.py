@@ -7,7 +7,9 @@ A row has the columns of next-item prediction and these lists:
 * `shown_after`: number of the row's events that precede the showing. A model may read only these;
 * `shown_kinds`: "impression", "rating", or the kind of a sampled negative, and "" for its positive;
 * `shown_timestamps`: seconds since 1970, -1 if unknown. Sampled negatives and their positives have no time;
-* `shown_dense`, `shown_categorical`: inputs from columns of the events (`ClickContext`), if columns were chosen.
+* `shown_dense`, `shown_categorical`: inputs from columns of the events (`ClickContext`), if columns were chosen;
+* `shown_counts`: in training rows with labels and times, the item's training events at earlier times, of all users. All
+  training events would tell a model what happened to the item after the showing.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ SHOWN_CONTEXT: dict[str, Any] = {
     "shown_dense": datasets.List(datasets.List(datasets.Value("float32"))),
     "shown_categorical": datasets.List(datasets.List(datasets.Value("int32"))),
 }
+SHOWN_IN_TRAINING: dict[str, Any] = {"shown_counts": datasets.List(datasets.Value("int32"))}
 """Features of the columns; every list of a row has one value per showing."""
 
 

@@ -23,8 +23,9 @@ from ..arguments import XCatTrainingArguments
 from ..collators import QueryCollator
 from ..tuning.calibration import fit_calibration
 from ..tuning.click_stack import fit_click_stack
+from ..tuning.user_samples import QUICK_USERS
 from .click_prediction import ClickPredictionTask, labelled_places
-from .next_item import NextItemTask
+from .next_item import NextItemTask, tune_neighbor_weight
 from .task import Collator, register_task
 
 if TYPE_CHECKING:
@@ -98,11 +99,16 @@ class ClickTask(ClickPredictionTask, NextItemTask):
         """Nothing: no metric of clicks depends on the item-to-item weight, which `tune` chooses."""
 
     def tune(self, trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
-        """Choose values of next-item prediction, then fit the evidence and the calibration of clicks."""
+        """Choose values of next-item prediction, then fit the evidence and the calibration of clicks.
+
+        Without `tune_lists` only the item-to-item weight is chosen before.
+        """
         args = trainer.args
         ranked = self.ranked_rows(validation) if model.config.next_item_weight else []
-        if len(ranked):
+        if len(ranked) and args.tune_lists:
             NextItemTask.tune(self, trainer, model, ranked)
+        elif len(ranked):  # a score of next items is evidence of clicks
+            tune_neighbor_weight(trainer, model, ranked, QUICK_USERS if args.quick else None)
         found = fit_click_stack(
             model, trainer.processor, validation, sampler=self.data.sampler, seed=args.seed, quick=args.quick,
             fits=args.tune_second_stage,
@@ -119,6 +125,10 @@ class ClickTask(ClickPredictionTask, NextItemTask):
             "click_log_loss_before_evidence": found.before, "click_log_loss_with_evidence": found.after,
             **{f"click_log_loss_{name}": value for name, value in fit.log_losses.items()},
         })  # fmt: skip
+
+    def tunes_lists(self, args: XCatTrainingArguments) -> bool:
+        """As of the argument `tune_lists`."""
+        return args.tune_lists
 
     def held_out_ranker(self, trainer: XCatTrainer, recommender: Any) -> Any:
         """As of `NextItemTask`."""
@@ -155,6 +165,9 @@ class ClickCollator:
                 weights.flat[place] = row["loss_weights"][1:][: len(following)]
         positions = np.where(shown.after > 0, starts[shown.owners] + shown.after - 1, -1)
         clicks = {**click_inputs(shown, positions), "click_labels": torch.from_numpy(shown.labels)}
+        if rows and "shown_counts" in rows[0]:
+            counts = [np.asarray(row["shown_counts"], dtype=np.int64) for row in rows]
+            clicks["click_counts"] = torch.from_numpy(np.concatenate(counts))
         return {
             **batch, "labels": torch.from_numpy(labels), "loss_weights": torch.from_numpy(weights), **clicks,
         }  # fmt: skip

@@ -97,9 +97,9 @@ class NextItemTask(Task):
 
         The weight for discovery is tuned if a metric of discovery decides about the epoch.
         """
-        _tune_neighbor_weight(trainer, model, validation, USERS_IN_TRAINING)
+        tune_neighbor_weight(trainer, model, validation, USERS_IN_TRAINING)
         if DISCOVER in (trainer.args.metric_for_best_model or "") and discovery_differs(model, validation):
-            _tune_neighbor_weight(trainer, model, validation, USERS_IN_TRAINING, discover=True)
+            tune_neighbor_weight(trainer, model, validation, USERS_IN_TRAINING, discover=True)
 
     def tune(self, trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
         """Tune the item-to-item weight and fit the re-ranker: for next items and, if they differ, for discovery."""
@@ -108,7 +108,7 @@ class NextItemTask(Task):
         if True in purposes:
             _tune_product_weight(trainer, model, validation)
         for discover in purposes:
-            _tune_neighbor_weight(trainer, model, validation, QUICK_USERS if args.quick else None, discover)
+            tune_neighbor_weight(trainer, model, validation, QUICK_USERS if args.quick else None, discover)
         gains: dict[bool, SecondStageGain] = {}
         if args.tune_second_stage and model.config.num_candidates and len(validation) >= FOLDS:
             gains = _fit_second_stages(trainer, model, validation, purposes)
@@ -196,9 +196,18 @@ def _queries(trainer: XCatTrainer) -> QueryCollator:
     return collator
 
 
-def _tune_neighbor_weight(
+def tune_neighbor_weight(
     trainer: XCatTrainer, model: Any, validation: Dataset, most_users: int | None, discover: bool = False
 ) -> None:
+    """Choose the item-to-item weight, if `tune_neighbor_weight` of the arguments is set.
+
+    Args:
+        trainer: The trainer.
+        model: The model, whose configuration gets the weight.
+        validation: The validation split.
+        most_users: Maximum users that are ranked; None for all.
+        discover: Whether to choose the weight for discovery.
+    """
     if not (trainer.args.tune_neighbor_weight and model.config.num_neighbors):
         return
     # FSDP gathers sharded parameters only in the whole model's forward.

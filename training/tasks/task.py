@@ -59,6 +59,14 @@ class Task:
     tunes: ClassVar[bool] = False
     option_class: ClassVar[type | None] = None
 
+    def tunes_lists(self, args: XCatTrainingArguments) -> bool:
+        """Whether `tune` fits re-rankers of lists on the evaluation set; for the time estimate.
+
+        Args:
+            args: The training arguments.
+        """
+        return self.tunes
+
     @property
     def ranks(self) -> bool:
         """Whether the head ranks the catalogue: `fit` then compares it with baselines and writes a card."""

@@ -79,6 +79,13 @@ def test_impressions_have_all_earlier_clicks_as_history(rows: list[Any], split: 
         return
     data = split_clicks(shop, *options)
     assert tuple(pairs_of(data, part) for part in PART_NAMES) == expected
+    trained = [row for row in rows if FIRST + row[2] < cuts[0] and row[3] is not False]
+    for row in data.train:
+        times = [time - FIRST for time in row["shown_timestamps"]]
+        names = data.vocabulary.decode(row["shown_items"])
+        for item, time, count in zip(names, times, row["shown_counts"], strict=True):
+            assert count == sum(one[1] == item and one[2] < time for one in trained), "no later event is counted"
+    assert "shown_counts" not in data.test.column_names
     assert data.true_rate == data.train_rate and data.kind == "impression"
     labelled = sum(clicked is not None for *_, clicked in rows)
     assert sum(data.left_out.values()) == labelled - sum(sum(part.values()) for part in expected)

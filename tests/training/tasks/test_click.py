@@ -158,6 +158,18 @@ def test_the_mean_prediction_is_the_share_of_positives_whatever_the_negatives(
     assert trainer.model.calibration.shift == pytest.approx(math.log(train / shown), abs=1e-6)
 
 
+def test_without_tuned_lists_the_probabilities_are_the_same(tmp_path: Path) -> None:
+    found = []
+    for lists in (True, False):
+        task, start = prepared(tmp_path, ClickOptions())
+        trainer = trainer_of(task, start, tmp_path, num_train_epochs=2, tune_lists=lists, quick=True)
+        trainer.train()
+        logged = [name for entry in trainer.state.log_history for name in entry]
+        assert ("re_ranked_ndcg@10" in logged) is lists and "click_log_loss_with_evidence" in logged
+        found.append(task.probabilities(trainer, start.splits["test"]))
+    np.testing.assert_array_equal(*found)
+
+
 def test_labelled_impressions_are_learnt_from_their_context(tmp_path: Path) -> None:
     clicks = ClickOptions(dense=("price",), categorical=("device",))
     task, start = prepared(tmp_path, clicks, impressions())
