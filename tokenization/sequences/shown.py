@@ -8,8 +8,8 @@ A row has the columns of next-item prediction and these lists:
 * `shown_kinds`: "impression", "rating", or the kind of a sampled negative, and "" for its positive;
 * `shown_timestamps`: seconds since 1970, -1 if unknown. Sampled negatives and their positives have no time;
 * `shown_dense`, `shown_categorical`: inputs from columns of the events (`ClickContext`), if columns were chosen;
-* `shown_counts`: in training rows with labels and times, the item's training events at earlier times, of all users. All
-  training events would tell a model what happened to the item after the showing.
+* `shown_counts`: in training rows with labels and times, the item's training events at earlier times, of all users.
+  All training events would tell a model what happened to the item after the showing.
 """
 
 from __future__ import annotations
