@@ -38,7 +38,7 @@ def click_floors(
         fitted_on: Validation rows, on which slope and intercept are fitted.
         rows: The rows to predict, with showings.
         vocabulary: The catalogue.
-        rate: Mean prediction on `fitted_on`; None for its share of positives. See `ClickData.tells_rate`.
+        rate: Mean prediction on `fitted_on`; None for its share of positives. See `ClickData.kept_rate`.
 
     Returns:
         (showings,) probabilities by name; without category match if no item has a category.

@@ -192,6 +192,11 @@ class LogisticRegressionModel(ClickModel):
         self.numbers = nn.Linear(config.dense_features + self.crosses, 1)
         self.post_init()
 
+    @property
+    def output_bias(self) -> torch.Tensor:
+        """See `ClickModel.output_bias`."""
+        return self.numbers.bias
+
     def click_logits(self, inputs: ClickInputs) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Compute logits; see `ClickModel.click_logits`."""
         repeats = (inputs.items == inputs.candidates[:, None]).sum(1)

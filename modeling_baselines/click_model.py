@@ -3,6 +3,7 @@
 It imports only its neighbours here, because `transformers` copies these files next to a checkpoint's weights.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -151,6 +152,23 @@ class ClickModel(PreTrainedModel):
     def auxiliary_weight(self) -> float:
         """Weight of the auxiliary loss in the loss."""
         return 1.0
+
+    @property
+    def output_bias(self) -> torch.Tensor:
+        """(1,) bias of the logit."""
+        bias: Any = self.output.bias if hasattr(self, "output") else self.bias
+        return bias  # type: ignore[no-any-return]
+
+    def start_at(self, rate: float) -> None:
+        """Set the bias of the output, so that a new model predicts about the share of positives.
+
+        Rare clicks would otherwise be learnt by the bias first (Lin et al., "Focal Loss for Dense Object Detection",
+        ICCV 2017, section 3.3).
+
+        Args:
+            rate: Share of positives in training, between 0 and 1.
+        """
+        init.constant_(self.output_bias, math.log(rate / (1 - rate)))
 
     def click_logits(self, inputs: ClickInputs) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Compute logits.

@@ -141,15 +141,15 @@ def _fit_floor(request: BenchRequest, shop: ShopTables, options: PreparationOpti
     begin = time.perf_counter()
     data = _split(request, shop, options).data
     start = time.perf_counter()
-    level = None if data.tells_rate else data.true_rate
+    kept = data.kept_rate
     test, known = (
-        click_floors(data.train, data.validation, rows, data.vocabulary, rate=level)
+        click_floors(data.train, data.validation, rows, data.vocabulary, rate=kept)
         for rows in (data.test, data.validation)
     )
     notes: tuple[str, ...] = ()
     if request.model not in test:
         notes = (f"{request.model}: no item has a category, so it predicts the same for all items",)
-        rate = level or float(flat_lists(data.validation, "shown_labels")[1].mean())
+        rate = kept or float(flat_lists(data.validation, "shown_labels")[1].mean())
         test[request.model], known[request.model] = (
             np.full(len(flat_lists(rows, "shown_items")[1]), rate) for rows in (data.test, data.validation)
         )
@@ -174,7 +174,7 @@ def _fit_baseline(
     known = task.logits(trainer, data.validation)
     fit = fit_calibration(
         calibration, known, np.array(flat_lists(data.validation, "shown_labels")[1]), _users(data.validation),
-        shift=task.shift, seed=request.seed, rate=task.kept_rate(known),
+        shift=task.shift, seed=request.seed, rate=data.kept_rate,
     )  # fmt: skip
     end = time.perf_counter()
     logits = task.logits(trainer, data.test)

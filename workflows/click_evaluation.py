@@ -53,8 +53,7 @@ def compare_clicks(recommender: XCatRecommender, data: ClickData, part: str) -> 
         part: "test" or "validation".
     """
     rows, vocabulary = data.splits[part], recommender.processor.catalogue
-    rate = None if data.tells_rate else data.true_rate
-    found = click_floors(data.train, data.validation, rows, vocabulary, rate=rate)
+    found = click_floors(data.train, data.validation, rows, vocabulary, rate=data.kept_rate)
     found[MODEL_NAME] = recommender.click_probabilities(rows)
     return {
         name: click_report(values, rows, vocabulary, recommender.trained, kind=data.kind)

@@ -35,6 +35,8 @@ def make_click_model(baseline: ClickBaseline, task: ClickBaselineTask, processor
     )
     if hasattr(model, "fit"):
         model.fit(list(target_histories(task.data.train)))
+    if baseline.trained:
+        model.start_at(task.data.train_rate)
     return model  # type: ignore[no-any-return]
 
 

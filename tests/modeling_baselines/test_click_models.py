@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,15 @@ def logits(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
 
 def close(one: torch.Tensor, other: torch.Tensor) -> bool:
     return torch.allclose(one, other, rtol=0, atol=1e-6)
+
+
+@every_model
+def test_a_new_model_starts_at_the_share_of_positives(name: str) -> None:
+    model, inputs = new(name).eval(), batch()
+    model.start_at(0.5)
+    before = logits(model, inputs)
+    model.start_at(0.01)
+    assert close(logits(model, inputs) - before, torch.full_like(before, -math.log(99)))
 
 
 @every_model

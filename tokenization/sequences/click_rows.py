@@ -54,14 +54,15 @@ class ClickData(SplitData):
     left_out: dict[str, int] = field(default_factory=dict)
 
     @property
-    def tells_rate(self) -> bool:
-        """Whether the validation split tells the share of positives, so that a calibration may be fitted to it.
+    def kept_rate(self) -> float | None:
+        """Mean prediction on the validation split that a calibration has to keep: the share of training positives.
 
-        Impressions of one time share more than users do, such as the coupons of a campaign. So impressions of fewer
-        than `LEAST_TIMES` times do not tell it; those without a time and sampled negatives do.
+        None if the validation split tells the share of positives. Impressions of one time share more than users do,
+        such as the coupons of a campaign, so impressions of fewer than `LEAST_TIMES` times do not tell it. Those
+        without a time, and sampled negatives, do.
         """
         times = np.unique(flat_lists(self.validation, "shown_timestamps")[1])
-        return len(times) >= LEAST_TIMES or bool((times < 0).any())
+        return None if len(times) >= LEAST_TIMES or (times < 0).any() else self.true_rate
 
     @property
     def settings(self) -> dict[str, Any]:

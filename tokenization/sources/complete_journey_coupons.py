@@ -28,6 +28,8 @@ from .source import DataSource, SourceRequest
 COUPON, REDEMPTION = "coupon impression", "redemption"
 """Event types: a household got a coupon at the start of a campaign, and used it."""
 _TARGETED = "Type A"
+_MOST_ROWS = 1_000_000
+"""About the most promotions from which products that were passed by are drawn."""
 TRAIN_SHARE, VALIDATION_SHARE = 0.5, 0.25
 """Shares of the redemptions in the earliest campaigns (training) and in the next ones (validation)."""
 
@@ -167,8 +169,9 @@ def load_exposures(folder: Path | None = None, per_click: int = 1, seed: int = 0
 
     A purchase of a product that was on display or in the mailer of that store and week is a click. For each of them,
     `per_click` promoted products of the store and week are impressions without a click, drawn among products that the
-    household does not buy in that week. `promoted` says where it was: "display", "mailer" or "both". All other
-    purchases are no impressions.
+    household does not buy in that week. So that they fit into memory, these are drawn from about a million promotions,
+    a share of each store and week. `promoted` says where it was: "display", "mailer" or "both". All other purchases
+    are no impressions.
 
     Args:
         folder: As in `load_coupons`.
@@ -187,11 +190,11 @@ def load_exposures(folder: Path | None = None, per_click: int = 1, seed: int = 0
     events = shop.events.drop("order", "rating", "split", "is_target").with_columns(
         week=(pl.col("timestamp") - FIRST_WEEK) // WEEK + 1
     )
-    promoted = _promoted(folder, events)
+    promoted, others = _promoted(folder, events, seed)
     keys = ["store_id", "week", "item_id"]
     events = events.join(promoted, on=keys, how="left", maintain_order="left")
     clicks = events.filter(pl.col("promoted").is_not_null())
-    missed = _passed_by(events, clicks, promoted, per_click, seed)
+    missed = _passed_by(events, clicks, others, per_click, seed)
     labelled = pl.concat(
         [events.with_columns(clicked=pl.when(pl.col("promoted").is_not_null()).then(True)), missed], how="diagonal"
     ).drop("week")
@@ -205,27 +208,43 @@ def load_exposures(folder: Path | None = None, per_click: int = 1, seed: int = 0
     )  # fmt: skip
 
 
-def _promoted(folder: Path, events: pl.DataFrame) -> pl.DataFrame:
-    """Promoted products of each store and week with purchases, without products that nobody bought."""
+def _promoted(folder: Path, events: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Promoted products that were bought in their store and week, and those from which the others are drawn.
+
+    The second table has a share of the promoted products of each store and week with purchases, others in each. The
+    promotions are streamed: of 20.9 million rows 16.7 million are of such products, and fill 4 GB when collected.
+    """
+    keys = ["store_id", "week", "item_id"]
+    bought = events.select(keys).drop_nulls().unique().sort(keys)
+    items, places = (bought.select(names).unique().sort(names) for names in (keys[2:], keys[:2]))
+    generator = np.random.default_rng(seed)
+    numbers = [pl.Series("number", generator.permutation(table.height)) for table in (items, places)]
     display, mailer = (pl.col(f"{kind}_location") != NOT_PROMOTED for kind in ("display", "mailer"))
-    known = events.select("item_id").unique()
-    visited = events.select("store_id", "week").unique()
-    found: pl.DataFrame = (
-        pl.scan_parquet(folder / "promotions.parquet")
-        .filter(display | mailer)
-        .select(
-            _text("store_id"), _text("product_id", "item_id"), week=pl.col("week").cast(pl.Int64),
-            promoted=pl.when(display & mailer).then(pl.lit("both")).when(display).then(pl.lit("display")).otherwise(
-                pl.lit("mailer")
-            ),
-        )
-        .join(known.lazy(), on="item_id", how="semi")
-        .join(visited.lazy(), on=["store_id", "week"], how="semi")
-        .unique(["store_id", "week", "item_id"], keep="first")
-        .collect(engine="streaming")
-        .sort("store_id", "week", "item_id")
+    rows = pl.scan_parquet(folder / "promotions.parquet").filter(display | mailer)
+    columns = {"product_id": "item_id", "store_id": "store_id", "week": "week"}
+    kinds = rows.collect_schema()
+    share = max(1, int(rows.select(pl.len()).collect(engine="streaming").item()) // _MOST_ROWS)
+
+    def ids(table: pl.DataFrame) -> pl.LazyFrame:
+        """The table with ids as in the promotions, so that no row of them is converted."""
+        return table.lazy().rename({"item_id": "product_id"}, strict=False).with_columns(
+            pl.col(theirs).cast(kinds[theirs], strict=False)
+            for theirs, ours in columns.items() if ours in table.columns
+        )  # fmt: skip
+
+    def read(chosen: pl.LazyFrame) -> pl.DataFrame:
+        kind = pl.when(display & mailer).then(pl.lit("both")).when(display).then(pl.lit("display"))
+        named = chosen.select(
+            _text("store_id"), pl.col("week").cast(pl.Int64), _text("product_id", "item_id"),
+            promoted=kind.otherwise(pl.lit("mailer")),
+        )  # fmt: skip
+        return named.collect(engine="streaming").unique(keys, keep="first").sort(keys)
+
+    one, other = (ids(table.with_columns(number)) for table, number in zip((items, places), numbers, strict=True))
+    drawn = rows.join(one, on="product_id").join(other, on=["store_id", "week"]).filter(
+        (pl.col("number") + pl.col("number_right")) % share == 0
     )  # fmt: skip
-    return found
+    return read(rows.join(ids(bought), on=list(columns), how="semi")), read(drawn)
 
 
 def _passed_by(
@@ -235,7 +254,7 @@ def _passed_by(
     groups = promoted.with_row_index("place").group_by("store_id", "week", maintain_order=True).agg(
         first=pl.col("place").first().cast(pl.Int64), size=pl.len().cast(pl.Int64)
     )  # fmt: skip
-    wanted = clicks.join(groups, on=["store_id", "week"], maintain_order="left")
+    wanted = clicks.join(groups, on=["store_id", "week"], maintain_order="left")  # places with a product to draw
     many = wanted.select(pl.all().repeat_by(per_click).explode()) if wanted.height else wanted
     share = np.random.default_rng(seed).random(many.height)
     place = many["first"].to_numpy() + (share * many["size"].to_numpy()).astype(np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from datasets import Dataset
+from transformers import initialization as init
 
 from ...modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
@@ -55,6 +57,8 @@ class ClickTask(ClickPredictionTask, NextItemTask):
     def new_model(self, model: XCatForNextItem) -> XCatPreTrainedModel:
         """The model with a click head for the context of the data, or the given one if it fits.
 
+        A new head begins at the share of positives in training; see `ClickModel.start_at`.
+
         Args:
             model: A new model, or a base, with its catalogue in place.
         """
@@ -67,6 +71,8 @@ class ClickTask(ClickPredictionTask, NextItemTask):
         config.click_attention = False
         head = self.head(config)
         head.model = model.model
+        rate = self.data.train_rate
+        init.constant_(head.click.linear.bias, math.log(rate / (1 - rate)))
         if hasattr(model, "soft_target_rows"):
             head.soft_target_rows.copy_(model.soft_target_rows)
         return head
@@ -118,7 +124,7 @@ class ClickTask(ClickPredictionTask, NextItemTask):
         shift = 0.0 if found.pays else self.shift
         fit = fit_calibration(
             model.calibration, found.logits, found.labels, found.users, shift=shift, seed=args.seed,
-            rate=self.kept_rate(found.trained),
+            rate=self.data.kept_rate,
         )  # fmt: skip
         logger.info("calibration of clicks: %s", fit)
         trainer.log({

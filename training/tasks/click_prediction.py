@@ -166,14 +166,6 @@ class ClickPredictionTask(Task):
         """Correction of log odds for the share of positives in training; see `prior_shift`."""
         return prior_shift(self.data.train_rate, self.data.true_rate)
 
-    def kept_rate(self, logits: np.ndarray) -> float | None:
-        """Mean prediction on the validation split that a calibration keeps; None if the labels there tell it.
-
-        Args:
-            logits: (showings,) log odds of validation rows, without `shift`.
-        """
-        return None if self.data.tells_rate else float(sigmoid(logits + self.shift).mean())
-
     def begin(self, trainer: XCatTrainer, model: Any) -> None:
         """Reset the calibration to the correction for the share of positives in training."""
         calibration = getattr(model, "calibration", None)

@@ -45,7 +45,6 @@ class ClickStackFit:
         logits: (showings,) log odds to calibrate: held-out ones with evidence, if it is used.
         labels: (showings,) 1 or 0.
         users: (showings,) number of the user.
-        trained: (showings,) trained log odds.
     """
 
     before: float
@@ -55,7 +54,6 @@ class ClickStackFit:
     logits: np.ndarray = field(repr=False)
     labels: np.ndarray = field(repr=False)
     users: np.ndarray = field(repr=False)
-    trained: np.ndarray = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -195,7 +193,7 @@ def _result(sample: _Sample) -> ClickStackFit:
     fixed = sample.fixed
     logits, labels = sample.logits[fixed].double().numpy(), sample.labels[fixed].double().numpy()
     before = float(_losses(logits, labels).mean())
-    return ClickStackFit(before, before, 0.0, False, logits, labels, sample.users[fixed].numpy(), logits)
+    return ClickStackFit(before, before, 0.0, False, logits, labels, sample.users[fixed].numpy())
 
 
 def _cross_validated(
@@ -225,7 +223,7 @@ def _cross_validated(
     pays = gain > STANDARD_ERRORS * error
     return ClickStackFit(
         float(before.mean()), float(after.mean()), error, pays, logits if pays else raw, labels,
-        sample.users.numpy()[fixed], raw,
+        sample.users.numpy()[fixed],
     )  # fmt: skip
 
 

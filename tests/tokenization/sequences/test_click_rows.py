@@ -162,14 +162,14 @@ def test_few_times_of_impressions_do_not_tell_the_share_of_positives() -> None:
         )
     )  # fmt: skip
     found = split_clicks(load_shop({"events": log}), None, ClickOptions(min_history=0))
-    assert not found.tells_rate, "validation has impressions of nine times"
+    assert found.kept_rate == found.true_rate == 0.2, "validation has impressions of nine times"
     more = log.with_columns(
         timestamp=pl.when((pl.col("user_id") == "u4") & (pl.col("split") == "validation"))
         .then(pl.lit(FIRST + 40)).otherwise(pl.col("timestamp"))
     )  # fmt: skip
-    assert split_clicks(load_shop({"events": more}), None, ClickOptions(min_history=0)).tells_rate
+    assert split_clicks(load_shop({"events": more}), None, ClickOptions(min_history=0)).kept_rate is None
     sampled = split_clicks(load_shop({"events": log.drop("clicked", "split")}))
-    assert sampled.sampler is not None and sampled.tells_rate
+    assert sampled.sampler is not None and sampled.kept_rate is None
 
 
 def test_columns_of_impressions_become_inputs_from_training_values_only() -> None:

@@ -12,6 +12,7 @@ from xcat_rec import load_shop
 from xcat_rec.tokenization.sequences.click_options import ClickOptions
 from xcat_rec.tokenization.sequences.click_pairs import as_pairs
 from xcat_rec.tokenization.sequences.click_rows import split_clicks
+from xcat_rec.tokenization.sources import complete_journey_coupons
 from xcat_rec.tokenization.sources.complete_journey_coupons import load_coupons, load_exposures
 
 from .layouts import write_complete_journey
@@ -141,6 +142,32 @@ def test_coupons_are_impressions_of_their_campaign(tmp_path: Path) -> None:
         assert sorted(rows["label"][:]) == [0, 0, 0, 1]
         clicked = [data.vocabulary.decode([row["candidate"]])[0] for row in rows if row["label"]]
         assert clicked == [f"coupon-{500 + campaign}"]
+
+
+def test_few_promotions_are_kept_for_the_draw_and_all_for_the_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_complete_journey(tmp_path)
+    sold = pl.read_parquet(tmp_path / "transactions.parquet")
+    week = ((sold["transaction_timestamp"].dt.epoch("s") - 1_482_728_400) // (7 * 86_400) + 1).alias("week")
+    places = sold.select("store_id").with_columns(week).unique().sort("store_id", "week")
+    products = pl.DataFrame({"product_id": sold["product_id"].unique().sort()})
+    places.join(products, how="cross").with_columns(
+        display_location=pl.lit("1"), mailer_location=pl.lit("0")
+    ).write_parquet(tmp_path / "promotions.parquet")  # fmt: skip
+    monkeypatch.setattr(complete_journey_coupons, "_MOST_ROWS", places.height * products.height // 4)
+    found = []
+    original = complete_journey_coupons._passed_by
+    monkeypatch.setattr(
+        complete_journey_coupons, "_passed_by", lambda *given: found.append(given) or original(*given)
+    )  # fmt: skip
+    shop = load_exposures(tmp_path)
+    assert shop.events.filter(pl.col("clicked"))["clicked"].sum() == sold.height, "every purchase was promoted"
+    pool = found[0][2]
+    assert pool.height == pytest.approx(places.height * products.height / 4, rel=0.3)
+    assert pool["item_id"].n_unique() > products.height / 4, "stores and weeks have different products"
+    again = load_exposures(tmp_path)
+    assert again.events.equals(shop.events) and not load_exposures(tmp_path, seed=1).events.equals(shop.events)
 
 
 def test_promoted_purchases_are_clicks(tmp_path: Path) -> None:
