@@ -156,8 +156,9 @@ class ClickModel(PreTrainedModel):
     @property
     def output_bias(self) -> torch.Tensor:
         """(1,) bias of the logit."""
-        bias: Any = self.output.bias if hasattr(self, "output") else self.bias
-        return bias  # type: ignore[no-any-return]
+        layer: Any = getattr(self, "output", self)
+        bias: torch.Tensor = layer.bias
+        return bias
 
     def start_at(self, rate: float) -> None:
         """Set the bias of the output, so that a new model predicts about the share of positives.
