@@ -70,6 +70,8 @@ if TYPE_CHECKING:
     from .workflows.model_list import list_models as list_models
     from .workflows.prepare import prepare as prepare
     from .workflows.push import push as push
+    from .workflows.tune import TuneResult as TuneResult
+    from .workflows.tune import tune as tune
 
 __version__ = "0.1.0"
 
@@ -101,6 +103,7 @@ _EXPORTS = {
     "TableColumns": ".tokenization.tables.schema",
     "TableError": ".tokenization.tables.schema",
     "TextKNNConfig": ".modeling_baselines.knn",
+    "TuneResult": ".workflows.tune",
     "TextKNNModel": ".modeling_baselines.knn",
     "XCatConfig": ".modeling_xcat.configuration_xcat",
     "XCatForClickPrediction": ".modeling_xcat.modeling_click_xcat",
@@ -133,6 +136,7 @@ _EXPORTS = {
     "prepare": ".workflows.prepare",
     "prepare_training": ".training.preparation.prepare",
     "push": ".workflows.push",
+    "tune": ".workflows.tune",
     "write_card": ".model_cards.card",
 }
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "prepare": "Make training sequences from your tables, out of core.",
     "inspect": "Report the contents and the quality of your tables.",
     "fit": "Train on your tables and evaluate the result beside baselines.",
+    "tune": "Search hyperparameters on the validation split.",
     "evaluate": "Evaluate a checkpoint on your tables.",
     "bench": "Compare several models on one test split, over seeds.",
     "catalogue": "Add items to a checkpoint by their texts alone, without training.",
@@ -36,7 +37,7 @@ COMMANDS = {
     "space": "Write a Space: a web page that recommends from a checkpoint.",
     "demo": "Train, evaluate, recommend and reload on The Complete Journey.",
 }
-TAKES_FIELDS = {"fit", "bench"}
+TAKES_FIELDS = {"fit", "bench", "tune"}
 """Commands with an option for every field of configuration and training arguments, read from `context.args`."""
 
 GARBAGE_THRESHOLDS = (100_000, 20, 100)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from transformers import Trainer
 from transformers.hyperparameter_search import default_hp_search_backend
+from transformers.trainer_utils import BestRun, IntervalStrategy
 
 from .arguments import XCatTrainingArguments
+from .search_space import DEFAULT_SPACE, space_function
+from .studies import finished, one_search, open_study
 
-
-def search_space(trial: Any) -> dict[str, Any]:
-    """Default search space, for an optuna trial."""
-    return {
-        "learning_rate": trial.suggest_float("learning_rate", 5e-4, 1e-2, log=True),
-        "weight_decay": trial.suggest_float("weight_decay", 1e-3, 0.3, log=True),
-        "new_category_weight": trial.suggest_float("new_category_weight", 1.0, 4.0),
-    }
+search_space = space_function(DEFAULT_SPACE)
+"""Default search space: a function of an optuna trial."""
 
 
 class HyperparameterSearch(Trainer):
@@ -34,6 +33,8 @@ class HyperparameterSearch(Trainer):
         n_trials: int = 20,
         direction: str | list[str] | None = None,
         backend: Any = None,
+        study: str | os.PathLike[str] | None = None,
+        settings: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Any:
         """As in `Trainer`, for `metric_for_best_model` of the best epoch of each trial, unless another is given.
@@ -45,38 +46,70 @@ class HyperparameterSearch(Trainer):
                 setattr(trainer.args, name, value)
             trainer.train()
 
+        With `study` the trials are kept in a SQLite file. After a kill the same call continues it: the killed trial
+        runs again with its values. Trials report after each epoch, and bad ones are pruned then (median rule). The
+        file has values and metrics of `eval_dataset` only.
+
         A `model_init` that takes a trial gets them by `trainer.train(trial=optuna.trial.FixedTrial(values))`.
 
         Args:
             hp_space: Draws values of training arguments from a trial; None for `search_space`, with optuna.
             compute_objective: Computes the objective from the metrics of the last evaluation.
-            n_trials: Number of trials.
+            n_trials: Number of trials; with `study`, of all trials that ended or were pruned, earlier ones too.
             direction: "maximize" or "minimize"; None for the direction of `metric_for_best_model`.
-            backend: optuna or ray.
+            backend: optuna or ray; optuna with `study`.
+            study: SQLite file, such as study.db; None to keep nothing.
+            settings: Data and settings of the trials, which a continued study must share; None to compare nothing.
             **kwargs: More arguments of `Trainer.hyperparameter_search` and of the backend.
 
         Returns:
             The best run: `objective` and `hyperparameters`.
 
         Raises:
-            ValueError: If an objective is given without its direction.
+            ValueError: If an objective is given without its direction, or the study was made with other settings.
         """
         if compute_objective is not None and direction is None:
             raise ValueError("compute_objective is given without direction; give maximize or minimize")
-        backend = backend or default_hp_search_backend()
+        direction = direction or ("maximize" if self.args.greater_is_better else "minimize")
+        backend = "optuna" if study is not None else backend or default_hp_search_backend()
         given, self._seeks_best = dict(vars(self.args)), compute_objective is None
+        options = {
+            "hp_space": search_space if hp_space is None and backend == "optuna" else hp_space, "backend": backend,
+            "compute_objective": compute_objective or self._deciding_metric, "direction": direction,
+        }  # fmt: skip
         try:
-            return super().hyperparameter_search(
-                hp_space=search_space if hp_space is None and backend == "optuna" else hp_space,
-                compute_objective=compute_objective or self._deciding_metric,
-                n_trials=n_trials,
-                direction=direction or ("maximize" if self.args.greater_is_better else "minimize"),
-                backend=backend,
-                **kwargs,
-            )
+            if study is None:
+                return super().hyperparameter_search(n_trials=n_trials, **options, **kwargs)
+            return self._search_in_study(Path(study), n_trials, settings, options, kwargs)
         finally:
             vars(self.args).update(given)
             self._seeks_best = False
+
+    def _search_in_study(
+        self,
+        path: Path,
+        n_trials: int,
+        settings: Mapping[str, Any] | None,
+        options: dict[str, Any],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Run the trials that a study lacks; returns its best run."""
+        with one_search(path):
+            opened = open_study(path, options["direction"], settings, self.args.seed)
+            left = n_trials - finished(opened)
+            if left > 0:
+                own = {"sampler": opened.sampler, "pruner": opened.pruner, **kwargs}
+                super().hyperparameter_search(
+                    n_trials=left, storage=opened._storage, study_name=opened.study_name, load_if_exists=True,
+                    **options, **own,
+                )  # fmt: skip
+            best = opened.best_trial
+            return BestRun(str(best.number), best.value, best.params)
+
+    def _report_to_hp_search(self, trial: Any, step: int, metrics: dict[str, float]) -> None:
+        """As in `Trainer`, by number of the epoch: trials of other batch sizes have other steps."""
+        by_epoch = self.args.eval_strategy == IntervalStrategy.EPOCH and self.state.epoch is not None
+        super()._report_to_hp_search(trial, round(self.state.epoch) if by_epoch else step, metrics)
 
     def _deciding_metric(self, metrics: dict[str, float]) -> float:
         return metrics[f"eval_{(self.args.metric_for_best_model or 'loss').removeprefix('eval_')}"]
