@@ -54,11 +54,10 @@ def test_wandb_offline_has_the_metrics_of_each_epoch(tmp_path: Path, monkeypatch
     assert list((tmp_path / "wandb").glob("offline-run-*/*.wandb")), "the run is a local file"
 
 
-def test_trackio_has_the_metrics_of_each_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trackio_has_the_metrics_of_each_epoch(tmp_path: Path) -> None:
     pytest.importorskip("trackio")
-    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
     trainer = trained(tmp_path, "trackio")
-    files = [path for path in Path(os.environ["TRACKIO_DIR"]).rglob("*.db") if "xcat" in path.name]
+    files = [path for path in Path(os.environ["HF_HOME"], "trackio").rglob("*.db") if "xcat" in path.name]
     with sqlite3.connect(files[0]) as content:
         logged = " ".join(str(row) for row in content.execute("select metrics from metrics"))
     assert f"{expected(trainer)[0]:.6f}"[:6] in logged
