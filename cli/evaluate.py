@@ -6,11 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import NEGATIVE_HELP, TARGETS_HELP, Columns, Encoding, MissingUsers, Report, TimeFormat, UnknownItems
+from .options import (
+    NEGATIVE_HELP,
+    TARGETS_HELP,
+    Columns,
+    Encoding,
+    Explore,
+    MissingUsers,
+    Report,
+    Rerank,
+    TimeFormat,
+    UnknownItems,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from ..evaluation.ranker_evaluation import RankingReport
     from ..ranking.recommender import XCatRecommender
     from ..tokenization.tables.schema import ShopTables
     from ..workflows.checkpoint_evaluation import EvaluationData
@@ -78,6 +88,8 @@ def evaluate(
             "default the checkpoint's value."
         ),
     ] = None,
+    explore: Explore = None,
+    rerank: Rerank = None,
     by_history: Annotated[bool, typer.Option(help="Also show metrics by length of the user's history.")] = False,
     by_category: Annotated[
         bool, typer.Option(help="Also show metrics by category of the last event and of the target.")
@@ -123,15 +135,17 @@ def evaluate(
     from ..evaluation.categories import DEFAULT_COLUMN, check_category_column
     from ..evaluation.categories import by_category as parted_by_category
     from ..ranking.recommender import XCatRecommender
+    from ..ranking.rerankers.words import rules_of_request
     from ..workflows.checkpoint_evaluation import evaluate_on, evaluation_data, groups_of_target
     from ..workflows.click_evaluation import evaluates_clicks
     from ..workflows.fit_result import MODEL_NAME, report_dict
     from ..workflows.read_shop import read_shop
-    from .console import messages, print_json, say
-    from .metric_tables import category_table, metrics_table, shown_blocks
+    from .console import messages, say
+    from .metric_tables import category_table
     from .options import parse_event_types
 
-    recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
+    rules = rules_of_request(rerank, explore)
+    recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision, rerankers=rules)
     if cold_boost is not None:
         recommender.cold_boost = cold_boost
     groups = groups_of_target(recommender, target, task)
@@ -143,19 +157,18 @@ def evaluate(
     )  # fmt: skip
     say(str(shop.report))
     types = [parse_event_types(names) for names in (target_event_types, negative_event_types)]
-    given: dict[str, Any] = {"split": split, "tie_policy": tie_policy, "seed": seed}
-    given |= {"target_event_types": types[0], "negative_event_types": types[1]}
+    named = ("split", "tie_policy", "seed", "target_event_types", "negative_event_types")
+    given: dict[str, Any] = dict(zip(named, (split, tie_policy, seed, *types), strict=True))
     clicks = {} if negatives is None else {"negatives": negatives}
     if evaluates_clicks(recommender, task if groups is None else "next-item", clicks):
-        _refuse_ranked(k, metrics, report, category_column)
+        lists = {"--report": report, "--category-column": category_column, "--rerank": rerank, "--explore": explore}
+        _refuse_ranked({"-k": k, "--metrics": metrics, **lists})
         _evaluate_clicks(recommender, shop, given, clicks, part, (by_history, by_category), json_output)
         return
     judging = evaluation_data(recommender, shop, part=part, **given)
     _say(judging)
     reports = evaluate_on(recommender, judging, cutoffs, more, groups)
-    title = f"{shop.name}, {judging.options.split}, {part}{'' if target is None else f', target {target}'}"
-    blocks = shown_blocks(reports, 10 if 10 in cutoffs else cutoffs[0], by_history)
-    messages.print(metrics_table(reports, blocks, title), highlight=False)
+    _show_reports(reports, f"{shop.name}, {judging.options.split}, {part}", target, cutoffs, by_history)
     judged = report_dict(reports[MODEL_NAME])
     if column is not None:
         parted = parted_by_category(reports[MODEL_NAME], judging.splits[part], recommender.processor.catalogue, column)
@@ -167,11 +180,10 @@ def evaluate(
 
         report_evaluation(report, reports, recommender, judging, shop, other_command(context, checkpoint, data))
     if json_output:
-        judged["baselines"] = {name: report_dict(report) for name, report in reports.items() if name != MODEL_NAME}
-        print_json({**judged, "unknown_items": judging.unknown_items, "tables": shop.report.to_dict()})
+        _show_json(judged, {name: one for name, one in reports.items() if name != MODEL_NAME}, judging, shop)
 
 
-def _check_target(target: str | None, report: Path | None, by_category: bool, by_history: bool) -> None:
+def _check_target(target: str | None, report: Any, by_category: bool, by_history: bool) -> None:
     """Refuse options of lists of items for other targets."""
     given = {"--report": report, "--by-category": by_category, "--by-history": by_history}
     for name, value in given.items():
@@ -179,9 +191,33 @@ def _check_target(target: str | None, report: Path | None, by_category: bool, by
             raise ValueError(f"{name} is for lists of items; leave it out, or leave --target {target} out")
 
 
-def _refuse_ranked(k: list[int] | None, metrics: str | None, report: Path | None, column: str | None) -> None:
+def _show_reports(
+    reports: dict[str, RankingReport], name: str, target: str | None, cutoffs: list[int], by_history: bool
+) -> None:
+    """Print the table of metrics."""
+    from .console import messages
+    from .metric_tables import metrics_table, shown_blocks
+
+    title = name if target is None else f"{name}, target {target}"
+    blocks = shown_blocks(reports, 10 if 10 in cutoffs else cutoffs[0], by_history)
+    messages.print(metrics_table(reports, blocks, title), highlight=False)
+
+
+def _show_json(
+    judged: dict[str, Any], baselines: dict[str, RankingReport], judging: EvaluationData, shop: ShopTables
+) -> None:
+    """Print the metrics of the checkpoint and the baselines as JSON."""
+    from ..workflows.fit_result import report_dict
+    from .console import print_json
+
+    others = {name: report_dict(report) for name, report in baselines.items()}
+    print_json(
+        {**judged, "baselines": others, "unknown_items": judging.unknown_items, "tables": shop.report.to_dict()}
+    )
+
+
+def _refuse_ranked(given: dict[str, Any]) -> None:
     """Refuse options of ranked lists for an evaluation of clicks."""
-    given = {"-k": k, "--metrics": metrics, "--report": report, "--category-column": column}
     for name, value in given.items():
         if value:
             raise ValueError(f"{name} is for ranked lists, and this checkpoint predicts clicks; give --task next-item")

@@ -27,6 +27,22 @@ UnknownItems = Annotated[
     Literal["error", "drop"], typer.Option(help="Events of items that the items table lacks: error (stop) or drop.")
 ]
 MissingUsers = Annotated[Literal["error", "drop"], typer.Option(help="Events without a user: error (stop) or drop.")]
+Filter = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        help="Condition on a column of the catalogue: 'price<20', 'brand!=X' or 'category in tents,maps'; may be "
+        "repeated.",
+    ),
+]
+Explore = Annotated[
+    Literal["familiar", "balanced", "adventurous"] | None,
+    typer.Option(help="Varied lists: familiar, balanced or adventurous; by default the model's order."),
+]
+Rerank = Annotated[
+    str | None,
+    typer.Option(help="Re-ranking rules in their order, such as mmr=0.3,calibrate=0.5 or max-per=brand:2."),
+]
 
 
 def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:

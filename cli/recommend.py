@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .options import Encoding, MissingUsers, TimeFormat
+from .options import Encoding, Explore, Filter, MissingUsers, Rerank, TimeFormat
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _OPTIONS = {
     "give exclude_seen=False": "add --include-seen", "only_categories": "--only-category",
     "exclude_categories": "--exclude-category", "cross_category": "--cross-category",
-    "on_unknown='popular'": "--on-unknown popular",
+    "on_unknown='popular'": "--on-unknown popular", "loosen filters": "loosen --filter",
 }  # fmt: skip
 """Arguments in notes, and the options that set them."""
 
@@ -74,6 +74,9 @@ def recommend(
     cross_category: Annotated[
         bool, typer.Option(help="Recommend only from categories that the history lacks.")
     ] = False,
+    filters: Filter = None,
+    explore: Explore = None,
+    rerank: Rerank = None,
     cold_boost: Annotated[
         float | None,
         typer.Option(
@@ -109,6 +112,8 @@ def recommend(
 
         xcat recommend my-checkpoint --query "lip balm" --history B004756YJA
 
+        xcat recommend my-checkpoint --history B004756YJA --explore adventurous --filter "price<20"
+
         xcat recommend my-checkpoint --history B004756YJA@2024-01-31,B004ZT0SSG@2024-02-03T18:00
 
         xcat recommend me/my-shop --revision v1 --users events.parquet --json
@@ -120,7 +125,7 @@ def recommend(
 
     history = "" if users is None and output is None and history is None else history
     _check(k, output, history, users, engine, cold_boost)
-    _check_target(target, output, cold_boost)
+    _check_target(target, {"--output": output, "--cold-boost": cold_boost, "--rerank": rerank, "--explore": explore})
     entries = [] if history is None else entries_of(history)
     parse_columns(columns)
     check_checkpoint(checkpoint, revision)
@@ -146,12 +151,14 @@ def recommend(
         _say(histories)
         return histories
 
-    filters = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category)
+    kept = Filters(
+        not include_seen, tuple(exclude_category or ()), only_category or None, cross_category, None, filters or ()
+    )
+    request = BatchRequest(k, kept, tuple(text or ()), cold_boost, on_unknown, query, rerank, explore)
     if output is not None and users is not None:
         # Resolve it once for all processes; otherwise each would query the hub and could find another commit.
         folder = str(locate_checkpoint(checkpoint, revision=revision))
         histories = read(saved_event_settings(folder), saved_text_columns(folder), saved_item_ids(folder))
-        request = BatchRequest(k, filters, tuple(text or ()), cold_boost, on_unknown, query)
         _write(output, folder, histories, request, engine, actors, json_output)
         return
     recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
@@ -162,15 +169,14 @@ def recommend(
         ids = recommender.vocabulary.column("item_id")
         histories = read(recommender.processor.event_settings or {}, recommender.text_columns, ids)
     owners = None if users is None else histories.user_ids
-    given = {**_given(histories, query, text), "filters": filters, "on_unknown": on_unknown}
+    given = {**_given(histories, query, text), "filters": kept, "on_unknown": on_unknown}
     explain = reasons or json_output
     if target is not None:
         listed = recommender.recommend_targets_many(histories.items, target, k, explain=explain, **given)
         _show_targets(listed, owners, reasons, json_output)
         return
-    found = recommender.recommend_many(
-        histories.items, k, cold_boost=cold_boost, explain=True if explain else "query", **given
-    )
+    given |= {"rerank": rerank, "explore": explore, "cold_boost": cold_boost}
+    found = recommender.recommend_many(histories.items, k, explain=True if explain else "query", **given)
     _show(found, owners, query, reasons, json_output)
 
 
@@ -181,9 +187,9 @@ def _given(histories: Histories, query: str | None, text: list[str] | None) -> d
     return {"queries": None if query is None else [query] * users, "texts": [text] * users if text else None, **named}
 
 
-def _check_target(target: str | None, output: Path | None, cold_boost: float | None) -> None:
+def _check_target(target: str | None, given: dict[str, Any]) -> None:
     """Refuse options of lists of items for other targets."""
-    for name, value in {"--output": output, "--cold-boost": cold_boost}.items():
+    for name, value in given.items():
         if target is not None and value is not None:
             raise ValueError(f"{name} is for lists of items; leave it out, or leave --target {target} out")
 

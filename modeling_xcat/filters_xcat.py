@@ -10,8 +10,12 @@ from typing import Any
 import torch
 
 from .arguments_xcat import category_names, item_ids, truth
+from .conditions_xcat import Condition, ItemConditions, conditions_of
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .ranking_xcat import Adjust
+
+_NAMES = ("only_items", "only_categories", "exclude_categories", "conditions")
+"""Filters that do not depend on the history."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,11 @@ class Filters:
         only_categories: Categories to recommend from, likewise; None for all.
         cross_category: Recommend only items whose category the history does not contain.
         only_items: Ids of the items to recommend from, in any container, such as the items in stock; None for all.
+        conditions: Conditions on columns of the catalogue that every item has to keep, such as `["price<20",
+            "brand!=Acme"]`; see `Condition`.
 
     Raises:
-        ValueError: If a value has another type.
+        ValueError: If a value has another type, or a condition cannot be read.
 
     Example:
         >>> Filters(only_categories="tents").only_categories
@@ -42,6 +48,7 @@ class Filters:
     only_categories: str | Sequence[str] | None = None
     cross_category: bool = False
     only_items: Collection[str] | None = None
+    conditions: str | Condition | Sequence[Any] = ()
 
     def __post_init__(self) -> None:
         for name in ("exclude_seen", "cross_category"):
@@ -50,6 +57,7 @@ class Filters:
         object.__setattr__(self, "exclude_categories", excluded or ())
         object.__setattr__(self, "only_categories", category_names("only_categories", self.only_categories))
         object.__setattr__(self, "only_items", item_ids("only_items", self.only_items))
+        object.__setattr__(self, "conditions", conditions_of(self.conditions))
 
     @property
     def by_category(self) -> str | None:
@@ -75,6 +83,7 @@ class ItemFilter:
     def __init__(self, vocabulary: Any, device: torch.device) -> None:
         self.codes = torch.as_tensor(vocabulary.category_codes).long().to(device)
         self._vocabulary = vocabulary
+        self._conditions = ItemConditions(vocabulary, device)
         self._categories: dict[str, list[int]] = {}
         for code, name in enumerate(vocabulary.categories):
             self._categories.setdefault(_folded(name), []).append(code)
@@ -83,7 +92,8 @@ class ItemFilter:
         """(rows,) True for items that pass the filters that do not depend on the history.
 
         Raises:
-            ValueError: If a category or an item is unknown, or the filters use categories and the catalogue has none.
+            ValueError: If a category, an item, or a column or value of a condition is unknown, or the filters use
+                categories and the catalogue has none.
         """
         if filters.by_category and not self._categories:
             raise ValueError(
@@ -99,6 +109,8 @@ class ItemFilter:
             named = torch.zeros_like(allowed)
             named[self._rows_of(filters.only_items)] = True
             allowed &= named
+        for condition in conditions_of(filters.conditions):
+            allowed &= self._conditions.keeping(condition)
         return allowed
 
     def hide(self, filters: Filters, allowed: torch.Tensor, histories: Sequence[Sequence[int]]) -> Adjust:
@@ -137,11 +149,13 @@ class ItemFilter:
         allowed[:NUM_SPECIAL_ROWS] = False
         total = len(allowed) - NUM_SPECIAL_ROWS
         left, reasons, changes = total, [f"the catalogue has {total:,} items"], list[str]()
-        named = [name for name in ("only_items", "only_categories", "exclude_categories") if _is_set(filters, name)]
+        named = [name for name in _NAMES if _is_set(filters, name)]
         if (kept := int(allowed.sum())) < left:
             left = kept
-            reasons.append(f"{' and '.join(named)} keep{'s' * (len(named) == 1)} {kept:,} of them")
-            changes.append(f"loosen {' or '.join(named)}")
+            shown = ["filters" if name == "conditions" else name for name in named]
+            is_one = len(named) == 1 and named != ["conditions"]
+            reasons.append(f"{' and '.join(shown)} keep{'s' * is_one} {kept:,} of them")
+            changes.append(f"loosen {' or '.join(shown)}")
         if filters.cross_category:
             allowed &= ~self._known([history])[0][self.codes]
             if (kept := int(allowed.sum())) < left:
@@ -193,7 +207,7 @@ class ItemFilter:
 
 def _is_set(filters: Filters, name: str) -> bool:
     value = getattr(filters, name)
-    return value is not None and (name != "exclude_categories" or bool(value))
+    return value is not None and (name not in ("exclude_categories", "conditions") or bool(value))
 
 
 def _folded(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -139,6 +139,102 @@ def catalogue_scores(
     """
     scores: torch.Tensor = base.score_states(states, recent, item_side, **({} if asks is None else {"asks": asks}))
     return scores if recent.seen is None else scores.scatter_(1, recent.seen, -torch.inf)
+
+
+def add_pins(
+    rows: torch.Tensor, scores: torch.Tensor, pins: torch.Tensor, pin_scores: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Add items to pools. An item that a pool has already is added as padding with score -inf.
+
+    Args:
+        rows: (users, n) item indices of the pools.
+        scores: (users, n) their scores.
+        pins: (pins,) item indices to add.
+        pin_scores: (users, pins) their scores; -inf for an item that is filtered out.
+
+    Returns:
+        (users, n + pins) item indices and scores.
+    """
+    twice = (rows[:, :, None] == pins).any(1) | (pin_scores == -torch.inf)
+    added = pins.expand_as(pin_scores).masked_fill(twice, 0)
+    return torch.cat([rows, added], 1), torch.cat([scores, pin_scores.masked_fill(twice, -torch.inf)], 1)
+
+
+class Reordered(NamedTuple):
+    """The order of some items.
+
+    Args:
+        places: (users, n) positions in the items, in list order.
+        propensities: (users, n) probability of each place's item, given the items above it; None for a deterministic
+            order.
+    """
+
+    places: torch.Tensor
+    propensities: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Reordering:
+    """An order of the best items in place of that of the scores.
+
+    Args:
+        order: Takes (users, n) item indices, best first, and their scores; the pinned items are the last ones.
+        depth: Number of best items to reorder.
+        pinned: (pins,) item indices that are added to the best ones.
+    """
+
+    order: Callable[[torch.Tensor, torch.Tensor], Reordered]
+    depth: int
+    pinned: torch.Tensor
+
+
+def with_pinned(
+    found: Ranked,
+    pins: torch.Tensor,
+    base: Any,
+    index: ItemIndex,
+    states: torch.Tensor,
+    recent: RecentEvents,
+    hide: Adjust,
+    cold_boost: float | None,
+    asks: Asks | None,
+) -> Ranked:
+    """Add pinned items to the best ones, behind them; an item that the filters leave out is added as padding.
+
+    Args:
+        found: The best items.
+        pins: (pins,) item indices.
+        base: The `XCatModel`; this and the other arguments are those of `ranked_items`.
+        index: Its item embeddings.
+        states: (queries, hidden) states.
+        recent: The events before them.
+        hide: The filters.
+        cold_boost: See `ranked_items`.
+        asks: See `ranked_items`.
+    """
+    if not len(pins):
+        return found
+    pins = pins.to(found.rows.device)
+    others = torch.ones(len(index.items), dtype=torch.bool, device=pins.device)
+    others[pins] = False
+
+    def hide_others(scores: torch.Tensor, start: int) -> None:
+        hide(scores, start)
+        scores.masked_fill_(others[start : start + scores.shape[1]], -torch.inf)
+
+    alone = ranked_items(base, index, states, recent, len(pins), hide_others, cold_boost, asks)
+    scores = torch.full((len(found.rows), len(pins)), -torch.inf, device=found.scores.device)
+    for place, pin in enumerate(pins):
+        scores[:, place] = alone.scores.masked_fill(alone.rows != pin, -torch.inf).amax(1)
+    rows, every = add_pins(found.rows, found.scores, pins, scores)
+
+    def rescore(queries: torch.Tensor, other: Asks) -> torch.Tensor:
+        return torch.cat([found.rescore(queries, other), alone.rescore(queries, other)], 1)
+
+    def changed(other: torch.Tensor, events: RecentEvents, queries: torch.Tensor) -> torch.Tensor:
+        return torch.cat([found.changed(other, events, queries), alone.changed(other, events, queries)], 1)
+
+    return Ranked(every, rows, torch.cat([found.candidates, alone.candidates], 1), rescore, changed)
 
 
 def scores_of_its_own(model: Any) -> bool:

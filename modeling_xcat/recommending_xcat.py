@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from numbers import Real
@@ -18,20 +18,18 @@ from .configuration_xcat import NUM_SPECIAL_ROWS
 from .explanation_xcat import COMPARED, influences
 from .filters_xcat import Filters, ItemFilter
 from .popular_xcat import popular_rows
-from .ranked_xcat import Ranked, ranked_items
+from .ranked_xcat import Ranked, Reordering, ranked_items, with_pinned
 from .ranking_xcat import ItemIndex
 from .recent_events_xcat import RecentEvents
 
 REASONS = 3
 """Maximum reasons per recommendation."""
-_OPTIONAL = ("words", "by_meaning", "price", "currency")
+_OPTIONAL = ("words", "by_meaning", "price", "currency", "propensity")
 Basis = Literal["history", "query", "texts", "popular", "none"]
 """Basis of a list: known items of the history, the query alone, the user's texts alone, item popularity, or nothing
 (an empty list)."""
 OnUnknown = Literal["popular", "skip", "error"]
 """Result for a user without an item of the catalogue: popular items, an empty list, or an error."""
-Order = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Reorders (users, n) item indices, best first, with their scores: returns (users, n) positions in list order."""
 
 
 def _one_thread() -> None:
@@ -72,6 +70,7 @@ class Recommendation:
         by_meaning: Whether the item has no such word and is close to the meaning of the query; see `least_closeness`.
         price: Its price as the catalogue has it, None if unknown.
         currency: Currency of the price, None if unknown.
+        propensity: Probability of the item in its place, given the items above it, if the list was drawn at random.
     """
 
     item_id: str
@@ -83,9 +82,10 @@ class Recommendation:
     by_meaning: bool = False
     price: float | str | None = None
     currency: str | None = None
+    propensity: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Convert to plain values, for JSON; `words`, `by_meaning`, `price` and `currency` only if there are any."""
+        """Convert to plain values, for JSON; `words` and the fields after it only if there are any."""
         plain = {**asdict(self), "because": [asdict(reason) for reason in self.because], "words": list(self.words)}
         return {name: value for name, value in plain.items() if name not in _OPTIONAL or not _is_empty(value)}
 
@@ -214,8 +214,7 @@ class ItemRanker:
         filters: Filters,
         explain: bool = True,
         cold_boost: float | None = None,
-        order: Order | None = None,
-        depth: int = 0,
+        reorder: Reordering | None = None,
         asks: Asks | None = None,
         words: AskWords | None = None,
     ) -> list[list[Recommendation]]:
@@ -228,8 +227,7 @@ class ItemRanker:
             filters: Filters on the recommended items.
             explain: Whether to find the reasons of each recommendation.
             cold_boost: Added to the scores of cold items, instead of the configuration's boost.
-            order: Reorders the best items before the list is cut to k; None keeps the order of the scores.
-            depth: Number of best items to reorder, if more than k.
+            reorder: Reorders the best items before the list is cut to k; None keeps the order of the scores.
             asks: What the users ask for (`read_asks`), or None.
             words: The words of the asks (`ask_words`), to explain recommendations by them; None for no explanation.
 
@@ -241,15 +239,23 @@ class ItemRanker:
         states, recent = self.states(inputs)
         if filters.exclude_seen:
             recent = recent.discovering(histories)
-        wanted = max(k, COMPARED * bool(explain), 0 if order is None else depth)
+        wanted = max(k, COMPARED * bool(explain), 0 if reorder is None else reorder.depth)
         most = min(wanted, self.model.config.num_items)
-        found = ranked_items(self.model.model, self._index, states, recent, most, hide, cold_boost, asks)
-        scores, best = found.scores, found.rows
-        if order is not None:
-            places = order(best, scores)
-            scores, best = scores.gather(1, places), best.gather(1, places)
+        base = self.model.model
+        found = ranked_items(base, self._index, states, recent, most, hide, cold_boost, asks)
+        scores, best, chances = found.scores, found.rows, None
+        if reorder is not None:
+            found = with_pinned(found, reorder.pinned, base, self._index, states, recent, hide, cold_boost, asks)
+            order = reorder.order(found.rows, found.scores)
+            scores, best = found.scores.gather(1, order.places), found.rows.gather(1, order.places)
+            chances = None if order.propensities is None else order.propensities[:, :k].tolist()
         scores, best = scores[:, :k], best[:, :k]
         results = [self._present(*listed) for listed in zip(scores, best, strict=True)]
+        if chances is not None:
+            results = [
+                [replace(item, propensity=chance) for item, chance in zip(items, of_user, strict=False)]
+                for items, of_user in zip(results, chances, strict=True)
+            ]
         if explain:
             results = self._with_reasons(results, inputs, best, found)
         return results if asks is None or words is None else self._with_words(results, asks, words, best, found)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from .recommender import XCatRecommender as XCatRecommender
     from .requests import read_requests as read_requests
     from .rerank import Candidates as Candidates
-    from .rerank import MaxPerCategory as MaxPerCategory
     from .rerank import Reranker as Reranker
+    from .rerankers.limits import MaxPerCategory as MaxPerCategory
     from .target_recommendations import TargetRecommendation as TargetRecommendation
     from .target_recommendations import TargetRecommendations as TargetRecommendations
     from .timed_history import read_timed_history as read_timed_history
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "Reranker": ".rerank",  # a re-ranking rule
     "Candidates": ".rerank",  # input of a rule
-    "MaxPerCategory": ".rerank",  # rule: at most N items per category at the front
+    "MaxPerCategory": ".rerankers.limits",  # rule: at most N items per category at the front
     "XCatRecommender": ".recommender",  # recommendations from histories of item ids
     "TargetRecommendation": ".target_recommendations",  # a recommended brand, category or campaign
     "TargetRecommendations": ".target_recommendations",  # a list of them

@@ -32,7 +32,7 @@ class ItemRecommendationPipeline(XCatPipeline):
     """
 
     def __init__(
-        self, model: Any, processor: Any = None, *, rerankers: Sequence[Reranker] = (), **kwargs: Any
+        self, model: Any, processor: Any = None, *, rerankers: str | Sequence[str | Reranker] = (), **kwargs: Any
     ) -> None:
         self._rerankers = rerankers
         super().__init__(model, processor, **kwargs)

@@ -6,7 +6,8 @@ import logging
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,40 +19,29 @@ from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.queries_xcat import Queries
-from ..modeling_xcat.ranked_xcat import catalogue_scores
+from ..modeling_xcat.ranked_xcat import Reordering, catalogue_scores
 from ..modeling_xcat.recommending_xcat import (
     Basis,
     ItemRanker,
     OnUnknown,
-    Order,
     Recommendation,
     Recommendations,
     check_unknown,
 )
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
-from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
-from .click_predictions import ClickPredictions
+from .item_data import ItemData
 from .requests import Requests, one_history, read_requests
-from .rerank import DEPTH, Candidates, Reranker, rerank_order, rerank_scores
+from .rerank import Reranker, pool_size, reordering, rerank_scores
+from .rerankers.knob import Explore
+from .rerankers.words import read_rerankers, rules_of_request
 from .target_recommendations import TargetRecommender
+from .user_inputs import UserInputs
 
 logger = logging.getLogger(__name__)
 
 
-class Embeddings(NamedTuple):
-    """Item vectors with their ids.
-
-    Args:
-        ids: Item ids.
-        vectors: (items, hidden) float32, one row per id.
-    """
-
-    ids: list[str]
-    vectors: np.ndarray
-
-
-class XCatRecommender(TargetRecommender, ClickPredictions):
+class XCatRecommender(UserInputs, TargetRecommender):
     """Recommends items of a checkpoint's catalogue, with the model's state at the time of construction.
 
     See `ItemRanker` for subclasses of the model, `TargetRecommender` for brands, and `ClickPredictions` for clicks.
@@ -60,14 +50,20 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
         model: A trained model.
         processor: The processor with its catalogue.
         rerankers: Rules that reorder the best items of each user, one after the other. Scores are still those of the
-            model; `score_rows` follows the order of the rules.
+            model; `score_rows` follows the order of the rules. Words such as "mmr=0.3" are rules, too.
+
+    Attributes:
+        pool: Number of best items that rules reorder; None for `pool_size`, ten times the list and at least 200.
 
     Raises:
         ValueError: If model and catalogue do not have the same items.
     """
 
-    def __init__(self, model: XCatForNextItem, processor: XCatProcessor, rerankers: Sequence[Reranker] = ()) -> None:
-        self.rerankers = list(rerankers)
+    def __init__(
+        self, model: XCatForNextItem, processor: XCatProcessor, rerankers: str | Sequence[str | Reranker] = ()
+    ) -> None:
+        self.rerankers: list[Reranker] = read_rerankers(rerankers)
+        self.pool: int | None = None
         self.ranker = ItemRanker(model, processor.catalogue)
         self.model, self.processor, self.vocabulary = model, processor, processor.catalogue
         self._interests = interest_reader(model, processor)
@@ -78,7 +74,7 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
         name_or_path: str | os.PathLike[str],
         *,
         model_class: type[XCatForNextItem] = XCatForNextItem,
-        rerankers: Sequence[Reranker] = (),
+        rerankers: str | Sequence[str | Reranker] = (),
         **kwargs: Any,
     ) -> XCatRecommender:
         """Load a recommender from a checkpoint folder or a hub repository, without running its code.
@@ -115,11 +111,6 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
         trained: np.ndarray = (self.model.model.items.item_counts > 0).cpu().numpy()
         return trained
 
-    @property
-    def text_columns(self) -> tuple[str, ...]:
-        """Event columns whose texts the model reads as interests; empty for a model that reads none."""
-        return () if self._interests is None else self._interests.settings.text_columns
-
     @torch.no_grad()
     def score_rows(self, rows: Sequence[dict[str, Any]], *, discover: bool = False) -> torch.Tensor:
         """Scores (users, item rows) for dataset rows, as of `recommend(exclude_seen=discover)`; special rows are -inf.
@@ -133,7 +124,14 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
         states, recent = self.ranker.states(self.processor.collate(rows))
         recent = recent.discovering(histories) if discover else recent
         scores = catalogue_scores(self.model.model, states, recent, self.ranker.items, asks)
-        return rerank_scores(scores, histories, self.vocabulary, self.rerankers) if self.rerankers else scores
+        return self.reranked(scores, histories)
+
+    def reranked(self, scores: torch.Tensor, histories: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Scores (users, item rows) in the order of the rules, as `rerank_scores`; unchanged without rules."""
+        if not self.rerankers:
+            return scores
+        depth = self.pool or pool_size(1)
+        return rerank_scores(scores, histories, self.vocabulary, self.rerankers, depth, self.item_data)
 
     def discover_rows(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
         """Scores for discovery: `score_rows` with the values chosen for items new to users, -inf for the others."""
@@ -143,47 +141,6 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
     def column_ids(self) -> list[str]:
         """Item ids of the columns of `score_rows` and `score_catalogue`; `[PAD]` and `[UNK]` come first."""
         return self.vocabulary.decode(np.arange(len(self.vocabulary)))
-
-    def item_embeddings(self) -> Embeddings:
-        """Vectors of all items of the catalogue, in its order.
-
-        The dot product of a user vector (`user_embeddings`) and an item vector is the model's base score, before
-        item-to-item weights, repeat bias, cold-item boost and re-ranker. With cosine scoring (the default)
-        item vectors have length 1, so the cosine gives the same ranking.
-        """
-        vectors = self.ranker.items[NUM_SPECIAL_ROWS:].cpu().numpy().copy()
-        return Embeddings(self.vocabulary.column("item_id").to_pylist(), vectors)
-
-    @torch.no_grad()
-    def user_embeddings(
-        self, histories: Sequence[Sequence[str]], *, batch_size: int = 256, **details: Any
-    ) -> np.ndarray:
-        """Vectors of users by their histories; see `item_embeddings`.
-
-        Args:
-            histories: External item ids of each user, oldest first.
-            batch_size: Users encoded per batch.
-            **details: `event_types`, `ratings`, `timestamps`, `event_texts`, `texts`, as in `recommend_many`.
-
-        Returns:
-            (users, hidden) float32.
-
-        Raises:
-            ValueError: If an argument has the wrong shape, or a history has no item of the catalogue.
-        """
-        requests, batch_size = read_requests(histories, **details), whole_number("batch_size", batch_size)
-        self._check_texts(requests.texts)
-        missing = self.unknown_items(requests.histories) == [len(history) for history in requests.histories]
-        if missing.any():
-            raise ValueError(
-                f"histories: {int(missing.sum()):,} of {len(missing):,} have no item of the catalogue, and users "
-                "without one have no vector; leave them out"
-            )
-        users, parts = range(len(requests)), []
-        for start in range(0, len(users), batch_size):
-            states, _ = self.ranker.states(self._inputs(requests.of(users[start : start + batch_size]))[1])
-            parts.append(self.model.model.query_side(states).cpu().numpy())
-        return np.concatenate([np.zeros((0, self.ranker.items.shape[1]), dtype=np.float32), *parts])
 
     @property
     def cold_boost(self) -> float:
@@ -210,6 +167,9 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
         only_categories: str | Sequence[str] | None = None,
         cross_category: bool = False,
         only_items: Collection[str] | None = None,
+        filters: str | Sequence[Any] = (),
+        rerank: str | Reranker | Sequence[str | Reranker] | None = None,
+        explore: Explore | float | None = None,
         cold_boost: float | None = None,
         on_unknown: OnUnknown = "popular",
         explain: bool | Literal["history", "query"] = True,
@@ -235,6 +195,12 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
             only_categories: Categories to recommend from.
             cross_category: Recommend only items whose category the history does not contain.
             only_items: Ids of the items to recommend from, such as the items in stock; None for all.
+            filters: Conditions on columns of the catalogue that every item has to keep, such as `["price<20",
+                "brand!=Acme"]`; see `Condition`.
+            rerank: Re-ranking rules in place of the recommender's, such as `[MMR(0.3), Calibrate(0.5)]` or
+                "mmr=0.3,calibrate=0.5"; see `read_rerankers`.
+            explore: "familiar", "balanced", "adventurous", or a number from 0 to 1, for the rules of
+                `exploration_rules` before the others; None for none.
             cold_boost: Added to the scores of cold items, instead of `XCatRecommender.cold_boost` of the checkpoint.
             on_unknown: Result for a user without a known item; see `OnUnknown`.
             explain: Whether to find the history events with most influence on each recommendation, and the words of
@@ -244,9 +210,10 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
             Recommendations, best first, and facts about their input: `basis`, `unknown_items`, `gaps_known`, `notes`.
 
         Raises:
-            ValueError: If an argument has the wrong shape, k is not positive, a category or an item of `only_items` is
-                unknown, the filters use categories and the catalogue has none, the model does not read the given
-                texts or query, or the history has no known item and `on_unknown` is "error".
+            ValueError: If an argument has the wrong shape or an invalid value, k is not positive, a category, a column
+                of `filters` or an item of `only_items` is unknown, the filters use categories and the catalogue has
+                none, the model does not read the given texts or query, or the history has no known item and
+                `on_unknown` is "error".
         """
         return self.recommend_many(
             [one_history(history)],
@@ -257,7 +224,9 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
             ratings=None if ratings is None else [ratings],
             timestamps=None if timestamps is None else [timestamps],
             event_texts=None if event_texts is None else [event_texts],
-            filters=Filters(exclude_seen, exclude_categories, only_categories, cross_category, only_items),
+            filters=Filters(exclude_seen, exclude_categories, only_categories, cross_category, only_items, filters),
+            rerank=rerank,
+            explore=explore,
             cold_boost=cold_boost,
             on_unknown=on_unknown,
             explain=explain,
@@ -275,7 +244,9 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
         ratings: Sequence[Sequence[float | None]] | None = None,
         timestamps: Sequence[Sequence[Any]] | None = None,
         event_texts: Sequence[Sequence[str | None]] | None = None,
-        filters: Filters | None = None,
+        filters: Filters | str | Sequence[Any] | None = None,
+        rerank: str | Reranker | Sequence[str | Reranker] | None = None,
+        explore: Explore | float | None = None,
         cold_boost: float | None = None,
         on_unknown: OnUnknown = "popular",
         explain: bool | Literal["history", "query"] = True,
@@ -292,7 +263,10 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
             ratings: Rating of each event, one list per user, or None.
             timestamps: Time of each event, one list per user, or None; the same kind and unit for all users.
             event_texts: Text written at each event, one list per user, or None.
-            filters: Filters on the recommended items, the same for all users; None for the defaults.
+            filters: Filters on the recommended items, the same for all users: `Filters(...)`, or conditions as
+                `filters` of `recommend`; None for the defaults.
+            rerank: As in `recommend`.
+            explore: As in `recommend`.
             cold_boost: As in `recommend`.
             on_unknown: As in `recommend`; "error" counts all users without a known item.
             explain: Whether to find the reasons of each recommendation, as in `recommend`; see `Influences`.
@@ -310,7 +284,8 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
         requests = replace(requests, queries=asked.read)
         if event_texts is not None and self._interests is None:
             logger.warning("this model reads no interests, so event_texts have no effect")
-        filters = filters or Filters()
+        filters = filters if isinstance(filters, Filters) else Filters(conditions=filters or ())
+        rules = rules_of_request(rerank, explore, self.rerankers)
         self.ranker.filter.allowed(filters)  # raises before anything is computed
         unknown = self.unknown_items(requests.histories)
         bases = [self._basis(requests, user, int(count), on_unknown) for user, count in enumerate(unknown)]
@@ -325,8 +300,8 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
                 rows, inputs = self._inputs(own)
                 read = [row["items"] for row in rows]
                 batch = self.ranker.recommend(
-                    inputs, read, k, filters, explain in (True, "history"), boost, self._order(read), DEPTH,
-                    *asked.asks(part),
+                    inputs, read, k, filters, explain in (True, "history"), boost,
+                    self._reordering(read, rules, k), *asked.asks(part),
                 )  # fmt: skip
                 found.update(zip(part, batch, strict=True))
                 progress.advance(len(part))
@@ -347,18 +322,16 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
             for user, basis in enumerate(bases)
         ]
 
-    def _order(self, histories: Sequence[Sequence[int]]) -> Order | None:
-        """The rules as a function of the best items of some users; None without rules."""
-        if not self.rerankers:
-            return None
-        return lambda rows, scores: rerank_order(Candidates(rows, scores, histories, self.vocabulary), self.rerankers)
+    @cached_property
+    def item_data(self) -> ItemData:
+        """Vectors, training events and columns of the items, for re-ranking rules."""
+        return ItemData.of_model(self.model, self.vocabulary, self.ranker.items)
 
-    def unknown_items(self, histories: Sequence[Sequence[str]]) -> np.ndarray:
-        """(users,) number of events per history whose item is not in the catalogue."""
-        rows = self.vocabulary.encode([item for history in histories for item in history])
-        users = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
-        counts: np.ndarray = np.bincount(users[rows < NUM_SPECIAL_ROWS], minlength=len(histories))
-        return counts
+    def _reordering(self, histories: Sequence[Sequence[int]], rules: Sequence[Reranker], k: int) -> Reordering | None:
+        if not rules:
+            return None
+        depth = max(self.pool or pool_size(k), k)
+        return reordering(histories, self.vocabulary, rules, depth, self.item_data)
 
     def _basis(self, requests: Requests, user: int, unknown: int, on_unknown: OnUnknown) -> Basis:
         if unknown < len(requests.histories[user]):
@@ -377,23 +350,3 @@ class XCatRecommender(TargetRecommender, ClickPredictions):
         if not self.model.config.num_time_gap_buckets:
             return None
         return requests.timestamps is not None and None not in requests.times(user, self.model.config.max_history)
-
-    def _inputs(self, requests: Requests) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
-        """Dataset rows of some users, and the model inputs made from them."""
-        details: dict[str, Any] = {"ratings": requests.ratings, "timestamps": requests.timestamps}
-        rows = self.processor.history_rows(requests.histories, event_types=requests.event_types, **details)
-        if self._interests is not None:
-            self._interests.add_to_rows(
-                rows, requests.histories, self.processor.max_history, event_texts=requests.event_texts,
-                texts=requests.texts, **details,
-            )  # fmt: skip
-        read = requests.texts if self.model.model.reads_user_texts else None
-        return rows, self.processor.inputs_of(rows, read, layout="right")
-
-    def _check_texts(self, texts: Sequence[str | Sequence[str] | None] | None) -> None:
-        """Refuse texts that would have no effect."""
-        if self._interests is None and not self.model.model.reads_user_texts and any(texts or ()):
-            raise ValueError(
-                f"texts: {sum(map(bool, texts or ()))} of {len(texts or ())} users have texts, and this model does "
-                "not read texts of users; leave texts= out, or train a model with interests='words'"
-            )

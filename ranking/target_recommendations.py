@@ -18,7 +18,6 @@ from ..tokenization.item_groups import ItemGroups, read_groups
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .requests import Requests, one_history, read_requests
-from .rerank import Reranker, rerank_scores
 
 EXAMPLES = 3
 """Items shown per group."""
@@ -106,13 +105,11 @@ class TargetRecommender:
 
     Attributes:
         ranker: Ranks the items.
-        rerankers: Rules that reorder the best items.
         processor: The processor of the model.
         vocabulary: Its catalogue.
     """
 
     ranker: ItemRanker
-    rerankers: list[Reranker]
     processor: XCatProcessor
     vocabulary: ItemVocabulary
 
@@ -227,8 +224,7 @@ class TargetRecommender:
         states, recent = self.ranker.states(inputs)
         recent = recent.discovering(histories) if filters.exclude_seen else recent
         scores = catalogue_scores(self.ranker.model.model, states, recent, self.ranker.items, asks)
-        if self.rerankers:
-            scores = rerank_scores(scores, histories, self.vocabulary, self.rerankers)
+        scores = self.reranked(scores, histories)
         self.ranker.filter.hide(filters, self.ranker.filter.allowed(filters), histories)(scores, 0)
         if not filters.exclude_seen:
             return scores
@@ -309,6 +305,10 @@ class TargetRecommender:
             left = f", and {len(found.left_out):,} of the history are left out" if found.left_out else ""
             notes.append(f"only {len(found):,} of {k:,} values of {found.target}: no other has a probable item{left}")
         return [*notes, *of_query]
+
+    def reranked(self, scores: torch.Tensor, histories: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Scores in the order of the recommender's rules."""
+        raise NotImplementedError("a recommender has rules")
 
     def _check_texts(self, texts: Any) -> None:
         raise NotImplementedError("a recommender checks the texts of users")

@@ -6,7 +6,7 @@ Every engine uses the same blocks and the same function, so all engines give the
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from ..modeling_xcat.arguments_xcat import whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.recommending_xcat import OnUnknown, check_unknown
 from ..ranking.recommender import XCatRecommender
+from ..ranking.rerank import Reranker
+from ..ranking.rerankers.knob import Explore
+from ..ranking.rerankers.words import rules_of_request
 from ..tokenization.progress import stage
 from ..tokenization.sequences.histories import Histories
 
@@ -39,10 +42,12 @@ RECOMMENDATIONS = pa.schema(
         "notes": pa.list_(pa.string()),
         "words": pa.list_(pa.string()),
         "by_meaning": pa.bool_(),
+        "propensity": pa.float64(),
     }
 )
 """Columns of a table of recommendations. `rank` counts from 1; `basis` to `notes` are facts about the user's list, see
-`Recommendations`; `words` and `by_meaning` explain the item by the query and are null without one."""
+`Recommendations`; `words` and `by_meaning` explain the item by the query and are null without one.
+`propensity` is null if the list was not drawn at random."""
 POSITION = "position"
 """Column with a user's position in the order of first appearance."""
 
@@ -68,6 +73,8 @@ class BatchRequest:
         texts: User texts added to every history.
         cold_boost: Added to the scores of cold items; None for the checkpoint's value.
         on_unknown: Result for a user without a known item; see `XCatRecommender.recommend`.
+        rerank: Re-ranking rules; see `XCatRecommender.recommend`.
+        explore: Word or place of the knob; see `XCatRecommender.recommend`.
     """
 
     k: int = 10
@@ -76,10 +83,13 @@ class BatchRequest:
     cold_boost: float | None = None
     on_unknown: OnUnknown = "popular"
     query: str | None = None
+    rerank: str | Sequence[str | Reranker] | None = None
+    explore: Explore | float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", whole_number("k", self.k))
         check_unknown(0, 0, self.on_unknown)
+        rules_of_request(self.rerank, self.explore)
 
 
 def histories_table(histories: Histories) -> pa.Table:
@@ -136,6 +146,8 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
         timestamps=columns.get("timestamps"),
         event_texts=columns.get("event_texts"),
         filters=request.filters,
+        rerank=request.rerank,
+        explore=request.explore,
         cold_boost=request.cold_boost,
         on_unknown=request.on_unknown,
         explain="query" if request.query is not None else False,
@@ -143,7 +155,7 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
     rows = [
         {
             POSITION: position, "user_id": user, "rank": rank, "item_id": item.item_id, "score": item.score,
-            "title": item.title, "category": item.category, **best.facts(),
+            "title": item.title, "category": item.category, "propensity": item.propensity, **best.facts(),
             "words": list(item.words) if request.query else None,
             "by_meaning": item.by_meaning if request.query else None,
         } if item is not None else {POSITION: position, "user_id": user, "rank": 0, **best.facts()}

@@ -18,6 +18,9 @@ from ..evaluation.more_metrics import metric_names
 from ..evaluation.ranker_evaluation import RankingReport
 from ..modeling_baselines.popularity import RecentPopularityConfig
 from ..ranking.recommender import XCatRecommender
+from ..ranking.rerank import Reranker, pool_size
+from ..ranking.rerankers.knob import Explore
+from ..ranking.rerankers.words import rules_of_request
 from ..registered_modules import import_registered
 from ..tokenization.item_groups import ItemGroups, read_groups
 from ..tokenization.sequences.build import resolve_split
@@ -107,6 +110,8 @@ def evaluate_checkpoint(
     metrics: Sequence[str] = (),
     revision: str | None = None,
     cold_boost: float | None = None,
+    rerank: str | Sequence[str | Reranker] | None = None,
+    explore: Explore | float | None = None,
     task: str | None = None,
     target: str | None = None,
     **options: Any,
@@ -136,6 +141,8 @@ def evaluate_checkpoint(
             package of your own.
         revision: Branch, tag or commit of a hub repository.
         cold_boost: Added to the scores of cold items, instead of the checkpoint's value.
+        rerank: Re-ranking rules of the checkpoint's lists, as in `XCatRecommender.recommend`.
+        explore: Likewise.
         task: "click" or "next-item"; None for the task of the checkpoint.
         target: Column of the items table, such as "brand", to rank its values instead of items: by the sum of the
             items' probabilities, beside popularity, the user's most frequent values, and transitions. None for items.
@@ -162,12 +169,15 @@ def evaluate_checkpoint(
     _check_part(part)
     if not isinstance(checkpoint, XCatRecommender):
         checkpoint = XCatRecommender.from_pretrained(checkpoint, revision=revision)
+    rules = rules_of_request(rerank, explore, checkpoint.rerankers)
     shop = read_shop(
         data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
         unknown_items=unknown_items, missing_users=missing_users, saved=checkpoint.processor.event_settings,
     )  # fmt: skip
     groups = groups_of_target(checkpoint, target, task)
     if evaluates_clicks(checkpoint, task if groups is None else NEXT_ITEM, clicks):
+        if rerank is not None or explore is not None:
+            raise ValueError("rerank and explore are for ranked lists; give task='next-item', or leave them out")
         notes: list[str] = []
         return evaluate_clicks(
             checkpoint, shop, options_of_evaluation(shop, checkpoint, options, notes), part, clicks, notes
@@ -175,12 +185,14 @@ def evaluate_checkpoint(
     judged = evaluation_data(checkpoint, shop, part=part, **options)
     config = checkpoint.model.config
     before = config.untrained_bonus, config.discover_untrained_bonus
+    own_rules, checkpoint.rerankers = checkpoint.rerankers, rules
     if cold_boost is not None:
         checkpoint.cold_boost = cold_boost
     try:
         reports = evaluate_on(checkpoint, judged, ks, metrics, groups)
     finally:
         config.untrained_bonus, config.discover_untrained_bonus = before
+        checkpoint.rerankers = own_rules
     return CheckpointEvaluation(reports.pop(MODEL_NAME), reports, judged)
 
 
@@ -212,7 +224,8 @@ def evaluate_on(
     """Compute the metrics of a checkpoint (named `MODEL_NAME`) and of the baselines.
 
     On the validation split the re-rankers that were fitted on its users are off. Recent popularity then
-    has its default window, which is otherwise chosen on these users.
+    has its default window, which is otherwise chosen on these users. Re-ranking rules order as many items as for lists
+    of the largest cut-off.
 
     Args:
         recommender: The checkpoint.
@@ -223,6 +236,8 @@ def evaluate_on(
     """
     config = recommender.model.config
     before = config.candidate_attention, config.discover_candidate_attention
+    pool = recommender.pool
+    recommender.pool = pool or pool_size(max(ks))
     chosen_on = None if data.part == VALIDATION else data.splits[VALIDATION]
     if data.part == VALIDATION:
         config.candidate_attention, config.discover_candidate_attention = False, None
@@ -238,6 +253,7 @@ def evaluate_on(
         )  # fmt: skip
     finally:
         config.candidate_attention, config.discover_candidate_attention = before
+        recommender.pool = pool
 
 
 def evaluation_data(

@@ -12,7 +12,7 @@ from typing import Any
 from ..model_cards.page_lists import CustomerLists
 from ..model_cards.report_page import ReportContext, write_report
 from ..ranking.recommender import XCatRecommender
-from ..ranking.rerank import MaxPerCategory
+from ..ranking.rerankers.limits import MaxPerCategory
 from ..tokenization.sources.complete_journey import load_complete_journey
 from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
 from .fit import fit_shop

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+import torch
 
+from ...modeling_xcat.conditions_xcat import ItemConditions
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .catalogue_words import CatalogueWords
 from .chinese import CHINESE
@@ -50,7 +49,9 @@ class AllowedItems:
 
     def __init__(self, vocabulary: ItemVocabulary, words: CatalogueWords) -> None:
         self._vocabulary, self._words = vocabulary, words
-        self.prices = _prices(vocabulary.table)
+        self.prices = np.full(vocabulary.num_items, np.nan)
+        if "price" in vocabulary.table.column_names:
+            self.prices = ItemConditions(vocabulary, torch.device("cpu")).numbers("price").numpy()[NUM_SPECIAL_ROWS:]
         self._currencies: np.ndarray | None = None
         if "currency" in vocabulary.table.column_names:
             stated = vocabulary.table["currency"].to_pylist()
@@ -172,18 +173,3 @@ def limit_to_loosen(counts: Sequence[tuple[Limit, int]]) -> tuple[Limit, int] | 
     """
     freeing = [pair for pair in counts if pair[1]]
     return min(freeing, key=lambda pair: _LOOSENED.index(pair[0].kind), default=None)
-
-
-def _prices(table: pa.Table) -> np.ndarray:
-    if "price" not in table.column_names:
-        return np.full(table.num_rows, np.nan)
-    column = table["price"]
-    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_decimal(column.type):
-        return np.array(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
-    return np.array([_price_of(value) for value in column.to_pylist()], dtype=np.float64)
-
-
-def _price_of(value: object) -> float:
-    """The only number of a price in words, such as "$5.99"; NaN without one, or with several."""
-    found = re.findall(r"\d[\d,]*(?:\.\d+)?", str(value))
-    return float(found[0].replace(",", "")) if len(found) == 1 else float("nan")

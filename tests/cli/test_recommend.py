@@ -54,6 +54,51 @@ def test_a_new_customer_and_one_with_times(folder, capsys):
     assert timed["recommendations"] == expected.to_dict()["recommendations"]
 
 
+def test_varied_and_filtered_lists(folder, tmp_path, capsys):
+    command = ["recommend", str(folder / "shop"), "-k", "4", "--json", "--history", "item-03,item-10"]
+    options = ["--explore", "adventurous", "--rerank", "mmr=0.3,max-per=brand:2", "--filter", "price<40", "--filter",
+               "brand!=brand 1"]  # fmt: skip
+    found = run([*command, *options], capsys)["recommendations"]
+    expected = XCatRecommender.from_pretrained(folder / "shop").recommend(
+        ["item-03", "item-10"],
+        4,
+        explore=1.0,
+        rerank="mmr=0.3,max-per=brand:2",
+        filters=["price<40", "brand!=brand 1"],
+    )
+    assert found == expected.to_dict()["recommendations"] and found != run(command, capsys)["recommendations"]
+    drawn = run([*command, "--rerank", "sample=0.5:7"], capsys)["recommendations"]
+    assert all(0 < item["propensity"] < 1 for item in drawn)
+    few = run([*command, "--filter", "price<3"], capsys)
+    assert "filters keep 2 of them; loosen filters" in few["notes"][0]
+    output = tmp_path / "lists.parquet"
+    users = [
+        "recommend",
+        str(folder / "shop"),
+        "-k",
+        "2",
+        "--users",
+        str(folder / "users.csv"),
+        "--output",
+        str(output),
+    ]
+    assert run([*users, "--json", "--rerank", "sample=0.5", "--filter", "category=tents"], capsys)["num_rows"] == 10
+    table = pq.read_table(output).to_pydict()
+    assert set(table["category"]) == {"tents"} and all(0 < chance <= 1 for chance in table["propensity"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--filter", "prise<5"], "no column 'prise'"), (["--filter", "cheap"], "'cheap' is not a condition"),
+        (["--rerank", "mrm=1"], "'mrm' is not a rule"), (["--explore", "wild"], "wild"),
+        (["--rerank", "pin=kite"], "'kite' is not an item"),
+    ],
+)  # fmt: skip
+def test_bad_rules_and_filters(options, message, folder, capsys):
+    refused(["recommend", str(folder / "shop"), "--history", "item-03", *options], capsys, [message])
+
+
 @pytest.mark.parametrize(
     ("option", "argument"),
     [

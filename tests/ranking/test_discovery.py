@@ -18,7 +18,7 @@ from xcat_rec.modeling_xcat.ranked_xcat import scores_of_its_own
 from xcat_rec.modeling_xcat.scoring_xcat import XCatScoring
 from xcat_rec.ranking.pipelines import pipeline
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.ranking.rerank import MaxPerCategory
+from xcat_rec.ranking.rerankers.limits import MaxPerCategory
 from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
 from xcat_rec.training.preparation.prepare import prepare_training
 

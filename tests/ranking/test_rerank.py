@@ -10,7 +10,8 @@ import torch
 from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.ranking.pipelines import pipeline
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.ranking.rerank import Candidates, MaxPerCategory, Reranker, rerank_order, rerank_scores
+from xcat_rec.ranking.rerank import Candidates, Reranker, rerank_order, rerank_scores
+from xcat_rec.ranking.rerankers.limits import MaxPerCategory
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
 
