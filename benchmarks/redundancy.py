@@ -41,10 +41,10 @@ KNOB = [place / 10 for place in range(11)]
 SETTINGS: dict[str, list[Reranker]] = {
     "plain": [],
     "one per product": [OnePerProduct()],
-    **{f"MMR({weight})": [MMR(weight)] for weight in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)},
+    **{f"MMR({weight})": [MMR(weight)] for weight in (0.05, 0.1, 0.2, 0.3, 0.5)},
     **{f"DPP({weight})": [DPP(weight)] for weight in (0.02, 0.05, 0.1, 0.2, 0.3)},
-    **{f"Calibrate({weight})": [Calibrate(weight)] for weight in (0.2, 0.3, 0.4, 0.5, 0.7)},
-    **{f"Calibrate({weight}, after=0)": [Calibrate(weight, after=0)] for weight in (0.1, 0.3, 0.5)},
+    **{f"Calibrate({weight})": [Calibrate(weight)] for weight in (0.2, 0.3, 0.5)},
+    **{f"Calibrate({weight}, after=0)": [Calibrate(weight, after=0)] for weight in (0.1, 0.3)},
     **{f"knob {place}": exploration_rules(place) for place in KNOB},
 }
 FALLING = {"similarity", "history"}

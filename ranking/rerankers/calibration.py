@@ -34,7 +34,7 @@ class Calibrate:
     """
 
     weight: float = 0.5
-    after: int = 7
+    after: int = 8
     column: str = "category"
 
     def __post_init__(self) -> None:

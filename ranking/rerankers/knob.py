@@ -12,7 +12,7 @@ from .limits import OnePerProduct
 Explore = Literal["familiar", "balanced", "adventurous"]
 LEVELS: dict[str, float] = {"familiar": 0.0, "balanced": 0.5, "adventurous": 1.0}
 """Words of the knob, and their places from 0 to 1."""
-_DIVERSITY, _CALIBRATION, _UNEXPECTEDNESS = 0.3, 0.8, 0.3
+_DIVERSITY, _CALIBRATION, _UNEXPECTEDNESS = 0.15, 0.8, 0.3
 """Largest weights of the rules."""
 
 
@@ -50,7 +50,7 @@ def exploration_rules(explore: Explore | float) -> list[Reranker]:
 
     Example:
         >>> exploration_rules("balanced")
-        [MMR(diversity=0.15), Calibrate(weight=0.4, after=7, column='category'), OnePerProduct(column='title')]
+        [MMR(diversity=0.075), Calibrate(weight=0.4, after=8, column='category'), OnePerProduct(column='title')]
     """
     level = exploration_level(explore)
     rules: list[Reranker] = []

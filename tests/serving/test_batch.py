@@ -98,6 +98,7 @@ def test_the_file_equals_recommend_many(checkpoint, recommender, tmp_path, capsy
             "notes": [],
             "words": None,
             "by_meaning": None,
+            "propensity": None,
         }
         for user, found in zip(histories.user_ids, expected, strict=True)
         for rank, i in enumerate(found, 1)

@@ -56,8 +56,10 @@ def test_bad_words(given, message):
 
 def test_the_knob():
     assert exploration_rules("familiar") == [Unexpectedness(-0.3), Calibrate(0.8), OnePerProduct()]
-    assert exploration_rules("balanced") == [MMR(0.15), Calibrate(0.4), OnePerProduct()] == exploration_rules(0.5)
-    assert exploration_rules("adventurous") == [Unexpectedness(0.3), MMR(0.3), OnePerProduct()] == exploration_rules(1)
+    assert exploration_rules("balanced") == [MMR(0.075), Calibrate(0.4), OnePerProduct()] == exploration_rules(0.5)
+    assert (
+        exploration_rules("adventurous") == [Unexpectedness(0.3), MMR(0.15), OnePerProduct()] == exploration_rules(1)
+    )
     for wrong in ("wild", 1.1, None):
         with pytest.raises(ValueError, match="explore is"):
             exploration_rules(wrong)
