@@ -11,7 +11,7 @@ import torch
 
 from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.ranking.rerank import MaxPerCategory
+from xcat_rec.ranking.rerankers.limits import MaxPerCategory
 from xcat_rec.tokenization.tables.schema import validate_tables
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
