@@ -49,9 +49,10 @@ class AllowedItems:
 
     def __init__(self, vocabulary: ItemVocabulary, words: CatalogueWords) -> None:
         self._vocabulary, self._words = vocabulary, words
+        self._conditions = ItemConditions(vocabulary, torch.device("cpu"))
         self.prices = np.full(vocabulary.num_items, np.nan)
         if "price" in vocabulary.table.column_names:
-            self.prices = ItemConditions(vocabulary, torch.device("cpu")).numbers("price").numpy()[NUM_SPECIAL_ROWS:]
+            self.prices = self._conditions.numbers("price").numpy()[NUM_SPECIAL_ROWS:]
         self._currencies: np.ndarray | None = None
         if "currency" in vocabulary.table.column_names:
             stated = vocabulary.table["currency"].to_pylist()
@@ -69,10 +70,8 @@ class AllowedItems:
         kept: np.ndarray = ~np.isnan(self.prices)
         if self._currencies is not None and limits.currency is not None:
             kept &= self._currencies == limits.currency
-        if limits.minimum is not None:
-            kept &= (self.prices > limits.minimum) if limits.above_minimum else (self.prices >= limits.minimum)
-        if limits.maximum is not None:
-            kept &= (self.prices < limits.maximum) if limits.below_maximum else (self.prices <= limits.maximum)
+        for condition in limits.conditions if kept.any() else ():
+            kept &= self._conditions.keeping(condition).numpy()[NUM_SPECIAL_ROWS:]
         return kept
 
     def compared(self, limits: PriceLimits, request: str, price: float, shown: Sequence[str]) -> PriceLimits:

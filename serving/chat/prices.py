@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
+from ...modeling_xcat.conditions_xcat import Condition
 from .lexicon import Lexicon, PriceWords
 
 _NEAR = 0.25
@@ -40,6 +41,18 @@ class PriceLimits:
 
     def __bool__(self) -> bool:
         return self.minimum is not None or self.maximum is not None
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """The limits as conditions on the column price, without the currency.
+
+        Example:
+            >>> [str(condition) for condition in PriceLimits(5.0, 20.0, below_maximum=True).conditions]
+            ['price>=5.0', 'price<20.0']
+        """
+        lower, upper = (">" if self.above_minimum else ">="), ("<" if self.below_maximum else "<=")
+        limits = ((lower, self.minimum), (upper, self.maximum))
+        return [Condition("price", operator, (repr(value),)) for operator, value in limits if value is not None]
 
     @property
     def is_possible(self) -> bool:
