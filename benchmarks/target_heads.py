@@ -1,6 +1,6 @@
 """Heads for brands, categories and campaigns over the trunk of a checkpoint, beside summed items and counts.
 
-    python benchmarks/target_heads.py CKPT DATA --target brand --json FILE
+    python benchmarks/target_heads.py CKPT DATA --target brand --target category --users 5000 --json FILE
 
 Heads are trained on the training sequences, over frozen states, and their epochs are chosen on validation (NDCG@10 of
 the next item's group). Prints Recall and NDCG of validation and test, for the next group and for groups that the
@@ -30,7 +30,7 @@ from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS
 from xcat_rec.workflows.checkpoint_evaluation import evaluation_data
 
 BATCH, EPOCHS, RATE = 1024, 8, 2e-3
-PARTS = ("validation", "test")
+PARTS, KINDS, SUMMED = ("validation", "test"), ("linear", "mlp"), "summed items"
 
 
 def batches(rows: Any, size: int = 64) -> Iterator[list[dict[str, Any]]]:
@@ -70,34 +70,56 @@ def training_states(
     return torch.stack(states), shares
 
 
-class HeadRanker:
-    """Ranks groups by a head over the state of the history; with `summed`, added to the log of summed items."""
+class KeptScores:
+    """A ranker of items that computes the scores of each user once, for several targets and heads."""
 
-    def __init__(
-        self, recommender: XCatRecommender, head: nn.Module, dataset: Any, summed: SummedItems | None, weight: float
-    ) -> None:
-        self._recommender, self._head, self._summed, self._weight = recommender, head, summed, weight
-        self._rows = dataset.with_format(None)
+    def __init__(self, recommender: XCatRecommender) -> None:
+        self._recommender = recommender
+        self._kept: dict[tuple[str, str], torch.Tensor] = {}
+
+    def score_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
+        """(users, rows) scores for the next item."""
+        return self._scores("next", self._recommender.score_rows, rows)
+
+    def discover_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
+        """(users, rows) scores for discovery."""
+        return self._scores("discover", self._recommender.discover_rows, rows)
+
+    def _scores(self, purpose: str, score: Any, rows: list[dict[str, Any]]) -> torch.Tensor:
+        missing = [row for row in rows if (purpose, row["user_id"]) not in self._kept]
+        if missing:
+            for row, found in zip(missing, score(missing), strict=True):
+                self._kept[purpose, row["user_id"]] = found.clone()
+        return torch.stack([self._kept[purpose, row["user_id"]] for row in rows])
+
+
+@torch.no_grad()
+def query_states(recommender: XCatRecommender, rows: Any) -> torch.Tensor:
+    """(users, hidden) states of the histories of a part."""
+    parts = [recommender.ranker.states(recommender.processor.collate(batch))[0] for batch in batches(rows, 256)]
+    return torch.cat(parts)
+
+
+class HeadRanker:
+    """Ranks groups by a head over the states of histories, alone or added to the logarithm of summed items."""
+
+    def __init__(self, head: nn.Module, states: torch.Tensor, summed: SummedItems | None = None) -> None:
+        self._head, self._states, self._summed = head, states, summed
 
     @torch.no_grad()
     def _logits(self, rows: list[dict[str, Any]]) -> torch.Tensor:
-        columns = self._rows[[row["row"] for row in rows]]
-        own = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-        states, _ = self._recommender.ranker.states(self._recommender.processor.collate(own))
-        logits = torch.log_softmax(self._head(states), 1)
+        logits = torch.log_softmax(self._head(self._states[[row["row"] for row in rows]]), 1)
         return nn.functional.pad(logits, (NUM_SPECIAL_ROWS, 0), value=-torch.inf)
 
     def score_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
         """(users, groups) logarithms of probabilities."""
-        if self._summed is None:
-            return self._logits(rows)
-        return self._summed.score_rows(rows) + self._weight * self._logits(rows)
+        logits = self._logits(rows)
+        return logits if self._summed is None else logits + self._summed.score_rows(rows)
 
     def discover_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
         """The same for discovery."""
-        if self._summed is None:
-            return self._logits(rows)
-        return self._summed.discover_rows(rows) + self._weight * self._logits(rows)
+        logits = self._logits(rows)
+        return logits if self._summed is None else logits + self._summed.discover_rows(rows)
 
 
 def head_of(kind: str, hidden: int, popularity: torch.Tensor) -> nn.Module:
@@ -145,76 +167,110 @@ def line(report: RankingReport, against: RankingReport, ks: tuple[int, ...]) -> 
     return found
 
 
+class Targets:
+    """Evaluates one target: summed items, counts, heads, and both together.
+
+    Args:
+        recommender: The checkpoint.
+        data: Its evaluation data; validation and test have the evaluated users.
+        target: Column of the items.
+        ks: Cut-offs.
+        most: Training events per user that heads read.
+    """
+
+    def __init__(self, recommender: XCatRecommender, data: Any, target: str, ks: tuple[int, ...], most: int) -> None:
+        self.recommender, self.splits, self.ks, self.most = recommender, data, ks, most
+        self.states = {part: query_states(recommender, data[part]) for part in PARTS}
+        self.groups = read_groups(recommender.vocabulary, target)
+        self.trained, self.heads = trained_groups(data["train"], self.groups), dict[str, nn.Module]()
+
+    def judged(self, ranker: Any, part: str) -> RankingReport:
+        """The report of a ranker of groups."""
+        return evaluate_ranker(
+            ranker, group_rows(self.splits[part], self.groups), self.groups.vocabulary(), trained=self.trained,
+            ks=self.ks, progress=False,
+        )  # fmt: skip
+
+    def train_heads(self) -> None:
+        """Train the heads; the epoch is chosen on validation."""
+        began = time.perf_counter()
+        states, shares = training_states(self.recommender, self.splits["train"], self.groups, self.most)
+        print(f"{self.groups.column}: {len(self.groups):,} groups, {len(states):,} training states, "
+              f"{time.perf_counter() - began:.0f} s", flush=True)  # fmt: skip
+        for kind in KINDS:
+            began = time.perf_counter()
+            head = head_of(kind, states.shape[1], shares.float().mean(0))
+            self.heads[kind], values = train(head, states, shares, self._ndcg)
+            print(f"{kind} head: {time.perf_counter() - began:.0f} s, NDCG@10 of validation by epoch "
+                  f"{', '.join(f'{value:.4f}' for value in values)}", flush=True)  # fmt: skip
+
+    def _ndcg(self, head: nn.Module) -> float:
+        return self.judged(HeadRanker(head, self.states["validation"]), "validation").metrics["ndcg@10"]
+
+    def reports(self, items: KeptScores, part: str) -> dict[str, RankingReport]:
+        """Reports of all models on a part."""
+        rows, groups = self.splits[part], self.groups
+        found = compare_groups({SUMMED: items}, self.splits["train"], rows, groups, ks=self.ks, progress=False)
+        for kind, head in self.heads.items():
+            found[f"{kind} head"] = self.judged(HeadRanker(head, self.states[part]), part)
+            both = HeadRanker(head, self.states[part], SummedItems(items, groups, rows))
+            found[f"{SUMMED} + {kind} head"] = self.judged(both, part)
+        return found
+
+
+def spread(rows: Any, users: int | None) -> Any:
+    """At most so many rows, evenly spread."""
+    if users is None or users >= len(rows):
+        return rows
+    return rows.select(np.unique(np.linspace(0, len(rows) - 1, users).astype(int)))
+
+
 def main() -> None:
     """Train the heads and print all figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
     parser.add_argument("data")
-    parser.add_argument("--target", default="brand")
+    parser.add_argument("--target", action="append", required=True)
     parser.add_argument("-k", type=int, action="append")
+    parser.add_argument("--users", type=int, help="Evaluated users per part, evenly spread; all by default.")
     parser.add_argument("--most-events", type=int, default=20, help="Training events per user that a head reads.")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     ks = tuple(sorted(set(options.k or (1, 5, 10)) | {10}))
     torch.manual_seed(0)
     recommender = XCatRecommender.from_pretrained(options.checkpoint)
-    shop, groups = load_shop(options.data), read_groups(recommender.vocabulary, options.target)
-    data = evaluation_data(recommender, shop)
-    splits, vocabulary = data.splits, groups.vocabulary()
-    rows = {part: group_rows(splits[part], groups) for part in PARTS}
-    trained = trained_groups(splits["train"], groups)
-
-    def judged(ranker: Any, part: str) -> RankingReport:
-        return evaluate_ranker(ranker, rows[part], vocabulary, trained=trained, ks=ks, progress=False)
-
-    config = recommender.model.config
+    data = evaluation_data(recommender, load_shop(options.data)).splits
+    for part in PARTS:
+        data[part] = spread(data[part], options.users)
+    targets = [Targets(recommender, data, target, ks, options.most_events) for target in options.target]
+    config, table = recommender.model.config, {}
     before = config.candidate_attention, config.discover_candidate_attention
-    reports: dict[str, dict[str, RankingReport]] = {}
     for part in PARTS:
         if part == "validation":  # the re-rankers were fitted on these users
             config.candidate_attention, config.discover_candidate_attention = False, None
-        reports[part] = compare_groups(
-            {"summed items": recommender}, splits["train"], splits[part], groups, ks=ks, progress=False
-        )
-        config.candidate_attention, config.discover_candidate_attention = before
-    began = time.perf_counter()
-    states, shares = training_states(recommender, splits["train"], groups, options.most_events)
-    popularity = shares.float().mean(0)
-    print(f"{options.target}: {len(groups):,} groups, {len(states):,} training states, "
-          f"{time.perf_counter() - began:.0f} s", flush=True)  # fmt: skip
-    summed = {part: SummedItems(recommender, groups, splits[part]) for part in PARTS}
-    for kind in ("linear", "mlp"):
-
-        def ranker(head: nn.Module, part: str, weight: float | None = None) -> HeadRanker:
-            return HeadRanker(recommender, head, splits[part], None if weight is None else summed[part], weight or 0)
-
-        began = time.perf_counter()
-        head, values = train(
-            head_of(kind, states.shape[1], popularity), states, shares,
-            lambda head: judged(ranker(head, "validation"), "validation").metrics["ndcg@10"],
-        )  # fmt: skip
-        print(f"{kind} head: {time.perf_counter() - began:.0f} s, NDCG@10 of validation by epoch "
-              f"{', '.join(f'{value:.4f}' for value in values)}", flush=True)  # fmt: skip
-        for part in PARTS:
+        items = KeptScores(recommender)
+        for one in targets:
             if part == "validation":
-                config.candidate_attention, config.discover_candidate_attention = False, None
-            reports[part][f"{kind} head"] = judged(ranker(head, part), part)
-            reports[part][f"summed items + {kind} head"] = judged(ranker(head, part, 1.0), part)
-            config.candidate_attention, config.discover_candidate_attention = before
-    table = {}
-    for part, found in reports.items():
-        for purpose in ("next", "discover"):
-            own = {name: report if purpose == "next" else report.discover for name, report in found.items()}
-            for name, report in own.items():
-                if report is not None and own["summed items"] is not None:
-                    table[f"{part}, {purpose}, {name}"] = line(report, own["summed items"], ks)
-    for name, figures in table.items():
-        shown = " ".join(f"{figures[f'recall@{k}']:.4f}/{figures[f'ndcg@{k}']:.4f}" for k in ks)
-        gap = figures["ndcg@10 difference"]
-        beside = "" if gap is None else f"  {gap[0]:+.4f} [{gap[1]:+.4f}, {gap[2]:+.4f}]"
-        print(f"{name:48} {figures['users']:6} users  {shown}{beside}", flush=True)
+                one.train_heads()
+            found = one.reports(items, part)
+            for purpose in ("next", "discover"):
+                own = {name: report if purpose == "next" else report.discover for name, report in found.items()}
+                for name, report in own.items():
+                    if report is not None and own[SUMMED] is not None:
+                        key = f"{one.groups.column}, {part}, {purpose}, {name}"
+                        table[key] = line(report, own[SUMMED], ks)
+                        print(shown(key, table[key], ks), flush=True)
+        config.candidate_attention, config.discover_candidate_attention = before
     if options.json:
         options.json.write_text(json.dumps(table, indent=1))
+
+
+def shown(key: str, figures: dict[str, Any], ks: tuple[int, ...]) -> str:
+    """One line of figures: Recall / NDCG at each cut-off, and the difference of NDCG@10 to summed items."""
+    values = " ".join(f"{figures[f'recall@{k}']:.4f}/{figures[f'ndcg@{k}']:.4f}" for k in ks)
+    gap = figures["ndcg@10 difference"]
+    beside = "" if gap is None else f"  {gap[0]:+.4f} [{gap[1]:+.4f}, {gap[2]:+.4f}]"
+    return f"{key:64} {figures['users']:6} users  {values}{beside}"
 
 
 if __name__ == "__main__":

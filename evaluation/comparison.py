@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
@@ -62,15 +63,9 @@ def compare_with_baselines(
             REPEAT_PURCHASE: RepeatPurchaseModel(RepeatPurchaseConfig(num_item_rows=rows)).fit(histories),
             ITEM_KNN: ItemKNNModel(ItemKNNConfig(num_item_rows=rows)).fit(histories),
         }
-    reports = {}
-    models = {**baselines, **rankers}
-    with stage("evaluating models", len(models), "models", shown=progress) as running:
-        for name, ranker in models.items():
-            reports[name] = evaluate_ranker(
-                ranker, test, vocabulary, trained=trained, ks=ks, metrics=metrics, progress=progress, name=name
-            )
-            running.advance()
-    return reports
+    return _evaluated(
+        {**baselines, **rankers}, test, vocabulary, trained=trained, ks=ks, metrics=metrics, progress=progress
+    )
 
 
 def compare_groups(
@@ -113,11 +108,19 @@ def compare_groups(
     with stage("fitting the baselines", shown=progress):
         baselines = group_baselines(train, groups)
     models = {**baselines, **{name: SummedItems(ranker, groups, test) for name, ranker in rankers.items()}}
-    vocabulary, trained, reports = groups.vocabulary(), trained_groups(train, groups), {}
+    return _evaluated(
+        models, rows, groups.vocabulary(), trained=trained_groups(train, groups), ks=ks, metrics=metrics,
+        progress=progress,
+    )  # fmt: skip
+
+
+def _evaluated(
+    models: Mapping[str, Ranker], rows: Dataset, vocabulary: ItemVocabulary, *, progress: bool, **options: Any
+) -> dict[str, RankingReport]:
+    """Reports of several rankers on the same rows, by name."""
+    reports = {}
     with stage("evaluating models", len(models), "models", shown=progress) as running:
         for name, ranker in models.items():
-            reports[name] = evaluate_ranker(
-                ranker, rows, vocabulary, trained=trained, ks=ks, metrics=metrics, progress=progress, name=name
-            )
+            reports[name] = evaluate_ranker(ranker, rows, vocabulary, progress=progress, name=name, **options)
             running.advance()
     return reports

@@ -15,7 +15,7 @@ from .vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 if TYPE_CHECKING:
     import torch
 
-_TEXTS = ("item_id", "title", "description")
+_TEXTS = ("item_id", "title", "description", "text")
 """Columns that describe one item each; grouping by them says nothing."""
 
 

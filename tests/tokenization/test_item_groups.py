@@ -18,6 +18,7 @@ VOCABULARY = ItemVocabulary(
     pa.table({
         "item_id": ["a", "b", "c", "d"],
         "title": ["A", "B", "C", "D"],
+        "text": ["A. Acme", "B. Acme", "C", "D"],
         "brand": ["Acme", " Acme", None, ""],
         "shelf": [7, 8, 7, 8],
         "price": [1.0, 2.0, 3.0, 4.0],
