@@ -79,7 +79,8 @@ peers: .venv-peers/.installed  ## make .venv-peers with the libraries of the ben
 
 .venv-peers/.installed:
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --disable-pip-version-check -q "rectools[torch]==0.19.0" recbole==1.2.1 torch==2.13.0 "pyarrow<19"
+	.venv-peers/bin/python -m pip install --disable-pip-version-check -q "rectools[torch]==0.19.0" recbole==1.2.1 torch==2.13.0 "pyarrow<19" h5py polars requests
+	.venv-peers/bin/python -m pip install --disable-pip-version-check -q --no-deps deepctr-torch==0.3.0 torch-rechub==0.9.0
 	@touch $@
 
 speed: venv peers  ## run the benchmarks of docs/research/speed.md; DATA=FOLDER with items.* and events.* for all
@@ -91,6 +92,7 @@ speed: venv peers  ## run the benchmarks of docs/research/speed.md; DATA=FOLDER 
 	else echo "large_catalogue.py --growth: skipped, it draws with matplotlib (pip install matplotlib)"; fi
 	$(BIN)/python benchmarks/ranking_speed.py $(if $(DATA),"$(DATA)") --json
 	$(BIN)/python benchmarks/two_processes.py --json
+	$(BIN)/python benchmarks/click_speed.py --peer-python .venv-peers/bin/python --models DIN,DIEN --json
 
 clean:  ## remove .venv, caches and builds
 	rm -rf $(VENV) .cache build dist *.egg-info .ruff_cache .mypy_cache .pytest_cache .hypothesis

@@ -1,6 +1,6 @@
 """Training events per second of click models against DeepCTR-Torch and torch-rechub, in one run.
 
-    python benchmarks/click_speed.py --peer-python .venv-ports/bin/python --json
+    python benchmarks/click_speed.py --peer-python .venv-peers/bin/python --json
 
 Pairs of a history and a candidate are generated with the lengths of Amazon Beauty 2014: geometric with mean 8.9 events
 per user, every event after the first is a candidate with the events before it. Widths, hidden layers, batches and the
