@@ -17,6 +17,9 @@ from .click_inputs import HISTORY_INPUTS, ClickInputs, ClickOutput, draw_negativ
 from .click_layers import Dice
 from .reading import NUM_SPECIAL_ROWS
 
+_ALIGNED = 64
+"""Bytes that the address of a new tensor is a multiple of."""
+
 
 @strict
 class ClickConfig(PreTrainedConfig):
@@ -147,6 +150,20 @@ class ClickModel(PreTrainedModel):
     accepts_loss_kwargs = False
     needs_negatives = False
     """Whether the auxiliary loss needs negatives of the events; in training they are drawn if none are given."""
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As in `PreTrainedModel`; weights are placed in memory as new ones, so logits are equal bit for bit.
+
+        A file of weights is mapped into memory, where a tensor may start at any address, and the order of a sum
+        depends on it.
+        """
+        loaded = super().from_pretrained(*args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info
+        for tensor in (*model.parameters(), *model.buffers()):
+            if tensor.device.type == "cpu" and tensor.data_ptr() % _ALIGNED:
+                tensor.data = tensor.data.clone()
+        return loaded
 
     @property
     def auxiliary_weight(self) -> float:
