@@ -1,6 +1,6 @@
 """Redundancy of lists against NDCG: plain lists, re-ranking rules and the knob, on one checkpoint.
 
-    python benchmarks/redundancy.py CKPT DATA [--users N] [-k 10] [--output FILE.json]
+    python benchmarks/redundancy.py CKPT DATA [--users N] [-k 10] [--only knob] [--output FILE.json]
 
 Lists are those of `recommend` without items of the history (`discover`), for the users of the test split with a target
 that their history lacks. Changes are relative to the plain lists; NDCG has the 95 % interval of a paired bootstrap
@@ -47,8 +47,6 @@ SETTINGS: dict[str, list[Reranker]] = {
     **{f"Calibrate({weight}, after=0)": [Calibrate(weight, after=0)] for weight in (0.1, 0.3)},
     **{f"knob {place}": exploration_rules(place) for place in KNOB},
 }
-FALLING = {"similarity", "history"}
-"""Metrics of the knob that fall towards adventurous lists; "new" and the distance rise."""
 
 
 class Pools:
@@ -153,6 +151,7 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--users", type=int, help="number of users, drawn with seed 0; all by default")
     parser.add_argument("-k", type=int, default=10, help="length of the lists")
+    parser.add_argument("--only", default="", help="measure only settings whose name has this text, beside plain")
     parser.add_argument("--output", type=Path, help="JSON file for the means")
     options = parser.parse_args()
     recommender = XCatRecommender.from_pretrained(options.checkpoint)
@@ -171,13 +170,16 @@ def main() -> None:
         "| categories | KL | history | new |\n|" + "---|" * 11
     )
     results: dict[str, dict[str, np.ndarray]] = {}
-    for name, rules in SETTINGS.items():
+    for name, rules in {
+        key: found for key, found in SETTINGS.items() if key == "plain" or options.only in key
+    }.items():
         results[name] = measured(pools, rules, options.k)
         print(line(name, results[name], results["plain"]), flush=True)
     means = {name: {key: float(np.nanmean(v)) for key, v in found.items()} for name, found in results.items()}
-    for metric in ("similarity", "history", "distance", "new"):
-        values = [means[f"knob {place}"][metric] * (-1 if metric in FALLING else 1) for place in KNOB]
-        print(f"knob, Spearman with {metric}: {spearman(values) * (-1 if metric in FALLING else 1):+.3f}")
+    if f"knob {KNOB[-1]}" in means:
+        for metric in ("similarity", "history", "distance", "new"):
+            values = [means[f"knob {place}"][metric] for place in KNOB]
+            print(f"knob, Spearman with {metric}: {spearman(values):+.3f}")
     if options.output is not None:
         options.output.write_text(json.dumps({"users": len(rows), "k": options.k, "means": means}, indent=2))
 

@@ -39,7 +39,7 @@ class MMR:
         ValueError: If it is not from 0 to 1.
     """
 
-    diversity: float = 0.3
+    diversity: float = 0.1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "diversity", share("diversity", self.diversity))
@@ -65,7 +65,7 @@ class DPP:
         ValueError: If it is not from 0 to 1.
     """
 
-    diversity: float = 0.1
+    diversity: float = 0.05
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "diversity", share("diversity", self.diversity))

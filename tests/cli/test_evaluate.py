@@ -14,9 +14,9 @@ from xcat_rec.tokenization.sources import load_shop
 from xcat_rec.tokenization.tables.schema import validate_tables
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
-from xcat_rec.workflows.checkpoint_evaluation import evaluation_data
+from xcat_rec.workflows.checkpoint_evaluation import evaluate_checkpoint, evaluation_data
 
-from ..tiny_shop import SMALL, events_table, items_table, save_text_encoder
+from ..tiny_shop import SMALL, events_table, items_table, save_text_encoder, write_shop
 from .commands import refused, run
 
 HISTORIES = {
@@ -53,6 +53,15 @@ def write(folder: Path, histories: dict[str, str], baskets: bool = False) -> str
         for user, history in histories.items() for n, item in enumerate(history.split())
     ]).write_csv(folder / "events.csv")  # fmt: skip
     return str(folder)
+
+
+def test_metrics_are_those_of_the_varied_lists(checkpoint, tmp_path, capsys):
+    data = str(write_shop(tmp_path / "shop", 30))
+    command = ["evaluate", str(checkpoint), data, "-k", "5", "--json"]
+    varied = run([*command, "--explore", "adventurous", "--rerank", "mmr=0.8"], capsys)
+    expected = evaluate_checkpoint(checkpoint, data, ks=[5], explore="adventurous", rerank="mmr=0.8").report
+    assert varied["metrics"] == expected.metrics != run(command, capsys)["metrics"]
+    refused([*command, "--rerank", "mrm=1"], capsys, ["'mrm' is not a rule; did you mean mmr"])
 
 
 @pytest.mark.parametrize("prepared", [False, True], ids=["tables", "prepared"])

@@ -108,6 +108,8 @@ def test_evaluations_know_the_task_of_the_checkpoint(
     assert other.notes[0] == "labels are of the kind uniform, and the checkpoint was trained with category labels"
     ranked = xcat_rec.evaluate(fitted.output, data, task="next-item")
     assert ranked.report.metrics["ndcg@10"] == fitted.reports["XCat"].metrics["ndcg@10"]
+    with pytest.raises(ValueError, match="rerank and explore are for ranked lists"):
+        xcat_rec.evaluate(fitted.output, data, explore="balanced")
     command = ["evaluate", str(fitted.output), data]
     told = run([*command, "--json"], capsys)
     assert told["metrics"]["log_loss"] == found.report.metrics["log_loss"] and told["kind"] == "category"
@@ -117,6 +119,7 @@ def test_evaluations_know_the_task_of_the_checkpoint(
     told = run([*command, "--negatives", "popularity", "--by-history", "--by-category", "--json"], capsys)
     assert told["kind"] == "popularity"
     refused([*command, "-k", "5"], capsys, ["-k is for ranked lists", "--task next-item"])
+    refused([*command, "--explore", "balanced"], capsys, ["--explore is for ranked lists", "--task next-item"])
     refused([*command, "--task", "ranks"], capsys, ["--task is 'ranks'; give click or next-item"])
 
 
