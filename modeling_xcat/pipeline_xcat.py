@@ -90,8 +90,8 @@ class XCatPipeline(Pipeline):
             num_workers: Unused; histories need no loading.
             batch_size: Histories scored per batch.
             **options: `exclude_seen`, `exclude_categories`, `only_categories`, `cross_category`, `only_items`,
-                `cold_boost`, `on_unknown` and `explain`, as in `XCatRecommender.recommend`; and the `EVENT_OPTIONS`,
-                with one value per history.
+                `cold_boost`, `on_unknown` and `explain`, as in `XCatRecommender.recommend`; `conditions`, which are
+                its `filters`; and the `EVENT_OPTIONS`, with one value per history.
 
         Returns:
             Recommendations as dictionaries with `item_id`, `score`, `title`, `category` and `because`; a list of such
