@@ -11,7 +11,7 @@ from ..workflows.baselines import DEFAULT_MODELS
 from ..workflows.click_models import CLICK
 from ..workflows.output_folders import check_results
 from ..workflows.task_runs import plan_task_runs
-from .options import Columns, Encoding, MissingUsers, Report, TimeFormat, UnknownItems
+from .options import Columns, Data, Encoding, Events, Items, MissingUsers, Report, TimeFormat, UnknownItems
 from .usage import check_report, check_tables
 
 if TYPE_CHECKING:
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 def bench(
     context: typer.Context,
-    data: Annotated[
-        str | None,
-        typer.Argument(help="One file, a folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),
-    ] = None,
+    data: Data = None,
     models: Annotated[
         str | None,
         typer.Option(
@@ -37,10 +34,8 @@ def bench(
     output: Annotated[Path, typer.Option(help="JSON file for the results; each run is added when it ends.")] = Path(
         "bench.json"
     ),
-    items: Annotated[
-        str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
-    ] = None,
-    events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
+    items: Items = None,
+    events: Events = None,
     columns: Columns = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,

@@ -10,8 +10,11 @@ from .options import (
     NEGATIVE_HELP,
     TARGETS_HELP,
     Columns,
+    Data,
     Encoding,
+    Events,
     Explore,
+    Items,
     MissingUsers,
     Report,
     Rerank,
@@ -29,15 +32,10 @@ if TYPE_CHECKING:
 def evaluate(
     context: typer.Context,
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
-    data: Annotated[
-        str | None,
-        typer.Argument(help="One file, a folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),
-    ] = None,
+    data: Data = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
-    items: Annotated[
-        str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
-    ] = None,
-    events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
+    items: Items = None,
+    events: Events = None,
     columns: Columns = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Columns, Encoding, GuessColumns, MissingUsers, Report, TimeFormat, UnknownItems
+from .options import (
+    Columns,
+    Data,
+    Encoding,
+    Events,
+    GuessColumns,
+    Items,
+    MissingUsers,
+    Report,
+    TimeFormat,
+    UnknownItems,
+)
 from .usage import DEFAULT_RANK
 
 if TYPE_CHECKING:
@@ -18,17 +29,12 @@ if TYPE_CHECKING:
 
 def fit(
     context: typer.Context,
-    data: Annotated[
-        str | None,
-        typer.Argument(help="One file, a folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),
-    ] = None,
+    data: Data = None,
     output: Annotated[Path, typer.Option(help="Folder for the checkpoint, such as my-checkpoint.")] = Path(
         "checkpoint"
     ),
-    items: Annotated[
-        str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
-    ] = None,
-    events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
+    items: Items = None,
+    events: Events = None,
     columns: Columns = None,
     guess_columns: GuessColumns = False,
     time_format: TimeFormat = None,

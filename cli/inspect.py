@@ -14,7 +14,9 @@ from .options import (
     TARGETS_HELP,
     Columns,
     Encoding,
+    Events,
     GuessColumns,
+    Items,
     MissingUsers,
     TimeFormat,
     UnknownItems,
@@ -34,10 +36,8 @@ def inspect(
         typer.Argument(help="One file, a folder with your tables, SOURCE:PATH, a hub dataset, or complete-journey."),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for report.html and README.md.")] = Path("inspection"),
-    items: Annotated[
-        str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
-    ] = None,
-    events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
+    items: Items = None,
+    events: Events = None,
     columns: Columns = None,
     guess_columns: GuessColumns = False,
     time_format: TimeFormat = None,

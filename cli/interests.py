@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Columns, Encoding, TimeFormat
+from .options import Columns, Encoding, Events, Items, TimeFormat
 
 
 def interests(
@@ -18,10 +18,8 @@ def interests(
         list[str] | None,
         typer.Option(help="User id, such as U1; may be repeated; by default the users with most texts and ratings."),
     ] = None,
-    items: Annotated[
-        str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
-    ] = None,
-    events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
+    items: Items = None,
+    events: Events = None,
     text_column: Annotated[
         list[str] | None,
         typer.Option(help="Text column of events, such as review; may be repeated; by default the usual names."),

@@ -13,6 +13,14 @@ from ..workflows import fields
 from .suggestions import option_hint
 
 Report = Annotated[Path | None, typer.Option(help="Also write the results as an HTML page: page.html.")]
+Data = Annotated[
+    str | None,
+    typer.Argument(help="One file, a folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),
+]
+Items = Annotated[
+    str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
+]
+Events = Annotated[str | None, typer.Option(help="Events table, instead of DATA.")]
 Columns = Annotated[
     str | None,
     typer.Option(help="Your column names: item_id=sku,title=name; for one table only: events.item_id=product_id."),

@@ -13,6 +13,7 @@ from .options import (
     Columns,
     Encoding,
     GuessColumns,
+    Items,
     MissingUsers,
     TimeFormat,
     UnknownItems,
@@ -28,9 +29,7 @@ def prepare(
         typer.Argument(help="One file, a folder with items.* and events.*, a dataset on the hub, or a known source."),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the sequences.")] = Path("prepared"),
-    items: Annotated[
-        str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
-    ] = None,
+    items: Items = None,
     events: Annotated[
         str | None, typer.Option(help="Events table or folder of parquet files, instead of DATA.")
     ] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Columns, Encoding, MissingUsers, TimeFormat, UnknownItems
+from .options import Columns, Data, Encoding, Events, Items, MissingUsers, TimeFormat, UnknownItems
 
 if TYPE_CHECKING:
     from ..workflows.tune import TuneResult
@@ -17,10 +17,7 @@ SHOWN = 10
 
 def tune(
     context: typer.Context,
-    data: Annotated[
-        str | None,
-        typer.Argument(help="One file, a folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),
-    ] = None,
+    data: Data = None,
     study: Annotated[
         Path, typer.Option(help="SQLite file of the trials, such as study.db; the same command continues it.")
     ] = Path("study.db"),
@@ -32,10 +29,8 @@ def tune(
             "learning_rate, weight_decay and new_category_weight."
         ),
     ] = None,
-    items: Annotated[
-        str | None, typer.Option(help="Items table, instead of DATA; omit it if the events table has its columns.")
-    ] = None,
-    events: Annotated[str | None, typer.Option(help="Events table, instead of DATA.")] = None,
+    items: Items = None,
+    events: Events = None,
     columns: Columns = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
