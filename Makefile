@@ -36,8 +36,8 @@ demo: venv  ## train, evaluate, recommend and reload on real retail data
 test: venv  ## run the tests (without those marked slow)
 	$(THREADS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-slow: venv  ## install Ray and ONNX, and run their tests and the tests marked slow
-	$(INSTALL) -e ".[ray,onnx]"
+slow: venv  ## install Ray, ONNX, wandb and trackio, and run their tests and the tests marked slow
+	$(INSTALL) -e ".[ray,onnx]" "wandb>=0.28" "trackio>=0.40"
 	$(THREADS) $(BIN)/python -m pytest tests/serving/test_ray_engine.py tests/tokenization/out_of_core/test_prepare.py -m "not slow"
 	$(THREADS) $(BIN)/python -m pytest -m slow
 

@@ -142,7 +142,7 @@ class XCatForClickPrediction(XCatForNextItem):
         further = {"labels": labels, "num_items_in_batch": num_items_in_batch}
         if click_items is None or click_positions is None:
             return super().forward(item_ids, **further, **inputs)
-        self._check_context(click_items, click_dense, click_categorical)
+        click_dense, click_categorical = self._context(click_items, click_dense, click_categorical)
         follows = labels is not None and self.config.next_item_weight > 0
         output = super().forward(item_ids, **{**inputs, **(further if follows else {}), "return_dict": True})
         layout = SequenceLayout.from_inputs(item_ids, attention_mask, position_ids)
@@ -283,15 +283,21 @@ class XCatForClickPrediction(XCatForNextItem):
             loss = loss + float(self.config.pairwise_weight) * pairwise_loss(logits, labels, users)
         return loss
 
-    def _check_context(
+    def _context(
         self, items: torch.Tensor, dense: torch.Tensor | None, categorical: torch.Tensor | None
-    ) -> None:
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """The context features, of the right shape; a batch without showings needs none."""
         wanted = {"click_dense": self.config.click_dense, "click_categorical": len(self.click.codes)}
+        found: list[torch.Tensor | None] = []
         for (name, count), given in zip(wanted.items(), (dense, categorical), strict=True):
             shape = len(items), count
+            if given is None and count and not len(items):
+                given = items.new_zeros(shape, dtype=torch.float32 if name == "click_dense" else torch.long)
             if (given is None and count) or (given is not None and tuple(given.shape) != shape):
                 got = "none" if given is None else list(given.shape)
                 raise ValueError(f"{name} has the shape {got}; the model was trained with {list(shape)}")
+            found.append(given)
+        return found[0], found[1]
 
 
 def _share(labels: torch.Tensor | None, count: torch.Tensor | int | None) -> torch.Tensor | float:

@@ -259,6 +259,17 @@ def test_missing_context_is_refused(histories: list[dict[str, Any]]) -> None:
         tiny_config(click_categorical_sizes=[0])
 
 
+def test_a_training_batch_may_have_no_showing(histories: list[dict[str, Any]]) -> None:
+    inputs = {name: value for name, value in batch(histories, SHOWN).items() if not name.startswith("click")}
+    nothing = torch.empty(0, dtype=torch.long)
+    shown = {"click_positions": nothing, "click_items": nothing, "click_labels": nothing}
+    model = click_model().train()
+    found = model(**inputs, **shown, labels=inputs["item_ids"])
+    assert found.logits.shape == (0,) and found.click_loss == 0 and found.next_item_loss.isfinite()
+    found.loss.backward()
+    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
 def test_next_items_are_ranked_as_without_the_head(histories: list[dict[str, Any]]) -> None:
     model = click_model()
     plain = XCatForNextItem(model.config)

@@ -31,7 +31,6 @@ def expected(trainer: Any, name: str = "eval_ndcg@10") -> list[float]:
 
 
 def test_tensorboard_has_the_metrics_of_each_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "board"))
@@ -42,8 +41,10 @@ def test_tensorboard_has_the_metrics_of_each_epoch(tmp_path: Path, monkeypatch: 
     assert "train/loss" in events.Tags()["scalars"]
 
 
+@pytest.mark.slow  # `make slow` installs wandb and trackio
 def test_wandb_offline_has_the_metrics_of_each_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wandb = pytest.importorskip("wandb")
+    import wandb
+
     for name, value in (("MODE", "offline"), ("DIR", str(tmp_path)), ("SILENT", "true")):
         monkeypatch.setenv(f"WANDB_{name}", value)
     trainer = trained(tmp_path, "wandb")
@@ -54,8 +55,8 @@ def test_wandb_offline_has_the_metrics_of_each_epoch(tmp_path: Path, monkeypatch
     assert list((tmp_path / "wandb").glob("offline-run-*/*.wandb")), "the run is a local file"
 
 
+@pytest.mark.slow
 def test_trackio_has_the_metrics_of_each_epoch(tmp_path: Path) -> None:
-    pytest.importorskip("trackio")
     trainer = trained(tmp_path, "trackio")
     files = [path for path in Path(os.environ["HF_HOME"], "trackio").rglob("*.db") if "xcat" in path.name]
     with sqlite3.connect(files[0]) as content:

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from xcat_rec.training.search_space import read_space, space_function
@@ -18,8 +19,6 @@ from xcat_rec.training.studies import (
     open_study,
     trial_table,
 )
-
-optuna = pytest.importorskip("optuna")
 
 
 @pytest.mark.parametrize(
