@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from ..evaluation.baseline_names import CANDIDATE_POPULARITY, CATEGORY_MATCH
 from ..evaluation.click_evaluation import TABLE_METRICS, ClickReport
 from ..evaluation.slices import HISTORY_SLICES, TARGET_SLICES
 from .plain_tables import Column, PlainTable
@@ -25,13 +26,14 @@ def clicks_table(reports: Mapping[str, ClickReport], title: str = "") -> PlainTa
     rows: list[Sequence[str] | str] = [
         (name, *_values(report.metrics)) for name, report in sorted(reports.items(), key=_by_loss)
     ]
-    best = min(reports.items(), key=_by_loss)[1]
+    trained = {name: found for name, found in reports.items() if name not in (CANDIDATE_POPULARITY, CATEGORY_MATCH)}
+    chance = (f"{name} {report.ece_by_chance:.4f}" for name, report in (trained or reports).items())
     counts = f"{first.num_rows:,} rows of {first.num_users:,} users, {first.num_positives:,} positive"
     below = [
         f"{about_labels(first.kind)}: {counts}",
         f"gauc: {first.num_users - first.num_left_out:,} users with both labels",
         "slope: reliability slope; 1 is calibrated",
-        f"ece of predictions that are right: {best.ece_by_chance:.4f}, by chance on these rows",
+        f"ece by chance, if predictions are right: {', '.join(chance)}",
     ]
     return PlainTable(title, _columns("model"), rows, below)
 

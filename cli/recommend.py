@@ -261,7 +261,9 @@ def _say_notes(notes: Counter[str], users: int | None) -> None:
     for note, count in notes.items():
         with_times = "write item@time in --history" if users is None else "fill the column timestamp of --users"
         note = note.replace("give timestamps= for all events", with_times)
-        note = note.replace(PRICE_REMEDY, "xcat chat CHECKPOINT reads price limits")
+        note = note.replace(
+            PRICE_REMEDY, "xcat chat CHECKPOINT reads price limits, and --filter 'price<20' keeps them"
+        )
         note = note.replace(EXCLUSION_REMEDY, "xcat chat CHECKPOINT reads exclusions, and so does --exclude-category")
         for argument, option in _OPTIONS.items():
             note = note.replace(argument, option)

@@ -63,8 +63,10 @@ def tune(
     fields = split_fields(values)
     chosen = _space(space)
 
+    from ..tokenization.extras import check_packages
     from ..tokenization.progress import stage
 
+    check_packages("a hyperparameter search", ("optuna", "matplotlib"), "tune")
     with stage("loading libraries"):
         from ..workflows.read_shop import read_shop
         from ..workflows.tune import check_tuning, tune_shop

@@ -15,7 +15,7 @@ from .recommending_xcat import ItemRanker, Recommendation
 UNREAD = "nothing in the catalogue is close to the query, so the list is as without it"
 NO_WORD = "no listed item is explained by a word of the query"
 BY_MEANING = f"{NO_WORD}, only by its meaning"
-PRICE_REMEDY = "ChatSession reads price limits, and only_items= keeps the items within your own"
+PRICE_REMEDY = "ChatSession reads price limits, and recommend(filters=['price<20']) keeps them"
 PRICE = f"the query names a price, which is no limit here: {PRICE_REMEDY}"
 EXCLUSION_REMEDY = "ChatSession reads exclusions, and exclude_categories= leaves out categories"
 EXCLUSION = f"the query excludes something, which leaves nothing out here: {EXCLUSION_REMEDY}"

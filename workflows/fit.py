@@ -138,7 +138,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         checkpoint = last_checkpoint(request.output) if request.resume else None
         state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
-    ranker = XCatRecommender(prepared.model, prepared.processor) if task.ranks else None
+    ranker = XCatRecommender(_as_loaded(trainer, prepared.model), prepared.processor) if task.ranks else None
     reports = {} if ranker is None else _compared(request, ranker, prepared, training, task, tell)
     clicks = {}
     if ranker is not None and isinstance(prepared.data, ClickData):
@@ -181,6 +181,12 @@ def _tell_prepared(prepared: PreparedTraining, task: Task, tell: Callable[[str],
     prepared.data.require("validation", "test")
     if task.ranks and prepared.ask_sources is not None:
         tell(str(prepared.ask_sources))
+
+
+def _as_loaded(trainer: XCatTrainer, model: XCatForNextItem) -> XCatForNextItem:
+    """The model after training, computing as a loaded one; Accelerate lets it compute in training's precision."""
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+    return model
 
 
 def _compared(

@@ -71,6 +71,17 @@ def test_a_loaded_checkpoint_predicts_bit_for_bit_the_same(fitted: xcat_rec.FitR
     assert listed == [item.item_id for item in fitted.recommender.recommend(HISTORY, 5)]
 
 
+def test_a_checkpoint_of_a_training_in_bf16_has_the_metrics_of_its_fit(
+    places: tuple[str, str], tmp_path: Path
+) -> None:
+    data, encoder = places
+    options = fields(encoder, 1, precision="bf16")
+    found = xcat_rec.fit(data, tmp_path / "model", task="click", negatives="category", card=None, **options)
+    assert xcat_rec.evaluate(tmp_path / "model", data).report.metrics == found.metrics
+    loaded = XCatRecommender.from_pretrained(tmp_path / "model").click_probability(HISTORY, SHOWN)
+    np.testing.assert_array_equal(found.recommender.click_probability(HISTORY, SHOWN), loaded)
+
+
 def test_a_later_event_changes_no_probability(fitted: xcat_rec.FitResult) -> None:
     rows = fitted.prepared.splits["test"].select(range(20))
     before = fitted.recommender.click_probabilities(rows)
