@@ -113,7 +113,7 @@ def test_the_loss_without_auxiliary_part_is_the_log_loss(name: str) -> None:
     output, labels = model(**without), inputs["labels"]
     chance = torch.sigmoid(output.logits.double())
     expected = -(labels * chance.log() + (1 - labels) * (1 - chance).log()).mean()
-    assert abs(float(output.loss.detach()) - float(expected)) < 1e-6
+    assert abs(float(output.loss.detach()) - float(expected.detach())) < 1e-6
 
 
 @every_model
