@@ -110,7 +110,7 @@ def _cuts(campaigns: pl.DataFrame, used: pl.DataFrame) -> tuple[int, int]:
 
 
 def _with_past(shown: pl.DataFrame, taken: pl.DataFrame, bought: pl.DataFrame, coupons: pl.DataFrame) -> pl.DataFrame:
-    """Coupon impressions with the numbers of what the household did before them."""
+    """Coupon impressions, each with counts of the earlier purchases and redemptions of its household."""
     campaign = ["user_id", "campaign_id"]
     starts = shown.group_by(*campaign).agg(start=pl.col("timestamp").first())
     covered = coupons.select(_coupon_id(), _text("campaign_id"), _text("product_id", "product")).unique()
