@@ -20,11 +20,12 @@ from .arguments_xcat import kind_of, listed
 _ORDERS: Mapping[str, Callable[[Any, Any], Any]] = {
     "<": compare.lt, "<=": compare.le, ">": compare.gt, ">=": compare.ge,
 }  # fmt: skip
-_EXCLUDING = ("!=", "not in")
-OPERATORS = (*_ORDERS, "=", "!=", "in", "not in")
+_NOT = "not "
+_EXCLUDING = ("!=", "not in", *(_NOT + order for order in _ORDERS))
+OPERATORS = ("=", "in", *_ORDERS, *_EXCLUDING)
 """Operators of conditions; == is read as =."""
 _WRITTEN = re.compile(
-    r'\s*(?:"(?P<quoted>[^"]+)"|(?P<column>.*?\S))\s*(?P<operator>==|!=|<=|>=|=|<|>|\s(?:not\s+)?in\s)\s*(?P<value>.*?)\s*'
+    r'\s*(?:"(?P<quoted>[^"]+)"|(?P<column>.*?\S))\s*(?P<operator>==|!=|(?:\snot\s*)?(?:<=|>=|<|>)|=|\s(?:not\s+)?in\s)\s*(?P<value>.*?)\s*'
 )
 _NUMERIC = ("int", "uint", "float", "double", "halffloat", "decimal")
 _TIMED = ("timestamp", "date")
@@ -39,7 +40,8 @@ class Condition:
     """A condition on one column of the catalogue.
 
     Texts are compared without their case. A column of numbers, times or truth values is compared as such; times are
-    written as in ISO 8601. An item without a value keeps `!=` and `not in`, and no other condition.
+    written as in ISO 8601. An item without a value keeps `!=`, `not in` and the negated comparisons, such as
+    `min_age not > 12`, and no other condition.
 
     Args:
         column: Name of the column, such as price.
@@ -59,7 +61,8 @@ class Condition:
     values: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "operator", "=" if self.operator == "==" else self.operator)
+        named = " ".join(self.operator.replace("not", _NOT, 1).split())
+        object.__setattr__(self, "operator", "=" if named == "==" else named)
         if self.operator not in OPERATORS:
             raise ValueError(f"filters: {self.operator!r} is not an operator; give one of {', '.join(OPERATORS)}")
         if not self.values or (len(self.values) > 1 and self.operator not in ("in", "not in")):
@@ -89,7 +92,7 @@ class Condition:
             )
         several = not isinstance(parts[2], str) and isinstance(parts[2], Collection)
         values = list(parts[2]) if several else [parts[2]]
-        return cls(parts[0], " ".join(parts[1].split()), tuple(map(_text_of, values)))
+        return cls(parts[0], parts[1], tuple(map(_text_of, values)))
 
     @classmethod
     def _of_text(cls, given: str) -> Condition:
@@ -99,17 +102,15 @@ class Condition:
                 f"filters: {given!r} is not a condition; write a column, one of {', '.join(OPERATORS)} and a value, "
                 "such as price<20 or brand!=Acme"
             )
-        operator = " ".join(found["operator"].split())
-        several = operator in ("in", "not in")
+        operator = found["operator"].strip()
+        several = operator.endswith("in")
         values = next(csv.reader([found["value"]], skipinitialspace=True)) if several else [found["value"].strip('"')]
         return cls(found["quoted"] or found["column"], operator, tuple(value.strip() for value in values))
 
     def __str__(self) -> str:
-        return (
-            f"{self.column}{self.operator}{self.values[0]}"
-            if self.operator[-1] != "n"
-            else (f"{self.column} {self.operator} {','.join(self.values)}")
-        )
+        if not self.operator[0].isalpha():
+            return f"{self.column}{self.operator}{self.values[0]}"
+        return f"{self.column} {self.operator} {','.join(self.values)}"
 
 
 def conditions_of(given: Any) -> tuple[Condition, ...]:
@@ -177,8 +178,8 @@ class ItemConditions:
             ValueError: If the catalogue lacks the column or the value, or the column has values of another type.
         """
         column, without = self._column(condition.column), condition.operator in _EXCLUDING
-        if condition.operator in _ORDERS:
-            kept = _ordered(condition, column)
+        if condition.operator.removeprefix(_NOT) in _ORDERS:
+            kept = [found != without for found in _ordered(condition, column)]
         else:
             same = self._equal(condition, column) if column.read is None else _equal_numbers(condition, column)
             kept = [not found for found in same] if without else same
@@ -194,11 +195,12 @@ class ItemConditions:
         missing = [value for name, value in names.items() if name not in known]
         is_block = condition.column == "item_id" and condition.operator in _EXCLUDING  # of items that are gone, too
         if missing and not is_block:
+            _check_values(condition, column)
             near = [known[name] for name in get_close_matches(_folded(missing[0]), known, n=3)]
             shown = [*dict.fromkeys([*near, *sorted(column.values)])][:_NAMED]
             raise ValueError(
                 f"filters: no item has {condition.column} {missing[0]!r}; the column has, for example, "
-                f"{', '.join(map(repr, shown)) or 'no value'}"
+                f"{', '.join(map(repr, shown))}"
             )
         return [_folded(value) in names for value in column.values]
 
@@ -207,7 +209,10 @@ class ItemConditions:
         if name not in columns:
             near = get_close_matches(name, columns, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise ValueError(f"filters: the catalogue has no column {name!r}; {hint}it has {', '.join(columns)}")
+            raise ValueError(
+                f"filters: the catalogue has no column {name!r}; {hint}it has {', '.join(columns)}; leave the "
+                "condition out, or fit the checkpoint with an items table that has the column"
+            )
         kind = self._type(name)
         if kind.startswith(("list", "large_list", "struct", "map")):
             raise ValueError(f"filters: column {name} has type {kind}; give a column with one value per item")
@@ -220,13 +225,24 @@ class ItemConditions:
         return kind.removeprefix("dictionary<values=")
 
 
+def _check_values(condition: Condition, column: _Column) -> None:
+    """Refuse a column without any value."""
+    if not column.values:
+        raise ValueError(
+            f"filters: {condition} has nothing to compare, because no item of the catalogue has a value in column "
+            f"{condition.column}; leave the condition out, or fill the column in the items table"
+        )
+
+
 def _ordered(condition: Condition, column: _Column) -> list[bool]:
     if column.read is None:
+        _check_values(condition, column)
         raise ValueError(
             f"filters: {condition} compares sizes, and column {condition.column} has texts; give a column of numbers "
             "or of ISO 8601 times, or one of =, !=, in, not in"
         )
-    limit, order = _number(condition, condition.values[0], column.read), _ORDERS[condition.operator]
+    limit = _number(condition, condition.values[0], column.read)
+    order = _ORDERS[condition.operator.removeprefix(_NOT)]
     return [order(number, limit) for number in column.numbers]
 
 
@@ -241,10 +257,10 @@ def _number(condition: Condition, text: str, read: Callable[[str], float]) -> fl
     found = read(text)
     if math.isnan(found):
         kind, example = ("times", "2024-01-31") if read is _seconds else ("numbers", "20")
-        written = condition.operator if condition.operator in _ORDERS else "="
+        written = condition.operator if condition.operator.endswith(tuple(_ORDERS)) else "="
         raise ValueError(
             f"filters: column {condition.column} has {kind}, and {text!r} is not one; write, for example, "
-            f"{condition.column}{written}{example}"
+            f"{Condition(condition.column, written, (example,))}"
         )
     return found
 

@@ -12,7 +12,7 @@ import torch
 from .arguments_xcat import category_names, item_ids, truth
 from .conditions_xcat import Condition, ItemConditions, conditions_of
 from .configuration_xcat import NUM_SPECIAL_ROWS
-from .ranking_xcat import Adjust
+from .item_mask_xcat import ItemMask
 
 _NAMES = ("only_items", "only_categories", "exclude_categories", "conditions")
 """Filters that do not depend on the history."""
@@ -75,13 +75,15 @@ class ItemFilter:
     Args:
         vocabulary: The catalogue, an `ItemVocabulary`.
         device: Device of the scores.
+        deleted: (rows,) True for items that no list may have; None for none.
 
     Attributes:
         codes: (rows,) category code of every row, -1 for none.
     """
 
-    def __init__(self, vocabulary: Any, device: torch.device) -> None:
+    def __init__(self, vocabulary: Any, device: torch.device, deleted: torch.Tensor | None = None) -> None:
         self.codes = torch.as_tensor(vocabulary.category_codes).long().to(device)
+        self._live = torch.ones_like(self.codes, dtype=torch.bool) if deleted is None else ~deleted.to(device)
         self._vocabulary = vocabulary
         self._conditions = ItemConditions(vocabulary, device)
         self._categories: dict[str, list[int]] = {}
@@ -100,9 +102,9 @@ class ItemFilter:
                 f"{filters.by_category}: no item of the catalogue has a category; leave {filters.by_category} out, or "
                 "fit the checkpoint with an items table that has the column category"
             )
-        allowed = torch.ones_like(self.codes, dtype=torch.bool)
+        allowed = self._live.clone()
         if filters.only_categories is not None:
-            allowed = torch.isin(self.codes, self._codes_of(filters.only_categories))
+            allowed &= torch.isin(self.codes, self._codes_of(filters.only_categories))
         if filters.exclude_categories:
             allowed &= ~torch.isin(self.codes, self._codes_of(filters.exclude_categories))
         if filters.only_items is not None:
@@ -113,7 +115,7 @@ class ItemFilter:
             allowed &= self._conditions.keeping(condition)
         return allowed
 
-    def hide(self, filters: Filters, allowed: torch.Tensor, histories: Sequence[Sequence[int]]) -> Adjust:
+    def hide(self, filters: Filters, allowed: torch.Tensor, histories: Sequence[Sequence[int]]) -> ItemMask:
         """The filter of a batch of users, apart from `exclude_seen`, which changes the scores of the model too.
 
         Args:
@@ -122,19 +124,9 @@ class ItemFilter:
             histories: Item indices of each user.
 
         Returns:
-            A function for `ItemIndex.search`.
+            The mask for `ItemIndex.best`.
         """
-        everything = bool(allowed.all())
-        known = self._known(histories) if filters.cross_category else None
-
-        def hide(scores: torch.Tensor, start: int) -> None:
-            stop = start + scores.shape[1]
-            if not everything:
-                scores.masked_fill_(~allowed[start:stop], -torch.inf)
-            if known is not None:
-                scores.masked_fill_(known[:, self.codes[start:stop]], -torch.inf)
-
-        return hide
+        return ItemMask(allowed, self.codes, self._known(histories) if filters.cross_category else None)
 
     def shortage(self, filters: Filters, history: Sequence[int], k: int, found: int) -> str:
         """Why a list has fewer items than were wanted, and what to change; without ids, because notes may be logged.
@@ -147,7 +139,7 @@ class ItemFilter:
         """
         allowed = self.allowed(filters)
         allowed[:NUM_SPECIAL_ROWS] = False
-        total = len(allowed) - NUM_SPECIAL_ROWS
+        total = int(self._live[NUM_SPECIAL_ROWS:].sum())
         left, reasons, changes = total, [f"the catalogue has {total:,} items"], list[str]()
         named = [name for name in _NAMES if _is_set(filters, name)]
         if (kept := int(allowed.sum())) < left:

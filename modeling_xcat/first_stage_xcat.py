@@ -62,6 +62,8 @@ class FirstStage:
     def scores_of(self, rows: torch.Tensor, item_side: torch.Tensor | SomeItems) -> torch.Tensor:
         """(queries, n) scores of (queries, n) item indices; as `scores`, without the rest of the catalogue."""
         scores = (item_side[rows] @ self.queries[..., None]).squeeze(-1) + self.given(rows)
+        if self.segments is not None:
+            scores += self.segments.of_items(rows)
         size = len(item_side)
         wanted = torch.arange(len(rows), device=rows.device)[:, None] * size + rows
         for queries, items, values in self.bonuses:

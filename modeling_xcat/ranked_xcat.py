@@ -11,7 +11,8 @@ import torch
 from .ask_words_xcat import Rescore
 from .asks_xcat import Asks
 from .first_stage_xcat import FirstStage
-from .ranking_xcat import Adjust, ItemIndex
+from .item_mask_xcat import ItemMask
+from .ranking_xcat import ItemIndex
 from .recent_events_xcat import RecentEvents
 
 Changed = Callable[[torch.Tensor, RecentEvents, torch.Tensor], torch.Tensor]
@@ -44,7 +45,7 @@ def ranked_items(
     states: torch.Tensor,
     recent: RecentEvents,
     k: int,
-    hide: Adjust,
+    hide: ItemMask,
     cold_boost: float | None,
     asks: Asks | None,
 ) -> Ranked:
@@ -63,13 +64,8 @@ def ranked_items(
     if scores_of_its_own(base):
         return _by_scores(base, index, states, recent, k, hide, cold_boost, asks)
     first = base.first_stage(states, recent, cold_boost, asks)
-
-    def adjust(products: torch.Tensor, start: int) -> None:
-        first.add_to(products, start)
-        hide(products, start)
-
     candidates = base.candidate_count(first)
-    scores, rows = index.search(first.queries, max(k, candidates), adjust)
+    scores, rows = index.best(first, max(k, candidates), hide)
 
     def second(stage: FirstStage, events: RecentEvents, own: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
         if not candidates:
@@ -102,7 +98,7 @@ def _by_scores(
     states: torch.Tensor,
     recent: RecentEvents,
     k: int,
-    hide: Adjust,
+    hide: ItemMask,
     cold_boost: float | None,
     asks: Asks | None,
 ) -> Ranked:
@@ -195,7 +191,7 @@ def with_pinned(
     index: ItemIndex,
     states: torch.Tensor,
     recent: RecentEvents,
-    hide: Adjust,
+    hide: ItemMask,
     cold_boost: float | None,
     asks: Asks | None,
 ) -> Ranked:
@@ -215,14 +211,7 @@ def with_pinned(
     if not len(pins):
         return found
     pins = pins.to(found.rows.device)
-    others = torch.ones(len(index.items), dtype=torch.bool, device=pins.device)
-    others[pins] = False
-
-    def hide_others(scores: torch.Tensor, start: int) -> None:
-        hide(scores, start)
-        scores.masked_fill_(others[start : start + scores.shape[1]], -torch.inf)
-
-    alone = ranked_items(base, index, states, recent, len(pins), hide_others, cold_boost, asks)
+    alone = ranked_items(base, index, states, recent, len(pins), hide.only(pins), cold_boost, asks)
     scores = torch.full((len(found.rows), len(pins)), -torch.inf, device=found.scores.device)
     for place, pin in enumerate(pins):
         scores[:, place] = alone.scores.masked_fill(alone.rows != pin, -torch.inf).amax(1)

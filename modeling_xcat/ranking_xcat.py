@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import torch
 
+from .first_stage_xcat import FirstStage
+
 BLOCK_SCORES = 1 << 22
 """Maximum scores in memory (16 MiB in float32)."""
 
@@ -49,6 +51,21 @@ class ItemIndex:
             and hasattr(torch, "_weight_int8pack_mm")
         ):
             self._coded = _coded(items[first_row:])
+
+    def best(self, stage: FirstStage, k: int, hide: Adjust) -> tuple[torch.Tensor, torch.Tensor]:
+        """Find the k items with the best scores before re-ranking; see `search`.
+
+        Args:
+            stage: The scores.
+            k: Number of items.
+            hide: The filter, such as an `ItemMask`.
+        """
+
+        def adjust(products: torch.Tensor, start: int) -> None:
+            stage.add_to(products, start)
+            hide(products, start)
+
+        return self.search(stage.queries, k, adjust)
 
     def search(self, queries: torch.Tensor, k: int, adjust: Adjust) -> tuple[torch.Tensor, torch.Tensor]:
         """Find the k best items of every query, exactly.

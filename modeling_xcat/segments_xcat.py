@@ -34,6 +34,10 @@ class SegmentScores:
         """(queries, end - start) scores of item indices from `start` to below `end`."""
         return self.shares @ self.rates[start:end].T
 
+    def of_items(self, rows: torch.Tensor) -> torch.Tensor:
+        """(queries, n) scores of (queries, n) item indices."""
+        return (self.rates[rows] @ self.shares[..., None]).squeeze(-1)
+
 
 class XCatSegments(nn.Module):
     """Rates of first purchases by segment of users: popularity among users who lack an item.

@@ -29,7 +29,7 @@ TYPES = {"price": pa.float64(), "stock": pa.int32(), "brand": pa.string(), "new"
 def holds(value, operator: str, wanted: list) -> bool:
     """Whether a value keeps a condition, by the meaning of the operators."""
     if value is None:
-        return operator in ("!=", "not in")
+        return operator == "!=" or operator.startswith("not ")
     if isinstance(value, str):
         value, wanted = value.casefold(), [text.casefold() for text in wanted]
     tests = {
@@ -37,9 +37,8 @@ def holds(value, operator: str, wanted: list) -> bool:
     }  # fmt: skip
     if operator in tests:
         return tests[operator]
-    return {"<": value < wanted[0], "<=": value <= wanted[0], ">": value > wanted[0], ">=": value >= wanted[0]}[
-        operator
-    ]
+    compared = {"<": value < wanted[0], "<=": value <= wanted[0], ">": value > wanted[0], ">=": value >= wanted[0]}
+    return compared[operator.removeprefix("not ")] != operator.startswith("not ")
 
 
 @st.composite
@@ -92,6 +91,7 @@ TABLE = pa.table(
         ("since<2024-06-01", "a"), ("made in=de", "b"), ('"made in"!=DE', "ac"), ('brand="x>y"', "a"),
         ('brand in acme,"Acme, Inc"', "bc"), ("brand==ACME", "b"), ("new=yes", "a"), ("new!=true", "bc"),
         ("item_id not in a,gone", "bc"), ("item_id!=gone", "abc"), (("brand", "in", {"Acme"}), "b"),
+        ("price not > 6", "ac"), ("size not>=10", "ac"), (("since", "not  <", "2024-06-01"), "bc"),
         (("price", ">", 5), "ab"), (("new", "=", False), "b"), (Condition("size", "<=", ("9",)), "a"),
     ],
 )  # fmt: skip
@@ -107,13 +107,17 @@ def test_kept_items(condition, expected):
         ("brand<5", "brand<5 compares sizes, and column brand has texts"),
         ("size<large", "column size has numbers, and 'large' is not one; write, for example, size<20"),
         ("since>2024", "column since has times, and '2024' is not one; write, for example, since>2024-01-31"),
+        ("colour!=red", "no item of the catalogue has a value in column colour; leave the condition out"),
+        ("colour<5", "colour<5 has nothing to compare"),
+        ("kind!=X", "no column 'kind'; it has .*; leave the condition out, or fit"),
+        ("size not > large", "'large' is not one; write, for example, size not > 20"),
         ("brand=Acne", "no item has brand 'Acne'; the column has, for example, 'Acme'"),
         ("new=perhaps", "no item has new 'perhaps'"),
         ("item_id=gone", "no item has item_id 'gone'"),
         ("tags=t", "column tags has type list"),
         ("cheap", "'cheap' is not a condition; write a column"),
         ("price<", "'price<' is not a condition"),
-        (("price", "~", 5), "'~' is not an operator; give one of <"),
+        (("price", "~", 5), "'~' is not an operator; give one of =, in, <"),
         (("price", "=", [1, 2]), "has 2 values; give one, or several with in"),
         (("price", "="), "give texts such as 'price<20'"),
         (("price", "=", None), "a missing value"),
@@ -128,6 +132,7 @@ def test_errors(condition, message):
 def test_one_condition_or_several():
     assert conditions_of("price<20") == conditions_of(["price<20"]) == (Condition("price", "<", ("20",)),)
     assert conditions_of(None) == () and str(Condition.read("brand not in a,b")) == "brand not in a,b"
+    assert [str(Condition.read(text)) for text in ("price<20", "age not<=5")] == ["price<20", "age not <= 5"]
     with pytest.raises(ValueError, match="filters is a list"):
         conditions_of(5)
 
