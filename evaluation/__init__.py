@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .click_evaluation import click_table as click_table
     from .click_prediction.click_metrics import CLICK_METRICS as CLICK_METRICS
     from .fingerprint import evaluation_fingerprint as evaluation_fingerprint
+    from .off_policy import LoggedRounds as LoggedRounds
+    from .off_policy import TooFewRoundsError as TooFewRoundsError
+    from .off_policy import off_policy_estimate as off_policy_estimate
     from .ranker_evaluation import Ranker as Ranker
     from .ranker_evaluation import RankingReport as RankingReport
     from .ranker_evaluation import evaluate_ranker as evaluate_ranker
@@ -34,6 +37,9 @@ _EXPORTS = {
     "click_report": ".click_evaluation",  # metrics of predicted click probabilities
     "ClickReport": ".click_evaluation",  # its result
     "click_table": ".click_evaluation",  # reports as a Markdown table
+    "off_policy_estimate": ".off_policy",  # reward of a ranking that was not shown, from logged lists
+    "LoggedRounds": ".off_policy",  # its input
+    "TooFewRoundsError": ".off_policy",  # raised for a log that says too little
     "target_ranks": ".ranks",  # rank of each target among all items
     "target_slices": ".slices",  # slices of a target: cross-category, new to the user, cold, ...
     "by_category": ".categories",  # metrics per category of the target
