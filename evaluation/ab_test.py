@@ -59,7 +59,7 @@ def users_needed(rate: float, lift: float, *, power: float = 0.8, level: float =
         >>> users_needed(0.05, 0.10)
         31234
     """
-    _share("rate", rate), _share("power", power), _share("level", level)
+    _check_shares(rate=rate, power=power, level=level)
     other = rate * (1 + lift)
     if lift == 0 or not 0 < other < 1:
         raise ValueError(f"lift is {lift}; give a change that leaves a rate of {rate} between 0 and 1, and is not 0")
@@ -84,7 +84,7 @@ def smallest_lift(rate: float, users: int, *, power: float = 0.8, level: float =
     Raises:
         ValueError: If a value is out of range.
     """
-    _share("rate", rate)
+    _check_shares(rate=rate)
     if users < 1:
         raise ValueError(f"users is {users}; give 1 or more per variant")
     low, high = 0.0, (1 - 1e-9) / rate - 1
@@ -111,7 +111,7 @@ def rate_difference(successes: tuple[int, int], users: tuple[int, int], *, level
     Raises:
         ValueError: If a variant has no users, or more successes than users.
     """
-    _share("level", level)
+    _check_shares(level=level)
     for count, total in zip(successes, users, strict=True):
         if total < 1 or not 0 <= count <= total:
             raise ValueError(f"successes is {successes} of users {users}; give each variant users and as many at most")
@@ -130,6 +130,7 @@ def _wilson(rate: float, total: int, level: float) -> tuple[float, float]:
     return (middle - width) / (1 + z * z / total), (middle + width) / (1 + z * z / total)
 
 
-def _share(name: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise ValueError(f"{name} is {value}; give a number between 0 and 1")
+def _check_shares(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 < value < 1:
+            raise ValueError(f"{name} is {value}; give a number between 0 and 1")
