@@ -14,6 +14,8 @@ from .markdown import cell, facts_table, line, table
 
 TASK = "Click prediction for shown items, and next-item recommendation over a whole catalogue"
 CLICKS_ALONE = "Click prediction for shown items"
+DECIDING = "log_loss"
+"""The metric by which a model and a floor are compared in a sentence; lower is better."""
 HEADINGS = {"auc": "AUC", "gauc": "GAUC", "log_loss": "log loss", "ece": "ECE"}
 USE = "Probability that a user clicks, or buys, an item that is shown."
 
@@ -73,6 +75,24 @@ def click_facts(model: XCatForClickPrediction, data: ClickData, reports: Mapping
         "Context columns": ", ".join(f"`{cell(name)}`" for name in context) or "none",
     }
     return ClickFacts(reports, labels, facts, limits, context)
+
+
+def click_limits(reports: Mapping[str, ClickReport], own: str) -> list[str]:
+    """A sentence if the best floor has a lower log loss than the model, or is as good.
+
+    Args:
+        reports: Reports by name on the same rows.
+        own: Name of the model; the others are floors.
+    """
+    floors = {name: report.value(DECIDING) for name, report in reports.items() if name != own}
+    best = min((name for name in floors if math.isfinite(floors[name])), key=floors.__getitem__, default=None)
+    found = None if best is None else reports[own].difference(reports[best], DECIDING)
+    if best is None or found is None or found.high < 0:
+        return []
+    where = "For clicks on all shown items,"
+    if found.low > 0:
+        return [f"{where} the floor {line(best)} has a lower {HEADINGS[DECIDING]}."]
+    return [f"{where} its {HEADINGS[DECIDING]} is not significantly lower than that of the floor {line(best)}."]
 
 
 def click_section(facts: ClickFacts | None, own: str) -> str:

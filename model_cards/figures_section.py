@@ -11,7 +11,7 @@ from ..evaluation.purposes import DISCOVER, NEW_TARGETS, NEXT, NO_DISCOVERY, PUR
 from ..evaluation.ranker_evaluation import RankingReport
 from ..evaluation.slices import SLICE_MEANINGS
 from .card_data import XCatModelCardData
-from .click_section import click_section
+from .click_section import click_limits, click_section
 from .markdown import cell, line, table
 from .results import card_slices, comparison, measured_limits, verdict
 
@@ -119,7 +119,8 @@ def exposure_sentence(exposure: ExposureAudit) -> str:
 
 def limits_section(data: XCatModelCardData) -> str:
     """Limitations; those found by the evaluation come first."""
-    of_clicks = () if data.clicks is None else data.clicks.limits
+    clicks = data.clicks
+    of_clicks = () if clicks is None else (*clicks.limits, *click_limits(clicks.reports, data.own_name))
     limits = [*measured_limits(data.results, data.own_name), *of_clicks, *data.limits]
     return "\n".join(f"- {line(limit)}" for limit in limits)
 

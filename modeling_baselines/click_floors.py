@@ -173,7 +173,7 @@ class LogisticRegressionModel(ClickModel):
     + x_1 share + x_2 log(1 + repeats), where `share` is the share of the history in the candidate's category and
     `repeats` the number of events with the candidate. A linear model of ids alone (McMahan et al., "Ad click
     prediction: a view from the trenches", KDD 2013) cannot relate a candidate to a history, so it gets
-    the crosses.
+    the crosses. All weights start at 0: the loss is convex, and a random direction may rank worse than none.
     """
 
     config_class = LogisticRegressionConfig
@@ -196,6 +196,12 @@ class LogisticRegressionModel(ClickModel):
     def output_bias(self) -> torch.Tensor:
         """See `ClickModel.output_bias`."""
         return self.numbers.bias
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, nn.Linear | nn.Embedding):
+            init.zeros_(module.weight)
 
     def click_logits(self, inputs: ClickInputs) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Compute logits; see `ClickModel.click_logits`."""

@@ -174,7 +174,7 @@ def _fit_baseline(
     known = task.logits(trainer, data.validation)
     fit = fit_calibration(
         calibration, known, np.array(flat_lists(data.validation, "shown_labels")[1]), _users(data.validation),
-        shift=task.shift, seed=request.seed, rate=data.kept_rate,
+        shift=task.shift, seed=request.seed, rate=data.kept_rate, log_odds=baseline.trained,
     )  # fmt: skip
     end = time.perf_counter()
     logits = task.logits(trainer, data.test)

@@ -9,6 +9,8 @@ from typing import Any
 from ..catalogue.interests import shop_interests
 from ..evaluation.click_evaluation import ClickReport, click_report
 from ..evaluation.click_floors import click_floors
+from ..evaluation.ranker_evaluation import RankingReport
+from ..model_cards.click_section import click_limits
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.sequences.click_context import ClickContext
 from ..tokenization.sequences.click_options import ClickOptions, saved_clicks
@@ -61,6 +63,37 @@ def compare_clicks(recommender: XCatRecommender, data: ClickData, part: str) -> 
     }
 
 
+def left_out_notes(data: ClickData, part: str) -> list[str]:
+    """A sentence on the labelled items of a part that have no row, if there are any."""
+    if not data.left_out.get(part):
+        return []
+    return [
+        f"{data.left_out[part]:,} labelled items of {part} are left out: items that the catalogue lacks, with "
+        "fewer earlier events than min_history, or without enough negatives"
+    ]
+
+
+def click_fit_notes(
+    clicks: Mapping[str, ClickReport], ranked: Mapping[str, RankingReport], data: ClickData
+) -> list[str]:
+    """Notes on the metrics of a training for clicks: rows that were left out, floors that are better, and targets.
+
+    Args:
+        clicks: Click reports on the test split; the model is `MODEL_NAME`.
+        ranked: Ranking reports on the test split; empty if lists were not measured.
+        data: The labelled rows.
+    """
+    notes = left_out_notes(data, "test")
+    notes += [f"the trained model on the test split. {limit}" for limit in click_limits(clicks, MODEL_NAME)]
+    if ranked and data.sampler is None:
+        report, lists = clicks[MODEL_NAME], ranked[MODEL_NAME]
+        notes.append(
+            f"lists of next items are measured on {lists.num_targets:,} of the {report.num_positives:,} clicks in "
+            f"test, the first ones of {lists.num_users:,} users: later clicks have these in their history"
+        )
+    return notes
+
+
 def evaluate_clicks(
     recommender: XCatRecommender,
     shop: ShopTables,
@@ -97,11 +130,7 @@ def evaluate_clicks(
         data.splits[part] = interests.added(data.splits[part])
     if data.kind != saved["kind"]:
         notes.append(f"labels are of the kind {data.kind}, and the checkpoint was trained with {saved['kind']} labels")
-    if data.left_out.get(part):
-        notes.append(
-            f"{data.left_out[part]:,} labelled items of {part} are left out: items that the checkpoint lacks, with "
-            "fewer earlier events than min_history, or without enough negatives"
-        )
+    notes += left_out_notes(data, part)
     if part == VALIDATION:
         notes.append(
             "evidence and calibration of clicks were fitted on the validation split of the training, so its metrics "

@@ -46,7 +46,7 @@ from ..training.tasks.next_item import NEXT_ITEM
 from ..training.tasks.task import Task
 from ..training.trainer import XCatTrainer
 from .card_baselines import fit_baselines
-from .click_evaluation import compare_clicks
+from .click_evaluation import click_fit_notes, compare_clicks
 from .fields import split_fields, take_task_fields
 from .fit_card import begin_card, complete_card
 from .fit_request import FitRequest
@@ -143,6 +143,8 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     clicks = {}
     if ranker is not None and isinstance(prepared.data, ClickData):
         clicks = compare_clicks(ranker, prepared.data, "test")
+        for note in click_fit_notes(clicks, reports, prepared.data):
+            tell(f"note: {note}")
     measured: Mapping[str, Any] = clicks or reports
     outcome = FitResult(
         model=bare_model(trained_model),

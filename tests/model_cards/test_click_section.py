@@ -11,7 +11,7 @@ from xcat_rec import XCatConfig
 from xcat_rec.evaluation.click_evaluation import ClickReport, click_report
 from xcat_rec.model_cards.card import build_card
 from xcat_rec.model_cards.card_data import XCatModelCardData
-from xcat_rec.model_cards.click_section import click_facts
+from xcat_rec.model_cards.click_section import click_facts, click_limits
 from xcat_rec.model_cards.method import losses_of_model
 from xcat_rec.modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from xcat_rec.tokenization.sequences.click_options import ClickOptions
@@ -84,3 +84,27 @@ def test_losses_of_clicks_come_first_and_alone_without_next_items() -> None:
 def test_a_card_without_clicks_has_no_such_part(model_type: str) -> None:
     card = build_card(XCatModelCardData(model_type=model_type))
     assert "### Clicks" not in card and "click_probability" not in card
+
+
+@pytest.mark.parametrize(
+    ("own", "floor", "expected"),
+    [
+        (0.9, 0.5, []),
+        (0.5, 0.9, ["the floor category-match has a lower log loss."]),
+        (0.7, 0.7, ["its log loss is not significantly lower than that of the floor category-match."]),
+    ],
+)
+def test_a_floor_that_is_better_or_as_good_is_a_limit(own: float, floor: float, expected: list[str]) -> None:
+    data = split_clicks(shop(), clicks=ClickOptions())
+    labels = np.concatenate(data.test["shown_labels"])
+    reports = {
+        name: click_report(
+            np.where(labels == 1, right, 1 - right), data.test, data.vocabulary,
+            np.ones(len(data.vocabulary), dtype=bool), kind=data.kind,
+        )
+        for name, right in (("XCat", own), ("category-match", floor), ("candidate-popularity", 0.4))
+    }  # fmt: skip
+    found = [f"For clicks on all shown items, {sentence}" for sentence in expected]
+    assert click_limits(reports, "XCat") == found
+    card = build_card(XCatModelCardData(clicks=click_facts(model_of(data), data, reports)))
+    assert ("For clicks on all shown items" in card.split("## Limitations")[1]) is bool(found)

@@ -193,8 +193,14 @@ def test_impressions_of_a_file_are_learnt_with_their_context(
     )
     shop.items.select("item_id", "title", "brand", "category").write_parquet(folder / "items.parquet")
     options = {"dense": ["price"], "categorical": ["device"]}
-    found = xcat_rec.fit(folder, tmp_path / "model", task="click", **options, **fields(places[1], 8))
-    report = found.clicks["XCat"]
+    told: list[str] = []
+    found = xcat_rec.fit(
+        folder, tmp_path / "model", task="click", tell=told.append, **options, **fields(places[1], 8)
+    )  # fmt: skip
+    report, lists = found.clicks["XCat"], found.reports["XCat"]
+    left = next(note for note in told if "are measured on" in note)
+    assert f"{lists.num_targets:,} of the {report.num_positives:,} clicks in test" in left
+    assert lists.num_targets < report.num_positives
     assert (
         report.kind == "impression"
         and report.metrics["auc"] > 0.7 > 0.62 > found.clicks["category-match"].metrics["auc"]

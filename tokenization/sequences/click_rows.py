@@ -58,8 +58,8 @@ class ClickData(SplitData):
         """Mean prediction on the validation split that a calibration has to keep: the share of training positives.
 
         None if the validation split tells the share of positives. Impressions of one time share more than users do,
-        such as the coupons of a campaign, so impressions of fewer than `LEAST_TIMES` times do not tell it. Those
-        without a time, and sampled negatives, do.
+        such as the coupons of a campaign, so impressions of fewer than `LEAST_TIMES` times do not tell it, nor the
+        slope of predictions. Those without a time, and sampled negatives, do.
         """
         times = np.unique(flat_lists(self.validation, "shown_timestamps")[1])
         return None if len(times) >= LEAST_TIMES or (times < 0).any() else self.true_rate

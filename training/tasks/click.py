@@ -107,7 +107,8 @@ class ClickTask(ClickPredictionTask, NextItemTask):
     def tune(self, trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
         """Choose values of next-item prediction, then fit the evidence and the calibration of clicks.
 
-        Without `tune_lists` only the item-to-item weight is chosen before.
+        Without `tune_lists` only the item-to-item weight is chosen before. Impressions of few times fit no evidence;
+        see `ClickData.kept_rate`.
         """
         args = trainer.args
         ranked = self.ranked_rows(validation) if model.config.next_item_weight else []
@@ -117,7 +118,7 @@ class ClickTask(ClickPredictionTask, NextItemTask):
             tune_neighbor_weight(trainer, model, ranked, QUICK_USERS if args.quick else None)
         found = fit_click_stack(
             model, trainer.processor, validation, sampler=self.data.sampler, seed=args.seed, quick=args.quick,
-            fits=args.tune_second_stage,
+            fits=args.tune_second_stage and self.data.kept_rate is None,
         )  # fmt: skip
         logger.info("evidence of clicks: %s", found)
         # The evidence is fitted to the shares of positives of validation.

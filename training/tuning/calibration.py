@@ -42,6 +42,7 @@ def fit_calibration(
     shift: float = 0.0,
     seed: int = 0,
     rate: float | None = None,
+    log_odds: bool = True,
 ) -> CalibrationFit:
     """Fit temperature, Platt scaling and isotonic regression, and set the best in a calibration.
 
@@ -49,9 +50,9 @@ def fit_calibration(
     its log loss is lower than without calibration by more than one standard error over users, otherwise the logits
     stay as they are.
 
-    With `rate`, the labels do not tell how many positives there are elsewhere. Then the methods are compared with the
-    intercept of the labels in all of them, also without calibration, so that the shape alone decides. Afterwards the
-    mean prediction is set to `rate`.
+    With `rate`, the labels tell neither how many positives there are elsewhere, nor the slope there. Then log odds get
+    a constant alone, which sets the mean prediction to `rate`. Scores on another scale need a shape: the methods are
+    compared with the intercept of the labels in all of them, also without calibration.
 
     Args:
         calibration: The calibration to set.
@@ -61,6 +62,7 @@ def fit_calibration(
         shift: Correction of log odds from `prior_shift`, applied first.
         seed: Seed of the folds.
         rate: Mean prediction of these impressions after calibration; None for that of the method.
+        log_odds: Whether the logits are log odds of a trained model, and not scores such as similarities.
 
     Raises:
         ValueError: If lengths differ, logits are not finite, or there is one label only.
@@ -72,7 +74,9 @@ def fit_calibration(
     calibration.set_prior(shift)
     found = ClickCalibration()
     losses: dict[str, np.ndarray] = {IDENTITY: _losses(_restarted(found, shift), x, y)}
-    methods = _METHODS if rate is None else {IDENTITY: _offset, "platt": _platt, "isotonic": _isotonic}
+    methods = _METHODS
+    if rate is not None:
+        methods = {} if log_odds else {IDENTITY: _offset, "platt": _platt, "isotonic": _isotonic}
     for method, fit in methods.items():
         values = np.empty(len(x))
         usable = True

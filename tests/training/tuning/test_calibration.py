@@ -107,11 +107,22 @@ def test_sampled_negatives_are_corrected_to_the_true_rate(negatives: int) -> Non
 
 
 @pytest.mark.parametrize("slope", [0.4, 1.0, 2.5])
-def test_a_kept_rate_changes_the_shape_but_not_the_mean(slope: float) -> None:
+def test_a_kept_rate_adds_a_constant_to_log_odds(slope: float) -> None:
+    logits, labels, users = clicks(6_000, 0, slope, offset=1.5)
+    calibration = ClickCalibration()
+    assert fit_calibration(calibration, logits, labels, users, rate=0.01).method == "identity"
+    given = torch.from_numpy(logits).float()
+    after = calibration(given)
+    assert torch.sigmoid(after).mean().item() == pytest.approx(0.01, abs=1e-5)
+    torch.testing.assert_close(after - given, (after - given)[:1].expand(len(given)), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("slope", [0.4, 1.0, 2.5])
+def test_a_kept_rate_changes_the_shape_of_scores_but_not_the_mean(slope: float) -> None:
     logits, labels, users = clicks(6_000, 0, slope, offset=1.5)
     rate = float((1 / (1 + np.exp(-logits))).mean())
     calibration = ClickCalibration()
-    chosen = fit_calibration(calibration, logits, labels, users, rate=rate)
+    chosen = fit_calibration(calibration, logits, labels, users, rate=rate, log_odds=False)
     after = calibration(torch.from_numpy(logits).float())
     assert torch.sigmoid(after).mean().item() == pytest.approx(rate, abs=1e-5)
     assert chosen.method == ("identity" if slope == 1 else "platt")
