@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Set
+from decimal import Decimal
 from numbers import Real
 from typing import Any, Literal
 
@@ -21,6 +22,13 @@ def is_missing(value: Any) -> bool:
     if value is None or type(value).__name__ == "NAType":
         return True
     return not hasattr(value, "__len__") and bool(value != value)
+
+
+def plain_price(value: Any) -> float | str | None:
+    """A price of any column type as a number or a text, for JSON."""
+    if is_missing(value):
+        return None
+    return float(value) if isinstance(value, Real | Decimal) else str(value)
 
 
 def listed(name: str, values: Any, what: str) -> list[Any]:

@@ -46,6 +46,34 @@ def eager_attention(
     return output.transpose(1, 2), weights
 
 
+class XCatKeyValues:
+    """Keys and values of tokens that an attention layer has read, for the queries of later steps.
+
+    Attributes:
+        keys: (rows, heads, tokens, width), or None before the first token.
+        values: Likewise.
+        passing: Number of the last tokens of the next step that are not kept for later steps.
+    """
+
+    def __init__(self) -> None:
+        self.keys: torch.Tensor | None = None
+        self.values: torch.Tensor | None = None
+        self.passing = 0
+
+    def extend(self, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add (rows, heads, new, width) keys and values; returns those of all tokens."""
+        if self.keys is not None and self.values is not None:
+            keys, values = torch.cat([self.keys, keys], 2), torch.cat([self.values, values], 2)
+        kept = keys.shape[2] - self.passing
+        self.keys, self.values = keys[:, :, :kept], values[:, :, :kept]
+        return keys, values
+
+    def keep(self, tokens: torch.Tensor) -> None:
+        """Keep the tokens where (tokens,) is True."""
+        if self.keys is not None and self.values is not None:
+            self.keys, self.values = self.keys[:, :, tokens], self.values[:, :, tokens]
+
+
 class XCatAttention(nn.Module):
     """Attention of (rows, length, hidden) queries over (rows, memory, hidden) keys and values."""
 
@@ -66,14 +94,16 @@ class XCatAttention(nn.Module):
         memory: torch.Tensor,
         mask: torch.Tensor,
         output_attentions: bool = False,
+        earlier: XCatKeyValues | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Attend.
 
         Args:
             states: (rows, length, hidden) queries.
             memory: (rows, memory, hidden) keys and values.
-            mask: (rows, 1, length, memory) boolean, True where a query sees a key.
+            mask: (rows, 1, length, memory) boolean, True where a query sees a key; earlier tokens come first.
             output_attentions: Whether to return the weights, which needs the eager implementation.
+            earlier: Keys and values of earlier tokens, which `memory` follows; it is extended. None for none.
 
         Returns:
             (rows, length, hidden) and the weights or None.
@@ -82,6 +112,8 @@ class XCatAttention(nn.Module):
             layer(source).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
             for layer, source in ((self.query, states), (self.key, memory), (self.value, memory))
         )
+        if earlier is not None:
+            key, value = earlier.extend(key, value)
         name = "eager" if output_attentions else self.config._attn_implementation
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(name, eager_attention)
         dropout = self.config.attention_dropout if self.training else 0.0
@@ -122,6 +154,7 @@ class XCatAttentionBlock(GradientCheckpointingLayer):
         memory: torch.Tensor | None,
         mask: torch.Tensor,
         output_attentions: bool = False,
+        earlier: XCatKeyValues | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Transform states.
 
@@ -130,11 +163,13 @@ class XCatAttentionBlock(GradientCheckpointingLayer):
             memory: (rows, tokens, hidden) normalised memory to attend to; None for the states themselves.
             mask: (rows, 1, length, tokens) boolean, True where a state sees a token.
             output_attentions: Whether to return the weights.
+            earlier: As for `XCatAttention`.
 
         Returns:
             (rows, length, hidden) and the weights or None.
         """
         normed = self.attention_norm(states)
-        attended, weights = self.attention(normed, normed if memory is None else memory, mask, output_attentions)
+        memory = normed if memory is None else memory
+        attended, weights = self.attention(normed, memory, mask, output_attentions, earlier)
         states = states + self.dropout(attended)
         return states + self.dropout(self.feed_forward(self.feed_forward_norm(states))), weights

@@ -29,6 +29,8 @@ class XCatBidirectionalEncoder(XCatTransformerEncoder):
     2019. The mask is a trained vector outside the item table, so it is never recommended.
     """
 
+    reads_next = False
+
     def __init__(self, config: XCatConfig) -> None:
         super().__init__(config)
         self.mask_embedding = nn.Embedding(1, config.hidden_size)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import torch
 from torch import nn
 
-from .attention_xcat import XCatAttentionBlock
+from .attention_xcat import XCatAttentionBlock, XCatKeyValues
 from .configuration_xcat import XCatConfig
 from .limits_xcat import FUSION_BLOCKS as NAMES
-from .memory_xcat import MEMORY_SOURCES, MemoryInputs
+from .memory_xcat import MEMORY_SOURCES, MemoryInputs, MemoryTokens
 from .registry_xcat import Registry
 
 FUSION_BLOCKS: Registry[type[nn.Module]] = Registry("XCatConfig.fusion_block", NAMES)
@@ -16,6 +18,28 @@ FUSION_BLOCKS: Registry[type[nn.Module]] = Registry("XCatConfig.fusion_block", N
 memory, a (rows, 1, length, tokens) mask that is True where a state sees a token, and whether to return attention
 weights. Outputs: the states, and the weights or None."""
 FUSION_BLOCKS.register("attention")(XCatAttentionBlock)
+
+
+@dataclass
+class ReadMemory:
+    """Memory tokens of the events of one history that the fusion layers have read.
+
+    Args:
+        layers: Keys and values of each layer.
+        visible: (tokens,) False for tokens without text.
+        events: (tokens,) position of each token's event, -1 for the null token.
+    """
+
+    layers: list[XCatKeyValues]
+    visible: torch.Tensor
+    events: torch.Tensor
+
+    def forget_after(self, events: int) -> None:
+        """Leave out the tokens of all but the first events."""
+        kept = self.events < events
+        self.visible, self.events = self.visible[kept], self.events[kept]
+        for known in self.layers:
+            known.keep(kept)
 
 
 class XCatFusion(nn.Module):
@@ -77,3 +101,48 @@ class XCatFusion(nn.Module):
             if output_attentions:
                 attentions.append(weights)
         return tuple(hidden), tuple(attentions), event_positions
+
+    @property
+    def reads_next(self) -> bool:
+        """Whether `read_next` gives the same states as `forward`; other blocks may compare states with each other."""
+        return all(type(layer) is XCatAttentionBlock for layer in self.layers)
+
+    def read_next(
+        self, states: torch.Tensor, inputs: MemoryInputs, new: int, known: ReadMemory | None
+    ) -> tuple[torch.Tensor, ReadMemory]:
+        """Fuse the last event of one history, with the memory tokens of earlier events as they were read.
+
+        Args:
+            states: (1, 1, hidden) behaviour state of the last event.
+            inputs: Inputs of the memory sources for the whole history, without padding.
+            new: Number of its last events whose tokens are not in `known`.
+            known: Tokens of the events before them, which are extended; None before the first event.
+
+        Returns:
+            (1, 1, hidden) state, and the tokens of all events.
+        """
+        length = inputs.item_ids.shape[1]
+        last = replace(
+            inputs, item_ids=inputs.item_ids[:, length - new :], layout=inputs.layout.last(new),
+            position_states=inputs.position_states[:, length - new :],
+        )  # fmt: skip
+        kept, passing = list[MemoryTokens](), list[MemoryTokens]()
+        for source in self.sources.values():
+            if not source.of_events:
+                passing += [part for part in (source(inputs),) if part is not None]
+            elif new:
+                kept += [part for part in (source(last),) if part is not None]
+        parts = [part.states for part in (*kept, *passing)]
+        if known is None:
+            parts.insert(0, self.null_token.expand(1, 1, -1))
+            alone = torch.full((1,), -1, device=states.device)
+            known = ReadMemory([XCatKeyValues() for _ in self.layers], alone < 0, alone)
+        known.visible = torch.cat([known.visible, *(part.document_ids[0] >= 0 for part in kept)])
+        known.events = torch.cat([known.events, *(part.event_positions[0] for part in kept)])
+        memory = self.memory_norm(torch.cat(parts, 1)) if parts else states[:, :0]
+        masks = [inputs.layout.memory_mask(part.document_ids, part.positions)[:, :, -1:] for part in passing]
+        mask = torch.cat([known.visible[None, None, None], *masks], -1)
+        for layer, earlier in zip(self.layers, known.layers, strict=True):
+            earlier.passing = mask.shape[-1] - len(known.visible)
+            states, _ = layer(states, memory, mask, False, earlier)
+        return states, known

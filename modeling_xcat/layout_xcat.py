@@ -46,6 +46,11 @@ class SequenceLayout:
         """(rows, length) True where there is an event."""
         return self.document_ids.ge(0)
 
+    def last(self, count: int) -> SequenceLayout:
+        """The layout of the last (rows, count) places."""
+        start = self.document_ids.shape[1] - count
+        return SequenceLayout(self.document_ids[:, start:], self.position_ids[:, start:])
+
     def causal_mask(self) -> torch.Tensor:
         """(rows, 1, length, length) True where a query may see a key: same history, not later.
 

@@ -73,9 +73,12 @@ class MemorySource(nn.Module):
 
     Attributes:
         trained: Whether training rows have the inputs of the source; otherwise its parameters are not trained.
+        of_events: Whether each token depends on its own event alone, so that the tokens of earlier events stay as they
+            are when a history grows.
     """
 
     trained = True
+    of_events = False
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__()
@@ -93,6 +96,8 @@ MEMORY_SOURCES: Registry[type[MemorySource]] = Registry("XCatConfig.memory_sourc
 @MEMORY_SOURCES.register("item_text")
 class ItemTextMemory(MemorySource):
     """Text states of the history's events, visible from their event on."""
+
+    of_events = True
 
     def __init__(self, config: XCatConfig) -> None:
         super().__init__(config)

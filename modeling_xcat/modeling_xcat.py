@@ -147,7 +147,7 @@ class XCatModel(XCatScoring):
         if masked is not None and isinstance(self.encoder, XCatBidirectionalEncoder):
             item_embeds = self.encoder.hide(item_embeds, masked)
         positions = self.position_embeddings(layout.position_ids)
-        states = self._embed_events(item_embeds + positions, event_type_ids, rating_ids, time_gap_ids)
+        states = self.embed_events(item_embeds + positions, event_type_ids, rating_ids, time_gap_ids)
         attentions: tuple[torch.Tensor, ...] = ()
         cross_attentions: tuple[torch.Tensor, ...] = ()
         event_positions = None
@@ -156,19 +156,15 @@ class XCatModel(XCatScoring):
             after, attentions = self.encoder(states, layout, wants)
             hidden += after
         if self.fusion is not None:
-            inputs = MemoryInputs(
-                item_ids=item_ids,
-                layout=layout,
-                items=self.items,
-                position_states=positions,
-                user_text_states=self._user_text_states(user_text_input_ids, user_text_attention_mask),
+            inputs = self.memory_inputs(
+                item_ids, layout, positions, user_text_input_ids, user_text_attention_mask,
                 user_text_document_ids=user_text_document_ids,
                 user_text_positions=user_text_positions,
                 interest_states=interest_states,
                 interest_kinds=interest_kinds,
                 interest_document_ids=interest_document_ids,
                 interest_positions=interest_positions,
-            )
+            )  # fmt: skip
             after, cross_attentions, event_positions = self.fusion(hidden[-1], inputs, wants)
             hidden += after
         last = self.output_norm(hidden[-1])
@@ -179,6 +175,21 @@ class XCatModel(XCatScoring):
             cross_attentions=cross_attentions if wants else None,
             memory_positions=event_positions if wants else None,
         )
+
+    def memory_inputs(
+        self,
+        item_ids: torch.Tensor,
+        layout: SequenceLayout,
+        positions: torch.Tensor,
+        user_text_input_ids: torch.Tensor | None = None,
+        user_text_attention_mask: torch.Tensor | None = None,
+        **tokens: torch.Tensor | None,
+    ) -> MemoryInputs:
+        """Inputs of the memory sources; `tokens` are fields of `MemoryInputs`, the others as for `forward`."""
+        return MemoryInputs(
+            item_ids=item_ids, layout=layout, items=self.items, position_states=positions,
+            user_text_states=self._user_text_states(user_text_input_ids, user_text_attention_mask), **tokens,
+        )  # fmt: skip
 
     def _encode_ends(self, item_ids: torch.Tensor, layout: SequenceLayout, inputs: dict[str, Any]) -> XCatModelOutput:
         """Encode histories with a mask after each; see `forward`."""
@@ -203,7 +214,7 @@ class XCatModel(XCatScoring):
                 "keep the latest ones (the processor does)"
             )
 
-    def _embed_events(self, states: torch.Tensor, *codes: torch.Tensor | None) -> torch.Tensor:
+    def embed_events(self, states: torch.Tensor, *codes: torch.Tensor | None) -> torch.Tensor:
         """Add embeddings of event type, rating and time gap, if given, to (rows, length, hidden) states."""
         tables = (self.event_type_embeddings, self.rating_embeddings, self.time_gap_embeddings)
         for table, code in zip(tables, codes, strict=True):

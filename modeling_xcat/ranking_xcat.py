@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import torch
@@ -21,6 +22,15 @@ _ROUNDING = 1e-5
 Adjust = Callable[[torch.Tensor, int], None]
 """Changes (queries, block) scores in place: adds bonuses and sets filtered items to -inf. The second argument is the
 item index of the first column."""
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    # OpenMP threads of a process do not exist in its forks; a fork that waits for them hangs.
+    os.register_at_fork(after_in_child=_one_thread)
 
 
 class ItemIndex:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from decimal import Decimal
-from numbers import Real
 from typing import Any, Literal, get_args
 
 import torch
 
-from .arguments_xcat import is_missing
+from .arguments_xcat import plain_price
 from .ask_words_xcat import AskWords, carrying_words, joined_words
 from .asks_xcat import Asks
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .explanation_xcat import COMPARED, influences
 from .filters_xcat import Filters, ItemFilter
+from .past_xcat import XCatPast, next_states
 from .popular_xcat import popular_rows
 from .ranked_xcat import Ranked, Reordering, ranked_items, with_pinned
 from .ranking_xcat import ItemIndex
@@ -30,15 +28,6 @@ Basis = Literal["history", "query", "texts", "popular", "none"]
 (an empty list)."""
 OnUnknown = Literal["popular", "skip", "error"]
 """Result for a user without an item of the catalogue: popular items, an empty list, or an error."""
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-if hasattr(os, "register_at_fork"):
-    # OpenMP threads of a process do not exist in its forks; a fork that waits for them hangs.
-    os.register_at_fork(after_in_child=_one_thread)
 
 
 @dataclass(frozen=True)
@@ -217,6 +206,7 @@ class ItemRanker:
         reorder: Reordering | None = None,
         asks: Asks | None = None,
         words: AskWords | None = None,
+        pasts: Sequence[XCatPast] | None = None,
     ) -> list[list[Recommendation]]:
         """Recommend items to some users.
 
@@ -230,13 +220,14 @@ class ItemRanker:
             reorder: Reorders the best items before the list is cut to k; None keeps the order of the scores.
             asks: What the users ask for (`read_asks`), or None.
             words: The words of the asks (`ask_words`), to explain recommendations by them; None for no explanation.
+            pasts: Cached states of each user's history, or None; see `states`.
 
         Raises:
             ValueError: See `ItemFilter.allowed`.
         """
         k = min(k, self.model.config.num_items)  # memory grows with k
         hide = self.filter.hide(filters, self.filter.allowed(filters), histories)
-        states, recent = self.states(inputs)
+        states, recent = self.states(inputs, pasts)
         if filters.exclude_seen:
             recent = recent.discovering(histories)
         wanted = max(k, COMPARED * bool(explain), 0 if reorder is None else reorder.depth)
@@ -261,8 +252,15 @@ class ItemRanker:
         return results if asks is None or words is None else self._with_words(results, asks, words, best, found)
 
     @torch.no_grad()
-    def states(self, inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, RecentEvents]:
-        """States and the latest events."""
+    def states(
+        self, inputs: Mapping[str, torch.Tensor], pasts: Sequence[XCatPast] | None = None
+    ) -> tuple[torch.Tensor, RecentEvents]:
+        """States and the latest events.
+
+        Args:
+            inputs: Inputs of the model, one history per row, padded on the right, with `query_positions`.
+            pasts: Cached states of each history, which save the encoding of events that they have; None for none.
+        """
         base = self.model.model
         if base.items.item_counts is not self._counts:
             raise RuntimeError(
@@ -272,7 +270,10 @@ class ItemRanker:
         if self.model.training:  # set after construction
             self.model.eval()
         placed = {name: value.to(base.device) for name, value in inputs.items()}
-        states, recent, _ = base.encode_queries(**placed)
+        if pasts is None:
+            states, recent, _ = base.encode_queries(**placed)
+            return states.float(), recent
+        states, recent = next_states(base, placed, pasts)
         return states.float(), recent
 
     def read_asks(self, inputs: Mapping[str, torch.Tensor]) -> Asks:
@@ -371,13 +372,6 @@ class ItemRanker:
     def _reason(self, row: int, weight: float) -> Reason:
         item = self.vocabulary.item(row)
         return Reason(item["item_id"], item.get("title") or item["item_id"], round(weight, 4))
-
-
-def plain_price(value: Any) -> float | str | None:
-    """A price of any column type as a number or a text, for JSON."""
-    if is_missing(value):
-        return None
-    return float(value) if isinstance(value, Real | Decimal) else str(value)
 
 
 def check_unknown(unknown: int, users: int, on_unknown: str) -> None:

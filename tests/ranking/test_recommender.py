@@ -23,10 +23,11 @@ import transformers
 
 from xcat_rec.catalogue.change import change_catalogue
 from xcat_rec.checkpoints.load import load_base
+from xcat_rec.modeling_xcat.arguments_xcat import plain_price
 from xcat_rec.modeling_xcat.explanation_xcat import COMPARED, LEAST_WEIGHT
 from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
-from xcat_rec.modeling_xcat.recommending_xcat import REASONS, Recommendation, plain_price
+from xcat_rec.modeling_xcat.recommending_xcat import REASONS, Recommendation
 from xcat_rec.ranking.pipelines import pipeline
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
