@@ -39,8 +39,12 @@ if TYPE_CHECKING:
     from .modeling_xcat.recommending_xcat import Recommendations as Recommendations
     from .ranking.pipelines import pipeline as pipeline
     from .ranking.recommender import XCatRecommender as XCatRecommender
+    from .ranking.sessions.events import SessionEvent as SessionEvent
+    from .ranking.sessions.session import Session as Session
+    from .ranking.sessions.session import Sessions as Sessions
     from .serving.chat.session import ChatSession as ChatSession
     from .serving.chat.session import ChatTurn as ChatTurn
+    from .serving.state.open_state import open_state as open_state
     from .tokenization.out_of_core.inputs import PreparationInputs as PreparationInputs
     from .tokenization.processing_xcat import XCatProcessor as XCatProcessor
     from .tokenization.sequences.click_options import ClickOptions as ClickOptions
@@ -100,6 +104,9 @@ _EXPORTS = {
     "Recommendations": ".modeling_xcat.recommending_xcat",
     "RepeatPurchaseConfig": ".modeling_baselines.popularity",
     "RepeatPurchaseModel": ".modeling_baselines.popularity",
+    "Session": ".ranking.sessions.session",
+    "SessionEvent": ".ranking.sessions.events",
+    "Sessions": ".ranking.sessions.session",
     "TableColumns": ".tokenization.tables.schema",
     "TableError": ".tokenization.tables.schema",
     "TextKNNConfig": ".modeling_baselines.knn",
@@ -132,6 +139,7 @@ _EXPORTS = {
     "load_data": ".tokenization.sources",
     "load_metric": ".evaluation.modules",
     "load_shop": ".tokenization.sources",
+    "open_state": ".serving.state.open_state",
     "pipeline": ".ranking.pipelines",
     "prepare": ".workflows.prepare",
     "prepare_training": ".training.preparation.prepare",

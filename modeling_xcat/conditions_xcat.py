@@ -21,8 +21,9 @@ _ORDERS: Mapping[str, Callable[[Any, Any], Any]] = {
     "<": compare.lt, "<=": compare.le, ">": compare.gt, ">=": compare.ge,
 }  # fmt: skip
 _NOT = "not "
-_EXCLUDING = ("!=", "not in", *(_NOT + order for order in _ORDERS))
-OPERATORS = ("=", "in", *_ORDERS, *_EXCLUDING)
+EXCLUDING = ("!=", "not in", *(_NOT + order for order in _ORDERS))
+"""Operators that an item without a value keeps."""
+OPERATORS = ("=", "in", *_ORDERS, *EXCLUDING)
 """Operators of conditions; == is read as =."""
 _WRITTEN = re.compile(
     r'\s*(?:"(?P<quoted>[^"]+)"|(?P<column>.*?\S))\s*(?P<operator>==|!=|(?:\snot\s*)?(?:<=|>=|<|>)|=|\s(?:not\s+)?in\s)\s*(?P<value>.*?)\s*'
@@ -177,7 +178,7 @@ class ItemConditions:
         Raises:
             ValueError: If the catalogue lacks the column or the value, or the column has values of another type.
         """
-        column, without = self._column(condition.column), condition.operator in _EXCLUDING
+        column, without = self._column(condition.column), condition.operator in EXCLUDING
         if condition.operator.removeprefix(_NOT) in _ORDERS:
             kept = [found != without for found in _ordered(condition, column)]
         else:
@@ -193,7 +194,7 @@ class ItemConditions:
             names = {_TRUTHS.get(name, name): value for name, value in names.items()}
         known = {_folded(value): value for value in column.values} | ({"true": "", "false": ""} if is_truth else {})
         missing = [value for name, value in names.items() if name not in known]
-        is_block = condition.column == "item_id" and condition.operator in _EXCLUDING  # of items that are gone, too
+        is_block = condition.column == "item_id" and condition.operator in EXCLUDING  # of items that are gone, too
         if missing and not is_block:
             _check_values(condition, column)
             near = [known[name] for name in get_close_matches(_folded(missing[0]), known, n=3)]

@@ -115,6 +115,14 @@ class ItemFilter:
             allowed &= self._conditions.keeping(condition)
         return allowed
 
+    def check(self, condition: Condition) -> None:
+        """Refuse a condition that cannot be evaluated.
+
+        Raises:
+            ValueError: If its column or value is not in the catalogue, or they do not fit together.
+        """
+        self._conditions.keeping(condition)
+
     def hide(self, filters: Filters, allowed: torch.Tensor, histories: Sequence[Sequence[int]]) -> ItemMask:
         """The filter of a batch of users, apart from `exclude_seen`, which changes the scores of the model too.
 

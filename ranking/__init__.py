@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from .rerank import Candidates as Candidates
     from .rerank import Reranker as Reranker
     from .rerankers.limits import MaxPerCategory as MaxPerCategory
+    from .sessions.events import SessionEvent as SessionEvent
+    from .sessions.session import Session as Session
+    from .sessions.session import Sessions as Sessions
     from .target_recommendations import TargetRecommendation as TargetRecommendation
     from .target_recommendations import TargetRecommendations as TargetRecommendations
     from .timed_history import read_timed_history as read_timed_history
@@ -22,6 +25,9 @@ _EXPORTS = {
     "Candidates": ".rerank",  # input of a rule
     "MaxPerCategory": ".rerankers.limits",  # rule: at most N items per category at the front
     "XCatRecommender": ".recommender",  # recommendations from histories of item ids
+    "Session": ".sessions.session",  # a user whose events arrive one by one
+    "SessionEvent": ".sessions.events",  # one of these events
+    "Sessions": ".sessions.session",  # the users of a recommender
     "TargetRecommendation": ".target_recommendations",  # a recommended brand, category or campaign
     "TargetRecommendations": ".target_recommendations",  # a list of them
     "ItemRecommendationPipeline": ".pipelines",  # the same as a pipeline of transformers

@@ -12,6 +12,7 @@ import torch
 from ..modeling_xcat.arguments_xcat import listed
 from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.past_xcat import XCatPast
 from ..tokenization.masking import mask
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
@@ -174,7 +175,9 @@ class ClickPredictions:
     def _check_texts(self, texts: Any) -> None:
         raise NotImplementedError("a recommender checks the texts of users")
 
-    def _inputs(self, requests: Requests) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
+    def _inputs(
+        self, requests: Requests, past: XCatPast | None = None
+    ) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
         raise NotImplementedError("a recommender makes rows of requests")
 
 

@@ -18,6 +18,7 @@ from ..modeling_xcat.arguments_xcat import explanation, finite_number, whole_num
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..modeling_xcat.past_xcat import XCatPast
 from ..modeling_xcat.queries_xcat import Queries
 from ..modeling_xcat.ranked_xcat import Reordering, catalogue_scores
 from ..modeling_xcat.recommending_xcat import (
@@ -35,16 +36,18 @@ from .requests import Requests, one_history, read_requests
 from .rerank import Reranker, pool_size, reordering, rerank_scores
 from .rerankers.knob import Explore
 from .rerankers.words import read_rerankers, rules_of_request
+from .sessions.users import UserSessions
 from .target_recommendations import TargetRecommender
 from .user_inputs import UserInputs
 
 logger = logging.getLogger(__name__)
 
 
-class XCatRecommender(UserInputs, TargetRecommender):
+class XCatRecommender(UserInputs, TargetRecommender, UserSessions):
     """Recommends items of a checkpoint's catalogue, with the model's state at the time of construction.
 
-    See `ItemRanker` for subclasses of the model, `TargetRecommender` for brands, and `ClickPredictions` for clicks.
+    See `ItemRanker` for subclasses of the model, `TargetRecommender` for brands, `ClickPredictions` for clicks, and
+    `UserSessions` for users whose events arrive one by one.
 
     Args:
         model: A trained model.
@@ -173,6 +176,7 @@ class XCatRecommender(UserInputs, TargetRecommender):
         cold_boost: float | None = None,
         on_unknown: OnUnknown = "popular",
         explain: bool | Literal["history", "query"] = True,
+        past: XCatPast | None = None,
     ) -> Recommendations:
         """Recommend items to one user.
 
@@ -205,6 +209,7 @@ class XCatRecommender(UserInputs, TargetRecommender):
             on_unknown: Result for a user without a known item; see `OnUnknown`.
             explain: Whether to find the history events with most influence on each recommendation, and the words of
                 the query that raise its score. "history" finds only the events, "query" only the words.
+            past: Cached states of the history, which save the encoding of events that they have; see `session`.
 
         Returns:
             Recommendations, best first, and facts about their input: `basis`, `unknown_items`, `gaps_known`, `notes`.
@@ -215,24 +220,19 @@ class XCatRecommender(UserInputs, TargetRecommender):
                 none, the model does not read the given texts or query, or the history has no known item and
                 `on_unknown` is "error".
         """
-        return self.recommend_many(
+        requests = read_requests(
             [one_history(history)],
-            k,
             queries=None if query is None else [query],
             texts=None if texts is None else [texts],
             event_types=None if event_types is None else [event_types],
             ratings=None if ratings is None else [ratings],
             timestamps=None if timestamps is None else [timestamps],
             event_texts=None if event_texts is None else [event_texts],
-            filters=Filters(exclude_seen, exclude_categories, only_categories, cross_category, only_items, filters),
-            rerank=rerank,
-            explore=explore,
-            cold_boost=cold_boost,
-            on_unknown=on_unknown,
-            explain=explain,
-        )[0]
+        )
+        wanted = Filters(exclude_seen, exclude_categories, only_categories, cross_category, only_items, filters)
+        rules = rules_of_request(rerank, explore, self.rerankers)
+        return self._lists(requests, k, wanted, rules, cold_boost, on_unknown, explain, past=past)[0]
 
-    @torch.no_grad()
     def recommend_many(
         self,
         histories: Sequence[Sequence[str]],
@@ -272,20 +272,36 @@ class XCatRecommender(UserInputs, TargetRecommender):
             explain: Whether to find the reasons of each recommendation, as in `recommend`; see `Influences`.
             batch_size: Users scored per batch.
         """
-        k, batch_size = whole_number("k", k), whole_number("batch_size", batch_size)
-        boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
-        explain = explanation("explain", explain)
         requests = read_requests(
             histories, texts=texts, event_types=event_types, ratings=ratings, timestamps=timestamps,
             event_texts=event_texts, queries=queries,
         )  # fmt: skip
+        wanted = filters if isinstance(filters, Filters) else Filters(conditions=filters or ())
+        rules = rules_of_request(rerank, explore, self.rerankers)
+        return self._lists(requests, k, wanted, rules, cold_boost, on_unknown, explain, batch_size)
+
+    @torch.no_grad()
+    def _lists(
+        self,
+        requests: Requests,
+        k: int,
+        filters: Filters,
+        rules: Sequence[Reranker],
+        cold_boost: float | None,
+        on_unknown: OnUnknown,
+        explain: bool | Literal["history", "query"],
+        batch_size: int = 1,
+        past: XCatPast | None = None,
+    ) -> list[Recommendations]:
+        """The lists of requests; see `recommend_many`. `past` is for a single one."""
+        k, batch_size = whole_number("k", k), whole_number("batch_size", batch_size)
+        boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
+        explain = explanation("explain", explain)
         self._check_texts(requests.texts)
         asked = Queries(self.ranker, self.processor, requests.queries, explain in (True, "query"))
         requests = replace(requests, queries=asked.read)
-        if event_texts is not None and self._interests is None:
+        if requests.event_texts is not None and self._interests is None:
             logger.warning("this model reads no interests, so event_texts have no effect")
-        filters = filters if isinstance(filters, Filters) else Filters(conditions=filters or ())
-        rules = rules_of_request(rerank, explore, self.rerankers)
         self.ranker.filter.allowed(filters)  # raises before anything is computed
         unknown = self.unknown_items(requests.histories)
         bases = [self._basis(requests, user, int(count), on_unknown) for user, count in enumerate(unknown)]
@@ -297,11 +313,11 @@ class XCatRecommender(UserInputs, TargetRecommender):
             for start in range(0, len(by_model), batch_size):
                 part = by_model[start : start + batch_size]
                 own = requests.of(part)
-                rows, inputs = self._inputs(own)
+                rows, inputs = self._inputs(own, past)
                 read = [row["items"] for row in rows]
                 batch = self.ranker.recommend(
                     inputs, read, k, filters, explain in (True, "history"), boost,
-                    self._reordering(read, rules, k), *asked.asks(part),
+                    self._reordering(read, rules, k), *asked.asks(part), None if past is None else [past],
                 )  # fmt: skip
                 found.update(zip(part, batch, strict=True))
                 progress.advance(len(part))

@@ -9,11 +9,15 @@ import numpy as np
 import torch
 
 from ..modeling_xcat.arguments_xcat import whole_number
+from ..modeling_xcat.past_xcat import XCatPast
 from ..modeling_xcat.recommending_xcat import ItemRanker
 from ..tokenization.interests.reader import InterestReader
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from .click_predictions import ClickPredictions
 from .requests import Requests, read_requests
+
+_PER_EVENT = ("items", "event_types", "ratings", "timestamps")
+"""Columns of dataset rows with one value per event."""
 
 
 class Embeddings(NamedTuple):
@@ -91,17 +95,22 @@ class UserInputs(ClickPredictions):
         counts: np.ndarray = np.bincount(users[rows < NUM_SPECIAL_ROWS], minlength=len(histories))
         return counts
 
-    def _inputs(self, requests: Requests) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
-        """Dataset rows of some users, and the model inputs made from them."""
+    def _inputs(
+        self, requests: Requests, past: XCatPast | None = None
+    ) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
+        """Dataset rows of some users, and the model inputs made from them; with `past`, of its window of one user."""
         details: dict[str, Any] = {"ratings": requests.ratings, "timestamps": requests.timestamps}
         rows = self.processor.history_rows(requests.histories, event_types=requests.event_types, **details)
+        last = self.processor.max_history
+        if past is not None:
+            last = past.window(len(rows[0]["items"]), last)
         if self._interests is not None:
             self._interests.add_to_rows(
-                rows, requests.histories, self.processor.max_history, event_texts=requests.event_texts,
-                texts=requests.texts, **details,
-            )  # fmt: skip
+                rows, requests.histories, last, event_texts=requests.event_texts, texts=requests.texts, **details
+            )
         read = requests.texts if self.model.model.reads_user_texts else None
-        return rows, self.processor.inputs_of(rows, read, layout="right")
+        windows = rows if past is None else [_window(row, last) for row in rows]
+        return rows, self.processor.inputs_of(windows, read, layout="right")
 
     def _check_texts(self, texts: Sequence[str | Sequence[str] | None] | None) -> None:
         """Refuse texts that would have no effect."""
@@ -110,3 +119,14 @@ class UserInputs(ClickPredictions):
                 f"texts: {sum(map(bool, texts or ()))} of {len(texts or ())} users have texts, and this model does "
                 "not read texts of users; leave texts= out, or train a model with interests='words'"
             )
+
+
+def _window(row: dict[str, Any], last: int) -> dict[str, Any]:
+    """A dataset row with its last events only; profiles of interests keep their event."""
+    dropped = len(row["items"]) - last
+    if dropped <= 0:
+        return row
+    cut = {name: values[dropped:] if name in _PER_EVENT else values for name, values in row.items()}
+    if "interest_positions" in row:
+        cut["interest_positions"] = [position - dropped for position in row["interest_positions"]]
+    return cut

@@ -1,0 +1,281 @@
+"""Sessions: events of a user are appended, and every list is that of the whole history."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ...modeling_xcat.arguments_xcat import is_missing, kind_of, whole_number
+from ...modeling_xcat.conditions_xcat import EXCLUDING, Condition, conditions_of
+from ...modeling_xcat.past_xcat import XCatPast
+from ...modeling_xcat.recommending_xcat import Recommendations
+from .events import SessionEvent, read_event
+from .log import EventLog, MemoryLog, Statement, UserRecord
+
+if TYPE_CHECKING:
+    from ..recommender import XCatRecommender
+
+_OF_EVENTS = ("history", "event_types", "ratings", "timestamps", "event_texts", "past")
+UNREAD_TEXT = "this model reads no texts of users, so what the user stated has no effect; state filters= instead"
+
+
+class _Cached:
+    """Cached states and record of one user."""
+
+    def __init__(self, slack: int) -> None:
+        self.lock = threading.RLock()
+        self.past = XCatPast(slack)
+        self.version: Hashable = None
+        self.record = UserRecord()
+
+
+class Sessions:
+    """The users of a recommender: their log, and cached states of those who came last.
+
+    The log is the truth. States are computed from it, stay in this process, and are computed again when they are
+    missing: after a start, or for a user who has not come for a while. Can be used from several threads.
+
+    Args:
+        recommender: The recommender.
+        log: The log; None for one in memory.
+        slack: See `XCatPast`.
+        max_users: Users whose states are kept, the latest ones.
+        clock: Returns the seconds since 1970, the time of events without one.
+
+    Raises:
+        ValueError: If `slack` is negative or `max_users` is not positive.
+    """
+
+    def __init__(
+        self,
+        recommender: XCatRecommender,
+        log: EventLog | None = None,
+        *,
+        slack: int = 0,
+        max_users: int = 1000,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.recommender, self.log, self.clock = recommender, MemoryLog() if log is None else log, clock
+        self.slack, self.max_users = whole_number("slack", slack, 0), whole_number("max_users", max_users)
+        self._cached: OrderedDict[str, _Cached] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def session(self, user: str) -> Session:
+        """The session of a user, known or new.
+
+        Raises:
+            ValueError: If the id is missing or empty.
+        """
+        return Session(self, _user_id(user))
+
+    def delete(self, user: str) -> bool:
+        """Delete everything of a user from the log, and the cached states; returns whether there was anything."""
+        user = _user_id(user)
+        with self._lock:
+            self._cached.pop(user, None)
+        return self.log.delete(user)
+
+    def expire(self) -> int:
+        """Delete the events of users that have expired; returns the number of users."""
+        return self.log.expire()
+
+    @contextmanager
+    def record(self, user: str) -> Iterator[tuple[UserRecord, XCatPast]]:
+        """The record of a user as the log has it now, and the cached states; no other thread changes them."""
+        with self._lock:
+            own = self._cached.setdefault(user, _Cached(self.slack))
+            self._cached.move_to_end(user)
+            while len(self._cached) > self.max_users:
+                self._cached.popitem(last=False)
+        with own.lock:
+            version = self.log.version(user)
+            if version != own.version:
+                own.record, own.version = self.log.read(user), version
+            yield own.record, own.past
+
+
+class Session:
+    """A user: events are appended, and lists are those of the whole history.
+
+    `recommend` gives the list of `XCatRecommender.recommend` for the events of the log, in the order of their times,
+    and costs one step of the encoder per new event.
+
+    Args:
+        sessions: The users of the recommender.
+        user: Id of the user.
+
+    Example (not run: it needs a checkpoint):
+        session = recommender.session("user-7")
+        session.append("1082185", event_type="view")
+        session.hide("995242")
+        print(session.recommend(k=10))
+    """
+
+    def __init__(self, sessions: Sessions, user: str) -> None:
+        self.sessions, self.user = sessions, user
+
+    def append(self, event: str | SessionEvent, **details: Any) -> bool:
+        """Add an event to the log; when it returns, the event is in every later list.
+
+        Events are ordered by time, and those of one second by arrival. An event that arrives late is inserted at its
+        place. An event that arrives twice counts once: see `read_event`.
+
+        Args:
+            event: An item id, or a `SessionEvent`.
+            **details: With an item id, the other fields of `SessionEvent`: `timestamp`, `event_type`, ...
+
+        Returns:
+            Whether the event is new.
+
+        Raises:
+            ValueError: If a value cannot be read.
+            TypeError: If a detail is unknown, or given besides a `SessionEvent`.
+        """
+        if isinstance(event, SessionEvent) and details:
+            raise TypeError(f"append: {', '.join(details)} and a SessionEvent; give them as fields of the event")
+        given = event if isinstance(event, SessionEvent) else SessionEvent(event, **details)
+        stored, key = read_event(given, int(self.sessions.clock()))
+        return self.sessions.log.append(self.user, stored, key)
+
+    def recommend(self, k: int = 10, **options: Any) -> Recommendations:
+        """Recommend items to the user.
+
+        Args:
+            k: Number of recommendations.
+            **options: Arguments of `XCatRecommender.recommend` but those of events: `query`, `texts`, `exclude_seen`,
+                `filters`, `rerank`, `explore`, `explain`, ... Filters and texts are added to what the user stated.
+
+        Returns:
+            As of `XCatRecommender.recommend`.
+
+        Raises:
+            ValueError: As `XCatRecommender.recommend`.
+            TypeError: If an option is unknown, or has details of events.
+        """
+        for name in _OF_EVENTS:
+            if name in options:
+                raise TypeError(f"recommend: {name} is an argument of events, which the session has; append them")
+        using = self.sessions.recommender
+        with self.sessions.record(self.user) as (record, past):
+            stated, texts = _stated(record.statements)
+            stated = [one for one in stated if self._applies(one)]
+            options["filters"] = [*conditions_of(options.get("filters", ())), *stated]
+            reads = bool(using.text_columns) or using.model.model.reads_user_texts
+            if texts and reads:
+                given = options.get("texts") or ()
+                options["texts"] = [*texts, *([given] if isinstance(given, str) else given)]
+            found = using.recommend(
+                [event.item_id for event in record.events], k, **_details(record.events, using), past=past, **options
+            )
+        if texts and not reads:
+            found.text_notes.append(UNREAD_TEXT)
+        return found
+
+    def _applies(self, condition: Condition) -> bool:
+        """Whether a stated condition is evaluated: not if it excludes a value that no item of a new catalogue has."""
+        try:
+            self.sessions.recommender.ranker.filter.check(condition)
+        except ValueError:
+            if condition.operator not in EXCLUDING:
+                raise
+            return False
+        return True
+
+    @property
+    def events(self) -> tuple[SessionEvent, ...]:
+        """The events of the user, by time."""
+        return self.sessions.log.read(self.user).events
+
+    def remember(self, text: str | None = None, *, filters: str | Sequence[Any] = ()) -> None:
+        """Keep what the user stated, for all later lists.
+
+        Args:
+            text: A text about the user, such as "vegetarian". A model that reads texts of users reads it.
+            filters: Conditions that every item has to keep, such as `["brand!=Acme"]`; see `Condition`.
+
+        Raises:
+            ValueError: If there is neither, the text is empty, a condition cannot be read, or its column or value is
+                not in the catalogue.
+        """
+        conditions = conditions_of(filters)
+        if text is None and not conditions:
+            raise ValueError("remember: there is nothing to remember; give a text, or filters=")
+        if text is not None and (not isinstance(text, str) or not text.strip()):
+            raise ValueError(f"remember: text is {text!r}; give a text that is not empty")
+        for condition in conditions:
+            self.sessions.recommender.ranker.filter.check(condition)
+        for statement in _statements(text, conditions):
+            self.sessions.log.state(self.user, statement)
+
+    def hide(self, item: str) -> None:
+        """Leave an item out of all later lists.
+
+        Args:
+            item: Its external id; it need not be in the catalogue.
+        """
+        self.sessions.log.state(self.user, Statement("hidden", _user_id(item, "item")))
+
+    def forget(self, text: str | None = None, *, filters: str | Sequence[Any] = (), item: str | None = None) -> int:
+        """Forget what the user stated; without arguments everything of it, but no events.
+
+        Args:
+            text: A text that was given to `remember`.
+            filters: Conditions that were given to `remember`.
+            item: An item that was hidden.
+
+        Returns:
+            Number of statements that were forgotten.
+        """
+        gone = _statements(text, conditions_of(filters))
+        if item is not None:
+            gone.append(Statement("hidden", _user_id(item, "item")))
+        if not gone:
+            return self.sessions.log.forget(self.user)
+        return sum(self.sessions.log.forget(self.user, one) for one in gone)
+
+    @property
+    def stated(self) -> tuple[Statement, ...]:
+        """What the user stated, in order."""
+        return self.sessions.log.read(self.user).statements
+
+
+def _statements(text: str | None, conditions: Sequence[Condition]) -> list[Statement]:
+    found = [] if text is None else [Statement("text", text.strip())]
+    written = (json.dumps([one.column, one.operator, one.values], ensure_ascii=False) for one in conditions)
+    return found + [Statement("filter", condition) for condition in written]
+
+
+def _stated(statements: Sequence[Statement]) -> tuple[list[Condition], list[str]]:
+    """Conditions and texts of what a user stated."""
+    conditions = []
+    for kind, value in statements:
+        if kind == "filter":
+            column, operator, values = json.loads(value)
+            conditions.append(Condition(column, operator, tuple(values)))
+    hidden = tuple(value for kind, value in statements if kind == "hidden")
+    if hidden:
+        conditions.append(Condition("item_id", "not in", hidden))
+    return conditions, [value for kind, value in statements if kind == "text"]
+
+
+def _details(events: Sequence[SessionEvent], using: XCatRecommender) -> dict[str, Any]:
+    """Arguments of `XCatRecommender.recommend` with the details of events, if there are any."""
+    details: dict[str, Any] = {"timestamps": [event.timestamp for event in events]}
+    if any(event.event_type for event in events):
+        details["event_types"] = [event.event_type for event in events]
+    if any(event.rating is not None for event in events):
+        details["ratings"] = [event.rating for event in events]
+    if using.text_columns and any(event.text for event in events):
+        details["event_texts"] = [event.text or None for event in events]
+    return details
+
+
+def _user_id(user: Any, name: str = "user") -> str:
+    if is_missing(user) or not str(user).strip():
+        raise ValueError(f"{name} is {kind_of(user)} without a value; give an id")
+    return str(user).strip()

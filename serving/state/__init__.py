@@ -1,0 +1,20 @@
+"""Logs of sessions that outlive the process: SQLite and Redis."""
+
+from __future__ import annotations
+
+from ...lazy_names import lazy_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .open_state import open_state as open_state
+    from .redis_log import RedisLog as RedisLog
+    from .sqlite_log import SQLiteLog as SQLiteLog
+
+_EXPORTS = {
+    "RedisLog": ".redis_log",  # a log on a Redis server
+    "SQLiteLog": ".sqlite_log",  # a log in a SQLite file
+    "open_state": ".open_state",  # opens the log of a URL
+}
+
+__all__ = [*_EXPORTS]
+__getattr__, __dir__ = lazy_names(__name__, _EXPORTS)

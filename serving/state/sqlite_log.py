@@ -1,0 +1,192 @@
+"""A log of sessions in a SQLite file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ...ranking.sessions.events import SessionEvent
+from ...ranking.sessions.log import Statement, UserRecord, checked_expiry, in_order
+
+_VERSION = 1
+_WAIT_MS = 5_000
+_TABLES = """
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, key TEXT NOT NULL, received REAL NOT NULL,
+    item TEXT NOT NULL, timestamp INTEGER NOT NULL, type TEXT NOT NULL, rating REAL, text TEXT NOT NULL,
+    event_id TEXT NOT NULL, UNIQUE (user, key)
+);
+CREATE TABLE statements (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL,
+    UNIQUE (user, kind, value)
+);
+"""
+_OF_USER = (
+    "SELECT (SELECT count(*) FROM events WHERE user = ?1), (SELECT max(id) FROM events WHERE user = ?1), "
+    "(SELECT count(*) FROM statements WHERE user = ?1), (SELECT max(id) FROM statements WHERE user = ?1), "
+    "(SELECT max(received) FROM events WHERE user = ?1)"
+)
+
+
+class SQLiteLog:
+    """A log of sessions in a SQLite file, which several processes can share.
+
+    A change is on the disk when its method returns (write-ahead log, synchronous=FULL). Deleted rows are overwritten
+    with zeros and the write-ahead log is emptied, so no byte of a deleted user stays in the files.
+
+    Args:
+        path: The file; it is made if it is missing, for its owner only.
+        expire_after: See `EventLog`.
+        clock: Returns the seconds since 1970.
+
+    Raises:
+        OSError: If the file cannot be opened, or is not a log of sessions.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        expire_after: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.path, self.expire_after, self.clock = Path(path), checked_expiry(expire_after), clock
+        self._lock = threading.RLock()
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._base = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+            self._prepare()
+        except (OSError, sqlite3.Error) as error:
+            raise OSError(f"state {self.path} cannot be opened as a log of sessions: {error}") from error
+
+    def _prepare(self) -> None:
+        for setting in ("busy_timeout", _WAIT_MS), ("journal_mode", "WAL"), ("synchronous", "FULL"):
+            self._base.execute("PRAGMA {} = {}".format(*setting)).fetchall()
+        self._base.execute("PRAGMA secure_delete = ON").fetchall()
+        with self._change() as base:
+            version = base.execute("PRAGMA user_version").fetchone()[0]
+            known = {name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if version == 0 and not known:
+                for table in _TABLES.split(";"):
+                    base.execute(table)
+                base.execute(f"PRAGMA user_version = {_VERSION}")
+            elif version != _VERSION or not {"events", "statements"} <= known:
+                raise sqlite3.DatabaseError("it is another database; give the name of a new file")
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that other writers wait for."""
+        with self._lock:
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._base
+            except BaseException:
+                self._base.execute("ROLLBACK")
+                raise
+            self._base.execute("COMMIT")
+
+    def append(self, user: str, event: SessionEvent, key: str) -> bool:
+        """As in `EventLog`."""
+        self._expire_user(user)
+        now = self.clock()
+        values = (
+            user, key, now, event.item_id, event.timestamp, event.event_type, event.rating, event.text, event.event_id,
+        )  # fmt: skip
+        with self._change() as base:
+            added = base.execute(
+                "INSERT OR IGNORE INTO events (user, key, received, item, timestamp, type, rating, text, event_id) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                values,
+            ).rowcount
+            if not added:
+                base.execute("UPDATE events SET received = ? WHERE user = ? AND key = ?", (now, user, key))
+        return bool(added)
+
+    def state(self, user: str, statement: Statement) -> bool:
+        """As in `EventLog`."""
+        with self._change() as base:
+            row = (user, *statement)
+            added = base.execute("INSERT OR IGNORE INTO statements (user, kind, value) VALUES (?, ?, ?)", row).rowcount
+        return bool(added)
+
+    def forget(self, user: str, statement: Statement | None = None) -> int:
+        """As in `EventLog`."""
+        if statement is None:
+            return self._delete("DELETE FROM statements WHERE user = ?", (user,))
+        return self._delete("DELETE FROM statements WHERE user = ? AND kind = ? AND value = ?", (user, *statement))
+
+    def version(self, user: str) -> Hashable:
+        """As in `EventLog`."""
+        self._expire_user(user)
+        return tuple(self._rows(_OF_USER, user)[0][:4])
+
+    def read(self, user: str) -> UserRecord:
+        """As in `EventLog`."""
+        self._expire_user(user)
+        events = self._rows(
+            "SELECT id, item, timestamp, type, rating, text, event_id FROM events WHERE user = ?", user
+        )
+        statements = self._rows("SELECT kind, value FROM statements WHERE user = ? ORDER BY id", user)
+        found = [(number, SessionEvent(*values)) for number, *values in events]
+        return UserRecord(in_order(found), tuple(Statement(*row) for row in statements))
+
+    def delete(self, user: str) -> bool:
+        """As in `EventLog`.
+
+        Raises:
+            TimeoutError: If another process keeps the write-ahead log from being emptied; call it again.
+        """
+        gone = 0
+        for table in ("events", "statements"):
+            gone += self._delete(f"DELETE FROM {table} WHERE user = ?", (user,))
+        self._empty_write_ahead_log()
+        return bool(gone)
+
+    def expire(self) -> int:
+        """As in `EventLog`."""
+        if self.expire_after is None:
+            return 0
+        last = (self.clock() - self.expire_after,)
+        with self._lock:
+            users = self._base.execute("SELECT user FROM events GROUP BY user HAVING max(received) < ?", last)
+            return sum(self._expire_user(user) for (user,) in users.fetchall())
+
+    def close(self) -> None:
+        """As in `EventLog`."""
+        with self._lock:
+            self._base.close()
+
+    def _rows(self, query: str, user: str) -> list[Any]:
+        with self._lock:
+            return self._base.execute(query, (user,)).fetchall()
+
+    def _expire_user(self, user: str) -> bool:
+        """Delete the events of a user if they have expired."""
+        if self.expire_after is None:
+            return False
+        seen = self._rows(_OF_USER, user)[0][4]
+        if seen is None or self.clock() - seen <= self.expire_after:
+            return False
+        return bool(self._delete("DELETE FROM events WHERE user = ?", (user,)))
+
+    def _delete(self, query: str, values: tuple[str, ...]) -> int:
+        with self._change() as base:
+            gone = base.execute(query, values).rowcount
+        if gone:
+            self._empty_write_ahead_log()
+        return gone
+
+    def _empty_write_ahead_log(self) -> None:
+        """Write the zeros over deleted rows into the database, and empty the log that still has the rows."""
+        with self._lock:
+            busy = self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise TimeoutError(
+                f"state {self.path}: the rows are deleted, but another process reads the file, so its write-ahead log "
+                "still has their bytes; call delete again"
+            )
