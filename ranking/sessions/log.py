@@ -55,7 +55,7 @@ class EventLog(Protocol):
         """Delete a statement, or all statements of a user; returns how many were deleted."""
 
     def version(self, user: str) -> Hashable:
-        """A value that changes whenever the record of a user changes."""
+        """A value for the record of a user: at any two times with equal values, the records are equal."""
 
     def read(self, user: str) -> UserRecord:
         """The record of a user; empty for an unknown one."""

@@ -1,0 +1,256 @@
+"""Logs of sessions: the same behaviour in memory, in a SQLite file and on a Redis server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fakeredis
+import pytest
+import redis
+
+from xcat_rec.ranking.sessions.events import SessionEvent, read_event
+from xcat_rec.ranking.sessions.log import EventLog, MemoryLog, Statement, UserRecord
+from xcat_rec.serving.state.open_state import open_state
+from xcat_rec.serving.state.redis_log import RedisLog
+from xcat_rec.serving.state.sqlite_log import SQLiteLog
+from xcat_rec.tokenization.extras import MissingExtraError
+
+TENT = SessionEvent("tent", 100, "view", 4.0, "a fine tent\nfor two, \u5e10\u7bf7", "e1")
+BOOTS = SessionEvent("boots", 50)
+HIDDEN, TEXT = Statement("hidden", "kite"), Statement("text", "vegetarian")
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def log(request: Any, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventLog]:
+    if request.param == "redis":
+        server = fakeredis.FakeServer()
+        monkeypatch.setattr(
+            redis.Redis, "from_url", lambda url, **options: fakeredis.FakeRedis(server=server, **options)
+        )
+    url = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path}/state.db", "redis": "redis://127.0.0.1:6379/0"}
+    opened = open_state(url[request.param], clock=clock)
+    yield opened
+    opened.close()
+
+
+def test_a_record_is_what_was_appended_in_the_order_of_time(log: EventLog) -> None:
+    assert log.read("u") == UserRecord()
+    assert log.append("u", TENT, "1") and log.append("u", BOOTS, "2")
+    assert not log.append("u", BOOTS, "1"), "the key decides"
+    second = SessionEvent("kite", 50)
+    assert log.append("u", second, "3") and log.append("v", second, "3")
+    assert log.read("u").events == (BOOTS, second, TENT)
+    assert log.read("v").events == (second,)
+
+
+def test_statements_are_kept_in_order_and_forgotten(log: EventLog) -> None:
+    assert log.state("u", TEXT) and log.state("u", HIDDEN) and not log.state("u", TEXT)
+    assert log.read("u").statements == (TEXT, HIDDEN)
+    assert log.forget("u", TEXT) == 1 and log.forget("u", TEXT) == 0
+    assert log.read("u").statements == (HIDDEN,)
+    log.state("u", TEXT)
+    assert log.forget("u") == 2 and log.forget("u") == 0 and log.forget("nobody") == 0
+    assert log.read("u").statements == ()
+
+
+def test_equal_versions_have_equal_records(log: EventLog) -> None:
+    changes: list[Callable[[], Any]] = [
+        lambda: log.append("u", TENT, "1"), lambda: log.append("u", BOOTS, "2"), lambda: log.state("u", TEXT),
+        lambda: log.forget("u", TEXT), lambda: log.state("u", HIDDEN), lambda: log.delete("u"),
+        lambda: log.append("u", BOOTS, "1"), lambda: log.append("u", TENT, "2"),
+    ]  # fmt: skip
+    records = {log.version("u"): log.read("u")}
+    for change in changes:
+        change()
+        assert records.setdefault(log.version("u"), log.read("u")) == log.read("u")
+    assert len(records) >= 7, "a user who starts again is not taken for the earlier one"
+
+
+def test_delete_removes_everything_of_a_user_and_nothing_of_others(log: EventLog) -> None:
+    for user in ("u", "v"):
+        log.append(user, TENT, "1")
+        log.state(user, HIDDEN)
+    assert log.delete("u") and not log.delete("u")
+    assert log.read("u") == UserRecord() and log.read("v") == UserRecord((TENT,), (HIDDEN,))
+
+
+def test_threads_append_every_event_once(log: EventLog) -> None:
+    added = []
+
+    def write(number: int) -> None:
+        for place in range(20):
+            event, key = read_event(SessionEvent(f"item {place}", 1_700_000_000 + place), now=0)
+            added.append(log.append("u", event, key))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(added) == 20 and len(log.read("u").events) == 20
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_events_expire_and_statements_stay(kind: str, tmp_path: Path, clock: Clock) -> None:
+    url = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path}/state.db"}[kind]
+    log = open_state(url, 60, clock)
+    for user in ("u", "v", "w"):
+        log.append(user, TENT, "1")
+    log.state("u", HIDDEN)
+    before = log.version("u")
+    clock.now += 60
+    assert log.read("u").events == (TENT,)
+    log.append("w", TENT, "1")  # a repetition, too, says that the user is there
+    clock.now += 1
+    assert log.version("u") != before and log.read("u") == UserRecord((), (HIDDEN,))
+    assert log.append("u", TENT, "1"), "the event of the expired history is forgotten"
+    assert log.expire() == 1 and log.read("v") == UserRecord() and log.read("w").events == (TENT,)
+    log.close()
+
+
+def test_redis_expires_events_by_its_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = fakeredis.FakeRedis(decode_responses=True)
+    monkeypatch.setattr(redis.Redis, "from_url", lambda url, **options: client)
+    log = RedisLog("redis://127.0.0.1:6379/0", expire_after=60)
+    log.append("u", TENT, "1")
+    log.state("u", HIDDEN)
+    assert 59_000 < client.pttl("xcat:events:u") <= 60_000 and client.pttl("xcat:statements:u") == -1
+    client.pexpire("xcat:events:u", 0)
+    assert log.read("u") == UserRecord((), (HIDDEN,)) and log.expire() == 0
+
+
+def test_no_byte_of_a_deleted_user_stays_in_the_files(tmp_path: Path) -> None:
+    log = SQLiteLog(tmp_path / "state.db")
+    for number in range(60):
+        for user in ("secretuser", "otheruser"):
+            event = SessionEvent(f"{user}-item-{number}", number, text=f"{user} wrote this " * 20)
+            log.append(user, event, f"{user}-{number}")
+    log.state("secretuser", Statement("text", "secretuser is vegetarian"))
+
+    def files() -> bytes:
+        return b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+    assert b"secretuser" in files()
+    log.delete("secretuser")
+    assert b"secretuser" not in files() and b"otheruser-item-59" in files()
+    log.append("u", TENT, "1")
+    log.state("u", Statement("text", "privatetext"))
+    log.forget("u", Statement("text", "privatetext"))
+    assert b"privatetext" not in files()
+    log.close()
+
+
+def test_a_reader_of_another_process_is_told_that_bytes_are_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xcat_rec.serving.state import sqlite_log
+
+    monkeypatch.setattr(sqlite_log, "_WAIT_MS", 50)
+    log = SQLiteLog(tmp_path / "state.db")
+    log.append("u", TENT, "1")
+    reader = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    with pytest.raises(TimeoutError, match="call delete again"):
+        log.delete("u")
+    reader.execute("COMMIT")
+    assert log.read("u") == UserRecord()
+    log.delete("u")
+    assert not (tmp_path / "state.db-wal").read_bytes()
+    reader.close()
+    log.close()
+
+
+_WRITER = """
+import sys
+from xcat_rec.serving.state.sqlite_log import SQLiteLog
+from xcat_rec.ranking.sessions.events import SessionEvent
+log = SQLiteLog(sys.argv[1])
+number = 0
+while True:
+    log.append("u", SessionEvent(f"item-{number}", number), str(number))
+    print(number, flush=True)
+    number += 1
+"""
+
+
+def test_a_killed_process_loses_no_event_that_was_acknowledged(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    writer = subprocess.Popen([sys.executable, "-c", _WRITER, path], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    acknowledged = [int(writer.stdout.readline()) for _ in range(30)]
+    writer.send_signal(signal.SIGKILL)
+    acknowledged += map(int, writer.stdout.read().split())
+    writer.wait()
+    log = SQLiteLog(path)
+    events = log.read("u").events
+    assert [event.timestamp for event in events][: len(acknowledged)] == acknowledged
+    assert len(events) <= len(acknowledged) + 1, "only an event in flight can be there besides"
+    log.close()
+
+
+def test_two_connections_see_each_other_and_the_file_is_private(tmp_path: Path) -> None:
+    first, second = SQLiteLog(tmp_path / "state.db"), SQLiteLog(tmp_path / "state.db")
+    assert first.append("u", TENT, "1") and not second.append("u", TENT, "1")
+    before = first.version("u")
+    second.delete("u")
+    assert first.version("u") != before and first.read("u") == UserRecord()
+    assert os.stat(tmp_path / "state.db").st_mode & 0o777 == 0o600
+    first.close()
+    second.close()
+
+
+@pytest.mark.parametrize("content", [b"no database at all, but a text", None])
+def test_another_file_is_refused(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    if content is None:
+        with sqlite3.connect(path) as base:
+            base.execute("CREATE TABLE baskets (id INTEGER)")
+        base.close()
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(OSError, match="cannot be opened as a log of sessions"):
+        open_state(f"sqlite:///{path}")
+    assert content is None or path.read_bytes() == before
+    with pytest.raises(OSError, match="cannot be opened"):
+        open_state(f"sqlite:///{tmp_path}/nowhere/state.db")
+
+
+def test_urls_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(open_state(), MemoryLog)
+    for url, place in (("sqlite:///state%20s.db", "state s.db"), (f"sqlite:///{tmp_path}/x.db", "x.db")):
+        opened = open_state(url)
+        assert isinstance(opened, SQLiteLog) and (tmp_path / place).exists()
+        opened.close()
+    for wrong in ("state.db", "sqlite://state.db", "sqlite:///", "mysql://h/x"):
+        with pytest.raises(ValueError, match="give 'memory:'"):
+            open_state(wrong)
+    with pytest.raises(ValueError, match="expire_after is 0"):
+        open_state(expire_after=0)
+    with pytest.raises(ConnectionError, match=r"state 127\.0\.0\.1:1: no Redis answers"):
+        open_state("redis://:secret@127.0.0.1:1/0")
+    monkeypatch.setattr("xcat_rec.tokenization.extras.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match="a state in Redis needs redis"):
+        open_state("redis://127.0.0.1:6379/0")
