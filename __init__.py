@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .ranking.sessions.session import Sessions as Sessions
     from .serving.chat.session import ChatSession as ChatSession
     from .serving.chat.session import ChatTurn as ChatTurn
-    from .serving.state.open_state import open_state as open_state
+    from .serving.state.urls import open_state as open_state
     from .tokenization.out_of_core.inputs import PreparationInputs as PreparationInputs
     from .tokenization.processing_xcat import XCatProcessor as XCatProcessor
     from .tokenization.sequences.click_options import ClickOptions as ClickOptions
@@ -139,7 +139,7 @@ _EXPORTS = {
     "load_data": ".tokenization.sources",
     "load_metric": ".evaluation.modules",
     "load_shop": ".tokenization.sources",
-    "open_state": ".serving.state.open_state",
+    "open_state": ".serving.state.urls",
     "pipeline": ".ranking.pipelines",
     "prepare": ".workflows.prepare",
     "prepare_training": ".training.preparation.prepare",

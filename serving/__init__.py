@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from .batch import write_recommendations as write_recommendations
     from .ray_engine import recommend_with_ray as recommend_with_ray
     from .space import write_space as write_space
-    from .state.open_state import open_state as open_state
+    from .state.urls import open_state as open_state
 
 _EXPORTS = {
     "BatchRequest": ".batch",  # options of a batch of recommendations
-    "open_state": ".state.open_state",  # the log of sessions behind a URL
+    "open_state": ".state.urls",  # the log of sessions behind a URL
     "recommend_locally": ".batch",  # recommendations in this process
     "recommend_with_ray": ".ray_engine",  # recommendations with Ray
     "write_recommendations": ".batch",  # recommendations into a file

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ranking.recommender import XCatRecommender
 from ..ranking.sessions.session import Sessions
-from ..serving.state.open_state import MEMORY, open_state
+from ..serving.state.urls import MEMORY, open_state
 
 
 def load(

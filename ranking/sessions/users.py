@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .session import Session, Sessions
 
@@ -16,10 +16,10 @@ class UserSessions:
     _sessions: Sessions | None = None
 
     @property
-    def sessions(self: XCatRecommender) -> Sessions:  # type: ignore[misc]
+    def sessions(self) -> Sessions:
         """The users and their log; a log in memory, unless another one was set or loaded with `state=`."""
         if self._sessions is None:
-            self._sessions = Sessions(self)
+            self._sessions = Sessions(cast("XCatRecommender", self))
         return self._sessions
 
     @sessions.setter

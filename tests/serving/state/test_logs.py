@@ -18,9 +18,9 @@ import redis
 
 from xcat_rec.ranking.sessions.events import SessionEvent, read_event
 from xcat_rec.ranking.sessions.log import EventLog, MemoryLog, Statement, UserRecord
-from xcat_rec.serving.state.open_state import open_state
 from xcat_rec.serving.state.redis_log import RedisLog
 from xcat_rec.serving.state.sqlite_log import SQLiteLog
+from xcat_rec.serving.state.urls import open_state
 from xcat_rec.tokenization.extras import MissingExtraError
 
 TENT = SessionEvent("tent", 100, "view", 4.0, "a fine tent\nfor two, \u5e10\u7bf7", "e1")
