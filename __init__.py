@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .modeling_xcat.configuration_xcat import XCatConfig as XCatConfig
     from .modeling_xcat.filters_xcat import Filters as Filters
     from .modeling_xcat.modeling_click_xcat import XCatForClickPrediction as XCatForClickPrediction
+    from .modeling_xcat.modeling_pretraining_xcat import XCatForPreTraining as XCatForPreTraining
     from .modeling_xcat.modeling_xcat import XCatForNextItem as XCatForNextItem
     from .modeling_xcat.modeling_xcat import XCatModel as XCatModel
     from .modeling_xcat.recommending_xcat import Recommendation as Recommendation
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from .workflows.model_list import BenchModel as BenchModel
     from .workflows.model_list import list_models as list_models
     from .workflows.prepare import prepare as prepare
+    from .workflows.pretrain import pretrain as pretrain
     from .workflows.push import push as push
     from .workflows.tune import TuneResult as TuneResult
     from .workflows.tune import tune as tune
@@ -115,6 +117,7 @@ _EXPORTS = {
     "XCatConfig": ".modeling_xcat.configuration_xcat",
     "XCatForClickPrediction": ".modeling_xcat.modeling_click_xcat",
     "XCatForNextItem": ".modeling_xcat.modeling_xcat",
+    "XCatForPreTraining": ".modeling_xcat.modeling_pretraining_xcat",
     "XCatModel": ".modeling_xcat.modeling_xcat",
     "XCatModelCardData": ".model_cards.card_data",
     "XCatProcessor": ".tokenization.processing_xcat",
@@ -142,6 +145,7 @@ _EXPORTS = {
     "open_state": ".serving.state.urls",
     "pipeline": ".ranking.pipelines",
     "prepare": ".workflows.prepare",
+    "pretrain": ".workflows.pretrain",
     "prepare_training": ".training.preparation.prepare",
     "push": ".workflows.push",
     "tune": ".workflows.tune",

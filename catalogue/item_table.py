@@ -194,6 +194,7 @@ def fill_catalogue(
     encode: Callable[[list[str]], torch.Tensor] | None = None,
     precision: str = "auto",
     cache_dir: Path | None = None,
+    relations: bool = True,
 ) -> None:
     """Fill a model's item table from the processor's catalogue, and fit the whitening to it.
 
@@ -204,6 +205,7 @@ def fill_catalogue(
         encode: Texts to (texts, tokens, text_dim) states, in place of the model's own encoder.
         precision: Arithmetic of the encoder: auto, fp32 or bf16.
         cache_dir: Where text states are cached; None for the user's cache.
+        relations: Whether the items nearest in text are found, for label smoothing.
     """
     items, config, vocabulary = model.model.items, model.config, processor.catalogue
     items.item_counts.copy_(counts)
@@ -223,7 +225,7 @@ def fill_catalogue(
     place_text_states(model, torch.arange(len(texts)), states)
     items.text_index.copy_(torch.from_numpy(index))
     place_words(model, processor)
-    if hasattr(model, "soft_target_rows"):
+    if relations and hasattr(model, "soft_target_rows"):
         model.soft_target_rows.copy_(nearest_rows(items.text_states[:, 0], items.text_index, config.num_soft_targets))
 
 
@@ -234,6 +236,7 @@ def fill_item_table(
     *,
     precision: str = "auto",
     cache_dir: Path | None = None,
+    relations: bool = True,
 ) -> None:
     """Fill all stored item data: texts, counts, repurchases, item-to-item weights and transitions.
 
@@ -243,11 +246,15 @@ def fill_item_table(
         train: Training sequences.
         precision: Arithmetic of the text encoder: auto, fp32 or bf16.
         cache_dir: Where text states are cached; None for the user's cache.
+        relations: Whether relations between items are filled, too: item-to-item weights, transitions, rates of
+            segments and the items nearest in text.
     """
     from ..tokenization.sequences.build import target_histories, target_items  # which imports datasets
 
     counts = training_counts(target_items(train), len(processor.catalogue))
-    fill_catalogue(model, processor, counts, precision=precision, cache_dir=cache_dir)
+    fill_catalogue(model, processor, counts, precision=precision, cache_dir=cache_dir, relations=relations)
+    if not relations:
+        return
     histories = target_histories(train)
     add_repurchases(model, histories)
     fill_neighbors(model, histories)

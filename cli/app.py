@@ -27,6 +27,7 @@ COMMANDS = {
     "inspect": "Report the contents and the quality of your tables.",
     "fit": "Train on your tables and evaluate the result beside baselines.",
     "tune": "Search hyperparameters on the validation split.",
+    "pretrain": "Pretrain a base on several datasets, for xcat fit --base.",
     "evaluate": "Evaluate a checkpoint on your tables.",
     "bench": "Compare several models on one test split, over seeds.",
     "catalogue": "Add items to a checkpoint by their texts alone, without training.",
@@ -37,7 +38,7 @@ COMMANDS = {
     "space": "Write a Space: a web page that recommends from a checkpoint.",
     "demo": "Train, evaluate, recommend and reload on The Complete Journey.",
 }
-TAKES_FIELDS = {"fit", "bench", "tune"}
+TAKES_FIELDS = {"fit", "bench", "tune", "pretrain"}
 """Commands with an option for every field of configuration and training arguments, read from `context.args`."""
 
 GARBAGE_THRESHOLDS = (100_000, 20, 100)

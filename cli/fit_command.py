@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,16 @@ def other_command(context: Any, checkpoint: str | None, data: str | None) -> str
         else:
             words += _option(name, value)
     return shlex.join([*words, *(_place("text_encoder", word) or word for word in context.args)])
+
+
+def data_words(data: Sequence[str]) -> list[str]:
+    """The words for several data arguments, with words in capitals for files and folders of this machine.
+
+    Example:
+        >>> data_words(["shop-a/", "complete-journey"])
+        ['DATA', 'complete-journey']
+    """
+    return [_data_word(one) for one in data]
 
 
 def _data_word(data: str | None) -> str:

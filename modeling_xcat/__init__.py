@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .memory_xcat import MemorySource as MemorySource
     from .memory_xcat import MemoryTokens as MemoryTokens
     from .modeling_click_xcat import XCatForClickPrediction as XCatForClickPrediction
+    from .modeling_pretraining_xcat import XCatForPreTraining as XCatForPreTraining
     from .modeling_xcat import XCatForNextItem as XCatForNextItem
     from .modeling_xcat import XCatModel as XCatModel
     from .objectives_xcat import OBJECTIVES as OBJECTIVES
@@ -30,6 +31,7 @@ _EXPORTS = {
     "XCatModel": ".modeling_xcat",  # states and scores
     "XCatForNextItem": ".modeling_xcat",  # XCatModel with a training loss
     "XCatForClickPrediction": ".modeling_click_xcat",  # XCatForNextItem that also predicts clicks
+    "XCatForPreTraining": ".modeling_pretraining_xcat",  # XCatForNextItem with self-supervised losses
     "BEHAVIOR_ENCODERS": ".behavior_xcat",  # registry: transformer, gru, lstm, bidirectional
     "FUSION_BLOCKS": ".fusion_xcat",  # registry: cross-attention to memory tokens
     "MEMORY_SOURCES": ".memory_xcat",  # registry: sources of memory tokens

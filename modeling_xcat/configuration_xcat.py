@@ -20,6 +20,7 @@ from .format_xcat import SUCCESSORS_FROM as SUCCESSORS_FROM
 from .format_xcat import TRENDS_FROM as TRENDS_FROM
 from .format_xcat import UNKNOWN_COUNTS_FROM as UNKNOWN_COUNTS_FROM
 from .format_xcat import UNTRAINED_FROM as UNTRAINED_FROM
+from .format_xcat import check_format
 from .hub_xcat import without_folders
 from .limits_xcat import BIDIRECTIONAL, CLOZE, check_choices, check_sizes
 from .limits_xcat import NUM_SPECIAL_ROWS as NUM_SPECIAL_ROWS
@@ -132,8 +133,15 @@ class XCatConfig(PreTrainedConfig):
         click_categorical_sizes: Number of codes of each categorical context feature, 0 (missing) included.
         click_attention: Whether evidence fitted after training is added (`XCatClickStack`); training sets it if
             validation shows a gain.
-        next_item_weight: Weight of the loss of next-item prediction beside that of clicks; 0 trains clicks alone.
+        next_item_weight: Weight of the loss of next-item prediction beside those of clicks or of pretraining; 0 leaves
+            it out.
         pairwise_weight: Weight of a loss over pairs of a click and a non-click of one user; 0 for none.
+        *Pretraining*
+        masked_item_weight: Weight of the loss of masked items (`XCatForPreTraining`); `mask_probability` masks them.
+        item_contrast_weight: Weight of the loss of the item after a shortened history.
+        sequence_contrast_weight: Weight of the loss that brings a whole history and its shortened one together.
+        drop_probability: Probability that a shortened history lacks an event, or the text of a remaining one.
+        contrast_temperature: Divisor of the cosines of histories.
         *Label smoothing over text neighbours*
         soft_target_weight: Label smoothing: share of the label's mass given to the items nearest in text.
         num_soft_targets: Number of text neighbours that share it.
@@ -251,6 +259,13 @@ class XCatConfig(PreTrainedConfig):
     next_item_weight: float | int = 1.0
     pairwise_weight: float | int = 0.0
 
+    # Pretraining
+    masked_item_weight: float | int = 0.5
+    item_contrast_weight: float | int = 0.5
+    sequence_contrast_weight: float | int = 0.05
+    drop_probability: float | int = 0.2
+    contrast_temperature: float | int = 0.07
+
     # Label smoothing over text neighbours
     soft_target_weight: float | int = 0.3
     num_soft_targets: int = 10
@@ -289,7 +304,7 @@ class XCatConfig(PreTrainedConfig):
         self.architectures = list(self.architectures or [])  # `AutoModel` looks for a class there
         check_sizes(self)
         check_choices(self)
-        _check_format(self.format_version)
+        check_format(self.format_version)
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
@@ -298,7 +313,7 @@ class XCatConfig(PreTrainedConfig):
         The hash is not loaded, because the catalogue may change before the model is saved again. The pipeline in the
         checkpoint is used only by code from the checkpoint; the package has its own pipeline.
         """
-        _check_format(config_dict.get("format_version", FORMAT_VERSION))
+        check_format(config_dict.get("format_version", FORMAT_VERSION))
         left = {"catalogue_digest"}
         if not cls.__module__.startswith("transformers_modules."):
             left.add("custom_pipelines")
@@ -365,14 +380,6 @@ class XCatConfig(PreTrainedConfig):
     def has_masks(self) -> bool:
         """Whether the encoder reads masks in place of the events that it predicts."""
         return self.behavior_encoder == BIDIRECTIONAL
-
-
-def _check_format(version: Any) -> None:
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ValueError(
-            f"This checkpoint was made by a newer xcat-rec: it has format version {version!r}, and this code supports "
-            f"up to {FORMAT_VERSION}; update xcat-rec, as its README describes the installation."
-        )
 
 
 def _text_config(values: dict[str, Any]) -> PreTrainedConfig:

@@ -1,5 +1,7 @@
 """Versions of the checkpoint format."""
 
+from typing import Any
+
 FORMAT_VERSION = 13
 """Version of the checkpoint format; code refuses versions newer than it supports.
 
@@ -34,3 +36,16 @@ SEGMENTS_FROM = 12
 """First format version with rates of first purchases by segment of users."""
 TRENDS_FROM = 13
 """First format version with trends of items, and a re-ranker for discovery that reads them."""
+
+
+def check_format(version: Any) -> None:
+    """Refuse the format version of a newer library.
+
+    Raises:
+        ValueError: If it is newer than `FORMAT_VERSION`, or not a number.
+    """
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ValueError(
+            f"This checkpoint was made by a newer xcat-rec: it has format version {version!r}, and this code supports "
+            f"up to {FORMAT_VERSION}; update xcat-rec, as its README describes the installation."
+        )

@@ -38,6 +38,7 @@ def check_sizes(config: Any) -> None:
         "bpr_max_penalty": 0, "negatives_exponent": 0,
         "candidate_hidden": 1, "num_successors": 0, "ask_length": 0, "ask_heads": 0, "ask_hidden": 1,
         "click_dense": 0, "next_item_weight": 0, "pairwise_weight": 0,
+        "masked_item_weight": 0, "item_contrast_weight": 0, "sequence_contrast_weight": 0,
     }  # fmt: skip
     for name, least in at_least.items():
         value = getattr(config, name)
@@ -51,7 +52,14 @@ def check_sizes(config: Any) -> None:
             f"XCatConfig.hidden_size ({config.hidden_size}) must be a multiple of num_attention_heads ({heads}); "
             f"try hidden_size={-(-config.hidden_size // heads) * heads}."
         )
-    for name in ("hidden_dropout", "input_dropout", "attention_dropout", "id_dropout", "soft_target_weight"):
+    for name in (
+        "hidden_dropout",
+        "input_dropout",
+        "attention_dropout",
+        "id_dropout",
+        "soft_target_weight",
+        "drop_probability",
+    ):
         value = getattr(config, name)
         if value is not None and not 0 <= value < 1:
             raise ValueError(f"XCatConfig.{name} is {value}; give a share from 0 to below 1.")
@@ -67,8 +75,9 @@ def check_sizes(config: Any) -> None:
         value = getattr(config, name)
         if value is not None and not math.isfinite(value):
             raise ValueError(f"XCatConfig.{name} is {value}; give a number, such as 0.25.")
-    if config.temperature <= 0:
-        raise ValueError(f"XCatConfig.temperature is {config.temperature}; give a positive number, such as 0.05.")
+    for name in ("temperature", "contrast_temperature"):
+        if getattr(config, name) <= 0:
+            raise ValueError(f"XCatConfig.{name} is {getattr(config, name)}; give a positive number, such as 0.05.")
 
 
 def check_choices(config: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -15,6 +15,22 @@ from .outputs_xcat import XCatModelOutput
 from .pretrained_xcat import XCatPreTrainedModel
 from .recent_events_xcat import RecentEvents
 from .scoring_xcat import XCatScoring
+
+
+class Candidates(NamedTuple):
+    """Items of a training step, each represented once, for histories and candidates.
+
+    Args:
+        rows: (candidates,) sorted item indices.
+        log_inclusion: (candidates,) log sampling probability of each; None for the whole catalogue.
+        items: (candidates, hidden) their representations.
+        embeds: (rows, length, hidden) representations of the histories.
+    """
+
+    rows: torch.Tensor
+    log_inclusion: torch.Tensor | None
+    items: torch.Tensor
+    embeds: torch.Tensor
 
 
 class XCatNextItemLoss(XCatPreTrainedModel):
@@ -48,12 +64,25 @@ class XCatNextItemLoss(XCatPreTrainedModel):
     ) -> tuple[torch.Tensor, XCatModelOutput]:
         if self.config.has_masks:
             return self._cloze_loss(item_ids, labels, loss_weights, num_items_in_batch, inputs)
+        candidates = self._candidates(item_ids, labels[labels >= NUM_SPECIAL_ROWS])
+        return self._next_item_loss(candidates, item_ids, labels, loss_weights, num_items_in_batch, inputs)
+
+    def _next_item_loss(
+        self,
+        candidates: Candidates,
+        item_ids: torch.Tensor,
+        labels: torch.Tensor,
+        loss_weights: torch.Tensor | None,
+        num_items_in_batch: torch.Tensor | int | None,
+        inputs: dict[str, Any],
+    ) -> tuple[torch.Tensor, XCatModelOutput]:
+        """The loss of labelled events among candidates, and the output with the states of the histories."""
+        rows, log_inclusion, items, embeds = candidates
         known = labels.flatten() >= NUM_SPECIAL_ROWS
         targets = labels.flatten()[known]
         layout = SequenceLayout.from_inputs(item_ids, inputs["attention_mask"], inputs["position_ids"])
         places = known.nonzero().squeeze(1)
         recent = self.model.recent_events(item_ids, layout, places, inputs.get("event_type_ids"))
-        rows, log_inclusion, items, embeds = self._candidates(item_ids, targets)
         output = self.model(item_ids, item_embeds=embeds, **inputs)
         states = self.model.query_side(output.last_hidden_state.flatten(0, 1)[known].float())
         soft_targets = bonus_items = bonus = None
@@ -101,25 +130,19 @@ class XCatNextItemLoss(XCatPreTrainedModel):
         count = torch.as_tensor(known if num_items_in_batch is None else num_items_in_batch)
         return total * (known / count.clamp(min=1)), output
 
-    def _candidates(
-        self, item_ids: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
+    def _candidates(self, item_ids: torch.Tensor, targets: torch.Tensor) -> Candidates:
         """Represent each needed item once, for histories and candidates.
 
         Args:
             item_ids: (rows, length) item indices of the histories.
             targets: (events,) item indices of the targets.
-
-        Returns:
-            (candidates,) sorted item indices; (candidates,) log sampling probability of each, or None;
-            (candidates, hidden) their representations; (rows, length, hidden) representations of the histories.
         """
         if self.config.uses_full_softmax:
             keeps = self.keep_texts and self.training
             table = self.model.items(learning=torch.cat([item_ids.flatten(), targets]) if keeps else None)
             rows = torch.arange(NUM_SPECIAL_ROWS, len(table), device=targets.device)
             embeds = table.index_select(0, item_ids.flatten())
-            return rows, None, table[NUM_SPECIAL_ROWS:], embeds.view(*item_ids.shape, -1)
+            return Candidates(rows, None, table[NUM_SPECIAL_ROWS:], embeds.view(*item_ids.shape, -1))
         rows, log_inclusion = sample_candidates(
             targets,
             self.model.items.item_counts,
@@ -128,10 +151,14 @@ class XCatNextItemLoss(XCatPreTrainedModel):
             shared=self.share_negatives and self.training,
             exponent=float(self.config.negatives_exponent),
         )
+        return self._with_items(rows, log_inclusion, item_ids)
+
+    def _with_items(self, rows: torch.Tensor, log_inclusion: torch.Tensor, item_ids: torch.Tensor) -> Candidates:
+        """Sampled candidates with the representations of their items and of those of (rows, length) histories."""
         needed, inverse = torch.unique(torch.cat([rows, item_ids.flatten()]), return_inverse=True)
         table = self.model.items(needed)
         embeds = table[inverse[len(rows) :]].view(*item_ids.shape, -1)
-        return rows, log_inclusion, table[inverse[: len(rows)]], embeds
+        return Candidates(rows, log_inclusion, table[inverse[: len(rows)]], embeds)
 
     def _soft_targets(self, targets: torch.Tensor, recent: RecentEvents) -> torch.Tensor:
         """(events, K) item indices near the (events,) targets in text; the target itself if the user has had the item.

@@ -87,3 +87,30 @@ class XCatClickOutput(ModelOutput):
     attentions: tuple[torch.Tensor, ...] | None = None
     cross_attentions: tuple[torch.Tensor, ...] | None = None
     memory_positions: torch.Tensor | None = None
+
+
+@dataclass
+class XCatPreTrainingOutput(ModelOutput):
+    """Losses of pretraining.
+
+    Args:
+        loss: Sum of the losses below, each times its weight in the configuration, if labels were given.
+        next_item_loss: Cross-entropy of the next items, in nats per labelled event; None with weight 0.
+        masked_item_loss: Cross-entropy of masked items, in nats per mask; None with weight 0.
+        item_contrast_loss: Cross-entropy of the item after a shortened history, in nats per history; None with
+            weight 0.
+        sequence_contrast_loss: Cross-entropy of the pairs of whole and shortened histories, in nats per history; None
+            with weight 0.
+        last_hidden_state, hidden_states, attentions, cross_attentions, memory_positions: As in `XCatModelOutput`.
+    """
+
+    loss: torch.Tensor | None = None
+    next_item_loss: torch.Tensor | None = None
+    masked_item_loss: torch.Tensor | None = None
+    item_contrast_loss: torch.Tensor | None = None
+    sequence_contrast_loss: torch.Tensor | None = None
+    last_hidden_state: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
+    cross_attentions: tuple[torch.Tensor, ...] | None = None
+    memory_positions: torch.Tensor | None = None

@@ -27,7 +27,7 @@ from .text_xcat import XCatTextEncoder
 logger = logging.get_logger(__name__)
 _FOLDERS = 3
 """Number of remembered folders of a model."""
-OWN_CLASSES = frozenset({"XCatModel", "XCatForNextItem", "XCatForClickPrediction"})
+OWN_CLASSES = frozenset({"XCatModel", "XCatForNextItem", "XCatForClickPrediction", "XCatForPreTraining"})
 """Names of this library's models; each can load a checkpoint of another, without the parts that it lacks."""
 
 

@@ -1,4 +1,4 @@
-"""Batches by number of events instead of histories."""
+"""Batches by number of events, and batches of one group."""
 
 from __future__ import annotations
 
@@ -62,6 +62,44 @@ class TokenBatchSampler(Sampler[list[int]]):
         self.epoch = epoch
 
 
+class GroupBatchSampler(Sampler[list[int]]):
+    """Batches of rows of one group each, in a random order of all batches.
+
+    Every epoch reads every row once, so a group has batches in proportion to its rows.
+
+    Args:
+        groups: (rows,) number of each row's group, from 0.
+        batch_size: Maximum rows per batch. The batches of a group have equal sizes, up to one row.
+        seed: Seed of the order.
+
+    Example:
+        >>> batches = list(GroupBatchSampler([0, 0, 0, 1, 1], batch_size=2))
+        >>> sorted(sorted(batch) for batch in batches)[-1], sorted(map(len, batches))
+        ([3, 4], [1, 2, 2])
+    """
+
+    def __init__(self, groups: Sequence[int], batch_size: int, seed: int = 0) -> None:
+        numbers = np.asarray(groups, dtype=np.int64)
+        self.members = [np.flatnonzero(numbers == group) for group in np.unique(numbers)]
+        self.batch_size, self.seed, self.epoch = batch_size, seed, 0
+
+    def __len__(self) -> int:
+        return sum(-(-len(members) // self.batch_size) for members in self.members)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = np.random.default_rng([self.seed, self.epoch])
+        parts = [
+            part
+            for members in self.members
+            for part in np.array_split(generator.permutation(members), -(-len(members) // self.batch_size))
+        ]
+        yield from (parts[place].tolist() for place in generator.permutation(len(parts)))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of an epoch."""
+        self.epoch = epoch
+
+
 class OrderOfEpoch(TrainerCallback):
     """Sets the epoch of a batch sampler.
 
@@ -72,7 +110,7 @@ class OrderOfEpoch(TrainerCallback):
         sampler: The sampler.
     """
 
-    def __init__(self, sampler: TokenBatchSampler) -> None:
+    def __init__(self, sampler: TokenBatchSampler | GroupBatchSampler) -> None:
         self.sampler = sampler
 
     def on_epoch_begin(

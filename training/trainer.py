@@ -30,7 +30,8 @@ from .optimization import Optimization
 from .preparation.windows import resolve_sizes
 from .process_group import end_process_group_at_exit
 from .row_datasets import as_rows, evaluation_sets
-from .samplers import OrderOfEpoch, TokenBatchSampler
+from .samplers import OrderOfEpoch
+from .step_losses import StepLosses
 from .tasks.next_item import NEXT_ITEM
 from .tasks.task import Task, find_task
 from .text_tuning import TextTuningCollator, item_encoder, keep_projected_texts, trains_text
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, EvaluationLoop):
+class XCatTrainer(StepLosses, HubPushes, HyperparameterSearch, Optimization, EvaluationLoop):
     """Trains a model for a task, by default to predict the next item, and evaluates it.
 
     A text encoder with trainable parameters is trained as `text_tuning` describes. Under FSDP2 a copy of the model is
@@ -197,18 +198,16 @@ class XCatTrainer(HubPushes, HyperparameterSearch, Optimization, EvaluationLoop)
         self.train_dataset, self._cut_for = rows, wanted
 
     def get_train_dataloader(self) -> Any:
-        """As in `Trainer`, or by number of events with `max_tokens_per_batch`."""
+        """As in `Trainer`, or with the batches of `Task.batch_sampler`."""
         self.task.check_rows(self.train_dataset)
-        limit = self.args.max_tokens_per_batch
-        if limit is None or self.train_dataset is None:
+        sampler = None if self.train_dataset is None else self.task.batch_sampler(self, self.train_dataset)
+        if sampler is None:
             loader = super().get_train_dataloader()
             check_batches(loader, self.train_dataset, self.args)
             return loader
-        dataset: Any = self.train_dataset
-        lengths = [len(items) - 1 for items in dataset.with_format(None)["items"]]
-        sampler = TokenBatchSampler(lengths, limit, self.args.order_seed, self.args.world_size)
         self.remove_callback(OrderOfEpoch)  # from an earlier training
         self.add_callback(OrderOfEpoch(sampler))
+        dataset: Any = self.train_dataset
         loader = DataLoader(
             dataset,
             batch_sampler=sampler,

@@ -138,6 +138,9 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         checkpoint = last_checkpoint(request.output) if request.resume else None
         state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
+    model = task.trained_model(bare_model(trained_model))
+    if isinstance(model, XCatForNextItem):
+        prepared.model = model
     ranker = XCatRecommender(_as_loaded(trainer, prepared.model), prepared.processor) if task.ranks else None
     reports = {} if ranker is None else _compared(request, ranker, prepared, training, task, tell)
     clicks = {}
@@ -147,7 +150,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
             tell(f"note: {note}")
     measured: Mapping[str, Any] = clicks or reports
     outcome = FitResult(
-        model=bare_model(trained_model),
+        model=model,
         prepared=prepared,
         reports=reports,
         metrics=measured[MODEL_NAME].metrics if measured else _metrics(trainer, prepared),
@@ -352,7 +355,7 @@ def _prepare(
 ) -> tuple[PreparedTraining, XCatPreTrainedModel | PeftModel, bool]:
     """The prepared data, the trained model, and whether the catalogue differs from the base's."""
     if request.base is None:
-        prepared = prepare_training(request.shop, options, precision, split=task.split)
+        prepared = prepare_training(request.shop, options, precision, split=task.split, relations=task.counts_events)
         return prepared, _headed(task, prepared), True
     prepared, changed = prepare_from_base(
         request.shop, options, request.base, recount=request.peft is None, split=task.split

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.training.samplers import TokenBatchSampler
+from xcat_rec.training.samplers import GroupBatchSampler, TokenBatchSampler
 
 
 @settings(max_examples=100, deadline=None)
@@ -36,3 +36,27 @@ def test_epochs_and_seeds_differ() -> None:
 def test_a_batch_that_might_hold_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="max_tokens_per_batch is 15 and the longest history has 8 events"):
         TokenBatchSampler([8, 2], 15)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 9), st.integers(0, 3))
+def test_batches_have_rows_of_one_group(groups: list[int], size: int, epoch: int) -> None:
+    sampler = GroupBatchSampler(groups, size, seed=5)
+    sampler.set_epoch(epoch)
+    batches = list(sampler)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(groups))) and len(batches) == len(sampler)
+    for group in set(groups):
+        own = [len(batch) for batch in batches if groups[batch[0]] == group]
+        assert max(own) <= size and max(own) - min(own) <= 1
+    assert all(len({groups[i] for i in batch}) == 1 for batch in batches)
+
+
+def test_batches_of_groups_are_mixed_and_differ_by_epoch() -> None:
+    groups = [0] * 40 + [1] * 40
+    sampler = GroupBatchSampler(groups, 4)
+    first = list(sampler)
+    assert list(sampler) == first
+    order = [groups[batch[0]] for batch in first]
+    assert order not in (sorted(order), sorted(order, reverse=True))
+    sampler.set_epoch(1)
+    assert list(sampler) != first

@@ -103,6 +103,7 @@ def prepare_training(
     *,
     model_class: type[XCatForNextItem] = XCatForNextItem,
     split: Callable[..., SplitData] | None = None,
+    relations: bool = True,
 ) -> PreparedTraining:
     """Prepare training from tables.
 
@@ -112,6 +113,7 @@ def prepare_training(
         precision: Arithmetic of the text encoder: auto, fp32 or bf16.
         model_class: Class of the model, if it is a subclass.
         split: Splits the events, such as `ClickTask().split`; None for `ShopTables.split`.
+        relations: As in `fill_item_table`.
 
     Raises:
         ValueError: If a text field or feature is not a column of the items table, or a configuration field is unknown.
@@ -148,7 +150,9 @@ def prepare_training(
             pretrained = AutoModel.from_pretrained(encoder.path, dtype=torch.float32)
             assert model.model.text.encoder is not None
             model.model.text.encoder.load_state_dict(pretrained.state_dict())
-    fill_item_table(model, processor, data.train, precision=precision, cache_dir=options.cache_dir)
+    fill_item_table(
+        model, processor, data.train, precision=precision, cache_dir=options.cache_dir, relations=relations
+    )
     interests = add_interests(shop, model, processor, data.splits, options, precision)
     if model.model.asks is not None:  # last, because the rows of other additions are cached on disk
         add_asks(data, options.interest_columns)

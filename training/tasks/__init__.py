@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .click_baseline import ClickBaselineTask as ClickBaselineTask
     from .click_prediction import ClickPredictionTask as ClickPredictionTask
     from .next_item import NextItemTask as NextItemTask
+    from .pretraining import PretrainingTask as PretrainingTask
     from .task import TASKS as TASKS
     from .task import Task as Task
     from .task import find_task as find_task
@@ -24,6 +25,7 @@ _EXPORTS = {
     "ClickTask": ".click",  # clicks on shown items, by XCat
     "ClickBaselineTask": ".click_baseline",  # clicks on shown items, by a `ClickModel` such as DIN
     "NextItemTask": ".next_item",  # the next item, ranked among the whole catalogue
+    "PretrainingTask": ".pretraining",  # self-supervised losses on several datasets
 }
 
 __all__ = [*_EXPORTS]

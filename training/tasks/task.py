@@ -14,6 +14,7 @@ from transformers import EvalPrediction, PreTrainedModel
 
 from ...evaluation.ranker_evaluation import Ranker
 from ...modeling_xcat.modeling_click_xcat import XCatForClickPrediction
+from ...modeling_xcat.modeling_pretraining_xcat import XCatForPreTraining
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ...modeling_xcat.registry_xcat import Registry
@@ -27,6 +28,7 @@ from ...tokenization.text.item_text import DEFAULT_TEXT_FIELDS
 from ...tokenization.vocabulary import ItemVocabulary
 from ..arguments import XCatTrainingArguments
 from ..preparation.windows import training_rows
+from ..samplers import GroupBatchSampler, TokenBatchSampler
 from ..trainer_checks import check_rows
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class Task:
         encodes_texts: Whether the labels are items and the head takes `item_text_...` inputs, with which a text
             encoder is trained.
         tunes: Whether `tune` chooses values on the evaluation set.
+        counts_events: Whether item-to-item weights, transitions and segments are computed from the training events
+            before training, as in `fill_item_table`.
         option_class: Dataclass of the options that `with_options` takes; None for a task without options.
     """
 
@@ -57,6 +61,7 @@ class Task:
     deciding_metric: ClassVar[str] = "loss"
     encodes_texts: ClassVar[bool] = False
     tunes: ClassVar[bool] = False
+    counts_events: ClassVar[bool] = True
     option_class: ClassVar[type | None] = None
 
     def tunes_lists(self, args: XCatTrainingArguments) -> bool:
@@ -126,10 +131,18 @@ class Task:
             model: A new model, or a base, with its catalogue in place. Set sizes of the head in its `config`.
         """
         if self.ranks:
-            return without_click_head(model) if self.head is XCatForNextItem else model
+            return without_head(model) if self.head is XCatForNextItem else model
         head: Any = self.head(model.config)
         head.model = model.model
         return head  # type: ignore[no-any-return]
+
+    def trained_model(self, model: XCatPreTrainedModel) -> XCatPreTrainedModel:
+        """The model that `fit` saves: the trained head, without what only training needs.
+
+        Args:
+            model: Result of `new_model`, trained.
+        """
+        return model
 
     def collator(self, processor: XCatProcessor) -> Collator:
         """The function that makes a batch with labels from rows.
@@ -167,6 +180,19 @@ class Task:
             interests: Interests of the users; None for a model that reads none.
         """
         return training_rows(rows, args, max_history, processor.catalogue.category_codes, interests)
+
+    def batch_sampler(self, trainer: XCatTrainer, rows: Any) -> TokenBatchSampler | GroupBatchSampler | None:
+        """The batches of an epoch; None for those of `Trainer`. By default for `max_tokens_per_batch` alone.
+
+        Args:
+            trainer: The trainer.
+            rows: Result of `training_rows`.
+        """
+        args = trainer.args
+        if args.max_tokens_per_batch is None:
+            return None
+        lengths = [len(items) - 1 for items in rows.with_format(None)["items"]]
+        return TokenBatchSampler(lengths, args.max_tokens_per_batch, args.order_seed, args.world_size)
 
     def check_rows(self, rows: Any) -> None:
         """Refuse training rows without a label.
@@ -243,9 +269,9 @@ class Task:
         return recommender
 
 
-def without_click_head(model: XCatForNextItem) -> XCatForNextItem:
-    """A model of clicks as a model of next items alone; other models as they are."""
-    if not isinstance(model, XCatForClickPrediction):
+def without_head(model: XCatForNextItem) -> XCatForNextItem:
+    """A model of clicks or of pretraining as a model of next items alone; other models as they are."""
+    if not isinstance(model, XCatForClickPrediction | XCatForPreTraining):
         return model
     plain = XCatForNextItem(model.config)
     plain.model = model.model
@@ -290,6 +316,7 @@ def find_task(task: Task | str) -> Task:
     """
     if isinstance(task, Task):
         return task
-    import_module(".click", __package__)  # all tasks of this package are registered with it
+    for name in ("click", "pretraining"):  # all tasks of this package are registered with these
+        import_module(f".{name}", __package__)
     import_registered(TASKS, task)
     return TASKS.find(task)()
