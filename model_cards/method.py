@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from ..modeling_xcat.configuration_xcat import REGRESSION_FROM, XCatConfig
 from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
+from ..modeling_xcat.modeling_pretraining_xcat import XCatForPreTraining
 from ..training.arguments import XCatTrainingArguments
+from .pretraining_section import pretraining_losses
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,21 @@ CITATIONS = {
   author = {Sun, Fei and others},
   booktitle = {CIKM}, year = {2019}, eprint = {1904.06690}
 }""",
+    "zhou2020": """@inproceedings{zhou2020s3rec,
+  title = {S3-Rec: Self-Supervised Learning for Sequential Recommendation with Mutual Information Maximization},
+  author = {Zhou, Kun and others},
+  booktitle = {CIKM}, year = {2020}, doi = {10.1145/3340531.3411954}
+}""",
+    "hou2022": """@inproceedings{hou2022unisrec,
+  title = {Towards Universal Sequence Representation Learning for Recommender Systems},
+  author = {Hou, Yupeng and others},
+  booktitle = {KDD}, year = {2022}, doi = {10.1145/3534678.3539381}
+}""",
+    "xie2022": """@inproceedings{xie2022cl4srec,
+  title = {Contrastive Learning for Sequential Recommendation},
+  author = {Xie, Xu and others},
+  booktitle = {ICDE}, year = {2022}, doi = {10.1109/ICDE53745.2022.00099}
+}""",
     "vaswani2017": """@inproceedings{vaswani2017attention,
   title = {Attention Is All You Need},
   author = {Vaswani, Ashish and others},
@@ -104,6 +121,8 @@ CITATIONS = {
 }""",
 }
 
+_SAMPLED = ("bengio2008", "yi2019", "yang2020")
+"""Sources of the sampled softmax."""
 _ENCODERS = {"transformer": "kang2018", "bidirectional": "sun2019", "lstm": "hochreiter1997"}
 """Sources of behaviour encoders; of the others the GRU's."""
 
@@ -111,13 +130,17 @@ _ENCODERS = {"transformer": "kang2018", "bidirectional": "sun2019", "lstm": "hoc
 def losses_of_model(
     model_type: str, config: XCatConfig, arguments: XCatTrainingArguments | None = None
 ) -> list[Ingredient]:
-    """Losses of a class of models: of clicks, if it predicts them, and of next-item prediction.
+    """Losses of a class of models: of pretraining, or of clicks, if it predicts them, and of next-item prediction.
 
     Args:
         model_type: Name of the class.
         config: Configuration of the model.
         arguments: Arguments of the training, or None.
     """
+    if model_type == XCatForPreTraining.__name__:
+        own = [Ingredient(*loss) for loss in pretraining_losses(config)]
+        drawn = f"{config.num_negatives:,} uniform negatives per step, of one dataset, and the items of the batch"
+        return [*own, Ingredient("Sampled softmax cross-entropy", f"{drawn}, corrected for sampling", _SAMPLED)]
     if model_type != XCatForClickPrediction.__name__:
         return losses_of(config, arguments)
     detail = "binary cross-entropy of shown items, which attend to the history"
@@ -156,7 +179,7 @@ def losses_of(config: XCatConfig, arguments: XCatTrainingArguments | None = None
         losses = [Ingredient(config.objective, f"{drawn} beside the targets of the batch")]
     else:
         detail = f"{drawn} and the targets of the batch, corrected for the sampling probability"
-        losses = [Ingredient("Sampled softmax cross-entropy", detail, ("bengio2008", "yi2019", "yang2020"))]
+        losses = [Ingredient("Sampled softmax cross-entropy", detail, _SAMPLED)]
     if config.use_text and config.soft_target_weight and config.uses_full_softmax:
         share, near = f"{config.soft_target_weight:g}", config.num_soft_targets
         detail = f"{share} of a label is spread over the {near} items nearest in text"

@@ -12,9 +12,11 @@ from ..model_cards.card_data import INTENDED_USE, XCatModelCardData
 from ..model_cards.click_section import CLICKS_ALONE, TASK, USE, click_facts
 from ..model_cards.dataset_facts import DatasetFacts, describe_dataset
 from ..model_cards.markdown import is_hub_id
+from ..model_cards.pretraining_section import FIELDS as PRETRAINING_FIELDS
 from ..model_cards.run_cards import popular_items
 from ..modeling_xcat.hub_xcat import fetched_commit
 from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
+from ..modeling_xcat.modeling_pretraining_xcat import XCatForPreTraining
 from ..tokenization.sequences.click_rows import ClickData
 from ..tokenization.sequences.event_options import EventOptions
 from ..tokenization.sources import split_data
@@ -81,12 +83,14 @@ def begin_card(
         command=request.command,
         example_history=popular_items(prepared.model, vocabulary, 3),
         dataset=dataset,
-        **_of_clicks(prepared),
+        **_of_head(prepared),
     ).given(request.card or {})
 
 
-def _of_clicks(prepared: PreparedTraining) -> dict[str, Any]:
-    """Fields of the card of a model that predicts clicks; none for other models."""
+def _of_head(prepared: PreparedTraining) -> dict[str, Any]:
+    """Fields of the card of a base, or of a model that predicts clicks; none for other models."""
+    if isinstance(prepared.model, XCatForPreTraining):
+        return PRETRAINING_FIELDS
     if not isinstance(prepared.model, XCatForClickPrediction):
         return {}
     ranks = prepared.model.config.next_item_weight > 0
