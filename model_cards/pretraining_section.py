@@ -13,14 +13,14 @@ FIELDS: dict[str, Any] = {
     "task": TASK,
     "description": f"{DESCRIPTION}. XCatForPreTraining trained it, and it is saved as XCatForNextItem",
     "intended_use": (
-        "A base for training on another dataset: `xcat fit NEW_DATA --base BASE`.",
-        "Recommendation for a new catalogue by texts alone: `xcat catalogue BASE ITEMS --replace --output NEW`.",
+        "A base for training on another dataset: `fit(new_data, base=BASE)`.",
+        "Recommendation for a new catalogue by texts alone, which `add_items` puts in place.",
         *INTENDED_USE[1:],
     ),
     "limits": (
         *LIMITS,
         "The metrics rank the items of all datasets of the pretraining, and are not those of another dataset. Compare "
-        "with `text-knn` and with training from scratch there: `xcat bench NEW_DATA --base BASE`.",
+        "with `text-knn` and with training from scratch there: `bench(new_data, base=BASE)`.",
         "Items have no id embeddings, item-to-item weights or re-ranker; training on a dataset adds them.",
     ),
 }

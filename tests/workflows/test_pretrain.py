@@ -76,7 +76,7 @@ def test_every_loss_is_logged(pretrained):
 def test_the_card_names_the_losses_and_what_the_base_is_for(pretrained):
     card = (pretrained.output / "README.md").read_text()
     assert re.fullmatch(CARD, card)
-    for words in ("Masked item: events behind masks", "weight 0.5", "zhou2020s3rec", "xcat fit NEW_DATA --base BASE"):
+    for words in ("Masked item: events behind masks", "weight 0.5", "zhou2020s3rec", "`fit(new_data, base=BASE)`"):
         assert words in card
     assert set(pretrained.reports) > {"XCat", "popularity", "item-knn"}
 
