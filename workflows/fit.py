@@ -138,9 +138,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         checkpoint = last_checkpoint(request.output) if request.resume else None
         state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
-    model = task.trained_model(bare_model(trained_model))
-    if isinstance(model, XCatForNextItem):
-        prepared.model = model
+    model = _ranking(prepared, task.trained_model(bare_model(trained_model)))
     ranker = XCatRecommender(_as_loaded(trainer, prepared.model), prepared.processor) if task.ranks else None
     reports = {} if ranker is None else _compared(request, ranker, prepared, training, task, tell)
     clicks = {}
@@ -371,7 +369,11 @@ def _prepare(
 
 def _headed(task: Task, prepared: PreparedTraining) -> XCatPreTrainedModel:
     """The model of the task, in place of the prepared one if it ranks too."""
-    model = task.for_data(prepared.data).new_model(prepared.model)
+    return _ranking(prepared, task.for_data(prepared.data).new_model(prepared.model))
+
+
+def _ranking(prepared: PreparedTraining, model: XCatPreTrainedModel) -> XCatPreTrainedModel:
+    """The model, which becomes the prepared one if it ranks."""
     if isinstance(model, XCatForNextItem):
         prepared.model = model
     return model
