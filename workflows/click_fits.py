@@ -69,7 +69,7 @@ def new_click_trainer(
     """
     data, processor = task.data, textless_processor(task.data, max_history)
     arguments = XCatTrainingArguments(**{
-        **TRAINING, "per_device_train_batch_size": rows_per_batch(data), **training,
+        **TRAINING, **baseline.training, "per_device_train_batch_size": rows_per_batch(data), **training,
     })  # fmt: skip
     set_seed(arguments.seed)
     model = make_click_model(baseline, task, processor)

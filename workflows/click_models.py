@@ -38,6 +38,7 @@ class ClickBaseline:
         about: Description in one line.
         reference: The publication it follows; empty for none.
         config: Fields of its configuration that differ from `SIZES` and the defaults.
+        training: Training arguments that differ from `TRAINING`.
         trained: Whether it is trained; otherwise it is counted on training events.
         ranks: Whether it can rank the whole catalogue for the users of training.
     """
@@ -46,6 +47,7 @@ class ClickBaseline:
     about: str
     reference: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
     trained: bool = True
     ranks: bool = False
 
@@ -62,6 +64,8 @@ CLICK_BASELINES: dict[str, ClickBaseline] = {
     "lr": ClickBaseline(
         "LogisticRegression", "logistic regression over ids, categories, context and two crosses",
         'McMahan et al., "Ad Click Prediction: a View from the Trenches", KDD 2013',
+        # From zero weights the direction is found before the scale, so log loss after scaling would stop it early.
+        training={"metric_for_best_model": "log_loss"},
     ),
     "mf": ClickBaseline(
         "MatrixFactorization", "dot product of user and item with biases",

@@ -53,6 +53,13 @@ def test_a_new_model_starts_at_the_share_of_positives(name: str) -> None:
     assert close(logits(model, inputs) - before, torch.full_like(before, -math.log(99)))
 
 
+def test_a_new_logistic_regression_prefers_no_candidate() -> None:
+    model = new("logistic-regression").eval()
+    model.start_at(0.1)
+    found = logits(model, batch())
+    assert close(found, torch.full_like(found, -math.log(9)))
+
+
 @every_model
 @pytest.mark.parametrize("amount", [5, 48])
 def test_padding_changes_nothing(name: str, amount: int) -> None:

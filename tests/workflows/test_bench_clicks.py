@@ -102,6 +102,7 @@ def test_labelled_impressions_have_no_negatives(tmp_path, runs_here):
     row = result.runs[-1].row
     assert (row["labels"], row["negatives"], row["data"]["split"]) == ("impression", None, "global-time")
     assert row["metrics"]["auc"] > 0.5
+    assert row["config"]["training"]["metric_for_best_model"] == "log_loss"
 
 
 def test_intervals_by_hand():
