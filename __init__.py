@@ -76,6 +76,8 @@ if TYPE_CHECKING:
     from .workflows.prepare import prepare as prepare
     from .workflows.pretrain import pretrain as pretrain
     from .workflows.push import push as push
+    from .workflows.suggest_labels import LabelSuggestions as LabelSuggestions
+    from .workflows.suggest_labels import suggest_labels as suggest_labels
     from .workflows.tune import TuneResult as TuneResult
     from .workflows.tune import tune as tune
 
@@ -95,6 +97,7 @@ _EXPORTS = {
     "ItemRegressionConfig": ".modeling_baselines.knn",
     "ItemRegressionModel": ".modeling_baselines.knn",
     "ItemVocabulary": ".tokenization.vocabulary",
+    "LabelSuggestions": ".workflows.suggest_labels",
     "PackingCollator": ".training.collators",
     "PopularityConfig": ".modeling_baselines.popularity",
     "PopularityModel": ".modeling_baselines.popularity",
@@ -148,6 +151,7 @@ _EXPORTS = {
     "pretrain": ".workflows.pretrain",
     "prepare_training": ".training.preparation.prepare",
     "push": ".workflows.push",
+    "suggest_labels": ".workflows.suggest_labels",
     "tune": ".workflows.tune",
     "write_card": ".model_cards.card",
 }

@@ -34,6 +34,7 @@ COMMANDS = {
     "recommend": "Recommend items to one user or to many.",
     "chat": "Talk with a customer about the catalogue, in English or Chinese.",
     "interests": "Print users' interests, found in their texts and ratings.",
+    "suggest-labels": "Rank the texts, items or users whose labels would teach most.",
     "push": "Upload a checkpoint to the hub.",
     "space": "Write a Space: a web page that recommends from a checkpoint.",
     "demo": "Train, evaluate, recommend and reload on The Complete Journey.",
@@ -49,7 +50,7 @@ them repeatedly takes a quarter of the time of a short command."""
 class LazyGroup(TyperGroup):
     """A group that lists its commands from `COMMANDS` and imports a command when it is called.
 
-    A command, its module and the function in the module have the same name.
+    A command, its module and the function in the module have the same name, with underscores for hyphens.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -170,7 +171,8 @@ def separate_fields(args: Sequence[str], known: set[str]) -> tuple[list[str], li
 
 def load_command(name: str) -> Any:
     """Import a command's module and build the command from its function."""
-    function = _shows_progress(getattr(import_module(f".{name}", __package__), name))
+    module = name.replace("-", "_")
+    function = _shows_progress(getattr(import_module(f".{module}", __package__), module))
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
     single.command(name, cls=FieldCommand if name in TAKES_FIELDS else HintingCommand)(function)
     return typer.main.get_command(single)

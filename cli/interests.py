@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -36,8 +36,18 @@ def interests(
         str | None,
         typer.Option(help="Hub id or folder of the text encoder; auto, the default, chooses by the texts' language."),
     ] = None,
+    sentiment: Annotated[
+        Literal["lexicon", "learned", "self-trained"],
+        typer.Option(
+            help="Sentiment of texts without a rating: a lexicon, learned from rated texts, or self-trained (unrated "
+            "texts, too, if this helps)."
+        ),
+    ] = "lexicon",
+    labels: Annotated[
+        str | None, typer.Option(help="Labels of texts, which count as ratings: a filled file of xcat suggest-labels.")
+    ] = None,
     sentiment_model: Annotated[
-        str | None, typer.Option(help="Text-classification model for texts without a rating, instead of the lexicon.")
+        str | None, typer.Option(help="Text-classification model for texts without a rating, instead of --sentiment.")
     ] = None,
     entity_model: Annotated[
         str | None, typer.Option(help="Token-classification model that finds names, instead of the catalogue's names.")
@@ -54,11 +64,14 @@ def interests(
         xcat interests my-shop/ --user U1 --before 2023-01-01 --json
 
         xcat interests my-shop/ --checkpoint my-checkpoint
+
+        xcat interests my-shop/ --labels to-label.csv --sentiment self-trained
     """
     from ..workflows.input_checks import check_checkpoint, check_text_encoder
-    from .usage import check_at_least
+    from .usage import check_at_least, check_file_to_read
 
     check_at_least("--users", users, 1)
+    check_file_to_read("--labels", labels)
     if checkpoint is not None:
         check_checkpoint(checkpoint)
     check_text_encoder(text_encoder)
@@ -70,8 +83,8 @@ def interests(
     found = profiles_of(
         data, user, items=items, events=events, checkpoint=checkpoint, columns=columns,
         text_columns=text_column, before=before, time_format=time_format, encoding=encoding,
-        half_life_days=half_life_days, text_encoder=text_encoder, sentiment_model=sentiment_model,
-        entity_model=entity_model, users=users, tell=say,
+        half_life_days=half_life_days, text_encoder=text_encoder, sentiment=sentiment, labels=labels,
+        sentiment_model=sentiment_model, entity_model=entity_model, users=users, tell=say,
     )  # fmt: skip
     if json_output:
         print_json({"profiles": [{"user_id": name, **profile.to_dict()} for name, profile in found.items()]})

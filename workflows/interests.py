@@ -17,19 +17,22 @@ from ..tokenization.interests.entities import EntityMatcher, ModelEntities
 from ..tokenization.interests.keyphrases import KeyphraseExtractor
 from ..tokenization.interests.opinions import Statements, full_profile, opinions_of, read_statements
 from ..tokenization.interests.profiles import InterestProfile, ProfileOptions
-from ..tokenization.interests.sentiment import ModelSentiment
+from ..tokenization.interests.self_training import LEARNED, LEXICON, SELF_TRAINED, fit_sentiment
+from ..tokenization.interests.sentiment import ModelSentiment, Sentiment
 from ..tokenization.out_of_core.prepared_folder import refuse_prepared
 from ..tokenization.sources import check_source
 from ..tokenization.sources.generic import load_table, table_suffix
+from ..tokenization.sources.labels import known_labels, read_labels
 from ..tokenization.sources.table_files import find_shop, given_tables, tables_of
 from ..tokenization.tables.schema import derive_items, validate_items
 from ..tokenization.text import DEFAULT_TEXT_FIELDS, item_texts
-from ..tokenization.text.default_encoder import choose_text_encoder
+from ..tokenization.text.default_encoder import EncoderChoice, choose_text_encoder
 from ..tokenization.unknown_tokens import warn_of_unknown
 from .fields import given_columns
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
+    from ..tokenization.text.text_encoder import TextEncoder
     from .read_shop import ColumnNames
 
 logger = logging.getLogger(__name__)
@@ -49,6 +52,8 @@ def interests(
     encoding: str | None = None,
     half_life_days: float = ProfileOptions.half_life_days,
     text_encoder: str | None = None,
+    sentiment: str = LEXICON,
+    labels: TableSource | os.PathLike[str] | None = None,
     sentiment_model: str | None = None,
     entity_model: str | None = None,
     users: int = 3,
@@ -70,7 +75,11 @@ def interests(
         encoding: Encoding of text files; None as for `time_format`.
         half_life_days: Days after which a review counts half.
         text_encoder: Folder or hub id of the text encoder; None or "auto" for one by the language of the texts.
-        sentiment_model: Text-classification model for texts without rating; None for the lexicon.
+        sentiment: Source of the sentiment of texts without rating: "lexicon", "learned" (from the rated texts) or
+            "self-trained" (also from texts without rating, if this helps on held-out rated texts).
+        labels: Sentiment of texts that people gave: a table with `text` and `label`, which counts as their rating;
+            see `suggest_labels`.
+        sentiment_model: Text-classification model for texts without rating, instead of `sentiment`.
         entity_model: Token-classification model that finds names; None for the names of the catalogue.
         users: Number of users, if `user` is None.
         tell: Called with each repair of the tables; by default they are logged.
@@ -89,11 +98,14 @@ def interests(
     if users < 1:
         raise ValueError(f"users is {users}; give at least 1")
     refuse_prepared(data, "give")
+    check_sentiment(sentiment, sentiment_model)
     at = None if before is None else _seconds(before)
+    given = {} if labels is None else read_labels(labels, "text")
     told = table_options(checkpoint, given_columns(columns), time_format, encoding)
-    tables = _tables(data, items, events)
+    tables = interest_tables(data, items, events)
     log, problems = load_table(tables["events"], "events", encoding=told["encoding"])
     statements = read_statements(log, told["columns"], text_columns, time_format=told["time_format"])
+    statements = statements.with_labels(known_labels(given, set(statements.table["text"]), "text"))
     if "items" in tables:
         raw, found = load_table(tables["items"], "items", encoding=told["encoding"])
         catalogue, report = validate_items(raw, told["columns"], found=found)
@@ -109,17 +121,32 @@ def interests(
     categories = dict(zip(ids, catalogue["category"].fill_null(""), strict=True))
     said = [text for text in statements.table["text"] if text]
     encode = _encoder(text_encoder, list(filter(None, written)), said, tell)
-    sentiment = None if sentiment_model is None else ModelSentiment(sentiment_model)
+    judge: Sentiment | None = None if sentiment_model is None else ModelSentiment(sentiment_model)
+    if sentiment != LEXICON:
+        judge, message = fit_sentiment(statements, sentiment, encode)
+        tell(message)
     entities = EntityMatcher.of_catalogue(catalogue) if entity_model is None else ModelEntities(entity_model)
     keyphrases = KeyphraseExtractor().fit(said) if said else None
     profiles = {}
     for name, of_user in chosen.items():
-        opinions = opinions_of(of_user, encode, texts, categories, sentiment)
+        opinions = opinions_of(of_user, encode, texts, categories, judge)
         profiles[name] = full_profile(of_user, opinions, at, options, entities, keyphrases)
     return profiles
 
 
-def _tables(data: Any, items: Any, events: Any) -> dict[str, Any]:
+def check_sentiment(sentiment: str, sentiment_model: str | None) -> None:
+    """Refuse an unknown source of sentiment, or two.
+
+    Raises:
+        ValueError: If it is so.
+    """
+    if sentiment not in (LEXICON, LEARNED, SELF_TRAINED):
+        raise ValueError(f"sentiment is {sentiment!r}; give {LEXICON}, {LEARNED} or {SELF_TRAINED}")
+    if sentiment != LEXICON and sentiment_model is not None:
+        raise ValueError(f"sentiment={sentiment!r} and sentiment_model= are given; leave one of them out")
+
+
+def interest_tables(data: Any, items: Any, events: Any) -> dict[str, Any]:
     """The tables, as files or objects."""
     if not isinstance(data, str | os.PathLike):
         check_source(data, items=items, events=events)
@@ -150,17 +177,23 @@ def _encoder(
     name: str | None, items: list[str], said: list[str], tell: Callable[[str], None]
 ) -> Callable[[list[str]], np.ndarray]:
     """Load the encoder; it gives one state per text."""
+    chosen = choose_text_encoder(name, items, said)
+    for note in chosen.notes:
+        tell(note)
+    encoder = encoder_of(chosen)
+    warn_of_unknown(encoder.tokenizer, items, "texts of items")
+    warn_of_unknown(encoder.tokenizer, said, "texts of users")
+    return lambda texts: encoder.encode(texts)[:, 0]
+
+
+def encoder_of(chosen: EncoderChoice) -> TextEncoder:
+    """Load a text encoder, in the arithmetic that is faster on this machine."""
     from ..tokenization.text.pooling import read_pooling
     from ..tokenization.text.precision import use_bf16
     from ..tokenization.text.text_encoder import (
         TextEncoder,
     )  # imports torch, so bad options are refused earlier
 
-    chosen = choose_text_encoder(name, items, said)
-    for note in chosen.notes:
-        tell(note)
-    pooling = read_pooling(chosen.path, chosen.name)
-    encoder = TextEncoder.from_pretrained(chosen.path, pooling=pooling, bf16=use_bf16("auto"))
-    warn_of_unknown(encoder.tokenizer, items, "texts of items")
-    warn_of_unknown(encoder.tokenizer, said, "texts of users")
-    return lambda texts: encoder.encode(texts)[:, 0]
+    return TextEncoder.from_pretrained(
+        chosen.path, pooling=read_pooling(chosen.path, chosen.name), bf16=use_bf16("auto")
+    )

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from .reader import InterestReader as InterestReader
     from .reader import InterestSettings as InterestSettings
     from .reader import UserInterests as UserInterests
+    from .self_training import SelfTraining as SelfTraining
+    from .self_training import SelfTrainingOptions as SelfTrainingOptions
+    from .self_training import self_train as self_train
+    from .sentiment import LearnedSentiment as LearnedSentiment
     from .sentiment import ModelSentiment as ModelSentiment
     from .sentiment import lexicon_sentiment as lexicon_sentiment
 
@@ -34,6 +38,10 @@ _EXPORTS = {
     "EntityMatcher": ".entities",  # items and brands named in a text
     "ModelEntities": ".entities",  # the same by a model for named entities
     "KeyphraseExtractor": ".keyphrases",  # phrases typical of a group of texts
+    "LearnedSentiment": ".sentiment",  # sentiment learned from rated texts
+    "self_train": ".self_training",  # the same, with pseudo-labels of other texts
+    "SelfTraining": ".self_training",  # its result
+    "SelfTrainingOptions": ".self_training",  # its options
     "ModelSentiment": ".sentiment",  # sentiment by a model
     "lexicon_sentiment": ".sentiment",  # sentiment by word lists
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..text.text_columns import TEXT_COLUMNS, joined_texts
 from .entities import EntityMatcher, ModelEntities
 from .keyphrases import KeyphraseExtractor
 from .profiles import InterestProfile, Opinions, ProfileOptions, build_profile
-from .sentiment import Sentiment, polarities
+from .sentiment import Sentiment, label_polarity, polarities
 
 ENTITIES_SHOWN = 10
 
@@ -52,6 +52,24 @@ class Statements:
                 "that user_id is mapped to the right column"
             )
         return Statements(found, self.scale)
+
+    def with_labels(self, labels: Mapping[str, str]) -> Statements:
+        """The rows with ratings from labels, which take precedence over their own ratings.
+
+        Args:
+            labels: Text to label, as `label_polarity` reads it.
+
+        Raises:
+            ValueError: If a label is not a sentiment.
+        """
+        low, high = self.scale
+        texts = list(labels)
+        ratings = low + (label_polarity([labels[text] for text in texts]) + 1) / 2 * (high - low)
+        given = pl.DataFrame(
+            {"text": texts, "_given": ratings}, schema_overrides={"text": pl.String, "_given": pl.Float64}
+        )
+        table = self.table.join(given, on="text", how="left", maintain_order="left")
+        return Statements(table.with_columns(rating=pl.coalesce("_given", "rating")).drop("_given"), self.scale)
 
 
 def read_statements(

@@ -18,6 +18,7 @@ Sentiment = Callable[[Sequence[str]], np.ndarray]
 """Texts to polarities from -1 (negative) to 1 (positive), 0 for neutral or unknown."""
 
 _STARS = re.compile(r"([1-5])\s*stars?", re.IGNORECASE)
+_LABEL_STARS = re.compile(r"([1-5])(?:\.0)?(?:\s*stars?)?")
 _SENSES = {"positive": 1.0, "pos": 1.0, "negative": -1.0, "neg": -1.0, "neutral": 0.0, "neu": 0.0}
 _LEAST_TEXTS = 20
 
@@ -40,6 +41,29 @@ def rating_polarity(ratings: np.ndarray, low: float, high: float) -> np.ndarray:
     if not high > low:
         raise ValueError(f"a scale of ratings from {low} to {high} has no range; give its lowest and highest value")
     return np.clip(2 * (np.asarray(ratings, dtype=np.float64) - low) / (high - low) - 1, -1, 1)
+
+
+def label_polarity(labels: Sequence[str]) -> np.ndarray:
+    """Labels that people gave to polarities.
+
+    Args:
+        labels: positive, negative or neutral (also pos, neg, neu), or stars from 1 to 5.
+
+    Raises:
+        ValueError: If a label is something else.
+
+    Example:
+        >>> label_polarity(["positive", "Neg", "4", "1 star"]).tolist()
+        [1.0, -1.0, 0.5, -1.0]
+    """
+    found = []
+    for label in labels:
+        text = label.strip().lower()
+        stars = _LABEL_STARS.fullmatch(text)
+        if not stars and text not in _SENSES:
+            raise ValueError(f"labels has {label!r}; give positive, negative, neutral or stars from 1 to 5")
+        found.append((float(stars.group(1)) - 3) / 2 if stars else _SENSES[text])
+    return np.array(found, dtype=np.float64)
 
 
 def polarities(
@@ -93,32 +117,29 @@ class LearnedSentiment:
         self.model = model
 
     @classmethod
-    def fit(cls, texts: Sequence[str], positive: Sequence[bool]) -> LearnedSentiment:
+    def fit(
+        cls,
+        texts: Sequence[str],
+        positive: Sequence[bool],
+        encode: Callable[[list[str]], np.ndarray] | None = None,
+    ) -> LearnedSentiment:
         """Learn.
 
         Args:
             texts: Texts.
             positive: Whether each text is positive.
+            encode: Texts to (texts, width) states of a text encoder, which are read beside the words; None for none.
 
         Raises:
             ImportError: If the extra `text` is missing.
             ValueError: If there are fewer than 20 texts, or all have the same sentiment.
         """
         sides = np.asarray(positive, dtype=bool)
-        if len(texts) != len(sides) or len(texts) < _LEAST_TEXTS or sides.all() or not sides.any():
-            raise ValueError(
-                f"{len(texts)} texts, {int(sides.sum())} of them positive, are too few to train sentiment; give "
-                f"{_LEAST_TEXTS} texts or more, some positive and some negative, with one label per text"
-            )
-        try:
-            from sklearn.feature_extraction.text import TfidfVectorizer
-            from sklearn.linear_model import LogisticRegression
-            from sklearn.pipeline import make_pipeline
-        except ImportError as error:
-            raise MissingExtraError("learning sentiment needs scikit-learn", "text") from error
-        words = TfidfVectorizer(analyzer=_words_and_pairs, min_df=2 if len(texts) > 1000 else 1, sublinear_tf=True)
-        model = make_pipeline(words, LogisticRegression(C=4.0, max_iter=300, class_weight="balanced"))
-        return cls(model.fit(list(texts), sides))
+        check_sides(len(texts), sides)
+        features, model = text_features(len(texts), encode), linear_model()
+        from sklearn.pipeline import make_pipeline
+
+        return cls(make_pipeline(features, model).fit(list(texts), sides))
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Polarities: twice the probability of the positive class, less 1."""
@@ -126,6 +147,57 @@ class LearnedSentiment:
             return np.zeros(0)
         polarity: np.ndarray = 2 * self.model.predict_proba(list(texts))[:, 1] - 1
         return polarity
+
+
+def check_sides(count: int, positive: np.ndarray) -> None:
+    """Refuse labels that cannot train sentiment.
+
+    Args:
+        count: Number of texts.
+        positive: Whether each is positive.
+
+    Raises:
+        ValueError: If there are fewer than 20 texts, or all have the same sentiment.
+    """
+    if count != len(positive) or count < _LEAST_TEXTS or positive.all() or not positive.any():
+        raise ValueError(
+            f"{count} texts, {int(positive.sum())} of them positive, are too few to train sentiment; give "
+            f"{_LEAST_TEXTS} texts or more, some positive and some negative, with one label per text"
+        )
+
+
+def text_features(count: int, encode: Callable[[list[str]], np.ndarray] | None = None) -> Any:
+    """A TF-IDF of words and word pairs, for so many texts, beside the states of a text encoder if there is one.
+
+    Args:
+        count: Number of texts.
+        encode: Texts to (texts, width) states; None for words alone.
+
+    Raises:
+        ImportError: If the extra `text` is missing.
+    """
+    try:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.pipeline import make_union
+        from sklearn.preprocessing import FunctionTransformer
+    except ImportError as error:
+        raise MissingExtraError("learning sentiment needs scikit-learn", "text") from error
+    words = TfidfVectorizer(analyzer=_words_and_pairs, min_df=2 if count > 1000 else 1, sublinear_tf=True)
+    if encode is None:
+        return words
+
+    def states(texts: Sequence[str]) -> np.ndarray:
+        found = encode(list(texts))
+        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+
+    return make_union(words, FunctionTransformer(states))
+
+
+def linear_model() -> Any:
+    """A logistic regression whose classes count alike."""
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=4.0, max_iter=300, class_weight="balanced")
 
 
 class ModelSentiment:

@@ -1,0 +1,228 @@
+"""Self-training of sentiment: labels for few texts, pseudo-labels for confident ones of the others, and a guard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from .opinions import Statements
+from .sentiment import LearnedSentiment, check_sides, linear_model, rating_polarity, text_features
+
+LEXICON, LEARNED, SELF_TRAINED = "lexicon", "learned", "self-trained"
+"""Sources of the sentiment of texts without rating."""
+
+
+@dataclass(frozen=True)
+class SelfTrainingOptions:
+    """Options of `self_train`.
+
+    Args:
+        confidence: Least probability of its side for a pseudo-label, above 0.5 and below 1.
+        rounds: Rounds of training. Round r of n gives pseudo-labels to the r / n most confident texts per side
+            (curriculum labelling, Cascante-Bonilla et al., AAAI 2021).
+        weight: Weight of a pseudo-label; a label has weight 1.
+        folds: Folds of the labelled texts for the guard.
+        least_gain: Gain in balanced accuracy on held-out labelled texts, in standard errors, that pseudo-labels need.
+        seed: Seed of the folds.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    confidence: float = 0.55
+    rounds: int = 5
+    weight: float = 0.5
+    folds: int = 5
+    least_gain: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0.5 < self.confidence < 1:
+            raise ValueError(f"confidence is {self.confidence}; give a probability above 0.5 and below 1")
+        if self.rounds < 1 or self.folds < 2:
+            name, least = ("rounds", 1) if self.rounds < 1 else ("folds", 2)
+            raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
+        if not 0 < self.weight <= 1:
+            raise ValueError(f"weight is {self.weight}; give a value above 0, at most 1")
+
+
+@dataclass(frozen=True)
+class SelfTraining:
+    """Result of `self_train`.
+
+    Args:
+        sentiment: The model: with pseudo-labels if they are kept, otherwise of the labelled texts alone.
+        kept: Whether the pseudo-labels are kept.
+        labelled: Number of labelled texts.
+        pseudo: Number of texts that got a pseudo-label in the last round, also if they are not kept.
+        positive: Number of positive ones among them.
+        accuracy: Balanced accuracy on held-out labelled texts without pseudo-labels.
+        accuracy_with: The same with pseudo-labels.
+        error: Standard error of their difference.
+    """
+
+    sentiment: LearnedSentiment
+    kept: bool
+    labelled: int
+    pseudo: int
+    positive: int
+    accuracy: float
+    accuracy_with: float
+    error: float
+
+    def __str__(self) -> str:
+        """The decision of the guard in one sentence."""
+        gain = f"{self.accuracy:.3f} without and {self.accuracy_with:.3f} with them (standard error {self.error:.3f})"
+        state = "used" if self.kept else "not used, because they do not help"
+        return (
+            f"sentiment is trained on {self.labelled:,} labelled texts; {self.pseudo:,} pseudo-labels are {state}: "
+            f"balanced accuracy on held-out labelled texts is {gain}"
+        )
+
+
+def self_train(
+    texts: Sequence[str],
+    positive: Sequence[bool],
+    unlabelled: Sequence[str],
+    options: SelfTrainingOptions | None = None,
+    encode: Callable[[list[str]], np.ndarray] | None = None,
+) -> SelfTraining:
+    """Train sentiment on labelled texts and on confident pseudo-labels of other texts, if these help.
+
+    The shares of both sides among pseudo-labels are those among the labels. The guard cross-validates: models with and
+    without pseudo-labels predict labelled texts that neither was trained on.
+
+    Args:
+        texts: Labelled texts.
+        positive: Whether each is positive.
+        unlabelled: Texts without a label.
+        options: Options; None for the defaults.
+        encode: As in `LearnedSentiment.fit`.
+
+    Raises:
+        ImportError: If the extra `text` is missing.
+        ValueError: If there are too few labelled texts, as in `LearnedSentiment.fit`, or no unlabelled ones.
+    """
+    options = options or SelfTrainingOptions()
+    sides = np.asarray(positive, dtype=bool)
+    check_sides(len(texts), sides)
+    if min(sides.sum(), (~sides).sum()) < options.folds:
+        raise ValueError(
+            f"{int(sides.sum())} of {len(texts)} labelled texts are positive; give at least folds={options.folds} of "
+            "each side, so that each fold has both"
+        )
+    if not len(unlabelled):
+        raise ValueError("unlabelled has no text; give texts without a label, or use LearnedSentiment.fit")
+    read = text_features(len(texts) + len(unlabelled), encode)
+    features = read.fit_transform([*texts, *unlabelled])
+    known, other = features[: len(texts)], features[len(texts) :]
+    without, having = (np.zeros(len(texts), dtype=bool) for _ in range(2))
+    for fold in _folds(sides, options):
+        plain = linear_model().fit(known[~fold], sides[~fold])
+        model, _ = _rounds(plain, known[~fold], sides[~fold], other, options)
+        without[fold], having[fold] = plain.predict(known[fold]), model.predict(known[fold])
+    shares = np.where(sides, 0.5 / sides.sum(), 0.5 / (~sides).sum())
+    change = (having == sides).astype(float) - (without == sides)
+    gain = float((shares * change).sum())
+    error = float(np.sqrt((shares**2 * (change - gain) ** 2).sum()))
+    plain = linear_model().fit(known, sides)
+    model, guesses = _rounds(plain, known, sides, other, options)
+    kept = bool(gain > 0 and gain >= options.least_gain * error)
+    return SelfTraining(
+        LearnedSentiment(_pipeline(read, model if kept else plain)), kept, len(texts), len(guesses),
+        int(guesses.sum()), float(shares @ (without == sides)), float(shares @ (having == sides)), error,
+    )  # fmt: skip
+
+
+def fit_sentiment(
+    statements: Statements, method: str, encode: Callable[[list[str]], np.ndarray] | None = None
+) -> tuple[LearnedSentiment, str]:
+    """Train sentiment on the rated texts of a dataset.
+
+    Args:
+        statements: Texts and ratings; a rating above the middle of the scale is positive, below it negative.
+        method: "learned" (rated texts) or "self-trained" (and pseudo-labels of the texts without rating).
+        encode: As in `LearnedSentiment.fit`.
+
+    Returns:
+        The model, and a sentence about its training.
+
+    Raises:
+        ValueError: If the method is unknown, or as `self_train`.
+    """
+    if method not in (LEARNED, SELF_TRAINED):
+        raise ValueError(f"sentiment is {method!r}; give {LEXICON}, {LEARNED} or {SELF_TRAINED}")
+    table = statements.table.filter(pl.col("text") != "").unique("text", keep="last", maintain_order=True)
+    sides = rating_polarity(table["rating"].cast(pl.Float64).fill_null(float("nan")).to_numpy(), *statements.scale)
+    texts = np.array(table["text"].to_list(), dtype=object)
+    rated, unlabelled = np.isfinite(sides) & (sides != 0), texts[np.isnan(sides)].tolist()
+    known, positive = texts[rated].tolist(), (sides[rated] > 0).tolist()
+    if method == SELF_TRAINED:
+        found = self_train(known, positive, unlabelled, encode=encode)
+        return found.sentiment, str(found)
+    model = LearnedSentiment.fit(known, positive, encode)
+    return model, f"sentiment is trained on {len(known):,} labelled texts"
+
+
+def pseudo_labels(probability: np.ndarray, positive: float, share: float, confidence: float) -> tuple[Any, Any]:
+    """Choose the most confident texts per side, in the ratio of the labelled sides.
+
+    Args:
+        probability: (texts,) probability of the positive side.
+        positive: Share of the positive side among the labels.
+        share: Most texts that are chosen, as a share of all.
+        confidence: Least probability of its side.
+
+    Returns:
+        Positions of the chosen texts, and whether each is positive.
+
+    Example:
+        >>> chosen, sides = pseudo_labels(np.array([0.9, 0.1, 0.95, 0.7, 0.55, 0.2]), 0.5, 0.67, 0.6)
+        >>> chosen.tolist(), sides.tolist()
+        ([2, 0, 1, 5], [True, True, False, False])
+    """
+    most = share * len(probability)
+    order = np.argsort(-probability, kind="stable")
+    above = order[: int((probability >= confidence).sum())]
+    below = order[::-1][: int((probability <= 1 - confidence).sum())]
+    # The side with fewer confident texts limits the other one, otherwise its share would grow from round to round.
+    size = min(most, len(above) / positive, len(below) / (1 - positive))
+    chosen = above[: round(size * positive)], below[: round(size * (1 - positive))]
+    return np.concatenate(chosen), np.repeat([True, False], [len(chosen[0]), len(chosen[1])])
+
+
+def _rounds(
+    model: Any, known: Any, sides: np.ndarray, other: Any, options: SelfTrainingOptions
+) -> tuple[Any, np.ndarray]:
+    """The model after all rounds, and the sides of its pseudo-labels."""
+    from scipy.sparse import vstack
+
+    guesses = np.zeros(0, dtype=bool)
+    for number in range(1, options.rounds + 1):
+        found = model.predict_proba(other)[:, 1]
+        chosen, guesses = pseudo_labels(found, float(sides.mean()), number / options.rounds, options.confidence)
+        weights = np.concatenate([np.ones(len(sides)), np.full(len(chosen), options.weight)])
+        model = linear_model().fit(
+            vstack([known, other[chosen]]), np.concatenate([sides, guesses]), sample_weight=weights
+        )
+    return model, guesses
+
+
+def _folds(sides: np.ndarray, options: SelfTrainingOptions) -> list[np.ndarray]:
+    """(texts,) masks of the folds, each with both sides."""
+    place = np.zeros(len(sides), dtype=np.int64)
+    draw = np.random.default_rng(options.seed)
+    for side in (True, False):
+        rows = np.flatnonzero(sides == side)
+        place[draw.permutation(rows)] = np.arange(len(rows)) % options.folds
+    return [place == fold for fold in range(options.folds)]
+
+
+def _pipeline(*steps: Any) -> Any:
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(*steps)
