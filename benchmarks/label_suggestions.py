@@ -48,8 +48,8 @@ def encode(texts: list[str]) -> np.ndarray:
     return states
 
 
-def texts_of(folder: Path, most: int) -> LabelPool:
-    """Texts with a sentiment; at most so many, drawn with seed 0."""
+def labelled_texts(folder: Path, most: int) -> tuple[list[str], list[str]]:
+    """Distinct texts and their sides, positive or negative; at most so many, drawn with seed 0."""
     files = {path.name.split(".")[0]: path for path in folder.iterdir()}
     if "reviews" in files:
         table = read_table(files["reviews"])
@@ -61,7 +61,12 @@ def texts_of(folder: Path, most: int) -> LabelPool:
     table = table.unique("text", keep="first", maintain_order=True)
     table = table.sample(min(most, table.height), seed=0, shuffle=True)
     texts = table["text"].to_list()
-    sides = ["positive" if rating > 3 else "negative" for rating in table["rating"]]
+    return texts, ["positive" if rating > 3 else "negative" for rating in table["rating"]]
+
+
+def texts_of(folder: Path, most: int) -> LabelPool:
+    """Texts with a sentiment."""
+    texts, sides = labelled_texts(folder, most)
     return LabelPool(TEXT, texts, texts, encode(texts), sides)
 
 
