@@ -44,7 +44,7 @@ def text_pool(statements: Statements, labels: Mapping[str, str], most: int, enco
     """
     written = set(statements.table["text"]) - {""}
     if not written:
-        raise ValueError("events have no texts; give texts with text_columns=, or kind='items' or kind='users'")
+        raise ValueError("events have no texts; name their columns with text_columns=")
     table = statements.with_labels(known_labels(labels, written, TEXT)).table.filter(pl.col("text") != "")
     rated = table.group_by("text", maintain_order=True).agg(pl.col("rating").drop_nulls().last())
     texts = rated["text"].to_list()

@@ -82,7 +82,7 @@ def test_every_message_of_the_library_names_options_of_the_command(command):
         python = {name for name in re.findall(r"(?<![\w.-])([a-z]\w*)=", told) if name in known} - IN_PYTHON_ONLY
         fields = re.findall(r"\bXCatConfig\.(\w+)", told)
         calls = "TableColumns(" in told or {f"--{name.replace('_', '-')}" for name in fields} & own
-        elsewhere = re.findall(r"xcat (\w+) (-[\w-]+)", told)
+        elsewhere = re.findall(r"xcat ([\w-]+) (-[\w-]+)", told)
         options = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", told)) - {option for _, option in elsewhere}
         wrong_there = [(other, option) for other, option in elsewhere if option not in all_options(other)]
         bare = set(re.findall(r"(?<![\w./'-])([a-z]+(?:_[a-z]+)+)(?![\w'(\[=./-])", told))

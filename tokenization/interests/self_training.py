@@ -25,7 +25,7 @@ class SelfTrainingOptions:
         rounds: Rounds of training. Round r of n gives pseudo-labels to the r / n most confident texts per side
             (curriculum labelling, Cascante-Bonilla et al., AAAI 2021).
         weight: Weight of a pseudo-label; a label has weight 1.
-        folds: Folds of the labelled texts for the guard.
+        folds: Folds of the labelled texts for the guard; fewer if a side has fewer texts.
         least_gain: Gain in balanced accuracy on held-out labelled texts, in standard errors, that pseudo-labels need.
         seed: Seed of the folds.
 
@@ -110,10 +110,10 @@ def self_train(
     options = options or SelfTrainingOptions()
     sides = np.asarray(positive, dtype=bool)
     check_sides(len(texts), sides)
-    if min(sides.sum(), (~sides).sum()) < options.folds:
+    if min(sides.sum(), (~sides).sum()) < 2:
         raise ValueError(
-            f"{int(sides.sum())} of {len(texts)} labelled texts are positive; give at least folds={options.folds} of "
-            "each side, so that each fold has both"
+            f"{int(sides.sum())} of {len(texts)} labelled texts are positive; give at least 2 of each side, so that "
+            "some can be held out"
         )
     if not len(unlabelled):
         raise ValueError("unlabelled has no text; give texts without a label, or use LearnedSentiment.fit")
@@ -215,11 +215,12 @@ def _rounds(
 def _folds(sides: np.ndarray, options: SelfTrainingOptions) -> list[np.ndarray]:
     """(texts,) masks of the folds, each with both sides."""
     place = np.zeros(len(sides), dtype=np.int64)
+    folds = int(min(options.folds, sides.sum(), (~sides).sum()))
     draw = np.random.default_rng(options.seed)
     for side in (True, False):
         rows = np.flatnonzero(sides == side)
-        place[draw.permutation(rows)] = np.arange(len(rows)) % options.folds
-    return [place == fold for fold in range(options.folds)]
+        place[draw.permutation(rows)] = np.arange(len(rows)) % folds
+    return [place == fold for fold in range(folds)]
 
 
 def _pipeline(*steps: Any) -> Any:

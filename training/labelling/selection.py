@@ -80,7 +80,8 @@ def uncertain_picks(vectors: np.ndarray, uncertainty: np.ndarray, length: int) -
 
     Diverse mini-batch active learning (Zhdanov, arXiv:1901.05954, 2019): the most uncertain candidates, ten times as
     many as wanted, are clustered by k-means with the uncertainties as weights. The candidate nearest to the centre of
-    each cluster is picked.
+    each cluster is picked. Candidates with less than half of the highest uncertainty are clustered only if there are
+    too few others.
 
     Args:
         vectors: (n, width) result of `unit_vectors`.
@@ -99,6 +100,8 @@ def uncertain_picks(vectors: np.ndarray, uncertainty: np.ndarray, length: int) -
         raise MissingExtraError("a diverse choice needs scikit-learn", "text") from error
     order = np.argsort(-uncertainty, kind="stable")
     top = order[: _POOL_RATIO * length]
+    # With few uncertain candidates the others would form clusters of their own.
+    top = top[: max(length, int((uncertainty[top] >= uncertainty[top[:1]] / 2).sum()))]
     if len(top) <= length:
         return [int(one) for one in top]
     clusters = min(length, len(np.unique(vectors[top], axis=0)))

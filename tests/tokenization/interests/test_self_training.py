@@ -128,9 +128,9 @@ def test_too_few_texts_are_refused() -> None:
     texts, sides = reviews(30, 0)
     with pytest.raises(ValueError, match="unlabelled has no text"):
         self_train(texts, sides.tolist(), [])
-    few = [True] * 27 + [False] * 3
-    with pytest.raises(ValueError, match="27 of 30 labelled texts are positive; give at least folds=5 of each side"):
-        self_train(texts, few, ["a"])
+    with pytest.raises(ValueError, match="29 of 30 labelled texts are positive; give at least 2 of each side"):
+        self_train(texts, [True] * 29 + [False], ["a"])
+    assert self_train(texts, [True] * 28 + [False] * 2, ["a"]).labelled == 30, "two folds"
     with pytest.raises(ValueError, match="3 texts, 2 of them positive, are too few"):
         self_train(texts[:3], [True, True, False], ["a"])
     with pytest.raises(ValueError, match="sentiment is 'words'; give lexicon, learned or self-trained"):

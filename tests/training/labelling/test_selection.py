@@ -46,9 +46,9 @@ def test_uncertain_picks_are_distinct_and_come_from_the_most_uncertain(
 def test_one_pick_of_each_group_and_none_that_is_certain() -> None:
     """Three groups of uncertain candidates; the nearest to the weighted centre of each is picked."""
     middle = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]])
-    groups = np.concatenate([centre + 0.1 * np.roll(np.eye(3), k, axis=0) for k, centre in enumerate(middle)])
-    points = np.concatenate([middle, groups, -np.ones((40, 3))]).astype(np.float32)
-    uncertainty = np.concatenate([np.linspace(0.8, 0.9, 12), np.full(40, 0.1)])
+    around = [centre + sign * 0.1 * np.eye(3)[axis] for centre in middle for axis in range(3) for sign in (1, -1)]
+    points = np.concatenate([middle, around, -np.ones((40, 3))]).astype(np.float32)
+    uncertainty = np.concatenate([np.full(21, 0.9), np.full(40, 0.1)])
     assert sorted(uncertain_picks(points, uncertainty, 3)) == [0, 1, 2]
     same = np.ones((30, 3), dtype=np.float32)
     assert uncertain_picks(same, np.linspace(1, 0.5, 30), 2) == [0, 1], "copies fill the rest"
