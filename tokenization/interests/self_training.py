@@ -117,23 +117,23 @@ def self_train(
         )
     if not len(unlabelled):
         raise ValueError("unlabelled has no text; give texts without a label, or use LearnedSentiment.fit")
+    alone = LearnedSentiment.fit(texts, positive, encode)
+    words = alone.model[0].transform(texts)
     read = text_features(len(texts) + len(unlabelled), encode)
     features = read.fit_transform([*texts, *unlabelled])
     known, other = features[: len(texts)], features[len(texts) :]
     without, having = (np.zeros(len(texts), dtype=bool) for _ in range(2))
     for fold in _folds(sides, options):
-        plain = linear_model().fit(known[~fold], sides[~fold])
-        model, _ = _rounds(plain, known[~fold], sides[~fold], other, options)
-        without[fold], having[fold] = plain.predict(known[fold]), model.predict(known[fold])
+        without[fold] = linear_model().fit(words[~fold], sides[~fold]).predict(words[fold])
+        having[fold] = _rounds(known[~fold], sides[~fold], other, options)[0].predict(known[fold])
     shares = np.where(sides, 0.5 / sides.sum(), 0.5 / (~sides).sum())
     change = (having == sides).astype(float) - (without == sides)
-    gain = float((shares * change).sum())
+    gain = float(shares @ change)
     error = float(np.sqrt((shares**2 * (change - gain) ** 2).sum()))
-    plain = linear_model().fit(known, sides)
-    model, guesses = _rounds(plain, known, sides, other, options)
-    kept = bool(gain > 0 and gain >= options.least_gain * error)
+    model, guesses = _rounds(known, sides, other, options)
+    kept = gain > 0 and gain >= options.least_gain * error
     return SelfTraining(
-        LearnedSentiment(_pipeline(read, model if kept else plain)), kept, len(texts), len(guesses),
+        LearnedSentiment(_pipeline(read, model)) if kept else alone, kept, len(texts), len(guesses),
         int(guesses.sum()), float(shares @ (without == sides)), float(shares @ (having == sides)), error,
     )  # fmt: skip
 
@@ -195,12 +195,11 @@ def pseudo_labels(probability: np.ndarray, positive: float, share: float, confid
     return np.concatenate(chosen), np.repeat([True, False], [len(chosen[0]), len(chosen[1])])
 
 
-def _rounds(
-    model: Any, known: Any, sides: np.ndarray, other: Any, options: SelfTrainingOptions
-) -> tuple[Any, np.ndarray]:
+def _rounds(known: Any, sides: np.ndarray, other: Any, options: SelfTrainingOptions) -> tuple[Any, np.ndarray]:
     """The model after all rounds, and the sides of its pseudo-labels."""
     from scipy.sparse import vstack
 
+    model = linear_model().fit(known, sides)
     guesses = np.zeros(0, dtype=bool)
     for number in range(1, options.rounds + 1):
         found = model.predict_proba(other)[:, 1]
