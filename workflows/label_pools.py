@@ -74,7 +74,7 @@ def item_pool(shop: ShopTables, column: str, labels: Mapping[str, str], most: in
     """
     items = shop.items
     if column not in items.columns or column == ITEM:
-        raise ValueError(f"items has no column={column!r} to label; it has {', '.join(items.columns)}")
+        raise ValueError(f"column is {column!r}, which items does not have; it has {', '.join(items.columns)}")
     fields = [name for name in DEFAULT_TEXT_FIELDS if name in items.columns and name != column]
     texts = item_texts(items, fields)
     if not any(texts):

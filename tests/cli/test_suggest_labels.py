@@ -61,7 +61,7 @@ def test_the_command_prints_the_result_of_the_call_and_labels_come_back(
         (["--output", "labels.txt"], ["--output labels.txt", "ends in .csv or .json"]),
         (["--labels", "nowhere.csv"], ["--labels: table nowhere.csv does not exist"]),
         (["--checkpoint", "nowhere"], ["nowhere"]),
-        (["--kind", "items", "--column", "colour"], ["items has no --column colour to label"]),
+        (["--kind", "items", "--column", "colour"], ["--column is 'colour', which items does not have"]),
     ],
 )
 def test_bad_input_is_refused(

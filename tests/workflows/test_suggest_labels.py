@@ -144,7 +144,7 @@ def test_reviews_of_mixed_sentiment_are_uncertain_for_the_packaged_encoder() -> 
         ({"n": 0}, "n is 0; give at least 1"),
         ({"pool": 0}, "pool is 0; give at least 1"),
         ({"output": "labels.xlsx"}, "ends in .csv or .json"),
-        ({"kind": "items", "column": "colour"}, "items has no column='colour' to label; it has item_id"),
+        ({"kind": "items", "column": "colour"}, "column is 'colour', which items does not have; it has item_id"),
         ({"kind": "items", "column": "title"}, "all 40 values of item_id have a label"),
         ({"labels": {"text": ["no such text"], "label": ["positive"]}}, "the data has none of its 1 values of text"),
         ({"labels": {"text": ["boots number 0 0"], "label": ["meh"]}}, "labels has 'meh'; give positive"),
