@@ -121,16 +121,17 @@ def self_train(
     words = alone.model[0].transform(texts)
     read = text_features(len(texts) + len(unlabelled), encode)
     features = read.fit_transform([*texts, *unlabelled])
-    known, other = features[: len(texts)], features[len(texts) :]
+    other = np.arange(len(texts), len(texts) + len(unlabelled))
     without, having = (np.zeros(len(texts), dtype=bool) for _ in range(2))
     for fold in _folds(sides, options):
         without[fold] = linear_model().fit(words[~fold], sides[~fold]).predict(words[fold])
-        having[fold] = _rounds(known[~fold], sides[~fold], other, options)[0].predict(known[fold])
+        model, _ = _rounds(features, np.flatnonzero(~fold), sides[~fold], other, options)
+        having[fold] = model.predict(features[np.flatnonzero(fold)])
     shares = np.where(sides, 0.5 / sides.sum(), 0.5 / (~sides).sum())
     change = (having == sides).astype(float) - (without == sides)
     gain = float(shares @ change)
     error = float(np.sqrt((shares**2 * (change - gain) ** 2).sum()))
-    model, guesses = _rounds(known, sides, other, options)
+    model, guesses = _rounds(features, np.arange(len(texts)), sides, other, options)
     kept = gain > 0 and gain >= options.least_gain * error
     return SelfTraining(
         LearnedSentiment(_pipeline(read, model)) if kept else alone, kept, len(texts), len(guesses),
@@ -195,19 +196,18 @@ def pseudo_labels(probability: np.ndarray, positive: float, share: float, confid
     return np.concatenate(chosen), np.repeat([True, False], [len(chosen[0]), len(chosen[1])])
 
 
-def _rounds(known: Any, sides: np.ndarray, other: Any, options: SelfTrainingOptions) -> tuple[Any, np.ndarray]:
-    """The model after all rounds, and the sides of its pseudo-labels."""
-    from scipy.sparse import vstack
-
-    model = linear_model().fit(known, sides)
+def _rounds(
+    features: Any, known: np.ndarray, sides: np.ndarray, other: np.ndarray, options: SelfTrainingOptions
+) -> tuple[Any, np.ndarray]:
+    """The model after all rounds, and the sides of its pseudo-labels; `known` and `other` are rows of the features."""
+    model = linear_model().fit(features[known], sides)
     guesses = np.zeros(0, dtype=bool)
     for number in range(1, options.rounds + 1):
-        found = model.predict_proba(other)[:, 1]
+        found = model.predict_proba(features[other])[:, 1]
         chosen, guesses = pseudo_labels(found, float(sides.mean()), number / options.rounds, options.confidence)
-        weights = np.concatenate([np.ones(len(sides)), np.full(len(chosen), options.weight)])
-        model = linear_model().fit(
-            vstack([known, other[chosen]]), np.concatenate([sides, guesses]), sample_weight=weights
-        )
+        rows, labels = np.concatenate([known, other[chosen]]), np.concatenate([sides, guesses])
+        weights = np.repeat([1.0, options.weight], [len(sides), len(chosen)])
+        model = linear_model().fit(features[rows], labels, sample_weight=weights)
     return model, guesses
 
 

@@ -188,7 +188,8 @@ def text_features(count: int, encode: Callable[[list[str]], np.ndarray] | None =
 
     def states(texts: Sequence[str]) -> np.ndarray:
         found = encode(list(texts))
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+        unit: np.ndarray = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+        return unit
 
     return make_union(words, FunctionTransformer(states))
 

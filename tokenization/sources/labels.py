@@ -38,7 +38,7 @@ def read_labels(source: TableSource | os.PathLike[str], key: str, *, encoding: s
     """
     from .generic import read_table
 
-    table = read_table(source, encoding=encoding)  # type: ignore[arg-type]
+    table = read_table(source, encoding=encoding)
     for column in (key, LABEL):
         if column not in table.columns:
             raise ValueError(
