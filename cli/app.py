@@ -32,6 +32,7 @@ COMMANDS = {
     "bench": "Compare several models on one test split, over seeds.",
     "catalogue": "Add items to a checkpoint by their texts, without training.",
     "recommend": "Recommend items to one user or to many.",
+    "explain": "Explain why an item is recommended to a user.",
     "chat": "Chat about the catalogue, in English or Chinese.",
     "interests": "Print users' interests, found in their texts and ratings.",
     "suggest-labels": "Rank texts, items or users whose labels would teach most.",

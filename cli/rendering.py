@@ -10,6 +10,7 @@ from .plain_tables import Column, PlainTable, one_line
 
 if TYPE_CHECKING:
     from ..modeling_xcat.recommending_xcat import Reason, Recommendation
+    from ..ranking.explanation.explanation import Explanation
     from ..ranking.target_recommendations import TargetRecommendation
     from ..tokenization.interests.profiles import InterestProfile
 
@@ -51,6 +52,25 @@ def _because(reasons: Sequence[Reason], item_id: str) -> str:
     """The line below a recommendation with its reasons."""
     named = ((reason_name(one.title, one.item_id, item_id), one.weight) for one in reasons)
     return f"{_INDENT}because of {'; '.join(f'{one_line(title)} ({weight:.0%})' for title, weight in named)}"
+
+
+def event_table(found: Explanation) -> PlainTable:
+    """One line per item of the history: influence, share of the odds, and the place of the explained item without it.
+
+    Args:
+        found: The explanation.
+    """
+    ranks = {one.item_id: f"{one.rank:,}" for one in found.counterfactuals if one.rank is not None}
+    columns = [
+        Column("item", cut=True), Column("title", cut=True), Column("influence", right=True),
+        Column("odds lost", right=True), *([Column("rank without", right=True)] if ranks else []),
+    ]  # fmt: skip
+    rows: list[Sequence[str] | str] = [
+        (one.item_id, one.title, f"{one.influence:+.2f}", f"{one.weight:.0%}",
+         *([ranks.get(one.item_id, "-")] if ranks else []))
+        for one in found.events
+    ]  # fmt: skip
+    return PlainTable(f"Items of the history ({found.method}), the latest first", columns, rows)
 
 
 def target_table(found: Sequence[TargetRecommendation], title: str, reasons: bool = False) -> PlainTable:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from .limits_xcat import NUM_SPECIAL_ROWS
+from .ranked_xcat import Ranked
 
 LATEST = 16
 """Distinct items of a history that are examined, the latest ones; each costs one encoding of the history."""
 LEAST_WEIGHT = 0.1
 """Minimum weight of a reason; a smaller influence is not worth a reader's time."""
-COMPARED = 10
-"""Best items whose falls a reason is compared with, whatever the length of the list."""
+COMPARED = 100
+"""Best items that the odds of an item are against, whatever the length of the list."""
 UNKNOWN_ROW = NUM_SPECIAL_ROWS - 1
 _EVENTS_AT_ONCE = 1 << 13
 _OF_USERS = ("user_text_", "interest_")
 
-Scores = Callable[[dict[str, torch.Tensor], torch.Tensor], torch.Tensor]
-"""Takes the model inputs of some histories, and the user number of each: returns (histories, items) scores of the
-items that are compared for that user."""
+Scores = Callable[[dict[str, torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]
+"""Takes the model inputs of some histories, the user number of each, and the item index that each lacks (0 for none):
+returns (histories, items) scores of the items that are compared for that user."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +32,31 @@ class Influences:
 
     Args:
         items: (had,) distinct item indices of the history, the latest first.
-        weights: (listed, had) weights from 0 to 1; see `odds_lost`.
+        support: (listed, had) fall of the log odds of a listed item without an item of the history; see `log_odds`.
+        falls: (listed, had) fall of its score.
     """
 
     items: torch.Tensor
-    weights: torch.Tensor
+    support: torch.Tensor
+    falls: torch.Tensor
+
+    @property
+    def weights(self) -> torch.Tensor:
+        """(listed, had) shares of the odds that are lost, from 0 to 1: 1 - exp(-fall), with the smaller of the falls.
+
+        So an item of the history that lifts all listed items alike has the weight 0 for all of them, and so has one
+        whose removal raises the score.
+        """
+        return 1 - torch.exp(-torch.minimum(self.support, self.falls).clamp(min=0))
 
     def reasons(self, count: int) -> list[list[tuple[int, float]]]:
         """Item indices and weights of at most `count` reasons per item of the list, the largest weight first.
 
         Example:
-            >>> found = Influences(torch.tensor([7, 9]), torch.tensor([[0.25, 0.5], [0.0, 0.0]]))
-            >>> found.reasons(3)
-            [[(9, 0.5), (7, 0.25)], []]
+            >>> fall = torch.tensor([[0.25, 0.5], [0.0, 2.0]])
+            >>> found = Influences(torch.tensor([7, 9]), fall, torch.tensor([[0.7, 0.7], [0.7, -0.1]]))
+            >>> [[(item, round(weight, 2)) for item, weight in reasons] for reasons in found.reasons(3)]
+            [[(9, 0.39), (7, 0.22)], []]
         """
         values, places = self.weights.sort(dim=1, descending=True, stable=True)
         pairs = zip(self.items[places].tolist(), values.tolist(), strict=True)
@@ -52,6 +66,51 @@ class Influences:
         ]
 
 
+def list_influences(
+    found: Ranked,
+    rows: torch.Tensor,
+    lengths: Sequence[int],
+    inputs: Mapping[str, torch.Tensor],
+    encode: Callable[[dict[str, torch.Tensor]], Any],
+    gap_buckets: int = 0,
+) -> list[Influences]:
+    """Influence of the items of histories on the items of lists.
+
+    Args:
+        found: The best items, among them those of the lists.
+        rows: (users, k) item indices of the lists.
+        lengths: Items of each list.
+        inputs: Inputs of the model, one history per row, padded on the right, with `query_positions`.
+        encode: Takes inputs and returns states and latest events, as `ItemRanker.states`.
+        gap_buckets: Buckets of time gaps of the model.
+
+    Returns:
+        One entry per user.
+    """
+
+    def score(without: dict[str, torch.Tensor], users: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:
+        return found.changed(*encode(without), users, removed)
+
+    best = found.rows[:, :COMPARED]
+    places = places_among(found.candidates, torch.cat([best, rows], 1))
+    compared, listed = places.split([best.shape[1], rows.shape[1]], 1)
+    own = [of_user[:length] for of_user, length in zip(listed, lengths, strict=True)]
+    others = [of_user[row > 0] for of_user, row in zip(compared, best, strict=True)]
+    placed = {name: value.to(rows.device) for name, value in inputs.items()}
+    return influences(placed, own, others, score, gap_buckets)
+
+
+def places_among(candidates: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """(queries, n) places of (queries, n) item indices in (queries, candidates), the first of several.
+
+    Example:
+        >>> places_among(torch.tensor([[5, 9, 7, 9]]), torch.tensor([[9, 7]])).tolist()
+        [[1, 2]]
+    """
+    ordered, order = candidates.sort(dim=1, stable=True)
+    return order.gather(1, torch.searchsorted(ordered, rows.contiguous()).clamp(max=candidates.shape[1] - 1))
+
+
 def influences(
     inputs: Mapping[str, torch.Tensor],
     listed: Sequence[torch.Tensor],
@@ -59,68 +118,58 @@ def influences(
     score: Scores,
     gap_buckets: int = 0,
 ) -> list[Influences]:
-    """Leave out every item of each history in turn, and compare the scores of the list with and without it.
+    """Leave out every item of each history in turn, and compare the scores with and without it.
 
     Args:
         inputs: Inputs of the model, one history per row, padded on the right, with `query_positions`.
         listed: Per user, (n,) places of the listed items among the items that `score` compares.
-        compared: Per user, (m,) places of the items whose falls the listed ones are compared with.
+        compared: Per user, (m,) places of the items that the odds of the listed ones are against.
         score: Computes the scores.
         gap_buckets: Buckets of time gaps of the model.
 
     Returns:
         One entry per user.
     """
-    had = [_latest_items(row) for row in inputs["item_ids"]]
+    had = [latest_items(row) for row in inputs["item_ids"]]
     users = torch.arange(len(had)).repeat_interleave(torch.tensor([1 + len(items) for items in had]))
     removed = torch.cat([torch.cat([items.new_zeros(1), items]) for items in had])
     users = users.to(removed.device)
-    parts = [score(without_items(inputs, *part, gap_buckets), part[0]) for part in _parts(inputs, users, removed)]
+    parts = [score(without_items(inputs, *part, gap_buckets), *part) for part in _parts(inputs, users, removed)]
     scores = torch.cat([part.float() for part in parts])
     found, start = [], 0
     for items, places, others in zip(had, listed, compared, strict=True):
         own = scores[start : start + 1 + len(items)]
-        found.append(Influences(items, odds_lost(own[0], own[1:], places, others).T))
+        odds, values = log_odds(own, places, others), own[:, places]
+        found.append(Influences(items, _falls(odds), _falls(values)))
         start += 1 + len(items)
     return found
 
 
-def odds_lost(
-    scores: torch.Tensor,
-    without: torch.Tensor,
-    listed: torch.Tensor | None = None,
-    compared: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Share of each listed item's odds that is lost without an event: 1 - exp(-fall of its score).
-
-    The fall is the smaller of two: the fall of the item's score, and by how much more it falls than the scores of the
-    other compared items, at their median. So an event that lifts all these items alike has the weight 0 for all of
-    them, and so has an event whose removal raises the score.
+def log_odds(scores: torch.Tensor, listed: torch.Tensor, compared: torch.Tensor) -> torch.Tensor:
+    """Log odds of items against other items, by the softmax of the scores.
 
     Args:
-        scores: (items,) scores, which are logits.
-        without: (events, items) scores without each event.
-        listed: (n,) places of the items to explain; None for all.
-        compared: (m,) places of the items to compare them with; None for all. Items without a score do not count.
+        scores: (histories, items) scores, which are logits.
+        listed: (n,) places of the items.
+        compared: (m,) places of the items that they are compared with; each without itself. An item that is compared
+            with no other keeps its score.
 
     Returns:
-        (events, n) weights from 0 to 1.
+        (histories, n) log odds.
 
     Example:
-        >>> without = torch.tensor([[2.0, 1.0, 0.0], [3.0, 1.0, 1.0]])
-        >>> odds_lost(torch.tensor([3.0, 2.0, 1.0]), without).mul(100).round().tolist()
-        [[0.0, 0.0, 0.0], [0.0, 63.0, 0.0]]
+        >>> scores = torch.tensor([[2.0, 1.0, 1.0]])
+        >>> log_odds(scores, torch.tensor([0, 1]), torch.tensor([0, 1])).tolist()
+        [[1.0, -1.0]]
     """
-    falls = scores - without
-    every = torch.arange(len(scores), device=scores.device)
-    listed = every if listed is None else listed
-    compared = every if compared is None else compared
-    others = falls[:, None, compared].masked_fill(listed[:, None] == compared, torch.nan)
-    own = falls[:, listed]
-    if others.numel():
-        typical = others.nanquantile(0.5, dim=2)
-        own = torch.minimum(own, own - typical.nan_to_num(0.0))
-    return 1 - torch.exp(-own.nan_to_num(0.0).clamp(min=0))
+    same = listed[:, None] == compared
+    others = scores[:, None, compared].masked_fill(same, -torch.inf).logsumexp(2)
+    return scores[:, listed] - others.masked_fill(others == -torch.inf, 0.0)
+
+
+def _falls(values: torch.Tensor) -> torch.Tensor:
+    """(n, events) falls of (1 + events, n) values from the first row to each other; 0 where both are infinite."""
+    return (values[:1] - values[1:]).nan_to_num(0.0, posinf=torch.inf, neginf=-torch.inf).T
 
 
 def without_items(
@@ -162,7 +211,7 @@ def without_items(
     return result
 
 
-def _latest_items(row: torch.Tensor) -> torch.Tensor:
+def latest_items(row: torch.Tensor) -> torch.Tensor:
     """The latest distinct items of (length,) item indices, the latest first."""
     latest = dict.fromkeys(item for item in row.flip(0).tolist() if item >= NUM_SPECIAL_ROWS)
     return torch.tensor(list(latest)[:LATEST], dtype=torch.long, device=row.device)

@@ -15,9 +15,9 @@ from .item_mask_xcat import ItemMask
 from .ranking_xcat import ItemIndex
 from .recent_events_xcat import RecentEvents
 
-Changed = Callable[[torch.Tensor, RecentEvents, torch.Tensor], torch.Tensor]
-"""Takes (histories, hidden) states, their latest events, and the number of the query whose history each replaces:
-returns (histories, candidates) scores of that query's candidates."""
+Changed = Callable[[torch.Tensor, RecentEvents, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Takes (histories, hidden) states, their latest events, the number of the query whose history each replaces, and the
+item index that each lacks (0 for none): returns (histories, candidates) scores of that query's candidates."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,10 @@ def ranked_items(
         given: torch.Tensor = scores[queries] - first.given(rows)[queries] + stage.given(own)
         return second(stage, recent[queries], own, given)
 
-    def changed(other: torch.Tensor, events: RecentEvents, queries: torch.Tensor) -> torch.Tensor:
-        events = events.for_purpose_of(recent[queries])
+    def changed(
+        other: torch.Tensor, events: RecentEvents, queries: torch.Tensor, removed: torch.Tensor
+    ) -> torch.Tensor:
+        events = events.for_purpose_of(recent[queries].without(removed))
         stage = base.first_stage(other, events, cold_boost, None if asks is None else asks[queries])
         given = stage.scores_of(rows[queries], index.items)
         return second(stage, events, rows[queries], given.masked_fill(torch.isneginf(scores[queries]), -torch.inf))
@@ -119,8 +121,8 @@ def _by_scores(
         best.indices,
         everything,
         lambda queries, other: scored(recent[queries], states[queries], other),
-        lambda other, events, queries: scored(
-            events.for_purpose_of(recent[queries]), other, None if asks is None else asks[queries]
+        lambda other, events, queries, removed: scored(
+            events.for_purpose_of(recent[queries].without(removed)), other, None if asks is None else asks[queries]
         ),
     )
 
@@ -135,6 +137,40 @@ def catalogue_scores(
     """
     scores: torch.Tensor = base.score_states(states, recent, item_side, **({} if asks is None else {"asks": asks}))
     return scores if recent.seen is None else scores.scatter_(1, recent.seen, -torch.inf)
+
+
+def scores_of(
+    base: Any,
+    states: torch.Tensor,
+    recent: RecentEvents,
+    rows: torch.Tensor,
+    item_side: torch.Tensor,
+    asks: Asks | None = None,
+) -> torch.Tensor:
+    """Score some items as `ranked_items` scores its candidates.
+
+    Args:
+        base: The `XCatModel`.
+        states: (queries, hidden) states.
+        recent: The events before them.
+        rows: (queries, n) item indices; of them the first are re-ranked, as many as the model re-ranks.
+        item_side: (item rows, hidden) item embeddings.
+        asks: What the users ask for, or None.
+
+    Returns:
+        (queries, n) scores; -inf for items that discovery leaves out.
+    """
+    if scores_of_its_own(base):
+        return catalogue_scores(base, states, recent, item_side, asks).gather(1, rows)
+    first = base.first_stage(states, recent, None, asks)
+    scores: torch.Tensor = first.scores_of(rows, item_side)
+    if recent.seen is not None:
+        scores = scores.masked_fill((rows[:, :, None] == recent.seen[:, None]).any(2), -torch.inf)
+    count = base.candidate_count(first)
+    if not count:
+        return scores
+    again, _ = base.second_stage(first, recent, rows[:, :count], scores[:, :count], item_side)
+    return torch.cat([again, scores[:, count:]], 1)
 
 
 def add_pins(
@@ -220,8 +256,8 @@ def with_pinned(
     def rescore(queries: torch.Tensor, other: Asks) -> torch.Tensor:
         return torch.cat([found.rescore(queries, other), alone.rescore(queries, other)], 1)
 
-    def changed(other: torch.Tensor, events: RecentEvents, queries: torch.Tensor) -> torch.Tensor:
-        return torch.cat([found.changed(other, events, queries), alone.changed(other, events, queries)], 1)
+    def changed(*history: Any) -> torch.Tensor:
+        return torch.cat([found.changed(*history), alone.changed(*history)], 1)
 
     return Ranked(every, rows, torch.cat([found.candidates, alone.candidates], 1), rescore, changed)
 

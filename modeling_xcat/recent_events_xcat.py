@@ -50,6 +50,22 @@ class RecentEvents:
         seen = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         return replace(self, seen=seen.to(self.items.device))
 
+    def without(self, removed: torch.Tensor) -> RecentEvents:
+        """The same events, of histories whose `seen` lacks an item.
+
+        Args:
+            removed: (queries,) item index per query, 0 for none.
+
+        Example:
+            >>> none = torch.zeros(2, 0, dtype=torch.long)
+            >>> events = RecentEvents(none, none).discovering([[4, 2, 4], [3]])
+            >>> events.without(torch.tensor([4, 0])).seen.tolist()
+            [[0, 2, 0], [3, 0, 0]]
+        """
+        if self.seen is None:
+            return self
+        return replace(self, seen=self.seen.masked_fill(self.seen == removed[:, None], 0))
+
     def for_purpose_of(self, other: RecentEvents) -> RecentEvents:
         """The same events, to rank the items that `other` ranks."""
         return replace(self, seen=other.seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any, Literal, get_args
 
 import torch
@@ -12,7 +13,7 @@ from .arguments_xcat import plain_price
 from .ask_words_xcat import AskWords, carrying_words, joined_words
 from .asks_xcat import Asks
 from .configuration_xcat import NUM_SPECIAL_ROWS
-from .explanation_xcat import COMPARED, influences
+from .explanation_xcat import COMPARED, list_influences
 from .filters_xcat import Filters, ItemFilter
 from .past_xcat import XCatPast, next_states
 from .popular_xcat import popular_rows
@@ -37,7 +38,7 @@ class Reason:
     Args:
         item_id: Its external id.
         title: Its title, or its id without one.
-        weight: Share of the recommendation's odds that is lost without its events, from 0 to 1; see `odds_lost`.
+        weight: Share of the recommendation's odds that is lost without its events, from 0 to 1; see `Influences`.
     """
 
     item_id: str
@@ -192,7 +193,7 @@ class ItemRanker:
         with torch.no_grad():
             self.items: torch.Tensor = model.model.item_side(model.model.items().float())
         self._counts = model.model.items.item_counts
-        self._index = ItemIndex(self.items, first_row=NUM_SPECIAL_ROWS)
+        self.index = ItemIndex(self.items, first_row=NUM_SPECIAL_ROWS)
 
     @torch.no_grad()
     def recommend(
@@ -233,10 +234,10 @@ class ItemRanker:
         wanted = max(k, COMPARED * bool(explain), 0 if reorder is None else reorder.depth)
         most = min(wanted, self.model.config.num_items)
         base = self.model.model
-        found = ranked_items(base, self._index, states, recent, most, hide, cold_boost, asks)
+        found = ranked_items(base, self.index, states, recent, most, hide, cold_boost, asks)
         scores, best, chances = found.scores, found.rows, None
         if reorder is not None:
-            found = with_pinned(found, reorder.pinned, base, self._index, states, recent, hide, cold_boost, asks)
+            found = with_pinned(found, reorder.pinned, base, self.index, states, recent, hide, cold_boost, asks)
             order = reorder.order(found.rows, found.scores)
             scores, best = found.scores.gather(1, order.places), found.rows.gather(1, order.places)
             chances = None if order.propensities is None else order.propensities[:, :k].tolist()
@@ -320,20 +321,12 @@ class ItemRanker:
         self, lists: list[list[Recommendation]], inputs: dict[str, torch.Tensor], rows: torch.Tensor, found: Ranked
     ) -> list[list[Recommendation]]:
         """The lists of (queries, k) items with their reasons."""
-
-        def score(without: dict[str, torch.Tensor], queries: torch.Tensor) -> torch.Tensor:
-            return found.changed(*self.states(without), queries)
-
-        ordered, order = found.candidates.sort(dim=1)
-        best = found.rows[:, :COMPARED]
-        places = order.gather(1, torch.searchsorted(ordered, torch.cat([best, rows], 1)))
-        placed = {name: value.to(rows.device) for name, value in inputs.items()}
-        compared, listed = places.split([best.shape[1], rows.shape[1]], 1)
-        listed = [of_user[: len(items)] for of_user, items in zip(listed, lists, strict=True)]
-        influence = influences(placed, listed, list(compared), score, int(self.model.config.num_time_gap_buckets))
+        gaps, lengths = int(self.model.config.num_time_gap_buckets), list(map(len, lists))
+        influence = list_influences(found, rows, lengths, inputs, self.states, gaps)
+        reason = cache(self.reason)  # an item of a history supports several items of its list
         return [
             [
-                replace(item, because=tuple(self._reason(*reason) for reason in reasons))
+                replace(item, because=tuple(replace(reason(row), weight=round(weight, 4)) for row, weight in reasons))
                 for item, reasons in zip(items, of_user.reasons(REASONS), strict=True)
             ]
             for items, of_user in zip(lists, influence, strict=True)
@@ -369,7 +362,8 @@ class ItemRanker:
             item["item_id"], round(score, 6), title, item.get("category"), price=price, currency=currency
         )
 
-    def _reason(self, row: int, weight: float) -> Reason:
+    def reason(self, row: int, weight: float = 0.0) -> Reason:
+        """The item with this index as a reason of this weight."""
         item = self.vocabulary.item(row)
         return Reason(item["item_id"], item.get("title") or item["item_id"], round(weight, 4))
 

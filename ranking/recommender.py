@@ -31,6 +31,7 @@ from ..modeling_xcat.recommending_xcat import (
 )
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
+from .explanation.explainer import Explanations
 from .item_data import ItemData
 from .requests import Requests, one_history, read_requests
 from .rerank import Reranker, pool_size, reordering, rerank_scores
@@ -43,7 +44,7 @@ from .user_inputs import UserInputs
 logger = logging.getLogger(__name__)
 
 
-class XCatRecommender(UserInputs, TargetRecommender, UserSessions):
+class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations):
     """Recommends items of a checkpoint's catalogue, with the model's state at the time of construction.
 
     See `ItemRanker` for subclasses of the model, `TargetRecommender` for brands, `ClickPredictions` for clicks, and

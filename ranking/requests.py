@@ -51,6 +51,16 @@ class Requests:
         """The times of the last events of a user; empty if no times were given."""
         return [] if self.timestamps is None else self.timestamps[user][-last:]
 
+    def without_item(self, item_id: str) -> Requests:
+        """The same requests without the events of an item."""
+        kept = [[place for place, one in enumerate(history) if one != item_id] for history in self.histories]
+        changed: dict[str, Any] = {}
+        for name in _PER_EVENT:
+            lists = getattr(self, name)
+            if lists is not None:
+                changed[name] = [[row[place] for place in places] for row, places in zip(lists, kept, strict=True)]
+        return replace(self, **changed)
+
     def of(self, users: Sequence[int]) -> Requests:
         """The requests of some users; an empty history gets one event of an unknown item."""
         taken: dict[str, Any] = {

@@ -12,50 +12,18 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
-from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
-from xcat_rec.modeling_xcat.explanation_xcat import LATEST, LEAST_WEIGHT, odds_lost, without_items
-from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
-from xcat_rec.modeling_xcat.recommending_xcat import Recommendation
-from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.modeling_xcat.explanation_xcat import (
+    LATEST,
+    LEAST_WEIGHT,
+    Influences,
+    influences,
+    log_odds,
+    without_items,
+)
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
-from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS, UNKNOWN_ROW, ItemVocabulary
+from xcat_rec.tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
 
-ITEMS = ["tent", "pegs", "pizza", "cola", "map", "best seller", "soap"]
-WEIGHT = 4.0
-
-
-def shop(weights: dict[tuple[str, str], float], **changes: Any) -> XCatRecommender:
-    """A model whose score is an item-to-item weight per pair of event and item, and 5 for the best seller."""
-    config = XCatConfig(
-        use_text=False, num_fusion_layers=0, num_behavior_layers=0, num_item_rows=len(ITEMS) + NUM_SPECIAL_ROWS,
-        hidden_size=8, max_history=40, num_neighbors=6, neighbor_weight=WEIGHT, neighbor_decay=1.0, neighbor_window=40,
-        repeats="off", num_candidates=0, scoring="dot", temperature=1.0, **changes,
-    )  # fmt: skip
-    model = XCatForNextItem(config)
-    base, row = model.model, {item: number for number, item in enumerate(ITEMS, start=NUM_SPECIAL_ROWS)}
-    with torch.no_grad():
-        base.items.item_counts.fill_(1)
-        for parameter in base.parameters():
-            parameter.zero_()
-        base.output_norm.bias[0] = 1.0  # the state of every history
-        base.items.id_embeddings.weight[row["best seller"], 0] = 5.0
-        base.input_norm.weight.fill_(1.0)
-    for (event, item), weight in weights.items():
-        place = int(base.neighbors.similarities[row[event]].count_nonzero())
-        base.neighbors.rows[row[event], place] = row[item]
-        base.neighbors.similarities[row[event], place] = weight
-    words = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
-    table = ItemVocabulary(pa.table({"item_id": ITEMS, "category": ["all"] * len(ITEMS)}))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]")
-    return XCatRecommender(model, XCatProcessor(tokenizer, table, max_history=40))
-
-
-def reasons(found: list[Recommendation]) -> dict[str, list[tuple[str, float]]]:
-    return {item.item_id: [(one.item_id, one.weight) for one in item.because] for item in found if item.because}
-
-
-def lost(fall: float) -> float:
-    return round(1 - math.exp(-fall), 4)
+from ..neighbor_shop import ITEMS, WEIGHT, lost, reasons, shop
 
 
 def test_an_event_is_the_reason_of_the_item_that_it_carries_and_of_no_other():
@@ -93,11 +61,14 @@ def test_reasons_do_not_depend_on_the_length_of_the_list(rule: bool) -> None:
     assert len(alone) == 1 and not alone[0].because, "the items that are not listed fall alike"
 
 
-def test_a_long_list_is_compared_with_the_best_items():
-    scores, without = torch.zeros(4), -torch.tensor([[1.0, 1.0, 1.0, 3.0], [2.0, 4.0, 0.0, 1.0]])
-    listed, compared = torch.tensor([0, 3]), torch.tensor([0, 1, 2])
-    expected = torch.tensor([[0.0, 2.0], [0.0, 0.0]])
-    torch.testing.assert_close(odds_lost(scores, without, listed, compared), 1 - torch.exp(-expected))
+def test_odds_are_those_of_the_softmax():
+    scores, listed, compared = torch.randn(3, 6), torch.tensor([0, 5]), torch.tensor([0, 1, 2, 4])
+    for place, odds in zip(listed.tolist(), log_odds(scores, listed, compared).T, strict=True):
+        others = [other for other in compared.tolist() if other != place]
+        shares = torch.softmax(scores[:, [place, *others]], 1)[:, 0]
+        torch.testing.assert_close(odds, (shares / (1 - shares)).log())
+    alone = torch.tensor([[2.0, -torch.inf]])
+    assert log_odds(alone, torch.tensor([0]), torch.tensor([0, 1])).tolist() == [[2.0]], "no other has a score"
 
 
 def test_all_events_of_an_item_count_and_make_one_reason():
@@ -133,7 +104,7 @@ def test_the_latest_items_are_examined():
     assert reasons(using.recommend(near)) and not reasons(using.recommend(far)), "beyond what the model reads"
 
 
-def test_the_weight_is_the_smaller_of_the_fall_and_of_the_fall_beyond_the_others():
+def test_the_weight_is_the_smaller_of_the_falls_of_score_and_odds():
     scores = torch.tensor([4.0, 3.0, 2.0, 1.0])
     without = torch.tensor(
         [
@@ -142,11 +113,24 @@ def test_the_weight_is_the_smaller_of_the_fall_and_of_the_fall_beyond_the_others
             [4.0, 3.0, 2.0, -torch.inf],
         ]
     )
-    expected = torch.zeros(3, 4)
-    expected[1, 1], expected[2, 3] = 1 - math.exp(-1), 1.0
-    torch.testing.assert_close(odds_lost(scores, without), expected)
-    torch.testing.assert_close(odds_lost(scores[:1], without[1:2, :1]), torch.tensor([[1 - math.exp(-1)]]))
-    assert odds_lost(scores, without[:0]).shape == (0, 4) and odds_lost(scores[:0], without[:, :0]).shape == (3, 0)
+    every = torch.arange(4)
+    inputs = {"item_ids": torch.tensor([[4, 3, 2]]), "attention_mask": torch.ones(1, 3), "query_positions": every[2:3]}
+    asked = []
+
+    def score(_: dict[str, torch.Tensor], users: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:
+        asked.append((users.tolist(), removed.tolist()))
+        return torch.cat([scores[None], without])
+
+    (found,) = influences(inputs, [every], [every], score)
+    assert asked == [([0] * 4, [0, 2, 3, 4])], "the latest item first"
+    odds = log_odds(torch.cat([scores[None], without]), every, every)
+    assert found.support[:3].tolist() == (odds[0] - odds[1:]).T[:3].tolist() and found.support[3, 2] == torch.inf
+    weights = found.weights
+    assert weights[:, 0].tolist() == [0.0] * 4, "no score falls"
+    assert weights[[0, 2, 3], 1].tolist() == [0.0] * 3, "the others fall by more"
+    assert weights[1, 1] == pytest.approx(1 - math.exp(-float(odds[0, 1] - odds[2, 1]))) and weights[3, 2] == 1
+    assert found.reasons(1)[3] == [(4, 1.0)]
+    assert Influences(every[:0], torch.zeros(1, 0), torch.zeros(1, 0)).reasons(3) == [[]]
 
 
 def test_inputs_without_an_item_are_those_of_the_history_without_it():

@@ -102,8 +102,9 @@ def test_the_score_of_an_item_falls_without_its_reason(name: str) -> None:
             before, after = using.score_rows(using.processor.history_rows([history, left]))[:, rows]
             falls = before - after
             for place, one in enumerate(found):
-                others = torch.cat([falls[:place], falls[place + 1 :]]).quantile(0.5)
-                expected = 1 - math.exp(-max(0.0, float(min(falls[place], falls[place] - others))))
+                others = [torch.cat([all_[:place], all_[place + 1 :]]).logsumexp(0) for all_ in (before, after)]
+                odds = falls[place] - (others[0] - others[1])
+                expected = 1 - math.exp(-max(0.0, float(min(falls[place], odds))))
                 shown = {reason.item_id: reason.weight for reason in one.because}
                 if item in shown:
                     number += 1
