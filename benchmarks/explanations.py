@@ -129,6 +129,7 @@ def influences_of(recommender: XCatRecommender, row: Row, generator: torch.Gener
     return curves.areas(case.rows)
 
 
+@torch.no_grad()
 def word_areas(recommender: XCatRecommender, row: Row, generator: torch.Generator) -> dict[str, float] | None:
     """Mean fall of the first item's log odds as the words of its text are removed, the most important first."""
     found, case = best_items(recommender, row, (1,))

@@ -170,7 +170,7 @@ class _Explainer:
             )
         if self._exclude_seen and str(item) in {str(one) for one in one_history(history)}:
             raise ValueError(
-                f"item is {str(item)!r}, which is in the history, and lists leave the history out; give "
+                f"item is {str(item)!r}, which is in the history, whose items lists do not have; give "
                 "exclude_seen=False"
             )
         return row
