@@ -28,6 +28,7 @@ from machine import machine_line
 
 from xcat_rec.evaluation.bootstrap import relative_bootstrap
 from xcat_rec.modeling_xcat.explanation_xcat import COMPARED, latest_items, list_influences
+from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.modeling_xcat.ranked_xcat import Ranked, catalogue_scores, ranked_items
 from xcat_rec.ranking.explanation.explainer import odds_of
 from xcat_rec.ranking.explanation.methods import METHODS, Case
@@ -40,6 +41,8 @@ from xcat_rec.workflows.read_shop import read_shop
 PLACES = (1, 5, 10)
 """Places of the explained items in their list."""
 LEAST_ITEMS = 3
+TIES = 10
+"""Further items of a list, which may have the score of the item whose place is checked."""
 HISTORIES_AT_ONCE = 64
 PER_EVENT = ("event_types", "ratings", "timestamps")
 AREAS = ("deletion", "insertion", "area under deletion", "area above insertion")
@@ -186,7 +189,8 @@ def best_items(recommender: XCatRecommender, row: Row, places: Sequence[int]) ->
     recent = recent.discovering([row["items"]])
     given = (ranker.model.model, ranker.index, states, recent)
     count = max(COMPARED, int(ranker.model.config.num_candidates))
-    found = ranked_items(*given, count, lambda scores, start: None, None, None)
+    every = ranker.filter.hide(Filters(), ranker.filter.allowed(Filters()), [])
+    found = ranked_items(*given, count, every, None, None)
     rows = found.rows[0, [place - 1 for place in places]]
     return found, Case(ranker.model.model, inputs, recent, latest_items(inputs["item_ids"][0]), rows, ranker.items)
 
@@ -201,13 +205,14 @@ def check_reasons(recommender: XCatRecommender, rows: Sequence[Row]) -> str:
             explained = recommender.explain(history, item.item_id, words=False) if item.because else None
             reasons += len(item.because)
             fell += 0 if explained is None else len(explained.because)
-            for other in () if explained is None else explained.counterfactuals:
+            others = () if explained is None else explained.counterfactuals
+            for other in (one for one in others if one.score is not None):
                 left = [one for one in history if one != other.item_id]
-                again = recommender.recommend(left, recommender.vocabulary.num_items, explain=False)
-                scores = [one.score for one in again]
-                own = next(one.score for one in again if one.item_id == item.item_id)
+                again = recommender.recommend(left, other.rank + TIES, explain=False)
+                own = next((one.score for one in again if one.item_id == item.item_id), None)
                 places += 1
-                equal += sum(score > own for score in scores) + 1 == other.rank
+                equal += own is not None and sum(one.score > own for one in again) + 1 == other.rank
+    # A list of popular items has its own order, so places there are not counted.
     return (
         f"{reasons:,} reasons of {lists:,} recommendations: without it the score of a new request falls for {fell:,} "
         f"({fell / max(1, reasons):.2%}); place without it equal to that of a new request: {equal:,} of {places:,}"

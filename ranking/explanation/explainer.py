@@ -10,6 +10,7 @@ import torch
 
 from ...modeling_xcat.asks_xcat import Asks
 from ...modeling_xcat.explanation_xcat import COMPARED, Influences, list_influences, log_odds, places_among
+from ...modeling_xcat.filters_xcat import Filters
 from ...modeling_xcat.popular_xcat import popular_rows
 from ...modeling_xcat.queries_xcat import Queries
 from ...modeling_xcat.ranked_xcat import Ranked, catalogue_scores, ranked_items, with_pinned
@@ -227,9 +228,10 @@ class _Explainer:
         base, ranker = self._ranker.model.model, self._ranker
         count = min(max(COMPARED, int(base.config.num_candidates)), int(base.config.num_items))
         given = (base, ranker.index, request.states, request.recent)
-        found = ranked_items(*given, count, _keep_all, None, request.asks)
+        every = ranker.filter.hide(Filters(), ranker.filter.allowed(Filters()), [])
+        found = ranked_items(*given, count, every, None, request.asks)
         pin = torch.tensor([row], device=found.rows.device)
-        return with_pinned(found, pin, *given, _keep_all, None, request.asks)
+        return with_pinned(found, pin, *given, every, None, request.asks)
 
     def _counterfactuals(
         self, row: int, request: _Request, influence: Influences, before: float
@@ -312,10 +314,6 @@ def _notes(events: int, unknown: int) -> list[str]:
     if not unknown or unknown == events:
         return []
     return [f"{unknown} of {events} events have items that are not in the catalogue"]
-
-
-def _keep_all(scores: torch.Tensor, start: int) -> None:
-    """No filter."""
 
 
 def odds_of(ranked: Ranked, row: int) -> Callable[[torch.Tensor], torch.Tensor]:

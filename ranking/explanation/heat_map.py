@@ -16,6 +16,8 @@ WIDTH = 760
 _MARGIN, _LINE, _SIZE, _BAR = 24, 26, 14, 120
 _SUPPORT, _AGAINST = (33, 102, 172), (178, 24, 43)
 """Colours of influences that raise and lower the score (blue and red of ColorBrewer RdBu)."""
+_FAINT = 0.2
+"""Influence that has the full colour if all words have less."""
 _FONT = "font-family='sans-serif'"
 
 
@@ -98,11 +100,12 @@ def svg_of(found: Explanation) -> str:
     if found.events:
         canvas.heading(labels.events)
         _draw_events(canvas, found, labels)
-    for name, label in labels.words.items():
-        words: Sequence[WordInfluence] = getattr(found, name)
+    groups: dict[str, Sequence[WordInfluence]] = {label: getattr(found, name) for name, label in labels.words.items()}
+    largest = max((abs(one.influence) for words in groups.values() for one in words), default=0.0)
+    for label, words in groups.items():
         if words:
             canvas.heading(label)
-            _draw_words(canvas, words)
+            _draw_words(canvas, words, max(largest, _FAINT))
     if found.events or found.query_words or found.item_words:
         canvas.top += 0.4 * _LINE
         canvas.text(_MARGIN, labels.legend, size=12, colour="#666")
@@ -133,9 +136,9 @@ def _number(one: EventInfluence) -> str:
     return f"{one.influence:+.2f}"
 
 
-def _draw_words(canvas: _Canvas, words: Sequence[WordInfluence]) -> None:
-    """Words in their order, each on its colour."""
-    largest, left = max(abs(one.influence) for one in words), float(_MARGIN)
+def _draw_words(canvas: _Canvas, words: Sequence[WordInfluence], largest: float) -> None:
+    """Words in their order, each on its colour; `largest` has the full colour."""
+    left = float(_MARGIN)
     for one in words:
         word = fitted(one.word, WIDTH - 2 * _MARGIN - 12, _SIZE)
         width = text_width(word, _SIZE) + 12

@@ -10,7 +10,7 @@ import pytest
 
 from xcat_rec.modeling_xcat.recommending_xcat import Reason
 from xcat_rec.ranking.explanation import Counterfactual, EventInfluence, Explanation, NearestItem, WordInfluence
-from xcat_rec.ranking.explanation.heat_map import WIDTH, fitted, text_width
+from xcat_rec.ranking.explanation.heat_map import WIDTH, colour_of, fitted, text_width
 
 BOOTS, SOCKS = Reason("b", "Boots <1>", 0.4), Reason("s", "Socks", 0.12)
 FOUND = Explanation(
@@ -94,7 +94,8 @@ def test_colours_follow_the_influences() -> None:
     root = ElementTree.fromstring(FOUND.heat_map())
     boxes = [one.get("fill") for one in root.iter() if one.tag.endswith("rect")][1:]
     assert boxes[0] == "#2166ac" and boxes[2] != boxes[0], "full blue for the largest support"
-    assert boxes[3:5] == ["#2166ac", "#8caed2"] and boxes[5:7] == ["#2166ac", "#b2182b"], "red lowers the score"
+    assert boxes[3:5] == ["#2166ac", "#8caed2"], "words of the query"
+    assert boxes[5:7] == [colour_of(0.3, 1.0), colour_of(-0.3, 1.0)], "one scale for all words; red lowers the score"
 
 
 def test_wide_characters_count_twice() -> None:
