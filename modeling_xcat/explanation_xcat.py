@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from .limits_xcat import NUM_SPECIAL_ROWS
 from .ranked_xcat import Ranked
+from .recent_events_xcat import RecentEvents
 
 LATEST = 16
 """Distinct items of a history that are examined, the latest ones; each costs one encoding of the history."""
@@ -71,7 +71,7 @@ def list_influences(
     rows: torch.Tensor,
     lengths: Sequence[int],
     inputs: Mapping[str, torch.Tensor],
-    encode: Callable[[dict[str, torch.Tensor]], Any],
+    encode: Callable[[dict[str, torch.Tensor]], tuple[torch.Tensor, RecentEvents]],
     gap_buckets: int = 0,
 ) -> list[Influences]:
     """Influence of the items of histories on the items of lists.
@@ -89,7 +89,8 @@ def list_influences(
     """
 
     def score(without: dict[str, torch.Tensor], users: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:
-        return found.changed(*encode(without), users, removed)
+        states, recent = encode(without)
+        return found.changed(states, recent, users, removed)
 
     best = found.rows[:, :COMPARED]
     places = places_among(found.candidates, torch.cat([best, rows], 1))

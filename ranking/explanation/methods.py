@@ -178,8 +178,8 @@ def gated(base: Any, items: torch.Tensor, gates: torch.Tensor) -> Any:
 
     def embed_items(ids: torch.Tensor) -> torch.Tensor:
         rows, inverse = torch.unique(ids, return_inverse=True)
-        own = base.items(rows)[inverse]
-        unknown = base.items(torch.tensor([UNKNOWN_ROW], device=ids.device))[0]
+        own: torch.Tensor = base.items(rows)[inverse]
+        unknown: torch.Tensor = base.items(torch.tensor([UNKNOWN_ROW], device=ids.device))[0]
         return unknown + of_events(ids)[..., None] * (own - unknown)
 
     def history_text(ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -236,5 +236,5 @@ def reranker_parts(case: Case, reranker: XCatCandidateAttention, found: Candidat
     left = torch.cat([every, events != case.items[:, None]]) & found.events
     count = len(left)
     features = CandidateFeatures(found.pairs.expand(count, -1, -1, -1), found.candidates.expand(count, -1, -1), left)
-    bonus, _ = reranker(features)
+    bonus: torch.Tensor = reranker(features)[0]
     return (bonus[:1] - bonus[1:]).T
