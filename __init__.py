@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from .workflows.bench_models import bench as bench
     from .workflows.checkpoint_evaluation import evaluate_checkpoint as evaluate_checkpoint
     from .workflows.evaluate import evaluate as evaluate
+    from .workflows.export import export as export
     from .workflows.fit import fit as fit
     from .workflows.fit_result import FitResult as FitResult
     from .workflows.inspect import inspect as inspect
@@ -135,6 +136,7 @@ _EXPORTS = {
     "evaluate": ".workflows.evaluate",
     "evaluate_checkpoint": ".workflows.checkpoint_evaluation",
     "evaluate_ranker": ".evaluation.ranker_evaluation",
+    "export": ".workflows.export",
     "fit": ".workflows.fit",
     "guess_columns": ".tokenization.tables.column_guess",
     "inspect": ".workflows.inspect",

@@ -23,6 +23,7 @@ FLOORS = {
     "tokenization": 1,
     "catalogue": 2,
     "evaluation": 2,
+    "exporting": 3,
     "checkpoints": 3,
     "ranking": 4,
     "training": 5,

@@ -36,6 +36,7 @@ COMMANDS = {
     "chat": "Chat about the catalogue, in English or Chinese.",
     "interests": "Print users' interests, found in their texts and ratings.",
     "suggest-labels": "Rank texts, items or users whose labels would teach most.",
+    "export": "Write ONNX graphs of a checkpoint.",
     "push": "Upload a checkpoint to the hub.",
     "space": "Write a Space: a web page that recommends from a checkpoint.",
     "demo": "Train, evaluate, recommend and reload on The Complete Journey.",

@@ -25,6 +25,9 @@ def push(
         str | None, typer.Option(help="For an adapter: NAMESPACE/NAME of its base, if it was trained on a folder.")
     ] = None,
     tag: Annotated[str | None, typer.Option(help="Tag for this version, such as v1.")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Upload weights with 16 bits per number: fp16 or bf16.", show_default=False)
+    ] = None,
     message: Annotated[str | None, typer.Option(help="Title of the commit, such as 'Add items'.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
@@ -39,6 +42,8 @@ def push(
 
         xcat push my-checkpoint me/my-shop --revision trial --tag v2
 
+        xcat push my-checkpoint me/my-shop --dtype bf16
+
         xcat push my-checkpoint them/their-model --create-pr
 
         xcat push my-adapter me/my-adapter --base-repo me/my-shop
@@ -46,8 +51,8 @@ def push(
         xcat push --metric ndcg me/ndcg   # then, anywhere: evaluate.load("me/ndcg")
     """
     if metric is not None:
-        if repository is not None or base_repo is not None or tag is not None:
-            raise ValueError("--metric takes one NAMESPACE/NAME, and no checkpoint, --base-repo or --tag")
+        if any(value is not None for value in (repository, base_repo, tag, dtype)):
+            raise ValueError("--metric takes one NAMESPACE/NAME, and no checkpoint, --base-repo, --tag or --dtype")
         _push_metric(metric, checkpoint, private, revision, create_pr, message, json_output)
         return
     if repository is None:
@@ -70,6 +75,7 @@ def push(
         tag=tag,
         message=message or "Upload checkpoint",
         base_repo=base_repo,
+        dtype=dtype,
     )
     commit = pushed.commit
     if pushed.left_out:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .configuration_xcat import NUM_SPECIAL_ROWS, XCatConfig
+from .export_xcat import is_exporting
 from .recent_events_xcat import RecentEvents
 from .reranker_xcat import CandidateSources
 from .segments_xcat import TRENDS, XCatSegments
@@ -113,7 +114,9 @@ def new_categories(categories: torch.Tensor, histories: torch.Tensor, rows: torc
     Returns:
         (queries, items) bool; False for an item without category.
     """
-    had = torch.zeros(len(histories), int(categories.max()) + 1, dtype=torch.bool, device=histories.device)
+    # A graph has one place per item, because the number of categories is a value.
+    places = len(categories) if is_exporting() else int(categories.max()) + 1
+    had = torch.zeros(histories.shape[0], places, dtype=torch.bool, device=histories.device)
     had.scatter_(1, categories[histories].long(), True)
     own = categories[rows.clamp(min=0)].long()
     return ~had.gather(1, own) & (own > 0) & (rows >= 0)

@@ -28,6 +28,7 @@ class FirstStage:
         asked: The view of the score for what the users ask for, or None.
         seen: (queries, n) item indices that get no score, 0 for none; None to score every item. See `RecentEvents`.
         segments: Rates of first purchases by segment of users, for discovery, or None.
+        dense: (queries, item rows) all bonuses in one tensor instead of pairs, in an exported graph; else None.
 
     Example:
         >>> pair = torch.tensor([0]), torch.tensor([3]), torch.tensor([0.5])
@@ -42,12 +43,15 @@ class FirstStage:
     asked: AskScores | None = None
     seen: torch.Tensor | None = None
     segments: SegmentScores | None = None
+    dense: torch.Tensor | None = None
 
     def scores(self, item_side: torch.Tensor) -> torch.Tensor:
         """(queries, item rows) scores for (item rows, hidden) item embeddings; special rows and `seen` are -inf."""
         scores = self.queries @ item_side.T
         for queries, rows, values in self.bonuses:
             scores[queries, rows] += values
+        if self.dense is not None:
+            scores = scores + self.dense
         if self.segments is not None:
             scores += self.segments.block(0, scores.shape[1])
         if self.boosts is not None:

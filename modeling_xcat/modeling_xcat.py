@@ -16,6 +16,7 @@ from .cloze_xcat import EVENT_CODES, ClozeBatch, XCatBidirectionalEncoder
 from .configuration_xcat import DISCOVERY_FROM, XCatConfig
 from .discovery_ranker_xcat import XCatDiscoveryRanker
 from .export_xcat import is_exporting
+from .features_xcat import XCatFeatures
 from .fusion_xcat import XCatFusion
 from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
@@ -25,7 +26,6 @@ from .next_item_loss_xcat import XCatNextItemLoss
 from .outputs_xcat import XCatModelOutput, XCatNextItemOutput
 from .repeats_xcat import XCatRepeats
 from .reranker_xcat import XCatCandidateAttention
-from .scoring_xcat import XCatScoring
 from .segments_xcat import XCatSegments
 from .signature_xcat import names_inputs
 from .text_xcat import XCatTextEncoder
@@ -37,7 +37,7 @@ PIPELINES: dict[str, Any] = {"item-recommendation": {"impl": "pipeline_xcat.XCat
 """Entry for `transformers.pipeline` in a saved configuration: task to the class in the checkpoint's code."""
 
 
-class XCatModel(XCatScoring):
+class XCatModel(XCatFeatures):
     """Encodes histories into states, items into representations, and scores one against the other."""
 
     _keys_to_ignore_on_load_unexpected = [r"soft_target_rows"]
@@ -360,6 +360,14 @@ class XCatForNextItem(XCatNextItemLoss):
         """Like `XCatModel.score_catalogue`."""
         scores: torch.Tensor = self.model.score_catalogue(query_positions, **inputs)
         return scores
+
+    def get_user_features(self, query_positions: Any = None, **inputs: Any) -> torch.Tensor:
+        """Like `XCatModel.get_user_features`."""
+        return self.model.get_user_features(query_positions, **inputs)
+
+    def get_item_features(self, rows: Any = None) -> torch.Tensor:
+        """Like `XCatModel.get_item_features`."""
+        return self.model.get_item_features(rows)
 
 
 XCatModel.register_for_auto_class("AutoModel")

@@ -90,3 +90,20 @@ class XCatNeighbors(XCatItemTable):
             distinct % size,
             float(self.config.neighbor_weight if weight is None else weight) * sums,
         )
+
+    def dense_bonus(self, recent: RecentEvents) -> torch.Tensor:
+        """(queries, item rows) the bonuses of `bonus`, for exported graphs, where no shape depends on values."""
+        weight = self.config.discover_neighbor_weight if recent.discovers else None
+        latest = recent.items[:, : self.config.neighbor_window]
+        decay = float(self.config.neighbor_decay) ** torch.arange(latest.shape[1], device=latest.device)
+        values = (self.similarities[latest] * decay[:, None]).clamp(min=0)
+        sums = values.new_zeros(latest.shape[0], len(self.rows))
+        sums = sums.scatter_add(1, self.rows[latest].long().flatten(1), values.flatten(1))
+        if self.config.format_version > 1:
+            events = torch.zeros_like(sums).scatter_add(1, recent.items, recent.items.gt(0).to(sums.dtype))
+            new = torch.where(events > 0, 0.0, sums)
+            best = new.amax(1, keepdim=True) if self.config.neighbor_history else torch.zeros_like(new[:, :1])
+            sums = torch.where(events > 0, best, sums)
+        if self.config.format_version < REGRESSION_FROM:
+            sums = sums.sqrt()
+        return float(self.config.neighbor_weight if weight is None else weight) * sums

@@ -14,6 +14,7 @@ from transformers.utils import logging
 
 from .asks_xcat import XCatAskReader
 from .configuration_xcat import XCatConfig
+from .dtypes_xcat import stored_weights
 from .fusion_xcat import XCatFusion
 from .items_xcat import XCatItemEncoder
 from .neighbors_xcat import XCatItemTable
@@ -73,9 +74,24 @@ class XCatPreTrainedModel(PreTrainedModel):
         return loaded
 
     def save_pretrained(  # type: ignore[override]
-        self, save_directory: str | os.PathLike[str], is_main_process: bool = True, **kwargs: Any
+        self,
+        save_directory: str | os.PathLike[str],
+        is_main_process: bool = True,
+        *,
+        dtype: str | torch.dtype | None = None,
+        **kwargs: Any,
     ) -> None:
-        """As in `PreTrainedModel`, but atomic; see `written_whole`."""
+        """As in `PreTrainedModel`, but atomic; see `written_whole`.
+
+        Args:
+            save_directory: The folder.
+            is_main_process: Whether this process writes.
+            dtype: "fp16" or "bf16" to store the weights with 16 bits per number; they are read as float32 again. None
+                for the type of the model.
+            **kwargs: Arguments of `PreTrainedModel.save_pretrained`.
+        """
+        if dtype is not None:
+            kwargs["state_dict"] = stored_weights(kwargs.get("state_dict") or self.state_dict(), dtype)
         if not is_main_process or kwargs.get("push_to_hub"):
             with code_of_main_left_out(self):
                 super().save_pretrained(save_directory, is_main_process=is_main_process, **kwargs)

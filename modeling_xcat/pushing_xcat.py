@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -65,6 +65,7 @@ def push_folder(
     files: Sequence[str] = SHARED,
     replaced: Sequence[str] = CHECKPOINT,
     base_repo: str | None = None,
+    added: Mapping[str, bytes] | None = None,
 ) -> CommitInfo:
     """Upload the files of a checkpoint to a repository, in one commit that replaces the weights.
 
@@ -86,6 +87,7 @@ def push_folder(
         files: Patterns of the files to push.
         replaced: Patterns of files to delete from the repository if the folder lacks them.
         base_repo: Repository of the base, for an adapter; None for the base stored in the adapter.
+        added: Content of further files by path, unless the folder has a file of that name.
 
     Returns:
         The commit.
@@ -99,9 +101,10 @@ def push_folder(
     if create_pr and (tag is not None or revision is not None):
         raise ValueError("a pull request goes to the main branch and has no tag; leave revision= and tag= out")
     target = _Target(HfApi(token=token), repository, revision, create_pr, tag, message, description)
-    content = _Content(
-        Path(folder), path_in_repo, files, replaced, changed_files(Path(folder), repository, files, base_repo)
-    )
+    place = Path(folder)
+    changed = changed_files(place, repository, files, base_repo)
+    new = {path: text for path, text in (added or {}).items() if not (place / path).exists()}
+    content = _Content(place, path_in_repo, [*files, *(added or ())], replaced, {**changed, **new})
     try:
         return _push(content, target, private)
     except (*HUB_ERRORS, RuntimeError) as error:
@@ -221,7 +224,7 @@ def check_base_name(base: str | None, adapter: str) -> None:
 def _operations(content: _Content, held: Sequence[str]) -> list[Any]:
     place = content.path_in_repo.strip("/")
     prefix = f"{place}/" if place else ""
-    paths = shared_files(content.folder, content.files)
+    paths = sorted({*shared_files(content.folder, content.files), *content.changed})
     new = {prefix + path for path in paths}
     stale = [
         path for path in held if path not in new and any(_fits(path, prefix + pattern) for pattern in content.replaced)

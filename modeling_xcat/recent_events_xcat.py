@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from .export_xcat import is_exporting
 from .layout_xcat import SequenceLayout
 
 
@@ -108,6 +109,8 @@ def _occurrences(item_ids: torch.Tensor, layout: SequenceLayout) -> tuple[torch.
     Returns:
         (events,) counts from 1, and (events,) flattened positions, past the end without a next event.
     """
+    if is_exporting():
+        return _occurrences_of_rows(item_ids, layout)
     items, total = item_ids.flatten(), item_ids.numel()
     starts = (layout.mask & layout.position_ids.eq(0)).flatten().long().cumsum(0)
     keys, order = torch.sort(starts * (items.max() + 1 if total else 1) + items, stable=True)
@@ -120,3 +123,16 @@ def _occurrences(item_ids: torch.Tensor, layout: SequenceLayout) -> tuple[torch.
     again = ~first[1:]
     following[order[:-1][again]] = order[1:][again]
     return ordinals, following
+
+
+def _occurrences_of_rows(item_ids: torch.Tensor, layout: SequenceLayout) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same by comparing all pairs of events of a row, because in a graph no shape may depend on values."""
+    rows, length = item_ids.shape
+    place = torch.arange(length, device=item_ids.device)
+    documents = layout.document_ids
+    same = (item_ids[:, :, None] == item_ids[:, None, :]) & (documents[:, :, None] == documents[:, None, :])
+    ordinals = (same & (place[:, None] >= place)).sum(2)
+    later = torch.where(same & (place[:, None] < place), place, length).amin(2)
+    start = torch.arange(rows, device=item_ids.device)[:, None] * length
+    following = torch.where(later < length, start + later, rows * length)
+    return ordinals.flatten(), following.flatten()

@@ -174,6 +174,9 @@ class ItemRanker:
     A subclass of the model is served with its own `query_side`, `item_side`, `bonuses`, `first_stage` and
     `second_stage`. If it overrides `score_states`, only that is used.
 
+    Attributes:
+        layout: Layout of many histories in rows; "right" for one per row, padded on the right.
+
     Args:
         model: A trained `XCatForNextItem`; it is put into evaluation mode.
         vocabulary: Its catalogue, an `ItemVocabulary`.
@@ -181,6 +184,8 @@ class ItemRanker:
     Raises:
         ValueError: If model and catalogue do not have the same items.
     """
+
+    layout = "packed"
 
     def __init__(self, model: Any, vocabulary: Any) -> None:
         if len(vocabulary) != model.config.num_item_rows:
@@ -272,9 +277,13 @@ class ItemRanker:
             self.model.eval()
         placed = {name: value.to(base.device) for name, value in inputs.items()}
         if pasts is None:
-            states, recent, _ = base.encode_queries(**placed)
-            return states.float(), recent
+            return self._encoded(placed)
         states, recent = next_states(base, placed, pasts)
+        return states.float(), recent
+
+    def _encoded(self, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, RecentEvents]:
+        """States and latest events by the model; a subclass may compute them elsewhere."""
+        states, recent, _ = self.model.model.encode_queries(**inputs)
         return states.float(), recent
 
     def read_asks(self, inputs: Mapping[str, torch.Tensor]) -> Asks:

@@ -49,6 +49,11 @@ class XCatRepeats(nn.Module):
         values = float(self.config.repeat_weight if weight is None else weight) * self.values(recent)
         return queries, recent.items[queries, places], values[queries, places]
 
+    def dense_bonus(self, recent: RecentEvents) -> torch.Tensor:
+        """(queries, item rows) the bonuses of `bonus`, for exported graphs, where no shape depends on values."""
+        values = float(self.config.repeat_weight) * self.values(recent)
+        return values.new_zeros(values.shape[0], self.config.num_item_rows).scatter_add(1, recent.items, values)
+
 
 def _doubling(numbers: torch.Tensor, buckets: int) -> torch.Tensor:
     """Bucket of whole numbers from 1: 1, 2 to 3, 4 to 7, and so on; the last one takes all larger numbers."""

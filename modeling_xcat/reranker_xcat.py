@@ -291,8 +291,10 @@ def _of_discovery(recent: RecentEvents, rows: torch.Tensor, sources: CandidateSo
     seen, items = recent.seen, sources.items
     rates = torch.einsum("qs,qcs->qc", sources.segments.shares(seen), sources.segments.rates[rows].float())
     categories, there = items.category_values.long(), (seen >= NUM_SPECIAL_ROWS).float()
-    sold = torch.bincount(categories, weights=items.item_counts.float())
-    counts = there.new_zeros(len(seen), len(sold)).scatter_add_(1, categories[seen], there)
+    # A graph has one place per item, because the number of categories is a value.
+    places = len(categories) if is_exporting() else int(categories.max()) + 1
+    sold = there.new_zeros(places).index_add(0, categories, items.item_counts.float())
+    counts = there.new_zeros(seen.shape[0], len(sold)).scatter_add_(1, categories[seen], there)
     usual = (sold / sold.sum().clamp(min=1)).clamp(min=1e-6)
     own, known = categories[rows], categories[rows] > 0
     events, total = counts.gather(1, own) * known, there.sum(1, keepdim=True)
@@ -317,7 +319,7 @@ def _cosines(of_events: torch.Tensor, of_candidates: torch.Tensor) -> torch.Tens
 def _text_cosines(items: XCatItemEncoder, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
     """(queries, events, candidates) cosines of pooled texts; 0 if either has no text."""
     if not items.config.use_text:
-        return torch.zeros(len(rows), latest.shape[1], rows.shape[1], device=rows.device)
+        return torch.zeros(rows.shape[0], latest.shape[1], rows.shape[1], device=rows.device)
     own, other = (items.text_states[items.text_index[of], 0].float() for of in (rows, latest))
     return _cosines(other, own)
 
@@ -328,6 +330,8 @@ def _roots(table: XCatItemTable | None, rows: torch.Tensor, latest: torch.Tensor
     found = torch.zeros(queries, events, count, device=rows.device)
     if table is None or not (is_exporting() or (events and count)):
         return found
+    if is_exporting():
+        return _dense_roots(table, rows, latest)
     ordered, order = rows.sort(dim=1)
     similarities = table.similarities[latest].float().flatten(1)
     wanted = table.rows[latest].long().flatten(1)
@@ -336,3 +340,14 @@ def _roots(table: XCatItemTable | None, rows: torch.Tensor, latest: torch.Tensor
     event = pair // table.rows.shape[1]
     found[query, event, order[query, place[query, pair]]] = similarities[query, pair].sqrt()
     return found
+
+
+def _dense_roots(table: XCatItemTable, rows: torch.Tensor, latest: torch.Tensor) -> torch.Tensor:
+    """The same without a shape that depends on values: a table of item rows has the place of each candidate."""
+    queries, count = rows.shape
+    numbers = torch.arange(1, count + 1, device=rows.device).expand(rows.shape)
+    places = torch.zeros(queries, len(table.rows), dtype=torch.long, device=rows.device).scatter(1, rows, numbers)
+    wanted = table.rows[latest].long()
+    found = places.gather(1, wanted.flatten(1)).view(wanted.shape)
+    roots = table.similarities[latest].float().clamp(min=0).sqrt()
+    return roots.new_zeros(*latest.shape, count + 1).scatter_add(2, found, roots)[..., 1:]

@@ -130,19 +130,19 @@ class XCatScoring(XCatPreTrainedModel):
             TypeError: If there is another input, which would make no difference.
         """
         if not is_exporting():
-            self._check_inputs(inputs)
+            self.check_inputs(inputs)
         with torch.autocast(self.device.type, enabled=False):
             states, recent, _ = self.encode_queries(query_positions, **inputs)
             return self.score_states(states, recent)
 
-    def _check_inputs(self, inputs: Mapping[str, Any]) -> None:
-        """Refuse inputs that `forward` would ignore."""
+    def check_inputs(self, inputs: Mapping[str, Any], method: str = "score_catalogue") -> None:
+        """Refuse inputs of a method that `forward` would ignore."""
         forwards = [vars(cls)["forward"] for cls in type(self).__mro__ if "forward" in vars(cls)]
         known = {name for forward in forwards for name in signature(forward).parameters} | {"return_dict"}
         unknown = [name for name, value in inputs.items() if name not in known and value is not None]
         if unknown:
             raise TypeError(
-                f"score_catalogue has no input {unknown[0]!r}; the processor makes inputs of histories and their "
+                f"{method} has no input {unknown[0]!r}; the processor makes inputs of histories and their "
                 "ratings, times and event types, and XCatRecommender.recommend filters and ranks"
             )
 
@@ -158,8 +158,18 @@ class XCatScoring(XCatPreTrainedModel):
 
     def bonuses(self, recent: RecentEvents) -> list[Bonus]:
         """Bonuses of item-to-item weights and, if items of the history are ranked, of the repeat bias."""
+        return [memory.bonus(recent) for memory in self._memories(recent)]
+
+    def _memories(self, recent: RecentEvents) -> list[XCatRepeats | XCatNeighbors]:
         memories = (None if recent.discovers else self.repeats, self.neighbors)
-        return [memory.bonus(recent) for memory in memories if memory is not None]
+        return [memory for memory in memories if memory is not None]
+
+    def _dense_bonuses(self, recent: RecentEvents | None) -> torch.Tensor | None:
+        """(queries, item rows) sum of the bonuses in an exported graph; None outside of it and without bonuses."""
+        if recent is None or not is_exporting():
+            return None
+        dense = [memory.dense_bonus(recent) for memory in self._memories(recent)]
+        return torch.stack(dense).sum(0) if dense else None
 
     def first_stage(
         self,
@@ -190,11 +200,12 @@ class XCatScoring(XCatPreTrainedModel):
             queries, segments = queries * float(factor), self.segments.scores(recent.seen)
         return FirstStage(
             queries,
-            [] if recent is None else self.bonuses(recent),
+            [] if recent is None or is_exporting() else self.bonuses(recent),
             boost * (self.items.item_counts == 0).float() if boost else None,
             asked,
             None if recent is None else recent.seen,
             segments,
+            self._dense_bonuses(recent),
         )
 
     def trained_stage(self, states: torch.Tensor, recent: RecentEvents) -> FirstStage:
@@ -214,6 +225,7 @@ class XCatScoring(XCatPreTrainedModel):
         recent: RecentEvents | None,
         item_side: torch.Tensor | None = None,
         asks: Asks | None = None,
+        only: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Score states against the catalogue.
 
@@ -223,6 +235,7 @@ class XCatScoring(XCatPreTrainedModel):
                 As in `first_stage`.
             item_side: (item rows, hidden) result of `item_side` over the whole table, if already computed.
             asks: What the users ask for (`read_asks`), or None.
+            only: (items,) item indices to rank, None for all; the others are left out before re-ranking.
 
         Returns:
             (queries, item rows) float32 scores; special rows and items that are left out are -inf.
@@ -232,6 +245,9 @@ class XCatScoring(XCatPreTrainedModel):
                 item_side = self.item_side(self.items().float())
             first = self.first_stage(states, recent, asks=asks)
             scores = first.scores(item_side)
+            if only is not None:
+                ranked = torch.zeros_like(scores[0]).index_fill(0, only, 1.0)
+                scores = torch.where(ranked > 0, scores, -torch.inf)
             count = 0 if recent is None else self.candidate_count(first)
             if recent is not None and count:
                 best = scores.topk(count, dim=1)

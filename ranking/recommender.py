@@ -7,13 +7,14 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
 from ..catalogue.interests import interest_reader
 from ..checkpoints.load import bare_model, load_model
+from ..exporting.runtime import OnnxGraphs
 from ..modeling_xcat.arguments_xcat import explanation, finite_number, whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
@@ -33,6 +34,7 @@ from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
 from .explanation.explainer import Explanations
 from .item_data import ItemData
+from .onnx_ranker import OnnxItemRanker, graphs_folder
 from .requests import Requests, one_history, read_requests
 from .rerank import Reranker, pool_size, reordering, rerank_scores
 from .rerankers.knob import Explore
@@ -40,6 +42,11 @@ from .rerankers.words import read_rerankers, rules_of_request
 from .sessions.users import UserSessions
 from .target_recommendations import TargetRecommender
 from .user_inputs import UserInputs
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from ..exporting.write_graphs import ExportResult
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +86,8 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations)
         *,
         model_class: type[XCatForNextItem] = XCatForNextItem,
         rerankers: str | Sequence[str | Reranker] = (),
+        backend: str = "torch",
+        onnx: str | os.PathLike[str] | None = None,
         **kwargs: Any,
     ) -> XCatRecommender:
         """Load a recommender from a checkpoint folder or a hub repository, without running its code.
@@ -89,6 +98,8 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations)
             name_or_path: A folder, or NAMESPACE/NAME on the hub.
             model_class: The class that the model was saved as, if it is a class of your own.
             rerankers: Rules that reorder the best items of each user; see the class.
+            backend: "torch", or "onnx" to run the behaviour model and the text encoder in ONNX Runtime.
+            onnx: Folder of the graphs of `export`; None for the folder `onnx` of the checkpoint.
             **kwargs: Arguments of `locate_checkpoint` (`revision`, `token`, `cache_dir`, `local_files_only`, ...), and
                 of the model's `from_pretrained`.
 
@@ -100,14 +111,33 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations)
         base = kwargs.pop("base", None)
         place = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
         folder = locate_checkpoint(name_or_path, **place)
+        graphs = graphs_folder(backend, onnx, folder)
         if not (folder / "config.json").is_file():
             from ..checkpoints.adapters import is_adapter, load_adapted
 
             if is_adapter(folder):
+                if graphs is not None:
+                    raise ValueError(
+                        f"{name_or_path} is an adapter, which has no graphs; leave backend={backend!r} out"
+                    )
                 adapted, processor = load_adapted(name_or_path, base, model_class=model_class, **place, **kwargs)
                 return cls(bare_model(adapted), processor, rerankers)
         model = load_model(folder, str(name_or_path), model_class, **kwargs)
-        return cls(model, XCatProcessor.from_pretrained(folder), rerankers)
+        recommender = cls(model, XCatProcessor.from_pretrained(folder), rerankers)
+        if graphs is not None:
+            recommender.ranker = OnnxItemRanker(model, recommender.vocabulary, OnnxGraphs(graphs))
+        return recommender
+
+    def export(
+        self, onnx: str | os.PathLike[str], *, dtype: str = "fp32", rows: Dataset | None = None
+    ) -> ExportResult:
+        """Export the model as ONNX graphs, verified against torch; see `write_graphs` for the arguments.
+
+        `from_pretrained(checkpoint, backend="onnx", onnx=...)` runs them.
+        """
+        from ..exporting.write_graphs import write_graphs
+
+        return write_graphs(self.model, self.processor, onnx, dtype=dtype, rows=rows)
 
     @property
     def trained(self) -> np.ndarray:
@@ -125,7 +155,7 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations)
         histories, asks = [row["items"] for row in rows], None
         if any(row.get("ask") for row in rows):
             asks = self.ranker.read_asks(self.processor.ask_inputs([row.get("ask") or "" for row in rows]))
-        states, recent = self.ranker.states(self.processor.collate(rows))
+        states, recent = self.ranker.states(self.processor.collate(rows, layout=self.ranker.layout))
         recent = recent.discovering(histories) if discover else recent
         scores = catalogue_scores(self.model.model, states, recent, self.ranker.items, asks)
         return self.reranked(scores, histories)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,10 @@ def code_files(folder: Path, config: Mapping[str, Any]) -> list[str]:
 
 def requirements() -> str:
     """Requirements of the Space, with the installed versions. The hub installs that gradio itself."""
-    versions = {name: importlib.metadata.version(name).partition("+")[0] for name in ("torch", *REQUIRED)}
-    lines = [f"{name}=={version}" for name, version in sorted({"gradio": GRADIO, **versions}.items())]
+    lines = sorted([f"gradio=={GRADIO}", *pinned(("torch", *REQUIRED))])
     return "\n".join(["--extra-index-url https://download.pytorch.org/whl/cpu", *lines, ""])
+
+
+def pinned(packages: Sequence[str]) -> list[str]:
+    """Requirements of packages, sorted, with the installed versions."""
+    return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in sorted(packages)]

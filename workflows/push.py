@@ -11,8 +11,10 @@ from huggingface_hub import CommitInfo
 from ..checkpoints.adapters import is_adapter
 from ..checkpoints.check import check_adapter, check_checkpoint
 from ..checkpoints.saved_tables import saved_event_settings
+from ..checkpoints.stored_weights import with_stored_type
 from ..modeling_xcat.hub_xcat import locate_checkpoint
 from ..modeling_xcat.pushing_xcat import SHARED, push_folder, shared_files
+from ..serving.endpoint import endpoint_files
 from ..tokenization.saved_names import check_saved_names
 
 
@@ -36,12 +38,17 @@ class PushResult:
         return str(self.commit.pr_url or self.commit.commit_url)
 
 
-def push(checkpoint: str | os.PathLike[str], repository: str, **options: Any) -> PushResult:
+def push(
+    checkpoint: str | os.PathLike[str], repository: str, *, dtype: str | None = None, **options: Any
+) -> PushResult:
     """Upload a checkpoint to the hub in one commit: model, catalogue, tokenizer, code and card. Also uploads adapters.
+
+    A whole checkpoint gets `handler.py` and `requirements.txt` for inference endpoints; see `endpoint_files`.
 
     Args:
         checkpoint: A folder, or NAMESPACE/NAME on the hub to copy.
         repository: NAMESPACE/NAME; created if it does not exist.
+        dtype: "fp16" or "bf16" to upload weights with 16 bits per number; None for those of the checkpoint.
         **options: Arguments of `push_folder`: `private`, `revision`, `create_pr`, `tag`, `message`, `base_repo`, ...
 
     Raises:
@@ -60,7 +67,9 @@ def push(checkpoint: str | os.PathLike[str], repository: str, **options: Any) ->
     else:
         check_adapter(folder, os.fspath(checkpoint))
     check_saved_names(saved_event_settings(folder))
-    commit = push_folder(folder, repository, **options)
-    pushed = shared_files(folder)
+    added = endpoint_files(folder)
+    with with_stored_type(folder, shared_files(folder, [*SHARED, *added]), dtype) as place:
+        commit = push_folder(place, repository, added=added, **options)
+    pushed = sorted({*shared_files(folder), *added})
     left = sorted({path.name for path in folder.iterdir()} - {path.partition("/")[0] for path in pushed})
-    return PushResult(commit, list(pushed), left)
+    return PushResult(commit, pushed, left)

@@ -21,14 +21,15 @@ def prepared(encoder: Path) -> PreparedTraining:
     return prepare_training(shop(20), PreparationOptions(text_encoder=str(encoder), config=SMALL))
 
 
-def save_checkpoint(folder: Path, seed: int = 0) -> Path:
-    """A checkpoint whose weights differ by the seed."""
+def save_checkpoint(folder: Path, seed: int = 0, reads_queries: bool = False) -> Path:
+    """A checkpoint whose weights differ by the seed; one that reads queries gives their words the weight 1."""
     encoder = folder.parent / f"{folder.name}-encoder"
     made = prepared(save_text_encoder(encoder))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         table = made.model.model.items.id_embeddings.weight
         table.copy_(torch.randn(table.shape, generator=generator))
+        made.model.model.asks.view.fill_(float(reads_queries))
     made.model.save_pretrained(folder)
     made.processor.save_pretrained(folder)
     (folder / "README.md").write_text(f"---\nlibrary_name: xcat-rec\n---\n\n# Seed {seed}\n")
