@@ -200,7 +200,8 @@ def graphs_of(model: XCatForNextItem) -> list[Graph]:
 
 
 def _text_graph(model: XCatForNextItem) -> Graph:
-    size = int(model.config.text_config.vocab_size)
+    config: Any = model.config.text_config
+    size = int(config.vocab_size)
     ids = torch.randint(0, size, (_EXAMPLE_ROWS, _EXAMPLE_LENGTH), generator=torch.Generator().manual_seed(0))
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     return Graph(

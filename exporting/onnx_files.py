@@ -50,7 +50,18 @@ def traced(graph: Graph) -> Any:
     assert made is not None
     model = made.model_proto
     _name_axes(model, graph)
+    _forget_places(model)
     return model
+
+
+def _forget_places(model: Any) -> None:
+    """Remove the lines of source code, with folders of this machine, that the exporter stores per node."""
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.functions):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for function in model.functions:
+        for node in function.node:
+            del node.metadata_props[:]
 
 
 @contextmanager

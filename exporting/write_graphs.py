@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -98,10 +99,10 @@ def write_graphs(
     """
     check_packages("ONNX export", PACKAGES, "onnx")
     _check_type(model, dtype, rows)
-    training, device = model.training, model.device
-    model.eval().cpu()
+    model = model if model.device.type == "cpu" else deepcopy(model).cpu()
+    training = model.training
     try:
-        graphs = graphs_of(model)
+        graphs = graphs_of(model.eval())
         with written_whole(folder, (ITEM_IDS,)) as place, TemporaryDirectory() as spare:
             exact = place if dtype == "fp32" else Path(spare)
             manifest = _write(model, processor, graphs, exact, "fp32", rows)
@@ -109,7 +110,7 @@ def write_graphs(
                 manifest = _write(model, processor, graphs, place, dtype, rows, OnnxGraphs(exact, manifest))
             manifest.save(place)
     finally:
-        model.to(device).train(training)
+        model.train(training)
     sizes = {name: (Path(folder) / name).stat().st_size for name in manifest.files}
     return ExportResult(Path(folder), manifest, sizes)
 

@@ -24,7 +24,7 @@ def stored_type(dtype: str | torch.dtype) -> torch.dtype:
         (torch.bfloat16, torch.float16)
     """
     found = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
-    if found not in DTYPES.values():
+    if found is None or found not in DTYPES.values():
         raise ValueError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}")
     return found
 

@@ -23,9 +23,8 @@ class EndpointHandler:
     """
 
     def __init__(self, path: str = "") -> None:
-        self.recommender: Any = pipeline(
-            "item-recommendation", model=path or ".", trust_remote_code=True, dtype=torch.float32
-        )
+        options: dict[str, Any] = {"model": path or ".", "trust_remote_code": True, "dtype": torch.float32}
+        self.recommender: Any = pipeline("item-recommendation", **options)
 
     def __call__(self, data: Any) -> Any:
         """Recommend.

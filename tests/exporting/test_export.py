@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ import torch
 
 import xcat_rec
 from xcat_rec.cli.app import main
-from xcat_rec.exporting import verification
+from xcat_rec.exporting import verification, write_graphs
+from xcat_rec.exporting.graphs import Graph
 from xcat_rec.exporting.manifest import Manifest
 from xcat_rec.exporting.runtime import OnnxGraphs
 from xcat_rec.ranking.recommender import XCatRecommender
@@ -29,6 +32,22 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not HAS_ONNX, reason="the ext
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_checkpoint(tmp_path_factory.mktemp("export") / "checkpoint", seed=3, reads_queries=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def traced_once() -> Iterator[None]:
+    """Tracing takes most of the time of an export, and all exports here are of one checkpoint."""
+    found: dict[str, Any] = {}
+    trace = write_graphs.traced
+
+    def traced(graph: Graph) -> Any:
+        if graph.name not in found:
+            found[graph.name] = trace(graph)
+        return deepcopy(found[graph.name])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write_graphs, "traced", traced)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +74,10 @@ def test_files_and_manifest(exported: dict[str, Any], checkpoint: Path) -> None:
     assert manifest.graphs["discover"]["inputs"]["seen_ids"]["shape"] == ["batch", "seen"]
     assert manifest.graphs["scores"]["outputs"] == {"scores": {"type": "float", "shape": ["batch", "items"]}}
     small = [(checkpoint / "onnx" / f"{name}.onnx").stat().st_size for name in manifest.graphs]
+    written = b"".join(path.read_bytes() for path in (checkpoint / "onnx").glob("*.onnx"))
+    assert b"behavior" in written and b"xcat_rec" not in written and b".py" not in written, (
+        "no folders of this machine"
+    )
     assert max(small) < (checkpoint / "onnx" / "weights.bin").stat().st_size, "weights are in one file"
 
 
@@ -116,11 +139,9 @@ def test_other_weights_and_damaged_files_are_refused(
 
 
 def test_a_wrong_graph_is_not_written(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from xcat_rec.exporting import write_graphs
-
     right = write_graphs.traced
 
-    def wrong(graph: Any) -> Any:
+    def wrong(graph: Graph) -> Any:
         model = right(graph)
         for weight in model.graph.initializer:
             if graph.name == "behavior" and weight.name.endswith("output_norm.bias"):
