@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from machine import machine_line
 
-from xcat_rec.exporting import write_graphs
+from xcat_rec.exporting import graph_export
 from xcat_rec.exporting.graphs import DISCOVER, TEXT, Graph, example_histories, graphs_of
 from xcat_rec.exporting.runtime import OnnxGraphs
 from xcat_rec.exporting.verification import GraphRanker
@@ -75,9 +75,9 @@ class Variant:
         """NDCG@10 in torch with texts of the catalogue encoded by the graphs."""
         assert self.graphs is not None
         model = self.recommender.model
-        with write_graphs._kept_texts(model):
-            parts = write_graphs._of_texts(model, self.processor, self.graphs)
-            return write_graphs._ndcg(GraphRanker(parts, self.processor, None), model, self.processor, rows)
+        with graph_export._kept_texts(model):
+            parts = graph_export._of_texts(model, self.processor, self.graphs)
+            return graph_export._ndcg(GraphRanker(parts, self.processor, None), model, self.processor, rows)
 
 
 def milliseconds(run: Callable[[], Any], repeats: int) -> float:
@@ -125,7 +125,7 @@ def main() -> None:
         for dtype in ("bf16", "int8"):
             folder = Path(place, dtype)
             folder.mkdir()
-            manifest = write_graphs._write(model, processor, graphs_of(model), folder, dtype, None, exact)
+            manifest = graph_export._write(model, processor, graphs_of(model), folder, dtype, None, exact)
             made = Variant(recommender, model, OnnxGraphs(folder, manifest))
             variants[f"ONNX {dtype}"] = made, sum((folder / name).stat().st_size for name in manifest.files)
             found[f"ONNX {dtype}"] = {"texts": made.ndcg_of_texts(rows)}
@@ -136,7 +136,7 @@ def main() -> None:
                 "difference": variant.difference(few, plain),
                 **variant.times(options.repeats),
             }
-            values["ndcg@10"] = write_graphs._ndcg(variant.ranker, model, processor, rows)
+            values["ndcg@10"] = graph_export._ndcg(variant.ranker, model, processor, rows)
     print(machine_line())
     columns = ("MB", "difference", "history, ms", "query, ms", "texts, ms")
     print("| | " + " | ".join(columns) + " | NDCG@10 next, discover | texts |\n|" + "---|" * 8)

@@ -6,16 +6,16 @@ from ..lazy_names import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .graph_export import ExportResult as ExportResult
+    from .graph_export import write_graphs as write_graphs
     from .manifest import Manifest as Manifest
     from .runtime import OnnxGraphs as OnnxGraphs
-    from .write_graphs import ExportResult as ExportResult
-    from .write_graphs import write_graphs as write_graphs
 
 _EXPORTS = {
-    "ExportResult": ".write_graphs",  # what an export wrote and measured
+    "ExportResult": ".graph_export",  # what an export wrote and measured
     "Manifest": ".manifest",  # the description of a folder of graphs
     "OnnxGraphs": ".runtime",  # the graphs of a folder, run by ONNX Runtime
-    "write_graphs": ".write_graphs",  # exports a model
+    "write_graphs": ".graph_export",  # exports a model
 }
 
 __all__ = [*_EXPORTS]

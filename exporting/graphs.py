@@ -21,7 +21,8 @@ PARTS = (TEXT, BEHAVIOR, SCORES, DISCOVER)
 """Names of the graphs: text encoder, behaviour model, scores of every item, scores of items new to the users."""
 BATCH, LENGTH, TOKENS, ITEMS, SEEN = "batch", "length", "tokens", "items", "seen"
 """Names of the free axes."""
-_KINDS = "event_type_ids"
+Codes = tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]
+"""(rows, length) codes in the order of `EVENT_CODES`; None for those that the model does not read."""
 _EXAMPLE_ROWS, _EXAMPLE_LENGTH = 3, 5
 
 
@@ -42,11 +43,6 @@ class Graph:
     inputs: dict[str, torch.Tensor]
     axes: dict[str, tuple[str, ...]]
     outputs: tuple[str, ...]
-
-    @property
-    def codes(self) -> list[str]:
-        """Names of the inputs that are codes of events."""
-        return [name for name in self.inputs if name in EVENT_CODES]
 
 
 class TextGraph(nn.Module):
@@ -80,21 +76,27 @@ class BehaviorGraph(nn.Module):
 
     table: torch.Tensor
 
-    def states(self, item_ids: torch.Tensor, attention_mask: torch.Tensor, codes: dict[str, Any]) -> torch.Tensor:
+    def states(self, item_ids: torch.Tensor, attention_mask: torch.Tensor, codes: Codes) -> torch.Tensor:
         """(rows, hidden) states at the last events of (rows, length) histories."""
-        output = self.base(item_ids, attention_mask, item_embeds=self.table[item_ids], **codes, return_dict=True)
+        given = dict(zip(EVENT_CODES, codes, strict=True))
+        output = self.base(item_ids, attention_mask, item_embeds=self.table[item_ids], **given, return_dict=True)
         hidden: torch.Tensor = output.last_hidden_state.flatten(0, 1)[last_events(attention_mask)]
         return hidden.float()
 
     def forward(
-        self, item_ids: torch.Tensor, attention_mask: torch.Tensor, **codes: torch.Tensor
+        self,
+        item_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        event_type_ids: torch.Tensor | None = None,
+        rating_ids: torch.Tensor | None = None,
+        time_gap_ids: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode (rows, length) histories.
 
         Returns:
             (rows, hidden) states and (rows, hidden) user embeddings.
         """
-        states = self.states(item_ids, attention_mask, codes)
+        states = self.states(item_ids, attention_mask, (event_type_ids, rating_ids, time_gap_ids))
         return states, self.base.query_side(states)
 
 
@@ -115,7 +117,9 @@ class ScoringGraph(BehaviorGraph):
         attention_mask: torch.Tensor,
         candidate_ids: torch.Tensor,
         seen_ids: torch.Tensor | None = None,
-        **codes: torch.Tensor,
+        event_type_ids: torch.Tensor | None = None,
+        rating_ids: torch.Tensor | None = None,
+        time_gap_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Score items for (rows, length) histories.
 
@@ -124,17 +128,21 @@ class ScoringGraph(BehaviorGraph):
             attention_mask: (rows, length) 1 where there is an event.
             candidate_ids: (items,) item indices to rank.
             seen_ids: (rows, seen) item indices of whole histories, 0 for none, for the graph of items new to users.
-            **codes: (rows, length) event types, ratings and time gaps, as the model reads them.
+            event_type_ids: (rows, length) event types, if the model reads them.
+            rating_ids: (rows, length) ratings, likewise.
+            time_gap_ids: (rows, length) time gaps, likewise.
 
         Returns:
             (rows, items) scores in the order of `candidate_ids`; -inf for items that are left out.
         """
-        states = self.states(item_ids, attention_mask, codes)
-        events, mask, kinds = (self._padded(values) for values in (item_ids, attention_mask, codes.get(_KINDS)))
+        states = self.states(item_ids, attention_mask, (event_type_ids, rating_ids, time_gap_ids))
+        events, mask, kinds = (self._padded(values) for values in (item_ids, attention_mask, event_type_ids))
         layout = SequenceLayout.from_inputs(events, mask, None)
         recent: RecentEvents = self.base.recent_events(events, layout, last_events(mask), kinds)
         if self.discovers:
-            recent = replace(recent, seen=seen_ids)
+            assert seen_ids is not None
+            # Padded, because a graph that compares neighbouring events would refuse a single one.
+            recent = replace(recent, seen=nn.functional.pad(seen_ids, (0, 2)))
         scores = self.base.score_states(states, recent, self.item_side, only=candidate_ids)
         return scores[:, candidate_ids]
 

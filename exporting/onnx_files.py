@@ -32,15 +32,13 @@ def traced(graph: Graph) -> Any:
     Raises:
         ValueError: If torch cannot trace it.
     """
-    shapes = {name: dict.fromkeys(range(len(axes)), torch.export.Dim.DYNAMIC) for name, axes in graph.axes.items()}
-    named = {name for name in graph.inputs if name not in graph.codes}
-    dynamic: dict[str, Any] = {name: shapes[name] for name in named}
-    if graph.codes:
-        dynamic["codes"] = {name: shapes[name] for name in graph.codes}
+    shapes: dict[str, Any] = {
+        name: dict.fromkeys(range(len(axes)), torch.export.Dim.DYNAMIC) for name, axes in graph.axes.items()
+    }
     with torch.no_grad(), _quiet():
         try:
             program = torch.export.export(
-                graph.module.eval(), (), kwargs=graph.inputs, dynamic_shapes=dynamic, strict=False
+                graph.module.eval(), (), kwargs=graph.inputs, dynamic_shapes=shapes, strict=False
             )
             made = torch.onnx.export(program, dynamo=True, verbose=False, output_names=list(graph.outputs))
         except Exception as error:

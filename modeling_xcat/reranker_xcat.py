@@ -350,4 +350,5 @@ def _dense_roots(table: XCatItemTable, rows: torch.Tensor, latest: torch.Tensor)
     wanted = table.rows[latest].long()
     found = places.gather(1, wanted.flatten(1)).view(wanted.shape)
     roots = table.similarities[latest].float().clamp(min=0).sqrt()
-    return roots.new_zeros(*latest.shape, count + 1).scatter_add(2, found, roots)[..., 1:]
+    # Several values have place 0 alone, which is left out.
+    return roots.new_zeros(*latest.shape, count + 1).scatter(2, found, roots)[..., 1:]

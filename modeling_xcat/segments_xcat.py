@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from .configuration_xcat import TRENDS_FROM, XCatConfig
+from .export_xcat import is_exporting
 
 _TEMPERATURE = 0.05
 """Divides the cosines of a user with the segments: the nearest segments have most of the share."""
@@ -87,6 +88,8 @@ class XCatSegments(nn.Module):
         again = torch.zeros_like(ordered, dtype=torch.bool)
         again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
         ordered = ordered.masked_fill(again, 0)
+        if is_exporting():  # the offsets of `embedding_bag` would depend on the number of histories
+            return (self.tastes.float()[ordered] * ordered.gt(0)[..., None]).sum(1)
         return nn.functional.embedding_bag(ordered, self.tastes.float(), mode="sum", padding_idx=0)
 
     def shares_of(self, users: torch.Tensor) -> torch.Tensor:

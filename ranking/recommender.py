@@ -46,7 +46,7 @@ from .user_inputs import UserInputs
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from ..exporting.write_graphs import ExportResult
+    from ..exporting.graph_export import ExportResult
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations)
 
         `from_pretrained(checkpoint, backend="onnx", onnx=...)` runs them.
         """
-        from ..exporting.write_graphs import write_graphs
+        from ..exporting.graph_export import write_graphs
 
         return write_graphs(self.model, self.processor, onnx, dtype=dtype, rows=rows)
 

@@ -5,7 +5,7 @@ It needs torch, transformers and pyarrow, and runs the code of the checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -23,8 +23,8 @@ class EndpointHandler:
     """
 
     def __init__(self, path: str = "") -> None:
-        options: dict[str, Any] = {"model": path or ".", "trust_remote_code": True, "dtype": torch.float32}
-        self.recommender: Any = pipeline("item-recommendation", **options)
+        make: Callable[..., Any] = pipeline
+        self.recommender = make("item-recommendation", model=path or ".", trust_remote_code=True, dtype=torch.float32)
 
     def __call__(self, data: Any) -> Any:
         """Recommend.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..checkpoints.adapters import is_adapter
-from ..exporting.write_graphs import PACKAGES, ExportResult
+from ..exporting.graph_export import PACKAGES, ExportResult
 from ..modeling_xcat.hub_xcat import locate_checkpoint
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.extras import check_packages

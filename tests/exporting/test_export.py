@@ -16,7 +16,7 @@ import torch
 
 import xcat_rec
 from xcat_rec.cli.app import main
-from xcat_rec.exporting import verification, write_graphs
+from xcat_rec.exporting import graph_export, verification
 from xcat_rec.exporting.graphs import Graph
 from xcat_rec.exporting.manifest import Manifest
 from xcat_rec.exporting.runtime import OnnxGraphs
@@ -38,7 +38,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def traced_once() -> Iterator[None]:
     """Tracing takes most of the time of an export, and all exports here are of one checkpoint."""
     found: dict[str, Any] = {}
-    trace = write_graphs.traced
+    trace = graph_export.traced
 
     def traced(graph: Graph) -> Any:
         if graph.name not in found:
@@ -46,7 +46,7 @@ def traced_once() -> Iterator[None]:
         return deepcopy(found[graph.name])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write_graphs, "traced", traced)
+        patch.setattr(graph_export, "traced", traced)
         yield
 
 
@@ -139,7 +139,7 @@ def test_other_weights_and_damaged_files_are_refused(
 
 
 def test_a_wrong_graph_is_not_written(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = write_graphs.traced
+    right = graph_export.traced
 
     def wrong(graph: Graph) -> Any:
         model = right(graph)
@@ -148,7 +148,7 @@ def test_a_wrong_graph_is_not_written(checkpoint: Path, tmp_path: Path, monkeypa
                 weight.raw_data = np.full(weight.dims, 0.01, np.float32).tobytes()
         return model
 
-    monkeypatch.setattr(write_graphs, "traced", wrong)
+    monkeypatch.setattr(graph_export, "traced", wrong)
     with pytest.raises(ValueError, match=r"the graph behavior is not written: for item_ids \[1, 1\].* differs by"):
         xcat_rec.export(checkpoint, tmp_path / "graphs")
     assert not (tmp_path / "graphs").exists()

@@ -84,10 +84,9 @@ def test_scores_of_a_traced_graph(settings: str, name: str) -> None:
     model = model_of(settings)
     graph = graph_of(model, name)
     shapes = {key: dict.fromkeys(range(len(axes)), torch.export.Dim.DYNAMIC) for key, axes in graph.axes.items()}
-    codes = {key: shapes.pop(key) for key in graph.codes}
     with torch.no_grad():
         traced = torch.export.export(
-            graph.module, (), kwargs=graph.inputs, dynamic_shapes={**shapes, "codes": codes}, strict=False
+            graph.module, (), kwargs=graph.inputs, dynamic_shapes=shapes, strict=False
         ).module()
         every = list(range(2, ROWS))
         for rows, length, candidates in ((1, 1, every), (4, 3, every), (2, 6, every[::-2])):

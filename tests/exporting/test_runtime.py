@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import xcat_rec
-from xcat_rec.exporting import runtime, write_graphs
+from xcat_rec.exporting import graph_export, runtime
 from xcat_rec.ranking.onnx_ranker import graphs_folder
 from xcat_rec.tokenization.extras import MissingExtraError
 
@@ -26,14 +26,14 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path, monkeypatch: 
 
 
 def test_types_are_checked_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_graphs, "PACKAGES", ())
+    monkeypatch.setattr(graph_export, "PACKAGES", ())
     with pytest.raises(ValueError, match="dtype is 'int4'; give one of fp32, fp16, bf16, int8"):
-        write_graphs.write_graphs(tiny_model(), None, tmp_path, dtype="int4")  # type: ignore[arg-type]
+        graph_export.write_graphs(tiny_model(), None, tmp_path, dtype="int4")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="dtype is 'int8', which is for the text encoder, and this model has none"):
         plain = tiny_model(tiny_config(text_config=None))
-        write_graphs.write_graphs(plain, None, tmp_path, dtype="int8")  # type: ignore[arg-type]
+        graph_export.write_graphs(plain, None, tmp_path, dtype="int8")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="dtype is 'int8', whose loss is measured on a validation split"):
-        write_graphs.write_graphs(tiny_model(), None, tmp_path, dtype="int8")  # type: ignore[arg-type]
+        graph_export.write_graphs(tiny_model(), None, tmp_path, dtype="int8")  # type: ignore[arg-type]
 
 
 def test_backends(tmp_path: Path) -> None:
