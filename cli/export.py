@@ -10,14 +10,17 @@ import typer
 
 def export(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            help="Tables of the training, to measure the loss of NDCG; int8 needs them.", show_default=False
+        ),
+    ] = None,
+    *,
     onnx: Annotated[Path, typer.Option(help="Folder for the ONNX graphs, such as my-checkpoint/onnx.")],
     dtype: Annotated[
         str, typer.Option(help="fp32; fp16 or bf16: weights of 16 bits; int8: text encoder in 8 bits.")
     ] = "fp32",
-    data: Annotated[
-        str | None,
-        typer.Option(help="Tables of the training, to measure the loss of NDCG; int8 needs them.", show_default=False),
-    ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
@@ -30,7 +33,7 @@ def export(
 
         xcat export my-checkpoint --onnx my-checkpoint/onnx
 
-        xcat export my-checkpoint --onnx graphs --dtype int8 --data my-shop
+        xcat export my-checkpoint my-shop --onnx graphs --dtype int8
     """
     from ..workflows.input_checks import check_checkpoint as check_there
 

@@ -157,10 +157,3 @@ def _scalar(value: Any) -> Any:
 def _number(value: Any) -> float | None:
     value = _scalar(value)
     return float(value) if type(value) is not bool and isinstance(value, Real) else None
-
-
-def plain_price(value: Any) -> float | str | None:
-    """A price of any column type as a number or a text, for JSON."""
-    if is_missing(value):
-        return None
-    return float(value) if isinstance(value, Real | Decimal) else str(value)

@@ -174,9 +174,6 @@ class ItemRanker:
     A subclass of the model is served with its own `query_side`, `item_side`, `bonuses`, `first_stage` and
     `second_stage`. If it overrides `score_states`, only that is used.
 
-    Attributes:
-        layout: Layout of many histories in rows; "right" for one per row, padded on the right.
-
     Args:
         model: A trained `XCatForNextItem`; it is put into evaluation mode.
         vocabulary: Its catalogue, an `ItemVocabulary`.
@@ -185,7 +182,7 @@ class ItemRanker:
         ValueError: If model and catalogue do not have the same items.
     """
 
-    layout = "packed"
+    layout = "packed"  # of many histories in rows; "right" is one per row, padded on the right
 
     def __init__(self, model: Any, vocabulary: Any) -> None:
         if len(vocabulary) != model.config.num_item_rows:
