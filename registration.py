@@ -28,10 +28,11 @@ def _model() -> None:
 
     from .modeling_xcat.configuration_xcat import XCatConfig
     from .modeling_xcat.modeling_click_xcat import XCatForClickPrediction
+    from .modeling_xcat.modeling_pretraining_xcat import XCatForPreTraining
     from .modeling_xcat.modeling_xcat import XCatForNextItem
 
     # Of several classes, `AutoModel` takes the one that the checkpoint names, and else the first.
-    AutoModel.register(XCatConfig, (XCatForNextItem, XCatForClickPrediction), exist_ok=True)
+    AutoModel.register(XCatConfig, (XCatForNextItem, XCatForClickPrediction, XCatForPreTraining), exist_ok=True)
 
 
 def _processor() -> None:

@@ -18,7 +18,7 @@ class StepLosses(Trainer):
     `next_item_loss` beside `loss`. Each is the mean over the batches of this process, before its weight.
     """
 
-    _sums: dict[str, Any]
+    _sums: dict[str, Any] | None = None
     _batches: dict[str, int]
 
     def compute_loss(
@@ -35,19 +35,20 @@ class StepLosses(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def _add_parts(self, outputs: Any) -> None:
-        if not hasattr(self, "_sums"):
-            self._forget_parts()
+        if self._sums is None:
+            self._sums, self._batches = defaultdict(float), defaultdict(int)
         for name, value in outputs.items() if hasattr(outputs, "items") else ():
             if name.endswith(_PART) and isinstance(value, torch.Tensor):
                 self._sums[name] = self._sums[name] + value.detach().float()
                 self._batches[name] += 1
 
-    def _forget_parts(self) -> None:
-        self._sums, self._batches = defaultdict(float), defaultdict(int)
+    def forget_parts(self) -> None:
+        """Begin new means, as for a new training."""
+        self._sums = None
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """As in `Trainer`, with the parts of the training loss."""
-        if "loss" in logs and getattr(self, "_sums", None):
+        if "loss" in logs and self._sums:
             logs |= {name: float(total) / self._batches[name] for name, total in self._sums.items()}
-            self._forget_parts()
+            self.forget_parts()
         super().log(logs, *args, **kwargs)

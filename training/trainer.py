@@ -258,6 +258,7 @@ class XCatTrainer(StepLosses, HubPushes, HyperparameterSearch, Optimization, Eva
         """Set the training-only state of the model."""
         model, self._adaptor_of_step = bare_model(self.model), None
         keep_projected_texts(model, self.args.adaptor_refresh_steps > 1)
+        self.forget_parts()
         self.task.begin(self, model)
 
     @property

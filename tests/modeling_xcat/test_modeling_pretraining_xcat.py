@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoModel
 
 from xcat_rec.modeling_xcat.layout_xcat import SequenceLayout
 from xcat_rec.modeling_xcat.modeling_pretraining_xcat import LOSSES, XCatForPreTraining, contrast
@@ -182,6 +183,7 @@ def test_it_is_saved_and_loaded_as_both_classes(tmp_path):
     again = XCatForPreTraining.from_pretrained(tmp_path).eval()
     assert torch.equal(again.mask_embedding.weight, model.mask_embedding.weight)
     assert again.catalogue_bounds is None
+    assert type(AutoModel.from_pretrained(tmp_path)) is XCatForPreTraining
     for loaded in (again, XCatForNextItem.from_pretrained(tmp_path).eval()):
         assert torch.allclose(loaded.model(**inputs).last_hidden_state, states, atol=1e-6)
 
